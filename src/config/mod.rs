@@ -1,0 +1,5 @@
+//! The configuration.
+
+/// placeholder
+#[derive(Debug)]
+pub struct Config;

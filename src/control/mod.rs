@@ -1,0 +1,3 @@
+//! The control plane: one tokio thread beside the shards.
+
+pub mod order;

@@ -1,0 +1,33 @@
+//! Ringpost, a realtime messaging gateway: the modules in the order in which a message meets them.
+//!
+//! ```text
+//! accept → recv → wire (bytes ↔ frames) → protocol (frames ↔ words) → session (may it? what does it mean?)
+//!       → hub on the channel's home shard (order, history) ─mailbox→ every shard with subscribers
+//!       → fan-out (encode once per shard and format) → outbox → one coalesced send per conn and tick
+//! ```
+//!
+//! `shard` is where they meet; everything it calls but `ring` is sans-IO: values in, values out, time as
+//! an argument. `control` is the tokio side. `docs/ARCHITECTURE.md` is the map.
+
+pub mod config;
+pub mod limits;
+
+pub mod ring;
+
+pub mod shard;
+
+pub mod wire;
+
+pub mod protocol;
+
+pub mod session;
+
+pub mod hub;
+
+pub mod outbox;
+
+pub mod auth;
+
+pub mod control;
+
+pub mod cli;

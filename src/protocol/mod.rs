@@ -1,0 +1,5 @@
+//! Frames ↔ words.
+
+pub mod centrifuge;
+pub mod codes;
+pub mod word;

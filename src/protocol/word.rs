@@ -1,0 +1,416 @@
+//! The vocabulary: what clients ask, what the node answers, what it pushes.
+//!
+//! A *word* belongs to no protocol. Adapters (`protocol::centrifuge`, others beside it) turn frames into
+//! [`Command`]s and write [`Reply`]s and [`Push`]es; session, hub and outbox know only what is here.
+//!
+//! Commands borrow from the receive buffer. What outlives the tick (publications, client information) is
+//! owned and shared by reference count.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::codes::{Disconnect, Error, Unsubscribe};
+
+/// How an application payload is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PayloadKind {
+    /// One JSON value, checked, on one line: line feeds and carriage returns are replaced by spaces.
+    Json,
+    /// Bytes nobody has looked into. A JSON adapter must check them before it embeds them.
+    Binary,
+}
+
+/// An application payload borrowed from a receive buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadRef<'a> {
+    /// The bytes, at most the size of the frame that carried them.
+    pub bytes: Cow<'a, [u8]>,
+    /// How to read them.
+    pub kind: PayloadKind,
+}
+
+impl PayloadRef<'_> {
+    /// Copies the payload so that it can outlive the receive buffer. One allocation.
+    pub fn to_payload(&self) -> Payload {
+        Payload { bytes: Bytes::copy_from_slice(&self.bytes), kind: self.kind }
+    }
+}
+
+/// An application payload that is shared: cloning counts a reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// How to read them.
+    pub kind: PayloadKind,
+}
+
+impl Payload {
+    /// A payload that is known to be one JSON value on one line.
+    pub fn json(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), kind: PayloadKind::Json }
+    }
+
+    /// A payload of bytes nobody has looked into.
+    pub fn binary(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), kind: PayloadKind::Binary }
+    }
+}
+
+/// The identity of one session, told to its client and to others in presence. Random.
+pub type ClientId = Uuid;
+
+/// Who did something, as other clients see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// The user, empty when anonymous.
+    pub user: Arc<str>,
+    /// The session.
+    pub client: ClientId,
+    /// `info` of the connection token.
+    pub conn_info: Option<Payload>,
+    /// `info` of the subscription token or of a server-side subscription.
+    pub chan_info: Option<Payload>,
+}
+
+/// Application tags of a publication, sorted by key.
+pub type Tags = Box<[(Box<str>, Box<str>)]>;
+
+/// One message in a channel. Shared by `Arc` between history, shards and replies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Place in the channel's order, from 1; 0 where the channel keeps no history.
+    pub offset: u64,
+    /// What the application sent.
+    pub data: Payload,
+    /// The publishing client; `None` when a backend published.
+    pub info: Option<Arc<ClientInfo>>,
+    /// Application tags.
+    pub tags: Option<Tags>,
+    /// When the home shard took it, Unix milliseconds; 0 when it is not told to clients.
+    pub time_unix_ms: i64,
+}
+
+/// A place in a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The offset of the last publication seen, 0 before the first.
+    pub offset: u64,
+    /// Which life of the channel the offset belongs to.
+    pub epoch: Arc<str>,
+}
+
+// ---------------------------------------------------------------- client → node
+
+/// One request of a client.
+#[derive(Debug, PartialEq)]
+pub struct Command<'a> {
+    /// Chosen by the client and echoed in the reply; 0 where none is expected.
+    pub id: u32,
+    /// What is asked.
+    pub verb: Verb<'a>,
+}
+
+/// What a client can ask.
+#[derive(Debug, PartialEq)]
+pub enum Verb<'a> {
+    /// Authenticate; the first command of every connection.
+    Connect(Box<Connect<'a>>),
+    /// Join a channel.
+    Subscribe(Box<Subscribe<'a>>),
+    /// Leave a channel.
+    Unsubscribe {
+        /// The channel.
+        channel: Cow<'a, str>,
+    },
+    /// Put a message into a channel.
+    Publish {
+        /// The channel.
+        channel: Cow<'a, str>,
+        /// The message.
+        data: PayloadRef<'a>,
+    },
+    /// Who is in a channel.
+    Presence {
+        /// The channel.
+        channel: Cow<'a, str>,
+    },
+    /// How many are in a channel.
+    PresenceStats {
+        /// The channel.
+        channel: Cow<'a, str>,
+    },
+    /// Read past publications.
+    History(History<'a>),
+    /// Answer me.
+    Ping,
+    /// The answer to the node's ping (an empty command).
+    Pong,
+    /// A message to the application without an answer.
+    Send {
+        /// The message.
+        data: PayloadRef<'a>,
+    },
+    /// A call to the application.
+    Rpc {
+        /// The method, may be empty.
+        method: Cow<'a, str>,
+        /// Its argument.
+        data: PayloadRef<'a>,
+    },
+    /// A new connection token.
+    Refresh {
+        /// The token.
+        token: Cow<'a, str>,
+    },
+    /// A new subscription token.
+    SubRefresh {
+        /// The channel.
+        channel: Cow<'a, str>,
+        /// The token.
+        token: Cow<'a, str>,
+    },
+    /// A command that carries none of the known requests.
+    Unknown,
+}
+
+/// Fields of a connect command.
+#[derive(Debug, Default, PartialEq)]
+pub struct Connect<'a> {
+    /// JWT, or empty.
+    pub token: Cow<'a, str>,
+    /// Application data for a connect proxy.
+    pub data: Option<PayloadRef<'a>>,
+    /// Where the client stood in its server-side subscriptions: channel → position.
+    pub subs: Vec<(Cow<'a, str>, Recover)>,
+    /// Name of the SDK or application.
+    pub name: Cow<'a, str>,
+    /// Version of the SDK or application.
+    pub version: Cow<'a, str>,
+    /// Headers that the SDK emulates where it cannot set real ones.
+    pub headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// A wish to be given what was missed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recover {
+    /// Whether to recover at all.
+    pub recover: bool,
+    /// From where.
+    pub since: Position,
+}
+
+/// Fields of a subscribe command.
+#[derive(Debug, Default, PartialEq)]
+pub struct Subscribe<'a> {
+    /// The channel.
+    pub channel: Cow<'a, str>,
+    /// Subscription JWT, or empty.
+    pub token: Cow<'a, str>,
+    /// Application data for a subscribe proxy.
+    pub data: Option<PayloadRef<'a>>,
+    /// What to recover.
+    pub recover: Recover,
+    /// Ask for gap detection.
+    pub positioned: bool,
+    /// Ask for recovery later.
+    pub recoverable: bool,
+    /// Ask for join and leave pushes.
+    pub join_leave: bool,
+}
+
+/// Fields of a history command.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History<'a> {
+    /// The channel.
+    pub channel: Cow<'a, str>,
+    /// What part.
+    pub filter: HistoryFilter,
+}
+
+/// Which part of a channel's history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryFilter {
+    /// How many at the most; 0 asks for the position only, negative for all that the limits allow.
+    pub limit: i32,
+    /// Only those after (with `reverse`: before) this place.
+    pub since: Option<Position>,
+    /// Newest first.
+    pub reverse: bool,
+}
+
+// ---------------------------------------------------------------- node → client
+
+/// The answer to one command.
+#[derive(Debug, PartialEq)]
+pub struct Reply<'a> {
+    /// The command's id.
+    pub id: u32,
+    /// The answer.
+    pub body: ReplyBody<'a>,
+}
+
+/// What a command is answered with.
+#[derive(Debug, PartialEq)]
+pub enum ReplyBody<'a> {
+    /// It was refused.
+    Error(Error),
+    /// To connect.
+    Connect(&'a Connected),
+    /// To subscribe.
+    Subscribe(&'a Subscribed),
+    /// To unsubscribe.
+    Unsubscribe,
+    /// To publish.
+    Publish,
+    /// To presence.
+    Presence(&'a [Arc<ClientInfo>]),
+    /// To presence_stats.
+    PresenceStats(PresenceStats),
+    /// To history.
+    History(&'a HistoryPage),
+    /// To ping.
+    Ping,
+    /// To rpc.
+    Rpc(&'a Payload),
+    /// To refresh.
+    Refresh(&'a Refreshed),
+    /// To sub_refresh.
+    SubRefresh(Expiry),
+}
+
+/// Whether and when something expires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expiry {
+    /// Whether it expires.
+    pub expires: bool,
+    /// In how many seconds.
+    pub ttl_s: u32,
+}
+
+/// A session's welcome.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Connected {
+    /// The session's identity.
+    pub client: ClientId,
+    /// The node's version.
+    pub version: &'static str,
+    /// When the token expires.
+    pub expiry: Expiry,
+    /// Application data.
+    pub data: Option<Payload>,
+    /// Server-side subscriptions.
+    pub subs: Vec<(Arc<str>, Subscribed)>,
+    /// How often the node pings, seconds; 0 never.
+    pub ping_s: u32,
+    /// Whether the node expects an answer to its pings.
+    pub pong: bool,
+    /// Name of the node and shard that serve the session.
+    pub node: Arc<str>,
+    /// The node's clock, Unix milliseconds; 0 when it is not told.
+    pub time_unix_ms: i64,
+}
+
+/// A subscription's beginning.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Subscribed {
+    /// When the subscription token expires.
+    pub expiry: Expiry,
+    /// Whether the client may recover later.
+    pub recoverable: bool,
+    /// Whether gaps are watched for.
+    pub positioned: bool,
+    /// Where the stream stands; told when positioned or recoverable.
+    pub position: Position,
+    /// What was missed, oldest first.
+    pub publications: Vec<Arc<Publication>>,
+    /// All that was missed is in `publications`.
+    pub recovered: bool,
+    /// The client asked for recovery.
+    pub was_recovering: bool,
+    /// Application data.
+    pub data: Option<Payload>,
+}
+
+/// Counts of presence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PresenceStats {
+    /// Sessions.
+    pub num_clients: u32,
+    /// Distinct users.
+    pub num_users: u32,
+}
+
+/// A part of a channel's history.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HistoryPage {
+    /// In the order asked for.
+    pub publications: Vec<Arc<Publication>>,
+    /// Where the stream stands.
+    pub position: Position,
+}
+
+/// The answer to a new connection token.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Refreshed {
+    /// The session.
+    pub client: ClientId,
+    /// The node's version.
+    pub version: &'static str,
+    /// When the new token expires.
+    pub expiry: Expiry,
+}
+
+/// What the node sends unasked.
+#[derive(Debug, PartialEq)]
+pub enum Push<'a> {
+    /// The node's ping.
+    Ping,
+    /// A message in a channel.
+    Publication {
+        /// The channel.
+        channel: &'a str,
+        /// The message.
+        publication: &'a Publication,
+    },
+    /// Somebody came.
+    Join {
+        /// The channel.
+        channel: &'a str,
+        /// Who.
+        info: &'a ClientInfo,
+    },
+    /// Somebody left.
+    Leave {
+        /// The channel.
+        channel: &'a str,
+        /// Who.
+        info: &'a ClientInfo,
+    },
+    /// The node ended a subscription.
+    Unsubscribe {
+        /// The channel.
+        channel: &'a str,
+        /// Why.
+        reason: Unsubscribe,
+    },
+    /// A message to this session only.
+    Message {
+        /// The message.
+        data: &'a Payload,
+    },
+    /// The node began a subscription.
+    Subscribe {
+        /// The channel.
+        channel: &'a str,
+        /// How it began; publications are not part of the push.
+        subscribed: &'a Subscribed,
+    },
+    /// The node is about to close the connection (transports without close codes of their own).
+    Disconnect(&'a Disconnect),
+    /// The node changed when the session expires.
+    Refresh(Expiry),
+}
