@@ -11,6 +11,7 @@
 
 pub mod config;
 pub mod limits;
+pub mod time;
 
 pub mod ring;
 

@@ -1,0 +1,17 @@
+//! Time as an argument: the one value that says what time it is. Only the shard's tick reads a clock.
+
+/// One instant on both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds on a clock that never goes back; its zero means nothing.
+    pub mono_ms: u64,
+    /// Milliseconds since the Unix epoch, for what people and tokens say about time.
+    pub unix_ms: i64,
+}
+
+impl Now {
+    /// Whole seconds since the Unix epoch.
+    pub fn unix_s(self) -> i64 {
+        self.unix_ms.div_euclid(1000)
+    }
+}
