@@ -32,3 +32,6 @@ pub mod auth;
 pub mod control;
 
 pub mod cli;
+
+/// The version that clients and `--version` are told.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

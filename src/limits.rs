@@ -8,3 +8,41 @@ pub const CHANNEL_NAME_BYTES_MAX: usize = 255;
 
 /// Longest reason in a WebSocket close frame, bytes (RFC 6455, 5.5: 125 with the code).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
+
+/// Arena bytes after which the outbox is flushed within a tick, so that what is sent is still in the
+/// second-level cache (1 MiB on current server cores).
+pub const ARENA_FLUSH_BYTES: usize = 256 * 1024;
+
+/// Most bytes gathered for one send call: loopback and LAN sockets take that much at once.
+pub const SEND_BYTES_MAX: usize = 64 * 1024;
+
+/// Server-side subscriptions of one connect, publications held back until its reply is out; a session past
+/// it is told to reconnect.
+pub const HELD_PUBLICATIONS_MAX: usize = 1024;
+
+/// Commands of one client that may wait for another shard's answer at the same time.
+pub const ASKS_IN_FLIGHT_MAX: usize = 1024;
+
+/// How long a closing conn may take to read its close frame before its socket is shut, milliseconds.
+pub const LINGER_MS: u64 = 2_000;
+
+/// Refused commands after which a session is closed with 3509.
+pub const REFUSALS_MAX: u16 = 1000;
+
+/// Channels that one sweep of the hub looks at; ten sweeps a second visit a million channels in 100 s.
+pub const SWEEP_BUDGET: usize = 1024;
+
+/// How long a publish with an idempotency key is remembered, milliseconds.
+pub const IDEMPOTENCY_WINDOW_MS: u64 = 5 * 60 * 1000;
+
+/// Idempotency keys remembered per shard; past it the oldest goes.
+pub const IDEMPOTENCY_KEYS_MAX: usize = 100_000;
+
+/// Longest head of an HTTP request on a shard, bytes. Browsers with many cookies stay below 8 KiB.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Most headers of an HTTP request on a shard.
+pub const HTTP_HEADERS_MAX: usize = 64;
+
+/// Most channels that `client.channel_limit` can allow: looking one up walks them.
+pub const CHANNELS_PER_SESSION_MAX: usize = 65_535;

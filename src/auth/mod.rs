@@ -1,16 +1,9 @@
 //! Identity: JWT.
 
+pub mod claims;
 pub mod grant;
+pub mod keys;
+mod verifier;
 
-/// placeholder
-#[derive(Debug)]
-pub struct ConnectionClaims;
-/// placeholder
-#[derive(Debug)]
-pub struct SubscriptionClaims;
-/// placeholder
-#[derive(Debug)]
-pub struct TokenError;
-/// placeholder
-#[derive(Debug)]
-pub struct Verifier;
+pub use claims::{ConnectionClaims, SubscriptionClaims};
+pub use verifier::{TokenError, Verifier};

@@ -1,5 +1,64 @@
-//! The configuration.
+//! The configuration: a tree of structs, one per section; each field's comment is its documentation in
+//! `docs/CONFIG.md`, in the JSON schema and in `ringpost config default`.
+//!
+//! Names are those of Centrifugo's configuration where the meaning is the same.
 
-/// placeholder
-#[derive(Debug)]
-pub struct Config;
+mod channel;
+mod check;
+mod client;
+mod describe;
+mod dev;
+mod duration;
+mod load;
+mod node;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use channel::{ChannelConfig, ChannelOptions, ForceRecoveryMode, Namespace, SlowConsumer};
+pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
+pub use describe::{default_toml, markdown, schema};
+pub use duration::Duration;
+pub use load::{ConfigError, ENV_PREFIX};
+pub use node::{
+    EndpointConfig, HttpApiConfig, HttpServerConfig, LogConfig, LogFormat, ShardsConfig, ShutdownConfig,
+    TcpServerConfig,
+};
+
+/// The whole configuration of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// The node's name, as clients and backends see it; empty takes the host's name.
+    pub name: String,
+    /// Cores and their rings.
+    pub shards: ShardsConfig,
+    /// The HTTP port: WebSocket, API, health, metrics.
+    pub http_server: HttpServerConfig,
+    /// The TCP port: JSON lines or length-prefixed Protobuf.
+    pub tcp_server: TcpServerConfig,
+    /// Who may connect, and the bounds of one connection.
+    pub client: ClientConfig,
+    /// Channel names, namespaces and their options.
+    pub channel: ChannelConfig,
+    /// The backend API.
+    pub http_api: HttpApiConfig,
+    /// `/health`.
+    pub health: EndpointConfig,
+    /// `/metrics` for Prometheus.
+    pub prometheus: EndpointConfig,
+    /// The demo page at `/`.
+    pub demo: DemoConfig,
+    /// The log.
+    pub log: LogConfig,
+    /// Endings.
+    pub shutdown: ShutdownConfig,
+}
+
+/// The demo page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct DemoConfig {
+    /// Whether `/` serves a chat to try the node with. `--dev` switches it on.
+    pub enabled: bool,
+}

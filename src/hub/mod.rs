@@ -1,1 +1,343 @@
-//! (to be written)
+//! Channels on their home shard: their order, history, presence, and which shards have subscribers.
+//!
+//! Sans-IO: no clock, no socket, no encoding, no configuration; the caller passes the channel's options and
+//! the time. Publishing costs the same with one channel as with a million.
+
+mod channel;
+mod history;
+mod home;
+mod idempotency;
+mod shard_set;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use slab::Slab;
+
+pub use home::Home;
+pub use shard_set::ShardSet;
+
+use self::channel::Channel;
+use self::history::Stream;
+use self::idempotency::Idempotency;
+use crate::protocol::codes::Error;
+use crate::protocol::word::{
+    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags,
+};
+use crate::time::Now;
+
+/// What the hub needs to know of a channel's options.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HubOptions {
+    /// Publications kept; 0 keeps none.
+    pub history_size: u32,
+    /// How long each is kept, milliseconds; 0 keeps none.
+    pub history_ttl_ms: u64,
+    /// How long epoch and offset outlive the last use, milliseconds; 0 is for ever.
+    pub history_meta_ttl_ms: u64,
+    /// Whether subscribers are listed.
+    pub presence: bool,
+    /// Whether publications carry their time.
+    pub tell_time: bool,
+}
+
+impl HubOptions {
+    fn has_history(self) -> bool {
+        self.history_size > 0 && self.history_ttl_ms > 0
+    }
+}
+
+/// What recovery brings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecoveryMode {
+    /// Everything that was missed.
+    #[default]
+    Stream,
+    /// The latest publication.
+    Cache,
+}
+
+/// A subscription that begins.
+#[derive(Debug)]
+pub struct Join<'a> {
+    /// The channel.
+    pub channel: &'a Arc<str>,
+    /// The subscriber's shard.
+    pub shard: u16,
+    /// The subscriber.
+    pub info: &'a Arc<ClientInfo>,
+    /// Whether others hear of its coming and going.
+    pub announce: bool,
+    /// Where to recover from.
+    pub recover: Option<&'a Position>,
+    /// How to recover.
+    pub mode: RecoveryMode,
+    /// Recover no more than this many.
+    pub recovery_limit: usize,
+    /// Whether the subscriber wants to know where the stream stands.
+    pub stream: bool,
+}
+
+/// A subscription that has begun.
+#[derive(Debug, Default)]
+pub struct Joined {
+    /// Where the stream stands; the next publication that is delivered follows it.
+    pub position: Position,
+    /// What was missed.
+    pub publications: Vec<Arc<Publication>>,
+    /// Whether that is all that was missed.
+    pub recovered: bool,
+    /// The shards to tell who came.
+    pub announce_to: ShardSet,
+}
+
+/// A subscription that has ended.
+#[derive(Debug)]
+pub struct Left {
+    /// Who left.
+    pub info: Arc<ClientInfo>,
+    /// The shards to tell.
+    pub announce_to: ShardSet,
+}
+
+/// A message to be put in order.
+#[derive(Debug)]
+pub struct NewPublication {
+    /// The message.
+    pub data: Payload,
+    /// Who publishes, if a client does.
+    pub info: Option<Arc<ClientInfo>>,
+    /// Application tags.
+    pub tags: Option<Tags>,
+    /// Deliver only, do not keep.
+    pub skip_history: bool,
+    /// Publish once per key.
+    pub idempotency_key: Option<Box<str>>,
+}
+
+/// A message in its place.
+#[derive(Debug)]
+pub struct Published {
+    /// Its place; offset 0 and no epoch where the channel keeps no history.
+    pub position: Position,
+    /// To whom it goes; `None` when its idempotency key was seen before.
+    pub fan_out: Option<(Arc<Publication>, ShardSet)>,
+}
+
+/// The channels at home on one shard.
+#[derive(Debug)]
+pub struct Hub {
+    channels: Slab<Channel>,
+    by_name: HashMap<Arc<str>, usize, foldhash::quality::RandomState>,
+    active: u32,
+    idempotency: Idempotency,
+    random: StdRng,
+    sweep_at: usize,
+}
+
+impl Hub {
+    /// A hub without channels. Epochs follow from the seed.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            channels: Slab::new(),
+            by_name: HashMap::default(),
+            active: 0,
+            idempotency: Idempotency::default(),
+            random: StdRng::seed_from_u64(seed),
+            sweep_at: 0,
+        }
+    }
+
+    /// Channels that exist: with subscribers or with a stream.
+    pub fn len(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Whether no channel exists.
+    pub fn is_empty(&self) -> bool {
+        self.channels.is_empty()
+    }
+
+    /// Channels with subscribers.
+    pub fn active(&self) -> u32 {
+        self.active
+    }
+
+    fn find(&self, name: &str) -> Option<&Channel> {
+        self.by_name.get(name).map(|key| &self.channels[*key])
+    }
+
+    fn entry(&mut self, name: &Arc<str>) -> usize {
+        if let Some(key) = self.by_name.get(name) {
+            return *key;
+        }
+        let key = self.channels.insert(Channel::new(name.clone()));
+        self.by_name.insert(name.clone(), key);
+        key
+    }
+
+    fn stream(&mut self, key: usize, options: HubOptions, now: Now) -> &mut Stream {
+        let channel = &mut self.channels[key];
+        if channel.stream.as_ref().is_some_and(|stream| stream.is_over(now)) {
+            channel.stream = None;
+        }
+        let random = &mut self.random;
+        let stream = channel.stream.get_or_insert_with(|| Box::new(Stream::new(epoch(random))));
+        stream.touch(options, now);
+        stream
+    }
+
+    fn drop_if_over(&mut self, key: usize) {
+        if self.channels[key].is_over() {
+            let channel = self.channels.remove(key);
+            self.by_name.remove(&channel.name);
+        }
+    }
+
+    /// Begins a subscription and recovers what was missed.
+    ///
+    /// # Errors
+    /// None today; a durable history may have some.
+    pub fn subscribe(&mut self, ask: Join<'_>, options: HubOptions, now: Now) -> Result<Joined, Error> {
+        let key = self.entry(ask.channel);
+        let mut joined = Joined::default();
+        if ask.stream && options.has_history() {
+            let stream = self.stream(key, options, now);
+            joined.position = stream.position();
+            if let Some(since) = ask.recover {
+                let found = stream.recover(since, ask.mode, ask.recovery_limit, now);
+                joined.publications = found.publications;
+                joined.recovered = found.recovered;
+            }
+        }
+        let channel = &mut self.channels[key];
+        self.active += u32::from(channel.subscribers() == 0);
+        channel.join(ask.info, ask.shard, ask.announce, options.presence);
+        if ask.announce {
+            joined.announce_to = channel.shard_set();
+        }
+        Ok(joined)
+    }
+
+    /// Ends a subscription; `None` when there is none.
+    pub fn unsubscribe(&mut self, channel: &str, shard: u16, client: ClientId, _now: Now) -> Option<Left> {
+        let key = *self.by_name.get(channel)?;
+        let entry = &mut self.channels[key];
+        let (info, announce) = entry.leave(client, shard)?;
+        let announce_to = if announce { entry.shard_set() } else { ShardSet::EMPTY };
+        self.active -= u32::from(entry.subscribers() == 0);
+        self.drop_if_over(key);
+        Some(Left { info, announce_to })
+    }
+
+    /// Puts a message into its place.
+    pub fn publish(&mut self, channel: &Arc<str>, message: NewPublication, options: HubOptions, now: Now) -> Published {
+        let NewPublication { data, info, tags, skip_history, idempotency_key } = message;
+        if let Some(idempotency_key) = &idempotency_key
+            && let Some(position) = self.idempotency.find(channel, idempotency_key, now)
+        {
+            return Published { position, fan_out: None };
+        }
+        let time_unix_ms = if options.tell_time { now.unix_ms } else { 0 };
+        let mut publication = Publication { offset: 0, data, info, tags, time_unix_ms };
+        let (position, publication, shards) = if options.has_history() && !skip_history {
+            let key = self.entry(channel);
+            let stream = self.stream(key, options, now);
+            publication.offset = stream.next_offset();
+            let publication = Arc::new(publication);
+            stream.append(publication.clone(), options, now);
+            (stream.position(), publication, self.channels[key].shard_set())
+        } else {
+            let shards = self.find(channel).map_or(ShardSet::EMPTY, Channel::shard_set);
+            (Position::default(), Arc::new(publication), shards)
+        };
+        if let Some(idempotency_key) = idempotency_key {
+            self.idempotency.remember(channel, &idempotency_key, position.clone(), now);
+        }
+        Published { position, fan_out: Some((publication, shards)) }
+    }
+
+    /// Reads a part of the history, at most `max` publications.
+    ///
+    /// # Errors
+    /// 112 when the position asked for is of another life of the stream, or is no longer kept.
+    pub fn history(
+        &mut self,
+        channel: &str,
+        filter: &HistoryFilter,
+        max: usize,
+        options: HubOptions,
+        now: Now,
+    ) -> Result<HistoryPage, Error> {
+        // Reading makes the stream, so that the epoch that is told holds from now on.
+        let name = self.find(channel).map_or_else(|| Arc::from(channel), |entry| entry.name.clone());
+        let key = self.entry(&name);
+        self.stream(key, options, now).page(filter, max, now)
+    }
+
+    /// Forgets a channel's publications; offsets go on.
+    pub fn history_remove(&mut self, channel: &str, _now: Now) {
+        if let Some(key) = self.by_name.get(channel)
+            && let Some(stream) = &mut self.channels[*key].stream
+        {
+            stream.clear();
+        }
+    }
+
+    /// Who is in a channel, by client id.
+    pub fn presence(&self, channel: &str) -> Vec<Arc<ClientInfo>> {
+        self.find(channel).map_or_else(Vec::new, Channel::presence)
+    }
+
+    /// How many are in a channel.
+    pub fn presence_stats(&self, channel: &str) -> PresenceStats {
+        self.find(channel).map_or_else(PresenceStats::default, Channel::presence_stats)
+    }
+
+    /// Channels with subscribers whose names match, with their number of subscribers. `*` in the pattern
+    /// stands for any characters; an empty pattern matches all.
+    pub fn channels(&self, pattern: &str) -> Vec<(Arc<str>, u32)> {
+        let with_subscribers = self.channels.iter().filter(|(_, channel)| channel.subscribers() > 0);
+        let matching = with_subscribers.filter(|(_, channel)| pattern.is_empty() || matches(pattern, &channel.name));
+        matching.map(|(_, channel)| (channel.name.clone(), channel.subscribers())).collect()
+    }
+
+    /// Looks at up to `budget` channels, in turn, and drops what is past its time.
+    pub fn sweep(&mut self, now: Now, budget: usize) {
+        let end = self.channels.capacity();
+        for _ in 0..budget.min(end) {
+            let key = self.sweep_at;
+            self.sweep_at = if key + 1 >= end { 0 } else { key + 1 };
+            let Some(channel) = self.channels.get_mut(key) else { continue };
+            if let Some(stream) = &mut channel.stream {
+                stream.expire(now);
+                if stream.is_over(now) && channel.subscribers() == 0 {
+                    channel.stream = None;
+                }
+            }
+            self.drop_if_over(key);
+        }
+    }
+}
+
+/// A new life of a stream: four letters, so that two lives rarely share a name and it costs little to send.
+fn epoch(random: &mut StdRng) -> Arc<str> {
+    let letters: String = (0..4).map(|_| char::from(random.sample(rand::distr::Alphanumeric))).collect();
+    Arc::from(letters)
+}
+
+/// Glob with `*` only; linear, so that no pattern is dear.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}

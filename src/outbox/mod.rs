@@ -1,1 +1,329 @@
-//! (to be written)
+//! What waits for a socket: encoded once, attached to many, sent once per conn and tick.
+//!
+//! Owns the *arena* (the bytes that this tick encoded), the *spans* (which parts of it each conn gets) and a
+//! slot per conn. [`Outbox::flush`] sends each conn's spans in one go; only what the kernel did not take is
+//! copied into a [`Backlog`]. A conn that keeps up therefore owns no buffer at all.
+//!
+//! Invariants: spans and arena live for one tick; a conn is in `dirty` exactly when its slot has a span; bytes
+//! of one conn leave in the order in which they were attached. Never touches a socket: the caller sends.
+
+mod backlog;
+
+use std::io;
+
+pub use backlog::Backlog;
+
+use crate::limits::{ARENA_FLUSH_BYTES, SEND_BYTES_MAX};
+use crate::protocol::centrifuge::format::{self, Format};
+use crate::protocol::word::{Push, Reply};
+
+const NONE: u32 = u32::MAX;
+
+/// A part of the arena: one or more whole frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    start: u32,
+    len: u32,
+}
+
+/// Which channel a frame belongs to, where only the latest of each channel must survive a slow reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(u32);
+
+impl Tag {
+    /// The frame must be delivered.
+    pub const KEEP: Self = Self(NONE);
+
+    /// A newer frame with the same number replaces it when the reader is too slow.
+    pub fn latest_of(channel: u32) -> Self {
+        assert_ne!(channel, NONE);
+        Self(channel)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    frame: Frame,
+    tag: Tag,
+    next: u32,
+}
+
+#[derive(Debug)]
+struct Slot {
+    first: u32,
+    last: u32,
+    backlog: Option<Box<Backlog>>,
+}
+
+impl Slot {
+    const EMPTY: Self = Self { first: NONE, last: NONE, backlog: None };
+}
+
+/// What became of one conn's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// All were taken.
+    Sent,
+    /// Some wait; ask to be told when the socket is writable.
+    Blocked,
+    /// More wait than the bound allows; the excess was not kept. Close the conn.
+    Slow,
+    /// The socket is broken.
+    Failed,
+}
+
+/// Everything of one shard that waits to be sent.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    arena: Vec<u8>,
+    /// Where each frame of the arena ends, ascending.
+    ends: Vec<u32>,
+    spans: Vec<Span>,
+    dirty: Vec<u32>,
+    slots: Vec<Slot>,
+    body: Vec<u8>,
+    scratch: Vec<u8>,
+    backlog_bytes: usize,
+    bytes_max: usize,
+}
+
+impl Outbox {
+    /// An empty outbox whose backlogs hold at most `bytes_max` each.
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            arena: Vec::with_capacity(2 * ARENA_FLUSH_BYTES),
+            scratch: Vec::with_capacity(SEND_BYTES_MAX),
+            bytes_max,
+            ..Self::default()
+        }
+    }
+
+    /// Changes the bound of every backlog from now on.
+    pub fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
+    /// Makes room for a conn.
+    pub fn open(&mut self, conn: u32) {
+        let index = conn as usize;
+        if index >= self.slots.len() {
+            self.slots.resize_with(index + 1, || Slot::EMPTY);
+        }
+        let slot = &self.slots[index];
+        assert!(slot.first == NONE && slot.backlog.is_none(), "conn {conn} opened twice");
+    }
+
+    /// Forgets a conn and all that waits for it.
+    pub fn close(&mut self, conn: u32) {
+        let slot = &mut self.slots[conn as usize];
+        if slot.first != NONE {
+            self.dirty.retain(|&dirty| dirty != conn);
+        }
+        if let Some(backlog) = &slot.backlog {
+            self.backlog_bytes -= backlog.len();
+        }
+        *slot = Slot::EMPTY;
+    }
+
+    /// Whether it is time to flush although the tick is not over: the arena should stay in the cache.
+    pub fn is_full(&self) -> bool {
+        self.arena.len() >= ARENA_FLUSH_BYTES
+    }
+
+    /// Whether anything waits for this conn.
+    pub fn is_waiting(&self, conn: u32) -> bool {
+        let slot = &self.slots[conn as usize];
+        slot.first != NONE || slot.backlog.is_some()
+    }
+
+    /// Bytes in all backlogs.
+    pub fn backlog_bytes(&self) -> usize {
+        self.backlog_bytes
+    }
+
+    /// Encodes a push for any number of conns of one format.
+    pub fn encode(&mut self, format: Format, push: &Push<'_>) -> Frame {
+        let start = self.arena.len();
+        format::write_push(format, push, &mut self.body, &mut self.arena);
+        self.frame_since(start)
+    }
+
+    /// Encodes and attaches a push for one conn.
+    pub fn push(&mut self, conn: u32, format: Format, push: &Push<'_>) {
+        let frame = self.encode(format, push);
+        self.attach(conn, frame, Tag::KEEP);
+    }
+
+    /// Encodes and attaches a reply.
+    pub fn reply(&mut self, conn: u32, format: Format, reply: &Reply<'_>) {
+        let start = self.arena.len();
+        format::write_reply(format, reply, &mut self.body, &mut self.arena);
+        let frame = self.frame_since(start);
+        self.attach(conn, frame, Tag::KEEP);
+    }
+
+    /// Attaches bytes that the caller writes: handshakes, control frames.
+    pub fn raw(&mut self, conn: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.arena.len();
+        write(&mut self.arena);
+        let frame = self.frame_since(start);
+        self.attach(conn, frame, Tag::KEEP);
+    }
+
+    fn frame_since(&mut self, start: usize) -> Frame {
+        let end = u32::try_from(self.arena.len()).expect("the arena is flushed long before 4 GiB");
+        self.ends.push(end);
+        Frame { start: start as u32, len: end - start as u32 }
+    }
+
+    /// Gives an encoded frame to a conn. Neighbouring frames become one span, so that a burst in one channel
+    /// is sent straight from the arena.
+    #[inline]
+    pub fn attach(&mut self, conn: u32, frame: Frame, tag: Tag) {
+        let slot = &mut self.slots[conn as usize];
+        let number = self.spans.len() as u32;
+        if slot.last != NONE {
+            let last = &mut self.spans[slot.last as usize];
+            if last.frame.start + last.frame.len == frame.start && last.tag == Tag::KEEP && tag == Tag::KEEP {
+                last.frame.len += frame.len;
+                return;
+            }
+            last.next = number;
+        } else {
+            slot.first = number;
+            self.dirty.push(conn);
+        }
+        slot.last = number;
+        self.spans.push(Span { frame, tag, next: NONE });
+    }
+
+    /// Sends what was attached since the last flush. `send` is called at most a few times per conn;
+    /// `flushed` is told of every conn whose bytes did not all leave, and must not call back.
+    pub fn flush(
+        &mut self,
+        mut send: impl FnMut(u32, &[u8]) -> io::Result<usize>,
+        mut flushed: impl FnMut(u32, Flushed),
+    ) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for conn in dirty.drain(..) {
+            let outcome = self.flush_conn(conn, &mut send);
+            if outcome != Flushed::Sent {
+                flushed(conn, outcome);
+            }
+        }
+        self.dirty = dirty;
+        self.spans.clear();
+        self.ends.clear();
+        self.arena.clear();
+        if self.arena.capacity() > 8 * ARENA_FLUSH_BYTES {
+            // One giant reply must not keep its memory for ever.
+            self.arena.shrink_to(2 * ARENA_FLUSH_BYTES);
+        }
+    }
+
+    fn flush_conn(&mut self, conn: u32, send: &mut impl FnMut(u32, &[u8]) -> io::Result<usize>) -> Flushed {
+        let slot = &mut self.slots[conn as usize];
+        let mut at = std::mem::replace(&mut slot.first, NONE);
+        slot.last = NONE;
+        let mut sent_all = slot.backlog.is_none();
+        while at != NONE {
+            if !sent_all {
+                return self.keep(conn, at, 0);
+            }
+            // The common case: one span, sent from where it lies. Otherwise gather up to SEND_BYTES_MAX.
+            let first = at;
+            let span = self.spans[at as usize];
+            let bytes: &[u8] = if span.next == NONE {
+                at = NONE;
+                slice(&self.arena, span.frame)
+            } else {
+                self.scratch.clear();
+                while at != NONE {
+                    let span = self.spans[at as usize];
+                    if !self.scratch.is_empty() && self.scratch.len() + span.frame.len as usize > SEND_BYTES_MAX {
+                        break;
+                    }
+                    self.scratch.extend_from_slice(slice(&self.arena, span.frame));
+                    at = span.next;
+                }
+                &self.scratch
+            };
+            match send(conn, bytes) {
+                Ok(taken) if taken == bytes.len() => {}
+                Ok(taken) => return self.keep(conn, first, taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.keep(conn, first, 0),
+                Err(_) => return Flushed::Failed,
+            }
+            sent_all = true;
+        }
+        Flushed::Sent
+    }
+
+    /// Copies the spans from `at` on, less the `taken` bytes that left, to the conn's backlog.
+    fn keep(&mut self, conn: u32, mut at: u32, taken: usize) -> Flushed {
+        let backlog = self.slots[conn as usize].backlog.get_or_insert_default();
+        assert!(taken == 0 || backlog.is_empty());
+        let before = backlog.len();
+        while at != NONE {
+            let Span { frame, tag, next } = self.spans[at as usize];
+            let first = self.ends.partition_point(|&end| end <= frame.start);
+            let mut start = frame.start;
+            for &end in self.ends[first..].iter().take_while(|&&end| end <= frame.start + frame.len) {
+                backlog.append(&self.arena[start as usize..end as usize], tag);
+                start = end;
+            }
+            at = next;
+        }
+        backlog.advance(taken);
+        if backlog.len() > self.bytes_max {
+            backlog.conflate();
+        }
+        let over = backlog.len() > self.bytes_max;
+        if over {
+            backlog.cut();
+        }
+        self.backlog_bytes = self.backlog_bytes + backlog.len() - before;
+        if over { Flushed::Slow } else { Flushed::Blocked }
+    }
+
+    /// Continues a conn's backlog when its socket takes bytes again.
+    pub fn resume(&mut self, conn: u32, mut send: impl FnMut(&[u8]) -> io::Result<usize>) -> Flushed {
+        let slot = &mut self.slots[conn as usize];
+        let Some(backlog) = &mut slot.backlog else { return Flushed::Sent };
+        while !backlog.is_empty() {
+            match send(backlog.bytes()) {
+                Ok(taken) => {
+                    backlog.advance(taken);
+                    self.backlog_bytes -= taken;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flushed::Blocked,
+                Err(_) => return Flushed::Failed,
+            }
+        }
+        slot.backlog = None;
+        Flushed::Sent
+    }
+
+    /// Drops what waits for a conn, but for the rest of a frame of which the peer has a part: what is
+    /// attached next (a close frame) can then be understood.
+    pub fn cut(&mut self, conn: u32) {
+        let slot = &mut self.slots[conn as usize];
+        if slot.first != NONE {
+            slot.first = NONE;
+            slot.last = NONE;
+            self.dirty.retain(|&dirty| dirty != conn);
+        }
+        if let Some(backlog) = &mut slot.backlog {
+            let before = backlog.len();
+            backlog.cut();
+            self.backlog_bytes -= before - backlog.len();
+            if backlog.is_empty() {
+                slot.backlog = None;
+            }
+        }
+    }
+}
+
+fn slice(arena: &[u8], frame: Frame) -> &[u8] {
+    &arena[frame.start as usize..(frame.start + frame.len) as usize]
+}

@@ -1,1 +1,6 @@
-//! (to be written)
+//! Bytes ↔ frames. Knows nothing above bytes; reads in place, in the receive buffer.
+
+pub mod http;
+pub mod length;
+pub mod line;
+pub mod websocket;

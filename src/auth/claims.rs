@@ -1,0 +1,32 @@
+//! What a token that was accepted says.
+
+use super::grant::Grant;
+use crate::protocol::word::Payload;
+
+/// A connection token's claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionClaims {
+    /// `sub`: the user, empty when anonymous.
+    pub user: Box<str>,
+    /// `info` or `b64info`: shown to others.
+    pub info: Option<Payload>,
+    /// When the session expires, Unix seconds: `expire_at` where it is given (0 is never), else `exp`.
+    pub exp_unix_s: Option<i64>,
+    /// `meta.device`: which device the session belongs to.
+    pub device: Option<Box<str>>,
+    /// `subs`: server-side subscriptions with their terms.
+    pub subs: Vec<(Box<str>, Grant)>,
+    /// `channels`: server-side subscriptions on the namespaces' terms.
+    pub channels: Vec<Box<str>>,
+}
+
+/// A subscription token's claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscriptionClaims {
+    /// `sub`: the user, empty when anonymous.
+    pub user: Box<str>,
+    /// `channel`
+    pub channel: Box<str>,
+    /// The terms.
+    pub grant: Grant,
+}

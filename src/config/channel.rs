@@ -1,0 +1,132 @@
+//! The `channel` section: names, namespaces and what each allows.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Duration;
+
+/// Channel names, namespaces and their options.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ChannelConfig {
+    /// Longest channel name, bytes.
+    pub max_length: usize,
+    /// Channels whose names begin so are private: only a subscription token opens them. Empty switches
+    /// private channels off.
+    pub private_prefix: String,
+    /// What separates a namespace from the rest of the name. Empty switches namespaces off.
+    pub namespace_boundary: String,
+    /// What begins the list of users of a user-limited channel. Empty switches them off.
+    pub user_boundary: String,
+    /// What separates the users of a user-limited channel.
+    pub user_separator: String,
+    /// How long a stream's epoch and offset outlive its last use, where a namespace does not say otherwise.
+    pub history_meta_ttl: Duration,
+    /// The options of channels without a namespace.
+    pub without_namespace: ChannelOptions,
+    /// The namespaces.
+    pub namespaces: Vec<Namespace>,
+}
+
+impl Default for ChannelConfig {
+    fn default() -> Self {
+        Self {
+            max_length: crate::limits::CHANNEL_NAME_BYTES_MAX,
+            private_prefix: "$".into(),
+            namespace_boundary: ":".into(),
+            user_boundary: "#".into(),
+            user_separator: ",".into(),
+            history_meta_ttl: Duration::from_secs(30 * 86_400),
+            without_namespace: ChannelOptions::default(),
+            namespaces: Vec::new(),
+        }
+    }
+}
+
+/// A namespace: a name and the options of its channels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Namespace {
+    /// The part of a channel's name before the boundary.
+    pub name: String,
+    /// The options of its channels.
+    #[serde(flatten)]
+    pub options: ChannelOptions,
+}
+
+/// How clients of a channel recover.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ForceRecoveryMode {
+    /// Everything that was missed, or the answer that it is not all there.
+    #[default]
+    Stream,
+    /// The latest publication.
+    Cache,
+}
+
+/// What happens to a subscriber that reads too slowly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SlowConsumer {
+    /// It is disconnected with 3008.
+    #[default]
+    Disconnect,
+    /// Of what waits for it, only the latest publication of each channel is kept.
+    Conflate,
+}
+
+/// What the channels of a namespace are and allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ChannelOptions {
+    /// Subscribers are listed, for the presence calls.
+    pub presence: bool,
+    /// Coming and going of subscribers is announced to those that ask for it.
+    pub join_leave: bool,
+    /// Coming and going is announced to every subscriber.
+    pub force_push_join_leave: bool,
+    /// Publications kept per channel; 0 keeps none.
+    pub history_size: u32,
+    /// How long publications are kept; 0 keeps none.
+    pub history_ttl: Duration,
+    /// How long epoch and offset outlive the last use; 0 takes `channel.history_meta_ttl`.
+    pub history_meta_ttl: Duration,
+    /// Every subscription watches for gaps.
+    pub force_positioning: bool,
+    /// Clients may ask for gaps to be watched for.
+    pub allow_positioning: bool,
+    /// Every subscription recovers what it missed while it was away.
+    pub force_recovery: bool,
+    /// Clients may ask for recovery.
+    pub allow_recovery: bool,
+    /// How clients recover: everything (`stream`) or the latest publication (`cache`).
+    pub force_recovery_mode: ForceRecoveryMode,
+    /// Clients may subscribe without a subscription token.
+    pub allow_subscribe_for_client: bool,
+    /// Anonymous clients may too.
+    pub allow_subscribe_for_anonymous: bool,
+    /// Clients may publish.
+    pub allow_publish_for_client: bool,
+    /// Clients may publish where they are subscribed.
+    pub allow_publish_for_subscriber: bool,
+    /// Anonymous clients may publish where clients may.
+    pub allow_publish_for_anonymous: bool,
+    /// Clients may read history.
+    pub allow_history_for_client: bool,
+    /// Clients may read history where they are subscribed.
+    pub allow_history_for_subscriber: bool,
+    /// Anonymous clients may read history where clients may.
+    pub allow_history_for_anonymous: bool,
+    /// Clients may ask who is present.
+    pub allow_presence_for_client: bool,
+    /// Clients may ask who is present where they are subscribed.
+    pub allow_presence_for_subscriber: bool,
+    /// Anonymous clients may ask who is present where clients may.
+    pub allow_presence_for_anonymous: bool,
+    /// A name may list the users who may subscribe: `name#7,8`.
+    pub allow_user_limited_channels: bool,
+    /// What the name after the namespace must match, a regular expression; empty matches every name.
+    pub channel_regex: String,
+    /// What happens to a subscriber that reads too slowly: `disconnect` or `conflate`.
+    pub slow_consumer: SlowConsumer,
+}

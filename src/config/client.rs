@@ -1,0 +1,109 @@
+//! The `client` section: who may connect, and the bounds of one connection.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Duration;
+use crate::auth::keys::TokenConfig;
+
+/// Who may connect, and the bounds of one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ClientConfig {
+    /// Web pages of these origins may connect: `https://app.example.com`, `https://*.example.com`, or `*` for
+    /// all. Pages of the host that serves the connection always may; clients that are no browsers name no
+    /// origin and are not asked for one.
+    pub allowed_origins: Vec<String>,
+    /// Nobody is asked for a token or a permission. For development only.
+    pub insecure: bool,
+    /// The signatures of tokens are not checked. For development only.
+    pub insecure_skip_token_signature_verify: bool,
+    /// Clients without a token may connect, as the user with the empty name.
+    pub allow_anonymous_connect_without_token: bool,
+    /// Tokens with an empty `sub` are refused.
+    pub disallow_anonymous_connection_tokens: bool,
+    /// How connection tokens are checked; subscription tokens too, unless they have keys of their own.
+    pub token: TokenConfig,
+    /// Keys of their own for subscription tokens.
+    pub subscription_token: SubscriptionTokenConfig,
+    /// Between two pings of the node; 0 sends none.
+    pub ping_interval: Duration,
+    /// How long a client may take to answer a ping; 0 expects no answer.
+    pub pong_timeout: Duration,
+    /// Pings in a row without an answer that end the connection.
+    pub pong_misses: u8,
+    /// How long a connection may take to its connect command.
+    pub stale_close_delay: Duration,
+    /// Most channels of one session.
+    pub channel_limit: usize,
+    /// Longest frame or message from a client, bytes.
+    pub message_size_limit: usize,
+    /// Most bytes that wait for one client; past it the slow-consumer policy holds.
+    pub queue_max_size: usize,
+    /// Most connections of one user on the node; 0 sets no limit.
+    pub user_connection_limit: u32,
+    /// Most connections on the node; 0 sets no limit but that of descriptors.
+    pub connection_limit: usize,
+    /// Most new connections a second on the node; 0 sets no limit.
+    pub connection_rate_limit: u32,
+    /// How long after its expiry a connection waits for a new token.
+    pub expired_close_delay: Duration,
+    /// How long after its expiry a subscription waits for a new token.
+    pub expired_sub_close_delay: Duration,
+    /// Every user is subscribed to a channel of their own.
+    pub subscribe_to_user_personal_channel: PersonalChannelConfig,
+    /// Most publications of one history reply.
+    pub history_max_publication_limit: usize,
+    /// Most publications recovered for one subscription.
+    pub recovery_max_publication_limit: usize,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            insecure: false,
+            insecure_skip_token_signature_verify: false,
+            allow_anonymous_connect_without_token: false,
+            disallow_anonymous_connection_tokens: false,
+            token: TokenConfig::default(),
+            subscription_token: SubscriptionTokenConfig::default(),
+            ping_interval: Duration::from_secs(30),
+            pong_timeout: Duration::from_secs(10),
+            pong_misses: 3,
+            stale_close_delay: Duration::from_secs(10),
+            channel_limit: 128,
+            message_size_limit: 64 * 1024,
+            queue_max_size: 1024 * 1024,
+            user_connection_limit: 0,
+            connection_limit: 0,
+            connection_rate_limit: 0,
+            expired_close_delay: Duration::from_secs(25),
+            expired_sub_close_delay: Duration::from_secs(25),
+            subscribe_to_user_personal_channel: PersonalChannelConfig::default(),
+            history_max_publication_limit: 300,
+            recovery_max_publication_limit: 300,
+        }
+    }
+}
+
+/// Keys of their own for subscription tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SubscriptionTokenConfig {
+    /// Whether subscription tokens are checked with these keys instead of those of connection tokens.
+    pub enabled: bool,
+    /// How subscription tokens are checked.
+    #[serde(flatten)]
+    pub token: TokenConfig,
+}
+
+/// A channel for every user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PersonalChannelConfig {
+    /// Whether users are subscribed to `#user` when they connect.
+    pub enabled: bool,
+    /// The namespace of the personal channels; empty is none.
+    pub personal_channel_namespace: String,
+}

@@ -1,0 +1,44 @@
+//! What `--dev` starts from: everything open on loopback, and the channels of the demo page.
+
+use super::{ChannelOptions, Config, DemoConfig, Duration, Namespace};
+
+impl Config {
+    /// Defaults for trying the node out. Listens on loopback only.
+    pub fn dev() -> Self {
+        let mut config = Self { demo: DemoConfig { enabled: true }, ..Self::default() };
+        config.http_server.address = "127.0.0.1".into();
+        config.tcp_server.address = "127.0.0.1".into();
+        config.client.allow_anonymous_connect_without_token = true;
+        config.client.token.hmac_secret_key = "ringpost-development-secret-not-for-production".into();
+        config.client.subscribe_to_user_personal_channel.enabled = true;
+        config.http_api.key = "dev".into();
+        config.shutdown.drain_time = Duration::from_millis(500);
+        config.channel.namespaces = vec![
+            Namespace {
+                name: "chat".into(),
+                options: ChannelOptions {
+                    history_size: 100,
+                    history_ttl: Duration::from_secs(3600),
+                    force_recovery: true,
+                    ..open()
+                },
+            },
+            Namespace { name: "typing".into(), options: open() },
+        ];
+        config
+    }
+}
+
+fn open() -> ChannelOptions {
+    ChannelOptions {
+        presence: true,
+        join_leave: true,
+        force_push_join_leave: true,
+        allow_subscribe_for_client: true,
+        allow_subscribe_for_anonymous: true,
+        allow_publish_for_subscriber: true,
+        allow_history_for_subscriber: true,
+        allow_presence_for_subscriber: true,
+        ..ChannelOptions::default()
+    }
+}

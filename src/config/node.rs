@@ -1,0 +1,140 @@
+//! Sections of the node itself: shards, doors, API, logs, endings.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Duration;
+
+/// Cores and their rings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ShardsConfig {
+    /// The cores to run a shard on: `all` that the process may use, or a list such as `0-3,6`.
+    pub cores: String,
+    /// Receive buffers per shard, a power of two up to 32768. One is in use while its bytes are read.
+    pub receive_buffers: u16,
+    /// Bytes of one receive buffer.
+    pub receive_buffer_size: usize,
+    /// Submission entries of a shard's ring, a power of two.
+    pub ring_entries: u32,
+    /// Messages that may wait from one shard to another before reading pauses.
+    pub mailbox_capacity: usize,
+}
+
+impl Default for ShardsConfig {
+    fn default() -> Self {
+        Self {
+            cores: "all".into(),
+            receive_buffers: 2048,
+            receive_buffer_size: 4096,
+            ring_entries: 4096,
+            mailbox_capacity: 8192,
+        }
+    }
+}
+
+/// The HTTP port: WebSocket, API, health, metrics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct HttpServerConfig {
+    /// The address to listen on.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// Connections that may wait to be accepted, per shard; the kernel bounds it by `net.core.somaxconn`.
+    pub backlog: u32,
+    /// The path of the WebSocket door.
+    pub websocket_path: String,
+}
+
+impl Default for HttpServerConfig {
+    fn default() -> Self {
+        Self { address: "0.0.0.0".into(), port: 8000, backlog: 4096, websocket_path: "/connection/websocket".into() }
+    }
+}
+
+/// The TCP port: JSON lines or length-prefixed Protobuf.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TcpServerConfig {
+    /// Whether the port is open.
+    pub enabled: bool,
+    /// The address to listen on.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl Default for TcpServerConfig {
+    fn default() -> Self {
+        Self { enabled: true, address: "0.0.0.0".into(), port: 8001 }
+    }
+}
+
+/// The backend API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct HttpApiConfig {
+    /// What backends send as `X-API-Key`. Without it the API refuses every call.
+    pub key: String,
+    /// Whether the API asks for no key. For development only.
+    pub insecure: bool,
+}
+
+/// A part of the HTTP port that can be switched off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EndpointConfig {
+    /// Whether it is served.
+    pub enabled: bool,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object per line.
+    Json,
+}
+
+/// The log, written to standard error. Lines that it cannot take in time are dropped and counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LogConfig {
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
+    /// `info,ringpost::session=debug`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// Endings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ShutdownConfig {
+    /// The time over which clients are told to reconnect elsewhere after SIGTERM.
+    pub drain_time: Duration,
+    /// After this the node ends, whatever is left.
+    pub timeout: Duration,
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self { drain_time: Duration::from_secs(5), timeout: Duration::from_secs(30) }
+    }
+}

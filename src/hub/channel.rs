@@ -1,0 +1,107 @@
+//! One channel on its home shard: who subscribes from where, and its stream if it has one.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::history::Stream;
+use super::shard_set::ShardSet;
+use crate::protocol::word::{ClientId, ClientInfo, PresenceStats};
+
+/// A subscriber as the home shard knows it.
+#[derive(Debug)]
+struct Member {
+    info: Arc<ClientInfo>,
+    shard: u16,
+    announce: bool,
+    presence: bool,
+}
+
+/// A channel. Without subscribers and history it does not exist.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) name: Arc<str>,
+    pub(super) stream: Option<Box<Stream>>,
+    members: HashMap<ClientId, Member, foldhash::fast::RandomState>,
+    /// Subscribers per shard.
+    shards: SmallVec<[(u16, u32); 2]>,
+    /// Sessions per user, only of those in presence.
+    users: HashMap<Arc<str>, u32, foldhash::fast::RandomState>,
+    present: u32,
+}
+
+impl Channel {
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            stream: None,
+            members: HashMap::default(),
+            shards: SmallVec::new(),
+            users: HashMap::default(),
+            present: 0,
+        }
+    }
+
+    pub(super) fn subscribers(&self) -> u32 {
+        self.members.len() as u32
+    }
+
+    /// Whether nothing is left to keep it for.
+    pub(super) fn is_over(&self) -> bool {
+        self.members.is_empty() && self.stream.is_none()
+    }
+
+    pub(super) fn shard_set(&self) -> ShardSet {
+        let mut set = ShardSet::EMPTY;
+        for (shard, _) in &self.shards {
+            set.insert(*shard);
+        }
+        set
+    }
+
+    pub(super) fn join(&mut self, info: &Arc<ClientInfo>, shard: u16, announce: bool, presence: bool) {
+        let member = Member { info: info.clone(), shard, announce, presence };
+        let before = self.members.insert(info.client, member);
+        assert!(before.is_none(), "a session subscribes to a channel once");
+        match self.shards.iter_mut().find(|(other, _)| *other == shard) {
+            Some((_, count)) => *count += 1,
+            None => self.shards.push((shard, 1)),
+        }
+        if presence {
+            self.present += 1;
+            *self.users.entry(info.user.clone()).or_default() += 1;
+        }
+    }
+
+    /// Removes a subscriber; says who it was and whether others hear of it.
+    pub(super) fn leave(&mut self, client: ClientId, shard: u16) -> Option<(Arc<ClientInfo>, bool)> {
+        let member = self.members.remove(&client)?;
+        assert_eq!(member.shard, shard, "a session leaves from where it joined");
+        let at = self.shards.iter().position(|(other, _)| *other == shard).expect("its shard is counted");
+        self.shards[at].1 -= 1;
+        if self.shards[at].1 == 0 {
+            self.shards.swap_remove(at);
+        }
+        if member.presence {
+            self.present -= 1;
+            let sessions = self.users.get_mut(&member.info.user).expect("its user is counted");
+            *sessions -= 1;
+            if *sessions == 0 {
+                self.users.remove(&member.info.user);
+            }
+        }
+        Some((member.info, member.announce))
+    }
+
+    pub(super) fn presence(&self) -> Vec<Arc<ClientInfo>> {
+        let present = self.members.values().filter(|member| member.presence);
+        let mut clients: Vec<_> = present.map(|member| member.info.clone()).collect();
+        clients.sort_unstable_by_key(|info| info.client);
+        clients
+    }
+
+    pub(super) fn presence_stats(&self) -> PresenceStats {
+        PresenceStats { num_clients: self.present, num_users: self.users.len() as u32 }
+    }
+}

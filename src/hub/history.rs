@@ -1,0 +1,163 @@
+//! One channel's stream: epoch, offsets, the publications that are kept.
+//!
+//! Offsets begin at 1 and grow by one; the kept publications are the newest, without a hole. The stream's
+//! life (its *meta*: epoch and top offset) outlives the publications by `history_meta_ttl`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{HubOptions, RecoveryMode};
+use crate::protocol::codes::Error;
+use crate::protocol::word::{HistoryFilter, HistoryPage, Position, Publication};
+use crate::time::Now;
+
+#[derive(Debug)]
+struct Kept {
+    publication: Arc<Publication>,
+    expire_ms: u64,
+}
+
+/// What recovery found.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    pub(super) publications: Vec<Arc<Publication>>,
+    pub(super) recovered: bool,
+}
+
+/// The stream of one channel.
+#[derive(Debug)]
+pub(super) struct Stream {
+    epoch: Arc<str>,
+    top: u64,
+    kept: VecDeque<Kept>,
+    meta_expire_ms: u64,
+}
+
+impl Stream {
+    pub(super) fn new(epoch: Arc<str>) -> Self {
+        Self { epoch, top: 0, kept: VecDeque::new(), meta_expire_ms: u64::MAX }
+    }
+
+    pub(super) fn position(&self) -> Position {
+        Position { offset: self.top, epoch: self.epoch.clone() }
+    }
+
+    /// The offset that the next publication gets.
+    pub(super) fn next_offset(&self) -> u64 {
+        self.top + 1
+    }
+
+    /// Takes a publication whose offset is [`Stream::next_offset`].
+    pub(super) fn append(&mut self, publication: Arc<Publication>, options: HubOptions, now: Now) {
+        assert_eq!(publication.offset, self.next_offset());
+        self.top = publication.offset;
+        self.expire(now);
+        while self.kept.len() >= options.history_size as usize {
+            self.kept.pop_front();
+        }
+        let expire_ms = now.mono_ms.saturating_add(options.history_ttl_ms);
+        self.kept.push_back(Kept { publication, expire_ms });
+        self.touch(options, now);
+    }
+
+    /// The stream was used: its meta lives on.
+    pub(super) fn touch(&mut self, options: HubOptions, now: Now) {
+        self.meta_expire_ms = match options.history_meta_ttl_ms {
+            0 => u64::MAX,
+            ttl_ms => now.mono_ms.saturating_add(ttl_ms.max(options.history_ttl_ms)),
+        };
+    }
+
+    /// Drops what is past its time.
+    pub(super) fn expire(&mut self, now: Now) {
+        while self.kept.front().is_some_and(|kept| kept.expire_ms <= now.mono_ms) {
+            self.kept.pop_front();
+        }
+        if self.kept.is_empty() && self.kept.capacity() > 16 {
+            self.kept = VecDeque::new();
+        }
+    }
+
+    /// Whether even the meta is past its time.
+    pub(super) fn is_over(&self, now: Now) -> bool {
+        self.meta_expire_ms <= now.mono_ms
+    }
+
+    /// Forgets the publications; positions stay valid.
+    pub(super) fn clear(&mut self) {
+        self.kept.clear();
+    }
+
+    fn first_kept(&self) -> u64 {
+        self.kept.front().map_or(self.top + 1, |kept| kept.publication.offset)
+    }
+
+    fn from_offset(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Arc<Publication>> {
+        let skip = offset.saturating_sub(self.first_kept()) as usize;
+        self.kept.range(skip.min(self.kept.len())..).map(|kept| &kept.publication)
+    }
+
+    /// All that came after `since`, or the honest answer that it is not all there.
+    pub(super) fn recover(&mut self, since: &Position, mode: RecoveryMode, limit: usize, now: Now) -> Recovered {
+        self.expire(now);
+        match mode {
+            RecoveryMode::Stream => self.recover_stream(since, limit),
+            RecoveryMode::Cache => self.recover_latest(since),
+        }
+    }
+
+    fn recover_stream(&self, since: &Position, limit: usize) -> Recovered {
+        // An empty epoch with offset 0 is a client that has seen nothing of any life of the stream.
+        let same_life = *since.epoch == *self.epoch || (since.epoch.is_empty() && since.offset == 0);
+        let missed = self.top.checked_sub(since.offset);
+        let whole = same_life
+            && missed
+                .is_some_and(|missed| missed == 0 || (self.first_kept() <= since.offset + 1 && missed <= limit as u64));
+        if !whole {
+            return Recovered::default();
+        }
+        Recovered { publications: self.from_offset(since.offset + 1).cloned().collect(), recovered: true }
+    }
+
+    /// Cache mode: only the latest publication matters, whatever was missed before it.
+    fn recover_latest(&self, since: &Position) -> Recovered {
+        let Some(latest) = self.kept.back() else { return Recovered::default() };
+        let seen = *since.epoch == *self.epoch && since.offset == latest.publication.offset;
+        let publications = if seen { Vec::new() } else { vec![latest.publication.clone()] };
+        Recovered { publications, recovered: true }
+    }
+
+    /// A page of what is kept.
+    ///
+    /// # Errors
+    /// 112 when `since` is of another life of the stream or further back than what is kept.
+    pub(super) fn page(&mut self, filter: &HistoryFilter, max: usize, now: Now) -> Result<HistoryPage, Error> {
+        self.expire(now);
+        let position = self.position();
+        if filter.limit == 0 {
+            return Ok(HistoryPage { publications: Vec::new(), position });
+        }
+        let limit = usize::try_from(filter.limit).map_or(max, |limit| limit.min(max));
+        let publications = match (&filter.since, filter.reverse) {
+            (None, false) => self.from_offset(0).take(limit).cloned().collect(),
+            (None, true) => self.from_offset(0).rev().take(limit).cloned().collect(),
+            (Some(since), reverse) => {
+                if !since.epoch.is_empty() && *since.epoch != *self.epoch {
+                    return Err(Error::UNRECOVERABLE_POSITION);
+                }
+                if reverse {
+                    let before = since.offset;
+                    let older = self.from_offset(0).rev().skip_while(|kept| kept.offset >= before);
+                    older.take(limit).cloned().collect()
+                } else {
+                    let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
+                    if since.offset > self.top || hole {
+                        return Err(Error::UNRECOVERABLE_POSITION);
+                    }
+                    self.from_offset(since.offset + 1).take(limit).cloned().collect()
+                }
+            }
+        };
+        Ok(HistoryPage { publications, position })
+    }
+}

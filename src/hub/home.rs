@@ -1,0 +1,34 @@
+//! Which shard is a channel's home.
+
+use std::hash::BuildHasher;
+
+/// The keyed map from names to shards. The key is secret, since clients choose the names: without it they
+/// could put all their channels on one shard.
+#[derive(Clone, Debug)]
+pub struct Home {
+    shards: u16,
+    hash: foldhash::quality::SeedableRandomState,
+}
+
+impl Home {
+    /// A map over `shards` shards.
+    ///
+    /// # Panics
+    /// When `shards` is 0 or above [`crate::limits::SHARDS_MAX`].
+    pub fn new(shards: u16, secret: u64) -> Self {
+        assert!(shards > 0 && usize::from(shards) <= crate::limits::SHARDS_MAX);
+        let hash = foldhash::quality::SeedableRandomState::with_seed(secret, foldhash::SharedSeed::global_random());
+        Self { shards, hash }
+    }
+
+    /// The home of a channel (or of a user, by name).
+    pub fn of(&self, name: &str) -> u16 {
+        // Multiply-shift instead of a remainder: the high bits decide.
+        ((u128::from(self.hash.hash_one(name)) * u128::from(self.shards)) >> 64) as u16
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+}

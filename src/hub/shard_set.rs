@@ -1,0 +1,42 @@
+//! A set of shards in one word.
+
+/// Shards by number, 0–63.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardSet(u64);
+
+impl ShardSet {
+    /// No shard.
+    pub const EMPTY: Self = Self(0);
+
+    /// Adds a shard.
+    pub fn insert(&mut self, shard: u16) {
+        self.0 |= 1 << shard;
+    }
+
+    /// Removes a shard.
+    pub fn remove(&mut self, shard: u16) {
+        self.0 &= !(1 << shard);
+    }
+
+    /// Whether a shard is in it.
+    pub fn contains(self, shard: u16) -> bool {
+        self.0 & (1 << shard) != 0
+    }
+
+    /// Whether no shard is in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The shards in ascending order.
+    pub fn iter(self) -> impl Iterator<Item = u16> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let shard = rest.trailing_zeros();
+            rest &= rest.wrapping_sub(1);
+            (shard < 64).then_some(shard as u16)
+        })
+    }
+}
+
+const _: () = assert!(crate::limits::SHARDS_MAX <= u64::BITS as usize);

@@ -1,0 +1,88 @@
+//! Encoding and framing together: what fan-out encodes a push for once.
+
+use super::{json, protobuf};
+use crate::protocol::word::{Push, Reply};
+use crate::wire::{length, websocket};
+
+/// How words become bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// One JSON object per word.
+    Json,
+    /// One length-prefixed Protobuf message per word.
+    Protobuf,
+}
+
+/// How bytes become frames, with the encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Format {
+    /// A WebSocket text message per word.
+    WebSocketJson,
+    /// A WebSocket binary message per word.
+    WebSocketProtobuf,
+    /// A line per word.
+    TcpJson,
+    /// A length-prefixed message per word.
+    TcpProtobuf,
+}
+
+impl Format {
+    /// How many formats there are.
+    pub const COUNT: usize = 4;
+
+    /// A number below [`Format::COUNT`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The encoding alone.
+    pub const fn encoding(self) -> Encoding {
+        match self {
+            Self::WebSocketJson | Self::TcpJson => Encoding::Json,
+            Self::WebSocketProtobuf | Self::TcpProtobuf => Encoding::Protobuf,
+        }
+    }
+
+    /// Whether frames are WebSocket frames.
+    pub const fn is_websocket(self) -> bool {
+        matches!(self, Self::WebSocketJson | Self::WebSocketProtobuf)
+    }
+}
+
+/// Appends a reply as one frame. `body` is scratch space that is kept between calls.
+pub fn write_reply(format: Format, reply: &Reply<'_>, body: &mut Vec<u8>, out: &mut Vec<u8>) {
+    body.clear();
+    match format.encoding() {
+        Encoding::Json => json::encode_reply(reply, body),
+        Encoding::Protobuf => protobuf::encode_reply(reply, body),
+    }
+    write_frame(format, body, out);
+}
+
+/// Appends a push as one frame. `body` is scratch space that is kept between calls.
+pub fn write_push(format: Format, push: &Push<'_>, body: &mut Vec<u8>, out: &mut Vec<u8>) {
+    body.clear();
+    match format.encoding() {
+        Encoding::Json => json::encode_push(push, body),
+        Encoding::Protobuf => protobuf::encode_push(push, body),
+    }
+    write_frame(format, body, out);
+}
+
+fn write_frame(format: Format, body: &[u8], out: &mut Vec<u8>) {
+    match format {
+        Format::WebSocketJson => websocket::write_header(websocket::Opcode::Text, body.len(), out),
+        Format::WebSocketProtobuf => {
+            let prefix = length::varint_len(body.len() as u64);
+            websocket::write_header(websocket::Opcode::Binary, prefix + body.len(), out);
+            length::write_varint(body.len() as u64, out);
+        }
+        Format::TcpJson => {}
+        Format::TcpProtobuf => length::write_varint(body.len() as u64, out),
+    }
+    out.extend_from_slice(body);
+    if format == Format::TcpJson {
+        out.push(b'\n');
+    }
+}

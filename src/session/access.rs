@@ -1,0 +1,150 @@
+//! Channel names and what their namespaces allow.
+//!
+//! `ns:name` lies in namespace `ns`; `$…` is private (only with a subscription token); `…#7,8` is open to
+//! the users 7 and 8 only; `#7` (in its namespace) is the personal channel of user 7. The signs are
+//! configurable. Built once per configuration; looking a channel up allocates nothing.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use regex::Regex;
+
+use crate::config::{ChannelConfig, ChannelOptions, ForceRecoveryMode};
+use crate::hub::{HubOptions, RecoveryMode};
+use crate::protocol::codes::Error;
+
+/// The rules of one namespace.
+#[derive(Debug)]
+struct Rule {
+    options: ChannelOptions,
+    name: Option<Regex>,
+}
+
+impl Rule {
+    fn new(options: &ChannelOptions) -> Result<Self, regex::Error> {
+        let name = match options.channel_regex.as_str() {
+            "" => None,
+            pattern => Some(Regex::new(pattern)?),
+        };
+        Ok(Self { options: options.clone(), name })
+    }
+}
+
+/// All namespaces of a configuration.
+#[derive(Debug)]
+pub struct Access {
+    config: ChannelConfig,
+    without_namespace: Rule,
+    namespaces: HashMap<Box<str>, Rule>,
+}
+
+/// One channel as its name and namespace have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolved<'a> {
+    /// The namespace's options.
+    pub options: &'a ChannelOptions,
+    /// Only with a subscription token.
+    pub private: bool,
+    /// The part of the name that lists the users who may subscribe.
+    users: Option<&'a str>,
+    separator: &'a str,
+    /// The name does not match the namespace's `channel_regex`.
+    misnamed: bool,
+}
+
+impl Resolved<'_> {
+    /// Whether the name keeps everybody out but some users.
+    pub fn is_user_limited(&self) -> bool {
+        self.users.is_some() && self.options.allow_user_limited_channels
+    }
+
+    /// Whether a user-limited name lists this user.
+    pub fn names_user(&self, user: &str) -> bool {
+        self.users.is_some_and(|users| users.split(self.separator).any(|name| name == user))
+    }
+
+    /// Whether the name is one that its namespace allows clients to use.
+    pub fn is_well_named(&self) -> bool {
+        !self.misnamed
+    }
+
+    /// What the hub needs to know of the options.
+    pub fn hub_options(&self, config: &ChannelConfig) -> HubOptions {
+        let options = self.options;
+        let meta_ttl_ms = options.history_meta_ttl.as_millis();
+        let stream = options.history_size > 0 && options.history_ttl.as_millis() > 0;
+        HubOptions {
+            history_size: options.history_size,
+            history_ttl_ms: options.history_ttl.as_millis(),
+            history_meta_ttl_ms: if meta_ttl_ms > 0 { meta_ttl_ms } else { config.history_meta_ttl.as_millis() },
+            presence: options.presence,
+            tell_time: stream,
+        }
+    }
+
+    /// How clients of the channel recover.
+    pub fn recovery_mode(&self) -> RecoveryMode {
+        match self.options.force_recovery_mode {
+            ForceRecoveryMode::Stream => RecoveryMode::Stream,
+            ForceRecoveryMode::Cache => RecoveryMode::Cache,
+        }
+    }
+}
+
+impl Access {
+    /// Compiles the rules.
+    ///
+    /// # Errors
+    /// A `channel_regex` that does not compile; `Config::load` has refused those already.
+    pub fn new(config: &ChannelConfig) -> Result<Self, regex::Error> {
+        let mut namespaces = HashMap::new();
+        for namespace in &config.namespaces {
+            namespaces.insert(Box::from(namespace.name.as_str()), Rule::new(&namespace.options)?);
+        }
+        Ok(Self { without_namespace: Rule::new(&config.without_namespace)?, namespaces, config: config.clone() })
+    }
+
+    /// The channel section that the rules were made of.
+    pub fn config(&self) -> &ChannelConfig {
+        &self.config
+    }
+
+    /// Looks a channel up.
+    ///
+    /// # Errors
+    /// 107 for an empty or too long name, 102 for a namespace that is not configured.
+    pub fn resolve<'a>(&'a self, channel: &'a str) -> Result<Resolved<'a>, Error> {
+        let config = &self.config;
+        if channel.is_empty() {
+            return Err(Error::BAD_REQUEST.because("bad request: empty channel name"));
+        }
+        if channel.len() > config.max_length {
+            return Err(Error::BAD_REQUEST.because("bad request: channel name too long"));
+        }
+        let prefix = config.private_prefix.as_str();
+        let private = !prefix.is_empty() && channel.starts_with(prefix);
+        let public = if private { &channel[prefix.len()..] } else { channel };
+        let (rule, rest) = match split_once(public, &config.namespace_boundary) {
+            Some((namespace, rest)) => (self.namespaces.get(namespace).ok_or(Error::UNKNOWN_CHANNEL)?, rest),
+            None => (&self.without_namespace, public),
+        };
+        let users = split_once(rest, &config.user_boundary).map(|(_, users)| users);
+        let misnamed = rule.name.as_ref().is_some_and(|name| !name.is_match(rest));
+        Ok(Resolved { options: &rule.options, private, users, separator: &config.user_separator, misnamed })
+    }
+
+    /// The personal channel of a user.
+    pub fn personal_channel(&self, namespace: &str, user: &str) -> Arc<str> {
+        let config = &self.config;
+        match namespace {
+            "" => format!("{}{user}", config.user_boundary),
+            _ => format!("{namespace}{}{}{user}", config.namespace_boundary, config.user_boundary),
+        }
+        .into()
+    }
+}
+
+/// As `str::split_once`, but an empty boundary switches the feature off.
+fn split_once<'a>(text: &'a str, boundary: &str) -> Option<(&'a str, &'a str)> {
+    if boundary.is_empty() { None } else { text.split_once(boundary) }
+}

@@ -1,0 +1,194 @@
+//! Connecting: who is it, and which subscriptions come with it?
+
+use std::sync::Arc;
+
+use super::access::Access;
+use super::step::Step;
+use super::subscribe::Wishes;
+use super::{Context, Session, State};
+use crate::auth::grant::Grant;
+use crate::auth::{ConnectionClaims, TokenError};
+use crate::control::order::TokenKind;
+use crate::protocol::codes::{Disconnect, Error};
+use crate::protocol::word::{ClientInfo, Connect, Publication, Recover, Subscribed};
+
+/// A client whose token (or anonymity) was accepted.
+#[derive(Debug)]
+pub struct Identity {
+    /// The connect command's id.
+    pub id: u32,
+    /// As others will see it.
+    pub info: Arc<ClientInfo>,
+    /// Token's expiry, Unix seconds.
+    pub expire_at_unix_s: Option<i64>,
+    /// The device, where token, header or SDK name tells.
+    pub device: Option<Box<str>>,
+    /// What to subscribe before the answer.
+    pub planned: Vec<PlannedSubscription>,
+    /// How many sessions the user may have; 0 is no limit.
+    pub user_limit: u32,
+}
+
+/// A subscription that comes with the connection.
+#[derive(Debug)]
+pub struct PlannedSubscription {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// On which terms.
+    pub grant: Grant,
+    /// What the client wants to recover.
+    pub recover: Option<Recover>,
+}
+
+/// The connect reply in the making.
+#[derive(Debug, Default)]
+pub struct Connecting {
+    /// The connect command's id.
+    pub id: u32,
+    /// Home shards that have not answered.
+    pub pending: usize,
+    /// What they have answered.
+    pub subs: Vec<(Arc<str>, Subscribed)>,
+    /// Publications that must follow the reply: channel and what came, in order.
+    pub held: Vec<(Arc<str>, Arc<Publication>)>,
+}
+
+/// What the client said about itself.
+#[derive(Debug, Default)]
+struct Introduction {
+    device: Option<Box<str>>,
+    recover: Vec<(Box<str>, Recover)>,
+}
+
+impl Introduction {
+    fn of(connect: &Connect<'_>) -> Self {
+        let header = connect.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-device"));
+        let name = header.map_or(&*connect.name, |(_, value)| &**value);
+        Self {
+            device: (!name.is_empty()).then(|| Box::from(name)),
+            recover: connect.subs.iter().map(|(channel, recover)| (Box::from(&**channel), recover.clone())).collect(),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn connect<'a>(&mut self, id: u32, connect: Connect<'a>, context: Context<'_>) -> Step<'a> {
+        if !matches!(self.state, State::Fresh) {
+            return Step::Close(Disconnect::BAD_REQUEST.because("connect twice"));
+        }
+        if id == 0 {
+            return Step::Close(Disconnect::BAD_REQUEST.because("command without id"));
+        }
+        if connect.token.is_empty() {
+            let client = &context.config.client;
+            if !(client.insecure || client.allow_anonymous_connect_without_token) {
+                return Step::Close(Disconnect::BAD_REQUEST.because("token required"));
+            }
+            return self.accept(id, None, Introduction::of(&connect), context);
+        }
+        match context.verifier.connection(&connect.token, context.now.unix_s()) {
+            Ok(claims) => self.accept(id, Some(claims), Introduction::of(&connect), context),
+            Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => {
+                Step::Verify { token: Box::from(&*connect.token), kind: TokenKind::Connection }
+            }
+            Err(TokenError::Expired) => Step::Refuse(Error::TOKEN_EXPIRED),
+            Err(_) => Step::Close(Disconnect::INVALID_TOKEN),
+        }
+    }
+
+    fn accept<'a>(
+        &mut self,
+        id: u32,
+        claims: Option<ConnectionClaims>,
+        introduction: Introduction,
+        context: Context<'_>,
+    ) -> Step<'a> {
+        let client = &context.config.client;
+        if client.disallow_anonymous_connection_tokens && claims.as_ref().is_some_and(|claims| claims.user.is_empty()) {
+            return Step::Close(Disconnect::PERMISSION_DENIED.because("permission denied: token without user"));
+        }
+        let claims = claims.unwrap_or_default();
+        let planned = match plan(&claims, &introduction, context) {
+            Ok(planned) => planned,
+            Err(disconnect) => return Step::Close(disconnect),
+        };
+        let user: Arc<str> = Arc::from(&*claims.user);
+        let limit = if user.is_empty() { 0 } else { client.user_connection_limit };
+        Step::Connect(Box::new(Identity {
+            id,
+            info: Arc::new(ClientInfo { user, client: self.info.client, conn_info: claims.info, chan_info: None }),
+            expire_at_unix_s: claims.exp_unix_s.filter(|_| !client.insecure),
+            device: claims.device.or(introduction.device),
+            planned,
+            user_limit: limit,
+        }))
+    }
+
+    /// Takes the identity on and begins its subscriptions; returns what the home shards are to be asked.
+    pub fn admit(&mut self, identity: Identity, context: Context<'_>) -> Vec<(Arc<str>, super::Terms)> {
+        self.info = identity.info;
+        self.expire_at_unix_s = identity.expire_at_unix_s;
+        self.device = identity.device;
+        self.connected_unix_ms = context.now.unix_ms;
+        let mut asks = Vec::with_capacity(identity.planned.len());
+        for planned in identity.planned {
+            // The plan was made from names that resolved.
+            let Ok(resolved) = context.access.resolve(&planned.channel) else { continue };
+            let recover = planned.recover.filter(|recover| recover.recover).map(|recover| recover.since);
+            let wishes = Wishes { server_side: true, ..Wishes::default() };
+            let mut terms = self.terms(&resolved, &planned.grant, wishes, recover, context);
+            terms.flags = terms.flags.with(super::Flags::HELD, true);
+            self.begin_subscription(planned.channel.clone(), &terms);
+            asks.push((planned.channel, terms));
+        }
+        self.state = State::Connecting(Box::new(Connecting {
+            id: identity.id,
+            pending: asks.len(),
+            subs: Vec::with_capacity(asks.len()),
+            held: Vec::new(),
+        }));
+        asks
+    }
+}
+
+/// Which channels come with the connection: `subs` and `channels` of the token, the personal channel.
+fn plan(
+    claims: &ConnectionClaims,
+    introduction: &Introduction,
+    context: Context<'_>,
+) -> Result<Vec<PlannedSubscription>, Disconnect> {
+    let mut planned = Vec::new();
+    let add = |planned: &mut Vec<PlannedSubscription>, channel: Arc<str>, grant: Grant| {
+        if planned.iter().any(|other: &PlannedSubscription| other.channel == channel) {
+            return;
+        }
+        let recover = introduction.recover.iter().find(|(name, _)| **name == *channel);
+        let recover = recover.map(|(_, recover)| recover.clone());
+        planned.push(PlannedSubscription { channel, grant, recover });
+    };
+    for (channel, grant) in &claims.subs {
+        known(context.access, channel)?;
+        add(&mut planned, Arc::from(&**channel), grant.clone());
+    }
+    for channel in &claims.channels {
+        known(context.access, channel)?;
+        add(&mut planned, Arc::from(&**channel), Grant::default());
+    }
+    let personal = &context.config.client.subscribe_to_user_personal_channel;
+    if personal.enabled && !claims.user.is_empty() {
+        let channel = context.access.personal_channel(&personal.personal_channel_namespace, &claims.user);
+        known(context.access, &channel)?;
+        add(&mut planned, channel, Grant::default());
+    }
+    if planned.len() > context.config.client.channel_limit {
+        return Err(Disconnect::CHANNEL_LIMIT);
+    }
+    Ok(planned)
+}
+
+fn known(access: &Access, channel: &str) -> Result<(), Disconnect> {
+    match access.resolve(channel) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Disconnect::BAD_REQUEST.because(format!("token names a channel of an {}", error.message))),
+    }
+}

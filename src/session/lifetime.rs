@@ -1,0 +1,58 @@
+//! What runs out: the connection's token, a subscription's token.
+//!
+//! A client is given a grace period after the expiry that it was told, since it renews only then.
+
+use std::sync::Arc;
+
+use super::{Context, Flags, Session};
+
+/// What has run out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Overdue {
+    /// The connection token: disconnect 3005.
+    Connection,
+    /// A server-side subscription's token: disconnect 3006.
+    ServerSubscription,
+    /// A client's subscription token: unsubscribe 2501.
+    Subscription(Arc<str>),
+}
+
+impl Session {
+    /// What has run out, one at a time; call again after it was dealt with.
+    pub fn overdue(&self, context: Context<'_>) -> Option<Overdue> {
+        let client = &context.config.client;
+        let now_ms = context.now.unix_ms;
+        let past = |at: Option<i64>, grace_ms: u64| at.is_some_and(|at| now_ms >= due_ms(at, grace_ms));
+        if past(self.expire_at_unix_s, client.expired_close_delay.as_millis()) {
+            return Some(Overdue::Connection);
+        }
+        let grace_ms = client.expired_sub_close_delay.as_millis();
+        let expired = self
+            .subscriptions
+            .iter()
+            .find(|subscription| subscription.is_live() && past(subscription.expire_at_unix_s, grace_ms))?;
+        Some(if expired.flags.has(Flags::SERVER_SIDE) {
+            Overdue::ServerSubscription
+        } else {
+            Overdue::Subscription(expired.channel.clone())
+        })
+    }
+
+    /// When the session next wants to be looked at, monotonic milliseconds.
+    pub fn next_due_ms(&self, context: Context<'_>) -> u64 {
+        let client = &context.config.client;
+        let mono = |at: i64, grace_ms: u64| {
+            let left_ms = (due_ms(at, grace_ms) - context.now.unix_ms).max(0);
+            context.now.mono_ms + left_ms as u64
+        };
+        let connection = self.expire_at_unix_s.map(|at| mono(at, client.expired_close_delay.as_millis()));
+        let grace_ms = client.expired_sub_close_delay.as_millis();
+        let expiring = self.subscriptions.iter().filter_map(|subscription| subscription.expire_at_unix_s);
+        let subscription = expiring.map(|at| mono(at, grace_ms)).min();
+        [Some(self.heartbeat.next_ms()), connection, subscription].into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+}
+
+fn due_ms(at_unix_s: i64, grace_ms: u64) -> i64 {
+    at_unix_s.saturating_mul(1000).saturating_add_unsigned(grace_ms)
+}

@@ -1,0 +1,72 @@
+//! What a session wants done about one command. Exactly one step per command.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::connect::Identity;
+use super::subscribe::Terms;
+use crate::control::order::TokenKind;
+use crate::protocol::codes::{Disconnect, Error};
+use crate::protocol::word::{ClientInfo, Expiry, HistoryFilter, PayloadRef, Position, Refreshed};
+
+/// What the shard has to do.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Nothing.
+    Done,
+    /// Refuse the command.
+    Refuse(Error),
+    /// Close the connection.
+    Close(Disconnect),
+    /// Answer a ping.
+    Pinged,
+    /// Ask the channel's home shard and answer with what it says.
+    Ask(Ask<'a>),
+    /// Leave the channel, then answer.
+    Unsubscribe(Arc<str>),
+    /// Have the token checked by the control plane, then come back.
+    Verify {
+        /// The token.
+        token: Box<str>,
+        /// For what.
+        kind: TokenKind,
+    },
+    /// The client is who it says: enrol the user, subscribe what the token says, answer.
+    Connect(Box<Identity>),
+    /// The connection token was renewed.
+    Refreshed(Refreshed),
+    /// A subscription token was renewed.
+    SubRefreshed(Expiry),
+}
+
+/// A question to a channel's home shard.
+#[derive(Debug)]
+pub enum Ask<'a> {
+    /// Put a message in order.
+    Publish {
+        /// The channel.
+        channel: Cow<'a, str>,
+        /// The message.
+        data: PayloadRef<'a>,
+        /// Who publishes.
+        info: Arc<ClientInfo>,
+    },
+    /// Begin a subscription. The session holds it as pending.
+    Subscribe(Arc<str>, Terms),
+    /// Read history.
+    History {
+        /// The channel.
+        channel: Cow<'a, str>,
+        /// Which part.
+        filter: HistoryFilter,
+        /// No more than this.
+        max: usize,
+    },
+    /// Who is there.
+    Presence(Cow<'a, str>),
+    /// How many are there.
+    PresenceStats(Cow<'a, str>),
+}
+
+/// Where recovery begins, if the client asks for it and may.
+pub(super) type RecoverFrom = Option<Position>;

@@ -1,0 +1,233 @@
+//! Subscribing: may the session, and on which terms?
+
+use std::sync::Arc;
+
+use super::access::Resolved;
+use super::step::{Ask, RecoverFrom, Step};
+use super::subscription::{Flags, Stage, Subscription};
+use super::{Context, Session};
+use crate::auth::TokenError;
+use crate::auth::grant::Grant;
+use crate::config::SlowConsumer;
+use crate::control::order::TokenKind;
+use crate::hub::RecoveryMode;
+use crate::protocol::codes::Error;
+use crate::protocol::word::{ClientInfo, Payload, Subscribe};
+use crate::session::State;
+
+/// On which terms a subscription is asked for.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// As others see the session in this channel.
+    pub info: Arc<ClientInfo>,
+    /// What holds for it.
+    pub flags: Flags,
+    /// Whether others hear of coming and going.
+    pub announce: bool,
+    /// Whether it is counted in presence.
+    pub presence: bool,
+    /// Where to recover from.
+    pub recover: RecoverFrom,
+    /// How to recover.
+    pub mode: RecoveryMode,
+    /// Recover no more than this many.
+    pub recovery_max: usize,
+    /// Application data for the client.
+    pub data: Option<Payload>,
+    /// When the subscription expires, Unix seconds.
+    pub expire_at_unix_s: Option<i64>,
+}
+
+/// What a client asks for beyond the options.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) positioned: bool,
+    pub(super) recoverable: bool,
+    pub(super) join_leave: bool,
+    pub(super) server_side: bool,
+}
+
+impl Session {
+    /// Brings options, grant and wishes together.
+    pub(super) fn terms(
+        &self,
+        resolved: &Resolved<'_>,
+        grant: &Grant,
+        wishes: Wishes,
+        recover: RecoverFrom,
+        context: Context<'_>,
+    ) -> Terms {
+        let options = resolved.options;
+        let overrides = grant.overrides;
+        let hub = resolved.hub_options(&context.config.channel);
+        let stream = hub.history_size > 0 && hub.history_ttl_ms > 0;
+        let join_leave = overrides.join_leave.unwrap_or(options.join_leave);
+        let push_join_leave = overrides.force_push_join_leave.unwrap_or(options.force_push_join_leave);
+        let recoverable = stream
+            && (overrides.force_recovery.unwrap_or(options.force_recovery)
+                || (wishes.recoverable && options.allow_recovery));
+        let positioned = stream
+            && (recoverable
+                || overrides.force_positioning.unwrap_or(options.force_positioning)
+                || (wishes.positioned && options.allow_positioning));
+        let mode = resolved.recovery_mode();
+        let conflate = options.slow_consumer == SlowConsumer::Conflate && (!positioned || mode == RecoveryMode::Cache);
+        let info = match &grant.info {
+            None => self.info.clone(),
+            Some(info) => Arc::new(ClientInfo { chan_info: Some(info.clone()), ..(*self.info).clone() }),
+        };
+        Terms {
+            info,
+            flags: Flags::default()
+                .with(Flags::POSITIONED, positioned)
+                .with(Flags::RECOVERABLE, recoverable)
+                .with(Flags::SERVER_SIDE, wishes.server_side)
+                .with(Flags::JOIN_LEAVE, push_join_leave || (wishes.join_leave && join_leave))
+                .with(Flags::CONFLATE, conflate),
+            announce: join_leave,
+            presence: overrides.presence.unwrap_or(options.presence),
+            recover: recover.filter(|_| recoverable),
+            mode,
+            recovery_max: context.config.client.recovery_max_publication_limit,
+            data: grant.data.clone(),
+            expire_at_unix_s: grant.expire_at_unix_s,
+        }
+    }
+
+    /// Notes a subscription that the home shard is asked for.
+    pub fn begin_subscription(&mut self, channel: Arc<str>, terms: &Terms) {
+        debug_assert!(self.subscription(&channel).is_none());
+        let info = (!Arc::ptr_eq(&terms.info, &self.info)).then(|| terms.info.clone());
+        self.subscriptions.push(Subscription {
+            channel,
+            stage: Stage::Pending,
+            flags: terms.flags,
+            expire_at_unix_s: terms.expire_at_unix_s,
+            info,
+        });
+    }
+
+    pub(super) fn subscribe<'a>(&mut self, subscribe: Subscribe<'a>, context: Context<'_>) -> Step<'a> {
+        let channel = &*subscribe.channel;
+        if self.subscription(channel).is_some() {
+            return Step::Refuse(Error::ALREADY_SUBSCRIBED);
+        }
+        if self.subscriptions.len() >= context.config.client.channel_limit {
+            return Step::Refuse(Error::LIMIT_EXCEEDED.because("limit exceeded: too many channels in one session"));
+        }
+        let resolved = match context.access.resolve(channel) {
+            Ok(resolved) => resolved,
+            Err(error) => return Step::Refuse(error),
+        };
+        let grant = match self.subscribe_grant(&subscribe, &resolved, context) {
+            Ok(grant) => grant,
+            Err(Refusal::Error(error)) => return Step::Refuse(error),
+            Err(Refusal::Ask) => {
+                return Step::Verify { token: Box::from(&*subscribe.token), kind: TokenKind::Subscription };
+            }
+        };
+        self.ask_subscribe(&subscribe, &resolved, &grant, context)
+    }
+
+    /// The rest of a subscribe command once it is clear that the session may.
+    fn ask_subscribe<'a>(
+        &mut self,
+        subscribe: &Subscribe<'_>,
+        resolved: &Resolved<'_>,
+        grant: &Grant,
+        context: Context<'_>,
+    ) -> Step<'a> {
+        let wishes = Wishes {
+            positioned: subscribe.positioned,
+            recoverable: subscribe.recoverable || subscribe.recover.recover,
+            join_leave: subscribe.join_leave,
+            server_side: false,
+        };
+        let recover = subscribe.recover.recover.then(|| subscribe.recover.since.clone());
+        let terms = self.terms(resolved, grant, wishes, recover, context);
+        let channel: Arc<str> = Arc::from(&*subscribe.channel);
+        self.begin_subscription(channel.clone(), &terms);
+        Step::Ask(Ask::Subscribe(channel, terms))
+    }
+
+    fn subscribe_grant(
+        &self,
+        subscribe: &Subscribe<'_>,
+        resolved: &Resolved<'_>,
+        context: Context<'_>,
+    ) -> Result<Grant, Refusal> {
+        if !subscribe.token.is_empty() {
+            let verified = context.verifier.subscription(&subscribe.token, context.now.unix_s());
+            let claims = match verified {
+                Ok(claims) => claims,
+                Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Err(Refusal::Ask),
+                Err(TokenError::Expired) => return Err(Refusal::Error(Error::TOKEN_EXPIRED)),
+                Err(_) => return Err(Refusal::Error(Error::PERMISSION_DENIED)),
+            };
+            if *claims.channel != *subscribe.channel || *claims.user != **self.user() {
+                return Err(Refusal::Error(Error::PERMISSION_DENIED));
+            }
+            return Ok(claims.grant);
+        }
+        if self.may_subscribe(resolved, context) {
+            Ok(Grant::default())
+        } else {
+            Err(Refusal::Error(Error::PERMISSION_DENIED))
+        }
+    }
+
+    /// Whether the session may subscribe without a token.
+    pub(super) fn may_subscribe(&self, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
+        let options = resolved.options;
+        let user = &**self.user();
+        if resolved.private || !resolved.is_well_named() {
+            return false;
+        }
+        if resolved.is_user_limited() {
+            return (!user.is_empty() && resolved.names_user(user)) || context.config.client.insecure;
+        }
+        context.config.client.insecure
+            || (options.allow_subscribe_for_client && (!user.is_empty() || options.allow_subscribe_for_anonymous))
+    }
+
+    pub(super) fn unsubscribe<'a>(&mut self, channel: &str) -> Step<'a> {
+        match self.subscription(channel) {
+            Some(subscription) => Step::Unsubscribe(subscription.channel.clone()),
+            // As the SDKs expect: leaving what one is not in is no error.
+            None => Step::Unsubscribe(Arc::from(channel)),
+        }
+    }
+
+    /// A backend subscribes the session.
+    ///
+    /// # Errors
+    /// 105 when it is subscribed, 106 when it has too many channels, 102 for an unknown namespace.
+    pub fn subscribe_by_server(
+        &mut self,
+        channel: &Arc<str>,
+        grant: &Grant,
+        recover: RecoverFrom,
+        context: Context<'_>,
+    ) -> Result<Terms, Error> {
+        if !matches!(self.state, State::Connected) {
+            return Err(Error::NOT_AVAILABLE);
+        }
+        if self.subscription(channel).is_some() {
+            return Err(Error::ALREADY_SUBSCRIBED);
+        }
+        if self.subscriptions.len() >= context.config.client.channel_limit {
+            return Err(Error::LIMIT_EXCEEDED);
+        }
+        let resolved = context.access.resolve(channel)?;
+        let wishes = Wishes { server_side: true, ..Wishes::default() };
+        let terms = self.terms(&resolved, grant, wishes, recover, context);
+        self.begin_subscription(channel.clone(), &terms);
+        Ok(terms)
+    }
+}
+
+enum Refusal {
+    Error(Error),
+    /// The token's key is not known here.
+    Ask,
+}

@@ -1,0 +1,77 @@
+//! One session's place in one channel.
+
+use std::sync::Arc;
+
+use crate::protocol::word::ClientInfo;
+
+/// What holds for a subscription, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// Gaps are watched for.
+    pub const POSITIONED: Self = Self(1);
+    /// The client may recover.
+    pub const RECOVERABLE: Self = Self(2);
+    /// Begun by a token or a backend, not by a subscribe command.
+    pub const SERVER_SIDE: Self = Self(4);
+    /// The client gets join and leave pushes.
+    pub const JOIN_LEAVE: Self = Self(8);
+    /// Only the latest publication need survive a slow reader.
+    pub const CONFLATE: Self = Self(16);
+    /// Publications are held until the connect reply is out.
+    pub const HELD: Self = Self(32);
+
+    /// Whether every bit of `other` is set.
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets of bits.
+    pub fn with(self, other: Self, when: bool) -> Self {
+        if when { Self(self.0 | other.0) } else { self }
+    }
+
+    /// Without the bits of `other`.
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// How far a subscription has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The home shard has been asked.
+    Pending,
+    /// The client or a backend ended it before the home shard answered.
+    Abandoned,
+    /// In the audience of its channel under this number.
+    Live {
+        /// The channel's number in the shard's audience.
+        room: u32,
+        /// The place among the room's subscribers.
+        place: u32,
+    },
+}
+
+/// One session's place in one channel.
+#[derive(Debug)]
+pub struct Subscription {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// How far it has come.
+    pub stage: Stage,
+    /// What holds for it.
+    pub flags: Flags,
+    /// When it expires, Unix seconds.
+    pub expire_at_unix_s: Option<i64>,
+    /// The session's info with this channel's `chan_info`, where there is one.
+    pub info: Option<Arc<ClientInfo>>,
+}
+
+impl Subscription {
+    /// Whether publications reach the session.
+    pub fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Live { .. })
+    }
+}

@@ -1,0 +1,160 @@
+//! Questions to a channel's home shard: answered at once where this shard is the home, sent otherwise.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::hub::{Join, NewPublication};
+use crate::protocol::codes::Error;
+use crate::protocol::word::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Subscribed};
+use crate::session::{Ask, Flags, Terms};
+use crate::shard::letter::{Answer, Asker, Letter};
+use crate::time::Now;
+
+impl Core {
+    /// Carries a session's question to the channel's home. False when the session has ended.
+    pub(super) fn ask(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) -> bool {
+        let home = self.home.of(channel_of(&ask));
+        if home == self.me {
+            let answer = self.answer_at_home(ask, now);
+            return self.answered(session, id, answer, now);
+        }
+        let asker = self.asker(session, id);
+        self.sessions[session as usize].asks_in_flight += 1;
+        let letter = self.letter(asker, ask);
+        self.letters.push((home, letter));
+        true
+    }
+
+    fn answer_at_home(&mut self, ask: Ask<'_>, now: Now) -> Answer {
+        match ask {
+            Ask::Publish { channel, data, info } => {
+                let message = client_message(data.to_payload(), info);
+                Answer::Published(self.publish_at_home(&channel, message, None, now).map(|_| ()))
+            }
+            Ask::Subscribe(channel, terms) => self.subscribe_at_home(channel, &terms, self.me, now),
+            Ask::History { channel, filter, max } => {
+                Answer::History(self.history_at_home(&channel, &filter, max, now).map(Box::new))
+            }
+            Ask::Presence(channel) => Answer::Presence(self.hub.presence(&channel)),
+            Ask::PresenceStats(channel) => Answer::PresenceStats(self.hub.presence_stats(&channel)),
+        }
+    }
+
+    fn letter(&self, asker: Asker, ask: Ask<'_>) -> Letter {
+        match ask {
+            Ask::Publish { channel, data, info } => {
+                let message = Box::new(client_message(data.to_payload(), info));
+                Letter::Publish { asker, channel: self.shared_name(&channel), message }
+            }
+            Ask::Subscribe(channel, terms) => Letter::Subscribe { asker, channel, terms: Box::new(terms) },
+            Ask::History { channel, filter, max } => {
+                Letter::History { asker, channel: self.shared_name(&channel), filter: Box::new((filter, max)) }
+            }
+            Ask::Presence(channel) => Letter::Presence { asker, channel: self.shared_name(&channel) },
+            Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: self.shared_name(&channel) },
+        }
+    }
+
+    /// The channel's name as the audience shares it, so that a message needs no copy of it.
+    fn shared_name(&self, channel: &str) -> Arc<str> {
+        match self.audience.find(channel) {
+            Some(room) => self.audience.room(room).channel.clone(),
+            None => Arc::from(channel),
+        }
+    }
+
+    /// Puts a message into its place and sends it to every shard with subscribers.
+    ///
+    /// # Errors
+    /// 102 for an unknown namespace.
+    pub(super) fn publish_at_home(
+        &mut self,
+        channel: &str,
+        message: NewPublication,
+        exclude: Option<ClientId>,
+        now: Now,
+    ) -> Result<Position, Error> {
+        let options = self.access.resolve(channel)?.hub_options(&self.config.channel);
+        let name = self.shared_name(channel);
+        let published = self.hub.publish(&name, message, options, now);
+        self.metrics.publishes.add(1);
+        if let Some((publication, shards)) = published.fan_out {
+            for shard in shards.iter() {
+                if shard != self.me {
+                    let (channel, publication) = (name.clone(), publication.clone());
+                    self.letters.push((shard, Letter::Publication { channel, publication, exclude }));
+                }
+            }
+            if shards.contains(self.me) {
+                self.deliver(&name, &publication, exclude, now);
+            }
+        }
+        Ok(published.position)
+    }
+
+    /// Begins a subscription of a session on `shard`.
+    pub(super) fn subscribe_at_home(&mut self, channel: Arc<str>, terms: &Terms, shard: u16, now: Now) -> Answer {
+        let client = terms.info.client;
+        let result = self.join_at_home(&channel, terms, shard, now).map(Box::new);
+        Answer::Subscribed { channel, client, result }
+    }
+
+    fn join_at_home(&mut self, channel: &Arc<str>, terms: &Terms, shard: u16, now: Now) -> Result<Subscribed, Error> {
+        let mut options = self.access.resolve(channel)?.hub_options(&self.config.channel);
+        options.presence = terms.presence;
+        let join = Join {
+            channel,
+            shard,
+            info: &terms.info,
+            announce: terms.announce,
+            recover: terms.recover.as_ref(),
+            mode: terms.mode,
+            recovery_limit: terms.recovery_max,
+            stream: terms.flags.has(Flags::POSITIONED),
+        };
+        let joined = self.hub.subscribe(join, options, now)?;
+        if !joined.announce_to.is_empty() {
+            self.announcements.push((channel.clone(), terms.info.clone(), joined.announce_to));
+        }
+        Ok(Subscribed {
+            recoverable: terms.flags.has(Flags::RECOVERABLE),
+            positioned: terms.flags.has(Flags::POSITIONED),
+            position: joined.position,
+            publications: joined.publications,
+            recovered: joined.recovered,
+            was_recovering: terms.recover.is_some(),
+            data: terms.data.clone(),
+            expiry: crate::session::expiry(terms.expire_at_unix_s, now.unix_s()),
+        })
+    }
+
+    /// Reads history.
+    ///
+    /// # Errors
+    /// 102, 108 without history, 112 when the position asked for is gone.
+    pub(super) fn history_at_home(
+        &mut self,
+        channel: &str,
+        filter: &HistoryFilter,
+        max: usize,
+        now: Now,
+    ) -> Result<HistoryPage, Error> {
+        let options = self.access.resolve(channel)?.hub_options(&self.config.channel);
+        if options.history_size == 0 || options.history_ttl_ms == 0 {
+            return Err(Error::NOT_AVAILABLE);
+        }
+        self.hub.history(channel, filter, max, options, now)
+    }
+}
+
+fn channel_of<'a>(ask: &'a Ask<'_>) -> &'a str {
+    match ask {
+        Ask::Publish { channel, .. } | Ask::History { channel, .. } => channel,
+        Ask::Presence(channel) | Ask::PresenceStats(channel) => channel,
+        Ask::Subscribe(channel, _) => channel,
+    }
+}
+
+fn client_message(data: Payload, info: Arc<ClientInfo>) -> NewPublication {
+    NewPublication { data, info: Some(info), tags: None, skip_history: false, idempotency_key: None }
+}

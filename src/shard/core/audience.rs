@@ -1,0 +1,100 @@
+//! Who on this shard listens to which channel.
+//!
+//! Owns the rooms: one per channel with a subscriber here. A room's subscribers lie side by side, since
+//! fan-out walks them for every publication. Each knows its session; each session's subscription knows its
+//! room and place, so that leaving costs no search.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use crate::protocol::centrifuge::format::Format;
+use crate::session::Flags;
+
+/// One subscriber as fan-out needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscriber {
+    /// Where its bytes go.
+    pub conn: u32,
+    /// Its session's place in the slab.
+    pub session: u32,
+    /// How its words are written.
+    pub format: Format,
+    /// What holds for its subscription.
+    pub flags: Flags,
+}
+
+/// One channel's subscribers on this shard.
+#[derive(Debug)]
+pub struct Room {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// The offset of the last publication that came, 0 before the first or without history.
+    pub offset: u64,
+    /// Its subscribers, in no order.
+    pub subscribers: Vec<Subscriber>,
+}
+
+/// All rooms of one shard.
+#[derive(Debug, Default)]
+pub struct Audience {
+    rooms: Slab<Room>,
+    by_channel: HashMap<Arc<str>, u32, foldhash::fast::RandomState>,
+}
+
+impl Audience {
+    /// Channels with subscribers here.
+    pub fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// The number of a channel's room.
+    pub fn find(&self, channel: &str) -> Option<u32> {
+        self.by_channel.get(channel).copied()
+    }
+
+    /// A room that exists.
+    pub fn room(&self, room: u32) -> &Room {
+        &self.rooms[room as usize]
+    }
+
+    /// A room that exists.
+    pub fn room_mut(&mut self, room: u32) -> &mut Room {
+        &mut self.rooms[room as usize]
+    }
+
+    /// Adds a subscriber whose stream stands at `offset`; returns its room and place.
+    pub fn join(&mut self, channel: &Arc<str>, subscriber: Subscriber, offset: u64) -> (u32, u32) {
+        let room = match self.by_channel.get(channel) {
+            Some(room) => *room,
+            None => {
+                let room = Room { channel: channel.clone(), offset: 0, subscribers: Vec::with_capacity(1) };
+                let number = u32::try_from(self.rooms.insert(room)).expect("rooms are bounded by subscriptions");
+                self.by_channel.insert(channel.clone(), number);
+                number
+            }
+        };
+        let entry = self.room_mut(room);
+        entry.offset = offset;
+        entry.subscribers.push(subscriber);
+        (room, entry.subscribers.len() as u32 - 1)
+    }
+
+    /// Removes a subscriber. Returns the one that took its place, if any: its subscription must be told.
+    pub fn leave(&mut self, room: u32, place: u32) -> Option<Subscriber> {
+        let entry = &mut self.rooms[room as usize];
+        entry.subscribers.swap_remove(place as usize);
+        if entry.subscribers.is_empty() {
+            let entry = self.rooms.remove(room as usize);
+            self.by_channel.remove(&entry.channel);
+            return None;
+        }
+        // Big rooms that have emptied give their memory back.
+        if entry.subscribers.capacity() > 64 && entry.subscribers.len() < entry.subscribers.capacity() / 4 {
+            let half = entry.subscribers.capacity() / 2;
+            entry.subscribers.shrink_to(half);
+        }
+        entry.subscribers.get(place as usize).copied()
+    }
+}

@@ -1,0 +1,126 @@
+//! Fan-out: one publication to every subscriber on this shard. The hottest loop of the node.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::outbox::{Frame, Tag};
+use crate::protocol::centrifuge::format::Format;
+use crate::protocol::codes::{Disconnect, Unsubscribe};
+use crate::protocol::word::{ClientId, ClientInfo, Publication, Push};
+use crate::session::{Flags, State};
+use crate::time::Now;
+
+/// A push encoded once per format that has a subscriber.
+#[derive(Default)]
+struct Frames([Option<Frame>; Format::COUNT]);
+
+impl Core {
+    /// Brings a publication to the room of its channel, if there still is one. Encodes it once per format.
+    pub(super) fn deliver(
+        &mut self,
+        channel: &Arc<str>,
+        publication: &Arc<Publication>,
+        exclude: Option<ClientId>,
+        now: Now,
+    ) {
+        let Some(number) = self.audience.find(channel) else { return };
+        let room = self.audience.room_mut(number);
+        if publication.offset != 0 {
+            let expected = room.offset + 1;
+            room.offset = publication.offset;
+            if publication.offset != expected {
+                self.gap(number, now);
+                // Who stayed is not positioned; who was is gone, and so may the room be.
+                if self.audience.find(channel) != Some(number) {
+                    return;
+                }
+            }
+        }
+        let push = Push::Publication { channel, publication };
+        let mut frames = Frames::default();
+        let mut held = false;
+        let room = self.audience.room(number);
+        for subscriber in &room.subscribers {
+            if subscriber.flags.has(Flags::HELD) {
+                held = true;
+                continue;
+            }
+            if let Some(client) = exclude
+                && self.sessions[subscriber.session as usize].info.client == client
+            {
+                continue;
+            }
+            let frame = *frames.0[subscriber.format.index()]
+                .get_or_insert_with(|| self.outbox.encode(subscriber.format, &push));
+            let conflate = subscriber.flags.has(Flags::CONFLATE);
+            let tag = if conflate { Tag::latest_of(number) } else { Tag::KEEP };
+            self.outbox.attach(subscriber.conn, frame, tag);
+        }
+        self.metrics.deliveries.add(room.subscribers.len() as u64);
+        if held {
+            self.hold(number, publication, exclude, now);
+        }
+    }
+
+    /// Keeps a publication for sessions whose connect reply is not out yet.
+    fn hold(&mut self, room: u32, publication: &Arc<Publication>, exclude: Option<ClientId>, now: Now) {
+        let room = self.audience.room(room);
+        let mut overfull = Vec::new();
+        for subscriber in room.subscribers.iter().filter(|subscriber| subscriber.flags.has(Flags::HELD)) {
+            let session = &mut self.sessions[subscriber.session as usize];
+            if exclude == Some(session.info.client) {
+                continue;
+            }
+            let State::Connecting(connecting) = &mut session.state else {
+                unreachable!("only a connecting session's subscriptions are held");
+            };
+            if connecting.held.len() >= crate::limits::HELD_PUBLICATIONS_MAX {
+                overfull.push(subscriber.session);
+            } else {
+                connecting.held.push((room.channel.clone(), publication.clone()));
+            }
+        }
+        for session in overfull {
+            self.close(session, Disconnect::INSUFFICIENT_STATE, now);
+        }
+    }
+
+    /// A publication is missing in a room. Who counts on seeing all is told: a client's subscription ends
+    /// with 2500 (it resubscribes and recovers), a server-side one ends the connection with 3010.
+    fn gap(&mut self, room: u32, now: Now) {
+        let room = self.audience.room(room);
+        let channel = room.channel.clone();
+        let positioned: Vec<(u32, Flags)> = room
+            .subscribers
+            .iter()
+            .filter(|subscriber| subscriber.flags.has(Flags::POSITIONED))
+            .map(|subscriber| (subscriber.session, subscriber.flags))
+            .collect();
+        for (session, flags) in positioned {
+            if flags.has(Flags::SERVER_SIDE) {
+                self.close(session, Disconnect::INSUFFICIENT_STATE, now);
+            } else {
+                self.leave(session, &channel, now);
+                self.push(session, &Push::Unsubscribe { channel: &channel, reason: Unsubscribe::INSUFFICIENT });
+            }
+        }
+    }
+
+    /// Tells a room who came or left.
+    pub(super) fn deliver_announcement(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, joined: bool) {
+        let Some(number) = self.audience.find(channel) else { return };
+        let push = match joined {
+            true => Push::Join { channel, info },
+            false => Push::Leave { channel, info },
+        };
+        let mut frames = Frames::default();
+        for subscriber in &self.audience.room(number).subscribers {
+            if !subscriber.flags.has(Flags::JOIN_LEAVE) || subscriber.flags.has(Flags::HELD) {
+                continue;
+            }
+            let frame = *frames.0[subscriber.format.index()]
+                .get_or_insert_with(|| self.outbox.encode(subscriber.format, &push));
+            self.outbox.attach(subscriber.conn, frame, Tag::KEEP);
+        }
+    }
+}

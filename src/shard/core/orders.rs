@@ -1,0 +1,193 @@
+//! What the control plane asks, and the answers.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::config::Config;
+use crate::control::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Verified, Who};
+use crate::hub::NewPublication;
+use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
+use crate::protocol::word::{ClientId, Expiry, Position, Push};
+use crate::session::access::Access;
+use crate::session::{Ask, State};
+use crate::time::Now;
+
+impl Core {
+    /// Carries one order out and answers it. [`Order::Drain`] is the caller's, who owns the listeners.
+    pub fn order(&mut self, order: Order, now: Now) {
+        // An answer whose asker has gone is nobody's loss: every send below ignores that.
+        match order {
+            Order::Publish(publish, answer) => drop(answer.send(self.publish_for_backend(*publish, now))),
+            Order::Presence { channel, answer } => {
+                let presence = self.with_presence(&channel).map(|()| self.hub.presence(&channel));
+                drop(answer.send(presence));
+            }
+            Order::PresenceStats { channel, answer } => {
+                let stats = self.with_presence(&channel).map(|()| self.hub.presence_stats(&channel));
+                drop(answer.send(stats));
+            }
+            Order::History { channel, filter, answer } => {
+                let max = self.config.client.history_max_publication_limit;
+                drop(answer.send(self.history_at_home(&channel, &filter, max, now)));
+            }
+            Order::HistoryRemove { channel, answer } => {
+                let known = self.access.resolve(&channel).map(|_| ());
+                self.hub.history_remove(&channel, now);
+                drop(answer.send(known));
+            }
+            Order::Channels { pattern, answer } => drop(answer.send(Ok(self.hub.channels(&pattern)))),
+            Order::Subscribe(subscribe, answer) => {
+                drop(answer.send(self.subscribe_for_backend(&subscribe, now)));
+            }
+            Order::Unsubscribe { who, channel, reason, answer } => {
+                self.unsubscribe_for_backend(&who, &channel, &reason, now);
+                drop(answer.send(Ok(())));
+            }
+            Order::Disconnect { who, whitelist, reason, answer } => {
+                self.disconnect_for_backend(&who, &whitelist, &reason, now);
+                drop(answer.send(Ok(())));
+            }
+            Order::Refresh { who, expired, expire_at_unix_s, answer } => {
+                self.refresh_for_backend(&who, expired, expire_at_unix_s, now);
+                drop(answer.send(Ok(())));
+            }
+            Order::Sessions { user, answer } => drop(answer.send(Ok(self.sessions_of(&user, now)))),
+            Order::Info { answer } => drop(answer.send(self.info())),
+            Order::Verifier(verifier) => self.verifier = verifier,
+            Order::Reload(config) => self.reload(config),
+            Order::Drain(_) => unreachable!("the shard keeps drains to itself"),
+            Order::Verified(Verified::Connection { ticket, .. } | Verified::Subscription { ticket, .. }) => {
+                self.keys_fetched(ticket);
+            }
+        }
+    }
+
+    fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Position, Error> {
+        let Publish { channel, data, tags, skip_history, idempotency_key, exclude_client } = publish;
+        let message = NewPublication { data, info: None, tags, skip_history, idempotency_key };
+        self.publish_at_home(&channel, message, exclude_client, now)
+    }
+
+    fn with_presence(&self, channel: &str) -> Result<(), Error> {
+        match self.access.resolve(channel)?.options.presence {
+            true => Ok(()),
+            false => Err(Error::NOT_AVAILABLE),
+        }
+    }
+
+    /// The sessions here that an order is about.
+    fn sessions_for(&self, who: &Who) -> Vec<u32> {
+        let matches = |session: &u32| {
+            let entry = &self.sessions[*session as usize];
+            !matches!(entry.state, State::Fresh) && who.client.is_none_or(|client| entry.info.client == client)
+        };
+        match self.users.get(&*who.user) {
+            Some(sessions) => sessions.iter().copied().filter(matches).collect(),
+            // An anonymous session can be named by its client id only.
+            None if who.user.is_empty() && who.client.is_some() => {
+                let all = self.sessions.iter().filter(|(_, session)| session.user().is_empty());
+                all.map(|(key, _)| key as u32).filter(matches).collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn subscribe_for_backend(&mut self, subscribe: &Subscribe, now: Now) -> Result<(), Error> {
+        self.access.resolve(&subscribe.channel)?;
+        let recover = subscribe.recover.as_ref().filter(|recover| recover.recover);
+        for session in self.sessions_for(&subscribe.who) {
+            let since = recover.map(|recover| recover.since.clone());
+            let terms = self.with_session(session, now, |session, context| {
+                session.subscribe_by_server(&subscribe.channel, &subscribe.grant, since, context)
+            });
+            // Who is subscribed already, or cannot be, stays as it is.
+            let Ok(terms) = terms else { continue };
+            self.subscriptions += 1;
+            self.ask(session, 0, Ask::Subscribe(subscribe.channel.clone(), terms), now);
+        }
+        Ok(())
+    }
+
+    fn unsubscribe_for_backend(&mut self, who: &Who, channel: &Arc<str>, reason: &Unsubscribe, now: Now) {
+        for session in self.sessions_for(who) {
+            let all = channel.is_empty();
+            let entry = &self.sessions[session as usize];
+            if !entry.is_connected() {
+                continue;
+            }
+            let channels: Vec<Arc<str>> = entry
+                .subscriptions
+                .iter()
+                .filter(|subscription| all || subscription.channel == *channel)
+                .map(|subscription| subscription.channel.clone())
+                .collect();
+            for channel in channels {
+                self.leave(session, &channel, now);
+                self.push(session, &Push::Unsubscribe { channel: &channel, reason: reason.clone() });
+            }
+        }
+    }
+
+    fn disconnect_for_backend(&mut self, who: &Who, whitelist: &[ClientId], reason: &Disconnect, now: Now) {
+        for session in self.sessions_for(who) {
+            if !whitelist.contains(&self.sessions[session as usize].info.client) {
+                self.close(session, reason.clone(), now);
+            }
+        }
+    }
+
+    fn refresh_for_backend(&mut self, who: &Who, expired: bool, expire_at_unix_s: Option<i64>, now: Now) {
+        for session in self.sessions_for(who) {
+            if !self.sessions[session as usize].is_connected() {
+                continue;
+            }
+            if expired || expire_at_unix_s.is_some_and(|at| at <= now.unix_s()) {
+                self.close(session, Disconnect::EXPIRED, now);
+                continue;
+            }
+            let entry = &mut self.sessions[session as usize];
+            entry.expire_at_unix_s = expire_at_unix_s;
+            let expiry: Expiry = entry.expiry(now.unix_s());
+            self.push(session, &Push::Refresh(expiry));
+            self.resumed.push(session);
+        }
+    }
+
+    fn sessions_of(&self, user: &str, now: Now) -> Vec<SessionInfo> {
+        let sessions = self.users.get(user).map_or(&[][..], |sessions| sessions);
+        let info = |session: &u32| {
+            let entry = &self.sessions[*session as usize];
+            SessionInfo {
+                client: entry.info.client,
+                device: entry.device.clone().unwrap_or_default(),
+                shard: self.me,
+                connected_unix_ms: entry.connected_unix_ms,
+                expiry: entry.expiry(now.unix_s()),
+                channels: entry.subscriptions.iter().map(|subscription| subscription.channel.clone()).collect(),
+            }
+        };
+        sessions.iter().map(info).collect()
+    }
+
+    fn info(&self) -> ShardInfo {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        ShardInfo {
+            num_clients: count(self.sessions.iter().filter(|(_, session)| session.is_connected()).count()),
+            num_users: count(self.users.len()),
+            num_subs: count(self.subscriptions),
+            num_channels: self.hub.active(),
+        }
+    }
+
+    fn reload(&mut self, config: Arc<Config>) {
+        match Access::new(&config.channel) {
+            Ok(access) => {
+                self.access = access;
+                self.outbox.set_bytes_max(config.client.queue_max_size);
+                self.config = config;
+            }
+            // `Config::load` compiles every expression before the order is given.
+            Err(error) => tracing::error!(%error, "the new configuration was not taken"),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What the passing of time does to a session and to the hub.
+
+use super::Core;
+use crate::config::Config;
+use crate::limits::SWEEP_BUDGET;
+use crate::protocol::codes::{Disconnect, Unsubscribe};
+use crate::protocol::word::Push;
+use crate::session::{HeartbeatEvent, Overdue, Rhythm, State};
+use crate::time::Now;
+
+/// The configured heartbeat.
+pub(super) fn rhythm(config: &Config) -> Rhythm {
+    Rhythm {
+        interval_ms: config.client.ping_interval.as_millis(),
+        timeout_ms: config.client.pong_timeout.as_millis(),
+        misses_max: config.client.pong_misses,
+    }
+}
+
+impl Core {
+    /// Does what is due for a session. Returns when it next wants to be looked at, monotonic milliseconds;
+    /// `None` when it has ended.
+    pub fn timer(&mut self, session: u32, now: Now) -> Option<u64> {
+        let entry = &mut self.sessions[session as usize];
+        match entry.state {
+            State::Fresh if entry.awaits_keys => {}
+            State::Fresh if entry.heartbeat.is_stale(now.mono_ms) => {
+                self.close(session, Disconnect::STALE, now);
+                return None;
+            }
+            State::Fresh | State::Connecting(_) => {}
+            State::Connected => {
+                if !self.heartbeat(session, now) || !self.expire(session, now) {
+                    return None;
+                }
+            }
+        }
+        Some(self.next_due_ms(session, now))
+    }
+
+    /// When a session next wants to be looked at, monotonic milliseconds.
+    pub fn next_due_ms(&mut self, session: u32, now: Now) -> u64 {
+        self.with_session(session, now, |session, context| session.next_due_ms(context)).max(now.mono_ms + 1)
+    }
+
+    fn heartbeat(&mut self, session: u32, now: Now) -> bool {
+        let rhythm = rhythm(&self.config);
+        match self.sessions[session as usize].heartbeat.check(rhythm, now.mono_ms) {
+            HeartbeatEvent::Nothing => {}
+            HeartbeatEvent::Ping => self.push(session, &Push::Ping),
+            HeartbeatEvent::Dead => {
+                self.close(session, Disconnect::NO_PONG, now);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn expire(&mut self, session: u32, now: Now) -> bool {
+        while let Some(overdue) = self.with_session(session, now, |session, context| session.overdue(context)) {
+            match overdue {
+                Overdue::Connection => {
+                    self.close(session, Disconnect::EXPIRED, now);
+                    return false;
+                }
+                Overdue::ServerSubscription => {
+                    self.close(session, Disconnect::SUB_EXPIRED, now);
+                    return false;
+                }
+                Overdue::Subscription(channel) => {
+                    self.leave(session, &channel, now);
+                    self.push(session, &Push::Unsubscribe { channel: &channel, reason: Unsubscribe::EXPIRED });
+                }
+            }
+        }
+        true
+    }
+
+    /// Regular house-keeping; call about ten times a second. Its cost does not grow with the number of
+    /// channels.
+    pub fn sweep(&mut self, now: Now) {
+        self.hub.sweep(now, SWEEP_BUDGET);
+    }
+}

@@ -1,0 +1,164 @@
+//! What a shard counts, for the outside to read. The shard alone writes; nobody waits for anybody.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A number that only grows. One thread writes it, so adding is a load and a store, without a locked
+/// instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds.
+    #[inline]
+    pub fn add(&self, more: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
+    }
+
+    /// Reads.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number that goes up and down. One thread writes it.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Replaces the value.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    /// Reads.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Upper bounds of the tick histogram's buckets, microseconds; one more bucket takes the rest.
+pub const TICK_BUCKETS_US: [u64; 12] = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 50_000, 250_000];
+
+/// How long ticks took.
+#[derive(Debug, Default)]
+pub struct TickHistogram {
+    buckets: [Counter; TICK_BUCKETS_US.len() + 1],
+    sum_ns: Counter,
+}
+
+impl TickHistogram {
+    /// Adds one tick.
+    #[inline]
+    pub fn record_ns(&self, ns: u64) {
+        let bucket = TICK_BUCKETS_US.iter().position(|bound_us| ns <= bound_us * 1000);
+        self.buckets[bucket.unwrap_or(TICK_BUCKETS_US.len())].add(1);
+        self.sum_ns.add(ns);
+    }
+
+    /// Ticks per bucket, not cumulated.
+    pub fn buckets(&self) -> [u64; TICK_BUCKETS_US.len() + 1] {
+        std::array::from_fn(|at| self.buckets[at].get())
+    }
+
+    /// All ticks together, nanoseconds.
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns.get()
+    }
+}
+
+/// Lowest and highest error code that is counted by itself.
+pub const ERROR_CODES: std::ops::RangeInclusive<u32> = 100..=113;
+/// Lowest and highest disconnect code that is counted by itself.
+pub const CLOSE_CODES: std::ops::RangeInclusive<u16> = 3000..=3014;
+/// Likewise, of those after which clients do not come back.
+pub const FINAL_CLOSE_CODES: std::ops::RangeInclusive<u16> = 3500..=3509;
+
+/// One shard's counts.
+#[derive(Debug, Default)]
+pub struct ShardMetrics {
+    /// Open sockets.
+    pub conns: Gauge,
+    /// Sessions, connected or not.
+    pub sessions: Gauge,
+    /// Subscriptions of the sessions here.
+    pub subscriptions: Gauge,
+    /// Channels at home here.
+    pub channels: Gauge,
+    /// Bytes that wait for slow sockets.
+    pub outbox_bytes: Gauge,
+    /// Letters to other shards that found no room in their mailboxes and wait.
+    pub mailbox_waiting: Gauge,
+    /// Letters that wait in this shard's mailboxes.
+    pub mailbox_depth: Gauge,
+    /// Sockets accepted.
+    pub accepts: Counter,
+    /// Times that accepting had to pause for want of descriptors.
+    pub accept_pauses: Counter,
+    /// Sessions that were welcomed.
+    pub connects: Counter,
+    /// Bytes of frames from clients.
+    pub bytes_in: Counter,
+    /// Bytes that sockets took.
+    pub bytes_out: Counter,
+    /// Commands from clients.
+    pub commands: Counter,
+    /// Replies and pushes for single clients.
+    pub messages_out: Counter,
+    /// Publications put in order at home here.
+    pub publishes: Counter,
+    /// Publications times the subscribers here that they went to.
+    pub deliveries: Counter,
+    /// Letters sent to other shards.
+    pub letters: Counter,
+    /// Times that no receive buffer was left.
+    pub buffer_shortages: Counter,
+    /// How long ticks took.
+    pub ticks: TickHistogram,
+    errors: [Counter; 14],
+    closes: [Counter; 15],
+    final_closes: [Counter; 10],
+    other_closes: Counter,
+}
+
+impl ShardMetrics {
+    /// Counts a refused command.
+    pub fn error(&self, code: u32) {
+        if ERROR_CODES.contains(&code) {
+            self.errors[(code - ERROR_CODES.start()) as usize].add(1);
+        }
+    }
+
+    /// Counts a session that the node ended.
+    pub fn close(&self, code: u16) {
+        if CLOSE_CODES.contains(&code) {
+            self.closes[usize::from(code - CLOSE_CODES.start())].add(1);
+        } else if FINAL_CLOSE_CODES.contains(&code) {
+            self.final_closes[usize::from(code - FINAL_CLOSE_CODES.start())].add(1);
+        } else {
+            self.other_closes.add(1);
+        }
+    }
+
+    /// Refused commands by code.
+    pub fn errors(&self) -> impl Iterator<Item = (u32, u64)> {
+        ERROR_CODES.zip(self.errors.iter().map(Counter::get))
+    }
+
+    /// Sessions that the node ended, by code.
+    pub fn closes(&self) -> impl Iterator<Item = (u16, u64)> {
+        let closes = CLOSE_CODES.zip(self.closes.iter().map(Counter::get));
+        closes.chain(FINAL_CLOSE_CODES.zip(self.final_closes.iter().map(Counter::get)))
+    }
+
+    /// Sessions that a backend ended with a code of its own.
+    pub fn other_closes(&self) -> u64 {
+        self.other_closes.get()
+    }
+}
+
+const _: () = {
+    assert!(*ERROR_CODES.end() - *ERROR_CODES.start() + 1 == 14);
+    assert!(*CLOSE_CODES.end() - *CLOSE_CODES.start() + 1 == 15);
+    assert!(*FINAL_CLOSE_CODES.end() - *FINAL_CLOSE_CODES.start() + 1 == 10);
+};
