@@ -31,6 +31,8 @@ pub mod auth;
 
 pub mod control;
 
+pub mod node;
+
 pub mod cli;
 
 /// The version that clients and `--version` are told.
