@@ -1,1 +1,202 @@
-//! (to be written)
+//! A shard's io_uring: multishot accept and receive, a pool of receive buffers, an eventfd to sleep on.
+//!
+//! The only folder with `unsafe`, because here and nowhere else the kernel writes into memory of ours and hands
+//! us descriptors as bare numbers. What leaves it is safe: [`Event`]s that own their buffers and sockets.
+#![expect(unsafe_code, reason = "the kernel's side of the ring is memory and descriptors that the compiler cannot see")]
+
+mod buffers;
+mod event;
+mod parking;
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use io_uring::{IoUring, opcode, squeue, types};
+
+pub use self::buffers::Buffer;
+use self::buffers::BufferPool;
+pub use self::event::{Event, Received};
+use self::event::{Kind, token};
+pub use self::parking::Parking;
+
+/// How large a ring is.
+#[derive(Clone, Copy, Debug)]
+pub struct RingSize {
+    /// Submission entries, a power of two. Four times as many completions fit.
+    pub entries: u32,
+    /// Receive buffers, a power of two up to 32768.
+    pub buffers: u16,
+    /// Bytes of each.
+    pub buffer_bytes: usize,
+}
+
+/// One ring. Only the thread that made it may use it (`IORING_SETUP_SINGLE_ISSUER`).
+pub struct Ring {
+    // Dropped first: the kernel gives up the buffers with `unregister_buf_ring` in `Drop`, then the ring goes,
+    // and only then the pool's memory, when the last `Buffer` has gone too.
+    uring: IoUring,
+    pool: Rc<BufferPool>,
+    /// Operations that the submission queue had no room for.
+    waiting: VecDeque<squeue::Entry>,
+    /// Read by the kernel when the timeout is submitted.
+    interval: Box<types::Timespec>,
+}
+
+impl std::fmt::Debug for Ring {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Ring").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
+impl Ring {
+    /// Sets a ring up for the calling thread. Completions signal `eventfd` while [`Ring::sleeps`] holds.
+    ///
+    /// # Errors
+    /// The kernel is too old (6.1 is needed), io_uring is forbidden, or memory may not be locked.
+    pub fn new(size: RingSize, eventfd: BorrowedFd<'_>) -> io::Result<Self> {
+        let uring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_taskrun_flag()
+            .setup_cqsize(size.entries * 4)
+            .build(size.entries)?;
+        let pool = BufferPool::new(size.buffers, size.buffer_bytes)?;
+        // SAFETY: the pool's entries are page-aligned, zeroed, and as many as it says; they outlive the
+        // registration, which `Drop` ends before the pool can go.
+        // JUSTIFICATION: the kernel keeps the address.
+        unsafe { uring.submitter().register_buf_ring_with_flags(pool.entries_address(), size.buffers, 0, 0)? };
+        uring.submitter().register_eventfd(eventfd.as_raw_fd())?;
+        let interval = Box::new(types::Timespec::new());
+        Ok(Self { uring, pool: Rc::new(pool), waiting: VecDeque::new(), interval })
+    }
+
+    fn push(&mut self, entry: squeue::Entry) {
+        // SAFETY: none of our operations points to memory of ours, but for the timeout's, which the ring owns;
+        // buffers are selected from the registered pool. A descriptor that is closed before submission makes
+        // the operation fail, nothing else.
+        // JUSTIFICATION: the crate cannot know what an entry points to.
+        if !self.waiting.is_empty() || unsafe { self.uring.submission().push(&entry) }.is_err() {
+            self.waiting.push_back(entry);
+        }
+    }
+
+    /// Accepts connections until told to stop: [`Event::Accepted`] for each.
+    pub fn accept(&mut self, listener: BorrowedFd<'_>, door: u32) {
+        let fd = types::Fd(listener.as_raw_fd());
+        self.push(opcode::AcceptMulti::new(fd).flags(libc_cloexec()).build().user_data(token(Kind::Accept, door)));
+    }
+
+    /// Receives until the peer has ended or told to stop: [`Event::Received`] for each buffer.
+    pub fn receive(&mut self, socket: BorrowedFd<'_>, conn: u32) {
+        let fd = types::Fd(socket.as_raw_fd());
+        self.push(opcode::RecvMulti::new(fd, 0).build().user_data(token(Kind::Receive, conn)));
+    }
+
+    /// Waits once until the socket takes bytes again: [`Event::Writable`].
+    pub fn await_writable(&mut self, socket: BorrowedFd<'_>, conn: u32) {
+        const POLLOUT: u32 = rustix::event::PollFlags::OUT.bits() as u32;
+        let fd = types::Fd(socket.as_raw_fd());
+        self.push(opcode::PollAdd::new(fd, POLLOUT).build().user_data(token(Kind::Writable, conn)));
+    }
+
+    /// Stops accepting: the last [`Event::Accepted`] says that no more come.
+    pub fn stop_accepting(&mut self, door: u32) {
+        self.cancel(token(Kind::Accept, door));
+    }
+
+    /// Stops receiving: the last [`Event::Received`] says that no more come.
+    pub fn stop_receiving(&mut self, conn: u32) {
+        self.cancel(token(Kind::Receive, conn));
+    }
+
+    fn cancel(&mut self, target: u64) {
+        self.push(opcode::AsyncCancel::new(target).build().user_data(token(Kind::Cancel, 0)));
+    }
+
+    /// One [`Event::Elapsed`] after so long.
+    pub fn timer(&mut self, after: Duration) {
+        *self.interval = types::Timespec::from(after);
+        let interval: *const types::Timespec = &*self.interval;
+        self.push(opcode::Timeout::new(interval).build().user_data(token(Kind::Timer, 0)));
+    }
+
+    /// Hands the kernel what was asked and lets it do what is ready; one system call, which does not wait.
+    ///
+    /// # Errors
+    /// What the kernel says, but for what passes by itself.
+    pub fn enter(&mut self) -> io::Result<()> {
+        const GETEVENTS: u32 = 1;
+        while let Some(entry) = self.waiting.pop_front() {
+            // SAFETY and JUSTIFICATION: as in `push`.
+            if unsafe { self.uring.submission().push(&entry) }.is_err() {
+                self.waiting.push_front(entry);
+                break;
+            }
+        }
+        let pending = {
+            let mut submission = self.uring.submission();
+            submission.sync();
+            submission.len()
+        };
+        // SAFETY: no signal mask is passed, so nothing is read through the pointer.
+        // JUSTIFICATION: `submit_and_wait(0)` does not set GETEVENTS, without which deferred work never runs.
+        match unsafe { self.uring.submitter().enter::<u8>(pending as u32, 0, GETEVENTS, None) } {
+            Ok(_) => Ok(()),
+            Err(error) if passes(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether [`Ring::enter`] has something to do, as far as can be seen without a system call.
+    pub fn has_work(&mut self) -> bool {
+        if !self.waiting.is_empty() || !self.uring.completion().is_empty() {
+            return true;
+        }
+        let mut submission = self.uring.submission();
+        submission.sync();
+        !submission.is_empty() || submission.taskrun()
+    }
+
+    /// Appends what has happened, in the order in which it happened.
+    pub fn events(&mut self, events: &mut Vec<Event>) {
+        for completion in self.uring.completion() {
+            events.extend(Event::of(&completion, &self.pool));
+        }
+    }
+
+    /// From now on completions signal the eventfd. Ask [`Ring::has_work`] once more before sleeping.
+    pub fn sleeps(&mut self) {
+        self.uring.completion().enable_eventfd();
+        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Completions signal nothing: nobody sleeps.
+    pub fn awake(&mut self) {
+        self.uring.completion().disable_eventfd();
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // A kernel that refuses has no such ring, which is as good.
+        let _ = self.uring.submitter().unregister_buf_ring(0);
+    }
+}
+
+/// EINTR: a signal. EBUSY, EAGAIN: completions have to be taken first. ETIME: nothing was ready.
+fn passes(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    error.raw_os_error().is_some_and(|code| {
+        [Errno::INTR, Errno::BUSY, Errno::AGAIN, Errno::TIME].contains(&Errno::from_raw_os_error(code))
+    })
+}
+
+fn libc_cloexec() -> i32 {
+    rustix::net::SocketFlags::CLOEXEC.bits() as i32
+}
+
+#[cfg(test)]
+mod tests;

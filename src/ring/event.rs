@@ -1,0 +1,109 @@
+//! What the kernel reports, made safe: completions become events that own what came with them.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::rc::Rc;
+
+use io_uring::cqueue;
+
+use super::buffers::{Buffer, BufferPool};
+
+/// Which operation a completion belongs to; the upper half of its user data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Accept,
+    Receive,
+    Writable,
+    Timer,
+    Cancel,
+}
+
+/// User data of an operation.
+pub(super) fn token(kind: Kind, number: u32) -> u64 {
+    (kind as u64) << 32 | u64::from(number)
+}
+
+fn kind_of(user_data: u64) -> Kind {
+    [Kind::Accept, Kind::Receive, Kind::Writable, Kind::Timer, Kind::Cancel][(user_data >> 32) as usize]
+}
+
+/// What a receive brought.
+#[derive(Debug)]
+pub enum Received {
+    /// Bytes.
+    Bytes(Buffer),
+    /// The peer has ended its side, or the connection broke.
+    End,
+    /// The pool was empty: ask again.
+    NoBuffer,
+    /// Receiving was stopped by us.
+    Stopped,
+}
+
+/// Something that has happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody connected, or accepting failed.
+    Accepted {
+        /// The listener.
+        door: u32,
+        /// The new socket, or why there is none.
+        socket: io::Result<OwnedFd>,
+        /// Whether accepting goes on by itself.
+        more: bool,
+    },
+    /// A connection received.
+    Received {
+        /// Which.
+        conn: u32,
+        /// What.
+        received: Received,
+        /// Whether receiving goes on by itself.
+        more: bool,
+    },
+    /// A connection takes bytes again (or is broken, as the next send will tell).
+    Writable {
+        /// Which.
+        conn: u32,
+    },
+    /// The timer has elapsed.
+    Elapsed,
+}
+
+impl Event {
+    /// What a completion means; `None` for those that only say that an order was taken.
+    pub(super) fn of(completion: &cqueue::Entry, pool: &Rc<BufferPool>) -> Option<Self> {
+        let (user_data, result, flags) = (completion.user_data(), completion.result(), completion.flags());
+        let number = user_data as u32;
+        let more = cqueue::more(flags);
+        match kind_of(user_data) {
+            Kind::Accept => {
+                let socket = if result >= 0 {
+                    // SAFETY: the kernel has just made this descriptor for us, and each completion is read once.
+                    // JUSTIFICATION: descriptors come as numbers.
+                    Ok(unsafe { OwnedFd::from_raw_fd(result) })
+                } else {
+                    Err(io::Error::from_raw_os_error(-result))
+                };
+                Some(Self::Accepted { door: number, socket, more })
+            }
+            Kind::Receive => {
+                let buffer = cqueue::buffer_select(flags).map(|id| pool.take(id, result.max(0) as usize));
+                Some(Self::Received { conn: number, received: received(result, buffer), more })
+            }
+            Kind::Writable => Some(Self::Writable { conn: number }),
+            Kind::Timer => Some(Self::Elapsed),
+            Kind::Cancel => None,
+        }
+    }
+}
+
+fn received(result: i32, buffer: Option<Buffer>) -> Received {
+    use rustix::io::Errno;
+    match buffer {
+        Some(buffer) if result > 0 => Received::Bytes(buffer),
+        _ if result == -Errno::NOBUFS.raw_os_error() => Received::NoBuffer,
+        _ if result == -Errno::CANCELED.raw_os_error() => Received::Stopped,
+        _ => Received::End,
+    }
+}

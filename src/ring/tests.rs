@@ -1,0 +1,136 @@
+//! The ring against the real kernel.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use super::{Event, Received, Ring, RingSize};
+use crate::shard::waker::Waker;
+
+fn ring(buffers: u16) -> Ring {
+    let waker = Waker::new().unwrap();
+    Ring::new(RingSize { entries: 64, buffers, buffer_bytes: 512 }, waker.as_fd()).unwrap()
+}
+
+/// Turns the ring until `done` has seen enough.
+fn turn(ring: &mut Ring, mut done: impl FnMut(&mut Ring, Event) -> bool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    let mut events = Vec::new();
+    while Instant::now() < until {
+        ring.enter().unwrap();
+        ring.events(&mut events);
+        let mut finished = false;
+        for event in events.drain(..) {
+            finished |= done(ring, event);
+        }
+        if finished {
+            return;
+        }
+        std::thread::yield_now();
+    }
+    panic!("nothing happened for ten seconds");
+}
+
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (client, listener.accept().unwrap().0)
+}
+
+#[test]
+fn one_order_accepts_many_connections() {
+    let mut ring = ring(8);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    ring.accept(listener.as_fd(), 3);
+    let _clients: Vec<_> = (0..5).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
+    let mut sockets = Vec::new();
+    turn(&mut ring, |_, event| {
+        let Event::Accepted { door: 3, socket, more: true } = event else { panic!("{event:?}") };
+        sockets.push(socket.unwrap());
+        sockets.len() == 5
+    });
+    ring.stop_accepting(3);
+    turn(&mut ring, |_, event| matches!(event, Event::Accepted { more: false, socket: Err(_), .. }));
+}
+
+#[test]
+fn received_bytes_can_be_changed_in_place_and_their_buffers_come_back() {
+    let mut ring = ring(2);
+    let (mut client, server) = pair();
+    ring.receive(server.as_fd(), 7);
+    // Far more rounds than there are buffers.
+    for round in 0..50u8 {
+        client.write_all(&[round; 100]).unwrap();
+        let mut got = 0;
+        turn(&mut ring, |ring, event| {
+            let Event::Received { conn: 7, received, more } = event else { panic!("{event:?}") };
+            if let Received::Bytes(mut bytes) = received {
+                bytes.iter_mut().for_each(|byte| *byte ^= 0xff);
+                assert!(bytes.iter().all(|byte| *byte == !round));
+                got += bytes.len();
+            }
+            if !more {
+                ring.receive(server.as_fd(), 7);
+            }
+            got == 100
+        });
+    }
+}
+
+#[test]
+fn an_empty_pool_is_told_and_loses_nothing() {
+    let mut ring = ring(2);
+    let (mut client, server) = pair();
+    ring.receive(server.as_fd(), 0);
+    client.write_all(&[5; 4096]).unwrap();
+    let mut held = Vec::new();
+    turn(&mut ring, |_, event| match event {
+        Event::Received { received: Received::Bytes(bytes), .. } => {
+            held.push(bytes);
+            false
+        }
+        Event::Received { received: Received::NoBuffer, more: false, .. } => true,
+        event => panic!("{event:?}"),
+    });
+    let mut got: usize = held.iter().map(|bytes| bytes.len()).sum();
+    assert_eq!(got, 1024);
+    held.clear();
+    ring.receive(server.as_fd(), 0);
+    turn(&mut ring, |ring, event| {
+        let Event::Received { received, more, .. } = event else { panic!("{event:?}") };
+        if let Received::Bytes(bytes) = received {
+            got += bytes.len();
+        }
+        if !more {
+            ring.receive(server.as_fd(), 0);
+        }
+        got == 4096
+    });
+}
+
+#[test]
+fn an_end_a_stop_and_a_writable_socket_are_told() {
+    let mut ring = ring(2);
+    let (mut client, server) = pair();
+    ring.await_writable(server.as_fd(), 9);
+    turn(&mut ring, |_, event| matches!(event, Event::Writable { conn: 9 }));
+    ring.receive(server.as_fd(), 9);
+    ring.stop_receiving(9);
+    turn(&mut ring, |_, event| {
+        matches!(event, Event::Received { received: Received::Stopped, more: false, .. })
+    });
+    ring.receive(server.as_fd(), 9);
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    turn(&mut ring, |_, event| matches!(event, Event::Received { received: Received::End, more: false, .. }));
+    drop(server);
+    assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn the_timer_elapses_once() {
+    let mut ring = ring(2);
+    ring.timer(Duration::from_millis(5));
+    turn(&mut ring, |_, event| matches!(event, Event::Elapsed));
+    assert!(!ring.has_work());
+}
