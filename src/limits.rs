@@ -46,3 +46,21 @@ pub const HTTP_HEADERS_MAX: usize = 64;
 
 /// Most channels that `client.channel_limit` can allow: looking one up walks them.
 pub const CHANNELS_PER_SESSION_MAX: usize = 65_535;
+
+/// Bytes that are kept of a client whose session cannot take them yet; past it the client is not read.
+pub const HELD_BYTES_MAX: usize = 64 * 1024;
+
+/// Orders of the control plane that a shard takes before it looks at its sockets again.
+pub const ORDERS_PER_TICK: usize = 256;
+
+/// Orders that may wait for one shard; past it the control plane waits.
+pub const ORDERS_WAITING_MAX: usize = 1024;
+
+/// Ring events that a shard has room for before it grows its list.
+pub const EVENTS_PER_TICK: usize = 4096;
+
+/// Ticks after which a busy shard lets its executor look around.
+pub const BURST_TICKS: u32 = 8;
+
+/// Descriptors that are kept for everything but clients: listeners, rings, the API, files.
+pub const DESCRIPTORS_RESERVED: usize = 256;

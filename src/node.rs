@@ -1,8 +1,26 @@
 //! A node: its shards and its control plane, from the first listener to the last goodbye.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
 
+use anyhow::{Context as _, anyhow};
+use glommio::{LocalExecutorBuilder, Placement};
+
+use crate::auth::Verifier;
 use crate::config::{Config, ConfigError};
+use crate::control::{self, ControlSetup};
+use crate::hub::Home;
+use crate::limits::{DESCRIPTORS_RESERVED, ORDERS_WAITING_MAX, SHARDS_MAX};
+use crate::shard::doors::{self, Doors};
+use crate::shard::handle::ShardHandle;
+use crate::shard::mailbox::Mailboxes;
+use crate::shard::metrics::ShardMetrics;
+use crate::shard::waker::Waker;
+use crate::shard::{Shard, ShardSetup, cores};
 
 /// Reads the configuration again, for SIGHUP.
 pub type Reload = Box<dyn Fn() -> Result<Config, ConfigError> + Send>;
@@ -16,6 +34,9 @@ pub struct Node {
     pub tcp_address: Option<SocketAddr>,
     /// The core of each shard.
     pub cores: Vec<usize>,
+    stop: flume::Sender<()>,
+    shards: Vec<JoinHandle<anyhow::Result<()>>>,
+    control: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Node {
@@ -24,8 +45,57 @@ impl Node {
     /// # Errors
     /// What the host lacks, with how to give it.
     pub fn start(config: Config, reload: Reload) -> anyhow::Result<Self> {
-        let _ = (config, reload);
-        anyhow::bail!("not yet")
+        let started = SystemTime::now();
+        let cores = cores::choose(&config.shards.cores).map_err(|problem| anyhow!("shards.cores: {problem}"))?;
+        let count = cores.len();
+        if count > SHARDS_MAX {
+            return Err(anyhow!("{count} cores are more than the {SHARDS_MAX} shards of one node: set shards.cores"));
+        }
+        let (http_address, http) =
+            listen("http_server", &config.http_server.address, config.http_server.port, &config, count)?;
+        let tcp = if config.tcp_server.enabled {
+            Some(listen("tcp_server", &config.tcp_server.address, config.tcp_server.port, &config, count)?)
+        } else {
+            None
+        };
+        let tcp_address = tcp.as_ref().map(|(address, _)| *address);
+        let tcp: Vec<Option<OwnedFd>> = match tcp {
+            Some((_, listeners)) => listeners.into_iter().map(Some).collect(),
+            None => cores.iter().map(|_| None).collect(),
+        };
+        let wakers = cores.iter().map(|_| Ok(Arc::new(Waker::new()?))).collect::<std::io::Result<Vec<_>>>()?;
+        let (errands_in, errands) = flume::unbounded();
+        let config = Arc::new(config);
+        let home = Home::new(count as u16, rand::random());
+        let verifier = Verifier::new(&config.client, None).map_err(|error| anyhow!("client.token: {error}"))?;
+        let shared = Shared {
+            home: home.clone(),
+            verifier: Arc::new(verifier),
+            clients: Arc::default(),
+            clients_max: clients_max(&config),
+            secret: rand::random(),
+            errands: errands_in,
+            config: config.clone(),
+        };
+        let mailboxes = Mailboxes::mesh(config.shards.mailbox_capacity, &wakers);
+        let (mut handles, mut shards) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let parts = cores.iter().zip(http).zip(tcp).zip(mailboxes).zip(wakers).enumerate();
+        for (me, ((((core, http), tcp), mailboxes), waker)) in parts {
+            let doors = Doors::new(http, tcp);
+            let (handle, thread) = shared.start_shard(me as u16, *core, doors, mailboxes, waker)?;
+            handles.push(handle);
+            shards.push(thread);
+        }
+        let (stop, stopped) = flume::bounded(1);
+        let setup = ControlSetup { config, reload, shards: handles, home, errands, stop: stopped, started };
+        let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup))?;
+        Ok(Self { http_address, tcp_address, cores, stop, shards, control })
+    }
+
+    /// Begins the drain, as SIGTERM does.
+    pub fn stop(&self) {
+        // Told already, or ended already.
+        let _ = self.stop.try_send(());
     }
 
     /// Waits until the node has ended: after SIGTERM or SIGINT, or [`Node::stop`].
@@ -33,9 +103,114 @@ impl Node {
     /// # Errors
     /// When a shard or the control plane failed.
     pub fn wait(self) -> anyhow::Result<()> {
-        Ok(())
+        let control = self.control.join().map_err(|_| anyhow!("the control plane panicked"))?;
+        for shard in self.shards {
+            shard.join().map_err(|_| anyhow!("a shard panicked"))??;
+        }
+        control
     }
+}
 
-    /// Begins the drain, as SIGTERM does.
-    pub fn stop(&self) {}
+/// What all shards of a node are given.
+struct Shared {
+    home: Home,
+    config: Arc<Config>,
+    verifier: Arc<Verifier>,
+    clients: Arc<AtomicUsize>,
+    clients_max: usize,
+    secret: u64,
+    errands: flume::Sender<crate::control::order::Errand>,
+}
+
+impl Shared {
+    /// Starts a shard's thread and waits until it serves.
+    fn start_shard(
+        &self,
+        me: u16,
+        core: usize,
+        doors: Doors,
+        mailboxes: Mailboxes,
+        waker: Arc<Waker>,
+    ) -> anyhow::Result<(ShardHandle, JoinHandle<anyhow::Result<()>>)> {
+        let (orders_in, orders) = flume::bounded(ORDERS_WAITING_MAX);
+        let metrics = Arc::new(ShardMetrics::default());
+        let setup = ShardSetup {
+            me,
+            home: self.home.clone(),
+            config: self.config.clone(),
+            verifier: self.verifier.clone(),
+            metrics: metrics.clone(),
+            doors,
+            mailboxes,
+            waker: waker.clone(),
+            orders,
+            errands: self.errands.clone(),
+            clients: self.clients.clone(),
+            clients_max: self.clients_max,
+            secret: self.secret,
+        };
+        let (ready, is_ready) = flume::bounded(1);
+        let thread = thread::Builder::new().name(format!("shard-{me}")).spawn(move || serve(setup, core, &ready))?;
+        match is_ready.recv() {
+            Ok(()) => Ok((ShardHandle::new(me, core, metrics, orders_in, waker), thread)),
+            Err(_) => match thread.join() {
+                Ok(Err(error)) => Err(error),
+                _ => Err(anyhow!("shard {me} ended before it began")),
+            },
+        }
+    }
+}
+
+/// A shard's thread, from pinning to the end.
+fn serve(setup: ShardSetup, core: usize, ready: &flume::Sender<()>) -> anyhow::Result<()> {
+    const HINT: &str = "`ringpost doctor` tells what this host lacks and how to give it";
+    // Depth and memory: what 8 MiB of locked memory allows for many executors. The preempt timer bounds how
+    // long the executor's own work waits for a busy shard.
+    let executor = LocalExecutorBuilder::new(Placement::Fixed(core))
+        .name(&format!("shard-{}", setup.me))
+        .ring_depth(128)
+        .io_memory(64 << 10)
+        .preempt_timer(Duration::from_millis(1))
+        .make()
+        .map_err(|error| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
+    executor.run(async move {
+        let shard = Shard::new(setup).with_context(|| format!("core {core} cannot run a shard; {HINT}"))?;
+        // The node waits for this.
+        let _ = ready.send(());
+        Ok(shard.run().await?)
+    })
+}
+
+/// Binds one port for every shard.
+fn listen(
+    section: &str,
+    address: &str,
+    port: u16,
+    config: &Config,
+    shards: usize,
+) -> anyhow::Result<(SocketAddr, Vec<OwnedFd>)> {
+    let address: IpAddr = address.parse().with_context(|| format!("{section}.address is no IP address"))?;
+    let wanted = SocketAddr::new(address, port);
+    let hint = || format!("{section}: cannot listen on {wanted}; is another node running? Choose another port");
+    // Shards share the port, and another process of the same user could share it as silently: look first.
+    if port != 0 {
+        std::net::TcpListener::bind(wanted).with_context(hint)?;
+    }
+    let backlog = config.http_server.backlog;
+    let (first, bound) = doors::bind(wanted, backlog).with_context(hint)?;
+    let mut listeners = vec![first];
+    for _ in 1..shards {
+        listeners.push(doors::bind(bound, backlog).with_context(hint)?.0);
+    }
+    Ok((bound, listeners))
+}
+
+/// Most clients of the node: as configured, else what the descriptors allow.
+fn clients_max(config: &Config) -> usize {
+    if config.client.connection_limit != 0 {
+        return config.client.connection_limit;
+    }
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let descriptors = descriptors.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(1)
 }

@@ -130,6 +130,11 @@ impl Outbox {
         self.arena.len() >= ARENA_FLUSH_BYTES
     }
 
+    /// Whether anything was attached since the last flush.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     /// Whether anything waits for this conn.
     pub fn is_waiting(&self, conn: u32) -> bool {
         let slot = &self.slots[conn as usize];

@@ -117,9 +117,7 @@ fn an_end_a_stop_and_a_writable_socket_are_told() {
     turn(&mut ring, |_, event| matches!(event, Event::Writable { conn: 9 }));
     ring.receive(server.as_fd(), 9);
     ring.stop_receiving(9);
-    turn(&mut ring, |_, event| {
-        matches!(event, Event::Received { received: Received::Stopped, more: false, .. })
-    });
+    turn(&mut ring, |_, event| matches!(event, Event::Received { received: Received::Stopped, more: false, .. }));
     ring.receive(server.as_fd(), 9);
     client.shutdown(std::net::Shutdown::Write).unwrap();
     turn(&mut ring, |_, event| matches!(event, Event::Received { received: Received::End, more: false, .. }));

@@ -30,3 +30,19 @@ pub fn parse(list: &str) -> Result<Option<Vec<usize>>, String> {
     }
     Ok(Some(cores))
 }
+
+/// The cores to run shards on: those that the list names, or all that the process may use.
+///
+/// # Errors
+/// What is wrong with the list, or which core the process may not use.
+pub fn choose(list: &str) -> Result<Vec<usize>, String> {
+    let allowed: Vec<usize> = core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
+    if allowed.is_empty() {
+        return Err("the cores that this process may use cannot be read".into());
+    }
+    let Some(cores) = parse(list)? else { return Ok(allowed) };
+    match cores.iter().find(|core| !allowed.contains(core)) {
+        Some(core) => Err(format!("this process may not use core {core}; it may use {allowed:?}")),
+        None => Ok(cores),
+    }
+}

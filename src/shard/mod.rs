@@ -1,8 +1,202 @@
 //! One core: its sockets, its sessions, its channels.
+//!
+//! Owns everything that its connections need, and shares nothing: other shards write letters, the control plane
+//! gives orders. `tick` is the page on which it all meets; `core` is what it decides with, free of I/O.
 
+mod accept;
+pub mod admission;
+mod close;
+pub mod conn;
 pub mod core;
 pub mod cores;
+pub mod doors;
+pub mod drain;
+mod due;
+mod flush;
 pub mod handle;
 pub mod letter;
+pub mod mailbox;
 pub mod metrics;
+pub mod origin;
+mod recv;
+pub mod tick;
+mod upgrade;
 pub mod waker;
+pub mod wheel;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use slab::Slab;
+
+use self::admission::Admission;
+use self::conn::Conn;
+use self::core::{Core, CoreSetup};
+use self::doors::{Door, Doors};
+use self::drain::Drain;
+use self::mailbox::Mailboxes;
+use self::metrics::ShardMetrics;
+use self::tick::Clock;
+use self::waker::Waker;
+use self::wheel::Wheel;
+use crate::auth::Verifier;
+use crate::config::Config;
+use crate::control::order::{Errand, Order};
+use crate::hub::Home;
+use crate::limits::{BURST_TICKS, EVENTS_PER_TICK};
+use crate::outbox::Flushed;
+use crate::ring::{Event, Parking, Ring, RingSize};
+
+/// What a shard is made of.
+#[derive(Debug)]
+pub struct ShardSetup {
+    /// Its number.
+    pub me: u16,
+    /// Which shard is a channel's home.
+    pub home: Home,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// What tokens are checked with.
+    pub verifier: Arc<Verifier>,
+    /// Counts for the outside.
+    pub metrics: Arc<ShardMetrics>,
+    /// Its listeners.
+    pub doors: Doors,
+    /// Its ends of the mailboxes.
+    pub mailboxes: Mailboxes,
+    /// What wakes it.
+    pub waker: Arc<Waker>,
+    /// What the control plane asks.
+    pub orders: flume::Receiver<Order>,
+    /// What it asks of the control plane.
+    pub errands: flume::Sender<Errand>,
+    /// Clients of the whole node.
+    pub clients: Arc<AtomicUsize>,
+    /// Most of them.
+    pub clients_max: usize,
+    /// Seeds what clients must not guess; the same on all shards.
+    pub secret: u64,
+}
+
+/// One shard. Lives and dies on its thread.
+#[derive(Debug)]
+pub struct Shard {
+    me: u16,
+    config: Arc<Config>,
+    metrics: Arc<ShardMetrics>,
+    core: Core,
+    ring: Ring,
+    conns: Slab<Conn>,
+    doors: Doors,
+    admission: Admission,
+    mailboxes: Mailboxes,
+    orders: flume::Receiver<Order>,
+    errands: flume::Sender<Errand>,
+    waker: Arc<Waker>,
+    wheel: Wheel,
+    clock: Clock,
+    drain: Option<Drain>,
+    /// Doors that rest until the next turn of the wheel, for want of descriptors.
+    paused_doors: Vec<Door>,
+    /// Conns that wait until the mailboxes have room.
+    held: Vec<u32>,
+    /// Closing conns whose last bytes are in the outbox.
+    parting: Vec<u32>,
+    // Kept for their memory; empty between two ticks.
+    events: Vec<Event>,
+    unsent: Vec<(u32, Flushed)>,
+    due: Vec<wheel::Entry>,
+}
+
+impl Shard {
+    /// Sets a shard up on the calling thread.
+    ///
+    /// # Errors
+    /// The kernel refuses the ring: too old, forbidden, or not enough locked memory.
+    pub fn new(setup: ShardSetup) -> anyhow::Result<Self> {
+        let ShardSetup { me, home, config, verifier, metrics, doors, mailboxes, waker, .. } = setup;
+        let size = RingSize {
+            entries: config.shards.ring_entries,
+            buffers: config.shards.receive_buffers,
+            buffer_bytes: config.shards.receive_buffer_size,
+        };
+        let ring = Ring::new(size, waker.as_fd())?;
+        let clock = Clock::new();
+        let rate = config.client.connection_rate_limit;
+        let shards = home.shards();
+        let core = Core::new(CoreSetup {
+            me,
+            home,
+            config: config.clone(),
+            verifier,
+            metrics: metrics.clone(),
+            secret: setup.secret,
+            random: StdRng::from_os_rng(),
+        })?;
+        Ok(Self {
+            me,
+            core,
+            ring,
+            conns: Slab::new(),
+            doors,
+            admission: Admission::new(setup.clients, setup.clients_max, rate, shards, clock.now()),
+            mailboxes,
+            orders: setup.orders,
+            errands: setup.errands,
+            waker,
+            wheel: Wheel::new(clock.now().mono_ms),
+            clock,
+            drain: None,
+            paused_doors: Vec::new(),
+            held: Vec::new(),
+            parting: Vec::new(),
+            events: Vec::with_capacity(EVENTS_PER_TICK),
+            unsent: Vec::new(),
+            due: Vec::new(),
+            config,
+            metrics,
+        })
+    }
+
+    /// Serves until the node has drained. Must run in the executor of the shard's thread.
+    ///
+    /// # Errors
+    /// The ring has failed.
+    pub async fn run(mut self) -> io::Result<()> {
+        let parking = Parking::new(self.waker.as_fd())?;
+        self.ring.awake();
+        self.open_doors();
+        self.wind();
+        let mut burst = 0;
+        while !self.has_ended() {
+            if self.tick()? || self.ring.has_work() {
+                burst += 1;
+                if burst == BURST_TICKS {
+                    burst = 0;
+                    // The executor's own timers and files have their turn.
+                    glommio::executor().yield_task_queue_now().await;
+                }
+                continue;
+            }
+            burst = 0;
+            self.sleep(&parking).await;
+        }
+        parking.close().await;
+        Ok(())
+    }
+
+    /// Sleeps until the ring, another shard or the control plane has something.
+    async fn sleep(&mut self, parking: &Parking) {
+        self.waker.sleeps();
+        self.ring.sleeps();
+        // Whoever came before the two lines above did not wake us: look once more.
+        if !(self.ring.has_work() || self.mailboxes.has_letters() || !self.orders.is_empty()) {
+            parking.wait().await;
+        }
+        self.ring.awake();
+        self.waker.awake();
+    }
+}

@@ -74,6 +74,8 @@ impl Status {
     pub const BAD_REQUEST: Self = Self(400, "Bad Request");
     /// 403
     pub const FORBIDDEN: Self = Self(403, "Forbidden");
+    /// 404
+    pub const NOT_FOUND: Self = Self(404, "Not Found");
     /// 408
     pub const REQUEST_TIMEOUT: Self = Self(408, "Request Timeout");
     /// 426

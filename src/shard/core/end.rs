@@ -70,7 +70,7 @@ impl Core {
     }
 
     /// Ends a session and has its conn closed.
-    pub(super) fn close(&mut self, session: u32, disconnect: Disconnect, now: Now) {
+    pub fn close(&mut self, session: u32, disconnect: Disconnect, now: Now) {
         let conn = self.sessions[session as usize].conn;
         self.metrics.close(disconnect.code);
         self.end(session, now);
@@ -91,6 +91,14 @@ impl Core {
         }
         if entry.enrolled {
             self.discharge(entry.info.user.clone());
+        }
+    }
+
+    /// Tells up to `count` clients to come back to another node, connected or not.
+    pub fn farewell(&mut self, count: usize, now: Now) {
+        let leaving: Vec<u32> = self.sessions.iter().take(count).map(|(session, _)| session as u32).collect();
+        for session in leaving {
+            self.close(session, Disconnect::SHUTDOWN, now);
         }
     }
 

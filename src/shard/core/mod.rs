@@ -153,9 +153,9 @@ impl Core {
         self.sessions.len()
     }
 
-    /// The conn of a session that exists.
-    pub fn conn_of(&self, session: u32) -> u32 {
-        self.sessions[session as usize].conn
+    /// The conn of a session, unless the session has ended.
+    pub fn conn_of(&self, session: u32) -> Option<u32> {
+        self.sessions.get(session as usize).map(|session| session.conn)
     }
 
     /// Copies sizes that are too dear to keep current message by message to the metrics.

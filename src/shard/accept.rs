@@ -1,0 +1,89 @@
+//! Sockets that come in.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+
+use super::Shard;
+use super::conn::Conn;
+use super::doors::Door;
+use crate::time::Now;
+
+impl Shard {
+    /// Opens every door that has a listener.
+    pub(super) fn open_doors(&mut self) {
+        for door in Door::ALL {
+            self.accept_at(door);
+        }
+    }
+
+    fn accept_at(&mut self, door: Door) {
+        if let Some(listener) = self.doors.listener(door) {
+            self.ring.accept(listener, door as u32);
+        }
+    }
+
+    pub(super) fn accepted(&mut self, door: u32, socket: io::Result<OwnedFd>, more: bool, now: Now) {
+        let door = Door::ALL[door as usize];
+        let pause = match socket {
+            Ok(socket) => {
+                self.welcome(socket, door, now);
+                false
+            }
+            Err(error) => self.accept_failed(&error),
+        };
+        if more {
+            return;
+        }
+        if self.drain.is_some() {
+            self.doors.shut(door);
+        } else if pause {
+            self.paused_doors.push(door);
+        } else {
+            self.accept_at(door);
+        }
+    }
+
+    fn welcome(&mut self, socket: OwnedFd, door: Door, now: Now) {
+        self.metrics.accepts.add(1);
+        let conn = self.conns.insert(Conn::new(socket, door)) as u32;
+        self.core.outbox.open(conn);
+        self.receive(conn);
+        self.look_at(conn, now.mono_ms + self.config.client.stale_close_delay.as_millis());
+    }
+
+    /// Asks the ring for the conn's bytes.
+    pub(super) fn receive(&mut self, conn: u32) {
+        let entry = &mut self.conns[conn as usize];
+        if !entry.receiving {
+            entry.receiving = true;
+            self.ring.receive(entry.socket.as_fd(), conn);
+        }
+    }
+
+    /// Whether accepting must rest for a while: without descriptors or memory it would only spin. Who waits
+    /// stays in the kernel's queue.
+    fn accept_failed(&mut self, error: &io::Error) -> bool {
+        let scarce = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+        let code = error.raw_os_error().map(Errno::from_raw_os_error);
+        let pause = code.is_some_and(|code| scarce.contains(&code));
+        if pause {
+            if self.metrics.accept_pauses.get().is_multiple_of(100) {
+                tracing::warn!(
+                    %error,
+                    "no connection can be accepted: raise the limit of descriptors (`ringpost doctor` tells how)"
+                );
+            }
+            self.metrics.accept_pauses.add(1);
+        }
+        pause
+    }
+
+    /// Accepting has rested; tries again.
+    pub(super) fn reopen_doors(&mut self) {
+        for door in std::mem::take(&mut self.paused_doors) {
+            self.accept_at(door);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! How many clients the node takes, and how fast.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::time::Now;
+
+/// Why a client is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// As many as allowed are connected.
+    TooMany,
+    /// More came this second than allowed.
+    TooFast,
+}
+
+impl Refusal {
+    /// For the person who reads it.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::TooMany => "connection limit reached",
+            Self::TooFast => "connection rate limit reached",
+        }
+    }
+}
+
+/// One shard's part in the node's bounds. The number of clients is counted over all shards; the rate is split
+/// evenly, as the kernel splits the connections.
+#[derive(Debug)]
+pub struct Admission {
+    clients: Arc<AtomicUsize>,
+    clients_max: usize,
+    /// New clients a second on this shard, in thousandths; 0 is no bound.
+    rate_milli: u64,
+    /// Clients that may come at once, in thousandths.
+    credit_milli: u64,
+    credited_ms: u64,
+}
+
+impl Admission {
+    /// Bounds of `clients_max` on the node, and of `rate` a second on it; a rate of 0 is none.
+    pub fn new(clients: Arc<AtomicUsize>, clients_max: usize, rate: u32, shards: u16, now: Now) -> Self {
+        let rate_milli = u64::from(rate) * 1000 / u64::from(shards);
+        Self { clients, clients_max, rate_milli, credit_milli: rate_milli.max(1000), credited_ms: now.mono_ms }
+    }
+
+    /// Takes one client in.
+    ///
+    /// # Errors
+    /// Which bound forbids it.
+    pub fn admit(&mut self, now: Now) -> Result<(), Refusal> {
+        if self.rate_milli != 0 {
+            let elapsed_ms = now.mono_ms - self.credited_ms;
+            self.credited_ms = now.mono_ms;
+            let earned_milli = elapsed_ms.saturating_mul(self.rate_milli) / 1000;
+            self.credit_milli = (self.credit_milli + earned_milli).min(self.rate_milli.max(1000));
+            if self.credit_milli < 1000 {
+                return Err(Refusal::TooFast);
+            }
+        }
+        if self.clients.fetch_add(1, Relaxed) >= self.clients_max {
+            self.clients.fetch_sub(1, Relaxed);
+            return Err(Refusal::TooMany);
+        }
+        self.credit_milli = self.credit_milli.saturating_sub(1000);
+        Ok(())
+    }
+
+    /// A client that was taken in has gone.
+    pub fn release(&mut self) {
+        let before = self.clients.fetch_sub(1, Relaxed);
+        assert!(before > 0, "who goes was admitted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(mono_ms: u64) -> Now {
+        Now { mono_ms, unix_ms: 0 }
+    }
+
+    #[test]
+    fn the_bound_holds_over_all_shards_and_a_place_can_be_taken_again() {
+        let clients = Arc::new(AtomicUsize::new(0));
+        let mut one = Admission::new(clients.clone(), 2, 0, 2, at(0));
+        let mut two = Admission::new(clients, 2, 0, 2, at(0));
+        assert_eq!(one.admit(at(0)), Ok(()));
+        assert_eq!(two.admit(at(0)), Ok(()));
+        assert_eq!(one.admit(at(0)), Err(Refusal::TooMany));
+        two.release();
+        assert_eq!(one.admit(at(0)), Ok(()));
+    }
+
+    #[test]
+    fn a_rate_lets_a_second_worth_through_at_once_and_then_as_time_passes() {
+        let mut admission = Admission::new(Arc::default(), usize::MAX, 20, 2, at(0));
+        let admitted = |admission: &mut Admission, ms| (0..100).filter(|_| admission.admit(at(ms)).is_ok()).count();
+        assert_eq!(admitted(&mut admission, 0), 10);
+        assert_eq!(admitted(&mut admission, 500), 5);
+        assert_eq!(admitted(&mut admission, 100_000), 10);
+    }
+
+    #[test]
+    fn a_rate_below_one_client_a_second_and_shard_still_lets_clients_in() {
+        let mut admission = Admission::new(Arc::default(), usize::MAX, 1, 4, at(0));
+        assert_eq!(admission.admit(at(0)), Ok(()));
+        assert_eq!(admission.admit(at(3_900)), Err(Refusal::TooFast));
+        assert_eq!(admission.admit(at(8_000)), Ok(()));
+    }
+}

@@ -1,0 +1,132 @@
+//! Endings: a goodbye is written, the peer may read it, then the socket goes.
+
+use rustix::net::Shutdown;
+
+use super::Shard;
+use super::conn::Phase;
+use super::core::Closing;
+use super::recv::Progress;
+use crate::limits::LINGER_MS;
+use crate::protocol::codes::Disconnect;
+use crate::protocol::word::Push;
+use crate::time::Now;
+use crate::wire::websocket;
+
+/// Normal closure (RFC 6455, 7.4.1).
+const NORMAL: u16 = 1000;
+
+impl Shard {
+    /// Tells the clients whose sessions the core has ended. Must follow every call of the core that can end
+    /// sessions before the next frame is read: a conn's session number may mean another by then.
+    pub(super) fn say_goodbyes(&mut self, now: Now) {
+        while let Some(Closing { conn, disconnect }) = self.core.closings.pop() {
+            let Phase::Open { format, .. } = self.conns[conn as usize].phase else {
+                unreachable!("a session's conn is open until the session has ended");
+            };
+            tracing::debug!(%disconnect, "a client is disconnected");
+            if disconnect.code == Disconnect::SLOW.code {
+                // What waits is more than the client will read in time.
+                self.core.outbox.cut(conn);
+            }
+            if format.is_websocket() {
+                self.close_websocket(conn, disconnect.code, &disconnect.reason, now);
+            } else {
+                self.core.outbox.push(conn, format, &Push::Disconnect(&disconnect));
+                self.begin_closing(conn, now);
+            }
+        }
+    }
+
+    pub(super) fn close_websocket(&mut self, conn: u32, code: u16, reason: &str, now: Now) {
+        self.core.outbox.raw(conn, |out| websocket::write_close(code, reason, out));
+        self.begin_closing(conn, now);
+    }
+
+    /// The last bytes are in the outbox: from now on what the peer sends is thrown away, and it has a while to
+    /// read. Closing at once could reset the connection and take the goodbye with it.
+    pub(super) fn begin_closing(&mut self, conn: u32, now: Now) {
+        let entry = &mut self.conns[conn as usize];
+        entry.phase = Phase::Closing;
+        entry.unread = Vec::new();
+        entry.fragments = None;
+        entry.paused = false;
+        entry.held = false;
+        self.parting.push(conn);
+        self.receive(conn);
+        self.look_at(conn, now.mono_ms + LINGER_MS);
+    }
+
+    /// The peer sent a close frame.
+    pub(super) fn peer_closed(&mut self, conn: u32, session: u32, code: Option<u16>, now: Now) -> Progress {
+        self.core.end(session, now);
+        self.close_websocket(conn, code.unwrap_or(NORMAL), "", now);
+        Progress::Ended
+    }
+
+    /// The peer has ended its side, or the connection broke.
+    pub(super) fn peer_ended(&mut self, conn: u32, now: Now) {
+        match self.conns[conn as usize].phase {
+            Phase::Leaving => return self.hand_over(conn),
+            Phase::Open { session, .. } => self.core.end(session, now),
+            Phase::Accepted | Phase::Upgrading | Phase::Closing => {}
+        }
+        let entry = &mut self.conns[conn as usize];
+        entry.phase = Phase::Closing;
+        entry.unread = Vec::new();
+        // What it asked before it left is still answered.
+        self.parting.push(conn);
+    }
+
+    /// The socket refused a write.
+    pub(super) fn broken(&mut self, conn: u32, now: Now) {
+        if let Some(session) = self.conns[conn as usize].session() {
+            self.metrics.close(Disconnect::WRITE_ERROR.code);
+            self.core.end(session, now);
+        }
+        self.abandon(conn);
+    }
+
+    /// Ends a conn whose peer will read nothing more.
+    pub(super) fn abandon(&mut self, conn: u32) {
+        self.core.outbox.close(conn);
+        let entry = &mut self.conns[conn as usize];
+        entry.phase = Phase::Closing;
+        if entry.is_idle() {
+            self.remove(conn);
+        } else {
+            // Whatever is in flight comes back with an error.
+            let _ = rustix::net::shutdown(&entry.socket, Shutdown::Both);
+        }
+    }
+
+    /// Goes on with the endings whose last bytes may have left.
+    pub(super) fn part(&mut self) {
+        while let Some(conn) = self.parting.pop() {
+            self.part_from(conn);
+        }
+    }
+
+    /// Lets a closing conn go if its last bytes have left; otherwise its socket's next event, or the end of its
+    /// time, brings it here again.
+    pub(super) fn part_from(&mut self, conn: u32) {
+        let Some(entry) = self.conns.get(conn as usize) else { return };
+        if entry.phase != Phase::Closing || self.core.outbox.is_waiting(conn) {
+            return;
+        }
+        if entry.is_idle() {
+            self.remove(conn);
+        } else {
+            let how = if entry.receiving { Shutdown::Write } else { Shutdown::Both };
+            let _ = rustix::net::shutdown(&entry.socket, how);
+        }
+    }
+
+    fn remove(&mut self, conn: u32) {
+        let entry = self.conns.remove(conn as usize);
+        assert!(entry.is_idle(), "the ring still has something of conn {conn}");
+        self.core.outbox.close(conn);
+        if entry.admitted {
+            self.admission.release();
+        }
+    }
+}

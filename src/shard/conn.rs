@@ -1,0 +1,100 @@
+//! One socket and how far it has come.
+//!
+//! ```text
+//! Accepted ─head incomplete→ Upgrading ─┬─upgraded, or TCP's first byte→ Open ─→ Closing → gone
+//!                                       └─no upgrade→ Leaving → the control plane's
+//! ```
+//!
+//! `Open` has a session, whose own states are connecting and connected. A conn is removed only when nothing
+//! that it asked of the ring is still in flight, so that no event can reach its successor in the slab.
+
+use std::os::fd::OwnedFd;
+
+use super::doors::Door;
+use crate::protocol::centrifuge::format::Format;
+use crate::wire::websocket::Fragments;
+
+/// How far a conn has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing was read.
+    Accepted,
+    /// The head of an HTTP request was begun.
+    Upgrading,
+    /// It carries a session.
+    Open {
+        /// The session's place in the core.
+        session: u32,
+        /// How its frames are read.
+        format: Format,
+    },
+    /// It is no client: it goes to the control plane as soon as the ring has let go of it.
+    Leaving,
+    /// The goodbye was written; what is read is thrown away until the peer ends or time is up.
+    Closing,
+}
+
+/// One socket.
+#[derive(Debug)]
+pub struct Conn {
+    /// The socket itself.
+    pub socket: OwnedFd,
+    /// Through which door it came.
+    pub door: Door,
+    /// How far it has come.
+    pub phase: Phase,
+    /// Bytes that were read and are not yet understood: the beginning of a frame, or what waits while the
+    /// session is paused. Empty, and without memory, most of the time.
+    pub unread: Vec<u8>,
+    /// A WebSocket message whose last fragment has not come.
+    pub fragments: Option<Box<Fragments>>,
+    /// The tick of the wheel at which it is looked at.
+    pub due_tick: u32,
+    /// True exactly while a receive is in flight.
+    pub receiving: bool,
+    /// True exactly while a wait for writability is in flight.
+    pub polling: bool,
+    /// The session cannot take the next frame yet.
+    pub paused: bool,
+    /// In the list of those that wait until the mailboxes have room.
+    pub held: bool,
+    /// Counted among the node's clients.
+    pub admitted: bool,
+}
+
+impl Conn {
+    /// A conn of which nothing is known.
+    pub fn new(socket: OwnedFd, door: Door) -> Self {
+        Self {
+            socket,
+            door,
+            phase: Phase::Accepted,
+            unread: Vec::new(),
+            fragments: None,
+            due_tick: u32::MAX,
+            receiving: false,
+            polling: false,
+            paused: false,
+            held: false,
+            admitted: false,
+        }
+    }
+
+    /// The session that it carries.
+    pub fn session(&self) -> Option<u32> {
+        match self.phase {
+            Phase::Open { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Whether the ring has nothing of it in flight.
+    pub fn is_idle(&self) -> bool {
+        !self.receiving && !self.polling
+    }
+
+    /// Whether what it sends has to wait.
+    pub fn waits(&self) -> bool {
+        self.paused || self.held
+    }
+}

@@ -1,0 +1,59 @@
+//! The calm end of a shard: no more connections, a goodbye to every client spread over the drain time, the last
+//! bytes flushed.
+
+use super::Shard;
+use super::conn::Phase;
+use super::doors::Door;
+use super::wheel::WHEEL_TICK_MS;
+use crate::control::order::Errand;
+use crate::time::Now;
+
+/// A drain under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// Sessions told to go at every turn of the wheel.
+    per_turn: usize,
+    /// The control plane has been told that nothing is left.
+    ended: bool,
+}
+
+impl Shard {
+    /// Begins: nobody comes in any more, who has no session yet goes at once.
+    pub(super) fn begin_drain(&mut self, time_ms: u64, now: Now) {
+        if self.drain.is_some() {
+            return;
+        }
+        let turns = usize::try_from(time_ms / WHEEL_TICK_MS).unwrap_or(usize::MAX).max(1);
+        self.drain = Some(Drain { per_turn: self.core.sessions().div_ceil(turns), ended: false });
+        for door in Door::ALL {
+            self.ring.stop_accepting(door as u32);
+        }
+        let strangers: Vec<u32> = self
+            .conns
+            .iter()
+            .filter(|(_, conn)| matches!(conn.phase, Phase::Accepted | Phase::Upgrading))
+            .map(|(conn, _)| conn as u32)
+            .collect();
+        for conn in strangers {
+            self.abandon(conn);
+        }
+        tracing::info!(shard = self.me, sessions = self.core.sessions(), now.mono_ms, "draining");
+    }
+
+    /// One step per turn of the wheel.
+    pub(super) fn drain_step(&mut self, now: Now) {
+        let Some(drain) = self.drain else { return };
+        self.core.farewell(drain.per_turn.max(1), now);
+        self.say_goodbyes(now);
+        if self.conns.is_empty() && !drain.ended {
+            self.drain = Some(Drain { ended: true, ..drain });
+            let _ = self.errands.send(Errand::Ended { shard: self.me });
+        }
+    }
+
+    /// Whether the shard has drained and nobody needs it any more: it still reads letters until the control
+    /// plane has let go of it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.drain.is_some_and(|drain| drain.ended) && self.orders.is_disconnected()
+    }
+}

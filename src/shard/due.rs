@@ -1,0 +1,76 @@
+//! What is due: deadlines of conns, house-keeping, the steps of a drain.
+
+use std::time::Duration;
+
+use super::Shard;
+use super::conn::Phase;
+use super::wheel::{WHEEL_TICK_MS, Wheel};
+use crate::time::Now;
+use crate::wire::http::{self, Status};
+
+impl Shard {
+    /// Has the conn looked at no later than `due_ms`, monotonic milliseconds.
+    pub(super) fn look_at(&mut self, conn: u32, due_ms: u64) {
+        let entry = &mut self.conns[conn as usize];
+        let tick = Wheel::tick_for(due_ms);
+        // An earlier look finds out by itself when the next is due.
+        if tick < entry.due_tick {
+            entry.due_tick = tick;
+            self.wheel.set(conn, tick);
+        }
+    }
+
+    /// Has the ring wake the shard at the next turn of the wheel.
+    pub(super) fn wind(&mut self) {
+        self.ring.timer(Duration::from_millis(WHEEL_TICK_MS));
+    }
+
+    /// One turn of the wheel.
+    pub(super) fn turn(&mut self, now: Now) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.turn(now.mono_ms, &mut due);
+        for entry in due.drain(..) {
+            let conn = entry.conn;
+            if let Some(waiting) = self.conns.get_mut(conn as usize)
+                && waiting.due_tick == entry.tick
+            {
+                waiting.due_tick = u32::MAX;
+                self.conn_due(conn, now);
+            }
+        }
+        self.due = due;
+        self.core.sweep(now);
+        self.reopen_doors();
+        self.drain_step(now);
+        self.report();
+    }
+
+    fn conn_due(&mut self, conn: u32, now: Now) {
+        match self.conns[conn as usize].phase {
+            Phase::Open { session, .. } => {
+                if let Some(next_ms) = self.core.timer(session, now) {
+                    self.look_at(conn, next_ms);
+                }
+                self.say_goodbyes(now);
+            }
+            // No whole request came in time.
+            Phase::Upgrading => {
+                let late = |out: &mut Vec<u8>| {
+                    http::write_refusal(Status::REQUEST_TIMEOUT, "the request did not arrive in time", out);
+                };
+                self.core.outbox.raw(conn, late);
+                self.begin_closing(conn, now);
+            }
+            Phase::Accepted | Phase::Closing => self.abandon(conn),
+            Phase::Leaving => {}
+        }
+    }
+
+    /// Copies what is not counted message by message to the metrics.
+    fn report(&mut self) {
+        self.core.report();
+        self.metrics.conns.set(self.conns.len() as u64);
+        self.metrics.mailbox_depth.set(self.mailboxes.depth() as u64);
+        self.metrics.mailbox_waiting.set(self.mailboxes.kept() as u64);
+    }
+}

@@ -1,0 +1,103 @@
+//! What goes out: one send per conn for everything that a tick has for it.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::net::SendFlags;
+
+use super::Shard;
+use super::conn::{Conn, Phase};
+use super::metrics::ShardMetrics;
+use crate::outbox::Flushed;
+use crate::protocol::codes::Disconnect;
+use crate::time::Now;
+
+fn send(conn: &Conn, bytes: &[u8], metrics: &ShardMetrics) -> io::Result<usize> {
+    let sent = rustix::net::send(&conn.socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
+    metrics.bytes_out.add(sent as u64);
+    Ok(sent)
+}
+
+impl Shard {
+    /// Brings everything that this tick made to where it belongs, until nothing is left to bring: one ending
+    /// can make another.
+    pub(super) fn settle(&mut self, now: Now) {
+        loop {
+            self.say_goodbyes(now);
+            self.flush(now);
+            self.part();
+            if self.core.closings.is_empty() && !self.core.outbox.is_dirty() {
+                break;
+            }
+        }
+        self.post();
+        self.errand();
+    }
+
+    /// Sends what is in the outbox.
+    pub(super) fn flush(&mut self, now: Now) {
+        while self.core.outbox.is_dirty() {
+            let Self { core, conns, metrics, unsent, .. } = self;
+            core.outbox.flush(
+                |conn, bytes| send(&conns[conn as usize], bytes, metrics),
+                |conn, flushed| unsent.push((conn, flushed)),
+            );
+            while let Some((conn, flushed)) = self.unsent.pop() {
+                self.not_sent(conn, flushed, now);
+            }
+        }
+    }
+
+    fn not_sent(&mut self, conn: u32, flushed: Flushed, now: Now) {
+        match flushed {
+            Flushed::Sent => {}
+            Flushed::Blocked => self.await_writable(conn),
+            Flushed::Slow => {
+                self.await_writable(conn);
+                if let Some(session) = self.conns[conn as usize].session() {
+                    self.core.close(session, Disconnect::SLOW, now);
+                    self.say_goodbyes(now);
+                }
+            }
+            Flushed::Failed => self.broken(conn, now),
+        }
+    }
+
+    fn await_writable(&mut self, conn: u32) {
+        let entry = &mut self.conns[conn as usize];
+        if !entry.polling {
+            entry.polling = true;
+            self.ring.await_writable(entry.socket.as_fd(), conn);
+        }
+    }
+
+    /// A socket that was full takes bytes again.
+    pub(super) fn writable(&mut self, conn: u32, now: Now) {
+        let Self { core, conns, metrics, .. } = self;
+        let entry = &mut conns[conn as usize];
+        entry.polling = false;
+        let flushed = core.outbox.resume(conn, |bytes| send(entry, bytes, metrics));
+        let closing = entry.phase == Phase::Closing;
+        self.not_sent(conn, flushed, now);
+        if closing {
+            self.part_from(conn);
+        }
+    }
+
+    /// Leaves the letters in the other shards' mailboxes.
+    fn post(&mut self) {
+        self.metrics.letters.add(self.core.letters.len() as u64);
+        for (to, letter) in self.core.letters.drain(..) {
+            self.mailboxes.send(to, letter);
+        }
+        self.mailboxes.flush();
+    }
+
+    /// Gives the control plane what the core asks of it. There is at most one errand per session.
+    fn errand(&mut self) {
+        for errand in self.core.errands.drain(..) {
+            // A control plane that has ended answers nothing: the node is about to end.
+            let _ = self.errands.send(errand);
+        }
+    }
+}

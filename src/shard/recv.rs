@@ -1,0 +1,225 @@
+//! Bytes that come in: cut into frames in place, and each frame given to its session.
+
+use super::Shard;
+use super::conn::Phase;
+use super::core::Input;
+use super::doors::Door;
+use crate::limits::HELD_BYTES_MAX;
+use crate::protocol::centrifuge::format::Format;
+use crate::protocol::codes::Disconnect;
+use crate::ring::{Buffer, Received};
+use crate::time::Now;
+use crate::wire::websocket::{self, Decoded, Frame, Opcode, Piece, Sender, Violation};
+use crate::wire::{length, line};
+
+/// How far reading has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// So many bytes were understood.
+    Consumed(usize),
+    /// What is there makes no whole frame, or may not be read now.
+    Wait,
+    /// The session has ended: nothing more is read.
+    Ended,
+}
+
+impl Shard {
+    pub(super) fn received(&mut self, conn: u32, received: Received, more: bool, now: Now) {
+        if !more {
+            self.conns[conn as usize].receiving = false;
+        }
+        match received {
+            Received::Bytes(buffer) => self.take_bytes(conn, buffer, now),
+            Received::NoBuffer => self.metrics.buffer_shortages.add(1),
+            Received::Stopped => {}
+            Received::End => {
+                self.peer_ended(conn, now);
+                return;
+            }
+        }
+        if !more {
+            self.go_on_receiving(conn);
+        }
+    }
+
+    /// The ring has stopped receiving for a conn whose peer has not ended.
+    fn go_on_receiving(&mut self, conn: u32) {
+        let entry = &self.conns[conn as usize];
+        match entry.phase {
+            Phase::Leaving => self.hand_over(conn),
+            _ if entry.waits() && entry.unread.len() > HELD_BYTES_MAX => {}
+            _ => self.receive(conn),
+        }
+    }
+
+    fn take_bytes(&mut self, conn: u32, mut buffer: Buffer, now: Now) {
+        if self.mailboxes.is_congested() {
+            self.hold(conn);
+        }
+        let entry = &mut self.conns[conn as usize];
+        if entry.phase == Phase::Closing {
+            return;
+        }
+        if entry.unread.is_empty() && !entry.waits() {
+            let read = self.read(conn, &mut buffer, now);
+            let rest = &buffer[read..];
+            if !rest.is_empty() {
+                self.conns[conn as usize].unread.extend_from_slice(rest);
+            }
+            return;
+        }
+        entry.unread.extend_from_slice(&buffer);
+        drop(buffer);
+        self.read_unread(conn, now);
+        let entry = &self.conns[conn as usize];
+        if entry.waits() && entry.unread.len() > HELD_BYTES_MAX && entry.receiving {
+            // The peer feels it as a full window.
+            self.ring.stop_receiving(conn);
+        }
+    }
+
+    /// The conn waits until the mailboxes have room.
+    fn hold(&mut self, conn: u32) {
+        let entry = &mut self.conns[conn as usize];
+        if !entry.held && entry.session().is_some() {
+            entry.held = true;
+            self.held.push(conn);
+        }
+    }
+
+    /// Lets those go on that waited for room in the mailboxes.
+    pub(super) fn release_held(&mut self, now: Now) {
+        if self.held.is_empty() || self.mailboxes.is_congested() {
+            return;
+        }
+        for conn in std::mem::take(&mut self.held) {
+            if let Some(entry) = self.conns.get_mut(conn as usize)
+                && std::mem::take(&mut entry.held)
+            {
+                self.read_on(conn, now);
+            }
+        }
+    }
+
+    /// Goes on with a conn that waited.
+    pub(super) fn read_on(&mut self, conn: u32, now: Now) {
+        self.read_unread(conn, now);
+        if let Some(entry) = self.conns.get(conn as usize)
+            && !entry.waits()
+        {
+            self.receive(conn);
+        }
+    }
+
+    fn read_unread(&mut self, conn: u32, now: Now) {
+        let entry = &mut self.conns[conn as usize];
+        if entry.waits() || entry.unread.is_empty() {
+            return;
+        }
+        let mut unread = std::mem::take(&mut entry.unread);
+        let read = self.read(conn, &mut unread, now);
+        if read < unread.len() {
+            unread.drain(..read);
+            self.conns[conn as usize].unread = unread;
+        }
+    }
+
+    /// Reads as many frames as there are; returns how many bytes were understood or are not wanted.
+    fn read(&mut self, conn: u32, bytes: &mut [u8], now: Now) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &mut bytes[at..];
+            let entry = &self.conns[conn as usize];
+            let progress = match (entry.phase, entry.door) {
+                (Phase::Open { .. }, _) if entry.waits() => Progress::Wait,
+                (Phase::Open { session, format }, _) => self.read_frame(conn, session, format, rest, now),
+                (Phase::Accepted | Phase::Upgrading, Door::Http) => self.read_head(conn, rest, now),
+                (Phase::Accepted | Phase::Upgrading, Door::Tcp) => self.read_first_bytes(conn, rest, now),
+                (Phase::Leaving, _) => Progress::Wait,
+                (Phase::Closing, _) => Progress::Ended,
+            };
+            match progress {
+                Progress::Consumed(read) => at += read,
+                Progress::Wait => return at,
+                Progress::Ended => return bytes.len(),
+            }
+        }
+        at
+    }
+
+    fn read_frame(&mut self, conn: u32, session: u32, format: Format, bytes: &mut [u8], now: Now) -> Progress {
+        let max = self.config.client.message_size_limit;
+        if format.is_websocket() {
+            return match websocket::decode(bytes, Sender::Client, max) {
+                Ok(Decoded::Partial) => Progress::Wait,
+                Ok(Decoded::Frame(frame)) => self.take_frame(conn, session, &frame, bytes, now),
+                Err(violation) => self.violated(conn, session, violation, now),
+            };
+        }
+        let (payload, consumed) = match format {
+            Format::TcpJson => match line::next(bytes, max) {
+                Ok(line::Line::Whole { line, consumed }) => (line, consumed),
+                Ok(line::Line::Partial) => return Progress::Wait,
+                Err(error) => return self.too_long(session, error.to_string(), now),
+            },
+            _ => match length::next(bytes, max) {
+                Ok(length::Message::Whole { consumed, .. }) => (0..consumed, consumed),
+                Ok(length::Message::Partial) => return Progress::Wait,
+                Err(error) => return self.too_long(session, error.to_string(), now),
+            },
+        };
+        self.give(conn, session, &bytes[payload], consumed, now)
+    }
+
+    fn too_long(&mut self, session: u32, reason: String, now: Now) -> Progress {
+        self.core.close(session, Disconnect::BAD_REQUEST.because(reason), now);
+        self.say_goodbyes(now);
+        Progress::Ended
+    }
+
+    fn take_frame(&mut self, conn: u32, session: u32, frame: &Frame, bytes: &mut [u8], now: Now) -> Progress {
+        let payload = &bytes[frame.payload.clone()];
+        match frame.opcode {
+            Opcode::Ping => {
+                self.core.outbox.raw(conn, |out| websocket::write_frame(Opcode::Pong, payload, out));
+                return Progress::Consumed(frame.consumed);
+            }
+            Opcode::Pong => return Progress::Consumed(frame.consumed),
+            Opcode::Close => {
+                return match websocket::close_code(payload) {
+                    Ok(code) => self.peer_closed(conn, session, code, now),
+                    Err(violation) => self.violated(conn, session, violation, now),
+                };
+            }
+            Opcode::Continuation | Opcode::Text | Opcode::Binary => {}
+        }
+        let max = self.config.client.message_size_limit;
+        let fragments = &mut self.conns[conn as usize].fragments;
+        match websocket::assemble(fragments, frame, payload, max) {
+            Ok(Piece::Message(_)) => self.give(conn, session, payload, frame.consumed, now),
+            Ok(Piece::Gathered(_, message)) => self.give(conn, session, &message, frame.consumed, now),
+            Ok(Piece::More) => Progress::Consumed(frame.consumed),
+            Err(violation) => self.violated(conn, session, violation, now),
+        }
+    }
+
+    fn give(&mut self, conn: u32, session: u32, frame: &[u8], consumed: usize, now: Now) -> Progress {
+        let input = self.core.input(session, frame, now);
+        self.say_goodbyes(now);
+        match input {
+            Input::Ready => Progress::Consumed(consumed),
+            Input::Paused => {
+                self.conns[conn as usize].paused = true;
+                Progress::Consumed(consumed)
+            }
+            Input::Ended => Progress::Ended,
+        }
+    }
+
+    fn violated(&mut self, conn: u32, session: u32, violation: Violation, now: Now) -> Progress {
+        tracing::debug!(%violation, "a client broke the WebSocket protocol");
+        self.core.end(session, now);
+        self.close_websocket(conn, violation.close_code(), &violation.to_string(), now);
+        Progress::Ended
+    }
+}

@@ -1,0 +1,122 @@
+//! The first bytes of a conn decide what it is: a WebSocket client, a TCP client, or somebody for the control
+//! plane.
+
+use std::borrow::Cow;
+
+use super::Shard;
+use super::conn::Phase;
+use super::origin;
+use super::recv::Progress;
+use crate::control::order::Errand;
+use crate::protocol::centrifuge::format::Format;
+use crate::protocol::codes::Disconnect;
+use crate::protocol::word::Push;
+use crate::time::Now;
+use crate::wire::http::{self, Request, Status, Upgrade};
+
+impl Shard {
+    /// The head of a request on the HTTP port.
+    pub(super) fn read_head(&mut self, conn: u32, bytes: &[u8], now: Now) -> Progress {
+        match http::parse(bytes) {
+            Ok(Request::Partial) => {
+                self.conns[conn as usize].phase = Phase::Upgrading;
+                Progress::Wait
+            }
+            Ok(Request::Upgrade(upgrade)) => match self.check(&upgrade, now) {
+                Ok(()) => self.upgrade(conn, &upgrade, now),
+                Err((status, message)) => self.refuse(conn, status, &message, now),
+            },
+            Ok(Request::Plain) => {
+                // Everything that was read goes along, so nothing of it is consumed.
+                self.conns[conn as usize].phase = Phase::Leaving;
+                self.ring.stop_receiving(conn);
+                Progress::Wait
+            }
+            Err(violation) => self.refuse(conn, violation.status(), &violation.to_string(), now),
+        }
+    }
+
+    fn check(&mut self, upgrade: &Upgrade<'_>, now: Now) -> Result<(), (Status, Cow<'static, str>)> {
+        let path = self.config.http_server.websocket_path.as_str();
+        if upgrade.path != path {
+            return Err((Status::NOT_FOUND, format!("no WebSocket here: connect to {path}").into()));
+        }
+        if let Some(page) = upgrade.origin
+            && !origin::is_allowed(page, upgrade.host, &self.config.client.allowed_origins)
+        {
+            let hint = "pages of this origin may not connect: add it to client.allowed_origins";
+            return Err((Status::FORBIDDEN, hint.into()));
+        }
+        if self.drain.is_some() {
+            return Err((Status::UNAVAILABLE, "the node is shutting down".into()));
+        }
+        self.admission.admit(now).map_err(|refusal| (Status::UNAVAILABLE, refusal.message().into()))
+    }
+
+    fn upgrade(&mut self, conn: u32, upgrade: &Upgrade<'_>, now: Now) -> Progress {
+        let (format, protocol) = negotiate(upgrade);
+        self.core.outbox.raw(conn, |out| http::write_accept(upgrade.key, protocol, out));
+        self.open(conn, format, now);
+        Progress::Consumed(upgrade.consumed)
+    }
+
+    fn refuse(&mut self, conn: u32, status: Status, message: &str, now: Now) -> Progress {
+        self.core.outbox.raw(conn, |out| http::write_refusal(status, message, out));
+        self.begin_closing(conn, now);
+        Progress::Ended
+    }
+
+    /// The first bytes on the TCP port: an opening brace begins a JSON line, everything else is the length of
+    /// a Protobuf message. A message of 123 bytes has the brace's number as its length, but what follows it is
+    /// then the tag of a command's id (8), which is no JSON.
+    pub(super) fn read_first_bytes(&mut self, conn: u32, bytes: &[u8], now: Now) -> Progress {
+        let format = match bytes {
+            [b'{'] => return Progress::Wait,
+            [b'{', second, ..] if *second != 8 => Format::TcpJson,
+            _ => Format::TcpProtobuf,
+        };
+        if let Err(refusal) = self.admission.admit(now) {
+            let disconnect = Disconnect::CONNECTION_LIMIT.because(refusal.message());
+            self.metrics.close(disconnect.code);
+            self.core.outbox.push(conn, format, &Push::Disconnect(&disconnect));
+            self.begin_closing(conn, now);
+            return Progress::Ended;
+        }
+        self.open(conn, format, now);
+        Progress::Consumed(0)
+    }
+
+    fn open(&mut self, conn: u32, format: Format, now: Now) {
+        let session = self.core.open(conn, format, now);
+        let entry = &mut self.conns[conn as usize];
+        entry.phase = Phase::Open { session, format };
+        entry.admitted = true;
+        let due_ms = self.core.next_due_ms(session, now);
+        self.look_at(conn, due_ms);
+    }
+
+    /// Gives a conn that is no client to the control plane.
+    pub(super) fn hand_over(&mut self, conn: u32) {
+        let entry = self.conns.remove(conn as usize);
+        self.core.outbox.close(conn);
+        debug_assert!(entry.is_idle() && !entry.admitted);
+        let errand = Errand::Http { socket: entry.socket, read: entry.unread.into() };
+        // A control plane that has ended closes the socket by dropping it.
+        let _ = self.errands.send(errand);
+    }
+}
+
+/// The format, and the subprotocol to name in the answer if the client offered one that we speak.
+fn negotiate(upgrade: &Upgrade<'_>) -> (Format, Option<&'static str>) {
+    const PROTOBUF: &str = "centrifuge-protobuf";
+    const JSON: &str = "centrifuge-json";
+    if http::offers(upgrade.protocols, PROTOBUF) {
+        return (Format::WebSocketProtobuf, Some(PROTOBUF));
+    }
+    if http::offers(upgrade.protocols, JSON) {
+        return (Format::WebSocketJson, Some(JSON));
+    }
+    let asks = |name| http::query_value(upgrade.query, name) == Some("protobuf");
+    let protobuf = asks("format") || asks("cf_protocol");
+    (if protobuf { Format::WebSocketProtobuf } else { Format::WebSocketJson }, None)
+}
