@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod grant;
 pub mod keys;
+pub mod mint;
 mod verifier;
 
 pub use claims::{ConnectionClaims, SubscriptionClaims};

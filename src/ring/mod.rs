@@ -128,6 +128,18 @@ impl Ring {
     /// # Errors
     /// What the kernel says, but for what passes by itself.
     pub fn enter(&mut self) -> io::Result<()> {
+        self.enter_for(0)
+    }
+
+    /// As [`Ring::enter`], but waits in the kernel until something has happened.
+    ///
+    /// # Errors
+    /// As [`Ring::enter`].
+    pub fn enter_and_wait(&mut self) -> io::Result<()> {
+        self.enter_for(1)
+    }
+
+    fn enter_for(&mut self, completions: u32) -> io::Result<()> {
         const GETEVENTS: u32 = 1;
         while let Some(entry) = self.waiting.pop_front() {
             // SAFETY and JUSTIFICATION: as in `push`.
@@ -143,7 +155,7 @@ impl Ring {
         };
         // SAFETY: no signal mask is passed, so nothing is read through the pointer.
         // JUSTIFICATION: `submit_and_wait(0)` does not set GETEVENTS, without which deferred work never runs.
-        match unsafe { self.uring.submitter().enter::<u8>(pending as u32, 0, GETEVENTS, None) } {
+        match unsafe { self.uring.submitter().enter::<u8>(pending as u32, completions, GETEVENTS, None) } {
             Ok(_) => Ok(()),
             Err(error) if passes(&error) => Ok(()),
             Err(error) => Err(error),

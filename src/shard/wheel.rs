@@ -87,9 +87,9 @@ mod tests {
         let mut wheel = Wheel::new(10_000);
         wheel.set(1, Wheel::tick_for(10_250));
         wheel.set(2, Wheel::tick_for(10_300));
-        assert_eq!(turn(&mut wheel, 10_299), []);
+        assert_eq!(turn(&mut wheel, 10_299), [0; 0]);
         assert_eq!(turn(&mut wheel, 10_300), [1, 2]);
-        assert_eq!(turn(&mut wheel, 99_000), []);
+        assert_eq!(turn(&mut wheel, 99_000), [0; 0]);
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
         let far_ms = 3 * SLOTS as u64 * WHEEL_TICK_MS + 500;
         wheel.set(1, Wheel::tick_for(far_ms));
         for now_ms in (0..far_ms).step_by(100) {
-            assert_eq!(turn(&mut wheel, now_ms), []);
+            assert_eq!(turn(&mut wheel, now_ms), [0; 0]);
         }
         assert_eq!(turn(&mut wheel, far_ms), [1]);
     }
@@ -124,6 +124,6 @@ mod tests {
     fn never_is_never() {
         let mut wheel = Wheel::new(0);
         wheel.set(1, Wheel::tick_for(u64::MAX));
-        assert_eq!(turn(&mut wheel, 10_000_000), []);
+        assert_eq!(turn(&mut wheel, 10_000_000), [0; 0]);
     }
 }

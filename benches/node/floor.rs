@@ -1,0 +1,103 @@
+//! The floor: the smallest server that does the same socket work, on the node's own ring. No frames, no JSON, no
+//! sessions: 64 bytes are a message.
+//!
+//! A connection's first byte says what it is: `E` is echoed, `S` subscribes, `P` publishes to all subscribers.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use ringpost::ring::{Event, Received, Ring, RingSize};
+use ringpost::shard::doors;
+use ringpost::shard::waker::Waker;
+use rustix::net::{SendFlags, send};
+
+/// Bytes of a message.
+pub const MESSAGE_BYTES: usize = 64;
+
+struct Conn {
+    socket: OwnedFd,
+    role: u8,
+    /// What the socket did not take.
+    unsent: Vec<u8>,
+}
+
+/// Serves on a free port of loopback until killed.
+pub fn serve(core: usize) -> anyhow::Result<()> {
+    crate::process::raise_descriptor_limit()?;
+    crate::process::pin(core);
+    let (listener, address) = doors::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 4096)?;
+    let waker = Waker::new()?;
+    let mut ring = Ring::new(RingSize { entries: 4096, buffers: 8192, buffer_bytes: 2048 }, waker.as_fd())?;
+    println!("listening on {address}");
+    ring.accept(listener.as_fd(), 0);
+    let (mut conns, mut subscribers): (HashMap<u32, Conn>, Vec<u32>) = (HashMap::new(), Vec::new());
+    let mut next = 0;
+    let mut events = Vec::new();
+    loop {
+        ring.enter_and_wait()?;
+        ring.events(&mut events);
+        // All that publishers sent in this turn leaves in one send per subscriber.
+        let mut published = Vec::new();
+        for event in events.drain(..) {
+            match event {
+                Event::Accepted { socket: Ok(socket), .. } => {
+                    ring.receive(socket.as_fd(), next);
+                    conns.insert(next, Conn { socket, role: 0, unsent: Vec::new() });
+                    next += 1;
+                }
+                Event::Received { conn, received: Received::Bytes(bytes), more } => {
+                    let entry = conns.get_mut(&conn).expect("it is there until it has ended");
+                    let mut bytes = &bytes[..];
+                    if entry.role == 0 {
+                        entry.role = bytes[0];
+                        bytes = &bytes[1..];
+                        if entry.role == b'S' {
+                            subscribers.push(conn);
+                        }
+                    }
+                    match entry.role {
+                        b'E' => push(&mut ring, conn, entry, bytes),
+                        b'P' => published.extend_from_slice(bytes),
+                        _ => {}
+                    }
+                    if !more {
+                        ring.receive(entry.socket.as_fd(), conn);
+                    }
+                }
+                Event::Received { conn, received: Received::NoBuffer, .. } => {
+                    ring.receive(conns[&conn].socket.as_fd(), conn);
+                }
+                Event::Received { conn, more: false, .. } => {
+                    conns.remove(&conn);
+                    subscribers.retain(|subscriber| *subscriber != conn);
+                }
+                Event::Writable { conn } => {
+                    if let Some(entry) = conns.get_mut(&conn) {
+                        let unsent = std::mem::take(&mut entry.unsent);
+                        push(&mut ring, conn, entry, &unsent);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !published.is_empty() {
+            for conn in &subscribers {
+                let entry = conns.get_mut(conn).expect("a subscriber is there");
+                push(&mut ring, *conn, entry, &published);
+            }
+        }
+    }
+}
+
+fn push(ring: &mut Ring, conn: u32, entry: &mut Conn, bytes: &[u8]) {
+    if !entry.unsent.is_empty() {
+        entry.unsent.extend_from_slice(bytes);
+        return;
+    }
+    let sent = send(&entry.socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0);
+    if sent < bytes.len() {
+        entry.unsent.extend_from_slice(&bytes[sent..]);
+        ring.await_writable(entry.socket.as_fd(), conn);
+    }
+}
