@@ -34,6 +34,8 @@ pub struct Node {
     pub tcp_address: Option<SocketAddr>,
     /// The core of each shard.
     pub cores: Vec<usize>,
+    /// What each shard counts.
+    pub metrics: Vec<Arc<ShardMetrics>>,
     stop: flume::Sender<()>,
     shards: Vec<JoinHandle<anyhow::Result<()>>>,
     control: JoinHandle<anyhow::Result<()>>,
@@ -86,10 +88,11 @@ impl Node {
             handles.push(handle);
             shards.push(thread);
         }
+        let metrics = handles.iter().map(|handle: &ShardHandle| handle.metrics.clone()).collect();
         let (stop, stopped) = flume::bounded(1);
         let setup = ControlSetup { config, reload, shards: handles, home, errands, stop: stopped, started };
         let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup))?;
-        Ok(Self { http_address, tcp_address, cores, stop, shards, control })
+        Ok(Self { http_address, tcp_address, cores, metrics, stop, shards, control })
     }
 
     /// Begins the drain, as SIGTERM does.

@@ -77,7 +77,10 @@ impl Core {
                 return false;
             }
             Step::Pinged => self.reply(session, id, ReplyBody::Ping),
-            Step::Ask(ask) => return self.ask(session, id, ask, now),
+            Step::Ask(ask) => {
+                self.subscriptions += usize::from(matches!(ask, crate::session::Ask::Subscribe(..)));
+                return self.ask(session, id, ask, now);
+            }
             Step::Unsubscribe(channel) => {
                 self.leave(session, &channel, now);
                 self.reply(session, id, ReplyBody::Unsubscribe);

@@ -1,0 +1,165 @@
+//! Bytes in every shape that TCP may give them.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use ringpost::wire::websocket::{self, Opcode};
+use serde_json::json;
+
+use crate::client::{LineClient, ServerFrame, WebSocketClient};
+use crate::harness::TestNode;
+
+#[test]
+fn a_conversation_in_single_bytes_is_the_same_conversation() {
+    let node = TestNode::start();
+    let mut client = LineClient::silent(node.tcp);
+    let script = "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\r\n{\"id\":3,\"publish\":{\"channel\":\"a\",\"data\":[1]}}\n";
+    for byte in script.bytes() {
+        client.stream.write_all(&[byte]).unwrap();
+    }
+    assert_eq!(client.word()["id"], 1);
+    assert_eq!(client.word()["id"], 2);
+    let (one, other) = (client.word(), client.word());
+    let (reply, push) = if one["id"] == 3 { (one, other) } else { (other, one) };
+    assert_eq!(reply, json!({"id": 3, "publish": {}}));
+    assert_eq!(push["push"]["pub"]["data"], json!([1]));
+}
+
+#[test]
+fn a_websocket_conversation_in_single_bytes_is_the_same_conversation() {
+    let node = TestNode::start();
+    let mut bytes = b"GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        .to_vec();
+    let connect = json!({"id": 1, "connect": {"name": "x".repeat(200)}}).to_string();
+    websocket::write_masked(Opcode::Text, connect.as_bytes(), [9, 8, 7, 6], &mut bytes);
+    let mut stream = TcpStream::connect(node.http).unwrap();
+    stream.set_nodelay(true).unwrap();
+    for byte in bytes {
+        stream.write_all(&[byte]).unwrap();
+    }
+    let mut answer = Vec::new();
+    let mut some = [0; 1024];
+    while !answer.windows(9).any(|window| window == b"\"connect\"") {
+        let got = stream.read(&mut some).unwrap();
+        assert!(got > 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&some[..got]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+}
+
+#[test]
+fn a_message_as_long_as_allowed_passes_and_a_longer_one_is_refused() {
+    let node = TestNode::with(|config| config.client.message_size_limit = 2048);
+    let mut client = WebSocketClient::connect(node.http);
+    client.tell(&json!({"id": 1, "connect": {}}));
+    client.word();
+    let empty = json!({"id": 2, "publish": {"channel": "a", "data": ""}}).to_string().len();
+    let mut publish = |len: usize| {
+        client.tell(&json!({"id": 2, "publish": {"channel": "a", "data": "x".repeat(len - empty)}}));
+        client.next()
+    };
+    assert_eq!(publish(2048), ServerFrame::Data(b"{\"id\":2,\"publish\":{}}".to_vec()));
+    assert!(matches!(publish(2049), ServerFrame::Close(1009, _)));
+    let mut lines = LineClient::connect(node.tcp);
+    lines.stream.write_all(&[b' '; 5000]).unwrap();
+    assert_eq!(lines.disconnect_code(), 3501);
+    node.await_emptiness();
+}
+
+#[test]
+fn fragments_with_a_ping_between_them_are_one_message() {
+    let node = TestNode::start();
+    let mut client = WebSocketClient::connect(node.http);
+    let command = br#"{"id":1,"connect":{}}"#;
+    let mut bytes = Vec::new();
+    let mut part = |opcode, fin: bool, payload: &[u8]| {
+        let at = bytes.len();
+        websocket::write_masked(opcode, payload, [1, 2, 3, 4], &mut bytes);
+        if !fin {
+            bytes[at] &= 0x7f;
+        }
+    };
+    part(Opcode::Text, false, &command[..5]);
+    part(Opcode::Ping, true, b"are you there");
+    part(Opcode::Continuation, false, &command[5..6]);
+    part(Opcode::Continuation, true, &command[6..]);
+    client.stream.write_all(&bytes).unwrap();
+    assert_eq!(client.next(), ServerFrame::Pong(b"are you there".to_vec()));
+    assert_eq!(client.word()["id"], 1);
+}
+
+#[test]
+fn who_breaks_the_websocket_protocol_is_told_how() {
+    let node = TestNode::start();
+    let cases: [(&str, Vec<u8>, u16); 7] = [
+        ("an unmasked frame", vec![0x81, 0x01, b'x'], 1002),
+        ("reserved bits", vec![0xc1, 0x80, 0, 0, 0, 0], 1002),
+        ("an unknown opcode", vec![0x83, 0x80, 0, 0, 0, 0], 1002),
+        ("a continuation of nothing", vec![0x80, 0x80, 0, 0, 0, 0], 1002),
+        ("a fragmented ping", vec![0x09, 0x80, 0, 0, 0, 0], 1002),
+        ("text that is no UTF-8", vec![0x81, 0x81, 0, 0, 0, 0, 0xff], 1007),
+        ("a frame that is too long", vec![0x81, 0xff, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0], 1009),
+    ];
+    for (what, bytes, code) in cases {
+        let mut client = WebSocketClient::connect(node.http);
+        client.stream.write_all(&bytes).unwrap();
+        assert_eq!(client.close_code(), code, "{what}");
+        assert_eq!(client.next(), ServerFrame::End, "{what}");
+    }
+    node.await_emptiness();
+}
+
+#[test]
+fn who_does_not_speak_the_protocol_is_told_with_3501() {
+    let node = TestNode::start();
+    for line in [
+        "{nonsense}\n",
+        "{\"id\":1,\"connect\":7}\n",
+        "{\"id\":1}\n",
+        "{\"id\":1,\"publish\":{\"channel\":\"a\",\"data\":1}}\n",
+    ] {
+        let mut client = LineClient::silent(node.tcp);
+        client.stream.write_all(line.as_bytes()).unwrap();
+        assert_eq!(client.disconnect_code(), 3501, "{line}");
+    }
+    node.await_emptiness();
+}
+
+#[test]
+fn a_close_frame_is_answered_and_a_half_closed_client_gets_its_answers() {
+    let node = TestNode::start();
+    let mut client = WebSocketClient::connect(node.http);
+    client.send(Opcode::Close, &[0x0b, 0xb8, b'b', b'y', b'e']);
+    assert_eq!(client.next(), ServerFrame::Close(3000, String::new()));
+    assert_eq!(client.next(), ServerFrame::End);
+    let mut lines = LineClient::silent(node.tcp);
+    lines.tell(json!({"connect": {}}));
+    lines.tell(json!({"publish": {"channel": "a", "data": 1}}));
+    lines.stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(lines.word()["id"], 1);
+    node.await_emptiness();
+}
+
+#[test]
+fn length_prefixed_protobuf_is_told_from_lines_by_the_first_bytes() {
+    let node = TestNode::start();
+    // A connect with a name that makes the message exactly as long as the number of an opening brace.
+    let mut connect = vec![0x22, 114];
+    connect.extend_from_slice(&[b'n'; 114]);
+    let mut message = vec![0x08, 0x01, 0x22, connect.len() as u8];
+    message.extend_from_slice(&connect);
+    assert!(message.len() < 123);
+    message.extend_from_slice(&[0xf8, 0x01, 0x00][..123 - message.len()]);
+    assert_eq!(message.len(), 123);
+    let mut stream = TcpStream::connect(node.tcp).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"{").unwrap();
+    stream.write_all(&message).unwrap();
+    let mut reply = [0; 512];
+    let got = stream.read(&mut reply).unwrap();
+    assert_eq!(usize::from(reply[0]), got - 1, "one reply with its length before it");
+    assert_eq!(&reply[1..3], [0x08, 0x01], "the reply to command 1");
+    assert_eq!(reply[3], 0x2a, "a connect result");
+}

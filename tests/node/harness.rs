@@ -1,0 +1,100 @@
+//! Starts a node for one test and sees at its end that nothing was left over.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use ringpost::config::{ChannelOptions, Config, ConfigError, Duration as Setting};
+use ringpost::node::Node;
+use ringpost::shard::metrics::ShardMetrics;
+
+/// How long a test waits for anything before it gives up.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A node on free ports of loopback. Two shards, also where there is only one core to pin them to.
+pub struct TestNode {
+    node: Option<Node>,
+    /// The HTTP port.
+    pub http: SocketAddr,
+    /// The TCP port.
+    pub tcp: SocketAddr,
+}
+
+impl TestNode {
+    /// A node where everybody may do everything, with history in every channel.
+    pub fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, changed.
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        config.name = "test".into();
+        config.http_server.address = "127.0.0.1".into();
+        config.http_server.port = 0;
+        config.tcp_server.address = "127.0.0.1".into();
+        config.tcp_server.port = 0;
+        config.client.insecure = true;
+        config.shutdown.drain_time = Setting::from_millis(0);
+        config.channel.without_namespace = ChannelOptions {
+            history_size: 10_000,
+            history_ttl: Setting::from_secs(600),
+            allow_recovery: true,
+            allow_positioning: true,
+            ..ChannelOptions::default()
+        };
+        change(&mut config);
+        let reload = Box::new(|| Err(ConfigError { problems: vec!["tests do not reload".into()] }));
+        let node = Node::start(config, reload).expect("the node starts");
+        let (http, tcp) = (node.http_address, node.tcp_address.expect("the TCP port is open"));
+        Self { node: Some(node), http, tcp }
+    }
+
+    /// A figure summed over the shards.
+    pub fn sum(&self, figure: impl Fn(&ShardMetrics) -> u64) -> u64 {
+        let node = self.node.as_ref().expect("it runs until it is dropped");
+        node.metrics.iter().map(|metrics| figure(metrics)).sum()
+    }
+
+    /// Waits until a figure, summed over the shards, is as expected.
+    pub fn await_sum(&self, what: &str, figure: impl Fn(&ShardMetrics) -> u64, expected: u64) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let sum = self.sum(&figure);
+            if sum == expected {
+                return;
+            }
+            assert!(Instant::now() < until, "{what}: {sum}, not {expected}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until the node holds nothing for any client: no conn, session, subscription, waiting byte.
+    pub fn await_emptiness(&self) {
+        self.await_sum("conns", |shard| shard.conns.get(), 0);
+        self.await_sum("sessions", |shard| shard.sessions.get(), 0);
+        self.await_sum("subscriptions", |shard| shard.subscriptions.get(), 0);
+        self.await_sum("outbox bytes", |shard| shard.outbox_bytes.get(), 0);
+        self.await_sum("letters waiting", |shard| shard.mailbox_waiting.get(), 0);
+    }
+
+    /// Begins the drain.
+    pub fn stop(&self) {
+        self.node.as_ref().expect("it runs until it is dropped").stop();
+    }
+
+    /// Waits for the end of the drain.
+    pub fn wait(mut self) {
+        self.node.take().expect("it runs until it is dropped").wait().expect("the node ends well");
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        if let Some(node) = self.node.take() {
+            node.stop();
+            // A failed test has said why already.
+            let ended = node.wait();
+            assert!(ended.is_ok() || std::thread::panicking(), "{ended:?}");
+        }
+    }
+}

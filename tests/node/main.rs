@@ -1,0 +1,8 @@
+//! A whole node in this process, and sockets that behave well or badly.
+
+mod bounds;
+mod client;
+mod endings;
+mod framing;
+mod harness;
+mod rooms;
