@@ -64,3 +64,14 @@ pub const BURST_TICKS: u32 = 8;
 
 /// Descriptors that are kept for everything but clients: listeners, rings, the API, files.
 pub const DESCRIPTORS_RESERVED: usize = 256;
+
+/// Longest token, bytes; it bounds the channels that a token can name too. Identity providers that put a user's
+/// groups into tokens reach a few KiB.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest key set that is read from an endpoint, bytes. Sets with certificate chains reach tens of KiB.
+pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
+
+/// Most keys of a key set: a token that names no key is tried with each of its algorithm. Providers that rotate
+/// publish two to ten.
+pub const KEY_SET_KEYS_MAX: usize = 32;

@@ -1,10 +1,28 @@
-//! Identity: JWT.
+//! Identity: who a client is and what it was granted, told by a JSON Web Token (RFC 7519) that the
+//! application's backend signed.
+//!
+//! ```text
+//! token ─ jws (three parts) ─ keys (whose signature?) ─ payload (JSON) ─ verifier (for us? now?) ─▶ claims
+//! ```
+//!
+//! A key does exactly one algorithm, so a token cannot choose how it is checked: `alg` only selects among the
+//! keys there are, and `none` selects nothing. Nothing here does I/O or reads a clock: the control plane
+//! fetches key sets, the caller says what time it is.
 
+mod algorithm;
 pub mod claims;
+mod config;
+mod error;
 pub mod grant;
-pub mod keys;
+mod jws;
+mod key;
+mod key_set;
+mod keys;
 pub mod mint;
+mod payload;
 mod verifier;
 
 pub use claims::{ConnectionClaims, SubscriptionClaims};
-pub use verifier::{TokenError, Verifier};
+pub use config::TokenConfig;
+pub use error::{KeyError, TokenError};
+pub use verifier::Verifier;

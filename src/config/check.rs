@@ -93,7 +93,7 @@ impl Config {
             "`client.subscribe_to_user_personal_channel.personal_channel_namespace` is not configured",
         );
         if let Err(error) = crate::auth::Verifier::new(client, None) {
-            problems.push(format!("`client.token`: {error}"));
+            problems.push(error.to_string());
         }
     }
 

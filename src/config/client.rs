@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Duration;
-use crate::auth::keys::TokenConfig;
+use crate::auth::TokenConfig;
 
 /// Who may connect, and the bounds of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
