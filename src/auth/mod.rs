@@ -22,6 +22,9 @@ pub mod mint;
 mod payload;
 mod verifier;
 
+#[cfg(test)]
+mod tests;
+
 pub use claims::{ConnectionClaims, SubscriptionClaims};
 pub use config::TokenConfig;
 pub use error::{KeyError, TokenError};
