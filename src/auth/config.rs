@@ -18,7 +18,7 @@ pub struct TokenConfig {
     pub ed25519_public_key: String,
     /// A URL that serves a JSON Web Key Set (RFC 7517). Tokens choose among its keys by `kid`; it is read again
     /// when a token names a key that is not in it. Keys of the types RSA, EC, OKP and oct are used, others are
-    /// passed over. The keys above stay in force for tokens whose `kid` is not in the set.
+    /// passed over. Keys that are configured here stay in force for tokens whose `kid` is not in the set.
     pub jwks_public_endpoint: String,
     /// What `aud` of a token must be, or contain if it is a list; empty does not look at it.
     pub audience: String,

@@ -24,7 +24,8 @@ pub struct ClientConfig {
     pub disallow_anonymous_connection_tokens: bool,
     /// How connection tokens are checked; subscription tokens too, unless they have keys of their own.
     pub token: TokenConfig,
-    /// Keys of their own for subscription tokens.
+    /// Keys of their own for subscription tokens. A node keeps one key set: `jwks_public_endpoint` is that of
+    /// `client.token`, or empty.
     pub subscription_token: SubscriptionTokenConfig,
     /// Between two pings of the node; 0 sends none.
     pub ping_interval: Duration,
@@ -87,7 +88,8 @@ impl Default for ClientConfig {
     }
 }
 
-/// Keys of their own for subscription tokens.
+/// Keys of their own for subscription tokens. A node keeps one key set: `jwks_public_endpoint` is that of
+/// `client.token`, or empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SubscriptionTokenConfig {
