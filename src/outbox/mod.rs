@@ -4,8 +4,9 @@
 //! slot per conn. [`Outbox::flush`] sends each conn's spans in one go; only what the kernel did not take is
 //! copied into a [`Backlog`]. A conn that keeps up therefore owns no buffer at all.
 //!
-//! Invariants: spans and arena live for one tick; a conn is in `dirty` exactly when its slot has a span; bytes
-//! of one conn leave in the order in which they were attached. Never touches a socket: the caller sends.
+//! Invariants: spans and arena live for one tick; a conn whose slot has a span is in `dirty` (one that was
+//! closed or cut since may be there without); bytes of one conn leave in the order in which they were attached.
+//! Never touches a socket: the caller sends.
 
 mod backlog;
 
@@ -116,9 +117,6 @@ impl Outbox {
     /// Forgets a conn and all that waits for it.
     pub fn close(&mut self, conn: u32) {
         let slot = &mut self.slots[conn as usize];
-        if slot.first != NONE {
-            self.dirty.retain(|&dirty| dirty != conn);
-        }
         if let Some(backlog) = &slot.backlog {
             self.backlog_bytes -= backlog.len();
         }
@@ -297,6 +295,7 @@ impl Outbox {
         let Some(backlog) = &mut slot.backlog else { return Flushed::Sent };
         while !backlog.is_empty() {
             match send(backlog.bytes()) {
+                Ok(0) => return Flushed::Blocked,
                 Ok(taken) => {
                     backlog.advance(taken);
                     self.backlog_bytes -= taken;
@@ -313,11 +312,8 @@ impl Outbox {
     /// attached next (a close frame) can then be understood.
     pub fn cut(&mut self, conn: u32) {
         let slot = &mut self.slots[conn as usize];
-        if slot.first != NONE {
-            slot.first = NONE;
-            slot.last = NONE;
-            self.dirty.retain(|&dirty| dirty != conn);
-        }
+        slot.first = NONE;
+        slot.last = NONE;
         if let Some(backlog) = &mut slot.backlog {
             let before = backlog.len();
             backlog.cut();
