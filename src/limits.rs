@@ -16,9 +16,9 @@ pub const ARENA_FLUSH_BYTES: usize = 256 * 1024;
 /// Most bytes gathered for one send call: loopback and LAN sockets take that much at once.
 pub const SEND_BYTES_MAX: usize = 64 * 1024;
 
-/// Server-side subscriptions of one connect, publications held back until its reply is out; a session past
-/// it is told to reconnect.
-pub const HELD_PUBLICATIONS_MAX: usize = 1024;
+/// Pushes to server-side subscriptions of one connect that are held back until its reply is out; a session
+/// past it is told to reconnect.
+pub const HELD_PUSHES_MAX: usize = 1024;
 
 /// Commands of one client that may wait for another shard's answer at the same time.
 pub const ASKS_IN_FLIGHT_MAX: usize = 1024;
@@ -26,8 +26,11 @@ pub const ASKS_IN_FLIGHT_MAX: usize = 1024;
 /// How long a closing conn may take to read its close frame before its socket is shut, milliseconds.
 pub const LINGER_MS: u64 = 2_000;
 
-/// Refused commands after which a session is closed with 3509.
+/// Refused commands in a row after which a session is closed with 3509.
 pub const REFUSALS_MAX: u16 = 1000;
+
+/// Longest name of a device that is remembered with its session, bytes; longer ones are not.
+pub const DEVICE_NAME_BYTES_MAX: usize = 128;
 
 /// Channels that one sweep of the hub looks at; ten sweeps a second visit a million channels in 100 s.
 pub const SWEEP_BUDGET: usize = 1024;

@@ -109,23 +109,24 @@ pub struct ChannelOptions {
     pub allow_publish_for_client: bool,
     /// Clients may publish where they are subscribed.
     pub allow_publish_for_subscriber: bool,
-    /// Anonymous clients may publish where clients may.
+    /// Anonymous clients may publish too, where clients or subscribers may.
     pub allow_publish_for_anonymous: bool,
     /// Clients may read history.
     pub allow_history_for_client: bool,
     /// Clients may read history where they are subscribed.
     pub allow_history_for_subscriber: bool,
-    /// Anonymous clients may read history where clients may.
+    /// Anonymous clients may read history too, where clients or subscribers may.
     pub allow_history_for_anonymous: bool,
     /// Clients may ask who is present.
     pub allow_presence_for_client: bool,
     /// Clients may ask who is present where they are subscribed.
     pub allow_presence_for_subscriber: bool,
-    /// Anonymous clients may ask who is present where clients may.
+    /// Anonymous clients may ask who is present too, where clients or subscribers may.
     pub allow_presence_for_anonymous: bool,
-    /// A name may list the users who may subscribe: `name#7,8`.
+    /// A name may list the users who may subscribe: `name#7,8`. Without this nobody may, but with a token.
     pub allow_user_limited_channels: bool,
-    /// What the name after the namespace must match, a regular expression; empty matches every name.
+    /// What the name after the namespace must match where a client gives it, a regular expression; empty
+    /// matches every name in ASCII.
     pub channel_regex: String,
     /// What happens to a subscriber that reads too slowly: `disconnect` or `conflate`.
     pub slow_consumer: SlowConsumer,

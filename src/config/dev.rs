@@ -37,8 +37,11 @@ fn open() -> ChannelOptions {
         allow_subscribe_for_client: true,
         allow_subscribe_for_anonymous: true,
         allow_publish_for_subscriber: true,
+        allow_publish_for_anonymous: true,
         allow_history_for_subscriber: true,
+        allow_history_for_anonymous: true,
         allow_presence_for_subscriber: true,
+        allow_presence_for_anonymous: true,
         ..ChannelOptions::default()
     }
 }

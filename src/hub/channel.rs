@@ -5,9 +5,11 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::FanOut;
 use super::history::Stream;
 use super::shard_set::ShardSet;
-use crate::protocol::word::{ClientId, ClientInfo, PresenceStats};
+use crate::protocol::word::{ClientId, ClientInfo, PresenceStats, Publication};
+use crate::time::Now;
 
 /// A subscriber as the home shard knows it.
 #[derive(Debug)]
@@ -18,7 +20,7 @@ struct Member {
     presence: bool,
 }
 
-/// A channel. Without subscribers and history it does not exist.
+/// A channel.
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) name: Arc<str>,
@@ -50,6 +52,17 @@ impl Channel {
     /// Whether nothing is left to keep it for.
     pub(super) fn is_over(&self) -> bool {
         self.members.is_empty() && self.stream.is_none()
+    }
+
+    /// Whether its stream's time is over. Subscribers hold it: they count on its epoch.
+    pub(super) fn has_outlived_stream(&self, now: Now) -> bool {
+        self.members.is_empty() && self.stream.as_ref().is_some_and(|stream| stream.is_over(now))
+    }
+
+    /// Where a publication goes, if anybody subscribes.
+    pub(super) fn fan_out(&self, publication: Arc<Publication>) -> Option<FanOut> {
+        let shards = self.shard_set();
+        (!shards.is_empty()).then(|| FanOut { channel: self.name.clone(), publication, shards })
     }
 
     pub(super) fn shard_set(&self) -> ShardSet {

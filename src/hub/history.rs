@@ -1,7 +1,8 @@
 //! One channel's stream: epoch, offsets, the publications that are kept.
 //!
 //! Offsets begin at 1 and grow by one; the kept publications are the newest, without a hole. The stream's
-//! life (its *meta*: epoch and top offset) outlives the publications by `history_meta_ttl`.
+//! life (its *meta*: epoch and top offset) outlives the publications by `history_meta_ttl`, unless nothing
+//! was ever published: names are cheap, and clients may choose them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,12 +31,14 @@ pub(super) struct Stream {
     epoch: Arc<str>,
     top: u64,
     kept: VecDeque<Kept>,
+    /// How long the meta lives from each use; `u64::MAX` is for ever.
+    meta_ttl_ms: u64,
     meta_expire_ms: u64,
 }
 
 impl Stream {
     pub(super) fn new(epoch: Arc<str>) -> Self {
-        Self { epoch, top: 0, kept: VecDeque::new(), meta_expire_ms: u64::MAX }
+        Self { epoch, top: 0, kept: VecDeque::new(), meta_ttl_ms: u64::MAX, meta_expire_ms: u64::MAX }
     }
 
     pub(super) fn position(&self) -> Position {
@@ -57,15 +60,22 @@ impl Stream {
         }
         let expire_ms = now.mono_ms.saturating_add(options.history_ttl_ms);
         self.kept.push_back(Kept { publication, expire_ms });
-        self.touch(options, now);
+        self.use_with(options, now);
     }
 
-    /// The stream was used: its meta lives on.
-    pub(super) fn touch(&mut self, options: HubOptions, now: Now) {
-        self.meta_expire_ms = match options.history_meta_ttl_ms {
+    /// The stream was used under these options: its meta lives on.
+    pub(super) fn use_with(&mut self, options: HubOptions, now: Now) {
+        self.meta_ttl_ms = match options.history_meta_ttl_ms {
+            _ if self.top == 0 => options.history_ttl_ms,
             0 => u64::MAX,
-            ttl_ms => now.mono_ms.saturating_add(ttl_ms.max(options.history_ttl_ms)),
+            ttl_ms => ttl_ms.max(options.history_ttl_ms),
         };
+        self.touch(now);
+    }
+
+    /// The stream was used.
+    pub(super) fn touch(&mut self, now: Now) {
+        self.meta_expire_ms = now.mono_ms.saturating_add(self.meta_ttl_ms);
     }
 
     /// Drops what is past its time.
@@ -121,10 +131,12 @@ impl Stream {
 
     /// Cache mode: only the latest publication matters, whatever was missed before it.
     fn recover_latest(&self, since: &Position) -> Recovered {
-        let Some(latest) = self.kept.back() else { return Recovered::default() };
-        let seen = *since.epoch == *self.epoch && since.offset == latest.publication.offset;
-        let publications = if seen { Vec::new() } else { vec![latest.publication.clone()] };
-        Recovered { publications, recovered: true }
+        let seen = since.offset > 0 && since.offset == self.top && *since.epoch == *self.epoch;
+        let publications = match self.kept.back() {
+            Some(latest) if !seen => vec![latest.publication.clone()],
+            _ => Vec::new(),
+        };
+        Recovered { recovered: seen || !publications.is_empty(), publications }
     }
 
     /// A page of what is kept.

@@ -20,19 +20,20 @@ pub(super) struct Idempotency {
 
 impl Idempotency {
     /// The result of an earlier publish with this key.
-    pub(super) fn find(&mut self, channel: &Arc<str>, key: &str, now: Now) -> Option<Position> {
+    pub(super) fn find(&mut self, channel: &str, key: &str, now: Now) -> Option<Position> {
         self.forget(now);
-        self.results.get(&(channel.clone(), Arc::from(key))).cloned()
+        self.results.get(&(Arc::from(channel), Arc::from(key))).cloned()
     }
 
     /// Remembers a result.
-    pub(super) fn remember(&mut self, channel: &Arc<str>, key: &str, position: Position, now: Now) {
-        let key: Key = (channel.clone(), Arc::from(key));
+    pub(super) fn remember(&mut self, channel: &str, key: &str, position: Position, now: Now) {
+        let key: Key = (Arc::from(channel), Arc::from(key));
         self.order.push_back((now.mono_ms + IDEMPOTENCY_WINDOW_MS, key.clone()));
         self.results.insert(key, position);
     }
 
-    fn forget(&mut self, now: Now) {
+    /// Forgets what is past its time.
+    pub(super) fn forget(&mut self, now: Now) {
         while let Some((until_ms, key)) = self.order.front() {
             if *until_ms > now.mono_ms && self.order.len() <= IDEMPOTENCY_KEYS_MAX {
                 return;

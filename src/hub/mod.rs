@@ -2,6 +2,9 @@
 //!
 //! Sans-IO: no clock, no socket, no encoding, no configuration; the caller passes the channel's options and
 //! the time. Publishing costs the same with one channel as with a million.
+//!
+//! Invariants: a channel exists exactly while it has a subscriber or a stream; a stream's epoch and offsets
+//! hold as long as anybody subscribes.
 
 mod channel;
 mod history;
@@ -37,10 +40,6 @@ pub struct HubOptions {
     pub history_ttl_ms: u64,
     /// How long epoch and offset outlive the last use, milliseconds; 0 is for ever.
     pub history_meta_ttl_ms: u64,
-    /// Whether subscribers are listed.
-    pub presence: bool,
-    /// Whether publications carry their time.
-    pub tell_time: bool,
 }
 
 impl HubOptions {
@@ -70,6 +69,8 @@ pub struct Join<'a> {
     pub info: &'a Arc<ClientInfo>,
     /// Whether others hear of its coming and going.
     pub announce: bool,
+    /// Whether it is listed in presence.
+    pub presence: bool,
     /// Where to recover from.
     pub recover: Option<&'a Position>,
     /// How to recover.
@@ -120,10 +121,21 @@ pub struct NewPublication {
 /// A message in its place.
 #[derive(Debug)]
 pub struct Published {
-    /// Its place; offset 0 and no epoch where the channel keeps no history.
+    /// Its place; offset 0 and no epoch where it is not kept.
     pub position: Position,
-    /// To whom it goes; `None` when its idempotency key was seen before.
-    pub fan_out: Option<(Arc<Publication>, ShardSet)>,
+    /// To whom it goes; `None` when nobody subscribes or its idempotency key was seen before.
+    pub fan_out: Option<FanOut>,
+}
+
+/// A publication on its way to the subscribers.
+#[derive(Debug)]
+pub struct FanOut {
+    /// The channel, its name shared.
+    pub channel: Arc<str>,
+    /// The message.
+    pub publication: Arc<Publication>,
+    /// The shards with subscribers.
+    pub shards: ShardSet,
 }
 
 /// The channels at home on one shard.
@@ -169,23 +181,25 @@ impl Hub {
         self.by_name.get(name).map(|key| &self.channels[*key])
     }
 
-    fn entry(&mut self, name: &Arc<str>) -> usize {
+    /// The channel of this name; `share` makes the name that a new one keeps.
+    fn entry(&mut self, name: &str, share: impl FnOnce() -> Arc<str>) -> usize {
         if let Some(key) = self.by_name.get(name) {
             return *key;
         }
+        let name = share();
         let key = self.channels.insert(Channel::new(name.clone()));
-        self.by_name.insert(name.clone(), key);
+        self.by_name.insert(name, key);
         key
     }
 
     fn stream(&mut self, key: usize, options: HubOptions, now: Now) -> &mut Stream {
         let channel = &mut self.channels[key];
-        if channel.stream.as_ref().is_some_and(|stream| stream.is_over(now)) {
+        if channel.has_outlived_stream(now) {
             channel.stream = None;
         }
         let random = &mut self.random;
         let stream = channel.stream.get_or_insert_with(|| Box::new(Stream::new(epoch(random))));
-        stream.touch(options, now);
+        stream.use_with(options, now);
         stream
     }
 
@@ -201,7 +215,7 @@ impl Hub {
     /// # Errors
     /// None today; a durable history may have some.
     pub fn subscribe(&mut self, ask: Join<'_>, options: HubOptions, now: Now) -> Result<Joined, Error> {
-        let key = self.entry(ask.channel);
+        let key = self.entry(ask.channel, || ask.channel.clone());
         let mut joined = Joined::default();
         if ask.stream && options.has_history() {
             let stream = self.stream(key, options, now);
@@ -214,7 +228,7 @@ impl Hub {
         }
         let channel = &mut self.channels[key];
         self.active += u32::from(channel.subscribers() == 0);
-        channel.join(ask.info, ask.shard, ask.announce, options.presence);
+        channel.join(ask.info, ask.shard, ask.announce, ask.presence);
         if ask.announce {
             joined.announce_to = channel.shard_set();
         }
@@ -222,41 +236,71 @@ impl Hub {
     }
 
     /// Ends a subscription; `None` when there is none.
-    pub fn unsubscribe(&mut self, channel: &str, shard: u16, client: ClientId, _now: Now) -> Option<Left> {
+    pub fn unsubscribe(&mut self, channel: &str, shard: u16, client: ClientId, now: Now) -> Option<Left> {
         let key = *self.by_name.get(channel)?;
         let entry = &mut self.channels[key];
         let (info, announce) = entry.leave(client, shard)?;
         let announce_to = if announce { entry.shard_set() } else { ShardSet::EMPTY };
-        self.active -= u32::from(entry.subscribers() == 0);
-        self.drop_if_over(key);
+        if entry.subscribers() == 0 {
+            self.active -= 1;
+            // Who left last can still come back to the same life of the stream.
+            if let Some(stream) = &mut entry.stream {
+                stream.touch(now);
+            }
+            self.drop_if_over(key);
+        }
         Some(Left { info, announce_to })
     }
 
     /// Puts a message into its place.
-    pub fn publish(&mut self, channel: &Arc<str>, message: NewPublication, options: HubOptions, now: Now) -> Published {
+    pub fn publish(&mut self, channel: &str, message: NewPublication, options: HubOptions, now: Now) -> Published {
         let NewPublication { data, info, tags, skip_history, idempotency_key } = message;
         if let Some(idempotency_key) = &idempotency_key
             && let Some(position) = self.idempotency.find(channel, idempotency_key, now)
         {
             return Published { position, fan_out: None };
         }
-        let time_unix_ms = if options.tell_time { now.unix_ms } else { 0 };
-        let mut publication = Publication { offset: 0, data, info, tags, time_unix_ms };
-        let (position, publication, shards) = if options.has_history() && !skip_history {
-            let key = self.entry(channel);
-            let stream = self.stream(key, options, now);
-            publication.offset = stream.next_offset();
-            let publication = Arc::new(publication);
-            stream.append(publication.clone(), options, now);
-            (stream.position(), publication, self.channels[key].shard_set())
+        let time_unix_ms = if options.has_history() { now.unix_ms } else { 0 };
+        let publication = Publication { offset: 0, data, info, tags, time_unix_ms };
+        let published = if options.has_history() && !skip_history {
+            self.publish_kept(channel, publication, options, now)
         } else {
-            let shards = self.find(channel).map_or(ShardSet::EMPTY, Channel::shard_set);
-            (Position::default(), Arc::new(publication), shards)
+            self.publish_fleeting(channel, publication, options)
         };
         if let Some(idempotency_key) = idempotency_key {
-            self.idempotency.remember(channel, &idempotency_key, position.clone(), now);
+            self.idempotency.remember(channel, &idempotency_key, published.position.clone(), now);
         }
-        Published { position, fan_out: Some((publication, shards)) }
+        published
+    }
+
+    fn publish_kept(
+        &mut self,
+        channel: &str,
+        mut publication: Publication,
+        options: HubOptions,
+        now: Now,
+    ) -> Published {
+        let key = self.entry(channel, || Arc::from(channel));
+        let stream = self.stream(key, options, now);
+        publication.offset = stream.next_offset();
+        let publication = Arc::new(publication);
+        stream.append(publication.clone(), options, now);
+        let position = stream.position();
+        Published { position, fan_out: self.channels[key].fan_out(publication) }
+    }
+
+    fn publish_fleeting(&mut self, channel: &str, publication: Publication, options: HubOptions) -> Published {
+        let position = Position::default();
+        let Some(key) = self.by_name.get(channel).copied() else { return Published { position, fan_out: None } };
+        let entry = &mut self.channels[key];
+        if !options.has_history() {
+            // The namespace has ceased to keep history. Should it begin again, nobody may take what was kept
+            // before and after for the whole.
+            entry.stream = None;
+        }
+        let fan_out = entry.fan_out(Arc::new(publication));
+        self.drop_if_over(key);
+        Published { position, fan_out }
     }
 
     /// Reads a part of the history, at most `max` publications.
@@ -272,13 +316,12 @@ impl Hub {
         now: Now,
     ) -> Result<HistoryPage, Error> {
         // Reading makes the stream, so that the epoch that is told holds from now on.
-        let name = self.find(channel).map_or_else(|| Arc::from(channel), |entry| entry.name.clone());
-        let key = self.entry(&name);
+        let key = self.entry(channel, || Arc::from(channel));
         self.stream(key, options, now).page(filter, max, now)
     }
 
     /// Forgets a channel's publications; offsets go on.
-    pub fn history_remove(&mut self, channel: &str, _now: Now) {
+    pub fn history_remove(&mut self, channel: &str) {
         if let Some(key) = self.by_name.get(channel)
             && let Some(stream) = &mut self.channels[*key].stream
         {
@@ -306,6 +349,7 @@ impl Hub {
 
     /// Looks at up to `budget` channels, in turn, and drops what is past its time.
     pub fn sweep(&mut self, now: Now, budget: usize) {
+        self.idempotency.forget(now);
         let end = self.channels.capacity();
         for _ in 0..budget.min(end) {
             let key = self.sweep_at;
@@ -313,9 +357,9 @@ impl Hub {
             let Some(channel) = self.channels.get_mut(key) else { continue };
             if let Some(stream) = &mut channel.stream {
                 stream.expire(now);
-                if stream.is_over(now) && channel.subscribers() == 0 {
-                    channel.stream = None;
-                }
+            }
+            if channel.has_outlived_stream(now) {
+                channel.stream = None;
             }
             self.drop_if_over(key);
         }

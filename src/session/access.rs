@@ -1,8 +1,8 @@
 //! Channel names and what their namespaces allow.
 //!
-//! `ns:name` lies in namespace `ns`; `$…` is private (only with a subscription token); `…#7,8` is open to
-//! the users 7 and 8 only; `#7` (in its namespace) is the personal channel of user 7. The signs are
-//! configurable. Built once per configuration; looking a channel up allocates nothing.
+//! `ns:name` lies in namespace `ns`, and so does `$ns:name`; `$…` is private (only with a subscription
+//! token); `…#7,8` is open to the users 7 and 8 only; `#7` (in its namespace) is the personal channel of user
+//! 7. The signs are configurable. Built once per configuration; looking a channel up allocates nothing.
 
 use std::sync::Arc;
 
@@ -45,41 +45,53 @@ pub struct Resolved<'a> {
     pub options: &'a ChannelOptions,
     /// Only with a subscription token.
     pub private: bool,
+    channel: &'a str,
+    /// What of the name `channel_regex` looks at.
+    rest: &'a str,
+    regex: Option<&'a Regex>,
     /// The part of the name that lists the users who may subscribe.
     users: Option<&'a str>,
     separator: &'a str,
-    /// The name does not match the namespace's `channel_regex`.
-    misnamed: bool,
 }
 
 impl Resolved<'_> {
-    /// Whether the name keeps everybody out but some users.
-    pub fn is_user_limited(&self) -> bool {
-        self.users.is_some() && self.options.allow_user_limited_channels
+    /// Whether the name keeps everybody out but the users that it lists.
+    pub fn lists_users(&self) -> bool {
+        self.users.is_some()
     }
 
-    /// Whether a user-limited name lists this user.
-    pub fn names_user(&self, user: &str) -> bool {
-        self.users.is_some_and(|users| users.split(self.separator).any(|name| name == user))
+    /// Whether the name lists this user, in a namespace where that counts.
+    pub fn admits_user(&self, user: &str) -> bool {
+        let names = |users: &str| match self.separator {
+            "" => users == user,
+            separator => users.split(separator).any(|name| name == user),
+        };
+        self.options.allow_user_limited_channels && self.users.is_some_and(names)
     }
 
-    /// Whether the name is one that its namespace allows clients to use.
-    pub fn is_well_named(&self) -> bool {
-        !self.misnamed
+    /// Whether clients may use the name: the namespace's expression decides, without one it must be ASCII.
+    /// What tokens and backends name is not asked.
+    fn is_well_named(&self) -> bool {
+        match self.regex {
+            Some(regex) => regex.is_match(self.rest),
+            None => self.channel.is_ascii(),
+        }
     }
 
     /// What the hub needs to know of the options.
     pub fn hub_options(&self, config: &ChannelConfig) -> HubOptions {
         let options = self.options;
         let meta_ttl_ms = options.history_meta_ttl.as_millis();
-        let stream = options.history_size > 0 && options.history_ttl.as_millis() > 0;
         HubOptions {
             history_size: options.history_size,
             history_ttl_ms: options.history_ttl.as_millis(),
             history_meta_ttl_ms: if meta_ttl_ms > 0 { meta_ttl_ms } else { config.history_meta_ttl.as_millis() },
-            presence: options.presence,
-            tell_time: stream,
         }
+    }
+
+    /// Whether the channel keeps publications.
+    pub fn has_history(&self) -> bool {
+        self.options.history_size > 0 && self.options.history_ttl.as_millis() > 0
     }
 
     /// How clients of the channel recover.
@@ -126,11 +138,27 @@ impl Access {
         let public = if private { &channel[prefix.len()..] } else { channel };
         let (rule, rest) = match split_once(public, &config.namespace_boundary) {
             Some((namespace, rest)) => (self.namespaces.get(namespace).ok_or(Error::UNKNOWN_CHANNEL)?, rest),
-            None => (&self.without_namespace, public),
+            None => (&self.without_namespace, channel),
         };
-        let users = split_once(rest, &config.user_boundary).map(|(_, users)| users);
-        let misnamed = rule.name.as_ref().is_some_and(|name| !name.is_match(rest));
-        Ok(Resolved { options: &rule.options, private, users, separator: &config.user_separator, misnamed })
+        let users = match config.user_boundary.as_str() {
+            "" => None,
+            boundary => rest.rsplit_once(boundary).map(|(_, users)| users),
+        };
+        let (options, regex, separator) = (&rule.options, rule.name.as_ref(), &*config.user_separator);
+        Ok(Resolved { options, private, channel, rest, regex, users, separator })
+    }
+
+    /// As [`Access::resolve`], for a name that a client gave.
+    ///
+    /// # Errors
+    /// Also 107 for a name that clients may not use.
+    pub fn resolve_for_client<'a>(&'a self, channel: &'a str) -> Result<Resolved<'a>, Error> {
+        let resolved = self.resolve(channel)?;
+        if resolved.is_well_named() {
+            Ok(resolved)
+        } else {
+            Err(Error::BAD_REQUEST.because("bad request: the namespace has no channels of such names"))
+        }
     }
 
     /// The personal channel of a user.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::refresh::has_expired;
 use super::step::Step;
 use super::subscribe::Wishes;
 use super::{Context, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
 use crate::control::order::TokenKind;
+use crate::limits::DEVICE_NAME_BYTES_MAX;
 use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::{ClientInfo, Connect, Publication, Recover, Subscribed};
 
@@ -49,8 +51,19 @@ pub struct Connecting {
     pub pending: usize,
     /// What they have answered.
     pub subs: Vec<(Arc<str>, Subscribed)>,
-    /// Publications that must follow the reply: channel and what came, in order.
-    pub held: Vec<(Arc<str>, Arc<Publication>)>,
+    /// What must follow the reply, in order.
+    pub held: Vec<(Arc<str>, Held)>,
+}
+
+/// A push that came before the connect reply was out.
+#[derive(Clone, Debug)]
+pub enum Held {
+    /// A message in the channel.
+    Publication(Arc<Publication>),
+    /// Somebody came.
+    Join(Arc<ClientInfo>),
+    /// Somebody left.
+    Leave(Arc<ClientInfo>),
 }
 
 /// What the client said about itself.
@@ -65,7 +78,7 @@ impl Introduction {
         let header = connect.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-device"));
         let name = header.map_or(&*connect.name, |(_, value)| &**value);
         Self {
-            device: (!name.is_empty()).then(|| Box::from(name)),
+            device: (1..=DEVICE_NAME_BYTES_MAX).contains(&name.len()).then(|| Box::from(name)),
             recover: connect.subs.iter().map(|(channel, recover)| (Box::from(&**channel), recover.clone())).collect(),
         }
     }
@@ -108,6 +121,10 @@ impl Session {
             return Step::Close(Disconnect::PERMISSION_DENIED.because("permission denied: token without user"));
         }
         let claims = claims.unwrap_or_default();
+        let expire_at_unix_s = claims.exp_unix_s.filter(|_| !client.insecure);
+        if has_expired(expire_at_unix_s, context) {
+            return Step::Refuse(Error::EXPIRED);
+        }
         let planned = match plan(&claims, &introduction, context) {
             Ok(planned) => planned,
             Err(disconnect) => return Step::Close(disconnect),
@@ -117,7 +134,7 @@ impl Session {
         Step::Connect(Box::new(Identity {
             id,
             info: Arc::new(ClientInfo { user, client: self.info.client, conn_info: claims.info, chan_info: None }),
-            expire_at_unix_s: claims.exp_unix_s.filter(|_| !client.insecure),
+            expire_at_unix_s,
             device: claims.device.or(introduction.device),
             planned,
             user_limit: limit,
@@ -130,10 +147,11 @@ impl Session {
         self.expire_at_unix_s = identity.expire_at_unix_s;
         self.device = identity.device;
         self.connected_unix_ms = context.now.unix_ms;
+        let delay_ms = context.config.client.stale_close_delay.as_millis();
+        self.heartbeat.expect_connect(context.now.mono_ms, delay_ms);
         let mut asks = Vec::with_capacity(identity.planned.len());
         for planned in identity.planned {
-            // The plan was made from names that resolved.
-            let Ok(resolved) = context.access.resolve(&planned.channel) else { continue };
+            let resolved = context.access.resolve(&planned.channel).expect("the plan has names that resolved");
             let recover = planned.recover.filter(|recover| recover.recover).map(|recover| recover.since);
             let wishes = Wishes { server_side: true, ..Wishes::default() };
             let mut terms = self.terms(&resolved, &planned.grant, wishes, recover, context);
@@ -157,31 +175,31 @@ fn plan(
     introduction: &Introduction,
     context: Context<'_>,
 ) -> Result<Vec<PlannedSubscription>, Disconnect> {
-    let mut planned = Vec::new();
-    let add = |planned: &mut Vec<PlannedSubscription>, channel: Arc<str>, grant: Grant| {
-        if planned.iter().any(|other: &PlannedSubscription| other.channel == channel) {
-            return;
+    let client = &context.config.client;
+    let mut planned: Vec<PlannedSubscription> = Vec::new();
+    let mut add = |channel: Arc<str>, grant: Grant| {
+        known(context.access, &channel)?;
+        if planned.iter().any(|other| other.channel == channel) {
+            return Ok(());
+        }
+        if planned.len() >= client.channel_limit {
+            return Err(Disconnect::CHANNEL_LIMIT);
         }
         let recover = introduction.recover.iter().find(|(name, _)| **name == *channel);
         let recover = recover.map(|(_, recover)| recover.clone());
         planned.push(PlannedSubscription { channel, grant, recover });
+        Ok(())
     };
     for (channel, grant) in &claims.subs {
-        known(context.access, channel)?;
-        add(&mut planned, Arc::from(&**channel), grant.clone());
+        add(Arc::from(&**channel), grant.clone())?;
     }
     for channel in &claims.channels {
-        known(context.access, channel)?;
-        add(&mut planned, Arc::from(&**channel), Grant::default());
+        add(Arc::from(&**channel), Grant::default())?;
     }
-    let personal = &context.config.client.subscribe_to_user_personal_channel;
+    let personal = &client.subscribe_to_user_personal_channel;
     if personal.enabled && !claims.user.is_empty() {
         let channel = context.access.personal_channel(&personal.personal_channel_namespace, &claims.user);
-        known(context.access, &channel)?;
-        add(&mut planned, channel, Grant::default());
-    }
-    if planned.len() > context.config.client.channel_limit {
-        return Err(Disconnect::CHANNEL_LIMIT);
+        add(channel, Grant::default())?;
     }
     Ok(planned)
 }

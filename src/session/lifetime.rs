@@ -47,7 +47,8 @@ impl Session {
         };
         let connection = self.expire_at_unix_s.map(|at| mono(at, client.expired_close_delay.as_millis()));
         let grace_ms = client.expired_sub_close_delay.as_millis();
-        let expiring = self.subscriptions.iter().filter_map(|subscription| subscription.expire_at_unix_s);
+        let live = self.subscriptions.iter().filter(|subscription| subscription.is_live());
+        let expiring = live.filter_map(|subscription| subscription.expire_at_unix_s);
         let subscription = expiring.map(|at| mono(at, grace_ms)).min();
         [Some(self.heartbeat.next_ms()), connection, subscription].into_iter().flatten().min().unwrap_or(u64::MAX)
     }

@@ -11,6 +11,7 @@ pub mod access;
 mod connect;
 mod heartbeat;
 mod lifetime;
+mod permission;
 mod publish;
 mod read;
 mod refresh;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-pub use connect::{Connecting, Identity, PlannedSubscription};
+pub use connect::{Connecting, Held, Identity, PlannedSubscription};
 pub use heartbeat::{Heartbeat, HeartbeatEvent, Rhythm};
 pub use lifetime::Overdue;
 pub use refresh::expiry;
@@ -62,7 +63,19 @@ pub struct Context<'a> {
     pub now: Now,
 }
 
-/// One client. About 250 bytes when idle and subscribed once, plus what `info` and names take.
+/// What the next command waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Awaits {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A token is with the control plane, which fetches the key set.
+    Keys,
+    /// Another shard's answer to an earlier command.
+    Answer,
+}
+
+/// One client. An idle session with one subscription has no other memory than this, its `info` and names.
 #[derive(Debug)]
 pub struct Session {
     /// Told apart from an earlier session in the same slab place.
@@ -85,18 +98,16 @@ pub struct Session {
     pub heartbeat: Heartbeat,
     /// Its channels.
     pub subscriptions: SmallVec<[Subscription; 1]>,
-    /// Commands refused so far; see `DISCONNECT_AFTER_ERRORS`.
+    /// Commands refused in a row.
     refused: u16,
     /// Asks that other shards have not answered yet.
     pub asks_in_flight: u16,
-    /// Subscriptions that were ended before their home shard answered.
-    pub abandoned: u16,
+    /// What the next command waits for.
+    pub awaits: Awaits,
     /// Commands that wait until the session is ready for them, in its encoding.
     pub deferred: Option<Box<Vec<u8>>>,
     /// A token's key was unknown and the key set has been fetched since: do not ask again.
     pub keys_are_fresh: bool,
-    /// A token is with the control plane.
-    pub awaits_keys: bool,
     /// Whether the user's place in the roster must be given back at the end.
     pub enrolled: bool,
 }
@@ -104,7 +115,7 @@ pub struct Session {
 impl Session {
     /// A session whose first command has yet to come.
     pub fn new(generation: u32, conn: u32, format: Format, client: ClientId) -> Self {
-        let info = ClientInfo { user: Arc::from(""), client, conn_info: None, chan_info: None };
+        let info = ClientInfo { user: Arc::default(), client, conn_info: None, chan_info: None };
         Self {
             generation,
             conn,
@@ -118,10 +129,9 @@ impl Session {
             subscriptions: SmallVec::new(),
             refused: 0,
             asks_in_flight: 0,
-            abandoned: 0,
+            awaits: Awaits::Nothing,
             deferred: None,
             keys_are_fresh: false,
-            awaits_keys: false,
             enrolled: false,
         }
     }
@@ -139,8 +149,7 @@ impl Session {
     /// Whether the next command has to wait: for the connect reply, for keys, or for other shards' answers.
     pub fn is_paused(&self) -> bool {
         matches!(self.state, State::Connecting(_))
-            || self.awaits_keys
-            || self.abandoned > 0
+            || self.awaits != Awaits::Nothing
             || usize::from(self.asks_in_flight) >= crate::limits::ASKS_IN_FLIGHT_MAX
     }
 
@@ -161,10 +170,10 @@ impl Session {
         match command.verb {
             Verb::Connect(_) => unreachable!("handled above"),
             Verb::Subscribe(subscribe) => self.subscribe(*subscribe, context),
-            Verb::Unsubscribe { channel } => self.unsubscribe(&channel),
+            Verb::Unsubscribe { channel } => self.unsubscribe(channel),
             Verb::Publish { channel, data } => self.publish(channel, data, context),
-            Verb::Presence { channel } => self.presence(channel, context),
-            Verb::PresenceStats { channel } => self.presence_stats(channel, context),
+            Verb::Presence { channel } => self.presence(channel, Ask::Presence, context),
+            Verb::PresenceStats { channel } => self.presence(channel, Ask::PresenceStats, context),
             Verb::History(history) => self.history(history, context),
             Verb::Ping => Step::Pinged,
             Verb::Pong => {
@@ -182,10 +191,15 @@ impl Session {
         }
     }
 
-    /// Counts a refusal. A client that does nothing else is told to go.
+    /// Counts a refusal. A client that gets nothing else is told to go.
     pub fn count_refusal(&mut self) -> Option<Disconnect> {
         self.refused = self.refused.saturating_add(1);
         (self.refused >= crate::limits::REFUSALS_MAX).then_some(Disconnect::TOO_MANY_ERRORS)
+    }
+
+    /// A command had an answer other than a refusal.
+    pub fn count_success(&mut self) {
+        self.refused = 0;
     }
 
     /// The subscription to a channel, in whatever stage.
@@ -196,10 +210,5 @@ impl Session {
     /// The subscription to a channel, in whatever stage.
     pub fn subscription_mut(&mut self, channel: &str) -> Option<&mut Subscription> {
         self.subscriptions.iter_mut().find(|subscription| &*subscription.channel == channel)
-    }
-
-    /// Whether publications of the channel reach the session.
-    pub fn is_subscribed(&self, channel: &str) -> bool {
-        self.subscription(channel).is_some_and(|subscription| subscription.is_live())
     }
 }

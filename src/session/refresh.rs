@@ -15,6 +15,11 @@ pub fn expiry(expire_at_unix_s: Option<i64>, now_unix_s: i64) -> Expiry {
     }
 }
 
+/// Whether something that is about to begin or to be renewed is over already.
+pub(super) fn has_expired(expire_at_unix_s: Option<i64>, context: Context<'_>) -> bool {
+    expire_at_unix_s.is_some_and(|at| at <= context.now.unix_s())
+}
+
 impl Session {
     /// When the session expires, as clients are told.
     pub fn expiry(&self, now_unix_s: i64) -> Expiry {
@@ -27,7 +32,11 @@ impl Session {
         }
         match context.verifier.connection(token, context.now.unix_s()) {
             Ok(claims) if *claims.user == **self.user() => {
-                self.expire_at_unix_s = claims.exp_unix_s;
+                let expire_at_unix_s = claims.exp_unix_s.filter(|_| !context.config.client.insecure);
+                if has_expired(expire_at_unix_s, context) {
+                    return Step::Refuse(Error::EXPIRED);
+                }
+                self.expire_at_unix_s = expire_at_unix_s;
                 Step::Refreshed(Refreshed {
                     client: self.info.client,
                     version: crate::VERSION,
@@ -37,7 +46,8 @@ impl Session {
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => {
                 Step::Verify { token: Box::from(token), kind: TokenKind::Connection }
             }
-            Err(TokenError::Expired) => Step::Refuse(Error::TOKEN_EXPIRED),
+            // An error would make the SDKs give up for good; after this they come back with a new token.
+            Err(TokenError::Expired) => Step::Close(Disconnect::EXPIRED),
             Ok(_) | Err(_) => Step::Close(Disconnect::INVALID_TOKEN),
         }
     }
@@ -45,6 +55,11 @@ impl Session {
     pub(super) fn sub_refresh<'a>(&mut self, channel: &str, token: &str, context: Context<'_>) -> Step<'a> {
         if token.is_empty() || channel.is_empty() {
             return Step::Refuse(Error::BAD_REQUEST);
+        }
+        match self.subscription(channel) {
+            None => return Step::Refuse(Error::PERMISSION_DENIED.because("permission denied: not subscribed")),
+            Some(subscription) if !subscription.is_live() => return Step::Later,
+            Some(_) => {}
         }
         let claims = match context.verifier.subscription(token, context.now.unix_s()) {
             Ok(claims) => claims,
@@ -57,10 +72,13 @@ impl Session {
         if *claims.channel != *channel || *claims.user != **self.user() {
             return Step::Close(Disconnect::INVALID_TOKEN);
         }
-        let Some(subscription) = self.subscription_mut(channel) else {
-            return Step::Refuse(Error::PERMISSION_DENIED.because("permission denied: not subscribed"));
-        };
-        subscription.expire_at_unix_s = claims.grant.expire_at_unix_s;
-        Step::SubRefreshed(expiry(claims.grant.expire_at_unix_s, context.now.unix_s()))
+        let expire_at_unix_s = claims.grant.expire_at_unix_s;
+        if has_expired(expire_at_unix_s, context) {
+            return Step::Refuse(Error::EXPIRED);
+        }
+        if let Some(subscription) = self.subscription_mut(channel) {
+            subscription.expire_at_unix_s = expire_at_unix_s;
+        }
+        Step::SubRefreshed(expiry(expire_at_unix_s, context.now.unix_s()))
     }
 }

@@ -22,8 +22,10 @@ pub enum Step<'a> {
     Pinged,
     /// Ask the channel's home shard and answer with what it says.
     Ask(Ask<'a>),
-    /// Leave the channel, then answer.
-    Unsubscribe(Arc<str>),
+    /// Leave the channel, then answer. Leaving what one is not in is no error, as the SDKs expect.
+    Unsubscribe(Cow<'a, str>),
+    /// The command depends on an answer that another shard has yet to give: hold it back and come again.
+    Later,
     /// Have the token checked by the control plane, then come back.
     Verify {
         /// The token.

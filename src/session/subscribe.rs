@@ -1,8 +1,11 @@
 //! Subscribing: may the session, and on which terms?
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::access::Resolved;
+use super::permission::Permission;
+use super::refresh::has_expired;
 use super::step::{Ask, RecoverFrom, Step};
 use super::subscription::{Flags, Stage, Subscription};
 use super::{Context, Session};
@@ -11,7 +14,7 @@ use crate::auth::grant::Grant;
 use crate::config::SlowConsumer;
 use crate::control::order::TokenKind;
 use crate::hub::RecoveryMode;
-use crate::protocol::codes::Error;
+use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::{ClientInfo, Payload, Subscribe};
 use crate::session::State;
 
@@ -59,17 +62,19 @@ impl Session {
     ) -> Terms {
         let options = resolved.options;
         let overrides = grant.overrides;
-        let hub = resolved.hub_options(&context.config.channel);
-        let stream = hub.history_size > 0 && hub.history_ttl_ms > 0;
+        let stream = resolved.has_history();
+        // Who may read the history, or the presence, as a subscriber may also be kept current about it.
+        let history = self.may(Permission::history(options), true, context);
+        let presence = self.may(Permission::presence(options), true, context);
         let join_leave = overrides.join_leave.unwrap_or(options.join_leave);
         let push_join_leave = overrides.force_push_join_leave.unwrap_or(options.force_push_join_leave);
         let recoverable = stream
             && (overrides.force_recovery.unwrap_or(options.force_recovery)
-                || (wishes.recoverable && options.allow_recovery));
+                || (wishes.recoverable && (options.allow_recovery || history)));
         let positioned = stream
             && (recoverable
                 || overrides.force_positioning.unwrap_or(options.force_positioning)
-                || (wishes.positioned && options.allow_positioning));
+                || (wishes.positioned && (options.allow_positioning || history)));
         let mode = resolved.recovery_mode();
         let conflate = options.slow_consumer == SlowConsumer::Conflate && (!positioned || mode == RecoveryMode::Cache);
         let info = match &grant.info {
@@ -82,7 +87,7 @@ impl Session {
                 .with(Flags::POSITIONED, positioned)
                 .with(Flags::RECOVERABLE, recoverable)
                 .with(Flags::SERVER_SIDE, wishes.server_side)
-                .with(Flags::JOIN_LEAVE, push_join_leave || (wishes.join_leave && join_leave))
+                .with(Flags::JOIN_LEAVE, push_join_leave || (wishes.join_leave && join_leave && presence))
                 .with(Flags::CONFLATE, conflate),
             announce: join_leave,
             presence: overrides.presence.unwrap_or(options.presence),
@@ -115,13 +120,14 @@ impl Session {
         if self.subscriptions.len() >= context.config.client.channel_limit {
             return Step::Refuse(Error::LIMIT_EXCEEDED.because("limit exceeded: too many channels in one session"));
         }
-        let resolved = match context.access.resolve(channel) {
+        let resolved = match context.access.resolve_for_client(channel) {
             Ok(resolved) => resolved,
             Err(error) => return Step::Refuse(error),
         };
         let grant = match self.subscribe_grant(&subscribe, &resolved, context) {
             Ok(grant) => grant,
             Err(Refusal::Error(error)) => return Step::Refuse(error),
+            Err(Refusal::Close) => return Step::Close(Disconnect::INVALID_TOKEN),
             Err(Refusal::Ask) => {
                 return Step::Verify { token: Box::from(&*subscribe.token), kind: TokenKind::Subscription };
             }
@@ -165,7 +171,10 @@ impl Session {
                 Err(_) => return Err(Refusal::Error(Error::PERMISSION_DENIED)),
             };
             if *claims.channel != *subscribe.channel || *claims.user != **self.user() {
-                return Err(Refusal::Error(Error::PERMISSION_DENIED));
+                return Err(Refusal::Close);
+            }
+            if has_expired(claims.grant.expire_at_unix_s, context) {
+                return Err(Refusal::Error(Error::EXPIRED));
             }
             return Ok(claims.grant);
         }
@@ -177,24 +186,26 @@ impl Session {
     }
 
     /// Whether the session may subscribe without a token.
-    pub(super) fn may_subscribe(&self, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
+    fn may_subscribe(&self, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
         let options = resolved.options;
         let user = &**self.user();
-        if resolved.private || !resolved.is_well_named() {
+        let known = !user.is_empty();
+        if resolved.private {
             return false;
         }
-        if resolved.is_user_limited() {
-            return (!user.is_empty() && resolved.names_user(user)) || context.config.client.insecure;
+        if context.config.client.insecure {
+            return true;
         }
-        context.config.client.insecure
-            || (options.allow_subscribe_for_client && (!user.is_empty() || options.allow_subscribe_for_anonymous))
+        if resolved.lists_users() {
+            return known && resolved.admits_user(user);
+        }
+        options.allow_subscribe_for_client && (known || options.allow_subscribe_for_anonymous)
     }
 
-    pub(super) fn unsubscribe<'a>(&mut self, channel: &str) -> Step<'a> {
-        match self.subscription(channel) {
-            Some(subscription) => Step::Unsubscribe(subscription.channel.clone()),
-            // As the SDKs expect: leaving what one is not in is no error.
-            None => Step::Unsubscribe(Arc::from(channel)),
+    pub(super) fn unsubscribe<'a>(&mut self, channel: Cow<'a, str>) -> Step<'a> {
+        match self.subscription(&channel) {
+            Some(subscription) if !subscription.is_live() => Step::Later,
+            _ => Step::Unsubscribe(channel),
         }
     }
 
@@ -228,6 +239,8 @@ impl Session {
 
 enum Refusal {
     Error(Error),
+    /// The token is somebody else's or for another channel.
+    Close,
     /// The token's key is not known here.
     Ask,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::protocol::codes::Unsubscribe;
 use crate::protocol::word::ClientInfo;
 
 /// What holds for a subscription, as bits.
@@ -39,12 +40,12 @@ impl Flags {
 }
 
 /// How far a subscription has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// The home shard has been asked.
     Pending,
-    /// The client or a backend ended it before the home shard answered.
-    Abandoned,
+    /// As pending, but a backend has ended it: it begins and ends when the answer comes.
+    Ending(Box<Unsubscribe>),
     /// In the audience of its channel under this number.
     Live {
         /// The channel's number in the shard's audience.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::hub::NewPublication;
 use crate::protocol::codes::Error;
-use crate::protocol::word::{ClientId, ClientInfo, HistoryFilter, HistoryPage, PresenceStats, Publication, Subscribed};
+use crate::protocol::word::{
+    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PresenceStats, Publication, Subscribed,
+};
 use crate::session::Terms;
 
 /// Which command of which session a question belongs to. The shard is the one that the letter came from.
@@ -28,7 +29,9 @@ pub enum Letter {
         /// The channel.
         channel: Arc<str>,
         /// The message.
-        message: Box<NewPublication>,
+        data: Payload,
+        /// Who publishes.
+        info: Arc<ClientInfo>,
     },
     /// To the home shard: begin a subscription.
     Subscribe {

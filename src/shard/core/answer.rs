@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Core, Subscriber};
 use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::{ClientId, Push, ReplyBody, Subscribed};
-use crate::session::{Flags, Stage, State};
+use crate::session::{Awaits, Flags, Stage, State};
 use crate::shard::letter::{Answer, Asker, Letter};
 use crate::time::Now;
 
@@ -18,12 +18,13 @@ impl Core {
         };
         let entry = &mut self.sessions[session as usize];
         let was_paused = entry.is_paused();
-        if !matches!(answer, Answer::Enrolled { .. }) {
-            entry.asks_in_flight -= 1;
+        entry.asks_in_flight -= 1;
+        if entry.awaits == Awaits::Answer {
+            entry.awaits = Awaits::Nothing;
         }
-        let paused = entry.is_paused();
-        if self.answered(session, asker.id, answer, now) && was_paused && !paused {
-            self.resumed.push(session);
+        let alive = self.answered(session, asker.id, answer, now);
+        if alive && was_paused && !self.sessions[session as usize].is_paused() {
+            self.wake(session);
         }
     }
 
@@ -46,71 +47,64 @@ impl Core {
             Answer::History(Ok(page)) => self.reply(session, id, ReplyBody::History(&page)),
             Answer::Presence(clients) => self.reply(session, id, ReplyBody::Presence(&clients)),
             Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
-            Answer::Subscribed { channel, client, result } => {
-                let alive = self.subscribed(session, id, channel, client, result, now);
-                self.announce();
-                return alive;
+            Answer::Subscribed { channel, result: Ok(subscribed), .. } => {
+                self.subscribed(session, id, channel, *subscribed, now);
+                self.announce(now);
             }
-            Answer::Enrolled { admitted, .. } => {
-                self.enrolled(session, admitted, now);
-                return admitted;
+            Answer::Subscribed { channel, result: Err(error), .. } => {
+                return self.subscribe_failed(session, id, &channel, error, now);
             }
+            Answer::Enrolled { admitted, .. } => return self.enrolled(session, admitted, now),
         }
         true
     }
 
-    fn subscribed(
-        &mut self,
-        session: u32,
-        id: u32,
-        channel: Arc<str>,
-        client: ClientId,
-        result: Result<Box<Subscribed>, Error>,
-        now: Now,
-    ) -> bool {
+    /// The session joins the audience, and is told. The answer lies between the publications that it follows
+    /// and those that follow it, since both came from the home shard in order.
+    fn subscribed(&mut self, session: u32, id: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) {
+        let entry = &self.sessions[session as usize];
+        let at = entry.subscriptions.iter().position(|subscription| subscription.channel == channel);
+        let at = at.expect("a subscription stays until its home shard has answered");
+        let flags = entry.subscriptions[at].flags;
+        let offset = flags.has(Flags::POSITIONED).then_some(subscribed.position.offset);
+        if let Some(room) = self.audience.find(&channel)
+            && offset.is_some_and(|offset| offset != self.audience.room(room).offset)
+        {
+            self.gap(room, now);
+        }
         let entry = &mut self.sessions[session as usize];
-        let Some(at) = entry.subscriptions.iter().position(|subscription| subscription.channel == channel) else {
-            unreachable!("a subscription stays until its home shard has answered");
-        };
-        let abandoned = entry.subscriptions[at].stage == Stage::Abandoned;
-        let (flags, subscribed) = match result {
-            Ok(subscribed) if !abandoned => (entry.subscriptions[at].flags, subscribed),
-            Ok(_) => {
-                entry.subscriptions.swap_remove(at);
-                self.subscriptions -= 1;
-                self.sessions[session as usize].abandoned -= 1;
-                self.leave_home(channel, client, now);
-                return true;
-            }
-            Err(error) => {
-                entry.subscriptions.swap_remove(at);
-                entry.abandoned -= u16::from(abandoned);
-                self.subscriptions -= 1;
-                if id != 0 {
-                    return self.refuse(session, id, error, now);
-                }
-                if matches!(self.sessions[session as usize].state, State::Connecting(_)) {
-                    self.close(session, Disconnect::SERVER_ERROR, now);
-                    return false;
-                }
-                return true;
-            }
-        };
         let subscriber = Subscriber { conn: entry.conn, session, format: entry.format, flags };
-        let (room, place) = self.audience.join(&channel, subscriber, subscribed.position.offset);
-        self.sessions[session as usize].subscriptions[at].stage = Stage::Live { room, place };
+        let (room, place) = self.audience.join(&channel, subscriber, offset);
+        let stage = std::mem::replace(&mut entry.subscriptions[at].stage, Stage::Live { room, place });
         if subscribed.expiry.expires {
-            self.resumed.push(session);
+            self.wake(session);
         }
         if id != 0 {
             self.reply(session, id, ReplyBody::Subscribe(&subscribed));
         } else if flags.has(Flags::HELD) {
-            self.planned_subscribed(session, channel, *subscribed, now);
+            self.planned_subscribed(session, channel, subscribed, now);
+            return;
         } else {
             self.push(session, &Push::Subscribe { channel: &channel, subscribed: &subscribed });
             for publication in &subscribed.publications {
                 self.push(session, &Push::Publication { channel: &channel, publication });
             }
+        }
+        if let Stage::Ending(reason) = stage {
+            self.unsubscribe(session, &channel, *reason, now);
+        }
+    }
+
+    /// The home shard would not have the session. False when the session has ended.
+    fn subscribe_failed(&mut self, session: u32, id: u32, channel: &str, error: Error, now: Now) -> bool {
+        let entry = &mut self.sessions[session as usize];
+        entry.subscriptions.retain(|subscription| &*subscription.channel != channel);
+        if id != 0 {
+            return self.refuse(session, id, error, now);
+        }
+        if matches!(entry.state, State::Connecting(_)) {
+            self.close(session, Disconnect::SERVER_ERROR, now);
+            return false;
         }
         true
     }

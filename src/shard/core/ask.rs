@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Core;
-use crate::hub::{Join, NewPublication};
+use crate::hub::{FanOut, Join, NewPublication};
 use crate::protocol::codes::Error;
 use crate::protocol::word::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Subscribed};
 use crate::session::{Ask, Flags, Terms};
@@ -28,8 +28,7 @@ impl Core {
     fn answer_at_home(&mut self, ask: Ask<'_>, now: Now) -> Answer {
         match ask {
             Ask::Publish { channel, data, info } => {
-                let message = client_message(data.to_payload(), info);
-                Answer::Published(self.publish_at_home(&channel, message, None, now).map(|_| ()))
+                Answer::Published(self.publish_for_client(&channel, data.to_payload(), info, now))
             }
             Ask::Subscribe(channel, terms) => self.subscribe_at_home(channel, &terms, self.me, now),
             Ask::History { channel, filter, max } => {
@@ -43,8 +42,7 @@ impl Core {
     fn letter(&self, asker: Asker, ask: Ask<'_>) -> Letter {
         match ask {
             Ask::Publish { channel, data, info } => {
-                let message = Box::new(client_message(data.to_payload(), info));
-                Letter::Publish { asker, channel: self.shared_name(&channel), message }
+                Letter::Publish { asker, channel: self.shared_name(&channel), data: data.to_payload(), info }
             }
             Ask::Subscribe(channel, terms) => Letter::Subscribe { asker, channel, terms: Box::new(terms) },
             Ask::History { channel, filter, max } => {
@@ -63,6 +61,18 @@ impl Core {
         }
     }
 
+    /// As [`Core::publish_at_home`], for a client.
+    pub(super) fn publish_for_client(
+        &mut self,
+        channel: &str,
+        data: Payload,
+        info: Arc<ClientInfo>,
+        now: Now,
+    ) -> Result<(), Error> {
+        let message = NewPublication { data, info: Some(info), tags: None, skip_history: false, idempotency_key: None };
+        self.publish_at_home(channel, message, None, now).map(|_| ())
+    }
+
     /// Puts a message into its place and sends it to every shard with subscribers.
     ///
     /// # Errors
@@ -75,18 +85,17 @@ impl Core {
         now: Now,
     ) -> Result<Position, Error> {
         let options = self.access.resolve(channel)?.hub_options(&self.config.channel);
-        let name = self.shared_name(channel);
-        let published = self.hub.publish(&name, message, options, now);
+        let published = self.hub.publish(channel, message, options, now);
         self.metrics.publishes.add(1);
-        if let Some((publication, shards)) = published.fan_out {
+        if let Some(FanOut { channel, publication, shards }) = published.fan_out {
             for shard in shards.iter() {
                 if shard != self.me {
-                    let (channel, publication) = (name.clone(), publication.clone());
+                    let (channel, publication) = (channel.clone(), publication.clone());
                     self.letters.push((shard, Letter::Publication { channel, publication, exclude }));
                 }
             }
             if shards.contains(self.me) {
-                self.deliver(&name, &publication, exclude, now);
+                self.deliver(&channel, &publication, exclude, now);
             }
         }
         Ok(published.position)
@@ -100,13 +109,13 @@ impl Core {
     }
 
     fn join_at_home(&mut self, channel: &Arc<str>, terms: &Terms, shard: u16, now: Now) -> Result<Subscribed, Error> {
-        let mut options = self.access.resolve(channel)?.hub_options(&self.config.channel);
-        options.presence = terms.presence;
+        let options = self.access.resolve(channel)?.hub_options(&self.config.channel);
         let join = Join {
             channel,
             shard,
             info: &terms.info,
             announce: terms.announce,
+            presence: terms.presence,
             recover: terms.recover.as_ref(),
             mode: terms.mode,
             recovery_limit: terms.recovery_max,
@@ -139,10 +148,11 @@ impl Core {
         max: usize,
         now: Now,
     ) -> Result<HistoryPage, Error> {
-        let options = self.access.resolve(channel)?.hub_options(&self.config.channel);
-        if options.history_size == 0 || options.history_ttl_ms == 0 {
+        let resolved = self.access.resolve(channel)?;
+        if !resolved.has_history() {
             return Err(Error::NOT_AVAILABLE);
         }
+        let options = resolved.hub_options(&self.config.channel);
         self.hub.history(channel, filter, max, options, now)
     }
 }
@@ -153,8 +163,4 @@ fn channel_of<'a>(ask: &'a Ask<'_>) -> &'a str {
         Ask::Presence(channel) | Ask::PresenceStats(channel) => channel,
         Ask::Subscribe(channel, _) => channel,
     }
-}
-
-fn client_message(data: Payload, info: Arc<ClientInfo>) -> NewPublication {
-    NewPublication { data, info: Some(info), tags: None, skip_history: false, idempotency_key: None }
 }

@@ -39,14 +39,20 @@ pub struct Room {
 /// All rooms of one shard.
 #[derive(Debug, Default)]
 pub struct Audience {
+    subscribers: usize,
     rooms: Slab<Room>,
     by_channel: HashMap<Arc<str>, u32, foldhash::fast::RandomState>,
 }
 
 impl Audience {
     /// Channels with subscribers here.
-    pub fn len(&self) -> usize {
+    pub fn rooms(&self) -> usize {
         self.rooms.len()
+    }
+
+    /// Subscribers of all rooms together.
+    pub fn subscribers(&self) -> usize {
+        self.subscribers
     }
 
     /// The number of a channel's room.
@@ -64,8 +70,8 @@ impl Audience {
         &mut self.rooms[room as usize]
     }
 
-    /// Adds a subscriber whose stream stands at `offset`; returns its room and place.
-    pub fn join(&mut self, channel: &Arc<str>, subscriber: Subscriber, offset: u64) -> (u32, u32) {
+    /// Adds a subscriber, who knows where the stream stands if it is positioned; returns its room and place.
+    pub fn join(&mut self, channel: &Arc<str>, subscriber: Subscriber, offset: Option<u64>) -> (u32, u32) {
         let room = match self.by_channel.get(channel) {
             Some(room) => *room,
             None => {
@@ -75,14 +81,16 @@ impl Audience {
                 number
             }
         };
+        self.subscribers += 1;
         let entry = self.room_mut(room);
-        entry.offset = offset;
+        entry.offset = offset.unwrap_or(entry.offset);
         entry.subscribers.push(subscriber);
         (room, entry.subscribers.len() as u32 - 1)
     }
 
     /// Removes a subscriber. Returns the one that took its place, if any: its subscription must be told.
     pub fn leave(&mut self, room: u32, place: u32) -> Option<Subscriber> {
+        self.subscribers -= 1;
         let entry = &mut self.rooms[room as usize];
         entry.subscribers.swap_remove(place as usize);
         if entry.subscribers.is_empty() {

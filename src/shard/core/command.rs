@@ -4,8 +4,8 @@ use super::Core;
 use crate::control::order::{Errand, TokenKind};
 use crate::protocol::centrifuge;
 use crate::protocol::codes::{Disconnect, Error};
-use crate::protocol::word::{ReplyBody, Verb};
-use crate::session::Step;
+use crate::protocol::word::ReplyBody;
+use crate::session::{Awaits, State, Step};
 use crate::time::Now;
 
 /// What became of a frame.
@@ -20,39 +20,11 @@ pub enum Input {
 }
 
 impl Core {
-    /// Takes the payload of one frame: one or more commands in the session's encoding.
+    /// Takes the payload of one frame: one or more commands in the session's encoding. A paused session must
+    /// not be given any.
     pub fn input(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
-        debug_assert!(!self.sessions[session as usize].is_paused(), "paused sessions get no frames");
         self.metrics.bytes_in.add(frame.len() as u64);
-        let format = self.sessions[session as usize].format;
-        let mut commands = centrifuge::decode(format, frame);
-        loop {
-            let start = commands.offset();
-            let Some(command) = commands.next() else { return Input::Ready };
-            let Ok(command) = command else {
-                self.close(session, Disconnect::BAD_REQUEST, now);
-                return Input::Ended;
-            };
-            self.metrics.commands.add(1);
-            let id = command.id;
-            let pong = matches!(command.verb, Verb::Pong);
-            let step = self.with_session(session, now, |session, context| session.handle(command, context));
-            self.sessions[session as usize].keys_are_fresh = false;
-            if !pong {
-                let again = matches!(step, Step::Verify { .. });
-                if !self.carry_out(session, id, step, now) {
-                    return Input::Ended;
-                }
-                if self.sessions[session as usize].is_paused() {
-                    let from = if again { start } else { commands.offset() };
-                    let rest = &frame[from..];
-                    if !rest.is_empty() {
-                        self.sessions[session as usize].deferred = Some(Box::new(rest.to_vec()));
-                    }
-                    return Input::Paused;
-                }
-            }
-        }
+        self.commands(session, frame, now)
     }
 
     /// Goes on with a session that was paused: the commands that were held back, if any.
@@ -62,8 +34,36 @@ impl Core {
             return Input::Paused;
         }
         match entry.deferred.take() {
-            Some(deferred) => self.input(session, &deferred, now),
+            Some(deferred) => self.commands(session, &deferred, now),
             None => Input::Ready,
+        }
+    }
+
+    fn commands(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
+        assert!(!self.sessions[session as usize].is_paused(), "paused sessions get no frames");
+        let format = self.sessions[session as usize].format;
+        let mut commands = centrifuge::decode(format, frame);
+        loop {
+            let start = commands.offset();
+            let Some(command) = commands.next() else { return Input::Ready };
+            let Ok(command) = command else {
+                self.close(session, Disconnect::BAD_REQUEST, now);
+                return Input::Ended;
+            };
+            let id = command.id;
+            let step = self.with_session(session, now, |session, context| session.handle(command, context));
+            self.sessions[session as usize].keys_are_fresh = false;
+            let again = matches!(step, Step::Verify { .. } | Step::Later);
+            self.metrics.commands.add(u64::from(!again));
+            if !self.carry_out(session, id, step, now) {
+                return Input::Ended;
+            }
+            let entry = &mut self.sessions[session as usize];
+            if entry.is_paused() {
+                let rest = &frame[if again { start } else { commands.offset() }..];
+                entry.deferred = (!rest.is_empty()).then(|| Box::new(rest.to_vec()));
+                return Input::Paused;
+            }
         }
     }
 
@@ -71,6 +71,7 @@ impl Core {
     fn carry_out(&mut self, session: u32, id: u32, step: Step<'_>, now: Now) -> bool {
         match step {
             Step::Done => {}
+            Step::Later => self.sessions[session as usize].awaits = Awaits::Answer,
             Step::Refuse(error) => return self.refuse(session, id, error, now),
             Step::Close(disconnect) => {
                 self.close(session, disconnect, now);
@@ -85,12 +86,16 @@ impl Core {
                 self.leave(session, &channel, now);
                 self.reply(session, id, ReplyBody::Unsubscribe);
             }
-            Step::Verify { token, kind } => self.verify(session, token, kind),
+            Step::Verify { token, kind } => self.verify(session, token, kind, now),
             Step::Connect(identity) => return self.enrol(session, *identity, now),
             Step::Refreshed(refreshed) => {
                 self.reply(session, id, ReplyBody::Refresh(&refreshed));
+                self.wake(session);
             }
-            Step::SubRefreshed(expiry) => self.reply(session, id, ReplyBody::SubRefresh(expiry)),
+            Step::SubRefreshed(expiry) => {
+                self.reply(session, id, ReplyBody::SubRefresh(expiry));
+                self.wake(session);
+            }
         }
         true
     }
@@ -106,23 +111,25 @@ impl Core {
         true
     }
 
-    fn verify(&mut self, session: u32, token: Box<str>, kind: TokenKind) {
+    fn verify(&mut self, session: u32, token: Box<str>, kind: TokenKind, now: Now) {
         let entry = &mut self.sessions[session as usize];
-        entry.awaits_keys = true;
-        self.awaiting_keys += 1;
+        entry.awaits = Awaits::Keys;
+        if matches!(entry.state, State::Fresh) {
+            // The client has done its part in time; what is left is the key server's.
+            entry.heartbeat.expect_connect(now.mono_ms, self.config.client.stale_close_delay.as_millis());
+        }
         let ticket = u64::from(entry.generation) << 32 | u64::from(session);
         self.errands.push(Errand::Verify { shard: self.me, ticket, token, kind });
     }
 
     /// The control plane has fetched the key set for a token of this session.
     pub(super) fn keys_fetched(&mut self, ticket: u64) {
-        self.awaiting_keys -= 1;
         let session = ticket as u32;
         let Some(entry) = self.sessions.get_mut(session as usize) else { return };
-        if entry.generation == (ticket >> 32) as u32 && entry.awaits_keys {
-            entry.awaits_keys = false;
+        if entry.generation == (ticket >> 32) as u32 && entry.awaits == Awaits::Keys {
+            entry.awaits = Awaits::Nothing;
             entry.keys_are_fresh = true;
-            self.resumed.push(session);
+            self.wake(session);
         }
     }
 }

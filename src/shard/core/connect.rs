@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Core;
 use crate::protocol::codes::Disconnect;
 use crate::protocol::word::{Connected, Push, ReplyBody, Subscribed};
-use crate::session::{Ask, Connecting, Flags, Heartbeat, Identity, Stage, State};
+use crate::session::{Ask, Connecting, Flags, Heartbeat, Held, Identity, Stage, State};
 use crate::shard::letter::Letter;
 use crate::time::Now;
 
@@ -21,7 +21,6 @@ impl Core {
         if !user.is_empty() {
             self.users.entry(user.clone()).or_default().push(session);
         }
-        self.subscriptions += asks.len();
         if limit == 0 {
             return self.ask_planned(session, asks, now);
         }
@@ -35,6 +34,7 @@ impl Core {
         } else {
             let asker = self.asker(session, id);
             self.connecting(session).pending += 1;
+            self.sessions[session as usize].asks_in_flight += 1;
             self.letters.push((home, Letter::Enrol { asker, user, limit }));
         }
         self.ask_planned(session, asks, now)
@@ -59,14 +59,15 @@ impl Core {
         }
     }
 
-    /// The user's home shard has answered.
-    pub(super) fn enrolled(&mut self, session: u32, admitted: bool, now: Now) {
+    /// The user's home shard has answered. False when the session has ended.
+    pub(super) fn enrolled(&mut self, session: u32, admitted: bool, now: Now) -> bool {
         if !admitted {
             self.close(session, Disconnect::CONNECTION_LIMIT, now);
-            return;
+            return false;
         }
         self.sessions[session as usize].enrolled = true;
         self.connect_answered(session, now);
+        true
     }
 
     /// A planned subscription has begun.
@@ -106,10 +107,15 @@ impl Core {
         self.reply(session, connecting.id, ReplyBody::Connect(&connected));
         self.metrics.connects.add(1);
         self.release(session);
-        for (channel, publication) in &connecting.held {
-            self.push(session, &Push::Publication { channel, publication });
+        for (channel, held) in &connecting.held {
+            let push = match held {
+                Held::Publication(publication) => Push::Publication { channel, publication },
+                Held::Join(info) => Push::Join { channel, info },
+                Held::Leave(info) => Push::Leave { channel, info },
+            };
+            self.push(session, &push);
         }
-        self.resumed.push(session);
+        self.wake(session);
     }
 
     /// From now on publications reach the session as they come.

@@ -7,7 +7,7 @@ use crate::outbox::{Frame, Tag};
 use crate::protocol::centrifuge::format::Format;
 use crate::protocol::codes::{Disconnect, Unsubscribe};
 use crate::protocol::word::{ClientId, ClientInfo, Publication, Push};
-use crate::session::{Flags, State};
+use crate::session::{Flags, Held, State};
 use crate::time::Now;
 
 /// A push encoded once per format that has a subscriber.
@@ -30,7 +30,7 @@ impl Core {
             room.offset = publication.offset;
             if publication.offset != expected {
                 self.gap(number, now);
-                // Who stayed is not positioned; who was is gone, and so may the room be.
+                // Who stayed is not positioned. The room may be gone with those who were.
                 if self.audience.find(channel) != Some(number) {
                     return;
                 }
@@ -38,11 +38,11 @@ impl Core {
         }
         let push = Push::Publication { channel, publication };
         let mut frames = Frames::default();
-        let mut held = false;
+        let mut any_held = false;
         let room = self.audience.room(number);
         for subscriber in &room.subscribers {
             if subscriber.flags.has(Flags::HELD) {
-                held = true;
+                any_held = true;
                 continue;
             }
             if let Some(client) = exclude
@@ -57,16 +57,16 @@ impl Core {
             self.outbox.attach(subscriber.conn, frame, tag);
         }
         self.metrics.deliveries.add(room.subscribers.len() as u64);
-        if held {
-            self.hold(number, publication, exclude, now);
+        if any_held {
+            self.hold(number, &Held::Publication(publication.clone()), Flags::HELD, exclude, now);
         }
     }
 
-    /// Keeps a publication for sessions whose connect reply is not out yet.
-    fn hold(&mut self, room: u32, publication: &Arc<Publication>, exclude: Option<ClientId>, now: Now) {
+    /// Keeps a push for subscribers with these flags whose connect reply is not out yet.
+    fn hold(&mut self, room: u32, held: &Held, flags: Flags, exclude: Option<ClientId>, now: Now) {
         let room = self.audience.room(room);
         let mut overfull = Vec::new();
-        for subscriber in room.subscribers.iter().filter(|subscriber| subscriber.flags.has(Flags::HELD)) {
+        for subscriber in room.subscribers.iter().filter(|subscriber| subscriber.flags.has(flags)) {
             let session = &mut self.sessions[subscriber.session as usize];
             if exclude == Some(session.info.client) {
                 continue;
@@ -74,10 +74,10 @@ impl Core {
             let State::Connecting(connecting) = &mut session.state else {
                 unreachable!("only a connecting session's subscriptions are held");
             };
-            if connecting.held.len() >= crate::limits::HELD_PUBLICATIONS_MAX {
+            if connecting.held.len() >= crate::limits::HELD_PUSHES_MAX {
                 overfull.push(subscriber.session);
             } else {
-                connecting.held.push((room.channel.clone(), publication.clone()));
+                connecting.held.push((room.channel.clone(), held.clone()));
             }
         }
         for session in overfull {
@@ -87,7 +87,7 @@ impl Core {
 
     /// A publication is missing in a room. Who counts on seeing all is told: a client's subscription ends
     /// with 2500 (it resubscribes and recovers), a server-side one ends the connection with 3010.
-    fn gap(&mut self, room: u32, now: Now) {
+    pub(super) fn gap(&mut self, room: u32, now: Now) {
         let room = self.audience.room(room);
         let channel = room.channel.clone();
         let positioned: Vec<(u32, Flags)> = room
@@ -100,27 +100,35 @@ impl Core {
             if flags.has(Flags::SERVER_SIDE) {
                 self.close(session, Disconnect::INSUFFICIENT_STATE, now);
             } else {
-                self.leave(session, &channel, now);
-                self.push(session, &Push::Unsubscribe { channel: &channel, reason: Unsubscribe::INSUFFICIENT });
+                self.unsubscribe(session, &channel, Unsubscribe::INSUFFICIENT, now);
             }
         }
     }
 
     /// Tells a room who came or left.
-    pub(super) fn deliver_announcement(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, joined: bool) {
+    pub(super) fn deliver_announcement(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, joined: bool, now: Now) {
         let Some(number) = self.audience.find(channel) else { return };
         let push = match joined {
             true => Push::Join { channel, info },
             false => Push::Leave { channel, info },
         };
         let mut frames = Frames::default();
+        let mut any_held = false;
         for subscriber in &self.audience.room(number).subscribers {
-            if !subscriber.flags.has(Flags::JOIN_LEAVE) || subscriber.flags.has(Flags::HELD) {
+            if !subscriber.flags.has(Flags::JOIN_LEAVE) {
+                continue;
+            }
+            if subscriber.flags.has(Flags::HELD) {
+                any_held = true;
                 continue;
             }
             let frame = *frames.0[subscriber.format.index()]
                 .get_or_insert_with(|| self.outbox.encode(subscriber.format, &push));
             self.outbox.attach(subscriber.conn, frame, Tag::KEEP);
+        }
+        if any_held {
+            let held = if joined { Held::Join(info.clone()) } else { Held::Leave(info.clone()) };
+            self.hold(number, &held, Flags::HELD.with(Flags::JOIN_LEAVE, true), None, now);
         }
     }
 }

@@ -10,14 +10,14 @@ impl Core {
     /// Takes one letter of shard `from`. Letters of one shard must come in the order of sending.
     pub fn letter_arrived(&mut self, from: u16, letter: Letter, now: Now) {
         match letter {
-            Letter::Publish { asker, channel, message } => {
-                let result = self.publish_at_home(&channel, *message, None, now).map(|_| ());
+            Letter::Publish { asker, channel, data, info } => {
+                let result = self.publish_for_client(&channel, data, info, now);
                 self.answer(from, asker, Answer::Published(result));
             }
             Letter::Subscribe { asker, channel, terms } => {
                 let answer = self.subscribe_at_home(channel, &terms, from, now);
                 self.answer(from, asker, answer);
-                self.announce();
+                self.announce(now);
             }
             Letter::Leave { channel, client } => self.leave_at_home(channel, client, from, now),
             Letter::History { asker, channel, filter } => {
@@ -38,7 +38,7 @@ impl Core {
             Letter::Publication { channel, publication, exclude } => {
                 self.deliver(&channel, &publication, exclude, now);
             }
-            Letter::Announce { channel, info, joined } => self.deliver_announcement(&channel, &info, joined),
+            Letter::Announce { channel, info, joined } => self.deliver_announcement(&channel, &info, joined, now),
         }
     }
 

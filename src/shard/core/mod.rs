@@ -84,12 +84,12 @@ pub struct Core {
     node: Arc<str>,
     sessions: Slab<Session>,
     generation: u32,
-    subscriptions: usize,
     users: HashMap<Arc<str>, SmallVec<[u32; 2]>>,
     audience: Audience,
     hub: Hub,
     roster: Roster,
-    awaiting_keys: usize,
+    /// Where [`Core::farewell`] goes on.
+    farewell_at: usize,
     /// Joins to tell once the answers that they belong to are out.
     announcements: Vec<(Arc<str>, Arc<ClientInfo>, ShardSet)>,
     /// Output: bytes per conn.
@@ -98,7 +98,8 @@ pub struct Core {
     pub letters: Vec<(u16, Letter)>,
     /// Output: conns to close. Their sessions have ended already.
     pub closings: Vec<Closing>,
-    /// Output: sessions that were paused and are ready for more; call [`Core::resume`].
+    /// Output: sessions that were paused and are ready for more, or whose deadlines have moved. Call
+    /// [`Core::resume`], then [`Core::next_due_ms`] unless that says that the session has ended.
     pub resumed: Vec<u32>,
     /// Output: what the control plane is asked.
     pub errands: Vec<Errand>,
@@ -121,12 +122,11 @@ impl Core {
             node: Arc::from(format!("{}#{me}", config.name)),
             sessions: Slab::new(),
             generation: 0,
-            subscriptions: 0,
             users: HashMap::new(),
             audience: Audience::default(),
             hub: Hub::new(secret ^ u64::from(me)),
             roster: Roster::default(),
-            awaiting_keys: 0,
+            farewell_at: 0,
             announcements: Vec::new(),
             outbox: Outbox::new(config.client.queue_max_size),
             letters: Vec::new(),
@@ -162,7 +162,7 @@ impl Core {
     pub fn report(&self) {
         let metrics = &self.metrics;
         metrics.sessions.set(self.sessions.len() as u64);
-        metrics.subscriptions.set(self.subscriptions as u64);
+        metrics.subscriptions.set(self.audience.subscribers() as u64);
         metrics.channels.set(self.hub.len() as u64);
         metrics.outbox_bytes.set(self.outbox.backlog_bytes() as u64);
     }
@@ -177,8 +177,18 @@ impl Core {
         (session.generation == asker.generation).then_some(asker.session)
     }
 
+    /// Has the caller look at a session again.
+    fn wake(&mut self, session: u32) {
+        if self.resumed.last() != Some(&session) {
+            self.resumed.push(session);
+        }
+    }
+
     fn reply(&mut self, session: u32, id: u32, body: ReplyBody<'_>) {
-        let session = &self.sessions[session as usize];
+        let session = &mut self.sessions[session as usize];
+        if !matches!(body, ReplyBody::Error(_)) {
+            session.count_success();
+        }
         self.outbox.reply(session.conn, session.format, &Reply { id, body });
         self.metrics.messages_out.add(1);
     }

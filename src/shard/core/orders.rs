@@ -27,12 +27,11 @@ impl Core {
                 drop(answer.send(stats));
             }
             Order::History { channel, filter, answer } => {
-                let max = self.config.client.history_max_publication_limit;
-                drop(answer.send(self.history_at_home(&channel, &filter, max, now)));
+                drop(answer.send(self.history_at_home(&channel, &filter, usize::MAX, now)));
             }
             Order::HistoryRemove { channel, answer } => {
                 let known = self.access.resolve(&channel).map(|_| ());
-                self.hub.history_remove(&channel, now);
+                self.hub.history_remove(&channel);
                 drop(answer.send(known));
             }
             Order::Channels { pattern, answer } => drop(answer.send(Ok(self.hub.channels(&pattern)))),
@@ -102,7 +101,6 @@ impl Core {
             });
             // Who is subscribed already, or cannot be, stays as it is.
             let Ok(terms) = terms else { continue };
-            self.subscriptions += 1;
             self.ask(session, 0, Ask::Subscribe(subscribe.channel.clone(), terms), now);
         }
         Ok(())
@@ -122,8 +120,7 @@ impl Core {
                 .map(|subscription| subscription.channel.clone())
                 .collect();
             for channel in channels {
-                self.leave(session, &channel, now);
-                self.push(session, &Push::Unsubscribe { channel: &channel, reason: reason.clone() });
+                self.unsubscribe(session, &channel, reason.clone(), now);
             }
         }
     }
@@ -149,7 +146,7 @@ impl Core {
             entry.expire_at_unix_s = expire_at_unix_s;
             let expiry: Expiry = entry.expiry(now.unix_s());
             self.push(session, &Push::Refresh(expiry));
-            self.resumed.push(session);
+            self.wake(session);
         }
     }
 
@@ -174,7 +171,7 @@ impl Core {
         ShardInfo {
             num_clients: count(self.sessions.iter().filter(|(_, session)| session.is_connected()).count()),
             num_users: count(self.users.len()),
-            num_subs: count(self.subscriptions),
+            num_subs: count(self.audience.subscribers()),
             num_channels: self.hub.active(),
         }
     }

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::limits::SWEEP_BUDGET;
 use crate::protocol::codes::{Disconnect, Unsubscribe};
 use crate::protocol::word::Push;
-use crate::session::{HeartbeatEvent, Overdue, Rhythm, State};
+use crate::session::{Awaits, HeartbeatEvent, Overdue, Rhythm, State};
 use crate::time::Now;
 
 /// The configured heartbeat.
@@ -22,18 +22,20 @@ impl Core {
     /// `None` when it has ended.
     pub fn timer(&mut self, session: u32, now: Now) -> Option<u64> {
         let entry = &mut self.sessions[session as usize];
-        match entry.state {
-            State::Fresh if entry.awaits_keys => {}
-            State::Fresh if entry.heartbeat.is_stale(now.mono_ms) => {
-                self.close(session, Disconnect::STALE, now);
-                return None;
-            }
-            State::Fresh | State::Connecting(_) => {}
+        let overdue = match entry.state {
             State::Connected => {
                 if !self.heartbeat(session, now) || !self.expire(session, now) {
                     return None;
                 }
+                None
             }
+            _ if !entry.heartbeat.is_stale(now.mono_ms) => None,
+            State::Fresh if entry.awaits == Awaits::Nothing => Some(Disconnect::STALE),
+            State::Fresh | State::Connecting(_) => Some(Disconnect::SERVER_ERROR),
+        };
+        if let Some(disconnect) = overdue {
+            self.close(session, disconnect, now);
+            return None;
         }
         Some(self.next_due_ms(session, now))
     }
@@ -68,8 +70,7 @@ impl Core {
                     return false;
                 }
                 Overdue::Subscription(channel) => {
-                    self.leave(session, &channel, now);
-                    self.push(session, &Push::Unsubscribe { channel: &channel, reason: Unsubscribe::EXPIRED });
+                    self.unsubscribe(session, &channel, Unsubscribe::EXPIRED, now);
                 }
             }
         }

@@ -1,0 +1,66 @@
+//! Who may publish, read history, see presence: for each, a namespace names three groups.
+
+use super::step::Step;
+use super::{Context, Session};
+use crate::config::ChannelOptions;
+use crate::protocol::codes::Error;
+
+/// Who may, as a namespace states it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Permission {
+    client: bool,
+    subscriber: bool,
+    anonymous: bool,
+}
+
+impl Permission {
+    /// `allow_publish_for_…`
+    pub(super) fn publish(options: &ChannelOptions) -> Self {
+        Self {
+            client: options.allow_publish_for_client,
+            subscriber: options.allow_publish_for_subscriber,
+            anonymous: options.allow_publish_for_anonymous,
+        }
+    }
+
+    /// `allow_history_for_…`
+    pub(super) fn history(options: &ChannelOptions) -> Self {
+        Self {
+            client: options.allow_history_for_client,
+            subscriber: options.allow_history_for_subscriber,
+            anonymous: options.allow_history_for_anonymous,
+        }
+    }
+
+    /// `allow_presence_for_…`
+    pub(super) fn presence(options: &ChannelOptions) -> Self {
+        Self {
+            client: options.allow_presence_for_client,
+            subscriber: options.allow_presence_for_subscriber,
+            anonymous: options.allow_presence_for_anonymous,
+        }
+    }
+}
+
+impl Session {
+    /// Whether the session has a permission, in a channel that it is subscribed to or not.
+    pub(super) fn may(&self, permission: Permission, subscribed: bool, context: Context<'_>) -> bool {
+        let known = !self.user().is_empty();
+        context.config.client.insecure
+            || ((permission.client || (permission.subscriber && subscribed)) && (known || permission.anonymous))
+    }
+
+    /// What is to be done instead when the session lacks a permission.
+    pub(super) fn refusal(&self, channel: &str, permission: Permission, context: Context<'_>) -> Option<Step<'static>> {
+        if self.may(permission, false, context) {
+            return None;
+        }
+        match self.subscription(channel) {
+            Some(subscription) if self.may(permission, true, context) => {
+                // Commands take effect in the order in which they were sent.
+                (!subscription.is_live()).then_some(Step::Later)
+            }
+            _ => Some(Step::Refuse(Error::PERMISSION_DENIED)),
+        }
+    }
+}
