@@ -78,10 +78,7 @@ impl Core {
                 return false;
             }
             Step::Pinged => self.reply(session, id, ReplyBody::Ping),
-            Step::Ask(ask) => {
-                self.subscriptions += usize::from(matches!(ask, crate::session::Ask::Subscribe(..)));
-                return self.ask(session, id, ask, now);
-            }
+            Step::Ask(ask) => return self.ask(session, id, ask, now),
             Step::Unsubscribe(channel) => {
                 self.leave(session, &channel, now);
                 self.reply(session, id, ReplyBody::Unsubscribe);

@@ -111,14 +111,6 @@ impl Core {
         }
     }
 
-    /// Tells up to `count` clients to come back to another node, connected or not.
-    pub fn farewell(&mut self, count: usize, now: Now) {
-        let leaving: Vec<u32> = self.sessions.iter().take(count).map(|(session, _)| session as u32).collect();
-        for session in leaving {
-            self.close(session, Disconnect::SHUTDOWN, now);
-        }
-    }
-
     fn forget_user(&mut self, entry: &Session, session: u32) {
         let Some(sessions) = self.users.get_mut(entry.user()) else { return };
         let at = sessions.iter().position(|other| *other == session).expect("a user's sessions are listed");
