@@ -45,6 +45,7 @@ impl Default for ChannelConfig {
 
 /// A namespace: a name and the options of its channels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Namespace {
     /// The part of a channel's name before the boundary.
     pub name: String,

@@ -1,15 +1,13 @@
-//! File, then environment, then a look at every key: an unknown one is refused with the nearest right name.
+//! From file and environment to a configuration that holds its rules.
 
 use std::fmt;
 use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{Config, Namespace};
-
-/// How environment variables begin that override a key. Sections are joined by two underscores:
-/// `RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY`.
-pub const ENV_PREFIX: &str = "RINGPOST_";
+use super::environment::override_from;
+use super::keys::{Origins, check_keys};
+use super::{Config, ENV_PREFIX};
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +20,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the configuration cannot be used:")?;
         for problem in &self.problems {
-            write!(formatter, "\n  - {problem}")?;
+            write!(formatter, "\n  - {}", problem.trim_end().replace('\n', "\n    "))?;
         }
         Ok(())
     }
@@ -33,6 +31,12 @@ impl std::error::Error for ConfigError {}
 impl From<String> for ConfigError {
     fn from(problem: String) -> Self {
         Self { problems: vec![problem] }
+    }
+}
+
+impl From<toml::de::Error> for ConfigError {
+    fn from(error: toml::de::Error) -> Self {
+        Self::from(error.to_string())
     }
 }
 
@@ -63,20 +67,18 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
         dev: bool,
     ) -> Result<Self, ConfigError> {
-        let mut given: Table = text.parse().map_err(|error| ConfigError::from(format!("{error}")))?;
+        let mut given: Table = text.parse()?;
+        let mut origins = Origins::of_file(text)?;
         let defaults = if dev { Self::dev() } else { Self::default() };
         let known = Table::try_from(&defaults).expect("the configuration is a table");
-        let mut problems = Vec::new();
-        override_from(environment, &known, &mut given, &mut problems);
-        check_keys(&given, &known, "", text, &mut problems);
+        let mut problems = override_from(environment, &known, &mut given, &mut origins);
+        problems.extend(check_keys(&given, &known, &origins));
         if !problems.is_empty() {
             return Err(ConfigError { problems });
         }
         let mut merged = known;
         merge(&mut merged, given);
-        let mut config: Self = merged
-            .try_into()
-            .map_err(|error: toml::de::Error| ConfigError::from(error.to_string().trim().to_string()))?;
+        let mut config: Self = merged.try_into()?;
         if config.name.is_empty() {
             config.name = host_name();
         }
@@ -85,128 +87,23 @@ impl Config {
             problems => Err(ConfigError { problems }),
         }
     }
+
+    /// The variables of this process that [`Config::load`] looks at.
+    pub fn environment() -> impl Iterator<Item = (String, String)> {
+        // Through `vars_os`: `vars` panics at any variable that is no UTF-8, even a stranger's.
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        };
+        std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with(ENV_PREFIX))
+    }
 }
 
 fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Environment variables with the prefix become keys; lists and tables are written in TOML's inline form, lists
-/// of plain words also with commas.
-fn override_from(
-    environment: impl Iterator<Item = (String, String)>,
-    known: &Table,
-    given: &mut Table,
-    problems: &mut Vec<String>,
-) {
-    let mut variables: Vec<_> = environment.filter(|(name, _)| name.starts_with(ENV_PREFIX)).collect();
-    variables.sort();
-    for (name, text) in variables {
-        let path: Vec<String> = name[ENV_PREFIX.len()..].split("__").map(str::to_lowercase).collect();
-        let Some(default) = find(known, &path) else {
-            problems.push(format!("the environment variable {name} names no key{}", nearest_path(known, &path)));
-            continue;
-        };
-        match value(&text, default) {
-            Ok(value) => insert(given, &path, value),
-            Err(expected) => {
-                problems.push(format!("the environment variable {name} must be {expected}, not \"{text}\""))
-            }
-        }
-    }
-}
-
-fn find<'a>(table: &'a Table, path: &[String]) -> Option<&'a Value> {
-    let (first, rest) = path.split_first()?;
-    let value = table.get(first)?;
-    if rest.is_empty() { Some(value) } else { find(value.as_table()?, rest) }
-}
-
-fn insert(table: &mut Table, path: &[String], value: Value) {
-    let (first, rest) = path.split_first().expect("paths are not empty");
-    if rest.is_empty() {
-        table.insert(first.clone(), value);
-        return;
-    }
-    let inner = table.entry(first.clone()).or_insert_with(|| Value::Table(Table::new()));
-    if let Value::Table(inner) = inner {
-        insert(inner, rest, value);
-    }
-}
-
-fn value(text: &str, default: &Value) -> Result<Value, &'static str> {
-    let inline = || format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
-    match default {
-        Value::String(_) => Ok(Value::String(text.into())),
-        Value::Integer(_) => text.trim().parse().map(Value::Integer).map_err(|_| "a number"),
-        Value::Boolean(_) => match text.trim() {
-            "true" | "1" => Ok(Value::Boolean(true)),
-            "false" | "0" => Ok(Value::Boolean(false)),
-            _ => Err("true or false"),
-        },
-        Value::Array(_) => match inline() {
-            Some(list @ Value::Array(_)) => Ok(list),
-            _ if text.trim_start().starts_with('[') => Err("a list in TOML, such as [\"a\", \"b\"]"),
-            _ => Ok(Value::Array(text.split(',').map(|word| Value::String(word.trim().into())).collect())),
-        },
-        _ => inline().ok_or("a table in TOML, such as { key = \"value\" }"),
-    }
-}
-
-fn nearest_path(known: &Table, path: &[String]) -> String {
-    let mut table = known;
-    for part in path {
-        match table.get(part) {
-            Some(Value::Table(inner)) => table = inner,
-            Some(_) => return String::new(),
-            None => return nearest(table.keys(), part),
-        }
-    }
-    String::new()
-}
-
-fn nearest<'a>(keys: impl Iterator<Item = &'a String>, wrong: &str) -> String {
-    let by_distance = keys.map(|key| (strsim::damerau_levenshtein(key, wrong), key));
-    match by_distance.min() {
-        Some((distance, key)) if distance <= wrong.len().div_ceil(2) => format!(": did you mean `{key}`?"),
-        _ => String::new(),
-    }
-}
-
-fn check_keys(given: &Table, known: &Table, path: &str, text: &str, problems: &mut Vec<String>) {
-    for (key, value) in given {
-        let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        match (known.get(key), value) {
-            (None, _) => {
-                let line = line_of(text, key).map_or_else(String::new, |line| format!(" (line {line})"));
-                problems.push(format!("unknown key `{here}`{line}{}", nearest(known.keys(), key)));
-            }
-            (Some(Value::Table(known)), Value::Table(given)) => check_keys(given, known, &here, text, problems),
-            (Some(Value::Array(_)), Value::Array(given)) if here == "channel.namespaces" => {
-                let known = Table::try_from(Namespace::default()).expect("a namespace is a table");
-                for (at, namespace) in given.iter().enumerate() {
-                    if let Value::Table(namespace) = namespace {
-                        check_keys(namespace, &known, &format!("{here}[{at}]"), text, problems);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Where a key stands, for the person who looks for it; the first place if there are several.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    text.lines()
-        .position(|line| {
-            let line = line.trim_start().trim_start_matches('[');
-            line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', ']', '.']))
-                || line.trim_end_matches(']').ends_with(&format!(".{key}"))
-        })
-        .map(|at| at + 1)
-}
-
-fn merge(into: &mut Table, from: Table) {
+/// Puts keys over others, section by section.
+pub(super) fn merge(into: &mut Table, from: Table) {
     for (key, value) in from {
         match (into.get_mut(&key), value) {
             (Some(Value::Table(into)), Value::Table(from)) => merge(into, from),
@@ -214,5 +111,74 @@ fn merge(into: &mut Table, from: Table) {
                 into.insert(key, value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, std::iter::empty(), false)
+    }
+
+    fn problems(text: &str) -> Vec<String> {
+        parse(text).expect_err("the configuration is refused").problems
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults_and_the_hosts_name() {
+        let config = parse("").unwrap();
+        assert_eq!(config.name, host_name());
+        assert_eq!(Config { name: String::new(), ..config }, Config::default());
+    }
+
+    #[test]
+    fn keys_of_the_file_replace_defaults_and_leave_their_neighbours() {
+        let config =
+            parse("[client]\nping_interval = \"20s\"\n[client.token]\nhmac_secret_key = \"secret\"\n").unwrap();
+        assert_eq!(config.client.ping_interval.as_millis(), 20_000);
+        assert_eq!(config.client.token.hmac_secret_key, "secret");
+        assert_eq!(config.client.pong_timeout, Config::default().client.pong_timeout);
+    }
+
+    #[test]
+    fn the_file_replaces_keys_of_development_too() {
+        let config = Config::parse("[http_server]\nport = 9000\n", std::iter::empty(), true).unwrap();
+        assert_eq!((config.http_server.port, config.http_server.address.as_str()), (9000, "127.0.0.1"));
+        assert!(config.demo.enabled);
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_refused_with_the_place() {
+        let problems = problems("[client]\nping_interval = \n");
+        assert!(problems[0].contains("line 2"), "{problems:?}");
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_types_are_told_together() {
+        let problems = problems("[client]\nping_intervall = \"20s\"\n[http_server]\nport = \"x\"\n");
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+
+    #[test]
+    fn all_broken_rules_are_told_together() {
+        let problems = problems(
+            "[shards]\ncores = \"9-1\"\n[http_server]\naddress = \"localhost\"\n[client]\nchannel_limit = 0\n\
+             [channel.without_namespace]\nforce_recovery = true\n",
+        );
+        assert_eq!(problems.len(), 4, "{problems:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = Config::load(Some(Path::new("/nowhere/ringpost.toml")), std::iter::empty(), false).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/ringpost.toml cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn an_error_of_several_lines_stays_within_its_item() {
+        let error = ConfigError { problems: vec!["first\nsecond\n".into(), "third".into()] };
+        assert_eq!(error.to_string(), "the configuration cannot be used:\n  - first\n    second\n  - third");
     }
 }

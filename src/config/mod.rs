@@ -9,6 +9,8 @@ mod client;
 mod describe;
 mod dev;
 mod duration;
+mod environment;
+mod keys;
 mod load;
 mod node;
 
@@ -19,11 +21,15 @@ pub use channel::{ChannelConfig, ChannelOptions, ForceRecoveryMode, Namespace, S
 pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
 pub use describe::{default_toml, markdown, schema};
 pub use duration::Duration;
-pub use load::{ConfigError, ENV_PREFIX};
+pub use load::ConfigError;
 pub use node::{
     EndpointConfig, HttpApiConfig, HttpServerConfig, LogConfig, LogFormat, ShardsConfig, ShutdownConfig,
     TcpServerConfig,
 };
+
+/// How environment variables begin that override a key. Sections are joined by two underscores:
+/// `RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY`.
+pub const ENV_PREFIX: &str = "RINGPOST_";
 
 /// The whole configuration of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
