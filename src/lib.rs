@@ -33,6 +33,10 @@ pub mod control;
 
 pub mod node;
 
+pub mod log;
+
+pub mod doctor;
+
 pub mod cli;
 
 /// The version that clients and `--version` are told.

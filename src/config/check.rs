@@ -12,6 +12,7 @@ impl Config {
     pub(super) fn check(&self) -> Vec<String> {
         let mut problems = Vec::new();
         self.check_node(&mut problems);
+        self.check_doors(&mut problems);
         self.check_client(&mut problems);
         self.check_channels(&mut problems);
         problems
@@ -40,19 +41,44 @@ impl Config {
         if let Err(problem) = crate::shard::cores::parse(&shards.cores) {
             rule(false, format!("`shards.cores`: {problem}"));
         }
-        for (key, address) in [("http_server", &self.http_server.address), ("tcp_server", &self.tcp_server.address)] {
+        if let Err(problem) = crate::log::filter(&self.log.level) {
+            rule(false, format!("`log.level`: {problem}"));
+        }
+        rule(
+            self.shutdown.timeout >= self.shutdown.drain_time,
+            "`shutdown.timeout` must not be shorter than `shutdown.drain_time`".into(),
+        );
+    }
+
+    fn check_doors(&self, problems: &mut Vec<String>) {
+        let mut rule = |holds: bool, problem: String| {
+            if !holds {
+                problems.push(problem);
+            }
+        };
+        let (http, tcp) = (&self.http_server, &self.tcp_server);
+        for (key, address) in [("http_server", &http.address), ("tcp_server", &tcp.address)] {
             rule(
                 address.parse::<IpAddr>().is_ok(),
                 format!("`{key}.address` is \"{address}\": it must be an IP address, such as 0.0.0.0"),
             );
         }
         rule(
-            !self.tcp_server.enabled || self.tcp_server.port != self.http_server.port || self.http_server.port == 0,
-            format!("`tcp_server.port` and `http_server.port` are both {}", self.http_server.port),
+            !tcp.enabled || tcp.port != http.port || http.port == 0,
+            format!("`tcp_server.port` and `http_server.port` are both {}", http.port),
         );
         rule(
-            self.http_server.websocket_path.starts_with('/'),
-            "`http_server.websocket_path` must begin with a slash".into(),
+            (1..=limits::BACKLOG_MAX).contains(&http.backlog),
+            format!("`http_server.backlog` is {}: it must be 1 to {}", http.backlog, limits::BACKLOG_MAX),
+        );
+        let path = http.websocket_path.as_str();
+        let taken = ["/api", "/health", "/metrics"];
+        let is_taken = taken.iter().any(|taken| path.strip_prefix(taken).is_some_and(|rest| !rest.starts_with('-')));
+        rule(
+            path.len() > 1 && path.starts_with('/') && !path.contains(['?', '#', ' ']) && !is_taken,
+            format!(
+                "`http_server.websocket_path` is \"{path}\": it must be a path of its own, such as /connection/websocket"
+            ),
         );
     }
 
@@ -83,6 +109,7 @@ impl Config {
             client.pong_timeout < client.ping_interval || client.ping_interval.as_millis() == 0,
             "`client.pong_timeout` must be shorter than `client.ping_interval`",
         );
+        rule(client.pong_misses > 0, "`client.pong_misses` must be 1 or more");
         rule(client.stale_close_delay.as_millis() > 0, "`client.stale_close_delay` must not be 0");
         let personal = &client.subscribe_to_user_personal_channel;
         let namespace = personal.personal_channel_namespace.as_str();
@@ -92,6 +119,12 @@ impl Config {
                 || self.channel.namespaces.iter().any(|known| known.name == namespace),
             "`client.subscribe_to_user_personal_channel.personal_channel_namespace` is not configured",
         );
+        for origin in client.allowed_origins.iter().filter(|origin| !is_origin(origin)) {
+            problems.push(format!(
+                "`client.allowed_origins`: \"{origin}\" is no origin: write scheme and host as browsers send them, \
+                 https://app.example.com, or *"
+            ));
+        }
         if let Err(error) = crate::auth::Verifier::new(client, None) {
             problems.push(error.to_string());
         }
@@ -110,12 +143,22 @@ impl Config {
                     "`channel.namespaces[{at}].name` is \"{name}\": use letters, digits, `-`, `_` and `.`"
                 ));
             }
+            let boundary = channel.namespace_boundary.as_str();
+            if !boundary.is_empty() && name.contains(boundary) {
+                problems.push(format!("the namespace `{name}` contains `channel.namespace_boundary`"));
+            }
             if channel.namespaces[..at].iter().any(|other| other.name == name) {
                 problems.push(format!("the namespace `{name}` is configured twice"));
             }
             check_options(&namespace.options, &format!("the namespace `{name}`"), problems);
         }
     }
+}
+
+/// RFC 6454, 6.1: an origin is scheme, host and port, without a path.
+fn is_origin(text: &str) -> bool {
+    let host = text.split_once("://").map(|(_, host)| host);
+    text == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']))
 }
 
 fn check_options(options: &ChannelOptions, place: &str, problems: &mut Vec<String>) {
@@ -138,5 +181,121 @@ fn check_options(options: &ChannelOptions, place: &str, problems: &mut Vec<Strin
     }
     if let Err(error) = Regex::new(&options.channel_regex) {
         problems.push(format!("{place}: `channel_regex` does not compile: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Duration, Namespace};
+
+    fn broken(change: impl FnOnce(&mut Config)) -> Vec<String> {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check()
+    }
+
+    fn assert_refused(key: &str, change: impl FnOnce(&mut Config)) {
+        let problems = broken(change);
+        assert!(problems.len() == 1 && problems[0].contains(key), "{key}: {problems:?}");
+    }
+
+    #[test]
+    fn the_defaults_and_those_of_development_hold_the_rules() {
+        assert_eq!(Config::default().check(), [""; 0]);
+        assert_eq!(Config::dev().check(), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_ring_cannot_take_is_refused() {
+        assert_refused("shards.receive_buffers", |config| config.shards.receive_buffers = 1000);
+        assert_refused("shards.receive_buffer_size", |config| config.shards.receive_buffer_size = 16);
+        assert_refused("shards.ring_entries", |config| config.shards.ring_entries = 32);
+        assert_refused("shards.mailbox_capacity", |config| config.shards.mailbox_capacity = 1);
+        assert_refused("shards.cores", |config| config.shards.cores = "first".into());
+    }
+
+    #[test]
+    fn doors_that_cannot_open_are_refused() {
+        assert_refused("http_server.address", |config| config.http_server.address = "localhost".into());
+        assert_refused("are both 8000", |config| config.tcp_server.port = 8000);
+        assert_refused("http_server.backlog", |config| config.http_server.backlog = 0);
+        for path in ["ws", "/", "/api/ws", "/health", "/ws?x"] {
+            assert_refused("websocket_path", |config| config.http_server.websocket_path = path.into());
+        }
+    }
+
+    #[test]
+    fn both_ports_may_be_chosen_by_the_kernel() {
+        let any = |config: &mut Config| (config.http_server.port, config.tcp_server.port) = (0, 0);
+        assert_eq!(broken(|config| any(config)), [""; 0]);
+    }
+
+    #[test]
+    fn bounds_of_a_connection_that_contradict_each_other_are_refused() {
+        assert_refused("queue_max_size", |config| config.client.queue_max_size = 2000);
+        assert_refused("pong_timeout", |config| config.client.pong_timeout = Duration::from_secs(30));
+        assert_refused("pong_misses", |config| config.client.pong_misses = 0);
+        assert_refused("ping_interval", |config| {
+            config.client.ping_interval = Duration::from_millis(500);
+            config.client.pong_timeout = Duration::from_millis(100);
+        });
+        assert_refused("shutdown.timeout", |config| config.shutdown.timeout = Duration::from_secs(1));
+    }
+
+    #[test]
+    fn an_origin_with_a_path_or_without_a_scheme_is_refused() {
+        for origin in ["app.example.com", "https://app.example.com/", "https://", ""] {
+            assert_refused("allowed_origins", |config| config.client.allowed_origins = vec![origin.into()]);
+        }
+        for origin in ["*", "https://app.example.com", "https://*.example.com", "http://localhost:3000"] {
+            assert_eq!(broken(|config| config.client.allowed_origins = vec![origin.into()]), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_log_level_that_is_none_is_refused() {
+        assert_refused("log.level", |config| config.log.level = "verbose".into());
+    }
+
+    #[test]
+    fn a_namespace_has_a_name_of_its_own() {
+        let named = |name: &str| Namespace { name: name.into(), ..Namespace::default() };
+        assert_refused("use letters", |config| config.channel.namespaces = vec![named("")]);
+        assert_refused("twice", |config| config.channel.namespaces = vec![named("a"), named("b"), named("a")]);
+        assert_refused("namespace_boundary", |config| {
+            config.channel.namespace_boundary = ".".into();
+            config.channel.namespaces = vec![named("a.b")];
+        });
+    }
+
+    #[test]
+    fn a_personal_channel_needs_its_namespace() {
+        let personal = |config: &mut Config| {
+            config.client.subscribe_to_user_personal_channel.enabled = true;
+            config.client.subscribe_to_user_personal_channel.personal_channel_namespace = "personal".into();
+        };
+        assert_refused("personal_channel_namespace", personal);
+    }
+
+    #[test]
+    fn options_that_need_history_are_refused_without_it() {
+        assert_refused("both needed", |config| config.channel.without_namespace.history_size = 10);
+        assert_refused("recovery and positioning", |config| config.channel.without_namespace.allow_recovery = true);
+        assert_refused("channel_regex", |config| config.channel.without_namespace.channel_regex = "(".into());
+    }
+
+    #[test]
+    fn conflation_is_refused_where_everything_is_promised() {
+        let conflating = |mode| {
+            move |config: &mut Config| {
+                let options = &mut config.channel.without_namespace;
+                (options.history_size, options.history_ttl) = (10, Duration::from_secs(60));
+                (options.force_recovery, options.force_recovery_mode) = (true, mode);
+                options.slow_consumer = SlowConsumer::Conflate;
+            }
+        };
+        assert_refused("conflate", conflating(ForceRecoveryMode::Stream));
+        assert_eq!(broken(conflating(ForceRecoveryMode::Cache)), [""; 0]);
     }
 }

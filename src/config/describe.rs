@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
@@ -11,7 +13,16 @@ use super::{Config, Namespace};
 /// The JSON schema of the configuration.
 pub fn schema() -> Json {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings = settings.with_transform(RecursiveTransform(close_section));
     settings.into_generator().into_root_schema_for::<Config>().to_value()
+}
+
+/// A section knows its keys and no others; its defaults stand at the keys.
+fn close_section(schema: &mut Schema) {
+    if schema.get("properties").is_some() {
+        schema.insert("additionalProperties".into(), false.into());
+        schema.remove("default");
+    }
 }
 
 /// One key with its documentation.
@@ -43,7 +54,7 @@ fn one_line(text: &str) -> String {
 pub fn default_toml() -> String {
     let mut text = String::from(
         "# Ringpost configuration: every key with its default.\n\
-         # An environment variable overrides a key: RINGPOST_CLIENT__PING_INTERVAL=25s\n",
+         # An environment variable overrides a key: RINGPOST_CLIENT__PING_INTERVAL=25s\n\n",
     );
     let defaults = Table::try_from(Config::default()).expect("the configuration is a table");
     write_toml(&schema(), &defaults, "", &mut text);
@@ -98,8 +109,12 @@ pub fn markdown() -> String {
     write_markdown(&schema, &defaults, "", &mut text);
     let namespace = Table::try_from(Namespace::default()).expect("a namespace is a table");
     let items = &schema["properties"]["channel"]["properties"]["namespaces"]["items"];
-    text.push_str("\n## `[[channel.namespaces]]`\n\nA namespace: a name and the options of its channels.\n\n");
-    table(&keys(items, &namespace), &mut text);
+    let shared = defaults["channel"]["without_namespace"].as_table().expect("the options are a table");
+    let own: Vec<_> = keys(items, &namespace).into_iter().filter(|key| !shared.contains_key(key.name)).collect();
+    text.push_str("\n## `[[channel.namespaces]]`\n\n");
+    let about = items["description"].as_str().unwrap_or_default();
+    let _ = write!(text, "{about} Every key of `[channel.without_namespace]` can stand here too.\n\n");
+    table(&own, &mut text);
     text
 }
 
@@ -110,7 +125,9 @@ not know is refused at start with the nearest right name. `ringpost config defau
 `ringpost config check --config FILE` looks a file over, `ringpost config schema` prints a JSON schema for editors.
 
 Every key can be overridden by an environment variable: `RINGPOST_`, then the path in capitals, sections joined by two
-underscores: `RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY`. Lists are written with commas or in TOML's inline form.
+underscores: `RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY`. Lists are written with commas or in TOML's inline form, so
+`RINGPOST_CHANNEL__NAMESPACES='[{ name = \"chat\", presence = true }]'` configures a namespace. Times are sums of
+numbers with the units `ms`, `s`, `m`, `h` and `d`: `1h30m`.
 
 `SIGHUP` reads the file again. What a running node cannot change (`name`, `shards`, `http_server`, `tcp_server`, `log`)
 is kept until a restart, and the log says so.
@@ -139,5 +156,125 @@ fn table(keys: &[Key<'_>], text: &mut String) {
     for key in keys {
         let about = one_line(key.about).replace('|', "\\|");
         let _ = writeln!(text, "| `{}` | `{}` | {about} |", key.name, key.default);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_is_the_default_configuration() {
+        let given: Config = toml::from_str(&default_toml()).unwrap();
+        assert_eq!(given, Config::default());
+    }
+
+    #[test]
+    fn the_default_file_names_every_key() {
+        let written: Table = default_toml().parse().unwrap();
+        let mut defaults = Table::try_from(Config::default()).unwrap();
+        defaults["channel"].as_table_mut().unwrap().remove("namespaces");
+        assert_eq!(written, defaults);
+    }
+
+    #[test]
+    fn the_namespace_at_the_end_of_the_default_file_is_right_when_it_is_used() {
+        let text = default_toml();
+        let (before, example) = text.split_once("# [[channel.namespaces]]").unwrap();
+        let text = format!("{before}[[channel.namespaces]]{}", example.replace("\n# ", "\n"));
+        let config = Config::parse(&text, std::iter::empty(), false).unwrap();
+        assert_eq!(config.channel.namespaces[0].name, "chat");
+    }
+
+    /// A value that is `None` by default would be missing from the file, the reference and the known keys.
+    #[test]
+    fn every_key_of_the_schema_has_a_comment_and_a_default() {
+        fn look(schema: &Json, defaults: &Value, path: &str) {
+            let Some(properties) = schema["properties"].as_object() else { return };
+            for (name, schema) in properties {
+                let here = format!("{path}.{name}");
+                let default = defaults.get(name).unwrap_or_else(|| panic!("{here} has no default"));
+                assert!(schema["description"].as_str().is_some_and(|about| !about.is_empty()), "{here}");
+                look(schema, default, &here);
+            }
+        }
+        let schema = schema();
+        look(&schema, &Value::try_from(Config::default()).unwrap(), "");
+        let namespaces = &schema["properties"]["channel"]["properties"]["namespaces"];
+        look(&namespaces["items"], &Value::try_from(Namespace::default()).unwrap(), "namespaces");
+    }
+
+    /// What the schema of a section says of a value: the part of JSON Schema that ours is made of.
+    fn violations(schema: &Json, value: &Json, path: &str, found: &mut Vec<String>) {
+        let kind = schema["type"].as_str().or(schema["enum"].is_array().then_some("string"));
+        let fits = match kind {
+            Some("object") => value.is_object(),
+            Some("array") => value.is_array(),
+            Some("string") => value.is_string(),
+            Some("boolean") => value.is_boolean(),
+            Some("integer") => value.as_i64().is_some_and(|value| {
+                schema["minimum"].as_i64().is_none_or(|least| least <= value)
+                    && schema["maximum"].as_i64().is_none_or(|most| value <= most)
+            }),
+            _ => schema["oneOf"].as_array().is_some_and(|one_of| one_of.iter().any(|one| one["const"] == *value)),
+        };
+        let pattern = schema["pattern"].as_str().map(|pattern| regex::Regex::new(pattern).unwrap());
+        if !fits || pattern.is_some_and(|pattern| !pattern.is_match(value.as_str().unwrap_or_default())) {
+            found.push(path.to_owned());
+        }
+        for (key, value) in value.as_object().into_iter().flatten() {
+            match schema["properties"].get(key) {
+                Some(schema) => violations(schema, value, &format!("{path}.{key}"), found),
+                None => found.push(format!("{path}.{key}")),
+            }
+        }
+        for value in value.as_array().into_iter().flatten() {
+            violations(&schema["items"], value, &format!("{path}[]"), found);
+        }
+    }
+
+    #[test]
+    fn the_schema_takes_the_defaults_and_those_of_development() {
+        for config in [Config::default(), Config::dev()] {
+            let mut found = Vec::new();
+            violations(&schema(), &serde_json::to_value(&config).unwrap(), "", &mut found);
+            assert_eq!(found, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn the_schema_refuses_what_the_configuration_refuses() {
+        let wrong = serde_json::json!({
+            "clinet": {},
+            "client": { "ping_interval": "25 sec", "pong_misses": 256 },
+            "http_server": { "port": -1 },
+            "log": { "format": "xml" },
+            "channel": { "namespaces": [{ "name": "chat", "presense": true }] },
+        });
+        let mut found = Vec::new();
+        violations(&schema(), &wrong, "", &mut found);
+        found.sort();
+        let expected = [
+            ".channel.namespaces[].presense",
+            ".client.ping_interval",
+            ".client.pong_misses",
+            ".clinet",
+            ".http_server.port",
+            ".log.format",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_schema_closes_every_section() {
+        assert_eq!(schema()["additionalProperties"], false);
+        assert_eq!(schema()["properties"]["client"]["properties"]["token"]["additionalProperties"], false);
+    }
+
+    #[test]
+    fn the_reference_in_the_documentation_is_the_one_of_this_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIG.md");
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == markdown(), "docs/CONFIG.md is old: run `make docs`");
     }
 }

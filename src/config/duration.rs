@@ -1,9 +1,11 @@
 //! Times in the configuration: "25s", "1h30m", "300ms".
 
 use std::fmt;
+use std::str::FromStr;
 use std::time;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A time with the precision of a millisecond.
@@ -56,6 +58,14 @@ impl Duration {
     }
 }
 
+impl FromStr for Duration {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text).ok_or("write a time like 25s, 300ms or 1h30m")
+    }
+}
+
 impl From<Duration> for time::Duration {
     fn from(duration: Duration) -> Self {
         Self::from_millis(duration.0)
@@ -86,10 +96,21 @@ impl Serialize for Duration {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("\"{text}\" is no time: write it like \"25s\", \"300ms\" or \"1h30m\""))
-        })
+        deserializer.deserialize_str(Text)
+    }
+}
+
+struct Text;
+
+impl Visitor<'_> for Text {
+    type Value = Duration;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a time such as \"25s\", \"300ms\" or \"1h30m\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+        Duration::parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
 
@@ -104,5 +125,41 @@ impl JsonSchema for Duration {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": "^(0|([0-9]+(ms|s|m|h|d))+)$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn units_add_up() {
+        assert_eq!(Duration::parse("1d2h3m4s5ms"), Some(Duration::from_millis(93_784_005)));
+        assert_eq!(Duration::parse(" 90s "), Some(Duration::from_secs(90)));
+        assert_eq!(Duration::parse("0"), Some(Duration::default()));
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "5", "s", "-1s", "1.5s", "1 s", "1y", "5s4", "é1s", "18446744073709551616ms", "213503982335d"]
+        {
+            assert_eq!(Duration::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_refused_with_an_example() {
+        let error = toml::from_str::<std::collections::HashMap<String, Duration>>("time = 25").unwrap_err();
+        assert!(error.message().ends_with("expected a time such as \"25s\", \"300ms\" or \"1h30m\""), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(millis: u64) {
+            let duration = Duration::from_millis(millis);
+            prop_assert_eq!(Duration::parse(&duration.to_string()), Some(duration));
+        }
     }
 }

@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_value_that_does_not_fit_its_key_names_the_variable() {
         let problem = problem(&[("RINGPOST_CLIENT__PING_INTERVAL", "25 sec")]);
-        assert!(problem.contains("RINGPOST_CLIENT__PING_INTERVAL") && problem.contains("is no time"), "{problem}");
+        assert!(problem.contains("RINGPOST_CLIENT__PING_INTERVAL") && problem.contains("expected a time"), "{problem}");
     }
 
     #[test]

@@ -237,7 +237,8 @@ mod tests {
         let problems = problems(text);
         let expected = [
             "`client.insecure` (line 1): invalid type: integer `1`, expected true or false",
-            "`client.ping_interval` (line 1): \"soon\" is no time: write it like \"25s\", \"300ms\" or \"1h30m\"",
+            "`client.ping_interval` (line 1): invalid value: string \"soon\", expected a time such as \"25s\", \"300ms\" or \
+             \"1h30m\"",
             "`http_server.port` (line 4): invalid value: integer `70000`, expected a number from 0 to 65535",
             "`log.format` (line 6): unknown variant `xml`, expected `text` or `json`",
             "`shards` (line 2): invalid type: integer `4`, expected a section with keys",
