@@ -1,1 +1,87 @@
-//! What the host must give.
+//! What the host must give a node, and what it should: read from the host, judged against the configuration,
+//! each with what it means and how to mend it. `ringpost doctor` prints it; `ringpost serve` looks first.
+//!
+//! Every check is a file: it reads its values and hands them to a `judge` that knows nothing of the host.
+
+mod cores;
+mod descriptors;
+mod doors;
+mod io_uring;
+mod kernel;
+mod limit;
+mod memlock;
+mod memory;
+mod network;
+mod proc;
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::shard;
+
+pub use doors::doors;
+pub use limit::raise_limits;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// A node runs, but not as far as it could.
+    Warn,
+    /// A node cannot run.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How much it matters.
+    pub verdict: Verdict,
+    /// What it is.
+    pub value: String,
+    /// What that means for a node.
+    pub meaning: String,
+    /// What to run or to write to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, value: impl ToString, meaning: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Ok, value: value.to_string(), meaning: meaning.into(), fix: None }
+    }
+
+    fn warn(check: &'static str, value: impl ToString, meaning: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warn, fix: Some(fix.into()), ..Self::ok(check, value, meaning) }
+    }
+
+    fn fail(check: &'static str, value: impl ToString, meaning: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Fail, fix: Some(fix.into()), ..Self::ok(check, value, meaning) }
+    }
+
+    /// A check whose value the host does not tell, which does not stop a node.
+    fn unknown(check: &'static str, problem: String) -> Self {
+        Self { verdict: Verdict::Warn, ..Self::ok(check, "unknown", problem) }
+    }
+}
+
+/// Looks at the host as a node with this configuration would need it.
+pub fn examine(config: &Config) -> Vec<Finding> {
+    let allowed = shard::cores::allowed().unwrap_or_default();
+    // Where the list of cores is wrong the other checks judge by one shard.
+    let shards = shard::cores::choose(&config.shards.cores, &allowed).map_or(1, |cores| cores.len());
+    let mut findings = vec![
+        kernel::check(),
+        io_uring::check(),
+        cores::check(&config.shards.cores, &allowed),
+        memlock::check(shards),
+        descriptors::check(shards, config.client.connection_limit),
+        memory::check(shards, &config.shards),
+    ];
+    findings.extend(network::check(config));
+    findings
+}

@@ -1,0 +1,90 @@
+//! Cores: those that the process may use against those that are configured, and the time a group is given.
+
+use super::{Finding, proc};
+use crate::limits::SHARDS_MAX;
+use crate::shard::cores::{choose, write};
+
+pub(super) fn check(list: &str, allowed: &[usize]) -> Finding {
+    judge(list, allowed, proc::cgroup("cpu.max").as_deref().and_then(quota))
+}
+
+fn judge(list: &str, allowed: &[usize], quota: Option<f64>) -> Finding {
+    const CHECK: &str = "cores";
+    let value = format!("{} allowed ({})", allowed.len(), write(allowed));
+    let chosen = match choose(list, allowed) {
+        Ok(chosen) => chosen,
+        Err(problem) => {
+            let fix = "set `shards.cores` to cores of this host, or to \"all\"; `taskset -cp $$` shows what is allowed";
+            return Finding::fail(CHECK, value, format!("`shards.cores` = \"{list}\": {problem}"), fix);
+        }
+    };
+    let shards = chosen.len();
+    if let Some(quota) = quota
+        && quota < shards as f64
+    {
+        let fewer = write(&chosen[..(quota as usize).max(1)]);
+        return Finding::warn(
+            CHECK,
+            value,
+            format!(
+                "the control group gives {quota:.1} cores of time to {shards} shards: all of them stall when it is used up"
+            ),
+            format!("raise the CPU limit to {shards}, or run fewer shards: `shards.cores` = \"{fewer}\""),
+        );
+    }
+    if list.trim() == "all" && allowed.len() > SHARDS_MAX {
+        return Finding::warn(
+            CHECK,
+            value,
+            format!("a node runs at most {SHARDS_MAX} shards and leaves the other cores idle"),
+            format!("choose them: `shards.cores` = \"{}\"; run a second node on the others", write(&chosen)),
+        );
+    }
+    Finding::ok(CHECK, value, format!("{shards} shards, on {}", write(&chosen)))
+}
+
+/// Cores' worth of time from `cpu.max`: "quota period" in microseconds, or "max period".
+fn quota(text: &str) -> Option<f64> {
+    let (quota, period) = text.trim().split_once(' ')?;
+    let (quota, period) = (quota.parse::<f64>().ok()?, period.parse::<f64>().ok()?);
+    (period > 0.0).then(|| quota / period)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn all_allowed_cores_get_a_shard() {
+        let finding = judge("all", &[0, 1, 2, 3], None);
+        assert_eq!((finding.verdict, finding.meaning.as_str()), (Verdict::Ok, "4 shards, on 0-3"));
+    }
+
+    #[test]
+    fn a_configured_core_that_is_not_allowed_fails() {
+        assert_eq!(judge("0-3", &[0, 1], None).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn more_cores_than_a_node_has_shards_is_said() {
+        let many: Vec<_> = (0..SHARDS_MAX + 1).collect();
+        let finding = judge("all", &many, None);
+        assert_eq!(finding.verdict, Verdict::Warn);
+        assert!(finding.fix.unwrap().contains("\"0-63\""));
+    }
+
+    #[test]
+    fn less_time_than_shards_is_said() {
+        let finding = judge("all", &[0, 1, 2, 3], quota("150000 100000\n"));
+        assert_eq!(finding.verdict, Verdict::Warn);
+        assert!(finding.fix.unwrap().ends_with("`shards.cores` = \"0\""));
+        assert_eq!(judge("all", &[0, 1], quota("200000 100000")).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_group_without_a_quota_has_none() {
+        assert_eq!(quota("max 100000\n"), None);
+        assert_eq!(quota(""), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! Memory: what is there against the receive buffers, which are taken at start.
+
+use super::{Finding, proc};
+use crate::config::ShardsConfig;
+
+const MIB: u64 = 1 << 20;
+
+pub(super) fn check(shards: usize, config: &ShardsConfig) -> Finding {
+    let buffers = u64::from(config.receive_buffers) * config.receive_buffer_size as u64 * shards as u64;
+    match std::fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(available) {
+        Some(available) => judge(available, proc::cgroup("memory.max").as_deref().and_then(number), buffers),
+        None => Finding::unknown("memory", "/proc/meminfo does not tell what is available".into()),
+    }
+}
+
+fn judge(available: u64, group: Option<u64>, buffers: u64) -> Finding {
+    const CHECK: &str = "memory";
+    let (bytes, whose) = match group {
+        Some(group) if group < available => (group, "the control group's limit"),
+        _ => (available, "available"),
+    };
+    let value = format!("{} MiB {whose}", bytes / MIB);
+    let meaning = format!("the receive buffers take {} MiB; connections and history grow on top", buffers / MIB);
+    let fix = "lower `shards.receive_buffers` or the number of shards, or give the node more memory";
+    if buffers >= bytes {
+        return Finding::fail(CHECK, value, meaning, fix);
+    }
+    if buffers > bytes / 4 {
+        return Finding::warn(CHECK, value, meaning, fix);
+    }
+    Finding::ok(CHECK, value, meaning)
+}
+
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(number(line.trim().strip_suffix("kB")?)? * 1024)
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn buffers_may_take_a_quarter_of_what_is_there() {
+        assert_eq!(judge(64 * MIB, None, 16 * MIB).verdict, Verdict::Ok);
+        assert_eq!(judge(64 * MIB, None, 17 * MIB).verdict, Verdict::Warn);
+        assert_eq!(judge(64 * MIB, None, 64 * MIB).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn the_tighter_of_host_and_group_counts() {
+        assert_eq!(judge(8192 * MIB, Some(32 * MIB), 16 * MIB).verdict, Verdict::Warn);
+        assert_eq!(judge(32 * MIB, Some(8192 * MIB), 16 * MIB).value, "32 MiB available");
+    }
+
+    #[test]
+    fn what_is_available_is_read_in_bytes() {
+        assert_eq!(available("MemTotal:  9 kB\nMemAvailable:   24173696 kB\n"), Some(24_173_696 * 1024));
+        assert_eq!(available("MemTotal:  9 kB\n"), None);
+        assert_eq!(number("max\n"), None);
+    }
+}
