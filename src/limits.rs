@@ -78,6 +78,7 @@ pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 /// Most keys of a key set: a token that names no key is tried with each of its algorithm. Providers that rotate
 /// publish two to ten.
 pub const KEY_SET_KEYS_MAX: usize = 32;
+
 /// Most connections that `http_server.backlog` lets wait: `listen` takes a C int, and `net.core.somaxconn` is
 /// rarely above 16 bits.
 pub const BACKLOG_MAX: u32 = 65_535;

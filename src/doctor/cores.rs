@@ -2,7 +2,7 @@
 
 use super::{Finding, proc};
 use crate::limits::SHARDS_MAX;
-use crate::shard::cores::{choose, write};
+use crate::shard::cores::{choose_among, write};
 
 pub(super) fn check(list: &str, allowed: &[usize]) -> Finding {
     judge(list, allowed, proc::cgroup("cpu.max").as_deref().and_then(quota))
@@ -11,7 +11,7 @@ pub(super) fn check(list: &str, allowed: &[usize]) -> Finding {
 fn judge(list: &str, allowed: &[usize], quota: Option<f64>) -> Finding {
     const CHECK: &str = "cores";
     let value = format!("{} allowed ({})", allowed.len(), write(allowed));
-    let chosen = match choose(list, allowed) {
+    let chosen = match choose_among(list, allowed) {
         Ok(chosen) => chosen,
         Err(problem) => {
             let fix = "set `shards.cores` to cores of this host, or to \"all\"; `taskset -cp $$` shows what is allowed";

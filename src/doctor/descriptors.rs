@@ -4,25 +4,20 @@ use rustix::process::Resource;
 
 use super::limit::Limit;
 use super::{Finding, proc};
-
-/// Rings, eventfds and listeners of a shard: counted at 11, rounded up.
-const OWN_PER_SHARD: u64 = 16;
-
-/// Standard streams, the control plane's reactor, and connections of backends and scrapers.
-const OWN: u64 = 256;
+use crate::limits::DESCRIPTORS_RESERVED;
 
 /// Where nothing is configured, a node should have room for this many connections.
 const CONNECTIONS_EXPECTED: u64 = 10_000;
 
-pub(super) fn check(shards: usize, connection_limit: usize) -> Finding {
+pub(super) fn check(connection_limit: usize) -> Finding {
     // A limit past this is refused even to root.
     let most = proc::read("/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
-    judge(Limit::of(Resource::Nofile), shards, connection_limit, most)
+    judge(Limit::of(Resource::Nofile), connection_limit, most)
 }
 
-fn judge(limit: Limit, shards: usize, connection_limit: usize, most: u64) -> Finding {
+fn judge(limit: Limit, connection_limit: usize, most: u64) -> Finding {
     const CHECK: &str = "descriptors";
-    let own = OWN + OWN_PER_SHARD * shards as u64;
+    let own = DESCRIPTORS_RESERVED as u64;
     let connections = limit.0.saturating_sub(own);
     let goal = if connection_limit > 0 { connection_limit as u64 } else { CONNECTIONS_EXPECTED };
     let needed = goal.saturating_add(own);
@@ -54,32 +49,32 @@ mod tests {
 
     #[test]
     fn the_room_is_what_the_node_leaves() {
-        let finding = judge(Limit(20_000), 2, 0, MOST);
-        assert_eq!((finding.verdict, finding.meaning.as_str()), (Verdict::Ok, "room for 19712 connections"));
+        let finding = judge(Limit(20_000), 0, MOST);
+        assert_eq!((finding.verdict, finding.meaning.as_str()), (Verdict::Ok, "room for 19744 connections"));
     }
 
     #[test]
     fn a_configured_number_of_connections_must_fit() {
-        let finding = judge(Limit(20_000), 2, 50_000, MOST);
+        let finding = judge(Limit(20_000), 50_000, MOST);
         assert_eq!(finding.verdict, Verdict::Warn);
-        assert!(finding.fix.unwrap().contains("LimitNOFILE=50288"));
-        assert_eq!(judge(Limit(1024), 1, 500, MOST).verdict, Verdict::Ok);
+        assert!(finding.fix.unwrap().contains("LimitNOFILE=50256"));
+        assert_eq!(judge(Limit(1024), 500, MOST).verdict, Verdict::Ok);
     }
 
     #[test]
     fn a_limit_that_leaves_nothing_to_clients_fails() {
-        assert_eq!(judge(Limit(256), 1, 0, MOST).verdict, Verdict::Fail);
+        assert_eq!(judge(Limit(256), 0, MOST).verdict, Verdict::Fail);
     }
 
     #[test]
     fn past_what_the_kernel_grants_its_own_bound_comes_first() {
-        let fix = judge(Limit(MOST), 1, 2_000_000, MOST).fix.unwrap();
-        assert!(fix.starts_with("sudo sysctl -w fs.nr_open=2000272; then"), "{fix}");
+        let fix = judge(Limit(MOST), 2_000_000, MOST).fix.unwrap();
+        assert!(fix.starts_with("sudo sysctl -w fs.nr_open=2000256; then"), "{fix}");
     }
 
     #[test]
     fn no_limit_is_room_for_any_number() {
-        let finding = judge(Limit(u64::MAX), 4, 1_000_000, u64::MAX);
+        let finding = judge(Limit(u64::MAX), 1_000_000, u64::MAX);
         assert_eq!((finding.verdict, finding.value.as_str()), (Verdict::Ok, "unlimited"));
     }
 }

@@ -5,7 +5,6 @@
 
 mod cores;
 mod descriptors;
-mod doors;
 mod io_uring;
 mod kernel;
 mod limit;
@@ -19,7 +18,6 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::shard;
 
-pub use doors::doors;
 pub use limit::raise_limits;
 
 /// How much a finding matters.
@@ -73,13 +71,13 @@ impl Finding {
 pub fn examine(config: &Config) -> Vec<Finding> {
     let allowed = shard::cores::allowed().unwrap_or_default();
     // Where the list of cores is wrong the other checks judge by one shard.
-    let shards = shard::cores::choose(&config.shards.cores, &allowed).map_or(1, |cores| cores.len());
+    let shards = shard::cores::choose_among(&config.shards.cores, &allowed).map_or(1, |cores| cores.len());
     let mut findings = vec![
         kernel::check(),
         io_uring::check(),
         cores::check(&config.shards.cores, &allowed),
         memlock::check(shards),
-        descriptors::check(shards, config.client.connection_limit),
+        descriptors::check(config.client.connection_limit),
         memory::check(shards, &config.shards),
     ];
     findings.extend(network::check(config));
