@@ -1,11 +1,21 @@
 //! The `ringpost` command.
 
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ringpost::cli::Cli;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {
-    let config = ringpost::config::Config::load(None, std::env::vars(), true).unwrap();
-    let node = ringpost::node::Node::start(config, Box::new(|| unimplemented!())).unwrap();
-    println!("{} {:?}", node.http_address, node.tcp_address);
-    node.wait().unwrap();
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to be told when this fails.
+            let _ = writeln!(std::io::stderr(), "ringpost: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -2,6 +2,9 @@
 
 use super::{ChannelOptions, Config, DemoConfig, Duration, Namespace};
 
+/// What development tokens are signed with; it is no secret.
+pub(super) const SECRET: &str = "ringpost-development-secret-not-for-production";
+
 impl Config {
     /// Defaults for trying the node out. Listens on loopback only.
     pub fn dev() -> Self {
@@ -9,7 +12,7 @@ impl Config {
         config.http_server.address = "127.0.0.1".into();
         config.tcp_server.address = "127.0.0.1".into();
         config.client.allow_anonymous_connect_without_token = true;
-        config.client.token.hmac_secret_key = "ringpost-development-secret-not-for-production".into();
+        config.client.token.hmac_secret_key = SECRET.into();
         config.client.subscribe_to_user_personal_channel.enabled = true;
         config.http_api.key = "dev".into();
         config.shutdown.drain_time = Duration::from_millis(500);

@@ -3,6 +3,7 @@
 //!
 //! Names are those of Centrifugo's configuration where the meaning is the same.
 
+mod advice;
 mod channel;
 mod check;
 mod client;

@@ -13,6 +13,8 @@ mod memory;
 mod network;
 mod proc;
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::config::Config;
@@ -64,6 +66,16 @@ impl Finding {
     /// A check whose value the host does not tell, which does not stop a node.
     fn unknown(check: &'static str, problem: String) -> Self {
         Self { verdict: Verdict::Warn, ..Self::ok(check, "unknown", problem) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}: {}", self.check, self.value, self.meaning)?;
+        match &self.fix {
+            Some(fix) => write!(formatter, "\n      fix: {fix}"),
+            None => Ok(()),
+        }
     }
 }
 

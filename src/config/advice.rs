@@ -1,0 +1,87 @@
+//! What a configuration may say but hardly means.
+
+use super::Config;
+use crate::auth::TokenConfig;
+
+/// RFC 7518, 3.2: a secret is at least as long as the hash, 32 bytes for HS256.
+const SECRET_BYTES_ADVISED: usize = 32;
+
+impl Config {
+    /// Things to be told at start and by `ringpost config check`, one line each, as halves of a sentence.
+    pub fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        let mut say = |when: bool, text: &str| {
+            if when {
+                advice.push(text.to_owned());
+            }
+        };
+        let (client, api) = (&self.client, &self.http_api);
+        let no_key = client.token == TokenConfig::default();
+        let secret = client.token.hmac_secret_key.as_str();
+        say(
+            no_key && !client.insecure && !client.allow_anonymous_connect_without_token,
+            "nobody can connect: set a key in `client.token`, such as `hmac_secret_key`",
+        );
+        say(
+            !secret.is_empty() && secret.len() < SECRET_BYTES_ADVISED,
+            "`client.token.hmac_secret_key` is shorter than 32 bytes and can be guessed: `openssl rand -hex 32` makes \
+             one",
+        );
+        say(api.key.is_empty() && !api.insecure, "the API refuses every call: set `http_api.key`");
+        if !self.is_on_loopback() {
+            say(client.insecure, "`client.insecure` lets everybody do everything");
+            say(
+                client.insecure_skip_token_signature_verify,
+                "`client.insecure_skip_token_signature_verify` takes every token for true",
+            );
+            say(api.insecure, "`http_api.insecure` opens the API to everybody");
+            say(secret == super::dev::SECRET, "everybody knows the secret of `--dev`: set your own");
+        }
+        advice
+    }
+
+    fn is_on_loopback(&self) -> bool {
+        let tcp = self.tcp_server.enabled.then_some(self.tcp_server.address.as_str());
+        let mut addresses = [Some(self.http_server.address.as_str()), tcp].into_iter().flatten();
+        addresses.all(|address| address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn development_needs_no_advice_until_others_can_reach_it() {
+        let mut config = Config::dev();
+        assert_eq!(config.advice(), [""; 0]);
+        config.http_server.address = "0.0.0.0".into();
+        assert_eq!(config.advice().len(), 1);
+        assert!(config.advice()[0].contains("--dev"));
+    }
+
+    #[test]
+    fn a_node_that_nobody_can_use_is_said() {
+        let advice = Config::default().advice();
+        assert!(advice[0].starts_with("nobody can connect") && advice[1].starts_with("the API refuses"), "{advice:?}");
+    }
+
+    #[test]
+    fn open_doors_are_said_one_by_one() {
+        let mut config = Config::default();
+        config.client.insecure = true;
+        config.client.insecure_skip_token_signature_verify = true;
+        config.http_api.insecure = true;
+        assert_eq!(config.advice().len(), 3, "{:?}", config.advice());
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_said() {
+        let mut config = Config::default();
+        config.http_api.key = "key".into();
+        config.client.token.hmac_secret_key = "secret".into();
+        assert!(config.advice()[0].contains("can be guessed"));
+        config.client.token.hmac_secret_key = "x".repeat(32);
+        assert_eq!(config.advice(), [""; 0]);
+    }
+}
