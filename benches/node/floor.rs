@@ -3,7 +3,6 @@
 //!
 //! A connection's first byte says what it is: `E` is echoed, `S` subscribes, `P` publishes to all subscribers.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -11,6 +10,7 @@ use ringpost::ring::{Event, Received, Ring, RingSize};
 use ringpost::shard::doors;
 use ringpost::shard::waker::Waker;
 use rustix::net::{SendFlags, send};
+use slab::Slab;
 
 /// Bytes of a message.
 pub const MESSAGE_BYTES: usize = 64;
@@ -23,16 +23,15 @@ struct Conn {
 }
 
 /// Serves on a free port of loopback until killed.
-pub fn serve(core: usize) -> anyhow::Result<()> {
+pub fn serve() -> anyhow::Result<()> {
     crate::process::raise_descriptor_limit()?;
-    crate::process::pin(core);
+    crate::process::pin(&[crate::process::SERVER_CORE])?;
     let (listener, address) = doors::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 4096)?;
     let waker = Waker::new()?;
     let mut ring = Ring::new(RingSize { entries: 4096, buffers: 8192, buffer_bytes: 2048 }, waker.as_fd())?;
     println!("listening on {address}");
     ring.accept(listener.as_fd(), 0);
-    let (mut conns, mut subscribers): (HashMap<u32, Conn>, Vec<u32>) = (HashMap::new(), Vec::new());
-    let mut next = 0;
+    let (mut conns, mut subscribers): (Slab<Conn>, Vec<u32>) = (Slab::new(), Vec::new());
     let mut events = Vec::new();
     loop {
         ring.enter_and_wait()?;
@@ -42,12 +41,12 @@ pub fn serve(core: usize) -> anyhow::Result<()> {
         for event in events.drain(..) {
             match event {
                 Event::Accepted { socket: Ok(socket), .. } => {
-                    ring.receive(socket.as_fd(), next);
-                    conns.insert(next, Conn { socket, role: 0, unsent: Vec::new() });
-                    next += 1;
+                    let conn = conns.vacant_key();
+                    ring.receive(socket.as_fd(), conn as u32);
+                    conns.insert(Conn { socket, role: 0, unsent: Vec::new() });
                 }
                 Event::Received { conn, received: Received::Bytes(bytes), more } => {
-                    let entry = conns.get_mut(&conn).expect("it is there until it has ended");
+                    let entry = &mut conns[conn as usize];
                     let mut bytes = &bytes[..];
                     if entry.role == 0 {
                         entry.role = bytes[0];
@@ -66,14 +65,14 @@ pub fn serve(core: usize) -> anyhow::Result<()> {
                     }
                 }
                 Event::Received { conn, received: Received::NoBuffer, .. } => {
-                    ring.receive(conns[&conn].socket.as_fd(), conn);
+                    ring.receive(conns[conn as usize].socket.as_fd(), conn);
                 }
                 Event::Received { conn, more: false, .. } => {
-                    conns.remove(&conn);
+                    conns.remove(conn as usize);
                     subscribers.retain(|subscriber| *subscriber != conn);
                 }
                 Event::Writable { conn } => {
-                    if let Some(entry) = conns.get_mut(&conn) {
+                    if let Some(entry) = conns.get_mut(conn as usize) {
                         let unsent = std::mem::take(&mut entry.unsent);
                         push(&mut ring, conn, entry, &unsent);
                     }
@@ -83,8 +82,7 @@ pub fn serve(core: usize) -> anyhow::Result<()> {
         }
         if !published.is_empty() {
             for conn in &subscribers {
-                let entry = conns.get_mut(conn).expect("a subscriber is there");
-                push(&mut ring, *conn, entry, &published);
+                push(&mut ring, *conn, &mut conns[*conn as usize], &published);
             }
         }
     }

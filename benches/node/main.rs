@@ -43,10 +43,9 @@ struct Options {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if options.floor {
-        return floor::serve(0);
+        return floor::serve();
     }
     process::raise_descriptor_limit()?;
-    process::pin(1);
     let length = Duration::from_secs(options.secs);
     let mut rows = Vec::new();
     for cell in cells::ALL.iter().filter(|cell| cell.name.contains(&options.filter)) {

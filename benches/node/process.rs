@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// The key that the bench signs its tokens with.
 pub const SECRET: &str = "bench-secret-that-is-long-enough-for-hs256";
@@ -29,7 +30,7 @@ impl Server {
             ("CLIENT__TOKEN__HMAC_SECRET_KEY", SECRET),
             ("CHANNEL__WITHOUT_NAMESPACE__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
             ("CHANNEL__WITHOUT_NAMESPACE__ALLOW_PUBLISH_FOR_CLIENT", "true"),
-            ("LOG__LEVEL", "warn"),
+            ("LOG__LEVEL", "error"),
         ];
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
         command.arg("serve").envs(config.map(|(key, value)| (format!("RINGPOST_{key}"), value)));
@@ -44,7 +45,10 @@ impl Server {
     }
 
     fn start(mut command: Command) -> anyhow::Result<Self> {
+        // Children inherit the cores of the thread that starts them.
+        pin(&[SERVER_CORE, CLIENT_CORE])?;
         let mut child = command.stdout(Stdio::piped()).spawn().context("the server does not start")?;
+        pin(&[CLIENT_CORE])?;
         let output = BufReader::new(child.stdout.take().context("its output is piped")?);
         let address = output.lines().map_while(Result::ok).find_map(|line| address_in(&line));
         let address = address.context("the server did not say where it listens")?;
@@ -84,12 +88,16 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     rest[.."127.0.0.1:".len() + digits].parse().ok()
 }
 
-/// Pins this thread to a core.
-pub fn pin(core: usize) {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    if let Some(core) = cores.into_iter().find(|id| id.id == core) {
-        core_affinity::set_for_current(core);
-    }
+/// The core of the servers.
+pub const SERVER_CORE: usize = 0;
+/// The core of this client.
+pub const CLIENT_CORE: usize = 1;
+
+/// Pins this thread, and the processes that it starts from now on, to these cores.
+pub fn pin(cores: &[usize]) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(*core));
+    sched_setaffinity(None, &set).context("the bench wants two cores, 0 and 1")
 }
 
 /// As many descriptors as the host allows.

@@ -1,6 +1,7 @@
 //! What was measured, for a person: a Markdown table and the machine that it was measured on.
 
 use crate::cells::{Cell, Figure};
+use crate::process::{CLIENT_CORE, SERVER_CORE};
 
 /// One cell's medians.
 pub struct Row {
@@ -27,7 +28,7 @@ pub fn print(rows: &[Row]) {
     let system = rustix::system::uname();
     println!("machine: {} {}", system.machine().to_string_lossy(), cpu_model());
     println!("kernel: {}", system.release().to_string_lossy());
-    println!("cores: server 0, client 1, of {}", std::thread::available_parallelism().map_or(0, usize::from));
+    println!("cores: server {SERVER_CORE}, client {CLIENT_CORE}");
     println!("commit: {}\n", commit());
     println!("| work | unit | node | floor | ratio | node p50 µs | node p99 µs | floor p50 µs | floor p99 µs |");
     println!("|---|---|---|---|---|---|---|---|---|");
