@@ -27,7 +27,8 @@ pub struct Upgrade<'a> {
     pub query: &'a str,
     /// `Sec-WebSocket-Key`.
     pub key: &'a str,
-    /// The subprotocols that the client offers, as in the header.
+    /// The subprotocols that the client offers, as in the first header of that name: no known client splits
+    /// the list.
     pub protocols: &'a str,
     /// Where the page came from; only browsers say.
     pub origin: Option<&'a str>,
@@ -105,31 +106,50 @@ pub fn parse(input: &[u8]) -> Result<Request<'_>, HttpViolation> {
     if consumed > HTTP_HEAD_BYTES_MAX {
         return Err(HttpViolation::TooLarge);
     }
-    let header = |name: &str| {
-        let found = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-        found.map(|header| std::str::from_utf8(header.value).unwrap_or_default().trim())
-    };
+    let headers = Headers(request.headers);
     let upgrade = request.method == Some("GET")
-        && header("upgrade").is_some_and(|value| has_token(value, "websocket"))
-        && header("connection").is_some_and(|value| has_token(value, "upgrade"));
+        && request.version == Some(1)
+        && headers.has_token("upgrade", "websocket")
+        && headers.has_token("connection", "upgrade");
     if !upgrade {
         return Ok(Request::Plain);
     }
-    if header("sec-websocket-version") != Some("13") {
+    if headers.single("sec-websocket-version")? != Some("13") {
         return Err(HttpViolation::Version);
     }
-    let key = header("sec-websocket-key").filter(|key| is_key(key)).ok_or(HttpViolation::Key)?;
+    let key = headers.single("sec-websocket-key")?.filter(|key| is_key(key)).ok_or(HttpViolation::Key)?;
     let target = request.path.unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     Ok(Request::Upgrade(Upgrade {
         path,
         query,
         key,
-        protocols: header("sec-websocket-protocol").unwrap_or_default(),
-        origin: header("origin"),
-        host: header("host"),
+        protocols: headers.values("sec-websocket-protocol").next().unwrap_or_default(),
+        origin: headers.single("origin")?,
+        host: headers.single("host")?,
         consumed,
     }))
+}
+
+struct Headers<'h, 'a>(&'h [httparse::Header<'a>]);
+
+impl<'h, 'a: 'h> Headers<'h, 'a> {
+    /// The values of all lines of this name. One that is no UTF-8 is empty: it then matches nothing.
+    fn values(&self, name: &'static str) -> impl Iterator<Item = &'a str> + 'h {
+        let found = self.0.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        found.map(|header| std::str::from_utf8(header.value).unwrap_or_default().trim())
+    }
+
+    /// The value of a header that is no list: twice is ambiguous (RFC 9110, 5.3).
+    fn single(&self, name: &'static str) -> Result<Option<&'a str>, HttpViolation> {
+        let mut values = self.values(name);
+        let first = values.next();
+        if values.next().is_some() { Err(HttpViolation::Malformed) } else { Ok(first) }
+    }
+
+    fn has_token(&self, name: &'static str, token: &str) -> bool {
+        self.values(name).any(|value| has_token(value, token))
+    }
 }
 
 fn has_token(list: &str, token: &str) -> bool {
@@ -138,7 +158,8 @@ fn has_token(list: &str, token: &str) -> bool {
 
 /// Sixteen bytes in base64.
 fn is_key(key: &str) -> bool {
-    key.len() == 24 && BASE64.decode(key).is_ok_and(|bytes| bytes.len() == 16)
+    let mut bytes = [0; 18];
+    key.len() == 24 && BASE64.decode_slice(key, &mut bytes) == Ok(16)
 }
 
 /// The value of a query parameter, not percent-decoded: no value that the node knows needs it.
@@ -153,20 +174,26 @@ pub fn offers(protocols: &str, protocol: &str) -> bool {
 
 /// Appends the answer that switches protocols (RFC 6455, 4.2.2).
 pub fn write_accept(key: &str, protocol: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+    out.extend_from_slice(b"Sec-WebSocket-Accept: ");
+    out.extend_from_slice(&accept_of(key));
+    if let Some(protocol) = protocol {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        out.extend_from_slice(protocol.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// `Sec-WebSocket-Accept`: base64 of SHA-1 of the key and the RFC's identifier.
+fn accept_of(key: &str) -> [u8; 28] {
     const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     let mut hash = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     hash.update(key.as_bytes());
     hash.update(GUID);
     let mut accept = [0; 28];
     let len = BASE64.encode_slice(hash.finish(), &mut accept).expect("20 bytes are 28 in base64");
-    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
-    out.extend_from_slice(b"Sec-WebSocket-Accept: ");
-    out.extend_from_slice(&accept[..len]);
-    if let Some(protocol) = protocol {
-        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
-        out.extend_from_slice(protocol.as_bytes());
-    }
-    out.extend_from_slice(b"\r\n\r\n");
+    assert_eq!(len, accept.len());
+    accept
 }
 
 /// Appends a refusal with a line of text for the person who reads it; the conn closes after it.
@@ -181,4 +208,89 @@ pub fn write_refusal(status: Status, message: &str, out: &mut Vec<u8>) {
         )
         .as_bytes(),
     );
+}
+
+// ---------------------------------------------------------------- the client's side
+
+/// What a client asks for when it upgrades: for tests, benches and load generators.
+#[derive(Clone, Copy, Debug)]
+pub struct UpgradeRequest<'a> {
+    /// Path and query.
+    pub target: &'a str,
+    /// `Host`.
+    pub host: &'a str,
+    /// Sixteen random bytes.
+    pub nonce: [u8; 16],
+    /// The subprotocol to offer.
+    pub protocol: Option<&'a str>,
+    /// `Origin`, as a browser would send it.
+    pub origin: Option<&'a str>,
+}
+
+/// What the node answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Response<'a> {
+    /// The head is not whole yet.
+    Partial,
+    /// The protocol is switched.
+    Accepted {
+        /// The subprotocol that the node chose.
+        protocol: Option<&'a str>,
+        /// Bytes of the head; what follows is frames.
+        consumed: usize,
+    },
+    /// Another status than 101.
+    Refused(u16),
+}
+
+impl UpgradeRequest<'_> {
+    fn key(&self) -> [u8; 24] {
+        let mut key = [0; 24];
+        let len = BASE64.encode_slice(self.nonce, &mut key).expect("16 bytes are 24 in base64");
+        assert_eq!(len, key.len());
+        key
+    }
+
+    /// Appends the request (RFC 6455, 4.1).
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut line = |parts: [&str; 3]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        line(["GET ", self.target, " HTTP/1.1\r\n"]);
+        line(["Host: ", self.host, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"]);
+        line(["Sec-WebSocket-Key: ", std::str::from_utf8(&self.key()).expect("base64 is ASCII"), "\r\n"]);
+        if let Some(protocol) = self.protocol {
+            line(["Sec-WebSocket-Protocol: ", protocol, "\r\n"]);
+        }
+        if let Some(origin) = self.origin {
+            line(["Origin: ", origin, "\r\n"]);
+        }
+        line(["Sec-WebSocket-Version: 13", "\r\n", "\r\n"]);
+    }
+
+    /// Reads the head of the answer and checks that it belongs to this request.
+    ///
+    /// # Errors
+    /// [`HttpViolation::Malformed`] when it is no HTTP or switches to something else; [`HttpViolation::Key`]
+    /// when it answers another key.
+    pub fn check<'a>(&self, input: &'a [u8]) -> Result<Response<'a>, HttpViolation> {
+        let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut headers);
+        let consumed = match response.parse(input).map_err(|_| HttpViolation::Malformed)? {
+            httparse::Status::Complete(consumed) => consumed,
+            httparse::Status::Partial => return Ok(Response::Partial),
+        };
+        let status = response.code.ok_or(HttpViolation::Malformed)?;
+        if status != 101 {
+            return Ok(Response::Refused(status));
+        }
+        let headers = Headers(response.headers);
+        if !headers.has_token("upgrade", "websocket") || !headers.has_token("connection", "upgrade") {
+            return Err(HttpViolation::Malformed);
+        }
+        let key = self.key();
+        let expected = accept_of(std::str::from_utf8(&key).expect("base64 is ASCII"));
+        if headers.single("sec-websocket-accept")?.map(str::as_bytes) != Some(&expected[..]) {
+            return Err(HttpViolation::Key);
+        }
+        Ok(Response::Accepted { protocol: headers.single("sec-websocket-protocol")?, consumed })
+    }
 }

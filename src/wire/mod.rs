@@ -4,3 +4,6 @@ pub mod http;
 pub mod length;
 pub mod line;
 pub mod websocket;
+
+#[cfg(test)]
+mod tests;
