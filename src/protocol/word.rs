@@ -17,7 +17,8 @@ use super::codes::{Disconnect, Error, Unsubscribe};
 /// How an application payload is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PayloadKind {
-    /// One JSON value, checked, on one line: line feeds and carriage returns are replaced by spaces.
+    /// One JSON value, checked, on one line: line feeds and carriage returns are replaced by spaces. Empty
+    /// where a command came without one.
     Json,
     /// Bytes nobody has looked into. A JSON adapter must check them before it embeds them.
     Binary,
@@ -147,7 +148,7 @@ pub enum Verb<'a> {
     History(History<'a>),
     /// Answer me.
     Ping,
-    /// The answer to the node's ping (an empty command).
+    /// The answer to the node's ping (a command without id and request).
     Pong,
     /// A message to the application without an answer.
     Send {
@@ -173,6 +174,8 @@ pub enum Verb<'a> {
         /// The token.
         token: Cow<'a, str>,
     },
+    /// A command that counts on something of its protocol that this node does not have: what, for a person.
+    Unavailable(&'static str),
     /// A command that carries none of the known requests.
     Unknown,
 }

@@ -187,6 +187,7 @@ impl Session {
             }
             Verb::Refresh { token } => self.refresh(&token, context),
             Verb::SubRefresh { channel, token } => self.sub_refresh(&channel, &token, context),
+            Verb::Unavailable(what) => Step::Refuse(Error::NOT_AVAILABLE.because(what)),
             Verb::Unknown => Step::Refuse(Error::METHOD_NOT_FOUND),
         }
     }

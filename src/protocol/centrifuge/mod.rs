@@ -12,6 +12,13 @@ pub use format::{Encoding, Format};
 
 use super::word::Command;
 
+// What newer versions of the protocol have and this node has not: a client that counts on one of these must be
+// told, since without it the command would mean something else.
+const TAGS_FILTER: &str = "not available: tags filter";
+const MAP_SUBSCRIPTION: &str = "not available: subscriptions of another type than stream";
+const MAP_PUBLISH: &str = "not available: publications of another type than stream";
+const TRACKED_KEYS: &str = "not available: tracked keys";
+
 /// The peer does not speak the protocol; what it sent after this cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed command")]
@@ -25,8 +32,8 @@ pub struct Commands<'a> {
     encoding: Encoding,
 }
 
-/// Reads the commands of one frame. For TCP, which has no frames, one line or one length-prefixed message
-/// is a frame.
+/// Reads the commands of one frame. For TCP, which has no frames, one line is a frame, or one message with
+/// the length before it.
 pub fn decode(format: Format, frame: &[u8]) -> Commands<'_> {
     Commands { frame, at: 0, encoding: format.encoding() }
 }

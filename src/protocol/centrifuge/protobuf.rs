@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::Malformed;
 use super::wire_type::{Fields, PutField, Value};
+use super::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, TAGS_FILTER, TRACKED_KEYS};
 use crate::protocol::codes::Error;
 use crate::protocol::word::{
     ClientInfo, Command, Connect, Connected, Expiry, History, HistoryFilter, Payload, PayloadKind, PayloadRef,
@@ -26,9 +26,6 @@ pub(super) fn decode_command<'a>(frame: &'a [u8], at: &mut usize) -> Option<Resu
 }
 
 fn command(message: &[u8]) -> Result<Command<'_>, Malformed> {
-    if message.is_empty() {
-        return Ok(Command { id: 0, verb: Verb::Pong });
-    }
     let mut id = 0;
     // "Server will only take the first non-null request": first by field number.
     let mut request: Option<(u64, &[u8])> = None;
@@ -45,10 +42,12 @@ fn command(message: &[u8]) -> Result<Command<'_>, Malformed> {
         }
     }
     let verb = match request {
+        None if id == 0 => Verb::Pong,
         None => Verb::Unknown,
         Some((4, bytes)) => Verb::Connect(Box::new(connect(bytes)?)),
-        Some((5, bytes)) => Verb::Subscribe(Box::new(subscribe(bytes)?)),
+        Some((5, bytes)) => subscribe_verb(bytes)?,
         Some((6, bytes)) => Verb::Unsubscribe { channel: text_field(bytes, 1)? },
+        Some((7, bytes)) if type_field(bytes, 3)? != 0 => Verb::Unavailable(MAP_PUBLISH),
         Some((7, bytes)) => Verb::Publish { channel: text_field(bytes, 1)?, data: data_field(bytes, 2)? },
         Some((8, bytes)) => Verb::Presence { channel: text_field(bytes, 1)? },
         Some((9, bytes)) => Verb::PresenceStats { channel: text_field(bytes, 1)? },
@@ -57,6 +56,7 @@ fn command(message: &[u8]) -> Result<Command<'_>, Malformed> {
         Some((12, bytes)) => Verb::Send { data: data_field(bytes, 1)? },
         Some((13, bytes)) => Verb::Rpc { method: text_field(bytes, 2)?, data: data_field(bytes, 1)? },
         Some((14, bytes)) => Verb::Refresh { token: text_field(bytes, 1)? },
+        Some((_, bytes)) if type_field(bytes, 3)? != 0 => Verb::Unavailable(TRACKED_KEYS),
         Some((_, bytes)) => Verb::SubRefresh { channel: text_field(bytes, 1)?, token: text_field(bytes, 2)? },
     };
     Ok(Command { id, verb })
@@ -79,6 +79,10 @@ fn text_field(message: &[u8], number: u64) -> Result<Cow<'_, str>, Malformed> {
 
 fn data_field(message: &[u8], number: u64) -> Result<PayloadRef<'_>, Malformed> {
     Ok(payload(last_field(message, number)?.map_or(Ok(&b""[..]), Value::bytes)?))
+}
+
+fn type_field(message: &[u8], number: u64) -> Result<u64, Malformed> {
+    last_field(message, number)?.map_or(Ok(0), Value::number)
 }
 
 fn payload(bytes: &[u8]) -> PayloadRef<'_> {
@@ -138,6 +142,16 @@ fn subscribe(message: &[u8]) -> Result<Subscribe<'_>, Malformed> {
         }
     }
     Ok(subscribe)
+}
+
+fn subscribe_verb(message: &[u8]) -> Result<Verb<'_>, Malformed> {
+    if type_field(message, 15)? != 0 {
+        return Ok(Verb::Unavailable(MAP_SUBSCRIPTION));
+    }
+    if last_field(message, 13)?.is_some() {
+        return Ok(Verb::Unavailable(TAGS_FILTER));
+    }
+    Ok(Verb::Subscribe(Box::new(subscribe(message)?)))
 }
 
 fn history(message: &[u8]) -> Result<History<'_>, Malformed> {
@@ -288,7 +302,7 @@ fn put_info(info: &ClientInfo, out: &mut Vec<u8>) {
 
 /// Appends a push's message, without its length. A ping is the empty message.
 pub fn encode_push(push: &Push<'_>, out: &mut Vec<u8>) {
-    if *push != Push::Ping {
+    if !matches!(push, Push::Ping) {
         out.put_message(4, |out| put_push(push, out));
     }
 }

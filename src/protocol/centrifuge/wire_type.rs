@@ -92,6 +92,8 @@ pub(super) trait PutField {
     }
     /// A message, even if it is empty.
     fn put_message(&mut self, field: u32, write: impl FnOnce(&mut Vec<u8>));
+    /// What `write` writes, with its length before it.
+    fn put_delimited(&mut self, write: impl FnOnce(&mut Vec<u8>));
 }
 
 impl PutField for Vec<u8> {
@@ -112,6 +114,10 @@ impl PutField for Vec<u8> {
 
     fn put_message(&mut self, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
         write_varint(u64::from(field) << 3 | 2, self);
+        self.put_delimited(write);
+    }
+
+    fn put_delimited(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         // Most messages are shorter than 128 bytes: leave one byte for the length, make room if it is more.
         let at = self.len();
         self.push(0);
