@@ -2,7 +2,7 @@
 
 use super::{json, protobuf};
 use crate::protocol::word::{Push, Reply};
-use crate::wire::{length, websocket};
+use crate::wire::{http, length, websocket};
 
 /// How words become bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,36 @@ impl Format {
         match self {
             Self::WebSocketJson | Self::TcpJson => Encoding::Json,
             Self::WebSocketProtobuf | Self::TcpProtobuf => Encoding::Protobuf,
+        }
+    }
+
+    /// The format of a WebSocket conn, and the subprotocol to answer with: what the client offers decides,
+    /// then the query of its URL (`format` or `cf_protocol`); JSON where nothing is said.
+    pub fn of_upgrade(protocols: &str, query: &str) -> (Self, Option<&'static str>) {
+        const JSON: &str = "centrifuge-json";
+        const PROTOBUF: &str = "centrifuge-protobuf";
+        let asked = ["format", "cf_protocol"].map(|name| http::query_value(query, name));
+        if http::offers(protocols, JSON) {
+            (Self::WebSocketJson, Some(JSON))
+        } else if http::offers(protocols, PROTOBUF) {
+            (Self::WebSocketProtobuf, Some(PROTOBUF))
+        } else if asked.contains(&Some("protobuf")) {
+            (Self::WebSocketProtobuf, None)
+        } else {
+            (Self::WebSocketJson, None)
+        }
+    }
+
+    /// The format of a TCP conn by the first bytes that came; `None` when one more is needed.
+    ///
+    /// JSON begins with a brace or a blank. So does a Protobuf command of 123 bytes, or of 9, 10, 13 or 32:
+    /// but there the number of field `id` follows, which no JSON has in that place.
+    pub fn of_tcp(input: &[u8]) -> Option<Self> {
+        const ID_TAG: u8 = 1 << 3;
+        match input {
+            [] | [b'{' | b' ' | b'\t' | b'\n' | b'\r'] => None,
+            [b'{' | b' ' | b'\t' | b'\n' | b'\r', second, ..] if *second != ID_TAG => Some(Self::TcpJson),
+            _ => Some(Self::TcpProtobuf),
         }
     }
 
