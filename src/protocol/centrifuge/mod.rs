@@ -60,3 +60,6 @@ impl<'a> Iterator for Commands<'a> {
         decoded
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! Against `prost` and `serde_json`, both ways, by way of random words.
+
+mod client;
+mod format;
+mod json;
+mod map;
+mod proto;
+mod protobuf;
+mod words;
+
+use super::{Format, decode};
+use crate::protocol::word::Command;
+
+/// The commands of a frame that has no fault.
+fn commands(format: Format, frame: &[u8]) -> Vec<Command<'_>> {
+    decode(format, frame).map(|command| command.expect("a well-formed frame")).collect()
+}
