@@ -89,6 +89,11 @@ fn payload(bytes: &[u8]) -> PayloadRef<'_> {
     PayloadRef { bytes: Cow::Borrowed(bytes), kind: PayloadKind::Binary }
 }
 
+/// In proto3 an empty field and an absent one are the same.
+fn some_payload(bytes: &[u8]) -> Option<PayloadRef<'_>> {
+    (!bytes.is_empty()).then(|| payload(bytes))
+}
+
 /// One entry of a map field: key 1, value 2.
 fn entry(message: &[u8]) -> Result<(&str, &[u8]), Malformed> {
     let (mut key, mut value) = ("", &b""[..]);
@@ -107,7 +112,7 @@ fn connect(message: &[u8]) -> Result<Connect<'_>, Malformed> {
     for field in Fields(message) {
         match field? {
             (1, value) => connect.token = value.text()?.into(),
-            (2, value) => connect.data = Some(payload(value.bytes()?)),
+            (2, value) => connect.data = some_payload(value.bytes()?),
             (3, value) => {
                 let (channel, sub) = entry(value.bytes()?)?;
                 connect.subs.push((channel.into(), subscribe(sub)?.recover));
@@ -134,7 +139,7 @@ fn subscribe(message: &[u8]) -> Result<Subscribe<'_>, Malformed> {
             (3, value) => subscribe.recover.recover = value.flag()?,
             (6, value) => subscribe.recover.since.epoch = value.text()?.into(),
             (7, value) => subscribe.recover.since.offset = value.number()?,
-            (8, value) => subscribe.data = Some(payload(value.bytes()?)),
+            (8, value) => subscribe.data = some_payload(value.bytes()?),
             (9, value) => subscribe.positioned = value.flag()?,
             (10, value) => subscribe.recoverable = value.flag()?,
             (11, value) => subscribe.join_leave = value.flag()?,
