@@ -1,0 +1,206 @@
+//! What every parser must keep to, whatever bytes come: one function per parser, called by a libFuzzer target
+//! here and by `tests/fuzz.rs`, which needs no nightly compiler.
+
+#![allow(dead_code, reason = "each target calls one of them")]
+
+use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
+use ringpost::protocol::centrifuge::{Encoding, Format, decode, json};
+use ringpost::protocol::word::{Command, Payload, Publication, Push, Verb};
+use ringpost::wire::http::{self, Request, Response, UpgradeRequest};
+use ringpost::wire::websocket::{self, Decoded, Opcode, Piece, Sender};
+use ringpost::wire::{length, line};
+
+/// Small, so that the limit is met often.
+const MAX: usize = 300;
+
+/// A head that is whole is partial one byte earlier, and what an upgrade names lies in it.
+pub(crate) fn http(input: &[u8]) {
+    if let Ok(Request::Upgrade(upgrade)) = http::parse(input) {
+        assert!(upgrade.consumed <= input.len());
+        assert_eq!(http::parse(&input[..upgrade.consumed - 1]), Ok(Request::Partial));
+        assert_eq!(http::parse(&input[..upgrade.consumed]), http::parse(input));
+        let mut answer = Vec::new();
+        http::write_accept(upgrade.key, Some("centrifuge-json"), &mut answer);
+        assert!(answer.ends_with(b"\r\n\r\n"));
+    }
+    let request = UpgradeRequest { target: "/", host: "h", nonce: [7; 16], protocol: None, origin: None };
+    if let Ok(Response::Accepted { consumed, .. }) = request.check(input) {
+        assert_eq!(request.check(&input[..consumed - 1]), Ok(Response::Partial));
+    }
+}
+
+/// Frames are the same however the stream is cut, and so is what they are put together to.
+pub(crate) fn websocket(input: &[u8]) {
+    for sender in [Sender::Client, Sender::Server] {
+        cut_anyhow(input, |stream, chunk| {
+            let mut open = None;
+            cut(stream, chunk, |buffer| {
+                let Decoded::Frame(frame) = websocket::decode(buffer, sender, MAX)? else { return Ok(None) };
+                assert!(frame.payload.end == frame.consumed && frame.consumed <= buffer.len());
+                let payload = &buffer[frame.payload.clone()];
+                let heard = if frame.opcode.is_control() {
+                    assert!(frame.fin && payload.len() <= 125);
+                    if frame.opcode == Opcode::Close {
+                        answer_close(payload)?;
+                    }
+                    Some((frame.opcode, payload.to_vec()))
+                } else {
+                    match websocket::assemble(&mut open, &frame, payload, MAX)? {
+                        Piece::Message(opcode) => Some((opcode, payload.to_vec())),
+                        Piece::Gathered(opcode, bytes) => Some((opcode, bytes)),
+                        Piece::More => None,
+                    }
+                };
+                if let Some((opcode, bytes)) = &heard {
+                    assert!(bytes.len() <= MAX);
+                    assert!(*opcode != Opcode::Text || std::str::from_utf8(bytes).is_ok());
+                }
+                Ok::<_, websocket::Violation>(Some((heard, frame.consumed)))
+            })
+        });
+    }
+}
+
+fn answer_close(payload: &[u8]) -> Result<(), websocket::Violation> {
+    let code = websocket::close_code(payload)?;
+    let mut answer = Vec::new();
+    websocket::write_close_answer(code, &mut answer);
+    let Ok(Decoded::Frame(frame)) = websocket::decode(&mut answer, Sender::Server, MAX) else {
+        panic!("an answer is a frame")
+    };
+    assert_eq!(websocket::close_code(&answer[frame.payload]), Ok(code));
+    Ok(())
+}
+
+/// Lines are the same however the stream is cut, and no longer than allowed.
+pub(crate) fn line(input: &[u8]) {
+    cut_anyhow(input, |stream, chunk| {
+        cut(stream, chunk, |buffer| {
+            let line::Line::Whole { line, consumed } = line::next(buffer, MAX)? else { return Ok(None) };
+            assert!(line.len() <= MAX);
+            Ok::<_, line::LineTooLong>(Some((buffer[line].to_vec(), consumed)))
+        })
+    });
+}
+
+/// Messages are the same however the stream is cut, and no longer than allowed.
+pub(crate) fn length(input: &[u8]) {
+    cut_anyhow(input, |stream, chunk| {
+        cut(stream, chunk, |buffer| {
+            let length::Message::Whole { payload, consumed } = length::next(buffer, MAX)? else { return Ok(None) };
+            assert!(payload.len() <= MAX);
+            Ok::<_, length::LengthViolation>(Some((buffer[payload].to_vec(), consumed)))
+        })
+    });
+}
+
+/// The first byte says how to cut the rest: what is found must not depend on it.
+fn cut_anyhow<T: PartialEq + std::fmt::Debug>(input: &[u8], find: impl Fn(&[u8], usize) -> T) {
+    let Some((chunk, stream)) = input.split_first() else { return };
+    assert_eq!(find(stream, usize::MAX), find(stream, usize::from(*chunk).max(1)));
+}
+
+/// What `next` finds in a buffer that grows by `chunk` bytes at a time, and the error that ends it.
+fn cut<T, E>(
+    stream: &[u8],
+    chunk: usize,
+    mut next: impl FnMut(&mut [u8]) -> Result<Option<(T, usize)>, E>,
+) -> (Vec<T>, Option<E>) {
+    let (mut found, mut buffer) = (Vec::new(), Vec::new());
+    for bytes in stream.chunks(chunk) {
+        buffer.extend_from_slice(bytes);
+        loop {
+            match next(&mut buffer) {
+                Ok(None) => break,
+                Ok(Some((one, consumed))) => {
+                    found.push(one);
+                    buffer.drain(..consumed);
+                }
+                Err(error) => return (found, Some(error)),
+            }
+        }
+    }
+    (found, None)
+}
+
+/// See [`commands`].
+pub(crate) fn commands_json(input: &[u8]) {
+    commands(Format::TcpJson, input);
+}
+
+/// See [`commands`].
+pub(crate) fn commands_protobuf(input: &[u8]) {
+    commands(Format::TcpProtobuf, input);
+}
+
+/// Commands move on through the frame, end with the first error, and are the same when they are written and
+/// read again.
+fn commands(format: Format, frame: &[u8]) {
+    let mut commands = decode(format, frame);
+    loop {
+        let from = commands.offset();
+        match commands.next() {
+            None => break,
+            Some(Err(_)) => {
+                assert_eq!(commands.next(), None);
+                break;
+            }
+            Some(Ok(command)) => {
+                assert!(from < commands.offset() && commands.offset() <= frame.len());
+                if !matches!(command.verb, Verb::Unavailable(_)) {
+                    again(format, &command);
+                }
+            }
+        }
+    }
+}
+
+fn again(format: Format, command: &Command<'_>) {
+    let mut frame = Vec::new();
+    encode_command(format.encoding(), command, &mut frame);
+    if format.encoding() == Encoding::Json {
+        assert_eq!(frame.iter().position(|byte| *byte == b'\n'), Some(frame.len() - 1), "one line");
+    }
+    let read: Vec<_> = decode(format, &frame).collect();
+    assert!(matches!(&read[..], [Ok(read)] if read == command), "{read:?} is not {command:?}");
+}
+
+/// See [`replies`].
+pub(crate) fn replies_json(input: &[u8]) {
+    replies(Format::TcpJson, input);
+}
+
+/// See [`replies`].
+pub(crate) fn replies_protobuf(input: &[u8]) {
+    replies(Format::TcpProtobuf, input);
+}
+
+/// What a client hears ends, with the first error.
+fn replies(format: Format, frame: &[u8]) {
+    let mut words = client::decode(format, frame);
+    let heard = words.by_ref().take(frame.len() + 1).collect::<Vec<_>>();
+    assert!(heard.len() <= frame.len());
+    assert!(heard.iter().rev().skip(1).all(Result::is_ok));
+    assert_eq!(words.next(), None);
+}
+
+/// Whatever bytes are published and whatever the channel is called, JSON clients get one value on one line.
+pub(crate) fn push(input: &[u8]) {
+    let name = String::from_utf8_lossy(input);
+    let publication = Publication {
+        offset: 1,
+        data: Payload::binary(input.to_vec()),
+        info: None,
+        tags: Some([(Box::from(&*name), Box::from(&*name))].into()),
+        time_unix_ms: 0,
+    };
+    let mut body = Vec::new();
+    json::encode_push(&Push::Publication { channel: &name, publication: &publication }, &mut body);
+    assert!(!body.contains(&b'\n') && !body.contains(&b'\r'));
+    let heard: Vec<_> = client::decode(Format::TcpJson, &body).collect();
+    let [Ok(FromNode::Push { channel, push: Pushed::Publication(heard) })] = &heard[..] else {
+        panic!("one publication: {heard:?}")
+    };
+    assert_eq!(*channel, name);
+    assert_eq!(heard.tags, [(name.clone(), name)]);
+}

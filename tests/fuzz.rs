@@ -1,0 +1,225 @@
+//! The fuzz targets of `fuzz/` with what `proptest` thinks up: any bytes, and frames with a few faults.
+
+#[path = "../fuzz/parsers.rs"]
+mod parsers;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use ringpost::protocol::centrifuge::client::{encode_command, write_frame};
+use ringpost::protocol::centrifuge::{Encoding, Format, decode, protobuf};
+use ringpost::protocol::codes::{Disconnect, Unsubscribe};
+use ringpost::protocol::word::{Connected, Expiry, Payload, Publication, Push, Reply, ReplyBody};
+use ringpost::wire::http::UpgradeRequest;
+use ringpost::wire::{length, websocket};
+
+const COMMANDS: [&str; 9] = [
+    r#"{"id":1,"connect":{"token":"t","data":{"a":[1,2]},"subs":{"s":{"recover":true,"offset":5,"epoch":"e"}},"name":"js","headers":{"h":"v"}}}"#,
+    r#"{"id":2,"subscribe":{"channel":"c","token":"t","recover":true,"epoch":"e","offset":7,"data":null,"positioned":true}}"#,
+    r#"{"id":3,"publish":{"channel":"c","data":"a\"\u00e4\\"}}"#,
+    r#"{"id":4,"history":{"channel":"c","limit":-1,"since":{"offset":1,"epoch":"e"},"reverse":true}}"#,
+    r#"{"id":5,"rpc":{"method":"m","data":{}}}"#,
+    r#"{"send":{"data":1e9}}"#,
+    r#"{"id":6,"sub_refresh":{"channel":"c","token":"t"}}"#,
+    r#"{"id":7,"ping":{}}"#,
+    "{}",
+];
+
+const REPLIES: [&str; 8] = [
+    r#"{"id":1,"connect":{"client":"i","version":"v","expires":true,"ttl":5,"data":{},"subs":{"s":{"recovered":true,"publications":[{"data":1}]}},"ping":25,"pong":true}}"#,
+    r#"{"id":2,"subscribe":{"recoverable":true,"epoch":"e","offset":7,"publications":[{"data":{},"offset":7}]}}"#,
+    r#"{"id":3,"error":{"code":103,"message":"permission denied"}}"#,
+    r#"{"id":4,"presence":{"presence":{"i":{"user":"u","client":"i","conn_info":{}}}}}"#,
+    r#"{"push":{"channel":"c","pub":{"data":{"a":1},"info":{"user":"u","client":"i"},"offset":9,"tags":{"k":"v"}}}}"#,
+    r#"{"push":{"channel":"c","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#,
+    r#"{"push":{"disconnect":{"code":3001,"reason":"shutdown","reconnect":true}}}"#,
+    "{}",
+];
+
+fn commands_in_protobuf() -> Vec<Vec<u8>> {
+    let encode = |text: &&str| {
+        let mut frame = Vec::new();
+        for command in decode(Format::TcpJson, text.as_bytes()) {
+            encode_command(Encoding::Protobuf, &command.unwrap(), &mut frame);
+        }
+        frame
+    };
+    COMMANDS.iter().map(encode).collect()
+}
+
+fn replies_in_protobuf() -> Vec<Vec<u8>> {
+    let publication = Publication {
+        offset: 7,
+        data: Payload::json("{}"),
+        info: None,
+        tags: Some([("k".into(), "v".into())].into()),
+        time_unix_ms: 1,
+    };
+    let connected = Connected { ping_s: 25, pong: true, data: Some(Payload::json("1")), ..Connected::default() };
+    let mut bodies = vec![Vec::new(); 6];
+    protobuf::encode_push(&Push::Publication { channel: "c", publication: &publication }, &mut bodies[0]);
+    protobuf::encode_push(&Push::Unsubscribe { channel: "c", reason: Unsubscribe::INSUFFICIENT }, &mut bodies[1]);
+    protobuf::encode_push(&Push::Disconnect(&Disconnect::SHUTDOWN), &mut bodies[2]);
+    protobuf::encode_reply(&Reply { id: 1, body: ReplyBody::Connect(&connected) }, &mut bodies[3]);
+    protobuf::encode_reply(&Reply { id: 2, body: ReplyBody::SubRefresh(Expiry::default()) }, &mut bodies[4]);
+    bodies.iter().map(|body| delimited(body)).collect()
+}
+
+fn delimited(body: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    length::write_varint(body.len() as u64, &mut frame);
+    frame.extend_from_slice(body);
+    frame
+}
+
+fn lines(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| format!("{text}\n").into_bytes()).collect()
+}
+
+/// What the WebSocket parser is given: how to cut, then frames of both sides, whole and in fragments.
+fn websocket_frames() -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    for text in COMMANDS {
+        let mut frame = vec![5];
+        write_frame(Format::WebSocketJson, text.as_bytes(), [1, 2, 3, 4], &mut frame);
+        frames.push(frame);
+    }
+    let mut from_node = vec![3];
+    websocket::write_frame(websocket::Opcode::Ping, b"ping", &mut from_node);
+    websocket::write_frame(websocket::Opcode::Text, "ünïcode".as_bytes(), &mut from_node);
+    websocket::write_close(3008, "slow", &mut from_node);
+    frames.push(from_node);
+    // A text in two fragments with a ping between.
+    frames.push(b"\x02\x01\x81\0\0\0\0\xc3\x89\x80\0\0\0\0\x80\x81\0\0\0\0\xbc".to_vec());
+    frames
+}
+
+fn http_heads() -> Vec<Vec<u8>> {
+    let request = UpgradeRequest {
+        target: "/connection/websocket?format=protobuf",
+        host: "h",
+        nonce: [7; 16],
+        protocol: Some("centrifuge-json"),
+        origin: Some("http://h"),
+    };
+    let (mut head, mut answer) = (Vec::new(), Vec::new());
+    request.write(&mut head);
+    ringpost::wire::http::write_accept("BwcHBwcHBwcHBwcHBwcHBw==", None, &mut answer);
+    vec![head, answer, b"POST /api/publish HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}".to_vec()]
+}
+
+#[derive(Clone, Debug)]
+enum Fault {
+    Flip(Index, u8),
+    Insert(Index, Vec<u8>),
+    Remove(Index, u8),
+    Repeat(Index, u8),
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    // Bytes that mean something somewhere.
+    let telling = select(b"{}[]\",:\\\r\n \0\x01\x7f\x80\xff".to_vec());
+    prop_oneof![
+        (any::<Index>(), 0..8u8).prop_map(|(at, bit)| Fault::Flip(at, 1 << bit)),
+        (any::<Index>(), vec(prop_oneof![telling, any::<u8>()], 1..4)).prop_map(|(at, bytes)| Fault::Insert(at, bytes)),
+        (any::<Index>(), 1..20u8).prop_map(|(at, len)| Fault::Remove(at, len)),
+        (any::<Index>(), 1..40u8).prop_map(|(at, len)| Fault::Repeat(at, len)),
+    ]
+}
+
+fn commit(fault: Fault, bytes: &mut Vec<u8>) {
+    let place = |at: Index, bytes: &Vec<u8>| at.index(bytes.len() + 1);
+    let end = |at: usize, len: u8, bytes: &Vec<u8>| (at + usize::from(len)).min(bytes.len());
+    match fault {
+        Fault::Flip(at, bits) => {
+            let at = place(at, bytes);
+            bytes.get_mut(at).into_iter().for_each(|byte| *byte ^= bits);
+        }
+        Fault::Insert(at, new) => {
+            let at = place(at, bytes);
+            bytes.splice(at..at, new);
+        }
+        Fault::Remove(at, len) => {
+            let at = place(at, bytes);
+            bytes.drain(at..end(at, len, bytes));
+        }
+        Fault::Repeat(at, len) => {
+            let at = place(at, bytes);
+            bytes.extend_from_within(at..end(at, len, bytes));
+        }
+    }
+}
+
+/// Any bytes, or up to three of the seeds one after the other with up to four faults.
+fn input(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let damaged = (vec(select(seeds), 1..4), vec(fault(), 0..5)).prop_map(|(seeds, faults)| {
+        let mut bytes = seeds.concat();
+        faults.into_iter().for_each(|fault| commit(fault, &mut bytes));
+        bytes
+    });
+    prop_oneof![1 => vec(any::<u8>(), 0..400), 4 => damaged]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(5_000) })]
+
+    #[test]
+    fn heads(input in input(http_heads())) {
+        parsers::http(&input);
+    }
+
+    #[test]
+    fn websocket_streams(input in input(websocket_frames())) {
+        parsers::websocket(&input);
+    }
+
+    #[test]
+    fn lines_of_any_length(input in input(lines(&COMMANDS))) {
+        parsers::line(&input);
+    }
+
+    #[test]
+    fn lengths_of_any_size(input in input(commands_in_protobuf())) {
+        parsers::length(&input);
+    }
+
+    #[test]
+    fn commands_in_json_frames(input in input(lines(&COMMANDS))) {
+        parsers::commands_json(&input);
+    }
+
+    #[test]
+    fn commands_in_protobuf_frames(input in input(commands_in_protobuf())) {
+        parsers::commands_protobuf(&input);
+    }
+
+    #[test]
+    fn replies_in_json_frames(input in input(lines(&REPLIES))) {
+        parsers::replies_json(&input);
+    }
+
+    #[test]
+    fn replies_in_protobuf_frames(input in input(replies_in_protobuf())) {
+        parsers::replies_protobuf(&input);
+    }
+
+    #[test]
+    fn published_bytes(input in input(lines(&REPLIES))) {
+        parsers::push(&input);
+    }
+}
+
+#[test]
+fn the_seeds_are_sound() {
+    for text in COMMANDS {
+        assert!(decode(Format::TcpJson, text.as_bytes()).all(|command| command.is_ok()), "{text}");
+    }
+    for text in REPLIES {
+        let mut heard = ringpost::protocol::centrifuge::client::decode(Format::TcpJson, text.as_bytes());
+        assert!(heard.all(|word| word.is_ok()), "{text}");
+    }
+    for frame in replies_in_protobuf() {
+        let mut heard = ringpost::protocol::centrifuge::client::decode(Format::TcpProtobuf, &frame);
+        assert!(heard.all(|word| word.is_ok()), "{frame:?}");
+    }
+}
