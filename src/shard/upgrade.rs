@@ -54,7 +54,7 @@ impl Shard {
     }
 
     fn upgrade(&mut self, conn: u32, upgrade: &Upgrade<'_>, now: Now) -> Progress {
-        let (format, protocol) = negotiate(upgrade);
+        let (format, protocol) = Format::of_upgrade(upgrade.protocols, upgrade.query);
         self.core.outbox.raw(conn, |out| http::write_accept(upgrade.key, protocol, out));
         self.open(conn, format, now);
         Progress::Consumed(upgrade.consumed)
@@ -66,15 +66,9 @@ impl Shard {
         Progress::Ended
     }
 
-    /// The first bytes on the TCP port: an opening brace begins a JSON line, everything else is the length of
-    /// a Protobuf message. A message of 123 bytes has the brace's number as its length, but what follows it is
-    /// then the tag of a command's id (8), which is no JSON.
+    /// The first bytes on the TCP port tell the format.
     pub(super) fn read_first_bytes(&mut self, conn: u32, bytes: &[u8], now: Now) -> Progress {
-        let format = match bytes {
-            [b'{'] => return Progress::Wait,
-            [b'{', second, ..] if *second != 8 => Format::TcpJson,
-            _ => Format::TcpProtobuf,
-        };
+        let Some(format) = Format::of_tcp(bytes) else { return Progress::Wait };
         if let Err(refusal) = self.admission.admit(now) {
             let disconnect = Disconnect::CONNECTION_LIMIT.because(refusal.message());
             self.metrics.close(disconnect.code);
@@ -104,19 +98,4 @@ impl Shard {
         // A control plane that has ended closes the socket by dropping it.
         let _ = self.errands.send(errand);
     }
-}
-
-/// The format, and the subprotocol to name in the answer if the client offered one that we speak.
-fn negotiate(upgrade: &Upgrade<'_>) -> (Format, Option<&'static str>) {
-    const PROTOBUF: &str = "centrifuge-protobuf";
-    const JSON: &str = "centrifuge-json";
-    if http::offers(upgrade.protocols, PROTOBUF) {
-        return (Format::WebSocketProtobuf, Some(PROTOBUF));
-    }
-    if http::offers(upgrade.protocols, JSON) {
-        return (Format::WebSocketJson, Some(JSON));
-    }
-    let asks = |name| http::query_value(upgrade.query, name) == Some("protobuf");
-    let protobuf = asks("format") || asks("cf_protocol");
-    (if protobuf { Format::WebSocketProtobuf } else { Format::WebSocketJson }, None)
 }
