@@ -1,0 +1,28 @@
+# What can be done with this repository; `make` lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench docs
+
+help: ## List what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## Build a node and start it in development mode; it prints where to look
+	cargo run --release -- serve --dev
+
+test: ## Install what the tests need, and run them all
+	cargo test --workspace
+	./tests/sdk/run
+
+check: ## Look at format, lints, licenses and advisories
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
+	@if timeout 120 cargo deny fetch db 2>/dev/null; then cargo deny --workspace check --disable-fetch advisories; \
+	else echo "advisories: not checked, because their database cannot be fetched from here"; fi
+
+bench: ## Measure, beside a floor that the same run measures
+	cargo bench --workspace
+
+docs: ## Write docs/CONFIG.md anew from the comments in src/config
+	cargo run --quiet -- config docs > target/CONFIG.md
+	mv target/CONFIG.md docs/CONFIG.md

@@ -1,0 +1,207 @@
+//! The command line as people use it: the real binary, its output and its exit codes.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+fn ringpost(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.to_string_lossy().starts_with("RINGPOST_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
+}
+
+fn output(arguments: &[&str]) -> Output {
+    ringpost(arguments).output().expect("the command runs")
+}
+
+/// Standard output of a command that must succeed.
+fn success(arguments: &[&str]) -> String {
+    let output = output(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("the output is text")
+}
+
+/// Standard error of a command that must fail.
+fn failure(arguments: &[&str]) -> String {
+    let output = output(arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    String::from_utf8(output.stderr).expect("the error is text")
+}
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).expect("the file is written");
+    path
+}
+
+#[test]
+fn help_names_every_command_and_what_to_try() {
+    let help = success(&["--help"]);
+    for command in ["serve", "config", "token", "doctor", "ringpost serve --dev"] {
+        assert!(help.contains(command), "{command}: {help}");
+    }
+    assert!(success(&["token", "connection", "--help"]).contains("--user <USER>"));
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    assert_eq!(success(&["--version"]), concat!("ringpost ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn the_default_file_passes_the_check() {
+    let path = file("default.toml", &success(&["config", "default"]));
+    let checked = success(&["config", "check", "--config", path.to_str().unwrap()]);
+    assert!(checked.contains("default.toml: fine"), "{checked}");
+}
+
+#[test]
+fn the_check_tells_everything_that_is_wrong_with_its_line() {
+    let path = file("wrong.toml", "[client]\nping_intervall = \"25s\"\n\n[http_server]\nport = 99999\n");
+    let error = failure(&["config", "check", "--config", path.to_str().unwrap()]);
+    assert!(
+        error.contains("`client.ping_intervall` (line 2) is no key: did you mean `client.ping_interval`?"),
+        "{error}"
+    );
+    assert!(error.contains("`http_server.port` (line 5)"), "{error}");
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let mut command = ringpost(&["config", "check"]);
+    let output = command.env("RINGPOST_HTTP_SERVER__PORT", "http").output().expect("the command runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("RINGPOST_HTTP_SERVER__PORT must be a number"));
+}
+
+#[test]
+fn the_schema_is_json_that_knows_the_sections() {
+    let schema: Value = serde_json::from_str(&success(&["config", "schema"])).expect("the schema is JSON");
+    assert_eq!(schema["properties"]["http_server"]["properties"]["port"]["maximum"], 65_535);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = ringpost(&["config", "docs"]).stdout(Stdio::piped()).spawn().expect("the command runs");
+    // Closed before or while the command writes: both are a closed pipe to it.
+    drop(child.stdout.take());
+    assert!(child.wait().expect("the command ends").success());
+}
+
+#[test]
+fn a_connection_token_passes_the_check_that_a_node_makes() {
+    let token = success(&["token", "connection", "--dev", "--user", "alice", "--channel", "chat:lobby"]);
+    let checked = success(&["token", "check", "--dev", token.trim()]);
+    assert!(checked.contains("valid: a connection token for the user \"alice\", for another "), "{checked}");
+    assert!(checked.contains("chat:lobby"), "{checked}");
+}
+
+#[test]
+fn a_subscription_token_is_checked_with_the_keys_of_its_own() {
+    let text = "[client.token]\nhmac_secret_key = \"one\"\n[client.subscription_token]\nenabled = true\n\
+                hmac_secret_key = \"other\"\n";
+    let path = file("keys.toml", text);
+    let path = path.to_str().unwrap();
+    let token =
+        success(&["token", "subscription", "--config", path, "--user", "a", "--channel", "$news", "--expire", "0"]);
+    let checked = success(&["token", "check", "--config", path, token.trim()]);
+    assert!(checked.ends_with("valid: a subscription token for the user \"a\" in $news, for ever\n"), "{checked}");
+    assert_eq!(output(&["token", "check", "--secret", "one", token.trim()]).status.code(), Some(1));
+}
+
+#[test]
+fn a_token_can_be_piped_into_the_check() {
+    let token = success(&["token", "connection", "--secret", "s", "--user", "alice"]);
+    let mut check = ringpost(&["token", "check", "--secret", "s", "-"]);
+    let mut child = check.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the command runs");
+    child.stdin.take().expect("it reads").write_all(token.as_bytes()).expect("it takes the token");
+    assert!(child.wait_with_output().expect("the command ends").status.success());
+}
+
+#[test]
+fn a_token_that_is_refused_is_explained() {
+    let token = success(&["token", "connection", "--secret", "one", "--user", "alice"]);
+    let output = output(&["token", "check", "--secret", "other", token.trim()]);
+    assert_eq!(output.status.code(), Some(1));
+    let checked = String::from_utf8(output.stdout).expect("the output is text");
+    assert!(checked.contains("\"alice\"") && checked.contains("refused: the signature"), "{checked}");
+}
+
+#[test]
+fn without_a_secret_no_token_is_made() {
+    assert!(failure(&["token", "connection", "--user", "alice"]).contains("no secret to sign with"));
+}
+
+#[test]
+fn the_doctor_tells_what_it_found_as_json() {
+    // Whether this machine may run a node is not asked here: both codes are the doctor's.
+    let output = output(&["doctor", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("the report is JSON");
+    let findings = report["findings"].as_array().expect("it has findings");
+    let checks: Vec<_> = findings.iter().map(|finding| finding["check"].as_str().unwrap()).collect();
+    for check in ["kernel", "io_uring", "cores", "memlock", "descriptors", "memory", "net.core.somaxconn"] {
+        assert!(checks.contains(&check), "{check}: {checks:?}");
+    }
+    let failed = findings.iter().any(|finding| finding["verdict"] == "fail");
+    assert_eq!((report["verdict"] == "fail", output.status.code() == Some(1)), (failed, failed));
+}
+
+#[test]
+fn the_doctor_fails_where_a_configured_core_is_missing() {
+    let mut command = ringpost(&["doctor"]);
+    let output = command.env("RINGPOST_SHARDS__CORES", "1023").output().expect("the command runs");
+    assert_eq!(output.status.code(), Some(1));
+    let report = String::from_utf8(output.stdout).expect("the output is text");
+    assert!(report.contains("FAIL  cores") && report.contains("core 1023 is not among those"), "{report}");
+}
+
+#[test]
+fn a_node_does_not_start_where_the_doctor_fails() {
+    let mut command = ringpost(&["serve", "--dev"]);
+    let output = command.env("RINGPOST_SHARDS__CORES", "1023").output().expect("the command runs");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).expect("the error is text");
+    assert!(error.contains("this host cannot run a node") && error.contains("fix: "), "{error}");
+}
+
+/// A node that a test started; it does not outlive the test.
+struct Node(Child);
+
+impl Node {
+    /// Starts a node on ports that the kernel chooses.
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = ringpost(&[&["serve"], arguments].concat());
+        command.env("RINGPOST_HTTP_SERVER__PORT", "0").env("RINGPOST_TCP_SERVER__PORT", "0");
+        Self(command.stdout(Stdio::piped()).spawn().expect("the node starts"))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It has ended already where the test came to its end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_node_prints_the_ports_that_it_got_and_ends_at_sigterm() {
+    let mut node = Node::start(&["--dev"]);
+    let banner = BufReader::new(node.0.stdout.take().expect("it prints"));
+    let lines = banner.lines().map(|line| line.expect("the banner is text"));
+    let tcp = lines.take(20).find_map(|line| Some(line.split_once(" TCP ")?.1.trim().to_owned()));
+    let address = tcp.as_deref().and_then(|line| line.split(',').next()).expect("a line names the TCP port");
+    assert!(!address.ends_with(":0"), "{address}");
+    TcpStream::connect(address).expect("the port that was printed is open");
+    kill_process(Pid::from_child(&node.0), Signal::TERM).expect("the node is there");
+    assert!(node.0.wait().expect("the node ends").success());
+}
