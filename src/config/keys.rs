@@ -49,7 +49,7 @@ impl Origins {
     /// The key and where it was given; what stands in an environment variable is found at the variable.
     fn name(&self, path: &str) -> String {
         let ancestors = path.char_indices().filter(|(_, char)| ".[".contains(*char)).map(|(at, _)| &path[..at]);
-        let origin = self.0.get(path).or_else(|| ancestors.filter_map(|above| self.0.get(above)).last());
+        let origin = self.0.get(path).or_else(|| ancestors.rev().find_map(|above| self.0.get(above)));
         origin.map_or_else(|| format!("`{path}`"), |origin| format!("`{path}` ({origin})"))
     }
 }
