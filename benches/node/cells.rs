@@ -11,25 +11,25 @@ use crate::floor::MESSAGE_BYTES;
 use crate::process::{SECRET, Server, settle};
 
 /// One server's figure.
-pub struct Figure {
+pub(crate) struct Figure {
     /// In the cell's unit; less is better.
-    pub cost: f64,
+    pub(crate) cost: f64,
     /// From asked to answered, nanoseconds, where the cell asks and waits.
-    pub latency: Option<Histogram<u64>>,
+    pub(crate) latency: Option<Histogram<u64>>,
 }
 
 type Measure = fn(&Server, Duration, usize) -> anyhow::Result<Figure>;
 
 /// One kind of work.
-pub struct Cell {
+pub(crate) struct Cell {
     /// What is done.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What the figure counts.
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// Against the node.
-    pub measure: Measure,
+    pub(crate) measure: Measure,
     /// Against the floor.
-    pub floor: Measure,
+    pub(crate) floor: Measure,
 }
 
 const SUBSCRIBERS: usize = 1000;
@@ -38,7 +38,7 @@ const BATCH: usize = 16;
 const PUBLISHERS: usize = 100;
 
 /// All cells.
-pub const ALL: &[Cell] = &[
+pub(crate) const ALL: &[Cell] = &[
     Cell {
         name: "fan-out 1 to 1,000, 16 messages a send",
         unit: "ns CPU per delivery",

@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::{Domain, Socket, Type};
 
 /// One connection.
-pub struct Conn {
+pub(crate) struct Conn {
     socket: OwnedFd,
     /// The beginning of a message whose end has not come.
     partial: Vec<u8>,
@@ -21,7 +21,7 @@ pub struct Conn {
 
 /// How messages are told apart.
 #[derive(Clone, Copy)]
-pub enum Framing {
+pub(crate) enum Framing {
     /// Frames of a server.
     WebSocket,
     /// So many bytes each.
@@ -29,10 +29,10 @@ pub enum Framing {
 }
 
 /// All connections of a measurement.
-pub struct Swarm {
+pub(crate) struct Swarm {
     epoll: OwnedFd,
     /// By number.
-    pub conns: Vec<Conn>,
+    pub(crate) conns: Vec<Conn>,
     framing: Framing,
     input: Vec<u8>,
     ready: Vec<Event>,
@@ -40,7 +40,7 @@ pub struct Swarm {
 
 impl Swarm {
     /// No connections yet.
-    pub fn new(framing: Framing) -> anyhow::Result<Self> {
+    pub(crate) fn new(framing: Framing) -> anyhow::Result<Self> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             conns: Vec::new(),
@@ -51,7 +51,7 @@ impl Swarm {
     }
 
     /// Connects one more; returns its number.
-    pub fn connect(&mut self, address: SocketAddr) -> anyhow::Result<usize> {
+    pub(crate) fn connect(&mut self, address: SocketAddr) -> anyhow::Result<usize> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.connect(&address.into()).context("cannot connect")?;
         socket.set_nonblocking(true)?;
@@ -64,7 +64,7 @@ impl Swarm {
     }
 
     /// Sends all of it; the sockets' buffers have room for what the measurements leave unanswered.
-    pub fn send(&self, conn: usize, mut bytes: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn send(&self, conn: usize, mut bytes: &[u8]) -> anyhow::Result<()> {
         while !bytes.is_empty() {
             match send(&self.conns[conn].socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(sent) => bytes = &bytes[sent..],
@@ -76,7 +76,7 @@ impl Swarm {
     }
 
     /// Waits for bytes and gives every whole message to `take`, with the number of its connection.
-    pub fn turn(&mut self, wait: Duration, mut take: impl FnMut(usize, &[u8])) -> anyhow::Result<()> {
+    pub(crate) fn turn(&mut self, wait: Duration, mut take: impl FnMut(usize, &[u8])) -> anyhow::Result<()> {
         self.ready.clear();
         let timeout = rustix::event::Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.ready), Some(&timeout)) {
@@ -104,7 +104,7 @@ impl Swarm {
     }
 
     /// Turns until `done` says so of a message, or ten seconds have passed.
-    pub fn until(&mut self, mut done: impl FnMut(usize, &[u8]) -> bool) -> anyhow::Result<()> {
+    pub(crate) fn until(&mut self, mut done: impl FnMut(usize, &[u8]) -> bool) -> anyhow::Result<()> {
         let until = Instant::now() + Duration::from_secs(10);
         let mut finished = false;
         while !finished {
@@ -136,7 +136,7 @@ fn messages(framing: Framing, bytes: &mut [u8], mut take: impl FnMut(&[u8])) -> 
 }
 
 /// Upgrades a connection to WebSocket.
-pub fn upgrade(swarm: &mut Swarm, conn: usize) -> anyhow::Result<()> {
+pub(crate) fn upgrade(swarm: &mut Swarm, conn: usize) -> anyhow::Result<()> {
     let request = "GET /connection/websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n\
                    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -160,7 +160,7 @@ pub fn upgrade(swarm: &mut Swarm, conn: usize) -> anyhow::Result<()> {
 }
 
 /// A masked text frame.
-pub fn frame(text: &str) -> Vec<u8> {
+pub(crate) fn frame(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     websocket::write_masked(Opcode::Text, text.as_bytes(), [1, 2, 3, 4], &mut bytes);
     bytes

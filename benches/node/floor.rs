@@ -13,7 +13,7 @@ use rustix::net::{SendFlags, send};
 use slab::Slab;
 
 /// Bytes of a message.
-pub const MESSAGE_BYTES: usize = 64;
+pub(crate) const MESSAGE_BYTES: usize = 64;
 
 struct Conn {
     socket: OwnedFd,
@@ -23,7 +23,7 @@ struct Conn {
 }
 
 /// Serves on a free port of loopback until killed.
-pub fn serve() -> anyhow::Result<()> {
+pub(crate) fn serve() -> anyhow::Result<()> {
     crate::process::raise_descriptor_limit()?;
     crate::process::pin(&[crate::process::SERVER_CORE])?;
     let (listener, address) = doors::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 4096)?;

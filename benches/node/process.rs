@@ -10,18 +10,18 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// The key that the bench signs its tokens with.
-pub const SECRET: &str = "bench-secret-that-is-long-enough-for-hs256";
+pub(crate) const SECRET: &str = "bench-secret-that-is-long-enough-for-hs256";
 
 /// A server that runs.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
     /// The node with one shard on core 0.
-    pub fn node() -> anyhow::Result<Self> {
+    pub(crate) fn node() -> anyhow::Result<Self> {
         let config = [
             ("SHARDS__CORES", "0"),
             ("HTTP_SERVER__PORT", "0"),
@@ -38,7 +38,7 @@ impl Server {
     }
 
     /// The floor on core 0.
-    pub fn floor() -> anyhow::Result<Self> {
+    pub(crate) fn floor() -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--floor");
         Self::start(command)
@@ -56,7 +56,7 @@ impl Server {
     }
 
     /// CPU time of all its threads so far, nanoseconds.
-    pub fn cpu_ns(&self) -> u64 {
+    pub(crate) fn cpu_ns(&self) -> u64 {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
         let schedstat = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("schedstat")).ok();
         let times = tasks.into_iter().flatten().flatten().filter_map(schedstat);
@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// Anonymous memory that is resident, bytes: what the process holds for itself, without code and files.
-    pub fn memory_bytes(&self) -> u64 {
+    pub(crate) fn memory_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap_or_default();
         line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
@@ -89,25 +89,25 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 }
 
 /// The core of the servers.
-pub const SERVER_CORE: usize = 0;
+pub(crate) const SERVER_CORE: usize = 0;
 /// The core of this client.
-pub const CLIENT_CORE: usize = 1;
+pub(crate) const CLIENT_CORE: usize = 1;
 
 /// Pins this thread, and the processes that it starts from now on, to these cores.
-pub fn pin(cores: &[usize]) -> anyhow::Result<()> {
+pub(crate) fn pin(cores: &[usize]) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
     cores.iter().for_each(|core| set.set(*core));
     sched_setaffinity(None, &set).context("the bench wants two cores, 0 and 1")
 }
 
 /// As many descriptors as the host allows.
-pub fn raise_descriptor_limit() -> anyhow::Result<()> {
+pub(crate) fn raise_descriptor_limit() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?)
 }
 
 /// Waits until the server is idle: its CPU time stands still.
-pub fn settle(server: &Server) {
+pub(crate) fn settle(server: &Server) {
     let until = Instant::now() + Duration::from_secs(10);
     let mut before = server.cpu_ns();
     while Instant::now() < until {

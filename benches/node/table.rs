@@ -4,7 +4,7 @@ use crate::cells::{Cell, Figure};
 use crate::process::{CLIENT_CORE, SERVER_CORE};
 
 /// One cell's medians.
-pub struct Row {
+pub(crate) struct Row {
     name: &'static str,
     unit: &'static str,
     node: Figure,
@@ -13,7 +13,7 @@ pub struct Row {
 
 impl Row {
     /// Takes the medians by the figure that counts.
-    pub fn new(cell: &Cell, node: Vec<Figure>, floor: Vec<Figure>) -> Self {
+    pub(crate) fn new(cell: &Cell, node: Vec<Figure>, floor: Vec<Figure>) -> Self {
         Self { name: cell.name, unit: cell.unit, node: median(node), floor: median(floor) }
     }
 }
@@ -24,7 +24,7 @@ fn median(mut figures: Vec<Figure>) -> Figure {
 }
 
 /// Prints the table.
-pub fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[Row]) {
     let system = rustix::system::uname();
     println!("machine: {} {}", system.machine().to_string_lossy(), cpu_model());
     println!("kernel: {}", system.release().to_string_lossy());

@@ -142,7 +142,8 @@ impl Ring {
     fn enter_for(&mut self, completions: u32) -> io::Result<()> {
         const GETEVENTS: u32 = 1;
         while let Some(entry) = self.waiting.pop_front() {
-            // SAFETY and JUSTIFICATION: as in `push`.
+            // SAFETY: as in `push`.
+            // JUSTIFICATION: as in `push`.
             if unsafe { self.uring.submission().push(&entry) }.is_err() {
                 self.waiting.push_front(entry);
                 break;

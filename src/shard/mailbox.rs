@@ -59,23 +59,20 @@ pub struct Mailboxes {
 impl Mailboxes {
     /// The mailboxes of all shards, by shard, each ring with room for `capacity` letters.
     pub fn mesh(capacity: usize, wakers: &[Arc<Waker>]) -> Vec<Self> {
-        let shards = wakers.len();
-        let none = || (0..shards).map(|_| None).collect::<Vec<Option<Consumer<Letter>>>>();
-        let mut incoming: Vec<_> = (0..shards).map(|_| none()).collect();
-        let mut mesh = Vec::with_capacity(shards);
-        for from in 0..shards {
-            let mut outgoing = Vec::with_capacity(shards);
-            for to in 0..shards {
-                outgoing.push((from != to).then(|| {
-                    let (producer, consumer) = RingBuffer::new(capacity);
-                    incoming[to][from] = Some(consumer);
-                    Outgoing { producer, waker: wakers[to].clone(), kept: VecDeque::new(), left: false }
-                }));
+        let mut mesh: Vec<Self> = wakers
+            .iter()
+            .map(|_| Self {
+                outgoing: wakers.iter().map(|_| None).collect(),
+                incoming: wakers.iter().map(|_| None).collect(),
+            })
+            .collect();
+        for (to, waker) in wakers.iter().enumerate() {
+            for from in (0..wakers.len()).filter(|from| *from != to) {
+                let (producer, consumer) = RingBuffer::new(capacity);
+                let outgoing = Outgoing { producer, waker: waker.clone(), kept: VecDeque::new(), left: false };
+                mesh[from].outgoing[to] = Some(outgoing);
+                mesh[to].incoming[from] = Some(consumer);
             }
-            mesh.push(Self { outgoing, incoming: Vec::new() });
-        }
-        for (mailboxes, incoming) in mesh.iter_mut().zip(incoming) {
-            mailboxes.incoming = incoming;
         }
         mesh
     }

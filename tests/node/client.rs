@@ -16,23 +16,23 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// JSON lines over TCP.
-pub struct LineClient {
+pub(crate) struct LineClient {
     /// The socket, to write what no client should.
-    pub stream: TcpStream,
+    pub(crate) stream: TcpStream,
     reader: BufReader<TcpStream>,
     last_id: u32,
 }
 
 impl LineClient {
     /// Connects the socket only.
-    pub fn silent(address: SocketAddr) -> Self {
+    pub(crate) fn silent(address: SocketAddr) -> Self {
         let stream = connect(address);
         let reader = BufReader::new(stream.try_clone().expect("sockets can be cloned"));
         Self { stream, reader, last_id: 0 }
     }
 
     /// Connects and is welcomed.
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let mut client = Self::silent(address);
         let reply = client.ask(json!({"connect": {}}));
         assert!(reply["connect"]["client"].is_string(), "{reply}");
@@ -40,7 +40,7 @@ impl LineClient {
     }
 
     /// Sends a command without waiting; returns its id.
-    pub fn tell(&mut self, mut command: Value) -> u32 {
+    pub(crate) fn tell(&mut self, mut command: Value) -> u32 {
         self.last_id += 1;
         command["id"] = json!(self.last_id);
         self.stream.write_all(format!("{command}\n").as_bytes()).expect("the node reads");
@@ -48,7 +48,7 @@ impl LineClient {
     }
 
     /// The next word of the node, or `None` at the end of the connection.
-    pub fn next(&mut self) -> Option<Value> {
+    pub(crate) fn next(&mut self) -> Option<Value> {
         let mut line = String::new();
         match self.reader.read_line(&mut line) {
             Ok(0) => None,
@@ -59,7 +59,7 @@ impl LineClient {
     }
 
     /// The next word that is no ping.
-    pub fn word(&mut self) -> Value {
+    pub(crate) fn word(&mut self) -> Value {
         loop {
             let word = self.next().expect("the connection is open");
             if word != json!({}) {
@@ -69,7 +69,7 @@ impl LineClient {
     }
 
     /// Sends a command and returns its reply; pushes that come before it are dropped.
-    pub fn ask(&mut self, command: Value) -> Value {
+    pub(crate) fn ask(&mut self, command: Value) -> Value {
         let id = self.tell(command);
         loop {
             let word = self.word();
@@ -80,7 +80,7 @@ impl LineClient {
     }
 
     /// The next publication: its channel, offset and data.
-    pub fn publication(&mut self) -> (String, u64, Value) {
+    pub(crate) fn publication(&mut self) -> (String, u64, Value) {
         loop {
             let word = self.word();
             let publication = &word["push"]["pub"];
@@ -92,7 +92,7 @@ impl LineClient {
     }
 
     /// The code with which the node ends the connection.
-    pub fn disconnect_code(&mut self) -> u64 {
+    pub(crate) fn disconnect_code(&mut self) -> u64 {
         loop {
             let word = self.next().expect("the node says goodbye before it closes");
             if let Some(code) = word["push"]["disconnect"]["code"].as_u64() {
@@ -104,15 +104,15 @@ impl LineClient {
 }
 
 /// A WebSocket client.
-pub struct WebSocketClient {
+pub(crate) struct WebSocketClient {
     /// The socket, to write what no client should.
-    pub stream: TcpStream,
+    pub(crate) stream: TcpStream,
     input: Vec<u8>,
 }
 
 /// What a node's frame is.
 #[derive(Debug, PartialEq)]
-pub enum ServerFrame {
+pub(crate) enum ServerFrame {
     /// A data frame.
     Data(Vec<u8>),
     /// An answer to a ping.
@@ -125,7 +125,7 @@ pub enum ServerFrame {
 
 impl WebSocketClient {
     /// Connects and upgrades.
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let (mut client, head) = Self::request(address, "/connection/websocket", "");
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         client.input.clear();
@@ -133,7 +133,7 @@ impl WebSocketClient {
     }
 
     /// Asks for an upgrade with more headers; returns the head of the answer, and whatever came with it.
-    pub fn request(address: SocketAddr, path: &str, headers: &str) -> (Self, String) {
+    pub(crate) fn request(address: SocketAddr, path: &str, headers: &str) -> (Self, String) {
         let mut stream = connect(address);
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
@@ -149,19 +149,19 @@ impl WebSocketClient {
     }
 
     /// Sends one frame.
-    pub fn send(&mut self, opcode: Opcode, payload: &[u8]) {
+    pub(crate) fn send(&mut self, opcode: Opcode, payload: &[u8]) {
         let mut frame = Vec::new();
         websocket::write_masked(opcode, payload, [7, 1, 9, 200], &mut frame);
         self.stream.write_all(&frame).expect("the node reads");
     }
 
     /// Sends a command as a text message.
-    pub fn tell(&mut self, command: &Value) {
+    pub(crate) fn tell(&mut self, command: &Value) {
         self.send(Opcode::Text, command.to_string().as_bytes());
     }
 
     /// The next frame of the node.
-    pub fn next(&mut self) -> ServerFrame {
+    pub(crate) fn next(&mut self) -> ServerFrame {
         loop {
             if let Decoded::Frame(frame) =
                 websocket::decode(&mut self.input, Sender::Server, 1 << 24).expect("the node speaks WebSocket")
@@ -188,7 +188,7 @@ impl WebSocketClient {
     }
 
     /// The next data frame as JSON.
-    pub fn word(&mut self) -> Value {
+    pub(crate) fn word(&mut self) -> Value {
         match self.next() {
             ServerFrame::Data(bytes) => serde_json::from_slice(&bytes).expect("the node writes JSON"),
             frame => panic!("{frame:?}"),
@@ -196,7 +196,7 @@ impl WebSocketClient {
     }
 
     /// The code with which the node closes; data before it is dropped.
-    pub fn close_code(&mut self) -> u16 {
+    pub(crate) fn close_code(&mut self) -> u16 {
         loop {
             match self.next() {
                 ServerFrame::Close(code, _) => return code,

@@ -8,27 +8,26 @@ use ringpost::node::Node;
 use ringpost::shard::metrics::ShardMetrics;
 
 /// How long a test waits for anything before it gives up.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A node on free ports of loopback. Two shards, also where there is only one core to pin them to.
-pub struct TestNode {
+pub(crate) struct TestNode {
     node: Option<Node>,
     /// The HTTP port.
-    pub http: SocketAddr,
+    pub(crate) http: SocketAddr,
     /// The TCP port.
-    pub tcp: SocketAddr,
+    pub(crate) tcp: SocketAddr,
 }
 
 impl TestNode {
     /// A node where everybody may do everything, with history in every channel.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(|_| {})
     }
 
     /// The same, changed.
-    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config::default();
-        config.name = "test".into();
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config { name: "test".into(), ..Config::default() };
         config.http_server.address = "127.0.0.1".into();
         config.http_server.port = 0;
         config.tcp_server.address = "127.0.0.1".into();
@@ -50,13 +49,13 @@ impl TestNode {
     }
 
     /// A figure summed over the shards.
-    pub fn sum(&self, figure: impl Fn(&ShardMetrics) -> u64) -> u64 {
+    pub(crate) fn sum(&self, figure: impl Fn(&ShardMetrics) -> u64) -> u64 {
         let node = self.node.as_ref().expect("it runs until it is dropped");
         node.metrics.iter().map(|metrics| figure(metrics)).sum()
     }
 
     /// Waits until a figure, summed over the shards, is as expected.
-    pub fn await_sum(&self, what: &str, figure: impl Fn(&ShardMetrics) -> u64, expected: u64) {
+    pub(crate) fn await_sum(&self, what: &str, figure: impl Fn(&ShardMetrics) -> u64, expected: u64) {
         let until = Instant::now() + PATIENCE;
         loop {
             let sum = self.sum(&figure);
@@ -69,7 +68,7 @@ impl TestNode {
     }
 
     /// Waits until the node holds nothing for any client: no conn, session, subscription, waiting byte.
-    pub fn await_emptiness(&self) {
+    pub(crate) fn await_emptiness(&self) {
         self.await_sum("conns", |shard| shard.conns.get(), 0);
         self.await_sum("sessions", |shard| shard.sessions.get(), 0);
         self.await_sum("subscriptions", |shard| shard.subscriptions.get(), 0);
@@ -78,12 +77,12 @@ impl TestNode {
     }
 
     /// Begins the drain.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.node.as_ref().expect("it runs until it is dropped").stop();
     }
 
     /// Waits for the end of the drain.
-    pub fn wait(mut self) {
+    pub(crate) fn wait(mut self) {
         self.node.take().expect("it runs until it is dropped").wait().expect("the node ends well");
     }
 }
