@@ -166,14 +166,17 @@ impl Shared {
 
 /// A shard's thread, from pinning to the end.
 fn serve(setup: ShardSetup, core: usize, ready: &flume::Sender<()>) -> anyhow::Result<()> {
+    const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
     const HINT: &str = "`ringpost doctor` tells what this host lacks and how to give it";
-    // Depth and memory: what 8 MiB of locked memory allows for many executors. The preempt timer bounds how
-    // long the executor's own work waits for a busy shard.
+    // Depth and memory: what 8 MiB of locked memory allows for many executors. The preempt timer must never run
+    // out: when it does before a ready task had its turn, as happens on a host without a core to spare,
+    // glommio 0.9.0 goes to sleep over the task and never wakes again. It would let timers and files of the
+    // executor interrupt a busy shard; the shard has its own.
     let executor = LocalExecutorBuilder::new(Placement::Fixed(core))
         .name(&format!("shard-{}", setup.me))
         .ring_depth(128)
         .io_memory(64 << 10)
-        .preempt_timer(Duration::from_millis(1))
+        .preempt_timer(NEVER)
         .make()
         .map_err(|error| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
     executor.run(async move {
