@@ -17,7 +17,10 @@ impl Home {
     /// When `shards` is 0 or above [`crate::limits::SHARDS_MAX`].
     pub fn new(shards: u16, secret: u64) -> Self {
         assert!(shards > 0 && usize::from(shards) <= crate::limits::SHARDS_MAX);
-        let hash = foldhash::quality::SeedableRandomState::with_seed(secret, foldhash::SharedSeed::global_random());
+        // All of the hash follows from the secret, so that one secret always makes the same map. The table lives
+        // as long as the node, which has one map.
+        let shared = Box::leak(Box::new(foldhash::SharedSeed::from_u64(secret)));
+        let hash = foldhash::quality::SeedableRandomState::with_seed(secret, shared);
         Self { shards, hash }
     }
 
