@@ -65,33 +65,33 @@ impl Backlog {
         }
     }
 
-    /// Keeps of every tag only the newest frame, in place of the newest.
+    /// Keeps of every channel only the newest frame, in place of the newest.
     pub fn conflate(&mut self) {
         let mut seen = hashbrown::HashSet::new();
         let mut keep: Vec<bool> =
-            self.marks.iter().rev().map(|mark| mark.tag == Tag::KEEP || seen.insert(mark.tag)).collect();
+            self.marks.iter().rev().map(|mark| !mark.tag.is_replaceable() || seen.insert(mark.tag)).collect();
         keep.reverse();
-        if let Some(first) = keep.first_mut() {
-            *first |= self.started;
-        }
+        self.retain(&keep);
+    }
+
+    /// Drops all but control frames.
+    pub fn cut(&mut self) {
+        let keep: Vec<bool> = self.marks.iter().map(|mark| mark.tag == Tag::CONTROL).collect();
+        self.retain(&keep);
+    }
+
+    /// One verdict per frame. A frame of which the peer has a part stays in any case.
+    fn retain(&mut self, keep: &[bool]) {
         let old = std::mem::take(&mut self.bytes);
+        let marks = std::mem::take(&mut self.marks);
         let mut start = 0;
-        for (mark, keep) in self.marks.iter().zip(&keep) {
+        for (at, (mark, keep)) in marks.iter().zip(keep).enumerate() {
             let end = start + mark.len as usize;
-            if *keep {
+            if *keep || (at == 0 && self.started) {
                 self.bytes.extend_from_slice(&old[start..end]);
+                self.marks.push_back(*mark);
             }
             start = end;
         }
-        let mut keep = keep.into_iter();
-        self.marks.retain(|_| keep.next().expect("one verdict per mark"));
-    }
-
-    /// Drops all but the rest of a frame of which the peer has a part.
-    pub fn cut(&mut self) {
-        let rest = if self.started { 1 } else { 0 };
-        self.marks.truncate(rest);
-        let len = self.marks.front().map_or(0, |mark| mark.len as usize);
-        self.bytes.truncate(len);
     }
 }

@@ -9,6 +9,8 @@
 //! Never touches a socket: the caller sends.
 
 mod backlog;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 
@@ -27,17 +29,24 @@ pub struct Frame {
     len: u32,
 }
 
-/// Which channel a frame belongs to, where only the latest of each channel must survive a slow reader.
+/// What may become of a frame that a slow reader has not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tag(u32);
 
 impl Tag {
-    /// The frame must be delivered.
+    /// It must be delivered, or the conn be closed.
     pub const KEEP: Self = Self(NONE);
 
-    /// A newer frame with the same number replaces it when the reader is too slow.
+    /// It is delivered even then: a goodbye, a control frame.
+    const CONTROL: Self = Self(NONE - 1);
+
+    fn is_replaceable(self) -> bool {
+        self != Self::KEEP && self != Self::CONTROL
+    }
+
+    /// A newer frame of the same channel, by number, replaces it.
     pub fn latest_of(channel: u32) -> Self {
-        assert_ne!(channel, NONE);
+        assert!(channel < Self::CONTROL.0);
         Self(channel)
     }
 }
@@ -154,7 +163,8 @@ impl Outbox {
     /// Encodes and attaches a push for one conn.
     pub fn push(&mut self, conn: u32, format: Format, push: &Push<'_>) {
         let frame = self.encode(format, push);
-        self.attach(conn, frame, Tag::KEEP);
+        let tag = if matches!(push, Push::Disconnect(_)) { Tag::CONTROL } else { Tag::KEEP };
+        self.attach(conn, frame, tag);
     }
 
     /// Encodes and attaches a reply.
@@ -170,7 +180,7 @@ impl Outbox {
         let start = self.arena.len();
         write(&mut self.arena);
         let frame = self.frame_since(start);
-        self.attach(conn, frame, Tag::KEEP);
+        self.attach(conn, frame, Tag::CONTROL);
     }
 
     fn frame_since(&mut self, start: usize) -> Frame {
@@ -308,8 +318,8 @@ impl Outbox {
         Flushed::Sent
     }
 
-    /// Drops what waits for a conn, but for the rest of a frame of which the peer has a part: what is
-    /// attached next (a close frame) can then be understood.
+    /// Drops what waits for a conn, but for control frames and the rest of a frame of which the peer has a part:
+    /// what is attached next (a close frame) can then be understood.
     pub fn cut(&mut self, conn: u32) {
         let slot = &mut self.slots[conn as usize];
         slot.first = NONE;
