@@ -98,11 +98,16 @@ impl Stream {
         self.kept.clear();
     }
 
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> impl Iterator<Item = &Arc<Publication>> {
+        self.kept.iter().map(|kept| &kept.publication)
+    }
+
     fn first_kept(&self) -> u64 {
         self.kept.front().map_or(self.top + 1, |kept| kept.publication.offset)
     }
 
-    fn from_offset(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Arc<Publication>> {
+    fn kept_from(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Arc<Publication>> {
         let skip = offset.saturating_sub(self.first_kept()) as usize;
         self.kept.range(skip.min(self.kept.len())..).map(|kept| &kept.publication)
     }
@@ -126,7 +131,7 @@ impl Stream {
         if !whole {
             return Recovered::default();
         }
-        Recovered { publications: self.from_offset(since.offset + 1).cloned().collect(), recovered: true }
+        Recovered { publications: self.kept_from(since.offset + 1).cloned().collect(), recovered: true }
     }
 
     /// Cache mode: only the latest publication matters, whatever was missed before it.
@@ -151,22 +156,22 @@ impl Stream {
         }
         let limit = usize::try_from(filter.limit).map_or(max, |limit| limit.min(max));
         let publications = match (&filter.since, filter.reverse) {
-            (None, false) => self.from_offset(0).take(limit).cloned().collect(),
-            (None, true) => self.from_offset(0).rev().take(limit).cloned().collect(),
+            (None, false) => self.kept_from(0).take(limit).cloned().collect(),
+            (None, true) => self.kept_from(0).rev().take(limit).cloned().collect(),
             (Some(since), reverse) => {
                 if !since.epoch.is_empty() && *since.epoch != *self.epoch {
                     return Err(Error::UNRECOVERABLE_POSITION);
                 }
                 if reverse {
                     let before = since.offset;
-                    let older = self.from_offset(0).rev().skip_while(|kept| kept.offset >= before);
+                    let older = self.kept_from(0).rev().skip_while(|kept| kept.offset >= before);
                     older.take(limit).cloned().collect()
                 } else {
                     let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
                     if since.offset > self.top || hole {
                         return Err(Error::UNRECOVERABLE_POSITION);
                     }
-                    self.from_offset(since.offset + 1).take(limit).cloned().collect()
+                    self.kept_from(since.offset + 1).take(limit).cloned().collect()
                 }
             }
         };

@@ -11,6 +11,8 @@ mod history;
 mod home;
 mod idempotency;
 mod shard_set;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -345,6 +347,13 @@ impl Hub {
         let with_subscribers = self.channels.iter().filter(|(_, channel)| channel.subscribers() > 0);
         let matching = with_subscribers.filter(|(_, channel)| pattern.is_empty() || matches(pattern, &channel.name));
         matching.map(|(_, channel)| (channel.name.clone(), channel.subscribers())).collect()
+    }
+
+    /// Where a channel's stream stands and what it keeps, seen without use.
+    #[cfg(test)]
+    pub(crate) fn kept(&self, channel: &str) -> Option<(Position, Vec<Arc<Publication>>)> {
+        let stream = self.find(channel)?.stream.as_ref()?;
+        Some((stream.position(), stream.kept().cloned().collect()))
     }
 
     /// Looks at up to `budget` channels, in turn, and drops what is past its time.

@@ -1,0 +1,216 @@
+//! What is kept, for how long, and who can come back to it.
+
+use super::*;
+
+// ---------------------------------------------------------------- history
+
+#[test]
+fn no_more_than_the_size_is_kept() {
+    let mut hub = hub();
+    for number in 0..8 {
+        publish(&mut hub, &number.to_string(), 0);
+    }
+    assert_eq!(page(&mut hub, all(), 0), Ok(vec![4, 5, 6, 7, 8]));
+}
+
+#[test]
+fn nothing_is_kept_past_its_time() {
+    let mut hub = hub();
+    publish(&mut hub, "1", 0);
+    publish(&mut hub, "2", 5_000);
+    assert_eq!(page(&mut hub, all(), 9_999), Ok(vec![1, 2]));
+    assert_eq!(page(&mut hub, all(), 10_000), Ok(vec![2]));
+    assert_eq!(page(&mut hub, all(), 15_000), Ok(vec![]));
+    assert_eq!(publish(&mut hub, "3", 16_000).position.offset, 3);
+}
+
+#[test]
+fn pages_go_forward_and_back() {
+    let mut hub = hub();
+    for number in 0..5 {
+        publish(&mut hub, &number.to_string(), 0);
+    }
+    let epoch = hub.kept("a").expect("it has a stream").0.epoch;
+    let mut filtered = |limit, offset: Option<u64>, reverse| {
+        let since = offset.and_then(|offset| since(offset, &epoch));
+        page(&mut hub, HistoryFilter { limit, since, reverse }, 0)
+    };
+    assert_eq!(filtered(0, None, false), Ok(vec![]));
+    assert_eq!(filtered(2, None, false), Ok(vec![1, 2]));
+    assert_eq!(filtered(2, Some(2), false), Ok(vec![3, 4]));
+    assert_eq!(filtered(-1, Some(4), false), Ok(vec![5]));
+    assert_eq!(filtered(-1, Some(5), false), Ok(vec![]));
+    assert_eq!(filtered(2, None, true), Ok(vec![5, 4]));
+    assert_eq!(filtered(2, Some(4), true), Ok(vec![3, 2]));
+    assert_eq!(filtered(-1, Some(1), true), Ok(vec![]));
+    assert_eq!(filtered(-1, Some(99), true), Ok(vec![5, 4, 3, 2, 1]));
+}
+
+#[test]
+fn a_page_is_no_longer_than_the_caller_allows() {
+    let mut hub = hub();
+    for number in 0..5 {
+        publish(&mut hub, &number.to_string(), 0);
+    }
+    let page = hub.history("a", &all(), 3, OPTIONS, at(0)).expect("it is all there");
+    assert_eq!((page.publications.len(), page.position.offset), (3, 5));
+}
+
+#[test]
+fn a_page_after_a_hole_or_in_another_life_is_refused() {
+    let mut hub = hub();
+    for number in 0..8 {
+        publish(&mut hub, &number.to_string(), 0);
+    }
+    let epoch = hub.kept("a").expect("it has a stream").0.epoch;
+    let mut after = |offset, epoch: &str| {
+        let since = since(offset, &epoch.into());
+        page(&mut hub, HistoryFilter { limit: -1, since, reverse: false }, 0)
+    };
+    assert_eq!(after(3, &epoch), Ok(vec![4, 5, 6, 7, 8]));
+    assert_eq!(after(2, &epoch), Err(112));
+    assert_eq!(after(9, &epoch), Err(112));
+    assert_eq!(after(5, "else"), Err(112));
+    assert_eq!(after(5, ""), Ok(vec![6, 7, 8]));
+}
+
+#[test]
+fn a_removed_history_is_empty_and_offsets_go_on() {
+    let mut hub = hub();
+    let position = publish(&mut hub, "1", 0).position;
+    hub.history_remove("a");
+    assert_eq!(page(&mut hub, all(), 0), Ok(vec![]));
+    let next = publish(&mut hub, "2", 0).position;
+    assert_eq!((next.offset, next.epoch), (2, position.epoch));
+}
+
+// ---------------------------------------------------------------- recovery
+
+#[test]
+fn everything_that_was_missed_is_recovered_or_nothing() {
+    let mut hub = hub();
+    for number in 0..8 {
+        publish(&mut hub, &number.to_string(), 0);
+    }
+    let epoch = hub.kept("a").expect("it has a stream").0.epoch;
+    let mut from =
+        |offset, epoch: &str| recover(&mut hub, &Position { offset, epoch: epoch.into() }, RecoveryMode::Stream, 0);
+    assert_eq!(from(8, &epoch), (true, vec![]));
+    assert_eq!(from(6, &epoch), (true, vec![7, 8]));
+    assert_eq!(from(3, &epoch), (true, vec![4, 5, 6, 7, 8]));
+    assert_eq!(from(2, &epoch), (false, vec![]));
+    assert_eq!(from(9, &epoch), (false, vec![]));
+    assert_eq!(from(8, "else"), (false, vec![]));
+    assert_eq!(from(8, ""), (false, vec![]));
+}
+
+#[test]
+fn who_has_seen_nothing_recovers_from_the_beginning() {
+    let mut hub = hub();
+    publish(&mut hub, "1", 0);
+    assert_eq!(recover(&mut hub, &Position::default(), RecoveryMode::Stream, 0), (true, vec![1]));
+}
+
+#[test]
+fn more_than_the_limit_is_not_recovered() {
+    let mut hub = hub();
+    for number in 0..4 {
+        publish(&mut hub, &number.to_string(), 0);
+    }
+    let (channel, info) = (Arc::from("a"), client(1, "u"));
+    let since = Position { offset: 0, ..hub.kept("a").expect("it has a stream").0 };
+    let ask = Join { recovery_limit: 3, ..join(&channel, &info, 0, Some(&since)) };
+    let joined = hub.subscribe(ask, OPTIONS, at(0)).expect("it never fails");
+    assert!(!joined.recovered && joined.publications.is_empty());
+    assert_eq!(joined.position.offset, 4);
+}
+
+#[test]
+fn what_was_removed_is_not_recovered_but_who_has_seen_all_stays_current() {
+    let mut hub = hub();
+    publish(&mut hub, "1", 0);
+    let position = publish(&mut hub, "2", 0).position;
+    hub.history_remove("a");
+    let before = Position { offset: 1, epoch: position.epoch.clone() };
+    assert_eq!(recover(&mut hub, &before, RecoveryMode::Stream, 0), (false, vec![]));
+    assert_eq!(recover(&mut hub, &position, RecoveryMode::Stream, 0), (true, vec![]));
+}
+
+#[test]
+fn a_cache_recovers_the_latest_from_anywhere() {
+    let mut hub = hub();
+    let nowhere = Position::default();
+    assert_eq!(recover(&mut hub, &nowhere, RecoveryMode::Cache, 0), (false, vec![]));
+    for number in 0..8 {
+        publish(&mut hub, &number.to_string(), 0);
+    }
+    let current = hub.kept("a").expect("it has a stream").0;
+    let old = Position { offset: 1, epoch: current.epoch.clone() };
+    assert_eq!(recover(&mut hub, &nowhere, RecoveryMode::Cache, 0), (true, vec![8]));
+    assert_eq!(recover(&mut hub, &old, RecoveryMode::Cache, 0), (true, vec![8]));
+    assert_eq!(recover(&mut hub, &current, RecoveryMode::Cache, 0), (true, vec![]));
+    hub.history_remove("a");
+    assert_eq!(recover(&mut hub, &current, RecoveryMode::Cache, 0), (true, vec![]));
+    assert_eq!(recover(&mut hub, &old, RecoveryMode::Cache, 0), (false, vec![]));
+}
+
+// ---------------------------------------------------------------- lives
+
+#[test]
+fn a_stream_ends_when_it_was_not_used_for_its_time() {
+    let mut hub = hub();
+    let first = publish(&mut hub, "1", 0).position;
+    hub.sweep(at(59_999), 10);
+    assert_eq!(hub.len(), 1);
+    hub.sweep(at(60_000), 10);
+    assert!(hub.is_empty());
+    let second = publish(&mut hub, "2", 60_001).position;
+    assert_eq!(second.offset, 1);
+    assert_ne!(second.epoch, first.epoch);
+}
+
+#[test]
+fn subscribers_hold_the_life_of_a_stream() {
+    let mut hub = hub();
+    let (channel, info) = (Arc::from("a"), client(1, "u"));
+    publish(&mut hub, "1", 0);
+    let joined = hub.subscribe(join(&channel, &info, 0, None), OPTIONS, at(0)).expect("it never fails");
+    hub.sweep(at(1_000_000), 10);
+    let next = publish(&mut hub, "2", 1_000_000).position;
+    assert_eq!((next.offset, &next.epoch), (2, &joined.position.epoch));
+    hub.unsubscribe("a", 0, info.client, at(2_000_000));
+    hub.sweep(at(2_059_999), 10);
+    assert_eq!(recover(&mut hub, &next, RecoveryMode::Stream, 2_059_999), (true, vec![]));
+}
+
+#[test]
+fn a_stream_in_which_nothing_was_published_is_soon_forgotten() {
+    let mut hub = hub();
+    assert_eq!(page(&mut hub, all(), 0), Ok(vec![]));
+    hub.sweep(at(OPTIONS.history_ttl_ms), 10);
+    assert!(hub.is_empty());
+}
+
+#[test]
+fn a_history_that_was_switched_off_and_on_is_another() {
+    let mut hub = hub();
+    let (channel, info) = (Arc::from("a"), client(1, "u"));
+    hub.subscribe(join(&channel, &info, 0, None), OPTIONS, at(0)).expect("it never fails");
+    let before = publish(&mut hub, "1", 0).position;
+    hub.publish("a", message("2"), FLEETING, at(1));
+    let after = publish(&mut hub, "3", 2).position;
+    assert_eq!(after.offset, 1);
+    assert_ne!(after.epoch, before.epoch);
+}
+
+#[test]
+fn a_sweep_of_small_steps_visits_every_channel() {
+    let mut hub = hub();
+    for number in 0..100 {
+        hub.publish(&number.to_string(), message("1"), OPTIONS, at(0));
+    }
+    for _ in 0..30 {
+        hub.sweep(at(60_000), 10);
+    }
+    assert!(hub.is_empty());
+}

@@ -1,0 +1,218 @@
+//! Channels on their home shard.
+
+mod history;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::limits::IDEMPOTENCY_WINDOW_MS;
+
+const OPTIONS: HubOptions = HubOptions { history_size: 5, history_ttl_ms: 10_000, history_meta_ttl_ms: 60_000 };
+const FLEETING: HubOptions = HubOptions { history_size: 0, history_ttl_ms: 0, history_meta_ttl_ms: 60_000 };
+
+fn at(mono_ms: u64) -> Now {
+    Now { mono_ms, unix_ms: 1_700_000_000_000 + mono_ms as i64 }
+}
+
+fn hub() -> Hub {
+    Hub::new(1)
+}
+
+fn message(data: &str) -> NewPublication {
+    NewPublication {
+        data: Payload::json(data.to_string()),
+        info: None,
+        tags: None,
+        skip_history: false,
+        idempotency_key: None,
+    }
+}
+
+fn publish(hub: &mut Hub, data: &str, now_ms: u64) -> Published {
+    hub.publish("a", message(data), OPTIONS, at(now_ms))
+}
+
+fn client(number: u128, user: &str) -> Arc<ClientInfo> {
+    let client = ClientId::from_u128(number);
+    Arc::new(ClientInfo { user: user.into(), client, conn_info: None, chan_info: None })
+}
+
+fn join<'a>(channel: &'a Arc<str>, info: &'a Arc<ClientInfo>, shard: u16, recover: Option<&'a Position>) -> Join<'a> {
+    Join {
+        channel,
+        shard,
+        info,
+        announce: true,
+        presence: true,
+        recover,
+        mode: RecoveryMode::Stream,
+        recovery_limit: 100,
+        stream: true,
+    }
+}
+
+/// Subscribes client 1 and says what it was told.
+fn recover(hub: &mut Hub, since: &Position, mode: RecoveryMode, now_ms: u64) -> (bool, Vec<u64>) {
+    let (channel, info) = (Arc::from("a"), client(1, "u"));
+    let ask = Join { mode, ..join(&channel, &info, 0, Some(since)) };
+    let joined = hub.subscribe(ask, OPTIONS, at(now_ms)).expect("it never fails");
+    hub.unsubscribe("a", 0, info.client, at(now_ms));
+    (joined.recovered, joined.publications.iter().map(|publication| publication.offset).collect())
+}
+
+fn page(hub: &mut Hub, filter: HistoryFilter, now_ms: u64) -> Result<Vec<u64>, u32> {
+    let page = hub.history("a", &filter, 100, OPTIONS, at(now_ms)).map_err(|error| error.code)?;
+    Ok(page.publications.iter().map(|publication| publication.offset).collect())
+}
+
+fn all() -> HistoryFilter {
+    HistoryFilter { limit: -1, ..HistoryFilter::default() }
+}
+
+fn since(offset: u64, epoch: &Arc<str>) -> Option<Position> {
+    Some(Position { offset, epoch: epoch.clone() })
+}
+
+// ---------------------------------------------------------------- order and fan-out
+
+#[test]
+fn publications_are_numbered_from_one_in_one_epoch() {
+    let mut hub = hub();
+    let first = publish(&mut hub, "1", 0).position;
+    let second = publish(&mut hub, "2", 0).position;
+    assert_eq!((first.offset, second.offset), (1, 2));
+    assert_eq!(first.epoch, second.epoch);
+    assert!(!first.epoch.is_empty());
+}
+
+#[test]
+fn a_publication_goes_once_to_every_shard_with_subscribers() {
+    let mut hub = hub();
+    let channel = Arc::from("a");
+    assert!(publish(&mut hub, "0", 0).fan_out.is_none());
+    for (number, shard) in [(1, 0), (2, 3), (3, 3)] {
+        hub.subscribe(join(&channel, &client(number, "u"), shard, None), OPTIONS, at(0)).expect("it never fails");
+    }
+    let shards = |hub: &mut Hub| {
+        let fan_out = publish(hub, "1", 0).fan_out;
+        fan_out.map(|fan_out| fan_out.shards.iter().collect::<Vec<_>>())
+    };
+    assert_eq!(shards(&mut hub), Some(vec![0, 3]));
+    hub.unsubscribe("a", 3, ClientId::from_u128(2), at(0));
+    assert_eq!(shards(&mut hub), Some(vec![0, 3]));
+    hub.unsubscribe("a", 3, ClientId::from_u128(3), at(0));
+    assert_eq!(shards(&mut hub), Some(vec![0]));
+}
+
+#[test]
+fn what_is_not_kept_has_no_place() {
+    let mut hub = hub();
+    let channel: Arc<str> = Arc::from("a");
+    hub.subscribe(join(&channel, &client(1, "u"), 0, None), OPTIONS, at(0)).expect("it never fails");
+    publish(&mut hub, "1", 0);
+    let skipped = NewPublication { skip_history: true, ..message("2") };
+    let published = hub.publish("a", skipped, OPTIONS, at(0));
+    assert_eq!(published.position, Position::default());
+    assert_eq!(published.fan_out.expect("somebody subscribes").publication.offset, 0);
+    assert_eq!(publish(&mut hub, "3", 0).position.offset, 2);
+    assert_eq!(page(&mut hub, all(), 0), Ok(vec![1, 2]));
+}
+
+#[test]
+fn a_channel_without_history_exists_while_somebody_subscribes() {
+    let mut hub = hub();
+    let (channel, info) = (Arc::from("a"), client(1, "u"));
+    assert!(hub.publish("a", message("1"), FLEETING, at(0)).fan_out.is_none());
+    assert!(hub.is_empty());
+    let joined = hub.subscribe(join(&channel, &info, 0, None), FLEETING, at(0)).expect("it never fails");
+    assert_eq!(joined.position, Position::default());
+    assert_eq!((hub.len(), hub.active()), (1, 1));
+    hub.unsubscribe("a", 0, info.client, at(0));
+    assert_eq!((hub.len(), hub.active()), (0, 0));
+}
+
+#[test]
+fn a_key_publishes_once_per_channel_and_window() {
+    let mut hub = hub();
+    let mut once = |channel: &str, now_ms| {
+        let message = NewPublication { idempotency_key: Some("k".into()), ..message("1") };
+        hub.publish(channel, message, OPTIONS, at(now_ms)).position.offset
+    };
+    assert_eq!((once("a", 0), once("a", 1), once("b", 1)), (1, 1, 1));
+    assert_eq!(once("a", IDEMPOTENCY_WINDOW_MS - 1), 1);
+    assert_eq!(once("a", IDEMPOTENCY_WINDOW_MS), 1, "a new life: the first has long expired");
+    let position = hub.kept("a").expect("it has a stream").0;
+    assert_eq!(position.offset, 1);
+}
+
+// ---------------------------------------------------------------- who is there
+
+#[test]
+fn presence_lists_sessions_and_counts_users() {
+    let mut hub = hub();
+    let channel = Arc::from("a");
+    for (number, user, presence) in [(2, "v", true), (1, "u", true), (3, "u", true), (4, "w", false)] {
+        let info = client(number, user);
+        let ask = Join { presence, ..join(&channel, &info, 0, None) };
+        hub.subscribe(ask, FLEETING, at(0)).expect("it never fails");
+    }
+    let clients: Vec<_> = hub.presence("a").iter().map(|info| info.client.as_u128()).collect();
+    assert_eq!(clients, [1, 2, 3]);
+    assert_eq!(hub.presence_stats("a"), PresenceStats { num_clients: 3, num_users: 2 });
+    hub.unsubscribe("a", 0, ClientId::from_u128(1), at(0));
+    assert_eq!(hub.presence_stats("a"), PresenceStats { num_clients: 2, num_users: 2 });
+    hub.unsubscribe("a", 0, ClientId::from_u128(3), at(0));
+    assert_eq!(hub.presence_stats("a"), PresenceStats { num_clients: 1, num_users: 1 });
+    assert_eq!(hub.presence_stats("b"), PresenceStats::default());
+}
+
+#[test]
+fn coming_and_going_is_announced_to_who_is_there() {
+    let mut hub = hub();
+    let channel = Arc::from("a");
+    let there = client(1, "u");
+    hub.subscribe(join(&channel, &there, 5, None), FLEETING, at(0)).expect("it never fails");
+    let info = client(2, "v");
+    let joined = hub.subscribe(join(&channel, &info, 1, None), FLEETING, at(0)).expect("it never fails");
+    assert_eq!(joined.announce_to.iter().collect::<Vec<_>>(), [1, 5], "the one who came hears it too");
+    let left = hub.unsubscribe("a", 1, info.client, at(0)).expect("it was there");
+    assert_eq!((left.announce_to.iter().collect::<Vec<_>>(), left.info), (vec![5], info.clone()));
+    assert!(hub.unsubscribe("a", 1, info.client, at(0)).is_none());
+}
+
+#[test]
+fn channels_are_found_by_pattern() {
+    let mut hub = hub();
+    for (number, name) in ["chat:a", "chat:b", "game:a:b"].into_iter().enumerate() {
+        let (channel, info) = (Arc::from(name), client(number as u128, "u"));
+        hub.subscribe(join(&channel, &info, 0, None), FLEETING, at(0)).expect("it never fails");
+    }
+    publish(&mut hub, "1", 0);
+    let found = |pattern: &str| {
+        let mut names: Vec<_> = hub.channels(pattern).into_iter().map(|(name, _)| name.to_string()).collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(found(""), "chat:a chat:b game:a:b", "one without subscribers is not listed");
+    assert_eq!(found("chat:*"), "chat:a chat:b");
+    assert_eq!(found("*a"), "chat:a");
+    assert_eq!(found("*:a*"), "chat:a game:a:b");
+    assert_eq!(found("game:*:*b"), "game:a:b");
+    assert_eq!(found("chat:a"), "chat:a");
+    assert_eq!(found("chat"), "");
+    assert_eq!(found("chat:a*a"), "");
+}
+
+#[test]
+fn one_secret_makes_one_map_and_uses_every_shard() {
+    let (home, again) = (Home::new(4, 7), Home::new(4, 7));
+    let mut used = ShardSet::EMPTY;
+    for number in 0..100 {
+        let name = number.to_string();
+        assert_eq!(home.of(&name), again.of(&name));
+        used.insert(home.of(&name));
+    }
+    assert_eq!(used.iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+    let other = Home::new(4, 8);
+    assert!((0..100).any(|number: u32| home.of(&number.to_string()) != other.of(&number.to_string())));
+}
