@@ -83,3 +83,62 @@ impl Heartbeat {
         if self.answer_until_ms == 0 { self.next_ping_ms } else { self.next_ping_ms.min(self.answer_until_ms) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RHYTHM: Rhythm = Rhythm { interval_ms: 30_000, timeout_ms: 10_000, misses_max: 3 };
+
+    /// Runs a heartbeat that is checked whenever it asks for it; says when it pinged and when it died.
+    fn run(rhythm: Rhythm, until_ms: u64, answers: impl Fn(usize) -> bool) -> (Vec<u64>, Option<u64>) {
+        let mut heartbeat = Heartbeat::start(rhythm, 0, 0);
+        let mut pings = Vec::new();
+        loop {
+            let now_ms = heartbeat.next_ms();
+            if now_ms > until_ms {
+                return (pings, None);
+            }
+            match heartbeat.check(rhythm, now_ms) {
+                HeartbeatEvent::Nothing => {}
+                HeartbeatEvent::Dead => return (pings, Some(now_ms)),
+                HeartbeatEvent::Ping => {
+                    pings.push(now_ms);
+                    if answers(pings.len()) {
+                        heartbeat.pong();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pings_come_at_the_interval_after_a_shorter_first_time() {
+        let (pings, dead) = run(RHYTHM, 110_000, |_| true);
+        assert_eq!((pings, dead), (vec![15_000, 45_000, 75_000, 105_000], None));
+        let first = Heartbeat::start(RHYTHM, 0, u64::MAX).next_ms();
+        assert!((15_000..30_000).contains(&first), "{first}");
+    }
+
+    #[test]
+    fn the_third_ping_in_a_row_without_an_answer_ends_it() {
+        assert_eq!(run(RHYTHM, u64::MAX - 1, |_| false).1, Some(75_000 + 10_000));
+    }
+
+    #[test]
+    fn an_answer_forgives_the_misses_before_it() {
+        assert_eq!(run(RHYTHM, 10_000_000, |ping| ping % 3 == 0).1, None);
+    }
+
+    #[test]
+    fn without_an_interval_nothing_is_ever_due() {
+        let never = Rhythm { interval_ms: 0, ..RHYTHM };
+        assert_eq!(Heartbeat::start(never, 5, 7).next_ms(), u64::MAX);
+    }
+
+    #[test]
+    fn without_a_timeout_no_answer_is_expected() {
+        let deaf = Rhythm { timeout_ms: 0, ..RHYTHM };
+        assert_eq!(run(deaf, 1_000_000, |_| false).1, None);
+    }
+}

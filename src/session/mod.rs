@@ -18,6 +18,8 @@ mod refresh;
 mod step;
 mod subscribe;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -151,6 +153,14 @@ impl Session {
         matches!(self.state, State::Connecting(_))
             || self.awaits != Awaits::Nothing
             || usize::from(self.asks_in_flight) >= crate::limits::ASKS_IN_FLIGHT_MAX
+    }
+
+    /// Keeps the rest of a frame until the session is no longer paused.
+    pub fn hold_back(&mut self, commands: &[u8]) {
+        assert!(self.deferred.is_none(), "one frame at a time");
+        if !commands.is_empty() {
+            self.deferred = Some(Box::new(commands.to_vec()));
+        }
     }
 
     /// What a command means. Commands of one session must come in the order in which they were sent.

@@ -20,10 +20,16 @@ pub enum Input {
 }
 
 impl Core {
-    /// Takes the payload of one frame: one or more commands in the session's encoding. A paused session must
-    /// not be given any.
+    /// Takes the payload of one frame: one or more commands in the session's encoding. A session for which
+    /// this has returned [`Input::Paused`] must not be given any until it is resumed.
     pub fn input(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
         self.metrics.bytes_in.add(frame.len() as u64);
+        let entry = &mut self.sessions[session as usize];
+        if entry.is_paused() {
+            // A backend's order has paused it since the last frame.
+            entry.hold_back(frame);
+            return Input::Paused;
+        }
         self.commands(session, frame, now)
     }
 
@@ -40,7 +46,6 @@ impl Core {
     }
 
     fn commands(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
-        assert!(!self.sessions[session as usize].is_paused(), "paused sessions get no frames");
         let format = self.sessions[session as usize].format;
         let mut commands = centrifuge::decode(format, frame);
         loop {
@@ -60,8 +65,7 @@ impl Core {
             }
             let entry = &mut self.sessions[session as usize];
             if entry.is_paused() {
-                let rest = &frame[if again { start } else { commands.offset() }..];
-                entry.deferred = (!rest.is_empty()).then(|| Box::new(rest.to_vec()));
+                entry.hold_back(&frame[if again { start } else { commands.offset() }..]);
                 return Input::Paused;
             }
         }

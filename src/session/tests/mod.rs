@@ -1,0 +1,213 @@
+//! What sessions make of commands, without a shard.
+
+mod channels;
+
+use std::sync::Arc;
+
+use super::access::Access;
+use super::{Ask, Context, Flags, Identity, Overdue, Session, Stage, Step};
+use crate::auth::Verifier;
+use crate::config::{ChannelOptions, Config, Duration, Namespace};
+use crate::limits::REFUSALS_MAX;
+use crate::protocol::centrifuge::format::Format;
+use crate::protocol::word::{
+    ClientId, ClientInfo, Command, Connect, History, PayloadKind, PayloadRef, Subscribe, Verb,
+};
+use crate::time::Now;
+
+/// A session and what it reads of its node.
+struct Desk {
+    config: Config,
+    session: Session,
+    now: Now,
+}
+
+impl Desk {
+    /// A session that is connected as `user`; channels `ns:…` have the options.
+    fn of(user: &str, options: ChannelOptions) -> Self {
+        let mut config = Config::default();
+        config.channel.namespaces = vec![Namespace { name: "ns".into(), options }];
+        let mut desk = Self::fresh(config);
+        desk.with(|session, context| {
+            let info = ClientInfo { user: Arc::from(user), ..(*session.info).clone() };
+            let identity = Identity {
+                id: 1,
+                info: Arc::new(info),
+                expire_at_unix_s: None,
+                device: None,
+                planned: Vec::new(),
+                user_limit: 0,
+            };
+            session.admit(identity, context);
+            session.state = super::State::Connected;
+        });
+        desk
+    }
+
+    fn fresh(config: Config) -> Self {
+        let session = Session::new(1, 0, Format::TcpJson, ClientId::nil());
+        Self { config, session, now: Now { mono_ms: 5_000, unix_ms: 1_000_000_000 } }
+    }
+
+    fn with<T>(&mut self, act: impl FnOnce(&mut Session, Context<'_>) -> T) -> T {
+        let access = Access::new(&self.config.channel).expect("the expressions compile");
+        let verifier = Verifier::new(&self.config.client, None).expect("the keys are keys");
+        let context = Context { config: &self.config, access: &access, verifier: &verifier, now: self.now };
+        act(&mut self.session, context)
+    }
+
+    fn handle<'a>(&mut self, verb: Verb<'a>) -> Step<'a> {
+        self.with(|session, context| session.handle(Command { id: 7, verb }, context))
+    }
+
+    fn subscribe(&mut self, channel: &str) -> Step<'static> {
+        self.handle(Verb::Subscribe(Box::new(Subscribe {
+            channel: channel.to_string().into(),
+            ..Subscribe::default()
+        })))
+    }
+
+    /// The home shard has answered a subscribe.
+    fn live(&mut self, channel: &str) {
+        let subscription = self.session.subscription_mut(channel).expect("it was asked for");
+        subscription.stage = Stage::Live { room: 0, place: 0 };
+    }
+
+    fn publish<'a>(&mut self, channel: &'a str) -> Step<'a> {
+        let data = PayloadRef { bytes: b"1".as_slice().into(), kind: PayloadKind::Json };
+        self.handle(Verb::Publish { channel: channel.into(), data })
+    }
+}
+
+fn options(set: impl FnOnce(&mut ChannelOptions)) -> ChannelOptions {
+    let mut options = ChannelOptions::default();
+    set(&mut options);
+    options
+}
+
+fn with_history(set: impl FnOnce(&mut ChannelOptions)) -> ChannelOptions {
+    options(|options| {
+        options.history_size = 10;
+        options.history_ttl = Duration::from_secs(60);
+        options.allow_subscribe_for_client = true;
+        set(options);
+    })
+}
+
+/// The code of a refusal or of a disconnect; 0 when it is neither.
+fn code(step: &Step<'_>) -> u32 {
+    match step {
+        Step::Refuse(error) => error.code,
+        Step::Close(disconnect) => disconnect.code.into(),
+        _ => 0,
+    }
+}
+
+#[test]
+fn a_session_is_small() {
+    let bytes = std::mem::size_of::<Session>();
+    assert!(bytes <= 240, "{bytes} bytes");
+}
+
+// ---------------------------------------------------------------- before the connect
+
+#[test]
+fn who_has_not_connected_may_do_nothing_else() {
+    let mut desk = Desk::fresh(Config::default());
+    assert_eq!(code(&desk.subscribe("ns:a")), 3501);
+    assert_eq!(code(&desk.handle(Verb::Pong)), 3501);
+}
+
+#[test]
+fn a_connect_without_token_needs_the_configuration() {
+    let mut desk = Desk::fresh(Config::default());
+    assert_eq!(code(&desk.handle(Verb::Connect(Box::default()))), 3501);
+    desk.config.client.allow_anonymous_connect_without_token = true;
+    let step = desk.handle(Verb::Connect(Box::default()));
+    let Step::Connect(identity) = step else { panic!("{step:?}") };
+    assert_eq!((&*identity.info.user, identity.user_limit), ("", 0));
+}
+
+#[test]
+fn the_device_is_a_header_or_the_name_of_the_sdk_if_it_is_short() {
+    let mut config = Config::default();
+    config.client.allow_anonymous_connect_without_token = true;
+    let device = |connect: Connect<'static>| {
+        let step = Desk::fresh(config.clone()).handle(Verb::Connect(Box::new(connect)));
+        let Step::Connect(identity) = step else { panic!("{step:?}") };
+        identity.device
+    };
+    let named = Connect { name: "js".into(), ..Connect::default() };
+    assert_eq!(device(named).as_deref(), Some("js"));
+    let headers = vec![("X-Device".into(), "phone".into())];
+    assert_eq!(device(Connect { name: "js".into(), headers, ..Connect::default() }).as_deref(), Some("phone"));
+    assert_eq!(device(Connect { name: "x".repeat(129).into(), ..Connect::default() }), None);
+}
+
+#[test]
+fn a_second_connect_ends_the_session() {
+    let mut desk = Desk::of("7", ChannelOptions::default());
+    assert_eq!(code(&desk.handle(Verb::Connect(Box::default()))), 3501);
+}
+
+#[test]
+fn a_command_without_id_ends_the_session_unless_it_expects_no_reply() {
+    let mut desk = Desk::of("7", ChannelOptions::default());
+    let mut handle = |verb| desk.with(|session, context| code(&session.handle(Command { id: 0, verb }, context)));
+    assert_eq!(handle(Verb::Ping), 3501);
+    assert_eq!(handle(Verb::Pong), 0);
+    let data = PayloadRef { bytes: b"1".as_slice().into(), kind: PayloadKind::Json };
+    assert_eq!(handle(Verb::Send { data }), 0);
+}
+
+#[test]
+fn rpc_says_that_nobody_answers_it() {
+    let mut desk = Desk::of("7", ChannelOptions::default());
+    let data = PayloadRef { bytes: b"1".as_slice().into(), kind: PayloadKind::Json };
+    assert_eq!(code(&desk.handle(Verb::Rpc { method: "a".into(), data })), 108);
+    assert_eq!(code(&desk.handle(Verb::Unknown)), 104);
+}
+
+#[test]
+fn a_thousand_refusals_in_a_row_are_too_many() {
+    let mut session = Desk::fresh(Config::default()).session;
+    for _ in 1..REFUSALS_MAX {
+        assert_eq!(session.count_refusal(), None);
+    }
+    session.count_success();
+    for _ in 1..REFUSALS_MAX {
+        assert_eq!(session.count_refusal(), None);
+    }
+    assert_eq!(session.count_refusal().map(|disconnect| disconnect.code), Some(3509));
+}
+
+// ---------------------------------------------------------------- expiry
+
+#[test]
+fn an_expired_connection_has_a_while_to_refresh() {
+    let mut desk = Desk::of("7", ChannelOptions::default());
+    desk.session.expire_at_unix_s = Some(desk.now.unix_s() + 10);
+    let due_ms = desk.now.mono_ms + 10_000 + desk.config.client.expired_close_delay.as_millis();
+    desk.session.heartbeat.expect_connect(u64::MAX, 0);
+    assert_eq!(desk.with(|session, context| session.next_due_ms(context)), due_ms);
+    desk.now.unix_ms += 10_000 + 24_999;
+    assert_eq!(desk.with(|session, context| session.overdue(context)), None);
+    desk.now.unix_ms += 1;
+    assert_eq!(desk.with(|session, context| session.overdue(context)), Some(Overdue::Connection));
+}
+
+#[test]
+fn an_expired_subscription_ends_alone_unless_the_server_made_it() {
+    let mut desk = Desk::of("7", options(|options| options.allow_subscribe_for_client = true));
+    desk.subscribe("ns:a");
+    let expire_at_unix_s = desk.now.unix_s() - 100;
+    let subscription = desk.session.subscription_mut("ns:a").expect("it was asked for");
+    subscription.expire_at_unix_s = Some(expire_at_unix_s);
+    assert_eq!(desk.with(|session, context| session.overdue(context)), None, "it has not begun");
+    desk.live("ns:a");
+    let overdue = desk.with(|session, context| session.overdue(context));
+    assert_eq!(overdue, Some(Overdue::Subscription("ns:a".into())));
+    let subscription = desk.session.subscription_mut("ns:a").expect("it has begun");
+    subscription.flags = subscription.flags.with(Flags::SERVER_SIDE, true);
+    assert_eq!(desk.with(|session, context| session.overdue(context)), Some(Overdue::ServerSubscription));
+}
