@@ -15,6 +15,8 @@ mod end;
 mod letters;
 mod orders;
 mod roster;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::sync::Arc;

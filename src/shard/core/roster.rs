@@ -19,6 +19,11 @@ impl Roster {
         room
     }
 
+    #[cfg(test)]
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.values().map(|sessions| *sessions as usize).sum()
+    }
+
     /// A session has ended.
     pub(super) fn discharge(&mut self, user: &str) {
         let sessions = self.sessions.get_mut(user).expect("who leaves was enrolled");

@@ -1,0 +1,201 @@
+//! From the first command to the connect reply.
+
+use super::*;
+
+fn limited() -> Node {
+    let mut config = config();
+    config.client.user_connection_limit = 1;
+    Node::with(config)
+}
+
+/// A user who is at home on this shard.
+fn user_at(node: &Node, shard: usize) -> String {
+    let names = (0..).map(|number: u32| number.to_string());
+    names.into_iter().find(|name| usize::from(node.home.of(name)) == shard).expect("every shard has some")
+}
+
+#[test]
+fn the_reply_has_the_subscriptions_of_the_token_wherever_they_are() {
+    let mut node = Node::new();
+    let (here, there) = (node.at(0, "kept"), node.at(1, "kept"));
+    node.publish(&there, "1", None);
+    let peer = node.open(0);
+    let claims = json!({"sub": "7", "channels": [here, there, here]});
+    assert_eq!(node.tell(peer, &connect(&claims)), Input::Paused);
+    assert!(node.hear(peer).is_empty(), "one of them has not answered");
+    node.carry();
+    let words = node.hear(peer);
+    let subs = &words[0]["connect"]["subs"];
+    assert_eq!(subs[&here]["recoverable"], true);
+    assert_eq!(subs[&there]["offset"], 1);
+    assert_eq!(words.len(), 1);
+    assert_eq!(words[0]["connect"]["ping"], 30);
+    assert_eq!(words[0]["connect"]["node"], "node#0");
+}
+
+#[test]
+fn what_was_missed_comes_with_the_reply() {
+    let mut node = Node::new();
+    let channel = node.at(1, "kept");
+    let position = node.publish(&channel, "1", None);
+    node.publish(&channel, "2", None);
+    let peer = node.open(0);
+    let token = hs256(SECRET, &json!({"sub": "7", "channels": [channel]}));
+    let since = json!({"recover": true, "offset": 1, "epoch": *position.epoch});
+    let subs = json!({ channel.as_str(): since });
+    let words = node.say(peer, &json!({"id": 1, "connect": {"token": token, "subs": subs}}).to_string());
+    let sub = &words[0]["connect"]["subs"][&channel];
+    assert_eq!((&sub["recovered"], &sub["publications"][0]["data"]), (&json!(true), &json!(2)));
+}
+
+#[test]
+fn pushes_that_come_before_the_reply_follow_it() {
+    let mut node = Node::new();
+    let (here, there) = (node.at(0, "open"), node.at(1, "open"));
+    let peer = node.open(0);
+    node.tell(peer, &connect(&json!({"sub": "7", "channels": [here, there]})));
+    node.publish(&here, "1", None);
+    let other = node.open(0);
+    let elsewhere = node.at(1, "kept");
+    node.tell(other, &connect(&json!({"sub": "8"})));
+    node.tell(other, &subscribe(2, &here));
+    node.publish(&here, "2", None);
+    node.drop(other);
+    assert!(node.hear(peer).is_empty());
+    node.carry();
+    let kinds = kinds(&node.hear(peer));
+    assert_eq!(kinds, ["1:connect", "join", "pub 1", "join", "pub 2", "leave", "join"]);
+    node.publish(&elsewhere, "3", None);
+    assert!(node.hear(peer).is_empty());
+}
+
+#[test]
+fn commands_behind_the_connect_in_one_frame_wait_for_its_reply() {
+    let mut node = Node::new();
+    let (here, there) = (node.at(0, "open"), node.at(1, "open"));
+    let peer = node.open(0);
+    let claims = json!({"sub": "7", "channels": [there]});
+    let frame = [connect(&claims), subscribe(2, &here), publication(3, &there, 5)].join("\n");
+    let kinds = kinds(&node.say(peer, &frame));
+    assert_eq!(kinds, ["1:connect", "2:subscribe", "join", "join", "pub 5", "3:publish"]);
+}
+
+#[test]
+fn a_token_that_names_an_unknown_channel_or_too_many_is_refused() {
+    let mut node = Node::new();
+    let peer = node.open(0);
+    node.tell(peer, &connect(&json!({"sub": "7", "channels": ["nowhere:1"]})));
+    assert_eq!(node.goodbye(peer), Some(3501));
+    let peer = node.open(0);
+    let many: Vec<_> = (0..129).map(|number| format!("open:{number}")).collect();
+    node.tell(peer, &connect(&json!({"sub": "7", "channels": many})));
+    assert_eq!(node.goodbye(peer), Some(3505));
+}
+
+#[test]
+fn an_expired_token_is_refused_and_a_fresh_one_may_follow() {
+    let mut node = Node::new();
+    let peer = node.open(0);
+    let expired = json!({"sub": "7", "exp": node.now.unix_s() - 1});
+    assert_eq!(kinds(&node.say(peer, &connect(&expired))), ["1:error 109"]);
+    let over = json!({"sub": "7", "expire_at": node.now.unix_s() - 1});
+    assert_eq!(kinds(&node.say(peer, &connect(&over))), ["1:error 110"]);
+    assert_eq!(kinds(&node.say(peer, &connect(&json!({"sub": "7"})))), ["1:connect"]);
+}
+
+#[test]
+fn a_user_has_no_more_sessions_than_allowed_on_the_whole_node() {
+    for home in 0..2 {
+        let mut node = limited();
+        let user = user_at(&node, home);
+        let claims = json!({"sub": user, "channels": [node.at(0, "open"), node.at(1, "open")]});
+        let first = node.connect(0, claims.clone());
+        for shard in 0..2 {
+            let second = node.open(shard);
+            node.say(second, &connect(&claims));
+            assert_eq!(node.goodbye(second), Some(3504));
+        }
+        node.drop(first);
+        node.carry();
+        let third = node.connect(1, claims);
+        node.drop(third);
+        node.carry();
+        for core in &node.cores {
+            assert_eq!((core.roster.sessions(), core.hub.active(), core.audience.rooms()), (0, 0, 0));
+        }
+    }
+}
+
+#[test]
+fn who_leaves_while_it_is_enrolled_gives_its_place_back() {
+    let mut node = limited();
+    let claims = json!({"sub": user_at(&node, 1), "channels": [node.at(1, "open")]});
+    let peer = node.open(0);
+    node.tell(peer, &connect(&claims));
+    node.drop(peer);
+    // Another session takes the slab entry before the answers come.
+    let next = node.open(0);
+    assert_eq!(next.session, peer.session);
+    node.carry();
+    assert!(node.hear(next).is_empty());
+    assert_eq!((node.cores[1].roster.sessions(), node.cores[1].hub.active()), (0, 0));
+}
+
+#[test]
+fn anonymous_sessions_are_not_counted() {
+    let mut config = config();
+    config.client.user_connection_limit = 1;
+    config.client.allow_anonymous_connect_without_token = true;
+    let mut node = Node::with(config);
+    for _ in 0..3 {
+        let peer = node.open(0);
+        assert_eq!(kinds(&node.say(peer, r#"{"id":1,"connect":{}}"#)), ["1:connect"]);
+    }
+    assert!(node.cores[0].users.is_empty());
+}
+
+#[test]
+fn a_first_command_that_does_not_come_ends_the_session() {
+    let mut node = Node::new();
+    let peer = node.open(0);
+    let due_ms = node.timer(peer).expect("it has time");
+    assert_eq!(due_ms, node.now.mono_ms + 10_000);
+    node.wait(10_000);
+    assert_eq!(node.timer(peer), None);
+    assert_eq!(node.goodbye(peer), Some(3502));
+}
+
+#[test]
+fn a_client_does_not_pay_for_a_shard_that_is_late() {
+    let mut node = Node::new();
+    let peer = node.open(0);
+    node.wait(9_000);
+    node.tell(peer, &connect(&json!({"sub": "7", "channels": [node.at(1, "open")]})));
+    node.wait(9_000);
+    assert!(node.timer(peer).is_some_and(|due_ms| due_ms > node.now.mono_ms + 100));
+    node.wait(1_000);
+    assert_eq!(node.timer(peer), None);
+    assert_eq!(node.goodbye(peer), Some(3004), "one with which clients come back");
+    node.carry();
+    assert_eq!(node.cores[1].hub.active(), 0);
+}
+
+#[test]
+fn a_token_of_an_unknown_key_is_asked_about_once() {
+    use base64::Engine as _;
+    let part = |json: Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json.to_string());
+    let token = format!("{}.{}.c2ln", part(json!({"alg": "ES256", "kid": "new"})), part(json!({"sub": "7"})));
+    let frame = json!({"id": 1, "connect": {"token": token}}).to_string();
+    let mut config = config();
+    config.client.token.jwks_public_endpoint = "http://127.0.0.1/keys".into();
+    let mut node = Node::with(config);
+    let peer = node.open(0);
+    assert_eq!(node.tell(peer, &frame), Input::Paused);
+    let errands = std::mem::take(&mut node.cores[0].errands);
+    let [crate::control::order::Errand::Verify { ticket, .. }] = errands[..] else { panic!("{errands:?}") };
+    // The key set that was fetched does not have the key either.
+    node.cores[0].keys_fetched(ticket);
+    node.after(0);
+    assert_eq!(node.goodbye(peer), Some(3500));
+    assert!(node.cores[0].errands.is_empty());
+}

@@ -1,0 +1,113 @@
+//! Keeping sessions alive, and ending them.
+
+use super::*;
+use crate::limits::REFUSALS_MAX;
+
+#[test]
+fn who_answers_pings_stays_and_who_does_not_goes() {
+    let mut node = Node::new();
+    let (answers, silent) = (node.connect(0, json!({"sub": "7"})), node.connect(0, json!({"sub": "8"})));
+    let mut pings = 0;
+    for _ in 0..150 {
+        node.wait(1_000);
+        node.timer(answers);
+        for word in node.hear(answers) {
+            assert_eq!(kind(&word), "ping");
+            pings += 1;
+            node.tell(answers, "{}");
+        }
+        if node.goodbye(silent).is_none() {
+            node.timer(silent);
+        }
+    }
+    assert!((4..=5).contains(&pings), "{pings} pings in 150 s");
+    assert_eq!((node.goodbye(answers), node.goodbye(silent)), (None, Some(3012)));
+}
+
+#[test]
+fn an_expired_connection_is_closed_unless_it_is_refreshed() {
+    let mut node = Node::new();
+    let now = node.now.unix_s();
+    let (stays, goes) =
+        (node.connect(0, json!({"sub": "7", "exp": now + 10})), node.connect(0, json!({"sub": "8", "exp": now + 10})));
+    let token = |user: &str, exp: i64| hs256(SECRET, &json!({"sub": user, "exp": exp}));
+    let refresh = |token: String| json!({"id": 2, "refresh": {"token": token}}).to_string();
+    let words = node.say(stays, &refresh(token("7", now + 1000)));
+    assert_eq!(words[0]["refresh"]["ttl"], 1000);
+    node.wait(35_000);
+    assert!(node.timer(stays).is_some());
+    assert_eq!(node.timer(goes), None);
+    assert_eq!(node.goodbye(goes), Some(3005));
+
+    for (token, code) in [(token("8", now + 1000), 3500), (token("7", now - 1), 3005), ("no token".into(), 3500)] {
+        let peer = node.connect(0, json!({"sub": "7"}));
+        node.tell(peer, &refresh(token));
+        assert_eq!(node.goodbye(peer), Some(code));
+    }
+}
+
+#[test]
+fn who_is_refused_only_is_closed() {
+    let mut node = Node::new();
+    let peer = node.connect(0, json!({"sub": "7"}));
+    for _ in 0..2 {
+        for _ in 1..REFUSALS_MAX {
+            node.tell(peer, r#"{"id":2,"presence":{"channel":"nowhere:1"}}"#);
+        }
+        assert_eq!(node.goodbye(peer), None);
+        node.tell(peer, r#"{"id":3,"ping":{}}"#);
+    }
+    for _ in 0..REFUSALS_MAX {
+        node.tell(peer, r#"{"id":2,"presence":{"channel":"nowhere:1"}}"#);
+        if node.goodbye(peer).is_some() {
+            break;
+        }
+    }
+    assert_eq!(node.goodbye(peer), Some(3509));
+}
+
+#[test]
+fn a_frame_that_cannot_be_read_ends_the_session_after_what_came_before_it() {
+    let mut node = Node::new();
+    let channel = node.at(0, "kept");
+    let peer = node.connect(0, json!({"sub": "7"}));
+    let other = node.connect(0, json!({"sub": "8", "channels": [channel]}));
+    let frame = [subscribe(2, &channel), publication(3, &channel, 1), "{\"id\":".into()].join("\n");
+    assert_eq!(node.tell(peer, &frame), Input::Ended);
+    assert_eq!(node.goodbye(peer), Some(3501));
+    assert_eq!(kinds(&node.hear(other)), ["pub 1"]);
+}
+
+#[test]
+fn a_farewell_is_said_to_every_session_once() {
+    let mut node = Node::new();
+    let mut peers: Vec<_> = (0..5).map(|number| node.connect(0, json!({"sub": number.to_string()}))).collect();
+    peers.push(node.open(0));
+    node.cores[0].farewell(2, node.now);
+    node.after(0);
+    assert_eq!(node.goodbyes.len(), 2);
+    // Who came meanwhile is told too, in a place that was told already.
+    peers.push(node.connect(0, json!({"sub": "late"})));
+    node.cores[0].farewell(100, node.now);
+    node.after(0);
+    assert!(peers.iter().all(|peer| node.goodbye(*peer) == Some(3001)));
+    assert_eq!((node.goodbyes.len(), node.cores[0].sessions()), (7, 0));
+    node.cores[0].farewell(1, node.now);
+    assert!(node.cores[0].closings.is_empty());
+}
+
+#[test]
+fn the_report_counts_what_there_is() {
+    let mut node = Node::new();
+    let peer = node.connect(0, json!({"sub": "7"}));
+    node.say(peer, &subscribe(2, &node.at(0, "open")));
+    node.say(peer, &subscribe(3, &node.at(1, "open")));
+    let report = |node: &Node| {
+        node.cores[0].report();
+        let metrics = &node.cores[0].metrics;
+        (metrics.sessions.get(), metrics.subscriptions.get(), metrics.channels.get())
+    };
+    assert_eq!(report(&node), (1, 2, 1));
+    node.drop(peer);
+    assert_eq!(report(&node), (0, 0, 0));
+}

@@ -1,0 +1,268 @@
+//! Cores that talk to each other and to peers in bytes, step by step. What no step-by-step test thinks of is
+//! looked for by `super::sim`.
+
+mod connecting;
+mod keeping;
+mod orders;
+mod subscribing;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::{Closing, Core, CoreSetup, Input};
+use crate::auth::Verifier;
+use crate::auth::mint::hs256;
+use crate::config::{ChannelOptions, Config, Duration, Namespace};
+use crate::control::order::{Order, Publish};
+use crate::hub::Home;
+use crate::protocol::centrifuge::format::Format;
+use crate::protocol::word::{ClientId, Payload, Position};
+use crate::shard::letter::Letter;
+use crate::time::Now;
+
+const SECRET: &str = "a secret that the tests of the core share";
+
+/// A connection that reads everything at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Peer {
+    shard: usize,
+    conn: u32,
+    session: u32,
+}
+
+/// Two shards. Letters wait until they are carried.
+struct Node {
+    cores: Vec<Core>,
+    now: Now,
+    home: Home,
+    mail: VecDeque<(usize, usize, Letter)>,
+    heard: BTreeMap<(usize, u32), Vec<u8>>,
+    goodbyes: Vec<(usize, u32, u16)>,
+    conns: u32,
+}
+
+/// `open:` keeps nothing and allows all, `kept:` keeps and recovers, `wish:` keeps and recovers who asks.
+fn config() -> Config {
+    let open = ChannelOptions {
+        presence: true,
+        join_leave: true,
+        allow_subscribe_for_client: true,
+        allow_publish_for_subscriber: true,
+        allow_history_for_client: true,
+        allow_presence_for_client: true,
+        ..ChannelOptions::default()
+    };
+    let kept = ChannelOptions { history_size: 10, history_ttl: Duration::from_secs(60), ..open.clone() };
+    let namespace = |name: &str, options| Namespace { name: name.into(), options };
+    let mut config = Config { name: "node".into(), ..Config::default() };
+    config.client.token.hmac_secret_key = SECRET.into();
+    config.channel.namespaces = vec![
+        namespace("open", ChannelOptions { force_push_join_leave: true, ..open }),
+        namespace("kept", ChannelOptions { force_recovery: true, ..kept.clone() }),
+        namespace("wish", kept),
+    ];
+    config
+}
+
+impl Node {
+    fn new() -> Self {
+        Self::with(config())
+    }
+
+    fn with(config: Config) -> Self {
+        let home = Home::new(2, 1);
+        let verifier = Arc::new(Verifier::new(&config.client, None).expect("the key is a key"));
+        let config = Arc::new(config);
+        let core = |me: u16| {
+            let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());
+            let random = StdRng::seed_from_u64(me.into());
+            let setup = CoreSetup { me, home, config, verifier, metrics: Arc::default(), secret: 1, random };
+            Core::new(setup).expect("no expressions, no error")
+        };
+        Self {
+            cores: (0..2).map(core).collect(),
+            now: Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 },
+            home,
+            mail: VecDeque::new(),
+            heard: BTreeMap::new(),
+            goodbyes: Vec::new(),
+            conns: 0,
+        }
+    }
+
+    /// A name that is at home on this shard.
+    fn at(&self, shard: usize, namespace: &str) -> String {
+        let names = (0..).map(|number| format!("{namespace}:{number}"));
+        names.into_iter().find(|name| usize::from(self.home.of(name)) == shard).expect("every shard has some")
+    }
+
+    fn open(&mut self, shard: usize) -> Peer {
+        self.conns += 1;
+        let conn = self.conns;
+        self.cores[shard].outbox.open(conn);
+        let session = self.cores[shard].open(conn, Format::TcpJson, self.now);
+        Peer { shard, conn, session }
+    }
+
+    /// A peer that is connected with these claims, and has read the reply.
+    fn connect(&mut self, shard: usize, claims: Value) -> Peer {
+        let peer = self.open(shard);
+        let words = self.say(peer, &connect(&claims));
+        assert!(words[0].get("connect").is_some(), "{words:?}");
+        peer
+    }
+
+    /// Sends a frame; nothing else moves.
+    fn tell(&mut self, peer: Peer, frame: &str) -> Input {
+        let input = self.cores[peer.shard].input(peer.session, frame.as_bytes(), self.now);
+        self.after(peer.shard);
+        input
+    }
+
+    /// Sends a frame, carries everything, and reads what there is to read.
+    fn say(&mut self, peer: Peer, frame: &str) -> Vec<Value> {
+        self.tell(peer, frame);
+        self.carry();
+        self.hear(peer)
+    }
+
+    fn after(&mut self, shard: usize) {
+        loop {
+            let core = &mut self.cores[shard];
+            self.mail.extend(core.letters.drain(..).map(|(to, letter)| (shard, usize::from(to), letter)));
+            self.goodbyes.extend(core.closings.drain(..).map(|Closing { conn, disconnect }| {
+                core.outbox.close(conn);
+                (shard, conn, disconnect.code)
+            }));
+            let Some(session) = core.resumed.pop() else { break };
+            core.resume(session, self.now);
+        }
+    }
+
+    /// Delivers the oldest letter.
+    fn carry_one(&mut self) -> bool {
+        let Some((from, to, letter)) = self.mail.pop_front() else { return false };
+        self.cores[to].letter_arrived(from as u16, letter, self.now);
+        self.after(to);
+        true
+    }
+
+    fn carry(&mut self) {
+        while self.carry_one() {}
+    }
+
+    /// What a peer has been sent since it last listened.
+    fn hear(&mut self, peer: Peer) -> Vec<Value> {
+        for (shard, core) in self.cores.iter_mut().enumerate() {
+            let heard = &mut self.heard;
+            core.outbox.flush(
+                |conn, bytes| {
+                    heard.entry((shard, conn)).or_default().extend_from_slice(bytes);
+                    Ok(bytes.len())
+                },
+                |_, flushed| panic!("{flushed:?}"),
+            );
+        }
+        let bytes = self.heard.remove(&(peer.shard, peer.conn)).unwrap_or_default();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).expect("the node speaks JSON")).collect()
+    }
+
+    /// With which code the node has ended a peer's session, if it has.
+    fn goodbye(&self, peer: Peer) -> Option<u16> {
+        let mut all = self.goodbyes.iter();
+        all.find(|(shard, conn, _)| (*shard, *conn) == (peer.shard, peer.conn)).map(|(_, _, code)| *code)
+    }
+
+    /// The peer has gone without a word.
+    fn drop(&mut self, peer: Peer) {
+        self.cores[peer.shard].end(peer.session, self.now);
+        self.cores[peer.shard].outbox.close(peer.conn);
+        self.after(peer.shard);
+    }
+
+    fn wait(&mut self, ms: u64) {
+        self.now.mono_ms += ms;
+        self.now.unix_ms += ms as i64;
+    }
+
+    /// What is due for a peer's session is done; when it next wants to be looked at.
+    fn timer(&mut self, peer: Peer) -> Option<u64> {
+        let next_ms = self.cores[peer.shard].timer(peer.session, self.now);
+        self.after(peer.shard);
+        next_ms
+    }
+
+    fn order<T>(&mut self, shard: usize, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> T {
+        let (answer, mut answered) = oneshot::channel();
+        self.cores[shard].order(order(answer), self.now);
+        self.after(shard);
+        answered.try_recv().expect("orders are answered at once")
+    }
+
+    fn publish(&mut self, channel: &str, data: &str, exclude_client: Option<ClientId>) -> Position {
+        let publish = Publish {
+            channel: channel.into(),
+            data: Payload::json(data.to_string()),
+            tags: None,
+            skip_history: false,
+            idempotency_key: None,
+            exclude_client,
+        };
+        let home = usize::from(self.home.of(channel));
+        self.order(home, |answer| Order::Publish(Box::new(publish), answer)).expect("a known channel")
+    }
+
+    fn client(&self, peer: Peer) -> ClientId {
+        self.cores[peer.shard].sessions[peer.session as usize].info.client
+    }
+}
+
+fn connect(claims: &Value) -> String {
+    json!({"id": 1, "connect": {"token": hs256(SECRET, claims)}}).to_string()
+}
+
+fn subscribe(id: u32, channel: &str) -> String {
+    json!({"id": id, "subscribe": {"channel": channel}}).to_string()
+}
+
+fn unsubscribe(id: u32, channel: &str) -> String {
+    json!({"id": id, "unsubscribe": {"channel": channel}}).to_string()
+}
+
+fn publication(id: u32, channel: &str, data: u32) -> String {
+    json!({"id": id, "publish": {"channel": channel, "data": data}}).to_string()
+}
+
+/// What kind of words these are, in order: `1:connect`, `2:error 103`, `join`, `pub 7`, `unsubscribe 2500`.
+fn kinds(words: &[Value]) -> Vec<String> {
+    words.iter().map(kind).collect()
+}
+
+fn kind(word: &Value) -> String {
+    if let Some(code) = word["error"]["code"].as_u64() {
+        return format!("{}:error {code}", word["id"]);
+    }
+    if word.get("id").is_some() {
+        let (name, _) = word.as_object().and_then(|word| word.iter().find(|(key, _)| *key != "id")).expect("a reply");
+        return format!("{}:{name}", word["id"]);
+    }
+    let Some(push) = word["push"].as_object() else { return "ping".into() };
+    let (name, body) = push.iter().find(|(key, _)| *key != "channel").expect("a push");
+    match name.as_str() {
+        "pub" => format!("pub {}", body["data"]),
+        "unsubscribe" => format!("unsubscribe {}", body["code"]),
+        _ => name.clone(),
+    }
+}
+
+#[test]
+fn a_letter_is_small() {
+    let bytes = std::mem::size_of::<Letter>();
+    assert!(bytes <= 104, "{bytes} bytes, and thousands of places in every mailbox");
+}
