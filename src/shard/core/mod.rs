@@ -16,6 +16,8 @@ mod letters;
 mod orders;
 mod roster;
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod tests;
 mod timers;
 

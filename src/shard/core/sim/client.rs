@@ -1,0 +1,391 @@
+//! A client: sends commands, reads bytes, and knows what it may be told next.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::chronicle::Chronicle;
+use crate::protocol::centrifuge::format::Format;
+use crate::protocol::word::ClientId;
+
+/// What a command was about, until its reply comes.
+#[derive(Debug)]
+enum Call {
+    Connect,
+    Subscribe { channel: String, since: Option<Place> },
+    Unsubscribe { channel: String },
+    Publish { channel: String, data: String },
+}
+
+/// A place in a stream: epoch and offset.
+type Place = (String, u64);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Idle,
+    Asked,
+    Live,
+    Leaving,
+}
+
+/// What the client knows of one channel.
+#[derive(Debug, Default)]
+struct Subscription {
+    stage: Stage,
+    /// Where it stands, while the channel has been telling; kept for recovery.
+    place: Option<Place>,
+    /// The last offset of a channel that does not tell its place.
+    last: Option<u64>,
+    /// What it heard since it last had to begin anew.
+    part: Vec<String>,
+}
+
+impl Subscription {
+    fn is_on(&self) -> bool {
+        matches!(self.stage, Stage::Live | Stage::Leaving)
+    }
+}
+
+/// A client with its connection, if it has one.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) user: Option<String>,
+    pub(super) link: Option<(usize, u32)>,
+    pub(super) is_reading: bool,
+    /// May be told of gaps.
+    expects_gaps: bool,
+    /// Hears everything in channels without history, for the chronicle.
+    pub(super) is_witness: bool,
+    pub(super) is_connected: bool,
+    /// Told to go.
+    pub(super) is_over: bool,
+    pub(super) id: ClientId,
+    format: Format,
+    next_id: u32,
+    calls: BTreeMap<u32, Call>,
+    subscriptions: BTreeMap<String, Subscription>,
+    /// Where planned subscriptions stood when the connect was sent.
+    planned: BTreeMap<String, Option<Place>>,
+    buffer: Vec<u8>,
+    pub(super) pongs: usize,
+}
+
+impl Client {
+    pub(super) fn new(user: Option<String>, is_witness: bool, expects_gaps: bool) -> Self {
+        Self {
+            user,
+            link: None,
+            is_reading: true,
+            is_witness,
+            expects_gaps,
+            is_connected: false,
+            is_over: false,
+            id: ClientId::nil(),
+            format: Format::TcpJson,
+            next_id: 0,
+            calls: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            planned: BTreeMap::new(),
+            buffer: Vec::new(),
+            pongs: 0,
+        }
+    }
+
+    /// A connection has begun.
+    pub(super) fn linked(&mut self, shard: usize, conn: u32, format: Format) {
+        self.link = Some((shard, conn));
+        self.format = format;
+        self.buffer.clear();
+        self.is_over = false;
+        self.is_reading = true;
+        self.next_id = 0;
+        self.pongs = 0;
+    }
+
+    /// The connection has gone. Who heard without a place has to begin anew.
+    pub(super) fn unlinked(&mut self, chronicle: &mut Chronicle) {
+        self.link = None;
+        self.is_connected = false;
+        self.calls.clear();
+        for (channel, subscription) in &mut self.subscriptions {
+            subscription.stage = Stage::Idle;
+            subscription.last = None;
+            chronicle.heard_in_part(channel, std::mem::take(&mut subscription.part));
+        }
+    }
+
+    fn call(&mut self, call: Call, verb: &str, body: &Value) -> String {
+        self.next_id += 1;
+        self.calls.insert(self.next_id, call);
+        format!("{{\"id\":{},\"{verb}\":{body}}}", self.next_id)
+    }
+
+    /// Connects; a token that subscribes to channels resumes them where the client stood.
+    pub(super) fn connect(&mut self, token: &str, channels: &[&str]) -> String {
+        self.planned = channels.iter().map(|channel| (channel.to_string(), self.place(channel))).collect();
+        let mut body = serde_json::json!({"name": "sim", "token": token, "subs": {}});
+        for (channel, place) in &self.planned {
+            if let Some((epoch, offset)) = place {
+                body["subs"][channel] = serde_json::json!({"recover": true, "epoch": epoch, "offset": offset});
+            }
+        }
+        self.call(Call::Connect, "connect", &body)
+    }
+
+    fn place(&self, channel: &str) -> Option<Place> {
+        self.subscriptions.get(channel).and_then(|subscription| subscription.place.clone())
+    }
+
+    pub(super) fn is_idle_in(&self, channel: &str) -> bool {
+        let asks = |call: &Call| matches!(call, Call::Subscribe { channel: other, .. } if other == channel);
+        !self.calls.values().any(asks)
+            && self.subscriptions.get(channel).is_none_or(|subscription| subscription.stage == Stage::Idle)
+    }
+
+    pub(super) fn may_leave(&self, channel: &str) -> bool {
+        self.subscriptions.get(channel).is_some_and(|subscription| subscription.stage != Stage::Leaving)
+    }
+
+    pub(super) fn is_live_in(&self, channel: &str) -> bool {
+        self.subscriptions.get(channel).is_some_and(|subscription| subscription.stage == Stage::Live)
+    }
+
+    pub(super) fn subscribe(&mut self, channel: &str, flags: (bool, bool), recover: bool) -> String {
+        let since = self.place(channel).filter(|_| recover);
+        let (positioned, recoverable) = flags;
+        let mut body = serde_json::json!({"channel": channel, "positioned": positioned, "recoverable": recoverable});
+        if let Some((epoch, offset)) = &since {
+            body["recover"] = true.into();
+            body["epoch"] = epoch.as_str().into();
+            body["offset"] = (*offset).into();
+        }
+        self.subscriptions.entry(channel.into()).or_default().stage = Stage::Asked;
+        self.call(Call::Subscribe { channel: channel.into(), since }, "subscribe", &body)
+    }
+
+    pub(super) fn unsubscribe(&mut self, channel: &str) -> String {
+        let subscription = self.subscriptions.get_mut(channel).expect("it was subscribed");
+        if subscription.stage == Stage::Live {
+            subscription.stage = Stage::Leaving;
+        }
+        let body = serde_json::json!({"channel": channel});
+        self.call(Call::Unsubscribe { channel: channel.into() }, "unsubscribe", &body)
+    }
+
+    pub(super) fn publish(&mut self, channel: &str, data: &str) -> String {
+        let call = Call::Publish { channel: channel.into(), data: data.into() };
+        let raw: Value = serde_json::from_str(data).expect("data is JSON");
+        self.call(call, "publish", &serde_json::json!({"channel": channel, "data": raw}))
+    }
+
+    /// Reads bytes that have come.
+    pub(super) fn read(&mut self, bytes: &[u8], chronicle: &mut Chronicle) {
+        self.buffer.extend_from_slice(bytes);
+        while let Some((message, consumed)) = next_message(self.format, &self.buffer) {
+            match message {
+                Some(range) => {
+                    let text = self.buffer[range].to_vec();
+                    self.word(&serde_json::from_slice(&text).expect("the node speaks JSON"), chronicle);
+                }
+                None => self.is_over = true,
+            }
+            self.buffer.drain(..consumed);
+        }
+    }
+
+    fn word(&mut self, word: &Value, chronicle: &mut Chronicle) {
+        assert!(!self.is_over, "a word after the goodbye: {word}");
+        if let Some(id) = word.get("id") {
+            let id = id.as_u64().expect("a number") as u32;
+            let call = self.calls.remove(&id).unwrap_or_else(|| panic!("no command waits for {word}"));
+            match word.get("error") {
+                Some(error) => self.refused(call, error),
+                None => self.answered(call, word, chronicle),
+            }
+        } else if let Some(push) = word.get("push") {
+            self.pushed(push, chronicle);
+        } else {
+            self.pongs += 1;
+        }
+    }
+
+    fn refused(&mut self, call: Call, error: &Value) {
+        let code = error["code"].as_u64().expect("a code");
+        match (call, code) {
+            // A backend was faster; its push has come or will.
+            (Call::Subscribe { channel, .. }, 105) => {
+                let subscription = self.subscriptions.get_mut(&channel).expect("it was asked for");
+                if subscription.stage == Stage::Asked {
+                    subscription.stage = Stage::Idle;
+                }
+            }
+            // A backend unsubscribed the publisher before.
+            (Call::Publish { .. }, 103) => {}
+            (call, _) => panic!("{call:?} was refused: {error}"),
+        }
+    }
+
+    fn answered(&mut self, call: Call, reply: &Value, chronicle: &mut Chronicle) {
+        match call {
+            Call::Connect => {
+                self.is_connected = true;
+                let connect = &reply["connect"];
+                self.id = connect["client"].as_str().and_then(|id| id.parse().ok()).expect("a client id");
+                let subs = connect["subs"].as_object().cloned().unwrap_or_default();
+                let planned = std::mem::take(&mut self.planned);
+                assert_eq!(subs.len(), planned.len(), "planned {planned:?}, got {subs:?}");
+                for (channel, since) in planned {
+                    self.begin(&channel, &subs[&channel], since, chronicle);
+                }
+            }
+            Call::Subscribe { channel, since } => {
+                // Not always `Asked`: a backend may have begun and ended one in between.
+                assert!(!self.subscriptions[&channel].is_on(), "{channel}: subscribed twice");
+                self.begin(&channel, &reply["subscribe"], since, chronicle);
+            }
+            Call::Unsubscribe { channel } => {
+                assert!(reply.get("unsubscribe").is_some());
+                self.ended(&channel, chronicle);
+            }
+            Call::Publish { channel, data } => {
+                assert!(reply.get("publish").is_some());
+                chronicle.acknowledge(&channel, &data);
+            }
+        }
+    }
+
+    /// A subscription has begun, as a reply or a push says.
+    fn begin(&mut self, channel: &str, begun: &Value, since: Option<Place>, chronicle: &Chronicle) {
+        let subscription = self.subscriptions.entry(channel.into()).or_default();
+        subscription.stage = Stage::Live;
+        subscription.last = None;
+        let recovered = begun["recovered"].as_bool() == Some(true);
+        let publications = begun["publications"].as_array().cloned().unwrap_or_default();
+        assert!(recovered || publications.is_empty(), "{channel}: publications, but not recovered");
+        assert!(!recovered || since.is_some(), "{channel}: recovered, but not asked to");
+        if begun["positioned"].as_bool() != Some(true) {
+            subscription.place = None;
+            return;
+        }
+        let epoch = begun["epoch"].as_str().expect("positions have an epoch").to_string();
+        let top = begun["offset"].as_u64().unwrap_or(0);
+        let mut at = match &since {
+            Some((since_epoch, offset)) if recovered && !is_cache(channel) => {
+                assert_eq!(*since_epoch, epoch, "{channel}: recovered over two lives");
+                *offset
+            }
+            _ => top - publications.len() as u64,
+        };
+        for publication in &publications {
+            at += 1;
+            assert_eq!(publication["offset"].as_u64(), Some(at), "{channel}: a hole in what was recovered");
+            chronicle.check(channel, &epoch, at, &publication["data"].to_string());
+        }
+        assert_eq!(at, top, "{channel}: recovered, but not to the top");
+        subscription.place = Some((epoch, top));
+    }
+
+    fn ended(&mut self, channel: &str, chronicle: &mut Chronicle) {
+        let Some(subscription) = self.subscriptions.get_mut(channel) else { return };
+        // The unsubscribe may have crossed one of the node, and a subscribe may have followed it since.
+        if subscription.is_on() {
+            subscription.stage = Stage::Idle;
+        }
+        chronicle.heard_in_part(channel, std::mem::take(&mut subscription.part));
+    }
+
+    fn pushed(&mut self, push: &Value, chronicle: &mut Chronicle) {
+        if push.get("disconnect").is_some() {
+            self.is_over = true;
+            return;
+        }
+        if push.get("refresh").is_some() {
+            return;
+        }
+        let channel = push["channel"].as_str().expect("a channel").to_string();
+        if let Some(begun) = push.get("subscribe") {
+            let stage = self.subscriptions.get(&channel).map_or(Stage::Idle, |subscription| subscription.stage);
+            assert!(matches!(stage, Stage::Idle | Stage::Asked), "{channel}: subscribed twice");
+            self.begin(&channel, begun, None, chronicle);
+            return;
+        }
+        let subscription = self.subscriptions.entry(channel.clone()).or_default();
+        assert!(subscription.is_on(), "{push} without a subscription, but {subscription:?}");
+        if let Some(unsubscribe) = push.get("unsubscribe") {
+            let gap = unsubscribe["code"].as_u64() == Some(2500);
+            assert!(self.expects_gaps || !gap, "{channel}: told of a gap that was none");
+            self.ended(&channel, chronicle);
+        } else if let Some(publication) = push.get("pub") {
+            self.publication(&channel, publication, chronicle);
+        } else {
+            assert!(push.get("join").is_some() || push.get("leave").is_some(), "{push}");
+        }
+    }
+
+    fn publication(&mut self, channel: &str, publication: &Value, chronicle: &mut Chronicle) {
+        let subscription = self.subscriptions.get_mut(channel).expect("looked up before");
+        let data = publication["data"].to_string();
+        assert!(!chronicle.is_withheld(&data, self.id), "{channel}: {data} was for others only");
+        let Some(offset) = publication["offset"].as_u64() else {
+            if self.is_witness {
+                chronicle.hear(channel, &data);
+            }
+            subscription.part.push(data);
+            return;
+        };
+        let before = subscription.place.as_ref().map(|(_, offset)| *offset).or(subscription.last);
+        if let Some(before) = before {
+            let follows = chronicle.follows(channel, before, offset, self.id);
+            assert!(follows || (is_cache(channel) && offset > before), "{channel}: {offset} after {before}");
+        }
+        match &mut subscription.place {
+            Some((epoch, place)) => {
+                chronicle.check(channel, epoch, offset, &data);
+                *place = offset;
+            }
+            None => subscription.last = Some(offset),
+        }
+    }
+
+    /// All is quiet: the client has had every reply, and stands where its channels stand.
+    pub(super) fn check_current(&self, chronicle: &Chronicle, stands: impl Fn(&str) -> Option<Place>) {
+        assert!(self.calls.is_empty(), "never answered: {:?}", self.calls);
+        for (channel, subscription) in &self.subscriptions {
+            if subscription.stage != Stage::Live {
+                continue;
+            }
+            let last = subscription.place.as_ref().map(|(_, offset)| *offset).or(subscription.last);
+            match stands(channel) {
+                Some((epoch, top)) => {
+                    let life = subscription.place.as_ref().map(|(epoch, _)| epoch);
+                    assert!(life.is_none_or(|life| *life == epoch), "{channel}: lives in the past");
+                    let current = last.is_none_or(|last| chronicle.follows(channel, last, top + 1, self.id));
+                    assert!(current, "{channel}: at {last:?} of {top}, and not told");
+                }
+                None => {
+                    assert!(!subscription.part.is_empty(), "{channel}: deaf");
+                    chronicle.check_heard(channel, &subscription.part, true);
+                }
+            }
+        }
+    }
+}
+
+fn is_cache(channel: &str) -> bool {
+    channel.starts_with("cache:")
+}
+
+/// The next whole message: where its payload lies (`None`: a close frame) and where it ends.
+fn next_message(format: Format, bytes: &[u8]) -> Option<(Option<std::ops::Range<usize>>, usize)> {
+    if !format.is_websocket() {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        return Some((Some(0..end), end + 1));
+    }
+    let (start, len) = match *bytes.get(1)? {
+        126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().expect("two bytes")))),
+        len => (2, usize::from(len)),
+    };
+    let end = start + len;
+    (bytes.len() >= end).then(|| ((bytes[0] & 0x0f != 8).then_some(start..end), end))
+}

@@ -1,0 +1,58 @@
+//! The namespaces of the simulated node, and bounds that its clients get to.
+
+use crate::config::{ChannelOptions, Config, Duration, ForceRecoveryMode, Namespace, SlowConsumer};
+
+pub(super) const SECRET: &str = "a secret that the sessions of the simulation share";
+
+fn namespace(name: &str, options: ChannelOptions) -> Namespace {
+    let open = ChannelOptions {
+        presence: true,
+        join_leave: true,
+        allow_subscribe_for_client: true,
+        allow_subscribe_for_anonymous: true,
+        allow_publish_for_anonymous: true,
+        ..options
+    };
+    Namespace { name: name.into(), options: open }
+}
+
+pub(super) fn configuration() -> Config {
+    let mut config = Config { name: "sim".into(), ..Config::default() };
+    config.client.allow_anonymous_connect_without_token = true;
+    config.client.token.hmac_secret_key = SECRET.into();
+    config.client.user_connection_limit = 2;
+    config.client.queue_max_size = 3000;
+    // Letters may take their time.
+    config.client.stale_close_delay = Duration::from_secs(300);
+    config.client.ping_interval = Duration::from_secs(100);
+    let kept = ChannelOptions {
+        history_size: 6,
+        history_ttl: Duration::from_secs(20),
+        history_meta_ttl: Duration::from_secs(40),
+        allow_publish_for_client: true,
+        ..ChannelOptions::default()
+    };
+    config.channel.namespaces = vec![
+        namespace("kept", ChannelOptions { force_recovery: true, ..kept.clone() }),
+        namespace("wish", ChannelOptions { allow_recovery: true, allow_positioning: true, ..kept.clone() }),
+        namespace(
+            "cache",
+            ChannelOptions {
+                history_size: 3,
+                force_recovery: true,
+                force_recovery_mode: ForceRecoveryMode::Cache,
+                slow_consumer: SlowConsumer::Conflate,
+                ..kept
+            },
+        ),
+        namespace(
+            "live",
+            ChannelOptions {
+                force_push_join_leave: true,
+                allow_publish_for_subscriber: true,
+                ..ChannelOptions::default()
+            },
+        ),
+    ];
+    config
+}

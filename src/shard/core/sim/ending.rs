@@ -1,0 +1,63 @@
+//! What must hold when all is quiet, and when all have gone.
+
+use super::world::{FLEETING, KEPT, World};
+
+impl World {
+    /// Everyone who is subscribed has what the channels have.
+    pub(super) fn check_everyone_is_current(&mut self) {
+        self.loses_publications = false;
+        for channel in KEPT.into_iter().chain(FLEETING) {
+            let data = self.fresh_data("epilogue");
+            self.publish_by_backend(channel, data, None, None);
+        }
+        self.settle();
+        let stands = |channel: &str| {
+            let (position, _) = self.cores[self.home_of(channel)].hub.kept(channel)?;
+            Some((position.epoch.to_string(), position.offset))
+        };
+        for client in &self.clients {
+            client.check_current(&self.chronicle, stands);
+        }
+        self.chronicle.check_parts();
+        self.chronicle.check_acknowledged();
+        for channel in KEPT.into_iter().chain(FLEETING) {
+            let mut there: Vec<_> =
+                self.clients.iter().filter(|client| client.is_live_in(channel)).map(|client| client.id).collect();
+            there.sort_unstable();
+            let presence = self.cores[self.home_of(channel)].hub.presence(channel);
+            let presence: Vec<_> = presence.iter().map(|info| info.client).collect();
+            assert_eq!(presence, there, "{channel}: presence");
+        }
+        let roster: usize = self.cores.iter().map(|core| core.roster.sessions()).sum();
+        let users = self.clients.iter().filter(|client| client.user.is_some() && client.is_connected).count();
+        assert_eq!(roster, users, "the roster has who is connected");
+    }
+
+    /// All but the witness leave, and so much time passes that streams end.
+    pub(super) fn night(&mut self) {
+        for client in 1..self.clients.len() {
+            self.drop_link(client);
+        }
+        self.settle();
+        self.wait(60_000);
+    }
+
+    /// Everybody leaves.
+    pub(super) fn part(&mut self) {
+        self.drop_link(0);
+        self.night();
+    }
+
+    pub(super) fn check_everything_is_given_back(&self) {
+        for core in &self.cores {
+            assert_eq!(core.sessions(), 0);
+            assert_eq!((core.audience.rooms(), core.audience.subscribers()), (0, 0));
+            assert!(core.users.is_empty());
+            assert_eq!(core.roster.sessions(), 0);
+            assert_eq!(core.hub.active(), 0);
+            assert!(core.hub.is_empty());
+            assert_eq!(core.outbox.backlog_bytes(), 0);
+            assert!(core.announcements.is_empty() && core.errands.is_empty());
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A seeded simulation: cores, the mailboxes between them, sockets and clients, with virtual time.
+//!
+//! [`World`](world::World) carries letters in the order of each pair of shards but the pairs in any order, gives
+//! sockets that take a part, and clients that stop reading, drop and come back. [`Client`](client::Client)
+//! speaks the protocol in bytes and complains as soon as it is told something that cannot be.
+//! [`Chronicle`](chronicle::Chronicle) writes down what every channel's home put in order: the truth that
+//! clients are compared with.
+//!
+//! `SEED=7 cargo test --lib sim` runs one seed, `SEEDS=10000 cargo test --lib sim` that many.
+
+mod chronicle;
+mod client;
+mod configuration;
+mod ending;
+mod link;
+mod steps;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use world::World;
+
+const STEPS: usize = 600;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+fn run(seed: u64, loses_publications: bool) -> u64 {
+    let life = AssertUnwindSafe(|| {
+        let mut world = World::new(seed, loses_publications);
+        for _ in 0..STEPS {
+            world.step();
+        }
+        world.settle();
+        world.check_everyone_is_current();
+        world.part();
+        world.check_everything_is_given_back();
+        world.trace()
+    });
+    catch_unwind(life).unwrap_or_else(|panic| {
+        eprintln!("the simulation failed; again: SEED={seed} cargo test --lib sim");
+        resume_unwind(panic)
+    })
+}
+
+fn run_all(loses_publications: bool) {
+    match number("SEED") {
+        Some(seed) => _ = run(seed, loses_publications),
+        None => (0..number("SEEDS").unwrap_or(100)).for_each(|seed| _ = run(seed, loses_publications)),
+    }
+}
+
+#[test]
+fn clients_see_one_order_without_holes() {
+    run_all(false);
+}
+
+#[test]
+fn a_publication_that_is_lost_between_shards_is_told_to_who_counts_on_it() {
+    run_all(true);
+}
+
+#[test]
+fn one_seed_is_one_history() {
+    for seed in 0..5 {
+        assert_eq!(run(seed, false), run(seed, false), "SEED={seed}");
+    }
+}

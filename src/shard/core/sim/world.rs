@@ -1,0 +1,364 @@
+//! Shards, the mailboxes between them, sockets, clients and the clock.
+
+use std::collections::VecDeque;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use slab::Slab;
+
+use super::chronicle::Chronicle;
+use super::client::Client;
+use super::configuration::{SECRET, configuration};
+use super::link::Link;
+use crate::auth::Verifier;
+use crate::auth::mint::hs256;
+use crate::hub::Home;
+use crate::outbox::Flushed;
+use crate::protocol::centrifuge::format::Format;
+use crate::protocol::codes::Disconnect;
+use crate::protocol::word::Push;
+use crate::shard::core::{Closing, Core, CoreSetup, Input};
+use crate::shard::letter::Letter;
+use crate::time::Now;
+use crate::wire::websocket;
+
+/// Channels that keep publications.
+pub(super) const KEPT: [&str; 4] = ["kept:a", "kept:b", "wish:a", "cache:a"];
+/// Channels that keep none.
+pub(super) const FLEETING: [&str; 3] = ["live:a", "live:b", "live:c"];
+
+const CLIENTS: usize = 7;
+
+pub(super) struct World {
+    pub(super) random: StdRng,
+    pub(super) now: Now,
+    pub(super) cores: Vec<Core>,
+    pub(super) links: Vec<Slab<Link>>,
+    pub(super) clients: Vec<Client>,
+    pub(super) chronicle: Chronicle,
+    /// Some publications in channels whose subscribers are all positioned never arrive.
+    pub(super) loses_publications: bool,
+    expects_gaps: bool,
+    /// By sender and receiver.
+    mail: Vec<Vec<VecDeque<Letter>>>,
+    home: Home,
+    published: u64,
+    trace: std::hash::DefaultHasher,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, loses_publications: bool) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let shards = random.random_range(1..=4);
+        let home = Home::new(shards, seed);
+        let config = Arc::new(configuration());
+        let verifier = Arc::new(Verifier::new(&config.client, None).expect("the key is a key"));
+        let core = |me| {
+            let setup = CoreSetup {
+                me,
+                home: home.clone(),
+                config: config.clone(),
+                verifier: verifier.clone(),
+                metrics: Arc::default(),
+                secret: seed,
+                random: StdRng::seed_from_u64(seed ^ u64::from(me) << 32),
+            };
+            Core::new(setup).expect("no expressions, no error")
+        };
+        let cores: Vec<Core> = (0..shards).map(core).collect();
+        let count = cores.len();
+        let mut world = Self {
+            random,
+            now: Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 },
+            cores,
+            links: (0..count).map(|_| Slab::new()).collect(),
+            clients: (0..CLIENTS)
+                .map(|at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, loses_publications))
+                .collect(),
+            chronicle: Chronicle::default(),
+            loses_publications,
+            expects_gaps: loses_publications,
+            mail: (0..count).map(|_| (0..count).map(|_| VecDeque::new()).collect()).collect(),
+            home,
+            published: 0,
+            trace: std::hash::DefaultHasher::new(),
+        };
+        world.link(0);
+        for channel in FLEETING {
+            world.settle();
+            let frame = world.clients[0].subscribe(channel, (false, false), false);
+            world.send(0, frame);
+        }
+        world.settle();
+        world
+    }
+
+    pub(super) fn trace(&self) -> u64 {
+        self.trace.finish()
+    }
+
+    /// Data that was never published before.
+    pub(super) fn fresh_data(&mut self, by: &str) -> String {
+        self.published += 1;
+        let padding = "x".repeat(self.random.random_range(0..150));
+        format!("\"{by}-{}-{padding}\"", self.published)
+    }
+
+    pub(super) fn home_of(&self, channel: &str) -> usize {
+        usize::from(self.home.of(channel))
+    }
+
+    // ------------------------------------------------------------ connections
+
+    /// Connects a client, users with a token that subscribes them to some channels.
+    pub(super) fn link(&mut self, client: usize) {
+        let shard = self.random.random_range(0..self.cores.len());
+        let format = if self.random.random_bool(0.5) { Format::TcpJson } else { Format::WebSocketJson };
+        let (core, now) = (&mut self.cores[shard], self.now);
+        let entry = self.links[shard].vacant_entry();
+        let conn = entry.key() as u32;
+        core.outbox.open(conn);
+        let session = core.open(conn, format, now);
+        entry.insert(Link {
+            session: Some(session),
+            format,
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            paused: false,
+            due_ms: core.next_due_ms(session, now),
+            closing: false,
+            boundless: self.clients[client].is_witness,
+        });
+        self.clients[client].linked(shard, conn, format);
+        let frame = match self.clients[client].user.clone() {
+            None => self.clients[client].connect("", &[]),
+            Some(user) => {
+                let mut channels = vec!["kept:a", "live:b", "cache:a"];
+                channels.retain(|_| self.random.random_bool(0.5));
+                let mut claims = serde_json::json!({"sub": user, "channels": channels});
+                if self.random.random_bool(0.3) {
+                    claims["exp"] = (self.now.unix_s() + 60).into();
+                }
+                self.clients[client].connect(&hs256(SECRET, &claims), &channels)
+            }
+        };
+        self.send(client, frame);
+    }
+
+    /// The client is gone without a word.
+    pub(super) fn drop_link(&mut self, client: usize) {
+        let Some((shard, conn)) = self.clients[client].link else { return };
+        let link = self.links[shard].remove(conn as usize);
+        if let Some(session) = link.session {
+            self.cores[shard].end(session, self.now);
+        }
+        self.cores[shard].outbox.close(conn);
+        self.clients[client].unlinked(&mut self.chronicle);
+        self.after(shard);
+    }
+
+    /// A frame of a client is on its way.
+    pub(super) fn send(&mut self, client: usize, frame: String) {
+        let Some((shard, conn)) = self.clients[client].link else { return };
+        self.links[shard][conn as usize].up.push_back(frame.into_bytes());
+    }
+
+    // ------------------------------------------------------------ the node's side
+
+    /// A shard reads one frame of a conn, if its session is ready for one.
+    pub(super) fn receive(&mut self, shard: usize, conn: u32) -> bool {
+        let link = &mut self.links[shard][conn as usize];
+        let Some(session) = link.session.filter(|_| !link.paused) else { return false };
+        let Some(frame) = link.up.pop_front() else { return false };
+        let input = self.cores[shard].input(session, &frame, self.now);
+        link.paused = input == Input::Paused;
+        self.after(shard);
+        true
+    }
+
+    /// A letter arrives.
+    pub(super) fn deliver(&mut self, from: usize, to: usize) -> bool {
+        let Some(letter) = self.mail[from][to].pop_front() else { return false };
+        self.cores[to].letter_arrived(from as u16, letter, self.now);
+        self.after(to);
+        true
+    }
+
+    /// What the driver does after every call of the core, but for sending, which may wait.
+    pub(super) fn after(&mut self, shard: usize) {
+        self.observe(shard);
+        self.say_goodbyes(shard);
+        while let Some(session) = self.cores[shard].resumed.pop() {
+            let Some(conn) = self.cores[shard].conn_of(session) else { continue };
+            self.links[shard][conn as usize].due_ms = self.cores[shard].next_due_ms(session, self.now);
+            let input = self.cores[shard].resume(session, self.now);
+            self.observe(shard);
+            if input == Input::Ready {
+                self.links[shard][conn as usize].paused = false;
+            }
+            self.say_goodbyes(shard);
+        }
+        for (to, letter) in self.cores[shard].letters.drain(..) {
+            assert_ne!(usize::from(to), shard, "a letter to itself");
+            if self.loses_publications
+                && let Letter::Publication { channel, .. } = &letter
+                && (channel.starts_with("kept:") || channel.starts_with("cache:"))
+                && self.random.random_bool(0.1)
+            {
+                continue;
+            }
+            self.mail[shard][usize::from(to)].push_back(letter);
+        }
+        if self.random.random_bool(0.4) {
+            self.flush(shard);
+        }
+    }
+
+    fn observe(&mut self, shard: usize) {
+        for channel in KEPT {
+            if self.home_of(channel) != shard {
+                continue;
+            }
+            let core = &self.cores[shard];
+            let resolved = core.access.resolve(channel).expect("configured");
+            let options = resolved.hub_options(&core.config.channel);
+            self.chronicle.observe(&core.hub, channel, options, self.now);
+        }
+    }
+
+    fn say_goodbyes(&mut self, shard: usize) {
+        while let Some(Closing { conn, disconnect }) = self.cores[shard].closings.pop() {
+            let link = &mut self.links[shard][conn as usize];
+            link.session = None;
+            link.closing = true;
+            self.trace.write_u16(disconnect.code);
+            let gap = disconnect.code == Disconnect::INSUFFICIENT_STATE.code;
+            assert!(self.expects_gaps || !gap, "told of a gap that was none");
+            let outbox = &mut self.cores[shard].outbox;
+            if disconnect.code == Disconnect::SLOW.code {
+                outbox.cut(conn);
+            }
+            if link.format.is_websocket() {
+                outbox.raw(conn, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
+            } else {
+                outbox.push(conn, link.format, &Push::Disconnect(&disconnect));
+            }
+        }
+    }
+
+    /// Sends what is in the outbox, to sockets that take a part.
+    pub(super) fn flush(&mut self, shard: usize) {
+        while self.cores[shard].outbox.is_dirty() {
+            let mut unsent = Vec::new();
+            let Self { cores, links, random, trace, .. } = self;
+            cores[shard].outbox.flush(
+                |conn, bytes| {
+                    let taken = links[shard][conn as usize].send(bytes, random)?;
+                    trace.write(&bytes[..taken]);
+                    Ok(taken)
+                },
+                |conn, flushed| unsent.push((conn, flushed)),
+            );
+            for (conn, flushed) in unsent {
+                if flushed == Flushed::Slow
+                    && let Some(session) = self.links[shard][conn as usize].session
+                {
+                    self.cores[shard].close(session, Disconnect::SLOW, self.now);
+                    self.after(shard);
+                }
+            }
+        }
+    }
+
+    /// A socket has room again.
+    pub(super) fn writable(&mut self, shard: usize, conn: u32) -> bool {
+        let Self { cores, links, random, .. } = self;
+        let before = cores[shard].outbox.backlog_bytes();
+        let link = &mut links[shard][conn as usize];
+        cores[shard].outbox.resume(conn, |bytes| link.send(bytes, random));
+        cores[shard].outbox.backlog_bytes() != before
+    }
+
+    // ------------------------------------------------------------ the clients' side
+
+    /// A client reads some of what has come, and answers pings.
+    pub(super) fn read(&mut self, client: usize) -> bool {
+        let Some((shard, conn)) = self.clients[client].link else { return false };
+        if !self.clients[client].is_reading {
+            return false;
+        }
+        let link = &mut self.links[shard][conn as usize];
+        let most = if link.boundless { usize::MAX } else { self.random.random_range(1..=1500) };
+        let bytes: Vec<u8> = link.down.drain(..most.min(link.down.len())).collect();
+        self.clients[client].read(&bytes, &mut self.chronicle);
+        for _ in 0..std::mem::take(&mut self.clients[client].pongs) {
+            self.send(client, "{}".into());
+        }
+        let link = &self.links[shard][conn as usize];
+        let is_over = link.closing && link.down.is_empty() && !self.cores[shard].outbox.is_waiting(conn);
+        if is_over {
+            assert!(self.clients[client].is_over, "closed without a goodbye");
+            self.drop_link(client);
+        }
+        !bytes.is_empty() || is_over
+    }
+
+    /// Time passes.
+    pub(super) fn wait(&mut self, ms: u64) {
+        self.now.mono_ms += ms;
+        self.now.unix_ms += ms as i64;
+        for shard in 0..self.cores.len() {
+            let due: Vec<(u32, u32)> = self.links[shard]
+                .iter()
+                .filter(|(_, link)| link.due_ms <= self.now.mono_ms)
+                .filter_map(|(conn, link)| Some((conn as u32, link.session?)))
+                .collect();
+            for (conn, session) in due {
+                // One ending can have made another.
+                if self.links[shard][conn as usize].session == Some(session)
+                    && let Some(next_ms) = self.cores[shard].timer(session, self.now)
+                {
+                    self.links[shard][conn as usize].due_ms = next_ms;
+                }
+                self.after(shard);
+            }
+            self.cores[shard].sweep(self.now);
+            self.after(shard);
+        }
+    }
+
+    /// Carries everything everywhere until nothing moves.
+    pub(super) fn settle(&mut self) {
+        for client in &mut self.clients {
+            client.is_reading = true;
+        }
+        let mut moves = true;
+        while moves {
+            moves = false;
+            let shards = self.cores.len();
+            for (from, to) in (0..shards).flat_map(|from| (0..shards).map(move |to| (from, to))) {
+                while self.deliver(from, to) {
+                    moves = true;
+                }
+            }
+            for shard in 0..shards {
+                let conns: Vec<u32> = self.links[shard].iter().map(|(conn, _)| conn as u32).collect();
+                for conn in conns {
+                    while self.links[shard].contains(conn as usize) && self.receive(shard, conn) {
+                        moves = true;
+                    }
+                }
+                self.flush(shard);
+                let conns: Vec<u32> = self.links[shard].iter().map(|(conn, _)| conn as u32).collect();
+                for conn in conns {
+                    moves |= self.writable(shard, conn);
+                }
+            }
+            for client in 0..self.clients.len() {
+                moves |= self.read(client);
+            }
+        }
+    }
+}
