@@ -1,0 +1,152 @@
+//! How often a message allocates, once everything has its size: not at all on its way to the subscribers,
+//! twice (the payload, the publication) where it is published.
+
+use std::sync::Arc;
+
+use allocation_counter::measure;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use ringpost::auth::Verifier;
+use ringpost::config::{ChannelOptions, Config, Duration};
+use ringpost::hub::Home;
+use ringpost::protocol::centrifuge::format::Format;
+use ringpost::shard::core::{Core, CoreSetup, Input};
+use ringpost::shard::letter::Letter;
+use ringpost::time::Now;
+
+const SUBSCRIBERS: u32 = 100;
+const MESSAGES: u64 = 100;
+const NOW: Now = Now { mono_ms: 1_000, unix_ms: 1_700_000_000_000 };
+
+fn shards() -> Vec<Core> {
+    let mut config = Config::default();
+    config.client.allow_anonymous_connect_without_token = true;
+    config.channel.without_namespace = ChannelOptions {
+        history_size: 10,
+        history_ttl: Duration::from_secs(60),
+        force_recovery: true,
+        allow_subscribe_for_client: true,
+        allow_subscribe_for_anonymous: true,
+        allow_publish_for_client: true,
+        allow_publish_for_anonymous: true,
+        ..ChannelOptions::default()
+    };
+    let verifier = Arc::new(Verifier::new(&config.client, None).expect("no keys, no error"));
+    let (config, home) = (Arc::new(config), Home::new(2, 1));
+    let core = |me: u16| {
+        let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());
+        let random = StdRng::seed_from_u64(me.into());
+        let setup = CoreSetup { me, home, config, verifier, metrics: Arc::default(), secret: 1, random };
+        Core::new(setup).expect("no expressions, no error")
+    };
+    (0..2).map(core).collect()
+}
+
+/// Carries letters between the shards until none is left, and sends all bytes.
+fn settle(shards: &mut [Core]) {
+    loop {
+        let (first, second) = shards.split_at_mut(1);
+        let (first, second) = (&mut first[0], &mut second[0]);
+        if first.letters.is_empty() && second.letters.is_empty() {
+            break;
+        }
+        carry(0, first, second);
+        carry(1, second, first);
+    }
+    shards.iter_mut().for_each(flush);
+}
+
+fn carry(number: u16, from: &mut Core, to: &mut Core) {
+    for (_, letter) in from.letters.drain(..) {
+        to.letter_arrived(number, letter, NOW);
+    }
+    to.resumed.clear();
+}
+
+fn flush(shard: &mut Core) {
+    shard.outbox.flush(|_, bytes| Ok(bytes.len()), |_, flushed| panic!("{flushed:?}"));
+}
+
+fn command(shard: &mut Core, session: u32, command: &str) {
+    assert_eq!(shard.input(session, command.as_bytes(), NOW), Input::Ready);
+}
+
+fn subscribed(shards: &mut [Core], shard: usize, conn: u32, channel: &str) -> u32 {
+    shards[shard].outbox.open(conn);
+    let session = shards[shard].open(conn, Format::WebSocketJson, NOW);
+    command(&mut shards[shard], session, r#"{"id":1,"connect":{}}"#);
+    command(&mut shards[shard], session, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#));
+    settle(shards);
+    session
+}
+
+fn channel_at(shard: u16) -> String {
+    let home = Home::new(2, 1);
+    let mut names = (0..).map(|number: u32| number.to_string());
+    names.find(|name| home.of(name) == shard).expect("every shard has some")
+}
+
+fn publish(channel: &str) -> String {
+    format!(r#"{{"id":3,"publish":{{"channel":"{channel}","data":{{"text":"hello, everybody"}}}}}}"#)
+}
+
+#[test]
+fn a_publish_allocates_twice_and_its_fan_out_never() {
+    let mut shards = shards();
+    let channel = channel_at(0);
+    let sessions: Vec<u32> = (0..SUBSCRIBERS).map(|conn| subscribed(&mut shards, 0, conn, &channel)).collect();
+    let frame = publish(&channel);
+    let shard = &mut shards[0];
+    let mut messages = || {
+        for _ in 0..MESSAGES {
+            command(shard, sessions[0], &frame);
+            flush(shard);
+        }
+    };
+    messages();
+    let allocations = measure(messages);
+    assert_eq!(allocations.count_total, 2 * MESSAGES);
+    assert_eq!(allocations.count_current, 0, "as much is freed");
+}
+
+#[test]
+fn a_publish_to_another_shard_allocates_no_more() {
+    let mut shards = shards();
+    let channel = channel_at(1);
+    let session = subscribed(&mut shards, 0, 0, &channel);
+    let frame = publish(&channel);
+    let mut messages = || {
+        for _ in 0..MESSAGES {
+            command(&mut shards[0], session, &frame);
+            settle(&mut shards);
+        }
+    };
+    messages();
+    assert_eq!(measure(messages).count_total, 2 * MESSAGES);
+}
+
+#[test]
+fn a_publication_from_another_shard_allocates_nothing() {
+    let mut shards = shards();
+    let channel = channel_at(1);
+    for conn in 0..SUBSCRIBERS {
+        subscribed(&mut shards, 0, conn, &channel);
+    }
+    let publisher = subscribed(&mut shards, 1, 0, &channel);
+    let frame = publish(&channel);
+    let letters = |shards: &mut [Core]| -> Vec<Letter> {
+        for _ in 0..MESSAGES {
+            command(&mut shards[1], publisher, &frame);
+        }
+        shards[1].letters.drain(..).map(|(_, letter)| letter).collect()
+    };
+    let deliver = |shard: &mut Core, letters: Vec<Letter>| {
+        for letter in letters {
+            shard.letter_arrived(1, letter, NOW);
+            flush(shard);
+        }
+    };
+    let (first, second) = (letters(&mut shards), letters(&mut shards));
+    deliver(&mut shards[0], first);
+    assert_eq!(measure(|| deliver(&mut shards[0], second)).count_total, 0);
+}
