@@ -12,9 +12,6 @@ use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::websocket;
 
-/// Normal closure (RFC 6455, 7.4.1).
-const NORMAL: u16 = 1000;
-
 impl Shard {
     /// Tells the clients whose sessions the core has ended. Must follow every call of the core that can end
     /// sessions before the next frame is read: a conn's session number may mean another by then.
@@ -59,7 +56,8 @@ impl Shard {
     /// The peer sent a close frame.
     pub(super) fn peer_closed(&mut self, conn: u32, session: u32, code: Option<u16>, now: Now) -> Progress {
         self.core.end(session, now);
-        self.close_websocket(conn, code.unwrap_or(NORMAL), "", now);
+        self.core.outbox.raw(conn, |out| websocket::write_close_answer(code, out));
+        self.begin_closing(conn, now);
         Progress::Ended
     }
 
