@@ -8,53 +8,121 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::auth::Verifier;
 use crate::auth::grant::Grant;
-use crate::auth::{ConnectionClaims, SubscriptionClaims, TokenError, Verifier};
 use crate::config::Config;
+use crate::protocol::centrifuge::format::Format;
 use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
 use crate::protocol::word::{
     ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover, Tags,
 };
 
 /// Where an answer goes. A receiver that has gone is no error.
-pub type Answer<T> = oneshot::Sender<T>;
+pub type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
 /// One request to a shard.
 #[derive(Debug)]
 pub enum Order {
-    /// To the channel's home shard.
-    Publish(Box<Publish>, Answer<Result<Position, Error>>),
-    /// To the channel's home shard.
-    Presence { channel: Arc<str>, answer: Answer<Result<Vec<Arc<ClientInfo>>, Error>> },
-    /// To the channel's home shard.
-    PresenceStats { channel: Arc<str>, answer: Answer<Result<PresenceStats, Error>> },
-    /// To the channel's home shard.
-    History { channel: Arc<str>, filter: HistoryFilter, answer: Answer<Result<HistoryPage, Error>> },
-    /// To the channel's home shard.
-    HistoryRemove { channel: Arc<str>, answer: Answer<Result<(), Error>> },
-    /// To every shard: its channels with subscribers and their number, names matched by `pattern`
-    /// (`*` stands for any characters; empty matches all).
-    Channels { pattern: Arc<str>, answer: Answer<Result<Vec<(Arc<str>, u32)>, Error>> },
-    /// To every shard: the user's sessions get the subscription.
-    Subscribe(Arc<Subscribe>, Answer<Result<(), Error>>),
-    /// To every shard.
-    Unsubscribe { who: Arc<Who>, channel: Arc<str>, reason: Unsubscribe, answer: Answer<Result<(), Error>> },
-    /// To every shard.
-    Disconnect { who: Arc<Who>, whitelist: Arc<[ClientId]>, reason: Disconnect, answer: Answer<Result<(), Error>> },
+    /// To the channel's home shard: put a message in order. Answered with its place.
+    Publish(Box<Publish>, Answer<Position>),
+    /// To the channel's home shard: who is there?
+    Presence {
+        /// The channel.
+        channel: Arc<str>,
+        /// Gets the subscribers.
+        answer: Answer<Vec<Arc<ClientInfo>>>,
+    },
+    /// To the channel's home shard: how many are there?
+    PresenceStats {
+        /// The channel.
+        channel: Arc<str>,
+        /// Gets the counts.
+        answer: Answer<PresenceStats>,
+    },
+    /// To the channel's home shard: read history.
+    History {
+        /// The channel.
+        channel: Arc<str>,
+        /// Which part.
+        filter: HistoryFilter,
+        /// Gets the part.
+        answer: Answer<HistoryPage>,
+    },
+    /// To the channel's home shard: forget its publications; offsets go on.
+    HistoryRemove {
+        /// The channel.
+        channel: Arc<str>,
+        /// Told when it is done.
+        answer: Answer<()>,
+    },
+    /// To every shard: the channels at home there that have subscribers.
+    Channels {
+        /// Which names; `*` stands for any characters, empty matches all.
+        pattern: Arc<str>,
+        /// Gets the channels, each with its number of subscribers.
+        answer: Answer<Vec<(Arc<str>, u32)>>,
+    },
+    /// To every shard: the user's sessions get the subscription. Answered when it has begun to be asked for.
+    Subscribe(Arc<Subscribe>, Answer<()>),
+    /// To every shard: the user's sessions lose a subscription.
+    Unsubscribe {
+        /// Whose.
+        who: Arc<Who>,
+        /// The channel; empty is every channel.
+        channel: Arc<str>,
+        /// What the clients are told.
+        reason: Unsubscribe,
+        /// Told when it is done.
+        answer: Answer<()>,
+    },
+    /// To every shard: the user's sessions end.
+    Disconnect {
+        /// Whose.
+        who: Arc<Who>,
+        /// These stay.
+        whitelist: Arc<[ClientId]>,
+        /// What the clients are told.
+        reason: Disconnect,
+        /// Told when it is done.
+        answer: Answer<()>,
+    },
     /// To every shard: a new expiry for the user's sessions.
-    Refresh { who: Arc<Who>, expired: bool, expire_at_unix_s: Option<i64>, answer: Answer<Result<(), Error>> },
+    Refresh {
+        /// Whose.
+        who: Arc<Who>,
+        /// They have expired: end them.
+        expired: bool,
+        /// When they expire from now on, Unix seconds; `None` is never.
+        expire_at_unix_s: Option<i64>,
+        /// Told when it is done.
+        answer: Answer<()>,
+    },
     /// To every shard: the user's sessions.
-    Sessions { user: Arc<str>, answer: Answer<Result<Vec<SessionInfo>, Error>> },
-    /// To one shard: counts for `info`.
-    Info { answer: Answer<ShardInfo> },
+    Sessions {
+        /// The user.
+        user: Arc<str>,
+        /// Gets the sessions on that shard.
+        answer: Answer<Vec<SessionInfo>>,
+    },
+    /// To every shard: counts for `info`.
+    Info {
+        /// Gets the counts of that shard.
+        answer: Answer<ShardInfo>,
+    },
     /// To every shard: what tokens are checked with from now on.
     Verifier(Arc<Verifier>),
     /// To every shard: the configuration was read again.
     Reload(Arc<Config>),
     /// To every shard: stop accepting, tell clients to reconnect over this time, flush, end.
     Drain(Duration),
-    /// To the shard that asked with [`Errand::Verify`].
-    Verified(Verified),
+    /// To the shard that asked with [`Errand::FetchKeys`]. Where the fetch succeeded, an [`Order::Verifier`]
+    /// came before.
+    KeysFetched {
+        /// As in the errand.
+        ticket: u64,
+        /// Whether the keys are those of now: if not, whether the token is good cannot be said.
+        fetched: bool,
+    },
 }
 
 /// Fields of a publish order.
@@ -101,6 +169,8 @@ pub struct Subscribe {
 pub struct SessionInfo {
     /// Its identity.
     pub client: ClientId,
+    /// How its words are written.
+    pub format: Format,
     /// The device: header or claim `device`, else the SDK's name.
     pub device: Box<str>,
     /// Which shard serves it.
@@ -118,7 +188,7 @@ pub struct SessionInfo {
 pub struct ShardInfo {
     /// Sessions that are connected.
     pub num_clients: u32,
-    /// Distinct users among them (on this shard).
+    /// Distinct users among them; who has sessions on two shards counts on both.
     pub num_users: u32,
     /// Subscriptions.
     pub num_subs: u32,
@@ -136,39 +206,17 @@ pub enum Errand {
         /// What was read already.
         read: bytes::Bytes,
     },
-    /// A token whose key is not known: fetch the key set anew (rate limited), check, answer with
-    /// [`Order::Verified`].
-    Verify {
+    /// A token's key is not known: fetch the key sets anew (rate limited) and answer with
+    /// [`Order::KeysFetched`].
+    FetchKeys {
         /// The shard that asks.
         shard: u16,
         /// Opaque: given back in the answer.
         ticket: u64,
-        /// The token.
-        token: Box<str>,
-        /// For a connection or a subscription.
-        kind: TokenKind,
     },
     /// The shard has ended after a drain.
     Ended {
         /// Which.
         shard: u16,
     },
-}
-
-/// What a token is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenKind {
-    /// A connection.
-    Connection,
-    /// A subscription.
-    Subscription,
-}
-
-/// The answer to [`Errand::Verify`].
-#[derive(Debug)]
-pub enum Verified {
-    /// A connection token.
-    Connection { ticket: u64, result: Result<Box<ConnectionClaims>, TokenError> },
-    /// A subscription token.
-    Subscription { ticket: u64, result: Result<Box<SubscriptionClaims>, TokenError> },
 }

@@ -9,7 +9,6 @@ use super::subscribe::Wishes;
 use super::{Context, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
-use crate::control::order::TokenKind;
 use crate::limits::DEVICE_NAME_BYTES_MAX;
 use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::{ClientInfo, Connect, Publication, Recover, Subscribed};
@@ -101,9 +100,7 @@ impl Session {
         }
         match context.verifier.connection(&connect.token, context.now.unix_s()) {
             Ok(claims) => self.accept(id, Some(claims), Introduction::of(&connect), context),
-            Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => {
-                Step::Verify { token: Box::from(&*connect.token), kind: TokenKind::Connection }
-            }
+            Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
             Err(TokenError::Expired) => Step::Refuse(Error::TOKEN_EXPIRED),
             Err(_) => Step::Close(Disconnect::INVALID_TOKEN),
         }

@@ -3,7 +3,6 @@
 use super::step::Step;
 use super::{Context, Session};
 use crate::auth::TokenError;
-use crate::control::order::TokenKind;
 use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::{Expiry, Refreshed};
 
@@ -43,9 +42,7 @@ impl Session {
                     expiry: self.expiry(context.now.unix_s()),
                 })
             }
-            Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => {
-                Step::Verify { token: Box::from(token), kind: TokenKind::Connection }
-            }
+            Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
             // An error would make the SDKs give up for good; after this they come back with a new token.
             Err(TokenError::Expired) => Step::Close(Disconnect::EXPIRED),
             Ok(_) | Err(_) => Step::Close(Disconnect::INVALID_TOKEN),
@@ -63,9 +60,7 @@ impl Session {
         }
         let claims = match context.verifier.subscription(token, context.now.unix_s()) {
             Ok(claims) => claims,
-            Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => {
-                return Step::Verify { token: Box::from(token), kind: TokenKind::Subscription };
-            }
+            Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Step::FetchKeys,
             Err(TokenError::Expired) => return Step::Refuse(Error::TOKEN_EXPIRED),
             Err(_) => return Step::Close(Disconnect::INVALID_TOKEN),
         };

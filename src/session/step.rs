@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::connect::Identity;
 use super::subscribe::Terms;
-use crate::control::order::TokenKind;
 use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::{ClientInfo, Expiry, HistoryFilter, PayloadRef, Position, Refreshed};
 
@@ -26,13 +25,8 @@ pub enum Step<'a> {
     Unsubscribe(Cow<'a, str>),
     /// The command depends on an answer that another shard has yet to give: hold it back and come again.
     Later,
-    /// Have the token checked by the control plane, then come back.
-    Verify {
-        /// The token.
-        token: Box<str>,
-        /// For what.
-        kind: TokenKind,
-    },
+    /// The token's key is unknown: have the key sets fetched anew, then give the command again.
+    FetchKeys,
     /// The client is who it says: enrol the user, subscribe what the token says, answer.
     Connect(Box<Identity>),
     /// The connection token was renewed.

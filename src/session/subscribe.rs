@@ -12,7 +12,6 @@ use super::{Context, Session};
 use crate::auth::TokenError;
 use crate::auth::grant::Grant;
 use crate::config::SlowConsumer;
-use crate::control::order::TokenKind;
 use crate::hub::RecoveryMode;
 use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::{ClientInfo, Payload, Subscribe};
@@ -128,9 +127,7 @@ impl Session {
             Ok(grant) => grant,
             Err(Refusal::Error(error)) => return Step::Refuse(error),
             Err(Refusal::Close) => return Step::Close(Disconnect::INVALID_TOKEN),
-            Err(Refusal::Ask) => {
-                return Step::Verify { token: Box::from(&*subscribe.token), kind: TokenKind::Subscription };
-            }
+            Err(Refusal::Ask) => return Step::FetchKeys,
         };
         self.ask_subscribe(&subscribe, &resolved, &grant, context)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Core;
-use crate::hub::{FanOut, Join, NewPublication};
+use crate::hub::{FanOut, HubOptions, Join, NewPublication};
 use crate::protocol::codes::Error;
 use crate::protocol::word::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Subscribed};
 use crate::session::{Ask, Flags, Terms};
@@ -148,12 +148,20 @@ impl Core {
         max: usize,
         now: Now,
     ) -> Result<HistoryPage, Error> {
-        let resolved = self.access.resolve(channel)?;
-        if !resolved.has_history() {
-            return Err(Error::NOT_AVAILABLE);
-        }
-        let options = resolved.hub_options(&self.config.channel);
+        let options = self.with_history(channel)?;
         self.hub.history(channel, filter, max, options, now)
+    }
+
+    /// The options of a channel that keeps history.
+    ///
+    /// # Errors
+    /// 102, 108 without history.
+    pub(super) fn with_history(&self, channel: &str) -> Result<HubOptions, Error> {
+        let resolved = self.access.resolve(channel)?;
+        match resolved.has_history() {
+            true => Ok(resolved.hub_options(&self.config.channel)),
+            false => Err(Error::NOT_AVAILABLE),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A frame's commands: each is handled by its session, and its step carried out.
 
 use super::Core;
-use crate::control::order::{Errand, TokenKind};
+use crate::control::order::Errand;
 use crate::protocol::centrifuge;
 use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::ReplyBody;
@@ -58,7 +58,7 @@ impl Core {
             let id = command.id;
             let step = self.with_session(session, now, |session, context| session.handle(command, context));
             self.sessions[session as usize].keys_are_fresh = false;
-            let again = matches!(step, Step::Verify { .. } | Step::Later);
+            let again = matches!(step, Step::FetchKeys | Step::Later);
             self.metrics.commands.add(u64::from(!again));
             if !self.carry_out(session, id, step, now) {
                 return Input::Ended;
@@ -87,7 +87,7 @@ impl Core {
                 self.leave(session, &channel, now);
                 self.reply(session, id, ReplyBody::Unsubscribe);
             }
-            Step::Verify { token, kind } => self.verify(session, token, kind, now),
+            Step::FetchKeys => self.fetch_keys(session, now),
             Step::Connect(identity) => return self.enrol(session, *identity, now),
             Step::Refreshed(refreshed) => {
                 self.reply(session, id, ReplyBody::Refresh(&refreshed));
@@ -112,7 +112,7 @@ impl Core {
         true
     }
 
-    fn verify(&mut self, session: u32, token: Box<str>, kind: TokenKind, now: Now) {
+    fn fetch_keys(&mut self, session: u32, now: Now) {
         let entry = &mut self.sessions[session as usize];
         entry.awaits = Awaits::Keys;
         if matches!(entry.state, State::Fresh) {
@@ -120,17 +120,23 @@ impl Core {
             entry.heartbeat.expect_connect(now.mono_ms, self.config.client.stale_close_delay.as_millis());
         }
         let ticket = u64::from(entry.generation) << 32 | u64::from(session);
-        self.errands.push(Errand::Verify { shard: self.me, ticket, token, kind });
+        self.errands.push(Errand::FetchKeys { shard: self.me, ticket });
     }
 
-    /// The control plane has fetched the key set for a token of this session.
-    pub(super) fn keys_fetched(&mut self, ticket: u64) {
+    /// The control plane has fetched the key sets for a token of this session, or could not.
+    pub(super) fn keys_fetched(&mut self, ticket: u64, fetched: bool, now: Now) {
         let session = ticket as u32;
         let Some(entry) = self.sessions.get_mut(session as usize) else { return };
-        if entry.generation == (ticket >> 32) as u32 && entry.awaits == Awaits::Keys {
-            entry.awaits = Awaits::Nothing;
+        if entry.generation != (ticket >> 32) as u32 || entry.awaits != Awaits::Keys {
+            return;
+        }
+        entry.awaits = Awaits::Nothing;
+        if fetched {
             entry.keys_are_fresh = true;
             self.wake(session);
+        } else {
+            // The token may well be good: the client shall come again.
+            self.close(session, Disconnect::SERVER_ERROR.because("the keys for tokens cannot be fetched"), now);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::config::Config;
-use crate::control::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Verified, Who};
+use crate::control::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Who};
 use crate::hub::NewPublication;
 use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
 use crate::protocol::word::{ClientId, Expiry, Position, Push};
@@ -30,17 +30,15 @@ impl Core {
                 drop(answer.send(self.history_at_home(&channel, &filter, usize::MAX, now)));
             }
             Order::HistoryRemove { channel, answer } => {
-                let known = self.access.resolve(&channel).map(|_| ());
-                self.hub.history_remove(&channel);
-                drop(answer.send(known));
+                let removed = self.with_history(&channel).map(|_| self.hub.history_remove(&channel));
+                drop(answer.send(removed));
             }
             Order::Channels { pattern, answer } => drop(answer.send(Ok(self.hub.channels(&pattern)))),
             Order::Subscribe(subscribe, answer) => {
                 drop(answer.send(self.subscribe_for_backend(&subscribe, now)));
             }
             Order::Unsubscribe { who, channel, reason, answer } => {
-                self.unsubscribe_for_backend(&who, &channel, &reason, now);
-                drop(answer.send(Ok(())));
+                drop(answer.send(self.unsubscribe_for_backend(&who, &channel, &reason, now)));
             }
             Order::Disconnect { who, whitelist, reason, answer } => {
                 self.disconnect_for_backend(&who, &whitelist, &reason, now);
@@ -51,13 +49,11 @@ impl Core {
                 drop(answer.send(Ok(())));
             }
             Order::Sessions { user, answer } => drop(answer.send(Ok(self.sessions_of(&user, now)))),
-            Order::Info { answer } => drop(answer.send(self.info())),
+            Order::Info { answer } => drop(answer.send(Ok(self.info()))),
             Order::Verifier(verifier) => self.verifier = verifier,
             Order::Reload(config) => self.reload(config),
             Order::Drain(_) => unreachable!("the shard keeps drains to itself"),
-            Order::Verified(Verified::Connection { ticket, .. } | Verified::Subscription { ticket, .. }) => {
-                self.keys_fetched(ticket);
-            }
+            Order::KeysFetched { ticket, fetched } => self.keys_fetched(ticket, fetched, now),
         }
     }
 
@@ -106,9 +102,18 @@ impl Core {
         Ok(())
     }
 
-    fn unsubscribe_for_backend(&mut self, who: &Who, channel: &Arc<str>, reason: &Unsubscribe, now: Now) {
+    fn unsubscribe_for_backend(
+        &mut self,
+        who: &Who,
+        channel: &Arc<str>,
+        reason: &Unsubscribe,
+        now: Now,
+    ) -> Result<(), Error> {
+        let all = channel.is_empty();
+        if !all {
+            self.access.resolve(channel)?;
+        }
         for session in self.sessions_for(who) {
-            let all = channel.is_empty();
             let entry = &self.sessions[session as usize];
             if !entry.is_connected() {
                 continue;
@@ -123,6 +128,7 @@ impl Core {
                 self.unsubscribe(session, &channel, reason.clone(), now);
             }
         }
+        Ok(())
     }
 
     fn disconnect_for_backend(&mut self, who: &Who, whitelist: &[ClientId], reason: &Disconnect, now: Now) {
@@ -156,6 +162,7 @@ impl Core {
             let entry = &self.sessions[*session as usize];
             SessionInfo {
                 client: entry.info.client,
+                format: entry.format,
                 device: entry.device.clone().unwrap_or_default(),
                 shard: self.me,
                 connected_unix_ms: entry.connected_unix_ms,

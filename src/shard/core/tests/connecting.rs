@@ -1,6 +1,7 @@
 //! From the first command to the connect reply.
 
 use super::*;
+use crate::control::order::Errand;
 
 fn limited() -> Node {
     let mut config = config();
@@ -192,10 +193,17 @@ fn a_token_of_an_unknown_key_is_asked_about_once() {
     let peer = node.open(0);
     assert_eq!(node.tell(peer, &frame), Input::Paused);
     let errands = std::mem::take(&mut node.cores[0].errands);
-    let [crate::control::order::Errand::Verify { ticket, .. }] = errands[..] else { panic!("{errands:?}") };
+    let [Errand::FetchKeys { ticket, .. }] = errands[..] else { panic!("{errands:?}") };
     // The key set that was fetched does not have the key either.
-    node.cores[0].keys_fetched(ticket);
+    node.cores[0].order(Order::KeysFetched { ticket, fetched: true }, node.now);
     node.after(0);
     assert_eq!(node.goodbye(peer), Some(3500));
     assert!(node.cores[0].errands.is_empty());
+    let other = node.open(0);
+    assert_eq!(node.tell(other, &frame), Input::Paused);
+    let errands = std::mem::take(&mut node.cores[0].errands);
+    let [Errand::FetchKeys { ticket, .. }] = errands[..] else { panic!("{errands:?}") };
+    node.cores[0].order(Order::KeysFetched { ticket, fetched: false }, node.now);
+    node.after(0);
+    assert_eq!(node.goodbye(other), Some(3004), "nothing is proved against the token: come again");
 }

@@ -120,7 +120,7 @@ fn a_backend_reads_history_and_presence() {
     assert_eq!(stats, Ok(PresenceStats { num_clients: 1, num_users: 1 }));
     let channels = node.order(1, |answer| Order::Channels { pattern: "".into(), answer }).expect("it works");
     assert_eq!(channels, [(Arc::from(open.as_str()), 1)]);
-    let info = [0, 1].map(|shard| node.order(shard, |answer| Order::Info { answer }));
+    let info = [0, 1].map(|shard| node.order(shard, |answer| Order::Info { answer }).expect("it works"));
     assert_eq!((info[0].num_clients, info[0].num_subs, info[1].num_channels), (1, 1, 1));
 }
 
