@@ -42,6 +42,62 @@ pub const IDEMPOTENCY_WINDOW_MS: u64 = 5 * 60 * 1000;
 /// Idempotency keys remembered per shard; past it the oldest goes.
 pub const IDEMPOTENCY_KEYS_MAX: usize = 100_000;
 
+/// Longest idempotency key, bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// HTTP conns that the control plane serves at the same time; one more is told 503. Backends keep one per worker.
+pub const HTTP_CONNS_MAX: usize = 512;
+
+/// How long an HTTP conn may take for the head of its next request, or stay without one, milliseconds.
+pub const HTTP_HEAD_TIMEOUT_MS: u64 = 60_000;
+
+/// How long an HTTP conn may take for the body of a request, milliseconds.
+pub const HTTP_BODY_TIMEOUT_MS: u64 = 30_000;
+
+/// How long an HTTP peer may leave what it was sent unread before its conn is dropped, milliseconds.
+pub const HTTP_UNREAD_TIMEOUT_MS: u32 = 30_000;
+
+/// How long HTTP conns may go on after the shards have ended, milliseconds.
+pub const HTTP_LINGER_MS: u64 = 1_000;
+
+/// Longest body of a call to the backend API, bytes.
+pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long the shards may take for one call to the backend API, milliseconds. Backends commonly give up
+/// after 10 s and must hear an answer before that.
+pub const API_CALL_TIMEOUT_MS: u64 = 8_000;
+
+/// Most channels of one broadcast.
+pub const BROADCAST_CHANNELS_MAX: usize = 100_000;
+
+/// Most commands of one batch.
+pub const BATCH_COMMANDS_MAX: usize = 10_000;
+
+/// How long a shard may take to take an order that needs no answer, milliseconds.
+pub const ORDER_TIMEOUT_MS: u64 = 5_000;
+
+/// How long an endpoint may take for its key set, milliseconds. With [`KEY_FETCH_INTERVAL_MS`] it stays below
+/// the 10 s in which clients expect to be connected.
+pub const KEY_FETCH_TIMEOUT_MS: u64 = 4_000;
+
+/// Between two fetches of key sets, milliseconds: tokens with made-up keys must not turn into requests.
+pub const KEY_FETCH_INTERVAL_MS: u64 = 1_000;
+
+/// After this, key sets are fetched anew unasked, so that a key that was withdrawn stops working,
+/// milliseconds.
+pub const KEY_REFRESH_MS: u64 = 60 * 60 * 1000;
+
+/// Longest wait between two attempts while an endpoint fails, milliseconds.
+pub const KEY_RETRY_MS_MAX: u64 = 60_000;
+
+/// Sessions that may wait for keys at the same time; one more is told to come again.
+pub const KEY_WAITERS_MAX: usize = 10_000;
+
+/// Longest user name that the demo page can take, bytes.
+pub const DEMO_USER_BYTES_MAX: usize = 64;
+
+const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < 10_000);
+
 /// Longest head of an HTTP request on a shard, bytes. Browsers with many cookies stay below 8 KiB.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 

@@ -106,11 +106,12 @@ impl Node {
     /// # Errors
     /// When a shard or the control plane failed.
     pub fn wait(self) -> anyhow::Result<()> {
-        let control = self.control.join().map_err(|_| anyhow!("the control plane panicked"))?;
+        // If it gave up on the shards, so does the node: their threads end with the process.
+        self.control.join().map_err(|_| anyhow!("the control plane panicked"))??;
         for shard in self.shards {
             shard.join().map_err(|_| anyhow!("a shard panicked"))??;
         }
-        control
+        Ok(())
     }
 }
 

@@ -1,29 +1,30 @@
-//! The control plane: one tokio thread beside the shards.
+//! The control plane: one tokio thread beside the shards, for all that is not a client's message.
+//!
+//! ```text
+//! shards ─errand→ plane ┬ http (conns whose first request is no upgrade) → router ┬ api
+//!                       │                                                         ├ health, metrics
+//!                       │                                                         └ page
+//!                       ├ keys (key sets of tokens)
+//!                       └ signals: reload, drain
+//! shards ←order── shards ─── all of them
+//! ```
+//!
+//! It owns no session and no channel. What it knows of them it asks for, and it may be late: nothing that a
+//! client does waits for this thread, but a token whose key is unknown.
 
 pub mod order;
 
-use std::sync::Arc;
-use std::time::SystemTime;
+mod health;
+mod http;
+mod keys;
+mod metrics;
+mod page;
+mod plane;
+mod process;
+mod reload;
+mod router;
+mod shards;
+mod signals;
+mod state;
 
-use crate::config::Config;
-use crate::hub::Home;
-use crate::shard::handle::ShardHandle;
-use order::Errand;
-
-/// What the control plane is made of.
-pub struct ControlSetup {
-    pub config: Arc<Config>,
-    pub reload: crate::node::Reload,
-    pub shards: Vec<ShardHandle>,
-    pub home: Home,
-    pub errands: flume::Receiver<Errand>,
-    pub stop: flume::Receiver<()>,
-    pub started: SystemTime,
-}
-/// placeholder
-pub fn run(setup: ControlSetup) -> anyhow::Result<()> {
-    while let Ok(errand) = setup.errands.recv() {
-        println!("{errand:?}");
-    }
-    Ok(())
-}
+pub use plane::{ControlSetup, run};

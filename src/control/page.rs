@@ -1,0 +1,68 @@
+//! `/`: the demo page, or a few lines that say where to go.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::router::{not_found, text};
+use super::state::ControlState;
+use crate::auth::mint;
+use crate::limits::DEMO_USER_BYTES_MAX;
+
+const PAGE: &str = include_str!("demo.html");
+
+/// The page is one file with its own script and style; it talks to this node and to nobody else.
+const POLICY: &str = "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; img-src 'self' data:; \
+                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// How long a token of the demo page is good, seconds.
+const TOKEN_LIFE_S: u64 = 24 * 60 * 60;
+
+/// The demo page where it is switched on.
+pub(super) async fn index(State(state): State<Arc<ControlState>>) -> Response {
+    let config = state.config();
+    if config.demo.enabled {
+        let headers = [
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "no-referrer"),
+        ];
+        return (headers, Html(PAGE)).into_response();
+    }
+    let (version, door) = (crate::VERSION, &config.http_server.websocket_path);
+    let lines = format!(
+        "Ringpost {version}\n\nclients   {door} (WebSocket)\nbackends  POST /api/<method>, described by /api/openapi.json\n\
+         health    /health, /health/live\nmetrics   /metrics"
+    );
+    text(StatusCode::OK, &lines)
+}
+
+/// Who wants a token.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wish {
+    user: String,
+}
+
+/// A connection token for whoever asks: only where the demo is switched on.
+pub(super) async fn token(State(state): State<Arc<ControlState>>, Query(Wish { user }): Query<Wish>) -> Response {
+    let config = state.config();
+    if !config.demo.enabled {
+        return not_found("the demo is switched off: `demo.enabled`");
+    }
+    if user.is_empty() || user.len() > DEMO_USER_BYTES_MAX {
+        return text(StatusCode::BAD_REQUEST, "`user` must be 1 to 64 bytes");
+    }
+    let secret = &config.client.token.hmac_secret_key;
+    if secret.is_empty() {
+        return not_found("no token can be made: `client.token.hmac_secret_key` is empty");
+    }
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let claims = json!({ "sub": user, "iat": now_s, "exp": now_s + TOKEN_LIFE_S, "info": { "name": user } });
+    Json(json!({ "user": user, "token": mint::hs256(secret, &claims) })).into_response()
+}

@@ -1,0 +1,95 @@
+//! All shards, as the control plane talks to them.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::order::{Answer, Order};
+use crate::hub::Home;
+use crate::limits::ORDER_TIMEOUT_MS;
+use crate::protocol::codes::Error;
+use crate::shard::handle::ShardHandle;
+
+/// The shards and which of them is whose home.
+#[derive(Debug)]
+pub(super) struct Shards {
+    handles: Vec<ShardHandle>,
+    home: Home,
+}
+
+/// An answer that a shard owes.
+#[derive(Debug)]
+pub(super) struct Pending<T>(oneshot::Receiver<Result<T, Error>>);
+
+impl<T> Pending<T> {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// What the shard says; 100 when it has ended.
+    pub(super) async fn answer(self) -> Result<T, Error> {
+        self.0.await.unwrap_or_else(|_| Err(Error::INTERNAL.because("internal server error: the node is ending")))
+    }
+}
+
+impl Shards {
+    /// All shards of the node, by number.
+    pub(super) fn new(handles: Vec<ShardHandle>, home: Home) -> Self {
+        assert!(handles.len() == usize::from(home.shards()), "every shard has a handle");
+        Self { handles, home }
+    }
+
+    /// The shards by number.
+    pub(super) fn handles(&self) -> &[ShardHandle] {
+        &self.handles
+    }
+
+    /// Gives an order to a channel's home shard, waiting while that has too many.
+    pub(super) async fn order<T>(&self, channel: &str, order: impl FnOnce(Answer<T>) -> Order) -> Pending<T> {
+        let (answer, pending) = oneshot::channel();
+        // A shard that has ended drops the order, and the pending answer says so.
+        self.handles[usize::from(self.home.of(channel))].order(order(answer)).await;
+        Pending(pending)
+    }
+
+    /// Asks a channel's home shard.
+    ///
+    /// # Errors
+    /// As [`Pending::answer`].
+    pub(super) async fn ask<T>(&self, channel: &str, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, Error> {
+        self.order(channel, order).await.answer().await
+    }
+
+    /// Asks every shard; the answers come by shard number.
+    ///
+    /// # Errors
+    /// As [`Pending::answer`], of the first shard that refuses.
+    pub(super) async fn ask_all<T>(&self, order: impl Fn(Answer<T>) -> Order) -> Result<Vec<T>, Error> {
+        let mut all = Vec::with_capacity(self.handles.len());
+        for handle in &self.handles {
+            let (answer, pending) = oneshot::channel();
+            handle.order(order(answer)).await;
+            all.push(Pending(pending));
+        }
+        let mut answers = Vec::with_capacity(all.len());
+        for pending in all {
+            answers.push(pending.answer().await?);
+        }
+        Ok(answers)
+    }
+
+    /// Gives a shard an order that needs no answer.
+    pub(super) async fn tell(&self, shard: u16, order: Order) {
+        let handle = &self.handles[usize::from(shard)];
+        if timeout(Duration::from_millis(ORDER_TIMEOUT_MS), handle.order(order)).await.is_err() {
+            tracing::error!(shard, "the shard takes no orders");
+        }
+    }
+
+    /// Gives every shard an order that needs no answer.
+    pub(super) async fn tell_all(&self, order: impl Fn() -> Order) {
+        for handle in &self.handles {
+            self.tell(handle.shard, order()).await;
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What every HTTP handler can see.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::shards::Shards;
+use crate::config::Config;
+use crate::limits::HTTP_CONNS_MAX;
+
+/// The node as the control plane sees it.
+#[derive(Debug)]
+pub(super) struct ControlState {
+    /// The shards.
+    pub(super) shards: Shards,
+    /// Tells this run of the node from every other.
+    pub(super) node_id: Uuid,
+    /// When the node began.
+    pub(super) started: SystemTime,
+    /// One permit per HTTP conn that may yet be served.
+    pub(super) http_conns: Arc<Semaphore>,
+    config: RwLock<Arc<Config>>,
+    draining: AtomicBool,
+}
+
+impl ControlState {
+    /// A node that is ready.
+    pub(super) fn new(shards: Shards, config: Arc<Config>, started: SystemTime) -> Self {
+        Self {
+            shards,
+            node_id: Uuid::new_v4(),
+            started,
+            http_conns: Arc::new(Semaphore::new(HTTP_CONNS_MAX)),
+            config: RwLock::new(config),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A new configuration is in force.
+    pub(super) fn set_config(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// Whether the node is about to leave.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// The node is about to leave.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whole seconds since the node began.
+    pub(super) fn uptime_s(&self) -> u64 {
+        self.started.elapsed().unwrap_or_default().as_secs()
+    }
+}
