@@ -14,6 +14,7 @@
 
 pub mod order;
 
+mod api;
 mod health;
 mod http;
 mod keys;

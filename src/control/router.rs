@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::state::ControlState;
-use super::{health, metrics, page};
+use super::{api, health, metrics, page};
 
 /// All paths but the WebSocket door, whose upgrades the shards answer themselves.
 pub(super) fn router(state: Arc<ControlState>) -> Router {
@@ -19,6 +19,7 @@ pub(super) fn router(state: Arc<ControlState>) -> Router {
         .route("/health", get(health::ready))
         .route("/health/live", get(health::live))
         .route("/metrics", get(metrics::metrics))
+        .nest("/api", api::routes())
         .fallback(elsewhere)
         .method_not_allowed_fallback(wrong_method)
         .with_state(state)

@@ -11,6 +11,7 @@ mod write;
 
 use std::borrow::Cow;
 
+pub(crate) use object::write_payload;
 pub(super) use read::decode_command;
 pub use write::{encode_push, encode_reply};
 

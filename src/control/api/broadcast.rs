@@ -1,0 +1,75 @@
+//! `broadcast`
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Method;
+use super::publish::{Message, PublishResult};
+use super::reply::Reply;
+use crate::control::order::Order;
+use crate::control::state::ControlState;
+use crate::limits::BROADCAST_CHANNELS_MAX;
+use crate::protocol::codes::Error;
+
+/// Put the same message into many channels.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "BroadcastRequest")]
+pub(super) struct Broadcast {
+    /// The channels, at most 100,000.
+    channels: Vec<String>,
+    /// The message: any JSON value but null. This or `b64data` is required.
+    data: Option<Box<RawValue>>,
+    /// The message: bytes in base64.
+    b64data: Option<String>,
+    /// Deliver it only, do not keep it in the channels' histories.
+    skip_history: Option<bool>,
+    /// Application tags; subscribers get them with the message.
+    tags: Option<BTreeMap<String, String>>,
+    /// Publishing again with the same key within five minutes gives the first results and no second message.
+    idempotency_key: Option<String>,
+    /// The client that does not get the message.
+    exclude_client: Option<String>,
+}
+
+/// What became of each.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct BroadcastResult {
+    /// In the order of the channels.
+    responses: Vec<Reply<PublishResult>>,
+}
+
+impl Method for Broadcast {
+    const NAME: &'static str = "broadcast";
+    type Result = BroadcastResult;
+
+    async fn run(self, state: &ControlState) -> Result<BroadcastResult, Error> {
+        let Self { channels, data, b64data, skip_history, tags, idempotency_key, exclude_client } = self;
+        let message = Message::new(
+            data.as_deref(),
+            b64data.as_deref(),
+            tags,
+            skip_history,
+            idempotency_key,
+            exclude_client.as_deref(),
+        )?;
+        if channels.is_empty() {
+            return Err(Error::BAD_REQUEST.because("bad request: channels is empty"));
+        }
+        if channels.len() > BROADCAST_CHANNELS_MAX {
+            let why = format!("limit exceeded: more than {BROADCAST_CHANNELS_MAX} channels");
+            return Err(Error::LIMIT_EXCEEDED.because(why));
+        }
+        let mut pending = Vec::with_capacity(channels.len());
+        for channel in &channels {
+            pending.push(state.shards.order(channel, |answer| Order::Publish(message.to(channel), answer)).await);
+        }
+        let mut responses = Vec::with_capacity(channels.len());
+        for pending in pending {
+            responses.push(Reply::from(pending.answer().await.map(PublishResult::from)));
+        }
+        Ok(BroadcastResult { responses })
+    }
+}

@@ -1,0 +1,95 @@
+//! `connections`
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Method;
+use crate::control::order::{Order, SessionInfo};
+use crate::control::state::ControlState;
+use crate::protocol::centrifuge::format::Encoding;
+use crate::protocol::codes::Error;
+
+/// Which sessions does a user have, and on which devices?
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ConnectionsRequest")]
+pub(super) struct Connections {
+    /// The user.
+    user: String,
+}
+
+/// A user's sessions.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ConnectionsResult {
+    /// By client id.
+    connections: BTreeMap<String, ConnectionInfo>,
+}
+
+/// One session.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ConnectionInfo {
+    /// The user.
+    user: Arc<str>,
+    /// The device: claim `meta.device`, header `X-Device`, or the SDK's name.
+    device: Box<str>,
+    /// `websocket` or `tcp`.
+    transport: &'static str,
+    /// `json` or `protobuf`.
+    protocol: &'static str,
+    /// The shard that serves it.
+    shard: u16,
+    /// When it connected, Unix milliseconds.
+    connected_at_ms: i64,
+    /// In how many seconds it expires; left out if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<u32>,
+    /// What it holds.
+    state: ConnectionState,
+}
+
+/// What a session holds.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ConnectionState {
+    /// Its channels, by name.
+    channels: BTreeMap<Arc<str>, ChannelContext>,
+}
+
+/// A session in a channel.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ChannelContext {}
+
+impl ConnectionInfo {
+    fn new(user: Arc<str>, session: SessionInfo) -> Self {
+        let channels = session.channels.into_iter().map(|channel| (channel, ChannelContext {}));
+        Self {
+            user,
+            device: session.device,
+            transport: if session.format.is_websocket() { "websocket" } else { "tcp" },
+            protocol: match session.format.encoding() {
+                Encoding::Json => "json",
+                Encoding::Protobuf => "protobuf",
+            },
+            shard: session.shard,
+            connected_at_ms: session.connected_unix_ms,
+            ttl: session.expiry.expires.then_some(session.expiry.ttl_s),
+            state: ConnectionState { channels: channels.collect() },
+        }
+    }
+}
+
+impl Method for Connections {
+    const NAME: &'static str = "connections";
+    type Result = ConnectionsResult;
+
+    async fn run(self, state: &ControlState) -> Result<ConnectionsResult, Error> {
+        let user: Arc<str> = Arc::from(self.user);
+        let lists = state.shards.ask_all(|answer| Order::Sessions { user: user.clone(), answer }).await?;
+        let by_id = lists.into_iter().flatten().map(|session| {
+            let client = session.client.to_string();
+            (client, ConnectionInfo::new(user.clone(), session))
+        });
+        Ok(ConnectionsResult { connections: by_id.collect() })
+    }
+}

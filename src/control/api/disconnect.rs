@@ -1,0 +1,83 @@
+//! `disconnect`
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Method;
+use super::reply::Done;
+use super::who::{client_id, who};
+use crate::control::order::Order;
+use crate::control::state::ControlState;
+use crate::limits::CLOSE_REASON_BYTES_MAX;
+use crate::protocol::codes::{self, Error};
+use crate::protocol::word::ClientId;
+
+/// End a user's sessions.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "DisconnectRequest")]
+pub(super) struct Disconnect {
+    /// The user.
+    user: String,
+    /// What the clients are told; without it 3503, after which they stay away.
+    disconnect: Option<DisconnectReason>,
+    /// Only this session of the user.
+    client: Option<String>,
+    /// Not supported: name the client.
+    session: Option<String>,
+    /// Clients that stay.
+    whitelist: Option<Vec<String>>,
+}
+
+/// What a client is told.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct DisconnectReason {
+    /// 3000 to 4999; clients do not come back after 3500–3999 and 4500–4999. 0 is 3503.
+    #[serde(default)]
+    code: u16,
+    /// For a person, at most 123 bytes.
+    #[serde(default)]
+    reason: String,
+}
+
+impl TryFrom<DisconnectReason> for codes::Disconnect {
+    type Error = Error;
+
+    fn try_from(DisconnectReason { code, reason }: DisconnectReason) -> Result<Self, Error> {
+        let default = Self::FORCE_DISCONNECT;
+        if code != 0 && !(3000..5000).contains(&code) {
+            return Err(Error::BAD_REQUEST.because("bad request: disconnect.code must be 3000 to 4999"));
+        }
+        if reason.len() > CLOSE_REASON_BYTES_MAX {
+            let why = format!("bad request: disconnect.reason is longer than {CLOSE_REASON_BYTES_MAX} bytes");
+            return Err(Error::BAD_REQUEST.because(why));
+        }
+        Ok(match (code, reason.is_empty()) {
+            (0, true) => default,
+            (0, false) => default.because(reason),
+            _ => Self { code, reason: reason.into() },
+        })
+    }
+}
+
+impl Method for Disconnect {
+    const NAME: &'static str = "disconnect";
+    type Result = Done;
+
+    async fn run(self, state: &ControlState) -> Result<Done, Error> {
+        let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref())?);
+        let reason = codes::Disconnect::try_from(self.disconnect.unwrap_or_default())?;
+        let stay = self.whitelist.unwrap_or_default();
+        let stay: Result<Arc<[ClientId]>, Error> = stay.iter().map(|client| client_id(client, "whitelist")).collect();
+        let whitelist = stay?;
+        let order = |answer| Order::Disconnect {
+            who: who.clone(),
+            whitelist: whitelist.clone(),
+            reason: reason.clone(),
+            answer,
+        };
+        state.shards.ask_all(order).await?;
+        Ok(Done {})
+    }
+}

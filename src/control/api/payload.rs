@@ -1,0 +1,33 @@
+//! Application data on its way in and out: any JSON value, or bytes in base64.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
+
+use crate::protocol::centrifuge::json::{one_line, write_payload};
+use crate::protocol::codes::Error;
+use crate::protocol::word::Payload;
+
+/// What a pair of fields such as `data` and `b64data` holds; base64 wins where both are given.
+///
+/// # Errors
+/// 107 for what is no base64; `field` names it.
+pub(super) fn read(
+    json: Option<&RawValue>,
+    base64: Option<&str>,
+    field: &'static str,
+) -> Result<Option<Payload>, Error> {
+    if let Some(base64) = base64.filter(|base64| !base64.is_empty()) {
+        let wrong = |error| Error::BAD_REQUEST.because(format!("bad request: {field} is no base64: {error}"));
+        return Ok(Some(Payload::binary(STANDARD.decode(base64).map_err(wrong)?)));
+    }
+    Ok(json.map(|json| Payload::json(one_line(json.get().as_bytes()).into_owned())))
+}
+
+/// The payload as clients that speak JSON see it.
+pub(super) fn write(payload: &Payload) -> Box<RawValue> {
+    let mut json = Vec::with_capacity(payload.bytes.len());
+    write_payload(&payload.bytes, payload.kind, &mut json);
+    let json = String::from_utf8(json).expect("a payload is written as JSON");
+    RawValue::from_string(json).expect("a payload is written as JSON")
+}

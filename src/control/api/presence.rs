@@ -1,0 +1,68 @@
+//! `presence`
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Method, payload};
+use crate::control::order::Order;
+use crate::control::state::ControlState;
+use crate::protocol::codes::Error;
+use crate::protocol::word;
+
+/// Who is in a channel?
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "PresenceRequest")]
+pub(super) struct Presence {
+    /// The channel; its namespace must have `presence`.
+    channel: String,
+}
+
+/// Who is in a channel.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct PresenceResult {
+    /// By client id.
+    presence: BTreeMap<String, ClientInfo>,
+}
+
+/// A client as others see it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ClientInfo {
+    /// Its user, empty when anonymous.
+    user: Arc<str>,
+    /// Its id.
+    client: String,
+    /// `info` of its connection token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conn_info: Option<Box<RawValue>>,
+    /// `info` of its subscription.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chan_info: Option<Box<RawValue>>,
+}
+
+impl From<&word::ClientInfo> for ClientInfo {
+    fn from(info: &word::ClientInfo) -> Self {
+        Self {
+            user: info.user.clone(),
+            client: info.client.to_string(),
+            conn_info: info.conn_info.as_ref().map(payload::write),
+            chan_info: info.chan_info.as_ref().map(payload::write),
+        }
+    }
+}
+
+impl Method for Presence {
+    const NAME: &'static str = "presence";
+    type Result = PresenceResult;
+
+    async fn run(self, state: &ControlState) -> Result<PresenceResult, Error> {
+        let channel: Arc<str> = Arc::from(self.channel);
+        let order = |answer| Order::Presence { channel: channel.clone(), answer };
+        let clients = state.shards.ask(&channel, order).await?;
+        let by_id = clients.iter().map(|info| (info.client.to_string(), ClientInfo::from(&**info)));
+        Ok(PresenceResult { presence: by_id.collect() })
+    }
+}

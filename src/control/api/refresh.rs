@@ -1,0 +1,43 @@
+//! `refresh`
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Method;
+use super::reply::Done;
+use super::who::who;
+use crate::control::order::Order;
+use crate::control::state::ControlState;
+use crate::protocol::codes::Error;
+
+/// Say anew when a user's sessions expire.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "RefreshRequest")]
+pub(super) struct Refresh {
+    /// The user.
+    user: String,
+    /// Only this session of the user.
+    client: Option<String>,
+    /// Not supported: name the client.
+    session: Option<String>,
+    /// They have expired: end them with 3005.
+    expired: Option<bool>,
+    /// When they expire, Unix seconds; 0 is never.
+    expire_at: Option<i64>,
+}
+
+impl Method for Refresh {
+    const NAME: &'static str = "refresh";
+    type Result = Done;
+
+    async fn run(self, state: &ControlState) -> Result<Done, Error> {
+        let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref())?);
+        let expired = self.expired.unwrap_or_default();
+        let expire_at_unix_s = self.expire_at.filter(|at| *at != 0);
+        let order = |answer| Order::Refresh { who: who.clone(), expired, expire_at_unix_s, answer };
+        state.shards.ask_all(order).await?;
+        Ok(Done {})
+    }
+}

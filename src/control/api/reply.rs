@@ -1,0 +1,93 @@
+//! What calls are answered with.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::limits::API_BODY_BYTES_MAX;
+use crate::protocol::codes::Error;
+
+/// A result, or why there is none.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "ReplyOf{T}")]
+pub(super) enum Reply<T> {
+    /// It was done.
+    Result(T),
+    /// It was refused.
+    Error(ApiError),
+}
+
+impl<T> From<Result<T, Error>> for Reply<T> {
+    fn from(result: Result<T, Error>) -> Self {
+        match result {
+            Ok(result) => Self::Result(result),
+            Err(error) => Self::Error(error.into()),
+        }
+    }
+}
+
+/// Why a call was refused.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ApiError {
+    /// 100 the node failed, 102 unknown channel, 104 unknown method, 106 limit exceeded, 107 bad request,
+    /// 108 not available, 112 unrecoverable position.
+    code: u32,
+    /// For a person.
+    message: Cow<'static, str>,
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self { code: error.code, message: error.message }
+    }
+}
+
+/// The body of a 400, 401, 404, 408 or 413.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Refused {
+    /// Why.
+    error: ApiError,
+}
+
+/// Nothing to tell but that it was done.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Done {}
+
+/// Why a request is no call.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The body is not what the method takes: what is wrong, and where.
+    BadRequest(String),
+    /// Without the right key.
+    Unauthorized(&'static str),
+    /// The body is longer than [`API_BODY_BYTES_MAX`].
+    TooLarge,
+    /// The body did not come in time.
+    Slow,
+    /// No method has this name.
+    UnknownMethod,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Self::BadRequest(why) => (StatusCode::BAD_REQUEST, Error::BAD_REQUEST.because(why)),
+            Self::Unauthorized(why) => (StatusCode::UNAUTHORIZED, Error::UNAUTHORIZED.because(why)),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                Error::LIMIT_EXCEEDED.because(format!("the body is longer than {API_BODY_BYTES_MAX} bytes")),
+            ),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, Error::BAD_REQUEST.because("the body did not come in time")),
+            Self::UnknownMethod => (
+                StatusCode::NOT_FOUND,
+                Error::METHOD_NOT_FOUND.because("method not found: /api/openapi.json lists the methods"),
+            ),
+        };
+        (status, Json(Refused { error: error.into() })).into_response()
+    }
+}

@@ -1,0 +1,31 @@
+//! Reads the body of a call.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::reply::Refusal;
+use crate::limits::{API_BODY_BYTES_MAX, HTTP_BODY_TIMEOUT_MS};
+
+/// Reads a request, whatever the content type says: `curl -d` claims it is a form.
+///
+/// # Errors
+/// What is wrong with it, with the path of the field.
+pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    let whole = to_bytes(body, API_BODY_BYTES_MAX);
+    let body = match timeout(Duration::from_millis(HTTP_BODY_TIMEOUT_MS), whole).await {
+        Ok(Ok(body)) => body,
+        // A peer that has gone meanwhile does not see the answer.
+        Ok(Err(_)) => return Err(Refusal::TooLarge),
+        Err(_) => return Err(Refusal::Slow),
+    };
+    // `info` and `channels` need no fields, hence no body.
+    let json = if body.is_empty() { b"{}" } else { &body[..] };
+    match Json::from_bytes(json) {
+        Ok(Json(request)) => Ok(request),
+        Err(rejection) => Err(Refusal::BadRequest(rejection.body_text())),
+    }
+}

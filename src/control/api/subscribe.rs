@@ -1,0 +1,117 @@
+//! `subscribe`
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::reply::Done;
+use super::who::who;
+use super::{Method, payload};
+use crate::auth::grant::{Grant, Overrides};
+use crate::control::order::{self, Order};
+use crate::control::state::ControlState;
+use crate::protocol::codes::Error;
+use crate::protocol::word::{Position, Recover};
+
+/// Subscribe a user's sessions to a channel.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "SubscribeRequest")]
+pub(super) struct Subscribe {
+    /// The user.
+    user: String,
+    /// The channel.
+    channel: String,
+    /// When the subscription ends, Unix seconds; 0 is never.
+    expire_at: Option<i64>,
+    /// Shown to others as `chan_info`: any JSON value.
+    info: Option<Box<RawValue>>,
+    /// The same: bytes in base64.
+    b64info: Option<String>,
+    /// Only this session of the user.
+    client: Option<String>,
+    /// Not supported: name the client.
+    session: Option<String>,
+    /// Given to the client with the subscription: any JSON value.
+    data: Option<Box<RawValue>>,
+    /// The same: bytes in base64.
+    b64data: Option<String>,
+    /// Recover from here at once.
+    recover_since: Option<StreamPosition>,
+    /// Options to take instead of the namespace's.
+    r#override: Option<SubscribeOptionOverride>,
+}
+
+/// A place in a channel.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct StreamPosition {
+    /// The offset of the last publication that was seen.
+    #[serde(default)]
+    offset: u64,
+    /// Which life of the channel the offset belongs to.
+    #[serde(default)]
+    epoch: String,
+}
+
+impl From<StreamPosition> for Position {
+    fn from(StreamPosition { offset, epoch }: StreamPosition) -> Self {
+        Self { offset, epoch: Arc::from(epoch) }
+    }
+}
+
+/// Options of a namespace that the subscription takes differently.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct SubscribeOptionOverride {
+    /// The subscriber is listed.
+    presence: Option<BoolValue>,
+    /// Its coming and going is announced.
+    join_leave: Option<BoolValue>,
+    /// It is told who comes and goes.
+    force_push_join_leave: Option<BoolValue>,
+    /// It recovers what it missed while it was away.
+    force_recovery: Option<BoolValue>,
+    /// It watches for gaps.
+    force_positioning: Option<BoolValue>,
+}
+
+/// A truth value that may be left out.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct BoolValue {
+    /// The value.
+    value: bool,
+}
+
+impl From<SubscribeOptionOverride> for Overrides {
+    fn from(options: SubscribeOptionOverride) -> Self {
+        let value = |option: Option<BoolValue>| option.map(|option| option.value);
+        Self {
+            presence: value(options.presence),
+            join_leave: value(options.join_leave),
+            force_push_join_leave: value(options.force_push_join_leave),
+            force_recovery: value(options.force_recovery),
+            force_positioning: value(options.force_positioning),
+        }
+    }
+}
+
+impl Method for Subscribe {
+    const NAME: &'static str = "subscribe";
+    type Result = Done;
+
+    async fn run(self, state: &ControlState) -> Result<Done, Error> {
+        let subscribe = Arc::new(order::Subscribe {
+            who: who(&self.user, self.client.as_deref(), self.session.as_deref())?,
+            channel: Arc::from(self.channel),
+            grant: Grant {
+                info: payload::read(self.info.as_deref(), self.b64info.as_deref(), "b64info")?,
+                data: payload::read(self.data.as_deref(), self.b64data.as_deref(), "b64data")?,
+                expire_at_unix_s: self.expire_at.filter(|at| *at != 0),
+                overrides: self.r#override.unwrap_or_default().into(),
+            },
+            recover: self.recover_since.map(|since| Recover { recover: true, since: since.into() }),
+        });
+        state.shards.ask_all(|answer| Order::Subscribe(subscribe.clone(), answer)).await?;
+        Ok(Done {})
+    }
+}

@@ -1,0 +1,45 @@
+//! `unsubscribe`
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Method;
+use super::reply::Done;
+use super::who::who;
+use crate::control::order::Order;
+use crate::control::state::ControlState;
+use crate::protocol::codes::{self, Error};
+
+/// End the subscription of a user's sessions to a channel.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "UnsubscribeRequest")]
+pub(super) struct Unsubscribe {
+    /// The user.
+    user: String,
+    /// The channel; empty is every channel.
+    channel: String,
+    /// Only this session of the user.
+    client: Option<String>,
+    /// Not supported: name the client.
+    session: Option<String>,
+}
+
+impl Method for Unsubscribe {
+    const NAME: &'static str = "unsubscribe";
+    type Result = Done;
+
+    async fn run(self, state: &ControlState) -> Result<Done, Error> {
+        let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref())?);
+        let channel: Arc<str> = Arc::from(self.channel);
+        let order = |answer| Order::Unsubscribe {
+            who: who.clone(),
+            channel: channel.clone(),
+            reason: codes::Unsubscribe::SERVER,
+            answer,
+        };
+        state.shards.ask_all(order).await?;
+        Ok(Done {})
+    }
+}

@@ -1,0 +1,25 @@
+//! Whose sessions a call is about.
+
+use crate::control::order::Who;
+use crate::protocol::codes::Error;
+use crate::protocol::word::ClientId;
+
+/// The sessions that `user` and `client` name.
+///
+/// # Errors
+/// 107 for a `session`, which no client of this node has: to leave it out would hit all of the user's sessions.
+pub(super) fn who(user: &str, client: Option<&str>, session: Option<&str>) -> Result<Who, Error> {
+    if session.is_some_and(|session| !session.is_empty()) {
+        return Err(Error::BAD_REQUEST.because("bad request: session is not supported: name the client"));
+    }
+    let client = client.filter(|client| !client.is_empty());
+    Ok(Who { user: user.into(), client: client.map(|client| client_id(client, "client")).transpose()? })
+}
+
+/// Reads a client id.
+///
+/// # Errors
+/// 107 for what cannot be one; `field` names it.
+pub(super) fn client_id(text: &str, field: &'static str) -> Result<ClientId, Error> {
+    text.parse().map_err(|_| Error::BAD_REQUEST.because(format!("bad request: {field}: \"{text}\" is no client id")))
+}
