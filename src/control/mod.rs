@@ -28,4 +28,7 @@ mod shards;
 mod signals;
 mod state;
 
+#[cfg(test)]
+mod tests;
+
 pub use plane::{ControlSetup, run};

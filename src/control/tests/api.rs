@@ -1,0 +1,171 @@
+//! Channels by the API: publish, broadcast, history, presence, channels, batch.
+
+use serde_json::{Value, json};
+
+use super::node::{Setup, TestNode};
+
+#[tokio::test]
+async fn a_publish_reaches_subscribers_on_every_shard_in_one_order() {
+    let node = TestNode::start(Setup::default());
+    let clients = [node.client(0, "ann"), node.client(1, "ben")];
+    clients.iter().for_each(|client| client.subscribe("chat:room"));
+    let first = node.result("publish", json!({ "channel": "chat:room", "data": { "n": 1 } })).await;
+    let second = node.result("publish", json!({ "channel": "chat:room", "data": { "n": 2 } })).await;
+    assert_eq!((&first["offset"], &second["offset"]), (&json!(1), &json!(2)));
+    assert!(first["epoch"].as_str().is_some_and(|epoch| !epoch.is_empty()) && first["epoch"] == second["epoch"]);
+    for client in clients {
+        let came = client.publications();
+        let data: Vec<&Value> = came.iter().map(|publication| &publication["data"]).collect();
+        assert_eq!(data, [&json!({ "n": 1 }), &json!({ "n": 2 })]);
+    }
+}
+
+#[tokio::test]
+async fn the_excluded_client_gets_no_copy() {
+    let node = TestNode::start(Setup::default());
+    let (sender, other) = (node.client(0, "ann"), node.client(0, "ann"));
+    let id = sender.id();
+    sender.subscribe("chat:room");
+    other.subscribe("chat:room");
+    node.result("publish", json!({ "channel": "chat:room", "data": 1, "exclude_client": id })).await;
+    assert!(sender.publications().is_empty());
+    assert_eq!(other.publications().len(), 1);
+}
+
+#[tokio::test]
+async fn data_stays_as_it_was_written_but_for_line_breaks() {
+    let node = TestNode::start(Setup::default());
+    let client = node.client(0, "ann");
+    client.subscribe("chat:room");
+    let body = "{\"channel\":\"chat:room\",\"data\":{\"z\":1.50,\n\"a\":\"\\u00e9\"}}";
+    let sent = node.http.post(node.url("/api/publish")).header("X-API-Key", "dev").body(body).send().await.unwrap();
+    assert!(sent.status().is_success());
+    let history = node.request("history", &json!({ "channel": "chat:room", "limit": 1 })).send().await.unwrap();
+    let text = history.text().await.unwrap();
+    assert!(text.contains(r#"{"z":1.50, "a":"\u00e9"}"#), "{text}");
+}
+
+#[tokio::test]
+async fn bytes_tags_and_messages_outside_history_are_delivered() {
+    let node = TestNode::start(Setup::default());
+    let client = node.client(1, "ann");
+    client.subscribe("chat:room");
+    let tags = json!({ "kind": "note", "a": "b" });
+    let text = json!({ "channel": "chat:room", "b64data": "aGk=", "tags": tags, "skip_history": true });
+    assert_eq!(node.result("publish", text).await, json!({}), "it has no place in the history");
+    let came = client.publications();
+    assert_eq!((&came[0]["data"], &came[0]["tags"]), (&json!("hi"), &tags));
+    let history = node.result("history", json!({ "channel": "chat:room", "limit": 10 })).await;
+    assert_eq!(history["publications"], json!([]));
+}
+
+#[tokio::test]
+async fn publishing_again_with_the_same_key_publishes_once() {
+    let node = TestNode::start(Setup::default());
+    let client = node.client(0, "ann");
+    client.subscribe("chat:room");
+    let body = json!({ "channel": "chat:room", "data": 1, "idempotency_key": "k" });
+    let first = node.result("publish", body.clone()).await;
+    assert_eq!(node.result("publish", body).await, first);
+    assert_eq!(client.publications().len(), 1);
+}
+
+#[tokio::test]
+async fn a_broadcast_answers_for_each_channel_in_turn() {
+    let node = TestNode::start(Setup::default());
+    let client = node.client(0, "ann");
+    ["chat:a", "chat:b"].iter().for_each(|channel| client.subscribe(channel));
+    let channels = ["chat:a", "nowhere:b", "chat:b", ""];
+    let result = node.result("broadcast", json!({ "channels": channels, "data": {} })).await;
+    let responses = result["responses"].as_array().unwrap();
+    assert_eq!(responses.len(), 4);
+    assert_eq!(responses[0]["result"]["offset"], 1);
+    assert_eq!(responses[1]["error"], json!({ "code": 102, "message": "unknown channel" }));
+    assert_eq!(responses[2]["result"]["offset"], 1);
+    assert_eq!(responses[3]["error"]["code"], 107);
+    assert_eq!(client.publications().len(), 2);
+}
+
+#[tokio::test]
+async fn history_is_read_forward_backward_from_a_place_and_removed() {
+    let node = TestNode::start(Setup::default());
+    for number in 1..=3 {
+        node.result("publish", json!({ "channel": "chat:room", "data": number })).await;
+    }
+    let read = async |mut filter: Value| {
+        filter["channel"] = json!("chat:room");
+        let page = node.result("history", filter).await;
+        let offsets = page["publications"].as_array().unwrap().iter().map(|entry| entry["offset"].as_u64().unwrap());
+        (offsets.collect::<Vec<_>>(), page["offset"].as_u64().unwrap(), page["epoch"].as_str().unwrap().to_string())
+    };
+    let (none, top, epoch) = read(json!({})).await;
+    assert_eq!((none, top), (vec![], 3), "without a limit only the place is told");
+    assert_eq!(read(json!({ "limit": -1 })).await.0, [1, 2, 3]);
+    assert_eq!(read(json!({ "limit": 2, "reverse": true })).await.0, [3, 2]);
+    assert_eq!(read(json!({ "limit": 9, "since": { "offset": 1, "epoch": epoch } })).await.0, [2, 3]);
+    let stale = json!({ "channel": "chat:room", "limit": 1, "since": { "offset": 1, "epoch": "other" } });
+    assert_eq!(node.error("history", stale).await, 112);
+    node.result("history_remove", json!({ "channel": "chat:room" })).await;
+    let (left, top, _) = read(json!({ "limit": -1 })).await;
+    assert_eq!((left, top), (vec![], 3), "offsets go on");
+}
+
+#[tokio::test]
+async fn presence_lists_clients_of_all_shards() {
+    let node = TestNode::start(Setup::default());
+    let clients = [node.client(0, "ann"), node.client(1, "ann"), node.client(1, "ben")];
+    let ids = clients.map(|client| client.id());
+    clients.iter().for_each(|client| client.subscribe("chat:room"));
+    let presence = node.result("presence", json!({ "channel": "chat:room" })).await;
+    assert_eq!(presence["presence"].as_object().unwrap().len(), 3);
+    let ann = &presence["presence"][&ids[0]];
+    assert_eq!(*ann, json!({ "user": "ann", "client": ids[0], "conn_info": { "name": "ann" } }));
+    let stats = node.result("presence_stats", json!({ "channel": "chat:room" })).await;
+    assert_eq!(stats, json!({ "num_clients": 3, "num_users": 2 }));
+}
+
+#[tokio::test]
+async fn channels_with_subscribers_are_found_by_pattern() {
+    let node = TestNode::start(Setup::default());
+    let (ann, ben) = (node.client(0, "ann"), node.client(1, "ben"));
+    ["chat:a", "chat:b", "typing:a"].iter().for_each(|channel| ann.subscribe(channel));
+    ben.subscribe("chat:a");
+    let chats = node.result("channels", json!({ "pattern": "chat:*" })).await;
+    assert_eq!(chats["channels"], json!({ "chat:a": { "num_clients": 2 }, "chat:b": { "num_clients": 1 } }));
+    let all = node.result("channels", json!({})).await;
+    assert!(all["channels"].get("typing:a").is_some(), "{all}");
+}
+
+#[tokio::test]
+async fn info_counts_all_shards() {
+    let node = TestNode::start(Setup::default());
+    let (ann, _ben) = (node.client(0, "ann"), node.client(1, "ben"));
+    ann.subscribe("chat:a");
+    let info = node.result("info", json!({})).await;
+    let this = &info["nodes"][0];
+    assert_eq!((&this["num_clients"], &this["num_users"]), (&json!(2), &json!(2)), "{this}");
+    assert!(this["num_subs"].as_u64() >= Some(1) && this["num_channels"].as_u64() >= Some(1), "{this}");
+    assert_eq!(this["version"], crate::VERSION);
+    assert!(this["uid"].as_str().is_some_and(|uid| uid.len() == 36));
+    assert!(this["process"]["rss"].as_u64() > Some(1 << 20));
+}
+
+#[tokio::test]
+async fn a_batch_answers_in_the_order_of_its_commands() {
+    let node = TestNode::start(Setup::default());
+    for parallel in [false, true] {
+        let channel = format!("chat:{parallel}");
+        let commands = json!([
+            { "publish": { "channel": channel, "data": 1 } },
+            { "presence_stats": { "channel": "nowhere:x" } },
+            { "history": { "channel": "typing:x", "limit": 1 } },
+            { "info": {} },
+        ]);
+        let answer = node.call("batch", json!({ "commands": commands, "parallel": parallel })).await;
+        let replies = answer["replies"].as_array().unwrap();
+        assert_eq!(replies[0]["publish"]["offset"], 1, "{answer}");
+        assert_eq!(replies[1]["error"]["code"], 102);
+        assert_eq!(replies[2]["error"]["code"], 108);
+        assert_eq!(replies[3]["info"]["nodes"].as_array().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,12 @@
+//! The control plane as it runs, over real sockets, before two shards' real cores.
+
+mod api;
+mod errors;
+mod http;
+mod keys;
+mod life;
+mod metrics;
+mod node;
+mod openapi;
+mod page;
+mod sessions;

@@ -1,0 +1,385 @@
+//! A node to test with: the control plane on a thread of its own, a listener that hands conns over as a shard
+//! does, and a thread that plays two shards with real cores, so that only the ring is missing.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+use crate::auth::{Verifier, mint};
+use crate::config::Config;
+use crate::control::order::{Errand, Order};
+use crate::control::{ControlSetup, run};
+use crate::hub::Home;
+use crate::node::Reload;
+use crate::protocol::centrifuge::format::Format;
+use crate::shard::core::{Core, CoreSetup};
+use crate::shard::handle::ShardHandle;
+use crate::shard::metrics::ShardMetrics;
+use crate::shard::waker::Waker;
+use crate::time::Now;
+
+pub(super) const SHARDS: u16 = 2;
+pub(super) const KEY: &str = "dev";
+
+type Work = Box<dyn FnOnce(&mut Cores) + Send>;
+
+/// What the thread that plays the shards owns.
+pub(super) struct Cores {
+    cores: Vec<Core>,
+    orders: Vec<flume::Receiver<Order>>,
+    errands: flume::Sender<Errand>,
+    began: Instant,
+    /// What each conn was sent.
+    sent: HashMap<(u16, u32), Vec<u8>>,
+    /// With which code each conn was closed.
+    closed: HashMap<(u16, u32), u16>,
+    conns: u32,
+    ends: bool,
+}
+
+impl Cores {
+    fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+        Now { mono_ms: self.began.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as i64 }
+    }
+
+    fn run(mut self, work: &flume::Receiver<Work>, waker: &Waker) {
+        loop {
+            let mut busy = false;
+            while let Ok(work) = work.try_recv() {
+                work(&mut self);
+                self.settle();
+                busy = true;
+            }
+            for shard in 0..self.cores.len() {
+                while let Ok(order) = self.orders[shard].try_recv() {
+                    self.order(shard, order);
+                    self.settle();
+                    busy = true;
+                }
+            }
+            if busy {
+                waker.awake();
+            } else if work.is_disconnected() {
+                return;
+            } else {
+                waker.sleeps();
+                if work.is_empty() && self.orders.iter().all(flume::Receiver::is_empty) && !work.is_disconnected() {
+                    rustix::io::read(waker.as_fd(), &mut [0; 8]).expect("an eventfd can be read");
+                }
+            }
+        }
+    }
+
+    fn order(&mut self, shard: usize, order: Order) {
+        let now = self.now();
+        match order {
+            Order::Drain(_) if self.ends => drop(self.errands.send(Errand::Ended { shard: shard as u16 })),
+            Order::Drain(_) => {}
+            order => self.cores[shard].order(order, now),
+        }
+    }
+
+    /// Carries letters, bytes, closings and errands until nothing is left to carry.
+    fn settle(&mut self) {
+        let now = self.now();
+        let mut busy = true;
+        while std::mem::take(&mut busy) {
+            for from in 0..self.cores.len() {
+                let core = &mut self.cores[from];
+                let (letters, resumed) = (std::mem::take(&mut core.letters), std::mem::take(&mut core.resumed));
+                busy |= !letters.is_empty() || !resumed.is_empty();
+                for session in resumed {
+                    core.resume(session, now);
+                }
+                for (to, letter) in letters {
+                    self.cores[usize::from(to)].letter_arrived(from as u16, letter, now);
+                }
+            }
+        }
+        for (shard, core) in self.cores.iter_mut().enumerate() {
+            let sent = &mut self.sent;
+            let send = |conn, bytes: &[u8]| {
+                sent.entry((shard as u16, conn)).or_default().extend_from_slice(bytes);
+                Ok(bytes.len())
+            };
+            core.outbox.flush(send, |conn, flushed| panic!("conn {conn}: {flushed:?}"));
+            for closing in core.closings.drain(..) {
+                core.outbox.close(closing.conn);
+                self.closed.insert((shard as u16, closing.conn), closing.disconnect.code);
+            }
+            for errand in core.errands.drain(..) {
+                self.errands.send(errand).expect("the control plane runs");
+            }
+            core.report();
+        }
+    }
+}
+
+/// What a test may want otherwise.
+pub(super) struct Setup {
+    pub(super) config: Config,
+    /// What SIGHUP reads; without it the same again.
+    pub(super) reload: Option<Reload>,
+    /// Whether shards end when they are told to.
+    pub(super) ends: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { config: Config::dev(), reload: None, ends: true }
+    }
+}
+
+pub(super) struct TestNode {
+    pub(super) address: SocketAddr,
+    pub(super) stop: flume::Sender<()>,
+    pub(super) metrics: Vec<Arc<ShardMetrics>>,
+    pub(super) http: reqwest::Client,
+    work: Option<flume::Sender<Work>>,
+    waker: Arc<Waker>,
+    closing: Arc<AtomicBool>,
+    control: Option<JoinHandle<anyhow::Result<()>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl TestNode {
+    pub(super) fn start(setup: Setup) -> Self {
+        let Setup { config, reload, ends } = setup;
+        let same = config.clone();
+        let reload = reload.unwrap_or_else(|| Box::new(move || Ok(same.clone())));
+        let config = Arc::new(config);
+        let home = Home::new(SHARDS, 7);
+        let waker = Arc::new(Waker::new().unwrap());
+        let (errands, errands_taken) = flume::bounded(64);
+        let (mut cores, mut orders, mut shards, mut metrics) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for me in 0..SHARDS {
+            let counts = Arc::new(ShardMetrics::default());
+            let setup = CoreSetup {
+                me,
+                home: home.clone(),
+                config: config.clone(),
+                verifier: Arc::new(Verifier::new(&config.client, None).unwrap()),
+                metrics: counts.clone(),
+                secret: 7,
+                random: StdRng::seed_from_u64(me.into()),
+            };
+            cores.push(Core::new(setup).unwrap());
+            let (sender, receiver) = flume::bounded(1024);
+            orders.push(receiver);
+            shards.push(ShardHandle::new(me, me.into(), counts.clone(), sender, waker.clone()));
+            metrics.push(counts);
+        }
+        let (work, work_taken) = flume::unbounded();
+        let world = Cores {
+            cores,
+            orders,
+            errands: errands.clone(),
+            began: Instant::now(),
+            sent: HashMap::new(),
+            closed: HashMap::new(),
+            conns: 0,
+            ends,
+        };
+        let (stop, stop_taken) = flume::bounded(4);
+        let setup = ControlSetup {
+            config,
+            reload,
+            shards,
+            home,
+            errands: errands_taken,
+            stop: stop_taken,
+            started: SystemTime::now(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let closing = Arc::new(AtomicBool::new(false));
+        let threads = vec![
+            thread::spawn({
+                let waker = waker.clone();
+                move || world.run(&work_taken, &waker)
+            }),
+            thread::spawn({
+                let closing = closing.clone();
+                move || hand_over(&listener, &errands, &closing)
+            }),
+        ];
+        let control = Some(thread::spawn(move || run(setup)));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { address, stop, metrics, http, work: Some(work), waker, closing, control, threads }
+    }
+
+    /// Waits until the control plane has ended.
+    pub(super) fn wait(&mut self) -> anyhow::Result<()> {
+        self.control.take().expect("nobody has waited yet").join().expect("the control plane does not panic")
+    }
+
+    /// Does something on the shards' thread.
+    pub(super) fn on_cores<T: Send + 'static>(&self, act: impl FnOnce(&mut Cores) -> T + Send + 'static) -> T {
+        let (answer, answered) = mpsc::channel();
+        let work: Work = Box::new(move |cores| drop(answer.send(act(cores))));
+        self.work.as_ref().expect("the node runs").send(work).expect("the shards run");
+        self.waker.wake();
+        answered.recv().expect("the work is done")
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A call with the key.
+    pub(super) fn request(&self, method: &str, body: &Value) -> RequestBuilder {
+        self.http.post(self.url(&format!("/api/{method}"))).header("X-API-Key", KEY).json(body)
+    }
+
+    /// The whole answer to a call that was understood.
+    pub(super) async fn call(&self, method: &str, body: Value) -> Value {
+        let response = self.request(method, &body).send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The result of a call that was carried out.
+    pub(super) async fn result(&self, method: &str, body: Value) -> Value {
+        let mut answer = self.call(method, body).await;
+        assert!(answer["error"].is_null(), "{answer}");
+        answer["result"].take()
+    }
+
+    /// The code of a call that was refused.
+    pub(super) async fn error(&self, method: &str, body: Value) -> u64 {
+        let answer = self.call(method, body).await;
+        answer["error"]["code"].as_u64().unwrap_or_else(|| panic!("it was not refused: {answer}"))
+    }
+
+    pub(super) async fn get(&self, path: &str) -> (StatusCode, String) {
+        let response = self.http.get(self.url(path)).send().await.unwrap();
+        (response.status(), response.text().await.unwrap())
+    }
+
+    /// A client that has sent a token of this user.
+    pub(super) fn client(&self, shard: u16, user: &str) -> TestClient<'_> {
+        let claims = json!({ "sub": user, "info": { "name": user } });
+        let token = mint::hs256(&Config::dev().client.token.hmac_secret_key, &claims);
+        self.client_with(shard, &token)
+    }
+
+    pub(super) fn client_with(&self, shard: u16, token: &str) -> TestClient<'_> {
+        let (conn, session) = self.on_cores(move |cores| {
+            cores.conns += 1;
+            let (conn, now) = (cores.conns, cores.now());
+            let core = &mut cores.cores[usize::from(shard)];
+            core.outbox.open(conn);
+            (conn, core.open(conn, Format::TcpJson, now))
+        });
+        let client = TestClient { node: self, shard, conn, session };
+        client.send(json!({ "id": 1, "connect": { "token": token, "name": "js" } }));
+        client
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        // Asked twice it leaves whatever the shards do.
+        let _ = self.stop.try_send(());
+        let _ = self.stop.try_send(());
+        if let Some(control) = self.control.take() {
+            let _ = control.join();
+        }
+        self.work = None;
+        self.waker.wake();
+        self.closing.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Accepts, waits until something comes, and hands both over.
+fn hand_over(listener: &TcpListener, errands: &flume::Sender<Errand>, closing: &AtomicBool) {
+    while let Ok((mut socket, _)) = listener.accept() {
+        if closing.load(Ordering::Relaxed) {
+            return;
+        }
+        let errands = errands.clone();
+        thread::spawn(move || {
+            let mut read = [0; 48];
+            if let Ok(len @ 1..) = socket.read(&mut read) {
+                let read = Bytes::copy_from_slice(&read[..len]);
+                let _ = errands.send(Errand::Http { socket: socket.into(), read });
+            }
+        });
+    }
+}
+
+/// A client of one of the shards.
+#[derive(Clone, Copy)]
+pub(super) struct TestClient<'a> {
+    node: &'a TestNode,
+    shard: u16,
+    conn: u32,
+    session: u32,
+}
+
+impl TestClient<'_> {
+    pub(super) fn send(&self, command: Value) {
+        let Self { shard, session, .. } = *self;
+        self.node.on_cores(move |cores| {
+            let now = cores.now();
+            cores.cores[usize::from(shard)].input(session, command.to_string().as_bytes(), now);
+        });
+    }
+
+    pub(super) fn subscribe(&self, channel: &str) {
+        self.send(json!({ "id": 9, "subscribe": { "channel": channel } }));
+        let replies = self.received();
+        assert!(replies.iter().any(|reply| reply["id"] == 9 && reply["error"].is_null()), "{replies:?}");
+    }
+
+    /// What came since the last look.
+    pub(super) fn received(&self) -> Vec<Value> {
+        let of = (self.shard, self.conn);
+        // Two looks: what the first one's turn has left is carried before the second.
+        self.node.on_cores(|_| ());
+        let bytes = self.node.on_cores(move |cores| cores.sent.remove(&of).unwrap_or_default());
+        let lines = String::from_utf8(bytes).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The publications that came since the last look.
+    pub(super) fn publications(&self) -> Vec<Value> {
+        self.received().into_iter().filter_map(|mut push| push.pointer_mut("/push/pub").map(Value::take)).collect()
+    }
+
+    /// The id that the connect reply told.
+    pub(super) fn id(&self) -> String {
+        let replies = self.received();
+        let id = replies.iter().find_map(|reply| reply["connect"]["client"].as_str());
+        id.unwrap_or_else(|| panic!("not connected: {replies:?}")).to_string()
+    }
+
+    /// Whether the connect reply has come, since the last look.
+    pub(super) fn connected(&self) -> bool {
+        self.received().iter().any(|reply| !reply["connect"].is_null())
+    }
+
+    /// The code with which it was closed.
+    pub(super) fn closed(&self) -> Option<u16> {
+        let of = (self.shard, self.conn);
+        self.node.on_cores(|_| ());
+        self.node.on_cores(move |cores| cores.closed.get(&of).copied())
+    }
+}

@@ -1,0 +1,110 @@
+//! The API's description against the API.
+
+use jsonschema::Validator;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::node::{KEY, Setup, TestNode};
+
+async fn document(node: &TestNode) -> Value {
+    let (status, text) = node.get("/api/openapi.json").await;
+    assert_eq!(status, StatusCode::OK);
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A validator of what the document says about one place in it.
+fn validator(document: &Value, pointer: &str) -> Validator {
+    let mut schema = document.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is not described")).clone();
+    schema["components"] = document["components"].clone();
+    jsonschema::draft202012::new(&schema).unwrap()
+}
+
+fn place(path: &str, rest: &str) -> String {
+    format!("/paths/{}/post/{rest}/content/application~1json/schema", path.replace('/', "~1"))
+}
+
+#[tokio::test]
+async fn live_requests_and_answers_of_every_method_are_as_described() {
+    let node = TestNode::start(Setup::default());
+    let clients = [node.client(0, "ann"), node.client(1, "ben")];
+    clients.iter().for_each(|client| client.subscribe("chat:room"));
+    clients[0].send(json!({ "id": 4, "publish": { "channel": "chat:room", "data": "by a client" } }));
+    let document = document(&node).await;
+    let calls = [
+        ("publish", json!({ "channel": "chat:room", "data": { "a": 1 }, "tags": { "a": "b" } })),
+        ("publish", json!({ "channel": "plain", "b64data": "aGk=" })),
+        ("broadcast", json!({ "channels": ["chat:room", "nowhere:x"], "data": 1, "skip_history": true })),
+        ("subscribe", json!({ "user": "ann", "channel": "typing:x", "override": { "presence": { "value": true } } })),
+        ("unsubscribe", json!({ "user": "ann", "channel": "typing:x" })),
+        ("refresh", json!({ "user": "ann", "expire_at": 0 })),
+        ("presence", json!({ "channel": "chat:room" })),
+        ("presence_stats", json!({ "channel": "chat:room" })),
+        ("history", json!({ "channel": "chat:room", "limit": 10 })),
+        ("history", json!({ "channel": "plain" })),
+        ("history_remove", json!({ "channel": "chat:room" })),
+        ("channels", json!({ "pattern": "" })),
+        ("connections", json!({ "user": "ann" })),
+        ("info", json!({})),
+        ("batch", json!({ "commands": [{ "info": {} }, { "presence": { "channel": "" } }], "parallel": true })),
+        ("disconnect", json!({ "user": "ann", "disconnect": { "code": 4000, "reason": "bye" } })),
+    ];
+    for (method, body) in &calls {
+        let path = format!("/api/{method}");
+        let request = validator(&document, &place(&path, "requestBody"));
+        assert!(request.is_valid(body), "{method}: {:?}", request.iter_errors(body).collect::<Vec<_>>());
+        let answer = node.call(method, body.clone()).await;
+        let reply = validator(&document, &place(&path, "responses/200"));
+        assert!(reply.is_valid(&answer), "{method}: {answer}: {:?}", reply.iter_errors(&answer).collect::<Vec<_>>());
+        assert!(!reply.is_valid(&json!({ "result": 7 })), "{method}: anything is valid");
+    }
+    let described = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("post").is_some());
+    for (path, _) in described {
+        assert!(calls.iter().any(|(method, _)| path == &format!("/api/{method}")), "{path} was not called");
+    }
+}
+
+#[tokio::test]
+async fn every_described_path_is_served_and_every_field_explained() {
+    let node = TestNode::start(Setup::default());
+    let document = document(&node).await;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (verb, operation) in item.as_object().unwrap() {
+            assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{path}");
+            let request = match verb.as_str() {
+                "get" => node.http.get(node.url(path)),
+                _ => node.http.post(node.url(path)).header("X-API-Key", KEY).body("7"),
+            };
+            let status = request.send().await.unwrap().status().as_u16();
+            assert!(operation["responses"].get(status.to_string()).is_some(), "{path}: {status} is not described");
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(schema["description"].is_string(), "{name}.{field} is not explained");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_request_is_as_described() {
+    let node = TestNode::start(Setup::default());
+    let document = document(&node).await;
+    let response = node.http.post(node.url("/api/publish")).body("{}").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let answer: Value = response.json().await.unwrap();
+    assert!(validator(&document, &place("/api/publish", "responses/401")).is_valid(&answer), "{answer}");
+}
+
+#[tokio::test]
+async fn a_batch_takes_every_method() {
+    let node = TestNode::start(Setup::default());
+    let document = document(&node).await;
+    let commands = document["components"]["schemas"]["Command"]["oneOf"].as_array().unwrap();
+    let takes = |method: &str| commands.iter().any(|command| command["properties"].get(method).is_some());
+    for path in document["paths"].as_object().unwrap().keys() {
+        let Some(method) = path.strip_prefix("/api/").filter(|name| !["batch", "openapi.json"].contains(name)) else {
+            continue;
+        };
+        assert!(takes(method), "{method}");
+    }
+}

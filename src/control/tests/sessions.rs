@@ -1,0 +1,98 @@
+//! A user's sessions by the API: subscribe, unsubscribe, disconnect, refresh, connections.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::node::{Setup, TestClient, TestNode};
+
+fn pushes(client: TestClient<'_>, kind: &str) -> Vec<Value> {
+    client
+        .received()
+        .into_iter()
+        .filter(|word| !word["push"][kind].is_null())
+        .map(|mut word| word["push"].take())
+        .collect()
+}
+
+#[tokio::test]
+async fn every_session_of_the_user_is_subscribed_and_recovers() {
+    let node = TestNode::start(Setup::default());
+    let (ann, again, ben) = (node.client(0, "ann"), node.client(1, "ann"), node.client(1, "ben"));
+    let place = node.result("publish", json!({ "channel": "chat:room", "data": "missed" })).await;
+    let since = json!({ "offset": 0, "epoch": place["epoch"] });
+    let body = json!({
+        "user": "ann", "channel": "chat:room", "data": { "hello": 1 }, "info": { "role": "host" },
+        "recover_since": since, "override": { "presence": { "value": true } },
+    });
+    assert_eq!(node.result("subscribe", body).await, json!({}));
+    for client in [ann, again] {
+        let words = client.received();
+        let subscribed = words.iter().find(|word| !word["push"]["subscribe"].is_null());
+        assert_eq!(subscribed.unwrap()["push"]["subscribe"]["data"], json!({ "hello": 1 }), "{words:?}");
+        assert!(words.iter().any(|word| word["push"]["pub"]["data"] == "missed"), "{words:?}");
+    }
+    assert!(pushes(ben, "subscribe").is_empty());
+    let presence = node.result("presence", json!({ "channel": "chat:room" })).await;
+    let infos: Vec<&Value> =
+        presence["presence"].as_object().unwrap().values().map(|info| &info["chan_info"]).collect();
+    assert_eq!(infos, [&json!({ "role": "host" }), &json!({ "role": "host" })]);
+}
+
+#[tokio::test]
+async fn one_session_can_be_named_by_its_client_id() {
+    let node = TestNode::start(Setup::default());
+    let (ann, again) = (node.client(0, "ann"), node.client(1, "ann"));
+    let id = again.id();
+    ann.received();
+    node.result("subscribe", json!({ "user": "ann", "client": id, "channel": "chat:room" })).await;
+    assert!(pushes(ann, "subscribe").is_empty());
+    assert_eq!(pushes(again, "subscribe").len(), 1);
+    node.result("unsubscribe", json!({ "user": "ann", "client": id, "channel": "chat:room" })).await;
+    let told = pushes(again, "unsubscribe");
+    assert_eq!(told[0]["unsubscribe"]["code"], 2000);
+    node.result("publish", json!({ "channel": "chat:room", "data": 1 })).await;
+    assert!(again.publications().is_empty());
+}
+
+#[tokio::test]
+async fn disconnect_spares_the_whitelist_and_tells_the_code() {
+    let node = TestNode::start(Setup::default());
+    let (stays, goes, ben) = (node.client(0, "ann"), node.client(1, "ann"), node.client(1, "ben"));
+    let id = stays.id();
+    node.result("disconnect", json!({ "user": "ann", "whitelist": [id] })).await;
+    assert_eq!((stays.closed(), goes.closed(), ben.closed()), (None, Some(3503), None));
+    let own = json!({ "user": "ben", "disconnect": { "code": 4001, "reason": "moved" } });
+    node.result("disconnect", own).await;
+    assert_eq!(ben.closed(), Some(4001));
+}
+
+#[tokio::test]
+async fn refresh_says_anew_when_sessions_expire() {
+    let node = TestNode::start(Setup::default());
+    let ann = node.client(0, "ann");
+    ann.received();
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    node.result("refresh", json!({ "user": "ann", "expire_at": now_s + 1000 })).await;
+    let told = pushes(ann, "refresh");
+    assert_eq!(told[0]["refresh"]["expires"], true, "{told:?}");
+    node.result("refresh", json!({ "user": "ann", "expired": true })).await;
+    assert_eq!(ann.closed(), Some(3005));
+}
+
+#[tokio::test]
+async fn connections_tell_a_users_devices() {
+    let node = TestNode::start(Setup::default());
+    let (ann, again) = (node.client(0, "ann"), node.client(1, "ann"));
+    let (first, second) = (ann.id(), again.id());
+    ann.subscribe("chat:room");
+    let result = node.result("connections", json!({ "user": "ann" })).await;
+    let connections = &result["connections"];
+    assert_eq!(connections.as_object().unwrap().len(), 2, "{result}");
+    let one = &connections[&first];
+    assert_eq!((&one["user"], &one["device"], &one["shard"]), (&json!("ann"), &json!("js"), &json!(0)));
+    assert_eq!((&one["transport"], &one["protocol"]), (&json!("tcp"), &json!("json")));
+    assert!(one["state"]["channels"].get("chat:room").is_some(), "{one}");
+    assert_eq!(connections[&second]["shard"], 1);
+    assert_eq!(node.result("connections", json!({ "user": "nobody" })).await, json!({ "connections": {} }));
+}
