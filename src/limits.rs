@@ -123,7 +123,9 @@ pub const EVENTS_PER_TICK: usize = 4096;
 pub const BURST_TICKS: u32 = 8;
 
 /// Descriptors that are kept for everything but clients: listeners, rings, the API, files.
-pub const DESCRIPTORS_RESERVED: usize = 256;
+pub const DESCRIPTORS_RESERVED: usize = 640;
+
+const _: () = assert!(HTTP_CONNS_MAX + 128 <= DESCRIPTORS_RESERVED);
 
 /// Longest token, bytes; it bounds the channels that a token can name too. Identity providers that put a user's
 /// groups into tokens reach a few KiB.
