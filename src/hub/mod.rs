@@ -79,6 +79,8 @@ pub struct Join<'a> {
     pub mode: RecoveryMode,
     /// Recover no more than this many.
     pub recovery_limit: usize,
+    /// Do not begin it unless all that was missed is there.
+    pub whole: bool,
     /// Whether the subscriber wants to know where the stream stands.
     pub stream: bool,
 }
@@ -215,7 +217,7 @@ impl Hub {
     /// Begins a subscription and recovers what was missed.
     ///
     /// # Errors
-    /// None today; a durable history may have some.
+    /// 112 where not all that was missed is there and the subscriber takes nothing less.
     pub fn subscribe(&mut self, ask: Join<'_>, options: HubOptions, now: Now) -> Result<Joined, Error> {
         let key = self.entry(ask.channel, || ask.channel.clone());
         let mut joined = Joined::default();
@@ -224,6 +226,9 @@ impl Hub {
             joined.position = stream.position();
             if let Some(since) = ask.recover {
                 let found = stream.recover(since, ask.mode, ask.recovery_limit, now);
+                if ask.whole && !found.recovered {
+                    return Err(Error::UNRECOVERABLE_POSITION);
+                }
                 joined.publications = found.publications;
                 joined.recovered = found.recovered;
             }

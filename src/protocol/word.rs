@@ -223,6 +223,8 @@ pub struct Subscribe<'a> {
     pub recoverable: bool,
     /// Ask for join and leave pushes.
     pub join_leave: bool,
+    /// Refuse with 112 what cannot be recovered whole: the client has its own way to catch up.
+    pub whole: bool,
 }
 
 /// Fields of a history command.

@@ -34,6 +34,8 @@ pub struct Terms {
     pub mode: RecoveryMode,
     /// Recover no more than this many.
     pub recovery_max: usize,
+    /// Refuse the subscription unless all can be recovered.
+    pub whole: bool,
     /// Application data for the client.
     pub data: Option<Payload>,
     /// When the subscription expires, Unix seconds.
@@ -46,6 +48,7 @@ pub(super) struct Wishes {
     pub(super) positioned: bool,
     pub(super) recoverable: bool,
     pub(super) join_leave: bool,
+    pub(super) whole: bool,
     pub(super) server_side: bool,
 }
 
@@ -93,6 +96,7 @@ impl Session {
             recover: recover.filter(|_| recoverable),
             mode,
             recovery_max: context.config.client.recovery_max_publication_limit,
+            whole: wishes.whole,
             data: grant.data.clone(),
             expire_at_unix_s: grant.expire_at_unix_s,
         }
@@ -144,6 +148,7 @@ impl Session {
             positioned: subscribe.positioned,
             recoverable: subscribe.recoverable || subscribe.recover.recover,
             join_leave: subscribe.join_leave,
+            whole: subscribe.whole,
             server_side: false,
         };
         let recover = subscribe.recover.recover.then(|| subscribe.recover.since.clone());

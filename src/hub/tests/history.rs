@@ -126,6 +126,21 @@ fn more_than_the_limit_is_not_recovered() {
 }
 
 #[test]
+fn who_wants_all_or_nothing_is_refused_when_not_all_is_there_and_leaves_no_trace() {
+    let mut hub = hub();
+    for number in 0..4 {
+        publish(&mut hub, &number.to_string(), 0);
+    }
+    let (channel, info) = (Arc::from("a"), client(1, "u"));
+    let since = Position { offset: 0, ..hub.kept("a").expect("it has a stream").0 };
+    let ask = |recovery_limit| Join { recovery_limit, whole: true, ..join(&channel, &info, 0, Some(&since)) };
+    assert_eq!(hub.subscribe(ask(3), OPTIONS, at(0)).err(), Some(Error::UNRECOVERABLE_POSITION));
+    assert!(hub.presence("a").is_empty());
+    assert_eq!(hub.active(), 0);
+    assert!(hub.subscribe(ask(4), OPTIONS, at(0)).is_ok_and(|joined| joined.recovered));
+}
+
+#[test]
 fn what_was_removed_is_not_recovered_but_who_has_seen_all_stays_current() {
     let mut hub = hub();
     publish(&mut hub, "1", 0);

@@ -47,6 +47,7 @@ fn join<'a>(channel: &'a Arc<str>, info: &'a Arc<ClientInfo>, shard: u16, recove
         recover,
         mode: RecoveryMode::Stream,
         recovery_limit: 100,
+        whole: false,
         stream: true,
     }
 }

@@ -20,6 +20,10 @@ const MAP_SUBSCRIPTION: &str = "not available: subscriptions of another type tha
 const MAP_PUBLISH: &str = "not available: publications of another type than stream";
 const TRACKED_KEYS: &str = "not available: tracked keys";
 
+/// A bit of a subscribe command's `flag`: what cannot be recovered whole is refused. Another bit, 1, asks for
+/// numbers instead of channel names in pushes, which the node may leave aside.
+const REJECT_UNRECOVERED: u64 = 2;
+
 /// The peer does not speak the protocol; what it sent after this cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed command")]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::wire_type::{Fields, PutField, Value};
-use super::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, TAGS_FILTER, TRACKED_KEYS};
+use super::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS};
 use crate::protocol::codes::Error;
 use crate::protocol::word::{
     ClientInfo, Command, Connect, Connected, Expiry, History, HistoryFilter, Payload, PayloadKind, PayloadRef,
@@ -143,6 +143,7 @@ fn subscribe(message: &[u8]) -> Result<Subscribe<'_>, Malformed> {
             (9, value) => subscribe.positioned = value.flag()?,
             (10, value) => subscribe.recoverable = value.flag()?,
             (11, value) => subscribe.join_leave = value.flag()?,
+            (14, value) => subscribe.whole = value.number()? & REJECT_UNRECOVERED != 0,
             _ => {}
         }
     }

@@ -119,6 +119,7 @@ impl Core {
             recover: terms.recover.as_ref(),
             mode: terms.mode,
             recovery_limit: terms.recovery_max,
+            whole: terms.whole,
             stream: terms.flags.has(Flags::POSITIONED),
         };
         let joined = self.hub.subscribe(join, options, now)?;

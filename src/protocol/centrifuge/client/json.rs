@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::heard::{Answer, ClientInfo, FromNode, Publication, Pushed};
-use crate::protocol::centrifuge::Malformed;
 use crate::protocol::centrifuge::json::object::{Object, write_object, write_text};
 use crate::protocol::centrifuge::json::shape::{Pairs, Text};
+use crate::protocol::centrifuge::{Malformed, REJECT_UNRECOVERED};
 use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
 use crate::protocol::word::{Command, Connect, Expiry, History, PayloadRef, PresenceStats, Recover, Subscribe, Verb};
 
@@ -93,6 +93,7 @@ fn write_subscribe(subscribe: &Subscribe<'_>, object: &mut Object<'_>) {
     object.flag("positioned", subscribe.positioned);
     object.flag("recoverable", subscribe.recoverable);
     object.flag("join_leave", subscribe.join_leave);
+    object.positive("flag", if subscribe.whole { REJECT_UNRECOVERED } else { 0 });
 }
 
 fn write_history(history: &History<'_>, object: &mut Object<'_>) {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::heard::{Answer, ClientInfo, Connected, FromNode, HistoryPage, Publication, Pushed, Refreshed, Subscribed};
-use crate::protocol::centrifuge::Malformed;
 use crate::protocol::centrifuge::wire_type::{Fields, PutField, Value};
+use crate::protocol::centrifuge::{Malformed, REJECT_UNRECOVERED};
 use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
 use crate::protocol::word::{Command, Connect, Expiry, History, PayloadRef, PresenceStats, Recover, Subscribe, Verb};
 use crate::wire::length;
@@ -83,6 +83,7 @@ fn put_subscribe(subscribe: &Subscribe<'_>, out: &mut Vec<u8>) {
     out.put_flag(9, subscribe.positioned);
     out.put_flag(10, subscribe.recoverable);
     out.put_flag(11, subscribe.join_leave);
+    out.put_number(14, if subscribe.whole { REJECT_UNRECOVERED } else { 0 });
 }
 
 fn put_history(history: &History<'_>, out: &mut Vec<u8>) {

@@ -11,7 +11,9 @@ use serde_json::value::RawValue;
 
 use super::one_line;
 use super::shape::{Object, Pairs, Text, given, or_default};
-use crate::protocol::centrifuge::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, TAGS_FILTER, TRACKED_KEYS};
+use crate::protocol::centrifuge::{
+    MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS,
+};
 use crate::protocol::word::{
     Command, Connect, History, HistoryFilter, PayloadKind, PayloadRef, Position, Recover, Subscribe, Verb,
 };
@@ -154,6 +156,8 @@ struct RawSubscribe<'a> {
     recoverable: bool,
     #[serde(deserialize_with = "or_default")]
     join_leave: bool,
+    #[serde(deserialize_with = "or_default")]
+    flag: i64,
     tf: Option<IgnoredAny>,
     #[serde(rename = "type", deserialize_with = "or_default")]
     kind: i32,
@@ -268,6 +272,7 @@ fn subscribe(raw: RawSubscribe<'_>) -> Verb<'_> {
         positioned: raw.positioned,
         recoverable: raw.recoverable,
         join_leave: raw.join_leave,
+        whole: raw.flag as u64 & REJECT_UNRECOVERED != 0,
     }))
 }
 

@@ -112,8 +112,8 @@ fn every_frame_of_the_js_sdk_is_understood() {
         headers: vec![("h".into(), "v".into())],
     };
     assert_eq!(verb(connect), Verb::Connect(Box::new(expected)));
-    let subscribe = Subscribe { channel: "c".into(), join_leave: true, ..Subscribe::default() };
-    let text = r#"{"subscribe":{"channel":"c","join_leave":true,"flag":1},"id":2}"#;
+    let subscribe = Subscribe { channel: "c".into(), join_leave: true, whole: true, ..Subscribe::default() };
+    let text = r#"{"subscribe":{"channel":"c","join_leave":true,"flag":3},"id":2}"#;
     assert_eq!(verb(text), Verb::Subscribe(Box::new(subscribe)));
     assert_eq!(
         verb(r#"{"publish":{"channel":"c","data":"x"},"id":3}"#),

@@ -78,6 +78,7 @@ fn subscribe_request(subscribe: &Subscribe<'_>) -> proto::SubscribeRequest {
         positioned: subscribe.positioned,
         recoverable: subscribe.recoverable,
         join_leave: subscribe.join_leave,
+        flag: if subscribe.whole { 2 } else { 0 },
         ..Default::default()
     }
 }

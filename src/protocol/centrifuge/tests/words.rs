@@ -138,8 +138,8 @@ fn connect(kind: PayloadKind) -> impl Strategy<Value = Connect<'static>> {
 }
 
 fn subscribe(kind: PayloadKind) -> impl Strategy<Value = Subscribe<'static>> {
-    (cow(), cow(), option::of(payload_ref(kind)), recover(), any::<[bool; 3]>()).prop_map(
-        |(channel, token, data, recover, [positioned, recoverable, join_leave])| Subscribe {
+    (cow(), cow(), option::of(payload_ref(kind)), recover(), any::<[bool; 4]>()).prop_map(
+        |(channel, token, data, recover, [positioned, recoverable, join_leave, whole])| Subscribe {
             channel,
             token,
             data,
@@ -147,6 +147,7 @@ fn subscribe(kind: PayloadKind) -> impl Strategy<Value = Subscribe<'static>> {
             positioned,
             recoverable,
             join_leave,
+            whole,
         },
     )
 }
