@@ -198,10 +198,15 @@ fn a_node_prints_the_ports_that_it_got_and_ends_at_sigterm() {
     let mut node = Node::start(&["--dev"]);
     let banner = BufReader::new(node.0.stdout.take().expect("it prints"));
     let lines = banner.lines().map(|line| line.expect("the banner is text"));
-    let tcp = lines.take(20).find_map(|line| Some(line.split_once(" TCP ")?.1.trim().to_owned()));
-    let address = tcp.as_deref().and_then(|line| line.split(',').next()).expect("a line names the TCP port");
-    assert!(!address.ends_with(":0"), "{address}");
-    TcpStream::connect(address).expect("the port that was printed is open");
+    let text = lines.take_while(|line| !line.contains("To try it out")).collect::<Vec<_>>().join("\n");
+    let after =
+        |name: &str| text.split_once(name).unwrap_or_else(|| panic!("{name} is missing: {text}")).1.trim_start();
+    let tcp = after("TCP").split(',').next().expect("it comes first");
+    TcpStream::connect(tcp).expect("the TCP port is the one that was printed");
+    let http = after("ws://").split('/').next().expect("it comes first");
+    let mut conn = TcpStream::connect(http).expect("the HTTP port is the one that was printed");
+    conn.write_all(b"GET /health HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").expect("it takes a request");
+    assert!(std::io::read_to_string(conn).expect("it answers").starts_with("HTTP/1.1 200"));
     kill_process(Pid::from_child(&node.0), Signal::TERM).expect("the node is there");
     assert!(node.0.wait().expect("the node ends").success());
 }
