@@ -44,7 +44,7 @@ fn examples(config: &Config, http: SocketAddr, tcp: Option<SocketAddr>) -> Strin
         let nc = format!("nc {} {}", tcp.ip(), tcp.port());
         let _ = write!(text, "  # listen\n  (echo '{connect}'; echo '{subscribe}'; cat) | {nc}\n\n");
     }
-    let publish = r#"{"channel":"chat:lobby","data":{"text":"hello"}}"#;
+    let publish = r#"{"channel":"chat:lobby","data":{"text":"hello","user":"backend"}}"#;
     let key = &config.http_api.key;
     let _ = write!(text, "  # publish\n  curl -H 'X-API-Key: {key}' -d '{publish}' http://{http}/api/publish\n\n");
     let command = std::env::args().next().unwrap_or_else(|| "ringpost".into());
