@@ -27,6 +27,7 @@ impl World {
             }
             75..95 => self.backend(),
             95 if self.random.random_bool(0.2) => self.night(),
+            96 if self.random.random_bool(0.2) => self.lull(),
             _ => {
                 let ms = self.random.random_range(0..5000);
                 self.wait(ms);

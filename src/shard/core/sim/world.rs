@@ -329,6 +329,14 @@ impl World {
         }
     }
 
+    /// Nobody does anything for longer than streams live without use.
+    pub(super) fn lull(&mut self) {
+        for _ in 0..10 {
+            self.settle();
+            self.wait(5_000);
+        }
+    }
+
     /// Carries everything everywhere until nothing moves.
     pub(super) fn settle(&mut self) {
         for client in &mut self.clients {
