@@ -170,7 +170,7 @@ impl Ring {
         }
         let mut submission = self.uring.submission();
         submission.sync();
-        !submission.is_empty() || submission.taskrun()
+        !submission.is_empty() || submission.taskrun() || submission.cq_overflow()
     }
 
     /// Appends what has happened, in the order in which it happened.
