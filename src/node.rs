@@ -90,8 +90,16 @@ impl Node {
         }
         let metrics = handles.iter().map(|handle: &ShardHandle| handle.metrics.clone()).collect();
         let (stop, stopped) = flume::bounded(1);
-        let setup = ControlSetup { config, reload, shards: handles, home, errands, stop: stopped, started };
+        let (ready, is_ready) = flume::bounded(1);
+        let setup = ControlSetup { config, reload, shards: handles, home, errands, stop: stopped, started, ready };
         let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup))?;
+        // Before it catches signals, SIGTERM and SIGHUP would end the process without a goodbye.
+        if is_ready.recv().is_err() {
+            return Err(match control.join() {
+                Ok(Err(error)) => error,
+                _ => anyhow!("the control plane ended before it began"),
+            });
+        }
         Ok(Self { http_address, tcp_address, cores, metrics, stop, shards, control })
     }
 

@@ -36,6 +36,8 @@ pub struct ControlSetup {
     pub stop: flume::Receiver<()>,
     /// When the node began.
     pub started: SystemTime,
+    /// Told once signals are caught and errands are done.
+    pub ready: flume::Sender<()>,
 }
 
 /// Runs the control plane on this thread. Returns when it was asked to leave and every shard has ended.
@@ -66,12 +68,14 @@ struct Plane {
 
 impl Plane {
     fn new(setup: ControlSetup) -> anyhow::Result<Self> {
-        let ControlSetup { config, reload, shards, home, errands, stop, started } = setup;
+        let ControlSetup { config, reload, shards, home, errands, stop, started, ready } = setup;
         let state = Arc::new(ControlState::new(Shards::new(shards, home), config, started));
         let signals = Signals::new(stop).context("signals cannot be caught")?;
         let http = HttpServer::new(router(state.clone()), state.http_conns.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone())?;
         tokio::spawn(keeper.run());
+        // The node waits for this.
+        let _ = ready.send(());
         Ok(Self { state, reload, errands, signals, http, keys, ended: ShardSet::EMPTY })
     }
 

@@ -200,6 +200,7 @@ impl TestNode {
             errands: errands_taken,
             stop: stop_taken,
             started: SystemTime::now(),
+            ready: flume::bounded(1).0,
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
