@@ -45,31 +45,33 @@ mod tests {
     use super::*;
     use crate::doctor::Verdict;
 
+    const OWN: u64 = DESCRIPTORS_RESERVED as u64;
     const MOST: u64 = 1_048_576;
 
     #[test]
     fn the_room_is_what_the_node_leaves() {
-        let finding = judge(Limit(20_000), 0, MOST);
-        assert_eq!((finding.verdict, finding.meaning.as_str()), (Verdict::Ok, "room for 19744 connections"));
+        let finding = judge(Limit(OWN + 20_000), 0, MOST);
+        assert_eq!((finding.verdict, finding.meaning.as_str()), (Verdict::Ok, "room for 20000 connections"));
     }
 
     #[test]
     fn a_configured_number_of_connections_must_fit() {
-        let finding = judge(Limit(20_000), 50_000, MOST);
+        let finding = judge(Limit(OWN + 20_000), 50_000, MOST);
         assert_eq!(finding.verdict, Verdict::Warn);
-        assert!(finding.fix.unwrap().contains("LimitNOFILE=50256"));
-        assert_eq!(judge(Limit(1024), 500, MOST).verdict, Verdict::Ok);
+        assert!(finding.fix.unwrap().contains(&format!("LimitNOFILE={}", OWN + 50_000)));
+        assert_eq!(judge(Limit(OWN + 500), 500, MOST).verdict, Verdict::Ok);
     }
 
     #[test]
     fn a_limit_that_leaves_nothing_to_clients_fails() {
-        assert_eq!(judge(Limit(256), 0, MOST).verdict, Verdict::Fail);
+        assert_eq!(judge(Limit(OWN), 0, MOST).verdict, Verdict::Fail);
+        assert_eq!(judge(Limit(OWN + 1), 0, MOST).verdict, Verdict::Warn);
     }
 
     #[test]
     fn past_what_the_kernel_grants_its_own_bound_comes_first() {
         let fix = judge(Limit(MOST), 2_000_000, MOST).fix.unwrap();
-        assert!(fix.starts_with("sudo sysctl -w fs.nr_open=2000256; then"), "{fix}");
+        assert!(fix.starts_with(&format!("sudo sysctl -w fs.nr_open={}; then", OWN + 2_000_000)), "{fix}");
     }
 
     #[test]
