@@ -7,9 +7,8 @@ use crate::limits::SHARDS_MAX;
 /// # Errors
 /// When the kernel does not tell.
 pub fn allowed() -> std::io::Result<Vec<usize>> {
-    use rustix::thread::{CpuSet, sched_getaffinity};
-    let mask = sched_getaffinity(None)?;
-    Ok((0..CpuSet::MAX_CPU).filter(|core| mask.is_set(*core)).collect())
+    let cores = core_affinity::get_core_ids().ok_or_else(std::io::Error::last_os_error)?;
+    Ok(cores.into_iter().map(|core| core.id).collect())
 }
 
 /// The core of each shard: those that the list names, or for `all` those that the process may use, at most

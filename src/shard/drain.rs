@@ -19,7 +19,7 @@ pub struct Drain {
 
 impl Shard {
     /// Begins: nobody comes in any more, who has no session yet goes at once.
-    pub(super) fn begin_drain(&mut self, time_ms: u64, now: Now) {
+    pub(super) fn begin_drain(&mut self, time_ms: u64) {
         if self.drain.is_some() {
             return;
         }
@@ -37,7 +37,7 @@ impl Shard {
         for conn in strangers {
             self.abandon(conn);
         }
-        tracing::info!(shard = self.me, sessions = self.core.sessions(), now.mono_ms, "draining");
+        tracing::info!(shard = self.me, sessions = self.core.sessions(), "draining");
     }
 
     /// One step per turn of the wheel.

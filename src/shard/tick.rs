@@ -72,7 +72,7 @@ impl Shard {
         for taken in 0..ORDERS_PER_TICK {
             let Ok(order) = self.orders.try_recv() else { return taken > 0 };
             match order {
-                Order::Drain(time) => self.begin_drain(time.as_millis() as u64, now),
+                Order::Drain(time) => self.begin_drain(time.as_millis() as u64),
                 Order::Reload(config) => {
                     self.config = config.clone();
                     self.core.order(Order::Reload(config), now);
