@@ -56,6 +56,8 @@ impl TryFrom<DisconnectReason> for codes::Disconnect {
         Ok(match (code, reason.is_empty()) {
             (0, true) => default,
             (0, false) => default.because(reason),
+            // Never empty: there are SDKs that cannot read an empty one.
+            (_, true) => Self { code, reason: default.reason },
             _ => Self { code, reason: reason.into() },
         })
     }
