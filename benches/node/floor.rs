@@ -28,7 +28,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     crate::process::pin(&[crate::process::SERVER_CORE])?;
     let (listener, address) = doors::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 4096)?;
     let waker = Waker::new()?;
-    let mut ring = Ring::new(RingSize { entries: 4096, buffers: 8192, buffer_bytes: 2048 }, waker.as_fd())?;
+    let mut ring = Ring::new(RingSize { entries: 4096, buffers: 2048, buffer_bytes: 4096 }, waker.as_fd())?;
     println!("listening on {address}");
     ring.accept(listener.as_fd(), 0);
     let (mut conns, mut subscribers): (Slab<Conn>, Vec<u32>) = (Slab::new(), Vec::new());
