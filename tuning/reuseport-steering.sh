@@ -13,7 +13,8 @@
 # Undo:    ./reuseport-steering.sh undo     (or restart the node)
 # Risk:    shards get what their cores receive. With fewer queues than shards some get nothing, so only with a queue
 #          per shard; over loopback, all connections of a client on one core land on the shard of that core.
-# Gain:    @@STEER@@
+# Gain:    measured here, two shards, 400 connections from a client on core 0: 400 to the shard of core 0, where the
+#          hash gave 200 to each; from core 1 likewise. What that saves in CPU needs a real device: not measured here.
 
 . "$(dirname "$0")/common.sh"
 
