@@ -63,7 +63,14 @@ mod tests {
     use super::*;
 
     fn finding(check: &'static str, verdict: Verdict) -> Finding {
-        Finding { check, verdict, value: "1".into(), meaning: "little".into(), fix: Some("add more".into()) }
+        Finding {
+            check,
+            verdict,
+            value: "1".into(),
+            meaning: "little".into(),
+            fix: Some("add more".into()),
+            see: Some("tuning/README.md"),
+        }
     }
 
     #[test]

@@ -4,8 +4,19 @@ use super::{Finding, proc};
 use crate::limits::SHARDS_MAX;
 use crate::shard::cores::{choose_among, write};
 
+/// Where the executors look for the host's cores, and stop the node if there is nothing.
+const TOPOLOGY: &str = "/sys/devices/system/cpu/online";
+
 pub(super) fn check(list: &str, allowed: &[usize]) -> Finding {
+    if let Err(problem) = proc::read::<String>(TOPOLOGY) {
+        return judge_no_topology(problem);
+    }
     judge(list, allowed, proc::cgroup("cpu.max").as_deref().and_then(quota))
+}
+
+fn judge_no_topology(problem: String) -> Finding {
+    let fix = "mount /sys, read-only is enough: container runtimes do so by default";
+    Finding::fail("cores", "unknown", problem, fix, page!("docs/OPERATIONS.md"))
 }
 
 fn judge(list: &str, allowed: &[usize], quota: Option<f64>) -> Finding {
@@ -15,7 +26,8 @@ fn judge(list: &str, allowed: &[usize], quota: Option<f64>) -> Finding {
         Ok(chosen) => chosen,
         Err(problem) => {
             let fix = "set `shards.cores` to cores of this host, or to \"all\"; `taskset -cp $$` shows what is allowed";
-            return Finding::fail(CHECK, value, format!("`shards.cores` = \"{list}\": {problem}"), fix);
+            let meaning = format!("`shards.cores` = \"{list}\": {problem}");
+            return Finding::fail(CHECK, value, meaning, fix, page!("tuning/isolated-cores.sh"));
         }
     };
     let shards = chosen.len();
@@ -30,6 +42,7 @@ fn judge(list: &str, allowed: &[usize], quota: Option<f64>) -> Finding {
                 "the control group gives {quota:.1} cores of time to {shards} shards: all of them stall when it is used up"
             ),
             format!("raise the CPU limit to {shards}, or run fewer shards: `shards.cores` = \"{fewer}\""),
+            page!("tuning/ringpost.service"),
         );
     }
     if list.trim() == "all" && allowed.len() > SHARDS_MAX {
@@ -38,6 +51,7 @@ fn judge(list: &str, allowed: &[usize], quota: Option<f64>) -> Finding {
             value,
             format!("a node runs at most {SHARDS_MAX} shards and leaves the other cores idle"),
             format!("choose them: `shards.cores` = \"{}\"; run a second node on the others", write(&chosen)),
+            page!("tuning/isolated-cores.sh"),
         );
     }
     Finding::ok(CHECK, value, format!("{shards} shards, on {}", write(&chosen)))
@@ -72,6 +86,12 @@ mod tests {
         let finding = judge("all", &many, None);
         assert_eq!(finding.verdict, Verdict::Warn);
         assert!(finding.fix.unwrap().contains("\"0-63\""));
+    }
+
+    #[test]
+    fn a_host_that_hides_its_cores_fails() {
+        let finding = judge_no_topology("it cannot be read".into());
+        assert_eq!((finding.verdict, finding.see), (Verdict::Fail, Some("docs/OPERATIONS.md")));
     }
 
     #[test]

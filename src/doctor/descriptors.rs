@@ -25,17 +25,19 @@ fn judge(limit: Limit, connection_limit: usize, most: u64) -> Finding {
         "LimitNOFILE={needed} in the systemd unit, `--ulimit nofile={needed}` for a container, or \
          `sudo prlimit --pid $$ --nofile={needed}` for this shell"
     );
+    let mut see = page!("tuning/limits.conf");
     if needed > most {
+        see = page!("tuning/descriptors.sh");
         fix = format!("sudo sysctl -w fs.nr_open={needed}; then {fix}");
     }
     if connections == 0 {
-        return Finding::fail(CHECK, limit, format!("a node needs {own} for itself"), fix);
+        return Finding::fail(CHECK, limit, format!("a node needs {own} for itself"), fix, see);
     }
     let room =
         if limit.0 == u64::MAX { "any number of connections".into() } else { format!("{connections} connections") };
     if connections < goal {
         let wish = if connection_limit > 0 { "`client.connection_limit` asks for" } else { "a node should take" };
-        return Finding::warn(CHECK, limit, format!("room for {room}; {wish} {goal}"), fix);
+        return Finding::warn(CHECK, limit, format!("room for {room}; {wish} {goal}"), fix, see);
     }
     Finding::ok(CHECK, limit, format!("room for {room}"))
 }
@@ -70,7 +72,9 @@ mod tests {
 
     #[test]
     fn past_what_the_kernel_grants_its_own_bound_comes_first() {
-        let fix = judge(Limit(MOST), 2_000_000, MOST).fix.unwrap();
+        let finding = judge(Limit(MOST), 2_000_000, MOST);
+        assert_eq!(finding.see, Some("tuning/descriptors.sh"));
+        let fix = finding.fix.unwrap();
         assert!(fix.starts_with(&format!("sudo sysctl -w fs.nr_open={}; then", OWN + 2_000_000)), "{fix}");
     }
 

@@ -18,29 +18,40 @@ pub(super) fn check() -> Finding {
 fn judge(switch: Option<u8>, ring: io::Result<()>) -> Finding {
     const CHECK: &str = "io_uring";
     let Err(error) = ring else { return Finding::ok(CHECK, "usable", "a ring with the flags of a shard can be made") };
-    let (meaning, fix) = match (switch, Errno::from_io_error(&error)) {
+    let (meaning, fix, see) = match (switch, Errno::from_io_error(&error)) {
         (Some(switch @ 1..), Some(Errno::PERM)) => (
             format!("the sysctl kernel.io_uring_disabled is {switch}: the host forbids rings to this process"),
             "sudo sysctl -w kernel.io_uring_disabled=0",
+            page!("tuning/io-uring.sh"),
         ),
         (_, Some(Errno::PERM | Errno::NOSYS)) => (
             "a seccomp filter or the kernel's build forbids rings; container runtimes filter them by default".into(),
             "allow io_uring_setup, io_uring_enter and io_uring_register in the seccomp profile, or run the container \
-             with --security-opt seccomp=unconfined",
+             with --security-opt seccomp=tuning/seccomp.json",
+            page!("tuning/seccomp.json"),
         ),
-        (_, Some(Errno::INVAL)) => {
-            ("the kernel does not know the flags SINGLE_ISSUER and DEFER_TASKRUN".into(), "run Linux 6.1 or newer")
-        }
+        (_, Some(Errno::INVAL)) => (
+            "the kernel does not know the flags SINGLE_ISSUER and DEFER_TASKRUN".into(),
+            "run Linux 6.1 or newer",
+            page!("docs/OPERATIONS.md"),
+        ),
         (_, Some(Errno::NOMEM)) => (
             "the memory that a ring locks is more than the process may lock".into(),
             "raise the memlock limit: `ulimit -l unlimited`, or LimitMEMLOCK=infinity in the systemd unit",
+            page!("tuning/limits.conf"),
         ),
-        (_, Some(Errno::MFILE | Errno::NFILE)) => {
-            ("no descriptor is left".into(), "raise the descriptor limit: `ulimit -n 1048576`")
-        }
-        _ => ("a ring cannot be made".into(), "look for io_uring in the kernel's log: sudo dmesg | grep -i uring"),
+        (_, Some(Errno::MFILE | Errno::NFILE)) => (
+            "no descriptor is left".into(),
+            "raise the descriptor limit: `ulimit -n 1048576`",
+            page!("tuning/limits.conf"),
+        ),
+        _ => (
+            "a ring cannot be made".into(),
+            "look for io_uring in the kernel's log: sudo dmesg | grep -i uring",
+            page!("docs/OPERATIONS.md"),
+        ),
     };
-    Finding::fail(CHECK, error, meaning, fix)
+    Finding::fail(CHECK, error, meaning, fix, see)
 }
 
 #[cfg(test)]
@@ -62,13 +73,17 @@ mod tests {
 
     #[test]
     fn the_sysctl_is_named_where_it_is_the_reason() {
-        assert!(refused(Some(2), Errno::PERM).fix.unwrap().contains("kernel.io_uring_disabled=0"));
+        let finding = refused(Some(2), Errno::PERM);
+        assert!(finding.fix.unwrap().contains("kernel.io_uring_disabled=0"));
+        assert_eq!(finding.see, Some("tuning/io-uring.sh"));
     }
 
     #[test]
     fn a_filter_is_named_where_the_sysctl_is_not_the_reason() {
         assert!(refused(Some(0), Errno::PERM).meaning.contains("seccomp"));
-        assert!(refused(None, Errno::NOSYS).meaning.contains("seccomp"));
+        let finding = refused(None, Errno::NOSYS);
+        assert!(finding.meaning.contains("seccomp"));
+        assert_eq!(finding.see, Some("tuning/seccomp.json"));
     }
 
     #[test]

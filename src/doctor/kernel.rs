@@ -31,6 +31,7 @@ fn judge(release: &str) -> Finding {
         release,
         format!("it is too old for a node: {} missing", missing.join(", ")),
         "run Linux 6.1 or newer: Debian 12, Ubuntu 24.04 and later have it",
+        page!("docs/OPERATIONS.md"),
     )
 }
 

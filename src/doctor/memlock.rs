@@ -23,6 +23,7 @@ fn judge(limit: Limit, shards: usize) -> Finding {
         "LimitMEMLOCK={needed} in the systemd unit, `--ulimit memlock={needed}` for a container, or \
          `sudo prlimit --pid $$ --memlock={needed}` for this shell"
     );
+    let see = page!("tuning/limits.conf");
     let need = format!("{shards} shards may need {} KiB", needed / 1024);
     if limit.0 < BYTES_PER_SHARD {
         return Finding::fail(
@@ -30,10 +31,11 @@ fn judge(limit: Limit, shards: usize) -> Finding {
             value,
             format!("no shard starts below {} KiB; {need}", BYTES_PER_SHARD / 1024),
             fix,
+            see,
         );
     }
     if limit.0 < needed {
-        return Finding::warn(CHECK, value, format!("{need}; it is counted over all processes of the user"), fix);
+        return Finding::warn(CHECK, value, format!("{need}; it is counted over all processes of the user"), fix, see);
     }
     Finding::ok(CHECK, value, format!("enough for the rings: {need}"))
 }

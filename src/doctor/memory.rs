@@ -22,11 +22,12 @@ fn judge(available: u64, group: Option<u64>, buffers: u64) -> Finding {
     let value = format!("{} MiB {whose}", bytes / MIB);
     let meaning = format!("the receive buffers take {} MiB; connections and history grow on top", buffers / MIB);
     let fix = "lower `shards.receive_buffers` or the number of shards, or give the node more memory";
+    let see = page!("docs/OPERATIONS.md");
     if buffers >= bytes {
-        return Finding::fail(CHECK, value, meaning, fix);
+        return Finding::fail(CHECK, value, meaning, fix, see);
     }
     if buffers > bytes / 4 {
-        return Finding::warn(CHECK, value, meaning, fix);
+        return Finding::warn(CHECK, value, meaning, fix, see);
     }
     Finding::ok(CHECK, value, meaning)
 }

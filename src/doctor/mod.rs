@@ -3,6 +3,14 @@
 //!
 //! Every check is a file: it reads its values and hands them to a `judge` that knows nothing of the host.
 
+/// A file of the repository that tells more. Where it is not there, this does not compile.
+macro_rules! page {
+    ($path:literal) => {{
+        const _: &[u8] = include_bytes!(concat!("../../", $path));
+        $path
+    }};
+}
+
 mod cores;
 mod descriptors;
 mod io_uring;
@@ -48,19 +56,34 @@ pub struct Finding {
     /// What to run or to write to mend it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// The file of the repository that mends it, or tells more about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub see: Option<&'static str>,
 }
 
 impl Finding {
     fn ok(check: &'static str, value: impl ToString, meaning: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Ok, value: value.to_string(), meaning: meaning.into(), fix: None }
+        Self { check, verdict: Verdict::Ok, value: value.to_string(), meaning: meaning.into(), fix: None, see: None }
     }
 
-    fn warn(check: &'static str, value: impl ToString, meaning: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warn, fix: Some(fix.into()), ..Self::ok(check, value, meaning) }
+    fn warn(
+        check: &'static str,
+        value: impl ToString,
+        meaning: impl Into<String>,
+        fix: impl Into<String>,
+        see: &'static str,
+    ) -> Self {
+        Self { verdict: Verdict::Warn, fix: Some(fix.into()), see: Some(see), ..Self::ok(check, value, meaning) }
     }
 
-    fn fail(check: &'static str, value: impl ToString, meaning: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Fail, fix: Some(fix.into()), ..Self::ok(check, value, meaning) }
+    fn fail(
+        check: &'static str,
+        value: impl ToString,
+        meaning: impl Into<String>,
+        fix: impl Into<String>,
+        see: &'static str,
+    ) -> Self {
+        Self { verdict: Verdict::Fail, ..Self::warn(check, value, meaning, fix, see) }
     }
 
     /// A check whose value the host does not tell, which does not stop a node.
@@ -72,10 +95,13 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}: {}", self.check, self.value, self.meaning)?;
-        match &self.fix {
-            Some(fix) => write!(formatter, "\n      fix: {fix}"),
-            None => Ok(()),
+        if let Some(fix) = &self.fix {
+            write!(formatter, "\n      fix: {fix}")?;
         }
+        if let Some(see) = self.see {
+            write!(formatter, "\n      see: {see}")?;
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::config::Config;
 const SOMAXCONN: &str = "net.core.somaxconn";
 const SYN_BACKLOG: &str = "net.ipv4.tcp_max_syn_backlog";
 const PORT_RANGE: &str = "net.ipv4.ip_local_port_range";
+const RESERVED: &str = "net.ipv4.ip_local_reserved_ports";
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let backlog = config.http_server.backlog;
@@ -16,11 +17,12 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         Err(problem) => Finding::unknown(check, problem),
     };
     let range = std::fs::read_to_string(path(PORT_RANGE)).ok();
+    let reserved = std::fs::read_to_string(path(RESERVED)).unwrap_or_default();
     vec![
         number(SOMAXCONN, judge_somaxconn),
         number(SYN_BACKLOG, judge_syn_backlog),
         match range.as_deref().and_then(range_of) {
-            Some((first, last)) => judge_ports(first, last, &ports),
+            Some((first, last)) => judge_ports(first, last, &reserved, &ports),
             None => Finding::unknown(PORT_RANGE, format!("{} cannot be read", path(PORT_RANGE))),
         },
     ]
@@ -39,6 +41,7 @@ fn judge_somaxconn(value: u32, backlog: u32) -> Finding {
         value,
         format!("it cuts `http_server.backlog` = {backlog}: in a rush of connects clients are turned away sooner"),
         format!("sudo sysctl -w {SOMAXCONN}={backlog}"),
+        page!("tuning/backlog.sh"),
     )
 }
 
@@ -53,21 +56,32 @@ fn judge_syn_backlog(value: u32, backlog: u32) -> Finding {
             "fewer handshakes than `http_server.backlog` = {backlog} may be under way: a rush of connects takes longer"
         ),
         format!("sudo sysctl -w {SYN_BACKLOG}={backlog}"),
+        page!("tuning/backlog.sh"),
     )
 }
 
-fn judge_ports(first: u16, last: u16, ports: &[u16]) -> Finding {
+fn judge_ports(first: u16, last: u16, reserved: &str, ports: &[u16]) -> Finding {
     let value = format!("{first}-{last}");
-    if let Some(port) = ports.iter().find(|port| (first..=last).contains(port)) {
+    let may_be_taken = |port: &&u16| (first..=last).contains(*port) && !is_reserved(**port, reserved);
+    if let Some(port) = ports.iter().find(may_be_taken) {
         return Finding::warn(
             PORT_RANGE,
             value,
             format!("port {port} of this node lies in it: an outgoing connection may take it before the node starts"),
-            format!("sudo sysctl -w net.ipv4.ip_local_reserved_ports={port}"),
+            format!("sudo sysctl -w {RESERVED}={port}"),
+            page!("tuning/ports.sh"),
         );
     }
     let ports = u32::from(last.saturating_sub(first)) + 1;
     Finding::ok(PORT_RANGE, value, format!("a load test opens up to {ports} connections per pair of addresses"))
+}
+
+/// Whether a list such as `8000-8001,9090` has the port.
+fn is_reserved(port: u16, list: &str) -> bool {
+    list.trim().split(',').any(|run| {
+        let (first, last) = run.split_once('-').unwrap_or((run, run));
+        matches!((first.parse(), last.parse()), (Ok(first), Ok(last)) if (first..=last).contains(&port))
+    })
 }
 
 fn range_of(text: &str) -> Option<(u16, u16)> {
@@ -98,9 +112,15 @@ mod tests {
 
     #[test]
     fn a_listening_port_must_not_be_one_for_outgoing_connections() {
-        assert_eq!(judge_ports(32_768, 60_999, &[8000, 8001]).verdict, Verdict::Ok);
-        let finding = judge_ports(1024, 65_535, &[443, 8001]);
+        assert_eq!(judge_ports(32_768, 60_999, "", &[8000, 8001]).verdict, Verdict::Ok);
+        let finding = judge_ports(1024, 65_535, "\n", &[443, 8001]);
         assert!(finding.verdict == Verdict::Warn && finding.meaning.contains("port 8001"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_port_that_is_reserved_may_lie_in_the_range() {
+        assert_eq!(judge_ports(1024, 65_535, "8000-8001,9090\n", &[8000, 8001, 9090]).verdict, Verdict::Ok);
+        assert_eq!(judge_ports(1024, 65_535, "8000,9000-9090", &[8001]).verdict, Verdict::Warn);
     }
 
     #[test]
