@@ -8,7 +8,7 @@ use super::print;
 use super::source::Source;
 use crate::doctor::{Finding, Verdict, examine, raise_limits};
 
-/// Look at the host: kernel, io_uring, limits, cores, memory, network; each with how to mend it
+/// Look at the host: kernel, io_uring, limits, cores, memory, network, power; each with how to mend it
 ///
 /// Ends with code 1 if something would keep a node from running.
 #[derive(Debug, Args)]

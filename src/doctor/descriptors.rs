@@ -9,6 +9,11 @@ use crate::limits::DESCRIPTORS_RESERVED;
 /// Where nothing is configured, a node should have room for this many connections.
 const CONNECTIONS_EXPECTED: u64 = 10_000;
 
+/// The connections that a node should have room for; 0 is no configured limit.
+pub(super) fn connections_expected(connection_limit: usize) -> u64 {
+    if connection_limit > 0 { connection_limit as u64 } else { CONNECTIONS_EXPECTED }
+}
+
 pub(super) fn check(connection_limit: usize) -> Finding {
     // A limit past this is refused even to root.
     let most = proc::read("/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
@@ -19,7 +24,7 @@ fn judge(limit: Limit, connection_limit: usize, most: u64) -> Finding {
     const CHECK: &str = "descriptors";
     let own = DESCRIPTORS_RESERVED as u64;
     let connections = limit.0.saturating_sub(own);
-    let goal = if connection_limit > 0 { connection_limit as u64 } else { CONNECTIONS_EXPECTED };
+    let goal = connections_expected(connection_limit);
     let needed = goal.saturating_add(own);
     let mut fix = format!(
         "LimitNOFILE={needed} in the systemd unit, `--ulimit nofile={needed}` for a container, or \

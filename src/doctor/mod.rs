@@ -13,13 +13,17 @@ macro_rules! page {
 
 mod cores;
 mod descriptors;
+mod huge_pages;
 mod io_uring;
 mod kernel;
 mod limit;
 mod memlock;
 mod memory;
 mod network;
+mod power;
 mod proc;
+mod queues;
+mod tcp_memory;
 
 use std::fmt;
 
@@ -109,7 +113,8 @@ impl fmt::Display for Finding {
 pub fn examine(config: &Config) -> Vec<Finding> {
     let allowed = shard::cores::allowed().unwrap_or_default();
     // Where the list of cores is wrong the other checks judge by one shard.
-    let shards = shard::cores::choose_among(&config.shards.cores, &allowed).map_or(1, |cores| cores.len());
+    let cores = shard::cores::choose_among(&config.shards.cores, &allowed).unwrap_or_else(|_| vec![0]);
+    let shards = cores.len();
     let mut findings = vec![
         kernel::check(),
         io_uring::check(),
@@ -117,7 +122,11 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         memlock::check(shards),
         descriptors::check(config.client.connection_limit),
         memory::check(shards, &config.shards),
+        huge_pages::check(),
     ];
     findings.extend(network::check(config));
+    findings.push(tcp_memory::check(descriptors::connections_expected(config.client.connection_limit)));
+    findings.push(queues::check(shards));
+    findings.extend(power::check(&cores));
     findings
 }
