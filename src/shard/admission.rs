@@ -32,8 +32,8 @@ pub struct Admission {
     clients_max: usize,
     /// New clients a second on this shard, in thousandths; 0 is no bound.
     rate_milli: u64,
-    /// Clients that may come at once, in thousandths.
-    credit_milli: u64,
+    /// Clients that may come at once, in millionths: what a millisecond earns is then a whole number.
+    credit_micro: u64,
     credited_ms: u64,
 }
 
@@ -41,7 +41,7 @@ impl Admission {
     /// Bounds of `clients_max` on the node, and of `rate` a second on it; a rate of 0 is none.
     pub fn new(clients: Arc<AtomicUsize>, clients_max: usize, rate: u32, shards: u16, now: Now) -> Self {
         let rate_milli = u64::from(rate) * 1000 / u64::from(shards);
-        Self { clients, clients_max, rate_milli, credit_milli: rate_milli.max(1000), credited_ms: now.mono_ms }
+        Self { clients, clients_max, rate_milli, credit_micro: burst_micro(rate_milli), credited_ms: now.mono_ms }
     }
 
     /// Takes one client in.
@@ -52,9 +52,9 @@ impl Admission {
         if self.rate_milli != 0 {
             let elapsed_ms = now.mono_ms - self.credited_ms;
             self.credited_ms = now.mono_ms;
-            let earned_milli = elapsed_ms.saturating_mul(self.rate_milli) / 1000;
-            self.credit_milli = (self.credit_milli + earned_milli).min(self.rate_milli.max(1000));
-            if self.credit_milli < 1000 {
+            let earned_micro = elapsed_ms.saturating_mul(self.rate_milli);
+            self.credit_micro = self.credit_micro.saturating_add(earned_micro).min(burst_micro(self.rate_milli));
+            if self.credit_micro < CLIENT_MICRO {
                 return Err(Refusal::TooFast);
             }
         }
@@ -62,7 +62,7 @@ impl Admission {
             self.clients.fetch_sub(1, Relaxed);
             return Err(Refusal::TooMany);
         }
-        self.credit_milli = self.credit_milli.saturating_sub(1000);
+        self.credit_micro = self.credit_micro.saturating_sub(CLIENT_MICRO);
         Ok(())
     }
 
@@ -71,6 +71,13 @@ impl Admission {
         let before = self.clients.fetch_sub(1, Relaxed);
         assert!(before > 0, "who goes was admitted");
     }
+}
+
+const CLIENT_MICRO: u64 = 1_000_000;
+
+/// A second's worth, and one client at least.
+fn burst_micro(rate_milli: u64) -> u64 {
+    (rate_milli * 1000).max(CLIENT_MICRO)
 }
 
 #[cfg(test)]
@@ -108,5 +115,12 @@ mod tests {
         assert_eq!(admission.admit(at(0)), Ok(()));
         assert_eq!(admission.admit(at(3_900)), Err(Refusal::TooFast));
         assert_eq!(admission.admit(at(8_000)), Ok(()));
+    }
+
+    #[test]
+    fn who_knocks_all_the_time_does_not_keep_the_others_out() {
+        let mut admission = Admission::new(Arc::default(), usize::MAX, 3, 4, at(0));
+        let admitted = (0..=20_100).filter(|ms| admission.admit(at(*ms)).is_ok()).count();
+        assert_eq!(admitted, 1 + 15);
     }
 }
