@@ -9,7 +9,7 @@ use super::subscribe::Wishes;
 use super::{Context, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
-use crate::limits::DEVICE_NAME_BYTES_MAX;
+use crate::limits::{DEVICE_NAME_BYTES_MAX, HELD_PUSHES_MAX};
 use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::{ClientInfo, Connect, Publication, Recover, Subscribed};
 
@@ -52,6 +52,13 @@ pub struct Connecting {
     pub subs: Vec<(Arc<str>, Subscribed)>,
     /// What must follow the reply, in order.
     pub held: Vec<(Arc<str>, Held)>,
+}
+
+impl Connecting {
+    /// Whether more was held back than is allowed. The session is told to reconnect once all have answered.
+    pub fn is_overfull(&self) -> bool {
+        self.held.len() > HELD_PUSHES_MAX
+    }
 }
 
 /// A push that came before the connect reply was out.

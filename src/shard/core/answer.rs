@@ -48,8 +48,9 @@ impl Core {
             Answer::Presence(clients) => self.reply(session, id, ReplyBody::Presence(&clients)),
             Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
             Answer::Subscribed { channel, result: Ok(subscribed), .. } => {
-                self.subscribed(session, id, channel, *subscribed, now);
-                self.announce(now);
+                let alive = self.subscribed(session, id, channel, *subscribed, now);
+                self.announce();
+                return alive;
             }
             Answer::Subscribed { channel, result: Err(error), .. } => {
                 return self.subscribe_failed(session, id, &channel, error, now);
@@ -60,8 +61,8 @@ impl Core {
     }
 
     /// The session joins the audience, and is told. The answer lies between the publications that it follows
-    /// and those that follow it, since both came from the home shard in order.
-    fn subscribed(&mut self, session: u32, id: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) {
+    /// and those that follow it, since both came from the home shard in order. False when the session has ended.
+    fn subscribed(&mut self, session: u32, id: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) -> bool {
         let entry = &self.sessions[session as usize];
         let at = entry.subscriptions.iter().position(|subscription| subscription.channel == channel);
         let at = at.expect("a subscription stays until its home shard has answered");
@@ -82,8 +83,7 @@ impl Core {
         if id != 0 {
             self.reply(session, id, ReplyBody::Subscribe(&subscribed));
         } else if flags.has(Flags::HELD) {
-            self.planned_subscribed(session, channel, subscribed, now);
-            return;
+            return self.planned_subscribed(session, channel, subscribed, now);
         } else {
             self.push(session, &Push::Subscribe { channel: &channel, subscribed: &subscribed });
             for publication in &subscribed.publications {
@@ -93,6 +93,7 @@ impl Core {
         if let Stage::Ending(reason) = stage {
             self.unsubscribe(session, &channel, *reason, now);
         }
+        true
     }
 
     /// The home shard would not have the session. False when the session has ended.

@@ -48,8 +48,7 @@ impl Core {
                 return false;
             }
         }
-        self.connect_answered(session, now);
-        true
+        self.connect_answered(session, now)
     }
 
     fn connecting(&mut self, session: u32) -> &mut Connecting {
@@ -66,22 +65,35 @@ impl Core {
             return false;
         }
         self.sessions[session as usize].enrolled = true;
-        self.connect_answered(session, now);
-        true
+        self.connect_answered(session, now)
     }
 
-    /// A planned subscription has begun.
-    pub(super) fn planned_subscribed(&mut self, session: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) {
+    /// A planned subscription has begun. False when the session has ended.
+    pub(super) fn planned_subscribed(
+        &mut self,
+        session: u32,
+        channel: Arc<str>,
+        subscribed: Subscribed,
+        now: Now,
+    ) -> bool {
         self.connecting(session).subs.push((channel, subscribed));
-        self.connect_answered(session, now);
+        self.connect_answered(session, now)
     }
 
-    fn connect_answered(&mut self, session: u32, now: Now) {
+    fn connect_answered(&mut self, session: u32, now: Now) -> bool {
         let connecting = self.connecting(session);
         connecting.pending -= 1;
-        if connecting.pending == 0 {
-            self.welcome(session, now);
+        if connecting.pending > 0 {
+            return true;
         }
+        if connecting.is_overfull() {
+            // It has come before it goes.
+            self.announce();
+            self.close(session, Disconnect::INSUFFICIENT_STATE, now);
+            return false;
+        }
+        self.welcome(session, now);
+        true
     }
 
     /// Everything is there: the connect reply, then what was held back behind it.

@@ -58,14 +58,14 @@ impl Core {
         }
         self.metrics.deliveries.add(room.subscribers.len() as u64);
         if any_held {
-            self.hold(number, &Held::Publication(publication.clone()), Flags::HELD, exclude, now);
+            self.hold(number, &Held::Publication(publication.clone()), Flags::HELD, exclude);
         }
     }
 
-    /// Keeps a push for subscribers with these flags whose connect reply is not out yet.
-    fn hold(&mut self, room: u32, held: &Held, flags: Flags, exclude: Option<ClientId>, now: Now) {
+    /// Keeps a push for subscribers with these flags whose connect reply is not out yet. Who has too many is
+    /// closed when the reply is due, not here: ending a session brings announcements, and so comes here again.
+    fn hold(&mut self, room: u32, held: &Held, flags: Flags, exclude: Option<ClientId>) {
         let room = self.audience.room(room);
-        let mut overfull = Vec::new();
         for subscriber in room.subscribers.iter().filter(|subscriber| subscriber.flags.has(flags)) {
             let session = &mut self.sessions[subscriber.session as usize];
             if exclude == Some(session.info.client) {
@@ -74,14 +74,9 @@ impl Core {
             let State::Connecting(connecting) = &mut session.state else {
                 unreachable!("only a connecting session's subscriptions are held");
             };
-            if connecting.held.len() >= crate::limits::HELD_PUSHES_MAX {
-                overfull.push(subscriber.session);
-            } else {
+            if !connecting.is_overfull() {
                 connecting.held.push((room.channel.clone(), held.clone()));
             }
-        }
-        for session in overfull {
-            self.close(session, Disconnect::INSUFFICIENT_STATE, now);
         }
     }
 
@@ -106,7 +101,7 @@ impl Core {
     }
 
     /// Tells a room who came or left.
-    pub(super) fn deliver_announcement(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, joined: bool, now: Now) {
+    pub(super) fn deliver_announcement(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, joined: bool) {
         let Some(number) = self.audience.find(channel) else { return };
         let push = match joined {
             true => Push::Join { channel, info },
@@ -128,7 +123,7 @@ impl Core {
         }
         if any_held {
             let held = if joined { Held::Join(info.clone()) } else { Held::Leave(info.clone()) };
-            self.hold(number, &held, Flags::HELD.with(Flags::JOIN_LEAVE, true), None, now);
+            self.hold(number, &held, Flags::HELD.with(Flags::JOIN_LEAVE, true), None);
         }
     }
 }

@@ -51,20 +51,20 @@ impl Core {
     /// At the channel's home: a session on `shard` has left.
     pub(super) fn leave_at_home(&mut self, channel: Arc<str>, client: ClientId, shard: u16, now: Now) {
         let Some(left) = self.hub.unsubscribe(&channel, shard, client, now) else { return };
-        self.announce_to(&channel, &left.info, left.announce_to, false, now);
+        self.announce_to(&channel, &left.info, left.announce_to, false);
     }
 
     /// Sends the join announcements that subscriptions have left behind, after their answers.
-    pub(super) fn announce(&mut self, now: Now) {
+    pub(super) fn announce(&mut self) {
         for (channel, info, shards) in std::mem::take(&mut self.announcements) {
-            self.announce_to(&channel, &info, shards, true, now);
+            self.announce_to(&channel, &info, shards, true);
         }
     }
 
-    fn announce_to(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, shards: ShardSet, joined: bool, now: Now) {
+    fn announce_to(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, shards: ShardSet, joined: bool) {
         for shard in shards.iter() {
             if shard == self.me {
-                self.deliver_announcement(channel, info, joined, now);
+                self.deliver_announcement(channel, info, joined);
             } else {
                 let (channel, info) = (channel.clone(), info.clone());
                 self.letters.push((shard, Letter::Announce { channel, info, joined }));

@@ -17,7 +17,7 @@ impl Core {
             Letter::Subscribe { asker, channel, terms } => {
                 let answer = self.subscribe_at_home(channel, &terms, from, now);
                 self.answer(from, asker, answer);
-                self.announce(now);
+                self.announce();
             }
             Letter::Leave { channel, client } => self.leave_at_home(channel, client, from, now),
             Letter::History { asker, channel, filter } => {
@@ -38,7 +38,7 @@ impl Core {
             Letter::Publication { channel, publication, exclude } => {
                 self.deliver(&channel, &publication, exclude, now);
             }
-            Letter::Announce { channel, info, joined } => self.deliver_announcement(&channel, &info, joined, now),
+            Letter::Announce { channel, info, joined } => self.deliver_announcement(&channel, &info, joined),
         }
     }
 

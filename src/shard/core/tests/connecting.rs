@@ -207,3 +207,26 @@ fn a_token_of_an_unknown_key_is_asked_about_once() {
     node.after(0);
     assert_eq!(node.goodbye(other), Some(3004), "nothing is proved against the token: come again");
 }
+
+#[test]
+fn who_is_told_more_than_is_held_back_while_connecting_comes_again() {
+    let config = {
+        let mut config = config();
+        config.client.channel_limit = 3000;
+        config.channel.without_namespace = config.channel.namespaces[0].options.clone();
+        config
+    };
+    let mut node = Node::with(config);
+    // Every subscription brings the news of itself.
+    let channels: Vec<String> = (0..1200).map(|number| number.to_string()).collect();
+    let peers: Vec<Peer> = (0..2).map(|shard| node.open(shard)).collect();
+    let frame = connect(&json!({"sub": "7", "channels": channels}));
+    for peer in &peers {
+        node.tell(*peer, &frame);
+    }
+    node.carry();
+    for peer in peers {
+        assert_eq!(node.goodbye(peer), Some(3010));
+    }
+    assert!(node.cores.iter().all(|core| core.sessions() == 0 && core.hub.active() == 0));
+}
