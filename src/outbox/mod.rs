@@ -16,7 +16,7 @@ use std::io;
 
 pub use backlog::Backlog;
 
-use crate::limits::{ARENA_FLUSH_BYTES, SEND_BYTES_MAX};
+use crate::limits::{ARENA_FLUSH_BYTES, SEND_BYTES_MAX, SPANS_FLUSH};
 use crate::protocol::centrifuge::format::{self, Format};
 use crate::protocol::word::{Push, Reply};
 
@@ -132,9 +132,10 @@ impl Outbox {
         *slot = Slot::EMPTY;
     }
 
-    /// Whether it is time to flush although the tick is not over: the arena should stay in the cache.
+    /// Whether it is time to flush although the tick is not over: the arena should stay in the cache, and a large
+    /// room has many spans.
     pub fn is_full(&self) -> bool {
-        self.arena.len() >= ARENA_FLUSH_BYTES
+        self.arena.len() >= ARENA_FLUSH_BYTES || self.spans.len() >= SPANS_FLUSH
     }
 
     /// Whether anything was attached since the last flush.

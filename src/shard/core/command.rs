@@ -63,9 +63,14 @@ impl Core {
             if !self.carry_out(session, id, step, now) {
                 return Input::Ended;
             }
+            let is_full = self.outbox.is_full();
             let entry = &mut self.sessions[session as usize];
-            if entry.is_paused() {
+            if entry.is_paused() || is_full {
                 entry.hold_back(&frame[if again { start } else { commands.offset() }..]);
+                if is_full {
+                    // A frame of short questions can ask for gigabytes: what there is has to be sent first.
+                    self.wake(session);
+                }
                 return Input::Paused;
             }
         }

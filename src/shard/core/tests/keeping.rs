@@ -1,7 +1,7 @@
 //! Keeping sessions alive, and ending them.
 
 use super::*;
-use crate::limits::REFUSALS_MAX;
+use crate::limits::{ARENA_FLUSH_BYTES, REFUSALS_MAX};
 
 #[test]
 fn who_answers_pings_stays_and_who_does_not_goes() {
@@ -76,6 +76,42 @@ fn a_frame_that_cannot_be_read_ends_the_session_after_what_came_before_it() {
     assert_eq!(node.tell(peer, &frame), Input::Ended);
     assert_eq!(node.goodbye(peer), Some(3501));
     assert_eq!(kinds(&node.hear(other)), ["pub 1"]);
+}
+
+#[test]
+fn short_questions_with_long_answers_are_answered_bit_by_bit() {
+    const QUESTIONS: u32 = 500;
+    let mut node = Node::new();
+    let channel = node.at(0, "kept");
+    let peer = node.connect(0, json!({"sub": "7"}));
+    for _ in 0..10 {
+        node.publish(&channel, &json!("x".repeat(10_000)).to_string(), None);
+    }
+    let questions: Vec<String> = (0..QUESTIONS)
+        .map(|number| json!({"id": number + 2, "history": {"channel": channel, "limit": 10}}).to_string())
+        .collect();
+    let mut input = node.cores[0].input(peer.session, questions.join("\n").as_bytes(), node.now);
+    let (mut sent_bytes, mut turns) = (0, 0);
+    loop {
+        let core = &mut node.cores[0];
+        let mut gathered_bytes = 0;
+        core.outbox.flush(
+            |_, bytes| {
+                gathered_bytes += bytes.len();
+                Ok(bytes.len())
+            },
+            |_, flushed| panic!("{flushed:?}"),
+        );
+        assert!(gathered_bytes < ARENA_FLUSH_BYTES + 200_000, "{gathered_bytes} bytes gather");
+        sent_bytes += gathered_bytes;
+        if input == Input::Ready {
+            break;
+        }
+        assert_eq!(core.resumed.pop(), Some(peer.session));
+        input = core.resume(peer.session, node.now);
+        turns += 1;
+    }
+    assert!(sent_bytes > QUESTIONS as usize * 100_000 && turns > 100, "{sent_bytes} bytes in {turns} turns");
 }
 
 #[test]
