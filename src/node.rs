@@ -12,6 +12,7 @@ use glommio::{LocalExecutorBuilder, Placement};
 
 use crate::auth::Verifier;
 use crate::config::{Config, ConfigError};
+use crate::control::order::Errand;
 use crate::control::{self, ControlSetup};
 use crate::hub::Home;
 use crate::limits::{DESCRIPTORS_RESERVED, ORDERS_WAITING_MAX, SHARDS_MAX};
@@ -114,12 +115,14 @@ impl Node {
     /// # Errors
     /// When a shard or the control plane failed.
     pub fn wait(self) -> anyhow::Result<()> {
-        // If it gave up on the shards, so does the node: their threads end with the process.
-        self.control.join().map_err(|_| anyhow!("the control plane panicked"))??;
+        let control = self.control.join().map_err(|_| anyhow!("the control plane panicked"))?;
         for shard in self.shards {
-            shard.join().map_err(|_| anyhow!("a shard panicked"))??;
+            // If the control plane gave up on the shards, so does the node: their threads end with the process.
+            if control.is_ok() || shard.is_finished() {
+                shard.join().map_err(|_| anyhow!("a shard panicked"))??;
+            }
         }
-        Ok(())
+        control
     }
 }
 
@@ -131,7 +134,7 @@ struct Shared {
     clients: Arc<AtomicUsize>,
     clients_max: usize,
     secret: u64,
-    errands: flume::Sender<crate::control::order::Errand>,
+    errands: flume::Sender<Errand>,
 }
 
 impl Shared {
@@ -173,6 +176,20 @@ impl Shared {
     }
 }
 
+/// Tells the control plane that a shard's thread has ended, also when it did by an error or a panic: the channels
+/// at home there have gone, and the other shards would wait for it for ever.
+struct Obituary {
+    shard: u16,
+    errands: flume::Sender<Errand>,
+}
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        // After a drain nobody asks any more.
+        let _ = self.errands.send(Errand::Ended { shard: self.shard });
+    }
+}
+
 /// A shard's thread, from pinning to the end.
 fn serve(setup: ShardSetup, core: usize, ready: &flume::Sender<()>) -> anyhow::Result<()> {
     const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
@@ -188,11 +205,13 @@ fn serve(setup: ShardSetup, core: usize, ready: &flume::Sender<()>) -> anyhow::R
         .preempt_timer(NEVER)
         .make()
         .map_err(|error| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
+    let (shard, errands) = (setup.me, setup.errands.clone());
+    let _obituary = Obituary { shard, errands };
     executor.run(async move {
         let shard = Shard::new(setup).with_context(|| format!("core {core} cannot run a shard; {HINT}"))?;
         // The node waits for this.
         let _ = ready.send(());
-        Ok(shard.run().await?)
+        shard.run().await.with_context(|| format!("the ring of core {core} failed"))
     })
 }
 
@@ -228,4 +247,20 @@ fn clients_max(config: &Config) -> usize {
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let descriptors = descriptors.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_that_panics_does_not_end_unheard() {
+        let (errands, taken) = flume::unbounded();
+        let shard = thread::spawn(move || {
+            let _obituary = Obituary { shard: 3, errands };
+            panic!("as a broken invariant does");
+        });
+        assert!(shard.join().is_err());
+        assert!(matches!(taken.recv(), Ok(Errand::Ended { shard: 3 })));
+    }
 }

@@ -214,7 +214,7 @@ pub enum Errand {
         /// Opaque: given back in the answer.
         ticket: u64,
     },
-    /// The shard has ended after a drain.
+    /// The shard has ended: after a drain, or because it failed.
     Ended {
         /// Which.
         shard: u16,

@@ -44,7 +44,7 @@ pub struct ControlSetup {
 ///
 /// # Errors
 /// When shards have not ended: after `shutdown.timeout`, or when it is asked to leave twice; their threads run
-/// still. When all shards have gone unasked. What the host does not give: descriptors, signals, TLS.
+/// still. When a shard has ended unasked. What the host does not give: descriptors, signals, TLS.
 pub fn run(setup: ControlSetup) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -83,6 +83,7 @@ impl Plane {
         loop {
             tokio::select! {
                 errand = self.errands.recv_async() => match errand {
+                    Ok(Errand::Ended { shard }) => bail!("shard {shard} has failed"),
                     Ok(errand) => self.errand(errand).await,
                     Err(flume::RecvError::Disconnected) => bail!("all shards have gone"),
                 },

@@ -42,6 +42,14 @@ fn a_shard_that_hangs_holds_the_node_until_the_timeout_only() {
     assert!(cut_short.contains("50ms"), "{cut_short}");
 }
 
+#[test]
+fn a_node_whose_shard_fails_ends_with_an_error() {
+    let mut node = TestNode::start(Setup::default());
+    node.on_cores(|cores| cores.fail(1));
+    let failed = node.wait().unwrap_err().to_string();
+    assert!(failed.contains("shard 1"), "{failed}");
+}
+
 #[tokio::test]
 async fn a_hangup_brings_the_new_configuration_to_shards_and_api() {
     let (read, reads) = mpsc::channel();

@@ -48,6 +48,11 @@ pub(super) struct Cores {
 }
 
 impl Cores {
+    /// A shard fails: nobody asked it to end.
+    pub(super) fn fail(&self, shard: u16) {
+        self.errands.send(Errand::Ended { shard }).expect("the control plane runs");
+    }
+
     fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
         Now { mono_ms: self.began.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as i64 }
