@@ -172,12 +172,17 @@ impl Shard {
         self.wind();
         let mut burst = 0;
         while !self.has_ended() {
-            if self.tick()? || self.ring.has_work() {
+            let busy = self.tick()? || self.ring.has_work();
+            if busy || self.waits_for_room() {
                 burst += 1;
                 if burst == BURST_TICKS {
                     burst = 0;
                     // The executor's own timers and files have their turn.
                     glommio::executor().yield_task_queue_now().await;
+                }
+                if !busy {
+                    // The reader of the full mailbox may have this core, too.
+                    std::thread::yield_now();
                 }
                 continue;
             }
@@ -186,6 +191,11 @@ impl Shard {
         }
         parking.close().await;
         Ok(())
+    }
+
+    /// Whether letters wait for room, or conns for letters: nobody who makes room wakes the shard.
+    fn waits_for_room(&self) -> bool {
+        self.mailboxes.is_congested() || !self.held.is_empty()
     }
 
     /// Sleeps until the ring, another shard or the control plane has something.
@@ -200,3 +210,6 @@ impl Shard {
         self.waker.awake();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,7 @@ impl Shard {
                 && std::mem::take(&mut entry.held)
             {
                 self.read_on(conn, now);
+                self.relieve(now);
             }
         }
     }

@@ -59,8 +59,9 @@ impl Shard {
         let mut busy = self.take_orders(now);
         busy |= self.take_letters(now);
         busy |= self.take_events(now);
-        self.take_resumed(now);
         self.release_held(now);
+        // Last: reading can resume sessions, and a shard must not sleep over one.
+        self.take_resumed(now);
         self.settle(now);
         if busy {
             self.metrics.ticks.record_ns(begun.elapsed().as_nanos() as u64);
@@ -69,6 +70,10 @@ impl Shard {
     }
 
     fn take_orders(&mut self, now: Now) -> bool {
+        if self.mailboxes.is_congested() {
+            // As clients do, backends wait: their queue is bounded, what waits for mailboxes is not.
+            return false;
+        }
         for taken in 0..ORDERS_PER_TICK {
             let Ok(order) = self.orders.try_recv() else { return taken > 0 };
             match order {
@@ -137,7 +142,7 @@ impl Shard {
     }
 
     /// Sends early when much has gathered, while it is still in the cache.
-    fn relieve(&mut self, now: Now) {
+    pub(super) fn relieve(&mut self, now: Now) {
         if self.core.outbox.is_full() {
             self.flush(now);
         }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::time::Instant;
 
 use ringpost::config::SlowConsumer;
 use serde_json::{Value, json};
 
 use crate::client::LineClient;
-use crate::harness::TestNode;
+use crate::harness::{PATIENCE, TestNode};
 
 /// Clients until both shards have at least `each` of them; the kernel spreads them.
 fn on_both_shards(node: &TestNode, each: usize) -> Vec<LineClient> {
@@ -66,6 +67,36 @@ fn every_subscriber_on_every_shard_sees_one_order_with_nothing_missing() {
         assert_eq!(*reference.get_or_insert_with(|| seen.clone()), seen, "one order for everybody");
     }
     writing.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn a_burst_through_a_full_mailbox_does_not_wait_for_the_clock() {
+    const MESSAGES: usize = 10_000;
+    let node = TestNode::with(|config| config.shards.mailbox_capacity = 16);
+    let mut subscribers = on_both_shards(&node, 1);
+    // One of the rooms is at home where the publisher is: what it sends to the other shard is not answered.
+    for room in ["room 1", "room 2", "room 3", "room 4"] {
+        for client in &mut subscribers {
+            client.ask(json!({"subscribe": {"channel": room}}));
+        }
+        let mut publisher = LineClient::connect(node.tcp);
+        let mut writer = publisher.stream.try_clone().unwrap();
+        let begun = Instant::now();
+        let writing = std::thread::spawn(move || {
+            let burst: String = (0..MESSAGES)
+                .map(|id| format!("{}\n", json!({"id": id + 10, "publish": {"channel": room, "data": id}})))
+                .collect();
+            writer.write_all(burst.as_bytes()).unwrap();
+        });
+        for _ in 0..MESSAGES {
+            assert!(publisher.word()["publish"].is_object());
+        }
+        for client in &mut subscribers {
+            while client.publication().1 < MESSAGES as u64 {}
+        }
+        writing.join().unwrap();
+        assert!(begun.elapsed() < PATIENCE, "a letter that waits for room is not left to the timer wheel");
+    }
 }
 
 #[test]

@@ -1,0 +1,179 @@
+//! The driver, tick by tick, with real sockets and a made-up clock.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use serde_json::json;
+
+use super::*;
+use crate::limits::LINGER_MS;
+use crate::protocol::codes::Disconnect;
+use crate::shard::letter::Letter;
+use crate::time::Now;
+
+/// One shard of two. The other one reads no letters.
+struct Half {
+    shard: Shard,
+    orders: flume::Sender<Order>,
+    errands: flume::Receiver<Errand>,
+    tcp: SocketAddr,
+    _other: Mailboxes,
+}
+
+impl Half {
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        config.client.insecure = true;
+        change(&mut config);
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (http, _) = doors::bind(loopback, 16).unwrap();
+        let (tcp_listener, tcp) = doors::bind(loopback, 16).unwrap();
+        let wakers: Vec<_> = (0..2).map(|_| Arc::new(Waker::new().unwrap())).collect();
+        let mut mesh = Mailboxes::mesh(16, &wakers);
+        let other = mesh.pop().unwrap();
+        let (orders, orders_taken) = flume::bounded(8);
+        let (errands_left, errands) = flume::unbounded();
+        let mut shard = Shard::new(ShardSetup {
+            me: 0,
+            home: Home::new(2, 1),
+            verifier: Arc::new(Verifier::new(&config.client, None).unwrap()),
+            config: Arc::new(config),
+            metrics: Arc::default(),
+            doors: Doors::new(http, Some(tcp_listener)),
+            mailboxes: mesh.pop().unwrap(),
+            waker: wakers[0].clone(),
+            orders: orders_taken,
+            errands: errands_left,
+            clients: Arc::default(),
+            clients_max: 10,
+            secret: 1,
+        })
+        .unwrap();
+        shard.open_doors();
+        Self { shard, orders, errands, tcp, _other: other }
+    }
+
+    /// Ticks until something is so.
+    fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Shard) -> bool) {
+        let until = std::time::Instant::now() + Duration::from_secs(20);
+        while !is_so(&mut self.shard) {
+            assert!(std::time::Instant::now() < until, "{what}");
+            self.shard.tick().unwrap();
+            std::thread::yield_now();
+        }
+    }
+
+    /// A client with a session, and its conn.
+    fn client(&mut self) -> (TcpStream, u32) {
+        let mut client = TcpStream::connect(self.tcp).unwrap();
+        client.write_all(format!("{}\n", json!({"id": 1, "connect": {}})).as_bytes()).unwrap();
+        let sessions = self.shard.core.sessions();
+        self.until("a session begins", |shard| shard.core.sessions() > sessions);
+        let conn = self.shard.conns.iter().map(|(conn, _)| conn as u32).max().unwrap();
+        (client, conn)
+    }
+
+    fn later(&self, ms: u64) -> Now {
+        let now = self.shard.clock.now();
+        Now { mono_ms: now.mono_ms + ms, unix_ms: now.unix_ms + ms as i64 }
+    }
+
+    /// More letters than the other shard's mailbox takes.
+    fn congest(&mut self) {
+        for _ in 0..20 {
+            self.shard.mailboxes.send(1, Letter::Discharge { user: "7".into() });
+        }
+        assert!(self.shard.mailboxes.is_congested());
+    }
+}
+
+#[test]
+fn a_door_that_rests_when_the_drain_begins_is_shut() {
+    let mut half = Half::with(|_| {});
+    let now = half.later(0);
+    half.shard.ring.stop_accepting(Door::Tcp as u32);
+    let mut events = Vec::new();
+    while !events.iter().any(|event| matches!(event, Event::Accepted { door: 1, more: false, .. })) {
+        half.shard.ring.enter_and_wait().unwrap();
+        half.shard.ring.events(&mut events);
+    }
+    // Nothing accepts there now; as if for want of descriptors.
+    half.shard.accepted(Door::Tcp as u32, Err(io::Error::from(Errno::MFILE)), false, now);
+    half.shard.begin_drain(0);
+    half.shard.turn(now);
+    assert!(half.shard.doors.listener(Door::Tcp).is_none());
+    assert!(TcpStream::connect(half.tcp).is_err());
+    half.until("the other door is shut", |shard| shard.doors.listener(Door::Http).is_none());
+    assert!(half.errands.try_iter().any(|errand| matches!(errand, Errand::Ended { shard: 0 })));
+}
+
+#[test]
+fn nobody_is_welcomed_once_the_drain_has_begun() {
+    let mut half = Half::with(|_| {});
+    half.shard.begin_drain(0);
+    let mut late = TcpStream::connect(half.tcp).unwrap();
+    half.until("the door is shut", |shard| shard.doors.listener(Door::Tcp).is_none());
+    assert_eq!(late.read(&mut [0; 8]).unwrap_or(0), 0);
+    assert!(half.shard.conns.is_empty());
+}
+
+#[test]
+fn a_goodbye_has_its_time_whenever_the_session_wanted_to_be_looked_at() {
+    let mut half = Half::with(|_| {});
+    let (_client, conn) = half.client();
+    let now = half.later(0);
+    half.shard.look_at(conn, now.mono_ms + LINGER_MS / 2);
+    let session = half.shard.conns[conn as usize].session().unwrap();
+    half.shard.core.close(session, Disconnect::SHUTDOWN, now);
+    half.shard.settle(now);
+    half.shard.turn(half.later(LINGER_MS / 2 + 100));
+    let is_waited_for = |half: &Half| half.shard.conns[conn as usize].due_tick != u32::MAX;
+    assert!(is_waited_for(&half), "the peer may still read and end");
+    half.shard.turn(half.later(LINGER_MS + 200));
+    assert!(!is_waited_for(&half), "time is up");
+    half.until("the conn goes", |shard| shard.conns.is_empty());
+}
+
+#[test]
+fn a_peer_that_has_ended_is_waited_for_no_longer_than_a_goodbye() {
+    let mut half = Half::with(|config| config.client.ping_interval = crate::config::Duration::from_secs(0));
+    let (client, conn) = half.client();
+    let until_ms = half.later(LINGER_MS).mono_ms;
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    // As if its socket took no more.
+    half.shard.conns[conn as usize].polling = true;
+    half.until("the end is seen", |shard| shard.core.sessions() == 0);
+    let due_tick = half.shard.conns[conn as usize].due_tick;
+    assert!(due_tick >= Wheel::tick_for(until_ms) && due_tick < Wheel::tick_for(until_ms + 60_000));
+}
+
+#[test]
+fn orders_wait_while_letters_do() {
+    let mut half = Half::with(|_| {});
+    half.congest();
+    let (answer, mut answered) = tokio::sync::oneshot::channel();
+    half.orders.send(Order::Info { answer }).unwrap();
+    half.shard.tick().unwrap();
+    assert!(half.shard.waits_for_room(), "it does not sleep over them");
+    assert!(answered.try_recv().is_err());
+    while half._other.receive(0).is_some() {}
+    half.until("the letters have gone", |shard| !shard.waits_for_room());
+    half.until("the order is taken", |_| answered.try_recv().is_ok());
+}
+
+#[test]
+fn a_held_conn_is_read_on_in_the_tick_after_its_letters_have_gone() {
+    let mut half = Half::with(|_| {});
+    let (mut client, conn) = half.client();
+    half.congest();
+    client.write_all(b"{\"id\":2,\"ping\":{}}\n").unwrap();
+    half.until("the conn is held", |shard| shard.conns[conn as usize].held);
+    while half._other.receive(0).is_some() {}
+    half.shard.mailboxes.flush();
+    assert!(!half.shard.mailboxes.is_congested());
+    assert!(half.shard.waits_for_room(), "it does not sleep over them");
+    half.shard.tick().unwrap();
+    assert!(!half.shard.waits_for_room() && half.shard.conns[conn as usize].unread.is_empty());
+}
