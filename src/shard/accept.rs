@@ -28,7 +28,10 @@ impl Shard {
         let door = Door::ALL[door as usize];
         let pause = match socket {
             Ok(socket) => {
-                self.welcome(socket, door, now);
+                // Who slips in while the door is being shut would only hold the drain up.
+                if self.drain.is_none() {
+                    self.welcome(socket, door, now);
+                }
                 false
             }
             Err(error) => self.accept_failed(&error),

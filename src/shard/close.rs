@@ -42,15 +42,22 @@ impl Shard {
     /// The last bytes are in the outbox: from now on what the peer sends is thrown away, and it has a while to
     /// read. Closing at once could reset the connection and take the goodbye with it.
     pub(super) fn begin_closing(&mut self, conn: u32, now: Now) {
+        self.linger(conn, now);
+        self.receive(conn);
+    }
+
+    /// What is in the outbox has a while to leave.
+    fn linger(&mut self, conn: u32, now: Now) {
         let entry = &mut self.conns[conn as usize];
         entry.phase = Phase::Closing;
         entry.unread = Vec::new();
         entry.fragments = None;
         entry.paused = false;
         entry.held = false;
-        self.parting.push(conn);
-        self.receive(conn);
+        // What the session wanted to be looked at for is no reason to look earlier.
+        entry.due_tick = u32::MAX;
         self.look_at(conn, now.mono_ms + LINGER_MS);
+        self.parting.push(conn);
     }
 
     /// The peer sent a close frame.
@@ -64,15 +71,15 @@ impl Shard {
     /// The peer has ended its side, or the connection broke.
     pub(super) fn peer_ended(&mut self, conn: u32, now: Now) {
         match self.conns[conn as usize].phase {
-            Phase::Leaving => return self.hand_over(conn),
-            Phase::Open { session, .. } => self.core.end(session, now),
-            Phase::Accepted | Phase::Upgrading | Phase::Closing => {}
+            Phase::Leaving => self.hand_over(conn),
+            Phase::Closing => self.parting.push(conn),
+            Phase::Accepted | Phase::Upgrading => self.linger(conn, now),
+            Phase::Open { session, .. } => {
+                self.core.end(session, now);
+                // What it asked before it left is still answered.
+                self.linger(conn, now);
+            }
         }
-        let entry = &mut self.conns[conn as usize];
-        entry.phase = Phase::Closing;
-        entry.unread = Vec::new();
-        // What it asked before it left is still answered.
-        self.parting.push(conn);
     }
 
     /// The socket refused a write.

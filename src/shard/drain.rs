@@ -28,6 +28,10 @@ impl Shard {
         for door in Door::ALL {
             self.ring.stop_accepting(door as u32);
         }
+        // Those that rest accept nothing that could be stopped.
+        for door in std::mem::take(&mut self.paused_doors) {
+            self.doors.shut(door);
+        }
         let strangers: Vec<u32> = self
             .conns
             .iter()

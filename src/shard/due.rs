@@ -11,6 +11,10 @@ use crate::wire::http::{self, Status};
 impl Shard {
     /// Has the conn looked at no later than `due_ms`, monotonic milliseconds.
     pub(super) fn look_at(&mut self, conn: u32, due_ms: u64) {
+        if due_ms == u64::MAX {
+            // Never, where nobody is pinged: such entries would only gather in the wheel.
+            return;
+        }
         let entry = &mut self.conns[conn as usize];
         let tick = Wheel::tick_for(due_ms);
         // An earlier look finds out by itself when the next is due.

@@ -1,7 +1,7 @@
 //! Past every bound the sender is told, and nobody else notices.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use ringpost::config::Duration as Setting;
@@ -111,6 +111,26 @@ fn a_client_that_asks_more_than_may_be_in_flight_waits_and_is_answered_in_order(
             .collect();
         assert!(data.len() == 300 && data.windows(2).all(|pair| pair[0] < pair[1]), "{data:?}");
     }
+}
+
+#[test]
+fn who_asks_for_much_ends_its_side_and_reads_nothing_is_forgotten() {
+    // Nothing but the end itself can bring the node to look at the connection.
+    let node = TestNode::with(|config| {
+        config.client.ping_interval = Setting::from_secs(0);
+        config.client.stale_close_delay = Setting::from_secs(3600);
+        config.client.queue_max_size = 256 << 20;
+    });
+    let mut client = LineClient::connect(node.tcp);
+    for number in 0..100 {
+        client.ask(json!({"publish": {"channel": "room", "data": [number, "x".repeat(10_000)]}}));
+    }
+    for _ in 0..50 {
+        client.tell(json!({"history": {"channel": "room", "limit": 100}}));
+    }
+    node.await_sum("conns", |shard| shard.conns.get(), 1);
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    node.await_emptiness();
 }
 
 #[test]
