@@ -228,7 +228,7 @@ fn listen(
     let hint = || format!("{section}: cannot listen on {wanted}; is another node running? Choose another port");
     // Shards share the port, and another process of the same user could share it as silently: look first.
     if port != 0 {
-        std::net::TcpListener::bind(wanted).with_context(hint)?;
+        look_for_free(wanted).with_context(hint)?;
     }
     let backlog = config.http_server.backlog;
     let (first, bound) = doors::bind(wanted, backlog).with_context(hint)?;
@@ -237,6 +237,20 @@ fn listen(
         listeners.push(doors::bind(bound, backlog).with_context(hint)?.0);
     }
     Ok((bound, listeners))
+}
+
+/// Whether nobody listens there. Looks again for a moment: a node that was killed gives its ports back only when the
+/// kernel has taken its rings down.
+fn look_for_free(address: SocketAddr) -> std::io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let mut looks = 10;
+    loop {
+        match std::net::TcpListener::bind(address) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && looks > 1 => thread::sleep(PAUSE),
+            looked => return looked.map(drop),
+        }
+        looks -= 1;
+    }
 }
 
 /// Most clients of the node: as configured, else what the descriptors allow.

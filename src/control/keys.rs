@@ -54,7 +54,6 @@ impl KeyRequests {
 #[derive(Debug)]
 pub(super) struct KeyKeeper {
     state: Arc<ControlState>,
-    client: reqwest::Client,
     requests: mpsc::Receiver<Request>,
     /// What the endpoint said last, and which endpoint.
     set: Option<(String, String)>,
@@ -67,20 +66,12 @@ pub(super) struct KeyKeeper {
 
 impl KeyKeeper {
     /// A keeper without keys, and how to ask it.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub(super) fn new(state: Arc<ControlState>) -> anyhow::Result<(Self, KeyRequests)> {
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_millis(KEY_FETCH_TIMEOUT_MS))
-            .user_agent(concat!("ringpost/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("the client that fetches key sets cannot be built")?;
+    pub(super) fn new(state: Arc<ControlState>) -> (Self, KeyRequests) {
         let (sender, requests) = mpsc::channel(KEY_WAITERS_MAX);
         let due = (!endpoint(&state).is_empty()).then(Instant::now);
         let waiting = Vec::new();
-        let keeper = Self { state, client, requests, set: None, waiting, due, last: None, retry_ms: 0 };
-        Ok((keeper, KeyRequests(sender)))
+        let keeper = Self { state, requests, set: None, waiting, due, last: None, retry_ms: 0 };
+        (keeper, KeyRequests(sender))
     }
 
     /// Keeps the keys until nobody can ask any more.
@@ -139,7 +130,7 @@ impl KeyKeeper {
     async fn renew(&mut self) {
         let endpoint = endpoint(&self.state);
         let before = self.set.take();
-        let fetched = fetch(&self.client, &endpoint).await;
+        let fetched = fetch(&endpoint).await;
         self.last = Some(Instant::now());
         let verifier = fetched.and_then(|set| {
             self.set = Some((endpoint.clone(), set));
@@ -189,8 +180,14 @@ fn endpoint(state: &ControlState) -> String {
     state.config().client.token.jwks_public_endpoint.clone()
 }
 
-/// Fetches a key set, as text.
-async fn fetch(client: &reqwest::Client, endpoint: &str) -> anyhow::Result<String> {
+/// Fetches a key set, as text. Each time with a new client: a node that fetches none needs no root certificates,
+/// and one that does sees those that the host has by then.
+async fn fetch(endpoint: &str) -> anyhow::Result<String> {
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_millis(KEY_FETCH_TIMEOUT_MS))
+        .user_agent(concat!("ringpost/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .context("the client that fetches key sets cannot be built")?;
     let mut response = client.get(endpoint).send().await?.error_for_status()?;
     let mut set = Vec::new();
     while let Some(chunk) = response.chunk().await? {

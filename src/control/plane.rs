@@ -44,7 +44,7 @@ pub struct ControlSetup {
 ///
 /// # Errors
 /// When shards have not ended: after `shutdown.timeout`, or when it is asked to leave twice; their threads run
-/// still. When a shard has ended unasked. What the host does not give: descriptors, signals, TLS.
+/// still. When a shard has ended unasked. What the host does not give: descriptors, signals.
 pub fn run(setup: ControlSetup) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -72,7 +72,7 @@ impl Plane {
         let state = Arc::new(ControlState::new(Shards::new(shards, home), config, started));
         let signals = Signals::new(stop).context("signals cannot be caught")?;
         let http = HttpServer::new(router(state.clone()), state.http_conns.clone());
-        let (keeper, keys) = KeyKeeper::new(state.clone())?;
+        let (keeper, keys) = KeyKeeper::new(state.clone());
         tokio::spawn(keeper.run());
         // The node waits for this.
         let _ = ready.send(());
