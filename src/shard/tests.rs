@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use serde_json::json;
 
 use super::*;
-use crate::limits::LINGER_MS;
+use crate::limits::{HELD_BYTES_MAX, LINGER_MS};
 use crate::protocol::codes::Disconnect;
 use crate::shard::letter::Letter;
 use crate::time::Now;
@@ -176,4 +176,26 @@ fn a_held_conn_is_read_on_in_the_tick_after_its_letters_have_gone() {
     assert!(half.shard.waits_for_room(), "it does not sleep over them");
     half.shard.tick().unwrap();
     assert!(!half.shard.waits_for_room() && half.shard.conns[conn as usize].unread.is_empty());
+}
+
+#[test]
+fn a_client_that_waits_is_read_up_to_a_bound_and_all_of_it_in_the_end() {
+    const PINGS: u64 = 300_000;
+    let mut half = Half::with(|config| config.client.queue_max_size = 1 << 30);
+    let (mut client, conn) = half.client();
+    let before = half.shard.metrics.commands.get();
+    half.congest();
+    // The last bytes go once the node reads again.
+    let writing = std::thread::spawn(move || {
+        client.write_all("{\"id\":2,\"ping\":{}}\n".repeat(PINGS as usize).as_bytes()).unwrap();
+        client
+    });
+    half.until("the conn is not read any more", |shard| !shard.conns[conn as usize].receiving);
+    let entry = &half.shard.conns[conn as usize];
+    let shards = &half.shard.config.shards;
+    let in_one_tick = usize::from(shards.receive_buffers) * shards.receive_buffer_size;
+    assert!(entry.held && entry.unread.len() > HELD_BYTES_MAX && entry.unread.len() <= HELD_BYTES_MAX + in_one_tick);
+    while half._other.receive(0).is_some() {}
+    half.until("all is read", |shard| shard.metrics.commands.get() == before + PINGS);
+    writing.join().unwrap();
 }
