@@ -1,0 +1,278 @@
+//! The clients: how they come in, and what they make of what they hear.
+
+use ringpost::auth::mint;
+use serde_json::json;
+
+use super::arrivals::Arrivals;
+use crate::fault::{Fault, Faults};
+use crate::measure::Interval;
+use crate::payload::{Damaged, Payloads};
+use crate::plan::Plan;
+use crate::protocol::{CONNECT_ID, Heard, Reader, Writer};
+use crate::swarm::{Phase, Swarm};
+use crate::traffic::Traffic;
+
+/// What is done once the clients of the plan are there.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Nothing, or nothing yet.
+    Nothing,
+    /// Messages.
+    Traffic(Traffic),
+    /// More clients.
+    Arrivals(Arrivals),
+}
+
+/// All clients of a thread, with what they have in common.
+#[derive(Debug)]
+pub(super) struct Clients {
+    pub(super) swarm: Swarm,
+    pub(super) plan: Plan,
+    pub(super) work: Work,
+    pub(super) interval: Box<Interval>,
+    pub(super) faults: Faults,
+    /// By client of the plan: its connection.
+    pub(super) keys: Vec<u32>,
+    /// Clients of the plan that are there.
+    pub(super) ready: usize,
+    /// The version that the server told first.
+    pub(super) server_version: Option<String>,
+    pub(super) writer: Writer,
+    pub(super) payloads: Payloads,
+    /// By number.
+    pub(super) channel_names: Vec<String>,
+    pub(super) secret: Option<String>,
+}
+
+impl Clients {
+    /// The channels of a client of the plan, or of one that came later: those take turns.
+    fn channels(&self, client: u32) -> Vec<u32> {
+        match self.plan.clients.get(client as usize) {
+            Some(channels) => channels.clone(),
+            None if self.plan.channels == 0 => Vec::new(),
+            None => vec![client % self.plan.channels],
+        }
+    }
+
+    fn is_of_the_plan(&self, client: u32) -> bool {
+        (client as usize) < self.plan.clients.len()
+    }
+
+    /// Opens a connection for a client that was due then.
+    pub(super) fn open(&mut self, client: u32, due_ns: u64) {
+        match self.swarm.open(client, due_ns) {
+            Ok(key) if self.is_of_the_plan(client) => self.keys.push(key),
+            Ok(_) => {}
+            Err(error) => self.not_connected(client, &error.to_string()),
+        }
+    }
+
+    /// The socket of a connection takes bytes.
+    pub(super) fn writable(&mut self, key: u32, reader: &Reader) {
+        let Some(conn) = self.swarm.conn(key) else { return };
+        let client = conn.client;
+        match self.swarm.writable(key) {
+            Ok(false) => {}
+            Ok(true) if reader.answers_open() => self.go_on(key, Phase::Opening, Writer::open),
+            Ok(true) => self.join(key, client),
+            Err(error) => self.not_connected(client, &error.to_string()),
+        }
+    }
+
+    /// The next phase of a connection, and what is said in it.
+    fn go_on(&mut self, key: u32, phase: Phase, say: impl FnOnce(&mut Writer, &mut Vec<u8>)) {
+        if let Some(conn) = self.swarm.conn(key) {
+            conn.phase = phase;
+        }
+        self.say(key, say);
+    }
+
+    fn say(&mut self, key: u32, say: impl FnOnce(&mut Writer, &mut Vec<u8>)) {
+        if let Some(output) = self.swarm.output(key) {
+            say(&mut self.writer, output);
+        }
+    }
+
+    fn join(&mut self, key: u32, client: u32) {
+        let claims = json!({ "sub": format!("loadgen-{client}") });
+        let token = self.secret.as_ref().map(|secret| mint::hs256(secret, &claims)).unwrap_or_default();
+        self.go_on(key, Phase::Joining, |writer, output| writer.connect(&token, output));
+    }
+
+    fn subscribe(&mut self, key: u32, client: u32, now_ns: u64) {
+        let channels = self.channels(client);
+        if channels.is_empty() {
+            return self.arrived(key, client, now_ns);
+        }
+        let (Some(output), writer) = (self.swarm.output(key), &mut self.writer) else { return };
+        for (id, channel) in (CONNECT_ID + 1..).zip(&channels) {
+            writer.subscribe(id, &self.channel_names[*channel as usize], output);
+        }
+        self.go_on(key, Phase::Subscribing(channels.len() as u32), |_, _| {});
+    }
+
+    fn arrived(&mut self, key: u32, client: u32, now_ns: u64) {
+        let Some(conn) = self.swarm.conn(key) else { return };
+        conn.phase = Phase::Ready;
+        let due_ns = conn.due_ns;
+        if self.is_of_the_plan(client) {
+            self.ready += 1;
+        } else if let Work::Arrivals(arrivals) = &mut self.work {
+            arrivals.welcomed(client, key, due_ns, now_ns, &mut self.interval);
+        }
+    }
+
+    fn not_connected(&mut self, client: u32, why: &str) {
+        self.faults.note(Fault::NotConnected, || format!("client {client} could not connect: {why}"));
+        if !self.is_of_the_plan(client)
+            && let Work::Arrivals(arrivals) = &mut self.work
+        {
+            arrivals.failed();
+        }
+    }
+
+    /// The server has ended a connection or will not have it, or broke the protocol: it is of no more use.
+    fn give_up(&mut self, key: u32, fault: Fault, why: &str) {
+        let Some(conn) = self.swarm.conn(key) else { return };
+        let client = conn.client;
+        match conn.phase {
+            Phase::Leaving | Phase::Ended => return,
+            Phase::Ready => self.faults.note(fault, || format!("client {client}: {why}")),
+            _ => self.not_connected(client, why),
+        }
+        self.swarm.leave(key);
+    }
+
+    /// The server has closed a connection.
+    pub(super) fn ended(&mut self, key: u32) {
+        self.give_up(key, Fault::Disconnected, "the connection was closed without a word");
+        self.swarm.ended(key);
+    }
+
+    /// Ends the connection of a client that has stayed long enough.
+    pub(super) fn depart(&mut self, client: u32, key: u32) {
+        if self.swarm.conn(key).is_some_and(|conn| conn.client == client && conn.phase == Phase::Ready) {
+            self.say(key, Writer::close);
+            self.swarm.leave(key);
+        }
+    }
+
+    /// Bytes came.
+    pub(super) fn received(&mut self, key: u32, bytes: &mut [u8], reader: &Reader, now_ns: u64) {
+        let mut input = self.swarm.take_input(key);
+        if input.is_empty() {
+            let read = self.read(key, bytes, reader, now_ns);
+            input.extend_from_slice(&bytes[read..]);
+        } else {
+            input.extend_from_slice(bytes);
+            let read = self.read(key, &mut input, reader, now_ns);
+            input.drain(..read);
+        }
+        self.swarm.keep_input(key, input);
+    }
+
+    /// Reads what is whole; how many bytes that is.
+    fn read(&mut self, key: u32, bytes: &mut [u8], reader: &Reader, now_ns: u64) -> usize {
+        let Some(conn) = self.swarm.conn(key) else { return bytes.len() };
+        let (client, mut read) = (conn.client, 0);
+        if conn.phase == Phase::Opening {
+            match reader.open(bytes) {
+                Ok(Some(head)) => read = head,
+                Ok(None) => return 0,
+                Err(violation) => {
+                    self.give_up(key, Fault::Protocol, &violation.to_string());
+                    return bytes.len();
+                }
+            }
+            self.join(key, client);
+        }
+        match reader.read(&mut bytes[read..], &mut |heard| self.hear(key, client, heard, now_ns)) {
+            Ok(more) => read + more,
+            Err(violation) => {
+                self.give_up(key, Fault::Protocol, &violation.to_string());
+                bytes.len()
+            }
+        }
+    }
+
+    #[inline]
+    fn hear(&mut self, key: u32, client: u32, heard: Heard<'_>, now_ns: u64) {
+        let (interval, faults) = (&mut *self.interval, &mut self.faults);
+        match (heard, &mut self.work) {
+            (Heard::Message(Ok(stamp)), Work::Traffic(traffic)) => {
+                traffic.delivered(client, stamp, now_ns, interval, faults);
+            }
+            (Heard::Acknowledged { id }, Work::Traffic(traffic)) => {
+                traffic.acknowledged(client, id, now_ns, interval, faults);
+            }
+            (heard, _) => self.hear_rare(key, client, heard, now_ns),
+        }
+    }
+
+    fn hear_rare(&mut self, key: u32, client: u32, heard: Heard<'_>, now_ns: u64) {
+        let Some(conn) = self.swarm.conn(key) else { return };
+        match (heard, conn.phase) {
+            (Heard::Welcome { pong, version }, Phase::Joining) => {
+                conn.pong = pong;
+                self.server_version.get_or_insert_with(|| version.into_owned());
+                self.subscribe(key, client, now_ns);
+            }
+            (Heard::Subscribed, Phase::Subscribing(1)) => self.arrived(key, client, now_ns),
+            (Heard::Subscribed, Phase::Subscribing(missing)) => conn.phase = Phase::Subscribing(missing - 1),
+            (Heard::Ping, _) if conn.pong => self.say(key, Writer::pong),
+            (Heard::Ping, _) => {}
+            (Heard::WebSocketPing(payload), _) => {
+                self.say(key, |writer, output| writer.websocket_pong(payload, output));
+            }
+            (Heard::Refused { id, why }, Phase::Ready) => match &mut self.work {
+                Work::Traffic(traffic) => traffic.refused(client, id, &why, &mut self.faults),
+                _ => self.unexpected(client, &why),
+            },
+            (Heard::Refused { why, .. } | Heard::Goodbye(why), _) => self.give_up(key, Fault::Disconnected, &why),
+            (Heard::Unsubscribed(why), _) => {
+                self.faults.note(Fault::Unsubscribed, || format!("client {client} was unsubscribed from {why}"));
+            }
+            (Heard::Message(Err(Damaged)), _) => {
+                self.faults.note(Fault::Damaged, || format!("client {client} heard a message that was changed"));
+            }
+            (Heard::Message(Ok(stamp)), _) => self.faults.note(Fault::Misdelivered, || {
+                format!("client {client} heard stream {}, though nobody publishes", stamp.stream)
+            }),
+            (Heard::Welcome { .. } | Heard::Subscribed | Heard::Acknowledged { .. }, _) => {
+                self.unexpected(client, "what it did not ask");
+            }
+        }
+    }
+
+    fn unexpected(&mut self, client: u32, what: &str) {
+        self.faults.note(Fault::Unasked, || format!("client {client} was answered {what}"));
+    }
+
+    /// Does what is due; whether anything was.
+    pub(super) fn act(&mut self, now_ns: u64) -> bool {
+        let mut acted = false;
+        loop {
+            match &mut self.work {
+                Work::Traffic(traffic) => {
+                    let Some(due) = traffic.take(now_ns, &mut self.interval) else { break };
+                    let payload = self.payloads.write(due.stamp);
+                    if let Some(output) = self.swarm.output(self.keys[due.publisher as usize]) {
+                        self.writer.publish(due.id, &self.channel_names[due.channel as usize], payload, output);
+                    }
+                }
+                Work::Arrivals(arrivals) => {
+                    if let Some((client, due_ns)) = arrivals.arrive(now_ns, &mut self.interval) {
+                        self.open(client, due_ns);
+                    } else if let Some((client, key)) = arrivals.depart(now_ns) {
+                        self.depart(client, key);
+                    } else {
+                        break;
+                    }
+                }
+                Work::Nothing => break,
+            }
+            acted = true;
+        }
+        acted
+    }
+}

@@ -1,0 +1,313 @@
+//! The load thread: gathers the clients, makes the load, waits for what is under way.
+//!
+//! A message counts as arrived when the kernel has copied it into this process, so that one look at the clock
+//! serves all that came in a turn. Until then it waits in its socket, which counts as latency: a server that is
+//! too slow and a load generator that is too slow both show.
+
+mod arrivals;
+mod clients;
+
+use std::sync::mpsc::{Receiver, Sender};
+
+use anyhow::{Context as _, bail};
+use ringpost::protocol::centrifuge::Encoding;
+use ringpost::ring::{Event, Received};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use self::arrivals::Arrivals;
+use self::clients::{Clients, Work};
+use crate::fault::Faults;
+use crate::limits::{EVENTS_PER_TURN, HANDSHAKES_MAX, PATIENCE_MS};
+use crate::measure::{Interval, Stage};
+use crate::payload::Payloads;
+use crate::plan::{Load, Plan};
+use crate::protocol::{Reader, Writer};
+use crate::swarm::Swarm;
+use crate::target::Target;
+use crate::traffic::Traffic;
+
+const SECOND_NS: u64 = 1_000_000_000;
+const PATIENCE_NS: u64 = PATIENCE_MS * 1_000_000;
+/// How often a phase that waits looks around.
+const LOOK_NS: u64 = 10_000_000;
+
+/// What a load thread is to do.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Who does what.
+    pub plan: Plan,
+    /// Against which server.
+    pub target: Target,
+    /// In which encoding.
+    pub encoding: Encoding,
+    /// Of each message.
+    pub payload_bytes: usize,
+    /// What each channel is called.
+    pub channel_names: Vec<String>,
+    /// What tokens are signed with; without it there are none.
+    pub secret: Option<String>,
+    /// Load that does not count, nanoseconds.
+    pub warm_up_ns: u64,
+    /// Load that counts, nanoseconds.
+    pub duration_ns: u64,
+}
+
+/// What the load thread tells while it runs, in this order.
+#[derive(Debug)]
+pub enum News {
+    /// So many clients are there.
+    Gathered(usize),
+    /// The warm-up is over: what happens from now on counts.
+    Measuring,
+    /// A second is over, or what was left of one. Send the interval back when it was read.
+    Interval(Box<Interval>),
+    /// Everything has arrived, or will not. The connections stay open until nobody sends intervals back any more.
+    Settled,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the server did wrong.
+    pub faults: Faults,
+    /// What was due and was not sent.
+    pub behind: u64,
+    /// The version that the server told.
+    pub server_version: String,
+}
+
+/// Binds the calling thread to a core.
+///
+/// # Errors
+/// When the process may not use it.
+pub fn pin(core: usize) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    sched_setaffinity(None, &set).with_context(|| format!("core {core} cannot be used: choose another with --core"))
+}
+
+/// A load thread's work.
+#[derive(Debug)]
+pub struct Engine {
+    clients: Clients,
+    reader: Reader,
+    events: Vec<Event>,
+    stage: Stage,
+    warm_up_ns: u64,
+    duration_ns: u64,
+    news: Sender<News>,
+    spares: Receiver<Box<Interval>>,
+}
+
+impl Engine {
+    /// Prepares a job. What happens goes to `news`; intervals that were read come back through `spares`.
+    ///
+    /// # Errors
+    /// What the host lacks.
+    pub fn new(job: Job, news: Sender<News>, spares: Receiver<Box<Interval>>) -> anyhow::Result<Self> {
+        let clients = Clients {
+            swarm: Swarm::new(job.target.clone())?,
+            keys: Vec::with_capacity(job.plan.clients.len()),
+            plan: job.plan,
+            work: Work::Nothing,
+            interval: Box::default(),
+            faults: Faults::default(),
+            ready: 0,
+            server_version: None,
+            writer: Writer::new(&job.target, job.encoding),
+            payloads: Payloads::new(job.payload_bytes),
+            channel_names: job.channel_names,
+            secret: job.secret,
+        };
+        Ok(Self {
+            clients,
+            reader: Reader::new(&job.target, job.encoding, job.payload_bytes),
+            events: Vec::with_capacity(EVENTS_PER_TURN),
+            stage: Stage::WarmUp,
+            warm_up_ns: job.warm_up_ns,
+            duration_ns: job.duration_ns,
+            news,
+            spares,
+        })
+    }
+
+    /// Does it, from the first connection to the last.
+    ///
+    /// # Errors
+    /// When the clients cannot all come in, or the kernel fails.
+    pub fn run(mut self) -> anyhow::Result<Outcome> {
+        self.gather()?;
+        let end_ns = self.make_load()?;
+        self.drain()?;
+        self.tell(News::Settled);
+        while self.spares.recv().is_ok() {}
+        let clients = &mut self.clients;
+        let behind = match &clients.work {
+            Work::Nothing => 0,
+            Work::Traffic(traffic) => {
+                traffic.finish(&mut clients.faults);
+                traffic.behind(end_ns)
+            }
+            Work::Arrivals(arrivals) => arrivals.behind(end_ns),
+        };
+        let server_version = self.clients.server_version.unwrap_or_default();
+        Ok(Outcome { faults: self.clients.faults, behind, server_version })
+    }
+
+    fn tell(&self, news: News) {
+        // Without a listener the run goes on: its outcome is still to come.
+        let _ = self.news.send(news);
+    }
+
+    /// One turn: what has happened, what is due, one send per connection. Waits until `until_ns` at the most.
+    fn turn(&mut self, until_ns: u64) -> anyhow::Result<u64> {
+        let clients = &mut self.clients;
+        let woke_ns = clients.swarm.turn(until_ns, &mut self.events).context("the ring fails")?;
+        let now_ns = clients.swarm.now_ns();
+        let mut busy = !self.events.is_empty();
+        for event in self.events.drain(..) {
+            match event {
+                Event::Received { conn, received, more } => {
+                    match received {
+                        Received::Bytes(mut bytes) => clients.received(conn, &mut bytes, &self.reader, now_ns),
+                        Received::End => clients.ended(conn),
+                        Received::NoBuffer | Received::Stopped => {}
+                    }
+                    if !more {
+                        clients.swarm.receive_again(conn);
+                    }
+                }
+                Event::Writable { conn } => clients.writable(conn, &self.reader),
+                Event::Elapsed | Event::Accepted { .. } => {}
+            }
+        }
+        if self.stage != Stage::Drain {
+            busy |= clients.act(now_ns);
+        }
+        clients.swarm.flush();
+        if busy {
+            clients.interval.busy_ns += clients.swarm.now_ns() - woke_ns;
+        }
+        Ok(now_ns)
+    }
+
+    /// Opens the connections of the plan.
+    fn gather(&mut self) -> anyhow::Result<()> {
+        let total = self.clients.plan.clients.len();
+        let (mut last_ready, mut patient_until_ns) = (0, PATIENCE_NS);
+        while self.clients.ready < total {
+            let now_ns = self.clients.swarm.now_ns();
+            while self.clients.keys.len() < total && self.clients.keys.len() < self.clients.ready + HANDSHAKES_MAX {
+                let client = self.clients.keys.len() as u32;
+                self.clients.open(client, now_ns);
+                if !self.clients.faults.is_empty() {
+                    break;
+                }
+            }
+            self.turn(now_ns + LOOK_NS)?;
+            let ready = self.clients.ready;
+            if ready > last_ready {
+                (last_ready, patient_until_ns) = (ready, now_ns + PATIENCE_NS);
+                self.tell(News::Gathered(ready));
+            }
+            if !self.clients.faults.is_empty() {
+                bail!("{}{}", self.clients.faults.examples.join("; "), advice(&self.clients.faults.examples));
+            }
+            if now_ns > patient_until_ns {
+                bail!("only {ready} of {total} clients were let in, the others wait: is there a limit on connections?");
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the load; when it ended.
+    fn make_load(&mut self) -> anyhow::Result<u64> {
+        let begin_ns = self.clients.swarm.now_ns();
+        let clients = &mut self.clients;
+        clients.work = match clients.plan.load {
+            Load::Idle => Work::Nothing,
+            Load::Publish(pace) => Work::Traffic(Traffic::new(&clients.plan, pace, begin_ns)),
+            Load::Connect { rate_per_s, stay_ns } => {
+                let first = clients.plan.clients.len() as u32;
+                Work::Arrivals(Arrivals::new(rate_per_s, stay_ns, first, begin_ns))
+            }
+        };
+        clients.interval.clear();
+        clients.interval.begin_ns = begin_ns;
+        let measured_ns = begin_ns + self.warm_up_ns;
+        let end_ns = measured_ns + self.duration_ns;
+        for (stage, stage_end_ns) in [(Stage::WarmUp, measured_ns), (Stage::Measured, end_ns)] {
+            self.begin(stage);
+            while self.clients.interval.begin_ns < stage_end_ns {
+                let interval_end_ns = stage_end_ns.min(self.clients.interval.begin_ns + SECOND_NS);
+                while self.turn(self.next_due_ns().min(interval_end_ns))? < interval_end_ns {}
+                self.cut(interval_end_ns);
+            }
+        }
+        Ok(end_ns)
+    }
+
+    fn begin(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.clients.interval.stage = stage;
+        if stage == Stage::Measured {
+            self.tell(News::Measuring);
+        }
+    }
+
+    fn next_due_ns(&self) -> u64 {
+        match &self.clients.work {
+            Work::Nothing => u64::MAX,
+            Work::Traffic(traffic) => traffic.next_due_ns().unwrap_or(u64::MAX),
+            Work::Arrivals(arrivals) => arrivals.next_due_ns(),
+        }
+    }
+
+    /// Ends the interval and begins the next.
+    fn cut(&mut self, now_ns: u64) {
+        let mut next = self.spares.try_recv().unwrap_or_default();
+        next.clear();
+        (next.stage, next.begin_ns) = (self.stage, now_ns);
+        let mut ended = std::mem::replace(&mut self.clients.interval, next);
+        ended.end_ns = now_ns;
+        self.tell(News::Interval(ended));
+    }
+
+    /// Waits for what is under way.
+    fn drain(&mut self) -> anyhow::Result<()> {
+        self.begin(Stage::Drain);
+        let mut now_ns = self.clients.swarm.now_ns();
+        let (mut last_under_way, mut patient_until_ns) = (u64::MAX, now_ns + PATIENCE_NS);
+        loop {
+            let under_way = match &self.clients.work {
+                Work::Nothing => 0,
+                Work::Traffic(traffic) => traffic.under_way(),
+                Work::Arrivals(arrivals) => arrivals.under_way() as u64,
+            };
+            if under_way < last_under_way {
+                (last_under_way, patient_until_ns) = (under_way, now_ns + PATIENCE_NS);
+            }
+            if under_way == 0 || now_ns > patient_until_ns {
+                break;
+            }
+            now_ns = self.turn(now_ns + LOOK_NS)?;
+        }
+        self.cut(now_ns);
+        Ok(())
+    }
+}
+
+/// What a person can do about a server that does not let clients in.
+fn advice(examples: &[String]) -> &'static str {
+    let says = |text: &str| examples.iter().any(|example| example.contains(text));
+    if says("refused (os error") {
+        "\nIs the server running? Give its address with --url"
+    } else if says("101: ") || says("3500 ") || says("3501 ") || says("109: ") {
+        "\nGive the key that the server checks tokens with: --secret"
+    } else if says("102: ") || says("103: ") {
+        "\nLet clients subscribe and publish in the server's configuration, or name a namespace in which they may: \
+         --set channel_prefix=NAMESPACE:"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,34 @@
+//! A load generator for servers of the Centrifugo client protocol.
+//!
+//! ```text
+//! scenario (TOML) → plan (who hears what, who publishes where)
+//!   → engine: a pinned thread with a ring ─ schedule → traffic → protocol → swarm (sockets) → the server
+//!                                           measure, verify ← traffic ← protocol ← swarm  ←
+//!   → record (JSON), with what the server used → table, HTML, comparison
+//! ```
+//!
+//! Schedule, traffic, verification and measuring are sans-IO: values in, values out, time as an argument.
+
+pub mod limits;
+
+pub mod scenario;
+
+pub mod plan;
+
+pub mod fault;
+pub mod measure;
+pub mod payload;
+pub mod schedule;
+pub mod traffic;
+
+pub mod engine;
+pub mod protocol;
+pub mod swarm;
+pub mod target;
+
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod server;
+
+pub mod cli;

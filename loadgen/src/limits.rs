@@ -1,0 +1,55 @@
+//! Every bound of the load generator, named in one place.
+
+use ringpost::ring::RingSize;
+
+/// The ring of the load thread. 16,384 completions and 2,048 receive buffers take a message for each of thousands
+/// of subscribers in one turn; at 8 MiB the buffers still fit into a last-level cache.
+pub const RING: RingSize = RingSize { entries: 4096, buffers: 2048, buffer_bytes: 4096 };
+
+/// Events that there is room for before the list grows.
+pub const EVENTS_PER_TURN: usize = 16 * 1024;
+
+/// Connections that are opened at the same time while the clients of a scenario gather: below the backlogs that
+/// servers commonly listen with.
+pub const HANDSHAKES_MAX: usize = 100;
+
+/// Connections that may be under way at the same time when a schedule opens them; past it the schedule waits, and
+/// what it waits counts as latency.
+pub const ARRIVALS_MAX: usize = 4096;
+
+/// Messages of one publisher that may be unanswered in an open loop; past it the schedule waits, and what it waits
+/// counts as latency.
+pub const UNANSWERED_MAX: usize = 4096;
+
+/// Longest frame that is read from a server, bytes.
+pub const FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// Loopback addresses that connections come from: each has some 28,000 ports.
+pub const SOURCE_ADDRESSES: u32 = 250;
+
+/// Most clients of a scenario.
+pub const CLIENTS_MAX: u64 = 1_000_000;
+
+/// Most pairs of a publisher and one who hears it: each pair's place in the sequence takes four bytes.
+pub const PAIRS_MAX: u64 = 100_000_000;
+
+/// Longest application payload, bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Missing messages that are remembered one by one, to tell those that come late from those that come twice.
+pub const MISSING_REMEMBERED_MAX: usize = 65_536;
+
+/// Faults that are described in words; the others are counted.
+pub const FAULT_EXAMPLES_MAX: usize = 8;
+
+/// Without any progress for so long, a phase that waits for the server gives up, milliseconds.
+pub const PATIENCE_MS: u64 = 10_000;
+
+/// How long a scrape of the server's metrics may take, milliseconds.
+pub const SCRAPE_TIMEOUT_MS: u64 = 2_000;
+
+/// Longest waits that the histograms tell apart, nanoseconds: ten minutes. Longer ones count as this.
+pub const LATENCY_NS_MAX: u64 = 600 * 1_000_000_000;
+
+/// Descriptors that are kept for everything but connections.
+pub const DESCRIPTORS_RESERVED: u64 = 64;

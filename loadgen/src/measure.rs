@@ -1,0 +1,182 @@
+//! What is measured: how long things took, gathered per second.
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::LATENCY_NS_MAX;
+
+/// What took long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// From when a connection was due until it was welcomed and subscribed.
+    Connect,
+    /// From when a message was due until a subscriber had it.
+    Delivery,
+    /// From when a message was due until its publisher was answered.
+    Reply,
+    /// From when something was due until this program did it: how far the load can be trusted.
+    Lateness,
+}
+
+impl Measure {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Connect, Self::Delivery, Self::Reply, Self::Lateness];
+
+    /// For a person.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Delivery => "delivery",
+            Self::Reply => "reply",
+            Self::Lateness => "sent late by",
+        }
+    }
+}
+
+/// A histogram of nanoseconds with three digits.
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("the bounds make sense")
+}
+
+/// Which part of a run an interval belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Before it counts.
+    #[default]
+    WarmUp,
+    /// It counts.
+    Measured,
+    /// Nothing new is sent; the latency of what was under way counts.
+    Drain,
+}
+
+/// What happened in a second, or in what was left of one.
+#[derive(Debug)]
+pub struct Interval {
+    /// Which part of the run.
+    pub stage: Stage,
+    /// When it began, nanoseconds since the run began.
+    pub begin_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+    /// How long this program was at work, nanoseconds.
+    pub busy_ns: u64,
+    histograms: [Histogram<u64>; Measure::ALL.len()],
+}
+
+impl Default for Interval {
+    fn default() -> Self {
+        let histograms = std::array::from_fn(|_| histogram());
+        Self { stage: Stage::default(), begin_ns: 0, end_ns: 0, busy_ns: 0, histograms }
+    }
+}
+
+impl Interval {
+    /// Adds one.
+    #[inline]
+    pub fn record(&mut self, measure: Measure, ns: u64) {
+        self.histograms[measure as usize].saturating_record(ns);
+    }
+
+    /// All of one kind.
+    pub fn histogram(&self, measure: Measure) -> &Histogram<u64> {
+        &self.histograms[measure as usize]
+    }
+
+    /// How long it was, nanoseconds.
+    pub fn span_ns(&self) -> u64 {
+        self.end_ns - self.begin_ns
+    }
+
+    /// Makes it empty, to be used again.
+    pub fn clear(&mut self) {
+        self.busy_ns = 0;
+        self.histograms.iter_mut().for_each(Histogram::reset);
+    }
+}
+
+/// A histogram in numbers; nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// How many.
+    pub count: u64,
+    /// How many a second.
+    pub per_s: f64,
+    /// Half took at most this long.
+    pub p50_ns: u64,
+    /// Nine of ten.
+    pub p90_ns: u64,
+    /// 99 of 100.
+    pub p99_ns: u64,
+    /// 999 of 1,000.
+    pub p99_9_ns: u64,
+    /// 9,999 of 10,000.
+    pub p99_99_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+}
+
+impl Summary {
+    /// Of what happened within `span_ns`.
+    pub fn of(histogram: &Histogram<u64>, span_ns: u64) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        Self {
+            count: histogram.len(),
+            per_s: histogram.len() as f64 * 1e9 / span_ns as f64,
+            p50_ns: at(0.5),
+            p90_ns: at(0.9),
+            p99_ns: at(0.99),
+            p99_9_ns: at(0.999),
+            p99_99_ns: at(0.9999),
+            max_ns: histogram.max(),
+        }
+    }
+
+    /// The percentiles and the maximum with their names.
+    pub fn percentiles(&self) -> [(&'static str, u64); 6] {
+        [
+            ("p50", self.p50_ns),
+            ("p90", self.p90_ns),
+            ("p99", self.p99_ns),
+            ("p99.9", self.p99_9_ns),
+            ("p99.99", self.p99_99_ns),
+            ("max", self.max_ns),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_have_three_digits() {
+        let mut interval = Interval::default();
+        for us in 1..=100_000 {
+            interval.record(Measure::Reply, us * 1000);
+        }
+        let summary = Summary::of(interval.histogram(Measure::Reply), 2_000_000_000);
+        let near = |ns: u64, us: u64| ns.abs_diff(us * 1000) <= us;
+        assert!(near(summary.p50_ns, 50_000) && near(summary.p99_ns, 99_000), "{summary:?}");
+        assert!(near(summary.p99_9_ns, 99_900) && near(summary.p99_99_ns, 99_990), "{summary:?}");
+        assert!(near(summary.max_ns, 100_000), "{summary:?}");
+        assert_eq!((summary.count, summary.per_s), (100_000, 50_000.0));
+    }
+
+    #[test]
+    fn a_wait_beyond_all_bounds_counts_as_the_longest() {
+        let mut interval = Interval::default();
+        interval.record(Measure::Delivery, u64::MAX);
+        assert_eq!(interval.histogram(Measure::Delivery).len(), 1);
+        assert!(interval.histogram(Measure::Delivery).max() >= LATENCY_NS_MAX);
+    }
+
+    #[test]
+    fn an_interval_that_was_cleared_is_as_new() {
+        let mut interval = Interval { busy_ns: 7, ..Interval::default() };
+        interval.record(Measure::Connect, 5);
+        interval.clear();
+        assert!(interval.histogram(Measure::Connect).is_empty() && interval.busy_ns == 0);
+    }
+}

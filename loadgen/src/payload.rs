@@ -1,0 +1,139 @@
+//! What a message carries: which stream it belongs to, its place there, and when it was due.
+//!
+//! The payload is one JSON value, `{"loadgen":"…"}`, of 28 hexadecimal digits and padding. It is the same in every
+//! encoding, so that it is found in a frame by its beginning, without reading the frame.
+
+use memchr::memmem::Finder;
+
+const HEAD: &[u8] = br#"{"loadgen":""#;
+const TAIL: &[u8] = br#""}"#;
+const STREAM_DIGITS: usize = 8;
+const SEQUENCE_DIGITS: usize = 8;
+const DUE_DIGITS: usize = 12;
+const DIGITS: usize = STREAM_DIGITS + SEQUENCE_DIGITS + DUE_DIGITS;
+
+/// Shortest payload, bytes.
+pub const PAYLOAD_BYTES_MIN: usize = HEAD.len() + DIGITS + TAIL.len();
+
+/// What is read back from a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Publisher and channel.
+    pub stream: u32,
+    /// Place in the stream, from 0.
+    pub sequence: u32,
+    /// When the message was due, nanoseconds since the run began; below 2⁴⁸.
+    pub due_ns: u64,
+}
+
+/// A message of ours that did not come as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damaged;
+
+/// Writes payloads of one size and finds them again.
+#[derive(Debug)]
+pub struct Payloads {
+    bytes: Vec<u8>,
+    finder: Finder<'static>,
+}
+
+impl Payloads {
+    /// Payloads of so many bytes.
+    ///
+    /// # Panics
+    /// Below [`PAYLOAD_BYTES_MIN`].
+    pub fn new(bytes: usize) -> Self {
+        assert!(bytes >= PAYLOAD_BYTES_MIN, "no room for the stamp");
+        let mut payload = HEAD.to_vec();
+        payload.resize(bytes - TAIL.len(), b'x');
+        payload.extend_from_slice(TAIL);
+        Self { bytes: payload, finder: Finder::new(HEAD) }
+    }
+
+    /// The payload of a message.
+    pub fn write(&mut self, stamp: Stamp) -> &[u8] {
+        let digits = &mut self.bytes[HEAD.len()..HEAD.len() + DIGITS];
+        let (stream, rest) = digits.split_at_mut(STREAM_DIGITS);
+        let (sequence, due) = rest.split_at_mut(SEQUENCE_DIGITS);
+        write_hex(stamp.stream.into(), stream);
+        write_hex(stamp.sequence.into(), sequence);
+        write_hex(stamp.due_ns, due);
+        &self.bytes
+    }
+
+    /// Looks for a payload in what a server sent; `None` where there is none.
+    #[inline]
+    pub fn find(&self, word: &[u8]) -> Option<Result<Stamp, Damaged>> {
+        let at = self.finder.find(word)?;
+        Some(self.read(&word[at..]).ok_or(Damaged))
+    }
+
+    fn read(&self, payload: &[u8]) -> Option<Stamp> {
+        let payload = payload.get(..self.bytes.len())?;
+        if !payload.ends_with(TAIL) {
+            return None;
+        }
+        let digits = &payload[HEAD.len()..HEAD.len() + DIGITS];
+        let (stream, rest) = digits.split_at(STREAM_DIGITS);
+        let (sequence, due) = rest.split_at(SEQUENCE_DIGITS);
+        Some(Stamp { stream: read_hex(stream)? as u32, sequence: read_hex(sequence)? as u32, due_ns: read_hex(due)? })
+    }
+}
+
+fn write_hex(mut value: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(value & 15) as usize];
+        value >>= 4;
+    }
+    assert!(value == 0, "the number has more digits than there is room for");
+}
+
+fn read_hex(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |value, digit| {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(value << 4 | u64::from(digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAMP: Stamp = Stamp { stream: 0x12, sequence: u32::MAX, due_ns: (1 << 48) - 1 };
+
+    #[test]
+    fn a_payload_has_its_size_and_is_json() {
+        for bytes in [PAYLOAD_BYTES_MIN, 96, 1024] {
+            let mut payloads = Payloads::new(bytes);
+            let payload = payloads.write(STAMP);
+            assert_eq!(payload.len(), bytes);
+            assert!(serde_json::from_slice::<serde_json::Value>(payload).unwrap()["loadgen"].is_string());
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_found_within_a_word() {
+        let mut payloads = Payloads::new(64);
+        let payload = String::from_utf8(payloads.write(STAMP).to_vec()).unwrap();
+        let word = format!(r#"{{"push":{{"channel":"room","pub":{{"data":{payload},"offset":7}}}}}}"#);
+        assert_eq!(payloads.find(word.as_bytes()), Some(Ok(STAMP)));
+        assert_eq!(payloads.find(br#"{"id":7,"publish":{}}"#), None);
+    }
+
+    #[test]
+    fn a_payload_that_was_cut_or_changed_is_damaged() {
+        let mut payloads = Payloads::new(64);
+        let whole = payloads.write(STAMP).to_vec();
+        assert_eq!(payloads.find(&whole[..whole.len() - 1]), Some(Err(Damaged)));
+        let mut longer = whole.clone();
+        longer.insert(50, b'x');
+        assert_eq!(payloads.find(&longer), Some(Err(Damaged)));
+        let mut other_digit = whole.clone();
+        other_digit[HEAD.len()] = b'X';
+        assert_eq!(payloads.find(&other_digit), Some(Err(Damaged)));
+    }
+}

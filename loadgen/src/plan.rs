@@ -1,0 +1,67 @@
+//! What a scenario comes down to: who connects, who hears which channel, who publishes where, at which pace.
+
+/// What a run does. Clients, channels and streams are numbered from 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The channels that each client subscribes to.
+    pub clients: Vec<Vec<u32>>,
+    /// How many channels there are.
+    pub channels: u32,
+    /// Who publishes where.
+    pub streams: Vec<Stream>,
+    /// What is done once all clients are there.
+    pub load: Load,
+}
+
+/// The messages of one client to one channel, which have an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// The client.
+    pub publisher: u32,
+    /// The channel.
+    pub channel: u32,
+}
+
+/// What is done once all clients are there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Load {
+    /// Nothing.
+    Idle,
+    /// The streams' messages, in turn.
+    Publish(Pace),
+    /// More clients come and go.
+    Connect {
+        /// How many a second.
+        rate_per_s: f64,
+        /// How long each stays, nanoseconds.
+        stay_ns: u64,
+    },
+}
+
+/// What decides when a message is due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// A schedule: an open loop.
+    Open {
+        /// Messages a second, of all streams together.
+        rate_per_s: f64,
+        /// Messages that are due at once.
+        burst: u32,
+    },
+    /// The messages before it: a closed loop. So many of each stream are under way.
+    Closed {
+        /// How many.
+        outstanding: u32,
+    },
+}
+
+impl Plan {
+    /// How many clients hear each channel.
+    pub fn audiences(&self) -> Vec<u32> {
+        let mut audiences = vec![0; self.channels as usize];
+        for channel in self.clients.iter().flatten() {
+            audiences[*channel as usize] += 1;
+        }
+        audiences
+    }
+}

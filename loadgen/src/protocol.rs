@@ -1,0 +1,285 @@
+//! The one place that knows the Centrifugo client protocol: what is said and heard, in few words.
+//!
+//! The rest of the program knows [`Heard`] and the methods of [`Writer`] only. Another protocol comes in beside
+//! this file, with the same words.
+
+use std::borrow::Cow;
+
+use ringpost::protocol::centrifuge::client::{self, Answer, Frame, FrameViolation, FromNode, Pushed};
+use ringpost::protocol::centrifuge::{Encoding, Format};
+use ringpost::protocol::word::{Command, Connect, PayloadKind, PayloadRef, Subscribe, Verb};
+use ringpost::wire::http::{HttpViolation, Response, UpgradeRequest};
+use ringpost::wire::length;
+use ringpost::wire::websocket::{self, Opcode};
+
+use crate::limits::FRAME_BYTES_MAX;
+use crate::payload::{Damaged, Payloads, Stamp};
+use crate::target::{Target, Transport};
+
+/// What a server said.
+#[derive(Debug, PartialEq)]
+pub enum Heard<'a> {
+    /// A message of ours, to a subscriber.
+    Message(Result<Stamp, Damaged>),
+    /// A message was taken: the answer to [`Writer::publish`].
+    Acknowledged {
+        /// The command.
+        id: u32,
+    },
+    /// The answer to [`Writer::connect`].
+    Welcome {
+        /// Whether pings must be answered.
+        pong: bool,
+        /// The server's version.
+        version: Cow<'a, str>,
+    },
+    /// The answer to [`Writer::subscribe`].
+    Subscribed,
+    /// Answer with [`Writer::pong`], if the welcome said so.
+    Ping,
+    /// A WebSocket ping: answer with [`Writer::websocket_pong`].
+    WebSocketPing(&'a [u8]),
+    /// A command was refused.
+    Refused {
+        /// The command.
+        id: u32,
+        /// Code and message.
+        why: String,
+    },
+    /// A subscription was ended: code and reason.
+    Unsubscribed(String),
+    /// The server is about to end the connection: code and reason.
+    Goodbye(String),
+}
+
+/// How a server broke the protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum Violation {
+    /// The answer to the upgrade is no HTTP or belongs to another request.
+    #[error("the upgrade was answered wrongly: {0:?}")]
+    Upgrade(HttpViolation),
+    /// There is no WebSocket at this path.
+    #[error("the upgrade was answered with status {0}: is the path of the URL right?")]
+    Status(u16),
+    /// Bytes that are no frames.
+    #[error("the server broke the framing: {0}")]
+    Frame(#[from] FrameViolation),
+    /// Frames that carry nothing known.
+    #[error("the server sent something that is neither reply nor push: {0}")]
+    Word(String),
+}
+
+/// The format of a transport and an encoding.
+pub fn format(transport: &Transport, encoding: Encoding) -> Format {
+    match (transport, encoding) {
+        (Transport::WebSocket { .. }, Encoding::Json) => Format::WebSocketJson,
+        (Transport::WebSocket { .. }, Encoding::Protobuf) => Format::WebSocketProtobuf,
+        (Transport::Tcp, Encoding::Json) => Format::TcpJson,
+        (Transport::Tcp, Encoding::Protobuf) => Format::TcpProtobuf,
+    }
+}
+
+/// Ids of the commands before the first publish.
+pub const CONNECT_ID: u32 = 1;
+
+/// Writes what a client says.
+#[derive(Debug)]
+pub struct Writer {
+    format: Format,
+    host: String,
+    path: String,
+    /// Scratch space.
+    body: Vec<u8>,
+    /// Of the next frame: another one for each, as intermediaries expect (RFC 6455, 5.3).
+    mask: u32,
+}
+
+impl Writer {
+    /// For the clients of a server.
+    pub fn new(target: &Target, encoding: Encoding) -> Self {
+        let (host, path) = match &target.transport {
+            Transport::WebSocket { host, path } => (host.clone(), path.clone()),
+            Transport::Tcp => (String::new(), String::new()),
+        };
+        let format = format(&target.transport, encoding);
+        Self { format, host, path, body: Vec::new(), mask: 0x5eed_1e55 }
+    }
+
+    /// What opens the connection. Nothing for plain TCP, where [`Writer::connect`] comes first.
+    pub fn open(&mut self, out: &mut Vec<u8>) {
+        if self.format.is_websocket() {
+            upgrade(self.format, &self.host, &self.path).write(out);
+        }
+    }
+
+    fn command(&mut self, id: u32, verb: Verb<'_>, out: &mut Vec<u8>) {
+        let mask = self.next_mask();
+        client::write_command(self.format, &Command { id, verb }, mask, &mut self.body, out);
+    }
+
+    fn next_mask(&mut self) -> [u8; 4] {
+        self.mask = self.mask.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
+        self.mask.to_ne_bytes()
+    }
+
+    /// Who the client is. It goes by [`CONNECT_ID`].
+    pub fn connect(&mut self, token: &str, out: &mut Vec<u8>) {
+        let connect = Connect { token: token.into(), name: "ringpost-loadgen".into(), ..Connect::default() };
+        self.command(CONNECT_ID, Verb::Connect(Box::new(connect)), out);
+    }
+
+    /// Joins a channel.
+    pub fn subscribe(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
+        let subscribe = Subscribe { channel: channel.into(), ..Subscribe::default() };
+        self.command(id, Verb::Subscribe(Box::new(subscribe)), out);
+    }
+
+    /// Publishes.
+    pub fn publish(&mut self, id: u32, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
+        let data = PayloadRef { bytes: payload.into(), kind: PayloadKind::Json };
+        self.command(id, Verb::Publish { channel: channel.into(), data }, out);
+    }
+
+    /// Answers a ping.
+    pub fn pong(&mut self, out: &mut Vec<u8>) {
+        self.command(0, Verb::Pong, out);
+    }
+
+    /// Answers a WebSocket ping.
+    pub fn websocket_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
+        let mask = self.next_mask();
+        websocket::write_masked(Opcode::Pong, payload, mask, out);
+    }
+
+    /// Leaves. Nothing for plain TCP, where the end of the connection says it.
+    pub fn close(&mut self, out: &mut Vec<u8>) {
+        if self.format.is_websocket() {
+            let mask = self.next_mask();
+            websocket::write_masked(Opcode::Close, &1000u16.to_be_bytes(), mask, out);
+        }
+    }
+}
+
+/// The upgrade of every connection. Its key is no secret: it tells a cache from a WebSocket server, nothing else.
+fn upgrade<'a>(format: Format, host: &'a str, path: &'a str) -> UpgradeRequest<'a> {
+    let protocol = match format.encoding() {
+        Encoding::Json => "centrifuge-json",
+        Encoding::Protobuf => "centrifuge-protobuf",
+    };
+    UpgradeRequest { target: path, host, nonce: *b"ringpost-loadgen", protocol: Some(protocol), origin: None }
+}
+
+/// Reads what a server says.
+#[derive(Debug)]
+pub struct Reader {
+    format: Format,
+    payloads: Payloads,
+}
+
+impl Reader {
+    /// For messages with such payloads.
+    pub fn new(target: &Target, encoding: Encoding, payload_bytes: usize) -> Self {
+        Self { format: format(&target.transport, encoding), payloads: Payloads::new(payload_bytes) }
+    }
+
+    /// Whether the server answers [`Writer::open`].
+    pub fn answers_open(&self) -> bool {
+        self.format.is_websocket()
+    }
+
+    /// Reads the answer to [`Writer::open`]: how many bytes it has; `None` while it is not whole.
+    ///
+    /// # Errors
+    /// When it is no upgrade.
+    pub fn open(&self, input: &[u8]) -> Result<Option<usize>, Violation> {
+        match upgrade(self.format, "", "").check(input).map_err(Violation::Upgrade)? {
+            Response::Partial => Ok(None),
+            Response::Accepted { consumed, .. } => Ok(Some(consumed)),
+            Response::Refused(status) => Err(Violation::Status(status)),
+        }
+    }
+
+    /// Reads the whole frames at the beginning of the input; how many bytes they have.
+    ///
+    /// # Errors
+    /// When the server broke the protocol.
+    pub fn read(&self, input: &mut [u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize, Violation> {
+        let mut at = 0;
+        loop {
+            match client::next_frame(self.format, &mut input[at..], FRAME_BYTES_MAX)? {
+                Frame::Partial => return Ok(at),
+                Frame::Words { frame, consumed } => {
+                    let words = &input[at + frame.start..at + frame.end];
+                    at += consumed;
+                    self.read_words(words, hear)?;
+                }
+                Frame::Control { opcode, payload, consumed } => {
+                    let payload = &input[at + payload.start..at + payload.end];
+                    at += consumed;
+                    match opcode {
+                        Opcode::Ping => hear(Heard::WebSocketPing(payload)),
+                        Opcode::Close => hear(Heard::Goodbye(close_reason(payload))),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// A frame carries one word or several: lines of JSON, or Protobuf messages with their lengths before them.
+    fn read_words(&self, mut words: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<(), Violation> {
+        while !words.is_empty() {
+            let end = match self.format.encoding() {
+                Encoding::Json => memchr::memchr(b'\n', words).map_or(words.len(), |feed| feed + 1),
+                Encoding::Protobuf => match length::next(words, FRAME_BYTES_MAX) {
+                    Ok(length::Message::Whole { consumed, .. }) => consumed,
+                    _ => return Err(Violation::Word("a Protobuf message that is not whole".into())),
+                },
+            };
+            let (word, rest) = words.split_at(end);
+            words = rest;
+            // Nobody but us writes payloads, so what holds one is a delivery: it need not be read whole.
+            match self.payloads.find(word) {
+                Some(message) => hear(Heard::Message(message)),
+                None => self.read_word(word, hear)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_word(&self, word: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<(), Violation> {
+        for word in client::decode(self.format, word) {
+            let heard = match word.map_err(|error| Violation::Word(error.to_string()))? {
+                FromNode::Ping => Heard::Ping,
+                FromNode::Reply { id, answer } => match answer {
+                    Answer::Publish => Heard::Acknowledged { id },
+                    Answer::Connect(connected) => Heard::Welcome { pong: connected.pong, version: connected.version },
+                    Answer::Subscribe(_) => Heard::Subscribed,
+                    Answer::Error(error) => Heard::Refused { id, why: error.to_string() },
+                    other => return Err(Violation::Word(format!("an answer to nothing asked: {other:?}"))),
+                },
+                FromNode::Push { channel, push } => match push {
+                    Pushed::Unsubscribe(why) => Heard::Unsubscribed(format!("{channel}: {} {}", why.code, why.reason)),
+                    Pushed::Disconnect(why) => Heard::Goodbye(format!("{} {}", why.code, why.reason)),
+                    // Server-side subscriptions, joins and others' messages: of no interest.
+                    _ => continue,
+                },
+            };
+            hear(heard);
+        }
+        Ok(())
+    }
+}
+
+/// Code and reason of a WebSocket close frame.
+fn close_reason(payload: &[u8]) -> String {
+    match payload {
+        [high, low, reason @ ..] => {
+            format!("{} {}", u16::from_be_bytes([*high, *low]), String::from_utf8_lossy(reason))
+        }
+        _ => "without a code".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! What a run was and what came of it: what `--json` writes and `report` reads.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Faults;
+use crate::measure::{Measure, Summary};
+use crate::scenario::Scenario;
+use crate::server::{Metrics, Usage};
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// This program and its version.
+    pub program: String,
+    /// The scenario's name.
+    pub name: String,
+    /// What was done, every setting.
+    pub scenario: Scenario,
+    /// What was typed, without the secret.
+    pub command: String,
+    /// Where the server was.
+    pub url: String,
+    /// The version that the server told its clients.
+    pub server_version: String,
+    /// What ran it.
+    pub machine: Machine,
+    /// When it began, Unix milliseconds.
+    pub started_unix_ms: u64,
+    /// Clients that were there when the load began.
+    pub clients: u64,
+    /// How long was measured, seconds.
+    pub measured_s: f64,
+    /// What was due and was not sent: the server was too slow.
+    pub behind: u64,
+    /// Share of the time in which the load generator was at work. Near 1 it may be what limits.
+    pub busy: f64,
+    /// Second by second.
+    pub seconds: Vec<Second>,
+    /// All seconds together.
+    pub whole: BTreeMap<Measure, Whole>,
+    /// What the server used, where that was asked.
+    pub server: Option<ServerUse>,
+    /// What the server says about itself, where that was asked: counters since the measuring began, others at its
+    /// end.
+    pub server_metrics: Metrics,
+    /// What went wrong.
+    pub faults: Faults,
+}
+
+/// What ran it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Name and release.
+    pub kernel: String,
+    /// Model of the processor.
+    pub processor: String,
+    /// How many cores there are.
+    pub cores: usize,
+}
+
+/// A second of the measuring.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Second {
+    /// When it ended, seconds since the measuring began.
+    pub at_s: f64,
+    /// What happened in it.
+    pub measures: BTreeMap<Measure, Summary>,
+    /// Share of it in which the load generator was at work.
+    pub busy: f64,
+    /// Cores that the server kept busy, where that was asked.
+    pub server_cores: Option<f64>,
+    /// Memory of the server that was in RAM at its end, bytes, where that was asked.
+    pub server_resident_bytes: Option<u64>,
+}
+
+/// All seconds together. What was under way at the end of the last one is in it; rates do not count that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Whole {
+    /// In a few numbers.
+    pub summary: Summary,
+    /// Shares, and within how many nanoseconds so many were: the curve of the distribution.
+    pub curve: Vec<(f64, u64)>,
+}
+
+impl Whole {
+    /// Of what happened in `measured_s` seconds, and of those so many within.
+    pub fn of(histogram: &Histogram<u64>, within: u64, measured_s: f64) -> Self {
+        const SHARES: [f64; 13] =
+            [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999, 0.999999];
+        let summary = Summary { per_s: within as f64 / measured_s, ..Summary::of(histogram, 1) };
+        // Beyond this share there is no more than the maximum.
+        let last = 1.0 - 1.0 / histogram.len().max(1) as f64;
+        let shares = SHARES.iter().filter(|share| **share <= last);
+        Self { summary, curve: shares.map(|share| (*share, histogram.value_at_quantile(*share))).collect() }
+    }
+}
+
+/// What the server used while it was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerUse {
+    /// Cores that it kept busy.
+    pub cores: f64,
+    /// Of its processor time, the share in user mode.
+    pub user_share: f64,
+    /// Processor time for each thing that was measured, nanoseconds: all of it by the number of each.
+    pub cpu_ns_per: BTreeMap<Measure, f64>,
+    /// Memory that was in RAM at the end, bytes.
+    pub resident_bytes: u64,
+    /// Processor time for each client that came in before the load, nanoseconds.
+    pub cpu_ns_per_client: Option<f64>,
+    /// Memory that each of those clients takes, bytes: anonymous memory, before they came and at the end.
+    pub bytes_per_client: Option<f64>,
+    /// Times a second that its threads waited of their own will.
+    pub voluntary_switches_per_s: f64,
+    /// Times a second that its threads were made to wait.
+    pub involuntary_switches_per_s: f64,
+}
+
+/// The server's process at the turns of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Looks {
+    /// Before the first client.
+    pub before: Usage,
+    /// When all clients of the plan were there.
+    pub gathered: Usage,
+    /// When the measuring began.
+    pub measuring: Usage,
+    /// When everything had arrived.
+    pub settled: Usage,
+}
+
+impl ServerUse {
+    /// From four looks, with as many clients, and `span_s` seconds between the last two.
+    pub fn of(looks: &Looks, clients: u64, span_s: f64, whole: &BTreeMap<Measure, Whole>) -> Self {
+        let Looks { before, gathered, measuring, settled } = looks;
+        let since = |figure: fn(&Usage) -> u64| figure(settled).saturating_sub(figure(measuring)) as f64;
+        let cpu_ns = since(|usage| usage.cpu_ns);
+        let (user_ns, system_ns) = (since(|usage| usage.user_ns), since(|usage| usage.system_ns));
+        let per_client = |total: u64| (clients > 0).then(|| total as f64 / clients as f64);
+        let done = whole.iter().filter(|(measure, _)| **measure != Measure::Lateness);
+        Self {
+            cores: cpu_ns / 1e9 / span_s,
+            user_share: user_ns / (user_ns + system_ns).max(1.0),
+            cpu_ns_per: done.map(|(measure, whole)| (*measure, cpu_ns / whole.summary.count as f64)).collect(),
+            resident_bytes: settled.resident_bytes,
+            cpu_ns_per_client: per_client(gathered.cpu_ns.saturating_sub(before.cpu_ns)),
+            bytes_per_client: per_client(settled.anonymous_bytes.saturating_sub(before.anonymous_bytes)),
+            voluntary_switches_per_s: since(|usage| usage.voluntary_switches) / span_s,
+            involuntary_switches_per_s: since(|usage| usage.involuntary_switches) / span_s,
+        }
+    }
+}
+
+impl Record {
+    /// Whether the server did everything right.
+    pub fn is_good(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+impl Machine {
+    /// This one.
+    pub fn this() -> Self {
+        let uname = rustix::system::uname();
+        let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpuinfo.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(':'));
+        Self {
+            kernel: format!("{} {}", text(uname.sysname()), text(uname.release())),
+            processor: model.map(|(_, model)| model.trim().to_owned()).unwrap_or_default(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::histogram;
+
+    #[test]
+    fn costs_are_of_the_measured_time_and_of_the_clients_that_gathered() {
+        let usage = |cpu_ms: u64, user_ms: u64, system_ms: u64, kib: u64| Usage {
+            cpu_ns: cpu_ms * 1_000_000,
+            user_ns: user_ms * 1_000_000,
+            system_ns: system_ms * 1_000_000,
+            anonymous_bytes: kib * 1024,
+            ..Usage::default()
+        };
+        let looks = Looks {
+            before: usage(100, 50, 50, 1000),
+            gathered: usage(150, 75, 75, 1900),
+            measuring: usage(1150, 500, 650, 1950),
+            settled: usage(3150, 1000, 2150, 2000),
+        };
+        let mut deliveries = histogram();
+        deliveries.record_n(1000, 4000).unwrap();
+        let whole = BTreeMap::from([(Measure::Delivery, Whole::of(&deliveries, 4000, 4.0))]);
+        let server = ServerUse::of(&looks, 50, 4.0, &whole);
+        assert_eq!((server.cores, server.user_share), (0.5, 0.25));
+        assert_eq!(server.cpu_ns_per, BTreeMap::from([(Measure::Delivery, 500_000.0)]));
+        assert_eq!((server.cpu_ns_per_client, server.bytes_per_client), (Some(1_000_000.0), Some(20.0 * 1024.0)));
+    }
+
+    #[test]
+    fn a_curve_ends_where_there_is_no_more_to_tell() {
+        let mut hundred = histogram();
+        (1..=100).for_each(|us| hundred.record(us * 1000).unwrap());
+        let whole = Whole::of(&hundred, 90, 2.0);
+        assert_eq!(whole.curve.last().map(|(share, _)| *share), Some(0.99));
+        assert_eq!((whole.summary.count, whole.summary.per_s), (100, 45.0));
+    }
+}

@@ -1,0 +1,31 @@
+//! `idle`: clients that do nothing. What a connection costs while it lasts.
+
+use serde::{Deserialize, Serialize};
+
+use super::{clients, positive};
+use crate::plan::{Load, Plan};
+
+/// Clients that connect, subscribe and say nothing more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Idle {
+    /// How many clients.
+    pub clients: u32,
+    /// How many channels they are spread over, each client in one; 0: they subscribe to nothing.
+    pub channels: u32,
+}
+
+impl Default for Idle {
+    fn default() -> Self {
+        Self { clients: 10_000, channels: 1000 }
+    }
+}
+
+impl Idle {
+    pub(super) fn plan(&self) -> anyhow::Result<Plan> {
+        let count = clients(&[positive("clients", self.clients)?])?;
+        let channels = |client: u32| if self.channels == 0 { Vec::new() } else { vec![client % self.channels] };
+        let clients = (0..count).map(channels).collect();
+        Ok(Plan { clients, channels: self.channels.min(count), streams: Vec::new(), load: Load::Idle })
+    }
+}

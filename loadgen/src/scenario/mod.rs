@@ -1,0 +1,186 @@
+//! Scenarios: small TOML files that say what a run does. The built-in ones are in `loadgen/scenarios`.
+//!
+//! A scenario knows how to become a [`Plan`]; nothing behind the plan knows scenarios.
+
+mod connect;
+mod direct;
+mod fanin;
+mod fanout;
+mod idle;
+mod load;
+mod pace;
+mod publish;
+
+use std::fmt;
+
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+
+pub use self::connect::Connect;
+pub use self::direct::Direct;
+pub use self::fanin::FanIn;
+pub use self::fanout::FanOut;
+pub use self::idle::Idle;
+pub use self::load::{BUILT_IN, find, read, set};
+pub use self::pace::PaceSettings;
+pub use self::publish::Publish;
+use crate::limits::{CLIENTS_MAX, PAIRS_MAX, PAYLOAD_BYTES_MAX};
+use crate::payload::PAYLOAD_BYTES_MIN;
+use crate::plan::Plan;
+
+/// What a run does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// In one sentence, for `list`.
+    pub about: String,
+    /// What every scenario has.
+    #[serde(default)]
+    pub run: Run,
+    /// What is done.
+    pub work: Work,
+}
+
+/// What every scenario has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Run {
+    /// How messages are written.
+    pub encoding: Encoding,
+    /// Length of the application data of each message.
+    pub payload_bytes: usize,
+    /// Load before it counts.
+    pub warm_up_s: f64,
+    /// Load that counts.
+    pub duration_s: f64,
+    /// What channel names begin with, such as a namespace: `chat:`.
+    pub channel_prefix: String,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            encoding: Encoding::Json,
+            payload_bytes: 96,
+            warm_up_s: 2.0,
+            duration_s: 10.0,
+            channel_prefix: String::new(),
+        }
+    }
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// Text.
+    Json,
+    /// Bytes.
+    Protobuf,
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Json => "JSON",
+            Self::Protobuf => "Protobuf",
+        })
+    }
+}
+
+impl From<Encoding> for ringpost::protocol::centrifuge::Encoding {
+    fn from(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Json => Self::Json,
+            Encoding::Protobuf => Self::Protobuf,
+        }
+    }
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Work {
+    /// Clients that do nothing.
+    Idle(Idle),
+    /// Clients that come and go.
+    Connect(Connect),
+    /// Messages that only their publishers hear of.
+    Publish(Publish),
+    /// Few publishers, many subscribers.
+    FanOut(FanOut),
+    /// Many publishers, one subscriber.
+    FanIn(FanIn),
+    /// Users to users.
+    Direct(Direct),
+}
+
+impl Scenario {
+    /// Who does what.
+    ///
+    /// # Errors
+    /// Which setting makes no sense, and why.
+    pub fn plan(&self) -> anyhow::Result<Plan> {
+        let Run { payload_bytes, warm_up_s, duration_s, .. } = &self.run;
+        ensure!(
+            (PAYLOAD_BYTES_MIN..=PAYLOAD_BYTES_MAX).contains(payload_bytes),
+            "`payload_bytes` is {payload_bytes}: it must be {PAYLOAD_BYTES_MIN} to {PAYLOAD_BYTES_MAX}, since each \
+             message carries when it was due"
+        );
+        ensure!(duration_s.is_finite() && *duration_s > 0.0, "`duration_s` is {duration_s}: it must be above 0");
+        ensure!(warm_up_s.is_finite() && *warm_up_s >= 0.0, "`warm_up_s` is {warm_up_s}: it must be 0 or more");
+        match &self.work {
+            Work::Idle(idle) => idle.plan(),
+            Work::Connect(connect) => connect.plan(),
+            Work::Publish(publish) => publish.plan(),
+            Work::FanOut(fan_out) => fan_out.plan(),
+            Work::FanIn(fan_in) => fan_in.plan(),
+            Work::Direct(direct) => direct.plan(),
+        }
+    }
+
+    /// What the channels of a plan are called.
+    pub fn channel_names(&self, plan: &Plan) -> Vec<String> {
+        (0..plan.channels).map(|channel| format!("{}loadgen-{channel}", self.run.channel_prefix)).collect()
+    }
+
+    /// Most connections that are open at the same time.
+    pub fn connections_max(&self, plan: &Plan) -> u64 {
+        let visitors = match &self.work {
+            Work::Connect(connect) => connect.connections_max(),
+            _ => 0,
+        };
+        plan.clients.len() as u64 + visitors
+    }
+}
+
+fn positive(name: &str, value: u32) -> anyhow::Result<u32> {
+    ensure!(value > 0, "`{name}` is 0: it must be 1 or more");
+    Ok(value)
+}
+
+fn positive_rate(name: &str, value: f64) -> anyhow::Result<f64> {
+    ensure!(value.is_finite() && value > 0.0, "`{name}` is {value}: it must be above 0");
+    Ok(value)
+}
+
+/// Multiplies what the user asked for, within the bounds.
+fn clients(factors: &[u32]) -> anyhow::Result<u32> {
+    let product = factors.iter().try_fold(1u64, |product, factor| product.checked_mul((*factor).into()));
+    let product = product.filter(|product| *product <= CLIENTS_MAX);
+    let product = product.with_context(|| format!("more than {CLIENTS_MAX} clients are asked for"))?;
+    Ok(product as u32)
+}
+
+/// Refuses more pairs of publisher and subscriber than can be verified.
+fn check_pairs(factors: &[u32]) -> anyhow::Result<()> {
+    let pairs = factors.iter().try_fold(1u64, |product, factor| product.checked_mul((*factor).into()));
+    ensure!(
+        pairs.is_some_and(|pairs| pairs <= PAIRS_MAX),
+        "more than {PAIRS_MAX} pairs of a publisher and a subscriber are asked for: each is verified for itself"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

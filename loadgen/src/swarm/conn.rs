@@ -1,0 +1,68 @@
+//! One connection: its socket, what has come of a frame, what waits to be sent.
+
+use std::os::fd::OwnedFd;
+
+/// How far a connection has come. It only goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The socket connects.
+    Connecting,
+    /// The answer to the opening has not come.
+    Opening,
+    /// The server has not welcomed the client.
+    Joining,
+    /// So many subscriptions are not answered.
+    Subscribing(u32),
+    /// It does its work.
+    Ready,
+    /// It was told to end.
+    Leaving,
+    /// The server has ended it.
+    Ended,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Conn {
+    /// Whose.
+    pub client: u32,
+    /// How far it has come.
+    pub phase: Phase,
+    /// When it was due.
+    pub due_ns: u64,
+    /// Whether pings must be answered.
+    pub pong: bool,
+    pub(super) socket: OwnedFd,
+    /// The beginning of a frame whose end has not come.
+    pub(super) input: Vec<u8>,
+    /// What waits to be sent.
+    pub(super) output: Vec<u8>,
+    /// True exactly while it is in the list of those with something to send.
+    pub(super) is_pending: bool,
+    /// True exactly while the ring waits for the socket to take bytes.
+    pub(super) awaits_writable: bool,
+    /// True exactly while the ring receives for it.
+    pub(super) receives: bool,
+}
+
+impl Conn {
+    pub(super) fn new(client: u32, due_ns: u64, socket: OwnedFd) -> Self {
+        Self {
+            client,
+            phase: Phase::Connecting,
+            due_ns,
+            pong: false,
+            socket,
+            input: Vec::new(),
+            output: Vec::new(),
+            is_pending: false,
+            awaits_writable: false,
+            receives: false,
+        }
+    }
+
+    /// Whether it may be forgotten: nothing of it is in the ring.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Leaving | Phase::Ended) && !self.awaits_writable && !self.receives
+    }
+}

@@ -1,0 +1,233 @@
+//! All connections of a thread, on one ring.
+//!
+//! Owns sockets and bytes, and knows no frame. Whoever holds it takes its events, reads what they bring, and
+//! appends what is to be sent; everything a connection has to send in a turn goes out as one send.
+
+mod conn;
+mod socket;
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use ringpost::ring::{Event, Ring};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
+use slab::Slab;
+
+pub use self::conn::{Conn, Phase};
+pub use self::socket::allow;
+use crate::limits::RING;
+use crate::target::Target;
+
+/// Waits shorter than this are spun away: a sleep of that length may take twice as long.
+const SPIN_NS: u64 = 100_000;
+
+/// All connections of a thread.
+#[derive(Debug)]
+pub struct Swarm {
+    target: Target,
+    ring: Ring,
+    /// The ring signals it; nobody listens, since this thread sleeps in the ring itself.
+    _eventfd: OwnedFd,
+    conns: Slab<Conn>,
+    opened: u64,
+    /// Connections with something to send.
+    pending: Vec<u32>,
+    /// When the last timer that the ring was given elapses.
+    timer_ns: Option<u64>,
+    origin: Instant,
+}
+
+impl Swarm {
+    /// No connections yet. Time is counted from now on.
+    ///
+    /// # Errors
+    /// When the kernel gives no ring.
+    pub fn new(target: Target) -> anyhow::Result<Self> {
+        let eventfd = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let ring = Ring::new(RING, eventfd.as_fd());
+        let mut ring = ring.context("the kernel gives no io_uring; `ringpost doctor` tells what it lacks")?;
+        ring.awake();
+        let (conns, pending) = (Slab::new(), Vec::new());
+        Ok(Self { target, ring, _eventfd: eventfd, conns, opened: 0, pending, timer_ns: None, origin: Instant::now() })
+    }
+
+    /// Nanoseconds since the swarm was made.
+    pub fn now_ns(&self) -> u64 {
+        self.origin.elapsed().as_nanos() as u64
+    }
+
+    /// Open connections, those that are about to end among them.
+    pub fn len(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// A connection that is open, or about to end.
+    pub fn conn(&mut self, key: u32) -> Option<&mut Conn> {
+        self.conns.get_mut(key as usize)
+    }
+
+    /// Begins to connect a client; the key of its connection.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn open(&mut self, client: u32, due_ns: u64) -> io::Result<u32> {
+        let socket = socket::connect(self.target.address, self.opened)?;
+        self.opened += 1;
+        let key = self.conns.insert(Conn::new(client, due_ns, socket)) as u32;
+        let conn = &mut self.conns[key as usize];
+        conn.awaits_writable = true;
+        self.ring.await_writable(conn.socket.as_fd(), key);
+        Ok(key)
+    }
+
+    /// The socket takes bytes. Sends what waits; for a new connection: whether it is one now.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn writable(&mut self, key: u32) -> io::Result<bool> {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return Ok(false) };
+        conn.awaits_writable = false;
+        let is_new = conn.phase == Phase::Connecting;
+        if is_new {
+            if let Some(error) = socket::connect_error(&conn.socket) {
+                self.conns.remove(key as usize);
+                return Err(error);
+            }
+            conn.receives = true;
+            self.ring.receive(conn.socket.as_fd(), key);
+        } else {
+            self.flush_one(key);
+            self.forget_if_over(key);
+        }
+        Ok(is_new)
+    }
+
+    /// Takes the beginning of a frame whose end had not come.
+    pub fn take_input(&mut self, key: u32) -> Vec<u8> {
+        self.conn(key).map(|conn| std::mem::take(&mut conn.input)).unwrap_or_default()
+    }
+
+    /// Keeps the beginning of a frame whose end has not come.
+    pub fn keep_input(&mut self, key: u32, input: Vec<u8>) {
+        if let Some(conn) = self.conn(key) {
+            conn.input = input;
+        }
+    }
+
+    /// The ring receives no more for the connection by itself: ask it again, unless the connection is about to end.
+    pub fn receive_again(&mut self, key: u32) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.receives = !matches!(conn.phase, Phase::Leaving | Phase::Ended);
+        if conn.receives {
+            self.ring.receive(conn.socket.as_fd(), key);
+        }
+        self.forget_if_over(key);
+    }
+
+    /// The connection has ended; it is forgotten once the ring has let go of it.
+    pub fn ended(&mut self, key: u32) {
+        let conn = &mut self.conns[key as usize];
+        conn.receives = false;
+        if conn.phase != Phase::Leaving {
+            conn.phase = Phase::Ended;
+        }
+        self.forget_if_over(key);
+    }
+
+    /// Where to append what the connection is to send in this turn.
+    pub fn output(&mut self, key: u32) -> Option<&mut Vec<u8>> {
+        let conn = self.conns.get_mut(key as usize)?;
+        if matches!(conn.phase, Phase::Leaving | Phase::Ended) {
+            return None;
+        }
+        if !conn.is_pending {
+            conn.is_pending = true;
+            self.pending.push(key);
+        }
+        Some(&mut conn.output)
+    }
+
+    /// Sends what the connection has to send and ends it.
+    pub fn leave(&mut self, key: u32) {
+        self.flush_one(key);
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.phase = Phase::Leaving;
+        // Ends the ring's receive too, which holds the socket. A socket that is gone already is as good.
+        let _ = shutdown(&conn.socket, Shutdown::Both);
+        self.forget_if_over(key);
+    }
+
+    fn forget_if_over(&mut self, key: u32) {
+        if self.conns.get(key as usize).is_some_and(Conn::is_over) {
+            self.conns.remove(key as usize);
+        }
+    }
+
+    /// Sends what was appended in this turn.
+    pub fn flush(&mut self) {
+        while let Some(key) = self.pending.pop() {
+            if let Some(conn) = self.conns.get_mut(key as usize) {
+                conn.is_pending = false;
+                self.flush_one(key);
+            }
+        }
+    }
+
+    fn flush_one(&mut self, key: u32) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        if conn.awaits_writable || conn.output.is_empty() {
+            return;
+        }
+        match send(&conn.socket, &conn.output, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(sent) if sent == conn.output.len() => conn.output.clear(),
+            Ok(sent) => drop(conn.output.drain(..sent)),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            // A broken connection: its receive says so.
+            Err(_) => conn.output.clear(),
+        }
+        if !conn.output.is_empty() {
+            conn.awaits_writable = true;
+            self.ring.await_writable(conn.socket.as_fd(), key);
+        }
+    }
+
+    /// Appends what has happened; waits for it until `until_ns`. Until when it waited.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn turn(&mut self, until_ns: u64, events: &mut Vec<Event>) -> io::Result<u64> {
+        let mut woke_ns = self.now_ns();
+        let wait_ns = until_ns.saturating_sub(woke_ns);
+        if self.ring.has_work() || wait_ns == 0 {
+            self.ring.enter()?;
+        } else if wait_ns > SPIN_NS {
+            self.set_timer(until_ns - SPIN_NS / 2);
+            self.ring.enter_and_wait()?;
+            woke_ns = self.now_ns();
+        } else {
+            while !self.ring.has_work() && self.now_ns() < until_ns {
+                std::hint::spin_loop();
+            }
+            woke_ns = self.now_ns();
+            self.ring.enter()?;
+        }
+        self.ring.events(events);
+        Ok(woke_ns)
+    }
+
+    /// The ring wakes at this time or before.
+    fn set_timer(&mut self, at_ns: u64) {
+        let now_ns = self.now_ns();
+        if !self.timer_ns.is_some_and(|timer_ns| (now_ns..=at_ns).contains(&timer_ns)) {
+            self.ring.timer(Duration::from_nanos(at_ns - now_ns));
+            self.timer_ns = Some(at_ns);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

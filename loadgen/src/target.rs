@@ -1,0 +1,90 @@
+//! Where the server is: the URL that people give, taken apart.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+use anyhow::{Context as _, bail};
+use url::Url;
+
+/// A server's address and how to speak to it there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// As it was given.
+    pub url: String,
+    /// The address to connect to.
+    pub address: SocketAddr,
+    /// What is spoken there.
+    pub transport: Transport,
+}
+
+/// What carries frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// WebSocket.
+    WebSocket {
+        /// `Host` of the upgrade.
+        host: String,
+        /// Path and query of the upgrade.
+        path: String,
+    },
+    /// Plain TCP.
+    Tcp,
+}
+
+impl Target {
+    /// Reads `ws://host:port/path` or `tcp://host:port`, and looks the host up.
+    ///
+    /// # Errors
+    /// What is wrong with the URL, and what one looks like.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let url = Url::parse(text).with_context(|| format!("`{text}` is no URL: write {EXAMPLES}"))?;
+        let host = url.host_str().filter(|host| !host.is_empty());
+        let host = host.with_context(|| format!("`{text}` names no host: write {EXAMPLES}"))?;
+        let port = match url.scheme() {
+            "wss" => bail!("`wss` is not spoken: point the load generator at the server itself, without TLS"),
+            "ws" => url.port().unwrap_or(80),
+            "tcp" => url.port().with_context(|| format!("`{text}` names no port: write tcp://{host}:8001"))?,
+            scheme => bail!("`{scheme}` is not spoken: write {EXAMPLES}"),
+        };
+        let address = (host.trim_matches(['[', ']']), port).to_socket_addrs();
+        let address = address.ok().and_then(|mut addresses| addresses.next());
+        let address = address.with_context(|| format!("the host `{host}` is not known here"))?;
+        let transport = if url.scheme() == "tcp" {
+            Transport::Tcp
+        } else {
+            let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+            Transport::WebSocket { host: format!("{host}:{port}"), path: format!("{}{query}", url.path()) }
+        };
+        Ok(Self { url: text.to_owned(), address, transport })
+    }
+}
+
+const EXAMPLES: &str = "ws://127.0.0.1:8000/connection/websocket or tcp://127.0.0.1:8001";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_websocket_url_is_taken_apart() {
+        let target = Target::parse("ws://127.0.0.1:8000/connection/websocket?format=json").unwrap();
+        assert_eq!(target.address, "127.0.0.1:8000".parse().unwrap());
+        let path = "/connection/websocket?format=json".to_owned();
+        assert_eq!(target.transport, Transport::WebSocket { host: "127.0.0.1:8000".into(), path });
+        assert_eq!(Target::parse("ws://[::1]/").unwrap().address, "[::1]:80".parse().unwrap());
+    }
+
+    #[test]
+    fn a_tcp_url_has_a_port() {
+        let target = Target::parse("tcp://127.0.0.1:8001").unwrap();
+        assert_eq!((target.address, target.transport), ("127.0.0.1:8001".parse().unwrap(), Transport::Tcp));
+        assert!(Target::parse("tcp://127.0.0.1").unwrap_err().to_string().contains("names no port"));
+    }
+
+    #[test]
+    fn what_cannot_be_spoken_is_refused_with_what_can() {
+        for url in ["127.0.0.1:8000", "http://127.0.0.1", "wss://127.0.0.1", "ws:///path", "tcp:", ""] {
+            let error = Target::parse(url).unwrap_err().to_string();
+            assert!(error.contains("ws://127") || error.contains("without TLS"), "{url}: {error}");
+        }
+    }
+}

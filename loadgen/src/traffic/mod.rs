@@ -1,0 +1,186 @@
+//! The messages of a run: which is due, what has come of each. Sans-IO: time is an argument.
+
+mod publisher;
+mod verify;
+mod window;
+
+use self::publisher::{Publisher, Unanswered};
+use self::verify::Verifier;
+use self::window::Window;
+use crate::fault::{Fault, Faults};
+use crate::limits::UNANSWERED_MAX;
+use crate::measure::{Interval, Measure};
+use crate::payload::Stamp;
+use crate::plan::{Pace, Plan, Stream};
+use crate::schedule::Schedule;
+
+/// The messages of a run.
+///
+/// Inputs are [`Traffic::take`] (time has passed), [`Traffic::delivered`], [`Traffic::acknowledged`] and
+/// [`Traffic::refused`]; what is measured goes to the interval, what is wrong to the faults.
+#[derive(Debug)]
+pub struct Traffic {
+    pace: Paced,
+    streams: Vec<Stream>,
+    /// By stream: messages sent.
+    sent: Vec<u32>,
+    /// By channel.
+    audiences: Vec<u32>,
+    /// By client.
+    publishers: Vec<Publisher>,
+    verifier: Verifier,
+    unanswered: u64,
+    undelivered: u64,
+}
+
+#[derive(Debug)]
+enum Paced {
+    Open(Schedule),
+    Closed(Window),
+}
+
+/// A message that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Who sends it.
+    pub publisher: u32,
+    /// Where to.
+    pub channel: u32,
+    /// The command's id.
+    pub id: u32,
+    /// What it carries.
+    pub stamp: Stamp,
+}
+
+impl Traffic {
+    /// From `now_ns` on.
+    pub fn new(plan: &Plan, pace: Pace, now_ns: u64) -> Self {
+        let pace = match pace {
+            Pace::Open { rate_per_s, burst } => Paced::Open(Schedule::new(now_ns, rate_per_s, burst)),
+            Pace::Closed { outstanding } => Paced::Closed(Window::new(plan.streams.len() as u32, outstanding)),
+        };
+        Self {
+            pace,
+            streams: plan.streams.clone(),
+            sent: vec![0; plan.streams.len()],
+            audiences: plan.audiences(),
+            publishers: plan.clients.iter().map(|_| Publisher::default()).collect(),
+            verifier: Verifier::new(plan),
+            unanswered: 0,
+            undelivered: 0,
+        }
+    }
+
+    /// When [`Traffic::take`] will have something; `None` while that is up to the server.
+    pub fn next_due_ns(&self) -> Option<u64> {
+        self.next_stream()?;
+        Some(match &self.pace {
+            Paced::Open(schedule) => schedule.next_due_ns(),
+            Paced::Closed(_) => 0,
+        })
+    }
+
+    /// Whose turn it is, unless its publisher is too far behind with its replies.
+    fn next_stream(&self) -> Option<u32> {
+        match &self.pace {
+            Paced::Open(schedule) => {
+                let stream = (schedule.next_number() % self.streams.len() as u64) as u32;
+                let publisher = self.streams[stream as usize].publisher;
+                (self.publishers[publisher as usize].waiting() < UNANSWERED_MAX).then_some(stream)
+            }
+            Paced::Closed(window) => window.next(),
+        }
+    }
+
+    /// Takes the next message if it is due.
+    pub fn take(&mut self, now_ns: u64, interval: &mut Interval) -> Option<Due> {
+        let stream = self.next_stream()?;
+        let Stream { publisher, channel } = self.streams[stream as usize];
+        let due_ns = match &mut self.pace {
+            Paced::Open(schedule) => {
+                let due_ns = schedule.take(now_ns)?;
+                interval.record(Measure::Lateness, now_ns - due_ns);
+                due_ns
+            }
+            Paced::Closed(window) => {
+                window.send(1 + self.audiences[channel as usize]);
+                now_ns
+            }
+        };
+        let sequence = self.sent[stream as usize];
+        self.sent[stream as usize] += 1;
+        self.unanswered += 1;
+        self.undelivered += u64::from(self.audiences[channel as usize]);
+        let id = self.publishers[publisher as usize].send(Unanswered { stream, sequence, due_ns });
+        Some(Due { publisher, channel, id, stamp: Stamp { stream, sequence, due_ns } })
+    }
+
+    /// A client has heard a message.
+    #[inline]
+    pub fn delivered(&mut self, client: u32, stamp: Stamp, now_ns: u64, interval: &mut Interval, faults: &mut Faults) {
+        if !self.verifier.hear(client, stamp, faults) {
+            return;
+        }
+        interval.record(Measure::Delivery, now_ns.saturating_sub(stamp.due_ns));
+        self.undelivered = self.undelivered.saturating_sub(1);
+        if let Paced::Closed(window) = &mut self.pace {
+            window.arrive(stamp.stream, stamp.sequence);
+        }
+    }
+
+    /// A publisher was told that its message was taken.
+    pub fn acknowledged(&mut self, client: u32, id: u32, now_ns: u64, interval: &mut Interval, faults: &mut Faults) {
+        if let Some(Unanswered { stream, sequence, due_ns }) = self.answered(client, id, faults) {
+            interval.record(Measure::Reply, now_ns.saturating_sub(due_ns));
+            if let Paced::Closed(window) = &mut self.pace {
+                window.arrive(stream, sequence);
+            }
+        }
+    }
+
+    /// A publisher was told that its message was refused. In a closed loop its stream ends: nobody hears it.
+    pub fn refused(&mut self, client: u32, id: u32, why: &str, faults: &mut Faults) {
+        if let Some(Unanswered { stream, sequence, .. }) = self.answered(client, id, faults) {
+            let channel = self.streams[stream as usize].channel;
+            self.undelivered = self.undelivered.saturating_sub(self.audiences[channel as usize].into());
+            faults.note(Fault::Refused, || format!("message {sequence} of client {client} was refused: {why}"));
+        }
+    }
+
+    fn answered(&mut self, client: u32, id: u32, faults: &mut Faults) -> Option<Unanswered> {
+        let answered = self.publishers.get_mut(client as usize).and_then(|publisher| publisher.answer(id));
+        if answered.is_none() {
+            faults.note(Fault::Unasked, || format!("client {client} was answered a command {id} that it did not send"));
+        }
+        self.unanswered -= u64::from(answered.is_some());
+        answered
+    }
+
+    /// Replies and deliveries that are still to come.
+    pub fn under_way(&self) -> u64 {
+        self.unanswered + self.undelivered
+    }
+
+    /// Messages that were due before `end_ns` and were not sent.
+    pub fn behind(&self, end_ns: u64) -> u64 {
+        match &self.pace {
+            Paced::Open(schedule) => schedule.behind(end_ns),
+            Paced::Closed(_) => 0,
+        }
+    }
+
+    /// What has not arrived now never will.
+    pub fn finish(&self, faults: &mut Faults) {
+        self.verifier.finish(|stream| self.sent[stream as usize], faults);
+        for (client, publisher) in self.publishers.iter().enumerate() {
+            for Unanswered { stream, sequence, .. } in publisher.unanswered() {
+                faults.note(Fault::Unanswered, || {
+                    format!("client {client} was not answered about message {sequence} of stream {stream}")
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! Checks that every subscriber hears every stream of its channels whole and in order.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::fault::{Fault, Faults};
+use crate::limits::MISSING_REMEMBERED_MAX;
+use crate::payload::Stamp;
+use crate::plan::Plan;
+
+/// What each subscriber must hear next.
+///
+/// A subscriber's places lie together, by its channels and within them by stream, so that a delivery touches one.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    /// By client: where its subscriptions begin. One more at the end.
+    first_subscription: Vec<u32>,
+    /// A channel, and where its streams' places begin.
+    subscriptions: Vec<(u32, u32)>,
+    /// By stream: its channel, and which one of the channel's streams it is.
+    streams: Vec<(u32, u32)>,
+    /// By place: the sequence that must come next.
+    expected: Vec<u32>,
+    /// Place and sequence of what was overtaken, as many as are remembered.
+    missing: HashSet<(u32, u32)>,
+    /// All that was overtaken and has not come.
+    missing_count: u64,
+}
+
+impl Verifier {
+    /// Of a run in which nothing was sent yet.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut streams_of_channel = vec![0; plan.channels as usize];
+        let streams = plan.streams.iter().map(|stream| {
+            let count: &mut u32 = &mut streams_of_channel[stream.channel as usize];
+            *count += 1;
+            (stream.channel, *count - 1)
+        });
+        let streams = streams.collect();
+        let (mut first_subscription, mut subscriptions, mut places) = (vec![0], Vec::new(), 0);
+        for channels in &plan.clients {
+            for channel in channels {
+                subscriptions.push((*channel, places));
+                places += streams_of_channel[*channel as usize];
+            }
+            first_subscription.push(subscriptions.len() as u32);
+        }
+        let expected = vec![0; places as usize];
+        Self { first_subscription, subscriptions, streams, expected, missing: HashSet::new(), missing_count: 0 }
+    }
+
+    fn place(&self, client: u32, stream: u32) -> Option<usize> {
+        let (channel, index) = *self.streams.get(stream as usize)?;
+        let from = self.first_subscription[client as usize] as usize;
+        let to = self.first_subscription[client as usize + 1] as usize;
+        let (_, first) = self.subscriptions[from..to].iter().find(|(subscribed, _)| *subscribed == channel)?;
+        Some((first + index) as usize)
+    }
+
+    /// A client heard a message. Whether it was due to it and is new.
+    #[inline]
+    pub(super) fn hear(&mut self, client: u32, stamp: Stamp, faults: &mut Faults) -> bool {
+        let Some(place) = self.place(client, stamp.stream) else {
+            let stream = stamp.stream;
+            faults.note(Fault::Misdelivered, || format!("client {client} heard stream {stream}, of another channel"));
+            return false;
+        };
+        let expected = self.expected[place];
+        if stamp.sequence == expected {
+            self.expected[place] = expected.wrapping_add(1);
+            return true;
+        }
+        self.hear_unexpected(client, place as u32, stamp, faults)
+    }
+
+    #[cold]
+    fn hear_unexpected(&mut self, client: u32, place: u32, stamp: Stamp, faults: &mut Faults) -> bool {
+        let Stamp { stream, sequence, .. } = stamp;
+        let expected = &mut self.expected[place as usize];
+        if sequence > *expected {
+            for overtaken in *expected..sequence {
+                self.missing_count += 1;
+                if self.missing.len() < MISSING_REMEMBERED_MAX {
+                    self.missing.insert((place, overtaken));
+                }
+            }
+            *expected = sequence.wrapping_add(1);
+            return true;
+        }
+        let was_missing = self.missing.remove(&(place, sequence));
+        if was_missing {
+            self.missing_count -= 1;
+            faults.note(Fault::OutOfOrder, || {
+                format!("client {client} heard message {sequence} of stream {stream} after a later one")
+            });
+        } else {
+            faults.note(Fault::Duplicate, || {
+                format!("client {client} heard message {sequence} of stream {stream} again")
+            });
+        }
+        was_missing
+    }
+
+    /// At the end, when each stream has sent so many: what never came is lost.
+    pub(super) fn finish(&self, sent: impl Fn(u32) -> u32, faults: &mut Faults) {
+        if self.missing_count > 0 {
+            faults.note_many(Fault::Lost, self.missing_count, || {
+                format!("{} messages never came, though later ones of their streams did", self.missing_count)
+            });
+        }
+        let mut streams_of_channel = BTreeMap::<u32, Vec<u32>>::new();
+        for (stream, (channel, _)) in self.streams.iter().enumerate() {
+            streams_of_channel.entry(*channel).or_default().push(stream as u32);
+        }
+        for (client, range) in self.first_subscription.windows(2).enumerate() {
+            for (channel, first) in &self.subscriptions[range[0] as usize..range[1] as usize] {
+                for (index, stream) in streams_of_channel.get(channel).into_iter().flatten().enumerate() {
+                    let (heard, sent) = (self.expected[*first as usize + index], sent(*stream));
+                    if heard < sent {
+                        faults.note_many(Fault::Lost, u64::from(sent - heard), || {
+                            format!(
+                                "client {client} heard nothing of stream {stream} after {heard} of its {sent} messages"
+                            )
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Load, Stream};
+
+    /// Clients 0 and 1 hear channel 0, client 1 hears channel 1 too; two streams into channel 0, one into 1.
+    fn verifier() -> Verifier {
+        let stream = |publisher, channel| Stream { publisher, channel };
+        let streams = vec![stream(2, 0), stream(2, 1), stream(3, 0)];
+        Verifier::new(&Plan {
+            clients: vec![vec![0], vec![0, 1], vec![], vec![]],
+            channels: 2,
+            streams,
+            load: Load::Idle,
+        })
+    }
+
+    fn hear(verifier: &mut Verifier, faults: &mut Faults, client: u32, stream: u32, sequence: u32) -> bool {
+        verifier.hear(client, Stamp { stream, sequence, due_ns: 0 }, faults)
+    }
+
+    fn counts(faults: &Faults) -> Vec<(Fault, u64)> {
+        faults.counts().collect()
+    }
+
+    #[test]
+    fn streams_that_come_whole_and_in_order_have_no_fault() {
+        let (mut verifier, mut faults) = (verifier(), Faults::default());
+        for sequence in 0..5 {
+            for (client, stream) in [(0, 0), (1, 0), (1, 1), (0, 2), (1, 2)] {
+                assert!(hear(&mut verifier, &mut faults, client, stream, sequence));
+            }
+        }
+        verifier.finish(|_| 5, &mut faults);
+        assert!(faults.is_empty(), "{faults:?}");
+    }
+
+    #[test]
+    fn a_gap_is_a_loss_of_the_subscriber_that_has_it() {
+        let (mut verifier, mut faults) = (verifier(), Faults::default());
+        for sequence in [0, 1, 4] {
+            hear(&mut verifier, &mut faults, 0, 0, sequence);
+        }
+        (0..5).for_each(|sequence| drop(hear(&mut verifier, &mut faults, 1, 0, sequence)));
+        verifier.finish(|stream| if stream == 0 { 5 } else { 0 }, &mut faults);
+        assert_eq!(counts(&faults), [(Fault::Lost, 2)]);
+    }
+
+    #[test]
+    fn a_stream_that_ends_early_is_a_loss() {
+        let (mut verifier, mut faults) = (verifier(), Faults::default());
+        hear(&mut verifier, &mut faults, 1, 1, 0);
+        verifier.finish(|stream| if stream == 1 { 3 } else { 0 }, &mut faults);
+        assert_eq!(counts(&faults), [(Fault::Lost, 2)]);
+    }
+
+    #[test]
+    fn a_late_message_is_out_of_order_and_not_lost() {
+        let (mut verifier, mut faults) = (verifier(), Faults::default());
+        for sequence in [0, 2, 1] {
+            assert!(hear(&mut verifier, &mut faults, 0, 2, sequence), "all are new");
+        }
+        verifier.finish(|_| 0, &mut faults);
+        assert_eq!(counts(&faults), [(Fault::OutOfOrder, 1)]);
+    }
+
+    #[test]
+    fn a_message_that_comes_twice_is_a_duplicate() {
+        let (mut verifier, mut faults) = (verifier(), Faults::default());
+        assert!(hear(&mut verifier, &mut faults, 0, 0, 0));
+        assert!(!hear(&mut verifier, &mut faults, 0, 0, 0));
+        // Late, and then again.
+        hear(&mut verifier, &mut faults, 0, 0, 2);
+        assert!(hear(&mut verifier, &mut faults, 0, 0, 1));
+        assert!(!hear(&mut verifier, &mut faults, 0, 0, 1));
+        assert_eq!(counts(&faults), [(Fault::OutOfOrder, 1), (Fault::Duplicate, 2)]);
+    }
+
+    #[test]
+    fn a_message_of_a_foreign_channel_or_of_no_stream_is_misdelivered() {
+        let (mut verifier, mut faults) = (verifier(), Faults::default());
+        assert!(!hear(&mut verifier, &mut faults, 0, 1, 0));
+        assert!(!hear(&mut verifier, &mut faults, 2, 0, 0));
+        assert!(!hear(&mut verifier, &mut faults, 0, 99, 0));
+        assert_eq!(counts(&faults), [(Fault::Misdelivered, 3)]);
+    }
+
+    #[test]
+    fn the_number_of_lost_messages_is_exact_beyond_what_is_remembered() {
+        let (mut verifier, mut faults) = (verifier(), Faults::default());
+        let far = MISSING_REMEMBERED_MAX as u32 * 3;
+        hear(&mut verifier, &mut faults, 0, 0, far);
+        verifier.finish(|_| 0, &mut faults);
+        assert_eq!(counts(&faults), [(Fault::Lost, u64::from(far))]);
+    }
+}

@@ -1,0 +1,104 @@
+//! A closed loop: the next message of a stream is due when one before it has arrived everywhere.
+
+use std::collections::VecDeque;
+
+/// What is under way, by stream.
+#[derive(Debug)]
+pub(super) struct Window {
+    streams: Vec<UnderWay>,
+    /// Streams with room for one more, once per message.
+    ready: VecDeque<u32>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    /// The sequence of the first message of `missing`.
+    first: u32,
+    /// By message: arrivals that have not come, the publisher's answer among them.
+    missing: VecDeque<u32>,
+}
+
+impl Window {
+    /// So many streams, with room for so many messages each.
+    pub(super) fn new(streams: u32, outstanding: u32) -> Self {
+        let under_way = || UnderWay { first: 0, missing: VecDeque::with_capacity(outstanding as usize) };
+        // In turn, so that the streams start together.
+        let ready = (0..outstanding).flat_map(|_| 0..streams).collect();
+        Self { streams: (0..streams).map(|_| under_way()).collect(), ready }
+    }
+
+    /// The stream whose next message is due.
+    pub(super) fn next(&self) -> Option<u32> {
+        self.ready.front().copied()
+    }
+
+    /// That message is sent; it will arrive at so many places.
+    pub(super) fn send(&mut self, arrivals: u32) {
+        if let Some(stream) = self.ready.pop_front() {
+            self.streams[stream as usize].missing.push_back(arrivals);
+        }
+    }
+
+    /// A message has arrived at one of its places.
+    pub(super) fn arrive(&mut self, stream: u32, sequence: u32) {
+        let under_way = &mut self.streams[stream as usize];
+        let Some(at) = sequence.checked_sub(under_way.first) else { return };
+        let Some(missing) = under_way.missing.get_mut(at as usize) else { return };
+        *missing = missing.saturating_sub(1);
+        while under_way.missing.front() == Some(&0) {
+            under_way.missing.pop_front();
+            under_way.first += 1;
+            self.ready.push_back(stream);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take_all(window: &mut Window, arrivals: u32) -> Vec<u32> {
+        std::iter::from_fn(|| {
+            let stream = window.next();
+            window.send(arrivals);
+            stream
+        })
+        .collect()
+    }
+
+    #[test]
+    fn all_streams_fill_their_windows_in_turn() {
+        let mut window = Window::new(3, 2);
+        assert_eq!(take_all(&mut window, 1), [0, 1, 2, 0, 1, 2]);
+        assert!(window.next().is_none());
+    }
+
+    #[test]
+    fn the_next_is_due_when_one_has_arrived_everywhere() {
+        let mut window = Window::new(1, 1);
+        assert_eq!(take_all(&mut window, 3), [0]);
+        window.arrive(0, 0);
+        window.arrive(0, 0);
+        assert!(window.next().is_none());
+        window.arrive(0, 0);
+        assert_eq!(take_all(&mut window, 3), [0]);
+    }
+
+    #[test]
+    fn a_message_that_overtakes_waits_for_the_one_before_it() {
+        let mut window = Window::new(1, 2);
+        take_all(&mut window, 1);
+        window.arrive(0, 1);
+        assert!(window.next().is_none());
+        window.arrive(0, 0);
+        assert_eq!(take_all(&mut window, 1), [0, 0]);
+    }
+
+    #[test]
+    fn arrivals_of_what_was_never_sent_change_nothing() {
+        let mut window = Window::new(1, 1);
+        window.arrive(0, 0);
+        window.arrive(0, 7);
+        assert_eq!(take_all(&mut window, 1), [0]);
+    }
+}
