@@ -42,8 +42,12 @@ pub const MISSING_REMEMBERED_MAX: usize = 65_536;
 /// Faults that are described in words; the others are counted.
 pub const FAULT_EXAMPLES_MAX: usize = 8;
 
-/// Without any progress for so long, a phase that waits for the server gives up, milliseconds.
-pub const PATIENCE_MS: u64 = 10_000;
+/// Clients of whom none comes in for so long are given up, milliseconds. A connection that the kernel has to ask for
+/// twice takes a second or three.
+pub const GATHER_PATIENCE_MS: u64 = 10_000;
+
+/// Messages of which none arrives for so long, when no more are sent, are given up, milliseconds.
+pub const DRAIN_PATIENCE_MS: u64 = 5_000;
 
 /// How long a scrape of the server's metrics may take, milliseconds.
 pub const SCRAPE_TIMEOUT_MS: u64 = 2_000;

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_spoken_is_refused_with_what_can() {
-        for url in ["127.0.0.1:8000", "http://127.0.0.1", "wss://127.0.0.1", "ws:///path", "tcp:", ""] {
+        for url in ["127.0.0.1:8000", "http://127.0.0.1", "wss://127.0.0.1", "tcp:", ""] {
             let error = Target::parse(url).unwrap_err().to_string();
             assert!(error.contains("ws://127") || error.contains("without TLS"), "{url}: {error}");
         }

@@ -17,7 +17,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use self::arrivals::Arrivals;
 use self::clients::{Clients, Work};
 use crate::fault::Faults;
-use crate::limits::{EVENTS_PER_TURN, HANDSHAKES_MAX, PATIENCE_MS};
+use crate::limits::{DRAIN_PATIENCE_MS, EVENTS_PER_TURN, GATHER_PATIENCE_MS, HANDSHAKES_MAX};
 use crate::measure::{Interval, Stage};
 use crate::payload::Payloads;
 use crate::plan::{Load, Plan};
@@ -27,9 +27,9 @@ use crate::target::Target;
 use crate::traffic::Traffic;
 
 const SECOND_NS: u64 = 1_000_000_000;
-const PATIENCE_NS: u64 = PATIENCE_MS * 1_000_000;
+const MILLISECOND_NS: u64 = 1_000_000;
 /// How often a phase that waits looks around.
-const LOOK_NS: u64 = 10_000_000;
+const LOOK_NS: u64 = 10 * MILLISECOND_NS;
 
 /// What a load thread is to do.
 #[derive(Clone, Debug)]
@@ -95,6 +95,8 @@ pub struct Engine {
     stage: Stage,
     warm_up_ns: u64,
     duration_ns: u64,
+    /// When the load ends, once it has begun.
+    end_ns: u64,
     news: Sender<News>,
     spares: Receiver<Box<Interval>>,
 }
@@ -126,6 +128,7 @@ impl Engine {
             stage: Stage::WarmUp,
             warm_up_ns: job.warm_up_ns,
             duration_ns: job.duration_ns,
+            end_ns: 0,
             news,
             spares,
         })
@@ -137,7 +140,7 @@ impl Engine {
     /// When the clients cannot all come in, or the kernel fails.
     pub fn run(mut self) -> anyhow::Result<Outcome> {
         self.gather()?;
-        let end_ns = self.make_load()?;
+        self.make_load()?;
         self.drain()?;
         self.tell(News::Settled);
         while self.spares.recv().is_ok() {}
@@ -146,9 +149,9 @@ impl Engine {
             Work::Nothing => 0,
             Work::Traffic(traffic) => {
                 traffic.finish(&mut clients.faults);
-                traffic.behind(end_ns)
+                traffic.behind(self.end_ns)
             }
-            Work::Arrivals(arrivals) => arrivals.behind(end_ns),
+            Work::Arrivals(arrivals) => arrivals.behind(self.end_ns),
         };
         let server_version = self.clients.server_version.unwrap_or_default();
         Ok(Outcome { faults: self.clients.faults, behind, server_version })
@@ -182,7 +185,8 @@ impl Engine {
             }
         }
         if self.stage != Stage::Drain {
-            busy |= clients.act(now_ns);
+            // What is due at the end or later is not sent.
+            busy |= clients.act(now_ns.min(self.end_ns.saturating_sub(1)));
         }
         clients.swarm.flush();
         if busy {
@@ -194,7 +198,7 @@ impl Engine {
     /// Opens the connections of the plan.
     fn gather(&mut self) -> anyhow::Result<()> {
         let total = self.clients.plan.clients.len();
-        let (mut last_ready, mut patient_until_ns) = (0, PATIENCE_NS);
+        let (mut last_ready, mut patient_until_ns) = (0, GATHER_PATIENCE_MS * MILLISECOND_NS);
         while self.clients.ready < total {
             let now_ns = self.clients.swarm.now_ns();
             while self.clients.keys.len() < total && self.clients.keys.len() < self.clients.ready + HANDSHAKES_MAX {
@@ -207,7 +211,7 @@ impl Engine {
             self.turn(now_ns + LOOK_NS)?;
             let ready = self.clients.ready;
             if ready > last_ready {
-                (last_ready, patient_until_ns) = (ready, now_ns + PATIENCE_NS);
+                (last_ready, patient_until_ns) = (ready, now_ns + GATHER_PATIENCE_MS * MILLISECOND_NS);
                 self.tell(News::Gathered(ready));
             }
             if !self.clients.faults.is_empty() {
@@ -220,8 +224,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes the load; when it ended.
-    fn make_load(&mut self) -> anyhow::Result<u64> {
+    /// Makes the load.
+    fn make_load(&mut self) -> anyhow::Result<()> {
         let begin_ns = self.clients.swarm.now_ns();
         let clients = &mut self.clients;
         clients.work = match clients.plan.load {
@@ -235,8 +239,8 @@ impl Engine {
         clients.interval.clear();
         clients.interval.begin_ns = begin_ns;
         let measured_ns = begin_ns + self.warm_up_ns;
-        let end_ns = measured_ns + self.duration_ns;
-        for (stage, stage_end_ns) in [(Stage::WarmUp, measured_ns), (Stage::Measured, end_ns)] {
+        self.end_ns = measured_ns + self.duration_ns;
+        for (stage, stage_end_ns) in [(Stage::WarmUp, measured_ns), (Stage::Measured, self.end_ns)] {
             self.begin(stage);
             while self.clients.interval.begin_ns < stage_end_ns {
                 let interval_end_ns = stage_end_ns.min(self.clients.interval.begin_ns + SECOND_NS);
@@ -244,7 +248,7 @@ impl Engine {
                 self.cut(interval_end_ns);
             }
         }
-        Ok(end_ns)
+        Ok(())
     }
 
     fn begin(&mut self, stage: Stage) {
@@ -277,7 +281,7 @@ impl Engine {
     fn drain(&mut self) -> anyhow::Result<()> {
         self.begin(Stage::Drain);
         let mut now_ns = self.clients.swarm.now_ns();
-        let (mut last_under_way, mut patient_until_ns) = (u64::MAX, now_ns + PATIENCE_NS);
+        let (mut last_under_way, mut patient_until_ns) = (u64::MAX, now_ns + DRAIN_PATIENCE_MS * MILLISECOND_NS);
         loop {
             let under_way = match &self.clients.work {
                 Work::Nothing => 0,
@@ -285,7 +289,7 @@ impl Engine {
                 Work::Arrivals(arrivals) => arrivals.under_way() as u64,
             };
             if under_way < last_under_way {
-                (last_under_way, patient_until_ns) = (under_way, now_ns + PATIENCE_NS);
+                (last_under_way, patient_until_ns) = (under_way, now_ns + DRAIN_PATIENCE_MS * MILLISECOND_NS);
             }
             if under_way == 0 || now_ns > patient_until_ns {
                 break;

@@ -1,1 +1,155 @@
+//! What is written is what a node reads, and what a node writes is heard.
 
+use ringpost::protocol::centrifuge;
+use ringpost::wire::http::write_accept;
+
+use super::*;
+
+const WEBSOCKET: &str = "ws://127.0.0.1:1/path";
+const TCP: &str = "tcp://127.0.0.1:1";
+const ALL: [(&str, Encoding); 4] =
+    [(WEBSOCKET, Encoding::Json), (WEBSOCKET, Encoding::Protobuf), (TCP, Encoding::Json), (TCP, Encoding::Protobuf)];
+
+fn target(url: &str) -> Target {
+    Target::parse(url).unwrap()
+}
+
+/// What is heard, as text, and how much was read.
+fn hear(reader: &Reader, input: &mut [u8]) -> (Vec<String>, usize) {
+    let mut heard = Vec::new();
+    let read = reader.read(input, &mut |word| heard.push(format!("{word:?}"))).unwrap();
+    (heard, read)
+}
+
+/// A frame of a server around these words.
+fn frame(reader: &Reader, words: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    match reader.format {
+        Format::WebSocketJson => websocket::write_frame(Opcode::Text, words, &mut frame),
+        Format::WebSocketProtobuf => websocket::write_frame(Opcode::Binary, words, &mut frame),
+        Format::TcpJson | Format::TcpProtobuf => frame.extend_from_slice(words),
+    }
+    frame
+}
+
+#[test]
+fn a_node_reads_what_is_written_in_every_format() {
+    for (url, encoding) in ALL {
+        let mut writer = Writer::new(&target(url), encoding);
+        let mut out = Vec::new();
+        writer.connect("token", &mut out);
+        writer.subscribe(2, "room", &mut out);
+        writer.publish(3, "room", br#"{"a":1}"#, &mut out);
+        writer.pong(&mut out);
+        let mut words = Vec::new();
+        let is_websocket = writer.format.is_websocket();
+        while !out.is_empty() {
+            let consumed = if is_websocket {
+                let decoded = websocket::decode(&mut out, websocket::Sender::Client, 1 << 20).unwrap();
+                let websocket::Decoded::Frame(frame) = decoded else { panic!("half a frame") };
+                words.extend_from_slice(&out[frame.payload]);
+                frame.consumed
+            } else {
+                words.append(&mut out);
+                0
+            };
+            out.drain(..consumed);
+        }
+        let commands: Vec<_> = centrifuge::decode(writer.format, &words).map(Result::unwrap).collect();
+        let ids: Vec<_> = commands.iter().map(|command| command.id).collect();
+        assert_eq!(ids, [CONNECT_ID, 2, 3, 0], "{url} {encoding:?}");
+        assert!(matches!(&commands[0].verb, Verb::Connect(connect) if connect.token == "token"));
+        assert!(matches!(&commands[2].verb, Verb::Publish { data, .. } if &data.bytes[..] == br#"{"a":1}"#));
+        assert!(matches!(commands[3].verb, Verb::Pong));
+    }
+}
+
+#[test]
+fn a_delivery_is_heard_by_its_payload_in_json_and_protobuf() {
+    let stamp = Stamp { stream: 3, sequence: 9, due_ns: 77 };
+    for (url, encoding) in ALL {
+        let reader = Reader::new(&target(url), encoding, 64);
+        let payload = Payloads::new(64).write(stamp).to_vec();
+        let word = match encoding {
+            Encoding::Json => {
+                [b"{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":", &payload[..], b",\"offset\":4}}}\n"].concat()
+            }
+            Encoding::Protobuf => {
+                let publication = [&[34, payload.len() as u8][..], &payload].concat();
+                let push = [&[18, 1, b'c', 34, publication.len() as u8][..], &publication].concat();
+                let reply = [&[26, push.len() as u8][..], &push].concat();
+                [&[reply.len() as u8][..], &reply].concat()
+            }
+        };
+        // Two words in one frame, where frames take several; then half a frame.
+        let mut input = frame(&reader, &word.repeat(2));
+        let whole = input.len();
+        input.extend_from_slice(&frame(&reader, &word)[..10]);
+        let (heard, read) = hear(&reader, &mut input);
+        assert_eq!(heard, [format!("Message(Ok({stamp:?}))"), format!("Message(Ok({stamp:?}))")], "{url} {encoding:?}");
+        assert_eq!(read, whole);
+    }
+}
+
+#[test]
+fn replies_and_pushes_are_heard_as_what_they_mean() {
+    let reader = Reader::new(&target(TCP), Encoding::Json, 64);
+    let cases = [
+        ("{}", "Ping"),
+        (r#"{"id":7,"publish":{}}"#, "Acknowledged { id: 7 }"),
+        (r#"{"id":1,"connect":{"version":"1.2","pong":true}}"#, "Welcome { pong: true, version: \"1.2\" }"),
+        (r#"{"id":2,"subscribe":{}}"#, "Subscribed"),
+        (r#"{"id":3,"error":{"code":103,"message":"no"}}"#, "Refused { id: 3, why: \"103: no\" }"),
+        (r#"{"push":{"channel":"c","unsubscribe":{"code":2500,"reason":"r"}}}"#, "Unsubscribed(\"c: 2500 r\")"),
+        (r#"{"push":{"disconnect":{"code":3001,"reason":"bye"}}}"#, "Goodbye(\"3001 bye\")"),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(hear(&reader, format!("{line}\n").into_bytes().as_mut_slice()).0, [expected], "{line}");
+    }
+    let others = "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":{}}}}\n";
+    assert_eq!(hear(&reader, others.to_owned().into_bytes().as_mut_slice()).0.len(), 0, "others' messages");
+}
+
+#[test]
+fn websocket_pings_and_closes_are_heard() {
+    let reader = Reader::new(&target(WEBSOCKET), Encoding::Json, 64);
+    let mut input = Vec::new();
+    websocket::write_frame(Opcode::Ping, b"hi", &mut input);
+    websocket::write_frame(Opcode::Pong, b"", &mut input);
+    websocket::write_close(3008, "slow", &mut input);
+    let (heard, _) = hear(&reader, &mut input);
+    assert_eq!(heard, ["WebSocketPing([104, 105])", "Goodbye(\"3008 slow\")"]);
+}
+
+#[test]
+fn what_is_no_protocol_is_a_violation() {
+    let websocket = Reader::new(&target(WEBSOCKET), Encoding::Json, 64);
+    let protobuf = Reader::new(&target(TCP), Encoding::Protobuf, 64);
+    let json = Reader::new(&target(TCP), Encoding::Json, 64);
+    let violation = |reader: &Reader, input: &[u8]| reader.read(&mut input.to_vec(), &mut |_| {}).unwrap_err();
+    assert!(matches!(violation(&websocket, &[0xff, 0]), Violation::Frame(_)));
+    assert!(matches!(violation(&json, b"no json\n"), Violation::Word(_)));
+    assert!(matches!(violation(&json, b"{\"id\":1,\"presence\":{}}\n"), Violation::Word(_)));
+    assert!(matches!(violation(&protobuf, &[0xff; 8]), Violation::Frame(_)));
+}
+
+#[test]
+fn the_answer_to_the_upgrade_is_checked() {
+    for encoding in [Encoding::Json, Encoding::Protobuf] {
+        let reader = Reader::new(&target(WEBSOCKET), encoding, 64);
+        let mut request = Vec::new();
+        Writer::new(&target(WEBSOCKET), encoding).open(&mut request);
+        let request = String::from_utf8(request).unwrap();
+        assert!(request.starts_with("GET /path HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"), "{request}");
+        let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        let mut answer = Vec::new();
+        write_accept(key, None, &mut answer);
+        let head = answer.len();
+        answer.extend_from_slice(b"\x81\x02{}");
+        assert_eq!(reader.open(&answer[..head - 1]).unwrap(), None);
+        assert_eq!(reader.open(&answer).unwrap(), Some(head));
+        assert!(matches!(reader.open(b"HTTP/1.1 404 Not Found\r\n\r\n"), Err(Violation::Status(404))));
+        let other = answer[..head].iter().map(u8::to_ascii_lowercase).collect::<Vec<_>>();
+        assert!(matches!(reader.open(&other), Err(Violation::Upgrade(_))));
+    }
+}

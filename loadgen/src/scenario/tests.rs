@@ -1,1 +1,137 @@
+//! The built-in files, settings, and the plans that scenarios become.
 
+use super::*;
+use crate::plan::{Load, Pace, Stream};
+
+fn built_in(name: &str) -> Scenario {
+    read(&find(name).unwrap()).unwrap()
+}
+
+fn with(name: &str, settings: &[&str]) -> Scenario {
+    settings.iter().fold(built_in(name), |scenario, setting| set(&scenario, setting).unwrap())
+}
+
+fn plan(name: &str, settings: &[&str]) -> Plan {
+    with(name, settings).plan().unwrap()
+}
+
+fn refusal(name: &str, settings: &[&str]) -> String {
+    with(name, settings).plan().unwrap_err().to_string()
+}
+
+#[test]
+fn every_built_in_scenario_makes_a_plan_and_survives_being_written() {
+    for (name, _) in BUILT_IN {
+        let scenario = built_in(name);
+        let plan = scenario.plan().unwrap();
+        assert_eq!(scenario.channel_names(&plan).len(), plan.channels as usize, "{name}");
+        assert_eq!(read(&toml::to_string(&scenario).unwrap()).unwrap(), scenario, "{name}");
+        let clients = plan.clients.len() as u32;
+        assert!(plan.streams.iter().all(|stream| stream.publisher < clients && stream.channel < plan.channels));
+        assert!(plan.clients.iter().flatten().all(|channel| *channel < plan.channels), "{name}");
+    }
+}
+
+#[test]
+fn unknown_keys_are_refused_wherever_they_are() {
+    let file = find("fanout").unwrap();
+    for wrong in ["[run]\nspeed = 1", "[work.pace]\nspeed = 1"] {
+        let section = wrong.lines().next().unwrap();
+        let error = read(&file.replace(section, wrong)).unwrap_err().to_string();
+        assert!(error.contains("speed"), "{wrong}: {error}");
+    }
+    let error = read(&file.replace("publishers", "publisher")).unwrap_err().to_string();
+    assert!(error.contains("publisher") && error.contains("subscribers"), "{error}");
+    assert!(read(&format!("speed = 1\n{file}")).is_err());
+    assert!(read(&file.replace("fanout", "fly")).is_err());
+}
+
+#[test]
+fn a_setting_is_found_by_its_last_name_and_takes_whole_numbers_strings_and_paths() {
+    let scenario =
+        with("fanout", &["rate_per_s=20", "work.subscribers = 7", "channel_prefix=chat:", "encoding=protobuf"]);
+    let Work::FanOut(fan_out) = &scenario.work else { panic!("{scenario:?}") };
+    assert_eq!((fan_out.pace.rate_per_s, fan_out.subscribers), (20.0, 7));
+    assert_eq!((scenario.run.channel_prefix.as_str(), scenario.run.encoding), ("chat:", Encoding::Protobuf));
+    assert_eq!(with("fanout", &["channel_prefix=\"7\""]).run.channel_prefix, "7");
+}
+
+#[test]
+fn a_setting_that_is_none_is_refused_with_those_that_are() {
+    let scenario = built_in("idle");
+    for (setting, expected) in [
+        ("client=3", "did you mean `clients`"),
+        ("clients", "key=value"),
+        ("clients=-1", "does not fit"),
+        ("rate_per_s=1", "work.clients"),
+        ("kind=connect", "does not fit"),
+    ] {
+        let error = set(&scenario, setting).unwrap_err().to_string();
+        assert!(error.contains(expected), "{setting}: {error}");
+    }
+}
+
+#[test]
+fn fan_out_gives_each_channel_publishers_and_subscribers_of_its_own() {
+    let plan = plan("fanout", &["channels=2", "publishers=2", "subscribers=3"]);
+    assert_eq!(plan.audiences(), [3, 3]);
+    let streams: Vec<_> = plan.streams.iter().map(|stream| (stream.publisher, stream.channel)).collect();
+    assert_eq!(streams, [(6, 0), (7, 1), (8, 0), (9, 1)]);
+    assert!(plan.clients[6..].iter().all(Vec::is_empty), "publishers hear nothing");
+}
+
+#[test]
+fn fan_in_has_one_subscriber_in_each_channel() {
+    let plan = plan("fanin", &["channels=2", "publishers=5"]);
+    assert_eq!((plan.audiences(), plan.streams.len(), plan.clients.len()), (vec![1, 1], 10, 12));
+}
+
+#[test]
+fn direct_messages_go_to_others_never_to_oneself() {
+    let plan = plan("direct", &["users=4", "contacts=3"]);
+    assert_eq!(plan.audiences(), [1; 4]);
+    assert_eq!(plan.streams.len(), 12);
+    let is_to_another = |stream: &Stream| plan.clients[stream.publisher as usize] != [stream.channel];
+    assert!(plan.streams.iter().all(is_to_another));
+    let mut pairs: Vec<_> = plan.streams.iter().map(|stream| (stream.publisher, stream.channel)).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    assert_eq!(pairs.len(), 12, "each pair once");
+}
+
+#[test]
+fn the_pace_is_closed_where_outstanding_is_set_and_open_elsewhere() {
+    let load = |settings: &[&str]| plan("publish", settings).load;
+    assert_eq!(load(&[]), Load::Publish(Pace::Closed { outstanding: 1 }));
+    let open = Load::Publish(Pace::Open { rate_per_s: 10.0, burst: 2 });
+    assert_eq!(load(&["outstanding=0", "rate_per_s=10", "burst=2"]), open);
+}
+
+#[test]
+fn settings_without_sense_are_refused_by_name() {
+    for (name, setting, expected) in [
+        ("fanout", "payload_bytes=20", "payload_bytes"),
+        ("fanout", "duration_s=0", "duration_s"),
+        ("fanout", "duration_s=nan", "duration_s"),
+        ("fanout", "warm_up_s=-1", "warm_up_s"),
+        ("fanout", "rate_per_s=0", "rate_per_s"),
+        ("fanout", "burst=0", "burst"),
+        ("fanout", "subscribers=0", "subscribers"),
+        ("fanout", "subscribers=4000000000", "clients"),
+        ("publish", "outstanding=100000", "outstanding"),
+        ("connect", "stay_s=-1", "stay_s"),
+        ("direct", "contacts=1000", "contacts"),
+        ("idle", "clients=0", "clients"),
+    ] {
+        let error = refusal(name, &[setting]);
+        assert!(error.contains(expected), "{setting}: {error}");
+    }
+    let error = refusal("fanout", &["publishers=100000", "subscribers=100000"]);
+    assert!(error.contains("pairs"), "{error}");
+}
+
+#[test]
+fn visitors_need_connections_too() {
+    let scenario = with("connect", &["rate_per_s=100", "stay_s=2"]);
+    assert!(scenario.connections_max(&scenario.plan().unwrap()) >= 200);
+}

@@ -1,1 +1,132 @@
+//! The swarm against real sockets.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use ringpost::ring::Received;
+
+use super::*;
+
+const PATIENCE_NS: u64 = 10_000_000_000;
+
+fn swarm() -> (Swarm, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = Target::parse(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    (Swarm::new(target).unwrap(), listener)
+}
+
+/// Turns until `done` has seen enough of what happened.
+fn turn(swarm: &mut Swarm, mut done: impl FnMut(&mut Swarm, Event) -> bool) {
+    let mut events = Vec::new();
+    loop {
+        let now_ns = swarm.now_ns();
+        assert!(now_ns < PATIENCE_NS, "nothing happened");
+        swarm.turn(now_ns + 5_000_000, &mut events).unwrap();
+        let mut finished = false;
+        for event in events.drain(..) {
+            finished |= done(swarm, event);
+        }
+        if finished {
+            return;
+        }
+    }
+}
+
+/// A connection of client 7, and the server's end of it.
+fn connect(swarm: &mut Swarm, listener: &TcpListener) -> (u32, TcpStream) {
+    let key = swarm.open(7, 0).unwrap();
+    turn(swarm, |swarm, event| matches!(event, Event::Writable { conn } if swarm.writable(conn).unwrap()));
+    swarm.conn(key).unwrap().phase = Phase::Ready;
+    (key, listener.accept().unwrap().0)
+}
+
+#[test]
+fn what_was_appended_goes_out_and_what_is_answered_comes_in() {
+    let (mut swarm, listener) = swarm();
+    let (key, mut server) = connect(&mut swarm, &listener);
+    swarm.output(key).unwrap().extend_from_slice(b"two ");
+    swarm.output(key).unwrap().extend_from_slice(b"parts");
+    swarm.flush();
+    let mut bytes = [0; 9];
+    server.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"two parts");
+    server.write_all(b"answer").unwrap();
+    turn(
+        &mut swarm,
+        |_, event| matches!(event, Event::Received { received: Received::Bytes(bytes), .. } if &bytes[..] == b"answer"),
+    );
+}
+
+#[test]
+fn more_than_a_socket_takes_goes_out_as_it_is_read() {
+    let (mut swarm, listener) = swarm();
+    let (key, mut server) = connect(&mut swarm, &listener);
+    let sent = vec![5; 16 << 20];
+    swarm.output(key).unwrap().extend_from_slice(&sent);
+    swarm.flush();
+    let reader = std::thread::spawn(move || {
+        let mut got = Vec::new();
+        server.read_to_end(&mut got).unwrap();
+        got
+    });
+    turn(&mut swarm, |swarm, event| {
+        if let Event::Writable { conn } = event {
+            swarm.writable(conn).unwrap();
+        }
+        swarm.conn(key).unwrap().output.is_empty()
+    });
+    swarm.leave(key);
+    assert_eq!(reader.join().unwrap().len(), sent.len());
+}
+
+#[test]
+fn a_connection_that_leaves_is_forgotten_once_the_ring_lets_go() {
+    let (mut swarm, listener) = swarm();
+    let (key, mut server) = connect(&mut swarm, &listener);
+    swarm.output(key).unwrap().extend_from_slice(b"bye");
+    swarm.leave(key);
+    assert!(swarm.output(key).is_none(), "nothing more is said");
+    turn(&mut swarm, |swarm, event| {
+        if let Event::Received { conn, received: Received::End, more } = event {
+            assert!(!more);
+            swarm.ended(conn);
+            swarm.receive_again(conn);
+        }
+        swarm.len() == 0
+    });
+    let mut said = String::new();
+    server.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "bye");
+}
+
+#[test]
+fn a_refused_connection_says_why_and_is_forgotten() {
+    let (mut swarm, listener) = swarm();
+    drop(listener);
+    let refused = match swarm.open(0, 0) {
+        Err(_) => true,
+        Ok(_) => {
+            let mut refused = false;
+            turn(&mut swarm, |swarm, event| {
+                if let Event::Writable { conn } = event {
+                    refused = swarm.writable(conn).is_err();
+                }
+                refused
+            });
+            refused
+        }
+    };
+    assert!(refused && swarm.len() == 0);
+}
+
+#[test]
+fn a_turn_waits_no_longer_than_it_may() {
+    let (mut swarm, _listener) = swarm();
+    let mut events = Vec::new();
+    // Shorter and longer than what is spun away; a turn may end early, but the time always comes.
+    for wait_ns in [0, 50_000, 20_000_000] {
+        let until_ns = swarm.now_ns() + wait_ns;
+        while swarm.turn(until_ns, &mut events).unwrap() < until_ns {}
+        assert!(swarm.now_ns() >= until_ns);
+    }
+}

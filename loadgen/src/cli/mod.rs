@@ -1,0 +1,59 @@
+//! The command line: one file per command.
+
+mod list;
+mod progress;
+mod report;
+mod run;
+mod show;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit code: 0 when all went well, 1 when the server did something wrong (a message lost, out of order or twice, a \
+command refused, a connection ended), 2 when the run could not be made.
+
+To try it out: ringpost serve --dev, and in another terminal: ringpost-loadgen run fanout --set \
+channel_prefix=typing: --secret ringpost-development-secret-not-for-production";
+
+/// Makes load for a server of the Centrifugo client protocol, measures it, and checks every message.
+#[derive(Debug, Parser)]
+#[command(name = "ringpost-loadgen", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    List(list::List),
+    Show(show::Show),
+    Report(report::Report),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What stood in the way, for the person at the terminal, with what to do about it.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Run(run) => run.run(),
+            Command::List(list) => list.run(),
+            Command::Show(show) => show.run(),
+            Command::Report(report) => report.run(),
+        }
+    }
+}
+
+/// Writes to standard output. A reader that has seen enough, as in `ringpost-loadgen list | head`, is no error.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}

@@ -1,0 +1,80 @@
+//! One line at the terminal that says how far a run has come. Nothing where standard error is no terminal.
+
+use std::io::{IsTerminal as _, Write as _, stderr};
+
+use crate::report::text::{count, duration};
+use crate::run::Progress;
+
+const BAR_CELLS: usize = 24;
+
+/// The line.
+#[derive(Debug)]
+pub(super) struct ProgressLine {
+    is_shown: bool,
+}
+
+impl ProgressLine {
+    /// Nothing is shown yet.
+    pub(super) fn new() -> Self {
+        Self { is_shown: stderr().is_terminal() }
+    }
+
+    /// Replaces the line.
+    pub(super) fn show(&mut self, progress: Progress) {
+        self.write(&line(progress));
+    }
+
+    /// Leaves the terminal as it was.
+    pub(super) fn clear(&mut self) {
+        self.write("");
+    }
+
+    fn write(&self, text: &str) {
+        if self.is_shown {
+            // A terminal that is gone is no reason to end a run.
+            let _ = write!(stderr(), "\r\x1b[K{text}");
+        }
+    }
+}
+
+fn line(progress: Progress) -> String {
+    match progress {
+        Progress::Gathering { ready, total } => {
+            format!("{} {} of {} clients", bar(ready as f64 / total as f64), count(ready as f64), count(total as f64))
+        }
+        Progress::Second { measured, elapsed_s, total_s, measure, summary } => {
+            let stage = if measured { "measuring" } else { "warming up" };
+            let (bar, name, per_s) = (bar(elapsed_s / total_s), measure.name(), count(summary.per_s));
+            let (p50, p99, max) = (duration(summary.p50_ns), duration(summary.p99_ns), duration(summary.max_ns));
+            format!(
+                "{bar} {elapsed_s:.0} of {total_s:.0} s, {stage}: {per_s} {name}/s, p50 {p50}, p99 {p99}, max {max}"
+            )
+        }
+    }
+}
+
+fn bar(share: f64) -> String {
+    let full = (share.clamp(0.0, 1.0) * BAR_CELLS as f64).round() as usize;
+    format!("[{}{}]", "█".repeat(full), "·".repeat(BAR_CELLS - full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{Measure, Summary};
+
+    #[test]
+    fn the_bar_is_as_full_as_the_run_is_old() {
+        assert_eq!(bar(0.0).matches('█').count(), 0);
+        assert_eq!(bar(0.5).matches('█').count(), BAR_CELLS / 2);
+        assert_eq!(bar(1.7).matches('█').count(), BAR_CELLS);
+    }
+
+    #[test]
+    fn the_line_tells_rate_and_latency() {
+        let summary = Summary { per_s: 12_345.0, p50_ns: 1500, p99_ns: 2_000_000, ..Summary::default() };
+        let (measured, measure) = (true, Measure::Delivery);
+        let line = line(Progress::Second { measured, elapsed_s: 3.0, total_s: 12.0, measure, summary });
+        assert!(line.contains("3 of 12 s, measuring: 12,345 delivery/s, p50 1.50 µs, p99 2.00 ms"), "{line}");
+    }
+}

@@ -1,0 +1,45 @@
+//! `ringpost-loadgen report`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::print;
+use crate::record::Record;
+use crate::report::{html, table};
+
+/// Lay runs side by side
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// Files that `run --json` has written.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Write a report with charts to this file; it needs no other file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Report {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let records = self.files.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+        let names: Vec<_> = self.files.iter().map(|path| name(path)).collect();
+        print(&table::side_by_side(&records, &names))?;
+        if let Some(path) = &self.html {
+            std::fs::write(path, html::of(&records))
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Record> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is no record of a run: write one with `run --json`", path.display()))
+}
+
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}

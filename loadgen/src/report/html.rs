@@ -1,0 +1,163 @@
+//! A page with tables and charts, of one run or of several. It needs no other file and no network.
+
+use std::fmt::Write as _;
+
+use super::chart::{Chart, Scale, Series, escape, range};
+use super::table::{compared, verdict};
+use super::text::{bytes, count, duration};
+use crate::measure::{Measure, Summary};
+use crate::record::{Record, Second};
+
+const STYLE: &str = include_str!("style.css");
+
+/// The page.
+pub fn of(records: &[Record]) -> String {
+    let names: Vec<_> = records.iter().map(|record| record.name.as_str()).collect();
+    let title = escape(&names.join(", "));
+    let mut page = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} – ringpost-loadgen</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head><body>\
+         <header><h1>{title}</h1><p>{}</p></header><main>",
+        escape(&records.first().map(|record| record.program.clone()).unwrap_or_default())
+    );
+    page.push_str("<section class=\"runs\">");
+    for record in records {
+        let class = if record.is_good() { "good" } else { "bad" };
+        let _ = write!(
+            page,
+            "<article class=\"{class}\"><h2>{}</h2><p>{}</p><pre>{}</pre><pre class=\"verdict\">{}</pre></article>",
+            escape(&record.name),
+            escape(&record.scenario.about),
+            escape(&record.command),
+            escape(&verdict(record))
+        );
+    }
+    page.push_str("</section>");
+    charts(&mut page, records);
+    figures(&mut page, records);
+    settings(&mut page, records);
+    page.push_str("</main></body></html>\n");
+    page
+}
+
+/// Charts in rows: what is shown; in columns: the runs, on the same scale.
+fn charts(page: &mut String, records: &[Record]) {
+    let nanoseconds = |value: f64| duration(value as u64);
+    for measure in [Measure::Connect, Measure::Delivery, Measure::Reply] {
+        let name = measure.name();
+        let over_time = |record: &Record| percentiles_over_time(record, measure);
+        row(page, records, &format!("Latency, {name}"), Scale::Logarithmic, &nanoseconds, &seconds, &over_time);
+        let curve = |record: &Record| distribution(record, measure);
+        let title = format!("Latency, {name}: share within");
+        row(page, records, &title, Scale::Logarithmic, &nanoseconds, &|_| share_ticks(), &curve);
+        let rate = |record: &Record| vec![line(record, name, |second| Some(second.measures.get(&measure)?.per_s))];
+        row(page, records, &format!("Throughput, {name} per s"), Scale::Linear, &count, &seconds, &rate);
+    }
+    let cores = |record: &Record| {
+        vec![
+            line(record, "server, cores", |second| second.server_cores),
+            line(record, "load generator, share at work", |second| Some(second.busy)),
+        ]
+    };
+    row(page, records, "Processor time", Scale::Linear, &|value| format!("{value:.2}"), &seconds, &cores);
+    let memory =
+        |record: &Record| vec![line(record, "server", |second| second.server_resident_bytes.map(|bytes| bytes as f64))];
+    row(page, records, "Memory of the server", Scale::Linear, &bytes, &seconds, &memory);
+}
+
+fn row(
+    page: &mut String,
+    records: &[Record],
+    title: &str,
+    scale: Scale,
+    value: &dyn Fn(f64) -> String,
+    ticks: &dyn Fn(&Record) -> Vec<(f64, String)>,
+    series: &dyn Fn(&Record) -> Vec<Series>,
+) {
+    let of_each: Vec<_> = records.iter().map(series).collect();
+    if of_each.iter().flatten().all(|series| series.points.is_empty()) {
+        return;
+    }
+    let range = range(of_each.iter().flatten());
+    page.push_str("<section class=\"charts\">");
+    for (record, series) in records.iter().zip(of_each) {
+        let svg = Chart { title, scale, value, ticks: ticks(record), series, range }.svg();
+        let _ = write!(page, "<figure>{svg}</figure>");
+    }
+    page.push_str("</section>");
+}
+
+/// A value of each second that has one.
+fn line(record: &Record, name: &str, value: impl Fn(&Second) -> Option<f64>) -> Series {
+    let points = record.seconds.iter().filter_map(|second| Some((second.at_s, value(second)?))).collect();
+    Series { name: name.into(), points }
+}
+
+fn percentiles_over_time(record: &Record, measure: Measure) -> Vec<Series> {
+    let shown: [(&str, fn(&Summary) -> u64); 4] = [
+        ("p50", |summary| summary.p50_ns),
+        ("p99", |summary| summary.p99_ns),
+        ("p99.9", |summary| summary.p99_9_ns),
+        ("max", |summary| summary.max_ns),
+    ];
+    let of = |(name, read): (&str, fn(&Summary) -> u64)| {
+        line(record, name, |second| second.measures.get(&measure).map(|summary| read(summary) as f64))
+    };
+    shown.map(of).to_vec()
+}
+
+/// How many nines a share has: the axis of a latency distribution.
+fn nines(share: f64) -> f64 {
+    -(1.0 - share).log10()
+}
+
+fn distribution(record: &Record, measure: Measure) -> Vec<Series> {
+    let curve = record.whole.get(&measure).map(|whole| whole.curve.clone()).unwrap_or_default();
+    vec![Series {
+        name: measure.name().into(),
+        points: curve.into_iter().map(|(share, ns)| (nines(share), ns as f64)).collect(),
+    }]
+}
+
+fn share_ticks() -> Vec<(f64, String)> {
+    [0.0, 0.9, 0.99, 0.999, 0.9999].map(|share| (nines(share), format!("{} %", share * 100.0))).to_vec()
+}
+
+/// About five places in time.
+fn seconds(record: &Record) -> Vec<(f64, String)> {
+    let step = record.seconds.len().div_ceil(6).max(1);
+    let ticks = record.seconds.iter().skip(step - 1).step_by(step);
+    ticks.map(|second| (second.at_s, format!("{:.0} s", second.at_s))).collect()
+}
+
+fn figures(page: &mut String, records: &[Record]) {
+    page.push_str("<section><h2>Figures</h2><table>");
+    if records.len() > 1 {
+        let names = records.iter().map(|record| format!("<th>{}</th>", escape(&record.name)));
+        let _ = write!(page, "<tr><th></th>{}</tr>", names.collect::<String>());
+    }
+    for (name, values) in compared(records) {
+        let values = values.iter().map(|value| format!("<td>{}</td>", escape(value)));
+        let _ = write!(page, "<tr><th>{}</th>{}</tr>", escape(&name), values.collect::<String>());
+    }
+    page.push_str("</table></section>");
+}
+
+/// What the server says about itself, and every setting.
+fn settings(page: &mut String, records: &[Record]) {
+    page.push_str("<section class=\"runs\">");
+    for record in records {
+        let metrics = record.server_metrics.iter().filter(|(_, value)| **value != 0.0);
+        let metrics: String = metrics.map(|(name, value)| format!("{name} {value}\n")).collect();
+        let scenario = toml::to_string(&record.scenario).unwrap_or_default();
+        let _ = write!(page, "<article><h2>Settings</h2><pre>{}</pre>", escape(&scenario));
+        if !metrics.is_empty() {
+            let _ = write!(page, "<h2>The server's metrics</h2><pre>{}</pre>", escape(&metrics));
+        }
+        page.push_str("</article>");
+    }
+    page.push_str("</section>");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::report::table::tests::record;
+
+fn with_seconds() -> Record {
+    let mut record = record();
+    let summary = Summary {
+        per_s: 500.0,
+        p50_ns: 10_000,
+        p99_ns: 20_000,
+        p99_9_ns: 30_000,
+        max_ns: 40_000,
+        ..Summary::default()
+    };
+    record.seconds = (1..=12)
+        .map(|at| Second {
+            at_s: f64::from(at),
+            measures: BTreeMap::from([(Measure::Delivery, summary)]),
+            busy: 0.2,
+            server_cores: Some(0.5),
+            server_resident_bytes: Some(1 << 20),
+        })
+        .collect();
+    record
+}
+
+#[test]
+fn a_page_has_a_chart_for_all_that_was_measured_and_none_for_the_rest() {
+    let page = of(&[with_seconds()]);
+    for title in
+        ["Latency, delivery", "Latency, delivery: share within", "Throughput, delivery", "Memory of the server"]
+    {
+        assert!(page.contains(title), "{title}");
+    }
+    assert!(!page.contains("Latency, reply") && !page.contains("Latency, connect"));
+    assert!(!page.contains("NaN") && !page.contains(">inf"));
+}
+
+#[test]
+fn several_runs_share_a_scale() {
+    let mut slow = with_seconds();
+    for second in &mut slow.seconds {
+        second.measures.get_mut(&Measure::Delivery).unwrap().max_ns = 3_000_000_000;
+    }
+    let page = of(&[with_seconds(), slow]);
+    let latency = page.split("<section class=\"charts\">").nth(1).unwrap();
+    assert_eq!(latency.matches(">10.0 s</text>").count(), 2, "both axes reach as far as the slower run");
+}
+
+#[test]
+fn what_a_server_says_cannot_break_the_page() {
+    let mut record = with_seconds();
+    record.server_version = "<script>alert(1)</script>".into();
+    record.faults.note(crate::fault::Fault::Refused, || "<b>no</b>".into());
+    let page = of(&[record]);
+    assert!(!page.contains("<script") && !page.contains("<b>no"));
+    assert!(page.contains("class=\"bad\""));
+}

@@ -1,0 +1,174 @@
+//! The table at the end of a run, and runs side by side.
+
+use std::fmt::Write as _;
+
+use super::text::{bytes, count, duration, percent};
+use crate::measure::Measure;
+use crate::record::Record;
+
+/// A figure of a run: its name and its value.
+pub(super) type Figure = (String, String);
+
+/// What came of a run.
+pub fn of(record: &Record) -> String {
+    let mut text = format!("{}: {}\n", record.name, record.scenario.about);
+    for (name, value) in setting(record) {
+        let _ = writeln!(text, "  {name:<18} {value}");
+    }
+    text.push('\n');
+    text.push_str(&latencies(record));
+    for (name, value) in costs(record) {
+        let _ = writeln!(text, "  {name:<34} {value}");
+    }
+    text.push('\n');
+    text.push_str(&verdict(record));
+    text
+}
+
+/// Where and how it ran.
+pub(super) fn setting(record: &Record) -> Vec<Figure> {
+    let run = &record.scenario.run;
+    let figure = |name: &str, value: String| (name.to_owned(), value);
+    let version = if record.server_version.is_empty() { "of no version" } else { &record.server_version };
+    vec![
+        figure("server", format!("{}, {version}", record.url)),
+        figure("messages", format!("{}, {} bytes of data", run.encoding, run.payload_bytes)),
+        figure("clients", count(record.clients as f64)),
+        figure("measured", format!("{:.1} s after {} s of warm-up", record.measured_s, run.warm_up_s)),
+        figure("machine", {
+            let machine = &record.machine;
+            format!("{} cores, {}, {}", machine.cores, machine.processor, machine.kernel)
+        }),
+    ]
+}
+
+/// A line for each measure.
+fn latencies(record: &Record) -> String {
+    let mut rows =
+        vec![["", "count", "per s", "p50", "p90", "p99", "p99.9", "p99.99", "max"].map(str::to_owned).to_vec()];
+    for (measure, whole) in &record.whole {
+        let summary = &whole.summary;
+        let mut row = vec![measure.name().to_owned(), count(summary.count as f64), count(summary.per_s)];
+        row.extend(summary.percentiles().map(|(_, ns)| duration(ns)));
+        rows.push(row);
+    }
+    if rows.len() == 1 { String::new() } else { grid(&rows) + "\n" }
+}
+
+/// What it took.
+pub(super) fn costs(record: &Record) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let mut figure = |name: &str, value: String| figures.push((name.to_owned(), value));
+    if let Some(server) = &record.server {
+        figure("server: cores in use", format!("{:.2}, {} in user mode", server.cores, percent(server.user_share)));
+        for (measure, ns) in &server.cpu_ns_per {
+            let name = match measure {
+                Measure::Connect => "server: CPU per new client",
+                Measure::Delivery => "server: CPU per delivery",
+                Measure::Reply => "server: CPU per message",
+                Measure::Lateness => continue,
+            };
+            figure(name, duration(*ns as u64));
+        }
+        if let Some(ns) = server.cpu_ns_per_client {
+            figure("server: CPU per client that came", duration(ns as u64));
+        }
+        if let Some(per_client) = server.bytes_per_client {
+            figure("server: memory per client", bytes(per_client));
+        }
+        figure("server: memory", bytes(server.resident_bytes as f64));
+        figure("server: context switches per s", {
+            let (voluntary, involuntary) = (server.voluntary_switches_per_s, server.involuntary_switches_per_s);
+            format!("{} voluntary, {} not", count(voluntary), count(involuntary))
+        });
+    }
+    figure("load generator: at work", percent(record.busy));
+    figures
+}
+
+/// Whether it went well, and what did not.
+pub(super) fn verdict(record: &Record) -> String {
+    let mut text = String::new();
+    if record.faults.is_empty() {
+        text.push_str("Every message came once, in order and unchanged; every command was answered.\n");
+    } else {
+        text.push_str("FAILED\n");
+        for (fault, number) in record.faults.counts() {
+            let _ = writeln!(text, "  {:>12} {fault}", count(number as f64));
+        }
+        text.push_str("The first of them:\n");
+        for example in &record.faults.examples {
+            let _ = writeln!(text, "  {example}");
+        }
+    }
+    if record.behind > 0 {
+        let behind = count(record.behind as f64);
+        let _ =
+            writeln!(text, "Overload: {behind} were due and not sent, since too much was under way. Lower the rate.");
+    }
+    if record.busy > 0.9 {
+        text.push_str("The load generator had hardly a moment's rest: what was measured may be its own limit.\n");
+    }
+    text
+}
+
+/// Every figure of a run that can be compared.
+pub(super) fn figures(record: &Record) -> Vec<Figure> {
+    let mut figures = setting(record);
+    for (measure, whole) in &record.whole {
+        let name = measure.name();
+        figures.push((format!("{name} per s"), count(whole.summary.per_s)));
+        let percentiles = whole.summary.percentiles();
+        figures.extend(percentiles.map(|(percentile, ns)| (format!("{name} {percentile}"), duration(ns))));
+    }
+    figures.extend(costs(record));
+    figures.push(("faults".to_owned(), count(record.faults.counts().map(|(_, number)| number as f64).sum())));
+    figures.push(("behind".to_owned(), count(record.behind as f64)));
+    figures
+}
+
+/// The figures of all runs, in the order in which they first come: name, and a value of each run.
+pub(super) fn compared(records: &[Record]) -> Vec<(String, Vec<String>)> {
+    let of_each: Vec<_> = records.iter().map(figures).collect();
+    let mut names = Vec::new();
+    for (name, _) in of_each.iter().flatten() {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    let value = |figures: &Vec<Figure>, name: &str| {
+        figures.iter().find(|(known, _)| known == name).map_or("–".to_owned(), |(_, value)| value.clone())
+    };
+    let row = |name: String| {
+        let values = of_each.iter().map(|figures| value(figures, &name)).collect();
+        (name, values)
+    };
+    names.into_iter().map(row).collect()
+}
+
+/// Runs side by side, under the names that are given.
+pub fn side_by_side(records: &[Record], names: &[String]) -> String {
+    let mut rows = vec![[String::new()].iter().chain(names).cloned().collect()];
+    rows.extend(compared(records).into_iter().map(|(name, values)| [vec![name], values].concat()));
+    grid(&rows)
+}
+
+/// Columns as wide as they need to be; the first to the left, the others to the right.
+fn grid(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::from("  ");
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let _ = if column == 0 { write!(line, "{cell:<width$}") } else { write!(line, "  {cell:>width$}") };
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+pub(super) mod tests;

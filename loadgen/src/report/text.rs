@@ -1,0 +1,74 @@
+//! Numbers as people read them.
+
+/// Nanoseconds with three digits and a unit.
+pub fn duration(ns: u64) -> String {
+    let value = ns as f64;
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{} µs", three_digits(value / 1e3)),
+        1_000_000..1_000_000_000 => format!("{} ms", three_digits(value / 1e6)),
+        _ => format!("{} s", three_digits(value / 1e9)),
+    }
+}
+
+/// Bytes with three digits and a unit.
+pub fn bytes(bytes: f64) -> String {
+    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
+    let unit = UNITS.iter().enumerate().rposition(|(power, _)| bytes >= 1024f64.powi(power as i32)).unwrap_or(0);
+    let value = bytes / 1024f64.powi(unit as i32);
+    if unit == 0 { format!("{value:.0} B") } else { format!("{} {}", three_digits(value), UNITS[unit]) }
+}
+
+/// A number with commas between thousands; below 100 with one decimal, if it has any.
+pub fn count(value: f64) -> String {
+    let (whole, rest) = if value < 100.0 && value.fract() != 0.0 {
+        let text = format!("{value:.1}");
+        return text;
+    } else {
+        (format!("{value:.0}"), "")
+    };
+    let mut text = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text + rest
+}
+
+/// A share as a percentage.
+pub fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn three_digits(value: f64) -> String {
+    if value < 10.0 {
+        format!("{value:.2}")
+    } else if value < 100.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits() {
+        let texts = [0, 999, 1_000, 12_345, 999_000, 1_500_000, 2_000_000_000, 600_000_000_000].map(duration);
+        assert_eq!(texts, ["0 ns", "999 ns", "1.00 µs", "12.3 µs", "999 µs", "1.50 ms", "2.00 s", "600 s"]);
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        assert_eq!([0.0, 271.0, 1024.0, 36.5 * 1048576.0].map(bytes), ["0 B", "271 B", "1.00 KiB", "36.5 MiB"]);
+    }
+
+    #[test]
+    fn large_counts_have_commas_and_small_ones_decimals() {
+        assert_eq!([0.0, 99.5, 100.4, 1000.0, 1234567.0].map(count), ["0", "99.5", "100", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,89 @@
+//! A node for one test, and orders to run against it.
+
+use ringpost::config::{ChannelOptions, Config, ConfigError, Duration};
+use ringpost::node::Node;
+use ringpost::shard::cores;
+use ringpost_loadgen::record::Record;
+use ringpost_loadgen::run::{Order, run};
+use ringpost_loadgen::scenario::{find, read, set};
+use ringpost_loadgen::target::Target;
+
+/// What the node checks tokens with.
+pub(crate) const SECRET: &str = "a secret of the tests that is long enough";
+
+/// A node on free ports of loopback that ends with the test.
+pub(crate) struct TestNode {
+    node: Option<Node>,
+}
+
+impl TestNode {
+    /// A node where everybody with a token may subscribe and publish.
+    pub(crate) fn start() -> Self {
+        let mut config = Config { name: "test".into(), ..Config::default() };
+        config.http_server.address = "127.0.0.1".into();
+        config.http_server.port = 0;
+        config.tcp_server.address = "127.0.0.1".into();
+        config.tcp_server.port = 0;
+        config.client.token.hmac_secret_key = SECRET.into();
+        config.shutdown.drain_time = Duration::from_millis(0);
+        config.channel.without_namespace = ChannelOptions {
+            allow_subscribe_for_client: true,
+            allow_publish_for_client: true,
+            ..ChannelOptions::default()
+        };
+        let reload = Box::new(|| Err(ConfigError { problems: vec!["tests do not reload".into()] }));
+        Self { node: Some(Node::start(config, reload).expect("the node starts")) }
+    }
+
+    fn node(&self) -> &Node {
+        self.node.as_ref().expect("it runs until it is dropped")
+    }
+
+    /// Where WebSockets are.
+    pub(crate) fn websocket_url(&self) -> String {
+        format!("ws://{}/connection/websocket", self.node().http_address)
+    }
+
+    /// Where plain TCP is.
+    pub(crate) fn tcp_url(&self) -> String {
+        format!("tcp://{}", self.node().tcp_address.expect("the TCP port is open"))
+    }
+
+    /// Where the metrics are.
+    pub(crate) fn metrics_url(&self) -> String {
+        format!("http://{}/metrics", self.node().http_address)
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        if let Some(node) = self.node.take() {
+            node.stop();
+            // A failed test has said why already.
+            let ended = node.wait();
+            assert!(ended.is_ok() || std::thread::panicking(), "{ended:?}");
+        }
+    }
+}
+
+/// A built-in scenario, made short, with more settings.
+pub(crate) fn order(name: &str, url: &str, settings: &[&str]) -> Order {
+    let scenario = read(&find(name).unwrap()).unwrap();
+    let settings = ["warm_up_s=0.2", "duration_s=1"].iter().chain(settings);
+    let scenario = settings.fold(scenario, |scenario, setting| set(&scenario, setting).unwrap());
+    Order {
+        name: name.into(),
+        scenario,
+        target: Target::parse(url).unwrap(),
+        secret: Some(SECRET.into()),
+        core: *cores::allowed().unwrap().last().unwrap(),
+        pid: None,
+        metrics_url: None,
+        command: String::new(),
+    }
+}
+
+/// Runs to the end; the run must be possible.
+pub(crate) fn record(order: &Order) -> Record {
+    run(order, |_| {}).unwrap()
+}

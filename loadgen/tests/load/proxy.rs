@@ -1,0 +1,73 @@
+//! A wire between clients and node that does to one message what a test asks. It speaks JSON lines over TCP.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+/// What is done to the message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mischief {
+    /// It goes missing.
+    Drop,
+    /// It comes twice.
+    Repeat,
+    /// It comes after the next one.
+    Delay,
+    /// A digit of it is changed.
+    Damage,
+    /// The connection ends in its place.
+    Hang,
+}
+
+/// Of all deliveries, the one that it is done to.
+const VICTIM: u32 = 30;
+
+/// Starts a wire to the node; where its clients connect. Its threads end with their connections.
+pub(crate) fn start(node: SocketAddr, mischief: Mischief) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let deliveries = Arc::new(AtomicU32::new(0));
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(node).unwrap();
+            let (mut up_from, mut up_to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || {
+                // A connection that breaks is an ended one.
+                let _ = std::io::copy(&mut up_from, &mut up_to);
+                let _ = up_to.shutdown(Shutdown::Write);
+            });
+            let deliveries = deliveries.clone();
+            thread::spawn(move || copy_down(server, client, mischief, &deliveries));
+        }
+    });
+    url
+}
+
+fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, deliveries: &AtomicU32) {
+    let mut delayed = String::new();
+    for line in BufReader::new(server).lines().map_while(Result::ok) {
+        let mut line = line + "\n";
+        let is_delivery = line.contains("\"pub\"");
+        if is_delivery && deliveries.fetch_add(1, Ordering::Relaxed) == VICTIM {
+            match mischief {
+                Mischief::Drop => continue,
+                Mischief::Repeat => line = line.repeat(2),
+                Mischief::Delay => {
+                    delayed = line;
+                    continue;
+                }
+                Mischief::Damage => line = line.replacen("\"loadgen\":\"0", "\"loadgen\":\"?", 1),
+                Mischief::Hang => break,
+            }
+        }
+        if is_delivery {
+            line.push_str(&std::mem::take(&mut delayed));
+        }
+        if client.write_all(line.as_bytes()).is_err() {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+}

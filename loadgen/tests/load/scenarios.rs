@@ -1,0 +1,128 @@
+//! Every scenario, in every format, against a node that does everything right.
+
+use ringpost_loadgen::measure::Measure;
+use ringpost_loadgen::record::Record;
+use ringpost_loadgen::run::{Progress, run};
+
+use crate::harness::{TestNode, order, record};
+
+fn count(record: &Record, measure: Measure) -> u64 {
+    record.whole.get(&measure).map_or(0, |whole| whole.summary.count)
+}
+
+#[test]
+fn idle_clients_gather_and_stay() {
+    let node = TestNode::start();
+    let mut order = order("idle", &node.websocket_url(), &["clients=300", "channels=30"]);
+    order.pid = Some(std::process::id() as i32);
+    let record = record(&order);
+    assert!(record.is_good(), "{:?}", record.faults);
+    assert_eq!(record.clients, 300);
+    assert!(record.whole.is_empty(), "nothing happens: {:?}", record.whole);
+    let server = record.server.unwrap();
+    assert!(server.bytes_per_client.unwrap() > 0.0 && server.cpu_ns_per_client.unwrap() > 0.0, "{server:?}");
+}
+
+#[test]
+fn clients_come_and_go_at_the_rate_that_was_asked() {
+    let node = TestNode::start();
+    for url in [node.websocket_url(), node.tcp_url()] {
+        let record = record(&order("connect", &url, &["rate_per_s=200", "stay_s=0.1", "warm_up_s=0"]));
+        assert!(record.is_good(), "{:?}", record.faults);
+        // A client may be due at the very end and not be sent any more.
+        assert_eq!(count(&record, Measure::Connect) + record.behind, 200, "{url}");
+    }
+}
+
+#[test]
+fn publishers_keep_as_many_messages_under_way_as_was_asked() {
+    let node = TestNode::start();
+    for outstanding in [1, 16] {
+        let outstanding = format!("outstanding={outstanding}");
+        let record = record(&order("publish", &node.tcp_url(), &["publishers=10", "channels=3", &outstanding]));
+        assert!(record.is_good(), "{:?}", record.faults);
+        assert!(count(&record, Measure::Reply) > 20, "{:?}", record.whole);
+        assert_eq!(count(&record, Measure::Delivery), 0, "nobody listens");
+    }
+}
+
+#[test]
+fn every_subscriber_hears_every_message_in_every_format() {
+    let node = TestNode::start();
+    for url in [node.websocket_url(), node.tcp_url()] {
+        for encoding in ["encoding=json", "encoding=protobuf"] {
+            let settings = ["subscribers=20", "rate_per_s=100", "warm_up_s=0", encoding];
+            let record = record(&order("fanout", &url, &settings));
+            assert!(record.is_good(), "{url} {encoding}: {:?}", record.faults);
+            let messages = count(&record, Measure::Reply);
+            assert_eq!(messages + record.behind, 100, "{url} {encoding}");
+            assert_eq!(count(&record, Measure::Delivery), 20 * messages, "{url} {encoding}");
+            assert_eq!(count(&record, Measure::Lateness), messages, "{url} {encoding}");
+        }
+    }
+}
+
+#[test]
+fn many_publishers_in_many_rooms_are_heard_in_their_own() {
+    let node = TestNode::start();
+    let settings = ["channels=5", "publishers=3", "subscribers=4", "rate_per_s=600", "warm_up_s=0", "burst=6"];
+    let record = record(&order("fanout-rooms", &node.websocket_url(), &settings));
+    assert!(record.is_good(), "{:?}", record.faults);
+    assert_eq!(count(&record, Measure::Delivery), 4 * count(&record, Measure::Reply));
+}
+
+#[test]
+fn a_closed_loop_waits_for_every_subscriber() {
+    let node = TestNode::start();
+    let settings = ["subscribers=10", "outstanding=4", "warm_up_s=0"];
+    let record = record(&order("fanout", &node.websocket_url(), &settings));
+    assert!(record.is_good(), "{:?}", record.faults);
+    let messages = count(&record, Measure::Reply);
+    assert!(messages > 20, "{messages}");
+    assert_eq!(count(&record, Measure::Delivery), 10 * messages);
+}
+
+#[test]
+fn one_subscriber_hears_many_publishers() {
+    let node = TestNode::start();
+    let settings = ["publishers=40", "rate_per_s=400", "warm_up_s=0"];
+    let record = record(&order("fanin", &node.tcp_url(), &settings));
+    assert!(record.is_good(), "{:?}", record.faults);
+    assert_eq!(count(&record, Measure::Delivery), count(&record, Measure::Reply));
+}
+
+#[test]
+fn users_hear_what_is_written_to_them() {
+    let node = TestNode::start();
+    let settings = ["users=30", "contacts=4", "rate_per_s=600", "encoding=protobuf"];
+    let record = record(&order("direct", &node.websocket_url(), &settings));
+    assert!(record.is_good(), "{:?}", record.faults);
+    assert!(count(&record, Measure::Delivery) > 100, "{:?}", record.whole);
+}
+
+#[test]
+fn messages_longer_than_a_receive_buffer_come_whole() {
+    let node = TestNode::start();
+    let settings = ["subscribers=3", "rate_per_s=50", "payload_bytes=20000"];
+    for url in [node.websocket_url(), node.tcp_url()] {
+        let record = record(&order("fanout", &url, &settings));
+        assert!(record.is_good() && count(&record, Measure::Delivery) > 0, "{url}: {:?}", record.faults);
+    }
+}
+
+#[test]
+fn a_run_tells_how_far_it_is_and_what_the_server_says() {
+    let node = TestNode::start();
+    let mut order = order("fanout", &node.websocket_url(), &["subscribers=5", "duration_s=2", "rate_per_s=50"]);
+    order.metrics_url = Some(node.metrics_url());
+    let mut told = Vec::new();
+    let record = run(&order, |progress| told.push(progress)).unwrap();
+    assert!(matches!(told[0], Progress::Gathering { total: 6, .. }), "{told:?}");
+    let measured = told.iter().filter(|progress| matches!(progress, Progress::Second { measured: true, .. }));
+    assert_eq!(measured.count(), 2, "{told:?}");
+    assert_eq!(record.seconds.len(), 2);
+    assert_eq!(record.server_version, ringpost::VERSION);
+    let deliveries = record.server_metrics["ringpost_deliveries_total"];
+    let publishes = record.server_metrics["ringpost_publishes_total"];
+    assert!(publishes > 0.0 && (deliveries - 5.0 * publishes).abs() < 6.0, "{:?}", record.server_metrics);
+}
