@@ -1,5 +1,6 @@
 //! Runs against a real node in this process, through honest and dishonest wires.
 
+mod allocations;
 mod command;
 mod harness;
 mod proxy;
