@@ -93,14 +93,17 @@ fn line(record: &Record, name: &str, value: impl Fn(&Second) -> Option<f64>) -> 
     Series { name: name.into(), points }
 }
 
+/// Reads one figure of a summary, nanoseconds.
+type Read = fn(&Summary) -> u64;
+
 fn percentiles_over_time(record: &Record, measure: Measure) -> Vec<Series> {
-    let shown: [(&str, fn(&Summary) -> u64); 4] = [
+    let shown: [(&str, Read); 4] = [
         ("p50", |summary| summary.p50_ns),
         ("p99", |summary| summary.p99_ns),
         ("p99.9", |summary| summary.p99_9_ns),
         ("max", |summary| summary.max_ns),
     ];
-    let of = |(name, read): (&str, fn(&Summary) -> u64)| {
+    let of = |(name, read): (&str, Read)| {
         line(record, name, |second| second.measures.get(&measure).map(|summary| read(summary) as f64))
     };
     shown.map(of).to_vec()
