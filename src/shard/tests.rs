@@ -18,6 +18,7 @@ struct Half {
     shard: Shard,
     orders: flume::Sender<Order>,
     errands: flume::Receiver<Errand>,
+    http: SocketAddr,
     tcp: SocketAddr,
     _other: Mailboxes,
 }
@@ -28,7 +29,7 @@ impl Half {
         config.client.insecure = true;
         change(&mut config);
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (http, _) = doors::bind(loopback, 16).unwrap();
+        let (http_listener, http) = doors::bind(loopback, 16).unwrap();
         let (tcp_listener, tcp) = doors::bind(loopback, 16).unwrap();
         let wakers: Vec<_> = (0..2).map(|_| Arc::new(Waker::new().unwrap())).collect();
         let mut mesh = Mailboxes::mesh(16, &wakers);
@@ -41,7 +42,7 @@ impl Half {
             verifier: Arc::new(Verifier::new(&config.client, None).unwrap()),
             config: Arc::new(config),
             metrics: Arc::default(),
-            doors: Doors::new(http, Some(tcp_listener)),
+            doors: Doors::new(http_listener, Some(tcp_listener)),
             mailboxes: mesh.pop().unwrap(),
             waker: wakers[0].clone(),
             orders: orders_taken,
@@ -52,7 +53,7 @@ impl Half {
         })
         .unwrap();
         shard.open_doors();
-        Self { shard, orders, errands, tcp, _other: other }
+        Self { shard, orders, errands, http, tcp, _other: other }
     }
 
     /// Ticks until something is so.
@@ -80,6 +81,18 @@ impl Half {
         Now { mono_ms: now.mono_ms + ms, unix_ms: now.unix_ms + ms as i64 }
     }
 
+    /// The TCP door rests, as if for want of descriptors.
+    fn rest(&mut self) {
+        self.shard.ring.stop_accepting(Door::Tcp as u32);
+        let mut events = Vec::new();
+        while !events.iter().any(|event| matches!(event, Event::Accepted { door: 1, more: false, .. })) {
+            self.shard.ring.enter_and_wait().unwrap();
+            self.shard.ring.events(&mut events);
+        }
+        let want = io::Error::from(Errno::MFILE);
+        self.shard.accepted(Door::Tcp as u32, Err(want), false, self.later(0));
+    }
+
     /// More letters than the other shard's mailbox takes.
     fn congest(&mut self) {
         for _ in 0..20 {
@@ -93,14 +106,7 @@ impl Half {
 fn a_door_that_rests_when_the_drain_begins_is_shut() {
     let mut half = Half::with(|_| {});
     let now = half.later(0);
-    half.shard.ring.stop_accepting(Door::Tcp as u32);
-    let mut events = Vec::new();
-    while !events.iter().any(|event| matches!(event, Event::Accepted { door: 1, more: false, .. })) {
-        half.shard.ring.enter_and_wait().unwrap();
-        half.shard.ring.events(&mut events);
-    }
-    // Nothing accepts there now; as if for want of descriptors.
-    half.shard.accepted(Door::Tcp as u32, Err(io::Error::from(Errno::MFILE)), false, now);
+    half.rest();
     half.shard.begin_drain(0);
     half.shard.turn(now);
     assert!(half.shard.doors.listener(Door::Tcp).is_none());
@@ -198,4 +204,51 @@ fn a_client_that_waits_is_read_up_to_a_bound_and_all_of_it_in_the_end() {
     while half._other.receive(0).is_some() {}
     half.until("all is read", |shard| shard.metrics.commands.get() == before + PINGS);
     writing.join().unwrap();
+}
+
+#[test]
+fn a_door_that_rests_opens_at_the_next_turn_of_the_wheel() {
+    let mut half = Half::with(|_| {});
+    half.rest();
+    half.shard.turn(half.later(0));
+    let _client = half.client();
+}
+
+#[test]
+fn who_is_no_client_is_handed_over_with_all_that_it_said() {
+    const REQUEST: &[u8] = b"POST /api/info HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+    let mut half = Half::with(|_| {});
+    let mut stranger = TcpStream::connect(half.http).unwrap();
+    stranger.write_all(REQUEST).unwrap();
+    half.until("the conn is let go", |shard| shard.metrics.accepts.get() == 1 && shard.conns.is_empty());
+    let Ok(Errand::Http { socket, read }) = half.errands.try_recv() else { panic!("nothing was handed over") };
+    assert_eq!(read, REQUEST);
+    TcpStream::from(socket).write_all(b"done").unwrap();
+    let mut answer = String::new();
+    stranger.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "done");
+}
+
+#[test]
+fn who_goes_on_talking_when_its_session_ends_hears_the_goodbye_and_no_reset() {
+    let mut half = Half::with(|_| {});
+    let (mut client, conn) = half.client();
+    // Not even being read when it ends, and with something to read.
+    half.shard.ring.stop_receiving(conn);
+    half.shard.conns[conn as usize].paused = true;
+    half.shard.conns[conn as usize].unread = vec![b' '; HELD_BYTES_MAX + 1];
+    half.until("the conn is not read", |shard| !shard.conns[conn as usize].receiving);
+    client.write_all(b"is anybody there?\n").unwrap();
+    let session = half.shard.conns[conn as usize].session().unwrap();
+    half.shard.core.close(session, Disconnect::SHUTDOWN, half.later(0));
+    half.until("the goodbye is sent", |shard| shard.parting.is_empty() && shard.core.closings.is_empty());
+    client.write_all(b"hello?\n").unwrap();
+    for _ in 0..10 {
+        half.shard.tick().unwrap();
+    }
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    half.until("the conn goes", |shard| shard.conns.is_empty());
+    let mut heard = String::new();
+    client.read_to_string(&mut heard).unwrap();
+    assert!(heard.contains("\"code\":3001"), "{heard}");
 }
