@@ -76,7 +76,8 @@ impl Ring {
     fn push(&mut self, entry: squeue::Entry) {
         // SAFETY: none of our operations points to memory of ours, but for the timeout's, which the ring owns;
         // buffers are selected from the registered pool. A descriptor that is closed before submission makes
-        // the operation fail, nothing else.
+        // the operation fail, or reach whatever has its number by then, but no memory: conns and doors keep theirs
+        // while anything is in flight.
         // JUSTIFICATION: the crate cannot know what an entry points to.
         if !self.waiting.is_empty() || unsafe { self.uring.submission().push(&entry) }.is_err() {
             self.waiting.push_back(entry);
