@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError};
 use crate::control::order::Errand;
 use crate::control::{self, ControlSetup};
 use crate::hub::Home;
-use crate::limits::{DESCRIPTORS_RESERVED, ORDERS_WAITING_MAX, SHARDS_MAX};
+use crate::limits::{ORDERS_WAITING_MAX, SHARDS_MAX};
 use crate::shard::doors::{self, Doors};
 use crate::shard::handle::ShardHandle;
 use crate::shard::mailbox::Mailboxes;
@@ -75,7 +75,6 @@ impl Node {
             home: home.clone(),
             verifier: Arc::new(verifier),
             clients: Arc::default(),
-            clients_max: clients_max(&config),
             secret: rand::random(),
             errands: errands_in,
             config: config.clone(),
@@ -132,7 +131,6 @@ struct Shared {
     config: Arc<Config>,
     verifier: Arc<Verifier>,
     clients: Arc<AtomicUsize>,
-    clients_max: usize,
     secret: u64,
     errands: flume::Sender<Errand>,
 }
@@ -161,7 +159,6 @@ impl Shared {
             orders,
             errands: self.errands.clone(),
             clients: self.clients.clone(),
-            clients_max: self.clients_max,
             secret: self.secret,
         };
         let (ready, is_ready) = flume::bounded(1);
@@ -251,16 +248,6 @@ fn look_for_free(address: SocketAddr) -> std::io::Result<()> {
         }
         looks -= 1;
     }
-}
-
-/// Most clients of the node: as configured, else what the descriptors allow.
-fn clients_max(config: &Config) -> usize {
-    if config.client.connection_limit != 0 {
-        return config.client.connection_limit;
-    }
-    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let descriptors = descriptors.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(1)
 }
 
 #[cfg(test)]

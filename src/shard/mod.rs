@@ -75,8 +75,6 @@ pub struct ShardSetup {
     pub errands: flume::Sender<Errand>,
     /// Clients of the whole node.
     pub clients: Arc<AtomicUsize>,
-    /// Most of them.
-    pub clients_max: usize,
     /// Seeds what clients must not guess; the same on all shards.
     pub secret: u64,
 }
@@ -125,7 +123,6 @@ impl Shard {
         };
         let ring = Ring::new(size, waker.as_fd())?;
         let clock = Clock::new();
-        let rate = config.client.connection_rate_limit;
         let shards = home.shards();
         let core = Core::new(CoreSetup {
             me,
@@ -142,7 +139,7 @@ impl Shard {
             ring,
             conns: Slab::new(),
             doors,
-            admission: Admission::new(setup.clients, setup.clients_max, rate, shards, clock.now()),
+            admission: Admission::new(setup.clients, &config.client, shards, clock.now()),
             mailboxes,
             orders: setup.orders,
             errands: setup.errands,

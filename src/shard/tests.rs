@@ -48,7 +48,6 @@ impl Half {
             orders: orders_taken,
             errands: errands_left,
             clients: Arc::default(),
-            clients_max: 10,
             secret: 1,
         })
         .unwrap();

@@ -80,6 +80,7 @@ impl Shard {
                 Order::Drain(time) => self.begin_drain(time.as_millis() as u64),
                 Order::Reload(config) => {
                     self.config = config.clone();
+                    self.admission.configure(&config.client);
                     self.core.order(Order::Reload(config), now);
                 }
                 order => self.core.order(order, now),

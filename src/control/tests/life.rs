@@ -52,6 +52,7 @@ fn a_node_whose_shard_fails_ends_with_an_error() {
 
 #[tokio::test]
 async fn a_hangup_brings_the_new_configuration_to_shards_and_api() {
+    let _alone = HANGUPS.lock().await;
     let (read, reads) = mpsc::channel();
     let reload = move || {
         let mut config = Config::dev();
@@ -80,6 +81,7 @@ async fn a_hangup_brings_the_new_configuration_to_shards_and_api() {
 
 #[tokio::test]
 async fn a_broken_configuration_changes_nothing() {
+    let _alone = HANGUPS.lock().await;
     let (read, reads) = mpsc::channel();
     let reload = move || {
         read.send(()).unwrap();
@@ -91,6 +93,9 @@ async fn a_broken_configuration_changes_nothing() {
     reads.recv().unwrap();
     node.result("publish", json!({ "channel": "chat:room", "data": 1 })).await;
 }
+
+/// A signal reaches every node of this process: who waits for one of its own keeps the others away.
+static HANGUPS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// To this whole process: nodes of other tests read theirs again too, which changes nothing for them.
 fn hang_up() {
