@@ -151,10 +151,12 @@ impl<'a> Watcher<'a> {
                     self.looks.measuring = self.probe.usage().unwrap_or_default();
                     self.last_usage = self.looks.measuring;
                 }
-                News::Interval(interval) => {
+                News::Interval(mut interval) => {
                     if let Some(progress) = self.take(&interval) {
                         watch(progress);
                     }
+                    // Cleared here, since the load thread has better things to do.
+                    interval.clear();
                     // A load thread that needs none any more is about to settle.
                     let _ = spares.send(interval);
                 }

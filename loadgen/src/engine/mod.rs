@@ -59,7 +59,7 @@ pub enum News {
     Gathered(usize),
     /// The warm-up is over: what happens from now on counts.
     Measuring,
-    /// A second is over, or what was left of one. Send the interval back when it was read.
+    /// A second is over, or what was left of one. Clear the interval and send it back when it was read.
     Interval(Box<Interval>),
     /// Everything has arrived, or will not. The connections stay open until nobody sends intervals back any more.
     Settled,
@@ -102,7 +102,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Prepares a job. What happens goes to `news`; intervals that were read come back through `spares`.
+    /// Prepares a job. What happens goes to `news`; intervals that were read and cleared come back through `spares`.
     ///
     /// # Errors
     /// What the host lacks.
@@ -270,7 +270,6 @@ impl Engine {
     /// Ends the interval and begins the next.
     fn cut(&mut self, now_ns: u64) {
         let mut next = self.spares.try_recv().unwrap_or_default();
-        next.clear();
         (next.stage, next.begin_ns) = (self.stage, now_ns);
         let mut ended = std::mem::replace(&mut self.clients.interval, next);
         ended.end_ns = now_ns;

@@ -40,8 +40,13 @@ pub fn of(records: &[Record]) -> String {
     page
 }
 
-/// Charts in rows: what is shown; in columns: the runs, on the same scale.
+/// One run's charts side by side; of several runs, a column for each, with the same scale in a row.
 fn charts(page: &mut String, records: &[Record]) {
+    let columns = match records.len() {
+        1 => String::new(),
+        runs => format!(" style=\"grid-template-columns: repeat({runs}, minmax(20rem, 1fr))\""),
+    };
+    let _ = write!(page, "<section class=\"charts\"{columns}>");
     let nanoseconds = |value: f64| duration(value as u64);
     for measure in [Measure::Connect, Measure::Delivery, Measure::Reply] {
         let name = measure.name();
@@ -63,6 +68,7 @@ fn charts(page: &mut String, records: &[Record]) {
     let memory =
         |record: &Record| vec![line(record, "server", |second| second.server_resident_bytes.map(|bytes| bytes as f64))];
     row(page, records, "Memory of the server", Scale::Linear, &bytes, &seconds, &memory);
+    page.push_str("</section>");
 }
 
 fn row(
@@ -79,12 +85,10 @@ fn row(
         return;
     }
     let range = range(of_each.iter().flatten());
-    page.push_str("<section class=\"charts\">");
     for (record, series) in records.iter().zip(of_each) {
         let svg = Chart { title, scale, value, ticks: ticks(record), series, range }.svg();
         let _ = write!(page, "<figure>{svg}</figure>");
     }
-    page.push_str("</section>");
 }
 
 /// A value of each second that has one.
@@ -93,10 +97,8 @@ fn line(record: &Record, name: &str, value: impl Fn(&Second) -> Option<f64>) -> 
     Series { name: name.into(), points }
 }
 
-/// Reads one figure of a summary, nanoseconds.
-type Read = fn(&Summary) -> u64;
-
 fn percentiles_over_time(record: &Record, measure: Measure) -> Vec<Series> {
+    type Read = fn(&Summary) -> u64;
     let shown: [(&str, Read); 4] = [
         ("p50", |summary| summary.p50_ns),
         ("p99", |summary| summary.p99_ns),

@@ -60,16 +60,6 @@ impl Swarm {
         self.origin.elapsed().as_nanos() as u64
     }
 
-    /// Whether no connection is open.
-    pub fn is_empty(&self) -> bool {
-        self.conns.is_empty()
-    }
-
-    /// Open connections, those that are about to end among them.
-    pub fn len(&self) -> usize {
-        self.conns.len()
-    }
-
     /// A connection that is open, or about to end.
     pub fn conn(&mut self, key: u32) -> Option<&mut Conn> {
         self.conns.get_mut(key as usize)
