@@ -15,8 +15,7 @@ const EXIT_CODES: &str = "\
 Exit code: 0 when all went well, 1 when the server did something wrong (a message lost, out of order or twice, a \
 command refused, a connection ended), 2 when the run could not be made.
 
-To try it out: ringpost serve --dev, and in another terminal: ringpost-loadgen run fanout --set \
-channel_prefix=typing: --secret ringpost-development-secret-not-for-production";
+To try it out: RINGPOST_CLIENT__INSECURE=true ringpost serve --dev, and in another terminal: ringpost-loadgen run fanout";
 
 /// Makes load for a server of the Centrifugo client protocol, measures it, and checks every message.
 #[derive(Debug, Parser)]

@@ -31,6 +31,8 @@ pub struct Traffic {
     verifier: Verifier,
     unanswered: u64,
     undelivered: u64,
+    /// Deliveries that refused messages would have had.
+    refused: u64,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl Traffic {
             verifier: Verifier::new(plan),
             unanswered: 0,
             undelivered: 0,
+            refused: 0,
         }
     }
 
@@ -141,8 +144,9 @@ impl Traffic {
     /// A publisher was told that its message was refused. In a closed loop its stream ends: nobody hears it.
     pub fn refused(&mut self, client: u32, id: u32, why: &str, faults: &mut Faults) {
         if let Some(Unanswered { stream, sequence, .. }) = self.answered(client, id, faults) {
-            let channel = self.streams[stream as usize].channel;
-            self.undelivered = self.undelivered.saturating_sub(self.audiences[channel as usize].into());
+            let audience = self.audiences[self.streams[stream as usize].channel as usize].into();
+            self.undelivered = self.undelivered.saturating_sub(audience);
+            self.refused += audience;
             faults.note(Fault::Refused, || format!("message {sequence} of client {client} was refused: {why}"));
         }
     }
@@ -171,7 +175,7 @@ impl Traffic {
 
     /// What has not arrived now never will.
     pub fn finish(&self, faults: &mut Faults) {
-        self.verifier.finish(|stream| self.sent[stream as usize], faults);
+        self.verifier.finish(|stream| self.sent[stream as usize], self.refused, faults);
         for (client, publisher) in self.publishers.iter().enumerate() {
             for Unanswered { stream, sequence, .. } in publisher.unanswered() {
                 faults.note(Fault::Unanswered, || {

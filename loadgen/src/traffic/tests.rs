@@ -125,12 +125,13 @@ fn a_duplicate_is_measured_once_and_moves_no_closed_loop() {
 }
 
 #[test]
-fn a_refused_message_is_waited_for_no_more() {
+fn a_refused_message_is_waited_for_no_more_and_not_lost() {
     let mut run = Run::new(OPEN);
     let due = run.take(0).unwrap();
     run.traffic.refused(due.publisher, due.id, "103: permission denied", &mut run.faults);
     assert_eq!(run.traffic.under_way(), 0);
-    assert_eq!(run.faults.count(Fault::Refused), 1);
+    run.traffic.finish(&mut run.faults);
+    assert_eq!(run.faults.counts().collect::<Vec<_>>(), [(Fault::Refused, 1)]);
     assert!(run.faults.examples[0].contains("permission denied"));
 }
 

@@ -100,13 +100,19 @@ impl Verifier {
         was_missing
     }
 
-    /// At the end, when each stream has sent so many: what never came is lost.
-    pub(super) fn finish(&self, sent: impl Fn(u32) -> u32, faults: &mut Faults) {
-        if self.missing_count > 0 {
-            faults.note_many(Fault::Lost, self.missing_count, || {
-                format!("{} messages never came, though later ones of their streams did", self.missing_count)
-            });
-        }
+    /// At the end, when each stream has sent so many: what never came is lost, but for so many deliveries that the
+    /// server had refused to make.
+    pub(super) fn finish(&self, sent: impl Fn(u32) -> u32, mut refused: u64, faults: &mut Faults) {
+        let mut lose = |count: u64, describe: &dyn Fn() -> String| {
+            let excused = count.min(refused);
+            refused -= excused;
+            if count > excused {
+                faults.note_many(Fault::Lost, count - excused, describe);
+            }
+        };
+        lose(self.missing_count, &|| {
+            format!("{} messages never came, though later ones of their streams did", self.missing_count)
+        });
         let mut streams_of_channel = BTreeMap::<u32, Vec<u32>>::new();
         for (stream, (channel, _)) in self.streams.iter().enumerate() {
             streams_of_channel.entry(*channel).or_default().push(stream as u32);
@@ -115,13 +121,9 @@ impl Verifier {
             for (channel, first) in &self.subscriptions[range[0] as usize..range[1] as usize] {
                 for (index, stream) in streams_of_channel.get(channel).into_iter().flatten().enumerate() {
                     let (heard, sent) = (self.expected[*first as usize + index], sent(*stream));
-                    if heard < sent {
-                        faults.note_many(Fault::Lost, u64::from(sent - heard), || {
-                            format!(
-                                "client {client} heard nothing of stream {stream} after {heard} of its {sent} messages"
-                            )
-                        });
-                    }
+                    lose(u64::from(sent.saturating_sub(heard)), &|| {
+                        format!("client {client} heard nothing of stream {stream} after {heard} of its {sent} messages")
+                    });
                 }
             }
         }
@@ -161,7 +163,7 @@ mod tests {
                 assert!(hear(&mut verifier, &mut faults, client, stream, sequence));
             }
         }
-        verifier.finish(|_| 5, &mut faults);
+        verifier.finish(|_| 5, 0, &mut faults);
         assert!(faults.is_empty(), "{faults:?}");
     }
 
@@ -174,7 +176,7 @@ mod tests {
         for sequence in 0..5 {
             hear(&mut verifier, &mut faults, 1, 0, sequence);
         }
-        verifier.finish(|stream| if stream == 0 { 5 } else { 0 }, &mut faults);
+        verifier.finish(|stream| if stream == 0 { 5 } else { 0 }, 0, &mut faults);
         assert_eq!(counts(&faults), [(Fault::Lost, 2)]);
     }
 
@@ -182,7 +184,7 @@ mod tests {
     fn a_stream_that_ends_early_is_a_loss() {
         let (mut verifier, mut faults) = (verifier(), Faults::default());
         hear(&mut verifier, &mut faults, 1, 1, 0);
-        verifier.finish(|stream| if stream == 1 { 3 } else { 0 }, &mut faults);
+        verifier.finish(|stream| if stream == 1 { 3 } else { 0 }, 0, &mut faults);
         assert_eq!(counts(&faults), [(Fault::Lost, 2)]);
     }
 
@@ -192,7 +194,7 @@ mod tests {
         for sequence in [0, 2, 1] {
             assert!(hear(&mut verifier, &mut faults, 0, 2, sequence), "all are new");
         }
-        verifier.finish(|_| 0, &mut faults);
+        verifier.finish(|_| 0, 0, &mut faults);
         assert_eq!(counts(&faults), [(Fault::OutOfOrder, 1)]);
     }
 
@@ -222,7 +224,7 @@ mod tests {
         let (mut verifier, mut faults) = (verifier(), Faults::default());
         let far = MISSING_REMEMBERED_MAX as u32 * 3;
         hear(&mut verifier, &mut faults, 0, 0, far);
-        verifier.finish(|_| 0, &mut faults);
+        verifier.finish(|_| 0, 0, &mut faults);
         assert_eq!(counts(&faults), [(Fault::Lost, u64::from(far))]);
     }
 }

@@ -19,6 +19,11 @@ pub(crate) struct TestNode {
 impl TestNode {
     /// A node where everybody with a token may subscribe and publish.
     pub(crate) fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, changed.
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { name: "test".into(), ..Config::default() };
         config.http_server.address = "127.0.0.1".into();
         config.http_server.port = 0;
@@ -31,6 +36,7 @@ impl TestNode {
             allow_publish_for_client: true,
             ..ChannelOptions::default()
         };
+        change(&mut config);
         let reload = Box::new(|| Err(ConfigError { problems: vec!["tests do not reload".into()] }));
         Self { node: Some(Node::start(config, reload).expect("the node starts")) }
     }

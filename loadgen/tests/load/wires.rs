@@ -51,6 +51,17 @@ fn a_connection_that_ends_is_told_and_what_it_misses_is_lost() {
 }
 
 #[test]
+fn refused_messages_are_told_as_refused_and_not_as_lost() {
+    let node = TestNode::with(|config| config.channel.without_namespace.allow_publish_for_client = false);
+    for pace in ["rate_per_s=50", "outstanding=2"] {
+        let record = record(&order("fanout", &node.websocket_url(), &["subscribers=3", pace]));
+        let kinds: Vec<_> = record.faults.counts().map(|(fault, _)| fault).collect();
+        assert_eq!(kinds, [Fault::Refused], "{pace}: {:?}", record.faults);
+        assert!(record.faults.examples[0].contains("103"), "{:?}", record.faults);
+    }
+}
+
+#[test]
 fn clients_without_a_token_are_told_to_bring_one() {
     let node = TestNode::start();
     for url in [node.websocket_url(), node.tcp_url()] {
