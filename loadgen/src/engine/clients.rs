@@ -19,7 +19,7 @@ pub(super) enum Work {
     /// Nothing, or nothing yet.
     Nothing,
     /// Messages.
-    Traffic(Box<Traffic>),
+    Traffic(Traffic),
     /// More clients.
     Arrivals(Arrivals),
 }
