@@ -27,7 +27,7 @@ impl Report {
         let names: Vec<_> = self.files.iter().map(|path| name(path)).collect();
         print(&table::side_by_side(&records, &names))?;
         if let Some(path) = &self.html {
-            std::fs::write(path, html::of(&records))
+            std::fs::write(path, html::of(&records, &names))
                 .with_context(|| format!("{} cannot be written", path.display()))?;
         }
         Ok(ExitCode::SUCCESS)

@@ -71,7 +71,7 @@ impl Run {
             std::fs::write(path, json).with_context(|| format!("{} cannot be written", path.display()))?;
         }
         if let Some(path) = &self.html {
-            let page = html::of(std::slice::from_ref(&record));
+            let page = html::of(std::slice::from_ref(&record), std::slice::from_ref(&record.name));
             std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))?;
         }
         Ok(if record.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

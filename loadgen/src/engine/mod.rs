@@ -214,8 +214,8 @@ impl Engine {
                 (last_ready, patient_until_ns) = (ready, now_ns + GATHER_PATIENCE_MS * MILLISECOND_NS);
                 self.tell(News::Gathered(ready));
             }
-            if !self.clients.faults.is_empty() {
-                bail!("{}{}", self.clients.faults.examples.join("; "), advice(&self.clients.faults.examples));
+            if let Some(first) = self.clients.faults.examples.first() {
+                bail!("{first}{}", advice(first));
             }
             if now_ns > patient_until_ns {
                 bail!("only {ready} of {total} clients were let in, the others wait: is there a limit on connections?");
@@ -301,8 +301,8 @@ impl Engine {
 }
 
 /// What a person can do about a server that does not let clients in.
-fn advice(examples: &[String]) -> &'static str {
-    let says = |text: &str| examples.iter().any(|example| example.contains(text));
+fn advice(fault: &str) -> &'static str {
+    let says = |text: &str| fault.contains(text);
     if says("refused (os error") {
         "\nIs the server running? Give its address with --url"
     } else if says("101: ") || says("3500 ") || says("3501 ") || says("109: ") {

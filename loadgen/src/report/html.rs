@@ -10,9 +10,12 @@ use crate::record::{Record, Second};
 
 const STYLE: &str = include_str!("style.css");
 
-/// The page.
-pub fn of(records: &[Record]) -> String {
-    let names: Vec<_> = records.iter().map(|record| record.name.as_str()).collect();
+/// The page of runs, each under its name.
+///
+/// # Panics
+/// When there are not as many names as runs.
+pub fn of(records: &[Record], names: &[String]) -> String {
+    assert_eq!(records.len(), names.len(), "a name for each run");
     let title = escape(&names.join(", "));
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} – ringpost-loadgen</title>\
@@ -21,12 +24,12 @@ pub fn of(records: &[Record]) -> String {
         escape(&records.first().map(|record| record.program.clone()).unwrap_or_default())
     );
     page.push_str("<section class=\"runs\">");
-    for record in records {
+    for (record, name) in records.iter().zip(names) {
         let class = if record.is_good() { "good" } else { "bad" };
         let _ = write!(
             page,
             "<article class=\"{class}\"><h2>{}</h2><p>{}</p><pre>{}</pre><pre class=\"verdict\">{}</pre></article>",
-            escape(&record.name),
+            escape(name),
             escape(&record.scenario.about),
             escape(&record.command),
             escape(&verdict(record))
@@ -34,7 +37,7 @@ pub fn of(records: &[Record]) -> String {
     }
     page.push_str("</section>");
     charts(&mut page, records);
-    figures(&mut page, records);
+    figures(&mut page, records, names);
     settings(&mut page, records);
     page.push_str("</main></body></html>\n");
     page
@@ -135,10 +138,10 @@ fn seconds(record: &Record) -> Vec<(f64, String)> {
     ticks.map(|second| (second.at_s, format!("{:.0} s", second.at_s))).collect()
 }
 
-fn figures(page: &mut String, records: &[Record]) {
+fn figures(page: &mut String, records: &[Record], names: &[String]) {
     page.push_str("<section><h2>Figures</h2><table>");
     if records.len() > 1 {
-        let names = records.iter().map(|record| format!("<th>{}</th>", escape(&record.name)));
+        let names = names.iter().map(|name| format!("<th>{}</th>", escape(name)));
         let _ = write!(page, "<tr><th></th>{}</tr>", names.collect::<String>());
     }
     for (name, values) in compared(records) {

@@ -31,6 +31,7 @@ pub(super) fn setting(record: &Record) -> Vec<Figure> {
     let figure = |name: &str, value: String| (name.to_owned(), value);
     let version = if record.server_version.is_empty() { "of no version" } else { &record.server_version };
     vec![
+        figure("command", record.command.clone()),
         figure("server", format!("{}, {version}", record.url)),
         figure("messages", format!("{}, {} bytes of data", run.encoding, run.payload_bytes)),
         figure("clients", count(record.clients as f64)),
@@ -114,7 +115,8 @@ pub(super) fn verdict(record: &Record) -> String {
 
 /// Every figure of a run that can be compared.
 pub(super) fn figures(record: &Record) -> Vec<Figure> {
-    let mut figures = setting(record);
+    // The command is left out: it is long, and says what the other settings say.
+    let mut figures = setting(record).split_off(1);
     for (measure, whole) in &record.whole {
         let name = measure.name();
         figures.push((format!("{name} per s"), count(whole.summary.per_s)));
@@ -122,7 +124,7 @@ pub(super) fn figures(record: &Record) -> Vec<Figure> {
         figures.extend(percentiles.map(|(percentile, ns)| (format!("{name} {percentile}"), duration(ns))));
     }
     figures.extend(costs(record));
-    figures.push(("faults".to_owned(), count(record.faults.counts().map(|(_, number)| number as f64).sum())));
+    figures.push(("faults".to_owned(), count(record.faults.counts().map(|(_, number)| number).sum::<u64>() as f64)));
     figures.push(("behind".to_owned(), count(record.behind as f64)));
     figures
 }
