@@ -14,7 +14,6 @@ use crate::traffic::Traffic;
 
 /// What is done once the clients of the plan are there.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a thread has one")]
 pub(super) enum Work {
     /// Nothing, or nothing yet.
     Nothing,
