@@ -18,7 +18,7 @@ pub(super) enum Work {
     /// Nothing, or nothing yet.
     Nothing,
     /// Messages.
-    Traffic(Traffic),
+    Traffic(Box<Traffic>),
     /// More clients.
     Arrivals(Arrivals),
 }

@@ -230,7 +230,7 @@ impl Engine {
         let clients = &mut self.clients;
         clients.work = match clients.plan.load {
             Load::Idle => Work::Nothing,
-            Load::Publish(pace) => Work::Traffic(Traffic::new(&clients.plan, pace, begin_ns)),
+            Load::Publish(pace) => Work::Traffic(Box::new(Traffic::new(&clients.plan, pace, begin_ns))),
             Load::Connect { rate_per_s, stay_ns } => {
                 let first = clients.plan.clients.len() as u32;
                 Work::Arrivals(Arrivals::new(rate_per_s, stay_ns, first, begin_ns))
