@@ -24,7 +24,7 @@ struct Conn {
 
 /// Serves on a free port of loopback until killed.
 pub(crate) fn serve() -> anyhow::Result<()> {
-    crate::process::raise_descriptor_limit()?;
+    ringpost::doctor::raise_limits()?;
     crate::process::pin(&[crate::process::SERVER_CORE])?;
     let (listener, address) = doors::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 4096)?;
     let waker = Waker::new()?;

@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     if options.floor {
         return floor::serve();
     }
-    process::raise_descriptor_limit()?;
+    ringpost::doctor::raise_limits()?;
     let length = Duration::from_secs(options.secs);
     let mut rows = Vec::new();
     for cell in cells::ALL.iter().filter(|cell| cell.name.contains(&options.filter)) {

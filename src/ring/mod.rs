@@ -73,21 +73,27 @@ impl Ring {
         Ok(Self { uring, pool: Rc::new(pool), waiting: VecDeque::new(), interval })
     }
 
-    fn push(&mut self, entry: squeue::Entry) {
+    /// Puts an operation into the submission queue; false when there is no room.
+    fn try_push(&mut self, entry: &squeue::Entry) -> bool {
         // SAFETY: none of our operations points to memory of ours, but for the timeout's, which the ring owns;
         // buffers are selected from the registered pool. A descriptor that is closed before submission makes
         // the operation fail, or reach whatever has its number by then, but no memory: conns and doors keep theirs
         // while anything is in flight.
         // JUSTIFICATION: the crate cannot know what an entry points to.
-        if !self.waiting.is_empty() || unsafe { self.uring.submission().push(&entry) }.is_err() {
+        unsafe { self.uring.submission().push(entry) }.is_ok()
+    }
+
+    fn push(&mut self, entry: squeue::Entry) {
+        if !self.waiting.is_empty() || !self.try_push(&entry) {
             self.waiting.push_back(entry);
         }
     }
 
     /// Accepts connections until told to stop: [`Event::Accepted`] for each.
     pub fn accept(&mut self, listener: BorrowedFd<'_>, door: u32) {
+        const CLOEXEC: i32 = rustix::net::SocketFlags::CLOEXEC.bits() as i32;
         let fd = types::Fd(listener.as_raw_fd());
-        self.push(opcode::AcceptMulti::new(fd).flags(libc_cloexec()).build().user_data(token(Kind::Accept, door)));
+        self.push(opcode::AcceptMulti::new(fd).flags(CLOEXEC).build().user_data(token(Kind::Accept, door)));
     }
 
     /// Receives until the peer has ended or told to stop: [`Event::Received`] for each buffer.
@@ -143,9 +149,7 @@ impl Ring {
     fn enter_for(&mut self, completions: u32) -> io::Result<()> {
         const GETEVENTS: u32 = 1;
         while let Some(entry) = self.waiting.pop_front() {
-            // SAFETY: as in `push`.
-            // JUSTIFICATION: as in `push`.
-            if unsafe { self.uring.submission().push(&entry) }.is_err() {
+            if !self.try_push(&entry) {
                 self.waiting.push_front(entry);
                 break;
             }
@@ -206,10 +210,6 @@ fn passes(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| {
         [Errno::INTR, Errno::BUSY, Errno::AGAIN, Errno::TIME].contains(&Errno::from_raw_os_error(code))
     })
-}
-
-fn libc_cloexec() -> i32 {
-    rustix::net::SocketFlags::CLOEXEC.bits() as i32
 }
 
 #[cfg(test)]
