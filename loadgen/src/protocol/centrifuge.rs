@@ -1,76 +1,19 @@
-//! The one place that knows the Centrifugo client protocol: what is said and heard, in few words.
-//!
-//! The rest of the program knows [`Heard`] and the methods of [`Writer`] only. Another protocol comes in beside
-//! this file, with the same words.
+//! The Centrifugo client protocol: JSON and Protobuf, over WebSocket and TCP.
 
-use std::borrow::Cow;
-
-use ringpost::protocol::centrifuge::client::{self, Answer, Frame, FrameViolation, FromNode, Pushed};
+use ringpost::protocol::centrifuge::client::{self, Answer, Frame, FromNode, Pushed};
 use ringpost::protocol::centrifuge::{Encoding, Format};
 use ringpost::protocol::word::{Command, Connect, PayloadKind, PayloadRef, Subscribe, Verb};
-use ringpost::wire::http::{HttpViolation, Response, UpgradeRequest};
+use ringpost::wire::http::{Response, UpgradeRequest};
 use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};
 
+use super::{CONNECT_ID, Heard, Violation};
 use crate::limits::FRAME_BYTES_MAX;
-use crate::payload::{Damaged, Payloads, Stamp};
+use crate::payload::Payloads;
 use crate::target::{Target, Transport};
 
-/// What a server said.
-#[derive(Debug, PartialEq)]
-pub enum Heard<'a> {
-    /// A message of ours, to a subscriber.
-    Message(Result<Stamp, Damaged>),
-    /// A message was taken: the answer to [`Writer::publish`].
-    Acknowledged {
-        /// The command.
-        id: u32,
-    },
-    /// The answer to [`Writer::connect`].
-    Welcome {
-        /// Whether pings must be answered.
-        pong: bool,
-        /// The server's version.
-        version: Cow<'a, str>,
-    },
-    /// The answer to [`Writer::subscribe`].
-    Subscribed,
-    /// Answer with [`Writer::pong`], if the welcome said so.
-    Ping,
-    /// A WebSocket ping: answer with [`Writer::websocket_pong`].
-    WebSocketPing(&'a [u8]),
-    /// A command was refused.
-    Refused {
-        /// The command.
-        id: u32,
-        /// Code and message.
-        why: String,
-    },
-    /// A subscription was ended: code and reason.
-    Unsubscribed(String),
-    /// The server is about to end the connection: code and reason.
-    Goodbye(String),
-}
-
-/// How a server broke the protocol.
-#[derive(Debug, thiserror::Error)]
-pub enum Violation {
-    /// The answer to the upgrade is no HTTP or belongs to another request.
-    #[error("the upgrade was answered wrongly: {0:?}")]
-    Upgrade(HttpViolation),
-    /// There is no WebSocket at this path.
-    #[error("the upgrade was answered with status {0}: is the path of the URL right?")]
-    Status(u16),
-    /// Bytes that are no frames.
-    #[error("the server broke the framing: {0}")]
-    Frame(#[from] FrameViolation),
-    /// Frames that carry nothing known.
-    #[error("the server sent something that is neither reply nor push: {0}")]
-    Word(String),
-}
-
 /// The format of a transport and an encoding.
-pub fn format(transport: &Transport, encoding: Encoding) -> Format {
+fn format(transport: &Transport, encoding: Encoding) -> Format {
     match (transport, encoding) {
         (Transport::WebSocket { .. }, Encoding::Json) => Format::WebSocketJson,
         (Transport::WebSocket { .. }, Encoding::Protobuf) => Format::WebSocketProtobuf,
@@ -78,9 +21,6 @@ pub fn format(transport: &Transport, encoding: Encoding) -> Format {
         (Transport::Tcp, Encoding::Protobuf) => Format::TcpProtobuf,
     }
 }
-
-/// Ids of the commands before the first publish.
-pub const CONNECT_ID: u32 = 1;
 
 /// Writes what a client says.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use ringpost::protocol::centrifuge;
 use ringpost::wire::http::write_accept;
 
 use super::*;
+use crate::payload::Stamp;
 
 const WEBSOCKET: &str = "ws://127.0.0.1:1/path";
 const TCP: &str = "tcp://127.0.0.1:1";
