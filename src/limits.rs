@@ -123,9 +123,6 @@ pub const ORDERS_WAITING_MAX: usize = 1024;
 /// Ring events that a shard has room for before it grows its list.
 pub const EVENTS_PER_TICK: usize = 4096;
 
-/// Ticks after which a busy shard lets its executor look around.
-pub const BURST_TICKS: u32 = 8;
-
 /// Descriptors that are kept for everything but clients: listeners, rings, the API, files.
 pub const DESCRIPTORS_RESERVED: usize = 640;
 

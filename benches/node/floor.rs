@@ -8,7 +8,6 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ringpost::ring::{Event, Received, Ring, RingSize};
 use ringpost::shard::doors;
-use ringpost::shard::waker::Waker;
 use rustix::net::{SendFlags, send};
 use slab::Slab;
 
@@ -27,8 +26,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     ringpost::doctor::raise_limits()?;
     crate::process::pin(&[crate::process::SERVER_CORE])?;
     let (listener, address) = doors::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 4096)?;
-    let waker = Waker::new()?;
-    let mut ring = Ring::new(RingSize { entries: 4096, buffers: 2048, buffer_bytes: 4096 }, waker.as_fd())?;
+    let mut ring = Ring::new(RingSize { entries: 4096, buffers: 2048, buffer_bytes: 4096 })?;
     println!("listening on {address}");
     ring.accept(listener.as_fd(), 0);
     let (mut conns, mut subscribers): (Slab<Conn>, Vec<u32>) = (Slab::new(), Vec::new());

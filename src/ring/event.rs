@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Receive,
     Writable,
     Timer,
+    Woken,
     Cancel,
 }
 
@@ -24,7 +25,8 @@ pub(super) fn token(kind: Kind, number: u32) -> u64 {
 }
 
 fn kind_of(user_data: u64) -> Kind {
-    [Kind::Accept, Kind::Receive, Kind::Writable, Kind::Timer, Kind::Cancel][(user_data >> 32) as usize]
+    const KINDS: [Kind; 6] = [Kind::Accept, Kind::Receive, Kind::Writable, Kind::Timer, Kind::Woken, Kind::Cancel];
+    KINDS[(user_data >> 32) as usize]
 }
 
 /// What a receive brought.
@@ -68,6 +70,11 @@ pub enum Event {
     },
     /// The timer has elapsed.
     Elapsed,
+    /// The eventfd was written to.
+    Woken {
+        /// Whether it is still watched.
+        more: bool,
+    },
 }
 
 impl Event {
@@ -93,6 +100,7 @@ impl Event {
             }
             Kind::Writable => Some(Self::Writable { conn: number }),
             Kind::Timer => Some(Self::Elapsed),
+            Kind::Woken => Some(Self::Woken { more }),
             Kind::Cancel => None,
         }
     }

@@ -1,4 +1,4 @@
-//! A shard's io_uring: multishot accept and receive, a pool of receive buffers, an eventfd to sleep on.
+//! A shard's io_uring: multishot accept and receive, a pool of receive buffers, and the place where it sleeps.
 //!
 //! The only folder with `unsafe`, because here and nowhere else the kernel writes into memory of ours and hands
 //! us descriptors as bare numbers. What leaves it is safe: [`Event`]s that own their buffers and sockets.
@@ -6,7 +6,6 @@
 
 mod buffers;
 mod event;
-mod parking;
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,7 +19,6 @@ pub use self::buffers::Buffer;
 use self::buffers::BufferPool;
 pub use self::event::{Event, Received};
 use self::event::{Kind, token};
-pub use self::parking::Parking;
 
 /// How large a ring is.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +50,11 @@ impl std::fmt::Debug for Ring {
 }
 
 impl Ring {
-    /// Sets a ring up for the calling thread. Completions signal `eventfd` while [`Ring::sleeps`] holds.
+    /// Sets a ring up for the calling thread.
     ///
     /// # Errors
     /// The kernel is too old (6.1 is needed), io_uring is forbidden, or memory may not be locked.
-    pub fn new(size: RingSize, eventfd: BorrowedFd<'_>) -> io::Result<Self> {
+    pub fn new(size: RingSize) -> io::Result<Self> {
         let uring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
@@ -68,7 +66,6 @@ impl Ring {
         // registration, which `Drop` ends before the pool can go.
         // JUSTIFICATION: the kernel keeps the address.
         unsafe { uring.submitter().register_buf_ring_with_flags(pool.entries_address(), size.buffers, 0, 0)? };
-        uring.submitter().register_eventfd(eventfd.as_raw_fd())?;
         let interval = Box::new(types::Timespec::new());
         Ok(Self { uring, pool: Rc::new(pool), waiting: VecDeque::new(), interval })
     }
@@ -109,6 +106,13 @@ impl Ring {
         self.push(opcode::PollAdd::new(fd, POLLOUT).build().user_data(token(Kind::Writable, conn)));
     }
 
+    /// Reports each write to an eventfd until told otherwise: [`Event::Woken`]. Its counter is left alone.
+    pub fn watch(&mut self, eventfd: BorrowedFd<'_>) {
+        const POLLIN: u32 = rustix::event::PollFlags::IN.bits() as u32;
+        let fd = types::Fd(eventfd.as_raw_fd());
+        self.push(opcode::PollAdd::new(fd, POLLIN).multi(true).build().user_data(token(Kind::Woken, 0)));
+    }
+
     /// Stops accepting: the last [`Event::Accepted`] says that no more come.
     pub fn stop_accepting(&mut self, door: u32) {
         self.cancel(token(Kind::Accept, door));
@@ -130,12 +134,17 @@ impl Ring {
         self.push(opcode::Timeout::new(interval).build().user_data(token(Kind::Timer, 0)));
     }
 
-    /// Hands the kernel what was asked and lets it do what is ready; one system call, which does not wait.
+    /// Hands the kernel what was asked and lets it do what is ready, without waiting: one system call, or none
+    /// where there is nothing to do.
     ///
     /// # Errors
     /// What the kernel says, but for what passes by itself.
     pub fn enter(&mut self) -> io::Result<()> {
-        self.enter_for(0)
+        let submission = self.uring.submission();
+        let asked = !submission.is_empty() || !self.waiting.is_empty();
+        let useful = asked || submission.taskrun() || submission.cq_overflow();
+        drop(submission);
+        if useful { self.enter_for(0) } else { Ok(()) }
     }
 
     /// As [`Ring::enter`], but waits in the kernel until something has happened.
@@ -168,14 +177,13 @@ impl Ring {
         }
     }
 
-    /// Whether [`Ring::enter`] has something to do, as far as can be seen without a system call.
-    pub fn has_work(&mut self) -> bool {
-        if !self.waiting.is_empty() || !self.uring.completion().is_empty() {
+    /// Whether something has happened, as far as can be seen without a system call.
+    pub fn is_ready(&mut self) -> bool {
+        if !self.uring.completion().is_empty() {
             return true;
         }
-        let mut submission = self.uring.submission();
-        submission.sync();
-        !submission.is_empty() || submission.taskrun() || submission.cq_overflow()
+        let submission = self.uring.submission();
+        submission.taskrun() || submission.cq_overflow()
     }
 
     /// Appends what has happened, in the order in which it happened.
@@ -183,17 +191,6 @@ impl Ring {
         for completion in self.uring.completion() {
             events.extend(Event::of(&completion, &self.pool));
         }
-    }
-
-    /// From now on completions signal the eventfd. Ask [`Ring::has_work`] once more before sleeping.
-    pub fn sleeps(&mut self) {
-        self.uring.completion().enable_eventfd();
-        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
-    }
-
-    /// Completions signal nothing: nobody sleeps.
-    pub fn awake(&mut self) {
-        self.uring.completion().disable_eventfd();
     }
 }
 

@@ -6,11 +6,9 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::{Event, Received, Ring, RingSize};
-use crate::shard::waker::Waker;
 
 fn ring(buffers: u16) -> Ring {
-    let waker = Waker::new().unwrap();
-    Ring::new(RingSize { entries: 64, buffers, buffer_bytes: 512 }, waker.as_fd()).unwrap()
+    Ring::new(RingSize { entries: 64, buffers, buffer_bytes: 512 }).unwrap()
 }
 
 /// Turns the ring until `done` has seen enough.
@@ -130,5 +128,26 @@ fn the_timer_elapses_once() {
     let mut ring = ring(2);
     ring.timer(Duration::from_millis(5));
     turn(&mut ring, |_, event| matches!(event, Event::Elapsed));
-    assert!(!ring.has_work());
+    assert!(!ring.is_ready());
+}
+
+#[test]
+fn every_write_to_a_watched_eventfd_ends_a_wait() {
+    let eventfd = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
+    let mut ring = ring(2);
+    ring.watch(eventfd.as_fd());
+    // Should a wait never end, this does.
+    ring.timer(Duration::from_secs(10));
+    for _ in 0..3 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| rustix::io::write(&eventfd, &1u64.to_ne_bytes()).unwrap());
+            let mut events = Vec::new();
+            while events.is_empty() {
+                ring.enter_and_wait().unwrap();
+                ring.events(&mut events);
+            }
+            assert!(matches!(events[..], [Event::Woken { more: true }]), "{events:?}");
+        });
+    }
+    assert!(!ring.is_ready(), "a write that was told is not told again");
 }

@@ -46,9 +46,9 @@ use crate::auth::Verifier;
 use crate::config::Config;
 use crate::control::order::{Errand, Order};
 use crate::hub::Home;
-use crate::limits::{BURST_TICKS, EVENTS_PER_TICK};
+use crate::limits::EVENTS_PER_TICK;
 use crate::outbox::Flushed;
-use crate::ring::{Event, Parking, Ring, RingSize};
+use crate::ring::{Event, Ring, RingSize};
 
 /// What a shard is made of.
 #[derive(Debug)]
@@ -97,6 +97,8 @@ pub struct Shard {
     wheel: Wheel,
     clock: Clock,
     drain: Option<Drain>,
+    /// Whether the wheel has turned since the executor had its turn.
+    has_turned: bool,
     /// Doors that rest until the next turn of the wheel, for want of descriptors.
     paused_doors: Vec<Door>,
     /// Conns that wait until the mailboxes have room.
@@ -121,7 +123,7 @@ impl Shard {
             buffers: config.shards.receive_buffers,
             buffer_bytes: config.shards.receive_buffer_size,
         };
-        let ring = Ring::new(size, waker.as_fd())?;
+        let ring = Ring::new(size)?;
         let clock = Clock::new();
         let shards = home.shards();
         let core = Core::new(CoreSetup {
@@ -147,6 +149,7 @@ impl Shard {
             wheel: Wheel::new(clock.now().mono_ms),
             clock,
             drain: None,
+            has_turned: false,
             paused_doors: Vec::new(),
             held: Vec::new(),
             parting: Vec::new(),
@@ -163,48 +166,26 @@ impl Shard {
     /// # Errors
     /// The ring has failed.
     pub async fn run(mut self) -> io::Result<()> {
-        let parking = Parking::new(self.waker.as_fd())?;
-        self.ring.awake();
+        self.ring.watch(self.waker.as_fd());
         self.open_doors();
         self.wind();
-        let mut burst = 0;
         while !self.has_ended() {
-            let busy = self.tick()? || self.ring.has_work();
-            if busy || self.waits_for_room() {
-                burst += 1;
-                if burst == BURST_TICKS {
-                    burst = 0;
-                    // The executor's own timers and files have their turn.
-                    glommio::executor().yield_task_queue_now().await;
-                }
-                if !busy {
-                    // The reader of the full mailbox may have this core, too.
-                    std::thread::yield_now();
-                }
-                continue;
+            self.wait()?;
+            if !self.tick() && self.waits_for_room() {
+                // The reader of the full mailbox may have this core, too.
+                std::thread::yield_now();
             }
-            burst = 0;
-            self.sleep(&parking).await;
+            if std::mem::take(&mut self.has_turned) {
+                // The executor has no say in when the shard sleeps; its other tasks have their turn here.
+                glommio::executor().yield_task_queue_now().await;
+            }
         }
-        parking.close().await;
         Ok(())
     }
 
     /// Whether letters wait for room, or conns for letters: nobody who makes room wakes the shard.
     fn waits_for_room(&self) -> bool {
         self.mailboxes.is_congested() || !self.held.is_empty()
-    }
-
-    /// Sleeps until the ring, another shard or the control plane has something.
-    async fn sleep(&mut self, parking: &Parking) {
-        self.waker.sleeps();
-        self.ring.sleeps();
-        // Whoever came before the two lines above did not wake us: look once more.
-        if !(self.ring.has_work() || self.mailboxes.has_letters() || !self.orders.is_empty()) {
-            parking.wait().await;
-        }
-        self.ring.awake();
-        self.waker.awake();
     }
 }
 

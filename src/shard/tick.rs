@@ -45,16 +45,27 @@ impl Default for Clock {
 }
 
 impl Shard {
-    /// Does everything that there is to do at once. False when there was nothing.
+    /// Hands the ring what was asked, and sleeps in it until there is something to do. One system call either way.
     ///
     /// # Errors
     /// The ring has failed: the shard cannot go on.
-    pub(super) fn tick(&mut self) -> io::Result<bool> {
-        let begun = Instant::now();
-        // A system call only when it has something to do: a shard that has just woken does one, not two.
-        if self.ring.has_work() {
-            self.ring.enter()?;
+    pub(super) fn wait(&mut self) -> io::Result<()> {
+        if self.ring.is_ready() || self.waits_for_room() {
+            return self.ring.enter();
         }
+        self.waker.sleeps();
+        // Who wrote before the line above did not wake us.
+        let entered = match self.mailboxes.has_letters() || !self.orders.is_empty() {
+            true => self.ring.enter(),
+            false => self.ring.enter_and_wait(),
+        };
+        self.waker.awake();
+        entered
+    }
+
+    /// Does everything that there is to do at once. False when there was nothing.
+    pub(super) fn tick(&mut self) -> bool {
+        let begun = Instant::now();
         let now = self.clock.now();
         let mut busy = self.take_orders(now);
         busy |= self.take_letters(now);
@@ -66,7 +77,7 @@ impl Shard {
         if busy {
             self.metrics.ticks.record_ns(begun.elapsed().as_nanos() as u64);
         }
-        Ok(busy)
+        busy
     }
 
     fn take_orders(&mut self, now: Now) -> bool {
@@ -118,7 +129,10 @@ impl Shard {
                 Event::Elapsed => {
                     self.turn(now);
                     self.wind();
+                    self.has_turned = true;
                 }
+                Event::Woken { more: true } => {}
+                Event::Woken { more: false } => self.ring.watch(self.waker.as_fd()),
             }
             self.relieve(now);
         }

@@ -1,4 +1,4 @@
-//! Waking a shard that sleeps: an eventfd, written only when the shard says that it sleeps.
+//! Waking a shard that sleeps: an eventfd that its ring watches, written only when the shard says that it sleeps.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,11 +23,10 @@ impl Waker {
     /// # Errors
     /// When no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        // Blocking: glommio reads it through its ring, which must wait for a value.
         Ok(Self { eventfd: eventfd(0, EventfdFlags::CLOEXEC)?, sleeping: AtomicBool::new(false) })
     }
 
-    /// The eventfd that is readable once the shard has been woken.
+    /// The eventfd that is written to when the shard is woken.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.eventfd.as_fd()
     }

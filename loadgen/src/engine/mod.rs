@@ -181,7 +181,7 @@ impl Engine {
                     }
                 }
                 Event::Writable { conn } => clients.writable(conn, &self.reader),
-                Event::Elapsed | Event::Accepted { .. } => {}
+                Event::Elapsed | Event::Accepted { .. } | Event::Woken { .. } => {}
             }
         }
         if self.stage != Stage::Drain {

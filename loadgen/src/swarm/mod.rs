@@ -7,12 +7,11 @@ mod conn;
 mod socket;
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use ringpost::ring::{Event, Ring};
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use slab::Slab;
@@ -30,8 +29,6 @@ const SPIN_NS: u64 = 100_000;
 pub struct Swarm {
     target: Target,
     ring: Ring,
-    /// The ring signals it; nobody listens, since this thread sleeps in the ring itself.
-    _eventfd: OwnedFd,
     conns: Slab<Conn>,
     opened: u64,
     /// Connections with something to send.
@@ -47,12 +44,9 @@ impl Swarm {
     /// # Errors
     /// When the kernel gives no ring.
     pub fn new(target: Target) -> anyhow::Result<Self> {
-        let eventfd = eventfd(0, EventfdFlags::CLOEXEC)?;
-        let ring = Ring::new(RING, eventfd.as_fd());
-        let mut ring = ring.context("the kernel gives no io_uring; `ringpost doctor` tells what it lacks")?;
-        ring.awake();
+        let ring = Ring::new(RING).context("the kernel gives no io_uring; `ringpost doctor` tells what it lacks")?;
         let (conns, pending) = (Slab::new(), Vec::new());
-        Ok(Self { target, ring, _eventfd: eventfd, conns, opened: 0, pending, timer_ns: None, origin: Instant::now() })
+        Ok(Self { target, ring, conns, opened: 0, pending, timer_ns: None, origin: Instant::now() })
     }
 
     /// Nanoseconds since the swarm was made.
@@ -197,14 +191,15 @@ impl Swarm {
     pub fn turn(&mut self, until_ns: u64, events: &mut Vec<Event>) -> io::Result<u64> {
         let mut woke_ns = self.now_ns();
         let wait_ns = until_ns.saturating_sub(woke_ns);
-        if self.ring.has_work() || wait_ns == 0 {
+        if self.ring.is_ready() || wait_ns == 0 {
             self.ring.enter()?;
         } else if wait_ns > SPIN_NS {
             self.set_timer(until_ns - SPIN_NS / 2);
             self.ring.enter_and_wait()?;
             woke_ns = self.now_ns();
         } else {
-            while !self.ring.has_work() && self.now_ns() < until_ns {
+            self.ring.enter()?;
+            while !self.ring.is_ready() && self.now_ns() < until_ns {
                 std::hint::spin_loop();
             }
             woke_ns = self.now_ns();
