@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use memchr::memmem::{Finder, FinderRev};
 use regex::Regex;
 
 use crate::config::{ChannelConfig, ChannelOptions, ForceRecoveryMode};
@@ -36,6 +37,9 @@ pub struct Access {
     config: ChannelConfig,
     without_namespace: Rule,
     namespaces: HashMap<Box<str>, Rule>,
+    // Made once, since every command looks a name up. An empty boundary switches its feature off.
+    namespace_boundary: Option<Finder<'static>>,
+    user_boundary: Option<FinderRev<'static>>,
 }
 
 /// One channel as its name and namespace have it.
@@ -113,7 +117,14 @@ impl Access {
         for namespace in &config.namespaces {
             namespaces.insert(Box::from(namespace.name.as_str()), Rule::new(&namespace.options)?);
         }
-        Ok(Self { without_namespace: Rule::new(&config.without_namespace)?, namespaces, config: config.clone() })
+        let boundary = |text: &str| (!text.is_empty()).then(|| text.as_bytes().to_vec());
+        Ok(Self {
+            without_namespace: Rule::new(&config.without_namespace)?,
+            namespaces,
+            namespace_boundary: boundary(&config.namespace_boundary).map(|text| Finder::new(&text).into_owned()),
+            user_boundary: boundary(&config.user_boundary).map(|text| FinderRev::new(&text).into_owned()),
+            config: config.clone(),
+        })
     }
 
     /// The channel section that the rules were made of.
@@ -136,14 +147,16 @@ impl Access {
         let prefix = config.private_prefix.as_str();
         let private = !prefix.is_empty() && channel.starts_with(prefix);
         let public = if private { &channel[prefix.len()..] } else { channel };
-        let (rule, rest) = match split_once(public, &config.namespace_boundary) {
-            Some((namespace, rest)) => (self.namespaces.get(namespace).ok_or(Error::UNKNOWN_CHANNEL)?, rest),
+        let namespace_ends = self.namespace_boundary.as_ref().and_then(|boundary| boundary.find(public.as_bytes()));
+        let (rule, rest) = match namespace_ends {
+            Some(at) => {
+                let rule = self.namespaces.get(&public[..at]).ok_or(Error::UNKNOWN_CHANNEL)?;
+                (rule, &public[at + config.namespace_boundary.len()..])
+            }
             None => (&self.without_namespace, channel),
         };
-        let users = match config.user_boundary.as_str() {
-            "" => None,
-            boundary => rest.rsplit_once(boundary).map(|(_, users)| users),
-        };
+        let users_begin = self.user_boundary.as_ref().and_then(|boundary| boundary.rfind(rest.as_bytes()));
+        let users = users_begin.map(|at| &rest[at + config.user_boundary.len()..]);
         let (options, regex, separator) = (&rule.options, rule.name.as_ref(), &*config.user_separator);
         Ok(Resolved { options, private, channel, rest, regex, users, separator })
     }
@@ -170,9 +183,4 @@ impl Access {
         }
         .into()
     }
-}
-
-/// As `str::split_once`, but an empty boundary switches the feature off.
-fn split_once<'a>(text: &'a str, boundary: &str) -> Option<(&'a str, &'a str)> {
-    if boundary.is_empty() { None } else { text.split_once(boundary) }
 }

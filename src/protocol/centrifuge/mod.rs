@@ -32,15 +32,27 @@ pub struct Malformed;
 /// The commands of one frame, in order. After a [`Malformed`] it ends.
 #[derive(Debug)]
 pub struct Commands<'a> {
-    frame: &'a [u8],
+    frame: Encoded<'a>,
     at: usize,
-    encoding: Encoding,
+    end: usize,
+}
+
+#[derive(Debug)]
+enum Encoded<'a> {
+    /// `None` where it is no UTF-8: looked at once, so that the strings in it need not be.
+    Json(Option<&'a str>),
+    Protobuf(&'a [u8]),
 }
 
 /// Reads the commands of one frame. For TCP, which has no frames, one line is a frame, or one message with
 /// the length before it.
 pub fn decode(format: Format, frame: &[u8]) -> Commands<'_> {
-    Commands { frame, at: 0, encoding: format.encoding() }
+    let end = frame.len();
+    let frame = match format.encoding() {
+        Encoding::Json => Encoded::Json(simdutf8::basic::from_utf8(frame).ok()),
+        Encoding::Protobuf => Encoded::Protobuf(frame),
+    };
+    Commands { frame, at: 0, end }
 }
 
 impl Commands<'_> {
@@ -54,12 +66,16 @@ impl<'a> Iterator for Commands<'a> {
     type Item = Result<Command<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let decoded = match self.encoding {
-            Encoding::Json => json::decode_command(self.frame, &mut self.at),
-            Encoding::Protobuf => protobuf::decode_command(self.frame, &mut self.at),
+        if self.at == self.end {
+            return None;
+        }
+        let decoded = match self.frame {
+            Encoded::Json(Some(text)) => json::decode_command(text, &mut self.at),
+            Encoded::Json(None) => Some(Err(Malformed)),
+            Encoded::Protobuf(bytes) => protobuf::decode_command(bytes, &mut self.at),
         };
         if matches!(decoded, Some(Err(_))) {
-            self.at = self.frame.len();
+            self.at = self.end;
         }
         decoded
     }

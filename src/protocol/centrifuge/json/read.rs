@@ -19,14 +19,14 @@ use crate::protocol::word::{
 };
 
 /// Reads the command at `at` and moves `at` behind it; `None` at the end of the frame.
-pub(crate) fn decode_command<'a>(frame: &'a [u8], at: &mut usize) -> Option<Result<Command<'a>, Malformed>> {
+pub(crate) fn decode_command<'a>(frame: &'a str, at: &mut usize) -> Option<Result<Command<'a>, Malformed>> {
     let rest = &frame[*at..];
-    let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+    let blank = rest.bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
     if blank == rest.len() {
         *at = frame.len();
         return None;
     }
-    let mut stream = serde_json::Deserializer::from_slice(&rest[blank..]).into_iter::<RawCommand<'a>>();
+    let mut stream = serde_json::Deserializer::from_str(&rest[blank..]).into_iter::<RawCommand<'a>>();
     let Some(Ok(RawCommand(command))) = stream.next() else { return Some(Err(Malformed)) };
     *at += blank + stream.byte_offset();
     Some(Ok(command))
