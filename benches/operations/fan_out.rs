@@ -1,0 +1,31 @@
+//! One publish to a thousand subscribers, from the frame to the sends.
+
+use ringpost::protocol::centrifuge::format::Format;
+
+use super::{Operation, shard, token};
+
+const SUBSCRIBERS: u32 = 1000;
+
+pub(super) fn operations() -> Vec<Operation> {
+    let each = |batch| {
+        let name = format!("{batch} publishes to {SUBSCRIBERS}");
+        Operation::new("fan-out", name, batch * SUBSCRIBERS, move || publishes(batch))
+    };
+    [1, 16].map(each).into()
+}
+
+fn publishes(batch: u32) -> impl FnMut() {
+    let mut core = shard::shards(1).remove(0);
+    let token = token::token();
+    for conn in 0..SUBSCRIBERS {
+        let session = shard::connect(&mut core, conn, Format::WebSocketJson, &token);
+        shard::tell(&mut core, session, &shard::subscribe("room"));
+    }
+    let publisher = shard::connect(&mut core, SUBSCRIBERS, Format::WebSocketJson, &token);
+    shard::flush(&mut core);
+    let frame = shard::publish("room");
+    move || {
+        (0..batch).for_each(|_| shard::tell(&mut core, publisher, &frame));
+        shard::flush(&mut core);
+    }
+}

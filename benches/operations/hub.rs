@@ -1,0 +1,40 @@
+//! Putting a message in order, with few channels and with many.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use ringpost::hub::{Hub, HubOptions, NewPublication};
+use ringpost::protocol::word::Payload;
+
+use super::{NOW, Operation, data};
+
+pub(super) fn operations() -> Vec<Operation> {
+    let history = HubOptions { history_size: 10, history_ttl_ms: 60_000, history_meta_ttl_ms: 3_600_000 };
+    let mut operations = Vec::new();
+    for (name, options) in [("without history", HubOptions::default()), ("with history", history)] {
+        for channels in [1, 100_000] {
+            let name = format!("publish {name}, {channels} channels");
+            operations.push(Operation::new("hub", name, 1, move || publish(channels, options)));
+        }
+    }
+    operations
+}
+
+fn publish(channels: usize, options: HubOptions) -> impl FnMut() {
+    let names: Vec<Arc<str>> = (0..channels).map(|number| format!("room{number}").into()).collect();
+    let mut hub = Hub::new(1);
+    let data = Payload::json(data());
+    let mut publish = move |at: usize| {
+        let message =
+            NewPublication { data: data.clone(), info: None, tags: None, skip_history: false, idempotency_key: None };
+        hub.publish(&names[at % channels], message, options, NOW)
+    };
+    // Until every history is full.
+    (0..channels * options.history_size as usize).for_each(|at| drop(publish(at)));
+    let mut at = 0;
+    move || {
+        // A stride that visits the channels out of order.
+        at += 7919;
+        black_box(publish(at));
+    }
+}

@@ -1,0 +1,122 @@
+//! What waits for sockets: sent at once, gathered, kept for those that read slowly, and cut.
+
+use std::io;
+
+use ringpost::outbox::{Flushed, Frame, Outbox, Tag};
+use ringpost::protocol::centrifuge::format::Format;
+use ringpost::protocol::codes::Disconnect;
+use ringpost::protocol::word::{Payload, Publication, Push};
+
+use super::{Operation, data};
+
+const FORMAT: Format = Format::WebSocketJson;
+const CONNS: u32 = 100;
+const FRAMES: u32 = 16;
+const BACKLOG_BYTES_MAX: usize = 16 * 1024;
+
+pub(super) fn operations() -> Vec<Operation> {
+    let shared = format!("{FRAMES} frames to {CONNS} conns, side by side");
+    let gathered = format!("{FRAMES} frames to {CONNS} conns, every other to each, gathered");
+    vec![
+        Operation::new("outbox", "push to a conn that keeps up", 1, push),
+        Operation::new("outbox", shared, FRAMES * CONNS, side_by_side),
+        Operation::new("outbox", gathered, FRAMES / 2 * CONNS, gathered_frames),
+        Operation::new("outbox", "16 KiB kept for a slow reader, then cut", 1, cut),
+        Operation::new("outbox", "16 KiB kept for a slow reader, conflated, then sent", 1, conflate),
+    ]
+}
+
+fn outbox(conns: u32) -> Outbox {
+    let mut outbox = Outbox::new(BACKLOG_BYTES_MAX);
+    (0..conns).for_each(|conn| outbox.open(conn));
+    outbox
+}
+
+fn publication() -> Publication {
+    Publication { offset: 1, data: Payload::json(data()), info: None, tags: None, time_unix_ms: 0 }
+}
+
+fn encode(outbox: &mut Outbox, publication: &Publication) -> Frame {
+    outbox.encode(FORMAT, &Push::Publication { channel: "room", publication })
+}
+
+/// Into sockets that take everything.
+fn send(outbox: &mut Outbox) {
+    outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
+}
+
+/// Into a socket that takes nothing.
+fn keep(outbox: &mut Outbox) -> Flushed {
+    let mut outcome = Flushed::Sent;
+    outbox.flush(|_, _| Err(io::ErrorKind::WouldBlock.into()), |_, flushed| outcome = flushed);
+    outcome
+}
+
+fn push() -> impl FnMut() {
+    let (mut outbox, publication) = (outbox(1), publication());
+    move || {
+        outbox.push(0, FORMAT, &Push::Publication { channel: "room", publication: &publication });
+        send(&mut outbox);
+    }
+}
+
+fn side_by_side() -> impl FnMut() {
+    let (mut outbox, publication) = (outbox(CONNS), publication());
+    move || {
+        for _ in 0..FRAMES {
+            let frame = encode(&mut outbox, &publication);
+            (0..CONNS).for_each(|conn| outbox.attach(conn, frame, Tag::KEEP));
+        }
+        send(&mut outbox);
+    }
+}
+
+fn gathered_frames() -> impl FnMut() {
+    let (mut outbox, publication) = (outbox(CONNS), publication());
+    move || {
+        for number in 0..FRAMES {
+            let frame = encode(&mut outbox, &publication);
+            for pair in 0..CONNS / 2 {
+                // Even conns get the even frames, odd conns the odd ones, and both as many.
+                outbox.attach(2 * pair + number % 2, frame, Tag::KEEP);
+            }
+        }
+        send(&mut outbox);
+    }
+}
+
+fn cut() -> impl FnMut() {
+    let (mut outbox, publication) = (outbox(1), publication());
+    move || {
+        loop {
+            outbox.push(0, FORMAT, &Push::Publication { channel: "room", publication: &publication });
+            match keep(&mut outbox) {
+                Flushed::Blocked => {}
+                Flushed::Slow => break,
+                flushed => unreachable!("the socket takes nothing, but {flushed:?}"),
+            }
+        }
+        outbox.cut(0);
+        outbox.push(0, FORMAT, &Push::Disconnect(&Disconnect::SLOW));
+        assert_eq!(keep(&mut outbox), Flushed::Blocked);
+        outbox.close(0);
+        outbox.open(0);
+    }
+}
+
+fn conflate() -> impl FnMut() {
+    let (mut outbox, publication) = (outbox(1), publication());
+    move || {
+        let mut before = 0;
+        // Until what waits has become less.
+        while outbox.backlog_bytes() >= before {
+            before = outbox.backlog_bytes();
+            for channel in 0..4 {
+                let frame = encode(&mut outbox, &publication);
+                outbox.attach(0, frame, Tag::latest_of(channel));
+            }
+            assert_eq!(keep(&mut outbox), Flushed::Blocked);
+        }
+        assert_eq!(outbox.resume(0, |bytes| Ok(bytes.len())), Flushed::Sent);
+    }
+}

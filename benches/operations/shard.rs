@@ -1,0 +1,61 @@
+//! Shards without I/O: what they would send is taken and forgotten.
+
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use ringpost::auth::Verifier;
+use ringpost::config::{ChannelOptions, Config};
+use ringpost::hub::Home;
+use ringpost::protocol::centrifuge::format::Format;
+use ringpost::shard::core::{Core, CoreSetup, Input};
+
+use super::{NOW, token};
+
+/// The shards of one node, on which users may subscribe and publish.
+pub(super) fn shards(count: u16) -> Vec<Core> {
+    let mut config = Config::default();
+    config.client.token = token::config();
+    config.channel.without_namespace = ChannelOptions {
+        allow_subscribe_for_client: true,
+        allow_publish_for_client: true,
+        ..ChannelOptions::default()
+    };
+    let verifier = Arc::new(Verifier::new(&config.client, None).expect("the secret is a key"));
+    let (config, home) = (Arc::new(config), Home::new(count, 1));
+    let core = |me: u16| {
+        let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());
+        let random = StdRng::seed_from_u64(me.into());
+        let setup = CoreSetup { me, home, config, verifier, metrics: Arc::default(), secret: 1, random };
+        Core::new(setup).expect("the configuration has no expressions")
+    };
+    (0..count).map(core).collect()
+}
+
+/// A session of a new conn, connected with a token.
+pub(super) fn connect(core: &mut Core, conn: u32, format: Format, token: &str) -> u32 {
+    core.outbox.open(conn);
+    let session = core.open(conn, format, NOW);
+    tell(core, session, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
+    session
+}
+
+/// Gives a session one frame.
+pub(super) fn tell(core: &mut Core, session: u32, frame: &str) {
+    assert_eq!(core.input(session, frame.as_bytes(), NOW), Input::Ready);
+}
+
+pub(super) fn subscribe(channel: &str) -> String {
+    format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#)
+}
+
+pub(super) fn publish(channel: &str) -> String {
+    let data = String::from_utf8(super::data()).expect("the data is text");
+    format!(r#"{{"id":3,"publish":{{"channel":"{channel}","data":{data}}}}}"#)
+}
+
+/// Sends what waits, into sockets that take everything.
+pub(super) fn flush(core: &mut Core) {
+    core.outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
+    core.resumed.clear();
+}
