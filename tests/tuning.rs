@@ -167,6 +167,17 @@ fn what_the_doctor_mends_leads_to_a_file() {
 }
 
 #[test]
+fn the_doctor_leads_to_every_knob() {
+    let checks = fs::read_dir(root().join("src/doctor")).expect("the folder is there");
+    let source: String = checks.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    // What the scripts share, and what only calls them.
+    let no_knob = ["README.md", "common.sh", "ringpost-tuning.service"];
+    for name in files().into_iter().filter(|name| !no_knob.contains(&name.as_str())) {
+        assert!(source.contains(&format!("page!(\"tuning/{name}\")")), "no check leads to {name}");
+    }
+}
+
+#[test]
 fn the_metrics_that_the_manual_names_are_served() {
     let manual = fs::read_to_string(root().join("docs/OPERATIONS.md")).unwrap();
     let source = fs::read_to_string(root().join("src/control/metrics.rs")).unwrap();

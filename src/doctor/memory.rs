@@ -7,7 +7,7 @@ const MIB: u64 = 1 << 20;
 
 pub(super) fn check(shards: usize, config: &ShardsConfig) -> Finding {
     let buffers = u64::from(config.receive_buffers) * config.receive_buffer_size as u64 * shards as u64;
-    match std::fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(available) {
+    match available() {
         Some(available) => judge(available, proc::cgroup("memory.max").as_deref().and_then(number), buffers),
         None => Finding::unknown("memory", "/proc/meminfo does not tell what is available".into()),
     }
@@ -32,7 +32,12 @@ fn judge(available: u64, group: Option<u64>, buffers: u64) -> Finding {
     Finding::ok(CHECK, value, meaning)
 }
 
-fn available(meminfo: &str) -> Option<u64> {
+/// What the host can still give, bytes.
+pub(super) fn available() -> Option<u64> {
+    available_of(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn available_of(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(number(line.trim().strip_suffix("kB")?)? * 1024)
 }
@@ -61,8 +66,8 @@ mod tests {
 
     #[test]
     fn what_is_available_is_read_in_bytes() {
-        assert_eq!(available("MemTotal:  9 kB\nMemAvailable:   24173696 kB\n"), Some(24_173_696 * 1024));
-        assert_eq!(available("MemTotal:  9 kB\n"), None);
+        assert_eq!(available_of("MemTotal:  9 kB\nMemAvailable:   24173696 kB\n"), Some(24_173_696 * 1024));
+        assert_eq!(available_of("MemTotal:  9 kB\n"), None);
         assert_eq!(number("max\n"), None);
     }
 }

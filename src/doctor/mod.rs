@@ -13,8 +13,12 @@ macro_rules! page {
 
 mod cores;
 mod descriptors;
+mod device;
+mod drops;
 mod huge_pages;
+mod interrupts;
 mod io_uring;
+mod isolation;
 mod kernel;
 mod limit;
 mod memlock;
@@ -90,6 +94,11 @@ impl Finding {
         Self { verdict: Verdict::Fail, ..Self::warn(check, value, meaning, fix, see) }
     }
 
+    /// Leads to a file that tells more, where nothing has to be mended.
+    fn see(self, page: &'static str) -> Self {
+        Self { see: Some(page), ..self }
+    }
+
     /// A check whose value the host does not tell, which does not stop a node.
     fn unknown(check: &'static str, problem: String) -> Self {
         Self { verdict: Verdict::Warn, ..Self::ok(check, "unknown", problem) }
@@ -125,8 +134,11 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         huge_pages::check(),
     ];
     findings.extend(network::check(config));
-    findings.push(tcp_memory::check(descriptors::connections_expected(config.client.connection_limit)));
+    findings.extend(drops::check(config.http_server.backlog));
+    findings.extend(tcp_memory::check(&config.client));
     findings.push(queues::check(shards));
+    findings.extend(interrupts::check());
     findings.extend(power::check(&cores));
+    findings.push(isolation::check(&cores));
     findings
 }

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use super::Finding;
+use super::{Finding, device};
 
 pub(super) fn check(shards: usize) -> Finding {
-    let Some(device) = fs::read_to_string("/proc/net/route").ok().as_deref().and_then(device) else {
+    let Some(device) = device::name() else {
         return Finding::ok(CHECK, "no default route", "clients come from this host only");
     };
-    let Ok(queues) = fs::read_dir(format!("/sys/class/net/{device}/queues")) else {
+    let Ok(queues) = fs::read_dir(device::folder(&device).join("queues")) else {
         return Finding::ok(CHECK, device, "the device does not tell its queues");
     };
     let queues: Vec<_> =
@@ -25,10 +25,11 @@ const CHECK: &str = "receive queues";
 fn judge(device: &str, queues: usize, is_spread: bool, shards: usize) -> Finding {
     let value = format!("{queues} on {device}");
     if is_spread {
-        return Finding::ok(CHECK, value, "packets are spread over cores by software");
+        return Finding::ok(CHECK, value, "packets are spread over cores by software").see(page!("tuning/rps.sh"));
     }
     if queues >= shards {
-        return Finding::ok(CHECK, value, format!("enough for {shards} shards"));
+        let meaning = format!("enough for {shards} shards; which shard gets a connection is a hash's choice");
+        return Finding::ok(CHECK, value, meaning).see(page!("tuning/reuseport-steering.sh"));
     }
     Finding::warn(
         CHECK,
@@ -37,14 +38,6 @@ fn judge(device: &str, queues: usize, is_spread: bool, shards: usize) -> Finding
         format!("sudo ethtool -L {device} combined {shards}; where the device cannot: sudo tuning/rps.sh apply"),
         page!("tuning/rps.sh"),
     )
-}
-
-/// The device of the default route.
-fn device(routes: &str) -> Option<String> {
-    let routes = routes.lines().map(|line| line.split_whitespace());
-    routes
-        .filter_map(|mut words| Some((words.next()?, words.next()?)))
-        .find_map(|(device, destination)| (destination == "00000000").then(|| device.to_owned()))
 }
 
 #[cfg(test)]
@@ -57,12 +50,5 @@ mod tests {
         assert_eq!(judge("eth0", 1, false, 4).verdict, Verdict::Warn);
         assert_eq!(judge("eth0", 1, true, 4).verdict, Verdict::Ok);
         assert_eq!(judge("eth0", 4, false, 4).verdict, Verdict::Ok);
-    }
-
-    #[test]
-    fn the_device_is_that_of_the_default_route() {
-        let routes = "Iface\tDestination\tGateway\nlo\t0000007F\t0\neth0\t00000000\t0101A8C0\n";
-        assert_eq!(device(routes).as_deref(), Some("eth0"));
-        assert_eq!(device("Iface\tDestination\n"), None);
     }
 }
