@@ -11,7 +11,10 @@
 #          never lowers). The node must be restarted: a listener takes its bound when it is opened.
 # Undo:    ./backlog.sh undo
 # Risk:    with SYN cookies off, a flood of SYNs takes more memory (about 300 bytes each) before it is refused.
-# Gain:    not measured here.
+# Gain:    of 4,000 clients that came while the node was held for half a second (SIGSTOP, SIGCONT), 3,742 were late by
+#          a second or more with somaxconn = tcp_max_syn_backlog = 128 and two shards, and none with 4096. Measured
+#          here twice each, in turn, in a network namespace; the counts were the same both times. What
+#          netdev_max_backlog gains: not measured here.
 
 . "$(dirname "$0")/common.sh"
 

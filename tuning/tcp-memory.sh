@@ -13,8 +13,10 @@
 # Undo:    ./tcp-memory.sh undo
 # Risk:    holds for the whole host. One connection moves at most SEND per round trip: 256 KiB over 100 ms is
 #          2.6 MB/s, far above a chat and far below a file server. Don't, where files are served too.
-# Gain:    a client that does not read takes 285 KiB of the kernel before the node notices, instead of 3.7 MiB: measured
-#          over loopback, Linux 6.18, by filling a socket until EAGAIN. The effect of tcp_mem: not measured here.
+# Gain:    a client that does not read takes 252 KiB of the kernel's memory instead of 3,857 KiB, and the node notices
+#          after 0.4 MB instead of 4. Measured here with a node and 50 such clients, twice each, in turn, in a network
+#          namespace, to the same KiB: the number after w in `ss -tm 'sport = :8001'`, when the first was told 3008.
+#          The effect of tcp_mem: not measured here.
 
 . "$(dirname "$0")/common.sh"
 
