@@ -1,10 +1,10 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs
+.PHONY: help run test check gate gate-accept bench docs
 
 help: ## List what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## Build a node and start it in development mode; it prints where to look
 	cargo run --release -- serve --dev
@@ -19,6 +19,12 @@ check: ## Look at format, lints, licenses and advisories
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
 	@if timeout 120 cargo deny fetch db 2>/dev/null; then cargo deny --workspace check --disable-fetch advisories; \
 	else echo "advisories: not checked, because their database cannot be fetched from here"; fi
+
+gate: ## Count the instructions of the parts; more than 5 % above the baseline fails
+	cargo bench --bench instructions
+
+gate-accept: ## Take what is counted now for the baseline
+	cargo bench --bench instructions -- --accept
 
 bench: ## Measure, beside a floor that the same run measures
 	cargo bench --workspace
