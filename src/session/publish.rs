@@ -27,6 +27,7 @@ impl Session {
         }
         let in_channel = self.subscription(&channel).and_then(|subscription| subscription.info.as_ref());
         let info = in_channel.unwrap_or(&self.info).clone();
-        Step::Ask(Ask::Publish { channel, data, info })
+        let options = resolved.hub_options(&context.config.channel);
+        Step::Ask(Ask::Publish { channel, data, info, options })
     }
 }

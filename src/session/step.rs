@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::connect::Identity;
 use super::subscribe::Terms;
+use crate::hub::HubOptions;
 use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::{ClientInfo, Expiry, HistoryFilter, PayloadRef, Position, Refreshed};
 
@@ -46,6 +47,8 @@ pub enum Ask<'a> {
         data: PayloadRef<'a>,
         /// Who publishes.
         info: Arc<ClientInfo>,
+        /// What the channel keeps.
+        options: HubOptions,
     },
     /// Begin a subscription. The session holds it as pending.
     Subscribe(Arc<str>, Terms),

@@ -27,8 +27,9 @@ impl Core {
 
     fn answer_at_home(&mut self, ask: Ask<'_>, now: Now) -> Answer {
         match ask {
-            Ask::Publish { channel, data, info } => {
-                Answer::Published(self.publish_for_client(&channel, data.to_payload(), info, now))
+            Ask::Publish { channel, data, info, options } => {
+                self.publish_for_client(&channel, data.to_payload(), info, options, now);
+                Answer::Published(Ok(()))
             }
             Ask::Subscribe(channel, terms) => self.subscribe_at_home(channel, &terms, self.me, now),
             Ask::History { channel, filter, max } => {
@@ -41,7 +42,9 @@ impl Core {
 
     fn letter(&self, asker: Asker, ask: Ask<'_>) -> Letter {
         match ask {
-            Ask::Publish { channel, data, info } => {
+            // Whose home a channel is looks up for itself what the channel keeps: the answer must not be older than
+            // its own configuration.
+            Ask::Publish { channel, data, info, options: _ } => {
                 Letter::Publish { asker, channel: self.shared_name(&channel), data: data.to_payload(), info }
             }
             Ask::Subscribe(channel, terms) => Letter::Subscribe { asker, channel, terms: Box::new(terms) },
@@ -61,30 +64,36 @@ impl Core {
         }
     }
 
+    /// What the hub needs to know of a channel's options.
+    ///
+    /// # Errors
+    /// 102 for an unknown namespace.
+    pub(super) fn hub_options(&self, channel: &str) -> Result<HubOptions, Error> {
+        Ok(self.access.resolve(channel)?.hub_options(&self.config.channel))
+    }
+
     /// As [`Core::publish_at_home`], for a client.
     pub(super) fn publish_for_client(
         &mut self,
         channel: &str,
         data: Payload,
         info: Arc<ClientInfo>,
+        options: HubOptions,
         now: Now,
-    ) -> Result<(), Error> {
+    ) {
         let message = NewPublication { data, info: Some(info), tags: None, skip_history: false, idempotency_key: None };
-        self.publish_at_home(channel, message, None, now).map(|_| ())
+        self.publish_at_home(channel, message, options, None, now);
     }
 
     /// Puts a message into its place and sends it to every shard with subscribers.
-    ///
-    /// # Errors
-    /// 102 for an unknown namespace.
     pub(super) fn publish_at_home(
         &mut self,
         channel: &str,
         message: NewPublication,
+        options: HubOptions,
         exclude: Option<ClientId>,
         now: Now,
-    ) -> Result<Position, Error> {
-        let options = self.access.resolve(channel)?.hub_options(&self.config.channel);
+    ) -> Position {
         let published = self.hub.publish(channel, message, options, now);
         self.metrics.publishes.add(1);
         if let Some(FanOut { channel, publication, shards }) = published.fan_out {
@@ -98,7 +107,7 @@ impl Core {
                 self.deliver(&channel, &publication, exclude, now);
             }
         }
-        Ok(published.position)
+        published.position
     }
 
     /// Begins a subscription of a session on `shard`.
@@ -109,7 +118,7 @@ impl Core {
     }
 
     fn join_at_home(&mut self, channel: &Arc<str>, terms: &Terms, shard: u16, now: Now) -> Result<Subscribed, Error> {
-        let options = self.access.resolve(channel)?.hub_options(&self.config.channel);
+        let options = self.hub_options(channel)?;
         let join = Join {
             channel,
             shard,

@@ -11,7 +11,8 @@ impl Core {
     pub fn letter_arrived(&mut self, from: u16, letter: Letter, now: Now) {
         match letter {
             Letter::Publish { asker, channel, data, info } => {
-                let result = self.publish_for_client(&channel, data, info, now);
+                let options = self.hub_options(&channel);
+                let result = options.map(|options| self.publish_for_client(&channel, data, info, options, now));
                 self.answer(from, asker, Answer::Published(result));
             }
             Letter::Subscribe { asker, channel, terms } => {

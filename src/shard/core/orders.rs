@@ -60,7 +60,8 @@ impl Core {
     fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Position, Error> {
         let Publish { channel, data, tags, skip_history, idempotency_key, exclude_client } = publish;
         let message = NewPublication { data, info: None, tags, skip_history, idempotency_key };
-        self.publish_at_home(&channel, message, exclude_client, now)
+        let options = self.hub_options(&channel)?;
+        Ok(self.publish_at_home(&channel, message, options, exclude_client, now))
     }
 
     fn with_presence(&self, channel: &str) -> Result<(), Error> {

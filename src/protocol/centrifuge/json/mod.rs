@@ -5,6 +5,7 @@
 //! client sent, on one line.
 
 pub(super) mod object;
+mod publish;
 mod read;
 pub(super) mod shape;
 mod write;

@@ -10,6 +10,7 @@ use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::one_line;
+use super::publish::decode_publish;
 use super::shape::{Object, Pairs, Text, given, or_default};
 use crate::protocol::centrifuge::{
     MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS,
@@ -26,10 +27,17 @@ pub(crate) fn decode_command<'a>(frame: &'a str, at: &mut usize) -> Option<Resul
         *at = frame.len();
         return None;
     }
-    let mut stream = serde_json::Deserializer::from_str(&rest[blank..]).into_iter::<RawCommand<'a>>();
-    let Some(Ok(RawCommand(command))) = stream.next() else { return Some(Err(Malformed)) };
-    *at += blank + stream.byte_offset();
+    let rest = &rest[blank..];
+    let Some((command, read)) = decode_publish(rest).or_else(|| decode_any(rest)) else { return Some(Err(Malformed)) };
+    *at += blank + read;
     Some(Ok(command))
+}
+
+/// Reads any command at the beginning of `text`; the command and its length in bytes.
+pub(super) fn decode_any(text: &str) -> Option<(Command<'_>, usize)> {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<RawCommand<'_>>();
+    let RawCommand(command) = stream.next()?.ok()?;
+    Some((command, stream.byte_offset()))
 }
 
 struct RawCommand<'a>(Command<'a>);
@@ -296,7 +304,7 @@ fn sub_refresh(raw: RawSubRefresh<'_>) -> Verb<'_> {
     Verb::SubRefresh { channel: raw.channel.0, token: raw.token.0 }
 }
 
-fn payload(raw: Option<&RawValue>) -> PayloadRef<'_> {
+pub(super) fn payload(raw: Option<&RawValue>) -> PayloadRef<'_> {
     let bytes = raw.map_or(&b""[..], |raw| raw.get().as_bytes());
     PayloadRef { bytes: one_line(bytes), kind: PayloadKind::Json }
 }
