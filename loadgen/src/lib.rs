@@ -1,4 +1,5 @@
-//! A load generator for servers of the Centrifugo client protocol.
+//! A load generator for servers of the Centrifugo client protocol, which also speaks those of the servers that it is
+//! laid beside.
 //!
 //! ```text
 //! scenario (TOML) → plan (who hears what, who publishes where)

@@ -50,6 +50,11 @@ impl Payloads {
         Self { bytes: payload, finder: Finder::new(HEAD) }
     }
 
+    /// How many bytes each has.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The payload of a message.
     pub fn write(&mut self, stamp: Stamp) -> &[u8] {
         let digits = &mut self.bytes[HEAD.len()..HEAD.len() + DIGITS];

@@ -13,10 +13,23 @@ pub struct Target {
     /// The address to connect to.
     pub address: SocketAddr,
     /// What is spoken there.
-    pub transport: Transport,
+    pub protocol: Protocol,
 }
 
-/// What carries frames.
+/// What is spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The Centrifugo client protocol.
+    Centrifuge(Transport),
+    /// The floor's wire: see `benches/node/floor.rs`.
+    Floor,
+    /// NATS.
+    Nats,
+    /// MQTT 3.1.1.
+    Mqtt,
+}
+
+/// What carries frames of the Centrifugo client protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// WebSocket.
@@ -31,7 +44,8 @@ pub enum Transport {
 }
 
 impl Target {
-    /// Reads `ws://host:port/path` or `tcp://host:port`, and looks the host up.
+    /// Reads `ws://host:port/path`, or `host:port` behind `tcp://`, `nats://`, `mqtt://` or `floor://`, and looks the
+    /// host up.
     ///
     /// # Errors
     /// What is wrong with the URL, and what one looks like.
@@ -42,23 +56,33 @@ impl Target {
         let port = match url.scheme() {
             "wss" => bail!("`wss` is not spoken: point the load generator at the server itself, without TLS"),
             "ws" => url.port().unwrap_or(80),
-            "tcp" => url.port().with_context(|| format!("`{text}` names no port: write tcp://{host}:8001"))?,
+            "nats" => url.port().unwrap_or(4222),
+            "mqtt" => url.port().unwrap_or(1883),
+            scheme @ ("tcp" | "floor") => {
+                url.port().with_context(|| format!("`{text}` names no port: write {scheme}://{host}:8001"))?
+            }
             scheme => bail!("`{scheme}` is not spoken: write {EXAMPLES}"),
         };
         let address = (host.trim_matches(['[', ']']), port).to_socket_addrs();
         let address = address.ok().and_then(|mut addresses| addresses.next());
         let address = address.with_context(|| format!("the host `{host}` is not known here"))?;
-        let transport = if url.scheme() == "tcp" {
-            Transport::Tcp
-        } else {
-            let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-            Transport::WebSocket { host: format!("{host}:{port}"), path: format!("{}{query}", url.path()) }
+        let protocol = match url.scheme() {
+            "nats" => Protocol::Nats,
+            "mqtt" => Protocol::Mqtt,
+            "floor" => Protocol::Floor,
+            "tcp" => Protocol::Centrifuge(Transport::Tcp),
+            _ => {
+                let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+                let path = format!("{}{query}", url.path());
+                Protocol::Centrifuge(Transport::WebSocket { host: format!("{host}:{port}"), path })
+            }
         };
-        Ok(Self { url: text.to_owned(), address, transport })
+        Ok(Self { url: text.to_owned(), address, protocol })
     }
 }
 
-const EXAMPLES: &str = "ws://127.0.0.1:8000/connection/websocket or tcp://127.0.0.1:8001";
+const EXAMPLES: &str = "ws://127.0.0.1:8000/connection/websocket or tcp://127.0.0.1:8001 (or nats://, mqtt://, \
+                        floor:// and host and port)";
 
 #[cfg(test)]
 mod tests {
@@ -69,15 +93,33 @@ mod tests {
         let target = Target::parse("ws://127.0.0.1:8000/connection/websocket?format=json").unwrap();
         assert_eq!(target.address, "127.0.0.1:8000".parse().unwrap());
         let path = "/connection/websocket?format=json".to_owned();
-        assert_eq!(target.transport, Transport::WebSocket { host: "127.0.0.1:8000".into(), path });
+        let transport = Transport::WebSocket { host: "127.0.0.1:8000".into(), path };
+        assert_eq!(target.protocol, Protocol::Centrifuge(transport));
         assert_eq!(Target::parse("ws://[::1]/").unwrap().address, "[::1]:80".parse().unwrap());
     }
 
     #[test]
     fn a_tcp_url_has_a_port() {
         let target = Target::parse("tcp://127.0.0.1:8001").unwrap();
-        assert_eq!((target.address, target.transport), ("127.0.0.1:8001".parse().unwrap(), Transport::Tcp));
-        assert!(Target::parse("tcp://127.0.0.1").unwrap_err().to_string().contains("names no port"));
+        let protocol = Protocol::Centrifuge(Transport::Tcp);
+        assert_eq!((target.address, target.protocol), ("127.0.0.1:8001".parse().unwrap(), protocol));
+        for url in ["tcp://127.0.0.1", "floor://127.0.0.1"] {
+            assert!(Target::parse(url).unwrap_err().to_string().contains("names no port"), "{url}");
+        }
+    }
+
+    #[test]
+    fn other_protocols_have_their_schemes_and_ports() {
+        let cases = [
+            ("nats://127.0.0.1", 4222, Protocol::Nats),
+            ("mqtt://127.0.0.1", 1883, Protocol::Mqtt),
+            ("mqtt://127.0.0.1:1884", 1884, Protocol::Mqtt),
+            ("floor://127.0.0.1:7", 7, Protocol::Floor),
+        ];
+        for (url, port, protocol) in cases {
+            let target = Target::parse(url).unwrap();
+            assert_eq!((target.address.port(), target.protocol), (port, protocol), "{url}");
+        }
     }
 
     #[test]

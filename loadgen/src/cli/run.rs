@@ -19,7 +19,8 @@ use crate::target::Target;
 pub(super) struct Run {
     /// The scenario's name (see `list`), or a file of your own that ends with .toml.
     scenario: String,
-    /// The server: ws://HOST:PORT/PATH for WebSocket, tcp://HOST:PORT for plain TCP.
+    /// The server: ws://HOST:PORT/PATH for WebSocket, tcp://HOST:PORT for plain TCP; nats://HOST:PORT for NATS,
+    /// mqtt://HOST:PORT for MQTT 3.1.1.
     #[arg(long, default_value = "ws://127.0.0.1:8000/connection/websocket")]
     url: String,
     /// The key that the server checks HS256 tokens with; clients get tokens signed with it. Without it they come

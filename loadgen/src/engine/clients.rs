@@ -8,7 +8,7 @@ use crate::fault::{Fault, Faults};
 use crate::measure::Interval;
 use crate::payload::{Damaged, Payloads};
 use crate::plan::Plan;
-use crate::protocol::{CONNECT_ID, Heard, Reader, Writer};
+use crate::protocol::{CONNECT_ID, Client, Heard, Reader, Writer};
 use crate::swarm::{Phase, Swarm};
 use crate::traffic::Traffic;
 
@@ -73,7 +73,7 @@ impl Clients {
         let client = conn.client;
         match self.swarm.writable(key) {
             Ok(false) => {}
-            Ok(true) if reader.answers_open() => self.go_on(key, Phase::Opening, Writer::open),
+            Ok(true) if reader.speaks_first() => self.go_on(key, Phase::Opening, Writer::open),
             Ok(true) => self.join(key, client),
             Err(error) => self.not_connected(client, &error.to_string()),
         }
@@ -94,9 +94,25 @@ impl Clients {
     }
 
     fn join(&mut self, key: u32, client: u32) {
-        let claims = json!({ "sub": format!("loadgen-{client}") });
-        let token = self.secret.as_ref().map(|secret| mint::hs256(secret, &claims)).unwrap_or_default();
-        self.go_on(key, Phase::Joining, |writer, output| writer.connect(&token, output));
+        let user = format!("loadgen-{client}");
+        let token = self.secret.as_ref().map(|secret| mint::hs256(secret, &json!({ "sub": user }))).unwrap_or_default();
+        let subscribes = !self.channels(client).is_empty();
+        let who = Client { user: &user, token: &token, subscribes };
+        self.go_on(key, Phase::Joining, |writer, output| writer.connect(&who, output));
+    }
+
+    /// The oldest command of a client that has no answer was carried out.
+    fn done(&mut self, key: u32, client: u32, now_ns: u64) {
+        let Some(conn) = self.swarm.conn(key) else { return };
+        match (conn.phase, &mut self.work) {
+            (Phase::Ready, Work::Traffic(traffic)) => {
+                traffic.acknowledged_oldest(client, now_ns, &mut self.interval, &mut self.faults);
+            }
+            (Phase::Joining, _) => {
+                self.hear_rare(key, client, Heard::Welcome { pong: true, version: "".into() }, now_ns)
+            }
+            _ => self.hear_rare(key, client, Heard::Subscribed, now_ns),
+        }
     }
 
     fn subscribe(&mut self, key: u32, client: u32, now_ns: u64) {
@@ -205,6 +221,7 @@ impl Clients {
             (Heard::Acknowledged { id }, Work::Traffic(traffic)) => {
                 traffic.acknowledged(client, id, now_ns, interval, faults);
             }
+            (Heard::Done, _) => self.done(key, client, now_ns),
             (heard, _) => self.hear_rare(key, client, heard, now_ns),
         }
     }
@@ -238,7 +255,10 @@ impl Clients {
             (Heard::Message(Ok(stamp)), _) => self.faults.note(Fault::Misdelivered, || {
                 format!("client {client} heard stream {}, though nobody publishes", stamp.stream)
             }),
-            (Heard::Welcome { .. } | Heard::Subscribed | Heard::Acknowledged { .. }, _) => {
+            (Heard::Version(version), _) => {
+                self.server_version.get_or_insert(version);
+            }
+            (Heard::Welcome { .. } | Heard::Subscribed | Heard::Acknowledged { .. } | Heard::Done, _) => {
                 self.unexpected(client, "what it did not ask");
             }
         }

@@ -21,7 +21,7 @@ use crate::limits::{DRAIN_PATIENCE_MS, EVENTS_PER_TURN, GATHER_PATIENCE_MS, HAND
 use crate::measure::{Interval, Stage};
 use crate::payload::Payloads;
 use crate::plan::{Load, Plan};
-use crate::protocol::{Reader, Writer};
+use crate::protocol::{self, Reader, Terms, Writer};
 use crate::swarm::Swarm;
 use crate::target::Target;
 use crate::traffic::Traffic;
@@ -105,8 +105,11 @@ impl Engine {
     /// Prepares a job. What happens goes to `news`; intervals that were read and cleared come back through `spares`.
     ///
     /// # Errors
-    /// What the host lacks.
+    /// What the host lacks, or the protocol does not know.
     pub fn new(job: Job, news: Sender<News>, spares: Receiver<Box<Interval>>) -> anyhow::Result<Self> {
+        protocol::check(&job.target, &job.plan, &job.channel_names)?;
+        let has_audience = job.plan.clients.iter().any(|channels| !channels.is_empty());
+        let terms = Terms { encoding: job.encoding, payload_bytes: job.payload_bytes, has_audience };
         let clients = Clients {
             swarm: Swarm::new(job.target.clone())?,
             keys: Vec::with_capacity(job.plan.clients.len()),
@@ -116,14 +119,14 @@ impl Engine {
             faults: Faults::default(),
             ready: 0,
             server_version: None,
-            writer: Writer::new(&job.target, job.encoding),
+            writer: Writer::new(&job.target, &terms),
             payloads: Payloads::new(job.payload_bytes),
             channel_names: job.channel_names,
             secret: job.secret,
         };
         Ok(Self {
             clients,
-            reader: Reader::new(&job.target, job.encoding, job.payload_bytes),
+            reader: Reader::new(&job.target, &terms),
             events: Vec::with_capacity(EVENTS_PER_TURN),
             stage: Stage::WarmUp,
             warm_up_ns: job.warm_up_ns,
@@ -230,7 +233,11 @@ impl Engine {
         let clients = &mut self.clients;
         clients.work = match clients.plan.load {
             Load::Idle => Work::Nothing,
-            Load::Publish(pace) => Work::Traffic(Box::new(Traffic::new(&clients.plan, pace, begin_ns))),
+            Load::Publish(pace) => {
+                let mut traffic = Traffic::new(&clients.plan, pace, begin_ns);
+                traffic.is_answered = self.reader.answers_publish();
+                Work::Traffic(Box::new(traffic))
+            }
             Load::Connect { rate_per_s, stay_ns } => {
                 let first = clients.plan.clients.len() as u32;
                 Work::Arrivals(Arrivals::new(rate_per_s, stay_ns, first, begin_ns))

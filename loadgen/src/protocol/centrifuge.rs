@@ -7,10 +7,10 @@ use ringpost::wire::http::{Response, UpgradeRequest};
 use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};
 
-use super::{CONNECT_ID, Heard, Violation};
+use super::{CONNECT_ID, Heard, Terms, Violation};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::payload::Payloads;
-use crate::target::{Target, Transport};
+use crate::target::Transport;
 
 /// The format of a transport and an encoding.
 fn format(transport: &Transport, encoding: Encoding) -> Format {
@@ -35,18 +35,17 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// For the clients of a server.
-    pub fn new(target: &Target, encoding: Encoding) -> Self {
-        let (host, path) = match &target.transport {
+    pub(super) fn new(transport: &Transport, encoding: Encoding) -> Self {
+        let (host, path) = match transport {
             Transport::WebSocket { host, path } => (host.clone(), path.clone()),
             Transport::Tcp => (String::new(), String::new()),
         };
-        let format = format(&target.transport, encoding);
+        let format = format(transport, encoding);
         Self { format, host, path, body: Vec::new(), mask: 0x5eed_1e55 }
     }
 
-    /// What opens the connection. Nothing for plain TCP, where [`Writer::connect`] comes first.
-    pub fn open(&mut self, out: &mut Vec<u8>) {
+    /// Nothing for plain TCP.
+    pub(super) fn open(&mut self, out: &mut Vec<u8>) {
         if self.format.is_websocket() {
             upgrade(self.format, &self.host, &self.path).write(out);
         }
@@ -62,37 +61,32 @@ impl Writer {
         self.mask.to_ne_bytes()
     }
 
-    /// Who the client is. It goes by [`CONNECT_ID`].
-    pub fn connect(&mut self, token: &str, out: &mut Vec<u8>) {
+    pub(super) fn connect(&mut self, token: &str, out: &mut Vec<u8>) {
         let connect = Connect { token: token.into(), name: "ringpost-loadgen".into(), ..Connect::default() };
         self.command(CONNECT_ID, Verb::Connect(Box::new(connect)), out);
     }
 
-    /// Joins a channel.
-    pub fn subscribe(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
+    pub(super) fn subscribe(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
         let subscribe = Subscribe { channel: channel.into(), ..Subscribe::default() };
         self.command(id, Verb::Subscribe(Box::new(subscribe)), out);
     }
 
-    /// Publishes.
-    pub fn publish(&mut self, id: u32, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn publish(&mut self, id: u32, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
         let data = PayloadRef { bytes: payload.into(), kind: PayloadKind::Json };
         self.command(id, Verb::Publish { channel: channel.into(), data }, out);
     }
 
-    /// Answers a ping.
-    pub fn pong(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn pong(&mut self, out: &mut Vec<u8>) {
         self.command(0, Verb::Pong, out);
     }
 
-    /// Answers a WebSocket ping.
-    pub fn websocket_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn websocket_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         let mask = self.next_mask();
         websocket::write_masked(Opcode::Pong, payload, mask, out);
     }
 
-    /// Leaves. Nothing for plain TCP, where the end of the connection says it.
-    pub fn close(&mut self, out: &mut Vec<u8>) {
+    /// Nothing for plain TCP.
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
         if self.format.is_websocket() {
             let mask = self.next_mask();
             websocket::write_masked(Opcode::Close, &1000u16.to_be_bytes(), mask, out);
@@ -117,21 +111,15 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// For messages with such payloads.
-    pub fn new(target: &Target, encoding: Encoding, payload_bytes: usize) -> Self {
-        Self { format: format(&target.transport, encoding), payloads: Payloads::new(payload_bytes) }
+    pub(super) fn new(transport: &Transport, terms: &Terms) -> Self {
+        Self { format: format(transport, terms.encoding), payloads: Payloads::new(terms.payload_bytes) }
     }
 
-    /// Whether the server answers [`Writer::open`].
-    pub fn answers_open(&self) -> bool {
+    pub(super) fn answers_open(&self) -> bool {
         self.format.is_websocket()
     }
 
-    /// Reads the answer to [`Writer::open`]: how many bytes it has; `None` while it is not whole.
-    ///
-    /// # Errors
-    /// When it is no upgrade.
-    pub fn open(&self, input: &[u8]) -> Result<Option<usize>, Violation> {
+    pub(super) fn open(&self, input: &[u8]) -> Result<Option<usize>, Violation> {
         match upgrade(self.format, "", "").check(input).map_err(Violation::Upgrade)? {
             Response::Partial => Ok(None),
             Response::Accepted { consumed, .. } => Ok(Some(consumed)),
@@ -139,11 +127,7 @@ impl Reader {
         }
     }
 
-    /// Reads the whole frames at the beginning of the input; how many bytes they have.
-    ///
-    /// # Errors
-    /// When the server broke the protocol.
-    pub fn read(&self, input: &mut [u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize, Violation> {
+    pub(super) fn read(&self, input: &mut [u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize, Violation> {
         let mut at = 0;
         loop {
             match client::next_frame(self.format, &mut input[at..], FRAME_BYTES_MAX)? {

@@ -4,6 +4,9 @@
 //! in beside the others, with the same words.
 
 mod centrifuge;
+mod floor;
+mod mqtt;
+mod nats;
 
 use std::borrow::Cow;
 
@@ -12,7 +15,8 @@ use ringpost::protocol::centrifuge::client::FrameViolation;
 use ringpost::wire::http::HttpViolation;
 
 use crate::payload::{Damaged, Stamp};
-use crate::target::Target;
+use crate::plan::Plan;
+use crate::target::{Protocol, Target};
 
 /// What a server said.
 #[derive(Debug, PartialEq)]
@@ -33,6 +37,10 @@ pub enum Heard<'a> {
     },
     /// The answer to [`Writer::subscribe`].
     Subscribed,
+    /// The answer to the oldest command that has none, in protocols that answer in order.
+    Done,
+    /// The server's version, in protocols where it does not come with the welcome.
+    Version(String),
     /// Answer with [`Writer::pong`], if the welcome said so.
     Ping,
     /// A WebSocket ping: answer with [`Writer::websocket_pong`].
@@ -70,30 +78,79 @@ pub enum Violation {
 /// Ids of the commands before the first publish.
 pub const CONNECT_ID: u32 = 1;
 
+/// What both sides of every connection of a run keep to.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How messages are written, where the protocol has a choice.
+    pub encoding: Encoding,
+    /// Of each message.
+    pub payload_bytes: usize,
+    /// Whether any client subscribes.
+    pub has_audience: bool,
+}
+
+/// Who connects.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// Its name.
+    pub user: &'a str,
+    /// What proves it; empty without.
+    pub token: &'a str,
+    /// Whether it will subscribe.
+    pub subscribes: bool,
+}
+
+/// Whether a protocol can do what a plan asks for.
+///
+/// # Errors
+/// Why it cannot, and what to change.
+pub fn check(target: &Target, plan: &Plan, channel_names: &[String]) -> anyhow::Result<()> {
+    match target.protocol {
+        Protocol::Centrifuge(_) => Ok(()),
+        Protocol::Floor => floor::check(plan),
+        Protocol::Nats => channel_names.iter().try_for_each(|name| nats::check(name)),
+        Protocol::Mqtt => channel_names.iter().try_for_each(|name| mqtt::check(name)),
+    }
+}
+
 /// Writes what a client says.
 #[derive(Debug)]
 pub enum Writer {
     /// The Centrifugo client protocol.
     Centrifuge(centrifuge::Writer),
+    /// The floor's wire.
+    Floor(floor::Writer),
+    /// NATS.
+    Nats(nats::Writer),
+    /// MQTT 3.1.1.
+    Mqtt(mqtt::Writer),
 }
 
 impl Writer {
     /// For the clients of a server.
-    pub fn new(target: &Target, encoding: Encoding) -> Self {
-        Self::Centrifuge(centrifuge::Writer::new(target, encoding))
+    pub fn new(target: &Target, terms: &Terms) -> Self {
+        match &target.protocol {
+            Protocol::Centrifuge(transport) => Self::Centrifuge(centrifuge::Writer::new(transport, terms.encoding)),
+            Protocol::Floor => Self::Floor(floor::Writer::new(terms)),
+            Protocol::Nats => Self::Nats(nats::Writer::new(terms)),
+            Protocol::Mqtt => Self::Mqtt(mqtt::Writer),
+        }
     }
 
     /// What opens the connection. Nothing where [`Writer::connect`] comes first.
     pub fn open(&mut self, out: &mut Vec<u8>) {
-        match self {
-            Self::Centrifuge(writer) => writer.open(out),
+        if let Self::Centrifuge(writer) = self {
+            writer.open(out);
         }
     }
 
     /// Who the client is. It goes by [`CONNECT_ID`].
-    pub fn connect(&mut self, token: &str, out: &mut Vec<u8>) {
+    pub fn connect(&mut self, client: &Client<'_>, out: &mut Vec<u8>) {
         match self {
-            Self::Centrifuge(writer) => writer.connect(token, out),
+            Self::Centrifuge(writer) => writer.connect(client.token, out),
+            Self::Floor(writer) => writer.connect(client, out),
+            Self::Nats(writer) => writer.connect(client, out),
+            Self::Mqtt(writer) => writer.connect(client, out),
         }
     }
 
@@ -101,6 +158,10 @@ impl Writer {
     pub fn subscribe(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.subscribe(id, channel, out),
+            // There is one channel, and the client has said that it will hear it.
+            Self::Floor(_) => {}
+            Self::Nats(writer) => writer.subscribe(id, channel, out),
+            Self::Mqtt(writer) => writer.subscribe(id, channel, out),
         }
     }
 
@@ -109,6 +170,9 @@ impl Writer {
     pub fn publish(&mut self, id: u32, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.publish(id, channel, payload, out),
+            Self::Floor(writer) => writer.publish(payload, out),
+            Self::Nats(writer) => writer.publish(channel, payload, out),
+            Self::Mqtt(writer) => writer.publish(id, channel, payload, out),
         }
     }
 
@@ -116,13 +180,15 @@ impl Writer {
     pub fn pong(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.pong(out),
+            Self::Nats(writer) => writer.pong(out),
+            Self::Floor(_) | Self::Mqtt(_) => {}
         }
     }
 
     /// Answers a WebSocket ping.
     pub fn websocket_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        match self {
-            Self::Centrifuge(writer) => writer.websocket_pong(payload, out),
+        if let Self::Centrifuge(writer) = self {
+            writer.websocket_pong(payload, out);
         }
     }
 
@@ -130,6 +196,8 @@ impl Writer {
     pub fn close(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.close(out),
+            Self::Mqtt(writer) => writer.close(out),
+            Self::Floor(_) | Self::Nats(_) => {}
         }
     }
 }
@@ -139,28 +207,51 @@ impl Writer {
 pub enum Reader {
     /// The Centrifugo client protocol.
     Centrifuge(centrifuge::Reader),
+    /// The floor's wire.
+    Floor(floor::Reader),
+    /// NATS.
+    Nats(nats::Reader),
+    /// MQTT 3.1.1.
+    Mqtt(mqtt::Reader),
 }
 
 impl Reader {
-    /// For messages with such payloads.
-    pub fn new(target: &Target, encoding: Encoding, payload_bytes: usize) -> Self {
-        Self::Centrifuge(centrifuge::Reader::new(target, encoding, payload_bytes))
-    }
-
-    /// Whether the server answers [`Writer::open`].
-    pub fn answers_open(&self) -> bool {
-        match self {
-            Self::Centrifuge(reader) => reader.answers_open(),
+    /// For the clients of a server.
+    pub fn new(target: &Target, terms: &Terms) -> Self {
+        match &target.protocol {
+            Protocol::Centrifuge(transport) => Self::Centrifuge(centrifuge::Reader::new(transport, terms)),
+            Protocol::Floor => Self::Floor(floor::Reader::new(terms)),
+            Protocol::Nats => Self::Nats(nats::Reader::new(terms)),
+            Protocol::Mqtt => Self::Mqtt(mqtt::Reader::new(terms)),
         }
     }
 
-    /// Reads the answer to [`Writer::open`]: how many bytes it has; `None` while it is not whole.
+    /// Whether the server speaks before [`Writer::connect`]: it answers [`Writer::open`], or introduces itself.
+    pub fn speaks_first(&self) -> bool {
+        match self {
+            Self::Centrifuge(reader) => reader.answers_open(),
+            Self::Nats(_) => true,
+            Self::Floor(_) | Self::Mqtt(_) => false,
+        }
+    }
+
+    /// Whether [`Writer::publish`] is answered.
+    pub fn answers_publish(&self) -> bool {
+        match self {
+            Self::Centrifuge(_) | Self::Nats(_) | Self::Mqtt(_) => true,
+            Self::Floor(reader) => reader.answers_publish(),
+        }
+    }
+
+    /// Reads what the server says first: how many bytes it has; `None` while it is not whole.
     ///
     /// # Errors
     /// When the server does not let the connection be opened so.
     pub fn open(&self, input: &[u8]) -> Result<Option<usize>, Violation> {
         match self {
             Self::Centrifuge(reader) => reader.open(input),
+            Self::Nats(reader) => reader.open(input),
+            Self::Floor(_) | Self::Mqtt(_) => Ok(Some(0)),
         }
     }
 
@@ -172,6 +263,9 @@ impl Reader {
     pub fn read(&self, input: &mut [u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize, Violation> {
         match self {
             Self::Centrifuge(reader) => reader.read(input, hear),
+            Self::Floor(reader) => reader.read(input, hear),
+            Self::Nats(reader) => reader.read(input, hear),
+            Self::Mqtt(reader) => reader.read(input, hear),
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Traffic {
     undelivered: u64,
     /// Deliveries that refused messages would have had.
     refused: u64,
+    /// Whether publishers are told that their messages were taken. Where they are not, somebody must hear them.
+    pub is_answered: bool,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,7 @@ impl Traffic {
             unanswered: 0,
             undelivered: 0,
             refused: 0,
+            is_answered: true,
         }
     }
 
@@ -99,6 +102,7 @@ impl Traffic {
     pub fn take(&mut self, now_ns: u64, interval: &mut Interval) -> Option<Due> {
         let stream = self.next_stream()?;
         let Stream { publisher, channel } = self.streams[stream as usize];
+        let audience = self.audiences[channel as usize];
         let due_ns = match &mut self.pace {
             Paced::Open(schedule) => {
                 let due_ns = schedule.take(now_ns)?;
@@ -106,15 +110,19 @@ impl Traffic {
                 due_ns
             }
             Paced::Closed(window) => {
-                window.send(1 + self.audiences[channel as usize]);
+                window.send(audience + u32::from(self.is_answered));
                 now_ns
             }
         };
         let sequence = self.sent[stream as usize];
         self.sent[stream as usize] += 1;
-        self.unanswered += 1;
-        self.undelivered += u64::from(self.audiences[channel as usize]);
-        let id = self.publishers[publisher as usize].send(Unanswered { stream, sequence, due_ns });
+        self.undelivered += u64::from(audience);
+        let id = if self.is_answered {
+            self.unanswered += 1;
+            self.publishers[publisher as usize].send(Unanswered { stream, sequence, due_ns })
+        } else {
+            0
+        };
         Some(Due { publisher, channel, id, stamp: Stamp { stream, sequence, due_ns } })
     }
 
@@ -139,6 +147,12 @@ impl Traffic {
                 window.arrive(stream, sequence);
             }
         }
+    }
+
+    /// The same, without saying which: it is the oldest that has no answer.
+    pub fn acknowledged_oldest(&mut self, client: u32, now_ns: u64, interval: &mut Interval, faults: &mut Faults) {
+        let oldest = self.publishers.get(client as usize).map_or(0, Publisher::oldest);
+        self.acknowledged(client, oldest, now_ns, interval, faults);
     }
 
     /// A publisher was told that its message was refused. In a closed loop its stream ends: nobody hears it.

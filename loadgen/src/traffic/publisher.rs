@@ -47,6 +47,11 @@ impl Publisher {
         answered
     }
 
+    /// The id of the oldest command that has no answer; if all have, of the next one.
+    pub(super) fn oldest(&self) -> u32 {
+        FIRST_ID + self.first
+    }
+
     /// Commands since the oldest that has no answer.
     pub(super) fn waiting(&self) -> usize {
         self.unanswered.len()

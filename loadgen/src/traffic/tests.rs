@@ -184,3 +184,32 @@ proptest! {
         prop_assert_eq!(run.faults.count(Fault::Duplicate), 0);
     }
 }
+
+#[test]
+fn answers_that_do_not_say_which_are_of_the_oldest() {
+    let mut run = Run::new(Pace::Open { rate_per_s: 1000.0, burst: 4 });
+    let due = run.take_all(0);
+    let first = due.iter().find(|due| due.publisher == 2).unwrap();
+    for now_ns in [MS, 2 * MS, 3 * MS] {
+        run.traffic.acknowledged_oldest(2, now_ns, &mut run.interval, &mut run.faults);
+    }
+    assert_eq!(run.count(Measure::Reply), 2, "it has sent two");
+    assert_eq!(run.faults.count(Fault::Unasked), 1);
+    run.acknowledge(first, 4 * MS);
+    assert_eq!(run.faults.count(Fault::Unasked), 2, "it was answered already");
+}
+
+#[test]
+fn where_nobody_is_answered_a_message_has_arrived_when_it_was_heard() {
+    let mut run = Run::new(Pace::Closed { outstanding: 1 });
+    run.traffic.is_answered = false;
+    let due = run.take_all(0);
+    assert_eq!((due.len(), run.traffic.under_way()), (2, 4));
+    for due in &due {
+        run.deliver(0, due, MS);
+        assert!(run.take(MS).is_none(), "the other subscriber has not heard it");
+        run.deliver(1, due, MS);
+        assert!(run.take(MS).is_some());
+    }
+    assert_eq!(run.count(Measure::Reply), 0);
+}

@@ -5,14 +5,26 @@ use ringpost::wire::http::write_accept;
 
 use super::*;
 use crate::payload::Stamp;
+use crate::target::{Protocol, Target};
 
 const WEBSOCKET: &str = "ws://127.0.0.1:1/path";
 const TCP: &str = "tcp://127.0.0.1:1";
 const ALL: [(&str, Encoding); 4] =
     [(WEBSOCKET, Encoding::Json), (WEBSOCKET, Encoding::Protobuf), (TCP, Encoding::Json), (TCP, Encoding::Protobuf)];
 
-fn target(url: &str) -> Target {
-    Target::parse(url).unwrap()
+fn transport(url: &str) -> Transport {
+    match Target::parse(url).unwrap().protocol {
+        Protocol::Centrifuge(transport) => transport,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn writer(url: &str, encoding: Encoding) -> Writer {
+    Writer::new(&transport(url), encoding)
+}
+
+fn reader(url: &str, encoding: Encoding) -> Reader {
+    Reader::new(&transport(url), &Terms { encoding, payload_bytes: 64, has_audience: true })
 }
 
 /// What is heard, as text, and how much was read.
@@ -36,7 +48,7 @@ fn frame(reader: &Reader, words: &[u8]) -> Vec<u8> {
 #[test]
 fn a_node_reads_what_is_written_in_every_format() {
     for (url, encoding) in ALL {
-        let mut writer = Writer::new(&target(url), encoding);
+        let mut writer = writer(url, encoding);
         let mut out = Vec::new();
         writer.connect("token", &mut out);
         writer.subscribe(2, "room", &mut out);
@@ -69,7 +81,7 @@ fn a_node_reads_what_is_written_in_every_format() {
 fn a_delivery_is_heard_by_its_payload_in_json_and_protobuf() {
     let stamp = Stamp { stream: 3, sequence: 9, due_ns: 77 };
     for (url, encoding) in ALL {
-        let reader = Reader::new(&target(url), encoding, 64);
+        let reader = reader(url, encoding);
         let payload = Payloads::new(64).write(stamp).to_vec();
         let word = match encoding {
             Encoding::Json => {
@@ -94,7 +106,7 @@ fn a_delivery_is_heard_by_its_payload_in_json_and_protobuf() {
 
 #[test]
 fn replies_and_pushes_are_heard_as_what_they_mean() {
-    let reader = Reader::new(&target(TCP), Encoding::Json, 64);
+    let reader = reader(TCP, Encoding::Json);
     let cases = [
         ("{}", "Ping"),
         (r#"{"id":7,"publish":{}}"#, "Acknowledged { id: 7 }"),
@@ -113,7 +125,7 @@ fn replies_and_pushes_are_heard_as_what_they_mean() {
 
 #[test]
 fn websocket_pings_and_closes_are_heard() {
-    let reader = Reader::new(&target(WEBSOCKET), Encoding::Json, 64);
+    let reader = reader(WEBSOCKET, Encoding::Json);
     let mut input = Vec::new();
     websocket::write_frame(Opcode::Ping, b"hi", &mut input);
     websocket::write_frame(Opcode::Pong, b"", &mut input);
@@ -124,9 +136,9 @@ fn websocket_pings_and_closes_are_heard() {
 
 #[test]
 fn what_is_no_protocol_is_a_violation() {
-    let websocket = Reader::new(&target(WEBSOCKET), Encoding::Json, 64);
-    let protobuf = Reader::new(&target(TCP), Encoding::Protobuf, 64);
-    let json = Reader::new(&target(TCP), Encoding::Json, 64);
+    let websocket = reader(WEBSOCKET, Encoding::Json);
+    let protobuf = reader(TCP, Encoding::Protobuf);
+    let json = reader(TCP, Encoding::Json);
     let violation = |reader: &Reader, input: &[u8]| reader.read(&mut input.to_vec(), &mut |_| {}).unwrap_err();
     assert!(matches!(violation(&websocket, &[0xff, 0]), Violation::Frame(_)));
     assert!(matches!(violation(&json, b"no json\n"), Violation::Word(_)));
@@ -137,9 +149,9 @@ fn what_is_no_protocol_is_a_violation() {
 #[test]
 fn the_answer_to_the_upgrade_is_checked() {
     for encoding in [Encoding::Json, Encoding::Protobuf] {
-        let reader = Reader::new(&target(WEBSOCKET), encoding, 64);
+        let reader = reader(WEBSOCKET, encoding);
         let mut request = Vec::new();
-        Writer::new(&target(WEBSOCKET), encoding).open(&mut request);
+        writer(WEBSOCKET, encoding).open(&mut request);
         let request = String::from_utf8(request).unwrap();
         assert!(request.starts_with("GET /path HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"), "{request}");
         let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
