@@ -52,6 +52,8 @@ pub enum Pace {
     Closed {
         /// How many.
         outstanding: u32,
+        /// Messages of a stream that are due at once, when there is room for as many.
+        burst: u32,
     },
 }
 

@@ -102,7 +102,7 @@ fn direct_messages_go_to_others_never_to_oneself() {
 #[test]
 fn the_pace_is_closed_where_outstanding_is_set_and_open_elsewhere() {
     let load = |settings: &[&str]| plan("publish", settings).load;
-    assert_eq!(load(&[]), Load::Publish(Pace::Closed { outstanding: 1 }));
+    assert_eq!(load(&[]), Load::Publish(Pace::Closed { outstanding: 1, burst: 1 }));
     let open = Load::Publish(Pace::Open { rate_per_s: 10.0, burst: 2 });
     assert_eq!(load(&["outstanding=0", "rate_per_s=10", "burst=2"]), open);
 }
@@ -119,6 +119,7 @@ fn settings_without_sense_are_refused_by_name() {
         ("fanout", "subscribers=0", "subscribers"),
         ("fanout", "subscribers=4000000000", "clients"),
         ("publish", "outstanding=100000", "outstanding"),
+        ("publish", "burst=2", "at most `outstanding`"),
         ("connect", "stay_s=-1", "stay_s"),
         ("direct", "contacts=1000", "contacts"),
         ("idle", "clients=0", "clients"),

@@ -61,7 +61,9 @@ impl Traffic {
     pub fn new(plan: &Plan, pace: Pace, now_ns: u64) -> Self {
         let pace = match pace {
             Pace::Open { rate_per_s, burst } => Paced::Open(Schedule::new(now_ns, rate_per_s, burst)),
-            Pace::Closed { outstanding } => Paced::Closed(Window::new(plan.streams.len() as u32, outstanding)),
+            Pace::Closed { outstanding, burst } => {
+                Paced::Closed(Window::new(plan.streams.len() as u32, outstanding, burst))
+            }
         };
         Self {
             pace,

@@ -99,7 +99,7 @@ fn a_publisher_without_replies_holds_the_schedule_back_and_the_wait_counts() {
 
 #[test]
 fn a_closed_loop_goes_on_when_reply_and_deliveries_have_come() {
-    let mut run = Run::new(Pace::Closed { outstanding: 1 });
+    let mut run = Run::new(Pace::Closed { outstanding: 1, burst: 1 });
     let first = run.take_all(0);
     assert_eq!(first.len(), 2);
     run.deliver(0, &first[0], MS);
@@ -114,7 +114,7 @@ fn a_closed_loop_goes_on_when_reply_and_deliveries_have_come() {
 
 #[test]
 fn a_duplicate_is_measured_once_and_moves_no_closed_loop() {
-    let mut run = Run::new(Pace::Closed { outstanding: 1 });
+    let mut run = Run::new(Pace::Closed { outstanding: 1, burst: 1 });
     let first = run.take_all(0);
     run.acknowledge(&first[0], MS);
     run.deliver(0, &first[0], MS);
@@ -201,7 +201,7 @@ fn answers_that_do_not_say_which_are_of_the_oldest() {
 
 #[test]
 fn where_nobody_is_answered_a_message_has_arrived_when_it_was_heard() {
-    let mut run = Run::new(Pace::Closed { outstanding: 1 });
+    let mut run = Run::new(Pace::Closed { outstanding: 1, burst: 1 });
     run.traffic.is_answered = false;
     let due = run.take_all(0);
     assert_eq!((due.len(), run.traffic.under_way()), (2, 4));

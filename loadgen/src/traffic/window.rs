@@ -1,4 +1,4 @@
-//! A closed loop: the next message of a stream is due when one before it has arrived everywhere.
+//! A closed loop: the next messages of a stream are due when as many before them have arrived everywhere.
 
 use std::collections::VecDeque;
 
@@ -8,6 +8,8 @@ pub(super) struct Window {
     streams: Vec<UnderWay>,
     /// Streams with room for one more, once per message.
     ready: VecDeque<u32>,
+    /// So many messages of a stream are due together.
+    burst: u32,
 }
 
 #[derive(Debug)]
@@ -16,15 +18,17 @@ struct UnderWay {
     first: u32,
     /// By message: arrivals that have not come, the publisher's answer among them.
     missing: VecDeque<u32>,
+    /// Messages that there is room for, fewer than a burst.
+    free: u32,
 }
 
 impl Window {
-    /// So many streams, with room for so many messages each.
-    pub(super) fn new(streams: u32, outstanding: u32) -> Self {
-        let under_way = || UnderWay { first: 0, missing: VecDeque::with_capacity(outstanding as usize) };
+    /// So many streams, with room for so many messages each, of which a burst is due together.
+    pub(super) fn new(streams: u32, outstanding: u32, burst: u32) -> Self {
+        let under_way = || UnderWay { first: 0, missing: VecDeque::with_capacity(outstanding as usize), free: 0 };
         // In turn, so that the streams start together.
         let ready = (0..outstanding).flat_map(|_| 0..streams).collect();
-        Self { streams: (0..streams).map(|_| under_way()).collect(), ready }
+        Self { streams: (0..streams).map(|_| under_way()).collect(), ready, burst }
     }
 
     /// The stream whose next message is due.
@@ -48,7 +52,11 @@ impl Window {
         while under_way.missing.front() == Some(&0) {
             under_way.missing.pop_front();
             under_way.first += 1;
-            self.ready.push_back(stream);
+            under_way.free += 1;
+            if under_way.free == self.burst {
+                under_way.free = 0;
+                self.ready.extend(std::iter::repeat_n(stream, self.burst as usize));
+            }
         }
     }
 }
@@ -68,14 +76,14 @@ mod tests {
 
     #[test]
     fn all_streams_fill_their_windows_in_turn() {
-        let mut window = Window::new(3, 2);
+        let mut window = Window::new(3, 2, 1);
         assert_eq!(take_all(&mut window, 1), [0, 1, 2, 0, 1, 2]);
         assert!(window.next().is_none());
     }
 
     #[test]
     fn the_next_is_due_when_one_has_arrived_everywhere() {
-        let mut window = Window::new(1, 1);
+        let mut window = Window::new(1, 1, 1);
         assert_eq!(take_all(&mut window, 3), [0]);
         window.arrive(0, 0);
         window.arrive(0, 0);
@@ -86,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_message_that_overtakes_waits_for_the_one_before_it() {
-        let mut window = Window::new(1, 2);
+        let mut window = Window::new(1, 2, 1);
         take_all(&mut window, 1);
         window.arrive(0, 1);
         assert!(window.next().is_none());
@@ -95,8 +103,19 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_is_due_when_there_is_room_for_all_of_it() {
+        let mut window = Window::new(2, 3, 3);
+        assert_eq!(take_all(&mut window, 1), [0, 1, 0, 1, 0, 1]);
+        window.arrive(1, 0);
+        window.arrive(1, 1);
+        assert!(window.next().is_none());
+        window.arrive(1, 2);
+        assert_eq!(take_all(&mut window, 1), [1, 1, 1]);
+    }
+
+    #[test]
     fn arrivals_of_what_was_never_sent_change_nothing() {
-        let mut window = Window::new(1, 1);
+        let mut window = Window::new(1, 1, 1);
         window.arrive(0, 0);
         window.arrive(0, 7);
         assert_eq!(take_all(&mut window, 1), [0]);
