@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check gate gate-accept bench docs
+.PHONY: help run test check gate gate-accept bench peers docs
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,6 +28,10 @@ gate-accept: ## Take what is counted now for the baseline
 
 bench: ## Measure, beside a floor that the same run measures
 	cargo bench --workspace
+
+peers: ## Install other servers, and measure them beside the node and its floor in the same run
+	./benches/peers/install
+	cargo bench --package ringpost-loadgen --bench node -- --peers
 
 docs: ## Write docs/CONFIG.md anew from the comments in src/config
 	cargo run --quiet -- config docs > target/CONFIG.md

@@ -1,7 +1,8 @@
 //! The floor: the smallest server that does the same socket work, on the node's own ring. No frames, no JSON, no
-//! sessions: 64 bytes are a message.
+//! sessions: bytes are passed on as they come.
 //!
-//! A connection's first byte says what it is: `E` is echoed, `S` subscribes, `P` publishes to all subscribers.
+//! A connection's first byte says what it is: `E` is echoed, `S` subscribes, `P` publishes to all subscribers. The byte
+//! comes back once the connection is that.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,9 +12,6 @@ use ringpost::shard::doors;
 use rustix::net::{SendFlags, send};
 use slab::Slab;
 
-/// Bytes of a message.
-pub(crate) const MESSAGE_BYTES: usize = 64;
-
 struct Conn {
     socket: OwnedFd,
     role: u8,
@@ -21,13 +19,10 @@ struct Conn {
     unsent: Vec<u8>,
 }
 
-/// Serves on a free port of loopback until killed.
-pub(crate) fn serve() -> anyhow::Result<()> {
-    ringpost::doctor::raise_limits()?;
-    crate::process::pin(&[crate::process::SERVER_CORE])?;
-    let (listener, address) = doors::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 4096)?;
+/// Serves there for as long as the process lives.
+pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
+    let (listener, _) = doors::bind(address, 4096)?;
     let mut ring = Ring::new(RingSize { entries: 4096, buffers: 2048, buffer_bytes: 4096 })?;
-    println!("listening on {address}");
     ring.accept(listener.as_fd(), 0);
     let (mut conns, mut subscribers): (Slab<Conn>, Vec<u32>) = (Slab::new(), Vec::new());
     let mut events = Vec::new();
@@ -48,6 +43,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
                     let mut bytes = &bytes[..];
                     if entry.role == 0 {
                         entry.role = bytes[0];
+                        push(&mut ring, conn, entry, &bytes[..1]);
                         bytes = &bytes[1..];
                         if entry.role == b'S' {
                             subscribers.push(conn);

@@ -1,40 +1,61 @@
-//! The node and the floor, measured in turn on one machine: `cargo bench --bench node`.
+//! The node, the floor and peers, measured in turn on one machine: `cargo bench -p ringpost-loadgen --bench node`.
 //!
-//! The servers run on core 0, this client on core 1. Every cell is measured A B A B: the node, then the smallest
-//! server that does the same socket work (`floor.rs`). The figure is the server's CPU time per message, which
-//! survives a noisy machine; the ratio of the two says what the node costs beyond the kernel.
+//! The servers run on core 0, the load generator on core 1. Every cell is measured A B A B: the node, then the smallest
+//! server that does the same socket work (`floor.rs`), then the peers if they are asked for. The figure is the server's
+//! CPU time per message, which survives a noisy machine; the ratio to the floor says what a server costs beyond the
+//! kernel.
 
+mod binary;
 mod cells;
-mod client;
+mod contenders;
 mod floor;
-mod process;
+mod row;
+mod server;
 mod table;
 
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use anyhow::{Context as _, ensure};
 use clap::Parser;
+use ringpost_loadgen::record::Record;
+use ringpost_loadgen::run::{Order, run};
+use ringpost_loadgen::scenario::Scenario;
+use ringpost_loadgen::target::Target;
 
-use self::process::Server;
-use self::table::{Row, print};
+use self::cells::{Cell, Extent};
+use self::contenders::Contender;
+use self::row::{Measured, Round, Row};
+
+/// The core of the servers.
+const SERVER_CORE: usize = 0;
+/// The core of the load generator.
+const CLIENT_CORE: usize = 1;
 
 /// Measures the node beside the floor.
 #[derive(Debug, Parser)]
 struct Options {
     /// Seconds per measurement.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
     secs: u64,
     /// Measurements of each server per cell; the median counts.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
     /// Only cells whose name contains this.
     #[arg(default_value = "")]
     filter: String,
     /// Connections of the idle cell.
-    #[arg(long, default_value_t = 5000)]
-    idle: usize,
-    /// Serve the floor on this port instead (the bench starts itself so).
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1000..))]
+    idle: u32,
+    /// Measure the peers too, those that are installed.
+    #[arg(long)]
+    peers: bool,
+    /// The node's binary; it is built if not given.
+    #[arg(long, value_name = "PATH")]
+    node: Option<PathBuf>,
+    /// Serve the floor there instead (the bench starts itself so).
     #[arg(long, hide = true)]
-    floor: bool,
+    floor: Option<SocketAddr>,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -42,21 +63,59 @@ struct Options {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    if options.floor {
-        return floor::serve();
-    }
     ringpost::doctor::raise_limits()?;
-    let length = Duration::from_secs(options.secs);
-    let mut rows = Vec::new();
-    for cell in cells::ALL.iter().filter(|cell| cell.name.contains(&options.filter)) {
-        let (mut node, mut floor) = (Vec::new(), Vec::new());
-        for round in 0..options.rounds {
-            eprintln!("{} {}/{}", cell.name, round + 1, options.rounds);
-            node.push((cell.measure)(&Server::node()?, length, options.idle)?);
-            floor.push((cell.floor)(&Server::floor()?, length, options.idle)?);
-        }
-        rows.push(Row::new(cell, node, floor));
+    if let Some(address) = options.floor {
+        return floor::serve(address);
     }
-    print(&rows);
+    let node = options.node.clone().map_or_else(binary::node, Ok)?;
+    let mut contenders = vec![Contender::node(node)?, Contender::floor()?];
+    if options.peers {
+        contenders.extend(Contender::peers());
+    }
+    let cells = cells::ALL.iter().filter(|cell| cell.name.contains(&options.filter));
+    let rows: Vec<_> = cells.map(|cell| measure(cell, &contenders, &options)).collect::<anyhow::Result<_>>()?;
+    ensure!(!rows.is_empty(), "no cell's name contains `{}`", options.filter);
+    print!("{}", table::of(&rows, &contenders));
     Ok(())
+}
+
+/// Every contender in turn, as often as was asked.
+fn measure(cell: &Cell, contenders: &[Contender], options: &Options) -> anyhow::Result<Row> {
+    let servers = contenders.iter().map(|contender| Measured { server: contender.name.into(), rounds: Vec::new() });
+    let mut row = Row { work: cell.name.into(), unit: cell.unit.into(), servers: servers.collect() };
+    let extent = Extent { secs: options.secs, idle: options.idle };
+    for round in 1..=options.rounds {
+        for (contender, measured) in contenders.iter().zip(&mut row.servers) {
+            eprintln!("{}, {} {round}/{}", cell.name, contender.name, options.rounds);
+            measured.rounds.push(measure_once(cell, contender, extent)?);
+        }
+    }
+    Ok(row)
+}
+
+fn measure_once(cell: &Cell, contender: &Contender, extent: Extent) -> anyhow::Result<Round> {
+    let is_floor = contender.is_floor();
+    let scenarios = cell.scenarios(is_floor, extent)?;
+    let records = scenarios.into_iter().map(|scenario| run_once(cell, contender, scenario));
+    let mut records: Vec<_> = records.collect::<anyhow::Result<_>>()?;
+    let cost = cell.cost(is_floor, &records)?;
+    let record = records.pop().context("a cell has a scenario")?;
+    Ok(Round { cost, record })
+}
+
+fn run_once(cell: &Cell, contender: &Contender, scenario: Scenario) -> anyhow::Result<Record> {
+    let server = contender.start()?;
+    let order = Order {
+        name: cell.name.into(),
+        scenario,
+        target: Target::parse(&contender.url())?,
+        secret: contender.secret.map(str::to_owned),
+        core: CLIENT_CORE,
+        pid: Some(server.pid()),
+        metrics_url: None,
+        command: "cargo bench --bench node".into(),
+    };
+    let record = run(&order, |_| {})?;
+    ensure!(record.is_good(), "{} did it wrong: {}", contender.name, record.faults.examples.join("; "));
+    Ok(record)
 }

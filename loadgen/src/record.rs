@@ -171,7 +171,8 @@ impl Machine {
         Self {
             kernel: format!("{} {}", text(uname.sysname()), text(uname.release())),
             processor: model.map(|(_, model)| model.trim().to_owned()).unwrap_or_default(),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            // Of the machine, whichever of them this thread is bound to.
+            cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
         }
     }
 }

@@ -1,0 +1,190 @@
+//! Who is measured: the node, the floor, and peers that do the same work. How each is started, and where it is reached.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+use ringpost_loadgen::engine::pin;
+
+use crate::server::{Server, free_address};
+use crate::{CLIENT_CORE, SERVER_CORE};
+
+/// The key that tokens are signed with, for servers that want some; `benches/peers` has it too.
+const SECRET: &str = "bench-secret-that-is-long-enough-for-hs256";
+
+/// A server that can be measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Contender {
+    /// What it is called in the table.
+    pub(crate) name: &'static str,
+    /// What it says that it is.
+    pub(crate) version: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+    address: SocketAddr,
+    /// How its URL begins, and what follows host and port.
+    url: (&'static str, &'static str),
+    /// What tokens are signed with, where it checks some.
+    pub(crate) secret: Option<&'static str>,
+}
+
+/// A peer: what it is called, its program, how that tells its version, the port in its file, and how it is spoken to.
+struct Peer {
+    name: &'static str,
+    program: &'static str,
+    version: &'static str,
+    arguments: &'static [&'static str],
+    port: u16,
+    url: (&'static str, &'static str),
+    secret: Option<&'static str>,
+}
+
+const PEERS: [Peer; 4] = [
+    Peer {
+        name: "nats",
+        program: "nats-server",
+        version: "--version",
+        arguments: &["--config", "nats.conf"],
+        port: 14_222,
+        url: ("nats", ""),
+        secret: None,
+    },
+    Peer {
+        name: "mosquitto",
+        program: "mosquitto",
+        version: "-h",
+        arguments: &["-c", "mosquitto.conf"],
+        port: 11_883,
+        url: ("mqtt", ""),
+        secret: None,
+    },
+    Peer {
+        name: "rumqttd",
+        program: "rumqttd",
+        version: "--version",
+        arguments: &["--config", "rumqttd.toml"],
+        port: 11_884,
+        url: ("mqtt", ""),
+        secret: None,
+    },
+    Peer {
+        name: "centrifuge",
+        program: "centrifuge-server",
+        version: "-version",
+        arguments: &["-port", "18000", "-secret", SECRET],
+        port: 18_000,
+        url: ("ws", "/connection/websocket"),
+        secret: Some(SECRET),
+    },
+];
+
+impl Contender {
+    /// The node with one shard.
+    pub(crate) fn node(program: PathBuf) -> anyhow::Result<Self> {
+        let address = free_address()?;
+        let config = [
+            ("SHARDS__CORES", SERVER_CORE.to_string()),
+            ("HTTP_SERVER__PORT", address.port().to_string()),
+            ("HTTP_SERVER__ADDRESS", address.ip().to_string()),
+            ("TCP_SERVER__ENABLED", "false".into()),
+            ("CLIENT__TOKEN__HMAC_SECRET_KEY", SECRET.into()),
+            ("CHANNEL__WITHOUT_NAMESPACE__ALLOW_SUBSCRIBE_FOR_CLIENT", "true".into()),
+            ("CHANNEL__WITHOUT_NAMESPACE__ALLOW_PUBLISH_FOR_CLIENT", "true".into()),
+            ("LOG__LEVEL", "error".into()),
+        ];
+        Ok(Self {
+            name: "node",
+            version: ringpost::VERSION.into(),
+            program,
+            arguments: vec!["serve".into()],
+            variables: config.map(|(key, value)| (format!("RINGPOST_{key}"), value)).into(),
+            address,
+            url: ("ws", "/connection/websocket"),
+            secret: Some(SECRET),
+        })
+    }
+
+    /// The floor, which is in this program.
+    pub(crate) fn floor() -> anyhow::Result<Self> {
+        let address = free_address()?;
+        Ok(Self {
+            name: "floor",
+            version: ringpost::VERSION.into(),
+            program: std::env::current_exe()?,
+            arguments: vec!["--floor".into(), address.to_string()],
+            variables: Vec::new(),
+            address,
+            url: ("floor", ""),
+            secret: None,
+        })
+    }
+
+    /// The peers that are on this machine. Others are left out, with a word.
+    pub(crate) fn peers() -> Vec<Self> {
+        PEERS.iter().filter_map(Self::peer).collect()
+    }
+
+    fn peer(peer: &Peer) -> Option<Self> {
+        let Some(program) = find(peer.program) else {
+            eprintln!("{} is left out: {} is not here; `make peers` installs it", peer.name, peer.program);
+            return None;
+        };
+        let directory = Path::new(PEERS_DIRECTORY);
+        let argument = |argument: &&str| match directory.join(argument) {
+            file if file.is_file() => file.display().to_string(),
+            _ => (*argument).to_owned(),
+        };
+        Some(Self {
+            name: peer.name,
+            version: version(&program, peer.version),
+            program,
+            arguments: peer.arguments.iter().map(argument).collect(),
+            // One core is what it gets.
+            variables: vec![("GOMAXPROCS".into(), "1".into())],
+            address: (Ipv4Addr::LOCALHOST, peer.port).into(),
+            url: peer.url,
+            secret: peer.secret,
+        })
+    }
+
+    /// Whether it is the floor, which does other work where it cannot do the same.
+    pub(crate) fn is_floor(&self) -> bool {
+        self.name == "floor"
+    }
+
+    /// Where clients find it.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}{}", self.url.0, self.address, self.url.1)
+    }
+
+    /// Starts it on the servers' core.
+    pub(crate) fn start(&self) -> anyhow::Result<Server> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(self.variables.iter().map(|(key, value)| (key, value)));
+        // A process inherits the core of the thread that starts it.
+        pin(SERVER_CORE)?;
+        let server = Server::start(command, self.address);
+        pin(CLIENT_CORE)?;
+        server.with_context(|| format!("{} cannot be measured", self.name))
+    }
+}
+
+const PEERS_DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peers");
+/// Where `make peers` installs what is no package of the system.
+const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers/bin");
+
+/// A program on the path, or where Debian and `make peers` put servers.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), INSTALLED.into()]);
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// The first line that it says about itself.
+fn version(program: &Path, argument: &str) -> String {
+    let output = Command::new(program).arg(argument).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().next().unwrap_or_default().to_owned()
+}
