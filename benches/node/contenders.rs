@@ -41,7 +41,7 @@ struct Peer {
     secret: Option<&'static str>,
 }
 
-const PEERS: [Peer; 4] = [
+const PEERS: [Peer; 5] = [
     Peer {
         name: "nats",
         program: "nats-server",
@@ -77,6 +77,15 @@ const PEERS: [Peer; 4] = [
         port: 18_000,
         url: ("ws", "/connection/websocket"),
         secret: Some(SECRET),
+    },
+    Peer {
+        name: "uWebSockets",
+        program: "uwebsockets-server",
+        version: "--version",
+        arguments: &["18001"],
+        port: 18_001,
+        url: ("floor+ws", "/"),
+        secret: None,
     },
 ];
 

@@ -44,8 +44,8 @@ struct Options {
     /// Only cells whose name contains this.
     #[arg(default_value = "")]
     filter: String,
-    /// Connections of the idle cell.
-    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1000..))]
+    /// Connections of the idle cell; with half of them, all buffers that servers receive into have been used.
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(5000..))]
     idle: u32,
     /// Measure the peers too, those that are installed.
     #[arg(long)]

@@ -22,14 +22,14 @@ pub enum Protocol {
     /// The Centrifugo client protocol.
     Centrifuge(Transport),
     /// The floor's wire: see `benches/node/floor.rs`.
-    Floor,
+    Floor(Transport),
     /// NATS.
     Nats,
     /// MQTT 3.1.1.
     Mqtt,
 }
 
-/// What carries frames of the Centrifugo client protocol.
+/// What carries frames and messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// WebSocket.
@@ -58,7 +58,7 @@ impl Target {
             "ws" => url.port().unwrap_or(80),
             "nats" => url.port().unwrap_or(4222),
             "mqtt" => url.port().unwrap_or(1883),
-            scheme @ ("tcp" | "floor") => {
+            scheme @ ("tcp" | "floor" | "floor+ws") => {
                 url.port().with_context(|| format!("`{text}` names no port: write {scheme}://{host}:8001"))?
             }
             scheme => bail!("`{scheme}` is not spoken: write {EXAMPLES}"),
@@ -66,16 +66,17 @@ impl Target {
         let address = (host.trim_matches(['[', ']']), port).to_socket_addrs();
         let address = address.ok().and_then(|mut addresses| addresses.next());
         let address = address.with_context(|| format!("the host `{host}` is not known here"))?;
+        let websocket = || {
+            let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+            Transport::WebSocket { host: format!("{host}:{port}"), path: format!("{}{query}", url.path()) }
+        };
         let protocol = match url.scheme() {
             "nats" => Protocol::Nats,
             "mqtt" => Protocol::Mqtt,
-            "floor" => Protocol::Floor,
+            "floor" => Protocol::Floor(Transport::Tcp),
+            "floor+ws" => Protocol::Floor(websocket()),
             "tcp" => Protocol::Centrifuge(Transport::Tcp),
-            _ => {
-                let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-                let path = format!("{}{query}", url.path());
-                Protocol::Centrifuge(Transport::WebSocket { host: format!("{host}:{port}"), path })
-            }
+            _ => Protocol::Centrifuge(websocket()),
         };
         Ok(Self { url: text.to_owned(), address, protocol })
     }
@@ -110,11 +111,13 @@ mod tests {
 
     #[test]
     fn other_protocols_have_their_schemes_and_ports() {
+        let hub = Transport::WebSocket { host: "127.0.0.1:7".into(), path: "/".into() };
         let cases = [
             ("nats://127.0.0.1", 4222, Protocol::Nats),
             ("mqtt://127.0.0.1", 1883, Protocol::Mqtt),
             ("mqtt://127.0.0.1:1884", 1884, Protocol::Mqtt),
-            ("floor://127.0.0.1:7", 7, Protocol::Floor),
+            ("floor://127.0.0.1:7", 7, Protocol::Floor(Transport::Tcp)),
+            ("floor+ws://127.0.0.1:7/", 7, Protocol::Floor(hub)),
         ];
         for (url, port, protocol) in cases {
             let target = Target::parse(url).unwrap();

@@ -7,6 +7,7 @@ use ringpost::wire::http::{Response, UpgradeRequest};
 use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};
 
+use super::masks::Masks;
 use super::{CONNECT_ID, Heard, Terms, Violation};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::payload::Payloads;
@@ -30,8 +31,7 @@ pub struct Writer {
     path: String,
     /// Scratch space.
     body: Vec<u8>,
-    /// Of the next frame: another one for each, as intermediaries expect (RFC 6455, 5.3).
-    mask: u32,
+    masks: Masks,
 }
 
 impl Writer {
@@ -41,7 +41,7 @@ impl Writer {
             Transport::Tcp => (String::new(), String::new()),
         };
         let format = format(transport, encoding);
-        Self { format, host, path, body: Vec::new(), mask: 0x5eed_1e55 }
+        Self { format, host, path, body: Vec::new(), masks: Masks::default() }
     }
 
     /// Nothing for plain TCP.
@@ -52,13 +52,8 @@ impl Writer {
     }
 
     fn command(&mut self, id: u32, verb: Verb<'_>, out: &mut Vec<u8>) {
-        let mask = self.next_mask();
+        let mask = self.masks.next();
         client::write_command(self.format, &Command { id, verb }, mask, &mut self.body, out);
-    }
-
-    fn next_mask(&mut self) -> [u8; 4] {
-        self.mask = self.mask.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
-        self.mask.to_ne_bytes()
     }
 
     pub(super) fn connect(&mut self, token: &str, out: &mut Vec<u8>) {
@@ -81,14 +76,14 @@ impl Writer {
     }
 
     pub(super) fn websocket_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        let mask = self.next_mask();
+        let mask = self.masks.next();
         websocket::write_masked(Opcode::Pong, payload, mask, out);
     }
 
     /// Nothing for plain TCP.
     pub(super) fn close(&mut self, out: &mut Vec<u8>) {
         if self.format.is_websocket() {
-            let mask = self.next_mask();
+            let mask = self.masks.next();
             websocket::write_masked(Opcode::Close, &1000u16.to_be_bytes(), mask, out);
         }
     }

@@ -42,12 +42,17 @@ impl Writer {
         Self { has_audience: terms.has_audience }
     }
 
-    pub(super) fn connect(&self, client: &Client<'_>, out: &mut Vec<u8>) {
-        out.push(match (client.subscribes, self.has_audience) {
+    /// What a client is.
+    pub(super) fn role(&self, client: &Client<'_>) -> u8 {
+        match (client.subscribes, self.has_audience) {
             (true, _) => SUBSCRIBER,
             (false, true) => PUBLISHER,
             (false, false) => ECHO,
-        });
+        }
+    }
+
+    pub(super) fn connect(&self, client: &Client<'_>, out: &mut Vec<u8>) {
+        out.push(self.role(client));
     }
 
     #[inline]

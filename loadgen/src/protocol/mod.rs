@@ -5,6 +5,8 @@
 
 mod centrifuge;
 mod floor;
+mod hub;
+mod masks;
 mod mqtt;
 mod nats;
 
@@ -16,7 +18,7 @@ use ringpost::wire::http::HttpViolation;
 
 use crate::payload::{Damaged, Stamp};
 use crate::plan::Plan;
-use crate::target::{Protocol, Target};
+use crate::target::{Protocol, Target, Transport};
 
 /// What a server said.
 #[derive(Debug, PartialEq)]
@@ -107,7 +109,7 @@ pub struct Client<'a> {
 pub fn check(target: &Target, plan: &Plan, channel_names: &[String]) -> anyhow::Result<()> {
     match target.protocol {
         Protocol::Centrifuge(_) => Ok(()),
-        Protocol::Floor => floor::check(plan),
+        Protocol::Floor(_) => floor::check(plan),
         Protocol::Nats => channel_names.iter().try_for_each(|name| nats::check(name)),
         Protocol::Mqtt => channel_names.iter().try_for_each(|name| mqtt::check(name)),
     }
@@ -120,6 +122,8 @@ pub enum Writer {
     Centrifuge(centrifuge::Writer),
     /// The floor's wire.
     Floor(floor::Writer),
+    /// The floor's wire in WebSocket messages.
+    Hub(hub::Writer),
     /// NATS.
     Nats(nats::Writer),
     /// MQTT 3.1.1.
@@ -131,7 +135,8 @@ impl Writer {
     pub fn new(target: &Target, terms: &Terms) -> Self {
         match &target.protocol {
             Protocol::Centrifuge(transport) => Self::Centrifuge(centrifuge::Writer::new(transport, terms.encoding)),
-            Protocol::Floor => Self::Floor(floor::Writer::new(terms)),
+            Protocol::Floor(Transport::Tcp) => Self::Floor(floor::Writer::new(terms)),
+            Protocol::Floor(Transport::WebSocket { host, path }) => Self::Hub(hub::Writer::new(host, path, terms)),
             Protocol::Nats => Self::Nats(nats::Writer::new(terms)),
             Protocol::Mqtt => Self::Mqtt(mqtt::Writer),
         }
@@ -139,8 +144,10 @@ impl Writer {
 
     /// What opens the connection. Nothing where [`Writer::connect`] comes first.
     pub fn open(&mut self, out: &mut Vec<u8>) {
-        if let Self::Centrifuge(writer) = self {
-            writer.open(out);
+        match self {
+            Self::Centrifuge(writer) => writer.open(out),
+            Self::Hub(writer) => writer.open(out),
+            Self::Floor(_) | Self::Nats(_) | Self::Mqtt(_) => {}
         }
     }
 
@@ -149,6 +156,7 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.connect(client.token, out),
             Self::Floor(writer) => writer.connect(client, out),
+            Self::Hub(writer) => writer.connect(client, out),
             Self::Nats(writer) => writer.connect(client, out),
             Self::Mqtt(writer) => writer.connect(client, out),
         }
@@ -159,7 +167,7 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.subscribe(id, channel, out),
             // There is one channel, and the client has said that it will hear it.
-            Self::Floor(_) => {}
+            Self::Floor(_) | Self::Hub(_) => {}
             Self::Nats(writer) => writer.subscribe(id, channel, out),
             Self::Mqtt(writer) => writer.subscribe(id, channel, out),
         }
@@ -171,6 +179,7 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.publish(id, channel, payload, out),
             Self::Floor(writer) => writer.publish(payload, out),
+            Self::Hub(writer) => writer.publish(payload, out),
             Self::Nats(writer) => writer.publish(channel, payload, out),
             Self::Mqtt(writer) => writer.publish(id, channel, payload, out),
         }
@@ -181,14 +190,16 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.pong(out),
             Self::Nats(writer) => writer.pong(out),
-            Self::Floor(_) | Self::Mqtt(_) => {}
+            Self::Floor(_) | Self::Hub(_) | Self::Mqtt(_) => {}
         }
     }
 
     /// Answers a WebSocket ping.
     pub fn websocket_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        if let Self::Centrifuge(writer) = self {
-            writer.websocket_pong(payload, out);
+        match self {
+            Self::Centrifuge(writer) => writer.websocket_pong(payload, out),
+            Self::Hub(writer) => writer.websocket_pong(payload, out),
+            Self::Floor(_) | Self::Nats(_) | Self::Mqtt(_) => {}
         }
     }
 
@@ -196,6 +207,7 @@ impl Writer {
     pub fn close(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.close(out),
+            Self::Hub(writer) => writer.close(out),
             Self::Mqtt(writer) => writer.close(out),
             Self::Floor(_) | Self::Nats(_) => {}
         }
@@ -209,6 +221,8 @@ pub enum Reader {
     Centrifuge(centrifuge::Reader),
     /// The floor's wire.
     Floor(floor::Reader),
+    /// The floor's wire in WebSocket messages.
+    Hub(hub::Reader),
     /// NATS.
     Nats(nats::Reader),
     /// MQTT 3.1.1.
@@ -220,7 +234,8 @@ impl Reader {
     pub fn new(target: &Target, terms: &Terms) -> Self {
         match &target.protocol {
             Protocol::Centrifuge(transport) => Self::Centrifuge(centrifuge::Reader::new(transport, terms)),
-            Protocol::Floor => Self::Floor(floor::Reader::new(terms)),
+            Protocol::Floor(Transport::Tcp) => Self::Floor(floor::Reader::new(terms)),
+            Protocol::Floor(Transport::WebSocket { .. }) => Self::Hub(hub::Reader::new(terms)),
             Protocol::Nats => Self::Nats(nats::Reader::new(terms)),
             Protocol::Mqtt => Self::Mqtt(mqtt::Reader::new(terms)),
         }
@@ -230,7 +245,7 @@ impl Reader {
     pub fn speaks_first(&self) -> bool {
         match self {
             Self::Centrifuge(reader) => reader.answers_open(),
-            Self::Nats(_) => true,
+            Self::Hub(_) | Self::Nats(_) => true,
             Self::Floor(_) | Self::Mqtt(_) => false,
         }
     }
@@ -240,6 +255,7 @@ impl Reader {
         match self {
             Self::Centrifuge(_) | Self::Nats(_) | Self::Mqtt(_) => true,
             Self::Floor(reader) => reader.answers_publish(),
+            Self::Hub(reader) => reader.answers_publish(),
         }
     }
 
@@ -250,6 +266,7 @@ impl Reader {
     pub fn open(&self, input: &[u8]) -> Result<Option<usize>, Violation> {
         match self {
             Self::Centrifuge(reader) => reader.open(input),
+            Self::Hub(reader) => reader.open(input),
             Self::Nats(reader) => reader.open(input),
             Self::Floor(_) | Self::Mqtt(_) => Ok(Some(0)),
         }
@@ -264,6 +281,7 @@ impl Reader {
         match self {
             Self::Centrifuge(reader) => reader.read(input, hear),
             Self::Floor(reader) => reader.read(input, hear),
+            Self::Hub(reader) => reader.read(input, hear),
             Self::Nats(reader) => reader.read(input, hear),
             Self::Mqtt(reader) => reader.read(input, hear),
         }
