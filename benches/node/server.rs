@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-/// How long a server may take until it takes connections.
+/// How long it may take until the address is free and a server takes connections there.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server that takes connections.
@@ -19,11 +19,14 @@ impl Server {
     /// Starts a program that will listen there. Its output is of no interest.
     pub(crate) fn start(mut command: Command, address: SocketAddr) -> anyhow::Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let is_free = TcpListener::bind(address).is_ok();
-        ensure!(is_free, "{program} cannot listen on {address}: end what listens there");
+        let until = Instant::now() + START_TIMEOUT;
+        // The kernel lets go of a ring's sockets a while after their process has ended.
+        while TcpListener::bind(address).is_err() {
+            ensure!(Instant::now() < until, "{program} cannot listen on {address}: end what listens there");
+            sleep(Duration::from_millis(20));
+        }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut server = Self { child: child.with_context(|| format!("{program} does not start"))? };
-        let until = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).is_err() {
             let has_ended = server.child.try_wait()?.is_some();
             ensure!(!has_ended && Instant::now() < until, "{program} takes no connections; see why: {command:?}");
