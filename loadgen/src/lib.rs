@@ -6,6 +6,7 @@
 //!   → engine: a pinned thread with a ring ─ schedule → traffic → protocol → swarm (sockets) → the server
 //!                                           measure, verify ← traffic ← protocol ← swarm  ←
 //!   → record (JSON), with what the server used → table, HTML, comparison
+//!   → results: the records of many runs, with all that is needed to make them again
 //! ```
 //!
 //! Schedule, traffic, verification and measuring are sans-IO: values in, values out, time as an argument.
@@ -29,6 +30,7 @@ pub mod target;
 
 pub mod record;
 pub mod report;
+pub mod results;
 pub mod run;
 pub mod server;
 

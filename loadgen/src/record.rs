@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use procfs::Current as _;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Faults;
@@ -59,6 +60,9 @@ pub struct Machine {
     pub processor: String,
     /// How many cores there are.
     pub cores: usize,
+    /// Memory, bytes.
+    #[serde(default)]
+    pub memory_bytes: u64,
 }
 
 /// A second of the measuring.
@@ -170,9 +174,11 @@ impl Machine {
         let model = cpuinfo.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(':'));
         Self {
             kernel: format!("{} {}", text(uname.sysname()), text(uname.release())),
-            processor: model.map(|(_, model)| model.trim().to_owned()).unwrap_or_default(),
+            // Not every architecture names its models.
+            processor: model.map_or_else(|| text(uname.machine()), |(_, model)| model.trim().to_owned()),
             // Of the machine, whichever of them this thread is bound to.
             cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
+            memory_bytes: procfs::Meminfo::current().map_or(0, |memory| memory.mem_total),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod list;
 mod progress;
 mod report;
+mod results;
 mod run;
 mod show;
 
@@ -31,6 +32,7 @@ enum Command {
     List(list::List),
     Show(show::Show),
     Report(report::Report),
+    Results(results::Results),
 }
 
 impl Cli {
@@ -44,6 +46,7 @@ impl Cli {
             Command::List(list) => list.run(),
             Command::Show(show) => show.run(),
             Command::Report(report) => report.run(),
+            Command::Results(results) => results.run(),
         }
     }
 }

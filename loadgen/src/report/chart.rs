@@ -2,49 +2,65 @@
 
 use std::fmt::Write as _;
 
+use super::sheet::Drawing;
+
 /// How a vertical axis is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     /// From 0, evenly.
     Linear,
     /// By powers of ten.
     Logarithmic,
 }
 
+/// A horizontal axis.
+#[derive(Clone, Debug)]
+pub(crate) struct Axis {
+    /// What it counts.
+    pub(crate) name: String,
+    /// What stands where: place and text.
+    pub(crate) ticks: Vec<(f64, String)>,
+}
+
 /// A line.
 #[derive(Clone, Debug)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// For the legend.
-    pub(super) name: String,
-    /// From left to right.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) name: String,
+    /// From left to right. A line without points keeps its place among the colours.
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 /// A chart.
-pub(super) struct Chart<'a> {
+pub(crate) struct Chart<'a> {
     /// What it shows.
-    pub(super) title: &'a str,
+    pub(crate) title: &'a str,
     /// The vertical axis.
-    pub(super) scale: Scale,
+    pub(crate) scale: Scale,
     /// A value as people read it.
-    pub(super) value: &'a dyn Fn(f64) -> String,
-    /// What stands where below: place and text.
-    pub(super) ticks: Vec<(f64, String)>,
+    pub(crate) value: &'a dyn Fn(f64) -> String,
+    /// The horizontal axis.
+    pub(crate) below: Axis,
     /// The lines.
-    pub(super) series: Vec<Series>,
+    pub(crate) series: Vec<Series>,
     /// The lowest and the highest value to make room for, so that charts can be compared.
-    pub(super) range: (f64, f64),
+    pub(crate) range: (f64, f64),
+    /// How wide it is; as high as [`HEIGHT`] and its legend.
+    pub(crate) width: f64,
 }
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 260.0;
+/// The width of a chart in a page.
+pub(crate) const WIDTH: f64 = 640.0;
+/// The height of a chart whose legend is one line.
+pub(crate) const HEIGHT: f64 = 276.0;
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 30.0;
 const TOP: f64 = 46.0;
-const BOTTOM: f64 = 34.0;
+const BOTTOM: f64 = 50.0;
+const LEGEND_LINE: f64 = 16.0;
 
 /// Lowest and highest value of all lines.
-pub(super) fn range<'a>(series: impl IntoIterator<Item = &'a Series>) -> (f64, f64) {
+pub(crate) fn range<'a>(series: impl IntoIterator<Item = &'a Series>) -> (f64, f64) {
     let values = series.into_iter().flat_map(|series| &series.points).map(|(_, value)| *value);
     values.fold((f64::INFINITY, 0.0), |(low, high), value| (low.min(value), high.max(value)))
 }
@@ -52,23 +68,30 @@ pub(super) fn range<'a>(series: impl IntoIterator<Item = &'a Series>) -> (f64, f
 impl Chart<'_> {
     /// The chart as an SVG element; empty without points.
     pub(super) fn svg(&self) -> String {
+        let Some(drawing) = self.drawing() else { return String::new() };
+        let Drawing { width, height, elements } = drawing;
+        format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\">{elements}</svg>")
+    }
+
+    /// What is within that element; nothing without points.
+    pub(crate) fn drawing(&self) -> Option<Drawing> {
         if self.series.iter().all(|series| series.points.is_empty()) {
-            return String::new();
+            return None;
         }
-        let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\"><text class=\"title\" x=\"{LEFT}\" y=\"16\">{}</text>",
-            escape(self.title)
-        );
+        let (legend, legend_lines) = self.legend();
+        let (top, right) = (TOP + LEGEND_LINE * (legend_lines - 1.0), self.width - RIGHT);
+        let height = HEIGHT + LEGEND_LINE * (legend_lines - 1.0);
+        let mut svg = format!("<text class=\"title\" x=\"12\" y=\"16\">{}</text>{legend}", escape(self.title));
         let (lines, low, high) = self.grid_lines();
         let y = |value: f64| {
             let share = match self.scale {
                 Scale::Linear => (value - low) / (high - low),
                 Scale::Logarithmic => (value.max(low) / low).log10() / (high / low).log10(),
             };
-            HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
+            height - BOTTOM - share * (height - BOTTOM - top)
         };
         for value in lines {
-            let (y, right, text) = (y(value), WIDTH - RIGHT, escape(&(self.value)(value)));
+            let (y, text) = (y(value), escape(&(self.value)(value)));
             let _ = write!(
                 svg,
                 "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
@@ -78,18 +101,40 @@ impl Chart<'_> {
             );
         }
         let (first, last) = self.domain();
-        let x = |at: f64| LEFT + (at - first) / (last - first) * (WIDTH - LEFT - RIGHT);
-        for (at, text) in &self.ticks {
-            let (x, y, text) = (x(*at), HEIGHT - BOTTOM + 18.0, escape(text));
+        let x = |at: f64| LEFT + (at - first) / (last - first) * (right - LEFT);
+        let ticks = self.below.ticks.iter().map(|(at, text)| (x(*at), height - BOTTOM + 18.0, text.as_str()));
+        for (x, y, text) in ticks.chain([((LEFT + right) / 2.0, height - BOTTOM + 38.0, self.below.name.as_str())]) {
+            let text = escape(text);
             let _ = write!(svg, "<text class=\"axis\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"{y}\">{text}</text>");
         }
         self.draw_series(&mut svg, &x, &y);
-        svg.push_str("</svg>");
-        svg
+        Some(Drawing { width: self.width, height, elements: svg })
+    }
+
+    /// The names of the lines, and how many lines of text they take.
+    fn legend(&self) -> (String, f64) {
+        let (mut svg, mut x, mut y) = (String::new(), LEFT, 30.0);
+        let drawn = self.series.iter().enumerate().filter(|(_, series)| !series.points.is_empty());
+        for (number, Series { name, .. }) in drawn {
+            let width = 38.0 + 6.6 * name.chars().count() as f64;
+            if x > LEFT && x + width > self.width {
+                (x, y) = (LEFT, y + LEGEND_LINE);
+            }
+            let _ = write!(
+                svg,
+                "<line class=\"series s{number}\" x1=\"{x}\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\"/>\
+                 <text class=\"axis\" x=\"{}\" y=\"{}\">{}</text>",
+                x + 14.0,
+                x + 19.0,
+                y + 4.0,
+                escape(name)
+            );
+            x += width;
+        }
+        (svg, 1.0 + (y - 30.0) / LEGEND_LINE)
     }
 
     fn draw_series(&self, svg: &mut String, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) {
-        let mut legend_x = LEFT;
         for (number, Series { name, points }) in self.series.iter().enumerate() {
             let class = format!("series s{number}");
             let path: Vec<_> = points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
@@ -102,15 +147,6 @@ impl Chart<'_> {
                     "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"><title>{name}: {text}</title></circle>"
                 );
             }
-            let _ = write!(
-                svg,
-                "<line class=\"{class}\" x1=\"{legend_x}\" x2=\"{}\" y1=\"30\" y2=\"30\"/>\
-                 <text class=\"axis\" x=\"{}\" y=\"34\">{}</text>",
-                legend_x + 14.0,
-                legend_x + 19.0,
-                escape(name)
-            );
-            legend_x += 38.0 + 6.6 * name.chars().count() as f64;
         }
     }
 
@@ -134,7 +170,7 @@ impl Chart<'_> {
 
     fn domain(&self) -> (f64, f64) {
         let places = self.series.iter().flat_map(|series| &series.points).map(|(at, _)| *at);
-        let places = places.chain(self.ticks.iter().map(|(at, _)| *at));
+        let places = places.chain(self.below.ticks.iter().map(|(at, _)| *at));
         let (first, last) =
             places.fold((f64::INFINITY, f64::NEG_INFINITY), |(first, last), at| (first.min(at), last.max(at)));
         (first, if last > first { last } else { first + 1.0 })
@@ -151,7 +187,7 @@ fn nice_step(exact: f64) -> f64 {
 }
 
 /// Text within HTML or SVG.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -163,7 +199,8 @@ mod tests {
         let series = vec![Series { name: "a <b>".into(), points }];
         let range = range(&series);
         let value = |value: f64| format!("{value}");
-        Chart { title: "t", scale, value: &value, ticks: vec![(0.0, "start".into())], series, range }.svg()
+        let below = Axis { name: "time".into(), ticks: vec![(0.0, "start".into())] };
+        Chart { title: "t", scale, value: &value, below, series, range, width: WIDTH }.svg()
     }
 
     #[test]
@@ -182,6 +219,20 @@ mod tests {
             assert!(svg.contains(&format!(">{line}</text>")), "{line} in {svg}");
         }
         assert_eq!(svg.matches("class=\"grid\"").count(), 5);
+    }
+
+    #[test]
+    fn a_legend_that_is_too_long_takes_another_line() {
+        let series = |names: &[&str]| {
+            names.iter().map(|name| Series { name: (*name).into(), points: vec![(0.0, 1.0)] }).collect()
+        };
+        let height = |names: &[&str]| {
+            let (series, value) = (series(names), |value: f64| value.to_string());
+            let (scale, range, below) = (Scale::Linear, (0.0, 1.0), Axis { name: "time".into(), ticks: Vec::new() });
+            Chart { title: "t", scale, value: &value, below, series, range, width: 300.0 }.drawing().unwrap().height
+        };
+        assert_eq!(height(&["one", "two"]), HEIGHT);
+        assert_eq!(height(&["a long name of a line", "another long name"]), HEIGHT + LEGEND_LINE);
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::chart::{Chart, Scale, Series, escape, range};
+use super::chart::{Axis, Chart, Scale, Series, WIDTH, escape, range};
+use super::distribution;
 use super::table::{compared, verdict};
 use super::text::{bytes, count, duration};
 use crate::measure::{Measure, Summary};
 use crate::record::{Record, Second};
 
-const STYLE: &str = include_str!("style.css");
+const STYLE: &str = concat!(include_str!("style.css"), include_str!("chart.css"));
 
 /// The page of runs, each under its name.
 ///
@@ -55,9 +56,9 @@ fn charts(page: &mut String, records: &[Record]) {
         let name = measure.name();
         let over_time = |record: &Record| percentiles_over_time(record, measure);
         row(page, records, &format!("Latency, {name}"), Scale::Logarithmic, &nanoseconds, &seconds, &over_time);
-        let curve = |record: &Record| distribution(record, measure);
+        let curve = |record: &Record| vec![distribution::line(name, record, measure)];
         let title = format!("Latency, {name}: share within");
-        row(page, records, &title, Scale::Logarithmic, &nanoseconds, &|_| share_ticks(), &curve);
+        row(page, records, &title, Scale::Logarithmic, &nanoseconds, &|_| distribution::axis(name), &curve);
         let rate = |record: &Record| vec![line(record, name, |second| Some(second.measures.get(&measure)?.per_s))];
         row(page, records, &format!("Throughput, {name} per s"), Scale::Linear, &count, &seconds, &rate);
     }
@@ -80,7 +81,7 @@ fn row(
     title: &str,
     scale: Scale,
     value: &dyn Fn(f64) -> String,
-    ticks: &dyn Fn(&Record) -> Vec<(f64, String)>,
+    below: &dyn Fn(&Record) -> Axis,
     series: &dyn Fn(&Record) -> Vec<Series>,
 ) {
     let of_each: Vec<_> = records.iter().map(series).collect();
@@ -89,7 +90,7 @@ fn row(
     }
     let range = range(of_each.iter().flatten());
     for (record, series) in records.iter().zip(of_each) {
-        let svg = Chart { title, scale, value, ticks: ticks(record), series, range }.svg();
+        let svg = Chart { title, scale, value, below: below(record), series, range, width: WIDTH }.svg();
         let _ = write!(page, "<figure>{svg}</figure>");
     }
 }
@@ -114,28 +115,12 @@ fn percentiles_over_time(record: &Record, measure: Measure) -> Vec<Series> {
     shown.map(of).to_vec()
 }
 
-/// How many nines a share has: the axis of a latency distribution.
-fn nines(share: f64) -> f64 {
-    -(1.0 - share).log10()
-}
-
-fn distribution(record: &Record, measure: Measure) -> Vec<Series> {
-    let curve = record.whole.get(&measure).map(|whole| whole.curve.clone()).unwrap_or_default();
-    vec![Series {
-        name: measure.name().into(),
-        points: curve.into_iter().map(|(share, ns)| (nines(share), ns as f64)).collect(),
-    }]
-}
-
-fn share_ticks() -> Vec<(f64, String)> {
-    [0.0, 0.9, 0.99, 0.999, 0.9999].map(|share| (nines(share), format!("{} %", share * 100.0))).to_vec()
-}
-
 /// About five places in time.
-fn seconds(record: &Record) -> Vec<(f64, String)> {
+fn seconds(record: &Record) -> Axis {
     let step = record.seconds.len().div_ceil(6).max(1);
-    let ticks = record.seconds.iter().skip(step - 1).step_by(step);
-    ticks.map(|second| (second.at_s, format!("{:.0} s", second.at_s))).collect()
+    let places = record.seconds.iter().skip(step - 1).step_by(step);
+    let ticks = places.map(|second| (second.at_s, format!("{:.0} s", second.at_s))).collect();
+    Axis { name: "since the measuring began".into(), ticks }
 }
 
 fn figures(page: &mut String, records: &[Record], names: &[String]) {

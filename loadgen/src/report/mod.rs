@@ -1,6 +1,9 @@
-//! What people read: a table at the terminal, a page with charts.
+//! What people read: a table at the terminal, a page with charts, drawings that stand alone.
 
-mod chart;
+pub(crate) mod bars;
+pub(crate) mod chart;
+pub(crate) mod distribution;
 pub mod html;
+pub(crate) mod sheet;
 pub mod table;
 pub mod text;

@@ -173,4 +173,4 @@ fn grid(rows: &[Vec<String>]) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -37,6 +37,15 @@ pub fn count(value: f64) -> String {
     text + rest
 }
 
+/// A number in few characters, as axes want it: thousands as k, millions as M.
+pub fn short_count(value: f64) -> String {
+    match value {
+        1e6.. => format!("{}M", count(value / 1e6)),
+        1e3.. => format!("{}k", count(value / 1e3)),
+        _ => count(value),
+    }
+}
+
 /// A share as a percentage.
 pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
@@ -65,6 +74,11 @@ mod tests {
     #[test]
     fn bytes_have_units() {
         assert_eq!([0.0, 271.0, 1024.0, 36.5 * 1048576.0].map(bytes), ["0 B", "271 B", "1.00 KiB", "36.5 MiB"]);
+    }
+
+    #[test]
+    fn axes_get_short_counts() {
+        assert_eq!([1.0, 100.0, 1500.0, 18_000.0, 1e6].map(short_count), ["1", "100", "1.5k", "18k", "1M"]);
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! The chart of a result: ratios to the floor as bars, latency as curves, costs as lines.
+
+use std::fmt::Write as _;
+
+use super::row::{FLOOR, median, servers};
+use super::{Curve, Head, Line, Raw, Row};
+use crate::report::bars::{self, Bar, Group};
+use crate::report::chart::{Axis, Chart, Scale, Series, range};
+use crate::report::distribution;
+use crate::report::sheet::{self, Drawing};
+use crate::report::text::{count, duration, short_count};
+
+/// An SVG file; without anything drawn where there are no figures.
+pub(super) fn of(head: &Head, raw: &Raw) -> String {
+    let mut rows = Vec::new();
+    let servers = servers(&raw.rows);
+    let groups: Vec<_> = raw.rows.iter().filter_map(|row| group(row, &servers)).collect();
+    rows.extend(bars::of("CPU time and memory beside the floor", &groups, sheet::WIDTH).map(|drawing| vec![drawing]));
+    let latencies = raw.rows.iter().filter_map(|row| latency(row, &servers));
+    let lines = raw.curves.iter().flat_map(|curve| curve.lines.iter().filter_map(|line| cost(curve, line)));
+    let charts: Vec<_> = latencies.chain(lines).collect();
+    rows.extend(charts.chunks(2).map(<[Drawing]>::to_vec));
+    let machine = &head.machine;
+    let mut note =
+        format!("commit {:.12}, {} cores of {}, {}", head.commit, machine.cores, machine.processor, machine.kernel);
+    if head.is_changed {
+        let _ = write!(note, ", with changes");
+    }
+    sheet::of(&format!("{}, {}", head.name, head.date), &note, &rows)
+}
+
+/// The bars of a kind of work: all servers but the floor, in the colours that they have everywhere.
+fn group(row: &Row, servers: &[&str]) -> Option<Group> {
+    let bar = |(series, server): (usize, &&str)| {
+        // Ratios to nothing cannot be drawn.
+        let ratio = row.ratio(server).filter(|ratio| ratio.is_finite() && *ratio > 0.0)?;
+        Some(Bar { name: (*server).to_owned(), ratio, series })
+    };
+    let bars: Vec<_> = servers.iter().enumerate().filter(|(_, server)| **server != FLOOR).filter_map(bar).collect();
+    let goal = row.goal_ratio().filter(|goal| goal.is_finite());
+    let name = format!("{} ({})", row.work, row.unit);
+    (!bars.is_empty()).then_some(Group { name, bars, goal })
+}
+
+/// The latency of a kind of work, of all servers that were measured by the same.
+fn latency(row: &Row, servers: &[&str]) -> Option<Drawing> {
+    let round = |server: &&str| row.of(server).map(|measured| median(&measured.rounds));
+    let (measure, _) = servers.iter().find_map(round)?.latency()?;
+    let line = |server: &&str| {
+        let alike = round(server).filter(|round| round.latency().is_some_and(|(other, _)| other == measure));
+        let nothing = || Series { name: (*server).to_owned(), points: Vec::new() };
+        alike.map_or_else(nothing, |round| distribution::line(server, &round.record, measure))
+    };
+    let series: Vec<_> = servers.iter().map(line).collect();
+    let (value, below) = (|ns: f64| duration(ns as u64), distribution::axis(measure.name()));
+    let (range, scale) = (range(&series), Scale::Logarithmic);
+    Chart { title: &row.work, scale, value: &value, below, series, range, width: sheet::WIDTH / 2.0 }.drawing()
+}
+
+/// A kind of cost as something grows.
+fn cost(curve: &Curve, line: &Line) -> Option<Drawing> {
+    // By powers of ten: from a hundred to a thousand is as far as from a thousand to ten thousand.
+    let place = |at: u64| (at.max(1) as f64).log10();
+    let ticks = line.points.iter().map(|point| (place(point.at), short_count(point.at as f64))).collect();
+    let below = Axis { name: format!("{}, logarithmic", curve.by), ticks };
+    let points = line.points.iter().map(|point| (place(point.at), point.cost())).collect();
+    let series = vec![Series { name: line.unit.clone(), points }];
+    let is_time = line.unit.starts_with("ns ");
+    let value = |cost: f64| if is_time { duration(cost as u64) } else { count(cost) };
+    let (title, range) = (format!("{}, by {}", line.work, curve.by), range(&series));
+    let scale = Scale::Linear;
+    Chart { title: &title, scale, value: &value, below, series, range, width: sheet::WIDTH / 2.0 }.drawing()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Goal;
+    use crate::results::head::tests::head;
+    use crate::results::raw::tests::raw;
+    use crate::results::row::tests::row;
+
+    #[test]
+    fn a_chart_has_a_bar_a_latency_curve_and_a_line_for_each_cost() {
+        let svg = of(&head(), &raw());
+        for expected in [
+            "1.20×",
+            "delivery: share that took",
+            "fan-out, by idle connections",
+            "publish, by idle connections",
+            ">18k<",
+            "class=\"goal\"",
+        ] {
+            assert!(svg.contains(expected), "{expected} in {svg}");
+        }
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn costs_of_nothing_are_left_out() {
+        let raw = Raw { rows: vec![row(&[5.0], &[0.0], Goal::Cost(9.0))], curves: Vec::new() };
+        let svg = of(&head(), &raw);
+        assert!(!svg.contains("×") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+}

@@ -1,0 +1,27 @@
+//! Results: what was measured, on what, with what, from which commit. A directory each, `results/YYYY-MM-DD-name/`:
+//!
+//! | file | holds |
+//! |---|---|
+//! | `result.json` | the [`Head`]: machine, kernel, settings, commit, command, versions |
+//! | `raw.json` | the [`Raw`] figures, with the record of every run |
+//! | `summary.md` | tables, for people |
+//! | `chart.svg` | the same as bars and lines |
+//!
+//! What lacks any of it is no result: [`write`](directory::write()) refuses to write it, and [`check`](directory::check)
+//! finds it. Nothing in a result names a place on the machine.
+
+mod chart;
+pub mod curve;
+pub mod directory;
+pub mod head;
+pub mod raw;
+pub mod readme;
+pub mod repository;
+pub mod row;
+mod summary;
+
+pub use self::curve::{Curve, Line, Point};
+pub use self::head::Head;
+pub use self::raw::Raw;
+pub use self::repository::Repository;
+pub use self::row::{Goal, Measured, Round, Row};

@@ -1,0 +1,199 @@
+//! The tables of a result, in Markdown. What stands before the first section is what the README shows.
+
+use std::fmt::Write as _;
+
+use super::row::{FLOOR, median, servers, spread};
+use super::{Curve, Goal, Head, Raw, Row};
+use crate::report::text::{bytes, count, duration, percent};
+
+/// The whole of it.
+pub(super) fn of(head: &Head, raw: &Raw) -> String {
+    let mut text = format!("# {}, {}\n", head.name, head.date);
+    text.push_str(&overview(head, raw));
+    if !raw.rows.is_empty() {
+        text.push_str("\n## Latency and spread\nOf the round in the middle, at the load that it took.\n\n");
+        details(&mut text, &raw.rows);
+    }
+    setting(&mut text, head);
+    text
+}
+
+/// What was measured on what, and the tables.
+pub(super) fn overview(head: &Head, raw: &Raw) -> String {
+    let machine = &head.machine;
+    let changed = if head.is_changed { " with changes" } else { "" };
+    let mut text = format!(
+        "{}\n\n{}, commit {}{changed}, `{}`. {} cores of {}, {}, {}.\n",
+        head.about,
+        head.date,
+        &head.commit[..12.min(head.commit.len())],
+        head.command,
+        machine.cores,
+        machine.processor,
+        bytes(machine.memory_bytes as f64),
+        machine.kernel
+    );
+    if !raw.rows.is_empty() {
+        text.push('\n');
+        rows(&mut text, &raw.rows);
+    }
+    for curve in &raw.curves {
+        text.push('\n');
+        points(&mut text, curve);
+    }
+    text
+}
+
+/// A line for each kind of work, a column for each server.
+fn rows(text: &mut String, rows: &[Row]) {
+    let servers = servers(rows);
+    line(text, ["work", "unit"].into_iter().chain(servers.iter().copied()).chain(["goal", ""]));
+    line(text, vec!["---"; 4 + servers.len()]);
+    for row in rows {
+        let mut cells = vec![row.work.clone(), row.unit.clone()];
+        for server in &servers {
+            let ratio = row.ratio(server).filter(|_| *server != FLOOR);
+            let ratio = ratio.map_or(String::new(), |ratio| format!(" ({ratio:.2}×)"));
+            cells.push(row.cost(server).map_or(String::new(), |cost| count(cost.round()) + &ratio));
+        }
+        cells.push(row.goal.map_or(String::new(), goal));
+        cells.push(row.excess().map_or(String::new(), verdict));
+        line(text, &cells);
+    }
+    let _ = writeln!(text, "\nIn brackets: the multiple of the floor.");
+}
+
+fn goal(goal: Goal) -> String {
+    match goal {
+        Goal::Ratio(ratio) => format!("≤ {ratio}×"),
+        Goal::Cost(cost) => format!("≤ {}", count(cost)),
+    }
+}
+
+fn verdict(excess: f64) -> String {
+    if excess <= 0.0 { "reached".into() } else { format!("missed by {}", percent(excess)) }
+}
+
+/// A line for each point, two columns for each kind of cost.
+fn points(text: &mut String, curve: &Curve) {
+    let names = curve.lines.iter().flat_map(|line| [format!("{}, {}", line.work, line.unit), "of the first".into()]);
+    line(text, [curve.by.clone()].into_iter().chain(names));
+    line(text, vec!["---"; 1 + 2 * curve.lines.len()]);
+    let mut places: Vec<_> = curve.lines.iter().flat_map(|line| &line.points).map(|point| point.at).collect();
+    places.sort_unstable();
+    places.dedup();
+    for place in places {
+        let mut cells = vec![count(place as f64)];
+        for of in &curve.lines {
+            let point = of.points.iter().zip(of.growth()).find(|(point, _)| point.at == place);
+            cells.extend(match point {
+                Some((point, growth)) => {
+                    let (low, high) = spread(&point.rounds);
+                    let spread =
+                        format!("{} ({} to {})", count(point.cost().round()), count(low.round()), count(high.round()));
+                    [spread, format!("{growth:.2}")]
+                }
+                None => [String::new(), String::new()],
+            });
+        }
+        line(text, &cells);
+    }
+}
+
+/// A line for each kind of work and server.
+fn details(text: &mut String, rows: &[Row]) {
+    let names = ["work", "server", "cost, lowest to highest", "measured", "per s"];
+    line(text, names.into_iter().chain(["p50", "p90", "p99", "p99.9", "p99.99", "max", "load generator at work"]));
+    line(text, vec!["---"; 12]);
+    for row in rows {
+        for measured in &row.servers {
+            let round = median(&measured.rounds);
+            let (low, high) = spread(&measured.rounds);
+            let costs = format!("{} to {}", count(low.round()), count(high.round()));
+            let mut cells = vec![row.work.clone(), measured.server.clone(), costs];
+            match round.latency() {
+                Some((measure, summary)) => {
+                    cells.extend([measure.name().to_owned(), count(summary.per_s.round())]);
+                    cells.extend(summary.percentiles().map(|(_, ns)| duration(ns)));
+                }
+                None => cells.extend(vec![String::new(); 8]),
+            }
+            cells.push(percent(round.record.busy));
+            line(text, &cells);
+        }
+    }
+}
+
+/// How it can be measured again.
+fn setting(text: &mut String, head: &Head) {
+    let Head { machine, command, commit, .. } = head;
+    text.push_str("\n## How it was measured\n\n");
+    line(text, ["", ""]);
+    line(text, ["---", "---"]);
+    line(text, ["command", &format!("`{command}`")]);
+    line(text, ["commit", commit]);
+    line(text, ["kernel", &machine.kernel]);
+    line(text, ["processor", &format!("{}, {} cores", machine.processor, machine.cores)]);
+    line(text, ["memory", &bytes(machine.memory_bytes as f64)]);
+    for (name, version) in &head.versions {
+        line(text, [name, version]);
+    }
+    for (name, value) in &head.settings {
+        line(text, [name.as_str(), &format!("`{value}`")]);
+    }
+    text.push_str("\nWhat each run did and all that was measured is in `raw.json`.\n");
+}
+
+/// A line of a table.
+fn line(text: &mut String, cells: impl IntoIterator<Item = impl AsRef<str>>) {
+    text.push('|');
+    for cell in cells {
+        let _ = write!(text, " {} |", cell.as_ref().replace('|', "\\|"));
+    }
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Measured;
+    use crate::results::head::tests::head;
+    use crate::results::raw::tests::raw;
+    use crate::results::row::tests::{rounds, row};
+
+    #[test]
+    fn a_summary_tells_costs_ratios_goals_growth_and_how_to_measure_again() {
+        let head = head();
+        let summary = of(&head, &raw());
+        for expected in [
+            "| fan-out <1 to 1,000> | ns CPU per delivery | 360 (1.20×) | 300 | ≤ 1.25× | reached |",
+            "| 18,000 | 270 (243 to 297) | 0.90 |",
+            "| fan-out <1 to 1,000> | node | 360 to 360 | delivery | 500 | 20.0 µs |",
+            &format!("| commit | {} |", head.commit),
+            &format!("| kernel | {} |", head.machine.kernel),
+            "| command | `make bench` |",
+            "| node | `1 shard` |",
+        ] {
+            assert!(summary.contains(expected), "{expected} in {summary}");
+        }
+    }
+
+    #[test]
+    fn a_goal_that_was_missed_says_by_how_much() {
+        let mut text = String::new();
+        rows(&mut text, &[row(&[1100.0], &[300.0], Goal::Cost(1000.0))]);
+        assert!(text.contains("| ≤ 1,000 | missed by 10 % |"), "{text}");
+    }
+
+    #[test]
+    fn a_server_that_did_not_do_all_of_the_work_leaves_cells_empty() {
+        let (mut first, second) = (row(&[2.0], &[1.0], Goal::Ratio(3.0)), row(&[4.0], &[1.0], Goal::Ratio(3.0)));
+        first.servers.push(Measured { server: "peer".into(), rounds: rounds(&[5.0]) });
+        let mut text = String::new();
+        rows(&mut text, &[first, second]);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("| work | unit | node | floor | peer | goal"), "{text}");
+        assert!(lines[2].contains("| 2 (2.00×) | 1 | 5 (5.00×) |"), "{text}");
+        assert!(lines[3].contains("| 4 (4.00×) | 1 |  |"), "{text}");
+    }
+}
