@@ -30,6 +30,9 @@ pub const SOURCE_ADDRESSES: u32 = 250;
 /// Most clients of a scenario.
 pub const CLIENTS_MAX: u64 = 1_000_000;
 
+/// Most subscriptions of bystanders: each has its name here and its memory in the server.
+pub const SUBSCRIPTIONS_MAX: u64 = 10_000_000;
+
 /// Most pairs of a publisher and one who hears it: each pair's place in the sequence takes four bytes.
 pub const PAIRS_MAX: u64 = 100_000_000;
 

@@ -2,6 +2,7 @@
 //!
 //! A scenario knows how to become a [`Plan`]; nothing behind the plan knows scenarios.
 
+mod bystanders;
 mod connect;
 mod direct;
 mod fanin;
@@ -16,6 +17,7 @@ use std::fmt;
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
+pub use self::bystanders::Bystanders;
 pub use self::connect::Connect;
 pub use self::direct::Direct;
 pub use self::fanin::FanIn;
@@ -39,6 +41,9 @@ pub struct Scenario {
     pub run: Run,
     /// What is done.
     pub work: Work,
+    /// Who stands by.
+    #[serde(default)]
+    pub bystanders: Bystanders,
 }
 
 /// What every scenario has.
@@ -129,14 +134,16 @@ impl Scenario {
         );
         ensure!(duration_s.is_finite() && *duration_s > 0.0, "`duration_s` is {duration_s}: it must be above 0");
         ensure!(warm_up_s.is_finite() && *warm_up_s >= 0.0, "`warm_up_s` is {warm_up_s}: it must be 0 or more");
-        match &self.work {
+        let mut plan = match &self.work {
             Work::Idle(idle) => idle.plan(),
             Work::Connect(connect) => connect.plan(),
             Work::Publish(publish) => publish.plan(),
             Work::FanOut(fan_out) => fan_out.plan(),
             Work::FanIn(fan_in) => fan_in.plan(),
             Work::Direct(direct) => direct.plan(),
-        }
+        }?;
+        self.bystanders.join(&mut plan)?;
+        Ok(plan)
     }
 
     /// What the channels of a plan are called.

@@ -87,6 +87,16 @@ fn fan_in_has_one_subscriber_in_each_channel() {
 }
 
 #[test]
+fn bystanders_hear_channels_of_their_own_all_of_which_exist() {
+    let work = plan("fanout", &["subscribers=3"]);
+    let settings = ["bystanders.count=4", "bystanders.channel_count=10", "bystanders.channels_each=3"];
+    let plan = plan("fanout", &[&["subscribers=3"], &settings[..]].concat());
+    assert_eq!((&plan.streams, &plan.clients[..4]), (&work.streams, &work.clients[..]));
+    assert_eq!(plan.clients[4..], [vec![1, 2, 3], vec![4, 5, 6], vec![7, 8, 9], vec![10, 1, 2]]);
+    assert_eq!(plan.audiences(), [3, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1]);
+}
+
+#[test]
 fn direct_messages_go_to_others_never_to_oneself() {
     let plan = plan("direct", &["users=4", "contacts=3"]);
     assert_eq!(plan.audiences(), [1; 4]);
@@ -123,9 +133,19 @@ fn settings_without_sense_are_refused_by_name() {
         ("connect", "stay_s=-1", "stay_s"),
         ("direct", "contacts=1000", "contacts"),
         ("idle", "clients=0", "clients"),
+        ("idle", "bystanders.count=4000000000", "clients"),
     ] {
         let error = refusal(name, &[setting]);
         assert!(error.contains(expected), "{setting}: {error}");
+    }
+    for (channels, each, expected) in [(2, 3, "there are 2 channels"), (20_000_000, 20_000, "subscriptions")] {
+        let settings = [
+            "bystanders.count=1000".to_owned(),
+            format!("bystanders.channel_count={channels}"),
+            format!("bystanders.channels_each={each}"),
+        ];
+        let error = refusal("idle", &settings.each_ref().map(String::as_str));
+        assert!(error.contains(expected), "{error}");
     }
     let error = refusal("fanout", &["publishers=100000", "subscribers=100000"]);
     assert!(error.contains("pairs"), "{error}");

@@ -92,6 +92,20 @@ fn one_subscriber_hears_many_publishers() {
 }
 
 #[test]
+fn bystanders_are_there_and_hear_nothing() {
+    let node = TestNode::start();
+    let bystanders = ["bystanders.count=50", "bystanders.channel_count=500", "bystanders.channels_each=10"];
+    let settings = [&["subscribers=5", "rate_per_s=100", "warm_up_s=0"], &bystanders[..]].concat();
+    let mut order = order("fanout", &node.websocket_url(), &settings);
+    order.metrics_url = Some(node.metrics_url());
+    let record = record(&order);
+    assert!(record.is_good(), "{:?}", record.faults);
+    assert_eq!(record.clients, 56);
+    assert_eq!(count(&record, Measure::Delivery), 5 * count(&record, Measure::Reply));
+    assert_eq!(record.server_metrics["ringpost_channels"], 501.0, "{:?}", record.server_metrics);
+}
+
+#[test]
 fn users_hear_what_is_written_to_them() {
     let node = TestNode::start();
     let settings = ["users=30", "contacts=4", "rate_per_s=600", "encoding=protobuf"];
