@@ -49,10 +49,11 @@ impl Node {
     /// What the host lacks, with how to give it.
     pub fn start(config: Config, reload: Reload) -> anyhow::Result<Self> {
         let started = SystemTime::now();
-        let cores = cores::choose(&config.shards.cores).map_err(|problem| anyhow!("shards.cores: {problem}"))?;
+        let chosen = cores::choose(&config.shards.cores).map_err(|problem| anyhow!("shards.cores: {problem}"))?;
+        let cores = chosen.repeat(config.shards.per_core);
         let count = cores.len();
         if count > SHARDS_MAX {
-            return Err(anyhow!("{count} cores are more than the {SHARDS_MAX} shards of one node: set shards.cores"));
+            return Err(anyhow!("{count} shards are more than the {SHARDS_MAX} of one node: set shards.cores"));
         }
         let (http_address, http) =
             listen("http_server", &config.http_server.address, config.http_server.port, &config, count)?;

@@ -38,6 +38,10 @@ impl Config {
             format!("`shards.ring_entries` is {}: it must be a power of two, 64 to 32768", shards.ring_entries),
         );
         rule(shards.mailbox_capacity >= 16, "`shards.mailbox_capacity` must be 16 or more".into());
+        rule(
+            (1..=limits::SHARDS_MAX).contains(&shards.per_core),
+            format!("`shards.per_core` is {}: it must be 1 to {}", shards.per_core, limits::SHARDS_MAX),
+        );
         if let Err(problem) = crate::shard::cores::parse(&shards.cores) {
             rule(false, format!("`shards.cores`: {problem}"));
         }
@@ -212,6 +216,7 @@ mod tests {
         assert_refused("shards.receive_buffer_size", |config| config.shards.receive_buffer_size = 16);
         assert_refused("shards.ring_entries", |config| config.shards.ring_entries = 32);
         assert_refused("shards.mailbox_capacity", |config| config.shards.mailbox_capacity = 1);
+        assert_refused("shards.per_core", |config| config.shards.per_core = 0);
         assert_refused("shards.cores", |config| config.shards.cores = "first".into());
     }
 

@@ -11,6 +11,8 @@ use super::Duration;
 pub struct ShardsConfig {
     /// The cores to run a shard on: `all` that the process may use, or a list such as `0-3,6`.
     pub cores: String,
+    /// Shards on each of these cores. More than one only shows what more shards cost where there are few cores.
+    pub per_core: usize,
     /// Receive buffers per shard, a power of two up to 32768. One is in use while its bytes are read.
     pub receive_buffers: u16,
     /// Bytes of one receive buffer.
@@ -25,6 +27,7 @@ impl Default for ShardsConfig {
     fn default() -> Self {
         Self {
             cores: "all".into(),
+            per_core: 1,
             receive_buffers: 2048,
             receive_buffer_size: 4096,
             ring_entries: 4096,

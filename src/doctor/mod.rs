@@ -123,7 +123,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     let allowed = shard::cores::allowed().unwrap_or_default();
     // Where the list of cores is wrong the other checks judge by one shard.
     let cores = shard::cores::choose_among(&config.shards.cores, &allowed).unwrap_or_else(|_| vec![0]);
-    let shards = cores.len();
+    let shards = cores.len() * config.shards.per_core;
     let mut findings = vec![
         kernel::check(),
         io_uring::check(),

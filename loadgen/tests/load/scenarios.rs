@@ -72,6 +72,14 @@ fn many_publishers_in_many_rooms_are_heard_in_their_own() {
 }
 
 #[test]
+fn more_shards_than_cores_keep_the_order_too() {
+    let node = TestNode::with(|config| config.shards.per_core = 3);
+    let settings = ["channels=5", "publishers=3", "subscribers=20", "rate_per_s=300"];
+    let record = record(&order("fanout-rooms", &node.websocket_url(), &settings));
+    assert!(record.is_good() && count(&record, Measure::Delivery) > 1000, "{:?}", record.faults);
+}
+
+#[test]
 fn a_closed_loop_waits_for_every_subscriber() {
     let node = TestNode::start();
     let settings = ["subscribers=10", "outstanding=4", "warm_up_s=0"];
