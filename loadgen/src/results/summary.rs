@@ -19,7 +19,7 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
 }
 
 /// What was measured on what, and the tables.
-pub(super) fn overview(head: &Head, raw: &Raw) -> String {
+pub fn overview(head: &Head, raw: &Raw) -> String {
     let machine = &head.machine;
     let changed = if head.is_changed { " with changes" } else { "" };
     let mut text = format!(
