@@ -31,7 +31,7 @@ pub struct Head {
     /// How the servers were configured and how the load was made: names and values. What each run did is in its
     /// record.
     pub settings: BTreeMap<String, String>,
-    /// What the programs were built with and are: names and versions.
+    /// Of the programs, and of the compiler of ours.
     pub versions: BTreeMap<String, String>,
 }
 
@@ -46,6 +46,8 @@ pub struct Intent {
     pub command: String,
     /// How the servers are configured and how the load is made.
     pub settings: BTreeMap<String, String>,
+    /// What servers of others are: names and versions.
+    pub versions: BTreeMap<String, String>,
     /// Whether code that differs from the commit is measured. Such a result can be looked at; [`check`] refuses it.
     ///
     /// [`check`]: super::directory::check
@@ -65,7 +67,7 @@ impl Head {
     /// # Errors
     /// What a result would lack, and what to do about it.
     pub fn of(intent: Intent, repository: &Repository) -> anyhow::Result<Self> {
-        let Intent { name, about, command, settings, allow_dirty } = intent;
+        let Intent { name, about, command, settings, versions, allow_dirty } = intent;
         ensure!(
             allow_dirty || !repository.is_changed,
             "the code differs from its commit, so that nobody could measure it again: commit first, or try it out with \
@@ -73,7 +75,8 @@ impl Head {
         );
         let compiler = Command::new("rustc").arg("--version").output().context("rustc cannot be asked its version")?;
         let compiler = String::from_utf8(compiler.stdout)?.trim().trim_start_matches("rustc ").to_owned();
-        let versions = [("ringpost", ringpost::VERSION.to_owned()), ("rustc", compiler)];
+        let own = [("ringpost", ringpost::VERSION.to_owned()), ("rustc", compiler)];
+        let own = own.map(|(name, version)| (name.to_owned(), version));
         let head = Self {
             name,
             date: OffsetDateTime::now_utc().date().to_string(),
@@ -83,7 +86,7 @@ impl Head {
             is_changed: repository.is_changed,
             command,
             settings,
-            versions: versions.map(|(name, version)| (name.to_owned(), version)).into(),
+            versions: versions.into_iter().chain(own).collect(),
         };
         let lacks = head.lacks();
         ensure!(lacks.is_empty(), "a result would lack {}", lacks.join(", "));
@@ -135,6 +138,7 @@ pub(super) mod tests {
             about: "A test.".into(),
             command: "make bench".into(),
             settings: BTreeMap::from([("node".into(), "1 shard".into())]),
+            versions: BTreeMap::from([("peer".into(), "1.2".into())]),
             allow_dirty: false,
         }
     }
@@ -148,7 +152,7 @@ pub(super) mod tests {
         let head = head();
         assert_eq!(head.machine, Machine::this());
         assert!(head.folder().starts_with("20") && head.folder().ends_with("-bench"), "{head:?}");
-        assert!(head.versions["rustc"].starts_with("1."), "{head:?}");
+        assert!(head.versions["rustc"].starts_with("1.") && head.versions["peer"] == "1.2", "{head:?}");
     }
 
     #[test]
