@@ -1,7 +1,5 @@
 //! The chart of a result: ratios to the floor as bars, latency as curves, costs as lines.
 
-use std::fmt::Write as _;
-
 use super::row::{FLOOR, median, servers};
 use super::{Curve, Head, Line, Raw, Row};
 use crate::report::bars::{self, Bar, Group};
@@ -23,8 +21,8 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
     let machine = &head.machine;
     let mut note =
         format!("commit {:.12}, {} cores of {}, {}", head.commit, machine.cores, machine.processor, machine.kernel);
-    if head.is_changed {
-        let _ = write!(note, ", with changes");
+    if head.is_trial {
+        note.push_str(", a trial");
     }
     sheet::of(&format!("{}, {}", head.name, head.date), &note, &rows)
 }

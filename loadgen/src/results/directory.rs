@@ -49,8 +49,8 @@ pub fn check(folder: &Path) -> anyhow::Result<()> {
     let name = folder.display();
     let mut lacks = lacks(folder).with_context(|| format!("{name} is no result"))?;
     let head = head(folder)?;
-    if head.is_changed {
-        lacks.push("a commit that can be measured again: it was taken with --allow-dirty".into());
+    if head.is_trial {
+        lacks.push("seriousness: it was taken with --trial".into());
     }
     if folder.file_name().is_none_or(|file_name| *file_name != *head.folder()) {
         lacks.push(format!("its own name, {}", head.folder()));
@@ -180,7 +180,7 @@ mod tests {
             (RAW, "\"faults\"", "\"virtues\"", "faults"),
             (SUMMARY, "fan-out <1", "", "fan-out <1 to 1,000> in summary.md"),
             (CHART, "class", "", "anything drawn"),
-            (HEAD, "\"is_changed\": false", "\"is_changed\": true", "--allow-dirty"),
+            (HEAD, "\"is_trial\": false", "\"is_trial\": true", "--trial"),
         ] {
             let folder = write(results.path(), &head(), &raw()).unwrap();
             let text = text(&folder, name).unwrap();

@@ -24,8 +24,11 @@ pub struct Head {
     pub machine: Machine,
     /// The commit that was measured, 40 digits.
     pub commit: String,
-    /// Whether something differed from the commit.
-    pub is_changed: bool,
+    /// Whether it is a trial: of code that may differ from the commit, perhaps built with assertions. [`check`] refuses
+    /// it.
+    ///
+    /// [`check`]: super::directory::check
+    pub is_trial: bool,
     /// What was typed.
     pub command: String,
     /// How the servers were configured and how the load was made: names and values. What each run did is in its
@@ -48,10 +51,10 @@ pub struct Intent {
     pub settings: BTreeMap<String, String>,
     /// What servers of others are: names and versions.
     pub versions: BTreeMap<String, String>,
-    /// Whether code that differs from the commit is measured. Such a result can be looked at; [`check`] refuses it.
-    ///
-    /// [`check`]: super::directory::check
-    pub allow_dirty: bool,
+    /// Whether the programs are built with assertions, which take time.
+    pub has_assertions: bool,
+    /// Whether it is for looking at only.
+    pub is_trial: bool,
 }
 
 /// What was typed to run a bench: its options, without what cargo adds.
@@ -67,11 +70,15 @@ impl Head {
     /// # Errors
     /// What a result would lack, and what to do about it.
     pub fn of(intent: Intent, repository: &Repository) -> anyhow::Result<Self> {
-        let Intent { name, about, command, settings, versions, allow_dirty } = intent;
+        let Intent { name, about, command, settings, versions, has_assertions, is_trial } = intent;
         ensure!(
-            allow_dirty || !repository.is_changed,
+            is_trial || !repository.is_changed,
             "the code differs from its commit, so that nobody could measure it again: commit first, or try it out with \
-             --allow-dirty"
+             --trial"
+        );
+        ensure!(
+            is_trial || !has_assertions,
+            "this build has assertions, which take time: leave --profile out, or try it out with --trial"
         );
         let compiler = Command::new("rustc").arg("--version").output().context("rustc cannot be asked its version")?;
         let compiler = String::from_utf8(compiler.stdout)?.trim().trim_start_matches("rustc ").to_owned();
@@ -83,7 +90,7 @@ impl Head {
             about,
             machine: Machine::this(),
             commit: repository.commit.clone(),
-            is_changed: repository.is_changed,
+            is_trial,
             command,
             settings,
             versions: versions.into_iter().chain(own).collect(),
@@ -139,7 +146,8 @@ pub(super) mod tests {
             command: "make bench".into(),
             settings: BTreeMap::from([("node".into(), "1 shard".into())]),
             versions: BTreeMap::from([("peer".into(), "1.2".into())]),
-            allow_dirty: false,
+            has_assertions: false,
+            is_trial: false,
         }
     }
 
@@ -156,13 +164,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn changed_code_is_measured_only_where_that_is_allowed() {
+    fn changed_code_and_builds_with_assertions_are_measured_only_for_a_trial() {
         let folder = repository();
+        let clean = Repository::around(folder.path()).unwrap();
         std::fs::write(folder.path().join("code.rs"), "").unwrap();
-        let repository = Repository::around(folder.path()).unwrap();
-        let error = Head::of(intent(), &repository).unwrap_err().to_string();
-        assert!(error.contains("--allow-dirty"), "{error}");
-        assert!(Head::of(Intent { allow_dirty: true, ..intent() }, &repository).unwrap().is_changed);
+        let changed = Repository::around(folder.path()).unwrap();
+        let slow = Intent { has_assertions: true, ..intent() };
+        for (intent, repository) in [(intent(), &changed), (slow, &clean)] {
+            let error = Head::of(intent.clone(), repository).unwrap_err().to_string();
+            assert!(error.contains("--trial"), "{error}");
+            assert!(Head::of(Intent { is_trial: true, ..intent }, repository).unwrap().is_trial);
+        }
     }
 
     #[test]

@@ -28,14 +28,14 @@ pub use self::raw::Raw;
 pub use self::repository::Repository;
 pub use self::row::{Goal, Measured, Round, Row};
 
-/// Writes a result into a checkout and shows it in the README, unless it was taken with `--allow-dirty`; its folder,
-/// from the top of the checkout.
+/// Writes a result into a checkout and shows it in the README, unless it is a trial; its folder, from the top of the
+/// checkout.
 ///
 /// # Errors
 /// What it lacks, or what cannot be written.
 pub fn publish(repository: &Repository, head: &Head, raw: &Raw) -> anyhow::Result<PathBuf> {
     let folder = directory::write(&repository.results(), head, raw)?;
-    if !head.is_changed {
+    if !head.is_trial {
         readme::write(repository)?;
     }
     Ok(folder.strip_prefix(&repository.root).map_or(folder.clone(), PathBuf::from))

@@ -21,9 +21,9 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
 /// What was measured on what, and the tables.
 pub fn overview(head: &Head, raw: &Raw) -> String {
     let machine = &head.machine;
-    let changed = if head.is_changed { " with changes" } else { "" };
+    let trial = if head.is_trial { "A trial: " } else { "" };
     let mut text = format!(
-        "{}\n\n{}, commit {}{changed}, `{}`. {} cores of {}, {}, {}.\n",
+        "{}\n\n{trial}{}, commit {}, `{}`. {} cores of {}, {}, {}.\n",
         head.about,
         head.date,
         &head.commit[..12.min(head.commit.len())],
