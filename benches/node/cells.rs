@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use ringpost_loadgen::measure::Measure;
 use ringpost_loadgen::record::Record;
+use ringpost_loadgen::results::Goal;
 use ringpost_loadgen::scenario::{Scenario, find, read, set};
 
 /// One kind of work.
@@ -12,6 +13,8 @@ pub(crate) struct Cell {
     pub(crate) name: &'static str,
     /// What the cost counts.
     pub(crate) unit: &'static str,
+    /// What the node's cost should be.
+    pub(crate) goal: Goal,
     work: Work,
     /// What the floor does meanwhile, where it cannot do the same.
     floor: Option<Work>,
@@ -53,18 +56,21 @@ pub(crate) const ALL: [Cell; 6] = [
     Cell {
         name: "fan-out 1 to 1,000, 16 messages a send",
         unit: "ns CPU per delivery",
+        goal: Goal::Ratio(1.25),
         work: Work { settings: &["outstanding=16", "burst=16"], ..ONE_AT_A_TIME },
         floor: None,
     },
     Cell {
         name: "fan-out 1 to 1,000, one message at a time",
         unit: "ns CPU per delivery",
+        goal: Goal::Ratio(1.15),
         work: ONE_AT_A_TIME,
         floor: None,
     },
     Cell {
         name: "publish with reply, 100 conns, 1 outstanding",
         unit: "ns CPU per publish",
+        goal: Goal::Ratio(1.25),
         work: Work {
             scenario: "publish",
             settings: &["channels=1", "outstanding=1"],
@@ -75,6 +81,7 @@ pub(crate) const ALL: [Cell; 6] = [
     Cell {
         name: "publish with reply, 100 conns, 32 outstanding",
         unit: "ns CPU per publish",
+        goal: Goal::Ratio(4.0),
         work: Work {
             scenario: "publish",
             settings: &["channels=1", "outstanding=32", "burst=32"],
@@ -85,12 +92,14 @@ pub(crate) const ALL: [Cell; 6] = [
     Cell {
         name: "an idle, authenticated, subscribed connection",
         unit: "bytes of user memory",
+        goal: Goal::Cost(1024.0),
         work: Work { scenario: "idle", settings: &[], cost: Cost::Memory },
         floor: None,
     },
     Cell {
         name: "a new connection: TCP, upgrade, JWT, connect, subscribe",
         unit: "ns CPU per connection",
+        goal: Goal::Ratio(15.0),
         work: Work { scenario: "connect", settings: &["channels=200"], cost: Cost::CpuPer(Measure::Connect) },
         floor: Some(ONE_AT_A_TIME),
     },

@@ -163,6 +163,22 @@ impl Contender {
         self.name == "floor"
     }
 
+    /// Whether it is made elsewhere, with a version of its own.
+    pub(crate) fn is_of_others(&self) -> bool {
+        !["node", "floor"].contains(&self.name)
+    }
+
+    /// How it is configured, without places on this machine.
+    pub(crate) fn settings(&self) -> String {
+        if self.is_floor() {
+            return "benches/node/floor.rs".into();
+        }
+        let program = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let variables = self.variables.iter().map(|(key, value)| format!("{key}={value}"));
+        let words: Vec<_> = variables.chain([program]).chain(self.arguments.iter().cloned()).collect();
+        words.join(" ").replace(PEERS_DIRECTORY, "benches/peers").replace(SECRET, "…")
+    }
+
     /// Where clients find it.
     pub(crate) fn url(&self) -> String {
         format!("{}://{}{}", self.url.0, self.address, self.url.1)

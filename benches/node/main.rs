@@ -9,28 +9,29 @@ mod binary;
 mod cells;
 mod contenders;
 mod floor;
-mod row;
 mod server;
-mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use clap::Parser;
 use ringpost_loadgen::record::Record;
+use ringpost_loadgen::results::{Bench, Measured, Raw, ResultOptions, Round, Row};
 use ringpost_loadgen::run::{Order, run};
 use ringpost_loadgen::scenario::Scenario;
 use ringpost_loadgen::target::Target;
 
 use self::cells::{Cell, Extent};
 use self::contenders::Contender;
-use self::row::{Measured, Round, Row};
 
 /// The core of the servers.
 const SERVER_CORE: usize = 0;
 /// The core of the load generator.
 const CLIENT_CORE: usize = 1;
+
+const ABOUT: &str = "One core for the server, another for the load generator. The floor is the smallest io_uring server that \
+                     does the same socket work, in the same run. Medians.";
 
 /// Measures the node beside the floor.
 #[derive(Debug, Parser)]
@@ -50,9 +51,11 @@ struct Options {
     /// Measure the peers too, those that are installed.
     #[arg(long)]
     peers: bool,
-    /// The node's binary; it is built if not given.
-    #[arg(long, value_name = "PATH")]
+    /// The node's binary; it is built if not given. Not for a result, which is of the checkout.
+    #[arg(long, value_name = "PATH", conflicts_with = "result")]
     node: Option<PathBuf>,
+    #[command(flatten)]
+    result: ResultOptions,
     /// Serve the floor there instead (the bench starts itself so).
     #[arg(long, hide = true)]
     floor: Option<SocketAddr>,
@@ -72,38 +75,59 @@ fn main() -> anyhow::Result<()> {
     if options.peers {
         contenders.extend(Contender::peers());
     }
-    let cells = cells::ALL.iter().filter(|cell| cell.name.contains(&options.filter));
-    let rows: Vec<_> = cells.map(|cell| measure(cell, &contenders, &options)).collect::<anyhow::Result<_>>()?;
-    ensure!(!rows.is_empty(), "no cell's name contains `{}`", options.filter);
-    print!("{}", table::of(&rows, &contenders));
+    let cells: Vec<_> = cells::ALL.iter().filter(|cell| cell.name.contains(&options.filter)).collect();
+    ensure!(!cells.is_empty(), "no cell's name contains `{}`", options.filter);
+    let bench = bench(&contenders, &options);
+    let command = bench.command();
+    let taking = bench.begin(&options.result)?;
+    let rows = cells.into_iter().map(|cell| measure(cell, &contenders, &options, &command));
+    let raw = Raw { rows: rows.collect::<anyhow::Result<_>>()?, curves: Vec::new() };
+    print!("{}", taking.end(&raw)?);
     Ok(())
 }
 
+/// What is known before the first run.
+fn bench(contenders: &[Contender], options: &Options) -> Bench {
+    let others = contenders.iter().filter(|contender| contender.is_of_others());
+    let servers = contenders.iter().map(|contender| (contender.name.to_owned(), contender.settings()));
+    let settings = [
+        ("cores", format!("servers {SERVER_CORE}, load generator {CLIENT_CORE}")),
+        ("rounds", options.rounds.to_string()),
+        ("seconds each", options.secs.to_string()),
+        ("idle connections", options.idle.to_string()),
+    ];
+    Bench {
+        target: "node",
+        about: ABOUT.into(),
+        settings: settings.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(servers).collect(),
+        versions: others.map(|contender| (contender.name.to_owned(), contender.version.clone())).collect(),
+    }
+}
+
 /// Every contender in turn, as often as was asked.
-fn measure(cell: &Cell, contenders: &[Contender], options: &Options) -> anyhow::Result<Row> {
+fn measure(cell: &Cell, contenders: &[Contender], options: &Options, command: &str) -> anyhow::Result<Row> {
     let servers = contenders.iter().map(|contender| Measured { server: contender.name.into(), rounds: Vec::new() });
-    let mut row = Row { work: cell.name.into(), unit: cell.unit.into(), servers: servers.collect() };
+    let (work, unit, goal) = (cell.name.into(), cell.unit.into(), Some(cell.goal));
+    let mut row = Row { work, unit, goal, servers: servers.collect() };
     let extent = Extent { secs: options.secs, idle: options.idle };
     for round in 1..=options.rounds {
         for (contender, measured) in contenders.iter().zip(&mut row.servers) {
             eprintln!("{}, {} {round}/{}", cell.name, contender.name, options.rounds);
-            measured.rounds.push(measure_once(cell, contender, extent)?);
+            measured.rounds.push(measure_once(cell, contender, extent, command)?);
         }
     }
     Ok(row)
 }
 
-fn measure_once(cell: &Cell, contender: &Contender, extent: Extent) -> anyhow::Result<Round> {
+fn measure_once(cell: &Cell, contender: &Contender, extent: Extent, command: &str) -> anyhow::Result<Round> {
     let is_floor = contender.is_floor();
     let scenarios = cell.scenarios(is_floor, extent)?;
-    let records = scenarios.into_iter().map(|scenario| run_once(cell, contender, scenario));
-    let mut records: Vec<_> = records.collect::<anyhow::Result<_>>()?;
-    let cost = cell.cost(is_floor, &records)?;
-    let record = records.pop().context("a cell has a scenario")?;
-    Ok(Round { cost, record })
+    let records = scenarios.into_iter().map(|scenario| run_once(cell, contender, scenario, command));
+    let records: Vec<_> = records.collect::<anyhow::Result<_>>()?;
+    Ok(Round { cost: cell.cost(is_floor, &records)?, records })
 }
 
-fn run_once(cell: &Cell, contender: &Contender, scenario: Scenario) -> anyhow::Result<Record> {
+fn run_once(cell: &Cell, contender: &Contender, scenario: Scenario, command: &str) -> anyhow::Result<Record> {
     let server = contender.start()?;
     let order = Order {
         name: cell.name.into(),
@@ -113,7 +137,7 @@ fn run_once(cell: &Cell, contender: &Contender, scenario: Scenario) -> anyhow::R
         core: CLIENT_CORE,
         pid: Some(server.pid()),
         metrics_url: None,
-        command: "cargo bench --bench node".into(),
+        command: command.to_owned(),
     };
     let record = run(&order, |_| {})?;
     ensure!(record.is_good(), "{} did it wrong: {}", contender.name, record.faults.examples.join("; "));

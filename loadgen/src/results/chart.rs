@@ -46,8 +46,9 @@ fn latency(row: &Row, servers: &[&str]) -> Option<Drawing> {
     let (measure, _) = servers.iter().find_map(round)?.latency()?;
     let line = |server: &&str| {
         let alike = round(server).filter(|round| round.latency().is_some_and(|(other, _)| other == measure));
+        let record = alike.and_then(|round| round.records.last());
         let nothing = || Series { name: (*server).to_owned(), points: Vec::new() };
-        alike.map_or_else(nothing, |round| distribution::line(server, &round.record, measure))
+        record.map_or_else(nothing, |record| distribution::line(server, record, measure))
     };
     let series: Vec<_> = servers.iter().map(line).collect();
     let (value, below) = (|ns: f64| duration(ns as u64), distribution::axis(measure.name()));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde::de::DeserializeOwned;
 
-use super::{Head, Raw, chart, summary};
+use super::{Head, Raw, Repository, chart, summary};
 
 const HEAD: &str = "result.json";
 const RAW: &str = "raw.json";
@@ -82,7 +82,8 @@ fn lacks(folder: &Path) -> anyhow::Result<Vec<String>> {
 
 /// Places on this machine that a result must not name.
 fn places() -> Vec<String> {
-    let folders = [std::env::current_dir().ok(), std::env::home_dir(), std::env::current_exe().ok()];
+    let root = Repository::here().map(|repository| repository.root).ok();
+    let folders = [root, std::env::home_dir(), std::env::current_exe().ok()];
     let folders = folders.into_iter().flatten().filter(|folder| folder.components().count() > 1);
     folders.map(|folder| folder.to_string_lossy().into_owned()).collect()
 }
@@ -150,7 +151,7 @@ mod tests {
         let (mut without_kernel, whole) = (head(), head());
         without_kernel.machine.kernel.clear();
         let mut failed = raw();
-        failed.rows[0].servers[0].rounds[0].record.faults.note(crate::fault::Fault::Lost, || "one".into());
+        failed.rows[0].servers[0].rounds[0].records[0].faults.note(crate::fault::Fault::Lost, || "one".into());
         let mut telling = head();
         telling.command = format!("make bench --node {}", std::env::current_exe().unwrap().display());
         for (head, raw, expected) in [

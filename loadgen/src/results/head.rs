@@ -57,12 +57,6 @@ pub struct Intent {
     pub is_trial: bool,
 }
 
-/// What was typed to run a bench: its options, without what cargo adds.
-pub fn bench_command(bench: &str) -> String {
-    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    format!("cargo bench --bench {bench} -- {}", arguments.join(" ")).trim_end_matches([' ', '-']).to_owned()
-}
-
 impl Head {
     /// Of a measuring that is about to begin, here and now. It is asked for before the first run, so that nothing is
     /// measured in vain.

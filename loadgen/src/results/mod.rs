@@ -18,7 +18,8 @@ pub mod raw;
 pub mod readme;
 pub mod repository;
 pub mod row;
-pub mod summary;
+mod summary;
+pub mod taking;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,7 @@ pub use self::head::Head;
 pub use self::raw::Raw;
 pub use self::repository::Repository;
 pub use self::row::{Goal, Measured, Round, Row};
+pub use self::taking::{Bench, ResultOptions, Taking};
 
 /// Writes a result into a checkout and shows it in the README, unless it is a trial; its folder, from the top of the
 /// checkout.

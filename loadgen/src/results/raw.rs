@@ -43,14 +43,14 @@ impl Raw {
         let empty_curves = self.curves.iter().filter(is_empty).map(|curve| &curve.by);
         lacks.extend(empty_rows.chain(empty_curves).map(|name| format!("figures of {name}")));
         for (name, rounds) in self.figures() {
-            if rounds.is_empty() {
+            if rounds.is_empty() || rounds.iter().any(|round| round.records.is_empty()) {
                 lacks.push(format!("a run of {name}"));
             }
             if rounds.iter().any(|round| !round.cost.is_finite()) {
                 lacks.push(format!("a number that is the cost of {name}"));
             }
-            if let Some(bad) = rounds.iter().find(|round| !round.record.is_good()) {
-                let fault = bad.record.faults.examples.first().map_or("", String::as_str);
+            if let Some(bad) = rounds.iter().flat_map(|round| &round.records).find(|record| !record.is_good()) {
+                let fault = bad.faults.examples.first().map_or("", String::as_str);
                 lacks.push(format!("runs without faults of {name}: {fault}"));
             }
         }
@@ -77,7 +77,7 @@ pub(super) mod tests {
         let (mut without_runs, mut without_cost, mut failed) = (raw(), raw(), raw());
         without_runs.curves[0].lines[1].points[2].rounds.clear();
         without_cost.rows[0].servers[0].rounds[0].cost = f64::NAN;
-        let faults = &mut failed.rows[0].servers[1].rounds[0].record.faults;
+        let faults = &mut failed.rows[0].servers[1].rounds[0].records[0].faults;
         faults.note(Fault::Lost, || "client 3 heard nothing".into());
         for (raw, expected) in [
             (without_runs, "a run of publish (18000 idle connections)"),

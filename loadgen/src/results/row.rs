@@ -42,13 +42,13 @@ pub struct Measured {
     pub rounds: Vec<Round>,
 }
 
-/// A run, and the figure of it that counts.
+/// A figure, and the runs that it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Round {
     /// What it cost; less is better.
     pub cost: f64,
-    /// All that was measured.
-    pub record: Record,
+    /// All that was measured; the latency of the last run counts.
+    pub records: Vec<Record>,
 }
 
 /// The round in the middle, by cost.
@@ -84,7 +84,8 @@ impl Round {
     /// What its latency is that of: what the work is for, where several things were measured.
     pub fn latency(&self) -> Option<(Measure, &Summary)> {
         let chief = [Measure::Delivery, Measure::Reply, Measure::Connect];
-        chief.into_iter().find_map(|measure| Some((measure, &self.record.whole.get(&measure)?.summary)))
+        let whole = &self.records.last()?.whole;
+        chief.into_iter().find_map(|measure| Some((measure, &whole.get(&measure)?.summary)))
     }
 }
 
@@ -128,7 +129,7 @@ pub(super) mod tests {
     use crate::report::table::tests::record;
 
     pub(crate) fn rounds(costs: &[f64]) -> Vec<Round> {
-        costs.iter().map(|cost| Round { cost: *cost, record: record() }).collect()
+        costs.iter().map(|cost| Round { cost: *cost, records: vec![record()] }).collect()
     }
 
     pub(crate) fn row(node: &[f64], floor: &[f64], goal: Goal) -> Row {

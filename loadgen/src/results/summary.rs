@@ -19,7 +19,7 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
 }
 
 /// What was measured on what, and the tables.
-pub fn overview(head: &Head, raw: &Raw) -> String {
+pub(super) fn overview(head: &Head, raw: &Raw) -> String {
     let machine = &head.machine;
     let trial = if head.is_trial { "A trial: " } else { "" };
     let mut text = format!(
@@ -118,7 +118,7 @@ fn details(text: &mut String, rows: &[Row]) {
                 }
                 None => cells.extend(vec![String::new(); 8]),
             }
-            cells.push(percent(round.record.busy));
+            cells.push(percent(round.records.last().map_or(0.0, |record| record.busy)));
             line(text, &cells);
         }
     }
