@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check gate gate-accept bench peers docs
+.PHONY: help run test check gate gate-accept bench peers results docs
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,12 +26,17 @@ gate: ## Count the instructions of the parts; more than 5 % above the baseline f
 gate-accept: ## Take what is counted now for the baseline
 	cargo bench --bench instructions -- --accept
 
-bench: ## Measure, beside a floor that the same run measures
-	cargo bench --workspace
+bench: ## Measure beside a floor, and as things grow; write it to results/ and the README (ten minutes on two quiet cores)
+	cargo bench --package ringpost-loadgen --bench node -- --result bench --idle 18000
+	cargo bench --package ringpost-loadgen --bench curves -- --result curves
 
-peers: ## Install other servers, and measure them beside the node and its floor in the same run
+results: ## Check what is in results/, and show the newest in the README
+	cargo run --quiet -p ringpost-loadgen -- results check
+	cargo run --quiet -p ringpost-loadgen -- results readme
+
+peers: ## Install other servers, and measure them beside the node and its floor; write it to results/ and the README
 	./benches/peers/install
-	cargo bench --package ringpost-loadgen --bench node -- --peers
+	cargo bench --package ringpost-loadgen --bench node -- --peers --result peers
 
 docs: ## Write docs/CONFIG.md anew from the comments in src/config
 	cargo run --quiet -- config docs > target/CONFIG.md

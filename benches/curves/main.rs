@@ -1,0 +1,146 @@
+//! What a message costs as idle connections, channels and shards grow in number: `cargo bench --bench curves`.
+//!
+//! Each point is run against a fresh node, all points in turn and then again, so that what else goes on on the machine
+//! does not bend a curve. The figure is the node's CPU time per message. The load generator runs on core 1; where the
+//! node has a shard there too they share it, which takes time from both but adds to neither's CPU time.
+
+#[path = "../node/binary.rs"]
+mod binary;
+mod growth;
+#[path = "../node/server.rs"]
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use ringpost_loadgen::results::{Bench, Curve, Line, Point, Raw, ResultOptions, Round};
+use ringpost_loadgen::run::{Order, run};
+use ringpost_loadgen::target::Target;
+
+use self::growth::{GROWTHS, Growth, Shards, WORKS, Work};
+use self::server::{Server, free_address};
+
+const ABOUT: &str = "CPU time of the node per message, as something beside the messages grows. Each point is the median \
+                     of its rounds, in brackets the lowest and the highest.";
+const SECRET: &str = "bench-secret-that-is-long-enough-for-hs256";
+const CLIENT_CORE: usize = 1;
+
+/// Measures what a message costs as something grows.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Seconds per measurement.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    secs: u64,
+    /// Measurements of each point; the median counts.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
+    /// Only what is grown whose name contains this.
+    #[arg(default_value = "")]
+    filter: String,
+    /// Leave out the points with more than this.
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    at_most: u64,
+    #[command(flatten)]
+    result: ResultOptions,
+    /// Given by `cargo bench`.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    ringpost::doctor::raise_limits()?;
+    let bench =
+        Bench { target: "curves", about: ABOUT.into(), settings: settings(&options), versions: BTreeMap::new() };
+    let command = bench.command();
+    let taking = bench.begin(&options.result)?;
+    let node = binary::node()?;
+    let mut curves: Vec<_> = GROWTHS.iter().filter(|growth| growth.by.contains(&options.filter)).map(empty).collect();
+    ensure!(!curves.is_empty(), "nothing that grows has `{}` in its name", options.filter);
+    let points = curves.iter_mut().flat_map(|(growth, curve)| {
+        let (growth, lines) = (*growth, WORKS.iter().zip(&mut curve.lines));
+        lines.flat_map(move |(work, line)| line.points.iter_mut().map(move |point| (growth, work, point)))
+    });
+    let mut points: Vec<_> = points.filter(|(_, _, point)| point.at <= options.at_most).collect();
+    let total = points.len() as u64 * options.rounds;
+    let mut done = 0;
+    for _ in 0..options.rounds {
+        for (growth, work, point) in &mut points {
+            done += 1;
+            eprintln!("{done} of {total}: {}, {} {}", work.name, point.at, growth.by);
+            point.rounds.push(measure(&node, growth, work, point.at, options.secs, &command)?);
+        }
+    }
+    let mut curves: Vec<_> = curves.into_iter().map(|(_, curve)| curve).collect();
+    curves.iter_mut().flat_map(|curve| &mut curve.lines).for_each(|line| {
+        line.points.retain(|point| !point.rounds.is_empty());
+    });
+    let raw = Raw { rows: Vec::new(), curves };
+    print!("{}", taking.end(&raw)?);
+    Ok(())
+}
+
+fn empty(growth: &'static Growth) -> (&'static Growth, Curve) {
+    let point = |at: &u64| Point { at: *at, rounds: Vec::new() };
+    let line = |work: &Work| Line {
+        work: work.name.into(),
+        unit: work.unit.into(),
+        points: growth.points.iter().map(point).collect(),
+    };
+    (growth, Curve { by: growth.by.into(), lines: WORKS.iter().map(line).collect() })
+}
+
+/// What the node is told beside its shards and its port.
+const CONFIGURATION: [(&str, &str); 5] = [
+    ("RINGPOST_HTTP_SERVER__ADDRESS", "127.0.0.1"),
+    ("RINGPOST_TCP_SERVER__ENABLED", "false"),
+    ("RINGPOST_CHANNEL__WITHOUT_NAMESPACE__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
+    ("RINGPOST_CHANNEL__WITHOUT_NAMESPACE__ALLOW_PUBLISH_FOR_CLIENT", "true"),
+    ("RINGPOST_LOG__LEVEL", "error"),
+];
+
+fn settings(options: &Options) -> BTreeMap<String, String> {
+    let node: Vec<_> = CONFIGURATION.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    [
+        ("node", node.join(" ")),
+        ("node, shards", "one on core 0; in the curve of shards so many, spread over the cores 0 and 1".into()),
+        ("load generator, core", CLIENT_CORE.to_string()),
+        ("rounds", options.rounds.to_string()),
+        ("seconds each", options.secs.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// One point, once.
+fn measure(node: &Path, growth: &Growth, work: &Work, at: u64, secs: u64, command: &str) -> anyhow::Result<Round> {
+    let (server, url) = start(node, &(growth.node)(at))?;
+    let order = Order {
+        name: format!("{}, {at} {}", work.name, growth.by),
+        scenario: work.scenario(growth, at, secs)?,
+        target: Target::parse(&url)?,
+        secret: Some(SECRET.into()),
+        core: CLIENT_CORE,
+        pid: Some(server.pid()),
+        metrics_url: None,
+        command: command.to_owned(),
+    };
+    let record = run(&order, |_| {})?;
+    ensure!(record.is_good(), "{} failed: {}", order.name, record.faults.examples.join("; "));
+    let cost = record.server.as_ref().and_then(|server| server.cpu_ns_per.get(&work.per).copied());
+    Ok(Round { cost: cost.with_context(|| format!("nothing was measured of {}", order.name))?, records: vec![record] })
+}
+
+/// Starts a node; where clients find it.
+fn start(node: &Path, shards: &Shards) -> anyhow::Result<(Server, String)> {
+    let address = free_address()?;
+    let mut command = Command::new(PathBuf::from(node));
+    command.arg("serve").envs(CONFIGURATION);
+    command.env("RINGPOST_HTTP_SERVER__PORT", address.port().to_string());
+    command.env("RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY", SECRET);
+    command.env("RINGPOST_SHARDS__CORES", shards.cores).env("RINGPOST_SHARDS__PER_CORE", shards.per_core.to_string());
+    Ok((Server::start(command, address)?, format!("ws://{address}/connection/websocket")))
+}
