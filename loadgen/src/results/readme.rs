@@ -44,7 +44,9 @@ fn newest(results: &Path) -> anyhow::Result<String> {
     // The later ones replace the earlier ones.
     for folder in directory::all(results)? {
         let head = directory::head(&folder).with_context(|| format!("{} is no result", folder.display()))?;
-        by_name.insert(head.name.clone(), (folder, head));
+        if !head.is_trial {
+            by_name.insert(head.name.clone(), (folder, head));
+        }
     }
     if by_name.is_empty() {
         return Ok("None were taken yet.\n".into());
@@ -72,17 +74,18 @@ mod tests {
     #[test]
     fn the_newest_of_each_name_is_shown_and_the_rest_of_the_readme_stays() {
         let results = tempfile::tempdir().unwrap();
-        let (old, mut new, mut curves) = (head(), head(), head());
+        let [old, mut new, mut curves, mut trial] = std::array::from_fn(|_| head());
         (new.date, new.about) = ("9999-01-01".into(), "The newer one.".into());
         curves.name = "curves".into();
-        for head in [&old, &new, &curves] {
+        (trial.date, trial.is_trial) = ("9999-01-02".into(), true);
+        for head in [&old, &new, &curves, &trial] {
             directory::write(results.path(), head, &raw()).unwrap();
         }
         let readme = renewed(&format!("above\n{BEGIN}old\n{END}below\n"), results.path()).unwrap();
         assert!(readme.starts_with("above\n") && readme.ends_with("below\n") && !readme.contains("old\n"), "{readme}");
         assert!(readme.contains("results/9999-01-01-bench/chart.svg") && readme.contains("The newer one."), "{readme}");
         assert!(readme.contains(&format!("results/{}/summary.md", curves.folder())), "{readme}");
-        assert!(!readme.contains(&old.folder()), "{readme}");
+        assert!(!readme.contains(&old.folder()) && !readme.contains(&trial.folder()), "{readme}");
         assert_eq!(renewed(&readme, results.path()).unwrap(), readme);
     }
 
