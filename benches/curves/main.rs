@@ -11,7 +11,7 @@ mod growth;
 mod server;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
@@ -57,40 +57,40 @@ fn main() -> anyhow::Result<()> {
         Bench { target: "curves", about: ABOUT.into(), settings: settings(&options), versions: BTreeMap::new() };
     let command = bench.command();
     let taking = bench.begin(&options.result)?;
-    let node = binary::node()?;
-    let mut curves: Vec<_> = GROWTHS.iter().filter(|growth| growth.by.contains(&options.filter)).map(empty).collect();
-    ensure!(!curves.is_empty(), "nothing that grows has `{}` in its name", options.filter);
+    let grown = GROWTHS.iter().filter(|growth| growth.by.contains(&options.filter));
+    let mut curves: Vec<_> = grown.filter_map(|growth| Some((growth, empty(growth, options.at_most)?))).collect();
+    ensure!(!curves.is_empty(), "nothing that grows has `{}` in its name, and a point", options.filter);
+    fill(&mut curves, &binary::node()?, &options, &command)?;
+    let raw = Raw { rows: Vec::new(), curves: curves.into_iter().map(|(_, curve)| curve).collect() };
+    print!("{}", taking.end(&raw)?);
+    Ok(())
+}
+
+/// The curve of a growth before anything is measured; nothing where no point is small enough.
+fn empty(growth: &Growth, at_most: u64) -> Option<Curve> {
+    let points = growth.points.iter().filter(|at| **at <= at_most);
+    let points: Vec<_> = points.map(|at| Point { at: *at, rounds: Vec::new() }).collect();
+    let line = |work: &Work| Line { work: work.name.into(), unit: work.unit.into(), points: points.clone() };
+    (!points.is_empty()).then(|| Curve { by: growth.by.into(), lines: WORKS.iter().map(line).collect() })
+}
+
+/// Measures all points in turn, as often as was asked.
+fn fill(curves: &mut [(&Growth, Curve)], node: &Path, options: &Options, command: &str) -> anyhow::Result<()> {
     let points = curves.iter_mut().flat_map(|(growth, curve)| {
         let (growth, lines) = (*growth, WORKS.iter().zip(&mut curve.lines));
         lines.flat_map(move |(work, line)| line.points.iter_mut().map(move |point| (growth, work, point)))
     });
-    let mut points: Vec<_> = points.filter(|(_, _, point)| point.at <= options.at_most).collect();
+    let mut points: Vec<_> = points.collect();
     let total = points.len() as u64 * options.rounds;
     let mut done = 0;
     for _ in 0..options.rounds {
         for (growth, work, point) in &mut points {
             done += 1;
             eprintln!("{done} of {total}: {}, {} {}", work.name, point.at, growth.by);
-            point.rounds.push(measure(&node, growth, work, point.at, options.secs, &command)?);
+            point.rounds.push(measure(node, growth, work, point.at, options.secs, command)?);
         }
     }
-    let mut curves: Vec<_> = curves.into_iter().map(|(_, curve)| curve).collect();
-    curves.iter_mut().flat_map(|curve| &mut curve.lines).for_each(|line| {
-        line.points.retain(|point| !point.rounds.is_empty());
-    });
-    let raw = Raw { rows: Vec::new(), curves };
-    print!("{}", taking.end(&raw)?);
     Ok(())
-}
-
-fn empty(growth: &'static Growth) -> (&'static Growth, Curve) {
-    let point = |at: &u64| Point { at: *at, rounds: Vec::new() };
-    let line = |work: &Work| Line {
-        work: work.name.into(),
-        unit: work.unit.into(),
-        points: growth.points.iter().map(point).collect(),
-    };
-    (growth, Curve { by: growth.by.into(), lines: WORKS.iter().map(line).collect() })
 }
 
 /// What the node is told beside its shards and its port.
@@ -137,7 +137,7 @@ fn measure(node: &Path, growth: &Growth, work: &Work, at: u64, secs: u64, comman
 /// Starts a node; where clients find it.
 fn start(node: &Path, shards: &Shards) -> anyhow::Result<(Server, String)> {
     let address = free_address()?;
-    let mut command = Command::new(PathBuf::from(node));
+    let mut command = Command::new(node);
     command.arg("serve").envs(CONFIGURATION);
     command.env("RINGPOST_HTTP_SERVER__PORT", address.port().to_string());
     command.env("RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY", SECRET);

@@ -1,6 +1,7 @@
 //! The folder of a result: written whole or not at all, and checked.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -8,6 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Head, Raw, Repository, chart, summary};
 
+/// How the name of a folder begins that is not whole yet, or never was, where the writer was killed.
+const UNFINISHED: &str = ".unfinished-";
 const HEAD: &str = "result.json";
 const RAW: &str = "raw.json";
 const SUMMARY: &str = "summary.md";
@@ -22,7 +25,8 @@ pub fn write(results: &Path, head: &Head, raw: &Raw) -> anyhow::Result<PathBuf> 
     fs::create_dir_all(results).with_context(|| format!("{} cannot be made", results.display()))?;
     let folder = results.join(head.folder());
     // Beside the others until it is whole, so that it can be renamed.
-    let unfinished = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(results)?;
+    let readable = fs::Permissions::from_mode(0o755);
+    let unfinished = tempfile::Builder::new().prefix(UNFINISHED).permissions(readable).tempdir_in(results)?;
     let files = [
         (HEAD, serde_json::to_string_pretty(head)? + "\n"),
         (RAW, serde_json::to_string(raw)? + "\n"),
@@ -121,7 +125,9 @@ pub fn all(results: &Path) -> anyhow::Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let entries = fs::read_dir(results)?.collect::<Result<Vec<_>, _>>()?;
-    let mut folders: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let is_unfinished = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+    let whole = entries.into_iter().filter(|entry| !is_unfinished(entry)).map(|entry| entry.path());
+    let mut folders: Vec<_> = whole.filter(|path| path.is_dir()).collect();
     folders.sort();
     Ok(folders)
 }
@@ -199,6 +205,8 @@ mod tests {
         let renamed = results.path().join("2020-01-01-bench");
         fs::rename(folder, &renamed).unwrap();
         assert!(check(&renamed).unwrap_err().to_string().contains("its own name"));
+        fs::create_dir(results.path().join(".unfinished-1")).unwrap();
+        assert_eq!(all(results.path()).unwrap(), [renamed]);
         assert_eq!(all(&results.path().join("nowhere")).unwrap(), Vec::<PathBuf>::new());
     }
 }
