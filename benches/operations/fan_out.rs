@@ -8,7 +8,7 @@ const SUBSCRIBERS: u32 = 1000;
 
 pub(super) fn operations() -> Vec<Operation> {
     let each = |batch| {
-        let name = format!("{batch} publishes to {SUBSCRIBERS}");
+        let name = format!("{batch} at a time to {SUBSCRIBERS}, per delivery");
         Operation::new("fan-out", name, batch * SUBSCRIBERS, move || publishes(batch))
     };
     [1, 16].map(each).into()

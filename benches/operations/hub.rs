@@ -10,14 +10,12 @@ use super::{NOW, Operation, data};
 
 pub(super) fn operations() -> Vec<Operation> {
     let history = HubOptions { history_size: 10, history_ttl_ms: 60_000, history_meta_ttl_ms: 3_600_000 };
-    let mut operations = Vec::new();
-    for (name, options) in [("without history", HubOptions::default()), ("with history", history)] {
-        for channels in [1, 100_000] {
-            let name = format!("publish {name}, {channels} channels");
-            operations.push(Operation::new("hub", name, 1, move || publish(channels, options)));
-        }
-    }
-    operations
+    let operation = |name, channels, options| Operation::new("hub", name, 1, move || publish(channels, options));
+    vec![
+        operation("publish without history", 1, HubOptions::default()),
+        operation("publish with history, 1 channel", 1, history),
+        operation("publish with history, 100,000 channels", 100_000, history),
+    ]
 }
 
 fn publish(channels: usize, options: HubOptions) -> impl FnMut() {

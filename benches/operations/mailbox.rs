@@ -12,7 +12,7 @@ use super::{Operation, data};
 const LETTERS: u32 = 64;
 
 pub(super) fn operations() -> Vec<Operation> {
-    let name = format!("{LETTERS} publications, sent and received");
+    let name = format!("{LETTERS} publications, sent and received, per letter");
     vec![Operation::new("mailbox", name, LETTERS, letters)]
 }
 

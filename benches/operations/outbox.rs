@@ -15,8 +15,8 @@ const FRAMES: u32 = 16;
 const BACKLOG_BYTES_MAX: usize = 16 * 1024;
 
 pub(super) fn operations() -> Vec<Operation> {
-    let shared = format!("{FRAMES} frames to {CONNS} conns, side by side");
-    let gathered = format!("{FRAMES} frames to {CONNS} conns, every other to each, gathered");
+    let shared = format!("{FRAMES} frames to {CONNS} conns, side by side, per frame");
+    let gathered = format!("{FRAMES} frames to {CONNS} conns, every other to each, gathered, per frame");
     vec![
         Operation::new("outbox", "push to a conn that keeps up", 1, push),
         Operation::new("outbox", shared, FRAMES * CONNS, side_by_side),
