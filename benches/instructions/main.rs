@@ -82,7 +82,7 @@ fn accept(options: &Options) -> anyhow::Result<ExitCode> {
     }
     for operation in chosen(&options.filter)? {
         let (name, count) = count(&operation)?;
-        println!("{name:<70} {count:>10.1}");
+        println!("{name:<74} {count:>10.1}");
         baseline.instructions.insert(name, count);
     }
     baseline.write(&options.baseline)?;
@@ -94,7 +94,7 @@ fn compare(options: &Options) -> anyhow::Result<ExitCode> {
     let baseline = Baseline::read(&options.baseline)?;
     let origin = Origin::here()?;
     baseline.origin.check(&origin)?;
-    println!("{:<70} {:>10} {:>10} {:>8}", "instructions", "baseline", "now", "change");
+    println!("{:<74} {:>10} {:>10} {:>8}", "instructions", "baseline", "now", "change");
     let mut rows = Vec::new();
     for operation in chosen(&options.filter)? {
         let (name, now) = count(&operation)?;

@@ -58,6 +58,6 @@ impl fmt::Display for Row {
         let count = |count: Option<f64>| count.map_or("-".into(), |count| format!("{count:.1}"));
         let change = self.change_percent().map_or("-".into(), |change| format!("{change:+.1} %"));
         let mark = if self.verdict().is_failure() { " !" } else { "" };
-        write!(out, "{:<70} {:>10} {:>10} {change:>8}{mark}", self.name, count(self.before), count(self.now))
+        write!(out, "{:<74} {:>10} {:>10} {change:>8}{mark}", self.name, count(self.before), count(self.now))
     }
 }
