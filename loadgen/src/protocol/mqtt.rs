@@ -1,8 +1,8 @@
 //! MQTT 3.1.1 (OASIS): packets with their type and length before them.
 //!
 //! Publishes have quality of service 1, so that the server answers them (`PUBACK`), in the order in which they came, as
-//! the standard demands [MQTT-4.6.0-2]. Subscriptions have 0: nobody acknowledges deliveries. Keep-alive is off, so
-//! there are no pings.
+//! the standard demands [MQTT-4.6.0-2]. Subscriptions have 0: nobody acknowledges deliveries. Keep-alive is 18 hours, the
+//! longest there is, so that there are no pings; not every server lets it be off.
 
 use anyhow::ensure;
 
@@ -56,8 +56,8 @@ impl Writer {
         let length = 10 + strings.clone().map(|string| 2 + string.len()).sum::<usize>();
         head(packet::CONNECT, length, out);
         string("MQTT", out);
-        // Version 4 is 3.1.1; no keep-alive.
-        out.extend_from_slice(&[4, flags, 0, 0]);
+        // Version 4 is 3.1.1; the last two are the keep-alive, seconds.
+        out.extend_from_slice(&[4, flags, 0xff, 0xff]);
         strings.for_each(|value| string(value, out));
     }
 

@@ -27,10 +27,10 @@ fn message() -> Vec<u8> {
 fn packets_are_written_as_the_standard_says() {
     let mut out = Vec::new();
     Writer.connect(&Client { user: "me", token: "", subscribes: true }, &mut out);
-    assert_eq!(out, b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02me");
+    assert_eq!(out, b"\x10\x0e\x00\x04MQTT\x04\x02\xff\xff\x00\x02me");
     out.clear();
     Writer.connect(&Client { user: "me", token: "jwt", subscribes: true }, &mut out);
-    assert_eq!(out, b"\x10\x17\x00\x04MQTT\x04\xc2\x00\x00\x00\x02me\x00\x02me\x00\x03jwt");
+    assert_eq!(out, b"\x10\x17\x00\x04MQTT\x04\xc2\xff\xff\x00\x02me\x00\x02me\x00\x03jwt");
     out.clear();
     Writer.subscribe(2, "room", &mut out);
     assert_eq!(out, b"\x82\x09\x00\x03\x00\x04room\x00");
