@@ -3,25 +3,13 @@
 use ringpost::auth::mint;
 use serde_json::json;
 
-use super::arrivals::Arrivals;
+use super::work::Work;
 use crate::fault::{Fault, Faults};
 use crate::measure::Interval;
 use crate::payload::{Damaged, Payloads};
 use crate::plan::Plan;
 use crate::protocol::{CONNECT_ID, Client, Heard, Reader, Writer};
 use crate::swarm::{Phase, Swarm};
-use crate::traffic::Traffic;
-
-/// What is done once the clients of the plan are there.
-#[derive(Debug)]
-pub(super) enum Work {
-    /// Nothing, or nothing yet.
-    Nothing,
-    /// Messages.
-    Traffic(Box<Traffic>),
-    /// More clients.
-    Arrivals(Arrivals),
-}
 
 /// All clients of a thread, with what they have in common.
 #[derive(Debug)]

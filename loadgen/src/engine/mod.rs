@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod clients;
+mod work;
 
 use std::sync::mpsc::{Receiver, Sender};
 
@@ -14,17 +15,16 @@ use ringpost::protocol::centrifuge::Encoding;
 use ringpost::ring::{Event, Received};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use self::arrivals::Arrivals;
-use self::clients::{Clients, Work};
+use self::clients::Clients;
+use self::work::Work;
 use crate::fault::Faults;
 use crate::limits::{DRAIN_PATIENCE_MS, EVENTS_PER_TURN, GATHER_PATIENCE_MS, HANDSHAKES_MAX};
 use crate::measure::{Interval, Stage};
 use crate::payload::Payloads;
-use crate::plan::{Load, Plan};
+use crate::plan::Plan;
 use crate::protocol::{self, Reader, Terms, Writer};
 use crate::swarm::Swarm;
 use crate::target::Target;
-use crate::traffic::Traffic;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
@@ -148,14 +148,7 @@ impl Engine {
         self.tell(News::Settled);
         while self.spares.recv().is_ok() {}
         let clients = &mut self.clients;
-        let behind = match &clients.work {
-            Work::Nothing => 0,
-            Work::Traffic(traffic) => {
-                traffic.finish(&mut clients.faults);
-                traffic.behind(self.end_ns)
-            }
-            Work::Arrivals(arrivals) => arrivals.behind(self.end_ns),
-        };
+        let behind = clients.work.finish(self.end_ns, &mut clients.faults);
         let server_version = self.clients.server_version.unwrap_or_default();
         Ok(Outcome { faults: self.clients.faults, behind, server_version })
     }
@@ -231,18 +224,7 @@ impl Engine {
     fn make_load(&mut self) -> anyhow::Result<()> {
         let begin_ns = self.clients.swarm.now_ns();
         let clients = &mut self.clients;
-        clients.work = match clients.plan.load {
-            Load::Idle => Work::Nothing,
-            Load::Publish(pace) => {
-                let mut traffic = Traffic::new(&clients.plan, pace, begin_ns);
-                traffic.is_answered = self.reader.answers_publish();
-                Work::Traffic(Box::new(traffic))
-            }
-            Load::Connect { rate_per_s, stay_ns } => {
-                let first = clients.plan.clients.len() as u32;
-                Work::Arrivals(Arrivals::new(rate_per_s, stay_ns, first, begin_ns))
-            }
-        };
+        clients.work = Work::new(&clients.plan, self.reader.answers_publish(), begin_ns);
         clients.interval.clear();
         clients.interval.begin_ns = begin_ns;
         let measured_ns = begin_ns + self.warm_up_ns;
@@ -251,7 +233,7 @@ impl Engine {
             self.begin(stage);
             while self.clients.interval.begin_ns < stage_end_ns {
                 let interval_end_ns = stage_end_ns.min(self.clients.interval.begin_ns + SECOND_NS);
-                while self.turn(self.next_due_ns().min(interval_end_ns))? < interval_end_ns {}
+                while self.turn(self.clients.work.next_due_ns().min(interval_end_ns))? < interval_end_ns {}
                 self.cut(interval_end_ns);
             }
         }
@@ -263,14 +245,6 @@ impl Engine {
         self.clients.interval.stage = stage;
         if stage == Stage::Measured {
             self.tell(News::Measuring);
-        }
-    }
-
-    fn next_due_ns(&self) -> u64 {
-        match &self.clients.work {
-            Work::Nothing => u64::MAX,
-            Work::Traffic(traffic) => traffic.next_due_ns().unwrap_or(u64::MAX),
-            Work::Arrivals(arrivals) => arrivals.next_due_ns(),
         }
     }
 
@@ -289,11 +263,7 @@ impl Engine {
         let mut now_ns = self.clients.swarm.now_ns();
         let (mut last_under_way, mut patient_until_ns) = (u64::MAX, now_ns + DRAIN_PATIENCE_MS * MILLISECOND_NS);
         loop {
-            let under_way = match &self.clients.work {
-                Work::Nothing => 0,
-                Work::Traffic(traffic) => traffic.under_way(),
-                Work::Arrivals(arrivals) => arrivals.under_way() as u64,
-            };
+            let under_way = self.clients.work.under_way();
             if under_way < last_under_way {
                 (last_under_way, patient_until_ns) = (under_way, now_ns + DRAIN_PATIENCE_MS * MILLISECOND_NS);
             }

@@ -1,0 +1,65 @@
+//! What is done once the clients of the plan are there.
+
+use super::arrivals::Arrivals;
+use crate::fault::Faults;
+use crate::plan::{Load, Plan};
+use crate::traffic::Traffic;
+
+/// What is done once the clients of the plan are there.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Nothing, or nothing yet.
+    Nothing,
+    /// Messages.
+    Traffic(Box<Traffic>),
+    /// More clients.
+    Arrivals(Arrivals),
+}
+
+impl Work {
+    /// The work of a plan, from `now_ns` on; whether messages are answered is the protocol's.
+    pub(super) fn new(plan: &Plan, is_answered: bool, now_ns: u64) -> Self {
+        let traffic = |pace| {
+            let mut traffic = Traffic::new(plan, pace, now_ns);
+            traffic.is_answered = is_answered;
+            traffic
+        };
+        match plan.load {
+            Load::Idle => Self::Nothing,
+            Load::Publish(pace) => Self::Traffic(Box::new(traffic(pace))),
+            Load::Connect { rate_per_s, stay_ns } => {
+                Self::Arrivals(Arrivals::new(rate_per_s, stay_ns, plan.clients.len() as u32, now_ns))
+            }
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn next_due_ns(&self) -> u64 {
+        match self {
+            Self::Nothing => u64::MAX,
+            Self::Traffic(traffic) => traffic.next_due_ns().unwrap_or(u64::MAX),
+            Self::Arrivals(arrivals) => arrivals.next_due_ns(),
+        }
+    }
+
+    /// How much was begun and has not come to its end.
+    pub(super) fn under_way(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Traffic(traffic) => traffic.under_way(),
+            Self::Arrivals(arrivals) => arrivals.under_way() as u64,
+        }
+    }
+
+    /// What has not come to its end now never will. How much was due before `end_ns` and was not begun.
+    pub(super) fn finish(&self, end_ns: u64, faults: &mut Faults) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Traffic(traffic) => {
+                traffic.finish(faults);
+                traffic.behind(end_ns)
+            }
+            Self::Arrivals(arrivals) => arrivals.behind(end_ns),
+        }
+    }
+}
