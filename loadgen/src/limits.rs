@@ -17,6 +17,9 @@ pub const HANDSHAKES_MAX: usize = 100;
 /// what it waits counts as latency.
 pub const ARRIVALS_MAX: usize = 4096;
 
+/// Connections that are opened in one turn of the load thread: between turns it reads what the earlier ones are told.
+pub const ARRIVALS_PER_TURN: usize = 256;
+
 /// Messages of one publisher that may be unanswered in an open loop; past it the schedule waits, and what it waits
 /// counts as latency.
 pub const UNANSWERED_MAX: usize = 4096;

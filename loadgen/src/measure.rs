@@ -11,6 +11,8 @@ use crate::limits::LATENCY_NS_MAX;
 pub enum Measure {
     /// From when a connection was due until it was welcomed and subscribed.
     Connect,
+    /// From when a connection broke until its client was subscribed again.
+    Reconnect,
     /// From when a message was due until a subscriber had it.
     Delivery,
     /// From when a message was due until its publisher was answered.
@@ -21,12 +23,13 @@ pub enum Measure {
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Connect, Self::Delivery, Self::Reply, Self::Lateness];
+    pub const ALL: [Self; 5] = [Self::Connect, Self::Reconnect, Self::Delivery, Self::Reply, Self::Lateness];
 
     /// For a person.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Reconnect => "reconnect",
             Self::Delivery => "delivery",
             Self::Reply => "reply",
             Self::Lateness => "sent late by",

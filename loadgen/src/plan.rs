@@ -1,5 +1,7 @@
 //! What a scenario comes down to: who connects, who hears which channel, who publishes where, at which pace.
 
+use serde::{Deserialize, Serialize};
+
 /// What a run does. Clients, channels and streams are numbered from 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -36,6 +38,35 @@ pub enum Load {
         /// How long each stays, nanoseconds.
         stay_ns: u64,
     },
+    /// Clients come all at once, when the measuring begins.
+    Storm(Storm),
+}
+
+/// Clients that come all at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Storm {
+    /// How many.
+    pub clients: u32,
+    /// How the connections end that they have: they are the first clients of the plan. `None`: they are further
+    /// clients and have none yet.
+    pub breakage: Option<Breakage>,
+    /// Each comes after a random time up to this, nanoseconds, and twice as long for each time that it is turned
+    /// away; 0: at once and once only.
+    pub backoff_ns: u64,
+    /// The longest of these times, nanoseconds.
+    pub backoff_max_ns: u64,
+}
+
+/// How connections end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Breakage {
+    /// The clients close them.
+    Close,
+    /// The clients reset them, as if they were gone.
+    Reset,
+    /// The server ends them, when it will.
+    Server,
 }
 
 /// What decides when a message is due.

@@ -36,6 +36,8 @@ pub struct Record {
     pub measured_s: f64,
     /// What was due and was not sent: the server was too slow.
     pub behind: u64,
+    /// How often clients could not connect that tried again later.
+    pub attempts_failed: u64,
     /// Share of the time in which the load generator was at work. Near 1 it may be what limits.
     pub busy: f64,
     /// Second by second.

@@ -187,7 +187,7 @@ impl<'a> Watcher<'a> {
                 return None;
             }
         }
-        let chief = [Measure::Connect, Measure::Delivery, Measure::Reply].into_iter();
+        let chief = [Measure::Connect, Measure::Reconnect, Measure::Delivery, Measure::Reply].into_iter();
         let measure = chief.max_by_key(|measure| interval.histogram(*measure).len())?;
         Some(Progress::Second {
             measured: stage == Stage::Measured,
@@ -240,6 +240,7 @@ impl<'a> Watcher<'a> {
             clients: self.clients,
             measured_s,
             behind: outcome.behind,
+            attempts_failed: outcome.attempts_failed,
             busy: self.busy_ns as f64 / self.measured_ns as f64,
             seconds: self.seconds,
             whole,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::fault::{Fault, Faults};
 use crate::limits::ARRIVALS_MAX;
 use crate::measure::{Interval, Measure};
 use crate::schedule::Schedule;
@@ -66,6 +67,16 @@ impl Arrivals {
         self.under_way
     }
 
+    /// Who is not there now never will be.
+    pub(super) fn finish(&self, faults: &mut Faults) {
+        if self.under_way > 0 {
+            let under_way = self.under_way;
+            faults.note_many(Fault::NotConnected, under_way as u64, || {
+                format!("{under_way} clients still waited to be let in at the end")
+            });
+        }
+    }
+
     /// Clients that were due before `end_ns` and were not sent.
     pub(super) fn behind(&self, end_ns: u64) -> u64 {
         self.schedule.behind(end_ns)
@@ -86,6 +97,9 @@ mod tests {
         assert_eq!(arrivals.arrive(1_200_000, &mut interval), Some((41, 1_000_000)));
         assert_eq!((arrivals.depart(5_299_999), arrivals.depart(5_300_000)), (None, Some((40, 7))));
         assert_eq!(arrivals.under_way(), 1);
+        let mut faults = Faults::default();
+        arrivals.finish(&mut faults);
+        assert_eq!(faults.count(Fault::NotConnected), 1);
         arrivals.failed();
         assert_eq!(arrivals.under_way(), 0);
         assert_eq!(interval.histogram(Measure::Connect).len(), 1);

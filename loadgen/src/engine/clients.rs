@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::work::Work;
 use crate::fault::{Fault, Faults};
+use crate::limits::ARRIVALS_PER_TURN;
 use crate::measure::Interval;
 use crate::payload::{Damaged, Payloads};
-use crate::plan::Plan;
+use crate::plan::{Breakage, Plan};
 use crate::protocol::{CONNECT_ID, Client, Heard, Reader, Writer};
 use crate::swarm::{Phase, Swarm};
 
@@ -49,6 +50,8 @@ impl Clients {
     /// Opens a connection for a client that was due then.
     pub(super) fn open(&mut self, client: u32, due_ns: u64) {
         match self.swarm.open(client, due_ns) {
+            // It had another one, which broke.
+            Ok(key) if self.keys.len() > client as usize => self.keys[client as usize] = key,
             Ok(key) if self.is_of_the_plan(client) => self.keys.push(key),
             Ok(_) => {}
             Err(error) => self.not_connected(client, &error.to_string()),
@@ -119,20 +122,35 @@ impl Clients {
         let Some(conn) = self.swarm.conn(key) else { return };
         conn.phase = Phase::Ready;
         let due_ns = conn.due_ns;
-        if self.is_of_the_plan(client) {
-            self.ready += 1;
-        } else if let Work::Arrivals(arrivals) = &mut self.work {
-            arrivals.welcomed(client, key, due_ns, now_ns, &mut self.interval);
+        match &mut self.work {
+            Work::Nothing | Work::Traffic(_) => self.ready += 1,
+            Work::Arrivals(arrivals) => arrivals.welcomed(client, key, due_ns, now_ns, &mut self.interval),
+            Work::Storm(storm) => storm.welcomed(client, due_ns, now_ns, &mut self.interval),
         }
     }
 
     fn not_connected(&mut self, client: u32, why: &str) {
-        self.faults.note(Fault::NotConnected, || format!("client {client} could not connect: {why}"));
-        if !self.is_of_the_plan(client)
-            && let Work::Arrivals(arrivals) = &mut self.work
-        {
-            arrivals.failed();
+        match &mut self.work {
+            Work::Nothing | Work::Traffic(_) => {}
+            Work::Arrivals(arrivals) => arrivals.failed(),
+            Work::Storm(storm) => {
+                if storm.turned_away(client, self.swarm.now_ns()) {
+                    return;
+                }
+            }
         }
+        self.faults.note(Fault::NotConnected, || format!("client {client} could not connect: {why}"));
+    }
+
+    /// The server has ended the connection of a client that was there.
+    fn disconnected(&mut self, client: u32, fault: Fault, why: &str) {
+        if let Work::Storm(storm) = &mut self.work
+            && fault == Fault::Disconnected
+            && storm.ended(client, self.swarm.now_ns())
+        {
+            return;
+        }
+        self.faults.note(fault, || format!("client {client}: {why}"));
     }
 
     /// The server has ended a connection or will not have it, or broke the protocol: it is of no more use.
@@ -141,7 +159,7 @@ impl Clients {
         let client = conn.client;
         match conn.phase {
             Phase::Leaving | Phase::Ended => return,
-            Phase::Ready => self.faults.note(fault, || format!("client {client}: {why}")),
+            Phase::Ready => self.disconnected(client, fault, why),
             _ => self.not_connected(client, why),
         }
         self.swarm.leave(key);
@@ -151,6 +169,18 @@ impl Clients {
     pub(super) fn ended(&mut self, key: u32) {
         self.give_up(key, Fault::Disconnected, "the connection was closed without a word");
         self.swarm.ended(key);
+    }
+
+    /// Breaks the connections of so many clients.
+    fn break_loose(&mut self, breakage: Breakage, clients: u32) {
+        for client in 0..clients {
+            let key = self.keys[client as usize];
+            match breakage {
+                Breakage::Close => self.depart(client, key),
+                Breakage::Reset => self.swarm.reset(key),
+                Breakage::Server => unreachable!("the server does that"),
+            }
+        }
     }
 
     /// Ends the connection of a client that has stayed long enough.
@@ -258,29 +288,60 @@ impl Clients {
 
     /// Does what is due; whether anything was.
     pub(super) fn act(&mut self, now_ns: u64) -> bool {
-        let mut acted = false;
-        loop {
-            match &mut self.work {
-                Work::Traffic(traffic) => {
-                    let Some(due) = traffic.take(now_ns, &mut self.interval) else { break };
-                    let payload = self.payloads.write(due.stamp);
-                    if let Some(output) = self.swarm.output(self.keys[due.publisher as usize]) {
-                        self.writer.publish(due.id, &self.channel_names[due.channel as usize], payload, output);
-                    }
-                }
-                Work::Arrivals(arrivals) => {
-                    if let Some((client, due_ns)) = arrivals.arrive(now_ns, &mut self.interval) {
-                        self.open(client, due_ns);
-                    } else if let Some((client, key)) = arrivals.depart(now_ns) {
-                        self.depart(client, key);
-                    } else {
-                        break;
-                    }
-                }
-                Work::Nothing => break,
-            }
-            acted = true;
+        match &self.work {
+            Work::Nothing => false,
+            Work::Traffic(_) => self.publish(now_ns),
+            Work::Arrivals(_) => self.come_and_go(now_ns),
+            Work::Storm(_) => self.storm(now_ns),
         }
-        acted
+    }
+
+    fn publish(&mut self, now_ns: u64) -> bool {
+        let mut published = false;
+        let Work::Traffic(traffic) = &mut self.work else { return false };
+        while let Some(due) = traffic.take(now_ns, &mut self.interval) {
+            let payload = self.payloads.write(due.stamp);
+            if let Some(output) = self.swarm.output(self.keys[due.publisher as usize]) {
+                self.writer.publish(due.id, &self.channel_names[due.channel as usize], payload, output);
+            }
+            published = true;
+        }
+        published
+    }
+
+    fn come_and_go(&mut self, now_ns: u64) -> bool {
+        let (mut opened, mut departed) = (0, 0);
+        while let Work::Arrivals(arrivals) = &mut self.work {
+            if let Some((client, key)) = arrivals.depart(now_ns) {
+                self.depart(client, key);
+                departed += 1;
+            } else if opened < ARRIVALS_PER_TURN
+                && let Some((client, due_ns)) = arrivals.arrive(now_ns, &mut self.interval)
+            {
+                self.open(client, due_ns);
+                opened += 1;
+            } else {
+                break;
+            }
+        }
+        opened + departed > 0
+    }
+
+    fn storm(&mut self, now_ns: u64) -> bool {
+        let Work::Storm(storm) = &mut self.work else { return false };
+        if let Some((breakage, clients)) = storm.break_loose(now_ns) {
+            // They come in the next turn, when the broken connections have given their descriptors back.
+            self.break_loose(breakage, clients);
+            return true;
+        }
+        let mut opened = 0;
+        while opened < ARRIVALS_PER_TURN
+            && let Work::Storm(storm) = &mut self.work
+            && let Some((client, due_ns)) = storm.come(now_ns, &mut self.interval)
+        {
+            self.open(client, due_ns);
+            opened += 1;
+        }
+        opened > 0
     }
 }

@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod clients;
+mod storm;
 mod work;
 
 use std::sync::mpsc::{Receiver, Sender};
@@ -72,6 +73,8 @@ pub struct Outcome {
     pub faults: Faults,
     /// What was due and was not sent.
     pub behind: u64,
+    /// How often clients could not connect that tried again later.
+    pub attempts_failed: u64,
     /// The version that the server told.
     pub server_version: String,
 }
@@ -150,7 +153,8 @@ impl Engine {
         let clients = &mut self.clients;
         let behind = clients.work.finish(self.end_ns, &mut clients.faults);
         let server_version = self.clients.server_version.unwrap_or_default();
-        Ok(Outcome { faults: self.clients.faults, behind, server_version })
+        let attempts_failed = self.clients.work.attempts_failed();
+        Ok(Outcome { faults: self.clients.faults, behind, attempts_failed, server_version })
     }
 
     fn tell(&self, news: News) {
@@ -224,16 +228,22 @@ impl Engine {
     fn make_load(&mut self) -> anyhow::Result<()> {
         let begin_ns = self.clients.swarm.now_ns();
         let clients = &mut self.clients;
-        clients.work = Work::new(&clients.plan, self.reader.answers_publish(), begin_ns);
+        let measured_ns = begin_ns + self.warm_up_ns;
+        clients.work = Work::new(&clients.plan, self.reader.answers_publish(), begin_ns, measured_ns);
         clients.interval.clear();
         clients.interval.begin_ns = begin_ns;
-        let measured_ns = begin_ns + self.warm_up_ns;
         self.end_ns = measured_ns + self.duration_ns;
         for (stage, stage_end_ns) in [(Stage::WarmUp, measured_ns), (Stage::Measured, self.end_ns)] {
             self.begin(stage);
             while self.clients.interval.begin_ns < stage_end_ns {
                 let interval_end_ns = stage_end_ns.min(self.clients.interval.begin_ns + SECOND_NS);
-                while self.turn(self.clients.work.next_due_ns().min(interval_end_ns))? < interval_end_ns {}
+                while self.turn(self.clients.work.next_due_ns().min(interval_end_ns))? < interval_end_ns {
+                    if self.clients.work.is_over() {
+                        self.end_ns = self.clients.swarm.now_ns();
+                        self.cut(self.end_ns);
+                        return Ok(());
+                    }
+                }
                 self.cut(interval_end_ns);
             }
         }

@@ -1,6 +1,7 @@
 //! What is done once the clients of the plan are there.
 
 use super::arrivals::Arrivals;
+use super::storm::Storm;
 use crate::fault::Faults;
 use crate::plan::{Load, Plan};
 use crate::traffic::Traffic;
@@ -14,11 +15,15 @@ pub(super) enum Work {
     Traffic(Box<Traffic>),
     /// More clients.
     Arrivals(Arrivals),
+    /// Many clients at once.
+    Storm(Storm),
 }
 
 impl Work {
-    /// The work of a plan, from `now_ns` on; whether messages are answered is the protocol's.
-    pub(super) fn new(plan: &Plan, is_answered: bool, now_ns: u64) -> Self {
+    /// The work of a plan, from `now_ns` on; what happens once happens at `measured_ns`. Whether messages are answered is
+    /// the protocol's.
+    pub(super) fn new(plan: &Plan, is_answered: bool, now_ns: u64, measured_ns: u64) -> Self {
+        let further_client = plan.clients.len() as u32;
         let traffic = |pace| {
             let mut traffic = Traffic::new(plan, pace, now_ns);
             traffic.is_answered = is_answered;
@@ -28,8 +33,9 @@ impl Work {
             Load::Idle => Self::Nothing,
             Load::Publish(pace) => Self::Traffic(Box::new(traffic(pace))),
             Load::Connect { rate_per_s, stay_ns } => {
-                Self::Arrivals(Arrivals::new(rate_per_s, stay_ns, plan.clients.len() as u32, now_ns))
+                Self::Arrivals(Arrivals::new(rate_per_s, stay_ns, further_client, now_ns))
             }
+            Load::Storm(storm) => Self::Storm(Storm::new(&storm, further_client, measured_ns)),
         }
     }
 
@@ -39,6 +45,7 @@ impl Work {
             Self::Nothing => u64::MAX,
             Self::Traffic(traffic) => traffic.next_due_ns().unwrap_or(u64::MAX),
             Self::Arrivals(arrivals) => arrivals.next_due_ns(),
+            Self::Storm(storm) => storm.next_due_ns(),
         }
     }
 
@@ -48,6 +55,23 @@ impl Work {
             Self::Nothing => 0,
             Self::Traffic(traffic) => traffic.under_way(),
             Self::Arrivals(arrivals) => arrivals.under_way() as u64,
+            Self::Storm(storm) => storm.under_way() as u64,
+        }
+    }
+
+    /// Whether all that was to happen once has happened.
+    pub(super) fn is_over(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Traffic(_) | Self::Arrivals(_) => false,
+            Self::Storm(storm) => storm.is_over(),
+        }
+    }
+
+    /// How often clients could not connect that tried again later.
+    pub(super) fn attempts_failed(&self) -> u64 {
+        match self {
+            Self::Nothing | Self::Traffic(_) | Self::Arrivals(_) => 0,
+            Self::Storm(storm) => storm.attempts_failed(),
         }
     }
 
@@ -59,7 +83,14 @@ impl Work {
                 traffic.finish(faults);
                 traffic.behind(end_ns)
             }
-            Self::Arrivals(arrivals) => arrivals.behind(end_ns),
+            Self::Arrivals(arrivals) => {
+                arrivals.finish(faults);
+                arrivals.behind(end_ns)
+            }
+            Self::Storm(storm) => {
+                storm.finish(faults);
+                0
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod bars;
 pub(crate) mod chart;
 pub(crate) mod distribution;
 pub mod html;
+mod particulars;
 pub(crate) mod sheet;
 pub mod table;
 pub mod text;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::particulars;
 use super::text::{bytes, count, duration, percent};
 use crate::measure::Measure;
 use crate::record::Record;
@@ -17,7 +18,7 @@ pub fn of(record: &Record) -> String {
     }
     text.push('\n');
     text.push_str(&latencies(record));
-    for (name, value) in costs(record) {
+    for (name, value) in particulars::of(record).into_iter().chain(costs(record)) {
         let _ = writeln!(text, "  {name:<34} {value}");
     }
     text.push('\n');
@@ -67,7 +68,8 @@ pub(super) fn costs(record: &Record) -> Vec<Figure> {
                 Measure::Connect => "server: CPU per new client",
                 Measure::Delivery => "server: CPU per delivery",
                 Measure::Reply => "server: CPU per message",
-                Measure::Lateness => continue,
+                // A client that comes back is a new client.
+                Measure::Reconnect | Measure::Lateness => continue,
             };
             figure(name, duration(*ns as u64));
         }
@@ -123,6 +125,7 @@ pub(super) fn figures(record: &Record) -> Vec<Figure> {
         let percentiles = whole.summary.percentiles();
         figures.extend(percentiles.map(|(percentile, ns)| (format!("{name} {percentile}"), duration(ns))));
     }
+    figures.extend(particulars::of(record));
     figures.extend(costs(record));
     figures.push(("faults".to_owned(), count(record.faults.counts().map(|(_, number)| number).sum::<u64>() as f64)));
     figures.push(("behind".to_owned(), count(record.behind as f64)));

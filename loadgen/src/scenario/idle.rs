@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{clients, positive};
+use super::{clients, positive, spread};
 use crate::plan::{Load, Plan};
 
 /// Clients that connect, subscribe and say nothing more.
@@ -24,8 +24,7 @@ impl Default for Idle {
 impl Idle {
     pub(super) fn plan(&self) -> anyhow::Result<Plan> {
         let count = clients(&[positive("clients", self.clients)?])?;
-        let channels = |client: u32| if self.channels == 0 { Vec::new() } else { vec![client % self.channels] };
-        let clients = (0..count).map(channels).collect();
+        let clients = spread(count, self.channels);
         Ok(Plan { clients, channels: self.channels.min(count), streams: Vec::new(), load: Load::Idle })
     }
 }

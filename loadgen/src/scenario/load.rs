@@ -8,9 +8,12 @@ use toml::{Table, Value};
 use super::Scenario;
 
 /// The built-in scenarios: name and file.
-pub const BUILT_IN: [(&str, &str); 8] = [
+pub const BUILT_IN: [(&str, &str); 11] = [
     ("idle", include_str!("../../scenarios/idle.toml")),
     ("connect", include_str!("../../scenarios/connect.toml")),
+    ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
+    ("reconnect-storm", include_str!("../../scenarios/reconnect-storm.toml")),
+    ("restart", include_str!("../../scenarios/restart.toml")),
     ("publish", include_str!("../../scenarios/publish.toml")),
     ("publish-pipelined", include_str!("../../scenarios/publish-pipelined.toml")),
     ("fanout", include_str!("../../scenarios/fanout.toml")),

@@ -18,7 +18,7 @@ use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
 pub use self::bystanders::Bystanders;
-pub use self::connect::Connect;
+pub use self::connect::{AtOnce, Connect, Reconnect, Steady};
 pub use self::direct::Direct;
 pub use self::fanin::FanIn;
 pub use self::fanout::FanOut;
@@ -154,7 +154,7 @@ impl Scenario {
     /// Most connections that are open at the same time.
     pub fn connections_max(&self, plan: &Plan) -> u64 {
         let visitors = match &self.work {
-            Work::Connect(connect) => connect.connections_max(),
+            Work::Connect(connect) => connect.visitors_max(),
             _ => 0,
         };
         plan.clients.len() as u64 + visitors
@@ -169,6 +169,17 @@ fn positive(name: &str, value: u32) -> anyhow::Result<u32> {
 fn positive_rate(name: &str, value: f64) -> anyhow::Result<f64> {
     ensure!(value.is_finite() && value > 0.0, "`{name}` is {value}: it must be above 0");
     Ok(value)
+}
+
+/// A time of 0 or more.
+fn nanoseconds(name: &str, seconds: f64) -> anyhow::Result<u64> {
+    ensure!(seconds.is_finite() && seconds >= 0.0, "`{name}` is {seconds}: it must be 0 or more");
+    Ok((seconds * 1e9) as u64)
+}
+
+/// Clients in turn over so many channels, each in one; over none, where there are none.
+fn spread(clients: u32, channels: u32) -> Vec<Vec<u32>> {
+    (0..clients).map(|client| client.checked_rem(channels).into_iter().collect()).collect()
 }
 
 /// Multiplies what the user asked for, within the bounds.

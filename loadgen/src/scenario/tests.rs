@@ -1,7 +1,7 @@
 //! The built-in files, settings, and the plans that scenarios become.
 
 use super::*;
-use crate::plan::{Load, Pace, Stream};
+use crate::plan::{Breakage, Load, Pace, Stream};
 
 fn built_in(name: &str) -> Scenario {
     read(&find(name).unwrap()).unwrap()
@@ -131,6 +131,9 @@ fn settings_without_sense_are_refused_by_name() {
         ("publish", "outstanding=100000", "outstanding"),
         ("publish", "burst=2", "at most `outstanding`"),
         ("connect", "stay_s=-1", "stay_s"),
+        ("connect-storm", "clients=0", "clients"),
+        ("reconnect-storm", "share=1.5", "share"),
+        ("reconnect-storm", "backoff_s=-1", "backoff_s"),
         ("direct", "contacts=1000", "contacts"),
         ("idle", "clients=0", "clients"),
         ("idle", "bystanders.count=4000000000", "clients"),
@@ -152,7 +155,21 @@ fn settings_without_sense_are_refused_by_name() {
 }
 
 #[test]
+fn a_storm_breaks_the_connections_of_a_share_of_the_clients() {
+    let storm = |settings: &[&str]| match plan("reconnect-storm", settings).load {
+        Load::Storm(storm) => (storm.clients, storm.breakage),
+        load => panic!("{load:?}"),
+    };
+    assert_eq!(storm(&["clients=10", "share=0.25", "breakage=close"]), (3, Some(Breakage::Close)));
+    // Which ones a server ends is up to the server.
+    assert_eq!(storm(&["clients=10", "share=0.25", "breakage=server"]), (10, Some(Breakage::Server)));
+    assert!(plan("connect-storm", &["channels=0", "clients=5"]).clients.is_empty(), "they are not there yet");
+}
+
+#[test]
 fn visitors_need_connections_too() {
+    let scenario = with("connect-storm", &["clients=70"]);
+    assert_eq!(scenario.connections_max(&scenario.plan().unwrap()), 70);
     let scenario = with("connect", &["rate_per_s=100", "stay_s=2"]);
     assert!(scenario.connections_max(&scenario.plan().unwrap()) >= 200);
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use ringpost::ring::{Event, Ring};
 use rustix::io::Errno;
-use rustix::net::{SendFlags, Shutdown, send, shutdown};
+use rustix::net::{SendFlags, Shutdown, connect_unspec, send, shutdown};
 use slab::Slab;
 
 pub use self::conn::{Conn, Phase};
@@ -147,6 +147,15 @@ impl Swarm {
         conn.phase = Phase::Leaving;
         // Ends the ring's receive too, which holds the socket. A socket that is gone already is as good.
         let _ = shutdown(&conn.socket, Shutdown::Both);
+        self.forget_if_over(key);
+    }
+
+    /// Breaks the connection without a word: the server is told that it was reset. Nothing waits to be sent any more.
+    pub fn reset(&mut self, key: u32) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.phase = Phase::Leaving;
+        // For TCP this is the order to reset (POSIX: to dissolve the association). It ends the ring's receive too.
+        let _ = connect_unspec(&conn.socket);
         self.forget_if_over(key);
     }
 

@@ -100,6 +100,23 @@ fn a_connection_that_leaves_is_forgotten_once_the_ring_lets_go() {
 }
 
 #[test]
+fn a_connection_that_is_reset_breaks_at_the_server_and_is_forgotten() {
+    let (mut swarm, listener) = swarm();
+    let (key, mut server) = connect(&mut swarm, &listener);
+    swarm.reset(key);
+    turn(&mut swarm, |swarm, event| {
+        if let Event::Received { conn, received: Received::End, more } = event {
+            assert!(!more);
+            swarm.ended(conn);
+            swarm.receive_again(conn);
+        }
+        swarm.conns.is_empty()
+    });
+    let error = server.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
 fn a_refused_connection_says_why_and_is_forgotten() {
     let (mut swarm, listener) = swarm();
     drop(listener);

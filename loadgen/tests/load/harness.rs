@@ -3,6 +3,7 @@
 use ringpost::config::{ChannelOptions, Config, ConfigError, Duration};
 use ringpost::node::Node;
 use ringpost::shard::cores;
+use ringpost_loadgen::measure::Measure;
 use ringpost_loadgen::record::Record;
 use ringpost_loadgen::run::{Order, run};
 use ringpost_loadgen::scenario::{find, read, set};
@@ -14,6 +15,7 @@ pub(crate) const SECRET: &str = "a secret of the tests that is long enough";
 /// A node on free ports of loopback that ends with the test.
 pub(crate) struct TestNode {
     node: Option<Node>,
+    config: Config,
 }
 
 impl TestNode {
@@ -37,8 +39,25 @@ impl TestNode {
             ..ChannelOptions::default()
         };
         change(&mut config);
-        let reload = Box::new(|| Err(ConfigError { problems: vec!["tests do not reload".into()] }));
-        Self { node: Some(Node::start(config, reload).expect("the node starts")) }
+        let node = Some(start(config.clone()));
+        Self { node, config }
+    }
+
+    /// Ends the node and starts another one on the same ports.
+    pub(crate) fn restart(&mut self) {
+        self.config.http_server.port = self.node().http_address.port();
+        self.config.tcp_server.port = self.node().tcp_address.map_or(0, |address| address.port());
+        self.stop();
+        self.node = Some(start(self.config.clone()));
+    }
+
+    fn stop(&mut self) {
+        if let Some(node) = self.node.take() {
+            node.stop();
+            // A failed test has said why already.
+            let ended = node.wait();
+            assert!(ended.is_ok() || std::thread::panicking(), "{ended:?}");
+        }
     }
 
     fn node(&self) -> &Node {
@@ -63,13 +82,13 @@ impl TestNode {
 
 impl Drop for TestNode {
     fn drop(&mut self) {
-        if let Some(node) = self.node.take() {
-            node.stop();
-            // A failed test has said why already.
-            let ended = node.wait();
-            assert!(ended.is_ok() || std::thread::panicking(), "{ended:?}");
-        }
+        self.stop();
     }
+}
+
+fn start(config: Config) -> Node {
+    let reload = Box::new(|| Err(ConfigError { problems: vec!["tests do not reload".into()] }));
+    Node::start(config, reload).expect("the node starts")
 }
 
 /// A built-in scenario, made short, with more settings.
@@ -87,6 +106,11 @@ pub(crate) fn order(name: &str, url: &str, settings: &[&str]) -> Order {
         metrics_url: None,
         command: String::new(),
     }
+}
+
+/// How much there was of a measure.
+pub(crate) fn count(record: &Record, measure: Measure) -> u64 {
+    record.whole.get(&measure).map_or(0, |whole| whole.summary.count)
 }
 
 /// Runs to the end; the run must be possible.

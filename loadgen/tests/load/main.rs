@@ -5,4 +5,5 @@ mod command;
 mod harness;
 mod proxy;
 mod scenarios;
+mod storms;
 mod wires;

@@ -1,14 +1,9 @@
 //! Every scenario, in every format, against a node that does everything right.
 
 use ringpost_loadgen::measure::Measure;
-use ringpost_loadgen::record::Record;
 use ringpost_loadgen::run::{Progress, run};
 
-use crate::harness::{TestNode, order, record};
-
-fn count(record: &Record, measure: Measure) -> u64 {
-    record.whole.get(&measure).map_or(0, |whole| whole.summary.count)
-}
+use crate::harness::{TestNode, count, order, record};
 
 #[test]
 fn idle_clients_gather_and_stay() {

@@ -23,6 +23,7 @@ pub(crate) fn record() -> Record {
         clients: 1001,
         measured_s: 2.0,
         behind: 0,
+        attempts_failed: 0,
         busy: 0.25,
         seconds: Vec::new(),
         whole: BTreeMap::from([(Measure::Delivery, Whole::of(&deliveries, 1000, 2.0))]),
