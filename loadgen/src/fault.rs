@@ -56,6 +56,26 @@ impl fmt::Display for Fault {
     }
 }
 
+impl Fault {
+    /// Whether a server that is asked for more than it can do may come to this; otherwise it is wrong at any rate.
+    pub fn may_come_of_overload(self) -> bool {
+        match self {
+            Self::Lost
+            | Self::Refused
+            | Self::Unanswered
+            | Self::Disconnected
+            | Self::NotConnected
+            | Self::Unsubscribed => true,
+            Self::OutOfOrder
+            | Self::Duplicate
+            | Self::Misdelivered
+            | Self::Damaged
+            | Self::Unasked
+            | Self::Protocol => false,
+        }
+    }
+}
+
 /// All that went wrong in a run. A run with any of it has failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Faults {

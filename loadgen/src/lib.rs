@@ -28,6 +28,7 @@ pub mod protocol;
 pub mod swarm;
 pub mod target;
 
+pub mod ramp;
 pub mod record;
 pub mod report;
 pub mod results;

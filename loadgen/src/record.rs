@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Faults;
 use crate::measure::{Measure, Summary};
+use crate::ramp::Climb;
 use crate::scenario::Scenario;
 use crate::server::{Metrics, Usage};
 
@@ -51,6 +52,9 @@ pub struct Record {
     pub server_metrics: Metrics,
     /// What went wrong.
     pub faults: Faults,
+    /// The steps of a ramp, of which this is the knee.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Climb>,
 }
 
 /// What ran it.
@@ -163,7 +167,7 @@ impl ServerUse {
 impl Record {
     /// Whether the server did everything right.
     pub fn is_good(&self) -> bool {
-        self.faults.is_empty()
+        self.faults.is_empty() && self.ramp.as_ref().is_none_or(Climb::is_good)
     }
 }
 

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 
 use crate::engine::{Engine, Job, News, Outcome, pin};
 use crate::measure::{Interval, Measure, Stage, Summary, histogram};
+use crate::ramp;
 use crate::record::{Looks, Machine, Record, Second, ServerUse, Whole};
 use crate::scenario::Scenario;
 use crate::server::{Metrics, Probe, Usage, change};
@@ -47,6 +48,15 @@ pub enum Progress {
         /// So many will be.
         total: u64,
     },
+    /// A step of a ramp is over.
+    Step {
+        /// How many a second were due.
+        rate_per_s: f64,
+        /// Whether the server kept up.
+        held: bool,
+        /// The longest of the 99th percentiles, nanoseconds.
+        p99_ns: Option<u64>,
+    },
     /// A second of load is over.
     Second {
         /// Whether it counted.
@@ -67,6 +77,14 @@ pub enum Progress {
 /// # Errors
 /// When the run cannot be made. What the server does wrong while it is made is in the record.
 pub fn run(order: &Order, mut watch: impl FnMut(Progress)) -> anyhow::Result<Record> {
+    match &order.scenario.ramp {
+        Some(ramp) => ramp::climb(ramp, order, &mut watch),
+        None => run_once(order, &mut watch),
+    }
+}
+
+/// Runs a scenario, or one step of its ramp.
+pub(crate) fn run_once(order: &Order, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
     let plan = order.scenario.plan()?;
     swarm::allow(order.scenario.connections_max(&plan))?;
     let probe = Probe::new(order.pid, order.metrics_url.as_deref())?;
@@ -92,7 +110,7 @@ pub fn run(order: &Order, mut watch: impl FnMut(Progress)) -> anyhow::Result<Rec
         pin(core)?;
         Engine::new(job, news_in, spares_out)?.run()
     })?;
-    watcher.watch(&news, &spares, &mut watch);
+    watcher.watch(&news, &spares, watch);
     // The load thread has kept its connections for the last look at the server.
     drop(spares);
     let outcome = load.join().map_err(|_| anyhow!("the load thread panicked"))??;
@@ -247,6 +265,7 @@ impl<'a> Watcher<'a> {
             server,
             server_metrics,
             faults: outcome.faults,
+            ramp: None,
         })
     }
 }

@@ -21,7 +21,8 @@ impl ProgressLine {
 
     /// Replaces the line.
     pub(super) fn show(&mut self, progress: Progress) {
-        self.write(&line(progress));
+        let end = if matches!(progress, Progress::Step { .. }) { "\n" } else { "" };
+        self.write(&(line(progress) + end));
     }
 
     /// Leaves the terminal as it was.
@@ -41,6 +42,10 @@ fn line(progress: Progress) -> String {
     match progress {
         Progress::Gathering { ready, total } => {
             format!("{} {} of {} clients", bar(ready as f64 / total as f64), count(ready as f64), count(total as f64))
+        }
+        Progress::Step { rate_per_s, held, p99_ns } => {
+            let (outcome, p99) = (if held { "held" } else { "broke" }, p99_ns.map_or("–".into(), duration));
+            format!("{} per s {outcome}, p99 {p99}", count(rate_per_s))
         }
         Progress::Second { measured, elapsed_s, total_s, measure, summary } => {
             let stage = if measured { "measuring" } else { "warming up" };

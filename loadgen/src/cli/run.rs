@@ -30,6 +30,9 @@ pub(super) struct Run {
     /// Change a setting of the scenario; may be repeated. `show SCENARIO` prints them all.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Raise the rate until the server does not keep up, as `[ramp]` in a scenario does. Settings follow with --set.
+    #[arg(long)]
+    ramp: bool,
     /// The core of the load thread, best one that the server does not use; the last one if not given.
     #[arg(long)]
     core: Option<usize>,
@@ -49,7 +52,10 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let scenario = read(&find(&self.scenario)?)?;
+        let mut scenario = read(&find(&self.scenario)?)?;
+        if self.ramp {
+            scenario.ramp.get_or_insert_default();
+        }
         let scenario = self.set.iter().try_fold(scenario, |scenario, setting| set(&scenario, setting))?;
         let last_core = || cores::allowed().ok().and_then(|cores| cores.last().copied()).unwrap_or(0);
         let order = Order {
@@ -83,6 +89,9 @@ impl Run {
         let mut command = format!("ringpost-loadgen run {} --url {}", self.scenario, self.url);
         if self.secret.is_some() {
             command.push_str(" --secret …");
+        }
+        if self.ramp {
+            command.push_str(" --ramp");
         }
         for setting in &self.set {
             command.push_str(&format!(" --set {setting}"));

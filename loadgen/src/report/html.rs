@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::chart::{Axis, Chart, Scale, Series, WIDTH, escape, range};
-use super::distribution;
 use super::table::{compared, verdict};
 use super::text::{bytes, count, duration};
+use super::{distribution, ramp};
 use crate::measure::{Measure, Summary};
 use crate::record::{Record, Second};
 
@@ -29,10 +29,11 @@ pub fn of(records: &[Record], names: &[String]) -> String {
         let class = if record.is_good() { "good" } else { "bad" };
         let _ = write!(
             page,
-            "<article class=\"{class}\"><h2>{}</h2><p>{}</p><pre>{}</pre><pre class=\"verdict\">{}</pre></article>",
+            "<article class=\"{class}\"><h2>{}</h2><p>{}</p><pre>{}</pre><pre>{}</pre><pre class=\"verdict\">{}</pre></article>",
             escape(name),
             escape(&record.scenario.about),
             escape(&record.command),
+            escape(&record.ramp.as_ref().map(ramp::table).unwrap_or_default()),
             escape(&verdict(record))
         );
     }
@@ -52,6 +53,7 @@ fn charts(page: &mut String, records: &[Record]) {
     };
     let _ = write!(page, "<section class=\"charts\"{columns}>");
     let nanoseconds = |value: f64| duration(value as u64);
+    ramps(page, records, &nanoseconds);
     for measure in [Measure::Connect, Measure::Reconnect, Measure::Delivery, Measure::Reply] {
         let name = measure.name();
         let over_time = |record: &Record| percentiles_over_time(record, measure);
@@ -68,11 +70,27 @@ fn charts(page: &mut String, records: &[Record]) {
             line(record, "load generator, share at work", |second| Some(second.busy)),
         ]
     };
-    row(page, records, "Processor time", Scale::Linear, &|value| format!("{value:.2}"), &seconds, &cores);
+    row(page, records, "Processor time", Scale::Linear, &two_decimals, &seconds, &cores);
     let memory =
         |record: &Record| vec![line(record, "server", |second| second.server_resident_bytes.map(|bytes| bytes as f64))];
     row(page, records, "Memory of the server", Scale::Linear, &bytes, &seconds, &memory);
     page.push_str("</section>");
+}
+
+/// The latency and the processor time of each rate, where rates were raised.
+fn ramps(page: &mut String, records: &[Record], nanoseconds: &dyn Fn(f64) -> String) {
+    let rates = |record: &Record| Axis {
+        name: "due per s".into(),
+        ticks: record.ramp.as_ref().map(ramp::ticks).unwrap_or_default(),
+    };
+    let latency = |record: &Record| record.ramp.as_ref().map(ramp::latency).unwrap_or_default();
+    row(page, records, "Latency by rate", Scale::Logarithmic, nanoseconds, &rates, &latency);
+    let cores = |record: &Record| record.ramp.as_ref().map(ramp::cores).unwrap_or_default();
+    row(page, records, "Processor time by rate", Scale::Linear, &two_decimals, &rates, &cores);
+}
+
+fn two_decimals(value: f64) -> String {
+    format!("{value:.2}")
 }
 
 fn row(

@@ -5,6 +5,7 @@ pub(crate) mod chart;
 pub(crate) mod distribution;
 pub mod html;
 mod particulars;
+mod ramp;
 pub(crate) mod sheet;
 pub mod table;
 pub mod text;

@@ -4,11 +4,18 @@ use super::table::Figure;
 use super::text::{count, duration};
 use crate::measure::Measure;
 use crate::plan::Breakage;
+use crate::ramp::Climb;
 use crate::record::Record;
 use crate::scenario::{Connect, Work};
 
 /// What a run tells beside what all runs tell.
 pub(super) fn of(record: &Record) -> Vec<Figure> {
+    let knee = record.ramp.as_ref().and_then(Climb::knee);
+    let knee = knee.map(|knee| ("ramp: knee, per s".to_owned(), count(knee.rate_per_s)));
+    [of_work(record), knee.into_iter().collect()].concat()
+}
+
+fn of_work(record: &Record) -> Vec<Figure> {
     match &record.scenario.work {
         Work::Connect(Connect::Storm(_)) => storm(record, Measure::Connect, true),
         Work::Connect(Connect::Reconnect(reconnect)) => {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::particulars;
 use super::text::{bytes, count, duration, percent};
+use super::{particulars, ramp};
 use crate::measure::Measure;
 use crate::record::Record;
 
@@ -20,6 +20,10 @@ pub fn of(record: &Record) -> String {
     text.push_str(&latencies(record));
     for (name, value) in particulars::of(record).into_iter().chain(costs(record)) {
         let _ = writeln!(text, "  {name:<34} {value}");
+    }
+    if let Some(climb) = &record.ramp {
+        text.push('\n');
+        text.push_str(&ramp::table(climb));
     }
     text.push('\n');
     text.push_str(&verdict(record));
@@ -112,6 +116,9 @@ pub(super) fn verdict(record: &Record) -> String {
     if record.busy > 0.9 {
         text.push_str("The load generator had hardly a moment's rest: what was measured may be its own limit.\n");
     }
+    if let Some(climb) = &record.ramp {
+        text.push_str(&ramp::verdict(climb));
+    }
     text
 }
 
@@ -159,7 +166,7 @@ pub fn side_by_side(records: &[Record], names: &[String]) -> String {
 }
 
 /// Columns as wide as they need to be; the first to the left, the others to the right.
-fn grid(rows: &[Vec<String>]) -> String {
+pub(super) fn grid(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::Scenario;
 
 /// The built-in scenarios: name and file.
-pub const BUILT_IN: [(&str, &str); 11] = [
+pub const BUILT_IN: [(&str, &str); 14] = [
     ("idle", include_str!("../../scenarios/idle.toml")),
     ("connect", include_str!("../../scenarios/connect.toml")),
     ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
@@ -20,6 +20,9 @@ pub const BUILT_IN: [(&str, &str); 11] = [
     ("fanout-rooms", include_str!("../../scenarios/fanout-rooms.toml")),
     ("fanin", include_str!("../../scenarios/fanin.toml")),
     ("direct", include_str!("../../scenarios/direct.toml")),
+    ("ramp-publish", include_str!("../../scenarios/ramp-publish.toml")),
+    ("ramp-fanout", include_str!("../../scenarios/ramp-fanout.toml")),
+    ("ramp-direct", include_str!("../../scenarios/ramp-direct.toml")),
 ];
 
 /// The file of a built-in scenario, or the file at a path that ends with `.toml`.

@@ -11,6 +11,7 @@ mod idle;
 mod load;
 mod pace;
 mod publish;
+mod ramp;
 
 use std::fmt;
 
@@ -26,6 +27,7 @@ pub use self::idle::Idle;
 pub use self::load::{BUILT_IN, find, read, set};
 pub use self::pace::PaceSettings;
 pub use self::publish::Publish;
+pub use self::ramp::Ramp;
 use crate::limits::{CLIENTS_MAX, PAIRS_MAX, PAYLOAD_BYTES_MAX};
 use crate::payload::PAYLOAD_BYTES_MIN;
 use crate::plan::Plan;
@@ -39,6 +41,9 @@ pub struct Scenario {
     /// What every scenario has.
     #[serde(default)]
     pub run: Run,
+    /// Where it is done at higher and higher rates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
     /// What is done.
     pub work: Work,
     /// Who stands by.
@@ -120,7 +125,40 @@ pub enum Work {
     Direct(Direct),
 }
 
+impl Work {
+    /// How many a second are due, where a schedule decides that.
+    fn rate_mut(&mut self) -> Option<&mut f64> {
+        let pace = match self {
+            Self::Connect(Connect::Steady(steady)) => return Some(&mut steady.rate_per_s),
+            Self::Idle(_) | Self::Connect(_) => return None,
+            Self::Publish(publish) => &mut publish.pace,
+            Self::FanOut(fan_out) => &mut fan_out.pace,
+            Self::FanIn(fan_in) => &mut fan_in.pace,
+            Self::Direct(direct) => &mut direct.pace,
+        };
+        (pace.outstanding == 0).then_some(&mut pace.rate_per_s)
+    }
+}
+
 impl Scenario {
+    /// How many a second are due.
+    ///
+    /// # Errors
+    /// When that is up to the server.
+    pub fn rate_per_s(&self) -> anyhow::Result<f64> {
+        let rate = self.work.clone().rate_mut().map(|rate| *rate);
+        rate.context("only work with a rate can be ramped: an open pace (`outstanding = 0`), or a steady `connect`")
+    }
+
+    /// The same at another rate.
+    pub(crate) fn at_rate(&self, rate_per_s: f64) -> Self {
+        let mut scenario = self.clone();
+        if let Some(rate) = scenario.work.rate_mut() {
+            *rate = rate_per_s;
+        }
+        scenario
+    }
+
     /// Who does what.
     ///
     /// # Errors
@@ -134,6 +172,10 @@ impl Scenario {
         );
         ensure!(duration_s.is_finite() && *duration_s > 0.0, "`duration_s` is {duration_s}: it must be above 0");
         ensure!(warm_up_s.is_finite() && *warm_up_s >= 0.0, "`warm_up_s` is {warm_up_s}: it must be 0 or more");
+        if let Some(ramp) = &self.ramp {
+            ramp.check()?;
+            self.rate_per_s()?;
+        }
         let mut plan = match &self.work {
             Work::Idle(idle) => idle.plan(),
             Work::Connect(connect) => connect.plan(),

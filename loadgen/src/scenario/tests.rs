@@ -118,6 +118,21 @@ fn the_pace_is_closed_where_outstanding_is_set_and_open_elsewhere() {
 }
 
 #[test]
+fn only_work_with_a_rate_has_one_to_raise() {
+    for (name, settings, rate) in [
+        ("fanout", &["rate_per_s=7"][..], Some(7.0)),
+        ("connect", &["rate_per_s=7"], Some(7.0)),
+        ("connect-storm", &[], None),
+        ("idle", &[], None),
+        ("publish", &[], None),
+    ] {
+        let scenario = with(name, settings);
+        assert_eq!(scenario.rate_per_s().ok(), rate, "{name}");
+        assert_eq!(scenario.at_rate(9.0).rate_per_s().ok(), rate.map(|_| 9.0), "{name}");
+    }
+}
+
+#[test]
 fn settings_without_sense_are_refused_by_name() {
     for (name, setting, expected) in [
         ("fanout", "payload_bytes=20", "payload_bytes"),
@@ -137,6 +152,11 @@ fn settings_without_sense_are_refused_by_name() {
         ("direct", "contacts=1000", "contacts"),
         ("idle", "clients=0", "clients"),
         ("idle", "bystanders.count=4000000000", "clients"),
+        ("ramp-fanout", "factor=1", "factor"),
+        ("ramp-fanout", "p99_ms=0", "p99_ms"),
+        ("ramp-fanout", "tries=0", "tries"),
+        ("ramp-fanout", "steps_max=0", "steps_max"),
+        ("ramp-fanout", "outstanding=1", "outstanding"),
     ] {
         let error = refusal(name, &[setting]);
         assert!(error.contains(expected), "{setting}: {error}");

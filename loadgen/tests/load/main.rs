@@ -4,6 +4,7 @@ mod allocations;
 mod command;
 mod harness;
 mod proxy;
+mod ramps;
 mod scenarios;
 mod storms;
 mod wires;

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// What is done to the message.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +20,15 @@ pub(crate) enum Mischief {
     Damage,
     /// The connection ends in its place.
     Hang,
+    /// It is late, and so is every other: one in [`TIRED_MS`].
+    Tire,
 }
 
 /// Of all deliveries, the one that it is done to.
 const VICTIM: u32 = 30;
+
+/// How long a tired wire takes for each delivery.
+const TIRED_MS: u64 = 5;
 
 /// Starts a wire to the node; where its clients connect. Its threads end with their connections.
 pub(crate) fn start(node: SocketAddr, mischief: Mischief) -> String {
@@ -60,9 +66,13 @@ fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, deliv
                 }
                 Mischief::Damage => line = line.replacen("\"loadgen\":\"0", "\"loadgen\":\"?", 1),
                 Mischief::Hang => break,
+                Mischief::Tire => {}
             }
         }
         if is_delivery {
+            if matches!(mischief, Mischief::Tire) {
+                thread::sleep(Duration::from_millis(TIRED_MS));
+            }
             line.push_str(&std::mem::take(&mut delayed));
         }
         if client.write_all(line.as_bytes()).is_err() {

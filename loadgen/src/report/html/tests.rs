@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::report::table::tests::record;
+use crate::report::table::tests::{ramp, record};
 
 fn with_seconds() -> Record {
     let mut record = record();
@@ -35,6 +35,14 @@ fn a_page_has_a_chart_for_all_that_was_measured_and_none_for_the_rest() {
     }
     assert!(!page.contains("Latency, reply") && !page.contains("Latency, connect"));
     assert!(!page.contains("NaN") && !page.contains(">inf"));
+}
+
+#[test]
+fn a_ramp_has_charts_by_rate() {
+    let page = of(&[ramp(&[(100.0, true), (200.0, false)])], &["one".into()]);
+    assert!(page.contains("Latency by rate") && page.contains("Processor time by rate"), "{page}");
+    assert!(page.contains(">100</text>") && page.contains(">200</text>"), "the rates stand below");
+    assert!(!page.contains("NaN"), "{page}");
 }
 
 #[test]

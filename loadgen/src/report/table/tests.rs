@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::fault::{Fault, Faults};
 use crate::measure::histogram;
+use crate::ramp::{Climb, Step};
 use crate::record::{Machine, ServerUse, Whole};
 use crate::scenario::{find, read};
 
@@ -30,6 +31,7 @@ pub(crate) fn record() -> Record {
         server: Some(server),
         server_metrics: BTreeMap::new(),
         faults: Faults::default(),
+        ramp: None,
     }
 }
 
@@ -67,4 +69,36 @@ fn runs_stand_side_by_side_also_where_one_lacks_a_figure() {
 fn a_record_survives_being_written() {
     let json = serde_json::to_string(&record()).unwrap();
     assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record());
+}
+
+/// A run whose rate was raised: the steps' rates, and whether each held.
+pub(crate) fn ramp(steps: &[(f64, bool)]) -> Record {
+    let mut record = record();
+    let step = |(rate_per_s, held): &(f64, bool)| Step {
+        rate_per_s: *rate_per_s,
+        broke: (!held).then(|| "delivery p99 above 10 ms".into()),
+        measures: record.whole.iter().map(|(measure, whole)| (*measure, whole.summary)).collect(),
+        server_cores: Some(0.75),
+        busy: 0.5,
+        faults: Faults::default(),
+    };
+    record.ramp = Some(Climb { steps: steps.iter().map(step).collect() });
+    record
+}
+
+#[test]
+fn a_ramp_tells_its_knee_and_why_the_next_rate_broke() {
+    let text = of(&ramp(&[(100.0, true), (400.0, false), (200.0, true)]));
+    for expected in ["The knee is at 200 per s", "400 per s broke: delivery p99 above 10 ms", "0.75"] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    let at = |rate: &str| text.lines().position(|line| line.trim_start().starts_with(rate)).unwrap();
+    assert!(at("100 ") < at("200 ") && at("200 ") < at("400 "), "from the lowest to the highest: {text}");
+}
+
+#[test]
+fn a_ramp_without_a_knee_has_failed_and_one_without_an_end_says_so() {
+    let (none, all) = (ramp(&[(100.0, false)]), ramp(&[(100.0, true)]));
+    assert!(!none.is_good() && of(&none).contains("FAILED: no rate held"));
+    assert!(all.is_good() && of(&all).contains("steps_max"));
 }

@@ -1,0 +1,60 @@
+//! Ramps: runs at higher and higher rates, until one breaks a bound. The highest rate that held is the knee.
+
+mod search;
+mod step;
+
+use self::search::Search;
+pub use self::step::{Climb, Step};
+use crate::record::Record;
+use crate::run::{Order, Progress, run_once};
+use crate::scenario::Ramp;
+
+/// Makes the runs of a ramp; `watch` is told how far each has come. The record is the one of the knee, or of the
+/// first rate where none held.
+///
+/// # Errors
+/// When there is no rate to raise, or the runs of the first one cannot be made.
+pub(crate) fn climb(ramp: &Ramp, order: &Order, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
+    let mut search = Search::new(ramp, order.scenario.rate_per_s()?);
+    let (mut steps, mut best) = (Vec::new(), None);
+    while let Some(rate_per_s) = search.next_rate() {
+        let order = Order { scenario: order.scenario.at_rate(rate_per_s), ..order.clone() };
+        let (step, record) = match make(ramp, &order, rate_per_s, watch) {
+            Ok((step, record)) => (step, Some(record)),
+            // Without a step before it, it may be the order that is wrong.
+            Err(error) if best.is_none() => return Err(error),
+            Err(error) => (Step::failed(rate_per_s, &error), None),
+        };
+        let held = step.broke.is_none();
+        watch(Progress::Step { rate_per_s, held, p99_ns: step.worst().map(|(_, summary)| summary.p99_ns) });
+        search.tell(rate_per_s, held);
+        steps.push(step);
+        // Each rate that holds is above those that held before.
+        if held || best.is_none() {
+            best = record;
+        }
+    }
+    let record = best.expect("the first step is always made");
+    Ok(Record { ramp: Some(Climb { steps }), ..record })
+}
+
+/// Tries a rate until it holds, as often as it may.
+fn make(
+    ramp: &Ramp,
+    order: &Order,
+    rate_per_s: f64,
+    watch: &mut impl FnMut(Progress),
+) -> anyhow::Result<(Step, Record)> {
+    let mut attempt = || {
+        let record = run_once(order, watch)?;
+        Ok((Step::of(&record, rate_per_s, ramp), record))
+    };
+    let mut made = attempt();
+    for _ in 1..ramp.tries {
+        if made.as_ref().is_ok_and(|(step, _)| step.broke.is_none()) {
+            break;
+        }
+        made = attempt();
+    }
+    made
+}
