@@ -21,6 +21,7 @@ pub mod fault;
 pub mod measure;
 pub mod payload;
 pub mod schedule;
+pub mod slow;
 pub mod traffic;
 
 pub mod engine;

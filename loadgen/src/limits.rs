@@ -17,6 +17,13 @@ pub const HANDSHAKES_MAX: usize = 100;
 /// what it waits counts as latency.
 pub const ARRIVALS_MAX: usize = 4096;
 
+/// Smallest receive buffer that a scenario may ask for, bytes. Below it a loopback connection, whose segments are as
+/// long, is slow for that reason alone.
+pub const RECEIVE_BUFFER_BYTES_MIN: usize = 16 * 1024;
+
+/// Largest receive buffer that a scenario may ask for, bytes.
+pub const RECEIVE_BUFFER_BYTES_MAX: usize = 64 << 20;
+
 /// Connections that are opened in one turn of the load thread: between turns it reads what the earlier ones are told.
 pub const ARRIVALS_PER_TURN: usize = 256;
 

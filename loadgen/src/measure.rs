@@ -15,6 +15,8 @@ pub enum Measure {
     Reconnect,
     /// From when a message was due until a subscriber had it.
     Delivery,
+    /// The same for subscribers that had stopped reading.
+    SlowDelivery,
     /// From when a message was due until its publisher was answered.
     Reply,
     /// From when something was due until this program did it: how far the load can be trusted.
@@ -23,7 +25,13 @@ pub enum Measure {
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Connect, Self::Reconnect, Self::Delivery, Self::Reply, Self::Lateness];
+    pub const ALL: [Self; 6] =
+        [Self::Connect, Self::Reconnect, Self::Delivery, Self::SlowDelivery, Self::Reply, Self::Lateness];
+
+    /// Whether it tells how fast the server is. The others are the load generator's doing.
+    pub fn is_of_the_server(self) -> bool {
+        !matches!(self, Self::SlowDelivery | Self::Lateness)
+    }
 
     /// For a person.
     pub fn name(self) -> &'static str {
@@ -31,6 +39,7 @@ impl Measure {
             Self::Connect => "connect",
             Self::Reconnect => "reconnect",
             Self::Delivery => "delivery",
+            Self::SlowDelivery => "delivery, slow",
             Self::Reply => "reply",
             Self::Lateness => "sent late by",
         }

@@ -31,6 +31,8 @@ pub enum Load {
     Idle,
     /// The streams' messages, in turn.
     Publish(Pace),
+    /// The streams' messages, in turn, while some of their subscribers do not read.
+    Slow(Slow),
     /// More clients come and go.
     Connect {
         /// How many a second.
@@ -40,6 +42,19 @@ pub enum Load {
     },
     /// Clients come all at once, when the measuring begins.
     Storm(Storm),
+}
+
+/// Subscribers that stop reading when the measuring begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slow {
+    /// How fast messages are sent: an open loop, which waits for nobody.
+    pub pace: Pace,
+    /// How many stop: the first clients of the plan.
+    pub clients: u32,
+    /// How long they do not read, nanoseconds; `None`: until the load ends.
+    pub pause_ns: Option<u64>,
+    /// Receive buffer of their sockets, bytes.
+    pub receive_buffer_bytes: usize,
 }
 
 /// Clients that come all at once.
@@ -89,6 +104,14 @@ pub enum Pace {
 }
 
 impl Plan {
+    /// The receive buffer of a client's socket, bytes; `None`: the kernel chooses.
+    pub fn receive_buffer_bytes(&self, client: u32) -> Option<usize> {
+        match &self.load {
+            Load::Slow(slow) if client < slow.clients => Some(slow.receive_buffer_bytes),
+            _ => None,
+        }
+    }
+
     /// How many clients hear each channel.
     pub fn audiences(&self) -> Vec<u32> {
         let mut audiences = vec![0; self.channels as usize];

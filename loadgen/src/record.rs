@@ -11,6 +11,7 @@ use crate::measure::{Measure, Summary};
 use crate::ramp::Climb;
 use crate::scenario::Scenario;
 use crate::server::{Metrics, Usage};
+use crate::slow::SlowReaders;
 
 /// A run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub struct Record {
     pub server_metrics: Metrics,
     /// What went wrong.
     pub faults: Faults,
+    /// What became of subscribers that stopped reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<SlowReaders>,
     /// The steps of a ramp, of which this is the knee.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Climb>,

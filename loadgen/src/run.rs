@@ -205,7 +205,7 @@ impl<'a> Watcher<'a> {
                 return None;
             }
         }
-        let chief = [Measure::Connect, Measure::Reconnect, Measure::Delivery, Measure::Reply].into_iter();
+        let chief = Measure::ALL.into_iter().filter(|measure| measure.is_of_the_server());
         let measure = chief.max_by_key(|measure| interval.histogram(*measure).len())?;
         Some(Progress::Second {
             measured: stage == Stage::Measured,
@@ -259,6 +259,7 @@ impl<'a> Watcher<'a> {
             measured_s,
             behind: outcome.behind,
             attempts_failed: outcome.attempts_failed,
+            slow: outcome.fates.sum(),
             busy: self.busy_ns as f64 / self.measured_ns as f64,
             seconds: self.seconds,
             whole,

@@ -5,10 +5,9 @@ use serde_json::json;
 
 use super::work::Work;
 use crate::fault::{Fault, Faults};
-use crate::limits::ARRIVALS_PER_TURN;
-use crate::measure::Interval;
+use crate::measure::{Interval, Measure};
 use crate::payload::{Damaged, Payloads};
-use crate::plan::{Breakage, Plan};
+use crate::plan::Plan;
 use crate::protocol::{CONNECT_ID, Client, Heard, Reader, Writer};
 use crate::swarm::{Phase, Swarm};
 
@@ -49,7 +48,7 @@ impl Clients {
 
     /// Opens a connection for a client that was due then.
     pub(super) fn open(&mut self, client: u32, due_ns: u64) {
-        match self.swarm.open(client, due_ns) {
+        match self.swarm.open(client, due_ns, self.plan.receive_buffer_bytes(client)) {
             // It had another one, which broke.
             Ok(key) if self.keys.len() > client as usize => self.keys[client as usize] = key,
             Ok(key) if self.is_of_the_plan(client) => self.keys.push(key),
@@ -78,7 +77,7 @@ impl Clients {
         self.say(key, say);
     }
 
-    fn say(&mut self, key: u32, say: impl FnOnce(&mut Writer, &mut Vec<u8>)) {
+    pub(super) fn say(&mut self, key: u32, say: impl FnOnce(&mut Writer, &mut Vec<u8>)) {
         if let Some(output) = self.swarm.output(key) {
             say(&mut self.writer, output);
         }
@@ -123,7 +122,7 @@ impl Clients {
         conn.phase = Phase::Ready;
         let due_ns = conn.due_ns;
         match &mut self.work {
-            Work::Nothing | Work::Traffic(_) => self.ready += 1,
+            Work::Nothing | Work::Traffic(_) | Work::Slow(_) => self.ready += 1,
             Work::Arrivals(arrivals) => arrivals.welcomed(client, key, due_ns, now_ns, &mut self.interval),
             Work::Storm(storm) => storm.welcomed(client, due_ns, now_ns, &mut self.interval),
         }
@@ -131,7 +130,7 @@ impl Clients {
 
     fn not_connected(&mut self, client: u32, why: &str) {
         match &mut self.work {
-            Work::Nothing | Work::Traffic(_) => {}
+            Work::Nothing | Work::Traffic(_) | Work::Slow(_) => {}
             Work::Arrivals(arrivals) => arrivals.failed(),
             Work::Storm(storm) => {
                 if storm.turned_away(client, self.swarm.now_ns()) {
@@ -144,13 +143,22 @@ impl Clients {
 
     /// The server has ended the connection of a client that was there.
     fn disconnected(&mut self, client: u32, fault: Fault, why: &str) {
-        if let Work::Storm(storm) = &mut self.work
-            && fault == Fault::Disconnected
-            && storm.ended(client, self.swarm.now_ns())
-        {
-            return;
+        let is_expected = fault == Fault::Disconnected
+            && match &mut self.work {
+                Work::Storm(storm) => storm.ended(client, self.swarm.now_ns()),
+                _ => self.is_cut(client, why),
+            };
+        if !is_expected {
+            self.faults.note(fault, || format!("client {client}: {why}"));
         }
-        self.faults.note(fault, || format!("client {client}: {why}"));
+    }
+
+    /// The server will have no more of a client. Whether that is what becomes of those who do not read.
+    fn is_cut(&mut self, client: u32, why: &str) -> bool {
+        match &mut self.work {
+            Work::Slow(slow) => slow.cut(client, why),
+            _ => false,
+        }
     }
 
     /// The server has ended a connection or will not have it, or broke the protocol: it is of no more use.
@@ -171,28 +179,13 @@ impl Clients {
         self.swarm.ended(key);
     }
 
-    /// Breaks the connections of so many clients.
-    fn break_loose(&mut self, breakage: Breakage, clients: u32) {
-        for client in 0..clients {
-            let key = self.keys[client as usize];
-            match breakage {
-                Breakage::Close => self.depart(client, key),
-                Breakage::Reset => self.swarm.reset(key),
-                Breakage::Server => unreachable!("the server does that"),
-            }
-        }
-    }
-
-    /// Ends the connection of a client that has stayed long enough.
-    pub(super) fn depart(&mut self, client: u32, key: u32) {
-        if self.swarm.conn(key).is_some_and(|conn| conn.client == client && conn.phase == Phase::Ready) {
-            self.say(key, Writer::close);
-            self.swarm.leave(key);
-        }
-    }
-
     /// Bytes came.
     pub(super) fn received(&mut self, key: u32, bytes: &mut [u8], reader: &Reader, now_ns: u64) {
+        if let Work::Slow(slow) = &mut self.work
+            && let Some(conn) = self.swarm.conn(key)
+        {
+            slow.received(conn.client, bytes.len());
+        }
         let mut input = self.swarm.take_input(key);
         if input.is_empty() {
             let read = self.read(key, bytes, reader, now_ns);
@@ -234,10 +227,16 @@ impl Clients {
         let (interval, faults) = (&mut *self.interval, &mut self.faults);
         match (heard, &mut self.work) {
             (Heard::Message(Ok(stamp)), Work::Traffic(traffic)) => {
-                traffic.delivered(client, stamp, now_ns, interval, faults);
+                traffic.delivered(client, stamp, Measure::Delivery, now_ns, interval, faults);
+            }
+            (Heard::Message(Ok(stamp)), Work::Slow(slow)) => {
+                slow.delivered(client, stamp, now_ns, interval, faults);
             }
             (Heard::Acknowledged { id }, Work::Traffic(traffic)) => {
                 traffic.acknowledged(client, id, now_ns, interval, faults);
+            }
+            (Heard::Acknowledged { id }, Work::Slow(slow)) => {
+                slow.traffic.acknowledged(client, id, now_ns, interval, faults);
             }
             (Heard::Done, _) => self.done(key, client, now_ns),
             (heard, _) => self.hear_rare(key, client, heard, now_ns),
@@ -259,13 +258,15 @@ impl Clients {
             (Heard::WebSocketPing(payload), _) => {
                 self.say(key, |writer, output| writer.websocket_pong(payload, output));
             }
-            (Heard::Refused { id, why }, Phase::Ready) => match &mut self.work {
-                Work::Traffic(traffic) => traffic.refused(client, id, &why, &mut self.faults),
-                _ => self.unexpected(client, &why),
+            (Heard::Refused { id, why }, Phase::Ready) => match self.work.traffic_mut() {
+                Some(traffic) => traffic.refused(client, id, &why, &mut self.faults),
+                None => self.unexpected(client, &why),
             },
             (Heard::Refused { why, .. } | Heard::Goodbye(why), _) => self.give_up(key, Fault::Disconnected, &why),
             (Heard::Unsubscribed(why), _) => {
-                self.faults.note(Fault::Unsubscribed, || format!("client {client} was unsubscribed from {why}"));
+                if !self.is_cut(client, &why) {
+                    self.faults.note(Fault::Unsubscribed, || format!("client {client} was unsubscribed from {why}"));
+                }
             }
             (Heard::Message(Err(Damaged)), _) => {
                 self.faults.note(Fault::Damaged, || format!("client {client} heard a message that was changed"));
@@ -284,64 +285,5 @@ impl Clients {
 
     fn unexpected(&mut self, client: u32, what: &str) {
         self.faults.note(Fault::Unasked, || format!("client {client} was answered {what}"));
-    }
-
-    /// Does what is due; whether anything was.
-    pub(super) fn act(&mut self, now_ns: u64) -> bool {
-        match &self.work {
-            Work::Nothing => false,
-            Work::Traffic(_) => self.publish(now_ns),
-            Work::Arrivals(_) => self.come_and_go(now_ns),
-            Work::Storm(_) => self.storm(now_ns),
-        }
-    }
-
-    fn publish(&mut self, now_ns: u64) -> bool {
-        let mut published = false;
-        let Work::Traffic(traffic) = &mut self.work else { return false };
-        while let Some(due) = traffic.take(now_ns, &mut self.interval) {
-            let payload = self.payloads.write(due.stamp);
-            if let Some(output) = self.swarm.output(self.keys[due.publisher as usize]) {
-                self.writer.publish(due.id, &self.channel_names[due.channel as usize], payload, output);
-            }
-            published = true;
-        }
-        published
-    }
-
-    fn come_and_go(&mut self, now_ns: u64) -> bool {
-        let (mut opened, mut departed) = (0, 0);
-        while let Work::Arrivals(arrivals) = &mut self.work {
-            if let Some((client, key)) = arrivals.depart(now_ns) {
-                self.depart(client, key);
-                departed += 1;
-            } else if opened < ARRIVALS_PER_TURN
-                && let Some((client, due_ns)) = arrivals.arrive(now_ns, &mut self.interval)
-            {
-                self.open(client, due_ns);
-                opened += 1;
-            } else {
-                break;
-            }
-        }
-        opened + departed > 0
-    }
-
-    fn storm(&mut self, now_ns: u64) -> bool {
-        let Work::Storm(storm) = &mut self.work else { return false };
-        if let Some((breakage, clients)) = storm.break_loose(now_ns) {
-            // They come in the next turn, when the broken connections have given their descriptors back.
-            self.break_loose(breakage, clients);
-            return true;
-        }
-        let mut opened = 0;
-        while opened < ARRIVALS_PER_TURN
-            && let Work::Storm(storm) = &mut self.work
-            && let Some((client, due_ns)) = storm.come(now_ns, &mut self.interval)
-        {
-            self.open(client, due_ns);
-            opened += 1;
-        }
-        opened > 0
     }
 }

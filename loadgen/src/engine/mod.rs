@@ -6,6 +6,8 @@
 
 mod arrivals;
 mod clients;
+mod due;
+mod slow;
 mod storm;
 mod work;
 
@@ -24,6 +26,7 @@ use crate::measure::{Interval, Stage};
 use crate::payload::Payloads;
 use crate::plan::Plan;
 use crate::protocol::{self, Reader, Terms, Writer};
+use crate::slow::Fates;
 use crate::swarm::Swarm;
 use crate::target::Target;
 
@@ -75,6 +78,8 @@ pub struct Outcome {
     pub behind: u64,
     /// How often clients could not connect that tried again later.
     pub attempts_failed: u64,
+    /// What became of subscribers that stopped reading.
+    pub fates: Fates,
     /// The version that the server told.
     pub server_version: String,
 }
@@ -154,7 +159,8 @@ impl Engine {
         let behind = clients.work.finish(self.end_ns, &mut clients.faults);
         let server_version = self.clients.server_version.unwrap_or_default();
         let attempts_failed = self.clients.work.attempts_failed();
-        Ok(Outcome { faults: self.clients.faults, behind, attempts_failed, server_version })
+        let fates = self.clients.work.fates();
+        Ok(Outcome { faults: self.clients.faults, behind, attempts_failed, fates, server_version })
     }
 
     fn tell(&self, news: News) {
@@ -270,6 +276,7 @@ impl Engine {
     /// Waits for what is under way.
     fn drain(&mut self) -> anyhow::Result<()> {
         self.begin(Stage::Drain);
+        self.clients.end_load();
         let mut now_ns = self.clients.swarm.now_ns();
         let (mut last_under_way, mut patient_until_ns) = (u64::MAX, now_ns + DRAIN_PATIENCE_MS * MILLISECOND_NS);
         loop {

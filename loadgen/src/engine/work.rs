@@ -1,9 +1,11 @@
 //! What is done once the clients of the plan are there.
 
 use super::arrivals::Arrivals;
+use super::slow::Slow;
 use super::storm::Storm;
 use crate::fault::Faults;
 use crate::plan::{Load, Plan};
+use crate::slow::Fates;
 use crate::traffic::Traffic;
 
 /// What is done once the clients of the plan are there.
@@ -13,6 +15,8 @@ pub(super) enum Work {
     Nothing,
     /// Messages.
     Traffic(Box<Traffic>),
+    /// The same, and some do not read.
+    Slow(Box<Slow>),
     /// More clients.
     Arrivals(Arrivals),
     /// Many clients at once.
@@ -32,10 +36,20 @@ impl Work {
         match plan.load {
             Load::Idle => Self::Nothing,
             Load::Publish(pace) => Self::Traffic(Box::new(traffic(pace))),
+            Load::Slow(slow) => Self::Slow(Box::new(Slow::new(&slow, traffic(slow.pace), measured_ns))),
             Load::Connect { rate_per_s, stay_ns } => {
                 Self::Arrivals(Arrivals::new(rate_per_s, stay_ns, further_client, now_ns))
             }
             Load::Storm(storm) => Self::Storm(Storm::new(&storm, further_client, measured_ns)),
+        }
+    }
+
+    /// The messages, if there are any.
+    pub(super) fn traffic_mut(&mut self) -> Option<&mut Traffic> {
+        match self {
+            Self::Traffic(traffic) => Some(traffic),
+            Self::Slow(slow) => Some(&mut slow.traffic),
+            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) => None,
         }
     }
 
@@ -44,6 +58,7 @@ impl Work {
         match self {
             Self::Nothing => u64::MAX,
             Self::Traffic(traffic) => traffic.next_due_ns().unwrap_or(u64::MAX),
+            Self::Slow(slow) => slow.next_due_ns(),
             Self::Arrivals(arrivals) => arrivals.next_due_ns(),
             Self::Storm(storm) => storm.next_due_ns(),
         }
@@ -54,6 +69,7 @@ impl Work {
         match self {
             Self::Nothing => 0,
             Self::Traffic(traffic) => traffic.under_way(),
+            Self::Slow(slow) => slow.traffic.under_way(),
             Self::Arrivals(arrivals) => arrivals.under_way() as u64,
             Self::Storm(storm) => storm.under_way() as u64,
         }
@@ -62,7 +78,7 @@ impl Work {
     /// Whether all that was to happen once has happened.
     pub(super) fn is_over(&self) -> bool {
         match self {
-            Self::Nothing | Self::Traffic(_) | Self::Arrivals(_) => false,
+            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) => false,
             Self::Storm(storm) => storm.is_over(),
         }
     }
@@ -70,8 +86,16 @@ impl Work {
     /// How often clients could not connect that tried again later.
     pub(super) fn attempts_failed(&self) -> u64 {
         match self {
-            Self::Nothing | Self::Traffic(_) | Self::Arrivals(_) => 0,
+            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) => 0,
             Self::Storm(storm) => storm.attempts_failed(),
+        }
+    }
+
+    /// What became of subscribers that stopped reading.
+    pub(super) fn fates(&self) -> Fates {
+        match self {
+            Self::Slow(slow) => slow.fates().clone(),
+            Self::Nothing | Self::Traffic(_) | Self::Arrivals(_) | Self::Storm(_) => Fates::default(),
         }
     }
 
@@ -82,6 +106,10 @@ impl Work {
             Self::Traffic(traffic) => {
                 traffic.finish(faults);
                 traffic.behind(end_ns)
+            }
+            Self::Slow(slow) => {
+                slow.traffic.finish(faults);
+                slow.traffic.behind(end_ns)
             }
             Self::Arrivals(arrivals) => {
                 arrivals.finish(faults);

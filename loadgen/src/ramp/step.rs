@@ -71,7 +71,7 @@ impl Step {
 
     /// The latency with the longest 99th percentile.
     pub fn worst(&self) -> Option<(Measure, &Summary)> {
-        let latencies = self.measures.iter().filter(|(measure, _)| **measure != Measure::Lateness);
+        let latencies = self.measures.iter().filter(|(measure, _)| measure.is_of_the_server());
         latencies.max_by_key(|(_, summary)| summary.p99_ns).map(|(measure, summary)| (*measure, summary))
     }
 

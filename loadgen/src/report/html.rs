@@ -54,7 +54,7 @@ fn charts(page: &mut String, records: &[Record]) {
     let _ = write!(page, "<section class=\"charts\"{columns}>");
     let nanoseconds = |value: f64| duration(value as u64);
     ramps(page, records, &nanoseconds);
-    for measure in [Measure::Connect, Measure::Reconnect, Measure::Delivery, Measure::Reply] {
+    for measure in Measure::ALL.into_iter().filter(|measure| *measure != Measure::Lateness) {
         let name = measure.name();
         let over_time = |record: &Record| percentiles_over_time(record, measure);
         row(page, records, &format!("Latency, {name}"), Scale::Logarithmic, &nanoseconds, &seconds, &over_time);

@@ -1,18 +1,20 @@
 //! Figures that only some kinds of work have.
 
 use super::table::Figure;
-use super::text::{count, duration};
+use super::text::{bytes, count, duration};
 use crate::measure::Measure;
 use crate::plan::Breakage;
 use crate::ramp::Climb;
 use crate::record::Record;
 use crate::scenario::{Connect, Work};
+use crate::slow::{SlowReaders, Spread};
 
 /// What a run tells beside what all runs tell.
 pub(super) fn of(record: &Record) -> Vec<Figure> {
     let knee = record.ramp.as_ref().and_then(Climb::knee);
     let knee = knee.map(|knee| ("ramp: knee, per s".to_owned(), count(knee.rate_per_s)));
-    [of_work(record), knee.into_iter().collect()].concat()
+    let slow = record.slow.as_ref().map(slow).unwrap_or_default();
+    [of_work(record), slow, knee.into_iter().collect()].concat()
 }
 
 fn of_work(record: &Record) -> Vec<Figure> {
@@ -37,4 +39,85 @@ fn storm(record: &Record, measure: Measure, at_once: bool) -> Vec<Figure> {
         figures.push(("storm: attempts that failed".to_owned(), count(record.attempts_failed as f64)));
     }
     figures
+}
+
+/// What became of those who stopped reading.
+fn slow(slow: &SlowReaders) -> Vec<Figure> {
+    let spread = |spread: &Spread, text: &dyn Fn(u64) -> String| {
+        let [min, median, max] = [spread.min, spread.median, spread.max].map(text);
+        format!("{median} in the middle, {min} to {max}")
+    };
+    let mut figures = vec![
+        ("slow: stopped reading".to_owned(), count(slow.stopped as f64)),
+        ("slow: caught up".to_owned(), count(slow.caught_up as f64)),
+    ];
+    figures.extend(slow.cut.iter().map(|(why, number)| (format!("slow: cut, {why}"), count(*number as f64))));
+    if !slow.cut.is_empty() {
+        let sent = spread(&slow.cut_bytes, &|sent| bytes(sent as f64));
+        figures.push(("slow: sent to those cut".to_owned(), sent));
+        figures.push(("slow: messages of".to_owned(), spread(&slow.cut_span_ns, &duration)));
+    }
+    figures
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::measure::histogram;
+    use crate::record::Whole;
+    use crate::report::table::tests::record;
+    use crate::scenario::{find, read};
+
+    fn told(record: &Record) -> String {
+        of(record).into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+    }
+
+    /// A run of a scenario in which 100 clients came, the last after half a second.
+    fn storm(scenario: &str, measure: Measure) -> Record {
+        let mut came = histogram();
+        came.record_n(100_000_000, 99).unwrap();
+        came.record(500_000_000).unwrap();
+        let scenario = read(&find(scenario).unwrap()).unwrap();
+        Record { scenario, whole: BTreeMap::from([(measure, Whole::of(&came, 100, 1.0))]), ..record() }
+    }
+
+    #[test]
+    fn a_storm_tells_when_the_last_was_in_and_the_rate_until_then() {
+        for (scenario, measure) in [("connect-storm", Measure::Connect), ("reconnect-storm", Measure::Reconnect)] {
+            let told = told(&storm(scenario, measure));
+            assert!(told.contains("the last was in after: 500 ms") && told.contains("per s: 200\n"), "{told}");
+            assert!(!told.contains("attempts"), "{told}");
+        }
+        let restart = Record { attempts_failed: 7, ..storm("restart", Measure::Reconnect) };
+        let told = told(&restart);
+        assert!(
+            told.contains("attempts that failed: 7") && !told.contains("per s"),
+            "they did not come at once: {told}"
+        );
+    }
+
+    #[test]
+    fn slow_readers_tell_how_many_were_cut_and_after_what() {
+        let spread = Spread { min: 1024, median: 2048, max: 4096 };
+        let slow = SlowReaders {
+            stopped: 10,
+            caught_up: 3,
+            cut: BTreeMap::from([("3008 slow".into(), 7)]),
+            cut_bytes: spread,
+            cut_span_ns: spread,
+        };
+        let told = told(&Record { slow: Some(slow), ..record() });
+        for expected in
+            ["stopped reading: 10", "caught up: 3", "cut, 3008 slow: 7", "2.00 KiB in the middle", "4.10 µs"]
+        {
+            assert!(told.contains(expected), "{expected} in {told}");
+        }
+    }
+
+    #[test]
+    fn other_runs_tell_nothing_more() {
+        assert_eq!(told(&record()), "");
+    }
 }

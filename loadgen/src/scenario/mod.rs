@@ -12,6 +12,7 @@ mod load;
 mod pace;
 mod publish;
 mod ramp;
+mod slow;
 
 use std::fmt;
 
@@ -28,6 +29,7 @@ pub use self::load::{BUILT_IN, find, read, set};
 pub use self::pace::PaceSettings;
 pub use self::publish::Publish;
 pub use self::ramp::Ramp;
+pub use self::slow::Slow;
 use crate::limits::{CLIENTS_MAX, PAIRS_MAX, PAYLOAD_BYTES_MAX};
 use crate::payload::PAYLOAD_BYTES_MIN;
 use crate::plan::Plan;
@@ -119,6 +121,8 @@ pub enum Work {
     Publish(Publish),
     /// Few publishers, many subscribers.
     FanOut(FanOut),
+    /// The same, and some subscribers do not read.
+    Slow(Slow),
     /// Many publishers, one subscriber.
     FanIn(FanIn),
     /// Users to users.
@@ -133,6 +137,7 @@ impl Work {
             Self::Idle(_) | Self::Connect(_) => return None,
             Self::Publish(publish) => &mut publish.pace,
             Self::FanOut(fan_out) => &mut fan_out.pace,
+            Self::Slow(slow) => &mut slow.pace,
             Self::FanIn(fan_in) => &mut fan_in.pace,
             Self::Direct(direct) => &mut direct.pace,
         };
@@ -181,6 +186,7 @@ impl Scenario {
             Work::Connect(connect) => connect.plan(),
             Work::Publish(publish) => publish.plan(),
             Work::FanOut(fan_out) => fan_out.plan(),
+            Work::Slow(slow) => slow.plan(),
             Work::FanIn(fan_in) => fan_in.plan(),
             Work::Direct(direct) => direct.plan(),
         }?;

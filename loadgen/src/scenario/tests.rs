@@ -152,6 +152,10 @@ fn settings_without_sense_are_refused_by_name() {
         ("direct", "contacts=1000", "contacts"),
         ("idle", "clients=0", "clients"),
         ("idle", "bystanders.count=4000000000", "clients"),
+        ("slow", "share=1", "share"),
+        ("slow", "outstanding=1", "outstanding"),
+        ("slow", "receive_buffer_bytes=100", "receive_buffer_bytes"),
+        ("slow", "pause_s=-1", "pause_s"),
         ("ramp-fanout", "factor=1", "factor"),
         ("ramp-fanout", "p99_ms=0", "p99_ms"),
         ("ramp-fanout", "tries=0", "tries"),
@@ -184,6 +188,17 @@ fn a_storm_breaks_the_connections_of_a_share_of_the_clients() {
     // Which ones a server ends is up to the server.
     assert_eq!(storm(&["clients=10", "share=0.25", "breakage=server"]), (10, Some(Breakage::Server)));
     assert!(plan("connect-storm", &["channels=0", "clients=5"]).clients.is_empty(), "they are not there yet");
+}
+
+#[test]
+fn slow_readers_are_a_share_of_the_subscribers_and_have_small_buffers() {
+    let plan = plan("slow", &["channels=2", "subscribers=10", "share=0.25", "receive_buffer_bytes=20000"]);
+    let Load::Slow(slow) = plan.load else { panic!("{:?}", plan.load) };
+    assert_eq!((slow.clients, slow.pause_ns), (5, None));
+    let buffers = [0, 4, 5, 20].map(|client| plan.receive_buffer_bytes(client));
+    assert_eq!(buffers, [Some(20_000), Some(20_000), None, None]);
+    let slow_audience = plan.clients[..5].concat();
+    assert_eq!(slow_audience, [0, 1, 0, 1, 0], "in all channels");
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub struct Conn {
     pub(super) awaits_writable: bool,
     /// True exactly while the ring receives for it.
     pub(super) receives: bool,
+    /// Whether the ring is to receive for it.
+    pub(super) reads: bool,
 }
 
 impl Conn {
@@ -58,6 +60,7 @@ impl Conn {
             is_pending: false,
             awaits_writable: false,
             receives: false,
+            reads: true,
         }
     }
 

@@ -59,12 +59,13 @@ impl Swarm {
         self.conns.get_mut(key as usize)
     }
 
-    /// Begins to connect a client; the key of its connection.
+    /// Begins to connect a client; the key of its connection. The receive buffer of its socket is the kernel's choice
+    /// unless it is given, bytes.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn open(&mut self, client: u32, due_ns: u64) -> io::Result<u32> {
-        let socket = socket::connect(self.target.address, self.opened)?;
+    pub fn open(&mut self, client: u32, due_ns: u64, receive_buffer_bytes: Option<usize>) -> io::Result<u32> {
+        let socket = socket::connect(self.target.address, self.opened, receive_buffer_bytes)?;
         self.opened += 1;
         let key = self.conns.insert(Conn::new(client, due_ns, socket)) as u32;
         let conn = &mut self.conns[key as usize];
@@ -107,10 +108,30 @@ impl Swarm {
         }
     }
 
-    /// The ring receives no more for the connection by itself: ask it again, unless the connection is about to end.
+    /// Leaves what comes in the socket.
+    pub fn stop_reading(&mut self, key: u32) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.reads = false;
+        if conn.receives {
+            self.ring.stop_receiving(key);
+        }
+    }
+
+    /// Reads what has come, and what comes.
+    pub fn read_again(&mut self, key: u32) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.reads = true;
+        // Where the ring has not stopped yet, it is asked again when it has.
+        if !conn.receives {
+            self.receive_again(key);
+        }
+    }
+
+    /// The ring receives no more for the connection by itself: ask it again, unless the connection is about to end, or
+    /// does not read.
     pub fn receive_again(&mut self, key: u32) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
-        conn.receives = !matches!(conn.phase, Phase::Leaving | Phase::Ended);
+        conn.receives = conn.reads && !matches!(conn.phase, Phase::Leaving | Phase::Ended);
         if conn.receives {
             self.ring.receive(conn.socket.as_fd(), key);
         }

@@ -14,10 +14,14 @@ use crate::limits::{DESCRIPTORS_RESERVED, SOURCE_ADDRESSES};
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn connect(target: SocketAddr, number: u64) -> io::Result<OwnedFd> {
+pub(super) fn connect(target: SocketAddr, number: u64, receive_buffer_bytes: Option<usize>) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
+    // Later the kernel has promised the peer more already.
+    if let Some(bytes) = receive_buffer_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
     if let Some(source) = source(target, number) {
         socket.bind(&SocketAddr::new(source.into(), 0).into())?;
     }

@@ -34,7 +34,7 @@ fn turn(swarm: &mut Swarm, mut done: impl FnMut(&mut Swarm, Event) -> bool) {
 
 /// A connection of client 7, and the server's end of it.
 fn connect(swarm: &mut Swarm, listener: &TcpListener) -> (u32, TcpStream) {
-    let key = swarm.open(7, 0).unwrap();
+    let key = swarm.open(7, 0, Some(65_536)).unwrap();
     turn(swarm, |swarm, event| matches!(event, Event::Writable { conn } if swarm.writable(conn).unwrap()));
     swarm.conn(key).unwrap().phase = Phase::Ready;
     (key, listener.accept().unwrap().0)
@@ -100,6 +100,35 @@ fn a_connection_that_leaves_is_forgotten_once_the_ring_lets_go() {
 }
 
 #[test]
+fn a_connection_that_does_not_read_leaves_what_comes_to_the_server_until_it_reads_again() {
+    let (mut swarm, listener) = swarm();
+    let (key, mut server) = connect(&mut swarm, &listener);
+    swarm.stop_reading(key);
+    turn(&mut swarm, |swarm, event| {
+        if let Event::Received { conn, more: false, .. } = event {
+            swarm.receive_again(conn);
+        }
+        !swarm.conns[key as usize].receives
+    });
+    server.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    while let Ok(more) = server.write(&[7; 65536]) {
+        sent += more;
+    }
+    swarm.read_again(key);
+    let mut received = 0;
+    turn(&mut swarm, |swarm, event| {
+        if let Event::Received { conn, received: what, more } = event {
+            received += if let Received::Bytes(bytes) = what { bytes.len() } else { 0 };
+            if !more {
+                swarm.receive_again(conn);
+            }
+        }
+        received == sent
+    });
+}
+
+#[test]
 fn a_connection_that_is_reset_breaks_at_the_server_and_is_forgotten() {
     let (mut swarm, listener) = swarm();
     let (key, mut server) = connect(&mut swarm, &listener);
@@ -120,7 +149,7 @@ fn a_connection_that_is_reset_breaks_at_the_server_and_is_forgotten() {
 fn a_refused_connection_says_why_and_is_forgotten() {
     let (mut swarm, listener) = swarm();
     drop(listener);
-    let refused = match swarm.open(0, 0) {
+    let refused = match swarm.open(0, 0, None) {
         Err(_) => true,
         Ok(_) => {
             let mut refused = false;

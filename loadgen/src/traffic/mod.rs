@@ -128,16 +128,34 @@ impl Traffic {
         Some(Due { publisher, channel, id, stamp: Stamp { stream, sequence, due_ns } })
     }
 
-    /// A client has heard a message.
+    /// A client has heard a message; its latency counts as this measure.
     #[inline]
-    pub fn delivered(&mut self, client: u32, stamp: Stamp, now_ns: u64, interval: &mut Interval, faults: &mut Faults) {
+    pub fn delivered(
+        &mut self,
+        client: u32,
+        stamp: Stamp,
+        measure: Measure,
+        now_ns: u64,
+        interval: &mut Interval,
+        faults: &mut Faults,
+    ) {
         if !self.verifier.hear(client, stamp, faults) {
             return;
         }
-        interval.record(Measure::Delivery, now_ns.saturating_sub(stamp.due_ns));
+        interval.record(measure, now_ns.saturating_sub(stamp.due_ns));
         self.undelivered = self.undelivered.saturating_sub(1);
         if let Paced::Closed(window) = &mut self.pace {
             window.arrive(stamp.stream, stamp.sequence);
+        }
+    }
+
+    /// A client was told that it will hear no more: nothing more is expected to reach it.
+    pub fn excuse(&mut self, client: u32) {
+        for (stream, heard) in self.verifier.excuse(client) {
+            self.undelivered = self.undelivered.saturating_sub(u64::from(self.sent[stream as usize] - heard));
+        }
+        for channel in self.verifier.channels(client) {
+            self.audiences[channel as usize] -= 1;
         }
     }
 

@@ -35,7 +35,7 @@ impl Run {
     }
 
     fn deliver(&mut self, client: u32, due: &Due, now_ns: u64) {
-        self.traffic.delivered(client, due.stamp, now_ns, &mut self.interval, &mut self.faults);
+        self.traffic.delivered(client, due.stamp, Measure::Delivery, now_ns, &mut self.interval, &mut self.faults);
     }
 
     fn acknowledge(&mut self, due: &Due, now_ns: u64) {
@@ -133,6 +133,22 @@ fn a_refused_message_is_waited_for_no_more_and_not_lost() {
     run.traffic.finish(&mut run.faults);
     assert_eq!(run.faults.counts().collect::<Vec<_>>(), [(Fault::Refused, 1)]);
     assert!(run.faults.examples[0].contains("permission denied"));
+}
+
+#[test]
+fn nothing_is_waited_for_that_a_client_who_was_cut_off_would_have_heard() {
+    let mut run = Run::new(OPEN);
+    let before = run.take_all(MS);
+    run.deliver(0, &before[0], MS);
+    run.traffic.excuse(0);
+    let after = run.take_all(2 * MS);
+    for due in before.iter().chain(&after) {
+        run.deliver(1, due, 2 * MS);
+        run.acknowledge(due, 2 * MS);
+    }
+    assert_eq!(run.traffic.under_way(), 0);
+    run.traffic.finish(&mut run.faults);
+    assert!(run.faults.is_empty(), "{:?}", run.faults);
 }
 
 #[test]

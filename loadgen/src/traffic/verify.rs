@@ -50,9 +50,7 @@ impl Verifier {
 
     fn place(&self, client: u32, stream: u32) -> Option<usize> {
         let (channel, index) = *self.streams.get(stream as usize)?;
-        let from = self.first_subscription[client as usize] as usize;
-        let to = self.first_subscription[client as usize + 1] as usize;
-        let (_, first) = self.subscriptions[from..to].iter().find(|(subscribed, _)| *subscribed == channel)?;
+        let (_, first) = self.subscriptions_of(client).iter().find(|(subscribed, _)| *subscribed == channel)?;
         Some((first + index) as usize)
     }
 
@@ -98,6 +96,25 @@ impl Verifier {
             });
         }
         was_missing
+    }
+
+    /// The channels that a client hears.
+    pub(super) fn channels(&self, client: u32) -> impl Iterator<Item = u32> {
+        self.subscriptions_of(client).iter().map(|(channel, _)| *channel)
+    }
+
+    fn subscriptions_of(&self, client: u32) -> &[(u32, u32)] {
+        let [from, to] = [client, client + 1].map(|client| self.first_subscription[client as usize] as usize);
+        &self.subscriptions[from..to]
+    }
+
+    /// Expects nothing more for a client: how far it had come in each stream of its channels.
+    pub(super) fn excuse(&mut self, client: u32) -> Vec<(u32, u32)> {
+        let places = (0..self.streams.len() as u32).filter_map(|stream| Some((stream, self.place(client, stream)?)));
+        let places: Vec<_> = places.collect();
+        // No stream is longer than that.
+        let heard = |(stream, place)| (stream, std::mem::replace(&mut self.expected[place], u32::MAX));
+        places.into_iter().map(heard).collect()
     }
 
     /// At the end, when each stream has sent so many: what never came is lost, but for so many deliveries that the
@@ -186,6 +203,16 @@ mod tests {
         hear(&mut verifier, &mut faults, 1, 1, 0);
         verifier.finish(|stream| if stream == 1 { 3 } else { 0 }, 0, &mut faults);
         assert_eq!(counts(&faults), [(Fault::Lost, 2)]);
+    }
+
+    #[test]
+    fn nothing_more_is_expected_for_a_client_that_is_excused() {
+        let (mut verifier, mut faults) = (verifier(), Faults::default());
+        hear(&mut verifier, &mut faults, 1, 2, 0);
+        assert_eq!(verifier.excuse(1), [(0, 0), (1, 0), (2, 1)]);
+        assert_eq!(verifier.channels(1).collect::<Vec<_>>(), [0, 1]);
+        verifier.finish(|_| 7, 0, &mut faults);
+        assert_eq!(counts(&faults), [(Fault::Lost, 14)], "client 0 still misses two streams");
     }
 
     #[test]

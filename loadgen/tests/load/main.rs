@@ -6,5 +6,6 @@ mod harness;
 mod proxy;
 mod ramps;
 mod scenarios;
+mod slow;
 mod storms;
 mod wires;

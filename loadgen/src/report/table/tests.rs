@@ -31,6 +31,7 @@ pub(crate) fn record() -> Record {
         server: Some(server),
         server_metrics: BTreeMap::new(),
         faults: Faults::default(),
+        slow: None,
         ramp: None,
     }
 }
