@@ -103,8 +103,8 @@ pub struct Engine {
     stage: Stage,
     warm_up_ns: u64,
     duration_ns: u64,
-    /// When the load ends, once it has begun.
-    end_ns: u64,
+    /// When the stage ends, once the load has begun.
+    stage_end_ns: u64,
     news: Sender<News>,
     spares: Receiver<Box<Interval>>,
 }
@@ -139,7 +139,7 @@ impl Engine {
             stage: Stage::WarmUp,
             warm_up_ns: job.warm_up_ns,
             duration_ns: job.duration_ns,
-            end_ns: 0,
+            stage_end_ns: 0,
             news,
             spares,
         })
@@ -156,7 +156,7 @@ impl Engine {
         self.tell(News::Settled);
         while self.spares.recv().is_ok() {}
         let clients = &mut self.clients;
-        let behind = clients.work.finish(self.end_ns, &mut clients.faults);
+        let behind = clients.work.finish(self.stage_end_ns, &mut clients.faults);
         let server_version = self.clients.server_version.unwrap_or_default();
         let attempts_failed = self.clients.work.attempts_failed();
         let fates = self.clients.work.fates();
@@ -191,8 +191,8 @@ impl Engine {
             }
         }
         if self.stage != Stage::Drain {
-            // What is due at the end or later is not sent.
-            busy |= clients.act(now_ns.min(self.end_ns.saturating_sub(1)));
+            // What is due at the end of a stage belongs to the next one, and is not sent after the last.
+            busy |= clients.act(now_ns.min(self.stage_end_ns.saturating_sub(1)));
         }
         clients.swarm.flush();
         if busy {
@@ -238,15 +238,16 @@ impl Engine {
         clients.work = Work::new(&clients.plan, self.reader.answers_publish(), begin_ns, measured_ns);
         clients.interval.clear();
         clients.interval.begin_ns = begin_ns;
-        self.end_ns = measured_ns + self.duration_ns;
-        for (stage, stage_end_ns) in [(Stage::WarmUp, measured_ns), (Stage::Measured, self.end_ns)] {
+        let end_ns = measured_ns + self.duration_ns;
+        for (stage, stage_end_ns) in [(Stage::WarmUp, measured_ns), (Stage::Measured, end_ns)] {
             self.begin(stage);
+            self.stage_end_ns = stage_end_ns;
             while self.clients.interval.begin_ns < stage_end_ns {
                 let interval_end_ns = stage_end_ns.min(self.clients.interval.begin_ns + SECOND_NS);
                 while self.turn(self.clients.work.next_due_ns().min(interval_end_ns))? < interval_end_ns {
                     if self.clients.work.is_over() {
-                        self.end_ns = self.clients.swarm.now_ns();
-                        self.cut(self.end_ns);
+                        self.stage_end_ns = self.clients.swarm.now_ns();
+                        self.cut(self.stage_end_ns);
                         return Ok(());
                     }
                 }

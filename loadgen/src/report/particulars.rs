@@ -51,11 +51,12 @@ fn slow(slow: &SlowReaders) -> Vec<Figure> {
         ("slow: stopped reading".to_owned(), count(slow.stopped as f64)),
         ("slow: caught up".to_owned(), count(slow.caught_up as f64)),
     ];
-    figures.extend(slow.cut.iter().map(|(why, number)| (format!("slow: cut, {why}"), count(*number as f64))));
     if !slow.cut.is_empty() {
+        let told = slow.cut.iter().map(|(why, number)| format!("{} ({why})", count(*number as f64)));
+        figures.push(("slow: cut off".to_owned(), told.collect::<Vec<_>>().join(", ")));
         let sent = spread(&slow.cut_bytes, &|sent| bytes(sent as f64));
-        figures.push(("slow: sent to those cut".to_owned(), sent));
-        figures.push(("slow: messages of".to_owned(), spread(&slow.cut_span_ns, &duration)));
+        figures.push(("slow: sent to those cut off".to_owned(), sent));
+        figures.push(("slow: for the messages of".to_owned(), spread(&slow.cut_span_ns, &duration)));
     }
     figures
 }
@@ -110,7 +111,7 @@ mod tests {
         };
         let told = told(&Record { slow: Some(slow), ..record() });
         for expected in
-            ["stopped reading: 10", "caught up: 3", "cut, 3008 slow: 7", "2.00 KiB in the middle", "4.10 µs"]
+            ["stopped reading: 10", "caught up: 3", "cut off: 7 (3008 slow)", "2.00 KiB in the middle", "4.10 µs"]
         {
             assert!(told.contains(expected), "{expected} in {told}");
         }

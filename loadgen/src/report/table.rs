@@ -97,7 +97,10 @@ pub(super) fn costs(record: &Record) -> Vec<Figure> {
 pub(super) fn verdict(record: &Record) -> String {
     let mut text = String::new();
     if record.faults.is_empty() {
-        text.push_str("Every message came once, in order and unchanged; every command was answered.\n");
+        let is_cut = record.slow.as_ref().is_some_and(|slow| !slow.cut.is_empty());
+        let exception = if is_cut { ", but to those who were cut off" } else { "" };
+        let _ =
+            writeln!(text, "Every message came once, in order and unchanged{exception}; every command was answered.");
     } else {
         text.push_str("FAILED\n");
         for (fault, number) in record.faults.counts() {
