@@ -84,9 +84,18 @@ fn line(climb: &Climb, name: &str, value: impl Fn(&Step) -> Option<f64>) -> Seri
     Series { name: name.into(), points: points.collect() }
 }
 
-/// Up to six rates.
+/// Rates that have room for their text beside each other.
 pub(super) fn ticks(climb: &Climb) -> Vec<(f64, String)> {
+    const TICKS_MAX: f64 = 7.0;
     let steps = by_rate(climb);
-    let apart = steps.len().div_ceil(6);
-    steps.iter().step_by(apart.max(1)).map(|step| (step.rate_per_s.log10(), count(step.rate_per_s))).collect()
+    let rate = |step: Option<&&Step>| step.map_or(1.0, |step| step.rate_per_s);
+    let apart = (rate(steps.last()) / rate(steps.first())).log10() / TICKS_MAX;
+    let mut ticks: Vec<(f64, String)> = Vec::new();
+    for step in steps {
+        let at = step.rate_per_s.log10();
+        if ticks.last().is_none_or(|(last, _)| at - last >= apart) {
+            ticks.push((at, count(step.rate_per_s)));
+        }
+    }
+    ticks
 }
