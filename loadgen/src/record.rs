@@ -39,6 +39,7 @@ pub struct Record {
     /// What was due and was not sent: the server was too slow.
     pub behind: u64,
     /// How often clients could not connect that tried again later.
+    #[serde(default)]
     pub attempts_failed: u64,
     /// Share of the time in which the load generator was at work. Near 1 it may be what limits.
     pub busy: f64,
