@@ -243,7 +243,8 @@ impl Swarm {
     fn set_timer(&mut self, at_ns: u64) {
         let now_ns = self.now_ns();
         if !self.timer_ns.is_some_and(|timer_ns| (now_ns..=at_ns).contains(&timer_ns)) {
-            self.ring.timer(Duration::from_nanos(at_ns - now_ns));
+            // The time may have come since it was looked at.
+            self.ring.timer(Duration::from_nanos(at_ns.saturating_sub(now_ns)));
             self.timer_ns = Some(at_ns);
         }
     }
