@@ -10,6 +10,9 @@ use ringpost::cli::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The allocator asks for huge pages, which makes a small node ten times as large (tuning/huge-pages.sh). Where
+    // this is forbidden, `ringpost doctor` says so.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     match Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {

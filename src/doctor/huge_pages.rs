@@ -4,23 +4,18 @@ use std::fs;
 
 use super::Finding;
 
-/// What the allocator looks at: with 0 it asks for none, and the kernel gives none to this process.
-const ALLOCATOR: &str = "MIMALLOC_ALLOW_THP";
-
 pub(super) fn check() -> Finding {
     let text = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").ok();
-    judge(text.as_deref().and_then(chosen), std::env::var(ALLOCATOR).is_ok_and(|allow| allow == "0"))
+    // The command has switched them off for itself, as the node does.
+    let is_off = rustix::thread::transparent_huge_pages_are_disabled().unwrap_or(false);
+    judge(text.as_deref().and_then(chosen), is_off)
 }
 
 fn judge(chosen: Option<&str>, is_off: bool) -> Finding {
     const CHECK: &str = "huge pages";
     match chosen {
         None | Some("never") => Finding::ok(CHECK, "none", "memory is taken as it is used"),
-        Some(other) if is_off => Finding::ok(
-            CHECK,
-            other,
-            format!("but none for this process, by {ALLOCATOR}: memory is taken as it is used"),
-        ),
+        Some(other) if is_off => Finding::ok(CHECK, other, "but none for this process: memory is taken as it is used"),
         Some("always") => Finding::warn(
             CHECK,
             "always",
@@ -30,7 +25,7 @@ fn judge(chosen: Option<&str>, is_off: bool) -> Finding {
         ),
         Some(other) => {
             let meaning =
-                format!("the allocator asks for them: {ALLOCATOR}=0 takes less memory where connections are few");
+                "the allocator asks for them, and the node may not switch them off: memory is taken 2 MiB at a time";
             Finding::ok(CHECK, other, meaning).see(page!("tuning/huge-pages.sh"))
         }
     }
