@@ -14,7 +14,7 @@ pub(crate) struct Cell {
     /// What the cost counts.
     pub(crate) unit: &'static str,
     /// What the node's cost should be.
-    pub(crate) goal: Goal,
+    pub(crate) goal: Option<Goal>,
     work: Work,
     /// What the floor does meanwhile, where it cannot do the same.
     floor: Option<Work>,
@@ -45,32 +45,32 @@ pub(crate) struct Extent {
     pub(crate) idle: u32,
 }
 
-/// Connections that come while they are measured, one after the other.
-const ARRIVALS: u64 = 2000;
+/// Connections a second where they come one after the other.
+const ARRIVALS_PER_S: u64 = 1000;
 
 const ONE_AT_A_TIME: Work =
     Work { scenario: "fanout", settings: &["outstanding=1"], cost: Cost::CpuPer(Measure::Delivery) };
 
 /// All cells.
-pub(crate) const ALL: [Cell; 6] = [
+pub(crate) const ALL: [Cell; 7] = [
     Cell {
         name: "fan-out 1 to 1,000, 16 messages a send",
         unit: "ns CPU per delivery",
-        goal: Goal::Ratio(1.25),
+        goal: Some(Goal::Ratio(1.25)),
         work: Work { settings: &["outstanding=16", "burst=16"], ..ONE_AT_A_TIME },
         floor: None,
     },
     Cell {
         name: "fan-out 1 to 1,000, one message at a time",
         unit: "ns CPU per delivery",
-        goal: Goal::Ratio(1.15),
+        goal: Some(Goal::Ratio(1.15)),
         work: ONE_AT_A_TIME,
         floor: None,
     },
     Cell {
         name: "publish with reply, 100 conns, 1 outstanding",
         unit: "ns CPU per publish",
-        goal: Goal::Ratio(1.25),
+        goal: Some(Goal::Ratio(1.25)),
         work: Work {
             scenario: "publish",
             settings: &["channels=1", "outstanding=1"],
@@ -81,7 +81,7 @@ pub(crate) const ALL: [Cell; 6] = [
     Cell {
         name: "publish with reply, 100 conns, 32 outstanding",
         unit: "ns CPU per publish",
-        goal: Goal::Ratio(4.0),
+        goal: Some(Goal::Ratio(4.0)),
         work: Work {
             scenario: "publish",
             settings: &["channels=1", "outstanding=32", "burst=32"],
@@ -92,14 +92,26 @@ pub(crate) const ALL: [Cell; 6] = [
     Cell {
         name: "an idle, authenticated, subscribed connection",
         unit: "bytes of user memory",
-        goal: Goal::Cost(1024.0),
+        goal: Some(Goal::Cost(1024.0)),
         work: Work { scenario: "idle", settings: &[], cost: Cost::Memory },
         floor: None,
     },
     Cell {
-        name: "a new connection: TCP, upgrade, JWT, connect, subscribe",
+        name: "a new connection (TCP, upgrade, JWT, connect, subscribe), of 2,000 at once",
         unit: "ns CPU per connection",
-        goal: Goal::Ratio(15.0),
+        goal: Some(Goal::Ratio(15.0)),
+        work: Work {
+            scenario: "connect-storm",
+            settings: &["clients=2000", "channels=200"],
+            cost: Cost::CpuPer(Measure::Connect),
+        },
+        floor: Some(ONE_AT_A_TIME),
+    },
+    Cell {
+        // Here the server sleeps and wakes several times for each, which is most of the cost.
+        name: "the same, 1,000 a second",
+        unit: "ns CPU per connection",
+        goal: None,
         work: Work { scenario: "connect", settings: &["channels=200"], cost: Cost::CpuPer(Measure::Connect) },
         floor: Some(ONE_AT_A_TIME),
     },
@@ -116,9 +128,12 @@ impl Cell {
         let Extent { secs, idle } = extent;
         let mut all: Vec<_> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         all.extend([format!("duration_s={secs}"), format!("warm_up_s={}", secs as f64 / 4.0)]);
-        if scenario == "connect" {
+        match scenario {
             // Those who have come stay, since only coming is measured.
-            all.extend([format!("rate_per_s={}", ARRIVALS as f64 / secs as f64), format!("stay_s={}", 2 * secs)]);
+            "connect" => all.extend([format!("rate_per_s={ARRIVALS_PER_S}"), format!("stay_s={}", 2 * secs)]),
+            // It ends with the last who comes in.
+            "connect-storm" => all.push("duration_s=60".into()),
+            _ => {}
         }
         let scenario = all.iter().try_fold(read(&find(scenario)?)?, |scenario, setting| set(&scenario, setting))?;
         let with = |clients: u32| {

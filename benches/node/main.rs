@@ -107,7 +107,7 @@ fn bench(contenders: &[Contender], options: &Options) -> Bench {
 /// Every contender in turn, as often as was asked.
 fn measure(cell: &Cell, contenders: &[Contender], options: &Options, command: &str) -> anyhow::Result<Row> {
     let servers = contenders.iter().map(|contender| Measured { server: contender.name.into(), rounds: Vec::new() });
-    let (work, unit, goal) = (cell.name.into(), cell.unit.into(), Some(cell.goal));
+    let (work, unit, goal) = (cell.name.into(), cell.unit.into(), cell.goal);
     let mut row = Row { work, unit, goal, servers: servers.collect() };
     let extent = Extent { secs: options.secs, idle: options.idle };
     for round in 1..=options.rounds {

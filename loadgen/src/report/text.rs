@@ -21,20 +21,18 @@ pub fn bytes(bytes: f64) -> String {
 
 /// A number with commas between thousands; below 100 with one decimal, if it has any.
 pub fn count(value: f64) -> String {
-    let (whole, rest) = if value < 100.0 && value.fract() != 0.0 {
-        let text = format!("{value:.1}");
-        return text;
-    } else {
-        (format!("{value:.0}"), "")
-    };
-    let mut text = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
+    if value.abs() < 100.0 && value.fract() != 0.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::from(if value < 0.0 { "-" } else { "" });
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
             text.push(',');
         }
         text.push(digit);
     }
-    text + rest
+    text
 }
 
 /// A number in few characters, as axes want it: thousands as k, millions as M.
