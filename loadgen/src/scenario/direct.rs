@@ -30,7 +30,7 @@ impl Direct {
         let users = clients(&[positive("users", self.users)?])?;
         let contacts = positive("contacts", self.contacts)?;
         ensure!(contacts < users, "`contacts` is {contacts}: each of {users} users has at most {} others", users - 1);
-        check_pairs(&[users, contacts])?;
+        check_pairs(u64::from(users) * u64::from(contacts))?;
         let to = move |contact| move |user| Stream { publisher: user, channel: (user + contact) % users };
         Ok(Plan {
             clients: (0..users).map(|user| vec![user]).collect(),

@@ -26,6 +26,6 @@ impl Default for FanIn {
 impl FanIn {
     pub(super) fn plan(&self) -> anyhow::Result<Plan> {
         let Self { channels, publishers, pace } = self.clone();
-        FanOut { channels, publishers, subscribers: 1, pace }.plan()
+        FanOut { channels, publishers, subscribers: 1, pace, ..FanOut::default() }.plan()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PaceSettings, check_pairs, clients, positive};
+use super::{PaceSettings, check_pairs, clients, positive, sizes};
 use crate::plan::{Load, Plan, Stream};
 
 /// Channels that each have publishers and subscribers of their own.
@@ -11,18 +11,32 @@ use crate::plan::{Load, Plan, Stream};
 pub struct FanOut {
     /// How many channels.
     pub channels: u32,
-    /// Publishers of each channel.
+    /// Publishers of each channel; where rates follow sizes, in the mean.
     pub publishers: u32,
-    /// Subscribers of each channel.
+    /// Subscribers of each channel; where sizes differ, in the mean.
     pub subscribers: u32,
+    /// Exponent of Zipf's law, which the sizes of the channels follow; 0: all have the same.
+    pub zipf: f64,
+    /// How the messages are shared among the channels.
+    pub rates: Rates,
     /// How fast.
     pub pace: PaceSettings,
+}
+
+/// How messages are shared among channels. Every publisher sends as many as any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rates {
+    /// All channels have as many publishers.
+    Even,
+    /// Channels have as many publishers as their sizes ask for, and one at least: where more people are, more talk.
+    BySize,
 }
 
 impl Default for FanOut {
     fn default() -> Self {
         let pace = PaceSettings { rate_per_s: 100.0, ..PaceSettings::default() };
-        Self { channels: 1, publishers: 1, subscribers: 1000, pace }
+        Self { channels: 1, publishers: 1, subscribers: 1000, zipf: 0.0, rates: Rates::Even, pace }
     }
 }
 
@@ -31,16 +45,21 @@ impl FanOut {
         let channels = positive("channels", self.channels)?;
         let publishers = clients(&[channels, positive("publishers", self.publishers)?])?;
         let subscribers = clients(&[channels, positive("subscribers", self.subscribers)?])?;
-        check_pairs(&[channels, self.publishers, self.subscribers])?;
         clients(&[publishers.saturating_add(subscribers)])?;
-        // Subscribers of different channels stand side by side, and so do publishers: their turns mix the channels.
-        let subscribed = (0..subscribers).map(|number| vec![number % channels]);
+        let audiences = sizes::zipf(subscribers, channels, self.zipf)?;
+        let speakers = match self.rates {
+            Rates::Even => vec![self.publishers; channels as usize],
+            Rates::BySize => sizes::zipf(publishers, channels, self.zipf)?,
+        };
+        check_pairs(audiences.iter().zip(&speakers).map(|(heard, said)| u64::from(*heard) * u64::from(*said)).sum())?;
+        // Turns mix the channels, and so does the order in which clients come.
+        let subscribed = sizes::mixed(&audiences).into_iter().map(|channel| vec![channel]);
         let silent = (0..publishers).map(|_| Vec::new());
-        let stream = |number| Stream { publisher: subscribers + number, channel: number % channels };
+        let publishers = (subscribers..).zip(sizes::mixed(&speakers));
         Ok(Plan {
             clients: subscribed.chain(silent).collect(),
             channels,
-            streams: (0..publishers).map(stream).collect(),
+            streams: publishers.map(|(publisher, channel)| Stream { publisher, channel }).collect(),
             load: Load::Publish(self.pace.pace()?),
         })
     }

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::Scenario;
 
 /// The built-in scenarios: name and file.
-pub const BUILT_IN: [(&str, &str); 16] = [
+pub const BUILT_IN: [(&str, &str); 17] = [
     ("idle", include_str!("../../scenarios/idle.toml")),
     ("connect", include_str!("../../scenarios/connect.toml")),
     ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
@@ -18,6 +18,7 @@ pub const BUILT_IN: [(&str, &str); 16] = [
     ("publish-pipelined", include_str!("../../scenarios/publish-pipelined.toml")),
     ("fanout", include_str!("../../scenarios/fanout.toml")),
     ("fanout-rooms", include_str!("../../scenarios/fanout-rooms.toml")),
+    ("fanout-zipf", include_str!("../../scenarios/fanout-zipf.toml")),
     ("slow", include_str!("../../scenarios/slow.toml")),
     ("slow-pause", include_str!("../../scenarios/slow-pause.toml")),
     ("fanin", include_str!("../../scenarios/fanin.toml")),

@@ -12,6 +12,7 @@ mod load;
 mod pace;
 mod publish;
 mod ramp;
+mod sizes;
 mod slow;
 
 use std::fmt;
@@ -23,7 +24,7 @@ pub use self::bystanders::Bystanders;
 pub use self::connect::{AtOnce, Connect, Reconnect, Steady};
 pub use self::direct::Direct;
 pub use self::fanin::FanIn;
-pub use self::fanout::FanOut;
+pub use self::fanout::{FanOut, Rates};
 pub use self::idle::Idle;
 pub use self::load::{BUILT_IN, find, read, set};
 pub use self::pace::PaceSettings;
@@ -239,10 +240,9 @@ fn clients(factors: &[u32]) -> anyhow::Result<u32> {
 }
 
 /// Refuses more pairs of publisher and subscriber than can be verified.
-fn check_pairs(factors: &[u32]) -> anyhow::Result<()> {
-    let pairs = factors.iter().try_fold(1u64, |product, factor| product.checked_mul((*factor).into()));
+fn check_pairs(pairs: u64) -> anyhow::Result<()> {
     ensure!(
-        pairs.is_some_and(|pairs| pairs <= PAIRS_MAX),
+        pairs <= PAIRS_MAX,
         "more than {PAIRS_MAX} pairs of a publisher and a subscriber are asked for: each is verified for itself"
     );
     Ok(())

@@ -44,7 +44,7 @@ impl Slow {
             "`receive_buffer_bytes` is {receive_buffer_bytes}: it must be {RECEIVE_BUFFER_BYTES_MIN} to \
              {RECEIVE_BUFFER_BYTES_MAX}"
         );
-        let fan_out = FanOut { channels, publishers, subscribers, pace }.plan()?;
+        let fan_out = FanOut { channels, publishers, subscribers, pace, ..FanOut::default() }.plan()?;
         let Load::Publish(pace @ Pace::Open { .. }) = fan_out.load else {
             bail!("a closed loop would wait for those who do not read: set outstanding=0 and a rate");
         };

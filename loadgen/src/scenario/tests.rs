@@ -81,6 +81,26 @@ fn fan_out_gives_each_channel_publishers_and_subscribers_of_its_own() {
 }
 
 #[test]
+fn channels_by_zipf_have_members_and_messages_by_their_rank() {
+    let plan = plan("fanout", &["channels=4", "publishers=25", "subscribers=51", "zipf=1", "rates=by-size"]);
+    // 1 each, and 1 : 1/2 : 1/3 : 1/4 of 200.
+    assert_eq!(plan.audiences(), [97, 49, 33, 25]);
+    let speakers = |channel| plan.streams.iter().filter(|stream| stream.channel == channel).count();
+    assert_eq!([0, 1, 2, 3].map(speakers), [47, 24, 16, 13]);
+    assert_eq!(plan.clients.len(), 304);
+}
+
+#[test]
+fn channels_by_zipf_may_share_the_messages_evenly() {
+    let plan = plan("fanout-zipf", &["channels=3", "publishers=2", "rates=even"]);
+    let channels: Vec<_> = plan.streams.iter().map(|stream| stream.channel).collect();
+    assert_eq!(channels.len(), 6);
+    for round in channels.chunks(3) {
+        assert!([0, 1, 2].iter().all(|channel| round.contains(channel)), "{channels:?}");
+    }
+}
+
+#[test]
 fn fan_in_has_one_subscriber_in_each_channel() {
     let plan = plan("fanin", &["channels=2", "publishers=5"]);
     assert_eq!((plan.audiences(), plan.streams.len(), plan.clients.len()), (vec![1, 1], 10, 12));
@@ -141,6 +161,7 @@ fn settings_without_sense_are_refused_by_name() {
         ("fanout", "warm_up_s=-1", "warm_up_s"),
         ("fanout", "rate_per_s=0", "rate_per_s"),
         ("fanout", "burst=0", "burst"),
+        ("fanout", "zipf=-1", "zipf"),
         ("fanout", "subscribers=0", "subscribers"),
         ("fanout", "subscribers=4000000000", "clients"),
         ("publish", "outstanding=100000", "outstanding"),

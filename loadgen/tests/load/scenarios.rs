@@ -76,6 +76,19 @@ fn more_shards_than_cores_keep_the_order_too() {
 }
 
 #[test]
+fn rooms_by_zipf_hear_what_is_said_in_them() {
+    let node = TestNode::start();
+    let settings = ["channels=20", "publishers=3", "subscribers=6", "rate_per_s=600", "warm_up_s=0"];
+    for url in [node.websocket_url(), node.tcp_url()] {
+        let record = record(&order("fanout-zipf", &url, &settings));
+        assert!(record.is_good(), "{:?}", record.faults);
+        let (deliveries, messages) = (count(&record, Measure::Delivery), count(&record, Measure::Reply));
+        // Most is said where most are: more deliveries than if all rooms were of one size.
+        assert!(messages > 0 && deliveries > 7 * messages, "{deliveries} of {messages}");
+    }
+}
+
+#[test]
 fn a_closed_loop_waits_for_every_subscriber() {
     let node = TestNode::start();
     let settings = ["subscribers=10", "outstanding=4", "warm_up_s=0"];
