@@ -17,6 +17,7 @@ pub mod scenario;
 
 pub mod plan;
 
+pub mod commands;
 pub mod fault;
 pub mod measure;
 pub mod payload;

@@ -1,12 +1,11 @@
 //! The messages of a run: which is due, what has come of each. Sans-IO: time is an argument.
 
-mod publisher;
 mod verify;
 mod window;
 
-use self::publisher::{Publisher, Unanswered};
 use self::verify::Verifier;
 use self::window::Window;
+use crate::commands::Commands;
 use crate::fault::{Fault, Faults};
 use crate::limits::UNANSWERED_MAX;
 use crate::measure::{Interval, Measure};
@@ -27,7 +26,7 @@ pub struct Traffic {
     /// By channel.
     audiences: Vec<u32>,
     /// By client.
-    publishers: Vec<Publisher>,
+    publishers: Vec<Commands<Unanswered>>,
     verifier: Verifier,
     unanswered: u64,
     undelivered: u64,
@@ -41,6 +40,14 @@ pub struct Traffic {
 enum Paced {
     Open(Schedule),
     Closed(Window),
+}
+
+/// A message whose publisher was not answered.
+#[derive(Clone, Copy, Debug)]
+struct Unanswered {
+    stream: u32,
+    sequence: u32,
+    due_ns: u64,
 }
 
 /// A message that is due.
@@ -70,7 +77,7 @@ impl Traffic {
             streams: plan.streams.clone(),
             sent: vec![0; plan.streams.len()],
             audiences: plan.audiences(),
-            publishers: plan.clients.iter().map(|_| Publisher::default()).collect(),
+            publishers: plan.clients.iter().map(|_| Commands::default()).collect(),
             verifier: Verifier::new(plan),
             unanswered: 0,
             undelivered: 0,
@@ -171,7 +178,7 @@ impl Traffic {
 
     /// The same, without saying which: it is the oldest that has no answer.
     pub fn acknowledged_oldest(&mut self, client: u32, now_ns: u64, interval: &mut Interval, faults: &mut Faults) {
-        let oldest = self.publishers.get(client as usize).map_or(0, Publisher::oldest);
+        let oldest = self.publishers.get(client as usize).map_or(0, Commands::oldest);
         self.acknowledged(client, oldest, now_ns, interval, faults);
     }
 
