@@ -20,6 +20,7 @@ pub mod plan;
 pub mod commands;
 pub mod fault;
 pub mod measure;
+pub mod missing;
 pub mod payload;
 pub mod schedule;
 pub mod slow;

@@ -1,9 +1,9 @@
 //! Checks that every subscriber hears every stream of its channels whole and in order.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use crate::fault::{Fault, Faults};
-use crate::limits::MISSING_REMEMBERED_MAX;
+use crate::missing::Missing;
 use crate::payload::Stamp;
 use crate::plan::Plan;
 
@@ -20,10 +20,8 @@ pub(super) struct Verifier {
     streams: Vec<(u32, u32)>,
     /// By place: the sequence that must come next.
     expected: Vec<u32>,
-    /// Place and sequence of what was overtaken, as many as are remembered.
-    missing: HashSet<(u32, u32)>,
-    /// All that was overtaken and has not come.
-    missing_count: u64,
+    /// Place and sequence of what was overtaken.
+    missing: Missing<(u32, u32)>,
 }
 
 impl Verifier {
@@ -45,7 +43,7 @@ impl Verifier {
             first_subscription.push(subscriptions.len() as u32);
         }
         let expected = vec![0; places as usize];
-        Self { first_subscription, subscriptions, streams, expected, missing: HashSet::new(), missing_count: 0 }
+        Self { first_subscription, subscriptions, streams, expected, missing: Missing::default() }
     }
 
     fn place(&self, client: u32, stream: u32) -> Option<usize> {
@@ -75,18 +73,13 @@ impl Verifier {
         let Stamp { stream, sequence, .. } = stamp;
         let expected = &mut self.expected[place as usize];
         if sequence > *expected {
-            for overtaken in *expected..sequence {
-                self.missing_count += 1;
-                if self.missing.len() < MISSING_REMEMBERED_MAX {
-                    self.missing.insert((place, overtaken));
-                }
-            }
+            let overtaken = *expected..sequence;
+            self.missing.overtake(overtaken.len() as u64, overtaken.map(|sequence| (place, sequence)));
             *expected = sequence.wrapping_add(1);
             return true;
         }
-        let was_missing = self.missing.remove(&(place, sequence));
+        let was_missing = self.missing.came(&(place, sequence));
         if was_missing {
-            self.missing_count -= 1;
             faults.note(Fault::OutOfOrder, || {
                 format!("client {client} heard message {sequence} of stream {stream} after a later one")
             });
@@ -127,9 +120,8 @@ impl Verifier {
                 faults.note_many(Fault::Lost, count - excused, describe);
             }
         };
-        lose(self.missing_count, &|| {
-            format!("{} messages never came, though later ones of their streams did", self.missing_count)
-        });
+        let missing = self.missing.count();
+        lose(missing, &|| format!("{missing} messages never came, though later ones of their streams did"));
         let mut streams_of_channel = BTreeMap::<u32, Vec<u32>>::new();
         for (stream, (channel, _)) in self.streams.iter().enumerate() {
             streams_of_channel.entry(*channel).or_default().push(stream as u32);
@@ -150,6 +142,7 @@ impl Verifier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MISSING_REMEMBERED_MAX;
     use crate::plan::{Load, Stream};
 
     /// Clients 0 and 1 hear channel 0, client 1 hears channel 1 too; two streams into channel 0, one into 1.
