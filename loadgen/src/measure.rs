@@ -19,14 +19,26 @@ pub enum Measure {
     SlowDelivery,
     /// From when a message was due until its publisher was answered.
     Reply,
+    /// From when somebody was due to join a channel until it was told that it has.
+    Join,
+    /// From when a question who is in a channel was due until its answer.
+    Presence,
     /// From when something was due until this program did it: how far the load can be trusted.
     Lateness,
 }
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Connect, Self::Reconnect, Self::Delivery, Self::SlowDelivery, Self::Reply, Self::Lateness];
+    pub const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::Reconnect,
+        Self::Delivery,
+        Self::SlowDelivery,
+        Self::Reply,
+        Self::Join,
+        Self::Presence,
+        Self::Lateness,
+    ];
 
     /// Whether it tells how fast the server is. The others are the load generator's doing.
     pub fn is_of_the_server(self) -> bool {
@@ -41,7 +53,59 @@ impl Measure {
             Self::Delivery => "delivery",
             Self::SlowDelivery => "delivery, slow",
             Self::Reply => "reply",
+            Self::Join => "join",
+            Self::Presence => "presence",
             Self::Lateness => "sent late by",
+        }
+    }
+}
+
+/// What is counted and takes no time worth telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// Messages to rooms.
+    InRooms,
+    /// Messages to users.
+    Direct,
+    /// Indications that somebody writes.
+    Typing,
+    /// Users who left a room for another one.
+    Moves,
+    /// Connections that clients lost.
+    Drops,
+    /// Messages that came when their subscriber was back.
+    Recovered,
+    /// Subscribers who were told that they will not get all that they missed.
+    Gaps,
+    /// What was due when nobody could do it.
+    NotDone,
+}
+
+impl Count {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::InRooms,
+        Self::Direct,
+        Self::Typing,
+        Self::Moves,
+        Self::Drops,
+        Self::Recovered,
+        Self::Gaps,
+        Self::NotDone,
+    ];
+
+    /// For a person.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InRooms => "messages to rooms",
+            Self::Direct => "messages to users",
+            Self::Typing => "typing",
+            Self::Moves => "moves between rooms",
+            Self::Drops => "connections lost",
+            Self::Recovered => "messages recovered",
+            Self::Gaps => "recoveries refused",
+            Self::NotDone => "errands that nobody could do",
         }
     }
 }
@@ -75,12 +139,14 @@ pub struct Interval {
     /// How long this program was at work, nanoseconds.
     pub busy_ns: u64,
     histograms: [Histogram<u64>; Measure::ALL.len()],
+    counts: [u64; Count::ALL.len()],
 }
 
 impl Default for Interval {
     fn default() -> Self {
         let histograms = std::array::from_fn(|_| histogram());
-        Self { stage: Stage::default(), begin_ns: 0, end_ns: 0, busy_ns: 0, histograms }
+        let counts = [0; Count::ALL.len()];
+        Self { stage: Stage::default(), begin_ns: 0, end_ns: 0, busy_ns: 0, histograms, counts }
     }
 }
 
@@ -96,6 +162,17 @@ impl Interval {
         &self.histograms[measure as usize]
     }
 
+    /// Counts so many.
+    #[inline]
+    pub fn count(&mut self, count: Count, number: u64) {
+        self.counts[count as usize] += number;
+    }
+
+    /// How many of each that there were.
+    pub fn counts(&self) -> impl Iterator<Item = (Count, u64)> {
+        Count::ALL.into_iter().zip(self.counts).filter(|(_, number)| *number > 0)
+    }
+
     /// How long it was, nanoseconds.
     pub fn span_ns(&self) -> u64 {
         self.end_ns - self.begin_ns
@@ -105,6 +182,7 @@ impl Interval {
     pub fn clear(&mut self) {
         self.busy_ns = 0;
         self.histograms.iter_mut().for_each(Histogram::reset);
+        self.counts.fill(0);
     }
 }
 
@@ -188,7 +266,10 @@ mod tests {
     fn an_interval_that_was_cleared_is_as_new() {
         let mut interval = Interval { busy_ns: 7, ..Interval::default() };
         interval.record(Measure::Connect, 5);
+        interval.count(Count::Typing, 3);
+        assert_eq!(interval.counts().collect::<Vec<_>>(), [(Count::Typing, 3)]);
         interval.clear();
         assert!(interval.histogram(Measure::Connect).is_empty() && interval.busy_ns == 0);
+        assert_eq!(interval.counts().count(), 0);
     }
 }

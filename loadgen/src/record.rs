@@ -7,7 +7,7 @@ use procfs::Current as _;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Faults;
-use crate::measure::{Measure, Summary};
+use crate::measure::{Count, Measure, Summary};
 use crate::ramp::Climb;
 use crate::scenario::Scenario;
 use crate::server::{Metrics, Usage};
@@ -47,6 +47,9 @@ pub struct Record {
     pub seconds: Vec<Second>,
     /// All seconds together.
     pub whole: BTreeMap<Measure, Whole>,
+    /// What was counted while it was measured.
+    #[serde(default)]
+    pub counts: BTreeMap<Count, u64>,
     /// What the server used, where that was asked.
     pub server: Option<ServerUse>,
     /// What the server says about itself, where that was asked: counters since the measuring began, others at its
@@ -83,6 +86,9 @@ pub struct Second {
     pub at_s: f64,
     /// What happened in it.
     pub measures: BTreeMap<Measure, Summary>,
+    /// What was counted in it.
+    #[serde(default)]
+    pub counts: BTreeMap<Count, u64>,
     /// Share of it in which the load generator was at work.
     pub busy: f64,
     /// Cores that the server kept busy, where that was asked.

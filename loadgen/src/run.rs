@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use hdrhistogram::Histogram;
 
 use crate::engine::{Engine, Job, News, Outcome, pin};
-use crate::measure::{Interval, Measure, Stage, Summary, histogram};
+use crate::measure::{Count, Interval, Measure, Stage, Summary, histogram};
 use crate::ramp;
 use crate::record::{Looks, Machine, Record, Second, ServerUse, Whole};
 use crate::scenario::Scenario;
@@ -128,6 +128,7 @@ struct Watcher<'a> {
     metrics_after: Option<Metrics>,
     /// All that counts, by measure; and of that, how much came while it was measured.
     whole: [(Histogram<u64>, u64); Measure::ALL.len()],
+    counts: BTreeMap<Count, u64>,
     seconds: Vec<Second>,
     measured_ns: u64,
     drained_ns: u64,
@@ -147,6 +148,7 @@ impl<'a> Watcher<'a> {
             metrics_before: None,
             metrics_after: None,
             whole: std::array::from_fn(|_| (histogram(), 0)),
+            counts: BTreeMap::new(),
             seconds: Vec::new(),
             measured_ns: 0,
             drained_ns: 0,
@@ -220,6 +222,7 @@ impl<'a> Watcher<'a> {
         let span_ns = interval.span_ns();
         self.measured_ns += span_ns;
         self.busy_ns += interval.busy_ns;
+        interval.counts().for_each(|(count, number)| *self.counts.entry(count).or_default() += number);
         let usage = self.probe.usage();
         let server_cores =
             usage.map(|usage| usage.cpu_ns.saturating_sub(self.last_usage.cpu_ns) as f64 / span_ns as f64);
@@ -228,6 +231,7 @@ impl<'a> Watcher<'a> {
         self.seconds.push(Second {
             at_s: self.measured_ns as f64 / 1e9,
             measures: happened.map(|measure| (measure, Summary::of(interval.histogram(measure), span_ns))).collect(),
+            counts: interval.counts().collect(),
             busy: interval.busy_ns as f64 / span_ns as f64,
             server_cores,
             server_resident_bytes: usage.map(|usage| usage.resident_bytes),
@@ -263,6 +267,7 @@ impl<'a> Watcher<'a> {
             busy: self.busy_ns as f64 / self.measured_ns as f64,
             seconds: self.seconds,
             whole,
+            counts: self.counts,
             server,
             server_metrics,
             faults: outcome.faults,

@@ -65,6 +65,10 @@ fn latencies(record: &Record) -> String {
 pub(super) fn costs(record: &Record) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut figure = |name: &str, value: String| figures.push((name.to_owned(), value));
+    for (counted, number) in &record.counts {
+        let (number, per_s) = (*number as f64, *number as f64 / record.measured_s);
+        figure(counted.name(), format!("{}, {} per s", count(number), count(per_s)));
+    }
     if let Some(server) = &record.server {
         figure("server: cores in use", format!("{:.2}, {} in user mode", server.cores, percent(server.user_share)));
         for (measure, ns) in &server.cpu_ns_per {
@@ -72,8 +76,11 @@ pub(super) fn costs(record: &Record) -> Vec<Figure> {
                 Measure::Connect => "server: CPU per new client",
                 Measure::Delivery => "server: CPU per delivery",
                 Measure::Reply => "server: CPU per message",
-                // A client that comes back is a new client; a delivery to some costs what one to any does.
-                Measure::Reconnect | Measure::SlowDelivery | Measure::Lateness => continue,
+                // A client that comes back is a new client; a delivery to some costs what one to any does. Joins and
+                // questions come beside messages.
+                Measure::Reconnect | Measure::SlowDelivery | Measure::Join | Measure::Presence | Measure::Lateness => {
+                    continue;
+                }
             };
             figure(name, duration(*ns as u64));
         }

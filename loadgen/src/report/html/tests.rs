@@ -17,6 +17,7 @@ fn with_seconds() -> Record {
         .map(|at| Second {
             at_s: f64::from(at),
             measures: BTreeMap::from([(Measure::Delivery, summary)]),
+            counts: BTreeMap::new(),
             busy: 0.2,
             server_cores: Some(0.5),
             server_resident_bytes: Some(1 << 20),

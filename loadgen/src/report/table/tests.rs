@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::fault::{Fault, Faults};
-use crate::measure::histogram;
+use crate::measure::{Count, histogram};
 use crate::ramp::{Climb, Step};
 use crate::record::{Machine, ServerUse, Whole};
 use crate::scenario::{find, read};
@@ -28,6 +28,7 @@ pub(crate) fn record() -> Record {
         busy: 0.25,
         seconds: Vec::new(),
         whole: BTreeMap::from([(Measure::Delivery, Whole::of(&deliveries, 1000, 2.0))]),
+        counts: BTreeMap::from([(Count::Moves, 100)]),
         server: Some(server),
         server_metrics: BTreeMap::new(),
         faults: Faults::default(),
