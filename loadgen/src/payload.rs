@@ -30,10 +30,11 @@ pub struct Stamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damaged;
 
-/// Writes payloads of one size and finds them again.
+/// Writes payloads of one size, or of the smallest, and finds them again.
 #[derive(Debug)]
 pub struct Payloads {
     bytes: Vec<u8>,
+    short: [u8; PAYLOAD_BYTES_MIN],
     finder: Finder<'static>,
 }
 
@@ -47,7 +48,7 @@ impl Payloads {
         let mut payload = HEAD.to_vec();
         payload.resize(bytes - TAIL.len(), b'x');
         payload.extend_from_slice(TAIL);
-        Self { bytes: payload, finder: Finder::new(HEAD) }
+        Self { bytes: payload, short: [0; PAYLOAD_BYTES_MIN], finder: Finder::new(HEAD) }
     }
 
     /// How many bytes each has.
@@ -66,6 +67,14 @@ impl Payloads {
         &self.bytes
     }
 
+    /// The payload of a message that is as short as one can be.
+    pub fn write_short(&mut self, stamp: Stamp) -> &[u8] {
+        self.write(stamp);
+        self.short.copy_from_slice(&self.bytes[..PAYLOAD_BYTES_MIN]);
+        self.short[PAYLOAD_BYTES_MIN - TAIL.len()..].copy_from_slice(TAIL);
+        &self.short
+    }
+
     /// Looks for a payload in what a server sent; `None` where there is none.
     #[inline]
     pub fn find(&self, word: &[u8]) -> Option<Result<Stamp, Damaged>> {
@@ -74,7 +83,8 @@ impl Payloads {
     }
 
     fn read(&self, payload: &[u8]) -> Option<Stamp> {
-        let payload = payload.get(..self.bytes.len())?;
+        let is_short = payload.get(..PAYLOAD_BYTES_MIN)?.ends_with(TAIL);
+        let payload = payload.get(..if is_short { PAYLOAD_BYTES_MIN } else { self.bytes.len() })?;
         if !payload.ends_with(TAIL) {
             return None;
         }
@@ -127,6 +137,16 @@ mod tests {
         let word = format!(r#"{{"push":{{"channel":"room","pub":{{"data":{payload},"offset":7}}}}}}"#);
         assert_eq!(payloads.find(word.as_bytes()), Some(Ok(STAMP)));
         assert_eq!(payloads.find(br#"{"id":7,"publish":{}}"#), None);
+    }
+
+    #[test]
+    fn a_short_payload_is_found_among_longer_ones() {
+        let mut payloads = Payloads::new(96);
+        let short = payloads.write_short(STAMP).to_vec();
+        assert_eq!(short.len(), PAYLOAD_BYTES_MIN);
+        assert!(serde_json::from_slice::<serde_json::Value>(&short).is_ok());
+        assert_eq!(payloads.find(&[&short[..], b",\"offset\":7}}}"].concat()), Some(Ok(STAMP)));
+        assert_eq!(payloads.find(&short[..short.len() - 1]), Some(Err(Damaged)));
     }
 
     #[test]

@@ -277,9 +277,18 @@ impl Clients {
             (Heard::Version(version), _) => {
                 self.server_version.get_or_insert(version);
             }
-            (Heard::Welcome { .. } | Heard::Subscribed | Heard::Acknowledged { .. } | Heard::Done, _) => {
-                self.unexpected(client, "what it did not ask");
-            }
+            (
+                Heard::Welcome { .. }
+                | Heard::Subscribed
+                | Heard::Acknowledged { .. }
+                | Heard::Done
+                | Heard::Publication { .. }
+                | Heard::Joined { .. }
+                | Heard::Recovered { .. }
+                | Heard::Left { .. }
+                | Heard::Present { .. },
+                _,
+            ) => self.unexpected(client, "what it did not ask"),
         }
     }
 

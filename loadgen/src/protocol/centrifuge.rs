@@ -1,16 +1,16 @@
 //! The Centrifugo client protocol: JSON and Protobuf, over WebSocket and TCP.
 
-use ringpost::protocol::centrifuge::client::{self, Answer, Frame, FromNode, Pushed};
+use ringpost::protocol::centrifuge::client::{self, Answer, Frame, FromNode, Publication, Pushed, Subscribed};
 use ringpost::protocol::centrifuge::{Encoding, Format};
-use ringpost::protocol::word::{Command, Connect, PayloadKind, PayloadRef, Subscribe, Verb};
+use ringpost::protocol::word::{Command, Connect, PayloadKind, PayloadRef, Position, Recover, Subscribe, Verb};
 use ringpost::wire::http::{Response, UpgradeRequest};
 use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};
 
 use super::masks::Masks;
-use super::{CONNECT_ID, Heard, Terms, Violation};
+use super::{CONNECT_ID, Heard, Joined, Terms, Violation};
 use crate::limits::FRAME_BYTES_MAX;
-use crate::payload::Payloads;
+use crate::payload::{Damaged, Payloads, Stamp};
 use crate::target::Transport;
 
 /// The format of a transport and an encoding.
@@ -66,6 +66,24 @@ impl Writer {
         self.command(id, Verb::Subscribe(Box::new(subscribe)), out);
     }
 
+    /// Positioning and recovery are asked for: a server may leave them
+    /// to the client.
+    pub(super) fn subscribe_since(&mut self, id: u32, channel: &str, since: Option<(u64, &str)>, out: &mut Vec<u8>) {
+        let position = |(offset, epoch): (u64, &str)| Position { offset, epoch: epoch.into() };
+        let recover = Recover { recover: since.is_some(), since: since.map(position).unwrap_or_default() };
+        let subscribe =
+            Subscribe { channel: channel.into(), recover, positioned: true, recoverable: true, ..Subscribe::default() };
+        self.command(id, Verb::Subscribe(Box::new(subscribe)), out);
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
+        self.command(id, Verb::Unsubscribe { channel: channel.into() }, out);
+    }
+
+    pub(super) fn presence(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
+        self.command(id, Verb::Presence { channel: channel.into() }, out);
+    }
+
     pub(super) fn publish(&mut self, id: u32, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
         let data = PayloadRef { bytes: payload.into(), kind: PayloadKind::Json };
         self.command(id, Verb::Publish { channel: channel.into(), data }, out);
@@ -103,11 +121,17 @@ fn upgrade<'a>(format: Format, host: &'a str, path: &'a str) -> UpgradeRequest<'
 pub struct Reader {
     format: Format,
     payloads: Payloads,
+    is_whole: bool,
 }
 
 impl Reader {
     pub(super) fn new(transport: &Transport, terms: &Terms) -> Self {
-        Self { format: format(transport, terms.encoding), payloads: Payloads::new(terms.payload_bytes) }
+        let payloads = Payloads::new(terms.payload_bytes);
+        Self { format: format(transport, terms.encoding), payloads, is_whole: false }
+    }
+
+    pub(super) fn read_whole(&mut self) {
+        self.is_whole = true;
     }
 
     pub(super) fn answers_open(&self) -> bool {
@@ -159,8 +183,8 @@ impl Reader {
             words = rest;
             // Nobody but us writes payloads, so what holds one is a delivery: it need not be read whole.
             match self.payloads.find(word) {
-                Some(message) => hear(Heard::Message(message)),
-                None => self.read_word(word, hear)?,
+                Some(message) if !self.is_whole => hear(Heard::Message(message)),
+                _ => self.read_word(word, hear)?,
             }
         }
         Ok(())
@@ -173,11 +197,22 @@ impl Reader {
                 FromNode::Reply { id, answer } => match answer {
                     Answer::Publish => Heard::Acknowledged { id },
                     Answer::Connect(connected) => Heard::Welcome { pong: connected.pong, version: connected.version },
+                    Answer::Subscribe(subscribed) if self.is_whole => {
+                        self.read_subscribed(id, &subscribed, hear);
+                        continue;
+                    }
                     Answer::Subscribe(_) => Heard::Subscribed,
+                    Answer::Unsubscribe if self.is_whole => Heard::Left { id },
+                    Answer::Presence(clients) if self.is_whole => Heard::Present { id, clients: clients.len() },
                     Answer::Error(error) => Heard::Refused { id, why: error.to_string() },
                     other => return Err(Violation::Word(format!("an answer to nothing asked: {other:?}"))),
                 },
                 FromNode::Push { channel, push } => match push {
+                    Pushed::Publication(publication) if self.is_whole => {
+                        let message = self.message(&publication);
+                        hear(Heard::Publication { channel: &channel, offset: publication.offset, message });
+                        continue;
+                    }
                     Pushed::Unsubscribe(why) => Heard::Unsubscribed(format!("{channel}: {} {}", why.code, why.reason)),
                     Pushed::Disconnect(why) => Heard::Goodbye(format!("{} {}", why.code, why.reason)),
                     // Server-side subscriptions, joins and others' messages: of no interest.
@@ -187,6 +222,27 @@ impl Reader {
             hear(heard);
         }
         Ok(())
+    }
+
+    /// Nobody but us writes payloads: what is none was one.
+    fn message(&self, publication: &Publication<'_>) -> Result<Stamp, Damaged> {
+        self.payloads.find(publication.data).unwrap_or(Err(Damaged))
+    }
+
+    fn read_subscribed(&self, id: u32, subscribed: &Subscribed<'_>, hear: &mut impl FnMut(Heard<'_>)) {
+        let first = subscribed.publications.first();
+        hear(Heard::Joined {
+            id,
+            joined: Joined {
+                offset: first.map_or(subscribed.offset, |first| first.offset.saturating_sub(1)),
+                epoch: &subscribed.epoch,
+                is_recoverable: subscribed.recoverable,
+                is_recovered: subscribed.recovered,
+            },
+        });
+        for publication in &subscribed.publications {
+            hear(Heard::Recovered { offset: publication.offset, message: self.message(publication) });
+        }
     }
 }
 

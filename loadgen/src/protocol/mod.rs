@@ -43,6 +43,41 @@ pub enum Heard<'a> {
     Done,
     /// The server's version, in protocols where it does not come with the welcome.
     Version(String),
+    /// Any message of ours, with what is around it: of a reader that reads whole ([`Reader::read_whole`]).
+    Publication {
+        /// The channel.
+        channel: &'a str,
+        /// Its place there, 0 where it has none.
+        offset: u64,
+        /// What it carries.
+        message: Result<Stamp, Damaged>,
+    },
+    /// The answer to [`Writer::subscribe_since`]; what it brings follows.
+    Joined {
+        /// The command.
+        id: u32,
+        /// How the subscription begins.
+        joined: Joined<'a>,
+    },
+    /// A message that the last answer to [`Writer::subscribe_since`] has brought.
+    Recovered {
+        /// Its place in the channel.
+        offset: u64,
+        /// What it carries.
+        message: Result<Stamp, Damaged>,
+    },
+    /// The answer to [`Writer::unsubscribe`].
+    Left {
+        /// The command.
+        id: u32,
+    },
+    /// The answer to [`Writer::presence`].
+    Present {
+        /// The command.
+        id: u32,
+        /// How many clients are in the channel.
+        clients: usize,
+    },
     /// Answer with [`Writer::pong`], if the welcome said so.
     Ping,
     /// A WebSocket ping: answer with [`Writer::websocket_pong`].
@@ -58,6 +93,19 @@ pub enum Heard<'a> {
     Unsubscribed(String),
     /// The server is about to end the connection: code and reason.
     Goodbye(String),
+}
+
+/// How a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined<'a> {
+    /// The offset before the first message that comes with the answer or after it.
+    pub offset: u64,
+    /// Which life of the channel's stream the offset belongs to.
+    pub epoch: &'a str,
+    /// Whether the server keeps what a subscriber misses.
+    pub is_recoverable: bool,
+    /// Whether all comes that was missed.
+    pub is_recovered: bool,
 }
 
 /// How a server broke the protocol.
@@ -115,6 +163,9 @@ pub fn check(target: &Target, plan: &Plan, channel_names: &[String]) -> anyhow::
     }
 }
 
+/// Why other adapters are never asked for what only one can do.
+const REFUSED: &str = "`check` lets no such plan through";
+
 /// Writes what a client says.
 #[derive(Debug)]
 pub enum Writer {
@@ -170,6 +221,31 @@ impl Writer {
             Self::Floor(_) | Self::Hub(_) => {}
             Self::Nats(writer) => writer.subscribe(id, channel, out),
             Self::Mqtt(writer) => writer.subscribe(id, channel, out),
+        }
+    }
+
+    /// Joins a channel to hear everything: all that came after an offset of an epoch, or, for the first time, all that
+    /// comes from now on.
+    pub fn subscribe_since(&mut self, id: u32, channel: &str, since: Option<(u64, &str)>, out: &mut Vec<u8>) {
+        match self {
+            Self::Centrifuge(writer) => writer.subscribe_since(id, channel, since, out),
+            _ => unreachable!("{REFUSED}"),
+        }
+    }
+
+    /// Leaves a channel.
+    pub fn unsubscribe(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
+        match self {
+            Self::Centrifuge(writer) => writer.unsubscribe(id, channel, out),
+            _ => unreachable!("{REFUSED}"),
+        }
+    }
+
+    /// Asks who is in a channel.
+    pub fn presence(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
+        match self {
+            Self::Centrifuge(writer) => writer.presence(id, channel, out),
+            _ => unreachable!("{REFUSED}"),
         }
     }
 
@@ -238,6 +314,14 @@ impl Reader {
             Protocol::Floor(Transport::WebSocket { .. }) => Self::Hub(hub::Reader::new(terms)),
             Protocol::Nats => Self::Nats(nats::Reader::new(terms)),
             Protocol::Mqtt => Self::Mqtt(mqtt::Reader::new(terms)),
+        }
+    }
+
+    /// From now on messages are told with channel and offset, as [`Heard::Publication`]. They are read whole for it.
+    pub fn read_whole(&mut self) {
+        match self {
+            Self::Centrifuge(reader) => reader.read_whole(),
+            _ => unreachable!("{REFUSED}"),
         }
     }
 
