@@ -19,6 +19,10 @@ pub enum Fault {
     Duplicate,
     /// A client got a message of a channel that it is not subscribed to.
     Misdelivered,
+    /// A subscriber was not given what it missed, where that was to be expected.
+    Unrecovered,
+    /// A client that is in a channel was told that nobody is.
+    Absent,
     /// A message did not come as it was sent.
     Damaged,
     /// A command was refused.
@@ -44,6 +48,8 @@ impl fmt::Display for Fault {
             Self::OutOfOrder => "messages out of order",
             Self::Duplicate => "messages delivered twice",
             Self::Misdelivered => "messages to clients that did not subscribe",
+            Self::Unrecovered => "recoveries that the server could not make",
+            Self::Absent => "channels told to be empty to those who are in them",
             Self::Damaged => "messages damaged",
             Self::Refused => "commands refused",
             Self::Unanswered => "commands not answered",
@@ -61,6 +67,7 @@ impl Fault {
     pub fn may_come_of_overload(self) -> bool {
         match self {
             Self::Lost
+            | Self::Unrecovered
             | Self::Refused
             | Self::Unanswered
             | Self::Disconnected
@@ -69,6 +76,7 @@ impl Fault {
             Self::OutOfOrder
             | Self::Duplicate
             | Self::Misdelivered
+            | Self::Absent
             | Self::Damaged
             | Self::Unasked
             | Self::Protocol => false,

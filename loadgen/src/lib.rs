@@ -17,6 +17,7 @@ pub mod scenario;
 
 pub mod plan;
 
+pub mod chat;
 pub mod commands;
 pub mod fault;
 pub mod measure;

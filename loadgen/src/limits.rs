@@ -70,3 +70,10 @@ pub const LATENCY_NS_MAX: u64 = 600 * 1_000_000_000;
 
 /// Descriptors that are kept for everything but connections.
 pub const DESCRIPTORS_RESERVED: u64 = 64;
+
+/// Messages of a channel of a chat that are remembered one by one, to see that all who hear them agree about their
+/// order: many more than are under way to its slowest reader.
+pub const LEDGER_MESSAGES: usize = 128;
+
+/// Users that are looked at for one who can do a chat's errand, before nobody does it.
+pub const CANDIDATES_MAX: u32 = 64;

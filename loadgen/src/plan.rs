@@ -42,6 +42,8 @@ pub enum Load {
     },
     /// Clients come all at once, when the measuring begins.
     Storm(Storm),
+    /// People talk, write to one another, look who is there, move, and lose their connections.
+    Chat(Day),
 }
 
 /// Subscribers that stop reading when the measuring begins.
@@ -82,6 +84,61 @@ pub enum Breakage {
     Reset,
     /// The server ends them, when it will.
     Server,
+}
+
+/// A day of a chat. Every client is a user; channels are rooms first, then one for the typing in each room where that
+/// is shown, then one of each user's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Day {
+    /// How many rooms.
+    pub rooms: u32,
+    /// What all that is drawn follows from.
+    pub seed: u64,
+    /// Messages a second, of all users together.
+    pub messages_per_s: f64,
+    /// Share of messages that go to a user instead of a room.
+    pub direct_share: f64,
+    /// Share of messages in rooms that are seen being written.
+    pub typing_share: f64,
+    /// How long before its message, nanoseconds.
+    pub typing_lead_ns: u64,
+    /// Questions a second who is in a room.
+    pub presence_per_s: f64,
+    /// Users a second who leave a room for another one.
+    pub moves_per_s: f64,
+    /// Users a second who lose their connection.
+    pub drops_per_s: f64,
+    /// How long they are away, nanoseconds.
+    pub pause_ns: u64,
+    /// Whether it is a fault when a server cannot give them all that they missed.
+    pub expect_recovery: bool,
+}
+
+impl Day {
+    /// Channels that all users together have no part in: rooms, and the typing in them.
+    fn shared(&self) -> u32 {
+        if self.typing_share > 0.0 { 2 * self.rooms } else { self.rooms }
+    }
+
+    /// Whether a channel is a room.
+    pub fn is_room(&self, channel: u32) -> bool {
+        channel < self.rooms
+    }
+
+    /// Where the typing in a room is shown, if it is.
+    pub fn typing_in(&self, room: u32) -> Option<u32> {
+        (self.typing_share > 0.0).then_some(self.rooms + room)
+    }
+
+    /// A user's own channel.
+    pub fn own(&self, user: u32) -> u32 {
+        self.shared() + user
+    }
+
+    /// Whether what is published in a channel is kept for those who are away.
+    pub fn is_kept(&self, channel: u32) -> bool {
+        self.is_room(channel) || channel >= self.shared()
+    }
 }
 
 /// What decides when a message is due.

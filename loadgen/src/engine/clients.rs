@@ -70,7 +70,7 @@ impl Clients {
     }
 
     /// The next phase of a connection, and what is said in it.
-    fn go_on(&mut self, key: u32, phase: Phase, say: impl FnOnce(&mut Writer, &mut Vec<u8>)) {
+    pub(super) fn go_on(&mut self, key: u32, phase: Phase, say: impl FnOnce(&mut Writer, &mut Vec<u8>)) {
         if let Some(conn) = self.swarm.conn(key) {
             conn.phase = phase;
         }
@@ -106,6 +106,9 @@ impl Clients {
     }
 
     fn subscribe(&mut self, key: u32, client: u32, now_ns: u64) {
+        if let Work::Chat(_) = self.work {
+            return self.enter(key, client);
+        }
         let channels = self.channels(client);
         if channels.is_empty() {
             return self.arrived(key, client, now_ns);
@@ -117,7 +120,7 @@ impl Clients {
         self.go_on(key, Phase::Subscribing(channels.len() as u32), |_, _| {});
     }
 
-    fn arrived(&mut self, key: u32, client: u32, now_ns: u64) {
+    pub(super) fn arrived(&mut self, key: u32, client: u32, now_ns: u64) {
         let Some(conn) = self.swarm.conn(key) else { return };
         conn.phase = Phase::Ready;
         let due_ns = conn.due_ns;
@@ -125,6 +128,10 @@ impl Clients {
             Work::Nothing | Work::Traffic(_) | Work::Slow(_) => self.ready += 1,
             Work::Arrivals(arrivals) => arrivals.welcomed(client, key, due_ns, now_ns, &mut self.interval),
             Work::Storm(storm) => storm.welcomed(client, due_ns, now_ns, &mut self.interval),
+            Work::Chat(chat) => {
+                self.ready += 1;
+                chat.arrived(client, due_ns, now_ns, &mut self.interval);
+            }
         }
     }
 
@@ -137,6 +144,7 @@ impl Clients {
                     return;
                 }
             }
+            Work::Chat(chat) => chat.gone(client),
         }
         self.faults.note(Fault::NotConnected, || format!("client {client} could not connect: {why}"));
     }
@@ -150,6 +158,9 @@ impl Clients {
             };
         if !is_expected {
             self.faults.note(fault, || format!("client {client}: {why}"));
+        }
+        if let Work::Chat(chat) = &mut self.work {
+            chat.gone(client);
         }
     }
 
@@ -202,6 +213,9 @@ impl Clients {
     fn read(&mut self, key: u32, bytes: &mut [u8], reader: &Reader, now_ns: u64) -> usize {
         let Some(conn) = self.swarm.conn(key) else { return bytes.len() };
         let (client, mut read) = (conn.client, 0);
+        if matches!(conn.phase, Phase::Leaving | Phase::Ended) {
+            return bytes.len();
+        }
         if conn.phase == Phase::Opening {
             match reader.open(bytes) {
                 Ok(Some(head)) => read = head,
@@ -239,11 +253,12 @@ impl Clients {
                 slow.traffic.acknowledged(client, id, now_ns, interval, faults);
             }
             (Heard::Done, _) => self.done(key, client, now_ns),
+            (heard, Work::Chat(_)) => self.hear_chat(key, client, heard, now_ns),
             (heard, _) => self.hear_rare(key, client, heard, now_ns),
         }
     }
 
-    fn hear_rare(&mut self, key: u32, client: u32, heard: Heard<'_>, now_ns: u64) {
+    pub(super) fn hear_rare(&mut self, key: u32, client: u32, heard: Heard<'_>, now_ns: u64) {
         let Some(conn) = self.swarm.conn(key) else { return };
         match (heard, conn.phase) {
             (Heard::Welcome { pong, version }, Phase::Joining) => {

@@ -17,6 +17,7 @@ impl Clients {
             Work::Slow(_) => self.slow_down(now_ns) | self.publish(now_ns),
             Work::Arrivals(_) => self.come_and_go(now_ns),
             Work::Storm(_) => self.storm(now_ns),
+            Work::Chat(_) => self.live(now_ns),
         }
     }
 
@@ -53,12 +54,12 @@ impl Clients {
         }
     }
 
-    /// Nothing more is due.
-    pub(super) fn end_load(&mut self) {
-        if let Work::Slow(slow) = &mut self.work
-            && let Some(turn) = slow.end()
-        {
-            self.turn_readers(turn);
+    /// Nothing more is due from `end_ns` on.
+    pub(super) fn end_load(&mut self, end_ns: u64) {
+        match &mut self.work {
+            Work::Slow(slow) => slow.end().into_iter().for_each(|turn| self.turn_readers(turn)),
+            Work::Chat(chat) => chat.end(end_ns),
+            Work::Nothing | Work::Traffic(_) | Work::Arrivals(_) | Work::Storm(_) => {}
         }
     }
 
@@ -96,6 +97,17 @@ impl Clients {
             opened += 1;
         }
         opened > 0
+    }
+
+    fn live(&mut self, now_ns: u64) -> bool {
+        let mut acted = false;
+        while let Work::Chat(chat) = &mut self.work
+            && let Some(action) = chat.take(now_ns, &mut self.interval)
+        {
+            self.act_in_chat(action);
+            acted = true;
+        }
+        acted
     }
 
     /// Breaks the connections of so many clients.

@@ -5,6 +5,7 @@
 //! too slow and a load generator that is too slow both show.
 
 mod arrivals;
+mod chat;
 mod clients;
 mod due;
 mod slow;
@@ -118,11 +119,16 @@ impl Engine {
         protocol::check(&job.target, &job.plan, &job.channel_names)?;
         let has_audience = job.plan.clients.iter().any(|channels| !channels.is_empty());
         let terms = Terms { encoding: job.encoding, payload_bytes: job.payload_bytes, has_audience };
+        let mut reader = Reader::new(&job.target, &terms);
+        let work = Work::prepare(&job.plan);
+        if let Work::Chat(_) = work {
+            reader.read_whole();
+        }
         let clients = Clients {
             swarm: Swarm::new(job.target.clone())?,
             keys: Vec::with_capacity(job.plan.clients.len()),
             plan: job.plan,
-            work: Work::Nothing,
+            work,
             interval: Box::default(),
             faults: Faults::default(),
             ready: 0,
@@ -134,7 +140,7 @@ impl Engine {
         };
         Ok(Self {
             clients,
-            reader: Reader::new(&job.target, &terms),
+            reader,
             events: Vec::with_capacity(EVENTS_PER_TURN),
             stage: Stage::WarmUp,
             warm_up_ns: job.warm_up_ns,
@@ -193,6 +199,9 @@ impl Engine {
         if self.stage != Stage::Drain {
             // What is due at the end of a stage belongs to the next one, and is not sent after the last.
             busy |= clients.act(now_ns.min(self.stage_end_ns.saturating_sub(1)));
+        } else if let Work::Chat(_) = clients.work {
+            // Who is away comes back.
+            busy |= clients.act(now_ns);
         }
         clients.swarm.flush();
         if busy {
@@ -235,7 +244,7 @@ impl Engine {
         let begin_ns = self.clients.swarm.now_ns();
         let clients = &mut self.clients;
         let measured_ns = begin_ns + self.warm_up_ns;
-        clients.work = Work::new(&clients.plan, self.reader.answers_publish(), begin_ns, measured_ns);
+        clients.work.begin(&clients.plan, self.reader.answers_publish(), begin_ns, measured_ns);
         clients.interval.clear();
         clients.interval.begin_ns = begin_ns;
         let end_ns = measured_ns + self.duration_ns;
@@ -277,7 +286,7 @@ impl Engine {
     /// Waits for what is under way.
     fn drain(&mut self) -> anyhow::Result<()> {
         self.begin(Stage::Drain);
-        self.clients.end_load();
+        self.clients.end_load(self.stage_end_ns);
         let mut now_ns = self.clients.swarm.now_ns();
         let (mut last_under_way, mut patient_until_ns) = (u64::MAX, now_ns + DRAIN_PATIENCE_MS * MILLISECOND_NS);
         loop {
@@ -302,6 +311,9 @@ fn advice(fault: &str) -> &'static str {
         "\nIs the server running? Give its address with --url"
     } else if says("101: ") || says("3500 ") || says("3501 ") || says("109: ") {
         "\nGive the key that the server checks tokens with: --secret"
+    } else if says("cannot recover") {
+        "\nLet the server keep what is published: the namespace of `channel_prefix` needs history_size, history_ttl and \
+         force_recovery or allow_recovery. docs/LOADGEN.md shows a configuration for `chat`"
     } else if says("102: ") || says("103: ") {
         "\nLet clients subscribe and publish in the server's configuration, or name a namespace in which they may: \
          --set channel_prefix=NAMESPACE:"

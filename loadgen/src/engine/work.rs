@@ -3,6 +3,7 @@
 use super::arrivals::Arrivals;
 use super::slow::Slow;
 use super::storm::Storm;
+use crate::chat::Chat;
 use crate::fault::Faults;
 use crate::plan::{Load, Plan};
 use crate::slow::Fates;
@@ -21,19 +22,29 @@ pub(super) enum Work {
     Arrivals(Arrivals),
     /// Many clients at once.
     Storm(Storm),
+    /// A chat's day; from the first client on, since it must know where everybody is.
+    Chat(Box<Chat>),
 }
 
 impl Work {
-    /// The work of a plan, from `now_ns` on; what happens once happens at `measured_ns`. Whether messages are answered is
-    /// the protocol's.
-    pub(super) fn new(plan: &Plan, is_answered: bool, now_ns: u64, measured_ns: u64) -> Self {
+    /// What there is of a plan's work while its clients come.
+    pub(super) fn prepare(plan: &Plan) -> Self {
+        match plan.load {
+            Load::Chat(day) => Self::Chat(Box::new(Chat::new(plan, day))),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// The work of the plan that it was prepared for begins at `now_ns`; what happens once happens at `measured_ns`.
+    /// Whether messages are answered is the protocol's.
+    pub(super) fn begin(&mut self, plan: &Plan, is_answered: bool, now_ns: u64, measured_ns: u64) {
         let further_client = plan.clients.len() as u32;
         let traffic = |pace| {
             let mut traffic = Traffic::new(plan, pace, now_ns);
             traffic.is_answered = is_answered;
             traffic
         };
-        match plan.load {
+        *self = match plan.load {
             Load::Idle => Self::Nothing,
             Load::Publish(pace) => Self::Traffic(Box::new(traffic(pace))),
             Load::Slow(slow) => Self::Slow(Box::new(Slow::new(&slow, traffic(slow.pace), measured_ns))),
@@ -41,6 +52,10 @@ impl Work {
                 Self::Arrivals(Arrivals::new(rate_per_s, stay_ns, further_client, now_ns))
             }
             Load::Storm(storm) => Self::Storm(Storm::new(&storm, further_client, measured_ns)),
+            Load::Chat(_) => {
+                let Self::Chat(chat) = self else { unreachable!("a chat is prepared before its users come") };
+                return chat.begin(now_ns);
+            }
         }
     }
 
@@ -49,7 +64,7 @@ impl Work {
         match self {
             Self::Traffic(traffic) => Some(traffic),
             Self::Slow(slow) => Some(&mut slow.traffic),
-            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) => None,
+            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) | Self::Chat(_) => None,
         }
     }
 
@@ -61,6 +76,7 @@ impl Work {
             Self::Slow(slow) => slow.next_due_ns(),
             Self::Arrivals(arrivals) => arrivals.next_due_ns(),
             Self::Storm(storm) => storm.next_due_ns(),
+            Self::Chat(chat) => chat.next_due_ns(),
         }
     }
 
@@ -72,13 +88,14 @@ impl Work {
             Self::Slow(slow) => slow.traffic.under_way(),
             Self::Arrivals(arrivals) => arrivals.under_way() as u64,
             Self::Storm(storm) => storm.under_way() as u64,
+            Self::Chat(chat) => chat.under_way(),
         }
     }
 
     /// Whether all that was to happen once has happened.
     pub(super) fn is_over(&self) -> bool {
         match self {
-            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) => false,
+            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) | Self::Chat(_) => false,
             Self::Storm(storm) => storm.is_over(),
         }
     }
@@ -86,7 +103,7 @@ impl Work {
     /// How often clients could not connect that tried again later.
     pub(super) fn attempts_failed(&self) -> u64 {
         match self {
-            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) => 0,
+            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) | Self::Chat(_) => 0,
             Self::Storm(storm) => storm.attempts_failed(),
         }
     }
@@ -95,7 +112,7 @@ impl Work {
     pub(super) fn fates(&self) -> Fates {
         match self {
             Self::Slow(slow) => slow.fates().clone(),
-            Self::Nothing | Self::Traffic(_) | Self::Arrivals(_) | Self::Storm(_) => Fates::default(),
+            Self::Nothing | Self::Traffic(_) | Self::Arrivals(_) | Self::Storm(_) | Self::Chat(_) => Fates::default(),
         }
     }
 
@@ -118,6 +135,10 @@ impl Work {
             Self::Storm(storm) => {
                 storm.finish(faults);
                 0
+            }
+            Self::Chat(chat) => {
+                chat.finish(faults);
+                chat.behind()
             }
         }
     }

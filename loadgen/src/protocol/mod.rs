@@ -12,12 +12,13 @@ mod nats;
 
 use std::borrow::Cow;
 
+use anyhow::ensure;
 use ringpost::protocol::centrifuge::Encoding;
 use ringpost::protocol::centrifuge::client::FrameViolation;
 use ringpost::wire::http::HttpViolation;
 
 use crate::payload::{Damaged, Stamp};
-use crate::plan::Plan;
+use crate::plan::{Load, Plan};
 use crate::target::{Protocol, Target, Transport};
 
 /// What a server said.
@@ -155,6 +156,11 @@ pub struct Client<'a> {
 /// # Errors
 /// Why it cannot, and what to change.
 pub fn check(target: &Target, plan: &Plan, channel_names: &[String]) -> anyhow::Result<()> {
+    ensure!(
+        matches!(target.protocol, Protocol::Centrifuge(_)) || !matches!(plan.load, Load::Chat(_)),
+        "a chat needs presence, and recovery by offset, which are known here of the Centrifugo protocol only: give a \
+         URL that begins with ws:// or tcp://, or run another scenario, such as `direct`"
+    );
     match target.protocol {
         Protocol::Centrifuge(_) => Ok(()),
         Protocol::Floor(_) => floor::check(plan),

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::Scenario;
 
 /// The built-in scenarios: name and file.
-pub const BUILT_IN: [(&str, &str); 17] = [
+pub const BUILT_IN: [(&str, &str); 18] = [
     ("idle", include_str!("../../scenarios/idle.toml")),
     ("connect", include_str!("../../scenarios/connect.toml")),
     ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
@@ -23,6 +23,7 @@ pub const BUILT_IN: [(&str, &str); 17] = [
     ("slow-pause", include_str!("../../scenarios/slow-pause.toml")),
     ("fanin", include_str!("../../scenarios/fanin.toml")),
     ("direct", include_str!("../../scenarios/direct.toml")),
+    ("chat", include_str!("../../scenarios/chat.toml")),
     ("ramp-publish", include_str!("../../scenarios/ramp-publish.toml")),
     ("ramp-fanout", include_str!("../../scenarios/ramp-fanout.toml")),
     ("ramp-direct", include_str!("../../scenarios/ramp-direct.toml")),

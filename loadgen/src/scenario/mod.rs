@@ -3,6 +3,7 @@
 //! A scenario knows how to become a [`Plan`]; nothing behind the plan knows scenarios.
 
 mod bystanders;
+mod chat;
 mod connect;
 mod direct;
 mod fanin;
@@ -21,6 +22,7 @@ use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
 pub use self::bystanders::Bystanders;
+pub use self::chat::Chat;
 pub use self::connect::{AtOnce, Connect, Reconnect, Steady};
 pub use self::direct::Direct;
 pub use self::fanin::FanIn;
@@ -33,7 +35,7 @@ pub use self::ramp::Ramp;
 pub use self::slow::Slow;
 use crate::limits::{CLIENTS_MAX, PAIRS_MAX, PAYLOAD_BYTES_MAX};
 use crate::payload::PAYLOAD_BYTES_MIN;
-use crate::plan::Plan;
+use crate::plan::{Load, Plan};
 
 /// What a run does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,6 +130,8 @@ pub enum Work {
     FanIn(FanIn),
     /// Users to users.
     Direct(Direct),
+    /// All that people do in a chat.
+    Chat(Chat),
 }
 
 impl Work {
@@ -135,7 +139,7 @@ impl Work {
     fn rate_mut(&mut self) -> Option<&mut f64> {
         let pace = match self {
             Self::Connect(Connect::Steady(steady)) => return Some(&mut steady.rate_per_s),
-            Self::Idle(_) | Self::Connect(_) => return None,
+            Self::Idle(_) | Self::Connect(_) | Self::Chat(_) => return None,
             Self::Publish(publish) => &mut publish.pace,
             Self::FanOut(fan_out) => &mut fan_out.pace,
             Self::Slow(slow) => &mut slow.pace,
@@ -190,14 +194,23 @@ impl Scenario {
             Work::Slow(slow) => slow.plan(),
             Work::FanIn(fan_in) => fan_in.plan(),
             Work::Direct(direct) => direct.plan(),
+            Work::Chat(chat) => chat.plan(),
         }?;
+        ensure!(
+            self.bystanders.count == 0 || !matches!(self.work, Work::Chat(_)),
+            "all clients of a chat are users: set `bystanders.count` to 0, and more `users` instead"
+        );
         self.bystanders.join(&mut plan)?;
         Ok(plan)
     }
 
     /// What the channels of a plan are called.
     pub fn channel_names(&self, plan: &Plan) -> Vec<String> {
-        (0..plan.channels).map(|channel| format!("{}loadgen-{channel}", self.run.channel_prefix)).collect()
+        let prefix = |channel| match (&self.work, plan.load) {
+            (Work::Chat(chat), Load::Chat(day)) if !day.is_kept(channel) => &chat.typing_prefix,
+            _ => &self.run.channel_prefix,
+        };
+        (0..plan.channels).map(|channel| format!("{}loadgen-{channel}", prefix(channel))).collect()
     }
 
     /// Most connections that are open at the same time.

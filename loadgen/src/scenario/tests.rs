@@ -130,6 +130,34 @@ fn direct_messages_go_to_others_never_to_oneself() {
 }
 
 #[test]
+fn a_chat_fills_its_rooms_by_zipf_with_users_who_are_in_none_twice() {
+    let plan = plan("chat", &["users=100", "rooms=20", "rooms_per_user=3", "zipf=1"]);
+    let Load::Chat(day) = plan.load else { panic!("{:?}", plan.load) };
+    let audiences = plan.audiences();
+    assert_eq!(audiences[..20].iter().sum::<u32>(), 300);
+    assert!(audiences[0] > 5 * audiences[19] && audiences[19] > 0, "{audiences:?}");
+    assert_eq!(audiences[..20], audiences[20..40], "where one talks, one is seen typing");
+    assert!(audiences[40..].iter().all(|audience| *audience == 1), "own channels");
+    for (user, channels) in plan.clients.iter().enumerate() {
+        let mut rooms: Vec<_> = channels.iter().filter(|channel| day.is_room(**channel)).collect();
+        rooms.dedup();
+        assert_eq!((rooms.len(), channels.len()), (3, 7), "{channels:?}");
+        assert!(channels.contains(&day.own(user as u32)));
+    }
+}
+
+#[test]
+fn a_chat_without_typing_has_no_channels_for_it() {
+    let scenario = with("chat", &["users=100", "rooms=4", "rooms_per_user=1", "typing_share=0"]);
+    let plan = scenario.plan().unwrap();
+    assert_eq!(plan.channels, 104);
+    assert!(scenario.channel_names(&plan).iter().all(|name| name.starts_with("chat:")));
+    let typing = with("chat", &["users=100", "rooms=4", "rooms_per_user=1"]);
+    let names = typing.channel_names(&typing.plan().unwrap());
+    assert_eq!([&names[3], &names[4], &names[8]], ["chat:loadgen-3", "typing:loadgen-4", "chat:loadgen-8"]);
+}
+
+#[test]
 fn the_pace_is_closed_where_outstanding_is_set_and_open_elsewhere() {
     let load = |settings: &[&str]| plan("publish", settings).load;
     assert_eq!(load(&[]), Load::Publish(Pace::Closed { outstanding: 1, burst: 1 }));
@@ -182,6 +210,15 @@ fn settings_without_sense_are_refused_by_name() {
         ("ramp-fanout", "tries=0", "tries"),
         ("ramp-fanout", "steps_max=0", "steps_max"),
         ("ramp-fanout", "outstanding=1", "outstanding"),
+        ("chat", "users=1", "users"),
+        ("chat", "bystanders.count=5", "bystanders"),
+        ("chat", "zipf=3", "the largest room"),
+        ("chat", "rooms_per_user=501", "rooms_per_user"),
+        ("chat", "rooms=9000", "9000 rooms"),
+        ("chat", "rooms=4", "moves_per_s"),
+        ("chat", "direct_share=1.5", "direct_share"),
+        ("chat", "pause_s=-1", "pause_s"),
+        ("chat", "reconnects_per_s=2000", "would be away"),
     ] {
         let error = refusal(name, &[setting]);
         assert!(error.contains(expected), "{setting}: {error}");

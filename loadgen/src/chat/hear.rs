@@ -1,0 +1,241 @@
+//! What the server said, held against what it had to say.
+
+use super::Chat;
+use super::ledger::Contradiction;
+use super::user::{Asked, Place, Stage, Step};
+use crate::fault::{Fault, Faults};
+use crate::measure::{Count, Interval, Measure};
+use crate::payload::{Damaged, Stamp};
+use crate::protocol::Joined;
+
+/// A publication as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Publication {
+    /// The channel that it came in.
+    pub channel: u32,
+    /// Its offset, 0 where the channel has none.
+    pub offset: u64,
+    /// What it carries.
+    pub message: Result<Stamp, Damaged>,
+}
+
+impl Chat {
+    /// A subscriber has heard a publication.
+    pub fn heard(
+        &mut self,
+        user: u32,
+        publication: Publication,
+        now_ns: u64,
+        interval: &mut Interval,
+        faults: &mut Faults,
+    ) {
+        if let Some(stamp) = self.check(user, publication, faults) {
+            interval.record(Measure::Delivery, now_ns.saturating_sub(stamp.due_ns));
+        }
+    }
+
+    /// A publication came with the reply to a subscription, which was heard just before.
+    pub fn recovered(
+        &mut self,
+        user: u32,
+        offset: u64,
+        message: Result<Stamp, Damaged>,
+        interval: &mut Interval,
+        faults: &mut Faults,
+    ) {
+        let Some(channel) = self.answered else { return };
+        let publication = Publication { channel, offset, message };
+        if self.check(user, publication, faults).is_some() {
+            interval.count(Count::Recovered, 1);
+        }
+    }
+
+    /// The stamp of a publication, if it is new to the user.
+    fn check(&mut self, user: u32, publication: Publication, faults: &mut Faults) -> Option<Stamp> {
+        let Publication { channel, offset, message } = publication;
+        let subscription = self.users[user as usize].subscription(channel);
+        let Some(subscription) = subscription.filter(|subscription| subscription.stage != Stage::Joining) else {
+            let told = || format!("user {user} heard channel {channel}, to which it is not subscribed");
+            faults.note(Fault::Misdelivered, told);
+            return None;
+        };
+        let is_kept = self.day.is_kept(channel);
+        if is_kept {
+            let step = subscription.step(offset);
+            if !self.check_step(user, publication, step, faults) {
+                return None;
+            }
+        }
+        let Ok(stamp) = message else {
+            faults.note(Fault::Damaged, || format!("user {user} heard a message that was changed"));
+            return None;
+        };
+        if stamp.stream != channel {
+            let told = || format!("user {user} heard in channel {channel} what was sent to {}", stamp.stream);
+            faults.note(Fault::Misdelivered, told);
+        } else if is_kept && let Err(contradiction) = self.ledgers[channel as usize].hear(offset, stamp.sequence) {
+            note(contradiction, user, publication, stamp.sequence, faults);
+        }
+        Some(stamp)
+    }
+
+    /// Whether what came is new.
+    fn check_step(&mut self, user: u32, publication: Publication, step: Step, faults: &mut Faults) -> bool {
+        let Publication { channel, offset, .. } = publication;
+        match step {
+            Step::Next => true,
+            Step::Over(count) => {
+                let overtaken = (offset - count..offset).map(|offset| (user, channel, offset));
+                self.missing.overtake(count, overtaken);
+                true
+            }
+            Step::Back if self.missing.came(&(user, channel, offset)) => {
+                let told = || format!("user {user} heard offset {offset} of channel {channel} after a later one");
+                faults.note(Fault::OutOfOrder, told);
+                true
+            }
+            Step::Back => {
+                let told = || format!("user {user} heard offset {offset} of channel {channel} again");
+                faults.note(Fault::Duplicate, told);
+                false
+            }
+        }
+    }
+
+    /// A subscription was answered; what comes with it follows.
+    pub fn joined(
+        &mut self,
+        user: u32,
+        id: u32,
+        joined: Joined<'_>,
+        now_ns: u64,
+        interval: &mut Interval,
+        faults: &mut Faults,
+    ) {
+        self.answered = None;
+        let Some(Asked::Join { channel, due_ns }) = self.answer(user, id, faults) else { return };
+        self.answered = Some(channel);
+        if self.day.is_kept(channel) {
+            self.stand(user, channel, joined, interval, faults);
+            if let Some(due_ns) = due_ns {
+                interval.record(Measure::Join, now_ns.saturating_sub(due_ns));
+            }
+        }
+        if let Some(subscription) = self.users[user as usize].subscription(channel) {
+            subscription.stage = Stage::Live;
+        }
+    }
+
+    /// Where a subscriber stands now in a channel that is kept.
+    fn stand(&mut self, user: u32, channel: u32, joined: Joined<'_>, interval: &mut Interval, faults: &mut Faults) {
+        let Joined { offset, epoch, is_recoverable, is_recovered } = joined;
+        if !is_recoverable {
+            faults.note(Fault::Unrecovered, || {
+                format!("user {user} cannot recover channel {channel}: the server does not keep its messages")
+            });
+        }
+        let epoch = self.ledgers[channel as usize].told(offset, epoch);
+        let Some(subscription) = self.users[user as usize].subscription(channel) else { return };
+        match &mut subscription.place {
+            Some(place) if is_recovered => {
+                // What lies between was not recovered, whatever the reply says.
+                let missed = place.offset + 1..offset + 1;
+                if !missed.is_empty() {
+                    self.missing.overtake(offset - place.offset, missed.map(|offset| (user, channel, offset)));
+                    place.offset = offset;
+                }
+            }
+            Some(place) => {
+                interval.count(Count::Gaps, 1);
+                if self.day.expect_recovery {
+                    let from = place.offset;
+                    faults.note(Fault::Unrecovered, || {
+                        format!("user {user} was not given what it missed in channel {channel} after offset {from}")
+                    });
+                }
+                *place = Place { offset, epoch };
+            }
+            none => *none = Some(Place { offset, epoch }),
+        }
+    }
+
+    /// The end of a subscription was answered.
+    pub fn left(&mut self, user: u32, id: u32, faults: &mut Faults) {
+        if let Some(Asked::Leave { channel }) = self.answer(user, id, faults) {
+            self.forget(user, channel);
+        }
+    }
+
+    fn forget(&mut self, user: u32, channel: u32) {
+        self.users[user as usize].subscriptions.retain(|subscription| subscription.channel != channel);
+    }
+
+    /// A message was taken.
+    pub fn acknowledged(&mut self, user: u32, id: u32, now_ns: u64, interval: &mut Interval, faults: &mut Faults) {
+        if let Some(Asked::Publish { channel, due_ns }) = self.answer(user, id, faults) {
+            self.ledgers[channel as usize].taken();
+            interval.record(Measure::Reply, now_ns.saturating_sub(due_ns));
+        }
+    }
+
+    /// So many clients are in a room, the one that asked among them.
+    pub fn present(
+        &mut self,
+        user: u32,
+        id: u32,
+        clients: usize,
+        now_ns: u64,
+        interval: &mut Interval,
+        faults: &mut Faults,
+    ) {
+        if let Some(Asked::Presence { channel, due_ns }) = self.answer(user, id, faults) {
+            interval.record(Measure::Presence, now_ns.saturating_sub(due_ns));
+            if clients == 0 {
+                faults.note(Fault::Absent, || format!("user {user} was told that nobody is in channel {channel}"));
+            }
+        }
+    }
+
+    /// A command was refused.
+    pub fn refused(&mut self, user: u32, id: u32, why: &str, faults: &mut Faults) {
+        let Some(asked) = self.answer(user, id, faults) else { return };
+        let what = match asked {
+            Asked::Publish { channel, .. } => {
+                self.ledgers[channel as usize].refused();
+                format!("a message to channel {channel}")
+            }
+            Asked::Presence { channel, .. } => format!("the question who is in channel {channel}"),
+            Asked::Join { channel, .. } => {
+                self.forget(user, channel);
+                format!("the subscription to channel {channel}")
+            }
+            Asked::Leave { channel } => {
+                self.forget(user, channel);
+                format!("the end of the subscription to channel {channel}")
+            }
+        };
+        faults.note(Fault::Refused, || format!("user {user} was refused {what}: {why}"));
+    }
+
+    fn answer(&mut self, user: u32, id: u32, faults: &mut Faults) -> Option<Asked> {
+        let answered = self.users[user as usize].commands.answer(id);
+        if answered.is_none() {
+            faults.note(Fault::Unasked, || format!("user {user} was answered a command {id} that it did not send"));
+        }
+        answered
+    }
+}
+
+#[cold]
+fn note(contradiction: Contradiction, user: u32, publication: Publication, sequence: u32, faults: &mut Faults) {
+    let Publication { channel, offset, .. } = publication;
+    let (fault, what) = match contradiction {
+        Contradiction::Other => (Fault::OutOfOrder, "where others heard another one"),
+        Contradiction::Overtaken => (Fault::OutOfOrder, "after a later one of the same connection"),
+        Contradiction::Twice => (Fault::Duplicate, "though it has another offset too"),
+        Contradiction::Unsent => (Fault::Damaged, "though it was never sent"),
+    };
+    faults.note(fault, || {
+        format!("user {user} heard message {sequence} of channel {channel} at offset {offset}, {what}")
+    });
+}

@@ -1,0 +1,228 @@
+//! One channel as all its subscribers together have seen it: which message has which offset.
+//!
+//! A subscriber checks for itself that it misses no offset. The ledger checks what no subscriber can see: that all
+//! hear the same message at the same offset, that the messages of each connection keep their order, and that what the server
+//! has taken has an offset at all.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::limits::LEDGER_MESSAGES;
+
+/// Stands where nobody has heard the message of an offset.
+const UNHEARD: u32 = u32::MAX;
+
+/// How a message contradicts what was heard or sent before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contradiction {
+    /// Others have heard another message at this offset.
+    Other,
+    /// The message has another offset too.
+    Twice,
+    /// A later message of its connection has a lower offset.
+    Overtaken,
+    /// No such message was sent.
+    Unsent,
+}
+
+/// One channel.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    epoch: Arc<str>,
+    /// Where the stream stood when the first subscriber came; `None` before.
+    base: Option<u64>,
+    /// The highest offset that anybody was told or has heard.
+    top: u64,
+    /// By offset, up to `top`: the sequence of its message.
+    heard: VecDeque<u32>,
+    /// By sequence, up to the last that was sent: the connection that sent it.
+    connections: VecDeque<u32>,
+    sent: u32,
+    taken: u32,
+    refused: u32,
+    /// The stream has begun anew: what was sent before may be in neither of its lives.
+    has_begun_anew: bool,
+}
+
+impl Ledger {
+    /// A message is about to be sent: its sequence.
+    pub(super) fn send(&mut self, connection: u32) -> u32 {
+        push_bounded(&mut self.connections, connection);
+        self.sent += 1;
+        self.sent - 1
+    }
+
+    /// The server has taken a message.
+    pub(super) fn taken(&mut self) {
+        self.taken += 1;
+    }
+
+    /// The server has refused a message.
+    pub(super) fn refused(&mut self) {
+        self.refused += 1;
+    }
+
+    /// A subscriber was told where the stream stands.
+    pub(super) fn told(&mut self, offset: u64, epoch: &str) -> Arc<str> {
+        if self.base.is_none() || *self.epoch != *epoch {
+            self.has_begun_anew = self.base.is_some();
+            (self.epoch, self.base, self.top) = (epoch.into(), Some(offset), offset);
+            self.heard.clear();
+        }
+        self.rise_to(offset);
+        self.epoch.clone()
+    }
+
+    fn rise_to(&mut self, offset: u64) {
+        let new = offset.saturating_sub(self.top).min(LEDGER_MESSAGES as u64);
+        (0..new).for_each(|_| push_bounded(&mut self.heard, UNHEARD));
+        self.top = self.top.max(offset);
+    }
+
+    /// A subscriber has heard a message.
+    ///
+    /// # Errors
+    /// How it contradicts what is known, as far back as that is remembered.
+    pub(super) fn hear(&mut self, offset: u64, sequence: u32) -> Result<(), Contradiction> {
+        if sequence >= self.sent {
+            return Err(Contradiction::Unsent);
+        }
+        self.rise_to(offset);
+        let back = usize::try_from(self.top - offset).unwrap_or(usize::MAX);
+        let Some(at) = self.heard.len().checked_sub(back + 1) else { return Ok(()) };
+        match self.heard[at] {
+            heard if heard == sequence => Ok(()),
+            UNHEARD => {
+                self.heard[at] = sequence;
+                self.check_new(at, sequence)
+            }
+            _ => Err(Contradiction::Other),
+        }
+    }
+
+    /// The message that was first heard now, beside those around it.
+    fn check_new(&self, at: usize, sequence: u32) -> Result<(), Contradiction> {
+        let connection = self.connection(sequence);
+        for (other_at, other) in self.heard.iter().enumerate().filter(|(other_at, _)| *other_at != at) {
+            if *other == sequence {
+                return Err(Contradiction::Twice);
+            }
+            let in_order = (*other < sequence) == (other_at < at);
+            if *other != UNHEARD && !in_order && connection.is_some() && self.connection(*other) == connection {
+                return Err(Contradiction::Overtaken);
+            }
+        }
+        Ok(())
+    }
+
+    fn connection(&self, sequence: u32) -> Option<u32> {
+        let back = (self.sent - sequence) as usize;
+        self.connections.len().checked_sub(back).map(|at| self.connections[at])
+    }
+
+    /// How far a subscriber at this offset is behind.
+    pub(super) fn lag(&self, offset: u64) -> u64 {
+        self.top.saturating_sub(offset)
+    }
+
+    /// Messages that were taken and have no offset.
+    pub(super) fn lacks(&self) -> u64 {
+        u64::from(self.taken).saturating_sub(self.in_stream().unwrap_or(u64::MAX))
+    }
+
+    /// Offsets beyond what was sent and not refused.
+    pub(super) fn surplus(&self) -> u64 {
+        self.in_stream().unwrap_or(0).saturating_sub(u64::from(self.sent - self.refused))
+    }
+
+    /// How many offsets the stream has given, if that is known.
+    fn in_stream(&self) -> Option<u64> {
+        self.base.filter(|_| !self.has_begun_anew).map(|base| self.top - base)
+    }
+}
+
+fn push_bounded(ring: &mut VecDeque<u32>, value: u32) {
+    if ring.len() == LEDGER_MESSAGES {
+        ring.pop_front();
+    }
+    ring.push_back(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A channel that stands at 10, with five messages by turns of the connections 0 and 1.
+    fn ledger() -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.told(10, "life");
+        for connection in [0, 1, 0, 1, 0] {
+            ledger.send(connection);
+        }
+        ledger
+    }
+
+    #[test]
+    fn subscribers_who_hear_the_same_agree_however_late() {
+        let mut ledger = ledger();
+        for offset in [11, 11, 12, 13, 11, 12, 13] {
+            assert_eq!(ledger.hear(offset, offset as u32 - 11), Ok(()));
+        }
+        assert_eq!((ledger.lag(11), ledger.lag(13)), (2, 0));
+    }
+
+    #[test]
+    fn messages_of_different_connections_may_change_places() {
+        let mut ledger = ledger();
+        assert_eq!([(11, 1), (12, 0), (13, 2)].map(|(offset, sequence)| ledger.hear(offset, sequence)), [Ok(()); 3]);
+    }
+
+    #[test]
+    fn messages_of_one_connection_may_not() {
+        let mut ledger = ledger();
+        assert_eq!([ledger.hear(11, 2), ledger.hear(12, 0)], [Ok(()), Err(Contradiction::Overtaken)]);
+    }
+
+    #[test]
+    fn an_offset_has_one_message_and_a_message_one_offset() {
+        let mut ledger = ledger();
+        ledger.hear(11, 0).unwrap();
+        assert_eq!(ledger.hear(11, 1), Err(Contradiction::Other));
+        assert_eq!(ledger.hear(12, 0), Err(Contradiction::Twice));
+    }
+
+    #[test]
+    fn what_was_never_sent_is_no_message() {
+        assert_eq!(ledger().hear(11, 5), Err(Contradiction::Unsent));
+    }
+
+    #[test]
+    fn what_was_taken_and_has_no_offset_is_lacking_and_what_was_not_sent_is_surplus() {
+        let mut ledger = ledger();
+        ledger.hear(13, 2).unwrap();
+        (0..4).for_each(|_| ledger.taken());
+        assert_eq!((ledger.lacks(), ledger.surplus()), (1, 0));
+        ledger.refused();
+        ledger.told(15, "life");
+        assert_eq!((ledger.lacks(), ledger.surplus()), (0, 1));
+    }
+
+    #[test]
+    fn a_new_life_of_the_stream_counts_from_its_own_beginning_and_claims_nothing() {
+        let mut ledger = ledger();
+        ledger.hear(11, 0).unwrap();
+        ledger.taken();
+        ledger.told(0, "another life");
+        assert_eq!((ledger.lacks(), ledger.surplus(), ledger.lag(0)), (0, 0, 0));
+        assert_eq!(ledger.hear(1, 3), Ok(()));
+    }
+
+    #[test]
+    fn an_offset_far_off_costs_no_memory() {
+        let mut ledger = ledger();
+        ledger.hear(11, 0).unwrap();
+        ledger.hear(u64::MAX, 1).unwrap();
+        assert_eq!(ledger.heard.len(), LEDGER_MESSAGES);
+        assert_eq!(ledger.hear(12, 2), Ok(()), "too long ago to tell");
+    }
+}

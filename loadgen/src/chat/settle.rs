@@ -1,0 +1,94 @@
+//! The end of the day: what is still under way, and what never came.
+
+use super::Chat;
+use super::ledger::Ledger;
+use super::user::{Asked, Presence, Stage, Subscription};
+use crate::fault::{Fault, Faults};
+
+impl Chat {
+    /// The day is over: nothing new is begun, and who is away comes back now, so that it is seen what they missed.
+    pub fn end(&mut self, end_ns: u64) {
+        self.end_ns = end_ns;
+        self.away.iter_mut().for_each(|(until_ns, _)| *until_ns = (*until_ns).min(end_ns));
+        self.behind = self.agenda.take().map_or(0, |agenda| agenda.behind(end_ns));
+    }
+
+    /// Errands that were due before the end of the day and were not begun.
+    pub fn behind(&self) -> u64 {
+        self.behind
+    }
+
+    /// Subscriptions to channels that are kept, of users who are there.
+    fn listening(&self) -> impl Iterator<Item = (u32, &Subscription)> {
+        let here = (0u32..).zip(&self.users).filter(|(_, user)| user.presence == Presence::Here);
+        let all = here.flat_map(|(number, user)| user.subscriptions.iter().map(move |has| (number, has)));
+        all.filter(|(_, has)| has.stage == Stage::Live && self.day.is_kept(has.channel))
+    }
+
+    fn lag(&self, subscription: &Subscription) -> u64 {
+        let ledger = &self.ledgers[subscription.channel as usize];
+        subscription.place.as_ref().map_or(0, |place| ledger.lag(place.offset))
+    }
+
+    /// Channels that somebody listens to, and their ledgers.
+    fn audible(&self) -> impl Iterator<Item = (u32, &Ledger)> {
+        let mut is_audible = vec![false; self.ledgers.len()];
+        self.listening().for_each(|(_, subscription)| is_audible[subscription.channel as usize] = true);
+        (0u32..).zip(&self.ledgers).filter(move |(channel, _)| is_audible[*channel as usize])
+    }
+
+    /// Replies, returns and deliveries that are still to come. Looks at everybody.
+    pub fn under_way(&self) -> u64 {
+        let coming = self.users.iter().filter(|user| user.presence == Presence::Coming).count();
+        let unanswered: usize = self.users.iter().map(|user| user.commands.waiting()).sum();
+        let lags: u64 = self.listening().map(|(_, subscription)| self.lag(subscription)).sum();
+        let lacks: u64 = self.audible().map(|(_, ledger)| ledger.lacks()).sum();
+        (self.actions.len() + self.away.len() + coming + unanswered) as u64 + lags + lacks
+    }
+
+    /// What has not come now never will.
+    pub fn finish(&self, faults: &mut Faults) {
+        let missing = self.missing.count();
+        if missing > 0 {
+            faults.note_many(Fault::Lost, missing, || {
+                format!("{missing} messages never came, though later ones of their channels did")
+            });
+        }
+        for (user, subscription) in self.listening() {
+            let (lag, channel) = (self.lag(subscription), subscription.channel);
+            if lag > 0 {
+                faults.note_many(Fault::Lost, lag, || {
+                    format!("user {user} did not hear the last {lag} messages of channel {channel}")
+                });
+            }
+        }
+        for (channel, ledger) in self.audible() {
+            let (lacks, surplus) = (ledger.lacks(), ledger.surplus());
+            if lacks > 0 {
+                let told = || format!("{lacks} messages that channel {channel} has taken came to nobody");
+                faults.note_many(Fault::Lost, lacks, told);
+            }
+            if surplus > 0 {
+                let told = || format!("channel {channel} has {surplus} messages more than were sent");
+                faults.note_many(Fault::Duplicate, surplus, told);
+            }
+        }
+        self.finish_commands(faults);
+    }
+
+    fn finish_commands(&self, faults: &mut Faults) {
+        for (number, user) in self.users.iter().enumerate() {
+            for asked in user.commands.unanswered() {
+                faults.note(Fault::Unanswered, || match asked {
+                    Asked::Publish { channel, .. } => format!("user {number} was not answered in channel {channel}"),
+                    Asked::Presence { channel, .. } => format!("user {number} was not told who is in {channel}"),
+                    Asked::Join { channel, .. } => format!("user {number} was not let into channel {channel}"),
+                    Asked::Leave { channel } => format!("user {number} was not let out of channel {channel}"),
+                });
+            }
+            if user.presence == Presence::Coming && user.commands.waiting() == 0 {
+                faults.note(Fault::NotConnected, || format!("user {number} was not welcomed again"));
+            }
+        }
+    }
+}
