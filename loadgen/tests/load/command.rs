@@ -63,7 +63,7 @@ fn a_lost_message_fails_the_command() {
 #[test]
 fn every_scenario_is_listed_and_shown() {
     let list = stdout(&loadgen(&["list"]));
-    for name in ["idle", "connect", "publish", "fanout", "fanin", "direct"] {
+    for name in ["idle", "connect", "publish", "fanout", "fanin", "direct", "chat"] {
         assert!(list.lines().any(|line| line.starts_with(name)), "{name} in {list}");
         let shown = stdout(&loadgen(&["show", name]));
         assert!(shown.contains("[work]") && shown.contains("# duration_s"), "{shown}");

@@ -1,6 +1,7 @@
 //! Runs against a real node in this process, through honest and dishonest wires.
 
 mod allocations;
+mod chat;
 mod command;
 mod harness;
 mod proxy;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// What is done to the message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Mischief {
     /// It goes missing.
     Drop,
@@ -22,10 +22,14 @@ pub(crate) enum Mischief {
     Hang,
     /// It is late, and so is every other: one in [`TIRED_MS`].
     Tire,
+    /// It is left out where a subscriber recovers what it missed.
+    Forget,
 }
 
 /// Of all deliveries, the one that it is done to.
 const VICTIM: u32 = 30;
+/// Of all replies with recovered messages.
+const RECOVERY_VICTIM: u32 = 3;
 
 /// How long a tired wire takes for each delivery.
 const TIRED_MS: u64 = 5;
@@ -34,7 +38,7 @@ const TIRED_MS: u64 = 5;
 pub(crate) fn start(node: SocketAddr, mischief: Mischief) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
-    let deliveries = Arc::new(AtomicU32::new(0));
+    let candidates = Arc::new(AtomicU32::new(0));
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
             let server = TcpStream::connect(node).unwrap();
@@ -44,19 +48,23 @@ pub(crate) fn start(node: SocketAddr, mischief: Mischief) -> String {
                 let _ = std::io::copy(&mut up_from, &mut up_to);
                 let _ = up_to.shutdown(Shutdown::Write);
             });
-            let deliveries = deliveries.clone();
-            thread::spawn(move || copy_down(server, client, mischief, &deliveries));
+            let candidates = candidates.clone();
+            thread::spawn(move || copy_down(server, client, mischief, &candidates));
         }
     });
     url
 }
 
-fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, deliveries: &AtomicU32) {
+fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, candidates: &AtomicU32) {
     let mut delayed = String::new();
     for line in BufReader::new(server).lines().map_while(Result::ok) {
         let mut line = line + "\n";
         let is_delivery = line.contains("\"pub\"");
-        if is_delivery && deliveries.fetch_add(1, Ordering::Relaxed) == VICTIM {
+        let (is_candidate, victim) = match mischief {
+            Mischief::Forget => (line.contains("\"publications\""), RECOVERY_VICTIM),
+            _ => (is_delivery, VICTIM),
+        };
+        if is_candidate && candidates.fetch_add(1, Ordering::Relaxed) == victim {
             match mischief {
                 Mischief::Drop => continue,
                 Mischief::Repeat => line = line.repeat(2),
@@ -67,6 +75,7 @@ fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, deliv
                 Mischief::Damage => line = line.replacen("\"loadgen\":\"0", "\"loadgen\":\"?", 1),
                 Mischief::Hang => break,
                 Mischief::Tire => {}
+                Mischief::Forget => line = without_one(&line),
             }
         }
         if is_delivery {
@@ -80,4 +89,12 @@ fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, deliv
         }
     }
     let _ = client.shutdown(Shutdown::Both);
+}
+
+/// A subscribe reply without the last of the messages that it brings.
+fn without_one(line: &str) -> String {
+    let mut reply: serde_json::Value = serde_json::from_str(line).unwrap();
+    let publications = reply["subscribe"]["publications"].as_array_mut().unwrap();
+    publications.pop().expect("it brings some");
+    format!("{reply}\n")
 }
