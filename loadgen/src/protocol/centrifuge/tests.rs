@@ -166,3 +166,63 @@ fn the_answer_to_the_upgrade_is_checked() {
         assert!(matches!(reader.open(&other), Err(Violation::Upgrade(_))));
     }
 }
+
+#[test]
+fn recovery_leaving_and_presence_are_asked_for_by_channel_offset_and_epoch() {
+    let mut writer = writer(TCP, Encoding::Json);
+    let mut out = Vec::new();
+    writer.subscribe_since(2, "room", None, &mut out);
+    writer.subscribe_since(3, "room", Some((7, "life")), &mut out);
+    writer.unsubscribe(4, "room", &mut out);
+    writer.presence(5, "room", &mut out);
+    let verbs = centrifuge::decode(Format::TcpJson, &out).map(|command| command.unwrap().verb).collect::<Vec<_>>();
+    let [Verb::Subscribe(first), Verb::Subscribe(again), Verb::Unsubscribe { .. }, Verb::Presence { .. }] = &verbs[..]
+    else {
+        panic!("{verbs:?}");
+    };
+    assert_eq!((first.recover.recover, first.positioned, first.recoverable), (false, true, true));
+    let since = Position { offset: 7, epoch: "life".into() };
+    assert_eq!(again.recover, Recover { recover: true, since });
+}
+
+#[test]
+fn a_reader_that_reads_whole_hears_where_a_message_came_and_what_a_subscription_brings() {
+    let mut reader = reader(TCP, Encoding::Json);
+    reader.read_whole();
+    let stamp = Stamp { stream: 3, sequence: 9, due_ns: 77 };
+    let payload = String::from_utf8(Payloads::new(64).write(stamp).to_vec()).unwrap();
+    let message = format!("Ok({stamp:?})");
+    let joined = |offset, is_recovered| {
+        let joined = Joined { offset, epoch: "life", is_recoverable: true, is_recovered };
+        format!("Joined {{ id: 2, joined: {joined:?} }}")
+    };
+    let cases = [
+        (
+            format!(r#"{{"push":{{"channel":"room","pub":{{"data":{payload},"offset":8}}}}}}"#),
+            vec![format!(r#"Publication {{ channel: "room", offset: 8, message: {message} }}"#)],
+        ),
+        (
+            r#"{"push":{"channel":"room","pub":{"data":{}}}}"#.into(),
+            vec![r#"Publication { channel: "room", offset: 0, message: Err(Damaged) }"#.into()],
+        ),
+        (r#"{"id":2,"subscribe":{"recoverable":true,"epoch":"life","offset":8}}"#.into(), vec![joined(8, false)]),
+        (
+            format!(
+                r#"{{"id":2,"subscribe":{{"recoverable":true,"epoch":"life","offset":8,"recovered":true,"publications":[{{"data":{payload},"offset":7}},{{"data":{payload},"offset":8}}]}}}}"#
+            ),
+            vec![
+                joined(6, true),
+                format!("Recovered {{ offset: 7, message: {message} }}"),
+                format!("Recovered {{ offset: 8, message: {message} }}"),
+            ],
+        ),
+        (r#"{"id":4,"unsubscribe":{}}"#.into(), vec!["Left { id: 4 }".into()]),
+        (
+            r#"{"id":5,"presence":{"presence":{"a":{"client":"a"},"b":{"client":"b"}}}}"#.into(),
+            vec!["Present { id: 5, clients: 2 }".into()],
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(hear(&reader, format!("{line}\n").into_bytes().as_mut_slice()).0, expected, "{line}");
+    }
+}
