@@ -113,7 +113,8 @@ impl Chat {
         faults: &mut Faults,
     ) {
         self.answered = None;
-        let Some(Asked::Join { channel, due_ns }) = self.answer(user, id, faults) else { return };
+        let join = |asked| if let Asked::Join { channel, due_ns } = asked { Some((channel, due_ns)) } else { None };
+        let Some((channel, due_ns)) = self.answer(user, id, join, faults) else { return };
         self.answered = Some(channel);
         if self.day.is_kept(channel) {
             self.stand(user, channel, joined, interval, faults);
@@ -161,7 +162,8 @@ impl Chat {
 
     /// The end of a subscription was answered.
     pub fn left(&mut self, user: u32, id: u32, faults: &mut Faults) {
-        if let Some(Asked::Leave { channel }) = self.answer(user, id, faults) {
+        let leave = |asked| if let Asked::Leave { channel } = asked { Some(channel) } else { None };
+        if let Some(channel) = self.answer(user, id, leave, faults) {
             self.forget(user, channel);
         }
     }
@@ -172,7 +174,9 @@ impl Chat {
 
     /// A message was taken.
     pub fn acknowledged(&mut self, user: u32, id: u32, now_ns: u64, interval: &mut Interval, faults: &mut Faults) {
-        if let Some(Asked::Publish { channel, due_ns }) = self.answer(user, id, faults) {
+        let publish =
+            |asked| if let Asked::Publish { channel, due_ns } = asked { Some((channel, due_ns)) } else { None };
+        if let Some((channel, due_ns)) = self.answer(user, id, publish, faults) {
             self.ledgers[channel as usize].taken();
             interval.record(Measure::Reply, now_ns.saturating_sub(due_ns));
         }
@@ -188,7 +192,8 @@ impl Chat {
         interval: &mut Interval,
         faults: &mut Faults,
     ) {
-        if let Some(Asked::Presence { channel, due_ns }) = self.answer(user, id, faults) {
+        let ask = |asked| if let Asked::Presence { channel, due_ns } = asked { Some((channel, due_ns)) } else { None };
+        if let Some((channel, due_ns)) = self.answer(user, id, ask, faults) {
             interval.record(Measure::Presence, now_ns.saturating_sub(due_ns));
             if clients == 0 {
                 faults.note(Fault::Absent, || format!("user {user} was told that nobody is in channel {channel}"));
@@ -198,7 +203,7 @@ impl Chat {
 
     /// A command was refused.
     pub fn refused(&mut self, user: u32, id: u32, why: &str, faults: &mut Faults) {
-        let Some(asked) = self.answer(user, id, faults) else { return };
+        let Some(asked) = self.answer(user, id, Some, faults) else { return };
         let what = match asked {
             Asked::Publish { channel, .. } => {
                 self.ledgers[channel as usize].refused();
@@ -217,10 +222,18 @@ impl Chat {
         faults.note(Fault::Refused, || format!("user {user} was refused {what}: {why}"));
     }
 
-    fn answer(&mut self, user: u32, id: u32, faults: &mut Faults) -> Option<Asked> {
-        let answered = self.users[user as usize].commands.answer(id);
+    /// What of a command that was answered, if it is one that is answered so.
+    fn answer<T>(
+        &mut self,
+        user: u32,
+        id: u32,
+        pick: impl FnOnce(Asked) -> Option<T>,
+        faults: &mut Faults,
+    ) -> Option<T> {
+        let answered = self.users[user as usize].commands.answer(id).and_then(pick);
         if answered.is_none() {
-            faults.note(Fault::Unasked, || format!("user {user} was answered a command {id} that it did not send"));
+            let told = || format!("user {user} was answered a command {id} that it did not send, or that is another");
+            faults.note(Fault::Unasked, told);
         }
         answered
     }

@@ -315,6 +315,15 @@ fn who_joins_late_hears_all_from_where_the_reply_says_and_nothing_before() {
 }
 
 #[test]
+fn an_answer_to_another_command_is_none() {
+    let mut moving = Moving::new();
+    let World { chat, interval, faults, .. } = &mut moving.world;
+    chat.acknowledged(moving.user, moving.join, MS, interval, faults);
+    chat.acknowledged(moving.user, 7, MS, interval, faults);
+    assert_eq!(moving.count(Fault::Unasked), 2);
+}
+
+#[test]
 fn what_a_lost_connection_had_sent_may_have_been_taken_or_not() {
     for is_taken in [false, true] {
         let mut world =
