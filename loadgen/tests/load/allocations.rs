@@ -44,7 +44,8 @@ fn check(scenario: &str, url: &str, settings: &[&str]) {
     let (long, many) = run(scenario, url, settings, 900_000_000);
     let (allocations, deliveries) = (long.saturating_sub(short), many - few);
     assert!(deliveries > 1000, "{url} {settings:?}: {deliveries}");
-    assert!(allocations * 100 < deliveries, "{url} {settings:?}: {allocations} for {deliveries} deliveries");
+    // One for each message would be one for 20 or 30 deliveries. Buffers grow once more when the machine stalls.
+    assert!(allocations * 50 < deliveries, "{url} {settings:?}: {allocations} for {deliveries} deliveries");
 }
 
 #[test]
