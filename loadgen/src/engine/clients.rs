@@ -94,8 +94,8 @@ impl Clients {
     /// The oldest command of a client that has no answer was carried out.
     fn done(&mut self, key: u32, client: u32, now_ns: u64) {
         let Some(conn) = self.swarm.conn(key) else { return };
-        match (conn.phase, &mut self.work) {
-            (Phase::Ready, Work::Traffic(traffic)) => {
+        match (conn.phase, self.work.traffic_mut()) {
+            (Phase::Ready, Some(traffic)) => {
                 traffic.acknowledged_oldest(client, now_ns, &mut self.interval, &mut self.faults);
             }
             (Phase::Joining, _) => {

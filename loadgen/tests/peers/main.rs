@@ -66,7 +66,8 @@ fn count(record: &Record, measure: Measure) -> u64 {
     record.whole.get(&measure).map_or(0, |whole| whole.summary.count)
 }
 
-/// Fan-out that is heard by all, closed and open; publishes that are answered; clients that are idle, come and go.
+/// Fan-out that is heard by all, closed and open; publishes that are answered; clients that are idle, come and go, stop
+/// reading, and come all at once.
 fn does_the_work(url: &str) {
     for pace in ["outstanding=16", "rate_per_s=200"] {
         for payload_bytes in ["payload_bytes=42", "payload_bytes=5000"] {
@@ -85,6 +86,12 @@ fn does_the_work(url: &str) {
     assert_eq!(good_run("idle", url, &["clients=50"]).clients, 50);
     let record = good_run("connect", url, &["rate_per_s=100", "stay_s=0.1", "duration_s=1"]);
     assert_eq!(count(&record, Measure::Connect) + record.behind, 100);
+    let record = good_run("slow", url, &["subscribers=20", "pause_s=0.2"]);
+    assert!(count(&record, Measure::Delivery) > 100 && count(&record, Measure::SlowDelivery) > 10, "{record:?}");
+    for storm in ["connect-storm", "reconnect-storm"] {
+        let record = good_run(storm, url, &["clients=50", "channels=1", "duration_s=5"]);
+        assert_eq!(count(&record, Measure::Connect), 50, "{storm}");
+    }
 }
 
 #[test]
