@@ -11,7 +11,7 @@ mod growth;
 mod server;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
@@ -123,7 +123,9 @@ fn measure(node: &Path, growth: &Growth, work: &Work, at: u64, secs: u64, comman
         scenario: work.scenario(growth, at, secs)?,
         target: Target::parse(&url)?,
         secret: Some(SECRET.into()),
-        core: CLIENT_CORE,
+        processes: Some(1),
+        cores: vec![CLIENT_CORE],
+        program: PathBuf::new(),
         pid: Some(server.pid()),
         metrics_url: None,
         command: command.to_owned(),

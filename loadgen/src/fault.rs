@@ -106,6 +106,15 @@ impl Faults {
         }
     }
 
+    /// Adds those of another part of the same run.
+    pub fn add(&mut self, other: Self) {
+        for (fault, count) in other.counts {
+            *self.counts.entry(fault).or_default() += count;
+        }
+        self.examples.extend(other.examples);
+        self.examples.truncate(FAULT_EXAMPLES_MAX);
+    }
+
     /// How many of a kind.
     pub fn count(&self, fault: Fault) -> u64 {
         self.counts.get(&fault).copied().unwrap_or(0)
@@ -137,5 +146,17 @@ mod tests {
         assert_eq!(faults.counts().collect::<Vec<_>>(), [(Fault::Lost, 20), (Fault::Refused, 5)]);
         assert_eq!(faults.examples.len(), FAULT_EXAMPLES_MAX);
         assert_eq!(faults.examples[1], "number 1");
+    }
+
+    #[test]
+    fn faults_of_several_processes_add_up() {
+        let mut faults = Faults::default();
+        faults.note(Fault::Lost, || "here".into());
+        let mut other = Faults::default();
+        other.note_many(Fault::Lost, 2, || "there".into());
+        (0..FAULT_EXAMPLES_MAX).for_each(|_| other.note(Fault::Refused, || "there, too".into()));
+        faults.add(other);
+        assert_eq!(faults.counts().collect::<Vec<_>>(), [(Fault::Lost, 3), (Fault::Refused, 8)]);
+        assert_eq!((faults.examples.len(), faults.examples[1].as_str()), (FAULT_EXAMPLES_MAX, "there"));
     }
 }

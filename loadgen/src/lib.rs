@@ -2,9 +2,10 @@
 //! laid beside.
 //!
 //! ```text
-//! scenario (TOML) → plan (who hears what, who publishes where)
+//! scenario (TOML) → plan (who hears what, who publishes where) → shares of it, one for each load process
 //!   → engine: a pinned thread with a ring ─ schedule → traffic → protocol → swarm (sockets) → the server
 //!                                           measure, verify ← traffic ← protocol ← swarm  ←
+//!   → crew: seconds of all load processes, added up
 //!   → record (JSON), with what the server used → table, HTML, comparison
 //!   → results: the records of many runs, with all that is needed to make them again
 //! ```
@@ -16,8 +17,10 @@ pub mod limits;
 pub mod scenario;
 
 pub mod plan;
+pub mod share;
 
 pub mod chat;
+pub mod clock;
 pub mod commands;
 pub mod fault;
 pub mod measure;
@@ -26,17 +29,20 @@ pub mod payload;
 pub mod schedule;
 pub mod slow;
 pub mod traffic;
+pub mod turns;
 
 pub mod engine;
 pub mod protocol;
 pub mod swarm;
 pub mod target;
 
+pub mod crew;
 pub mod ramp;
 pub mod record;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod seconds;
 pub mod server;
 
 pub mod cli;

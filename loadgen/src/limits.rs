@@ -34,8 +34,11 @@ pub const UNANSWERED_MAX: usize = 4096;
 /// Longest frame that is read from a server, bytes.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 
-/// Loopback addresses that connections come from: each has some 28,000 ports.
+/// Loopback addresses that the connections of a load process come from: each has some 28,000 ports.
 pub const SOURCE_ADDRESSES: u32 = 250;
+
+/// Most load processes of a run.
+pub const PROCESSES_MAX: u32 = 64;
 
 /// Most clients of a scenario.
 pub const CLIENTS_MAX: u64 = 1_000_000;
@@ -64,6 +67,23 @@ pub const DRAIN_PATIENCE_MS: u64 = 5_000;
 
 /// How long a scrape of the server's metrics may take, milliseconds.
 pub const SCRAPE_TIMEOUT_MS: u64 = 2_000;
+
+/// What a load process and the one that started it may say in one line, bytes: a second's histograms take some 100 KiB,
+/// a tally of a million streams some 20 MiB.
+pub const LINE_BYTES_MAX: u64 = 64 << 20;
+
+/// Streams that load processes can tell each other about: with up to ten digits for each of two numbers, the longest
+/// tally fits into a line.
+pub const SHARED_STREAMS_MAX: usize = 2_500_000;
+const _: () = assert!(SHARED_STREAMS_MAX as u64 * 2 * 11 + 1024 < LINE_BYTES_MAX);
+
+/// From the word to begin until the load does, milliseconds: all load processes must have heard it.
+pub const LOAD_LEAD_MS: u64 = 50;
+
+/// A load process that has something to do and says nothing for so long is given up, milliseconds: longer than its own
+/// patience while clients gather and while messages arrive.
+pub const SILENCE_MS: u64 = 20_000;
+const _: () = assert!(SILENCE_MS > GATHER_PATIENCE_MS && SILENCE_MS > DRAIN_PATIENCE_MS);
 
 /// Longest waits that the histograms tell apart, nanoseconds: ten minutes. Longer ones count as this.
 pub const LATENCY_NS_MAX: u64 = 600 * 1_000_000_000;

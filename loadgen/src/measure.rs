@@ -1,7 +1,7 @@
 //! What is measured: how long things took, gathered per second.
 
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits::LATENCY_NS_MAX;
 
@@ -116,7 +116,7 @@ pub fn histogram() -> Histogram<u64> {
 }
 
 /// Which part of a run an interval belongs to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// Before it counts.
     #[default]
@@ -128,7 +128,7 @@ pub enum Stage {
 }
 
 /// What happened in a second, or in what was left of one.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Interval {
     /// Which part of the run.
     pub stage: Stage,
@@ -136,8 +136,9 @@ pub struct Interval {
     pub begin_ns: u64,
     /// When it ended.
     pub end_ns: u64,
-    /// How long this program was at work, nanoseconds.
+    /// How long the load process was at work, nanoseconds; of several, the one that was at work longest.
     pub busy_ns: u64,
+    #[serde(serialize_with = "write_histograms", deserialize_with = "read_histograms")]
     histograms: [Histogram<u64>; Measure::ALL.len()],
     counts: [u64; Count::ALL.len()],
 }
@@ -178,12 +179,46 @@ impl Interval {
         self.end_ns - self.begin_ns
     }
 
+    /// Adds what happened in the same second in another load process.
+    ///
+    /// # Panics
+    /// When it is of another second.
+    pub fn add(&mut self, other: &Self) {
+        assert_eq!((self.stage, self.begin_ns), (other.stage, other.begin_ns), "one second of one run");
+        self.end_ns = self.end_ns.max(other.end_ns);
+        self.busy_ns = self.busy_ns.max(other.busy_ns);
+        for (histogram, other) in self.histograms.iter_mut().zip(&other.histograms) {
+            histogram.add(other).expect("all histograms have the same bounds");
+        }
+        for (count, other) in self.counts.iter_mut().zip(&other.counts) {
+            *count += other;
+        }
+    }
+
     /// Makes it empty, to be used again.
     pub fn clear(&mut self) {
         self.busy_ns = 0;
         self.histograms.iter_mut().for_each(Histogram::reset);
         self.counts.fill(0);
     }
+}
+
+/// Writes a histogram as what was recorded and how often: exact, since whoever reads it has the same buckets.
+fn write_histograms<S: Serializer>(histograms: &[Histogram<u64>], serializer: S) -> Result<S::Ok, S::Error> {
+    let recorded = histograms.iter().map(|histogram| {
+        let buckets = histogram.iter_recorded();
+        buckets.map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect::<Vec<_>>()
+    });
+    serializer.collect_seq(recorded)
+}
+
+fn read_histograms<'a, D: Deserializer<'a>>(deserializer: D) -> Result<[Histogram<u64>; Measure::ALL.len()], D::Error> {
+    let recorded = <[Vec<(u64, u64)>; Measure::ALL.len()]>::deserialize(deserializer)?;
+    Ok(recorded.map(|buckets| {
+        let mut histogram = histogram();
+        buckets.into_iter().for_each(|(ns, count)| histogram.saturating_record_n(ns, count));
+        histogram
+    }))
 }
 
 /// A histogram in numbers; nanoseconds.
@@ -271,5 +306,33 @@ mod tests {
         interval.clear();
         assert!(interval.histogram(Measure::Connect).is_empty() && interval.busy_ns == 0);
         assert_eq!(interval.counts().count(), 0);
+    }
+
+    #[test]
+    fn what_processes_measured_and_wrote_adds_up_to_what_one_measures() {
+        let mut random = 1u64;
+        let mut latencies = std::iter::from_fn(|| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            Some(random >> (random % 60))
+        });
+        let mut one = Interval { stage: Stage::Measured, begin_ns: 5, end_ns: 9, busy_ns: 3, ..Interval::default() };
+        let mut many = Interval { stage: Stage::Measured, begin_ns: 5, ..Interval::default() };
+        for (busy_ns, end_ns) in [(2, 9), (3, 8), (1, 7)] {
+            let mut part = Interval { stage: Stage::Measured, begin_ns: 5, end_ns, busy_ns, ..Interval::default() };
+            for (ns, measure) in latencies.by_ref().take(10_000).zip(Measure::ALL.into_iter().cycle()) {
+                one.record(measure, ns);
+                part.record(measure, ns);
+            }
+            part.count(Count::Moves, busy_ns);
+            let written = serde_json::to_string(&part).unwrap();
+            many.add(&serde_json::from_str(&written).unwrap());
+        }
+        assert_eq!((many.stage, many.begin_ns, many.end_ns, many.busy_ns), (Stage::Measured, 5, 9, 3));
+        assert_eq!(many.counts().collect::<Vec<_>>(), [(Count::Moves, 6)]);
+        for measure in Measure::ALL {
+            assert_eq!(many.histogram(measure), one.histogram(measure));
+            let summary = |interval: &Interval| Summary::of(interval.histogram(measure), 4);
+            assert_eq!(summary(&many), summary(&one));
+        }
     }
 }

@@ -41,8 +41,12 @@ pub struct Record {
     /// How often clients could not connect that tried again later.
     #[serde(default)]
     pub attempts_failed: u64,
-    /// Share of the time in which the load generator was at work. Near 1 it may be what limits.
+    /// Share of the time in which the load generator was at work; of several load processes, the one that was at work
+    /// most. Near 1 it may be what limits.
     pub busy: f64,
+    /// The same, of each load process.
+    #[serde(default)]
+    pub busy_by_process: Vec<f64>,
     /// Second by second.
     pub seconds: Vec<Second>,
     /// All seconds together.

@@ -1,21 +1,28 @@
-//! A run: the load thread makes the load; this one watches it and the server, and writes the record.
+//! A run: load threads make the load; this one gives them their cues, watches them and the server, adds up what they
+//! measured, and writes the record.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use hdrhistogram::Histogram;
 
-use crate::engine::{Engine, Job, News, Outcome, pin};
+use crate::clock::Clock;
+use crate::crew::{Assignment, Crew};
+use crate::engine::{Cue, News, Outcome};
+use crate::limits::{LOAD_LEAD_MS, PROCESSES_MAX, SHARED_STREAMS_MAX};
 use crate::measure::{Count, Interval, Measure, Stage, Summary, histogram};
+use crate::plan::{Load, Plan};
 use crate::ramp;
 use crate::record::{Looks, Machine, Record, Second, ServerUse, Whole};
 use crate::scenario::Scenario;
+use crate::seconds::Seconds;
 use crate::server::{Metrics, Probe, Usage, change};
+use crate::share::Part;
 use crate::swarm;
 use crate::target::Target;
+use crate::traffic::Tally;
 
 /// What is to be run, and beside what.
 #[derive(Clone, Debug)]
@@ -28,8 +35,12 @@ pub struct Order {
     pub target: Target,
     /// What tokens are signed with; without it there are none.
     pub secret: Option<String>,
-    /// The core of the load thread.
-    pub core: usize,
+    /// How many load processes; `None` for as many as the connections need. One is a thread of this process.
+    pub processes: Option<u32>,
+    /// The cores of the load threads, in turn.
+    pub cores: Vec<usize>,
+    /// This program, of which load processes are started where there is more than one.
+    pub program: PathBuf,
     /// The server's process, to be watched.
     pub pid: Option<i32>,
     /// The server's metrics, to be read.
@@ -38,9 +49,57 @@ pub struct Order {
     pub command: String,
 }
 
+impl Order {
+    /// How many load processes make the load of a plan.
+    fn processes(&self, plan: &Plan) -> anyhow::Result<u32> {
+        let needed = swarm::processes(self.scenario.connections_max(plan));
+        let processes = self.processes.unwrap_or(needed.min(PROCESSES_MAX));
+        ensure!(
+            (1..=PROCESSES_MAX).contains(&processes),
+            "{processes} load processes are asked for: --processes takes 1 to {PROCESSES_MAX}"
+        );
+        ensure!(
+            processes == 1 || plan.streams.len() <= SHARED_STREAMS_MAX,
+            "{processes} load processes cannot share {} pairs of a publisher and a channel, only {SHARED_STREAMS_MAX}: \
+             ask for fewer publishers",
+            plan.streams.len()
+        );
+        ensure!(
+            processes == 1 || !matches!(plan.load, Load::Chat(_)),
+            "one load process must see all of a chat, and this would take {processes}: give --processes 1, and ask for \
+             fewer `users` where the host does not allow that many connections"
+        );
+        Ok(processes)
+    }
+
+    /// Starts those who make the load.
+    fn crew(&self, processes: u32, clock: Clock) -> anyhow::Result<Crew> {
+        ensure!(!self.cores.is_empty(), "the load needs a core: name one with --core");
+        let assignment = |index: u32| Assignment {
+            scenario: self.scenario.clone(),
+            part: Part { index, of: processes },
+            target: self.target.clone(),
+            secret: self.secret.clone(),
+            core: self.cores[index as usize % self.cores.len()],
+            clock,
+        };
+        if processes == 1 {
+            return Crew::thread(assignment(0));
+        }
+        Crew::processes(&self.program, &(0..processes).map(assignment).collect::<Vec<_>>())
+    }
+}
+
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress {
+    /// One process may not have as many descriptors as this takes, or several processes were asked for.
+    Shared {
+        /// So many connections.
+        connections: u64,
+        /// So many load processes.
+        processes: u32,
+    },
     /// Clients come in.
     Gathering {
         /// So many are there.
@@ -86,46 +145,36 @@ pub fn run(order: &Order, mut watch: impl FnMut(Progress)) -> anyhow::Result<Rec
 /// Runs a scenario, or one step of its ramp.
 pub(crate) fn run_once(order: &Order, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
     let plan = order.scenario.plan()?;
-    swarm::allow(order.scenario.connections_max(&plan))?;
     let probe = Probe::new(order.pid, order.metrics_url.as_deref())?;
+    let processes = order.processes(&plan)?;
+    if processes > 1 {
+        watch(Progress::Shared { connections: order.scenario.connections_max(&plan), processes });
+    }
     let clients = plan.clients.len() as u64;
-    let settings = &order.scenario.run;
-    let nanoseconds = |s: f64| (s * 1e9) as u64;
-    let job = Job {
-        channel_names: order.scenario.channel_names(&plan),
-        plan,
-        target: order.target.clone(),
-        encoding: settings.encoding.into(),
-        payload_bytes: settings.payload_bytes,
-        secret: order.secret.clone(),
-        warm_up_ns: nanoseconds(settings.warm_up_s),
-        duration_ns: nanoseconds(settings.duration_s),
-    };
-    let started = SystemTime::now();
-    let (news_in, news) = mpsc::channel();
-    let (spares, spares_out) = mpsc::channel();
-    let mut watcher = Watcher::new(&probe, settings.warm_up_s + settings.duration_s, clients);
-    let core = order.core;
-    let load = thread::Builder::new().name("load".into()).spawn(move || {
-        pin(core)?;
-        Engine::new(job, news_in, spares_out)?.run()
-    })?;
-    watcher.watch(&news, &spares, watch);
-    // The load thread has kept its connections for the last look at the server.
-    drop(spares);
-    let outcome = load.join().map_err(|_| anyhow!("the load thread panicked"))??;
+    drop(plan);
+    let (started, clock) = (SystemTime::now(), Clock::start());
+    let crew = order.crew(processes, clock)?;
+    let total_s = order.scenario.run.warm_up_s + order.scenario.run.duration_s;
+    let mut watcher = Watcher::new(&probe, crew, clock, total_s, clients);
+    let outcome = watcher.watch(watch)?;
     watcher.record(order, outcome, started.duration_since(UNIX_EPOCH).context("the clock is before 1970")?)
 }
 
 /// What is gathered of a run while it goes on.
 struct Watcher<'a> {
     probe: &'a Probe,
+    crew: Crew,
+    clock: Clock,
     total_s: f64,
     clients: u64,
+    /// By load process: clients that are there.
+    gathered: Vec<u64>,
     looks: Looks,
     last_usage: Usage,
     metrics_before: Option<Metrics>,
     metrics_after: Option<Metrics>,
+    /// Seconds that some load processes have told of.
+    pending: Seconds,
     /// All that counts, by measure; and of that, how much came while it was measured.
     whole: [(Histogram<u64>, u64); Measure::ALL.len()],
     counts: BTreeMap<Count, u64>,
@@ -133,63 +182,99 @@ struct Watcher<'a> {
     measured_ns: u64,
     drained_ns: u64,
     elapsed_ns: u64,
-    busy_ns: u64,
+    /// By load process: how long it was at work while it was measured.
+    busy_ns: Vec<u64>,
 }
 
 impl<'a> Watcher<'a> {
-    fn new(probe: &'a Probe, total_s: f64, clients: u64) -> Self {
+    fn new(probe: &'a Probe, crew: Crew, clock: Clock, total_s: f64, clients: u64) -> Self {
         let before = probe.usage().unwrap_or_default();
+        let processes = crew.len();
         Self {
             probe,
+            crew,
+            clock,
             total_s,
             clients,
+            gathered: vec![0; processes],
             looks: Looks { before, gathered: before, ..Looks::default() },
             last_usage: Usage::default(),
             metrics_before: None,
             metrics_after: None,
+            pending: Seconds::new(processes),
             whole: std::array::from_fn(|_| (histogram(), 0)),
             counts: BTreeMap::new(),
             seconds: Vec::new(),
             measured_ns: 0,
             drained_ns: 0,
             elapsed_ns: 0,
-            busy_ns: 0,
+            busy_ns: vec![0; processes],
         }
     }
 
-    fn watch(&mut self, news: &Receiver<News>, spares: &mpsc::Sender<Box<Interval>>, watch: &mut impl FnMut(Progress)) {
-        for news in news {
+    /// Leads all load threads through the run, phase by phase: each phase begins when all have ended the one before.
+    fn watch(&mut self, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Outcome> {
+        let (mut tally, mut outcome) = (Tally::default(), Outcome::default());
+        let mut is_measuring = false;
+        loop {
+            let (member, news) = self.crew.next()?;
             match news {
                 News::Gathered(ready) => {
-                    if ready as u64 == self.clients {
-                        self.looks.gathered = self.probe.usage().unwrap_or_default();
-                    }
-                    watch(Progress::Gathering { ready: ready as u64, total: self.clients });
+                    self.gathered[member] = ready;
+                    watch(Progress::Gathering { ready: self.gathered.iter().sum(), total: self.clients });
                 }
+                News::Ready => {
+                    if self.crew.waits(member) {
+                        self.looks.gathered = self.probe.usage().unwrap_or_default();
+                        self.crew.cue(Cue::Load(self.clock.now_ns() + LOAD_LEAD_MS * 1_000_000))?;
+                    }
+                }
+                // All of them measure from the same time on.
+                News::Measuring if is_measuring => {}
                 News::Measuring => {
+                    is_measuring = true;
                     self.metrics_before = self.probe.metrics();
                     self.looks.measuring = self.probe.usage().unwrap_or_default();
                     self.last_usage = self.looks.measuring;
                 }
-                News::Interval(mut interval) => {
-                    if let Some(progress) = self.take(&interval) {
-                        watch(progress);
+                News::Interval(interval) => self.take(member, interval).into_iter().for_each(&mut *watch),
+                News::Draining(_) => {}
+                News::Loaded(sent) => {
+                    tally.learn(&sent);
+                    if self.crew.waits(member) {
+                        self.crew.cue(Cue::Drain(tally.clone()))?;
                     }
-                    // Cleared here, since the load thread has better things to do.
-                    interval.clear();
-                    // A load thread that needs none any more is about to settle.
-                    let _ = spares.send(interval);
                 }
-                News::Settled => {
-                    self.looks.settled = self.probe.usage().unwrap_or_default();
-                    self.metrics_after = self.probe.metrics();
-                    return;
+                News::Settled(sent) => {
+                    tally.learn(&sent);
+                    if self.crew.waits(member) {
+                        self.looks.settled = self.probe.usage().unwrap_or_default();
+                        self.metrics_after = self.probe.metrics();
+                        self.crew.cue(Cue::Finish(std::mem::take(&mut tally)))?;
+                    }
+                }
+                News::Ended(ended) => {
+                    outcome.add(ended.map_err(|why| anyhow!(why))?);
+                    if self.crew.waits(member) {
+                        return Ok(outcome);
+                    }
                 }
             }
         }
     }
 
-    fn take(&mut self, interval: &Interval) -> Option<Progress> {
+    /// Takes what one load process has told of a second; what happened in it, once all have.
+    fn take(&mut self, member: usize, interval: Box<Interval>) -> Option<Progress> {
+        if interval.stage == Stage::Measured {
+            self.busy_ns[member] += interval.busy_ns;
+        }
+        let interval = self.pending.add(interval)?;
+        let progress = self.take_whole(&interval);
+        self.crew.spare(interval);
+        progress
+    }
+
+    fn take_whole(&mut self, interval: &Interval) -> Option<Progress> {
         let (stage, span_ns) = (interval.stage, interval.span_ns());
         self.elapsed_ns += span_ns;
         if stage != Stage::WarmUp {
@@ -221,7 +306,6 @@ impl<'a> Watcher<'a> {
     fn take_second(&mut self, interval: &Interval) {
         let span_ns = interval.span_ns();
         self.measured_ns += span_ns;
-        self.busy_ns += interval.busy_ns;
         interval.counts().for_each(|(count, number)| *self.counts.entry(count).or_default() += number);
         let usage = self.probe.usage();
         let server_cores =
@@ -245,6 +329,8 @@ impl<'a> Watcher<'a> {
             .map(|(measure, (histogram, within))| (measure, Whole::of(histogram, *within, measured_s)))
             .collect();
         let span_s = (self.measured_ns + self.drained_ns) as f64 / 1e9;
+        let busy_by_process: Vec<_> =
+            self.busy_ns.iter().map(|busy_ns| *busy_ns as f64 / self.measured_ns as f64).collect();
         let server = order.pid.map(|_| ServerUse::of(&self.looks, self.clients, span_s, &whole));
         let server_metrics = match (self.metrics_before, self.metrics_after) {
             (Some(before), Some(after)) => change(&before, &after),
@@ -264,7 +350,8 @@ impl<'a> Watcher<'a> {
             behind: outcome.behind,
             attempts_failed: outcome.attempts_failed,
             slow: outcome.fates.sum(),
-            busy: self.busy_ns as f64 / self.measured_ns as f64,
+            busy: busy_by_process.iter().copied().fold(0.0, f64::max),
+            busy_by_process,
             seconds: self.seconds,
             whole,
             counts: self.counts,

@@ -3,10 +3,11 @@
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// A server's address and how to speak to it there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// As it was given.
     pub url: String,
@@ -17,7 +18,7 @@ pub struct Target {
 }
 
 /// What is spoken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {
     /// The Centrifugo client protocol.
     Centrifuge(Transport),
@@ -30,7 +31,7 @@ pub enum Protocol {
 }
 
 /// What carries frames and messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transport {
     /// WebSocket.
     WebSocket {

@@ -2,6 +2,7 @@
 
 use crate::plan::Day;
 use crate::schedule::Schedule;
+use crate::turns::Turns;
 
 /// What somebody does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,20 +47,19 @@ impl Agenda {
             (Errand::Drop, begin_ns, day.drops_per_s),
         ];
         let happening = rates.into_iter().filter(|(.., rate_per_s)| *rate_per_s > 0.0);
-        Self {
-            schedules: happening.map(|(errand, ns, rate_per_s)| (errand, Schedule::new(ns, rate_per_s, 1))).collect(),
-        }
+        let schedule = |begin_ns, rate_per_s| Schedule::new(begin_ns, rate_per_s, 1, Turns::all(1));
+        Self { schedules: happening.map(|(errand, ns, rate_per_s)| (errand, schedule(ns, rate_per_s))).collect() }
     }
 
     /// When the next errand is due.
     pub(super) fn next_due_ns(&self) -> u64 {
-        self.schedules.iter().map(|(_, schedule)| schedule.next_due_ns()).min().unwrap_or(u64::MAX)
+        self.schedules.iter().filter_map(|(_, schedule)| schedule.next_due_ns()).min().unwrap_or(u64::MAX)
     }
 
     /// Takes the errand that has been due for the longest time.
     pub(super) fn take(&mut self, now_ns: u64) -> Option<Due> {
         let (errand, schedule) = self.schedules.iter_mut().min_by_key(|(_, schedule)| schedule.next_due_ns())?;
-        let number = schedule.next_number();
+        let number = schedule.next_number()?;
         let due_ns = schedule.take(now_ns)?;
         Some(Due { errand: *errand, number, due_ns })
     }

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod list;
+mod load_process;
 mod progress;
 mod report;
 mod results;
@@ -18,6 +19,9 @@ command refused, a connection ended), 2 when the run could not be made.
 
 To try it out: RINGPOST_CLIENT__INSECURE=true ringpost serve --dev, and in another terminal: ringpost-loadgen run fanout";
 
+/// The command that a load process is started with.
+pub(crate) const LOAD_PROCESS: &str = "load-process";
+
 /// Makes load for a server of the Centrifugo client protocol, measures it, and checks every message.
 #[derive(Debug, Parser)]
 #[command(name = "ringpost-loadgen", version, after_help = EXIT_CODES)]
@@ -33,6 +37,8 @@ enum Command {
     Show(show::Show),
     Report(report::Report),
     Results(results::Results),
+    #[command(name = LOAD_PROCESS, hide = true)]
+    LoadProcess(load_process::LoadProcess),
 }
 
 impl Cli {
@@ -47,6 +53,7 @@ impl Cli {
             Command::Show(show) => show.run(),
             Command::Report(report) => report.run(),
             Command::Results(results) => results.run(),
+            Command::LoadProcess(load_process) => load_process.run(),
         }
     }
 }

@@ -11,18 +11,30 @@ const BAR_CELLS: usize = 24;
 #[derive(Debug)]
 pub(super) struct ProgressLine {
     is_shown: bool,
+    /// How many load processes were told of.
+    shared_by: u32,
 }
 
 impl ProgressLine {
     /// Nothing is shown yet.
     pub(super) fn new() -> Self {
-        Self { is_shown: stderr().is_terminal() }
+        Self { is_shown: stderr().is_terminal(), shared_by: 1 }
     }
 
-    /// Replaces the line.
+    /// Replaces the line. How the load is shared is said for good, whether standard error is a terminal or not; once
+    /// for all steps of a ramp.
     pub(super) fn show(&mut self, progress: Progress) {
-        let end = if matches!(progress, Progress::Step { .. }) { "\n" } else { "" };
-        self.write(&(line(progress) + end));
+        match progress {
+            Progress::Shared { processes, .. } if processes == self.shared_by => {}
+            Progress::Shared { processes, .. } => {
+                self.shared_by = processes;
+                self.clear();
+                // A terminal that is gone is no reason to end a run.
+                let _ = writeln!(stderr(), "{}", line(progress));
+            }
+            Progress::Step { .. } => self.write(&(line(progress) + "\n")),
+            _ => self.write(&line(progress)),
+        }
     }
 
     /// Leaves the terminal as it was.
@@ -40,6 +52,9 @@ impl ProgressLine {
 
 fn line(progress: Progress) -> String {
     match progress {
+        Progress::Shared { connections, processes } => {
+            format!("{} connections, shared by {processes} load processes", count(connections as f64))
+        }
         Progress::Gathering { ready, total } => {
             format!("{} {} of {} clients", bar(ready as f64 / total as f64), count(ready as f64), count(total as f64))
         }

@@ -33,9 +33,13 @@ pub(super) struct Run {
     /// Raise the rate until the server does not keep up, as `[ramp]` in a scenario does. Settings follow with --set.
     #[arg(long)]
     ramp: bool,
-    /// The core of the load thread, best one that the server does not use; the last one if not given.
-    #[arg(long)]
-    core: Option<usize>,
+    /// How many processes make the load; as many as its connections need descriptors for if not given.
+    #[arg(long, value_name = "COUNT")]
+    processes: Option<u32>,
+    /// The cores of the load processes, such as 2,3; they go round. Best ones that the server does not use. If not
+    /// given: the last one, and with several processes as many of the last ones, but not the first.
+    #[arg(long, value_name = "CORES", value_delimiter = ',')]
+    core: Vec<usize>,
     /// The server's process on this host: watch its processor time, memory and context switches.
     #[arg(long)]
     pid: Option<i32>,
@@ -57,13 +61,14 @@ impl Run {
             scenario.ramp.get_or_insert_default();
         }
         let scenario = self.set.iter().try_fold(scenario, |scenario, setting| set(&scenario, setting))?;
-        let last_core = || cores::allowed().ok().and_then(|cores| cores.last().copied()).unwrap_or(0);
         let order = Order {
             name: self.scenario.trim_end_matches(".toml").rsplit('/').next().unwrap_or_default().to_owned(),
             scenario,
             target: Target::parse(&self.url)?,
             secret: self.secret.clone(),
-            core: self.core.unwrap_or_else(last_core),
+            processes: self.processes,
+            cores: self.cores(),
+            program: std::env::current_exe().context("this program is not to be found, so that no more of it start")?,
             pid: self.pid,
             metrics_url: self.metrics.clone(),
             command: self.command(),
@@ -84,6 +89,17 @@ impl Run {
         Ok(if record.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
+    /// The cores of the load processes: the last ones first, and the first one only where there is no other.
+    fn cores(&self) -> Vec<usize> {
+        if !self.core.is_empty() {
+            return self.core.clone();
+        }
+        let mut cores = cores::allowed().unwrap_or_default();
+        cores.reverse();
+        cores.truncate((cores.len() - usize::from(cores.len() > 1)).max(1));
+        cores
+    }
+
     /// What was typed, as far as it matters for the result.
     fn command(&self) -> String {
         let mut command = format!("ringpost-loadgen run {} --url {}", self.scenario, self.url);
@@ -96,8 +112,12 @@ impl Run {
         for setting in &self.set {
             command.push_str(&format!(" --set {setting}"));
         }
-        if let Some(core) = self.core {
-            command.push_str(&format!(" --core {core}"));
+        if let Some(processes) = self.processes {
+            command.push_str(&format!(" --processes {processes}"));
+        }
+        if !self.core.is_empty() {
+            let cores: Vec<_> = self.core.iter().map(usize::to_string).collect();
+            command.push_str(&format!(" --core {}", cores.join(",")));
         }
         command
     }

@@ -1,4 +1,5 @@
-//! Clients that come by a schedule, stay for a while and leave. Sans-IO: time is an argument.
+//! Clients that come by a schedule, stay for a while and leave. Load processes take turns. Sans-IO: time is an
+//! argument.
 
 use std::collections::VecDeque;
 
@@ -6,14 +7,16 @@ use crate::fault::{Fault, Faults};
 use crate::limits::ARRIVALS_MAX;
 use crate::measure::{Interval, Measure};
 use crate::schedule::Schedule;
+use crate::share::Part;
+use crate::turns::Turns;
 
 /// The coming and going.
 #[derive(Debug)]
 pub(super) struct Arrivals {
     schedule: Schedule,
     stay_ns: u64,
-    /// The next client's number.
-    next_client: u32,
+    /// The first client's number.
+    first_client: u32,
     under_way: usize,
     /// Who is there: until when, client, connection.
     present: VecDeque<(u64, u32, u32)>,
@@ -21,9 +24,9 @@ pub(super) struct Arrivals {
 
 impl Arrivals {
     /// From `now_ns` on; the first client has this number.
-    pub(super) fn new(rate_per_s: f64, stay_ns: u64, first_client: u32, now_ns: u64) -> Self {
-        let schedule = Schedule::new(now_ns, rate_per_s, 1);
-        Self { schedule, stay_ns, next_client: first_client, under_way: 0, present: VecDeque::new() }
+    pub(super) fn new(rate_per_s: f64, stay_ns: u64, first_client: u32, part: Part, now_ns: u64) -> Self {
+        let schedule = Schedule::new(now_ns, rate_per_s, 1, Turns::new(vec![part.index], part.of));
+        Self { schedule, stay_ns, first_client, under_way: 0, present: VecDeque::new() }
     }
 
     /// Takes the next client if it is due and not too many are under way: its number, and when it was due.
@@ -31,11 +34,11 @@ impl Arrivals {
         if self.under_way >= ARRIVALS_MAX {
             return None;
         }
+        let number = self.schedule.next_number()? as u32;
         let due_ns = self.schedule.take(now_ns)?;
         interval.record(Measure::Lateness, now_ns - due_ns);
         self.under_way += 1;
-        self.next_client += 1;
-        Some((self.next_client - 1, due_ns))
+        Some((self.first_client + number, due_ns))
     }
 
     /// A client that was due then is there, and stays for its time.
@@ -58,8 +61,8 @@ impl Arrivals {
     /// When somebody comes or goes next.
     pub(super) fn next_due_ns(&self) -> u64 {
         let departure_ns = self.present.front().map_or(u64::MAX, |(until_ns, ..)| *until_ns);
-        let arrival_ns = if self.under_way < ARRIVALS_MAX { self.schedule.next_due_ns() } else { u64::MAX };
-        departure_ns.min(arrival_ns)
+        let arrival_ns = self.schedule.next_due_ns().filter(|_| self.under_way < ARRIVALS_MAX);
+        departure_ns.min(arrival_ns.unwrap_or(u64::MAX))
     }
 
     /// Clients on their way.
@@ -90,7 +93,7 @@ mod tests {
     #[test]
     fn clients_come_when_due_and_go_when_they_have_stayed() {
         let mut interval = Interval::default();
-        let mut arrivals = Arrivals::new(1000.0, 5_000_000, 40, 0);
+        let mut arrivals = Arrivals::new(1000.0, 5_000_000, 40, Part::WHOLE, 0);
         assert_eq!(arrivals.arrive(0, &mut interval), Some((40, 0)));
         assert_eq!(arrivals.arrive(0, &mut interval), None);
         arrivals.welcomed(40, 7, 0, 300_000, &mut interval);
@@ -109,7 +112,7 @@ mod tests {
     #[test]
     fn a_server_that_welcomes_nobody_holds_the_schedule_back() {
         let mut interval = Interval::default();
-        let mut arrivals = Arrivals::new(1e9, 0, 0, 0);
+        let mut arrivals = Arrivals::new(1e9, 0, 0, Part::WHOLE, 0);
         let second_ns = 1_000_000_000;
         assert_eq!(std::iter::from_fn(|| arrivals.arrive(second_ns, &mut interval)).count(), ARRIVALS_MAX);
         assert_eq!(arrivals.next_due_ns(), u64::MAX);

@@ -7,21 +7,23 @@ use super::work::Work;
 use crate::fault::{Fault, Faults};
 use crate::measure::{Interval, Measure};
 use crate::payload::{Damaged, Payloads};
-use crate::plan::Plan;
 use crate::protocol::{CONNECT_ID, Client, Heard, Reader, Writer};
+use crate::share::Share;
 use crate::swarm::{Phase, Swarm};
 
 /// All clients of a thread, with what they have in common.
 #[derive(Debug)]
 pub(super) struct Clients {
     pub(super) swarm: Swarm,
-    pub(super) plan: Plan,
+    pub(super) share: Share,
     pub(super) work: Work,
     pub(super) interval: Box<Interval>,
     pub(super) faults: Faults,
     /// By client of the plan: its connection.
     pub(super) keys: Vec<u32>,
-    /// Clients of the plan that are there.
+    /// Clients of the share whose connections were opened.
+    pub(super) opened: usize,
+    /// Clients of the share that are there.
     pub(super) ready: usize,
     /// The version that the server told first.
     pub(super) server_version: Option<String>,
@@ -35,23 +37,22 @@ pub(super) struct Clients {
 impl Clients {
     /// The channels of a client of the plan, or of one that came later: those take turns.
     fn channels(&self, client: u32) -> Vec<u32> {
-        match self.plan.clients.get(client as usize) {
+        let plan = &self.share.plan;
+        match plan.clients.get(client as usize) {
             Some(channels) => channels.clone(),
-            None if self.plan.channels == 0 => Vec::new(),
-            None => vec![client % self.plan.channels],
+            None if plan.channels == 0 => Vec::new(),
+            None => vec![client % plan.channels],
         }
     }
 
     fn is_of_the_plan(&self, client: u32) -> bool {
-        (client as usize) < self.plan.clients.len()
+        (client as usize) < self.share.plan.clients.len()
     }
 
     /// Opens a connection for a client that was due then.
     pub(super) fn open(&mut self, client: u32, due_ns: u64) {
-        match self.swarm.open(client, due_ns, self.plan.receive_buffer_bytes(client)) {
-            // It had another one, which broke.
-            Ok(key) if self.keys.len() > client as usize => self.keys[client as usize] = key,
-            Ok(key) if self.is_of_the_plan(client) => self.keys.push(key),
+        match self.swarm.open(client, due_ns, self.share.plan.receive_buffer_bytes(client)) {
+            Ok(key) if self.is_of_the_plan(client) => self.keys[client as usize] = key,
             Ok(_) => {}
             Err(error) => self.not_connected(client, &error.to_string()),
         }

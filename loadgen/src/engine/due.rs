@@ -43,13 +43,15 @@ impl Clients {
 
     fn turn_readers(&mut self, turn: Turn) {
         let Work::Slow(slow) = &mut self.work else { return };
-        for key in &self.keys[..slow.clients() as usize] {
+        let clients = slow.clients();
+        for client in self.share.clients.iter().take_while(|client| **client < clients) {
+            let key = self.keys[*client as usize];
             match turn {
                 Turn::Stop => {
-                    self.swarm.stop_reading(*key);
+                    self.swarm.stop_reading(key);
                     slow.stopped();
                 }
-                Turn::Resume => self.swarm.read_again(*key),
+                Turn::Resume => self.swarm.read_again(key),
             }
         }
     }

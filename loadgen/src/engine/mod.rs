@@ -8,11 +8,12 @@ mod arrivals;
 mod chat;
 mod clients;
 mod due;
+mod news;
 mod slow;
 mod storm;
 mod work;
 
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
 use anyhow::{Context as _, bail};
 use ringpost::protocol::centrifuge::Encoding;
@@ -20,16 +21,18 @@ use ringpost::ring::{Event, Received};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use self::clients::Clients;
+pub use self::news::{Cue, News, Outcome};
 use self::work::Work;
+use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::limits::{DRAIN_PATIENCE_MS, EVENTS_PER_TURN, GATHER_PATIENCE_MS, HANDSHAKES_MAX};
 use crate::measure::{Interval, Stage};
 use crate::payload::Payloads;
-use crate::plan::Plan;
-use crate::protocol::{self, Reader, Terms, Writer};
-use crate::slow::Fates;
+use crate::protocol::{Reader, Terms, Writer};
+use crate::share::{Part, Share};
 use crate::swarm::Swarm;
 use crate::target::Target;
+use crate::traffic::Tally;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
@@ -40,7 +43,7 @@ const LOOK_NS: u64 = 10 * MILLISECOND_NS;
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Who does what.
-    pub plan: Plan,
+    pub share: Share,
     /// Against which server.
     pub target: Target,
     /// In which encoding.
@@ -55,34 +58,21 @@ pub struct Job {
     pub warm_up_ns: u64,
     /// Load that counts, nanoseconds.
     pub duration_ns: u64,
+    /// The clock of the run.
+    pub clock: Clock,
 }
 
-/// What the load thread tells while it runs, in this order.
+/// How a load thread is spoken with.
 #[derive(Debug)]
-pub enum News {
-    /// So many clients are there.
-    Gathered(usize),
-    /// The warm-up is over: what happens from now on counts.
-    Measuring,
-    /// A second is over, or what was left of one. Clear the interval and send it back when it was read.
-    Interval(Box<Interval>),
-    /// Everything has arrived, or will not. The connections stay open until nobody sends intervals back any more.
-    Settled,
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What the server did wrong.
-    pub faults: Faults,
-    /// What was due and was not sent.
-    pub behind: u64,
-    /// How often clients could not connect that tried again later.
-    pub attempts_failed: u64,
-    /// What became of subscribers that stopped reading.
-    pub fates: Fates,
-    /// The version that the server told.
-    pub server_version: String,
+pub struct Line {
+    /// Which one of several load threads it is.
+    pub member: usize,
+    /// What happens goes here.
+    pub news: Sender<(usize, News)>,
+    /// When to go on comes from here.
+    pub cues: Receiver<Cue>,
+    /// Intervals that were read and cleared come back through this.
+    pub spares: Receiver<Box<Interval>>,
 }
 
 /// Binds the calling thread to a core.
@@ -106,28 +96,30 @@ pub struct Engine {
     duration_ns: u64,
     /// When the stage ends, once the load has begun.
     stage_end_ns: u64,
-    news: Sender<News>,
-    spares: Receiver<Box<Interval>>,
+    line: Line,
 }
 
+/// The key of no connection: of a client that is not here.
+const NO_KEY: u32 = u32::MAX;
+
 impl Engine {
-    /// Prepares a job. What happens goes to `news`; intervals that were read and cleared come back through `spares`.
+    /// Prepares a job.
     ///
     /// # Errors
-    /// What the host lacks, or the protocol does not know.
-    pub fn new(job: Job, news: Sender<News>, spares: Receiver<Box<Interval>>) -> anyhow::Result<Self> {
-        protocol::check(&job.target, &job.plan, &job.channel_names)?;
-        let has_audience = job.plan.clients.iter().any(|channels| !channels.is_empty());
+    /// What the host lacks.
+    pub fn new(job: Job, line: Line) -> anyhow::Result<Self> {
+        let has_audience = job.share.has_audience;
         let terms = Terms { encoding: job.encoding, payload_bytes: job.payload_bytes, has_audience };
         let mut reader = Reader::new(&job.target, &terms);
-        let work = Work::prepare(&job.plan);
+        let work = Work::prepare(&job.share.plan);
         if let Work::Chat(_) = work {
             reader.read_whole();
         }
         let clients = Clients {
-            swarm: Swarm::new(job.target.clone())?,
-            keys: Vec::with_capacity(job.plan.clients.len()),
-            plan: job.plan,
+            swarm: Swarm::new(job.target.clone(), job.clock, job.share.part.index)?,
+            keys: vec![NO_KEY; job.share.plan.clients.len()],
+            opened: 0,
+            share: job.share,
             work,
             interval: Box::default(),
             faults: Faults::default(),
@@ -146,8 +138,7 @@ impl Engine {
             warm_up_ns: job.warm_up_ns,
             duration_ns: job.duration_ns,
             stage_end_ns: 0,
-            news,
-            spares,
+            line,
         })
     }
 
@@ -157,10 +148,19 @@ impl Engine {
     /// When the clients cannot all come in, or the kernel fails.
     pub fn run(mut self) -> anyhow::Result<Outcome> {
         self.gather()?;
-        self.make_load()?;
+        self.tell(News::Ready);
+        let begin_ns = match self.await_cue()? {
+            Cue::Load(begin_ns) => begin_ns,
+            cue => unreachable!("{cue:?} before the load"),
+        };
+        self.make_load(begin_ns)?;
+        self.begin(Stage::Drain);
+        self.clients.end_load(self.stage_end_ns);
+        self.tell(News::Loaded(self.tally()));
+        self.learn()?;
         self.drain()?;
-        self.tell(News::Settled);
-        while self.spares.recv().is_ok() {}
+        self.tell(News::Settled(self.tally()));
+        self.learn()?;
         let clients = &mut self.clients;
         let behind = clients.work.finish(self.stage_end_ns, &mut clients.faults);
         let server_version = self.clients.server_version.unwrap_or_default();
@@ -170,8 +170,33 @@ impl Engine {
     }
 
     fn tell(&self, news: News) {
-        // Without a listener the run goes on: its outcome is still to come.
-        let _ = self.news.send(news);
+        // Without a listener the run goes on until it needs a cue.
+        let _ = self.line.news.send((self.line.member, news));
+    }
+
+    /// Waits until it may go on. Meanwhile clients hear and answer as ever.
+    fn await_cue(&mut self) -> anyhow::Result<Cue> {
+        loop {
+            match self.line.cues.try_recv() {
+                Ok(cue) => return Ok(cue),
+                Err(TryRecvError::Disconnected) => bail!("the run was given up"),
+                Err(TryRecvError::Empty) => self.turn(self.clients.swarm.now_ns() + LOOK_NS)?,
+            };
+        }
+    }
+
+    /// What was sent, as far as it is known here.
+    fn tally(&self) -> Tally {
+        self.clients.work.traffic().map(|traffic| traffic.tally().clone()).unwrap_or_default()
+    }
+
+    /// Waits until others tell what they have sent.
+    fn learn(&mut self) -> anyhow::Result<()> {
+        let (Cue::Drain(tally) | Cue::Finish(tally)) = self.await_cue()? else { unreachable!("the load has been") };
+        if let Some(traffic) = self.clients.work.traffic_mut() {
+            traffic.learn(&tally);
+        }
+        Ok(())
     }
 
     /// One turn: what has happened, what is due, one send per connection. Waits until `until_ns` at the most.
@@ -212,12 +237,15 @@ impl Engine {
 
     /// Opens the connections of the plan.
     fn gather(&mut self) -> anyhow::Result<()> {
-        let total = self.clients.plan.clients.len();
-        let (mut last_ready, mut patient_until_ns) = (0, GATHER_PATIENCE_MS * MILLISECOND_NS);
+        let total = self.clients.share.clients.len();
+        let handshakes_max = (HANDSHAKES_MAX / self.clients.share.part.of as usize).max(1);
+        let (mut last_ready, mut patient_until_ns) =
+            (0, self.clients.swarm.now_ns() + GATHER_PATIENCE_MS * MILLISECOND_NS);
         while self.clients.ready < total {
             let now_ns = self.clients.swarm.now_ns();
-            while self.clients.keys.len() < total && self.clients.keys.len() < self.clients.ready + HANDSHAKES_MAX {
-                let client = self.clients.keys.len() as u32;
+            while self.clients.opened < total && self.clients.opened < self.clients.ready + handshakes_max {
+                let client = self.clients.share.clients[self.clients.opened];
+                self.clients.opened += 1;
                 self.clients.open(client, now_ns);
                 if !self.clients.faults.is_empty() {
                     break;
@@ -227,7 +255,7 @@ impl Engine {
             let ready = self.clients.ready;
             if ready > last_ready {
                 (last_ready, patient_until_ns) = (ready, now_ns + GATHER_PATIENCE_MS * MILLISECOND_NS);
-                self.tell(News::Gathered(ready));
+                self.tell(News::Gathered(ready as u64));
             }
             if let Some(first) = self.clients.faults.examples.first() {
                 bail!("{first}{}", advice(first));
@@ -240,11 +268,11 @@ impl Engine {
     }
 
     /// Makes the load.
-    fn make_load(&mut self) -> anyhow::Result<()> {
-        let begin_ns = self.clients.swarm.now_ns();
+    fn make_load(&mut self, begin_ns: u64) -> anyhow::Result<()> {
+        while self.turn(begin_ns)? < begin_ns {}
         let clients = &mut self.clients;
         let measured_ns = begin_ns + self.warm_up_ns;
-        clients.work.begin(&clients.plan, self.reader.answers_publish(), begin_ns, measured_ns);
+        clients.work.begin(&clients.share, self.reader.answers_publish(), begin_ns, measured_ns);
         clients.interval.clear();
         clients.interval.begin_ns = begin_ns;
         let end_ns = measured_ns + self.duration_ns;
@@ -254,7 +282,8 @@ impl Engine {
             while self.clients.interval.begin_ns < stage_end_ns {
                 let interval_end_ns = stage_end_ns.min(self.clients.interval.begin_ns + SECOND_NS);
                 while self.turn(self.clients.work.next_due_ns().min(interval_end_ns))? < interval_end_ns {
-                    if self.clients.work.is_over() {
+                    // Of several load processes none knows about the others.
+                    if self.clients.share.part == Part::WHOLE && self.clients.work.is_over() {
                         self.stage_end_ns = self.clients.swarm.now_ns();
                         self.cut(self.stage_end_ns);
                         return Ok(());
@@ -276,7 +305,7 @@ impl Engine {
 
     /// Ends the interval and begins the next.
     fn cut(&mut self, now_ns: u64) {
-        let mut next = self.spares.try_recv().unwrap_or_default();
+        let mut next = self.line.spares.try_recv().unwrap_or_default();
         (next.stage, next.begin_ns) = (self.stage, now_ns);
         let mut ended = std::mem::replace(&mut self.clients.interval, next);
         ended.end_ns = now_ns;
@@ -285,9 +314,8 @@ impl Engine {
 
     /// Waits for what is under way.
     fn drain(&mut self) -> anyhow::Result<()> {
-        self.begin(Stage::Drain);
-        self.clients.end_load(self.stage_end_ns);
         let mut now_ns = self.clients.swarm.now_ns();
+        let mut told_ns = now_ns;
         let (mut last_under_way, mut patient_until_ns) = (u64::MAX, now_ns + DRAIN_PATIENCE_MS * MILLISECOND_NS);
         loop {
             let under_way = self.clients.work.under_way();
@@ -298,6 +326,10 @@ impl Engine {
                 break;
             }
             now_ns = self.turn(now_ns + LOOK_NS)?;
+            if now_ns > told_ns + SECOND_NS {
+                told_ns = now_ns;
+                self.tell(News::Draining(under_way));
+            }
         }
         self.cut(now_ns);
         Ok(())

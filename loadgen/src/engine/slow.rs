@@ -158,6 +158,7 @@ impl Slow {
 mod tests {
     use super::*;
     use crate::plan::{Load, Pace, Plan, Stream};
+    use crate::share::Share;
 
     const MS: u64 = 1_000_000;
 
@@ -171,7 +172,7 @@ mod tests {
             streams: vec![Stream { publisher: 2, channel: 0 }],
             load: Load::Slow(plan),
         };
-        Slow::new(&plan, Traffic::new(&all, pace, 0), 100 * MS)
+        Slow::new(&plan, Traffic::new(&Share::whole(all), pace, 0), 100 * MS)
     }
 
     /// The message that is due at this time, heard by both.

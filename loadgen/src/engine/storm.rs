@@ -11,6 +11,7 @@ use fastrand::Rng;
 use crate::fault::{Fault, Faults};
 use crate::measure::{Interval, Measure};
 use crate::plan::{self, Breakage};
+use crate::share::{Part, Share};
 
 /// A client that is not in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,24 +42,33 @@ pub(super) struct Storm {
 }
 
 impl Storm {
-    /// It breaks loose at `begin_ns`; further clients begin with this number.
-    pub(super) fn new(plan: &plan::Storm, further_client: u32, begin_ns: u64) -> Self {
+    /// It breaks loose at `begin_ns`; the clients of the share take part.
+    pub(super) fn new(plan: &plan::Storm, share: &Share, begin_ns: u64) -> Self {
         let plan::Storm { clients, breakage, backoff_ns, backoff_max_ns } = *plan;
+        let Part { index, of } = share.part;
         let mut storm = Self {
             begin_ns,
             breakage,
             backoff_ns,
             backoff_max_ns,
-            random: Rng::with_seed(clients.into()),
-            first_client: if breakage.is_some() { 0 } else { further_client },
+            random: Rng::with_seed(index.into()),
+            first_client: if breakage.is_some() { 0 } else { share.plan.clients.len() as u32 },
             absences: vec![Absence { since_ns: begin_ns, attempts: 0 }; clients as usize],
             waiting: BinaryHeap::new(),
             under_way: 0,
             breaks: matches!(breakage, Some(Breakage::Close | Breakage::Reset)),
             attempts_failed: 0,
         };
-        if breakage != Some(Breakage::Server) {
-            (0..clients).for_each(|number| storm.wait(storm.first_client + number, begin_ns));
+        match breakage {
+            Some(Breakage::Server) => {}
+            Some(Breakage::Close | Breakage::Reset) => {
+                let own = share.clients.iter().take_while(|client| **client < clients);
+                own.for_each(|client| storm.wait(*client, begin_ns));
+            }
+            None => {
+                let own = (index..clients).step_by(of as usize);
+                own.for_each(|number| storm.wait(storm.first_client + number, begin_ns));
+            }
         }
         storm
     }
@@ -160,6 +170,7 @@ impl Storm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Load, Plan};
 
     const MS: u64 = 1_000_000;
     const BEGIN_NS: u64 = 1000 * MS;
@@ -167,7 +178,12 @@ mod tests {
     fn storm(clients: u32, breakage: Option<Breakage>, backoff_ms: u64) -> (Storm, Interval, Faults) {
         let (backoff_ns, backoff_max_ns) = (backoff_ms * MS, 100 * MS);
         let plan = plan::Storm { clients, breakage, backoff_ns, backoff_max_ns };
-        (Storm::new(&plan, 40, BEGIN_NS), Interval::default(), Faults::default())
+        (Storm::new(&plan, &Share::whole(all(plan)), BEGIN_NS), Interval::default(), Faults::default())
+    }
+
+    /// A plan with 40 clients before the storm.
+    fn all(storm: plan::Storm) -> Plan {
+        Plan { clients: vec![Vec::new(); 40], channels: 0, streams: Vec::new(), load: Load::Storm(storm) }
     }
 
     fn come_all(storm: &mut Storm, now_ns: u64, interval: &mut Interval) -> Vec<(u32, u64)> {
@@ -189,6 +205,22 @@ mod tests {
         let counts = [Measure::Connect, Measure::Reconnect, Measure::Lateness].map(|of| interval.histogram(of).len());
         assert_eq!(counts, [3, 0, 3]);
         assert!(interval.histogram(Measure::Connect).min().abs_diff(5 * MS) < MS / 100);
+    }
+
+    #[test]
+    fn load_processes_share_the_clients_of_a_storm() {
+        for breakage in [None, Some(Breakage::Reset)] {
+            let plan = plan::Storm { clients: 7, breakage, backoff_ns: 0, backoff_max_ns: 0 };
+            let mut came = Vec::new();
+            for index in [0, 1] {
+                let share = Share::of(all(plan), Part { index, of: 2 }).unwrap();
+                let mut storm = Storm::new(&plan, &share, BEGIN_NS);
+                came.extend(come_all(&mut storm, BEGIN_NS, &mut Interval::default()).iter().map(|(client, _)| *client));
+            }
+            came.sort_unstable();
+            let first = if breakage.is_some() { 0 } else { 40 };
+            assert_eq!(came, (first..first + 7).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::storm::Storm;
 use crate::chat::Chat;
 use crate::fault::Faults;
 use crate::plan::{Load, Plan};
+use crate::share::Share;
 use crate::slow::Fates;
 use crate::traffic::Traffic;
 
@@ -35,12 +36,12 @@ impl Work {
         }
     }
 
-    /// The work of the plan that it was prepared for begins at `now_ns`; what happens once happens at `measured_ns`.
+    /// The work of a share of the plan that it was prepared for begins at `now_ns`; what happens once happens at `measured_ns`.
     /// Whether messages are answered is the protocol's.
-    pub(super) fn begin(&mut self, plan: &Plan, is_answered: bool, now_ns: u64, measured_ns: u64) {
-        let further_client = plan.clients.len() as u32;
+    pub(super) fn begin(&mut self, share: &Share, is_answered: bool, now_ns: u64, measured_ns: u64) {
+        let plan = &share.plan;
         let traffic = |pace| {
-            let mut traffic = Traffic::new(plan, pace, now_ns);
+            let mut traffic = Traffic::new(share, pace, now_ns);
             traffic.is_answered = is_answered;
             traffic
         };
@@ -49,13 +50,23 @@ impl Work {
             Load::Publish(pace) => Self::Traffic(Box::new(traffic(pace))),
             Load::Slow(slow) => Self::Slow(Box::new(Slow::new(&slow, traffic(slow.pace), measured_ns))),
             Load::Connect { rate_per_s, stay_ns } => {
-                Self::Arrivals(Arrivals::new(rate_per_s, stay_ns, further_client, now_ns))
+                let further_client = plan.clients.len() as u32;
+                Self::Arrivals(Arrivals::new(rate_per_s, stay_ns, further_client, share.part, now_ns))
             }
-            Load::Storm(storm) => Self::Storm(Storm::new(&storm, further_client, measured_ns)),
+            Load::Storm(storm) => Self::Storm(Storm::new(&storm, share, measured_ns)),
             Load::Chat(_) => {
                 let Self::Chat(chat) = self else { unreachable!("a chat is prepared before its users come") };
                 return chat.begin(now_ns);
             }
+        }
+    }
+
+    /// The messages, if there are any.
+    pub(super) fn traffic(&self) -> Option<&Traffic> {
+        match self {
+            Self::Traffic(traffic) => Some(traffic),
+            Self::Slow(slow) => Some(&slow.traffic),
+            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) | Self::Chat(_) => None,
         }
     }
 

@@ -96,7 +96,13 @@ pub(super) fn costs(record: &Record) -> Vec<Figure> {
             format!("{} voluntary, {} not", count(voluntary), count(involuntary))
         });
     }
-    figure("load generator: at work", percent(record.busy));
+    figure("load generator: at work", {
+        let by_process: Vec<_> = record.busy_by_process.iter().map(|busy| percent(*busy)).collect();
+        match by_process.len() {
+            0 | 1 => percent(record.busy),
+            processes => format!("{}, of {processes} processes {}", percent(record.busy), by_process.join(", ")),
+        }
+    });
     figures
 }
 

@@ -8,7 +8,7 @@ mod socket;
 
 use std::io;
 use std::os::fd::AsFd as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use ringpost::ring::{Event, Ring};
@@ -17,7 +17,8 @@ use rustix::net::{SendFlags, Shutdown, connect_unspec, send, shutdown};
 use slab::Slab;
 
 pub use self::conn::{Conn, Phase};
-pub use self::socket::allow;
+pub use self::socket::{allow, processes};
+use crate::clock::Clock;
 use crate::limits::RING;
 use crate::target::Target;
 
@@ -30,28 +31,31 @@ pub struct Swarm {
     target: Target,
     ring: Ring,
     conns: Slab<Conn>,
+    /// Which load process this is: its connections come from addresses of their own.
+    process: u32,
     opened: u64,
     /// Connections with something to send.
     pending: Vec<u32>,
     /// When the last timer that the ring was given elapses.
     timer_ns: Option<u64>,
-    origin: Instant,
+    clock: Clock,
 }
 
 impl Swarm {
-    /// No connections yet. Time is counted from now on.
+    /// No connections yet, of the load process with this number.
     ///
     /// # Errors
     /// When the kernel gives no ring.
-    pub fn new(target: Target) -> anyhow::Result<Self> {
+    pub fn new(target: Target, clock: Clock, process: u32) -> anyhow::Result<Self> {
         let ring = Ring::new(RING).context("the kernel gives no io_uring; `ringpost doctor` tells what it lacks")?;
         let (conns, pending) = (Slab::new(), Vec::new());
-        Ok(Self { target, ring, conns, opened: 0, pending, timer_ns: None, origin: Instant::now() })
+        Ok(Self { target, ring, conns, process, opened: 0, pending, timer_ns: None, clock })
     }
 
-    /// Nanoseconds since the swarm was made.
+    /// Nanoseconds since the run began.
+    #[inline]
     pub fn now_ns(&self) -> u64 {
-        self.origin.elapsed().as_nanos() as u64
+        self.clock.now_ns()
     }
 
     /// A connection that is open, or about to end.
@@ -65,7 +69,7 @@ impl Swarm {
     /// # Errors
     /// What the kernel says.
     pub fn open(&mut self, client: u32, due_ns: u64, receive_buffer_bytes: Option<usize>) -> io::Result<u32> {
-        let socket = socket::connect(self.target.address, self.opened, receive_buffer_bytes)?;
+        let socket = socket::connect(self.target.address, self.process, self.opened, receive_buffer_bytes)?;
         self.opened += 1;
         let key = self.conns.insert(Conn::new(client, due_ns, socket)) as u32;
         let conn = &mut self.conns[key as usize];

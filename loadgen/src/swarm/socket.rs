@@ -8,13 +8,18 @@ use anyhow::ensure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
-use crate::limits::{DESCRIPTORS_RESERVED, SOURCE_ADDRESSES};
+use crate::limits::{DESCRIPTORS_RESERVED, PROCESSES_MAX, SOURCE_ADDRESSES};
 
-/// Begins to connect the `number`th socket; it takes bytes once it is connected.
+/// Begins to connect the `number`th socket of a load process; it takes bytes once it is connected.
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn connect(target: SocketAddr, number: u64, receive_buffer_bytes: Option<usize>) -> io::Result<OwnedFd> {
+pub(super) fn connect(
+    target: SocketAddr,
+    process: u32,
+    number: u64,
+    receive_buffer_bytes: Option<usize>,
+) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
@@ -22,7 +27,7 @@ pub(super) fn connect(target: SocketAddr, number: u64, receive_buffer_bytes: Opt
     if let Some(bytes) = receive_buffer_bytes {
         socket.set_recv_buffer_size(bytes)?;
     }
-    if let Some(source) = source(target, number) {
+    if let Some(source) = source(target, process, number) {
         socket.bind(&SocketAddr::new(source.into(), 0).into())?;
     }
     match socket.connect(&target.into()) {
@@ -33,12 +38,13 @@ pub(super) fn connect(target: SocketAddr, number: u64, receive_buffer_bytes: Opt
     Ok(socket.into())
 }
 
-/// Where the `number`th connection comes from: on loopback every address of 127.0.0.0/8 is ours, and each has
-/// ports of its own. `None` leaves it to the kernel.
-fn source(target: SocketAddr, number: u64) -> Option<Ipv4Addr> {
+/// Where the `number`th connection of a load process comes from: on loopback every address of 127.0.0.0/8 is ours, and
+/// each has ports of its own. `None` leaves it to the kernel.
+fn source(target: SocketAddr, process: u32, number: u64) -> Option<Ipv4Addr> {
+    const { assert!(PROCESSES_MAX <= 256, "each process has a net of its own") };
     let IpAddr::V4(address) = target.ip() else { return None };
     let host = (number % u64::from(SOURCE_ADDRESSES)) as u8 + 1;
-    address.is_loopback().then(|| Ipv4Addr::new(127, 77, 0, host))
+    address.is_loopback().then(|| Ipv4Addr::new(127, 77, process as u8, host))
 }
 
 /// Why a socket that takes bytes is not connected, if it is not.
@@ -49,7 +55,14 @@ pub(super) fn connect_error(socket: &OwnedFd) -> Option<io::Error> {
     }
 }
 
-/// Makes room for so many connections.
+/// How many processes so many connections need, since each may have only so many descriptors.
+pub fn processes(connections: u64) -> u32 {
+    let allowed = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let connections_each = allowed.saturating_sub(DESCRIPTORS_RESERVED).max(1);
+    connections.div_ceil(connections_each).max(1).try_into().unwrap_or(u32::MAX)
+}
+
+/// Makes room for so many connections of this process.
 ///
 /// # Errors
 /// When the host does not allow that many descriptors; it says how to allow them.
@@ -60,7 +73,7 @@ pub fn allow(connections: u64) -> anyhow::Result<()> {
     ensure!(
         wanted <= allowed,
         "{connections} connections need {wanted} descriptors and this host allows {allowed}: raise the limit with \
-         `ulimit -Hn {wanted}` as root, or ask for fewer connections"
+         `ulimit -Hn {wanted}` as root, share them among more processes with --processes, or ask for fewer"
     );
     if limit.current.is_some_and(|current| current < wanted) {
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
@@ -75,15 +88,16 @@ mod tests {
     #[test]
     fn connections_over_loopback_come_from_many_addresses() {
         let target = "127.0.0.1:8000".parse().unwrap();
-        let sources: std::collections::HashSet<_> = (0..1000).map(|number| source(target, number).unwrap()).collect();
-        assert_eq!(sources.len(), SOURCE_ADDRESSES as usize);
+        let of = |process| (0..1000).map(move |number| source(target, process, number).unwrap());
+        let sources: std::collections::HashSet<_> = of(0).chain(of(PROCESSES_MAX - 1)).collect();
+        assert_eq!(sources.len(), 2 * SOURCE_ADDRESSES as usize, "those of another process are others");
         assert!(sources.iter().all(Ipv4Addr::is_loopback));
     }
 
     #[test]
     fn elsewhere_the_kernel_chooses_the_source() {
-        assert_eq!(source("10.0.0.1:8000".parse().unwrap(), 0), None);
-        assert_eq!(source("[::1]:8000".parse().unwrap(), 0), None);
+        assert_eq!(source("10.0.0.1:8000".parse().unwrap(), 0, 0), None);
+        assert_eq!(source("[::1]:8000".parse().unwrap(), 0, 0), None);
     }
 
     #[test]
@@ -91,5 +105,12 @@ mod tests {
         allow(8).unwrap();
         let error = allow(1 << 40).unwrap_err().to_string();
         assert!(error.contains("ulimit"), "{error}");
+    }
+
+    #[test]
+    fn connections_need_as_many_processes_as_have_descriptors_for_them() {
+        assert_eq!([0, 1].map(processes), [1, 1]);
+        let each = getrlimit(Resource::Nofile).maximum.unwrap() - DESCRIPTORS_RESERVED;
+        assert_eq!([each, each + 1, 3 * each, 3 * each + 1].map(processes), [1, 2, 3, 4]);
     }
 }

@@ -12,7 +12,7 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 fn swarm() -> (Swarm, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = Target::parse(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
-    (Swarm::new(target).unwrap(), listener)
+    (Swarm::new(target, Clock::start(), 0).unwrap(), listener)
 }
 
 /// Turns until `done` has seen enough of what happened.

@@ -1,8 +1,10 @@
 //! The messages of a run: which is due, what has come of each. Sans-IO: time is an argument.
 
+mod tally;
 mod verify;
 mod window;
 
+pub use self::tally::Tally;
 use self::verify::Verifier;
 use self::window::Window;
 use crate::commands::Commands;
@@ -10,28 +12,30 @@ use crate::fault::{Fault, Faults};
 use crate::limits::UNANSWERED_MAX;
 use crate::measure::{Interval, Measure};
 use crate::payload::Stamp;
-use crate::plan::{Pace, Plan, Stream};
+use crate::plan::{Pace, Stream};
 use crate::schedule::Schedule;
+use crate::share::Share;
+use crate::turns::Turns;
 
-/// The messages of a run.
+/// The messages of a load process: those that its clients publish, and those that they hear.
 ///
-/// Inputs are [`Traffic::take`] (time has passed), [`Traffic::delivered`], [`Traffic::acknowledged`] and
-/// [`Traffic::refused`]; what is measured goes to the interval, what is wrong to the faults.
+/// Inputs are [`Traffic::take`] (time has passed), [`Traffic::delivered`], [`Traffic::acknowledged`],
+/// [`Traffic::refused`] and [`Traffic::learn`] (what other processes have sent); what is measured goes to the interval,
+/// what is wrong to the faults.
 #[derive(Debug)]
 pub struct Traffic {
     pace: Paced,
     streams: Vec<Stream>,
-    /// By stream: messages sent.
-    sent: Vec<u32>,
-    /// By channel.
+    /// By stream: messages sent, by this process and by others as far as they told.
+    tally: Tally,
+    /// By channel: those of this process who hear it.
     audiences: Vec<u32>,
     /// By client.
     publishers: Vec<Commands<Unanswered>>,
     verifier: Verifier,
     unanswered: u64,
-    undelivered: u64,
-    /// Deliveries that refused messages would have had.
-    refused: u64,
+    /// Deliveries that are to come. Below 0 while more was heard of other processes than they told.
+    undelivered: i64,
     /// Whether publishers are told that their messages were taken. Where they are not, somebody must hear them.
     pub is_answered: bool,
 }
@@ -65,23 +69,24 @@ pub struct Due {
 
 impl Traffic {
     /// From `now_ns` on.
-    pub fn new(plan: &Plan, pace: Pace, now_ns: u64) -> Self {
+    pub fn new(share: &Share, pace: Pace, now_ns: u64) -> Self {
+        let plan = &share.plan;
+        let turns = Turns::new(share.streams.clone(), plan.streams.len() as u32);
         let pace = match pace {
-            Pace::Open { rate_per_s, burst } => Paced::Open(Schedule::new(now_ns, rate_per_s, burst)),
+            Pace::Open { rate_per_s, burst } => Paced::Open(Schedule::new(now_ns, rate_per_s, burst, turns)),
             Pace::Closed { outstanding, burst } => {
-                Paced::Closed(Window::new(plan.streams.len() as u32, outstanding, burst))
+                Paced::Closed(Window::new(plan.streams.len() as u32, &share.streams, outstanding, burst))
             }
         };
         Self {
             pace,
             streams: plan.streams.clone(),
-            sent: vec![0; plan.streams.len()],
+            tally: Tally::new(plan.streams.len()),
             audiences: plan.audiences(),
             publishers: plan.clients.iter().map(|_| Commands::default()).collect(),
             verifier: Verifier::new(plan),
             unanswered: 0,
             undelivered: 0,
-            refused: 0,
             is_answered: true,
         }
     }
@@ -90,7 +95,7 @@ impl Traffic {
     pub fn next_due_ns(&self) -> Option<u64> {
         self.next_stream()?;
         Some(match &self.pace {
-            Paced::Open(schedule) => schedule.next_due_ns(),
+            Paced::Open(schedule) => schedule.next_due_ns()?,
             Paced::Closed(_) => 0,
         })
     }
@@ -99,7 +104,7 @@ impl Traffic {
     fn next_stream(&self) -> Option<u32> {
         match &self.pace {
             Paced::Open(schedule) => {
-                let stream = (schedule.next_number() % self.streams.len() as u64) as u32;
+                let stream = schedule.next_turn()?;
                 let publisher = self.streams[stream as usize].publisher;
                 (self.publishers[publisher as usize].waiting() < UNANSWERED_MAX).then_some(stream)
             }
@@ -123,9 +128,10 @@ impl Traffic {
                 now_ns
             }
         };
-        let sequence = self.sent[stream as usize];
-        self.sent[stream as usize] += 1;
-        self.undelivered += u64::from(audience);
+        let sent = &mut self.tally.sent[stream as usize];
+        let sequence = *sent;
+        *sent += 1;
+        self.undelivered += i64::from(audience);
         let id = if self.is_answered {
             self.unanswered += 1;
             self.publishers[publisher as usize].send(Unanswered { stream, sequence, due_ns })
@@ -150,7 +156,7 @@ impl Traffic {
             return;
         }
         interval.record(measure, now_ns.saturating_sub(stamp.due_ns));
-        self.undelivered = self.undelivered.saturating_sub(1);
+        self.undelivered -= 1;
         if let Paced::Closed(window) = &mut self.pace {
             window.arrive(stamp.stream, stamp.sequence);
         }
@@ -159,7 +165,7 @@ impl Traffic {
     /// A client was told that it will hear no more: nothing more is expected to reach it.
     pub fn excuse(&mut self, client: u32) {
         for (stream, heard) in self.verifier.excuse(client) {
-            self.undelivered = self.undelivered.saturating_sub(u64::from(self.sent[stream as usize] - heard));
+            self.undelivered -= i64::from(self.tally.taken(stream)) - i64::from(heard);
         }
         for channel in self.verifier.channels(client) {
             self.audiences[channel as usize] -= 1;
@@ -185,9 +191,8 @@ impl Traffic {
     /// A publisher was told that its message was refused. In a closed loop its stream ends: nobody hears it.
     pub fn refused(&mut self, client: u32, id: u32, why: &str, faults: &mut Faults) {
         if let Some(Unanswered { stream, sequence, .. }) = self.answered(client, id, faults) {
-            let audience = self.audiences[self.streams[stream as usize].channel as usize].into();
-            self.undelivered = self.undelivered.saturating_sub(audience);
-            self.refused += audience;
+            self.undelivered -= i64::from(self.audience(stream));
+            self.tally.refused[stream as usize] += 1;
             faults.note(Fault::Refused, || format!("message {sequence} of client {client} was refused: {why}"));
         }
     }
@@ -201,9 +206,36 @@ impl Traffic {
         answered
     }
 
+    /// How many of this process hear a stream.
+    fn audience(&self, stream: u32) -> u32 {
+        self.audiences[self.streams[stream as usize].channel as usize]
+    }
+
+    /// What this process knows of all streams.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Another process has told what it sent: that is to be heard here, too.
+    ///
+    /// # Panics
+    /// When it knows other streams.
+    pub fn learn(&mut self, tally: &Tally) {
+        assert_eq!((tally.sent.len(), tally.refused.len()), (self.streams.len(), self.streams.len()));
+        self.undelivered -= self.deliveries();
+        self.tally.learn(tally);
+        self.undelivered += self.deliveries();
+    }
+
+    /// Deliveries here of all that is known to have been sent.
+    fn deliveries(&self) -> i64 {
+        let streams = 0..self.streams.len() as u32;
+        streams.map(|stream| i64::from(self.tally.taken(stream)) * i64::from(self.audience(stream))).sum()
+    }
+
     /// Replies and deliveries that are still to come.
     pub fn under_way(&self) -> u64 {
-        self.unanswered + self.undelivered
+        self.unanswered + self.undelivered.max(0) as u64
     }
 
     /// Messages that were due before `end_ns` and were not sent.
@@ -216,7 +248,9 @@ impl Traffic {
 
     /// What has not arrived now never will.
     pub fn finish(&self, faults: &mut Faults) {
-        self.verifier.finish(|stream| self.sent[stream as usize], self.refused, faults);
+        let refused = (0..).zip(&self.tally.refused);
+        let excused = refused.map(|(stream, refused)| u64::from(*refused) * u64::from(self.audience(stream))).sum();
+        self.verifier.finish(|stream| self.tally.sent[stream as usize], excused, faults);
         for (client, publisher) in self.publishers.iter().enumerate() {
             for Unanswered { stream, sequence, .. } in publisher.unanswered() {
                 faults.note(Fault::Unanswered, || {

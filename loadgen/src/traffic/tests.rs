@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::Load;
+use crate::plan::{Load, Plan};
+use crate::share::Part;
 
 const MS: u64 = 1_000_000;
 
@@ -22,8 +23,11 @@ struct Run {
 
 impl Run {
     fn new(pace: Pace) -> Self {
-        let traffic = Traffic::new(&plan(), pace, 0);
-        Self { traffic, interval: Interval::default(), faults: Faults::default() }
+        Self::of(Share::whole(plan()), pace)
+    }
+
+    fn of(share: Share, pace: Pace) -> Self {
+        Self { traffic: Traffic::new(&share, pace, 0), interval: Interval::default(), faults: Faults::default() }
     }
 
     fn take(&mut self, now_ns: u64) -> Option<Due> {
@@ -170,6 +174,49 @@ fn what_never_came_is_lost_and_unanswered() {
     run.traffic.finish(&mut run.faults);
     let counts: Vec<_> = run.faults.counts().collect();
     assert_eq!(counts, [(Fault::Lost, 3), (Fault::Unanswered, 2)]);
+}
+
+/// Processes of their own for clients 0 and 2, and for clients 1 and 3.
+fn two_processes() -> [Run; 2] {
+    [0, 1].map(|index| Run::of(Share::of(plan(), Part { index, of: 2 }).unwrap(), OPEN))
+}
+
+#[test]
+fn processes_send_together_what_one_would_send() {
+    let mut together: Vec<_> = two_processes().iter_mut().flat_map(|run| run.take_all(3 * MS)).collect();
+    together.sort_unstable_by_key(|due| due.stamp.due_ns);
+    assert_eq!(together, Run::new(OPEN).take_all(3 * MS));
+}
+
+#[test]
+fn what_another_process_sent_is_under_way_until_it_is_heard_and_lost_if_it_is_not() {
+    let [mut here, mut there] = two_processes();
+    let own = here.take(0).unwrap();
+    let foreign = there.take_all(3 * MS);
+    assert_eq!(foreign.len(), 2);
+    here.acknowledge(&own, MS);
+    here.deliver(0, &own, MS);
+    here.deliver(0, &foreign[0], 2 * MS);
+    assert_eq!(here.traffic.under_way(), 0, "nobody told of the second one");
+    for _ in 0..2 {
+        here.traffic.learn(there.traffic.tally());
+        assert_eq!(here.traffic.under_way(), 1);
+    }
+    here.traffic.finish(&mut here.faults);
+    assert_eq!(here.faults.counts().collect::<Vec<_>>(), [(Fault::Lost, 1)]);
+}
+
+#[test]
+fn what_was_refused_in_another_process_is_not_lost_here() {
+    let [mut here, mut there] = two_processes();
+    let foreign = there.take(MS).unwrap();
+    here.traffic.learn(there.traffic.tally());
+    assert_eq!(here.traffic.under_way(), 1);
+    there.traffic.refused(foreign.publisher, foreign.id, "103: permission denied", &mut there.faults);
+    here.traffic.learn(there.traffic.tally());
+    assert_eq!(here.traffic.under_way(), 0);
+    here.traffic.finish(&mut here.faults);
+    assert!(here.faults.is_empty(), "{:?}", here.faults);
 }
 
 proptest! {

@@ -23,12 +23,16 @@ struct UnderWay {
 }
 
 impl Window {
-    /// So many streams, with room for so many messages each, of which a burst is due together.
-    pub(super) fn new(streams: u32, outstanding: u32, burst: u32) -> Self {
-        let under_way = || UnderWay { first: 0, missing: VecDeque::with_capacity(outstanding as usize), free: 0 };
+    /// Of so many streams, with room for so many messages of each of our own, of which a burst is due together.
+    pub(super) fn new(streams: u32, own: &[u32], outstanding: u32, burst: u32) -> Self {
+        let under_way = || UnderWay { first: 0, missing: VecDeque::new(), free: 0 };
+        let mut streams: Vec<_> = (0..streams).map(|_| under_way()).collect();
+        for stream in own {
+            streams[*stream as usize].missing.reserve(outstanding as usize);
+        }
         // In turn, so that the streams start together.
-        let ready = (0..outstanding).flat_map(|_| 0..streams).collect();
-        Self { streams: (0..streams).map(|_| under_way()).collect(), ready, burst }
+        let ready = (0..outstanding).flat_map(|_| own).copied().collect();
+        Self { streams, ready, burst }
     }
 
     /// The stream whose next message is due.
@@ -76,14 +80,14 @@ mod tests {
 
     #[test]
     fn all_streams_fill_their_windows_in_turn() {
-        let mut window = Window::new(3, 2, 1);
-        assert_eq!(take_all(&mut window, 1), [0, 1, 2, 0, 1, 2]);
+        let mut window = Window::new(4, &[0, 1, 3], 2, 1);
+        assert_eq!(take_all(&mut window, 1), [0, 1, 3, 0, 1, 3]);
         assert!(window.next().is_none());
     }
 
     #[test]
     fn the_next_is_due_when_one_has_arrived_everywhere() {
-        let mut window = Window::new(1, 1, 1);
+        let mut window = Window::new(1, &[0], 1, 1);
         assert_eq!(take_all(&mut window, 3), [0]);
         window.arrive(0, 0);
         window.arrive(0, 0);
@@ -94,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_message_that_overtakes_waits_for_the_one_before_it() {
-        let mut window = Window::new(1, 2, 1);
+        let mut window = Window::new(1, &[0], 2, 1);
         take_all(&mut window, 1);
         window.arrive(0, 1);
         assert!(window.next().is_none());
@@ -104,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_due_when_there_is_room_for_all_of_it() {
-        let mut window = Window::new(2, 3, 3);
+        let mut window = Window::new(2, &[0, 1], 3, 3);
         assert_eq!(take_all(&mut window, 1), [0, 1, 0, 1, 0, 1]);
         window.arrive(1, 0);
         window.arrive(1, 1);
@@ -115,7 +119,7 @@ mod tests {
 
     #[test]
     fn arrivals_of_what_was_never_sent_change_nothing() {
-        let mut window = Window::new(1, 1, 1);
+        let mut window = Window::new(1, &[0], 1, 1);
         window.arrive(0, 0);
         window.arrive(0, 7);
         assert_eq!(take_all(&mut window, 1), [0]);

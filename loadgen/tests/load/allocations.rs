@@ -1,47 +1,59 @@
 //! How often a message allocates in the load thread, once everything has its size: not at all.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 
 use allocation_counter::measure;
-use ringpost_loadgen::engine::{Engine, Job, News};
-use ringpost_loadgen::measure::{Measure, Stage};
+use ringpost_loadgen::clock::Clock;
+use ringpost_loadgen::crew::Assignment;
+use ringpost_loadgen::engine::{Cue, Engine, Line, News};
+use ringpost_loadgen::measure::Measure;
+use ringpost_loadgen::share::Part;
 
 use crate::chat::namespaces;
 use crate::harness::{SECRET, TestNode, order};
 
 /// Allocations of a load thread, and the deliveries that it had.
-fn run(scenario: &str, url: &str, settings: &[&str], duration_ns: u64) -> (u64, u64) {
-    let order = order(scenario, url, settings);
-    let plan = order.scenario.plan().unwrap();
-    let job = Job {
-        channel_names: order.scenario.channel_names(&plan),
-        plan,
-        target: order.target,
-        encoding: order.scenario.run.encoding.into(),
-        payload_bytes: 96,
-        secret: Some(SECRET.into()),
-        warm_up_ns: 0,
-        duration_ns,
-    };
+fn run(scenario: &str, url: &str, settings: &[&str], duration_s: f64) -> (u64, u64) {
+    let order = order(scenario, url, &[settings, &["warm_up_s=0"]].concat());
+    let mut scenario = order.scenario;
+    scenario.run.duration_s = duration_s;
+    let clock = Clock::start();
+    let secret = Some(SECRET.into());
+    let assignment = Assignment { scenario, part: Part::WHOLE, target: order.target, secret, core: 0, clock };
     let (news_in, news) = mpsc::channel();
+    let (cues_in, cues) = mpsc::channel();
+    let leader = thread::spawn(move || lead(&news, &cues_in, clock));
     // Nobody reads intervals and sends them back: each second has one of its own.
     let (_, spares) = mpsc::channel();
-    let engine = Engine::new(job, news_in, spares).unwrap();
+    let line = Line { member: 0, news: news_in, cues, spares };
+    let engine = Engine::new(assignment.job().unwrap(), line).unwrap();
     let allocations = measure(|| {
         let outcome = engine.run().unwrap();
         assert!(outcome.faults.is_empty(), "{:?}", outcome.faults);
     });
-    let deliveries = news.iter().map(|news| match news {
-        News::Interval(interval) if interval.stage != Stage::WarmUp => interval.histogram(Measure::Delivery).len(),
-        _ => 0,
-    });
-    (allocations.count_total, deliveries.sum())
+    (allocations.count_total, leader.join().unwrap())
+}
+
+/// Gives a load thread its cues; the deliveries that it had.
+fn lead(news: &Receiver<(usize, News)>, cues: &Sender<Cue>, clock: Clock) -> u64 {
+    let mut deliveries = 0;
+    for (_, news) in news {
+        match news {
+            News::Ready => cues.send(Cue::Load(clock.now_ns())).unwrap(),
+            News::Loaded(tally) => cues.send(Cue::Drain(tally)).unwrap(),
+            News::Settled(tally) => cues.send(Cue::Finish(tally)).unwrap(),
+            News::Interval(interval) => deliveries += interval.histogram(Measure::Delivery).len(),
+            _ => {}
+        }
+    }
+    deliveries
 }
 
 /// Fails when a longer run allocates more per message than a shorter one.
 fn check(scenario: &str, url: &str, settings: &[&str]) {
-    let (short, few) = run(scenario, url, settings, 200_000_000);
-    let (long, many) = run(scenario, url, settings, 900_000_000);
+    let (short, few) = run(scenario, url, settings, 0.2);
+    let (long, many) = run(scenario, url, settings, 0.9);
     let (allocations, deliveries) = (long.saturating_sub(short), many - few);
     assert!(deliveries > 1000, "{url} {settings:?}: {deliveries}");
     // One for each message would be one for 20 or 30 deliveries. Buffers grow once more when the machine stalls.
