@@ -4,6 +4,7 @@ mod allocations;
 mod chat;
 mod command;
 mod harness;
+mod processes;
 mod proxy;
 mod ramps;
 mod scenarios;

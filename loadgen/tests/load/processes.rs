@@ -1,0 +1,122 @@
+//! Runs of several load processes, which are those of the real program.
+
+use std::sync::mpsc;
+use std::thread;
+
+use procfs::process::Process;
+use ringpost_loadgen::fault::Fault;
+use ringpost_loadgen::measure::Measure;
+use ringpost_loadgen::record::Record;
+use ringpost_loadgen::run::{Order, Progress, run};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::thread::gettid;
+
+use crate::harness::{TestNode, order, record};
+use crate::proxy::{self, Mischief};
+
+fn shared(name: &str, url: &str, settings: &[&str]) -> Order {
+    Order { processes: Some(3), ..order(name, url, settings) }
+}
+
+fn count(record: &Record, measure: Measure) -> u64 {
+    record.whole.get(&measure).map_or(0, |whole| whole.summary.count)
+}
+
+/// The processes that this thread has started and not ended.
+fn children() -> Vec<Pid> {
+    let task = Process::myself().unwrap().task_from_tid(gettid().as_raw_nonzero().get()).unwrap();
+    task.children().unwrap().into_iter().filter_map(|child| Pid::from_raw(child as i32)).collect()
+}
+
+#[test]
+fn subscribers_hear_the_publishers_of_other_processes() {
+    let node = TestNode::start();
+    for url in [node.websocket_url(), node.tcp_url()] {
+        let settings = ["publishers=2", "subscribers=10", "rate_per_s=100", "warm_up_s=0", "duration_s=2"];
+        let record = record(&shared("fanout", &url, &settings));
+        assert!(record.is_good(), "{:?}", record.faults);
+        let messages = count(&record, Measure::Reply);
+        assert_eq!(messages + record.behind, 200);
+        assert_eq!(count(&record, Measure::Delivery), 10 * messages);
+        assert_eq!(record.clients, 12);
+        assert_eq!(record.server_version, ringpost::VERSION);
+        assert_eq!((record.seconds.len(), record.busy_by_process.len()), (2, 3));
+        let within: u64 = record.seconds.iter().map(|second| second.measures[&Measure::Reply].count).sum();
+        assert!(within > 150, "each second has what all processes measured: {:?}", record.seconds);
+    }
+}
+
+#[test]
+fn a_closed_loop_has_its_rooms_whole_and_goes_round() {
+    let node = TestNode::start();
+    let settings = ["channels=4", "publishers=2", "subscribers=5", "outstanding=2"];
+    let record = record(&shared("fanout-rooms", &node.tcp_url(), &settings));
+    assert!(record.is_good(), "{:?}", record.faults);
+    assert!(count(&record, Measure::Delivery) > 100, "{:?}", record.whole);
+}
+
+#[test]
+fn clients_come_from_all_processes_at_the_rate_that_was_asked_of_them_together() {
+    let node = TestNode::start();
+    let settings = ["rate_per_s=200", "stay_s=0.1", "warm_up_s=0"];
+    let record = record(&shared("connect", &node.websocket_url(), &settings));
+    assert!(record.is_good(), "{:?}", record.faults);
+    assert_eq!(count(&record, Measure::Connect) + record.behind, 200);
+}
+
+#[test]
+fn what_is_lost_between_processes_is_found_even_at_the_end() {
+    let node = TestNode::start();
+    let tcp = node.tcp_url().trim_start_matches("tcp://").parse().unwrap();
+    // Ten messages to three subscribers, and the 31st delivery goes missing; or the last one of all.
+    for (rate_per_s, lost) in [("rate_per_s=50", 1), ("rate_per_s=10.33", 1)] {
+        let settings = ["subscribers=3", "warm_up_s=0", rate_per_s];
+        let record = record(&shared("fanout", &proxy::start(tcp, Mischief::Drop), &settings));
+        assert_eq!(record.faults.counts().collect::<Vec<_>>(), [(Fault::Lost, lost)], "{:?}", record.faults);
+    }
+}
+
+#[test]
+fn refused_messages_are_not_lost_in_other_processes() {
+    let node = TestNode::with(|config| config.channel.without_namespace.allow_publish_for_client = false);
+    let record = record(&shared("fanout", &node.tcp_url(), &["subscribers=3", "rate_per_s=50"]));
+    let kinds: Vec<_> = record.faults.counts().map(|(fault, _)| fault).collect();
+    assert_eq!(kinds, [Fault::Refused], "{:?}", record.faults);
+}
+
+#[test]
+fn clients_that_are_not_let_in_end_the_run_with_advice() {
+    let node = TestNode::start();
+    let mut order = shared("fanout", &node.tcp_url(), &["subscribers=30"]);
+    order.secret = None;
+    let error = run(&order, |_| {}).unwrap_err().to_string();
+    assert!(error.contains("--secret"), "{error}");
+}
+
+#[test]
+fn a_load_process_that_is_killed_ends_the_run_and_none_is_left() {
+    let node = TestNode::start();
+    let order = shared("fanout", &node.tcp_url(), &["subscribers=30", "duration_s=60"]);
+    let (children_in, children_out) = mpsc::channel();
+    let runner = thread::spawn(move || {
+        run(&order, |progress| {
+            if matches!(progress, Progress::Second { measured: true, .. }) {
+                let started = children();
+                assert_eq!(started.len(), 3);
+                kill_process(started[0], Signal::KILL).unwrap();
+                let _ = children_in.send(started);
+            }
+        })
+    });
+    let started = children_out.recv().unwrap();
+    let error = runner.join().unwrap().unwrap_err().to_string();
+    assert!(error.contains("ended before its time"), "{error}");
+    assert!(started.into_iter().all(|child| test_kill_process(child).is_err()));
+}
+
+#[test]
+fn more_processes_than_rooms_are_refused_with_advice() {
+    let node = TestNode::start();
+    let error = run(&shared("fanout", &node.tcp_url(), &["subscribers=3", "outstanding=1"]), |_| {}).unwrap_err();
+    assert!(error.to_string().contains("outstanding=0"), "{error}");
+}
