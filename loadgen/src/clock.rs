@@ -24,7 +24,16 @@ impl Clock {
 }
 
 fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
+    read_ns(ClockId::Monotonic)
+}
+
+/// Processor time of the calling thread, nanoseconds. It takes a call of the kernel.
+pub fn thread_cpu_ns() -> u64 {
+    read_ns(ClockId::ThreadCPUTime)
+}
+
+fn read_ns(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
@@ -38,5 +47,12 @@ mod tests {
         let handed_on: Clock = serde_json::from_str(&serde_json::to_string(&clock).unwrap()).unwrap();
         let (before, between, after) = (clock.now_ns(), handed_on.now_ns(), clock.now_ns());
         assert!(before <= between && between <= after, "{before} {between} {after}");
+    }
+
+    #[test]
+    fn a_thread_that_works_uses_processor_time() {
+        let (clock, before_ns) = (Clock::start(), thread_cpu_ns());
+        while thread_cpu_ns() < before_ns + 1_000_000 {}
+        assert!(clock.now_ns() >= 1_000_000, "never more than there was");
     }
 }

@@ -138,6 +138,8 @@ pub struct Interval {
     pub end_ns: u64,
     /// How long the load process was at work, nanoseconds; of several, the one that was at work longest.
     pub busy_ns: u64,
+    /// Processor time that the load process used, nanoseconds; of several, all together.
+    pub cpu_ns: u64,
     #[serde(serialize_with = "write_histograms", deserialize_with = "read_histograms")]
     histograms: [Histogram<u64>; Measure::ALL.len()],
     counts: [u64; Count::ALL.len()],
@@ -147,7 +149,7 @@ impl Default for Interval {
     fn default() -> Self {
         let histograms = std::array::from_fn(|_| histogram());
         let counts = [0; Count::ALL.len()];
-        Self { stage: Stage::default(), begin_ns: 0, end_ns: 0, busy_ns: 0, histograms, counts }
+        Self { stage: Stage::default(), begin_ns: 0, end_ns: 0, busy_ns: 0, cpu_ns: 0, histograms, counts }
     }
 }
 
@@ -187,6 +189,7 @@ impl Interval {
         assert_eq!((self.stage, self.begin_ns), (other.stage, other.begin_ns), "one second of one run");
         self.end_ns = self.end_ns.max(other.end_ns);
         self.busy_ns = self.busy_ns.max(other.busy_ns);
+        self.cpu_ns += other.cpu_ns;
         for (histogram, other) in self.histograms.iter_mut().zip(&other.histograms) {
             histogram.add(other).expect("all histograms have the same bounds");
         }
@@ -197,7 +200,7 @@ impl Interval {
 
     /// Makes it empty, to be used again.
     pub fn clear(&mut self) {
-        self.busy_ns = 0;
+        (self.busy_ns, self.cpu_ns) = (0, 0);
         self.histograms.iter_mut().for_each(Histogram::reset);
         self.counts.fill(0);
     }
@@ -315,10 +318,11 @@ mod tests {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             Some(random >> (random % 60))
         });
-        let mut one = Interval { stage: Stage::Measured, begin_ns: 5, end_ns: 9, busy_ns: 3, ..Interval::default() };
+        let mut one = Interval { stage: Stage::Measured, begin_ns: 5, ..Interval::default() };
         let mut many = Interval { stage: Stage::Measured, begin_ns: 5, ..Interval::default() };
         for (busy_ns, end_ns) in [(2, 9), (3, 8), (1, 7)] {
-            let mut part = Interval { stage: Stage::Measured, begin_ns: 5, end_ns, busy_ns, ..Interval::default() };
+            let mut part =
+                Interval { stage: Stage::Measured, begin_ns: 5, end_ns, busy_ns, cpu_ns: 4, ..Interval::default() };
             for (ns, measure) in latencies.by_ref().take(10_000).zip(Measure::ALL.into_iter().cycle()) {
                 one.record(measure, ns);
                 part.record(measure, ns);
@@ -327,7 +331,8 @@ mod tests {
             let written = serde_json::to_string(&part).unwrap();
             many.add(&serde_json::from_str(&written).unwrap());
         }
-        assert_eq!((many.stage, many.begin_ns, many.end_ns, many.busy_ns), (Stage::Measured, 5, 9, 3));
+        assert_eq!((many.stage, many.begin_ns, many.end_ns), (Stage::Measured, 5, 9));
+        assert_eq!((many.busy_ns, many.cpu_ns), (3, 12));
         assert_eq!(many.counts().collect::<Vec<_>>(), [(Count::Moves, 6)]);
         for measure in Measure::ALL {
             assert_eq!(many.histogram(measure), one.histogram(measure));

@@ -47,6 +47,10 @@ pub struct Record {
     /// The same, of each load process.
     #[serde(default)]
     pub busy_by_process: Vec<f64>,
+    /// Processor time of the load generator for each thing that was measured, nanoseconds: all of it by the number of
+    /// each.
+    #[serde(default)]
+    pub cpu_ns_per: BTreeMap<Measure, f64>,
     /// Second by second.
     pub seconds: Vec<Second>,
     /// All seconds together.
@@ -157,19 +161,24 @@ pub struct Looks {
     pub settled: Usage,
 }
 
+/// Processor time for each thing that was done: all of it by the number of each.
+pub fn cost_each(cpu_ns: u64, whole: &BTreeMap<Measure, Whole>) -> BTreeMap<Measure, f64> {
+    let done = whole.iter().filter(|(measure, _)| **measure != Measure::Lateness);
+    done.map(|(measure, whole)| (*measure, cpu_ns as f64 / whole.summary.count as f64)).collect()
+}
+
 impl ServerUse {
     /// From four looks, with as many clients, and `span_s` seconds between the last two.
     pub fn of(looks: &Looks, clients: u64, span_s: f64, whole: &BTreeMap<Measure, Whole>) -> Self {
         let Looks { before, gathered, measuring, settled } = looks;
         let since = |figure: fn(&Usage) -> u64| figure(settled).saturating_sub(figure(measuring)) as f64;
-        let cpu_ns = since(|usage| usage.cpu_ns);
+        let cpu_ns = settled.cpu_ns.saturating_sub(measuring.cpu_ns);
         let (user_ns, system_ns) = (since(|usage| usage.user_ns), since(|usage| usage.system_ns));
         let per_client = |total: u64| (clients > 0).then(|| total as f64 / clients as f64);
-        let done = whole.iter().filter(|(measure, _)| **measure != Measure::Lateness);
         Self {
-            cores: cpu_ns / 1e9 / span_s,
+            cores: cpu_ns as f64 / 1e9 / span_s,
             user_share: user_ns / (user_ns + system_ns).max(1.0),
-            cpu_ns_per: done.map(|(measure, whole)| (*measure, cpu_ns / whole.summary.count as f64)).collect(),
+            cpu_ns_per: cost_each(cpu_ns, whole),
             resident_bytes: settled.resident_bytes,
             cpu_ns_per_client: per_client(gathered.cpu_ns.saturating_sub(before.cpu_ns)),
             bytes_per_client: per_client(settled.anonymous_bytes.saturating_sub(before.anonymous_bytes)),

@@ -15,7 +15,7 @@ use crate::limits::{LOAD_LEAD_MS, PROCESSES_MAX, SHARED_STREAMS_MAX};
 use crate::measure::{Count, Interval, Measure, Stage, Summary, histogram};
 use crate::plan::{Load, Plan};
 use crate::ramp;
-use crate::record::{Looks, Machine, Record, Second, ServerUse, Whole};
+use crate::record::{Looks, Machine, Record, Second, ServerUse, Whole, cost_each};
 use crate::scenario::Scenario;
 use crate::seconds::Seconds;
 use crate::server::{Metrics, Probe, Usage, change};
@@ -184,6 +184,8 @@ struct Watcher<'a> {
     elapsed_ns: u64,
     /// By load process: how long it was at work while it was measured.
     busy_ns: Vec<u64>,
+    /// Processor time of all load processes, from the beginning of the measuring to the end.
+    cpu_ns: u64,
 }
 
 impl<'a> Watcher<'a> {
@@ -209,6 +211,7 @@ impl<'a> Watcher<'a> {
             drained_ns: 0,
             elapsed_ns: 0,
             busy_ns: vec![0; processes],
+            cpu_ns: 0,
         }
     }
 
@@ -278,6 +281,7 @@ impl<'a> Watcher<'a> {
         let (stage, span_ns) = (interval.stage, interval.span_ns());
         self.elapsed_ns += span_ns;
         if stage != Stage::WarmUp {
+            self.cpu_ns += interval.cpu_ns;
             for (measure, (whole, within)) in Measure::ALL.into_iter().zip(&mut self.whole) {
                 let histogram = interval.histogram(measure);
                 whole.add(histogram).expect("all histograms have the same bounds");
@@ -352,6 +356,7 @@ impl<'a> Watcher<'a> {
             slow: outcome.fates.sum(),
             busy: busy_by_process.iter().copied().fold(0.0, f64::max),
             busy_by_process,
+            cpu_ns_per: cost_each(self.cpu_ns, &whole),
             seconds: self.seconds,
             whole,
             counts: self.counts,

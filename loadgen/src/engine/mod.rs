@@ -23,7 +23,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use self::clients::Clients;
 pub use self::news::{Cue, News, Outcome};
 use self::work::Work;
-use crate::clock::Clock;
+use crate::clock::{Clock, thread_cpu_ns};
 use crate::fault::Faults;
 use crate::limits::{DRAIN_PATIENCE_MS, EVENTS_PER_TURN, GATHER_PATIENCE_MS, HANDSHAKES_MAX};
 use crate::measure::{Interval, Stage};
@@ -96,6 +96,8 @@ pub struct Engine {
     duration_ns: u64,
     /// When the stage ends, once the load has begun.
     stage_end_ns: u64,
+    /// Processor time of this thread when the interval began.
+    cpu_ns: u64,
     line: Line,
 }
 
@@ -138,6 +140,7 @@ impl Engine {
             warm_up_ns: job.warm_up_ns,
             duration_ns: job.duration_ns,
             stage_end_ns: 0,
+            cpu_ns: 0,
             line,
         })
     }
@@ -275,6 +278,7 @@ impl Engine {
         clients.work.begin(&clients.share, self.reader.answers_publish(), begin_ns, measured_ns);
         clients.interval.clear();
         clients.interval.begin_ns = begin_ns;
+        self.cpu_ns = thread_cpu_ns();
         let end_ns = measured_ns + self.duration_ns;
         for (stage, stage_end_ns) in [(Stage::WarmUp, measured_ns), (Stage::Measured, end_ns)] {
             self.begin(stage);
@@ -309,6 +313,8 @@ impl Engine {
         (next.stage, next.begin_ns) = (self.stage, now_ns);
         let mut ended = std::mem::replace(&mut self.clients.interval, next);
         ended.end_ns = now_ns;
+        let cpu_ns = thread_cpu_ns();
+        ended.cpu_ns = cpu_ns - std::mem::replace(&mut self.cpu_ns, cpu_ns);
         self.tell(News::Interval(ended));
     }
 

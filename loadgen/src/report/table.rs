@@ -72,17 +72,9 @@ pub(super) fn costs(record: &Record) -> Vec<Figure> {
     if let Some(server) = &record.server {
         figure("server: cores in use", format!("{:.2}, {} in user mode", server.cores, percent(server.user_share)));
         for (measure, ns) in &server.cpu_ns_per {
-            let name = match measure {
-                Measure::Connect => "server: CPU per new client",
-                Measure::Delivery => "server: CPU per delivery",
-                Measure::Reply => "server: CPU per message",
-                // A client that comes back is a new client; a delivery to some costs what one to any does. Joins and
-                // questions come beside messages.
-                Measure::Reconnect | Measure::SlowDelivery | Measure::Join | Measure::Presence | Measure::Lateness => {
-                    continue;
-                }
-            };
-            figure(name, duration(*ns as u64));
+            if let Some(each) = each(*measure) {
+                figure(&format!("server: CPU per {each}"), duration(*ns as u64));
+            }
         }
         if let Some(ns) = server.cpu_ns_per_client {
             figure("server: CPU per client that came", duration(ns as u64));
@@ -96,6 +88,11 @@ pub(super) fn costs(record: &Record) -> Vec<Figure> {
             format!("{} voluntary, {} not", count(voluntary), count(involuntary))
         });
     }
+    for (measure, ns) in &record.cpu_ns_per {
+        if let Some(each) = each(*measure) {
+            figure(&format!("load generator: CPU per {each}"), duration(*ns as u64));
+        }
+    }
     figure("load generator: at work", {
         let by_process: Vec<_> = record.busy_by_process.iter().map(|busy| percent(*busy)).collect();
         match by_process.len() {
@@ -104,6 +101,18 @@ pub(super) fn costs(record: &Record) -> Vec<Figure> {
         }
     });
     figures
+}
+
+/// One of what is measured, where its costs are told.
+fn each(measure: Measure) -> Option<&'static str> {
+    match measure {
+        Measure::Connect => Some("new client"),
+        Measure::Delivery => Some("delivery"),
+        Measure::Reply => Some("message"),
+        // A client that comes back is a new client; a delivery to some costs what one to any does. Joins and questions
+        // come beside messages.
+        Measure::Reconnect | Measure::SlowDelivery | Measure::Join | Measure::Presence | Measure::Lateness => None,
+    }
 }
 
 /// Whether it went well, and what did not.

@@ -27,6 +27,7 @@ pub(crate) fn record() -> Record {
         attempts_failed: 0,
         busy: 0.25,
         busy_by_process: vec![0.25],
+        cpu_ns_per: BTreeMap::new(),
         seconds: Vec::new(),
         whole: BTreeMap::from([(Measure::Delivery, Whole::of(&deliveries, 1000, 2.0))]),
         counts: BTreeMap::from([(Count::Moves, 100)]),
