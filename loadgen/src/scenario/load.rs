@@ -8,8 +8,9 @@ use toml::{Table, Value};
 use super::Scenario;
 
 /// The built-in scenarios: name and file.
-pub const BUILT_IN: [(&str, &str); 18] = [
+pub const BUILT_IN: [(&str, &str); 19] = [
     ("idle", include_str!("../../scenarios/idle.toml")),
+    ("idle-many", include_str!("../../scenarios/idle-many.toml")),
     ("connect", include_str!("../../scenarios/connect.toml")),
     ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
     ("reconnect-storm", include_str!("../../scenarios/reconnect-storm.toml")),

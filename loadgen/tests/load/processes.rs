@@ -1,7 +1,9 @@
 //! Runs of several load processes, which are those of the real program.
 
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use procfs::process::Process;
 use ringpost_loadgen::fault::Fault;
@@ -11,7 +13,7 @@ use ringpost_loadgen::run::{Order, Progress, run};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustix::thread::gettid;
 
-use crate::harness::{TestNode, order, record};
+use crate::harness::{SECRET, TestNode, order, record};
 use crate::proxy::{self, Mischief};
 
 fn shared(name: &str, url: &str, settings: &[&str]) -> Order {
@@ -112,6 +114,27 @@ fn a_load_process_that_is_killed_ends_the_run_and_none_is_left() {
     let error = runner.join().unwrap().unwrap_err().to_string();
     assert!(error.contains("ended before its time"), "{error}");
     assert!(started.into_iter().all(|child| test_kill_process(child).is_err()));
+}
+
+#[test]
+fn load_processes_end_with_the_one_that_started_them() {
+    let node = TestNode::start();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost-loadgen"));
+    command.args(["run", "idle", "--set", "clients=30", "--set", "duration_s=600", "--processes", "3"]);
+    command.args(["--url", &node.tcp_url(), "--secret", SECRET]).stderr(Stdio::null());
+    let mut starter = command.spawn().unwrap();
+    let main = Process::new(starter.id() as i32).unwrap().task_main_thread().unwrap();
+    let mut started = Vec::new();
+    while started.len() < 3 {
+        started = main.children().unwrap();
+    }
+    starter.kill().unwrap();
+    starter.wait().unwrap();
+    // Nobody may have waited for those that have ended.
+    let runs = |pid: &u32| Process::new(*pid as i32).and_then(|process| process.stat()).is_ok_and(|at| at.state != 'Z');
+    while started.iter().any(runs) {
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
