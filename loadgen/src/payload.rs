@@ -89,9 +89,14 @@ impl Payloads {
             return None;
         }
         let digits = &payload[HEAD.len()..HEAD.len() + DIGITS];
-        let (stream, rest) = digits.split_at(STREAM_DIGITS);
-        let (sequence, due) = rest.split_at(SEQUENCE_DIGITS);
-        Some(Stamp { stream: read_hex(stream)? as u32, sequence: read_hex(sequence)? as u32, due_ns: read_hex(due)? })
+        let eight = |at: usize| read_eight(*digits[at..].first_chunk()?);
+        // The first eight of the twelve digits of the due time, and the last eight.
+        let due = (eight(STREAM_DIGITS + SEQUENCE_DIGITS)?, eight(DIGITS - 8)?);
+        Some(Stamp {
+            stream: eight(0)?,
+            sequence: eight(STREAM_DIGITS)?,
+            due_ns: u64::from(due.0) << 16 | u64::from(due.1) & 0xffff,
+        })
     }
 }
 
@@ -103,22 +108,31 @@ fn write_hex(mut value: u64, digits: &mut [u8]) {
     assert!(value == 0, "the number has more digits than there is room for");
 }
 
-fn read_hex(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0, |value, digit| {
-        let digit = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(value << 4 | u64::from(digit))
-    })
+/// Reads eight digits, a byte each, side by side in a word. A delivery has 28 of them: one by one they take longer than
+/// all else that is done about it.
+#[inline]
+fn read_eight(digits: [u8; 8]) -> Option<u32> {
+    let digits = u64::from_be_bytes(digits);
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH_HALVES: u64 = 0xf0 * ONES;
+    // Digits have bit 6 clear, and their value in the lower half; letters have it set, and nine less than theirs.
+    let is_letter = digits >> 6 & ONES;
+    let values = (digits & !HIGH_HALVES) + 9 * is_letter;
+    // Anything else comes back as something else: above 9, letters stand 39 further than digits.
+    let is_above_nine = (values + 6 * ONES) >> 4 & ONES;
+    if values & HIGH_HALVES != 0 || values + 0x30 * ONES + 39 * is_above_nine != digits {
+        return None;
+    }
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    Some((fours | fours >> 16) as u32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const STAMP: Stamp = Stamp { stream: 0x12, sequence: u32::MAX, due_ns: (1 << 48) - 1 };
+    const STAMP: Stamp = Stamp { stream: 0x12, sequence: u32::MAX, due_ns: 0xfedc_ba98_7654 };
 
     #[test]
     fn a_payload_has_its_size_and_is_json() {
@@ -160,5 +174,22 @@ mod tests {
         let mut other_digit = whole.clone();
         other_digit[HEAD.len()] = b'X';
         assert_eq!(payloads.find(&other_digit), Some(Err(Damaged)));
+    }
+
+    #[test]
+    fn numbers_are_read_as_they_were_written_and_nothing_else_is() {
+        for value in [0, 1, 0x0123_4567, 0x89ab_cdef, u32::MAX] {
+            let mut digits = [0; 8];
+            write_hex(value.into(), &mut digits);
+            assert_eq!(read_eight(digits), Some(value));
+        }
+        for at in 0..8 {
+            for byte in 0..=u8::MAX {
+                let mut digits = *b"00000000";
+                digits[at] = byte;
+                let value = (byte as char).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
+                assert_eq!(read_eight(digits), value.map(|value| value << (4 * (7 - at))), "{byte} at {at}");
+            }
+        }
     }
 }
