@@ -11,6 +11,9 @@ use crate::protocol::{CONNECT_ID, Client, Heard, Reader, Writer};
 use crate::share::Share;
 use crate::swarm::{Phase, Swarm};
 
+/// How much of what comes is copied behind the beginning of a frame, to make it whole: most frames are shorter.
+const SEAM_BYTES: usize = 256;
+
 /// All clients of a thread, with what they have in common.
 #[derive(Debug)]
 pub(super) struct Clients {
@@ -191,22 +194,32 @@ impl Clients {
         self.swarm.ended(key);
     }
 
-    /// Bytes came.
-    pub(super) fn received(&mut self, key: u32, bytes: &mut [u8], reader: &Reader, now_ns: u64) {
+    /// Bytes came. Of a frame whose beginning came before, as much is copied as makes it whole; all others are read
+    /// where they are.
+    pub(super) fn received(&mut self, key: u32, mut bytes: &mut [u8], reader: &Reader, now_ns: u64) {
         if let Work::Slow(slow) = &mut self.work
             && let Some(conn) = self.swarm.conn(key)
         {
             slow.received(conn.client, bytes.len());
         }
         let mut input = self.swarm.take_input(key);
-        if input.is_empty() {
-            let read = self.read(key, bytes, reader, now_ns);
-            input.extend_from_slice(&bytes[read..]);
-        } else {
-            input.extend_from_slice(bytes);
-            let read = self.read(key, &mut input, reader, now_ns);
-            input.drain(..read);
+        let kept = input.len();
+        if kept > 0 {
+            let (seam, rest) = bytes.split_at(bytes.len().min(SEAM_BYTES));
+            input.extend_from_slice(seam);
+            let mut read = self.read(key, &mut input, reader, now_ns);
+            if read < kept {
+                input.drain(..read);
+                input.extend_from_slice(rest);
+                read = self.read(key, &mut input, reader, now_ns);
+                input.drain(..read);
+                return self.swarm.keep_input(key, input);
+            }
+            input.clear();
+            bytes = &mut bytes[read - kept..];
         }
+        let read = self.read(key, bytes, reader, now_ns);
+        input.extend_from_slice(&bytes[read..]);
         self.swarm.keep_input(key, input);
     }
 

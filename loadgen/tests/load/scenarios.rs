@@ -142,6 +142,18 @@ fn messages_longer_than_a_receive_buffer_come_whole() {
 }
 
 #[test]
+fn messages_that_are_cut_by_the_end_of_a_receive_buffer_come_whole() {
+    let node = TestNode::start();
+    for url in [node.websocket_url(), node.tcp_url()] {
+        for settings in [["payload_bytes=96", "burst=200"], ["payload_bytes=700", "burst=30"]] {
+            let settings = [&["subscribers=3", "rate_per_s=3000"][..], &settings].concat();
+            let record = record(&order("fanout", &url, &settings));
+            assert!(record.is_good() && count(&record, Measure::Delivery) > 1000, "{url}: {:?}", record.faults);
+        }
+    }
+}
+
+#[test]
 fn a_run_tells_how_far_it_is_and_what_the_server_says() {
     let node = TestNode::start();
     let mut order = order("fanout", &node.websocket_url(), &["subscribers=5", "duration_s=2", "rate_per_s=50"]);
