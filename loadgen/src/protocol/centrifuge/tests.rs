@@ -110,6 +110,8 @@ fn replies_and_pushes_are_heard_as_what_they_mean() {
     let cases = [
         ("{}", "Ping"),
         (r#"{"id":7,"publish":{}}"#, "Acknowledged { id: 7 }"),
+        (r#"{"id":4294967295,"publish":{}}"#, "Acknowledged { id: 4294967295 }"),
+        (r#"{ "publish": {}, "id": 70 }"#, "Acknowledged { id: 70 }"),
         (r#"{"id":1,"connect":{"version":"1.2","pong":true}}"#, "Welcome { pong: true, version: \"1.2\" }"),
         (r#"{"id":2,"subscribe":{}}"#, "Subscribed"),
         (r#"{"id":3,"error":{"code":103,"message":"no"}}"#, "Refused { id: 3, why: \"103: no\" }"),
@@ -143,6 +145,10 @@ fn what_is_no_protocol_is_a_violation() {
     assert!(matches!(violation(&websocket, &[0xff, 0]), Violation::Frame(_)));
     assert!(matches!(violation(&json, b"no json\n"), Violation::Word(_)));
     assert!(matches!(violation(&json, b"{\"id\":1,\"presence\":{}}\n"), Violation::Word(_)));
+    for id in ["", "-1", "1x", "4294967296"] {
+        let answer = format!("{{\"id\":{id},\"publish\":{{}}}}\n");
+        assert!(matches!(violation(&json, answer.as_bytes()), Violation::Word(_)), "{answer}");
+    }
     assert!(matches!(violation(&protobuf, &[0xff; 8]), Violation::Frame(_)));
 }
 
