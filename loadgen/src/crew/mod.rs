@@ -131,3 +131,45 @@ impl Crew {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A crew of so many, and where its news come from.
+    fn crew(count: usize) -> (Crew, Sender<(usize, News)>) {
+        let (news_in, news) = mpsc::channel();
+        let (cues, spares) = (mpsc::channel().0, mpsc::channel().0);
+        (Crew::new(Members::Thread { cues, spares }, news, count), news_in)
+    }
+
+    #[test]
+    fn all_wait_when_the_last_one_does_and_are_awaited_again_after_a_cue() {
+        let (mut crew, news) = crew(2);
+        assert!(!crew.waits(1));
+        news.send((0, News::Ready)).unwrap();
+        assert!(matches!(crew.next(), Ok((0, News::Ready))));
+        assert!(crew.waits(0));
+        crew.cue(Cue::Load(0)).unwrap();
+        assert!(!crew.waits(0), "the other one is at work again");
+    }
+
+    #[test]
+    fn silence_is_a_fault_of_those_who_should_speak_and_of_no_others() {
+        let (mut crew, news) = crew(2);
+        let long_ago = Instant::now().checked_sub(Duration::from_millis(SILENCE_MS)).unwrap();
+        crew.awaited_since = vec![Some(long_ago), None];
+        let error = crew.next().unwrap_err().to_string();
+        assert!(error.contains("has said nothing for 20 s"), "{error}");
+        // What was said in time and read late is no silence.
+        news.send((0, News::Draining(7))).unwrap();
+        assert!(matches!(crew.next(), Ok((0, News::Draining(7)))));
+    }
+
+    #[test]
+    fn a_thread_that_panicked_ends_the_run() {
+        let (mut crew, news) = crew(1);
+        drop(news);
+        assert!(crew.next().unwrap_err().to_string().contains("panicked"));
+    }
+}
