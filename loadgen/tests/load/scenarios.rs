@@ -15,8 +15,9 @@ fn idle_clients_gather_and_stay() {
     assert_eq!(record.clients, 300);
     assert!(record.whole.is_empty(), "nothing happens: {:?}", record.whole);
     let server = record.server.unwrap();
-    // Other tests in this process give memory back.
-    assert!(server.bytes_per_client.is_some() && server.cpu_ns_per_client.unwrap() > 0.0, "{server:?}");
+    assert!(server.resident_bytes > 0 && server.cpu_ns_per_client.unwrap() > 0.0, "{server:?}");
+    // How many is not to be known: other tests of this process give memory back meanwhile.
+    assert!(server.bytes_per_client.is_some(), "{server:?}");
 }
 
 #[test]
