@@ -8,20 +8,15 @@ use std::time::Duration;
 use procfs::process::Process;
 use ringpost_loadgen::fault::Fault;
 use ringpost_loadgen::measure::Measure;
-use ringpost_loadgen::record::Record;
 use ringpost_loadgen::run::{Order, Progress, run};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustix::thread::gettid;
 
-use crate::harness::{SECRET, TestNode, order, record};
+use crate::harness::{SECRET, TestNode, count, order, record};
 use crate::proxy::{self, Mischief};
 
 fn shared(name: &str, url: &str, settings: &[&str]) -> Order {
     Order { processes: Some(3), ..order(name, url, settings) }
-}
-
-fn count(record: &Record, measure: Measure) -> u64 {
-    record.whole.get(&measure).map_or(0, |whole| whole.summary.count)
 }
 
 /// The processes that this thread has started and not ended.
@@ -46,6 +41,45 @@ fn subscribers_hear_the_publishers_of_other_processes() {
         let within: u64 = record.seconds.iter().map(|second| second.measures[&Measure::Reply].count).sum();
         assert!(within > 150, "each second has what all processes measured: {:?}", record.seconds);
     }
+}
+
+#[test]
+fn the_clients_of_a_storm_come_from_all_processes() {
+    let node = TestNode::start();
+    let url = node.websocket_url();
+    for (name, measure) in [("connect-storm", Measure::Connect), ("reconnect-storm", Measure::Reconnect)] {
+        let record = record(&shared(name, &url, &["clients=100", "channels=7", "duration_s=3"]));
+        assert!(record.is_good(), "{name}: {:?}", record.faults);
+        assert_eq!(count(&record, measure), 100, "{name}");
+    }
+}
+
+#[test]
+fn slow_readers_are_cut_off_in_the_process_that_they_are_in() {
+    let node = TestNode::with(|config| config.client.queue_max_size = 65_536);
+    let settings = ["subscribers=10", "share=0.4", "rate_per_s=400", "payload_bytes=10000", "warm_up_s=0"];
+    let record = record(&shared("slow", &node.tcp_url(), &[&settings[..], &["duration_s=2"]].concat()));
+    assert!(record.is_good(), "{:?}", record.faults);
+    let slow = record.slow.as_ref().unwrap();
+    assert_eq!((slow.stopped, slow.caught_up, slow.cut.values().sum()), (4, 0, 4), "{slow:?}");
+    assert!(count(&record, Measure::Delivery) >= 6 * count(&record, Measure::Reply), "the others hear everything");
+}
+
+#[test]
+fn every_step_of_a_ramp_is_what_all_processes_measured() {
+    let node = TestNode::start();
+    let settings = ["subscribers=5", "rate_per_s=50", "steps_max=2", "p99_ms=2000"];
+    let record = record(&shared("ramp-fanout", &node.tcp_url(), &settings));
+    assert!(record.is_good(), "{:?}", record.ramp);
+    assert_eq!((record.ramp.as_ref().unwrap().steps.len(), record.busy_by_process.len()), (2, 3));
+    assert_eq!(count(&record, Measure::Delivery), 5 * count(&record, Measure::Reply));
+}
+
+#[test]
+fn a_chat_is_refused_to_more_than_one_process() {
+    let node = TestNode::start();
+    let error = run(&shared("chat", &node.tcp_url(), &[]), |_| {}).unwrap_err().to_string();
+    assert!(error.contains("--processes 1"), "{error}");
 }
 
 #[test]
