@@ -1,33 +1,29 @@
 //! What waits for a socket: encoded once, attached to many, sent once per conn and tick.
 //!
-//! Owns the *arena* (the bytes that this tick encoded), the *spans* (which parts of it each conn gets) and a
-//! slot per conn. [`Outbox::flush`] sends each conn's spans in one go; only what the kernel did not take is
+//! Owns the *arenas* (the bytes that this tick encoded), the *spans* (which parts of them
+//! each conn gets) and a slot per conn. [`Outbox::flush`] sends each conn's spans in one go; only what the kernel did not take is
 //! copied into a [`Backlog`]. A conn that keeps up therefore owns no buffer at all.
 //!
-//! Invariants: spans and arena live for one tick; a conn whose slot has a span is in `dirty` (one that was
+//! Invariants: spans and arenas live for one tick; a conn whose slot has a span is in `dirty` (one that was
 //! closed or cut since may be there without); bytes of one conn leave in the order in which they were attached.
 //! Never touches a socket: the caller sends.
 
+mod arena;
 mod backlog;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 
+pub use arena::Frame;
 pub use backlog::Backlog;
 
+use self::arena::{Arenas, Reach};
 use crate::limits::{ARENA_FLUSH_BYTES, SEND_BYTES_MAX, SPANS_FLUSH};
 use crate::protocol::centrifuge::format::{self, Format};
 use crate::protocol::word::{Push, Reply};
 
 const NONE: u32 = u32::MAX;
-
-/// A part of the arena: one or more whole frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame {
-    start: u32,
-    len: u32,
-}
 
 /// What may become of a frame that a slow reader has not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,11 +79,9 @@ pub enum Flushed {
 }
 
 /// Everything of one shard that waits to be sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox {
-    arena: Vec<u8>,
-    /// Where each frame of the arena ends, ascending.
-    ends: Vec<u32>,
+    arenas: Arenas,
     spans: Vec<Span>,
     dirty: Vec<u32>,
     slots: Vec<Slot>,
@@ -101,10 +95,14 @@ impl Outbox {
     /// An empty outbox whose backlogs hold at most `bytes_max` each.
     pub fn new(bytes_max: usize) -> Self {
         Self {
-            arena: Vec::with_capacity(2 * ARENA_FLUSH_BYTES),
+            arenas: Arenas::new(),
+            spans: Vec::new(),
+            dirty: Vec::new(),
+            slots: Vec::new(),
+            body: Vec::new(),
             scratch: Vec::with_capacity(SEND_BYTES_MAX),
+            backlog_bytes: 0,
             bytes_max,
-            ..Self::default()
         }
     }
 
@@ -132,10 +130,10 @@ impl Outbox {
         *slot = Slot::EMPTY;
     }
 
-    /// Whether it is time to flush although the tick is not over: the arena should stay in the cache, and a large
+    /// Whether it is time to flush although the tick is not over: the arenas should stay in the cache, and a large
     /// room has many spans.
     pub fn is_full(&self) -> bool {
-        self.arena.len() >= ARENA_FLUSH_BYTES || self.spans.len() >= SPANS_FLUSH
+        self.arenas.len() >= ARENA_FLUSH_BYTES || self.spans.len() >= SPANS_FLUSH
     }
 
     /// Whether anything was attached since the last flush.
@@ -156,38 +154,31 @@ impl Outbox {
 
     /// Encodes a push for any number of conns of one format.
     pub fn encode(&mut self, format: Format, push: &Push<'_>) -> Frame {
-        let start = self.arena.len();
-        format::write_push(format, push, &mut self.body, &mut self.arena);
-        self.frame_since(start)
+        let Self { arenas, body, .. } = self;
+        arenas.write(Reach::Many, |out| format::write_push(format, push, body, out))
     }
 
     /// Encodes and attaches a push for one conn.
     pub fn push(&mut self, conn: u32, format: Format, push: &Push<'_>) {
-        let frame = self.encode(format, push);
         let tag = if matches!(push, Push::Disconnect(_)) { Tag::CONTROL } else { Tag::KEEP };
-        self.attach(conn, frame, tag);
+        self.write(conn, tag, |body, out| format::write_push(format, push, body, out));
     }
 
     /// Encodes and attaches a reply.
     pub fn reply(&mut self, conn: u32, format: Format, reply: &Reply<'_>) {
-        let start = self.arena.len();
-        format::write_reply(format, reply, &mut self.body, &mut self.arena);
-        let frame = self.frame_since(start);
-        self.attach(conn, frame, Tag::KEEP);
+        self.write(conn, Tag::KEEP, |body, out| format::write_reply(format, reply, body, out));
     }
 
     /// Attaches bytes that the caller writes: handshakes, control frames.
     pub fn raw(&mut self, conn: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.arena.len();
-        write(&mut self.arena);
-        let frame = self.frame_since(start);
-        self.attach(conn, frame, Tag::CONTROL);
+        self.write(conn, Tag::CONTROL, |_, out| write(out));
     }
 
-    fn frame_since(&mut self, start: usize) -> Frame {
-        let end = u32::try_from(self.arena.len()).expect("the arena is flushed long before 4 GiB");
-        self.ends.push(end);
-        Frame { start: start as u32, len: end - start as u32 }
+    /// Attaches what is written for one conn.
+    fn write(&mut self, conn: u32, tag: Tag, write: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>)) {
+        let Self { arenas, body, .. } = self;
+        let frame = arenas.write(Reach::One, |out| write(body, out));
+        self.attach(conn, frame, tag);
     }
 
     /// Gives an encoded frame to a conn. Neighbouring frames become one span, so that a burst in one channel
@@ -198,8 +189,7 @@ impl Outbox {
         let number = self.spans.len() as u32;
         if slot.last != NONE {
             let last = &mut self.spans[slot.last as usize];
-            if last.frame.start + last.frame.len == frame.start && last.tag == Tag::KEEP && tag == Tag::KEEP {
-                last.frame.len += frame.len;
+            if last.tag == Tag::KEEP && tag == Tag::KEEP && last.frame.join(frame) {
                 return;
             }
             last.next = number;
@@ -227,12 +217,7 @@ impl Outbox {
         }
         self.dirty = dirty;
         self.spans.clear();
-        self.ends.clear();
-        self.arena.clear();
-        if self.arena.capacity() > 8 * ARENA_FLUSH_BYTES {
-            // One giant reply must not keep its memory for ever.
-            self.arena.shrink_to(2 * ARENA_FLUSH_BYTES);
-        }
+        self.arenas.clear();
     }
 
     fn flush_conn(&mut self, conn: u32, send: &mut impl FnMut(u32, &[u8]) -> io::Result<usize>) -> Flushed {
@@ -249,15 +234,15 @@ impl Outbox {
             let span = self.spans[at as usize];
             let bytes: &[u8] = if span.next == NONE {
                 at = NONE;
-                slice(&self.arena, span.frame)
+                self.arenas.bytes(span.frame)
             } else {
                 self.scratch.clear();
                 while at != NONE {
                     let span = self.spans[at as usize];
-                    if !self.scratch.is_empty() && self.scratch.len() + span.frame.len as usize > SEND_BYTES_MAX {
+                    if !self.scratch.is_empty() && self.scratch.len() + span.frame.len() > SEND_BYTES_MAX {
                         break;
                     }
-                    self.scratch.extend_from_slice(slice(&self.arena, span.frame));
+                    self.scratch.extend_from_slice(self.arenas.bytes(span.frame));
                     at = span.next;
                 }
                 &self.scratch
@@ -280,11 +265,8 @@ impl Outbox {
         let before = backlog.len();
         while at != NONE {
             let Span { frame, tag, next } = self.spans[at as usize];
-            let first = self.ends.partition_point(|&end| end <= frame.start);
-            let mut start = frame.start;
-            for &end in self.ends[first..].iter().take_while(|&&end| end <= frame.start + frame.len) {
-                backlog.append(&self.arena[start as usize..end as usize], tag);
-                start = end;
+            for frame in self.arenas.each(frame) {
+                backlog.append(frame, tag);
             }
             at = next;
         }
@@ -334,8 +316,4 @@ impl Outbox {
             }
         }
     }
-}
-
-fn slice(arena: &[u8], frame: Frame) -> &[u8] {
-    &arena[frame.start as usize..(frame.start + frame.len) as usize]
 }

@@ -48,9 +48,7 @@ impl Pipe {
     }
 
     fn frame(&mut self, bytes: &[u8]) -> Frame {
-        let start = self.outbox.arena.len();
-        self.outbox.arena.extend_from_slice(bytes);
-        self.outbox.frame_since(start)
+        self.outbox.arenas.write(Reach::Many, |out| out.extend_from_slice(bytes))
     }
 
     fn latest(&mut self, channel: u32, bytes: &[u8]) {
@@ -262,7 +260,7 @@ fn one_encoding_serves_many_conns() {
         outbox.open(conn);
         outbox.attach(conn, frame, Tag::KEEP);
     }
-    assert_eq!(outbox.arena, b"{\"push\":{\"channel\":\"a\",\"pub\":{\"data\":1}}}\n");
+    assert_eq!(outbox.arenas.bytes(frame), b"{\"push\":{\"channel\":\"a\",\"pub\":{\"data\":1}}}\n");
     let mut conns = Vec::new();
     outbox.flush(
         |conn, bytes| {
@@ -279,8 +277,8 @@ fn a_steady_flow_allocates_nothing() {
     let mut pipe = Pipe::new(1000);
     let reply = Reply { id: 1, body: ReplyBody::Publish };
     let capacities = |outbox: &Outbox| {
-        let Outbox { arena, ends, spans, dirty, body, scratch, .. } = outbox;
-        [arena.capacity(), ends.capacity(), spans.capacity(), dirty.capacity(), body.capacity(), scratch.capacity()]
+        let Outbox { arenas, spans, dirty, body, scratch, .. } = outbox;
+        (arenas.capacities(), [spans.capacity(), dirty.capacity(), body.capacity(), scratch.capacity()])
     };
     let tick = |pipe: &mut Pipe| {
         for _ in 0..10 {
@@ -291,4 +289,26 @@ fn a_steady_flow_allocates_nothing() {
         capacities(&pipe.outbox)
     };
     assert_eq!(tick(&mut pipe), tick(&mut pipe));
+}
+
+#[test]
+fn a_burst_to_many_lies_side_by_side_although_its_publisher_is_answered_in_between() {
+    let mut pipe = Pipe::new(1000);
+    pipe.outbox.open(CONN + 1);
+    let reply = Reply { id: 1, body: ReplyBody::Publish };
+    for byte in [b"1", b"2", b"3"] {
+        let frame = pipe.frame(byte);
+        pipe.outbox.attach(CONN, frame, Tag::KEEP);
+        pipe.outbox.reply(CONN + 1, Format::TcpJson, &reply);
+    }
+    assert_eq!(pipe.outbox.spans.len(), 2);
+    let mut sends = Vec::new();
+    pipe.outbox.flush(
+        |_, bytes| {
+            sends.push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        },
+        |_, flushed| panic!("{flushed:?}"),
+    );
+    assert_eq!(sends, ["123", &"{\"id\":1,\"publish\":{}}\n".repeat(3)]);
 }
