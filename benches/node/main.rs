@@ -111,9 +111,19 @@ fn measure(cell: &Cell, contenders: &[Contender], options: &Options, command: &s
     let mut row = Row { work, unit, goal, servers: servers.collect() };
     let extent = Extent { secs: options.secs, idle: options.idle };
     for round in 1..=options.rounds {
-        for (contender, measured) in contenders.iter().zip(&mut row.servers) {
+        for contender in contenders {
+            let mut servers = row.servers.iter_mut();
+            let Some(measured) = servers.find(|measured| measured.server == contender.name) else { continue };
             eprintln!("{}, {} {round}/{}", cell.name, contender.name, options.rounds);
-            measured.rounds.push(measure_once(cell, contender, extent, command)?);
+            match measure_once(cell, contender, extent, command) {
+                Ok(round) => measured.rounds.push(round),
+                // What one of the others cannot do says nothing of the rest.
+                Err(error) if contender.is_of_others() => {
+                    eprintln!("{} has no figure here: {error:#}", contender.name);
+                    row.servers.retain(|measured| measured.server != contender.name);
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(row)
