@@ -147,7 +147,8 @@ impl Ring {
         if useful { self.enter_for(0) } else { Ok(()) }
     }
 
-    /// As [`Ring::enter`], but waits in the kernel until something has happened.
+    /// As [`Ring::enter`], but waits in the kernel until something has happened. Returns at once where the submission
+    /// queue had no room for all that was asked.
     ///
     /// # Errors
     /// As [`Ring::enter`].
@@ -163,6 +164,8 @@ impl Ring {
                 break;
             }
         }
+        // What the kernel has not been asked yet may be what is waited for.
+        let completions = if self.waiting.is_empty() { completions } else { 0 };
         let pending = {
             let mut submission = self.uring.submission();
             submission.sync();

@@ -151,3 +151,30 @@ fn every_write_to_a_watched_eventfd_ends_a_wait() {
     }
     assert!(!ring.is_ready(), "a write that was told is not told again");
 }
+
+#[test]
+fn nobody_waits_while_operations_wait_for_room() {
+    let eventfd = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
+    let mut ring = ring(2);
+    // As many as the queue holds, and one more that something comes of.
+    (0..64).for_each(|_| ring.watch(eventfd.as_fd()));
+    let (_client, server) = pair();
+    ring.await_writable(server.as_fd(), 9);
+    // Should a wait never end, this ends it.
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let eventfd = &eventfd;
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if stopped.recv_timeout(Duration::from_secs(10)).is_err() {
+                rustix::io::write(eventfd, &1u64.to_ne_bytes()).unwrap();
+            }
+        });
+        let mut events = Vec::new();
+        while events.is_empty() {
+            ring.enter_and_wait().unwrap();
+            ring.events(&mut events);
+        }
+        stop.send(()).ok();
+        assert!(matches!(events[..], [Event::Writable { conn: 9 }]), "{events:?}");
+    });
+}
