@@ -1,8 +1,8 @@
 //! What waits for a socket: encoded once, attached to many, sent once per conn and tick.
 //!
-//! Owns the *arenas* (the bytes that this tick encoded), the *spans* (which parts of them
-//! each conn gets) and a slot per conn. [`Outbox::flush`] sends each conn's spans in one go; only what the kernel did not take is
-//! copied into a [`Backlog`]. A conn that keeps up therefore owns no buffer at all.
+//! Owns the *arenas* (the bytes that this tick encoded), the *spans* (which parts of them each conn gets) and a slot per
+//! conn. [`Outbox::flush`] sends each conn's spans in one go; only what the kernel did not take is copied into a
+//! [`Backlog`]. A conn that keeps up therefore owns no buffer at all.
 //!
 //! Invariants: spans and arenas live for one tick; a conn whose slot has a span is in `dirty` (one that was
 //! closed or cut since may be there without); bytes of one conn leave in the order in which they were attached.
