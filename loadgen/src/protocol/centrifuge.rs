@@ -3,12 +3,11 @@
 use ringpost::protocol::centrifuge::client::{self, Answer, Frame, FromNode, Publication, Pushed, Subscribed};
 use ringpost::protocol::centrifuge::{Encoding, Format};
 use ringpost::protocol::word::{Command, Connect, PayloadKind, PayloadRef, Position, Recover, Subscribe, Verb};
-use ringpost::wire::http::{Response, UpgradeRequest};
 use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};
 
 use super::masks::Masks;
-use super::{CONNECT_ID, Heard, Joined, Terms, Violation};
+use super::{CONNECT_ID, Heard, Joined, Terms, Violation, upgrade};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::payload::{Damaged, Payloads, Stamp};
 use crate::target::Transport;
@@ -47,7 +46,7 @@ impl Writer {
     /// Nothing for plain TCP.
     pub(super) fn open(&mut self, out: &mut Vec<u8>) {
         if self.format.is_websocket() {
-            upgrade(self.format, &self.host, &self.path).write(out);
+            upgrade::request(&self.host, &self.path, subprotocol(self.format)).write(out);
         }
     }
 
@@ -107,13 +106,12 @@ impl Writer {
     }
 }
 
-/// The upgrade of every connection. Its key is no secret: it tells a cache from a WebSocket server, nothing else.
-fn upgrade<'a>(format: Format, host: &'a str, path: &'a str) -> UpgradeRequest<'a> {
-    let protocol = match format.encoding() {
+/// The subprotocol of an encoding.
+fn subprotocol(format: Format) -> Option<&'static str> {
+    Some(match format.encoding() {
         Encoding::Json => "centrifuge-json",
         Encoding::Protobuf => "centrifuge-protobuf",
-    };
-    UpgradeRequest { target: path, host, nonce: *b"ringpost-loadgen", protocol: Some(protocol), origin: None }
+    })
 }
 
 /// Reads what a server says.
@@ -139,11 +137,7 @@ impl Reader {
     }
 
     pub(super) fn open(&self, input: &[u8]) -> Result<Option<usize>, Violation> {
-        match upgrade(self.format, "", "").check(input).map_err(Violation::Upgrade)? {
-            Response::Partial => Ok(None),
-            Response::Accepted { consumed, .. } => Ok(Some(consumed)),
-            Response::Refused(status) => Err(Violation::Status(status)),
-        }
+        upgrade::answer(subprotocol(self.format), input)
     }
 
     pub(super) fn read(&self, input: &mut [u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize, Violation> {

@@ -1,10 +1,9 @@
 //! A bare hub: the wire of the floor in binary WebSocket messages, one for each of its messages.
 
-use ringpost::wire::http::{Response, UpgradeRequest};
 use ringpost::wire::websocket::{self, Decoded, Opcode, Sender};
 
 use super::masks::Masks;
-use super::{Client, Heard, Terms, Violation, floor};
+use super::{Client, Heard, Terms, Violation, floor, upgrade};
 use crate::limits::FRAME_BYTES_MAX;
 
 /// Writes what a client says.
@@ -22,7 +21,7 @@ impl Writer {
     }
 
     pub(super) fn open(&self, out: &mut Vec<u8>) {
-        upgrade(&self.host, &self.path).write(out);
+        upgrade::request(&self.host, &self.path, None).write(out);
     }
 
     pub(super) fn connect(&mut self, client: &Client<'_>, out: &mut Vec<u8>) {
@@ -44,10 +43,6 @@ impl Writer {
     }
 }
 
-fn upgrade<'a>(host: &'a str, path: &'a str) -> UpgradeRequest<'a> {
-    UpgradeRequest { target: path, host, nonce: *b"ringpost-loadgen", protocol: None, origin: None }
-}
-
 /// Reads what a hub says.
 #[derive(Debug)]
 pub struct Reader {
@@ -64,11 +59,7 @@ impl Reader {
     }
 
     pub(super) fn open(&self, input: &[u8]) -> Result<Option<usize>, Violation> {
-        match upgrade("", "").check(input).map_err(Violation::Upgrade)? {
-            Response::Partial => Ok(None),
-            Response::Accepted { consumed, .. } => Ok(Some(consumed)),
-            Response::Refused(status) => Err(Violation::Status(status)),
-        }
+        upgrade::answer(None, input)
     }
 
     pub(super) fn read(&self, input: &mut [u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize, Violation> {

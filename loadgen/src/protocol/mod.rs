@@ -9,6 +9,7 @@ mod hub;
 mod masks;
 mod mqtt;
 mod nats;
+mod upgrade;
 
 use std::borrow::Cow;
 

@@ -40,6 +40,18 @@ fn connect(swarm: &mut Swarm, listener: &TcpListener) -> (u32, TcpStream) {
     (key, listener.accept().unwrap().0)
 }
 
+/// Turns the swarm until the ring has let go of its only connection.
+fn turn_until_forgotten(swarm: &mut Swarm) {
+    turn(swarm, |swarm, event| {
+        if let Event::Received { conn, received: Received::End, more } = event {
+            assert!(!more);
+            swarm.ended(conn);
+            swarm.receive_again(conn);
+        }
+        swarm.conns.is_empty()
+    });
+}
+
 #[test]
 fn what_was_appended_goes_out_and_what_is_answered_comes_in() {
     let (mut swarm, listener) = swarm();
@@ -86,14 +98,7 @@ fn a_connection_that_leaves_is_forgotten_once_the_ring_lets_go() {
     swarm.output(key).unwrap().extend_from_slice(b"bye");
     swarm.leave(key);
     assert!(swarm.output(key).is_none(), "nothing more is said");
-    turn(&mut swarm, |swarm, event| {
-        if let Event::Received { conn, received: Received::End, more } = event {
-            assert!(!more);
-            swarm.ended(conn);
-            swarm.receive_again(conn);
-        }
-        swarm.conns.is_empty()
-    });
+    turn_until_forgotten(&mut swarm);
     let mut said = String::new();
     server.read_to_string(&mut said).unwrap();
     assert_eq!(said, "bye");
@@ -133,14 +138,7 @@ fn a_connection_that_is_reset_breaks_at_the_server_and_is_forgotten() {
     let (mut swarm, listener) = swarm();
     let (key, mut server) = connect(&mut swarm, &listener);
     swarm.reset(key);
-    turn(&mut swarm, |swarm, event| {
-        if let Event::Received { conn, received: Received::End, more } = event {
-            assert!(!more);
-            swarm.ended(conn);
-            swarm.receive_again(conn);
-        }
-        swarm.conns.is_empty()
-    });
+    turn_until_forgotten(&mut swarm);
     let error = server.read(&mut [0; 1]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
