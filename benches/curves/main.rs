@@ -7,26 +7,25 @@
 #[path = "../node/binary.rs"]
 mod binary;
 mod growth;
+#[path = "../node/load.rs"]
+mod load;
 #[path = "../node/server.rs"]
 mod server;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use ringpost_loadgen::results::{Bench, Curve, Line, Point, Raw, ResultOptions, Round};
-use ringpost_loadgen::run::{Order, run};
-use ringpost_loadgen::target::Target;
 
 use self::growth::{GROWTHS, Growth, Shards, WORKS, Work};
+use self::load::{CLIENT_CORE, NODE, SECRET, load};
 use self::server::{Server, free_address};
 
 const ABOUT: &str = "CPU time of the node per message, as something beside the messages grows. Each point is the median \
                      of its rounds, in brackets the lowest and the highest.";
-const SECRET: &str = "bench-secret-that-is-long-enough-for-hs256";
-const CLIENT_CORE: usize = 1;
 
 /// Measures what a message costs as something grows.
 #[derive(Debug, Parser)]
@@ -93,17 +92,8 @@ fn fill(curves: &mut [(&Growth, Curve)], node: &Path, options: &Options, command
     Ok(())
 }
 
-/// What the node is told beside its shards and its port.
-const CONFIGURATION: [(&str, &str); 5] = [
-    ("RINGPOST_HTTP_SERVER__ADDRESS", "127.0.0.1"),
-    ("RINGPOST_TCP_SERVER__ENABLED", "false"),
-    ("RINGPOST_CHANNEL__WITHOUT_NAMESPACE__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
-    ("RINGPOST_CHANNEL__WITHOUT_NAMESPACE__ALLOW_PUBLISH_FOR_CLIENT", "true"),
-    ("RINGPOST_LOG__LEVEL", "error"),
-];
-
 fn settings(options: &Options) -> BTreeMap<String, String> {
-    let node: Vec<_> = CONFIGURATION.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let node: Vec<_> = NODE.iter().map(|(key, value)| format!("{key}={value}")).collect();
     [
         ("node", node.join(" ")),
         ("node, shards", "one on core 0; in the curve of shards so many, spread over the cores 0 and 1".into()),
@@ -118,29 +108,18 @@ fn settings(options: &Options) -> BTreeMap<String, String> {
 /// One point, once.
 fn measure(node: &Path, growth: &Growth, work: &Work, at: u64, secs: u64, command: &str) -> anyhow::Result<Round> {
     let (server, url) = start(node, &(growth.node)(at))?;
-    let order = Order {
-        name: format!("{}, {at} {}", work.name, growth.by),
-        scenario: work.scenario(growth, at, secs)?,
-        target: Target::parse(&url)?,
-        secret: Some(SECRET.into()),
-        processes: Some(1),
-        cores: vec![CLIENT_CORE],
-        program: PathBuf::new(),
-        pid: Some(server.pid()),
-        metrics_url: None,
-        command: command.to_owned(),
-    };
-    let record = run(&order, |_| {})?;
-    ensure!(record.is_good(), "{} failed: {}", order.name, record.faults.examples.join("; "));
+    let name = format!("{}, {at} {}", work.name, growth.by);
+    let scenario = work.scenario(growth, at, secs)?;
+    let record = load(&server, &url, Some(SECRET), name, scenario, command)?;
     let cost = record.server.as_ref().and_then(|server| server.cpu_ns_per.get(&work.per).copied());
-    Ok(Round { cost: cost.with_context(|| format!("nothing was measured of {}", order.name))?, records: vec![record] })
+    Ok(Round { cost: cost.with_context(|| format!("nothing was measured of {}", record.name))?, records: vec![record] })
 }
 
 /// Starts a node; where clients find it.
 fn start(node: &Path, shards: &Shards) -> anyhow::Result<(Server, String)> {
     let address = free_address()?;
     let mut command = Command::new(node);
-    command.arg("serve").envs(CONFIGURATION);
+    command.arg("serve").envs(NODE);
     command.env("RINGPOST_HTTP_SERVER__PORT", address.port().to_string());
     command.env("RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY", SECRET);
     command.env("RINGPOST_SHARDS__CORES", shards.cores).env("RINGPOST_SHARDS__PER_CORE", shards.per_core.to_string());

@@ -7,11 +7,9 @@ use std::process::Command;
 use anyhow::Context as _;
 use ringpost_loadgen::engine::pin;
 
+use crate::SERVER_CORE;
+use crate::load::{CLIENT_CORE, NODE, SECRET};
 use crate::server::{Server, free_address};
-use crate::{CLIENT_CORE, SERVER_CORE};
-
-/// The key that tokens are signed with, for servers that want some; `benches/peers` has it too.
-const SECRET: &str = "bench-secret-that-is-long-enough-for-hs256";
 
 /// A server that can be measured.
 #[derive(Clone, Debug)]
@@ -93,22 +91,18 @@ impl Contender {
     /// The node with one shard.
     pub(crate) fn node(program: PathBuf) -> anyhow::Result<Self> {
         let address = free_address()?;
-        let config = [
-            ("SHARDS__CORES", SERVER_CORE.to_string()),
-            ("HTTP_SERVER__PORT", address.port().to_string()),
-            ("HTTP_SERVER__ADDRESS", address.ip().to_string()),
-            ("TCP_SERVER__ENABLED", "false".into()),
-            ("CLIENT__TOKEN__HMAC_SECRET_KEY", SECRET.into()),
-            ("CHANNEL__WITHOUT_NAMESPACE__ALLOW_SUBSCRIBE_FOR_CLIENT", "true".into()),
-            ("CHANNEL__WITHOUT_NAMESPACE__ALLOW_PUBLISH_FOR_CLIENT", "true".into()),
-            ("LOG__LEVEL", "error".into()),
+        let own = [
+            ("RINGPOST_SHARDS__CORES", SERVER_CORE.to_string()),
+            ("RINGPOST_HTTP_SERVER__PORT", address.port().to_string()),
+            ("RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY", SECRET.into()),
         ];
+        let variables = own.into_iter().chain(NODE.map(|(key, value)| (key, value.into())));
         Ok(Self {
             name: "node",
             version: ringpost::VERSION.into(),
             program,
             arguments: vec!["serve".into()],
-            variables: config.map(|(key, value)| (format!("RINGPOST_{key}"), value)).into(),
+            variables: variables.map(|(key, value)| (key.to_owned(), value)).collect(),
             address,
             url: ("ws", "/connection/websocket"),
             secret: Some(SECRET),

@@ -9,27 +9,22 @@ mod binary;
 mod cells;
 mod contenders;
 mod floor;
+mod load;
 mod server;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::Parser;
-use ringpost_loadgen::record::Record;
 use ringpost_loadgen::results::{Bench, Measured, Raw, ResultOptions, Round, Row};
-use ringpost_loadgen::run::{Order, run};
-use ringpost_loadgen::scenario::Scenario;
-use ringpost_loadgen::target::Target;
 
 use self::cells::{Cell, Extent};
 use self::contenders::Contender;
+use self::load::{CLIENT_CORE, load};
 
 /// The core of the servers.
 const SERVER_CORE: usize = 0;
-/// The core of the load generator.
-const CLIENT_CORE: usize = 1;
-
 const ABOUT: &str = "One core for the server, another for the load generator. The floor is the smallest io_uring server that \
                      does the same socket work, in the same run. Medians.";
 
@@ -132,26 +127,11 @@ fn measure(cell: &Cell, contenders: &[Contender], options: &Options, command: &s
 fn measure_once(cell: &Cell, contender: &Contender, extent: Extent, command: &str) -> anyhow::Result<Round> {
     let is_floor = contender.is_floor();
     let scenarios = cell.scenarios(is_floor, extent)?;
-    let records = scenarios.into_iter().map(|scenario| run_once(cell, contender, scenario, command));
+    let records = scenarios.into_iter().map(|scenario| {
+        let server = contender.start()?;
+        load(&server, &contender.url(), contender.secret, cell.name.into(), scenario, command)
+            .with_context(|| format!("{} did it wrong", contender.name))
+    });
     let records: Vec<_> = records.collect::<anyhow::Result<_>>()?;
     Ok(Round { cost: cell.cost(is_floor, &records)?, records })
-}
-
-fn run_once(cell: &Cell, contender: &Contender, scenario: Scenario, command: &str) -> anyhow::Result<Record> {
-    let server = contender.start()?;
-    let order = Order {
-        name: cell.name.into(),
-        scenario,
-        target: Target::parse(&contender.url())?,
-        secret: contender.secret.map(str::to_owned),
-        processes: Some(1),
-        cores: vec![CLIENT_CORE],
-        program: PathBuf::new(),
-        pid: Some(server.pid()),
-        metrics_url: None,
-        command: command.to_owned(),
-    };
-    let record = run(&order, |_| {})?;
-    ensure!(record.is_good(), "{} did it wrong: {}", contender.name, record.faults.examples.join("; "));
-    Ok(record)
 }

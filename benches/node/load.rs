@@ -1,0 +1,55 @@
+//! One run of the load generator beside a server, and what the node is told for it.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use ringpost_loadgen::record::Record;
+use ringpost_loadgen::run::{Order, run};
+use ringpost_loadgen::scenario::Scenario;
+use ringpost_loadgen::target::Target;
+
+use crate::server::Server;
+
+/// The core of the load generator.
+pub(crate) const CLIENT_CORE: usize = 1;
+
+/// The key that tokens are signed with, for servers that want some; `benches/peers` has it too.
+pub(crate) const SECRET: &str = "bench-secret-that-is-long-enough-for-hs256";
+
+/// What the node is told beside its shards, its port and the key.
+pub(crate) const NODE: [(&str, &str); 5] = [
+    ("RINGPOST_HTTP_SERVER__ADDRESS", "127.0.0.1"),
+    ("RINGPOST_TCP_SERVER__ENABLED", "false"),
+    ("RINGPOST_CHANNEL__WITHOUT_NAMESPACE__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
+    ("RINGPOST_CHANNEL__WITHOUT_NAMESPACE__ALLOW_PUBLISH_FOR_CLIENT", "true"),
+    ("RINGPOST_LOG__LEVEL", "error"),
+];
+
+/// Makes a load for a server, from a process of its own core.
+///
+/// # Errors
+/// When the run cannot be made, or the server did something wrong.
+pub(crate) fn load(
+    server: &Server,
+    url: &str,
+    secret: Option<&str>,
+    name: String,
+    scenario: Scenario,
+    command: &str,
+) -> anyhow::Result<Record> {
+    let order = Order {
+        name,
+        scenario,
+        target: Target::parse(url)?,
+        secret: secret.map(str::to_owned),
+        processes: Some(1),
+        cores: vec![CLIENT_CORE],
+        program: PathBuf::new(),
+        pid: Some(server.pid()),
+        metrics_url: None,
+        command: command.to_owned(),
+    };
+    let record = run(&order, |_| {})?;
+    ensure!(record.is_good(), "{} went wrong at {url}: {}", order.name, record.faults.examples.join("; "));
+    Ok(record)
+}
