@@ -203,6 +203,10 @@ impl Outbox {
 
     /// Sends what was attached since the last flush. `send` is called at most a few times per conn;
     /// `flushed` is told of every conn whose bytes did not all leave, and must not call back.
+    ///
+    /// A return that follows a system call is predicted wrong where the kernel clears the processor's stack of returns,
+    /// and dearly so. Hence all between one send and the next is one loop without a call: this, what it calls, and `send`.
+    #[inline(always)]
     pub fn flush(
         &mut self,
         mut send: impl FnMut(u32, &[u8]) -> io::Result<usize>,
@@ -220,6 +224,7 @@ impl Outbox {
         self.arenas.clear();
     }
 
+    #[inline(always)]
     fn flush_conn(&mut self, conn: u32, send: &mut impl FnMut(u32, &[u8]) -> io::Result<usize>) -> Flushed {
         let slot = &mut self.slots[conn as usize];
         let mut at = std::mem::replace(&mut slot.first, NONE);
