@@ -47,7 +47,7 @@ fn settle(shards: &mut [Core]) {
     loop {
         let (first, second) = shards.split_at_mut(1);
         let (first, second) = (&mut first[0], &mut second[0]);
-        if first.letters.is_empty() && second.letters.is_empty() {
+        if !first.has_letters() && !second.has_letters() {
             break;
         }
         carry(0, first, second);
@@ -57,7 +57,7 @@ fn settle(shards: &mut [Core]) {
 }
 
 fn carry(number: u16, from: &mut Core, to: &mut Core) {
-    for (_, letter) in from.letters.drain(..) {
+    for (_, letter) in from.letters() {
         to.letter_arrived(number, letter, NOW);
     }
     to.resumed.clear();
@@ -138,7 +138,7 @@ fn a_publication_from_another_shard_allocates_nothing() {
         for _ in 0..MESSAGES {
             command(&mut shards[1], publisher, &frame);
         }
-        shards[1].letters.drain(..).map(|(_, letter)| letter).collect()
+        shards[1].letters().map(|(_, letter)| letter).collect()
     };
     let deliver = |shard: &mut Core, letters: Vec<Letter>| {
         for letter in letters {

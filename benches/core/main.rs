@@ -1,5 +1,6 @@
 //! The time that the parts of a shard take by themselves, without a socket: `cargo bench --bench core`.
 
+mod forwarding;
 #[path = "../operations/mod.rs"]
 mod operations;
 
@@ -23,5 +24,5 @@ fn bench(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, bench);
+criterion_group!(benches, bench, forwarding::bench);
 criterion_main!(benches);

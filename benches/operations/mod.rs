@@ -9,15 +9,15 @@ mod hub;
 mod mailbox;
 mod outbox;
 mod session;
-mod shard;
-mod token;
+pub(crate) mod shard;
+pub(crate) mod token;
 
 use ringpost::time::Now;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NOW: Now = Now { mono_ms: 1000, unix_ms: 1 << 40 };
+pub(crate) const NOW: Now = Now { mono_ms: 1000, unix_ms: 1 << 40 };
 
 /// One run of an operation; what it works on is set up.
 pub(crate) type Run = Box<dyn FnMut()>;

@@ -71,7 +71,7 @@ fn by_another_shard() -> impl FnMut() {
 /// Carries letters until there are none, and sends.
 fn settle(shards: &mut [Core]) {
     let [one, two] = shards else { unreachable!("there are two shards") };
-    while !one.letters.is_empty() || !two.letters.is_empty() {
+    while one.has_letters() || two.has_letters() {
         carry(0, one, two);
         carry(1, two, one);
     }
@@ -80,7 +80,7 @@ fn settle(shards: &mut [Core]) {
 }
 
 fn carry(number: u16, from: &mut Core, to: &mut Core) {
-    for (_, letter) in from.letters.drain(..) {
+    for (_, letter) in from.letters() {
         to.letter_arrived(number, letter, NOW);
     }
 }

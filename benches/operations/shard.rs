@@ -13,7 +13,7 @@ use ringpost::shard::core::{Core, CoreSetup, Input};
 use super::{NOW, token};
 
 /// The shards of one node, on which users may subscribe and publish.
-pub(super) fn shards(count: u16) -> Vec<Core> {
+pub(crate) fn shards(count: u16) -> Vec<Core> {
     let mut config = Config::default();
     config.client.token = token::config();
     config.channel.without_namespace = ChannelOptions {
@@ -22,7 +22,7 @@ pub(super) fn shards(count: u16) -> Vec<Core> {
         ..ChannelOptions::default()
     };
     let verifier = Arc::new(Verifier::new(&config.client, None).expect("the secret is a key"));
-    let (config, home) = (Arc::new(config), Home::new(count, 1));
+    let (config, home) = (Arc::new(config), home(count));
     let core = |me: u16| {
         let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());
         let random = StdRng::seed_from_u64(me.into());
@@ -32,8 +32,13 @@ pub(super) fn shards(count: u16) -> Vec<Core> {
     (0..count).map(core).collect()
 }
 
+/// Which of them is a channel's home.
+pub(crate) fn home(shards: u16) -> Home {
+    Home::new(shards, 1)
+}
+
 /// A session of a new conn, connected with a token.
-pub(super) fn connect(core: &mut Core, conn: u32, format: Format, token: &str) -> u32 {
+pub(crate) fn connect(core: &mut Core, conn: u32, format: Format, token: &str) -> u32 {
     core.outbox.open(conn);
     let session = core.open(conn, format, NOW);
     tell(core, session, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
@@ -41,21 +46,21 @@ pub(super) fn connect(core: &mut Core, conn: u32, format: Format, token: &str) -
 }
 
 /// Gives a session one frame.
-pub(super) fn tell(core: &mut Core, session: u32, frame: &str) {
+pub(crate) fn tell(core: &mut Core, session: u32, frame: &str) {
     assert_eq!(core.input(session, frame.as_bytes(), NOW), Input::Ready);
 }
 
-pub(super) fn subscribe(channel: &str) -> String {
+pub(crate) fn subscribe(channel: &str) -> String {
     format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#)
 }
 
-pub(super) fn publish(channel: &str) -> String {
+pub(crate) fn publish(channel: &str) -> String {
     let data = String::from_utf8(super::data()).expect("the data is text");
     format!(r#"{{"id":3,"publish":{{"channel":"{channel}","data":{data}}}}}"#)
 }
 
 /// Sends what waits, into sockets that take everything.
-pub(super) fn flush(core: &mut Core) {
+pub(crate) fn flush(core: &mut Core) {
     core.outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
     core.resumed.clear();
 }

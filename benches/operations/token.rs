@@ -19,7 +19,7 @@ pub(super) fn config() -> TokenConfig {
 }
 
 /// A user's token, good for a day.
-pub(super) fn token() -> String {
+pub(crate) fn token() -> String {
     let expires_unix_s = NOW.unix_s() + 86_400;
     mint::hs256(SECRET, &serde_json::json!({ "sub": "user-1", "exp": expires_unix_s }))
 }

@@ -88,8 +88,9 @@ impl Shard {
 
     /// Leaves the letters in the other shards' mailboxes.
     fn post(&mut self) {
-        self.metrics.letters.add(self.core.letters.len() as u64);
-        for (to, letter) in self.core.letters.drain(..) {
+        let letters = self.core.letters();
+        self.metrics.letters.add(letters.len() as u64);
+        for (to, letter) in letters {
             self.mailboxes.send(to, letter);
         }
         self.mailboxes.flush();

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::{Buf as _, Bytes};
+
 use crate::protocol::codes::Error;
 use crate::protocol::word::{
-    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PresenceStats, Publication, Subscribed,
+    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
+    Subscribed,
 };
 use crate::session::Terms;
 
@@ -19,19 +22,52 @@ pub struct Asker {
     pub id: u32,
 }
 
+/// A channel's name and a message for it in one piece of memory: what one shard allocates and another frees is dear.
+#[derive(Debug)]
+pub struct Envelope {
+    name_bytes: u32,
+    /// The name, then the data.
+    bytes: Bytes,
+    kind: PayloadKind,
+}
+
+impl Envelope {
+    /// Copies both. One allocation.
+    pub fn new(channel: &str, data: &PayloadRef<'_>) -> Self {
+        let mut bytes = Vec::with_capacity(channel.len() + data.bytes.len());
+        bytes.extend_from_slice(channel.as_bytes());
+        bytes.extend_from_slice(&data.bytes);
+        Self { name_bytes: channel.len() as u32, bytes: bytes.into(), kind: data.kind }
+    }
+
+    /// Appends the channel's name to `name`, and leaves the message.
+    pub fn open(self, name: &mut String) -> Payload {
+        let Self { name_bytes, mut bytes, kind } = self;
+        name.push_str(str::from_utf8(&bytes[..name_bytes as usize]).expect("the name was text"));
+        bytes.advance(name_bytes as usize);
+        Payload { bytes, kind }
+    }
+}
+
 /// One message from shard to shard. Letters of one pair of shards arrive in the order of sending.
 #[derive(Debug)]
 pub enum Letter {
     /// To the home shard: put this in order.
     Publish {
-        /// Who asks.
-        asker: Asker,
-        /// The channel.
-        channel: Arc<str>,
-        /// The message.
-        data: Payload,
+        /// The channel and the message.
+        envelope: Envelope,
         /// Who publishes.
         info: Arc<ClientInfo>,
+    },
+    /// To the shard that asked: the next of its publishes, as many, are in their places.
+    Published {
+        /// How many.
+        count: u32,
+    },
+    /// To the shard that asked: the next of its publishes is refused.
+    Refused {
+        /// Why.
+        error: Error,
     },
     /// To the home shard: begin a subscription.
     Subscribe {
@@ -125,7 +161,7 @@ pub enum Answer {
         /// Whose subscription.
         client: ClientId,
         /// How it began.
-        result: Result<Box<Subscribed>, Error>,
+        result: Box<Result<Subscribed, Error>>,
     },
     /// To history.
     History(Result<Box<HistoryPage>, Error>),

@@ -102,7 +102,7 @@ impl Cores {
         while std::mem::take(&mut busy) {
             for from in 0..self.cores.len() {
                 let core = &mut self.cores[from];
-                let (letters, resumed) = (std::mem::take(&mut core.letters), std::mem::take(&mut core.resumed));
+                let (letters, resumed) = (core.letters().collect::<Vec<_>>(), std::mem::take(&mut core.resumed));
                 busy |= !letters.is_empty() || !resumed.is_empty();
                 for session in resumed {
                     core.resume(session, now);

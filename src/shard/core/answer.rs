@@ -31,7 +31,7 @@ impl Core {
     /// What the home shard holds for a session that has ended must be given back.
     fn answer_came_too_late(&mut self, answer: Answer, now: Now) {
         match answer {
-            Answer::Subscribed { channel, client, result: Ok(_) } => self.leave_home(channel, client, now),
+            Answer::Subscribed { channel, client, result } if result.is_ok() => self.leave_home(channel, client, now),
             Answer::Enrolled { user, admitted: true } => self.discharge(user),
             _ => {}
         }
@@ -47,14 +47,14 @@ impl Core {
             Answer::History(Ok(page)) => self.reply(session, id, ReplyBody::History(&page)),
             Answer::Presence(clients) => self.reply(session, id, ReplyBody::Presence(&clients)),
             Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
-            Answer::Subscribed { channel, result: Ok(subscribed), .. } => {
-                let alive = self.subscribed(session, id, channel, *subscribed, now);
-                self.announce();
-                return alive;
-            }
-            Answer::Subscribed { channel, result: Err(error), .. } => {
-                return self.subscribe_failed(session, id, &channel, error, now);
-            }
+            Answer::Subscribed { channel, result, .. } => match *result {
+                Ok(subscribed) => {
+                    let alive = self.subscribed(session, id, channel, subscribed, now);
+                    self.announce();
+                    return alive;
+                }
+                Err(error) => return self.subscribe_failed(session, id, &channel, error, now),
+            },
             Answer::Enrolled { admitted, .. } => return self.enrolled(session, admitted, now),
         }
         true

@@ -7,7 +7,7 @@ use crate::hub::{FanOut, HubOptions, Join, NewPublication};
 use crate::protocol::codes::Error;
 use crate::protocol::word::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Subscribed};
 use crate::session::{Ask, Flags, Terms};
-use crate::shard::letter::{Answer, Asker, Letter};
+use crate::shard::letter::{Answer, Envelope, Letter};
 use crate::time::Now;
 
 impl Core {
@@ -20,7 +20,20 @@ impl Core {
         }
         let asker = self.asker(session, id);
         self.sessions[session as usize].asks_in_flight += 1;
-        let letter = self.letter(asker, ask);
+        let letter = match ask {
+            // Whose home a channel is looks up for itself what the channel keeps: the answer must not be older than
+            // its own configuration.
+            Ask::Publish { channel, data, info, options: _ } => {
+                self.receipts.expect(home, asker);
+                Letter::Publish { envelope: Envelope::new(&channel, &data), info }
+            }
+            Ask::Subscribe(channel, terms) => Letter::Subscribe { asker, channel, terms: Box::new(terms) },
+            Ask::History { channel, filter, max } => {
+                Letter::History { asker, channel: channel.into(), filter: Box::new((filter, max)) }
+            }
+            Ask::Presence(channel) => Letter::Presence { asker, channel: channel.into() },
+            Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: channel.into() },
+        };
         self.letters.push((home, letter));
         true
     }
@@ -37,30 +50,6 @@ impl Core {
             }
             Ask::Presence(channel) => Answer::Presence(self.hub.presence(&channel)),
             Ask::PresenceStats(channel) => Answer::PresenceStats(self.hub.presence_stats(&channel)),
-        }
-    }
-
-    fn letter(&self, asker: Asker, ask: Ask<'_>) -> Letter {
-        match ask {
-            // Whose home a channel is looks up for itself what the channel keeps: the answer must not be older than
-            // its own configuration.
-            Ask::Publish { channel, data, info, options: _ } => {
-                Letter::Publish { asker, channel: self.shared_name(&channel), data: data.to_payload(), info }
-            }
-            Ask::Subscribe(channel, terms) => Letter::Subscribe { asker, channel, terms: Box::new(terms) },
-            Ask::History { channel, filter, max } => {
-                Letter::History { asker, channel: self.shared_name(&channel), filter: Box::new((filter, max)) }
-            }
-            Ask::Presence(channel) => Letter::Presence { asker, channel: self.shared_name(&channel) },
-            Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: self.shared_name(&channel) },
-        }
-    }
-
-    /// The channel's name as the audience shares it, so that a message needs no copy of it.
-    fn shared_name(&self, channel: &str) -> Arc<str> {
-        match self.audience.find(channel) {
-            Some(room) => self.audience.room(room).channel.clone(),
-            None => Arc::from(channel),
         }
     }
 
@@ -113,7 +102,7 @@ impl Core {
     /// Begins a subscription of a session on `shard`.
     pub(super) fn subscribe_at_home(&mut self, channel: Arc<str>, terms: &Terms, shard: u16, now: Now) -> Answer {
         let client = terms.info.client;
-        let result = self.join_at_home(&channel, terms, shard, now).map(Box::new);
+        let result = Box::new(self.join_at_home(&channel, terms, shard, now));
         Answer::Subscribed { channel, client, result }
     }
 

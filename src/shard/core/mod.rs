@@ -14,6 +14,7 @@ mod deliver;
 mod end;
 mod letters;
 mod orders;
+mod receipts;
 mod roster;
 #[cfg(test)]
 mod sim;
@@ -32,6 +33,7 @@ use smallvec::SmallVec;
 pub use audience::{Audience, Subscriber};
 pub use command::Input;
 
+use self::receipts::Receipts;
 use self::roster::Roster;
 use super::letter::{Asker, Letter};
 use super::metrics::ShardMetrics;
@@ -92,14 +94,16 @@ pub struct Core {
     audience: Audience,
     hub: Hub,
     roster: Roster,
+    receipts: Receipts,
+    letters: Vec<(u16, Letter)>,
+    /// The name of a channel that another shard publishes to; kept for its memory.
+    name: String,
     /// Where [`Core::farewell`] goes on.
     farewell_at: usize,
     /// Joins to tell once the answers that they belong to are out.
     announcements: Vec<(Arc<str>, Arc<ClientInfo>, ShardSet)>,
     /// Output: bytes per conn.
     pub outbox: Outbox,
-    /// Output: what other shards are to be told, in order.
-    pub letters: Vec<(u16, Letter)>,
     /// Output: conns to close. Their sessions have ended already.
     pub closings: Vec<Closing>,
     /// Output: sessions that were paused and are ready for more, or whose deadlines have moved. Call
@@ -116,6 +120,7 @@ impl Core {
     /// A `channel_regex` that does not compile.
     pub fn new(setup: CoreSetup) -> Result<Self, regex::Error> {
         let CoreSetup { me, home, config, verifier, metrics, secret, random } = setup;
+        let receipts = Receipts::new(home.shards());
         Ok(Self {
             me,
             home,
@@ -130,10 +135,12 @@ impl Core {
             audience: Audience::default(),
             hub: Hub::new(secret ^ u64::from(me)),
             roster: Roster::default(),
+            receipts,
+            letters: Vec::new(),
+            name: String::new(),
             farewell_at: 0,
             announcements: Vec::new(),
             outbox: Outbox::new(config.client.queue_max_size),
-            letters: Vec::new(),
             closings: Vec::new(),
             resumed: Vec::new(),
             errands: Vec::new(),

@@ -200,7 +200,7 @@ impl World {
             }
             self.say_goodbyes(shard);
         }
-        for (to, letter) in self.cores[shard].letters.drain(..) {
+        for (to, letter) in self.cores[shard].letters() {
             assert_ne!(usize::from(to), shard, "a letter to itself");
             if self.loses_publications
                 && let Letter::Publication { channel, .. } = &letter
