@@ -27,7 +27,7 @@ gate-accept: ## Take what is counted now for the baseline
 	cargo bench --bench instructions -- --accept
 
 bench: ## Measure beside a floor, and as things grow; write it to results/ and the README (ten minutes on two quiet cores)
-	cargo bench --package ringpost-loadgen --bench node -- --result bench --idle 18000
+	cargo bench --package ringpost-loadgen --bench node -- --result bench --rounds 9 --idle 18000
 	cargo bench --package ringpost-loadgen --bench curves -- --result curves
 
 results: ## Check what is in results/, and show the newest in the README
@@ -36,7 +36,7 @@ results: ## Check what is in results/, and show the newest in the README
 
 peers: ## Install other servers, and measure them beside the node and its floor; write it to results/ and the README
 	./benches/peers/install
-	cargo bench --package ringpost-loadgen --bench node -- --peers --result peers
+	cargo bench --package ringpost-loadgen --bench node -- --peers --result peers --idle 18000
 
 docs: ## Write docs/CONFIG.md anew from the comments in src/config
 	cargo run --quiet -- config docs > target/CONFIG.md

@@ -32,10 +32,10 @@ const ABOUT: &str = "One core for the server, another for the load generator. Th
 #[derive(Debug, Parser)]
 struct Options {
     /// Seconds per measurement.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     secs: u64,
     /// Measurements of each server per cell; the median counts.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     /// Only cells whose name contains this.
     #[arg(default_value = "")]
