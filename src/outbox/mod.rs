@@ -204,8 +204,8 @@ impl Outbox {
     /// Sends what was attached since the last flush. `send` is called at most a few times per conn;
     /// `flushed` is told of every conn whose bytes did not all leave, and must not call back.
     ///
-    /// A return that follows a system call is predicted wrong where the kernel clears the processor's stack of returns,
-    /// and dearly so. Hence all between one send and the next is one loop without a call: this, what it calls, and `send`.
+    /// A return that follows a system call is dear (docs/decisions/outbox.md). Hence all between one send and the next is
+    /// one loop without a call: this, what it calls, and `send`, which must be inlined as well.
     #[inline(always)]
     pub fn flush(
         &mut self,
