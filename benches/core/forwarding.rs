@@ -69,9 +69,7 @@ fn publishes(shards: u16, rounds: u64) -> Duration {
     let mut sides = sides.map(|(core, mailboxes)| Side { core, mailboxes, active: Duration::ZERO, answers: 0 });
     let mut mine = sides.next().expect("there is one");
     let peers: Vec<_> = sides.collect();
-    let home = shard::home(shards);
-    let channel = (0..).map(|number| format!("room{number}")).find(|name| home.of(name) == shards - 1);
-    let frame = shard::publish(&channel.expect("each shard is some channel's home"));
+    let frame = shard::publish(&shard::channel_at(shards - 1, shards));
     let is_forwarded = shards > 1;
     let session = shard::connect(&mut mine.core, 0, Format::WebSocketJson, &token::token());
     shard::flush(&mut mine.core);

@@ -1,6 +1,5 @@
 //! What one client asks of a shard, from the frame to the send, and of two.
 
-use ringpost::hub::Home;
 use ringpost::protocol::centrifuge::format::Format;
 use ringpost::shard::core::Core;
 
@@ -56,8 +55,7 @@ fn direct() -> impl FnMut() {
 /// publication are a letter each. The mailboxes between the shards are an operation of their own.
 fn by_another_shard() -> impl FnMut() {
     let mut shards = shard::shards(2);
-    let home = Home::new(2, 1);
-    let channel = (0..).map(|number| format!("room{number}")).find(|name| home.of(name) == 1).expect("one of many");
+    let channel = shard::channel_at(1, 2);
     let [from, to] = [0, 1].map(|conn| shard::connect(&mut shards[0], conn, Format::WebSocketJson, &token::token()));
     shard::tell(&mut shards[0], to, &shard::subscribe(&channel));
     settle(&mut shards);

@@ -33,8 +33,14 @@ pub(crate) fn shards(count: u16) -> Vec<Core> {
 }
 
 /// Which of them is a channel's home.
-pub(crate) fn home(shards: u16) -> Home {
+fn home(shards: u16) -> Home {
     Home::new(shards, 1)
+}
+
+/// A channel that is at home on this one of so many shards.
+pub(crate) fn channel_at(shard: u16, shards: u16) -> String {
+    let home = home(shards);
+    (0..).map(|number| format!("room{number}")).find(|name| home.of(name) == shard).expect("one of many")
 }
 
 /// A session of a new conn, connected with a token.

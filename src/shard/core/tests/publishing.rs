@@ -2,16 +2,16 @@
 
 use super::*;
 
-/// A node, a peer on its shard 0 that may publish, and a channel at home on shard 1.
-fn node() -> (Node, Peer, String) {
+/// A node, two peers on its shard 0 that may publish, and a channel at home on shard 1.
+fn node() -> (Node, [Peer; 2], String) {
     let mut config = config();
     for namespace in &mut config.channel.namespaces {
         namespace.options.allow_publish_for_client = true;
     }
     let mut node = Node::with(config);
-    let peer = node.connect(0, json!({"sub": "7"}));
+    let peers = ["7", "8"].map(|user| node.connect(0, json!({"sub": user})));
     let channel = node.at(1, "open");
-    (node, peer, channel)
+    (node, peers, channel)
 }
 
 /// Gives shard 1 all letters in one tick; what it writes then.
@@ -30,8 +30,7 @@ fn take(node: &mut Node, letters: Vec<Letter>) {
 
 #[test]
 fn publishes_of_one_tick_have_one_receipt() {
-    let (mut node, peer, channel) = node();
-    let others = node.connect(0, json!({"sub": "8"}));
+    let (mut node, [peer, others], channel) = node();
     node.tell(peer, &publication(2, &channel, 1));
     node.tell(others, &publication(2, &channel, 2));
     node.tell(peer, &publication(3, &channel, 3));
@@ -44,8 +43,7 @@ fn publishes_of_one_tick_have_one_receipt() {
 
 #[test]
 fn a_refusal_lies_between_the_receipts_of_what_was_published_before_and_after() {
-    let (mut node, peer, channel) = node();
-    let others = node.connect(0, json!({"sub": "8"}));
+    let (mut node, [peer, others], channel) = node();
     let kept = node.at(1, "kept");
     for (peer, channel) in [(peer, &kept), (others, &channel), (peer, &kept)] {
         node.tell(peer, &publication(2, channel, 1));
@@ -65,8 +63,7 @@ fn a_refusal_lies_between_the_receipts_of_what_was_published_before_and_after() 
 
 #[test]
 fn a_receipt_for_a_session_that_has_ended_is_nobodys() {
-    let (mut node, peer, channel) = node();
-    let others = node.connect(0, json!({"sub": "8"}));
+    let (mut node, [peer, others], channel) = node();
     node.tell(peer, &publication(2, &channel, 1));
     node.tell(others, &publication(2, &channel, 2));
     node.drop(peer);
