@@ -64,11 +64,16 @@ impl Order {
              ask for fewer publishers",
             plan.streams.len()
         );
-        ensure!(
-            processes == 1 || !matches!(plan.load, Load::Chat(_)),
-            "one load process must see all of a chat, and this would take {processes}: give --processes 1, and ask for \
-             fewer `users` where the host does not allow that many connections"
-        );
+        if let Load::Chat(_) = plan.load {
+            let parts = (0..processes).map(|index| Part { index, of: processes });
+            parts.map(|part| self.scenario.part(part).plan()).collect::<anyhow::Result<Vec<_>>>().with_context(
+                || {
+                    format!(
+                        "each of {processes} load processes has a chat of its own, with some of the users and rooms"
+                    )
+                },
+            )?;
+        }
         Ok(processes)
     }
 

@@ -18,6 +18,14 @@ pub struct Part {
 impl Part {
     /// The only one.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// What the names of its clients and channels begin with. Those of several chats must differ.
+    pub fn stem(self, plan: &Plan) -> String {
+        match plan.load {
+            Load::Chat(_) if self != Self::WHOLE => format!("loadgen-{}", self.index),
+            _ => "loadgen".into(),
+        }
+    }
 }
 
 /// A part of a plan: some of its clients, and the streams that they publish. Numbers are those of the whole plan, so
@@ -37,13 +45,16 @@ pub struct Share {
 }
 
 impl Share {
-    /// A part of a plan: the clients go round the parts, or whole groups of them where they must stay together.
+    /// A part of a plan: the clients go round the parts, or whole groups of them where they must stay together. The plan
+    /// of a chat is that of one part already.
     ///
     /// # Errors
     /// When there are fewer such groups than parts.
     pub fn of(mut plan: Plan, part: Part) -> anyhow::Result<Self> {
         assert!(part.index < part.of && part.of <= PROCESSES_MAX, "{part:?}");
-        let parts = if must_stay_together(&plan) && part.of > 1 {
+        let parts = if let Load::Chat(_) = plan.load {
+            vec![part.index; plan.clients.len()]
+        } else if must_stay_together(&plan) && part.of > 1 {
             by_groups(&plan, part.of)?
         } else {
             (0..plan.clients.len() as u32).map(|client| client % part.of).collect()

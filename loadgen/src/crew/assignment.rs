@@ -37,15 +37,18 @@ impl Assignment {
     /// Which setting makes no sense, or what the protocol does not know or the host does not allow.
     pub fn job(self) -> anyhow::Result<Job> {
         let Self { scenario, part, target, secret, clock, .. } = self;
+        let scenario = scenario.part(part);
         let plan = scenario.plan()?;
+        let stem = part.stem(&plan);
         // Clients of the plan are shared out; those that come later take turns.
         let visitors = scenario.connections_max(&plan) - plan.clients.len() as u64;
-        let channel_names = scenario.channel_names(&plan);
+        let channel_names = scenario.channel_names(&plan, &stem);
         protocol::check(&target, &plan, &channel_names)?;
         let share = Share::of(plan, part)?;
         swarm::allow(share.clients.len() as u64 + visitors.div_ceil(part.of.into()))?;
         let nanoseconds = |s: f64| (s * 1e9) as u64;
         Ok(Job {
+            stem,
             channel_names,
             share,
             target,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{clients, positive, sizes};
 use crate::plan::{Day, Load, Plan};
+use crate::share::Part;
 
 /// Users who talk in rooms and to one another, show that they write, look who is there, move from room to room, lose
 /// their connections and recover what they missed.
@@ -70,6 +71,23 @@ impl Default for Chat {
 }
 
 impl Chat {
+    /// A smaller one, of some of the users, in some of the rooms, who do as much as before.
+    pub(super) fn part(&self, part: Part) -> Self {
+        let Part { index, of } = part;
+        let some = |all: u32| all / of + u32::from(index < all % of);
+        let rate = |per_s: f64| per_s / f64::from(of);
+        Self {
+            users: some(self.users),
+            rooms: some(self.rooms),
+            seed: self.seed.wrapping_add(index.into()),
+            messages_per_s: rate(self.messages_per_s),
+            presence_per_s: rate(self.presence_per_s),
+            moves_per_s: rate(self.moves_per_s),
+            reconnects_per_s: rate(self.reconnects_per_s),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn plan(&self) -> anyhow::Result<Plan> {
         let day = self.day()?;
         let users = clients(&[self.users])?;

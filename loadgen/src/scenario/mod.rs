@@ -36,6 +36,7 @@ pub use self::slow::Slow;
 use crate::limits::{CLIENTS_MAX, PAIRS_MAX, PAYLOAD_BYTES_MAX};
 use crate::payload::PAYLOAD_BYTES_MIN;
 use crate::plan::{Load, Plan};
+use crate::share::Part;
 
 /// What a run does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,6 +170,16 @@ impl Scenario {
         scenario
     }
 
+    /// What one of several load processes works from. As a rule that is the plan of the whole, of which it takes a share
+    /// ([`Share`](crate::share::Share)). But whoever checks a chat must see all of it: each process has one of its own.
+    pub(crate) fn part(&self, part: Part) -> Self {
+        let work = match &self.work {
+            Work::Chat(chat) => Work::Chat(chat.part(part)),
+            shared => shared.clone(),
+        };
+        Self { work, ..self.clone() }
+    }
+
     /// Who does what.
     ///
     /// # Errors
@@ -204,13 +215,13 @@ impl Scenario {
         Ok(plan)
     }
 
-    /// What the channels of a plan are called.
-    pub fn channel_names(&self, plan: &Plan) -> Vec<String> {
+    /// What the channels of a plan are called, with their load process's [`Part::stem`].
+    pub fn channel_names(&self, plan: &Plan, stem: &str) -> Vec<String> {
         let prefix = |channel| match (&self.work, plan.load) {
             (Work::Chat(chat), Load::Chat(day)) if !day.is_kept(channel) => &chat.typing_prefix,
             _ => &self.run.channel_prefix,
         };
-        (0..plan.channels).map(|channel| format!("{}loadgen-{channel}", prefix(channel))).collect()
+        (0..plan.channels).map(|channel| format!("{}{stem}-{channel}", prefix(channel))).collect()
     }
 
     /// Most connections that are open at the same time.

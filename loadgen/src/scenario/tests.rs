@@ -1,5 +1,7 @@
 //! The built-in files, settings, and the plans that scenarios become.
 
+use std::collections::HashSet;
+
 use super::*;
 use crate::plan::{Breakage, Load, Pace, Stream};
 
@@ -24,7 +26,7 @@ fn every_built_in_scenario_makes_a_plan_and_survives_being_written() {
     for (name, _) in BUILT_IN {
         let scenario = built_in(name);
         let plan = scenario.plan().unwrap();
-        assert_eq!(scenario.channel_names(&plan).len(), plan.channels as usize, "{name}");
+        assert_eq!(scenario.channel_names(&plan, "loadgen").len(), plan.channels as usize, "{name}");
         assert_eq!(read(&toml::to_string(&scenario).unwrap()).unwrap(), scenario, "{name}");
         let clients = plan.clients.len() as u32;
         assert!(plan.streams.iter().all(|stream| stream.publisher < clients && stream.channel < plan.channels));
@@ -151,10 +153,27 @@ fn a_chat_without_typing_has_no_channels_for_it() {
     let scenario = with("chat", &["users=100", "rooms=4", "rooms_per_user=1", "typing_share=0"]);
     let plan = scenario.plan().unwrap();
     assert_eq!(plan.channels, 104);
-    assert!(scenario.channel_names(&plan).iter().all(|name| name.starts_with("chat:")));
+    assert!(scenario.channel_names(&plan, "loadgen").iter().all(|name| name.starts_with("chat:")));
     let typing = with("chat", &["users=100", "rooms=4", "rooms_per_user=1"]);
-    let names = typing.channel_names(&typing.plan().unwrap());
+    let names = typing.channel_names(&typing.plan().unwrap(), "loadgen");
     assert_eq!([&names[3], &names[4], &names[8]], ["chat:loadgen-3", "typing:loadgen-4", "chat:loadgen-8"]);
+}
+
+#[test]
+fn the_chats_of_several_processes_are_one_chat_together_and_share_no_name() {
+    let scenario = with("chat", &["users=101", "rooms=31", "zipf=0.5"]);
+    let parts: Vec<_> = (0..3).map(|index| Part { index, of: 3 }).collect();
+    let plans: Vec<_> = parts.iter().map(|part| scenario.part(*part).plan().unwrap()).collect();
+    let whole = scenario.plan().unwrap();
+    let clients: usize = plans.iter().map(|plan| plan.clients.len()).sum();
+    let channels: u32 = plans.iter().map(|plan| plan.channels).sum();
+    assert_eq!((clients, channels), (whole.clients.len(), whole.channels));
+    let days: Vec<_> = plans.iter().map(|plan| if let Load::Chat(day) = plan.load { day } else { panic!() }).collect();
+    assert!((days.iter().map(|day| day.messages_per_s).sum::<f64>() - 200.0).abs() < 1e-6);
+    assert!(days[0].seed != days[1].seed && days[1].seed != days[2].seed, "nobody does the same at the same time");
+    let named = parts.iter().zip(&plans).flat_map(|(part, plan)| scenario.channel_names(plan, &part.stem(plan)));
+    assert_eq!(named.collect::<HashSet<_>>().len(), whole.channels as usize);
+    assert_eq!((scenario.part(Part::WHOLE), &*Part::WHOLE.stem(&whole)), (scenario, "loadgen"));
 }
 
 #[test]

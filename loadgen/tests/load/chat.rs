@@ -29,7 +29,7 @@ pub(crate) fn namespaces(config: &mut Config) {
 }
 
 /// Forty users, six rooms, a lot of everything.
-const BUSY: [&str; 12] = [
+pub(crate) const BUSY: [&str; 12] = [
     "users=40",
     "rooms=6",
     "rooms_per_user=2",

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use procfs::process::Process;
 use ringpost_loadgen::fault::Fault;
-use ringpost_loadgen::measure::Measure;
+use ringpost_loadgen::measure::{Count, Measure};
 use ringpost_loadgen::run::{Order, Progress, run};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustix::thread::gettid;
 
+use crate::chat;
 use crate::harness::{SECRET, TestNode, count, order, record};
 use crate::proxy::{self, Mischief};
 
@@ -76,10 +77,41 @@ fn every_step_of_a_ramp_is_what_all_processes_measured() {
 }
 
 #[test]
-fn a_chat_is_refused_to_more_than_one_process() {
+fn each_process_has_a_chat_of_its_own() {
+    let node = TestNode::with(chat::namespaces);
+    let record = record(&shared("chat", &node.tcp_url(), &[&chat::BUSY[..], &["users=100", "rooms=20"]].concat()));
+    assert!(record.is_good(), "{:?}", record.faults);
+    assert_eq!((record.clients, record.busy_by_process.len()), (100, 3));
+    for count in [Count::InRooms, Count::Direct, Count::Typing, Count::Moves, Count::Drops, Count::Recovered] {
+        assert!(record.counts.get(&count).is_some_and(|count| *count > 10), "{count:?} in {:?}", record.counts);
+    }
+    let asked = count(&record, Measure::Presence);
+    assert!((40..=60).contains(&asked), "all together ask as often as one would: {asked}");
+}
+
+#[test]
+fn chats_that_would_be_too_small_are_refused_with_the_reason() {
     let node = TestNode::start();
-    let error = run(&shared("chat", &node.tcp_url(), &[]), |_| {}).unwrap_err().to_string();
-    assert!(error.contains("--processes 1"), "{error}");
+    let settings = ["users=4", "rooms=4", "rooms_per_user=1", "zipf=0", "reconnects_per_s=0"];
+    let error = run(&shared("chat", &node.tcp_url(), &settings), |_| {}).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains("3 load processes") && error.contains("it takes two"), "{error}");
+}
+
+#[test]
+fn clients_of_all_processes_come_back_to_a_server_that_restarts() {
+    let mut node = TestNode::start();
+    let settings = ["clients=60", "channels=5", "duration_s=5", "backoff_s=0.05"];
+    let order = shared("restart", &node.tcp_url(), &settings);
+    let mut restarted = false;
+    let record = run(&order, |progress| {
+        if matches!(progress, Progress::Second { measured: true, .. }) && !std::mem::replace(&mut restarted, true) {
+            node.restart();
+        }
+    })
+    .unwrap();
+    assert!(record.is_good(), "{:?}", record.faults);
+    assert_eq!((count(&record, Measure::Reconnect), record.busy_by_process.len()), (60, 3));
 }
 
 #[test]
