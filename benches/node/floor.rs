@@ -82,7 +82,7 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
     }
 }
 
-// Inlined, as in the node: a return that follows a system call costs more than it seems (`Outbox::flush`).
+// Inlined, as in the node: the kernel is faster in a loop without calls (`Outbox::flush`).
 #[inline(always)]
 fn push(ring: &mut Ring, conn: u32, entry: &mut Conn, bytes: &[u8]) {
     if !entry.unsent.is_empty() {

@@ -54,6 +54,14 @@ struct Span {
     next: u32,
 }
 
+/// All that waits for one conn, where it is one span.
+#[derive(Clone, Copy, Debug)]
+struct Parcel {
+    conn: u32,
+    span: u32,
+    frame: Frame,
+}
+
 #[derive(Debug)]
 struct Slot {
     first: u32,
@@ -84,6 +92,7 @@ pub struct Outbox {
     arenas: Arenas,
     spans: Vec<Span>,
     dirty: Vec<u32>,
+    parcels: Vec<Parcel>,
     slots: Vec<Slot>,
     body: Vec<u8>,
     scratch: Vec<u8>,
@@ -98,6 +107,7 @@ impl Outbox {
             arenas: Arenas::new(),
             spans: Vec::new(),
             dirty: Vec::new(),
+            parcels: Vec::new(),
             slots: Vec::new(),
             body: Vec::new(),
             scratch: Vec::with_capacity(SEND_BYTES_MAX),
@@ -204,9 +214,8 @@ impl Outbox {
     /// Sends what was attached since the last flush. `send` is called at most a few times per conn;
     /// `flushed` is told of every conn whose bytes did not all leave, and must not call back.
     ///
-    /// A return that follows a system call is dear (docs/decisions/outbox.md). Hence all between one send and the next is
-    /// one loop without a call: this, what it calls, and `send`, which must be inlined as well.
-    #[inline(always)]
+    /// What lies in one piece is sent in a loop that does nothing else: what a program does between two sends decides how
+    /// fast the kernel is within them (docs/decisions/outbox.md).
     pub fn flush(
         &mut self,
         mut send: impl FnMut(u32, &[u8]) -> io::Result<usize>,
@@ -214,53 +223,72 @@ impl Outbox {
     ) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for conn in dirty.drain(..) {
-            let outcome = self.flush_conn(conn, &mut send);
+            let slot = &mut self.slots[conn as usize];
+            let first = std::mem::replace(&mut slot.first, NONE);
+            slot.last = NONE;
+            if first == NONE {
+                continue;
+            }
+            let span = self.spans[first as usize];
+            let outcome = if slot.backlog.is_some() {
+                self.keep(conn, first, 0)
+            } else if span.next == NONE {
+                self.parcels.push(Parcel { conn, span: first, frame: span.frame });
+                continue;
+            } else {
+                self.send_gathered(conn, first, &mut send)
+            };
             if outcome != Flushed::Sent {
                 flushed(conn, outcome);
             }
         }
         self.dirty = dirty;
+        let mut parcels = std::mem::take(&mut self.parcels);
+        for Parcel { conn, span, frame } in parcels.drain(..) {
+            let sent = send(conn, self.arenas.bytes(frame));
+            if !matches!(sent, Ok(taken) if taken == frame.len()) {
+                flushed(conn, self.not_sent(conn, span, sent));
+            }
+        }
+        self.parcels = parcels;
         self.spans.clear();
         self.arenas.clear();
     }
 
-    #[inline(always)]
-    fn flush_conn(&mut self, conn: u32, send: &mut impl FnMut(u32, &[u8]) -> io::Result<usize>) -> Flushed {
-        let slot = &mut self.slots[conn as usize];
-        let mut at = std::mem::replace(&mut slot.first, NONE);
-        slot.last = NONE;
-        let mut sent_all = slot.backlog.is_none();
+    /// Sends the spans from `at` on, as many together as one send takes.
+    fn send_gathered(
+        &mut self,
+        conn: u32,
+        mut at: u32,
+        send: &mut impl FnMut(u32, &[u8]) -> io::Result<usize>,
+    ) -> Flushed {
         while at != NONE {
-            if !sent_all {
-                return self.keep(conn, at, 0);
-            }
-            // The common case: one span, sent from where it lies. Otherwise gather up to SEND_BYTES_MAX.
             let first = at;
-            let span = self.spans[at as usize];
-            let bytes: &[u8] = if span.next == NONE {
-                at = NONE;
-                self.arenas.bytes(span.frame)
-            } else {
-                self.scratch.clear();
-                while at != NONE {
-                    let span = self.spans[at as usize];
-                    if !self.scratch.is_empty() && self.scratch.len() + span.frame.len() > SEND_BYTES_MAX {
-                        break;
-                    }
-                    self.scratch.extend_from_slice(self.arenas.bytes(span.frame));
-                    at = span.next;
+            self.scratch.clear();
+            while at != NONE {
+                let span = self.spans[at as usize];
+                if !self.scratch.is_empty() && self.scratch.len() + span.frame.len() > SEND_BYTES_MAX {
+                    break;
                 }
-                &self.scratch
-            };
-            match send(conn, bytes) {
-                Ok(taken) if taken == bytes.len() => {}
-                Ok(taken) => return self.keep(conn, first, taken),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.keep(conn, first, 0),
-                Err(_) => return Flushed::Failed,
+                self.scratch.extend_from_slice(self.arenas.bytes(span.frame));
+                at = span.next;
             }
-            sent_all = true;
+            let sent = send(conn, &self.scratch);
+            if !matches!(sent, Ok(taken) if taken == self.scratch.len()) {
+                return self.not_sent(conn, first, sent);
+            }
         }
         Flushed::Sent
+    }
+
+    /// Of the spans from `first` on, less was sent than was to be.
+    #[cold]
+    fn not_sent(&mut self, conn: u32, first: u32, sent: io::Result<usize>) -> Flushed {
+        match sent {
+            Ok(taken) => self.keep(conn, first, taken),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.keep(conn, first, 0),
+            Err(_) => Flushed::Failed,
+        }
     }
 
     /// Copies the spans from `at` on, less the `taken` bytes that left, to the conn's backlog.

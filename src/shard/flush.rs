@@ -12,7 +12,7 @@ use crate::outbox::Flushed;
 use crate::protocol::codes::Disconnect;
 use crate::time::Now;
 
-// Inlined for the sake of the return that is then missing; see `Outbox::flush`.
+// Inlined: the kernel is faster in a loop without calls (`Outbox::flush`).
 #[inline(always)]
 fn send(conn: &Conn, bytes: &[u8], metrics: &ShardMetrics) -> io::Result<usize> {
     let sent = rustix::net::send(&conn.socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
