@@ -64,15 +64,14 @@ impl Order {
              ask for fewer publishers",
             plan.streams.len()
         );
-        if let Load::Chat(_) = plan.load {
-            let parts = (0..processes).map(|index| Part { index, of: processes });
-            parts.map(|part| self.scenario.part(part).plan()).collect::<anyhow::Result<Vec<_>>>().with_context(
-                || {
+        if processes > 1 && matches!(plan.load, Load::Chat(_)) {
+            for index in 0..processes {
+                self.scenario.part(Part { index, of: processes }).plan().with_context(|| {
                     format!(
                         "each of {processes} load processes has a chat of its own, with some of the users and rooms"
                     )
-                },
-            )?;
+                })?;
+            }
         }
         Ok(processes)
     }

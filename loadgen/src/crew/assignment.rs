@@ -39,16 +39,14 @@ impl Assignment {
         let Self { scenario, part, target, secret, clock, .. } = self;
         let scenario = scenario.part(part);
         let plan = scenario.plan()?;
-        let stem = part.stem(&plan);
         // Clients of the plan are shared out; those that come later take turns.
         let visitors = scenario.connections_max(&plan) - plan.clients.len() as u64;
-        let channel_names = scenario.channel_names(&plan, &stem);
+        let channel_names = scenario.channel_names(&plan, &part.stem(&plan));
         protocol::check(&target, &plan, &channel_names)?;
         let share = Share::of(plan, part)?;
         swarm::allow(share.clients.len() as u64 + visitors.div_ceil(part.of.into()))?;
         let nanoseconds = |s: f64| (s * 1e9) as u64;
         Ok(Job {
-            stem,
             channel_names,
             share,
             target,

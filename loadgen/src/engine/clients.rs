@@ -32,8 +32,6 @@ pub(super) struct Clients {
     pub(super) server_version: Option<String>,
     pub(super) writer: Writer,
     pub(super) payloads: Payloads,
-    /// What the names of users begin with.
-    pub(super) stem: String,
     /// By number.
     pub(super) channel_names: Vec<String>,
     pub(super) secret: Option<String>,
@@ -90,7 +88,7 @@ impl Clients {
     }
 
     fn join(&mut self, key: u32, client: u32) {
-        let user = format!("{}-{client}", self.stem);
+        let user = format!("{}-{client}", self.share.part.stem(&self.share.plan));
         let token = self.secret.as_ref().map(|secret| mint::hs256(secret, &json!({ "sub": user }))).unwrap_or_default();
         let subscribes = !self.channels(client).is_empty();
         let who = Client { user: &user, token: &token, subscribes };

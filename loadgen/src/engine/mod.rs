@@ -50,8 +50,6 @@ pub struct Job {
     pub encoding: Encoding,
     /// Of each message.
     pub payload_bytes: usize,
-    /// What the names of users begin with.
-    pub stem: String,
     /// What each channel is called.
     pub channel_names: Vec<String>,
     /// What tokens are signed with; without it there are none.
@@ -131,7 +129,6 @@ impl Engine {
             server_version: None,
             writer: Writer::new(&job.target, &terms),
             payloads: Payloads::new(job.payload_bytes),
-            stem: job.stem,
             channel_names: job.channel_names,
             secret: job.secret,
         };

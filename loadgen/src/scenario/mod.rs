@@ -173,11 +173,11 @@ impl Scenario {
     /// What one of several load processes works from. As a rule that is the plan of the whole, of which it takes a share
     /// ([`Share`](crate::share::Share)). But whoever checks a chat must see all of it: each process has one of its own.
     pub(crate) fn part(&self, part: Part) -> Self {
-        let work = match &self.work {
-            Work::Chat(chat) => Work::Chat(chat.part(part)),
-            shared => shared.clone(),
-        };
-        Self { work, ..self.clone() }
+        let mut scenario = self.clone();
+        if let Work::Chat(chat) = &mut scenario.work {
+            *chat = chat.part(part);
+        }
+        scenario
     }
 
     /// Who does what.

@@ -5,7 +5,7 @@ use ringpost::node::Node;
 use ringpost::shard::cores;
 use ringpost_loadgen::measure::Measure;
 use ringpost_loadgen::record::Record;
-use ringpost_loadgen::run::{Order, run};
+use ringpost_loadgen::run::{Order, Progress, run};
 use ringpost_loadgen::scenario::{find, read, set};
 use ringpost_loadgen::target::Target;
 
@@ -118,4 +118,15 @@ pub(crate) fn count(record: &Record, measure: Measure) -> u64 {
 /// Runs to the end; the run must be possible.
 pub(crate) fn record(order: &Order) -> Record {
     run(order, |_| {}).unwrap()
+}
+
+/// The same, and the node restarts as soon as a second was measured.
+pub(crate) fn record_with_restart(order: &Order, node: &mut TestNode) -> Record {
+    let mut restarted = false;
+    run(order, |progress| {
+        if matches!(progress, Progress::Second { measured: true, .. }) && !std::mem::replace(&mut restarted, true) {
+            node.restart();
+        }
+    })
+    .unwrap()
 }

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustix::thread::gettid;
 
 use crate::chat;
-use crate::harness::{SECRET, TestNode, count, order, record};
+use crate::harness::{SECRET, TestNode, count, order, record, record_with_restart};
 use crate::proxy::{self, Mischief};
 
 fn shared(name: &str, url: &str, settings: &[&str]) -> Order {
@@ -102,14 +102,7 @@ fn chats_that_would_be_too_small_are_refused_with_the_reason() {
 fn clients_of_all_processes_come_back_to_a_server_that_restarts() {
     let mut node = TestNode::start();
     let settings = ["clients=60", "channels=5", "duration_s=5", "backoff_s=0.05"];
-    let order = shared("restart", &node.tcp_url(), &settings);
-    let mut restarted = false;
-    let record = run(&order, |progress| {
-        if matches!(progress, Progress::Second { measured: true, .. }) && !std::mem::replace(&mut restarted, true) {
-            node.restart();
-        }
-    })
-    .unwrap();
+    let record = record_with_restart(&shared("restart", &node.tcp_url(), &settings), &mut node);
     assert!(record.is_good(), "{:?}", record.faults);
     assert_eq!((count(&record, Measure::Reconnect), record.busy_by_process.len()), (60, 3));
 }

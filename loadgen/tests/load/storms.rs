@@ -7,7 +7,7 @@ use ringpost_loadgen::fault::Fault;
 use ringpost_loadgen::measure::Measure;
 use ringpost_loadgen::run::{Progress, run};
 
-use crate::harness::{TestNode, count, order, record};
+use crate::harness::{TestNode, count, order, record, record_with_restart};
 
 #[test]
 fn all_clients_of_a_storm_come_in_and_the_run_ends_with_the_last() {
@@ -66,14 +66,7 @@ fn without_backoff_it_is_a_fault_to_turn_a_client_away() {
 fn clients_of_a_server_that_restarts_come_back_with_backoff() {
     let mut node = TestNode::start();
     let settings = ["clients=50", "channels=5", "duration_s=5", "backoff_s=0.05"];
-    let order = order("restart", &node.tcp_url(), &settings);
-    let mut restarted = false;
-    let record = run(&order, |progress| {
-        if matches!(progress, Progress::Second { measured: true, .. }) && !std::mem::replace(&mut restarted, true) {
-            node.restart();
-        }
-    })
-    .unwrap();
+    let record = record_with_restart(&order("restart", &node.tcp_url(), &settings), &mut node);
     assert!(record.is_good(), "{:?}", record.faults);
     assert_eq!(count(&record, Measure::Reconnect), 50);
 }
