@@ -3,9 +3,10 @@
 
 #![allow(dead_code, reason = "each target calls one of them")]
 
+use ringpost::model::{Payload, Publication};
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
 use ringpost::protocol::centrifuge::{Encoding, Format, decode, json};
-use ringpost::protocol::word::{Command, Payload, Publication, Push, Verb};
+use ringpost::protocol::word::{Command, Push, Verb};
 use ringpost::wire::http::{self, Request, Response, UpgradeRequest};
 use ringpost::wire::websocket::{self, Decoded, Opcode, Piece, Sender};
 use ringpost::wire::{length, line};

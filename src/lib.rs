@@ -9,7 +9,10 @@
 //! `shard` is where they meet; everything it calls but `ring` is sans-IO: values in, values out, time as
 //! an argument. `control` is the tokio side. `docs/ARCHITECTURE.md` is the map.
 
+pub mod model;
+
 pub mod config;
+pub mod cores;
 pub mod limits;
 pub mod time;
 
@@ -26,6 +29,8 @@ pub mod session;
 pub mod hub;
 
 pub mod outbox;
+
+pub mod broker;
 
 pub mod auth;
 

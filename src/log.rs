@@ -6,10 +6,8 @@ use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{LogConfig, LogFormat, log_filter};
 use crate::limits::LOG_LINES_MAX;
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
@@ -19,7 +17,7 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 /// # Errors
 /// When the level is none, or the process has a log already.
 pub fn start(config: &LogConfig) -> anyhow::Result<WorkerGuard> {
-    let filter = filter(&config.level).map_err(anyhow::Error::msg).context("`log.level`")?;
+    let filter = log_filter(&config.level).map_err(anyhow::Error::msg).context("`log.level`")?;
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LOG_LINES_MAX);
     let (writer, guard) = builder.thread_name("log").finish(std::io::stderr());
     let dropped = writer.error_counter();
@@ -36,37 +34,4 @@ pub fn start(config: &LogConfig) -> anyhow::Result<WorkerGuard> {
 /// Lines that were dropped because standard error did not take them in time.
 pub fn dropped_lines() -> usize {
     DROPPED.get().map_or(0, ErrorCounter::dropped_lines)
-}
-
-/// Reads a level or a list of levels by module.
-///
-/// # Errors
-/// What is wrong with it, for the person who wrote it.
-pub fn filter(level: &str) -> Result<EnvFilter, String> {
-    // The filter's own reader takes any bare word for the name of a module, and so a misspelt level for none.
-    for word in level.split(',').filter(|word| !word.contains(['=', '[', ']'])) {
-        if word.parse::<LevelFilter>().is_err() || word.is_empty() {
-            return Err(format!("\"{word}\" is no level: write error, warn, info, debug, trace or off"));
-        }
-    }
-    EnvFilter::builder().parse(level).map_err(|error| format!("\"{level}\" cannot be read: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_level_or_levels_by_module_are_read() {
-        for level in ["info", "OFF", "warn,ringpost::session=debug", "info,[tick]=trace"] {
-            assert!(filter(level).is_ok(), "{level}");
-        }
-    }
-
-    #[test]
-    fn a_misspelt_level_is_refused_rather_than_taken_for_a_module() {
-        for level in ["", "inof", "info,", "info,ringpost::session=loud"] {
-            assert!(filter(level).is_err(), "{level}");
-        }
-    }
 }

@@ -11,20 +11,18 @@ use anyhow::{Context as _, anyhow};
 use glommio::{LocalExecutorBuilder, Placement};
 
 use crate::auth::Verifier;
-use crate::config::{Config, ConfigError};
-use crate::control::order::Errand;
-use crate::control::{self, ControlSetup};
+use crate::broker::metrics::ShardMetrics;
+use crate::broker::order::Errand;
+use crate::config::Config;
+use crate::control::{self, ControlSetup, Reload};
+use crate::cores;
 use crate::hub::Home;
 use crate::limits::{ORDERS_WAITING_MAX, SHARDS_MAX};
 use crate::shard::doors::{self, Doors};
 use crate::shard::handle::ShardHandle;
 use crate::shard::mailbox::Mailboxes;
-use crate::shard::metrics::ShardMetrics;
 use crate::shard::waker::Waker;
-use crate::shard::{Shard, ShardSetup, cores};
-
-/// Reads the configuration again, for SIGHUP.
-pub type Reload = Box<dyn Fn() -> Result<Config, ConfigError> + Send>;
+use crate::shard::{Shard, ShardSetup};
 
 /// A node that runs.
 #[derive(Debug)]
@@ -71,7 +69,8 @@ impl Node {
         let (errands_in, errands) = flume::unbounded();
         let config = Arc::new(config);
         let home = Home::new(count as u16, rand::random());
-        let verifier = Verifier::new(&config.client, None).map_err(|error| anyhow!("client.token: {error}"))?;
+        let verifier =
+            Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
         let shared = Shared {
             home: home.clone(),
             verifier: Arc::new(verifier),

@@ -7,11 +7,11 @@ use allocation_counter::measure;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use ringpost::auth::Verifier;
+use ringpost::broker::letter::Letter;
+use ringpost::broker::{Core, CoreSetup, Input};
 use ringpost::config::{ChannelOptions, Config, Duration};
 use ringpost::hub::Home;
 use ringpost::protocol::centrifuge::format::Format;
-use ringpost::shard::core::{Core, CoreSetup, Input};
-use ringpost::shard::letter::Letter;
 use ringpost::time::Now;
 
 const SUBSCRIBERS: u32 = 100;
@@ -31,7 +31,7 @@ fn shards() -> Vec<Core> {
         allow_publish_for_anonymous: true,
         ..ChannelOptions::default()
     };
-    let verifier = Arc::new(Verifier::new(&config.client, None).expect("no keys, no error"));
+    let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("no keys, no error"));
     let (config, home) = (Arc::new(config), Home::new(2, 1));
     let core = |me: u16| {
         let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());

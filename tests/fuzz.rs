@@ -6,10 +6,11 @@ mod parsers;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use ringpost::model::refusal::{Disconnect, Unsubscribe};
+use ringpost::model::{Expiry, Payload, Publication};
 use ringpost::protocol::centrifuge::client::{encode_command, write_frame};
 use ringpost::protocol::centrifuge::{Encoding, Format, decode, protobuf};
-use ringpost::protocol::codes::{Disconnect, Unsubscribe};
-use ringpost::protocol::word::{Connected, Expiry, Payload, Publication, Push, Reply, ReplyBody};
+use ringpost::protocol::word::{Connected, Push, Reply, ReplyBody};
 use ringpost::wire::http::UpgradeRequest;
 use ringpost::wire::{length, websocket};
 

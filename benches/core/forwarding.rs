@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
+use ringpost::broker::Core;
+use ringpost::broker::letter::Letter;
 use ringpost::protocol::centrifuge::format::Format;
-use ringpost::shard::core::Core;
-use ringpost::shard::letter::Letter;
 use ringpost::shard::mailbox::Mailboxes;
 use ringpost::shard::waker::Waker;
 

@@ -2,9 +2,10 @@
 
 use std::hint::black_box;
 
+use ringpost::model::{Payload, PayloadKind, PayloadRef, Publication};
 use ringpost::protocol::centrifuge::format::{self, Format};
 use ringpost::protocol::centrifuge::{self, client};
-use ringpost::protocol::word::{Command, Payload, PayloadKind, PayloadRef, Publication, Push, Verb};
+use ringpost::protocol::word::{Command, Push, Verb};
 use ringpost::wire::websocket::{self, Decoded, Sender};
 
 use super::{Operation, data};

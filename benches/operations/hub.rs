@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use ringpost::hub::{Hub, HubOptions, NewPublication};
-use ringpost::protocol::word::Payload;
+use ringpost::model::Payload;
 
 use super::{NOW, Operation, data};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ringpost::protocol::word::{Payload, Publication};
-use ringpost::shard::letter::Letter;
+use ringpost::broker::letter::Letter;
+use ringpost::model::{Payload, Publication};
 use ringpost::shard::mailbox::Mailboxes;
 use ringpost::shard::waker::Waker;
 

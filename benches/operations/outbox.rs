@@ -2,10 +2,11 @@
 
 use std::io;
 
+use ringpost::model::refusal::Disconnect;
+use ringpost::model::{Payload, Publication};
 use ringpost::outbox::{Flushed, Frame, Outbox, Tag};
 use ringpost::protocol::centrifuge::format::Format;
-use ringpost::protocol::codes::Disconnect;
-use ringpost::protocol::word::{Payload, Publication, Push};
+use ringpost::protocol::word::Push;
 
 use super::{Operation, data};
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use ringpost::auth::Verifier;
+use ringpost::broker::{Core, CoreSetup, Input};
 use ringpost::config::{ChannelOptions, Config};
 use ringpost::hub::Home;
 use ringpost::protocol::centrifuge::format::Format;
-use ringpost::shard::core::{Core, CoreSetup, Input};
 
 use super::{NOW, token};
 
@@ -21,7 +21,7 @@ pub(crate) fn shards(count: u16) -> Vec<Core> {
         allow_publish_for_client: true,
         ..ChannelOptions::default()
     };
-    let verifier = Arc::new(Verifier::new(&config.client, None).expect("the secret is a key"));
+    let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the secret is a key"));
     let (config, home) = (Arc::new(config), home(count));
     let core = |me: u16| {
         let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());

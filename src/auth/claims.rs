@@ -1,7 +1,7 @@
 //! What a token that was accepted says.
 
 use super::grant::Grant;
-use crate::protocol::word::Payload;
+use crate::model::Payload;
 
 /// A connection token's claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

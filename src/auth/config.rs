@@ -32,3 +32,14 @@ pub struct TokenConfig {
     /// The claim that names the user, a string or a number; empty is `sub`, which must be a string.
     pub user_id_claim: String,
 }
+
+/// What tokens are checked with, of the whole configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifierConfig<'a> {
+    /// How connection tokens are checked.
+    pub connection: &'a TokenConfig,
+    /// How subscription tokens are checked, where they have keys of their own.
+    pub subscription: Option<&'a TokenConfig>,
+    /// Whether signatures are passed over. For development only.
+    pub skip_signature: bool,
+}

@@ -1,6 +1,6 @@
 //! What a token or a backend grants in one channel.
 
-use crate::protocol::word::Payload;
+use crate::model::Payload;
 
 /// A subscription's terms where they differ from the namespace's options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

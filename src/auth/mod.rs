@@ -26,6 +26,6 @@ mod verifier;
 mod tests;
 
 pub use claims::{ConnectionClaims, SubscriptionClaims};
-pub use config::TokenConfig;
+pub use config::{TokenConfig, VerifierConfig};
 pub use error::{KeyError, TokenError};
 pub use verifier::Verifier;

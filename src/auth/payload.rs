@@ -12,8 +12,8 @@ use super::claims::{ConnectionClaims, SubscriptionClaims};
 use super::error::TokenError;
 use super::grant::{Grant, Overrides};
 use super::jws::malformed;
+use crate::model::Payload;
 use crate::protocol::centrifuge::json::one_line;
-use crate::protocol::word::Payload;
 
 /// Claims that both kinds of token have; they decide whether it is accepted.
 #[derive(Default, Deserialize)]

@@ -3,12 +3,11 @@
 use regex::Regex;
 
 use super::claims::{ConnectionClaims, SubscriptionClaims};
-use super::config::TokenConfig;
+use super::config::{TokenConfig, VerifierConfig};
 use super::error::{KeyError, TokenError};
 use super::jws::Jws;
 use super::keys::Keys;
 use super::payload::{self, Common, NumericDate};
-use crate::config::ClientConfig;
 
 /// What tokens are checked with: keys that are parsed, and what is expected of the claims. Immutable; a new
 /// configuration or key set makes a new one.
@@ -26,14 +25,13 @@ impl Verifier {
     ///
     /// # Errors
     /// A key, a regular expression or the key set cannot be used.
-    pub fn new(client: &ClientConfig, key_set: Option<&str>) -> Result<Self, KeyError> {
-        let connection = Rules::new(&client.token, "client.token", key_set)?;
-        let own = &client.subscription_token;
-        let subscription = match own.enabled {
-            true => Some(Rules::of_subscriptions(&own.token, &client.token, key_set)?),
-            false => None,
+    pub fn new(config: &VerifierConfig<'_>, key_set: Option<&str>) -> Result<Self, KeyError> {
+        let connection = Rules::new(config.connection, "client.token", key_set)?;
+        let subscription = match config.subscription {
+            Some(own) => Some(Rules::of_subscriptions(own, config.connection, key_set)?),
+            None => None,
         };
-        Ok(Self { connection, subscription, skip_signature: client.insecure_skip_token_signature_verify })
+        Ok(Self { connection, subscription, skip_signature: config.skip_signature })
     }
 
     /// Checks a connection token at `now_unix_s`.

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::VERSION;
 use crate::config::Config;
+use crate::cores;
 use crate::node::Node;
-use crate::shard::cores;
 
 /// The banner of a node that has started.
 pub(super) fn text(config: &Config, node: &Node, dev: bool) -> String {

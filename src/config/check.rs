@@ -42,10 +42,10 @@ impl Config {
             (1..=limits::SHARDS_MAX).contains(&shards.per_core),
             format!("`shards.per_core` is {}: it must be 1 to {}", shards.per_core, limits::SHARDS_MAX),
         );
-        if let Err(problem) = crate::shard::cores::parse(&shards.cores) {
+        if let Err(problem) = crate::cores::parse(&shards.cores) {
             rule(false, format!("`shards.cores`: {problem}"));
         }
-        if let Err(problem) = crate::log::filter(&self.log.level) {
+        if let Err(problem) = super::log_filter(&self.log.level) {
             rule(false, format!("`log.level`: {problem}"));
         }
         rule(
@@ -129,7 +129,7 @@ impl Config {
                  https://app.example.com, or *"
             ));
         }
-        if let Err(error) = crate::auth::Verifier::new(client, None) {
+        if let Err(error) = crate::auth::Verifier::new(&client.tokens(), None) {
             problems.push(error.to_string());
         }
     }

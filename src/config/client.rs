@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Duration;
-use crate::auth::TokenConfig;
+use crate::auth::{TokenConfig, VerifierConfig};
 
 /// Who may connect, and the bounds of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +84,18 @@ impl Default for ClientConfig {
             subscribe_to_user_personal_channel: PersonalChannelConfig::default(),
             history_max_publication_limit: 300,
             recovery_max_publication_limit: 300,
+        }
+    }
+}
+
+impl ClientConfig {
+    /// What tokens are checked with.
+    pub fn tokens(&self) -> VerifierConfig<'_> {
+        let own = &self.subscription_token;
+        VerifierConfig {
+            connection: &self.token,
+            subscription: own.enabled.then_some(&own.token),
+            skip_signature: self.insecure_skip_token_signature_verify,
         }
     }
 }

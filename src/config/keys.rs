@@ -7,7 +7,6 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::load::merge;
 use super::{Config, Namespace};
 
 /// Where each key was given: a line of the file or an environment variable.
@@ -169,6 +168,18 @@ fn in_words(message: &str) -> String {
             None => message.into(),
         },
         None => message.into(),
+    }
+}
+
+/// Puts keys over others, section by section.
+pub(super) fn merge(into: &mut Table, from: Table) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Table(into)), Value::Table(from)) => merge(into, from),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
     }
 }
 

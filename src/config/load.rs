@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use toml::{Table, Value};
+use toml::Table;
 
 use super::environment::override_from;
-use super::keys::{Origins, check_keys};
+use super::keys::{Origins, check_keys, merge};
 use super::{Config, ENV_PREFIX};
 
 /// Everything that is wrong with a configuration.
@@ -100,18 +100,6 @@ impl Config {
 
 fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// Puts keys over others, section by section.
-pub(super) fn merge(into: &mut Table, from: Table) {
-    for (key, value) in from {
-        match (into.get_mut(&key), value) {
-            (Some(Value::Table(into)), Value::Table(from)) => merge(into, from),
-            (_, value) => {
-                into.insert(key, value);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

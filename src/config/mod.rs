@@ -12,6 +12,7 @@ mod dev;
 mod duration;
 mod environment;
 mod keys;
+mod level;
 mod load;
 mod node;
 
@@ -22,6 +23,7 @@ pub use channel::{ChannelConfig, ChannelOptions, ForceRecoveryMode, Namespace, S
 pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
 pub use describe::{default_toml, markdown, schema};
 pub use duration::Duration;
+pub use level::log_filter;
 pub use load::ConfigError;
 pub use node::{
     EndpointConfig, HttpApiConfig, HttpServerConfig, LogConfig, LogFormat, ShardsConfig, ShutdownConfig,

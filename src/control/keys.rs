@@ -11,9 +11,9 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::order::Order;
 use super::state::ControlState;
 use crate::auth::Verifier;
+use crate::broker::order::Order;
 use crate::limits::{
     KEY_FETCH_INTERVAL_MS, KEY_FETCH_TIMEOUT_MS, KEY_REFRESH_MS, KEY_RETRY_MS_MAX, KEY_SET_BYTES_MAX, KEY_WAITERS_MAX,
 };
@@ -158,7 +158,7 @@ impl KeyKeeper {
 
     fn verifier(&self) -> anyhow::Result<Arc<Verifier>> {
         let set = self.set.as_ref().map(|(_, set)| set.as_str());
-        Ok(Arc::new(Verifier::new(&self.state.config().client, set)?))
+        Ok(Arc::new(Verifier::new(&self.state.config().client.tokens(), set)?))
     }
 
     async fn hand_out(&self, verifier: Arc<Verifier>) {

@@ -19,9 +19,9 @@ use prometheus_client::registry::Registry;
 use super::process::ProcessStats;
 use super::router::{not_found, text as line};
 use super::state::ControlState;
+use crate::broker::metrics::{ShardMetrics, TICK_BUCKETS_US};
 use crate::limits::HTTP_CONNS_MAX;
 use crate::shard::handle::ShardHandle;
-use crate::shard::metrics::{ShardMetrics, TICK_BUCKETS_US};
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

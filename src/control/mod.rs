@@ -12,8 +12,6 @@
 //! It owns no session and no channel. What it knows of them it asks for, and it may be late: nothing that a
 //! client does waits for this thread, but a token whose key is unknown.
 
-pub mod order;
-
 mod api;
 mod health;
 mod http;
@@ -32,3 +30,4 @@ mod state;
 mod tests;
 
 pub use plane::{ControlSetup, run};
+pub use reload::Reload;

@@ -9,15 +9,15 @@ use tokio::time::{Instant, sleep_until};
 
 use super::http::HttpServer;
 use super::keys::{KeyKeeper, KeyRequests};
-use super::order::{Errand, Order};
 use super::reload::keep_fixed;
 use super::router::router;
 use super::shards::Shards;
 use super::signals::{Request, Signals};
 use super::state::ControlState;
+use crate::broker::order::{Errand, Order};
 use crate::config::Config;
+use crate::control::reload::Reload;
 use crate::hub::{Home, ShardSet};
-use crate::node::Reload;
 use crate::shard::handle::ShardHandle;
 
 /// What the control plane is made of.

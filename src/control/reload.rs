@@ -1,6 +1,9 @@
 //! What a new configuration may change while the node runs.
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
+
+/// Reads the configuration again, for SIGHUP.
+pub type Reload = Box<dyn Fn() -> Result<Config, ConfigError> + Send>;
 
 /// Puts back what only a restart can change. Returns the sections that would have changed.
 pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {

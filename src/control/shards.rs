@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::order::{Answer, Order};
+use crate::broker::order::{Answer, Order};
 use crate::hub::Home;
 use crate::limits::ORDER_TIMEOUT_MS;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 use crate::shard::handle::ShardHandle;
 
 /// The shards and which of them is whose home.

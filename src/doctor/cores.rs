@@ -1,8 +1,8 @@
 //! Cores: those that the process may use against those that are configured, and the time a group is given.
 
 use super::{Finding, proc};
+use crate::cores::{choose_among, write};
 use crate::limits::SHARDS_MAX;
-use crate::shard::cores::{choose_among, write};
 
 /// Where the executors look for the host's cores, and stop the node if there is nothing.
 const TOPOLOGY: &str = "/sys/devices/system/cpu/online";

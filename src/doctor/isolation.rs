@@ -1,7 +1,7 @@
 //! Cores that the kernel keeps free of other programs since boot, against those of the shards.
 
 use super::{Finding, proc};
-use crate::shard::cores::{parse, write};
+use crate::cores::{parse, write};
 
 const ISOLATED: &str = "/sys/devices/system/cpu/isolated";
 const CHECK: &str = "isolated cores";

@@ -34,7 +34,6 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::shard;
 
 pub use limit::raise_limits;
 
@@ -120,9 +119,9 @@ impl fmt::Display for Finding {
 
 /// Looks at the host as a node with this configuration would need it.
 pub fn examine(config: &Config) -> Vec<Finding> {
-    let allowed = shard::cores::allowed().unwrap_or_default();
+    let allowed = crate::cores::allowed().unwrap_or_default();
     // Where the list of cores is wrong the other checks judge by one shard.
-    let cores = shard::cores::choose_among(&config.shards.cores, &allowed).unwrap_or_else(|_| vec![0]);
+    let cores = crate::cores::choose_among(&config.shards.cores, &allowed).unwrap_or_else(|_| vec![0]);
     let shards = cores.len() * config.shards.per_core;
     let mut findings = vec![
         kernel::check(),

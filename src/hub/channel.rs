@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::FanOut;
 use super::history::Stream;
 use super::shard_set::ShardSet;
-use crate::protocol::word::{ClientId, ClientInfo, PresenceStats, Publication};
+use crate::model::{ClientId, ClientInfo, PresenceStats, Publication};
 use crate::time::Now;
 
 /// A subscriber as the home shard knows it.

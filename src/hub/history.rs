@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{HubOptions, RecoveryMode};
-use crate::protocol::codes::Error;
-use crate::protocol::word::{HistoryFilter, HistoryPage, Position, Publication};
+use crate::model::refusal::Error;
+use crate::model::{HistoryFilter, HistoryPage, Position, Publication};
 use crate::time::Now;
 
 #[derive(Debug)]

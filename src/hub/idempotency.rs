@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::limits::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_WINDOW_MS};
-use crate::protocol::word::Position;
+use crate::model::Position;
 use crate::time::Now;
 
 type Key = (Arc<str>, Arc<str>);

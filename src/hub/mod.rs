@@ -27,8 +27,8 @@ pub use shard_set::ShardSet;
 use self::channel::Channel;
 use self::history::Stream;
 use self::idempotency::Idempotency;
-use crate::protocol::codes::Error;
-use crate::protocol::word::{
+use crate::model::refusal::Error;
+use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags,
 };
 use crate::time::Now;

@@ -3,8 +3,9 @@
 use std::io;
 
 use super::*;
-use crate::protocol::codes::Disconnect;
-use crate::protocol::word::{Payload, Publication, ReplyBody};
+use crate::model::refusal::Disconnect;
+use crate::model::{Payload, Publication};
+use crate::protocol::word::ReplyBody;
 
 const CONN: u32 = 3;
 

@@ -1,5 +1,4 @@
 //! Frames ↔ words.
 
 pub mod centrifuge;
-pub mod codes;
 pub mod word;

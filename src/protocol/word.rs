@@ -9,100 +9,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use uuid::Uuid;
-
-use super::codes::{Disconnect, Error, Unsubscribe};
-
-/// How an application payload is to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PayloadKind {
-    /// One JSON value, checked, on one line: line feeds and carriage returns are replaced by spaces. Empty
-    /// where a command came without one.
-    Json,
-    /// Bytes nobody has looked into. A JSON adapter must check them before it embeds them.
-    Binary,
-}
-
-/// An application payload borrowed from a receive buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayloadRef<'a> {
-    /// The bytes, at most the size of the frame that carried them.
-    pub bytes: Cow<'a, [u8]>,
-    /// How to read them.
-    pub kind: PayloadKind,
-}
-
-impl PayloadRef<'_> {
-    /// Copies the payload so that it can outlive the receive buffer. One allocation.
-    pub fn to_payload(&self) -> Payload {
-        Payload { bytes: Bytes::copy_from_slice(&self.bytes), kind: self.kind }
-    }
-}
-
-/// An application payload that is shared: cloning counts a reference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Payload {
-    /// The bytes.
-    pub bytes: Bytes,
-    /// How to read them.
-    pub kind: PayloadKind,
-}
-
-impl Payload {
-    /// A payload that is known to be one JSON value on one line.
-    pub fn json(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), kind: PayloadKind::Json }
-    }
-
-    /// A payload of bytes nobody has looked into.
-    pub fn binary(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), kind: PayloadKind::Binary }
-    }
-}
-
-/// The identity of one session, told to its client and to others in presence. Random.
-pub type ClientId = Uuid;
-
-/// Who did something, as other clients see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientInfo {
-    /// The user, empty when anonymous.
-    pub user: Arc<str>,
-    /// The session.
-    pub client: ClientId,
-    /// `info` of the connection token.
-    pub conn_info: Option<Payload>,
-    /// `info` of the subscription token or of a server-side subscription.
-    pub chan_info: Option<Payload>,
-}
-
-/// Application tags of a publication, sorted by key.
-pub type Tags = Box<[(Box<str>, Box<str>)]>;
-
-/// One message in a channel. Shared by `Arc` between history, shards and replies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publication {
-    /// Place in the channel's order, from 1; 0 where the channel keeps no history.
-    pub offset: u64,
-    /// What the application sent.
-    pub data: Payload,
-    /// The publishing client; `None` when a backend published.
-    pub info: Option<Arc<ClientInfo>>,
-    /// Application tags.
-    pub tags: Option<Tags>,
-    /// When the home shard took it, Unix milliseconds; 0 when it is not told to clients.
-    pub time_unix_ms: i64,
-}
-
-/// A place in a channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Position {
-    /// The offset of the last publication seen, 0 before the first.
-    pub offset: u64,
-    /// Which life of the channel the offset belongs to.
-    pub epoch: Arc<str>,
-}
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::{
+    ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, PayloadRef, PresenceStats, Publication, Recover,
+    Subscribed,
+};
 
 // ---------------------------------------------------------------- client → node
 
@@ -197,15 +108,6 @@ pub struct Connect<'a> {
     pub headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
-/// A wish to be given what was missed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recover {
-    /// Whether to recover at all.
-    pub recover: bool,
-    /// From where.
-    pub since: Position,
-}
-
 /// Fields of a subscribe command.
 #[derive(Debug, Default, PartialEq)]
 pub struct Subscribe<'a> {
@@ -234,17 +136,6 @@ pub struct History<'a> {
     pub channel: Cow<'a, str>,
     /// What part.
     pub filter: HistoryFilter,
-}
-
-/// Which part of a channel's history.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HistoryFilter {
-    /// How many at the most; 0 asks for the position only, negative for all that the limits allow.
-    pub limit: i32,
-    /// Only those after (with `reverse`: before) this place.
-    pub since: Option<Position>,
-    /// Newest first.
-    pub reverse: bool,
 }
 
 // ---------------------------------------------------------------- node → client
@@ -287,15 +178,6 @@ pub enum ReplyBody<'a> {
     SubRefresh(Expiry),
 }
 
-/// Whether and when something expires.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Expiry {
-    /// Whether it expires.
-    pub expires: bool,
-    /// In how many seconds.
-    pub ttl_s: u32,
-}
-
 /// A session's welcome.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Connected {
@@ -317,45 +199,6 @@ pub struct Connected {
     pub node: Arc<str>,
     /// The node's clock, Unix milliseconds; 0 when it is not told.
     pub time_unix_ms: i64,
-}
-
-/// A subscription's beginning.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Subscribed {
-    /// When the subscription token expires.
-    pub expiry: Expiry,
-    /// Whether the client may recover later.
-    pub recoverable: bool,
-    /// Whether gaps are watched for.
-    pub positioned: bool,
-    /// Where the stream stands; told when positioned or recoverable.
-    pub position: Position,
-    /// What was missed, oldest first.
-    pub publications: Vec<Arc<Publication>>,
-    /// All that was missed is in `publications`.
-    pub recovered: bool,
-    /// The client asked for recovery.
-    pub was_recovering: bool,
-    /// Application data.
-    pub data: Option<Payload>,
-}
-
-/// Counts of presence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PresenceStats {
-    /// Sessions.
-    pub num_clients: u32,
-    /// Distinct users.
-    pub num_users: u32,
-}
-
-/// A part of a channel's history.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HistoryPage {
-    /// In the order asked for.
-    pub publications: Vec<Arc<Publication>>,
-    /// Where the stream stands.
-    pub position: Position,
 }
 
 /// The answer to a new connection token.

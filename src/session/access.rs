@@ -12,7 +12,7 @@ use regex::Regex;
 
 use crate::config::{ChannelConfig, ChannelOptions, ForceRecoveryMode};
 use crate::hub::{HubOptions, RecoveryMode};
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// The rules of one namespace.
 #[derive(Debug)]

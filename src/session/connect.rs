@@ -10,8 +10,9 @@ use super::{Context, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
 use crate::limits::{DEVICE_NAME_BYTES_MAX, HELD_PUSHES_MAX};
-use crate::protocol::codes::{Disconnect, Error};
-use crate::protocol::word::{ClientInfo, Connect, Publication, Recover, Subscribed};
+use crate::model::refusal::{Disconnect, Error};
+use crate::model::{ClientInfo, Publication, Recover, Subscribed};
+use crate::protocol::word::Connect;
 
 /// A client whose token (or anonymity) was accepted.
 #[derive(Debug)]

@@ -35,9 +35,10 @@ pub use subscription::{Flags, Stage, Subscription};
 
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::model::refusal::{Disconnect, Error};
+use crate::model::{ClientId, ClientInfo};
 use crate::protocol::centrifuge::format::Format;
-use crate::protocol::codes::{Disconnect, Error};
-use crate::protocol::word::{ClientId, ClientInfo, Command, Verb};
+use crate::protocol::word::{Command, Verb};
 use crate::session::access::Access;
 use crate::time::Now;
 

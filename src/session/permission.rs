@@ -3,7 +3,7 @@
 use super::step::Step;
 use super::{Context, Session};
 use crate::config::ChannelOptions;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// Who may, as a namespace states it.
 #[derive(Clone, Copy, Debug)]

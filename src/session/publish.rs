@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::permission::Permission;
 use super::step::{Ask, Step};
 use super::{Context, Session};
-use crate::protocol::codes::Error;
-use crate::protocol::word::PayloadRef;
+use crate::model::PayloadRef;
+use crate::model::refusal::Error;
 
 impl Session {
     pub(super) fn publish<'a>(

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::permission::Permission;
 use super::step::{Ask, Step};
 use super::{Context, Session};
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 use crate::protocol::word::History;
 
 impl Session {

@@ -3,8 +3,9 @@
 use super::step::Step;
 use super::{Context, Session};
 use crate::auth::TokenError;
-use crate::protocol::codes::{Disconnect, Error};
-use crate::protocol::word::{Expiry, Refreshed};
+use crate::model::Expiry;
+use crate::model::refusal::{Disconnect, Error};
+use crate::protocol::word::Refreshed;
 
 /// How a lifetime looks from now.
 pub fn expiry(expire_at_unix_s: Option<i64>, now_unix_s: i64) -> Expiry {

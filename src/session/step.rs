@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::connect::Identity;
 use super::subscribe::Terms;
 use crate::hub::HubOptions;
-use crate::protocol::codes::{Disconnect, Error};
-use crate::protocol::word::{ClientInfo, Expiry, HistoryFilter, PayloadRef, Position, Refreshed};
+use crate::model::refusal::{Disconnect, Error};
+use crate::model::{ClientInfo, Expiry, HistoryFilter, PayloadRef, Position};
+use crate::protocol::word::Refreshed;
 
 /// What the shard has to do.
 #[derive(Debug)]

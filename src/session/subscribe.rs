@@ -13,8 +13,9 @@ use crate::auth::TokenError;
 use crate::auth::grant::Grant;
 use crate::config::SlowConsumer;
 use crate::hub::RecoveryMode;
-use crate::protocol::codes::{Disconnect, Error};
-use crate::protocol::word::{ClientInfo, Payload, Subscribe};
+use crate::model::refusal::{Disconnect, Error};
+use crate::model::{ClientInfo, Payload};
+use crate::protocol::word::Subscribe;
 use crate::session::State;
 
 /// On which terms a subscription is asked for.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::protocol::codes::Unsubscribe;
-use crate::protocol::word::ClientInfo;
+use crate::model::ClientInfo;
+use crate::model::refusal::Unsubscribe;
 
 /// What holds for a subscription, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

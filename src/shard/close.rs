@@ -4,10 +4,10 @@ use rustix::net::Shutdown;
 
 use super::Shard;
 use super::conn::Phase;
-use super::core::Closing;
 use super::recv::Progress;
+use crate::broker::Closing;
 use crate::limits::LINGER_MS;
-use crate::protocol::codes::Disconnect;
+use crate::model::refusal::Disconnect;
 use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::websocket;

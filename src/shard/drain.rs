@@ -5,7 +5,7 @@ use super::Shard;
 use super::conn::Phase;
 use super::doors::Door;
 use super::wheel::WHEEL_TICK_MS;
-use crate::control::order::Errand;
+use crate::broker::order::Errand;
 use crate::time::Now;
 
 /// A drain under way.

@@ -7,9 +7,9 @@ use rustix::net::SendFlags;
 
 use super::Shard;
 use super::conn::{Conn, Phase};
-use super::metrics::ShardMetrics;
+use crate::broker::metrics::ShardMetrics;
+use crate::model::refusal::Disconnect;
 use crate::outbox::Flushed;
-use crate::protocol::codes::Disconnect;
 use crate::time::Now;
 
 // Inlined: the kernel is faster in a loop without calls (`Outbox::flush`).

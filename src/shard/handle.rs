@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::metrics::ShardMetrics;
 use super::waker::Waker;
-use crate::control::order::Order;
+use crate::broker::metrics::ShardMetrics;
+use crate::broker::order::Order;
 
 /// Sends orders to one shard.
 #[derive(Clone, Debug)]

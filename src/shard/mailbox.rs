@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
-use super::letter::Letter;
 use super::waker::Waker;
+use crate::broker::letter::Letter;
 
 #[derive(Debug)]
 struct Outgoing {

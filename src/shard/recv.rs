@@ -2,11 +2,11 @@
 
 use super::Shard;
 use super::conn::Phase;
-use super::core::Input;
 use super::doors::Door;
+use crate::broker::Input;
 use crate::limits::HELD_BYTES_MAX;
+use crate::model::refusal::Disconnect;
 use crate::protocol::centrifuge::format::Format;
-use crate::protocol::codes::Disconnect;
 use crate::ring::{Buffer, Received};
 use crate::time::Now;
 use crate::wire::websocket::{self, Decoded, Frame, Opcode, Piece, Sender, Violation};

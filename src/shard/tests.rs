@@ -8,9 +8,9 @@ use rustix::io::Errno;
 use serde_json::json;
 
 use super::*;
+use crate::broker::letter::Letter;
 use crate::limits::{HELD_BYTES_MAX, LINGER_MS};
-use crate::protocol::codes::Disconnect;
-use crate::shard::letter::Letter;
+use crate::model::refusal::Disconnect;
 use crate::time::Now;
 
 /// One shard of two. The other one reads no letters.
@@ -39,7 +39,7 @@ impl Half {
         let mut shard = Shard::new(ShardSetup {
             me: 0,
             home: Home::new(2, 1),
-            verifier: Arc::new(Verifier::new(&config.client, None).unwrap()),
+            verifier: Arc::new(Verifier::new(&config.client.tokens(), None).unwrap()),
             config: Arc::new(config),
             metrics: Arc::default(),
             doors: Doors::new(http_listener, Some(tcp_listener)),

@@ -14,7 +14,7 @@ use std::io;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Shard;
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::limits::ORDERS_PER_TICK;
 use crate::ring::Event;
 use crate::time::Now;
@@ -148,7 +148,7 @@ impl Shard {
             self.look_at(conn, due_ms);
             let input = self.core.resume(session, now);
             self.say_goodbyes(now);
-            if input == super::core::Input::Ready {
+            if input == crate::broker::Input::Ready {
                 self.conns[conn as usize].paused = false;
                 self.read_on(conn, now);
             }

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use ringpost::broker::metrics::ShardMetrics;
 use ringpost::config::{ChannelOptions, Config, ConfigError, Duration as Setting};
 use ringpost::node::Node;
-use ringpost::shard::metrics::ShardMetrics;
 
 /// How long a test waits for anything before it gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use ringpost::shard::cores;
+use ringpost::cores;
 
 use super::print;
 use super::progress::ProgressLine;

@@ -1,8 +1,8 @@
 //! A node for one test, and orders to run against it.
 
 use ringpost::config::{ChannelOptions, Config, ConfigError, Duration};
+use ringpost::cores;
 use ringpost::node::Node;
-use ringpost::shard::cores;
 use ringpost_loadgen::measure::Measure;
 use ringpost_loadgen::record::Record;
 use ringpost_loadgen::run::{Order, Progress, run};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringpost::shard::cores;
+use ringpost::cores;
 use ringpost_loadgen::fault::Fault;
 use ringpost_loadgen::measure::Measure;
 use ringpost_loadgen::run::{Progress, run};

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use ringpost::shard::cores;
+use ringpost::cores;
 use ringpost_loadgen::fault::Fault;
 use ringpost_loadgen::measure::Measure;
 use ringpost_loadgen::record::Record;

@@ -155,7 +155,7 @@ fn a_token_that_is_too_long_is_not_looked_at() {
 fn signatures_are_skipped_only_where_that_is_configured() {
     let unsigned = format!("{}.", unsigned(&json!({ "alg": "none" }), &json!({ "sub": "42", "exp": NOW_UNIX_S })));
     let client = ClientConfig { insecure_skip_token_signature_verify: true, ..ClientConfig::default() };
-    let careless = Verifier::new(&client, None).unwrap();
+    let careless = Verifier::new(&client.tokens(), None).unwrap();
     assert_eq!(careless.connection(&unsigned, NOW_UNIX_S - 1).unwrap().user, "42".into());
     assert_eq!(careless.connection(&unsigned, NOW_UNIX_S), Err(TokenError::Expired));
     assert_eq!(verifier().connection(&unsigned, NOW_UNIX_S - 1), no_key("none"));
@@ -246,8 +246,8 @@ proptest! {
     #[test]
     fn arbitrary_key_sets_do_not_panic(text in "\\PC*", n in "[A-Za-z0-9_-]{0,400}", e in "[A-Za-z0-9_-]{0,8}") {
         let client = ClientConfig::default();
-        prop_assert!(Verifier::new(&client, Some(&text)).is_err());
+        prop_assert!(Verifier::new(&client.tokens(), Some(&text)).is_err());
         let curve = json!({ "kty": "EC", "crv": "P-256", "x": n, "y": e });
-        let _ = Verifier::new(&client, Some(&json!({ "keys": [{ "kty": "RSA", "n": n, "e": e }, curve] }).to_string()));
+        let _ = Verifier::new(&client.tokens(), Some(&json!({ "keys": [{ "kty": "RSA", "n": n, "e": e }, curve] }).to_string()));
     }
 }

@@ -6,7 +6,7 @@ use super::{NOW_UNIX_S, connection, hmac, of, subscription, verifier};
 use crate::auth::grant::{Grant, Overrides};
 use crate::auth::{ConnectionClaims, KeyError, TokenConfig, TokenError, Verifier};
 use crate::config::ClientConfig;
-use crate::protocol::word::Payload;
+use crate::model::Payload;
 
 fn is_malformed<T>(result: Result<T, TokenError>) -> bool {
     matches!(result, Err(TokenError::Malformed { part: "claims", .. }))
@@ -154,7 +154,7 @@ fn a_token_of_another_issuer_is_refused() {
 
 #[test]
 fn expectations_that_contradict_or_do_not_compile_are_refused() {
-    let refusal = |token| Verifier::new(&ClientConfig { token, ..ClientConfig::default() }, None).unwrap_err();
+    let refusal = |token| Verifier::new(&ClientConfig { token, ..ClientConfig::default() }.tokens(), None).unwrap_err();
     let both = TokenConfig { audience: "chat".into(), audience_regex: "chat".into(), ..hmac() };
     assert!(matches!(refusal(both), KeyError::Config { key: "audience_regex", .. }));
     let broken = TokenConfig { issuer_regex: "(".into(), ..hmac() };

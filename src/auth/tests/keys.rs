@@ -20,7 +20,7 @@ fn endpoint() -> TokenConfig {
 }
 
 fn refusal(token: TokenConfig, key_set: Option<&str>) -> String {
-    Verifier::new(&ClientConfig { token, ..ClientConfig::default() }, key_set).unwrap_err().to_string()
+    Verifier::new(&ClientConfig { token, ..ClientConfig::default() }.tokens(), key_set).unwrap_err().to_string()
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_key_id_that_nothing_serves_leaves_the_configured_keys() {
 fn configured_keys_stay_in_force_beside_a_key_set() {
     let token = TokenConfig { hmac_secret_key: SECRET.into(), ..endpoint() };
     let key_set = json!({ "keys": [P256.jwk_with(json!({ "kid": "one" }))] }).to_string();
-    let verifier = Verifier::new(&ClientConfig { token, ..ClientConfig::default() }, Some(&key_set)).unwrap();
+    let verifier = Verifier::new(&ClientConfig { token, ..ClientConfig::default() }.tokens(), Some(&key_set)).unwrap();
     assert!(verifier.connection(&mint::hs256(SECRET, &claims()), NOW_UNIX_S).is_ok());
     assert!(verifier.connection(&P256.token(Algorithm::ES256, Some("one"), &claims()), NOW_UNIX_S).is_ok());
 }
@@ -106,7 +106,7 @@ fn keys_for_other_purposes_and_of_unknown_kinds_are_passed_over() {
 fn of_modulus(modulus: &[u8]) -> Result<Verifier, KeyError> {
     let key = RSA.jwk_with(json!({ "n": URL_SAFE_NO_PAD.encode(modulus) }));
     let client = ClientConfig { token: endpoint(), ..ClientConfig::default() };
-    Verifier::new(&client, Some(&json!({ "keys": [key] }).to_string()))
+    Verifier::new(&client.tokens(), Some(&json!({ "keys": [key] }).to_string()))
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn subscription_tokens_have_keys_of_their_own_when_enabled() {
         ..ClientConfig::default()
     };
     let accepts = |client: &ClientConfig, secret| {
-        Verifier::new(client, None).unwrap().subscription(&mint::hs256(secret, &claims), NOW_UNIX_S).is_ok()
+        Verifier::new(&client.tokens(), None).unwrap().subscription(&mint::hs256(secret, &claims), NOW_UNIX_S).is_ok()
     };
     assert!(accepts(&client, SECRET) && !accepts(&client, OWN));
     client.subscription_token.enabled = true;
@@ -174,7 +174,7 @@ fn subscription_tokens_share_the_key_set_only_if_they_name_it() {
         let own = TokenConfig { jwks_public_endpoint: endpoint_of_subscriptions.into(), ..hmac() };
         let subscription_token = SubscriptionTokenConfig { enabled: true, token: own };
         let client = ClientConfig { token: endpoint(), subscription_token, ..ClientConfig::default() };
-        Verifier::new(&client, Some(&key_set))
+        Verifier::new(&client.tokens(), Some(&key_set))
     };
     let token = P256.token(Algorithm::ES256, None, &claims);
     assert!(node("https://id.example.com/keys").unwrap().subscription(&token, NOW_UNIX_S).is_ok());

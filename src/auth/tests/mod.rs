@@ -24,14 +24,15 @@ fn verifier() -> Verifier {
 }
 
 fn of(token: TokenConfig) -> Verifier {
-    Verifier::new(&ClientConfig { token, ..ClientConfig::default() }, None).expect("the configuration is right")
+    Verifier::new(&ClientConfig { token, ..ClientConfig::default() }.tokens(), None)
+        .expect("the configuration is right")
 }
 
 /// A node that reads its keys from an endpoint, which served `keys`.
 fn of_key_set(keys: &[Value]) -> Verifier {
     let token = TokenConfig { jwks_public_endpoint: "https://id.example.com/keys".into(), ..TokenConfig::default() };
     let client = ClientConfig { token, ..ClientConfig::default() };
-    Verifier::new(&client, Some(&json!({ "keys": keys }).to_string())).expect("the key set is right")
+    Verifier::new(&client.tokens(), Some(&json!({ "keys": keys }).to_string())).expect("the key set is right")
 }
 
 fn connection(verifier: &Verifier, claims: &Value) -> Result<ConnectionClaims, TokenError> {

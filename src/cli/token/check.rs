@@ -68,7 +68,7 @@ fn judge(
     token: &str,
     now_unix_s: i64,
 ) -> anyhow::Result<Result<String, String>> {
-    let verifier = Verifier::new(client, key_set)?;
+    let verifier = Verifier::new(&client.tokens(), key_set)?;
     let claims = token.split('.').nth(1).and_then(decode).unwrap_or_default();
     let verdict = if claims["channel"].as_str().is_some_and(|channel| !channel.is_empty()) {
         verifier.subscription(token, now_unix_s).map(|claims| {

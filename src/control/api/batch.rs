@@ -16,7 +16,7 @@ use super::{broadcast, channels, connections, disconnect, history, history_remov
 use super::{presence, presence_stats, publish, refresh, subscribe, unsubscribe};
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// Call several methods at once.
 #[derive(Debug, Deserialize, JsonSchema)]

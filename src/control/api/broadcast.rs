@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 use super::Method;
 use super::publish::{Message, PublishResult};
 use super::reply::Reply;
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::limits::BROADCAST_CHANNELS_MAX;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// Put the same message into many channels.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::state::ControlState;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// Which channels have subscribers? Looks at every channel: not for every second.
 #[derive(Debug, Deserialize, JsonSchema)]

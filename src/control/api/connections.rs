@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use crate::control::order::{Order, SessionInfo};
+use crate::broker::order::{Order, SessionInfo};
 use crate::control::state::ControlState;
+use crate::model::refusal::Error;
 use crate::protocol::centrifuge::format::Encoding;
-use crate::protocol::codes::Error;
 
 /// Which sessions does a user have, and on which devices?
 #[derive(Debug, Deserialize, JsonSchema)]

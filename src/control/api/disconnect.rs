@@ -8,11 +8,11 @@ use serde::Deserialize;
 use super::Method;
 use super::reply::Done;
 use super::who::{client_id, who};
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::limits::CLOSE_REASON_BYTES_MAX;
-use crate::protocol::codes::{self, Error};
-use crate::protocol::word::ClientId;
+use crate::model::ClientId;
+use crate::model::refusal::{self, Error};
 
 /// End a user's sessions.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -41,7 +41,7 @@ struct DisconnectReason {
     reason: String,
 }
 
-impl TryFrom<DisconnectReason> for codes::Disconnect {
+impl TryFrom<DisconnectReason> for refusal::Disconnect {
     type Error = Error;
 
     fn try_from(DisconnectReason { code, reason }: DisconnectReason) -> Result<Self, Error> {
@@ -69,7 +69,7 @@ impl Method for Disconnect {
 
     async fn run(self, state: &ControlState) -> Result<Done, Error> {
         let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref())?);
-        let reason = codes::Disconnect::try_from(self.disconnect.unwrap_or_default())?;
+        let reason = refusal::Disconnect::try_from(self.disconnect.unwrap_or_default())?;
         let stay = self.whitelist.unwrap_or_default();
         let stay: Result<Arc<[ClientId]>, Error> = stay.iter().map(|client| client_id(client, "whitelist")).collect();
         let whitelist = stay?;

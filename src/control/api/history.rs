@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use super::presence::ClientInfo;
 use super::subscribe::StreamPosition;
 use super::{Method, payload};
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::state::ControlState;
-use crate::protocol::codes::Error;
-use crate::protocol::word::{self, HistoryFilter};
+use crate::model::refusal::Error;
+use crate::model::{self, HistoryFilter};
 
 /// Read a channel's past publications.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -55,8 +55,8 @@ struct Publication {
     tags: BTreeMap<Box<str>, Box<str>>,
 }
 
-impl From<&word::Publication> for Publication {
-    fn from(publication: &word::Publication) -> Self {
+impl From<&model::Publication> for Publication {
+    fn from(publication: &model::Publication) -> Self {
         Self {
             data: payload::write(&publication.data),
             info: publication.info.as_deref().map(ClientInfo::from),

@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::Method;
 use super::reply::Done;
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::state::ControlState;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// Forget a channel's past publications. Offsets go on.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::process::ProcessStats;
 use crate::control::state::ControlState;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// How is the node?
 #[derive(Debug, Deserialize, JsonSchema)]

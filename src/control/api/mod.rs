@@ -41,7 +41,7 @@ use self::key::Authorized;
 use self::reply::{Refusal, Reply};
 use super::state::ControlState;
 use crate::limits::API_CALL_TIMEOUT_MS;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// One method: a request that knows how it is carried out. Its comment and its fields' comments are the
 /// method's documentation.

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
+use crate::model::Payload;
+use crate::model::refusal::Error;
 use crate::protocol::centrifuge::json::{one_line, write_payload};
-use crate::protocol::codes::Error;
-use crate::protocol::word::Payload;
 
 /// What a pair of fields such as `data` and `b64data` holds; base64 wins where both are given.
 ///

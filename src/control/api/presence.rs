@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Method, payload};
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::state::ControlState;
-use crate::protocol::codes::Error;
-use crate::protocol::word;
+use crate::model;
+use crate::model::refusal::Error;
 
 /// Who is in a channel?
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -43,8 +43,8 @@ pub(super) struct ClientInfo {
     chan_info: Option<Box<RawValue>>,
 }
 
-impl From<&word::ClientInfo> for ClientInfo {
-    fn from(info: &word::ClientInfo) -> Self {
+impl From<&model::ClientInfo> for ClientInfo {
+    fn from(info: &model::ClientInfo) -> Self {
         Self {
             user: info.user.clone(),
             client: info.client.to_string(),

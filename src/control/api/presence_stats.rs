@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::state::ControlState;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// How many are in a channel?
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 
 use super::who::client_id;
 use super::{Method, payload};
-use crate::control::order::{self, Order};
+use crate::broker::order::{self, Order};
 use crate::control::state::ControlState;
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
-use crate::protocol::codes::Error;
-use crate::protocol::word::{ClientId, Payload, Position, Tags};
+use crate::model::refusal::Error;
+use crate::model::{ClientId, Payload, Position, Tags};
 
 /// Put a message into a channel.
 #[derive(Debug, Deserialize, JsonSchema)]

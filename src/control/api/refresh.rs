@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::Method;
 use super::reply::Done;
 use super::who::who;
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::state::ControlState;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// Say anew when a user's sessions expire.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::limits::API_BODY_BYTES_MAX;
-use crate::protocol::codes::Error;
+use crate::model::refusal::Error;
 
 /// A result, or why there is none.
 #[derive(Debug, Serialize, JsonSchema)]

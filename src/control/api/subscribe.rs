@@ -10,10 +10,10 @@ use super::reply::Done;
 use super::who::who;
 use super::{Method, payload};
 use crate::auth::grant::{Grant, Overrides};
-use crate::control::order::{self, Order};
+use crate::broker::order::{self, Order};
 use crate::control::state::ControlState;
-use crate::protocol::codes::Error;
-use crate::protocol::word::{Position, Recover};
+use crate::model::refusal::Error;
+use crate::model::{Position, Recover};
 
 /// Subscribe a user's sessions to a channel.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::Method;
 use super::reply::Done;
 use super::who::who;
-use crate::control::order::Order;
+use crate::broker::order::Order;
 use crate::control::state::ControlState;
-use crate::protocol::codes::{self, Error};
+use crate::model::refusal::{self, Error};
 
 /// End the subscription of a user's sessions to a channel.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -36,7 +36,7 @@ impl Method for Unsubscribe {
         let order = |answer| Order::Unsubscribe {
             who: who.clone(),
             channel: channel.clone(),
-            reason: codes::Unsubscribe::SERVER,
+            reason: refusal::Unsubscribe::SERVER,
             answer,
         };
         state.shards.ask_all(order).await?;

@@ -1,8 +1,8 @@
 //! Whose sessions a call is about.
 
-use crate::control::order::Who;
-use crate::protocol::codes::Error;
-use crate::protocol::word::ClientId;
+use crate::broker::order::Who;
+use crate::model::ClientId;
+use crate::model::refusal::Error;
 
 /// The sessions that `user` and `client` name.
 ///

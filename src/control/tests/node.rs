@@ -16,15 +16,15 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use crate::auth::{Verifier, mint};
+use crate::broker::metrics::ShardMetrics;
+use crate::broker::order::{Errand, Order};
+use crate::broker::{Core, CoreSetup};
 use crate::config::Config;
-use crate::control::order::{Errand, Order};
+use crate::control::reload::Reload;
 use crate::control::{ControlSetup, run};
 use crate::hub::Home;
-use crate::node::Reload;
 use crate::protocol::centrifuge::format::Format;
-use crate::shard::core::{Core, CoreSetup};
 use crate::shard::handle::ShardHandle;
-use crate::shard::metrics::ShardMetrics;
 use crate::shard::waker::Waker;
 use crate::time::Now;
 
@@ -174,7 +174,7 @@ impl TestNode {
                 me,
                 home: home.clone(),
                 config: config.clone(),
-                verifier: Arc::new(Verifier::new(&config.client, None).unwrap()),
+                verifier: Arc::new(Verifier::new(&config.client.tokens(), None).unwrap()),
                 metrics: counts.clone(),
                 secret: 7,
                 random: StdRng::seed_from_u64(me.into()),

@@ -11,7 +11,7 @@ mod wire_type;
 
 pub use format::{Encoding, Format};
 
-use super::word::Command;
+use crate::protocol::word::Command;
 
 // What newer versions of the protocol have and this node has not: a client that counts on one of these must be
 // told, since without it the command would mean something else.

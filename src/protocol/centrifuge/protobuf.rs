@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::wire_type::{Fields, PutField, Value};
 use super::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS};
-use crate::protocol::codes::Error;
-use crate::protocol::word::{
-    ClientInfo, Command, Connect, Connected, Expiry, History, HistoryFilter, Payload, PayloadKind, PayloadRef,
-    Position, Publication, Push, Reply, ReplyBody, Subscribe, Subscribed, Verb,
+use crate::model::refusal::Error;
+use crate::model::{
+    ClientInfo, Expiry, HistoryFilter, Payload, PayloadKind, PayloadRef, Position, Publication, Subscribed,
 };
+use crate::protocol::word::{Command, Connect, Connected, History, Push, Reply, ReplyBody, Subscribe, Verb};
 use crate::wire::length;
 
 /// Reads the length-prefixed command at `at` and moves `at` behind it; `None` at the end of the frame.

@@ -9,10 +9,9 @@ use super::{Ask, Context, Flags, Identity, Overdue, Session, Stage, Step};
 use crate::auth::Verifier;
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::limits::REFUSALS_MAX;
+use crate::model::{ClientId, ClientInfo, PayloadKind, PayloadRef};
 use crate::protocol::centrifuge::format::Format;
-use crate::protocol::word::{
-    ClientId, ClientInfo, Command, Connect, History, PayloadKind, PayloadRef, Subscribe, Verb,
-};
+use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
 use crate::time::Now;
 
 /// A session and what it reads of its node.
@@ -51,7 +50,7 @@ impl Desk {
 
     fn with<T>(&mut self, act: impl FnOnce(&mut Session, Context<'_>) -> T) -> T {
         let access = Access::new(&self.config.channel).expect("the expressions compile");
-        let verifier = Verifier::new(&self.config.client, None).expect("the keys are keys");
+        let verifier = Verifier::new(&self.config.client.tokens(), None).expect("the keys are keys");
         let context = Context { config: &self.config, access: &access, verifier: &verifier, now: self.now };
         act(&mut self.session, context)
     }

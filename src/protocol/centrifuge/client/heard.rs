@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::json::{opaque, pairs, text};
-use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
-use crate::protocol::word::{Expiry, PresenceStats};
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::{Expiry, PresenceStats};
 
 /// A reply or a push.
 #[derive(Debug, PartialEq)]

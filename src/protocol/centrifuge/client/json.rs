@@ -8,11 +8,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::heard::{Answer, ClientInfo, FromNode, Publication, Pushed};
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::{Expiry, PayloadRef, PresenceStats, Recover};
 use crate::protocol::centrifuge::json::object::{Object, write_object, write_text};
 use crate::protocol::centrifuge::json::shape::{Pairs, Text};
 use crate::protocol::centrifuge::{Malformed, REJECT_UNRECOVERED};
-use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
-use crate::protocol::word::{Command, Connect, Expiry, History, PayloadRef, PresenceStats, Recover, Subscribe, Verb};
+use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
 
 /// Appends a command and a line feed.
 pub(super) fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) {

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::heard::{Answer, ClientInfo, Connected, FromNode, HistoryPage, Publication, Pushed, Refreshed, Subscribed};
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::{Expiry, PayloadRef, PresenceStats, Recover};
 use crate::protocol::centrifuge::wire_type::{Fields, PutField, Value};
 use crate::protocol::centrifuge::{Malformed, REJECT_UNRECOVERED};
-use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
-use crate::protocol::word::{Command, Connect, Expiry, History, PayloadRef, PresenceStats, Recover, Subscribe, Verb};
+use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
 use crate::wire::length;
 
 /// Appends a command with its length before it.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use serde::de::IgnoredAny;
 
 use super::one_line;
-use crate::protocol::word::{Expiry, PayloadKind};
+use crate::model::{Expiry, PayloadKind};
 
 /// Writes `{"key":value,…}` without trailing commas.
 pub(crate) struct Object<'a> {

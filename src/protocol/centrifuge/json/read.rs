@@ -12,12 +12,11 @@ use serde_json::value::RawValue;
 use super::one_line;
 use super::publish::decode_publish;
 use super::shape::{Object, Pairs, Text, given, or_default};
+use crate::model::{HistoryFilter, PayloadKind, PayloadRef, Position, Recover};
 use crate::protocol::centrifuge::{
     MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS,
 };
-use crate::protocol::word::{
-    Command, Connect, History, HistoryFilter, PayloadKind, PayloadRef, Position, Recover, Subscribe, Verb,
-};
+use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
 
 /// Reads the command at `at` and moves `at` behind it; `None` at the end of the frame.
 pub(crate) fn decode_command<'a>(frame: &'a str, at: &mut usize) -> Option<Result<Command<'a>, Malformed>> {

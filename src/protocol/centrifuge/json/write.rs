@@ -5,8 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::object::{Object, write_object, write_text};
-use crate::protocol::codes::Error;
-use crate::protocol::word::{ClientInfo, Connected, Payload, Publication, Push, Reply, ReplyBody, Subscribed};
+use crate::model::refusal::Error;
+use crate::model::{ClientInfo, Payload, Publication, Subscribed};
+use crate::protocol::word::{Connected, Push, Reply, ReplyBody};
 
 /// Appends a reply's body.
 pub fn encode_reply(reply: &Reply<'_>, out: &mut Vec<u8>) {

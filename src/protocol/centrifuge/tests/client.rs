@@ -5,13 +5,14 @@ use prost::Message;
 
 use super::words::{self, Parts};
 use super::{commands, map, proto};
+use crate::model::{Payload, PayloadKind};
 use crate::protocol::centrifuge::client::{
     Answer, ClientInfo, Connected, Frame, FrameViolation, FromNode, HistoryPage, Publication, Pushed, Refreshed,
     Subscribed, decode, next_frame, write_command,
 };
 use crate::protocol::centrifuge::format::{write_push, write_reply};
 use crate::protocol::centrifuge::{Encoding, Format, Malformed};
-use crate::protocol::word::{self, Payload, PayloadKind, Push, Reply, ReplyBody};
+use crate::protocol::word::{self, Push, Reply, ReplyBody};
 use crate::wire::websocket::{self, Decoded, Opcode, Sender};
 
 const FORMATS: [Format; Format::COUNT] =
@@ -28,7 +29,7 @@ fn bytes(payload: Option<&Payload>) -> &[u8] {
     payload.map_or(b"", |payload| &payload.bytes)
 }
 
-fn info(info: &word::ClientInfo) -> ClientInfo<'_> {
+fn info(info: &crate::model::ClientInfo) -> ClientInfo<'_> {
     ClientInfo {
         user: Cow::Borrowed(&*info.user),
         client: info.client.to_string().into(),
@@ -37,7 +38,7 @@ fn info(info: &word::ClientInfo) -> ClientInfo<'_> {
     }
 }
 
-fn publication(publication: &word::Publication) -> Publication<'_> {
+fn publication(publication: &crate::model::Publication) -> Publication<'_> {
     let tags = publication.tags.iter().flatten();
     Publication {
         data: &publication.data.bytes,
@@ -48,7 +49,7 @@ fn publication(publication: &word::Publication) -> Publication<'_> {
     }
 }
 
-fn subscribed(subscribed: &word::Subscribed) -> Subscribed<'_> {
+fn subscribed(subscribed: &crate::model::Subscribed) -> Subscribed<'_> {
     Subscribed {
         expires: subscribed.expiry.expires,
         ttl_s: subscribed.expiry.ttl_s,

@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 
 use super::words;
+use crate::model::PayloadKind;
 use crate::protocol::centrifuge::client::encode_command;
 use crate::protocol::centrifuge::{Encoding, Format};
-use crate::protocol::word::{Connect, PayloadKind, Verb};
+use crate::protocol::word::{Connect, Verb};
 
 #[test]
 fn the_subprotocol_decides_before_the_query() {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{commands, map, proto, words};
+use crate::model::*;
 use crate::protocol::centrifuge::client::encode_command;
 use crate::protocol::centrifuge::json::{encode_push, encode_reply};
 use crate::protocol::centrifuge::{Encoding, Format, Malformed, decode};

@@ -1,6 +1,7 @@
 //! The one translation from words to the messages of `client.proto`, field by field.
 
 use super::proto;
+use crate::model::*;
 use crate::protocol::word::*;
 
 fn bytes(payload: Option<&Payload>) -> Vec<u8> {

@@ -2,9 +2,10 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::{commands, map, proto, words};
+use crate::model::PayloadKind;
 use crate::protocol::centrifuge::client::encode_command;
 use crate::protocol::centrifuge::{Encoding, Format, Malformed, decode, protobuf};
-use crate::protocol::word::{Command, PayloadKind, Verb};
+use crate::protocol::word::{Command, Verb};
 
 const FORMAT: Format = Format::WebSocketProtobuf;
 

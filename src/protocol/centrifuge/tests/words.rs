@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::*;
 use crate::protocol::word::*;
 
 /// What a push or a reply borrows from.

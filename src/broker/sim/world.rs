@@ -14,13 +14,13 @@ use super::configuration::{SECRET, configuration};
 use super::link::Link;
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
+use crate::broker::letter::Letter;
+use crate::broker::{Closing, Core, CoreSetup, Input};
 use crate::hub::Home;
+use crate::model::refusal::Disconnect;
 use crate::outbox::Flushed;
 use crate::protocol::centrifuge::format::Format;
-use crate::protocol::codes::Disconnect;
 use crate::protocol::word::Push;
-use crate::shard::core::{Closing, Core, CoreSetup, Input};
-use crate::shard::letter::Letter;
 use crate::time::Now;
 use crate::wire::websocket;
 
@@ -54,7 +54,7 @@ impl World {
         let shards = random.random_range(1..=4);
         let home = Home::new(shards, seed);
         let config = Arc::new(configuration());
-        let verifier = Arc::new(Verifier::new(&config.client, None).expect("the key is a key"));
+        let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
         let core = |me| {
             let setup = CoreSetup {
                 me,

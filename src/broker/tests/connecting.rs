@@ -1,7 +1,7 @@
 //! From the first command to the connect reply.
 
 use super::*;
-use crate::control::order::Errand;
+use crate::broker::order::Errand;
 
 fn limited() -> Node {
     let mut config = config();

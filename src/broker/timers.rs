@@ -3,7 +3,7 @@
 use super::Core;
 use crate::config::Config;
 use crate::limits::SWEEP_BUDGET;
-use crate::protocol::codes::{Disconnect, Unsubscribe};
+use crate::model::refusal::{Disconnect, Unsubscribe};
 use crate::protocol::word::Push;
 use crate::session::{Awaits, HeartbeatEvent, Overdue, Rhythm, State};
 use crate::time::Now;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use crate::protocol::codes::Error;
-use crate::protocol::word::{
+use crate::model::refusal::Error;
+use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
     Subscribed,
 };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::vec::Drain;
 
 use super::Core;
-use crate::protocol::word::ClientInfo;
-use crate::shard::letter::{Answer, Asker, Envelope, Letter};
+use crate::broker::letter::{Answer, Asker, Envelope, Letter};
+use crate::model::ClientInfo;
 use crate::time::Now;
 
 impl Core {

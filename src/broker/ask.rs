@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::Core;
+use crate::broker::letter::{Answer, Envelope, Letter};
 use crate::hub::{FanOut, HubOptions, Join, NewPublication};
-use crate::protocol::codes::Error;
-use crate::protocol::word::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Subscribed};
+use crate::model::refusal::Error;
+use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Subscribed};
 use crate::session::{Ask, Flags, Terms};
-use crate::shard::letter::{Answer, Envelope, Letter};
 use crate::time::Now;
 
 impl Core {

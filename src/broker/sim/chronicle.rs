@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hub::{Hub, HubOptions};
-use crate::protocol::word::ClientId;
+use crate::model::ClientId;
 use crate::time::Now;
 
 /// One publication as its home has it.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::chronicle::Chronicle;
+use crate::model::ClientId;
 use crate::protocol::centrifuge::format::Format;
-use crate::protocol::word::ClientId;
 
 /// What a command was about, until its reply comes.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! A frame's commands: each is handled by its session, and its step carried out.
 
 use super::Core;
-use crate::control::order::Errand;
+use crate::broker::order::Errand;
+use crate::model::refusal::{Disconnect, Error};
 use crate::protocol::centrifuge;
-use crate::protocol::codes::{Disconnect, Error};
 use crate::protocol::word::ReplyBody;
 use crate::session::{Awaits, State, Step};
 use crate::time::Now;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::{Closing, Core};
+use crate::broker::letter::Letter;
 use crate::hub::ShardSet;
-use crate::protocol::codes::{Disconnect, Unsubscribe};
-use crate::protocol::word::{ClientId, ClientInfo, Push};
+use crate::model::refusal::{Disconnect, Unsubscribe};
+use crate::model::{ClientId, ClientInfo};
+use crate::protocol::word::Push;
 use crate::session::{Session, Stage};
-use crate::shard::letter::Letter;
 use crate::time::Now;
 
 impl Core {

@@ -18,12 +18,12 @@ use tokio::sync::oneshot;
 use super::{Closing, Core, CoreSetup, Input};
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
+use crate::broker::letter::Letter;
+use crate::broker::order::{Order, Publish};
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
-use crate::control::order::{Order, Publish};
 use crate::hub::Home;
+use crate::model::{ClientId, Payload, Position};
 use crate::protocol::centrifuge::format::Format;
-use crate::protocol::word::{ClientId, Payload, Position};
-use crate::shard::letter::Letter;
 use crate::time::Now;
 
 const SECRET: &str = "a secret that the tests of the core share";
@@ -77,7 +77,7 @@ impl Node {
 
     fn with(config: Config) -> Self {
         let home = Home::new(2, 1);
-        let verifier = Arc::new(Verifier::new(&config.client, None).expect("the key is a key"));
+        let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
         let config = Arc::new(config);
         let core = |me: u16| {
             let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Core;
-use crate::protocol::codes::Disconnect;
-use crate::protocol::word::{Connected, Push, ReplyBody, Subscribed};
+use crate::broker::letter::Letter;
+use crate::model::Subscribed;
+use crate::model::refusal::Disconnect;
+use crate::protocol::word::{Connected, Push, ReplyBody};
 use crate::session::{Ask, Connecting, Flags, Heartbeat, Held, Identity, Stage, State};
-use crate::shard::letter::Letter;
 use crate::time::Now;
 
 impl Core {

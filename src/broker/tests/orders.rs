@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::auth::grant::Grant;
-use crate::control::order::{Subscribe, Who};
-use crate::protocol::codes::{Disconnect, Unsubscribe};
-use crate::protocol::word::{HistoryFilter, PresenceStats, Recover};
+use crate::broker::order::{Subscribe, Who};
+use crate::model::refusal::{Disconnect, Unsubscribe};
+use crate::model::{HistoryFilter, PresenceStats, Recover};
 
 fn who(user: &str, client: Option<ClientId>) -> Arc<Who> {
     Arc::new(Who { user: user.into(), client })

@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 
 use super::world::{FLEETING, KEPT, World};
 use crate::auth::grant::Grant;
-use crate::control::order::{Order, Publish, Subscribe, Who};
-use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
-use crate::protocol::word::{ClientId, Payload};
+use crate::broker::order::{Order, Publish, Subscribe, Who};
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::{ClientId, Payload};
 
 impl World {
     /// Something happens.

@@ -27,8 +27,8 @@ fn a_backend_can_end_a_subscription_that_has_not_begun() {
     let channel = node.at(1, "kept");
     let peer = node.connect(0, json!({"sub": "7"}));
     node.tell(peer, &subscribe(2, &channel));
-    let who = crate::control::order::Who { user: "7".into(), client: None };
-    let reason = crate::protocol::codes::Unsubscribe { code: 2042, reason: "moderated".into() };
+    let who = crate::broker::order::Who { user: "7".into(), client: None };
+    let reason = crate::model::refusal::Unsubscribe { code: 2042, reason: "moderated".into() };
     let name: Arc<str> = channel.as_str().into();
     node.order(0, |answer| Order::Unsubscribe { who: who.into(), channel: name, reason, answer }).expect("it works");
     node.carry();

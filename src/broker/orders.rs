@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::Core;
+use crate::broker::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Who};
 use crate::config::Config;
-use crate::control::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Who};
 use crate::hub::NewPublication;
-use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
-use crate::protocol::word::{ClientId, Expiry, Position, Push};
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::{ClientId, Expiry, Position};
+use crate::protocol::word::Push;
 use crate::session::access::Access;
 use crate::session::{Ask, State};
 use crate::time::Now;

@@ -11,11 +11,11 @@ use tokio::sync::oneshot;
 use crate::auth::Verifier;
 use crate::auth::grant::Grant;
 use crate::config::Config;
-use crate::protocol::centrifuge::format::Format;
-use crate::protocol::codes::{Disconnect, Error, Unsubscribe};
-use crate::protocol::word::{
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::{
     ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover, Tags,
 };
+use crate::protocol::centrifuge::format::Format;
 
 /// Where an answer goes. A receiver that has gone is no error.
 pub type Answer<T> = oneshot::Sender<Result<T, Error>>;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{Core, Subscriber};
-use crate::protocol::codes::{Disconnect, Error};
-use crate::protocol::word::{ClientId, Push, ReplyBody, Subscribed};
+use crate::broker::letter::{Answer, Asker, Letter};
+use crate::model::refusal::{Disconnect, Error};
+use crate::model::{ClientId, Subscribed};
+use crate::protocol::word::{Push, ReplyBody};
 use crate::session::{Awaits, Flags, Stage, State};
-use crate::shard::letter::{Answer, Asker, Letter};
 use crate::time::Now;
 
 impl Core {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::shard::letter::Asker;
+use crate::broker::letter::Asker;
 
 /// What this shard waits for, and what it owes.
 #[derive(Debug)]

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Core;
+use crate::model::refusal::{Disconnect, Unsubscribe};
+use crate::model::{ClientId, ClientInfo, Publication};
 use crate::outbox::{Frame, Tag};
 use crate::protocol::centrifuge::format::Format;
-use crate::protocol::codes::{Disconnect, Unsubscribe};
-use crate::protocol::word::{ClientId, ClientInfo, Publication, Push};
+use crate::protocol::word::Push;
 use crate::session::{Flags, Held, State};
 use crate::time::Now;
 

@@ -1,0 +1,15 @@
+//! What everybody talks about, apart from any protocol and its numbers: payloads, publications, places in a stream,
+//! identities, refusals.
+//!
+//! Knows nothing of the rest of the node. What outlives a tick is owned and shared by reference count.
+
+mod identity;
+mod payload;
+mod publication;
+pub mod refusal;
+mod subscribed;
+
+pub use identity::{ClientId, ClientInfo, Expiry, PresenceStats};
+pub use payload::{Payload, PayloadKind, PayloadRef};
+pub use publication::{HistoryFilter, HistoryPage, Position, Publication, Recover, Tags};
+pub use subscribed::Subscribed;

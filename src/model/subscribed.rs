@@ -1,0 +1,26 @@
+//! How a subscription begins.
+
+use std::sync::Arc;
+
+use super::{Expiry, Payload, Position, Publication};
+
+/// A subscription's beginning.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Subscribed {
+    /// When the subscription token expires.
+    pub expiry: Expiry,
+    /// Whether the client may recover later.
+    pub recoverable: bool,
+    /// Whether gaps are watched for.
+    pub positioned: bool,
+    /// Where the stream stands; told when positioned or recoverable.
+    pub position: Position,
+    /// What was missed, oldest first.
+    pub publications: Vec<Arc<Publication>>,
+    /// All that was missed is in `publications`.
+    pub recovered: bool,
+    /// The client asked for recovery.
+    pub was_recovering: bool,
+    /// Application data.
+    pub data: Option<Payload>,
+}
