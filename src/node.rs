@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use glommio::{LocalExecutorBuilder, Placement};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
@@ -20,6 +22,7 @@ use crate::hub::Home;
 use crate::limits::{ORDERS_WAITING_MAX, SHARDS_MAX};
 use crate::shard::doors::{self, Doors};
 use crate::shard::handle::ShardHandle;
+use crate::shard::kernel::Kernel;
 use crate::shard::mailbox::Mailboxes;
 use crate::shard::waker::Waker;
 use crate::shard::{Shard, ShardSetup};
@@ -160,6 +163,7 @@ impl Shared {
             errands: self.errands.clone(),
             clients: self.clients.clone(),
             secret: self.secret,
+            random: StdRng::from_os_rng(),
         };
         let (ready, is_ready) = flume::bounded(1);
         let thread = thread::Builder::new().name(format!("shard-{me}")).spawn(move || serve(setup, core, &ready))?;
@@ -205,7 +209,9 @@ fn serve(setup: ShardSetup, core: usize, ready: &flume::Sender<()>) -> anyhow::R
     let (shard, errands) = (setup.me, setup.errands.clone());
     let _obituary = Obituary { shard, errands };
     executor.run(async move {
-        let shard = Shard::new(setup).with_context(|| format!("core {core} cannot run a shard; {HINT}"))?;
+        let kernel =
+            Kernel::new(&setup.config.shards).with_context(|| format!("core {core} cannot run a shard; {HINT}"))?;
+        let shard = Shard::new(setup, kernel)?;
         // The node waits for this.
         let _ = ready.send(());
         shard.run().await.with_context(|| format!("the ring of core {core} failed"))

@@ -31,9 +31,9 @@ fn kind_of(user_data: u64) -> Kind {
 
 /// What a receive brought.
 #[derive(Debug)]
-pub enum Received {
+pub enum Received<B = Buffer> {
     /// Bytes.
-    Bytes(Buffer),
+    Bytes(B),
     /// The peer has ended its side, or the connection broke.
     End,
     /// The pool was empty: ask again.
@@ -44,13 +44,13 @@ pub enum Received {
 
 /// Something that has happened.
 #[derive(Debug)]
-pub enum Event {
+pub enum Event<S = OwnedFd, B = Buffer> {
     /// Somebody connected, or accepting failed.
     Accepted {
         /// The listener.
         door: u32,
         /// The new socket, or why there is none.
-        socket: io::Result<OwnedFd>,
+        socket: io::Result<S>,
         /// Whether accepting goes on by itself.
         more: bool,
     },
@@ -59,7 +59,7 @@ pub enum Event {
         /// Which.
         conn: u32,
         /// What.
-        received: Received,
+        received: Received<B>,
         /// Whether receiving goes on by itself.
         more: bool,
     },

@@ -1,16 +1,16 @@
 //! Sockets that come in.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 
 use super::Shard;
 use super::conn::Conn;
 use super::doors::Door;
+use super::reactor::Reactor;
 use crate::time::Now;
 
-impl Shard {
+impl<R: Reactor> Shard<R> {
     /// Opens every door that has a listener.
     pub(super) fn open_doors(&mut self) {
         for door in Door::ALL {
@@ -20,11 +20,11 @@ impl Shard {
 
     fn accept_at(&mut self, door: Door) {
         if let Some(listener) = self.doors.listener(door) {
-            self.ring.accept(listener, door as u32);
+            self.reactor.accept(listener, door as u32);
         }
     }
 
-    pub(super) fn accepted(&mut self, door: u32, socket: io::Result<OwnedFd>, more: bool, now: Now) {
+    pub(super) fn accepted(&mut self, door: u32, socket: io::Result<R::Socket>, more: bool, now: Now) {
         let door = Door::ALL[door as usize];
         let pause = match socket {
             Ok(socket) => {
@@ -48,7 +48,7 @@ impl Shard {
         }
     }
 
-    fn welcome(&mut self, socket: OwnedFd, door: Door, now: Now) {
+    fn welcome(&mut self, socket: R::Socket, door: Door, now: Now) {
         self.metrics.accepts.add(1);
         let conn = self.conns.insert(Conn::new(socket, door)) as u32;
         self.core.outbox.open(conn);
@@ -56,12 +56,12 @@ impl Shard {
         self.look_at(conn, now.mono_ms + self.config.client.stale_close_delay.as_millis());
     }
 
-    /// Asks the ring for the conn's bytes.
+    /// Asks the reactor for the conn's bytes.
     pub(super) fn receive(&mut self, conn: u32) {
         let entry = &mut self.conns[conn as usize];
         if !entry.receiving {
             entry.receiving = true;
-            self.ring.receive(entry.socket.as_fd(), conn);
+            self.reactor.receive(&entry.socket, conn);
         }
     }
 

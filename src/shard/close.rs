@@ -4,6 +4,7 @@ use rustix::net::Shutdown;
 
 use super::Shard;
 use super::conn::Phase;
+use super::reactor::{Reactor, Socket};
 use super::recv::Progress;
 use crate::broker::Closing;
 use crate::limits::LINGER_MS;
@@ -12,7 +13,7 @@ use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::websocket;
 
-impl Shard {
+impl<R: Reactor> Shard<R> {
     /// Tells the clients whose sessions the core has ended. Must follow every call of the core that can end
     /// sessions before the next frame is read: a conn's session number may mean another by then.
     pub(super) fn say_goodbyes(&mut self, now: Now) {
@@ -100,7 +101,7 @@ impl Shard {
             self.remove(conn);
         } else {
             // Whatever is in flight comes back with an error.
-            let _ = rustix::net::shutdown(&entry.socket, Shutdown::Both);
+            entry.socket.shutdown(Shutdown::Both);
         }
     }
 
@@ -122,13 +123,13 @@ impl Shard {
             self.remove(conn);
         } else {
             let how = if entry.receiving { Shutdown::Write } else { Shutdown::Both };
-            let _ = rustix::net::shutdown(&entry.socket, how);
+            entry.socket.shutdown(how);
         }
     }
 
     fn remove(&mut self, conn: u32) {
         let entry = self.conns.remove(conn as usize);
-        assert!(entry.is_idle(), "the ring still has something of conn {conn}");
+        assert!(entry.is_idle(), "the reactor still has something of conn {conn}");
         self.core.outbox.close(conn);
         if entry.admitted {
             self.admission.release();

@@ -8,8 +8,6 @@
 //! `Open` has a session, whose own states are connecting and connected. A conn is removed only when nothing
 //! that it asked of the ring is still in flight, so that no event can reach its successor in the slab.
 
-use std::os::fd::OwnedFd;
-
 use super::doors::Door;
 use crate::protocol::centrifuge::format::Format;
 use crate::wire::websocket::Fragments;
@@ -36,9 +34,9 @@ pub enum Phase {
 
 /// One socket.
 #[derive(Debug)]
-pub struct Conn {
+pub struct Conn<S> {
     /// The socket itself.
-    pub socket: OwnedFd,
+    pub socket: S,
     /// Through which door it came.
     pub door: Door,
     /// How far it has come.
@@ -62,9 +60,9 @@ pub struct Conn {
     pub admitted: bool,
 }
 
-impl Conn {
+impl<S> Conn<S> {
     /// A conn of which nothing is known.
-    pub fn new(socket: OwnedFd, door: Door) -> Self {
+    pub fn new(socket: S, door: Door) -> Self {
         Self {
             socket,
             door,

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -39,20 +39,20 @@ pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<(OwnedFd, SocketAdd
 }
 
 /// One shard's listeners.
-#[derive(Debug, Default)]
-pub struct Doors {
-    listeners: [Option<OwnedFd>; Door::ALL.len()],
+#[derive(Debug)]
+pub struct Doors<S = OwnedFd> {
+    listeners: [Option<S>; Door::ALL.len()],
 }
 
-impl Doors {
+impl<S> Doors<S> {
     /// The doors of a shard; the TCP door may be shut.
-    pub fn new(http: OwnedFd, tcp: Option<OwnedFd>) -> Self {
+    pub fn new(http: S, tcp: Option<S>) -> Self {
         Self { listeners: [Some(http), tcp] }
     }
 
     /// A door's listener, unless it is shut.
-    pub fn listener(&self, door: Door) -> Option<BorrowedFd<'_>> {
-        self.listeners[door as usize].as_ref().map(AsFd::as_fd)
+    pub fn listener(&self, door: Door) -> Option<&S> {
+        self.listeners[door as usize].as_ref()
     }
 
     /// Shuts a door: who waits behind it is refused by the kernel.

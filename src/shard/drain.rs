@@ -4,6 +4,7 @@
 use super::Shard;
 use super::conn::Phase;
 use super::doors::Door;
+use super::reactor::Reactor;
 use super::wheel::WHEEL_TICK_MS;
 use crate::broker::order::Errand;
 use crate::time::Now;
@@ -17,7 +18,7 @@ pub struct Drain {
     ended: bool,
 }
 
-impl Shard {
+impl<R: Reactor> Shard<R> {
     /// Begins: nobody comes in any more, who has no session yet goes at once.
     pub(super) fn begin_drain(&mut self, time_ms: u64) {
         if self.drain.is_some() {
@@ -26,7 +27,7 @@ impl Shard {
         let turns = usize::try_from(time_ms / WHEEL_TICK_MS).unwrap_or(usize::MAX).max(1);
         self.drain = Some(Drain { per_turn: self.core.sessions().div_ceil(turns), ended: false });
         for door in Door::ALL {
-            self.ring.stop_accepting(door as u32);
+            self.reactor.stop_accepting(door as u32);
         }
         // Those that rest accept nothing that could be stopped.
         for door in std::mem::take(&mut self.paused_doors) {

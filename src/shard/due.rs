@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::Shard;
 use super::conn::Phase;
+use super::reactor::Reactor;
 use super::wheel::{WHEEL_TICK_MS, Wheel};
 use crate::time::Now;
 use crate::wire::http::{self, Status};
 
-impl Shard {
+impl<R: Reactor> Shard<R> {
     /// Has the conn looked at no later than `due_ms`, monotonic milliseconds.
     pub(super) fn look_at(&mut self, conn: u32, due_ms: u64) {
         if due_ms == u64::MAX {
@@ -24,9 +25,9 @@ impl Shard {
         }
     }
 
-    /// Has the ring wake the shard at the next turn of the wheel.
+    /// Has the reactor wake the shard at the next turn of the wheel.
     pub(super) fn wind(&mut self) {
-        self.ring.timer(Duration::from_millis(WHEEL_TICK_MS));
+        self.reactor.timer(Duration::from_millis(WHEEL_TICK_MS));
     }
 
     /// One turn of the wheel.

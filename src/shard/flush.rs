@@ -1,12 +1,10 @@
 //! What goes out: one send per conn for everything that a tick has for it.
 
 use std::io;
-use std::os::fd::AsFd;
-
-use rustix::net::SendFlags;
 
 use super::Shard;
-use super::conn::{Conn, Phase};
+use super::conn::Phase;
+use super::reactor::{Reactor, Socket};
 use crate::broker::metrics::ShardMetrics;
 use crate::model::refusal::Disconnect;
 use crate::outbox::Flushed;
@@ -14,13 +12,13 @@ use crate::time::Now;
 
 // Inlined: the kernel is faster in a loop without calls (`Outbox::flush`).
 #[inline(always)]
-fn send(conn: &Conn, bytes: &[u8], metrics: &ShardMetrics) -> io::Result<usize> {
-    let sent = rustix::net::send(&conn.socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
+fn send(socket: &impl Socket, bytes: &[u8], metrics: &ShardMetrics) -> io::Result<usize> {
+    let sent = socket.send(bytes)?;
     metrics.bytes_out.add(sent as u64);
     Ok(sent)
 }
 
-impl Shard {
+impl<R: Reactor> Shard<R> {
     /// Brings everything that this tick made to where it belongs, until nothing is left to bring: one ending
     /// can make another.
     pub(super) fn settle(&mut self, now: Now) {
@@ -41,7 +39,7 @@ impl Shard {
         while self.core.outbox.is_dirty() {
             let Self { core, conns, metrics, unsent, .. } = self;
             core.outbox.flush(
-                |conn, bytes| send(&conns[conn as usize], bytes, metrics),
+                |conn, bytes| send(&conns[conn as usize].socket, bytes, metrics),
                 |conn, flushed| unsent.push((conn, flushed)),
             );
             while let Some((conn, flushed)) = self.unsent.pop() {
@@ -69,7 +67,7 @@ impl Shard {
         let entry = &mut self.conns[conn as usize];
         if !entry.polling {
             entry.polling = true;
-            self.ring.await_writable(entry.socket.as_fd(), conn);
+            self.reactor.await_writable(&entry.socket, conn);
         }
     }
 
@@ -78,7 +76,7 @@ impl Shard {
         let Self { core, conns, metrics, .. } = self;
         let entry = &mut conns[conn as usize];
         entry.polling = false;
-        let flushed = core.outbox.resume(conn, |bytes| send(entry, bytes, metrics));
+        let flushed = core.outbox.resume(conn, |bytes| send(&entry.socket, bytes, metrics));
         let closing = entry.phase == Phase::Closing;
         self.not_sent(conn, flushed, now);
         if closing {

@@ -12,8 +12,10 @@ pub mod drain;
 mod due;
 mod flush;
 pub mod handle;
+pub mod kernel;
 pub mod mailbox;
 pub mod origin;
+pub mod reactor;
 mod recv;
 pub mod tick;
 mod upgrade;
@@ -21,10 +23,10 @@ pub mod waker;
 pub mod wheel;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
 use slab::Slab;
 
@@ -32,8 +34,9 @@ use self::admission::Admission;
 use self::conn::Conn;
 use self::doors::{Door, Doors};
 use self::drain::Drain;
+use self::kernel::Kernel;
 use self::mailbox::Mailboxes;
-use self::tick::Clock;
+use self::reactor::{EventOf, Reactor};
 use self::waker::Waker;
 use self::wheel::Wheel;
 use crate::auth::Verifier;
@@ -44,11 +47,10 @@ use crate::config::Config;
 use crate::hub::Home;
 use crate::limits::EVENTS_PER_TICK;
 use crate::outbox::Flushed;
-use crate::ring::{Event, Ring, RingSize};
 
 /// What a shard is made of.
 #[derive(Debug)]
-pub struct ShardSetup {
+pub struct ShardSetup<S = OwnedFd> {
     /// Its number.
     pub me: u16,
     /// Which shard is a channel's home.
@@ -60,7 +62,7 @@ pub struct ShardSetup {
     /// Counts for the outside.
     pub metrics: Arc<ShardMetrics>,
     /// Its listeners.
-    pub doors: Doors,
+    pub doors: Doors<S>,
     /// Its ends of the mailboxes.
     pub mailboxes: Mailboxes,
     /// What wakes it.
@@ -73,25 +75,26 @@ pub struct ShardSetup {
     pub clients: Arc<AtomicUsize>,
     /// Seeds what clients must not guess; the same on all shards.
     pub secret: u64,
+    /// Source of session identities and jitter; seeded in simulation.
+    pub random: StdRng,
 }
 
-/// One shard. Lives and dies on its thread.
+/// One shard: over the kernel, or over the simulator. Lives and dies on its thread.
 #[derive(Debug)]
-pub struct Shard {
+pub struct Shard<R: Reactor = Kernel> {
     me: u16,
     config: Arc<Config>,
     metrics: Arc<ShardMetrics>,
     core: Core,
-    ring: Ring,
-    conns: Slab<Conn>,
-    doors: Doors,
+    reactor: R,
+    conns: Slab<Conn<R::Socket>>,
+    doors: Doors<R::Socket>,
     admission: Admission,
     mailboxes: Mailboxes,
     orders: flume::Receiver<Order>,
     errands: flume::Sender<Errand>,
     waker: Arc<Waker>,
     wheel: Wheel,
-    clock: Clock,
     drain: Option<Drain>,
     /// Whether the wheel has turned since the executor had its turn.
     has_turned: bool,
@@ -102,25 +105,19 @@ pub struct Shard {
     /// Closing conns whose last bytes are in the outbox.
     parting: Vec<u32>,
     // Kept for their memory; empty between two ticks.
-    events: Vec<Event>,
+    events: Vec<EventOf<R>>,
     unsent: Vec<(u32, Flushed)>,
     due: Vec<wheel::Entry>,
 }
 
-impl Shard {
-    /// Sets a shard up on the calling thread.
+impl<R: Reactor> Shard<R> {
+    /// Sets a shard up on the thread of its reactor.
     ///
     /// # Errors
-    /// The kernel refuses the ring: too old, forbidden, or not enough locked memory.
-    pub fn new(setup: ShardSetup) -> anyhow::Result<Self> {
+    /// A `channel_regex` that does not compile.
+    pub fn new(setup: ShardSetup<R::Socket>, reactor: R) -> Result<Self, regex::Error> {
         let ShardSetup { me, home, config, verifier, metrics, doors, mailboxes, waker, .. } = setup;
-        let size = RingSize {
-            entries: config.shards.ring_entries,
-            buffers: config.shards.receive_buffers,
-            buffer_bytes: config.shards.receive_buffer_size,
-        };
-        let ring = Ring::new(size)?;
-        let clock = Clock::new();
+        let now = reactor.now();
         let shards = home.shards();
         let core = Core::new(CoreSetup {
             me,
@@ -129,21 +126,20 @@ impl Shard {
             verifier,
             metrics: metrics.clone(),
             secret: setup.secret,
-            random: StdRng::from_os_rng(),
+            random: setup.random,
         })?;
         Ok(Self {
             me,
             core,
-            ring,
+            reactor,
             conns: Slab::new(),
             doors,
-            admission: Admission::new(setup.clients, &config.client, shards, clock.now()),
+            admission: Admission::new(setup.clients, &config.client, shards, now),
             mailboxes,
             orders: setup.orders,
             errands: setup.errands,
             waker,
-            wheel: Wheel::new(clock.now().mono_ms),
-            clock,
+            wheel: Wheel::new(now.mono_ms),
             drain: None,
             has_turned: false,
             paused_doors: Vec::new(),
@@ -157,12 +153,19 @@ impl Shard {
         })
     }
 
+    /// Whether letters wait for room, or conns for letters: nobody who makes room wakes the shard.
+    fn waits_for_room(&self) -> bool {
+        self.mailboxes.is_congested() || !self.held.is_empty()
+    }
+}
+
+impl Shard {
     /// Serves until the node has drained. Must run in the executor of the shard's thread.
     ///
     /// # Errors
     /// The ring has failed.
     pub async fn run(mut self) -> io::Result<()> {
-        self.ring.watch(self.waker.as_fd());
+        self.reactor.watch(&self.waker);
         self.open_doors();
         self.wind();
         while !self.has_ended() {
@@ -177,11 +180,6 @@ impl Shard {
             }
         }
         Ok(())
-    }
-
-    /// Whether letters wait for room, or conns for letters: nobody who makes room wakes the shard.
-    fn waits_for_room(&self) -> bool {
-        self.mailboxes.is_congested() || !self.held.is_empty()
     }
 }
 

@@ -3,11 +3,12 @@
 use super::Shard;
 use super::conn::Phase;
 use super::doors::Door;
+use super::reactor::Reactor;
 use crate::broker::Input;
 use crate::limits::HELD_BYTES_MAX;
 use crate::model::refusal::Disconnect;
 use crate::protocol::centrifuge::format::Format;
-use crate::ring::{Buffer, Received};
+use crate::ring::Received;
 use crate::time::Now;
 use crate::wire::websocket::{self, Decoded, Frame, Opcode, Piece, Sender, Violation};
 use crate::wire::{length, line};
@@ -23,8 +24,8 @@ pub(super) enum Progress {
     Ended,
 }
 
-impl Shard {
-    pub(super) fn received(&mut self, conn: u32, received: Received, more: bool, now: Now) {
+impl<R: Reactor> Shard<R> {
+    pub(super) fn received(&mut self, conn: u32, received: Received<R::Buffer>, more: bool, now: Now) {
         if !more {
             self.conns[conn as usize].receiving = false;
         }
@@ -42,7 +43,7 @@ impl Shard {
         }
     }
 
-    /// The ring has stopped receiving for a conn whose peer has not ended.
+    /// The reactor has stopped receiving for a conn whose peer has not ended.
     fn go_on_receiving(&mut self, conn: u32) {
         let entry = &self.conns[conn as usize];
         match entry.phase {
@@ -52,7 +53,7 @@ impl Shard {
         }
     }
 
-    fn take_bytes(&mut self, conn: u32, mut buffer: Buffer, now: Now) {
+    fn take_bytes(&mut self, conn: u32, mut buffer: R::Buffer, now: Now) {
         if self.mailboxes.is_congested() {
             self.hold(conn);
         }
@@ -74,7 +75,7 @@ impl Shard {
         let entry = &self.conns[conn as usize];
         if entry.waits() && entry.unread.len() > HELD_BYTES_MAX && entry.receiving {
             // The peer feels it as a full window.
-            self.ring.stop_receiving(conn);
+            self.reactor.stop_receiving(conn);
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rand::SeedableRng;
 use rustix::io::Errno;
 use serde_json::json;
 
@@ -11,6 +12,7 @@ use super::*;
 use crate::broker::letter::Letter;
 use crate::limits::{HELD_BYTES_MAX, LINGER_MS};
 use crate::model::refusal::Disconnect;
+use crate::ring::Event;
 use crate::time::Now;
 
 /// One shard of two. The other one reads no letters.
@@ -36,7 +38,8 @@ impl Half {
         let other = mesh.pop().unwrap();
         let (orders, orders_taken) = flume::bounded(8);
         let (errands_left, errands) = flume::unbounded();
-        let mut shard = Shard::new(ShardSetup {
+        let kernel = Kernel::new(&config.shards).unwrap();
+        let setup = ShardSetup {
             me: 0,
             home: Home::new(2, 1),
             verifier: Arc::new(Verifier::new(&config.client.tokens(), None).unwrap()),
@@ -49,15 +52,16 @@ impl Half {
             errands: errands_left,
             clients: Arc::default(),
             secret: 1,
-        })
-        .unwrap();
+            random: StdRng::seed_from_u64(1),
+        };
+        let mut shard = Shard::new(setup, kernel).unwrap();
         shard.open_doors();
         Self { shard, orders, errands, http, tcp, _other: other }
     }
 
     /// One tick, without waiting for anything.
     fn tick(&mut self) {
-        self.shard.ring.enter().unwrap();
+        self.shard.reactor.enter().unwrap();
         self.shard.tick();
     }
 
@@ -82,17 +86,17 @@ impl Half {
     }
 
     fn later(&self, ms: u64) -> Now {
-        let now = self.shard.clock.now();
+        let now = self.shard.reactor.now();
         Now { mono_ms: now.mono_ms + ms, unix_ms: now.unix_ms + ms as i64 }
     }
 
     /// The TCP door rests, as if for want of descriptors.
     fn rest(&mut self) {
-        self.shard.ring.stop_accepting(Door::Tcp as u32);
+        self.shard.reactor.stop_accepting(Door::Tcp as u32);
         let mut events = Vec::new();
         while !events.iter().any(|event| matches!(event, Event::Accepted { door: 1, more: false, .. })) {
-            self.shard.ring.enter_and_wait().unwrap();
-            self.shard.ring.events(&mut events);
+            self.shard.reactor.enter_and_wait().unwrap();
+            self.shard.reactor.events(&mut events);
         }
         let want = io::Error::from(Errno::MFILE);
         self.shard.accepted(Door::Tcp as u32, Err(want), false, self.later(0));
@@ -239,7 +243,7 @@ fn who_goes_on_talking_when_its_session_ends_hears_the_goodbye_and_no_reset() {
     let mut half = Half::with(|_| {});
     let (mut client, conn) = half.client();
     // Not even being read when it ends, and with something to read.
-    half.shard.ring.stop_receiving(conn);
+    half.shard.reactor.stop_receiving(conn);
     half.shard.conns[conn as usize].paused = true;
     half.shard.conns[conn as usize].unread = vec![b' '; HELD_BYTES_MAX + 1];
     half.until("the conn is not read", |shard| !shard.conns[conn as usize].receiving);

@@ -7,66 +7,50 @@
 //! timers ─┘                                 → errands → the control plane
 //! ```
 //!
-//! Only here is a clock read. Everything that a tick produced leaves at its end (or when the outbox is full),
+//! Only here is the clock looked at. Everything that a tick produced leaves at its end (or when the outbox is full),
 //! so that what belongs to one socket goes out in one call.
 
 use std::io;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Shard;
+use super::reactor::Reactor;
 use crate::broker::order::Order;
 use crate::limits::ORDERS_PER_TICK;
 use crate::ring::Event;
 use crate::time::Now;
 
-/// Both clocks, read once per tick.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    started: Instant,
-}
-
-impl Clock {
-    /// A clock that begins now.
-    pub fn new() -> Self {
-        Self { started: Instant::now() }
-    }
-
-    /// What time it is. The monotonic clock begins at one second, so that 0 is always past.
-    pub fn now(&self) -> Now {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono_ms: 1000 + self.started.elapsed().as_millis() as u64, unix_ms: since_epoch.as_millis() as i64 }
-    }
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Shard {
-    /// Hands the ring what was asked, and sleeps in it until there is something to do. One system call either way.
+impl<R: Reactor> Shard<R> {
+    /// Hands the reactor what was asked, and sleeps in it until there is something to do. One system call either way.
     ///
     /// # Errors
-    /// The ring has failed: the shard cannot go on.
+    /// The reactor has failed: the shard cannot go on.
     pub(super) fn wait(&mut self) -> io::Result<()> {
-        if self.ring.is_ready() || self.waits_for_room() {
-            return self.ring.enter();
+        if !self.falls_asleep() {
+            return self.reactor.enter();
         }
-        self.waker.sleeps();
-        // Who wrote before the line above did not wake us.
-        let entered = match self.mailboxes.has_letters() || !self.orders.is_empty() {
-            true => self.ring.enter(),
-            false => self.ring.enter_and_wait(),
-        };
+        let entered = self.reactor.enter_and_wait();
         self.waker.awake();
         entered
     }
 
+    /// Says that the shard sleeps, unless there is something to do.
+    fn falls_asleep(&mut self) -> bool {
+        if self.reactor.is_ready() || self.waits_for_room() {
+            return false;
+        }
+        self.waker.sleeps();
+        // Who wrote before the line above did not wake us.
+        let sleeps = !self.mailboxes.has_letters() && self.orders.is_empty();
+        if !sleeps {
+            self.waker.awake();
+        }
+        sleeps
+    }
+
     /// Does everything that there is to do at once. False when there was nothing.
     pub(super) fn tick(&mut self) -> bool {
-        let begun = Instant::now();
-        let now = self.clock.now();
+        let begun_ns = self.reactor.mono_ns();
+        let now = self.reactor.now();
         let mut busy = self.take_orders(now);
         busy |= self.take_letters(now);
         busy |= self.take_events(now);
@@ -75,7 +59,7 @@ impl Shard {
         self.take_resumed(now);
         self.settle(now);
         if busy {
-            self.metrics.ticks.record_ns(begun.elapsed().as_nanos() as u64);
+            self.metrics.ticks.record_ns(self.reactor.mono_ns() - begun_ns);
         }
         busy
     }
@@ -119,7 +103,7 @@ impl Shard {
 
     fn take_events(&mut self, now: Now) -> bool {
         let mut events = std::mem::take(&mut self.events);
-        self.ring.events(&mut events);
+        self.reactor.events(&mut events);
         let busy = !events.is_empty();
         for event in events.drain(..) {
             match event {
@@ -132,7 +116,7 @@ impl Shard {
                     self.has_turned = true;
                 }
                 Event::Woken { more: true } => {}
-                Event::Woken { more: false } => self.ring.watch(self.waker.as_fd()),
+                Event::Woken { more: false } => self.reactor.watch(&self.waker),
             }
             self.relieve(now);
         }

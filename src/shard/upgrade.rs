@@ -6,15 +6,15 @@ use std::borrow::Cow;
 use super::Shard;
 use super::conn::Phase;
 use super::origin;
+use super::reactor::Reactor;
 use super::recv::Progress;
-use crate::broker::order::Errand;
 use crate::model::refusal::Disconnect;
 use crate::protocol::centrifuge::format::Format;
 use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::http::{self, Request, Status, Upgrade};
 
-impl Shard {
+impl<R: Reactor> Shard<R> {
     /// The head of a request on the HTTP port.
     pub(super) fn read_head(&mut self, conn: u32, bytes: &[u8], now: Now) -> Progress {
         match http::parse(bytes) {
@@ -29,7 +29,7 @@ impl Shard {
             Ok(Request::Plain) => {
                 // Everything that was read goes along, so nothing of it is consumed.
                 self.conns[conn as usize].phase = Phase::Leaving;
-                self.ring.stop_receiving(conn);
+                self.reactor.stop_receiving(conn);
                 Progress::Wait
             }
             Err(violation) => self.refuse(conn, violation.status(), &violation.to_string(), now),
@@ -94,8 +94,9 @@ impl Shard {
         let entry = self.conns.remove(conn as usize);
         self.core.outbox.close(conn);
         debug_assert!(entry.is_idle() && !entry.admitted);
-        let errand = Errand::Http { socket: entry.socket, read: entry.unread.into() };
-        // A control plane that has ended closes the socket by dropping it.
-        let _ = self.errands.send(errand);
+        if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into()) {
+            // A control plane that has ended closes the socket by dropping it.
+            let _ = self.errands.send(errand);
+        }
     }
 }

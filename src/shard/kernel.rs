@@ -1,0 +1,111 @@
+//! The world outside as it is: sockets of the kernel, a ring, and its clocks. The only place of a shard that reads one.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use rustix::net::{SendFlags, Shutdown};
+
+use super::reactor::{EventOf, Reactor, Socket};
+use super::waker::Waker;
+use crate::broker::order::Errand;
+use crate::config::ShardsConfig;
+use crate::ring::{Buffer, Ring, RingSize};
+use crate::time::Now;
+
+/// A ring, and when it began.
+#[derive(Debug)]
+pub struct Kernel {
+    ring: Ring,
+    started: Instant,
+}
+
+impl Kernel {
+    /// Sets a ring up for the calling thread, and starts the clock.
+    ///
+    /// # Errors
+    /// As [`Ring::new`].
+    pub fn new(config: &ShardsConfig) -> io::Result<Self> {
+        let size = RingSize {
+            entries: config.ring_entries,
+            buffers: config.receive_buffers,
+            buffer_bytes: config.receive_buffer_size,
+        };
+        Ok(Self { ring: Ring::new(size)?, started: Instant::now() })
+    }
+}
+
+impl Reactor for Kernel {
+    type Socket = OwnedFd;
+    type Buffer = Buffer;
+
+    fn now(&self) -> Now {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { mono_ms: 1000 + self.started.elapsed().as_millis() as u64, unix_ms: since_epoch.as_millis() as i64 }
+    }
+
+    fn mono_ns(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    fn accept(&mut self, listener: &OwnedFd, door: u32) {
+        self.ring.accept(listener.as_fd(), door);
+    }
+
+    fn stop_accepting(&mut self, door: u32) {
+        self.ring.stop_accepting(door);
+    }
+
+    fn receive(&mut self, socket: &OwnedFd, conn: u32) {
+        self.ring.receive(socket.as_fd(), conn);
+    }
+
+    fn stop_receiving(&mut self, conn: u32) {
+        self.ring.stop_receiving(conn);
+    }
+
+    fn await_writable(&mut self, socket: &OwnedFd, conn: u32) {
+        self.ring.await_writable(socket.as_fd(), conn);
+    }
+
+    fn watch(&mut self, waker: &Waker) {
+        self.ring.watch(waker.as_fd());
+    }
+
+    fn timer(&mut self, after: Duration) {
+        self.ring.timer(after);
+    }
+
+    fn is_ready(&mut self) -> bool {
+        self.ring.is_ready()
+    }
+
+    fn enter(&mut self) -> io::Result<()> {
+        self.ring.enter()
+    }
+
+    fn enter_and_wait(&mut self) -> io::Result<()> {
+        self.ring.enter_and_wait()
+    }
+
+    fn events(&mut self, events: &mut Vec<EventOf<Self>>) {
+        self.ring.events(events);
+    }
+
+    fn hand_over(&mut self, socket: OwnedFd, read: Bytes) -> Option<Errand> {
+        Some(Errand::Http { socket, read })
+    }
+}
+
+impl Socket for OwnedFd {
+    // Inlined: the kernel is faster in a loop without calls (`Outbox::flush`).
+    #[inline(always)]
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    }
+
+    fn shutdown(&self, how: Shutdown) {
+        let _ = rustix::net::shutdown(self, how);
+    }
+}
