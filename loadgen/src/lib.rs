@@ -36,8 +36,8 @@ pub mod protocol;
 pub mod swarm;
 pub mod target;
 
+pub mod climb;
 pub mod crew;
-pub mod ramp;
 pub mod record;
 pub mod report;
 pub mod results;

@@ -6,9 +6,9 @@ use hdrhistogram::Histogram;
 use procfs::Current as _;
 use serde::{Deserialize, Serialize};
 
+use crate::climb::Climb;
 use crate::fault::Faults;
 use crate::measure::{Count, Measure, Summary};
-use crate::ramp::Climb;
 use crate::scenario::Scenario;
 use crate::server::{Metrics, Usage};
 use crate::slow::SlowReaders;

@@ -112,13 +112,13 @@ mod tests {
 
     #[test]
     fn other_protocols_have_their_schemes_and_ports() {
-        let hub = Transport::WebSocket { host: "127.0.0.1:7".into(), path: "/".into() };
+        let websocket = Transport::WebSocket { host: "127.0.0.1:7".into(), path: "/".into() };
         let cases = [
             ("nats://127.0.0.1", 4222, Protocol::Nats),
             ("mqtt://127.0.0.1", 1883, Protocol::Mqtt),
             ("mqtt://127.0.0.1:1884", 1884, Protocol::Mqtt),
             ("floor://127.0.0.1:7", 7, Protocol::Floor(Transport::Tcp)),
-            ("floor+ws://127.0.0.1:7/", 7, Protocol::Floor(hub)),
+            ("floor+ws://127.0.0.1:7/", 7, Protocol::Floor(websocket)),
         ];
         for (url, port, protocol) in cases {
             let target = Target::parse(url).unwrap();

@@ -1,4 +1,4 @@
-// A peer for the bench: a bare hub by uWebSockets. It speaks the wire of the floor in WebSocket messages: the first
+// A peer for the bench: a bare server by uWebSockets. It speaks the wire of the floor in WebSocket messages: the first
 // message of a connection says what it is, `E` is echoed, `S` subscribes, `P` publishes to all subscribers, and the
 // message comes back once the connection is that. No tokens, no protocol, one channel.
 

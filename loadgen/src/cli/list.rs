@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::print;
+use super::output::print;
 use crate::scenario::{BUILT_IN, read};
 
 /// List the built-in scenarios

@@ -2,25 +2,24 @@
 
 mod list;
 mod load_process;
+mod output;
 mod progress;
 mod report;
 mod results;
 mod run;
 mod show;
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::crew::LOAD_PROCESS;
 
 const EXIT_CODES: &str = "\
 Exit code: 0 when all went well, 1 when the server did something wrong (a message lost, out of order or twice, a \
 command refused, a connection ended), 2 when the run could not be made.
 
 To try it out: RINGPOST_CLIENT__INSECURE=true ringpost serve --dev, and in another terminal: ringpost-loadgen run fanout";
-
-/// The command that a load process is started with.
-pub(crate) const LOAD_PROCESS: &str = "load-process";
 
 /// Makes load for a server of the Centrifugo client protocol, measures it, and checks every message.
 #[derive(Debug, Parser)]
@@ -55,14 +54,5 @@ impl Cli {
             Command::Results(results) => results.run(),
             Command::LoadProcess(load_process) => load_process.run(),
         }
-    }
-}
-
-/// Writes to standard output. A reader that has seen enough, as in `ringpost-loadgen list | head`, is no error.
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::print;
+use super::output::print;
 use crate::record::Record;
 use crate::report::{html, table};
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::print;
+use super::output::print;
 use crate::results::{Repository, directory, readme};
 
 /// Look after the results of the benches

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use ringpost::cores;
 
-use super::print;
+use super::output::print;
 use super::progress::ProgressLine;
 use crate::report::{html, table};
 use crate::run::{Order, run};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::print;
+use super::output::print;
 use crate::scenario::{find, read};
 
 /// Print a scenario: its file, and every setting that --set can change

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, bail};
 
 pub use self::assignment::Assignment;
+pub(crate) use self::process::LOAD_PROCESS;
 use self::process::Process;
 pub use self::worker::work;
 use crate::engine::{Cue, Line, News};

@@ -9,8 +9,10 @@ use std::thread;
 use anyhow::Context as _;
 
 use super::{Assignment, lines};
-use crate::cli::LOAD_PROCESS;
 use crate::engine::{Cue, News};
+
+/// The command that a load process is started with.
+pub(crate) const LOAD_PROCESS: &str = "load-process";
 
 /// A load process. It is ended when this is dropped.
 #[derive(Debug)]

@@ -8,7 +8,8 @@ use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};
 
 use super::masks::Masks;
-use super::{CONNECT_ID, Heard, Joined, Terms, Violation, upgrade};
+use super::upgrade;
+use super::words::{CONNECT_ID, Heard, Joined, Terms, Violation};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::payload::{Damaged, Payloads, Stamp};
 use crate::target::Transport;

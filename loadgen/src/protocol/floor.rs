@@ -7,7 +7,7 @@
 
 use anyhow::ensure;
 
-use super::{Client, Heard, Terms, Violation};
+use super::words::{Client, Heard, Terms, Violation};
 use crate::payload::Payloads;
 use crate::plan::{Plan, Stream};
 

@@ -5,152 +5,18 @@
 
 mod centrifuge;
 mod floor;
-mod hub;
+mod floor_websocket;
 mod masks;
 mod mqtt;
 mod nats;
 mod upgrade;
-
-use std::borrow::Cow;
+mod words;
 
 use anyhow::ensure;
-use ringpost::protocol::centrifuge::Encoding;
-use ringpost::protocol::centrifuge::client::FrameViolation;
-use ringpost::wire::http::HttpViolation;
 
-use crate::payload::{Damaged, Stamp};
+pub use self::words::{CONNECT_ID, Client, Heard, Joined, Terms, Violation};
 use crate::plan::{Load, Plan};
 use crate::target::{Protocol, Target, Transport};
-
-/// What a server said.
-#[derive(Debug, PartialEq)]
-pub enum Heard<'a> {
-    /// A message of ours, to a subscriber.
-    Message(Result<Stamp, Damaged>),
-    /// A message was taken: the answer to [`Writer::publish`].
-    Acknowledged {
-        /// The command.
-        id: u32,
-    },
-    /// The answer to [`Writer::connect`].
-    Welcome {
-        /// Whether pings must be answered.
-        pong: bool,
-        /// The server's version.
-        version: Cow<'a, str>,
-    },
-    /// The answer to [`Writer::subscribe`].
-    Subscribed,
-    /// The answer to the oldest command that has none, in protocols that answer in order.
-    Done,
-    /// The server's version, in protocols where it does not come with the welcome.
-    Version(String),
-    /// Any message of ours, with what is around it: of a reader that reads whole ([`Reader::read_whole`]).
-    Publication {
-        /// The channel.
-        channel: &'a str,
-        /// Its place there, 0 where it has none.
-        offset: u64,
-        /// What it carries.
-        message: Result<Stamp, Damaged>,
-    },
-    /// The answer to [`Writer::subscribe_since`]; what it brings follows.
-    Joined {
-        /// The command.
-        id: u32,
-        /// How the subscription begins.
-        joined: Joined<'a>,
-    },
-    /// A message that the last answer to [`Writer::subscribe_since`] has brought.
-    Recovered {
-        /// Its place in the channel.
-        offset: u64,
-        /// What it carries.
-        message: Result<Stamp, Damaged>,
-    },
-    /// The answer to [`Writer::unsubscribe`].
-    Left {
-        /// The command.
-        id: u32,
-    },
-    /// The answer to [`Writer::presence`].
-    Present {
-        /// The command.
-        id: u32,
-        /// How many clients are in the channel.
-        clients: usize,
-    },
-    /// Answer with [`Writer::pong`], if the welcome said so.
-    Ping,
-    /// A WebSocket ping: answer with [`Writer::websocket_pong`].
-    WebSocketPing(&'a [u8]),
-    /// A command was refused.
-    Refused {
-        /// The command.
-        id: u32,
-        /// Code and message.
-        why: String,
-    },
-    /// A subscription was ended: code and reason.
-    Unsubscribed(String),
-    /// The server is about to end the connection: code and reason.
-    Goodbye(String),
-}
-
-/// How a subscription begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Joined<'a> {
-    /// The offset before the first message that comes with the answer or after it.
-    pub offset: u64,
-    /// Which life of the channel's stream the offset belongs to.
-    pub epoch: &'a str,
-    /// Whether the server keeps what a subscriber misses.
-    pub is_recoverable: bool,
-    /// Whether all comes that was missed.
-    pub is_recovered: bool,
-}
-
-/// How a server broke the protocol.
-#[derive(Debug, thiserror::Error)]
-pub enum Violation {
-    /// The answer to the upgrade is no HTTP or belongs to another request.
-    #[error("the upgrade was answered wrongly: {0:?}")]
-    Upgrade(HttpViolation),
-    /// There is no WebSocket at this path.
-    #[error("the upgrade was answered with status {0}: is the path of the URL right?")]
-    Status(u16),
-    /// Bytes that are no frames.
-    #[error("the server broke the framing: {0}")]
-    Frame(#[from] FrameViolation),
-    /// Frames that carry nothing known.
-    #[error("the server sent something that is neither reply nor push: {0}")]
-    Word(String),
-}
-
-/// Ids of the commands before the first publish.
-pub const CONNECT_ID: u32 = 1;
-
-/// What both sides of every connection of a run keep to.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// How messages are written, where the protocol has a choice.
-    pub encoding: Encoding,
-    /// Of each message.
-    pub payload_bytes: usize,
-    /// Whether any client subscribes.
-    pub has_audience: bool,
-}
-
-/// Who connects.
-#[derive(Clone, Copy, Debug)]
-pub struct Client<'a> {
-    /// Its name.
-    pub user: &'a str,
-    /// What proves it; empty without.
-    pub token: &'a str,
-    /// Whether it will subscribe.
-    pub subscribes: bool,
-}
 
 /// Whether a protocol can do what a plan asks for.
 ///
@@ -181,7 +47,7 @@ pub enum Writer {
     /// The floor's wire.
     Floor(floor::Writer),
     /// The floor's wire in WebSocket messages.
-    Hub(hub::Writer),
+    FloorWebSocket(floor_websocket::Writer),
     /// NATS.
     Nats(nats::Writer),
     /// MQTT 3.1.1.
@@ -194,7 +60,9 @@ impl Writer {
         match &target.protocol {
             Protocol::Centrifuge(transport) => Self::Centrifuge(centrifuge::Writer::new(transport, terms.encoding)),
             Protocol::Floor(Transport::Tcp) => Self::Floor(floor::Writer::new(terms)),
-            Protocol::Floor(Transport::WebSocket { host, path }) => Self::Hub(hub::Writer::new(host, path, terms)),
+            Protocol::Floor(Transport::WebSocket { host, path }) => {
+                Self::FloorWebSocket(floor_websocket::Writer::new(host, path, terms))
+            }
             Protocol::Nats => Self::Nats(nats::Writer::new(terms)),
             Protocol::Mqtt => Self::Mqtt(mqtt::Writer),
         }
@@ -204,7 +72,7 @@ impl Writer {
     pub fn open(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.open(out),
-            Self::Hub(writer) => writer.open(out),
+            Self::FloorWebSocket(writer) => writer.open(out),
             Self::Floor(_) | Self::Nats(_) | Self::Mqtt(_) => {}
         }
     }
@@ -214,7 +82,7 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.connect(client.token, out),
             Self::Floor(writer) => writer.connect(client, out),
-            Self::Hub(writer) => writer.connect(client, out),
+            Self::FloorWebSocket(writer) => writer.connect(client, out),
             Self::Nats(writer) => writer.connect(client, out),
             Self::Mqtt(writer) => writer.connect(client, out),
         }
@@ -225,7 +93,7 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.subscribe(id, channel, out),
             // There is one channel, and the client has said that it will hear it.
-            Self::Floor(_) | Self::Hub(_) => {}
+            Self::Floor(_) | Self::FloorWebSocket(_) => {}
             Self::Nats(writer) => writer.subscribe(id, channel, out),
             Self::Mqtt(writer) => writer.subscribe(id, channel, out),
         }
@@ -262,7 +130,7 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.publish(id, channel, payload, out),
             Self::Floor(writer) => writer.publish(payload, out),
-            Self::Hub(writer) => writer.publish(payload, out),
+            Self::FloorWebSocket(writer) => writer.publish(payload, out),
             Self::Nats(writer) => writer.publish(channel, payload, out),
             Self::Mqtt(writer) => writer.publish(id, channel, payload, out),
         }
@@ -273,7 +141,7 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.pong(out),
             Self::Nats(writer) => writer.pong(out),
-            Self::Floor(_) | Self::Hub(_) | Self::Mqtt(_) => {}
+            Self::Floor(_) | Self::FloorWebSocket(_) | Self::Mqtt(_) => {}
         }
     }
 
@@ -281,7 +149,7 @@ impl Writer {
     pub fn websocket_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.websocket_pong(payload, out),
-            Self::Hub(writer) => writer.websocket_pong(payload, out),
+            Self::FloorWebSocket(writer) => writer.websocket_pong(payload, out),
             Self::Floor(_) | Self::Nats(_) | Self::Mqtt(_) => {}
         }
     }
@@ -290,7 +158,7 @@ impl Writer {
     pub fn close(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.close(out),
-            Self::Hub(writer) => writer.close(out),
+            Self::FloorWebSocket(writer) => writer.close(out),
             Self::Mqtt(writer) => writer.close(out),
             Self::Floor(_) | Self::Nats(_) => {}
         }
@@ -305,7 +173,7 @@ pub enum Reader {
     /// The floor's wire.
     Floor(floor::Reader),
     /// The floor's wire in WebSocket messages.
-    Hub(hub::Reader),
+    FloorWebSocket(floor_websocket::Reader),
     /// NATS.
     Nats(nats::Reader),
     /// MQTT 3.1.1.
@@ -318,7 +186,7 @@ impl Reader {
         match &target.protocol {
             Protocol::Centrifuge(transport) => Self::Centrifuge(centrifuge::Reader::new(transport, terms)),
             Protocol::Floor(Transport::Tcp) => Self::Floor(floor::Reader::new(terms)),
-            Protocol::Floor(Transport::WebSocket { .. }) => Self::Hub(hub::Reader::new(terms)),
+            Protocol::Floor(Transport::WebSocket { .. }) => Self::FloorWebSocket(floor_websocket::Reader::new(terms)),
             Protocol::Nats => Self::Nats(nats::Reader::new(terms)),
             Protocol::Mqtt => Self::Mqtt(mqtt::Reader::new(terms)),
         }
@@ -336,7 +204,7 @@ impl Reader {
     pub fn speaks_first(&self) -> bool {
         match self {
             Self::Centrifuge(reader) => reader.answers_open(),
-            Self::Hub(_) | Self::Nats(_) => true,
+            Self::FloorWebSocket(_) | Self::Nats(_) => true,
             Self::Floor(_) | Self::Mqtt(_) => false,
         }
     }
@@ -346,7 +214,7 @@ impl Reader {
         match self {
             Self::Centrifuge(_) | Self::Nats(_) | Self::Mqtt(_) => true,
             Self::Floor(reader) => reader.answers_publish(),
-            Self::Hub(reader) => reader.answers_publish(),
+            Self::FloorWebSocket(reader) => reader.answers_publish(),
         }
     }
 
@@ -357,7 +225,7 @@ impl Reader {
     pub fn open(&self, input: &[u8]) -> Result<Option<usize>, Violation> {
         match self {
             Self::Centrifuge(reader) => reader.open(input),
-            Self::Hub(reader) => reader.open(input),
+            Self::FloorWebSocket(reader) => reader.open(input),
             Self::Nats(reader) => reader.open(input),
             Self::Floor(_) | Self::Mqtt(_) => Ok(Some(0)),
         }
@@ -372,7 +240,7 @@ impl Reader {
         match self {
             Self::Centrifuge(reader) => reader.read(input, hear),
             Self::Floor(reader) => reader.read(input, hear),
-            Self::Hub(reader) => reader.read(input, hear),
+            Self::FloorWebSocket(reader) => reader.read(input, hear),
             Self::Nats(reader) => reader.read(input, hear),
             Self::Mqtt(reader) => reader.read(input, hear),
         }

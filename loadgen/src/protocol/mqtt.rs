@@ -6,7 +6,7 @@
 
 use anyhow::ensure;
 
-use super::{CONNECT_ID, Client, Heard, Terms, Violation};
+use super::words::{CONNECT_ID, Client, Heard, Terms, Violation};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::payload::Payloads;
 

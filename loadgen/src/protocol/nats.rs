@@ -7,7 +7,7 @@ use anyhow::ensure;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Client, Heard, Terms, Violation};
+use super::words::{Client, Heard, Terms, Violation};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::payload::Payloads;
 

@@ -2,7 +2,7 @@
 
 use ringpost::wire::http::{Response, UpgradeRequest};
 
-use super::Violation;
+use super::words::Violation;
 
 /// The upgrade of every connection. Its key is no secret: it tells a cache from a WebSocket server, nothing else.
 pub(super) fn request<'a>(host: &'a str, path: &'a str, protocol: Option<&'a str>) -> UpgradeRequest<'a> {

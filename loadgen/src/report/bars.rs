@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::chart::escape;
 use super::sheet::Drawing;
+use super::text::escape;
 
 /// A kind of work.
 #[derive(Clone, Debug)]

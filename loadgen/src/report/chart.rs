@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::sheet::Drawing;
+use super::text::escape;
 
 /// How a vertical axis is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,11 +185,6 @@ fn nice_step(exact: f64) -> f64 {
     }
     let power = 10f64.powf(exact.log10().floor());
     [1.0, 2.0, 5.0].into_iter().map(|factor| factor * power).find(|step| *step >= exact).unwrap_or(10.0 * power)
-}
-
-/// Text within HTML or SVG.
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::chart::{Axis, Chart, Scale, Series, WIDTH, escape, range};
+use super::chart::{Axis, Chart, Scale, Series, WIDTH, range};
 use super::table::{compared, verdict};
-use super::text::{bytes, count, duration};
+use super::text::{bytes, count, duration, escape};
 use super::{distribution, ramp};
 use crate::measure::{Measure, Summary};
 use crate::record::{Record, Second};

@@ -3,6 +3,7 @@
 pub(crate) mod bars;
 pub(crate) mod chart;
 pub(crate) mod distribution;
+mod grid;
 pub mod html;
 mod particulars;
 mod ramp;

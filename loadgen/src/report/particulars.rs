@@ -1,13 +1,15 @@
 //! Figures that only some kinds of work have.
 
-use super::table::Figure;
 use super::text::{bytes, count, duration};
+use crate::climb::Climb;
 use crate::measure::Measure;
 use crate::plan::Breakage;
-use crate::ramp::Climb;
 use crate::record::Record;
 use crate::scenario::{Connect, Work};
 use crate::slow::{SlowReaders, Spread};
+
+/// A figure of a run: its name and its value.
+pub(super) type Figure = (String, String);
 
 /// What a run tells beside what all runs tell.
 pub(super) fn of(record: &Record) -> Vec<Figure> {

@@ -1,10 +1,10 @@
 //! The steps of a ramp: a table, a chart, and what they come to.
 
 use super::chart::Series;
-use super::table::grid;
+use super::grid::grid;
 use super::text::{count, duration, percent};
+use crate::climb::{Climb, Step};
 use crate::measure::Summary;
-use crate::ramp::{Climb, Step};
 
 /// From the lowest rate to the highest.
 fn by_rate(climb: &Climb) -> Vec<&Step> {

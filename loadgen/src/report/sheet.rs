@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::chart::escape;
+use super::text::escape;
 
 const STYLE: &str = include_str!("chart.css");
 

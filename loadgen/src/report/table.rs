@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::grid::grid;
+use super::particulars::{self, Figure};
+use super::ramp;
 use super::text::{bytes, count, duration, percent};
-use super::{particulars, ramp};
 use crate::measure::Measure;
 use crate::record::Record;
-
-/// A figure of a run: its name and its value.
-pub(super) type Figure = (String, String);
 
 /// What came of a run.
 pub fn of(record: &Record) -> String {
@@ -188,23 +187,6 @@ pub fn side_by_side(records: &[Record], names: &[String]) -> String {
     let mut rows = vec![[String::new()].iter().chain(names).cloned().collect()];
     rows.extend(compared(records).into_iter().map(|(name, values)| [vec![name], values].concat()));
     grid(&rows)
-}
-
-/// Columns as wide as they need to be; the first to the left, the others to the right.
-pub(super) fn grid(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::from("  ");
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let _ = if column == 0 { write!(line, "{cell:<width$}") } else { write!(line, "  {cell:>width$}") };
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]

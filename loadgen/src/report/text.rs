@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers as people read them, and text within HTML.
 
 /// Nanoseconds with three digits and a unit.
 pub fn duration(ns: u64) -> String {
@@ -47,6 +47,11 @@ pub fn short_count(value: f64) -> String {
 /// A share as a percentage.
 pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
+}
+
+/// Text within HTML or SVG.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn three_digits(value: f64) -> String {

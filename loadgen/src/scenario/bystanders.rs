@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::clients;
+use super::checks::clients;
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::plan::Plan;
 

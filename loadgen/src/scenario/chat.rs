@@ -3,7 +3,8 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::{clients, positive, sizes};
+use super::checks::{clients, positive};
+use super::sizes;
 use crate::plan::{Day, Load, Plan};
 use crate::share::Part;
 

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::{clients, nanoseconds, positive, positive_rate, spread};
+use super::checks::{clients, nanoseconds, positive, positive_rate, spread};
 use crate::limits::{ARRIVALS_MAX, ARRIVALS_PER_TURN};
 use crate::plan::{Breakage, Load, Plan, Storm};
 

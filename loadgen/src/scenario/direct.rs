@@ -3,7 +3,8 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::{PaceSettings, check_pairs, clients, positive};
+use super::PaceSettings;
+use super::checks::{check_pairs, clients, positive};
 use crate::plan::{Load, Plan, Stream};
 
 /// Users who write to the next ones in a circle.

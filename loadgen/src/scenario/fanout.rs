@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PaceSettings, check_pairs, clients, positive, sizes};
+use super::checks::{check_pairs, clients, positive};
+use super::{PaceSettings, sizes};
 use crate::plan::{Load, Plan, Stream};
 
 /// Channels that each have publishers and subscribers of their own.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{clients, positive, spread};
+use super::checks::{clients, positive, spread};
 use crate::plan::{Load, Plan};
 
 /// Clients that connect, subscribe and say nothing more.

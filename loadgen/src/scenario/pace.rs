@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::{positive, positive_rate};
+use super::checks::{positive, positive_rate};
 use crate::plan::Pace;
 
 /// How fast messages are sent: by a schedule, or, where `outstanding` is set, as fast as the server takes them.

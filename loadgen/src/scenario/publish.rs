@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PaceSettings, clients, positive};
+use super::PaceSettings;
+use super::checks::{clients, positive};
 use crate::plan::{Load, Plan, Stream};
 
 /// Publishers whose channels nobody subscribes to.

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::positive;
+use super::checks::positive;
 
 /// How rates are raised. The first one is the scenario's own; each step is a whole run, with its warm-up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,8 @@
 use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{FanOut, PaceSettings, nanoseconds};
+use super::checks::nanoseconds;
+use super::{FanOut, PaceSettings};
 use crate::limits::{RECEIVE_BUFFER_BYTES_MAX, RECEIVE_BUFFER_BYTES_MIN};
 use crate::plan::{self, Load, Pace, Plan};
 

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::climb::{Climb, Step};
 use crate::fault::{Fault, Faults};
 use crate::measure::{Count, histogram};
-use crate::ramp::{Climb, Step};
 use crate::record::{Machine, ServerUse, Whole};
 use crate::scenario::{find, read};
 

@@ -1,12 +1,13 @@
 //! Ramps: runs at higher and higher rates, until one breaks a bound. The highest rate that held is the knee.
 
 mod search;
-mod step;
 
 use self::search::Search;
-pub use self::step::{Climb, Step};
+use super::order::Order;
+use super::progress::Progress;
+use super::watcher::run_once;
+use crate::climb::{Climb, Step};
 use crate::record::Record;
-use crate::run::{Order, Progress, run_once};
 use crate::scenario::Ramp;
 
 /// Makes the runs of a ramp; `watch` is told how far each has come. The record is the one of the knee, or of the
@@ -14,7 +15,7 @@ use crate::scenario::Ramp;
 ///
 /// # Errors
 /// When there is no rate to raise, or the runs of the first one cannot be made.
-pub(crate) fn climb(ramp: &Ramp, order: &Order, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
+pub(super) fn climb(ramp: &Ramp, order: &Order, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
     let mut search = Search::new(ramp, order.scenario.rate_per_s()?);
     let (mut steps, mut best) = (Vec::new(), None);
     while let Some(rate_per_s) = search.next_rate() {
@@ -47,7 +48,7 @@ fn make(
 ) -> anyhow::Result<(Step, Record)> {
     let mut attempt = || {
         let record = run_once(order, watch)?;
-        Ok((Step::of(&record, rate_per_s, ramp), record))
+        Ok((step(&record, rate_per_s, ramp), record))
     };
     let mut made = attempt();
     for _ in 1..ramp.tries {
@@ -57,4 +58,18 @@ fn make(
         made = attempt();
     }
     made
+}
+
+/// What came of a run at a rate.
+fn step(record: &Record, rate_per_s: f64, ramp: &Ramp) -> Step {
+    let mut step = Step {
+        rate_per_s,
+        broke: None,
+        measures: record.whole.iter().map(|(measure, whole)| (*measure, whole.summary)).collect(),
+        server_cores: record.server.as_ref().map(|server| server.cores),
+        busy: record.busy,
+        faults: record.faults.clone(),
+    };
+    step.broke = step.why_broken(record.behind, ramp);
+    step
 }

@@ -1,153 +1,26 @@
-//! A run: load threads make the load; this one gives them their cues, watches them and the server, adds up what they
+//! One run: load threads make the load; this one gives them their cues, watches them and the server, adds up what they
 //! measured, and writes the record.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow};
 use hdrhistogram::Histogram;
 
+use super::order::Order;
+use super::progress::Progress;
 use crate::clock::Clock;
-use crate::crew::{Assignment, Crew};
+use crate::crew::Crew;
 use crate::engine::{Cue, News, Outcome};
-use crate::limits::{LOAD_LEAD_MS, PROCESSES_MAX, SHARED_STREAMS_MAX};
+use crate::limits::LOAD_LEAD_MS;
 use crate::measure::{Count, Interval, Measure, Stage, Summary, histogram};
-use crate::plan::{Load, Plan};
-use crate::ramp;
 use crate::record::{Looks, Machine, Record, Second, ServerUse, Whole, cost_each};
-use crate::scenario::Scenario;
 use crate::seconds::Seconds;
 use crate::server::{Metrics, Probe, Usage, change};
-use crate::share::Part;
-use crate::swarm;
-use crate::target::Target;
 use crate::traffic::Tally;
 
-/// What is to be run, and beside what.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// The scenario's name.
-    pub name: String,
-    /// What is done.
-    pub scenario: Scenario,
-    /// Against which server.
-    pub target: Target,
-    /// What tokens are signed with; without it there are none.
-    pub secret: Option<String>,
-    /// How many load processes; `None` for as many as the connections need. One is a thread of this process.
-    pub processes: Option<u32>,
-    /// The cores of the load threads, in turn.
-    pub cores: Vec<usize>,
-    /// This program, of which load processes are started where there is more than one.
-    pub program: PathBuf,
-    /// The server's process, to be watched.
-    pub pid: Option<i32>,
-    /// The server's metrics, to be read.
-    pub metrics_url: Option<String>,
-    /// What was typed, without the secret.
-    pub command: String,
-}
-
-impl Order {
-    /// How many load processes make the load of a plan.
-    fn processes(&self, plan: &Plan) -> anyhow::Result<u32> {
-        let needed = swarm::processes(self.scenario.connections_max(plan));
-        let processes = self.processes.unwrap_or(needed.min(PROCESSES_MAX));
-        ensure!(
-            (1..=PROCESSES_MAX).contains(&processes),
-            "{processes} load processes are asked for: --processes takes 1 to {PROCESSES_MAX}"
-        );
-        ensure!(
-            processes == 1 || plan.streams.len() <= SHARED_STREAMS_MAX,
-            "{processes} load processes cannot share {} pairs of a publisher and a channel, only {SHARED_STREAMS_MAX}: \
-             ask for fewer publishers",
-            plan.streams.len()
-        );
-        if processes > 1 && matches!(plan.load, Load::Chat(_)) {
-            for index in 0..processes {
-                self.scenario.part(Part { index, of: processes }).plan().with_context(|| {
-                    format!(
-                        "each of {processes} load processes has a chat of its own, with some of the users and rooms"
-                    )
-                })?;
-            }
-        }
-        Ok(processes)
-    }
-
-    /// Starts those who make the load.
-    fn crew(&self, processes: u32, clock: Clock) -> anyhow::Result<Crew> {
-        ensure!(!self.cores.is_empty(), "the load needs a core: name one with --core");
-        let assignment = |index: u32| Assignment {
-            scenario: self.scenario.clone(),
-            part: Part { index, of: processes },
-            target: self.target.clone(),
-            secret: self.secret.clone(),
-            core: self.cores[index as usize % self.cores.len()],
-            clock,
-        };
-        if processes == 1 {
-            return Crew::thread(assignment(0));
-        }
-        Crew::processes(&self.program, &(0..processes).map(assignment).collect::<Vec<_>>())
-    }
-}
-
-/// How far a run has come.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Progress {
-    /// One process may not have as many descriptors as this takes, or several processes were asked for.
-    Shared {
-        /// So many connections.
-        connections: u64,
-        /// So many load processes.
-        processes: u32,
-    },
-    /// Clients come in.
-    Gathering {
-        /// So many are there.
-        ready: u64,
-        /// So many will be.
-        total: u64,
-    },
-    /// A step of a ramp is over.
-    Step {
-        /// How many a second were due.
-        rate_per_s: f64,
-        /// Whether the server kept up.
-        held: bool,
-        /// The longest of the 99th percentiles, nanoseconds.
-        p99_ns: Option<u64>,
-    },
-    /// A second of load is over.
-    Second {
-        /// Whether it counted.
-        measured: bool,
-        /// Seconds since the load began.
-        elapsed_s: f64,
-        /// Seconds of load in all.
-        total_s: f64,
-        /// What the scenario is about.
-        measure: Measure,
-        /// What happened.
-        summary: Summary,
-    },
-}
-
-/// Runs a scenario; `watch` is told how far it has come.
-///
-/// # Errors
-/// When the run cannot be made. What the server does wrong while it is made is in the record.
-pub fn run(order: &Order, mut watch: impl FnMut(Progress)) -> anyhow::Result<Record> {
-    match &order.scenario.ramp {
-        Some(ramp) => ramp::climb(ramp, order, &mut watch),
-        None => run_once(order, &mut watch),
-    }
-}
-
 /// Runs a scenario, or one step of its ramp.
-pub(crate) fn run_once(order: &Order, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
+pub(super) fn run_once(order: &Order, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
     let plan = order.scenario.plan()?;
     let probe = Probe::new(order.pid, order.metrics_url.as_deref())?;
     let processes = order.processes(&plan)?;

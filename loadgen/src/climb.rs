@@ -1,4 +1,6 @@
-//! What came of each rate of a ramp.
+//! A ramp as it was climbed: what came of each rate, and whether that is good.
+//!
+//! Knows no record: a record may hold a climb.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Faults;
 use crate::measure::{Measure, Summary};
-use crate::record::Record;
 use crate::scenario::Ramp;
 
 /// The steps of a ramp, in the order in which they were made.
@@ -48,22 +49,8 @@ impl Climb {
 }
 
 impl Step {
-    /// What came of a run at a rate.
-    pub(super) fn of(record: &Record, rate_per_s: f64, ramp: &Ramp) -> Self {
-        let mut step = Self {
-            rate_per_s,
-            broke: None,
-            measures: record.whole.iter().map(|(measure, whole)| (*measure, whole.summary)).collect(),
-            server_cores: record.server.as_ref().map(|server| server.cores),
-            busy: record.busy,
-            faults: record.faults.clone(),
-        };
-        step.broke = step.why_broken(record.behind, ramp);
-        step
-    }
-
     /// The run could not be made.
-    pub(super) fn failed(rate_per_s: f64, error: &anyhow::Error) -> Self {
+    pub(crate) fn failed(rate_per_s: f64, error: &anyhow::Error) -> Self {
         let broke = Some(format!("{error:#}"));
         let (measures, faults) = (BTreeMap::new(), Faults::default());
         Self { rate_per_s, broke, measures, server_cores: None, busy: 0.0, faults }
@@ -75,7 +62,8 @@ impl Step {
         latencies.max_by_key(|(_, summary)| summary.p99_ns).map(|(measure, summary)| (*measure, summary))
     }
 
-    fn why_broken(&self, behind: u64, ramp: &Ramp) -> Option<String> {
+    /// Why a rate does not hold, if it does not; so many were due and not sent.
+    pub(crate) fn why_broken(&self, behind: u64, ramp: &Ramp) -> Option<String> {
         if let Some((fault, number)) = self.faults.counts().next() {
             let first = self.faults.examples.first().map_or("", String::as_str);
             return Some(format!("{number} {fault}: {first}"));

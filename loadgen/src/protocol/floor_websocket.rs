@@ -1,9 +1,10 @@
-//! A bare hub: the wire of the floor in binary WebSocket messages, one for each of its messages.
+//! The wire of the floor in binary WebSocket messages, one for each of its messages.
 
 use ringpost::wire::websocket::{self, Decoded, Opcode, Sender};
 
 use super::masks::Masks;
-use super::{Client, Heard, Terms, Violation, floor, upgrade};
+use super::words::{Client, Heard, Terms, Violation};
+use super::{floor, upgrade};
 use crate::limits::FRAME_BYTES_MAX;
 
 /// Writes what a client says.
@@ -43,7 +44,7 @@ impl Writer {
     }
 }
 
-/// Reads what a hub says.
+/// Reads what the server says.
 #[derive(Debug)]
 pub struct Reader {
     floor: floor::Reader,
@@ -74,7 +75,7 @@ impl Reader {
             at += frame.consumed;
             match frame.opcode {
                 Opcode::Ping => hear(Heard::WebSocketPing(payload)),
-                Opcode::Close => hear(Heard::Goodbye("the hub closes the connection".into())),
+                Opcode::Close => hear(Heard::Goodbye("the server closes the connection".into())),
                 Opcode::Binary if frame.fin => {
                     if self.floor.read(payload, hear)? != payload.len() {
                         return Err(Violation::Word("a message of another length than was sent".into()));

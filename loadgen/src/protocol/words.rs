@@ -1,0 +1,139 @@
+//! What is said to a server and heard from it, whatever the protocol.
+
+use std::borrow::Cow;
+
+use ringpost::protocol::centrifuge::Encoding;
+use ringpost::protocol::centrifuge::client::FrameViolation;
+use ringpost::wire::http::HttpViolation;
+
+use crate::payload::{Damaged, Stamp};
+
+/// What a server said.
+#[derive(Debug, PartialEq)]
+pub enum Heard<'a> {
+    /// A message of ours, to a subscriber.
+    Message(Result<Stamp, Damaged>),
+    /// A message was taken: the answer to [`Writer::publish`](super::Writer::publish).
+    Acknowledged {
+        /// The command.
+        id: u32,
+    },
+    /// The answer to [`Writer::connect`](super::Writer::connect).
+    Welcome {
+        /// Whether pings must be answered.
+        pong: bool,
+        /// The server's version.
+        version: Cow<'a, str>,
+    },
+    /// The answer to [`Writer::subscribe`](super::Writer::subscribe).
+    Subscribed,
+    /// The answer to the oldest command that has none, in protocols that answer in order.
+    Done,
+    /// The server's version, in protocols where it does not come with the welcome.
+    Version(String),
+    /// Any message of ours, with what is around it: of a reader that reads whole ([`Reader::read_whole`](super::Reader::read_whole)).
+    Publication {
+        /// The channel.
+        channel: &'a str,
+        /// Its place there, 0 where it has none.
+        offset: u64,
+        /// What it carries.
+        message: Result<Stamp, Damaged>,
+    },
+    /// The answer to [`Writer::subscribe_since`](super::Writer::subscribe_since); what it brings follows.
+    Joined {
+        /// The command.
+        id: u32,
+        /// How the subscription begins.
+        joined: Joined<'a>,
+    },
+    /// A message that the last answer to [`Writer::subscribe_since`](super::Writer::subscribe_since) has brought.
+    Recovered {
+        /// Its place in the channel.
+        offset: u64,
+        /// What it carries.
+        message: Result<Stamp, Damaged>,
+    },
+    /// The answer to [`Writer::unsubscribe`](super::Writer::unsubscribe).
+    Left {
+        /// The command.
+        id: u32,
+    },
+    /// The answer to [`Writer::presence`](super::Writer::presence).
+    Present {
+        /// The command.
+        id: u32,
+        /// How many clients are in the channel.
+        clients: usize,
+    },
+    /// Answer with [`Writer::pong`](super::Writer::pong), if the welcome said so.
+    Ping,
+    /// A WebSocket ping: answer with [`Writer::websocket_pong`](super::Writer::websocket_pong).
+    WebSocketPing(&'a [u8]),
+    /// A command was refused.
+    Refused {
+        /// The command.
+        id: u32,
+        /// Code and message.
+        why: String,
+    },
+    /// A subscription was ended: code and reason.
+    Unsubscribed(String),
+    /// The server is about to end the connection: code and reason.
+    Goodbye(String),
+}
+
+/// How a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined<'a> {
+    /// The offset before the first message that comes with the answer or after it.
+    pub offset: u64,
+    /// Which life of the channel's stream the offset belongs to.
+    pub epoch: &'a str,
+    /// Whether the server keeps what a subscriber misses.
+    pub is_recoverable: bool,
+    /// Whether all comes that was missed.
+    pub is_recovered: bool,
+}
+
+/// How a server broke the protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum Violation {
+    /// The answer to the upgrade is no HTTP or belongs to another request.
+    #[error("the upgrade was answered wrongly: {0:?}")]
+    Upgrade(HttpViolation),
+    /// There is no WebSocket at this path.
+    #[error("the upgrade was answered with status {0}: is the path of the URL right?")]
+    Status(u16),
+    /// Bytes that are no frames.
+    #[error("the server broke the framing: {0}")]
+    Frame(#[from] FrameViolation),
+    /// Frames that carry nothing known.
+    #[error("the server sent something that is neither reply nor push: {0}")]
+    Word(String),
+}
+
+/// Ids of the commands before the first publish.
+pub const CONNECT_ID: u32 = 1;
+
+/// What both sides of every connection of a run keep to.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How messages are written, where the protocol has a choice.
+    pub encoding: Encoding,
+    /// Of each message.
+    pub payload_bytes: usize,
+    /// Whether any client subscribes.
+    pub has_audience: bool,
+}
+
+/// Who connects.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// Its name.
+    pub user: &'a str,
+    /// What proves it; empty without.
+    pub token: &'a str,
+    /// Whether it will subscribe.
+    pub subscribes: bool,
+}

@@ -1,0 +1,84 @@
+//! What is to be run, and who makes the load.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, ensure};
+
+use crate::clock::Clock;
+use crate::crew::{Assignment, Crew};
+use crate::limits::{PROCESSES_MAX, SHARED_STREAMS_MAX};
+use crate::plan::{Load, Plan};
+use crate::scenario::Scenario;
+use crate::share::Part;
+use crate::swarm;
+use crate::target::Target;
+
+/// What is to be run, and beside what.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The scenario's name.
+    pub name: String,
+    /// What is done.
+    pub scenario: Scenario,
+    /// Against which server.
+    pub target: Target,
+    /// What tokens are signed with; without it there are none.
+    pub secret: Option<String>,
+    /// How many load processes; `None` for as many as the connections need. One is a thread of this process.
+    pub processes: Option<u32>,
+    /// The cores of the load threads, in turn.
+    pub cores: Vec<usize>,
+    /// This program, of which load processes are started where there is more than one.
+    pub program: PathBuf,
+    /// The server's process, to be watched.
+    pub pid: Option<i32>,
+    /// The server's metrics, to be read.
+    pub metrics_url: Option<String>,
+    /// What was typed, without the secret.
+    pub command: String,
+}
+
+impl Order {
+    /// How many load processes make the load of a plan.
+    pub(super) fn processes(&self, plan: &Plan) -> anyhow::Result<u32> {
+        let needed = swarm::processes(self.scenario.connections_max(plan));
+        let processes = self.processes.unwrap_or(needed.min(PROCESSES_MAX));
+        ensure!(
+            (1..=PROCESSES_MAX).contains(&processes),
+            "{processes} load processes are asked for: --processes takes 1 to {PROCESSES_MAX}"
+        );
+        ensure!(
+            processes == 1 || plan.streams.len() <= SHARED_STREAMS_MAX,
+            "{processes} load processes cannot share {} pairs of a publisher and a channel, only {SHARED_STREAMS_MAX}: \
+             ask for fewer publishers",
+            plan.streams.len()
+        );
+        if processes > 1 && matches!(plan.load, Load::Chat(_)) {
+            for index in 0..processes {
+                self.scenario.part(Part { index, of: processes }).plan().with_context(|| {
+                    format!(
+                        "each of {processes} load processes has a chat of its own, with some of the users and rooms"
+                    )
+                })?;
+            }
+        }
+        Ok(processes)
+    }
+
+    /// Starts those who make the load.
+    pub(super) fn crew(&self, processes: u32, clock: Clock) -> anyhow::Result<Crew> {
+        ensure!(!self.cores.is_empty(), "the load needs a core: name one with --core");
+        let assignment = |index: u32| Assignment {
+            scenario: self.scenario.clone(),
+            part: Part { index, of: processes },
+            target: self.target.clone(),
+            secret: self.secret.clone(),
+            core: self.cores[index as usize % self.cores.len()],
+            clock,
+        };
+        if processes == 1 {
+            return Crew::thread(assignment(0));
+        }
+        Crew::processes(&self.program, &(0..processes).map(assignment).collect::<Vec<_>>())
+    }
+}
