@@ -1,0 +1,80 @@
+//! What folders and files must never name, as ARCHITECTURE.md and LOADGEN.md have it.
+
+use std::path::Path;
+
+use crate::tree::{Tree, Use};
+
+/// A place that must never name some others.
+#[derive(Debug)]
+pub(crate) struct Never {
+    /// Folders or files, from the folder of the crate's source.
+    pub(crate) places: &'static [&'static str],
+    /// Folders and files of the crate, and paths of other crates.
+    pub(crate) named: &'static [&'static str],
+}
+
+/// Clocks, sockets and threads: time and bytes are arguments below the shard.
+const IO: [&str; 8] = [
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "std::net",
+    "std::os::fd",
+    "std::thread",
+    "std::fs",
+    "tokio",
+    "glommio",
+];
+
+/// Of the node. `shard`, `control`, `node.rs` and `cli` may be named by those above them only.
+pub(crate) const NODE: [Never; 10] = [
+    Never { places: &["model", "wire", "protocol", "session", "hub", "outbox"], named: &IO },
+    // Its orders carry sockets that go to a shard, and the way back for an answer.
+    Never {
+        places: &["broker"],
+        named: &["std::time::Instant", "std::time::SystemTime", "std::net", "std::thread", "std::fs", "glommio"],
+    },
+    Never { places: &["model", "wire", "protocol", "session", "hub", "outbox", "auth", "broker"], named: &ABOVE },
+    Never {
+        places: &["model", "wire", "ring"],
+        named: &["protocol", "session", "hub", "outbox", "broker", "auth", "config"],
+    },
+    Never { places: &["wire", "model", "protocol", "session", "hub", "outbox", "auth", "broker"], named: &["ring"] },
+    Never { places: &["ring"], named: &["wire", "model", "shard", "control", "node.rs", "cli"] },
+    Never { places: &["protocol"], named: &["session", "hub", "outbox", "broker", "auth", "config"] },
+    Never { places: &["hub"], named: &["wire", "protocol", "session", "outbox", "broker", "auth"] },
+    Never { places: &["session"], named: &["wire", "outbox", "broker"] },
+    Never { places: &["outbox"], named: &["session", "hub", "broker", "auth", "config"] },
+];
+
+/// What drives all else.
+const ABOVE: [&str; 5] = ["shard", "control", "node.rs", "cli", "doctor"];
+
+/// Of the load generator.
+pub(crate) const LOAD_GENERATOR: [Never; 4] = [
+    Never { places: &["chat", "traffic", "schedule.rs", "turns.rs", "measure.rs", "plan.rs", "share.rs"], named: &IO },
+    Never { places: &["chat", "traffic", "plan.rs", "share.rs"], named: &["swarm", "engine", "scenario"] },
+    Never { places: &["protocol"], named: &["swarm", "engine", "traffic", "chat", "scenario", "run", "crew"] },
+    Never {
+        places: &["report", "record.rs", "climb.rs"],
+        named: &["engine", "swarm", "crew", "run", "results", "cli"],
+    },
+];
+
+/// What is named that must never be.
+pub(crate) fn broken(tree: &Tree, nevers: &[Never]) -> Vec<String> {
+    let uses = tree.uses();
+    let mut broken = Vec::new();
+    for Never { places, named } in nevers {
+        for place in *places {
+            assert!(tree.has(place), "{place} is a rule's, and is no more");
+            let of_place = uses.iter().filter(|tie| tie.from.starts_with(place));
+            broken.extend(of_place.filter(|tie| named.iter().any(|named| is_in(tie, named))).map(Use::to_string));
+        }
+    }
+    broken
+}
+
+fn is_in(tie: &Use, named: &str) -> bool {
+    let of_another_crate = tie.to.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    of_another_crate || Path::new(&tie.to).starts_with(named)
+}
