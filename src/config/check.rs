@@ -126,7 +126,7 @@ impl Config {
         for origin in client.allowed_origins.iter().filter(|origin| !is_origin(origin)) {
             problems.push(format!(
                 "`client.allowed_origins`: \"{origin}\" is no origin: write scheme and host as browsers send them, \
-                 https://app.example.com, or *"
+                 https://app.example.com, null, or *"
             ));
         }
         if let Err(error) = crate::auth::Verifier::new(&client.tokens(), None) {
@@ -159,10 +159,17 @@ impl Config {
     }
 }
 
-/// RFC 6454, 6.1: an origin is scheme, host and port, without a path.
+/// RFC 6454, 6.1: an origin is scheme, host and port, without a path. Pages of local files have no host, others no
+/// origin at all; a star at the beginning stands for a scheme too.
 fn is_origin(text: &str) -> bool {
-    let host = text.split_once("://").map(|(_, host)| host);
-    text == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']))
+    let host = match text.split_once("://") {
+        Some(("file", "")) => return true,
+        Some((_, host)) => host,
+        None if text == "null" => return true,
+        None if text.starts_with('*') => text,
+        None => return false,
+    };
+    !host.is_empty() && !host.contains(['/', '?', '#', ' '])
 }
 
 fn check_options(options: &ChannelOptions, place: &str, problems: &mut Vec<String>) {
@@ -250,10 +257,12 @@ mod tests {
 
     #[test]
     fn an_origin_with_a_path_or_without_a_scheme_is_refused() {
-        for origin in ["app.example.com", "https://app.example.com/", "https://", ""] {
+        for origin in ["app.example.com", "https://app.example.com/", "https://", "", "*.example.com/", "file:///"] {
             assert_refused("allowed_origins", |config| config.client.allowed_origins = vec![origin.into()]);
         }
-        for origin in ["*", "https://app.example.com", "https://*.example.com", "http://localhost:3000"] {
+        let known = ["*", "https://app.example.com", "https://*.example.com", "http://localhost:3000"];
+        let without_host = ["null", "file://", "file://*", "*.example.com", "capacitor://localhost"];
+        for origin in known.into_iter().chain(without_host) {
             assert_eq!(broken(|config| config.client.allowed_origins = vec![origin.into()]), [""; 0]);
         }
     }

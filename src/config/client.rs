@@ -11,8 +11,9 @@ use crate::auth::{TokenConfig, VerifierConfig};
 #[serde(default)]
 pub struct ClientConfig {
     /// Web pages of these origins may connect: `https://app.example.com`, `https://*.example.com`, or `*` for
-    /// all. Pages of the host that serves the connection always may; clients that are no browsers name no
-    /// origin and are not asked for one.
+    /// all. A star stands for any characters. `file://*` are pages of local files, `null` pages that a browser
+    /// gives no origin (sandboxed frames, local files): anybody can make such a page. Pages of the host that
+    /// serves the connection always may; clients that are no browsers name no origin and are not asked for one.
     pub allowed_origins: Vec<String>,
     /// Nobody is asked for a token or a permission. For development only.
     pub insecure: bool,
