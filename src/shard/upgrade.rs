@@ -38,7 +38,7 @@ impl<R: Reactor> Shard<R> {
 
     fn check(&mut self, upgrade: &Upgrade<'_>, now: Now) -> Result<(), (Status, Cow<'static, str>)> {
         let path = self.config.http_server.websocket_path.as_str();
-        if upgrade.path != path {
+        if !http::is_same_text(upgrade.path, path) {
             return Err((Status::NOT_FOUND, format!("no WebSocket here: connect to {path}").into()));
         }
         if let Some(page) = upgrade.origin
@@ -54,7 +54,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn upgrade(&mut self, conn: u32, upgrade: &Upgrade<'_>, now: Now) -> Progress {
-        let (format, protocol) = Format::of_upgrade(upgrade.protocols, upgrade.query);
+        let (format, protocol) = Format::of_upgrade(&upgrade.protocols, upgrade.query);
         self.core.outbox.raw(conn, |out| http::write_accept(upgrade.key, protocol, out));
         self.open(conn, format, now);
         Progress::Consumed(upgrade.consumed)

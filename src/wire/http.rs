@@ -3,7 +3,9 @@
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::alphabet::STANDARD as STANDARD_ALPHABET;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD as BASE64};
+use smallvec::SmallVec;
 
 use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX};
 
@@ -21,35 +23,55 @@ pub enum Request<'a> {
 /// A WebSocket upgrade.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Upgrade<'a> {
-    /// The path, without the query.
+    /// The path, without the query, as it was sent: compare it with [`is_same_text`].
     pub path: &'a str,
     /// What follows the question mark, or nothing.
     pub query: &'a str,
     /// `Sec-WebSocket-Key`.
     pub key: &'a str,
-    /// The subprotocols that the client offers, as in the first header of that name: no known client splits
-    /// the list.
-    pub protocols: &'a str,
+    /// The subprotocols that the client offers: one list for each header of that name (RFC 6455, 11.3.4).
+    pub protocols: SmallVec<[&'a str; 1]>,
     /// Where the page came from; only browsers say.
     pub origin: Option<&'a str>,
-    /// Which host was asked for.
-    pub host: Option<&'a str>,
+    /// Which host was asked for: by the target, where it names one, else by `Host` (RFC 9112, 3.2.2).
+    pub host: &'a str,
     /// Bytes of the head; what follows is frames.
     pub consumed: usize,
 }
 
-/// Why the request is refused.
+/// Why a head is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpViolation {
-    /// Not HTTP/1.1.
-    #[error("malformed request")]
-    Malformed,
+    /// This part of it is no HTTP/1.1.
+    #[error("malformed {0}")]
+    Malformed(&'static str),
+    /// Another major version.
+    #[error("HTTP/1.1 is spoken here")]
+    HttpVersion,
+    /// A request target that fills a whole head.
+    #[error("request target too long")]
+    TargetTooLong,
     /// More or longer headers than allowed.
     #[error("request header fields too large")]
     TooLarge,
-    /// An upgrade of another version than 13.
-    #[error("unsupported WebSocket version")]
-    Version,
+    /// This header has one value and comes twice (RFC 9110, 5.3).
+    #[error("{0} comes more than once")]
+    Repeated(&'static str),
+    /// HTTP/1.1 without `Host` (RFC 9112, 3.2).
+    #[error("Host is missing")]
+    Host,
+    /// `Content-Length` beside `Transfer-Encoding`: two recipients may see two requests (RFC 9112, 6.3).
+    #[error("Content-Length and Transfer-Encoding together")]
+    Framing,
+    /// An upgrade with a body: the bytes behind the head would be frames to one recipient and a body to another.
+    #[error("an upgrade has no body")]
+    Body,
+    /// An upgrade by another method.
+    #[error("a WebSocket upgrade is asked for with GET")]
+    Method,
+    /// An upgrade of another WebSocket version than 13.
+    #[error("unsupported WebSocket version: Sec-WebSocket-Version must be 13")]
+    WebSocketVersion,
     /// An upgrade without a valid key.
     #[error("missing or malformed Sec-WebSocket-Key")]
     Key,
@@ -59,9 +81,27 @@ impl HttpViolation {
     /// Status code and reason phrase.
     pub fn status(self) -> Status {
         match self {
-            Self::Malformed | Self::Key => Status::BAD_REQUEST,
+            Self::HttpVersion => Status::VERSION_NOT_SUPPORTED,
+            Self::TargetTooLong => Status::TARGET_TOO_LONG,
             Self::TooLarge => Status::HEADERS_TOO_LARGE,
-            Self::Version => Status::UPGRADE_REQUIRED,
+            Self::Method => Status::METHOD_NOT_ALLOWED,
+            Self::WebSocketVersion => Status::UPGRADE_REQUIRED,
+            Self::Malformed(_) | Self::Repeated(_) | Self::Host | Self::Framing | Self::Body | Self::Key => {
+                Status::BAD_REQUEST
+            }
+        }
+    }
+}
+
+impl From<httparse::Error> for HttpViolation {
+    fn from(error: httparse::Error) -> Self {
+        match error {
+            httparse::Error::TooManyHeaders => Self::TooLarge,
+            httparse::Error::Version => Self::HttpVersion,
+            httparse::Error::HeaderName => Self::Malformed("header name"),
+            httparse::Error::HeaderValue => Self::Malformed("header value"),
+            httparse::Error::NewLine => Self::Malformed("line end"),
+            httparse::Error::Token | httparse::Error::Status => Self::Malformed("start line"),
         }
     }
 }
@@ -77,16 +117,22 @@ impl Status {
     pub const FORBIDDEN: Self = Self(403, "Forbidden");
     /// 404
     pub const NOT_FOUND: Self = Self(404, "Not Found");
+    /// 405
+    pub const METHOD_NOT_ALLOWED: Self = Self(405, "Method Not Allowed");
     /// 408
     pub const REQUEST_TIMEOUT: Self = Self(408, "Request Timeout");
+    /// 414
+    pub const TARGET_TOO_LONG: Self = Self(414, "URI Too Long");
     /// 426
     pub const UPGRADE_REQUIRED: Self = Self(426, "Upgrade Required");
-    /// 431
-    pub const HEADERS_TOO_LARGE: Self = Self(431, "Request Header Fields Too Large");
     /// 429
     pub const TOO_MANY_REQUESTS: Self = Self(429, "Too Many Requests");
+    /// 431
+    pub const HEADERS_TOO_LARGE: Self = Self(431, "Request Header Fields Too Large");
     /// 503
     pub const UNAVAILABLE: Self = Self(503, "Service Unavailable");
+    /// 505
+    pub const VERSION_NOT_SUPPORTED: Self = Self(505, "HTTP Version Not Supported");
 }
 
 /// Reads the head of a request.
@@ -96,39 +142,79 @@ impl Status {
 pub fn parse(input: &[u8]) -> Result<Request<'_>, HttpViolation> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
-    let consumed = match request.parse(input) {
-        Ok(httparse::Status::Complete(consumed)) => consumed,
-        Ok(httparse::Status::Partial) if input.len() >= HTTP_HEAD_BYTES_MAX => return Err(HttpViolation::TooLarge),
-        Ok(httparse::Status::Partial) => return Ok(Request::Partial),
-        Err(httparse::Error::TooManyHeaders) => return Err(HttpViolation::TooLarge),
-        Err(_) => return Err(HttpViolation::Malformed),
+    let consumed = match request.parse(input)? {
+        httparse::Status::Complete(consumed) => consumed,
+        httparse::Status::Partial if input.len() < HTTP_HEAD_BYTES_MAX => return Ok(Request::Partial),
+        httparse::Status::Partial if request.version.is_none() => return Err(HttpViolation::TargetTooLong),
+        httparse::Status::Partial => return Err(HttpViolation::TooLarge),
     };
     if consumed > HTTP_HEAD_BYTES_MAX {
         return Err(HttpViolation::TooLarge);
     }
     let headers = Headers(request.headers);
-    let upgrade = request.method == Some("GET")
-        && request.version == Some(1)
+    if headers.has("content-length") && headers.has("transfer-encoding") {
+        return Err(HttpViolation::Framing);
+    }
+    // HTTP/1.0 knows no upgrade: it is to be overlooked there (RFC 9110, 7.8).
+    let upgrade = request.version == Some(1)
         && headers.has_token("upgrade", "websocket")
         && headers.has_token("connection", "upgrade");
     if !upgrade {
         return Ok(Request::Plain);
     }
-    if headers.single("sec-websocket-version")? != Some("13") {
-        return Err(HttpViolation::Version);
+    if request.method != Some("GET") {
+        return Err(HttpViolation::Method);
     }
-    let key = headers.single("sec-websocket-key")?.filter(|key| is_key(key)).ok_or(HttpViolation::Key)?;
-    let target = request.path.unwrap_or_default();
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    Ok(Request::Upgrade(Upgrade {
+    parse_upgrade(request.path.unwrap_or_default(), &headers, consumed).map(Request::Upgrade)
+}
+
+/// What a WebSocket upgrade must have (RFC 6455, 4.2.1).
+fn parse_upgrade<'a>(
+    target: &'a str,
+    headers: &Headers<'_, 'a>,
+    consumed: usize,
+) -> Result<Upgrade<'a>, HttpViolation> {
+    let (authority, path, query) = split_target(target).ok_or(HttpViolation::Malformed("request target"))?;
+    let host = headers.single("Host")?.ok_or(HttpViolation::Host)?;
+    if !is_host(host) {
+        return Err(HttpViolation::Malformed("Host"));
+    }
+    if headers.has("transfer-encoding") || headers.values("content-length").any(|length| length != "0") {
+        return Err(HttpViolation::Body);
+    }
+    if !headers.has_token("sec-websocket-version", "13") {
+        return Err(HttpViolation::WebSocketVersion);
+    }
+    Ok(Upgrade {
         path,
         query,
-        key,
-        protocols: headers.values("sec-websocket-protocol").next().unwrap_or_default(),
-        origin: headers.single("origin")?,
-        host: headers.single("host")?,
+        key: headers.single("Sec-WebSocket-Key")?.filter(|key| is_key(key)).ok_or(HttpViolation::Key)?,
+        protocols: headers.values("sec-websocket-protocol").collect(),
+        origin: headers.single("Origin")?.filter(|origin| !origin.is_empty()),
+        host: authority.unwrap_or(host),
         consumed,
-    }))
+    })
+}
+
+/// Authority, path and query of a request target in origin form or in absolute form (RFC 9112, 3.2).
+fn split_target(target: &str) -> Option<(Option<&str>, &str, &str)> {
+    let (authority, rest) = match target.split_once("://") {
+        _ if target.starts_with('/') => (None, target),
+        Some((scheme, rest))
+            if ["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) =>
+        {
+            let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            (Some(authority), rest)
+        }
+        _ => return None,
+    };
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    Some((authority, if path.is_empty() { "/" } else { path }, query))
+}
+
+/// Whether it can be a host with a port (RFC 9110, 7.2). An empty one is allowed.
+fn is_host(host: &str) -> bool {
+    !host.contains([' ', '\t', '/', '?', '#', '@', ',', '\\'])
 }
 
 struct Headers<'h, 'a>(&'h [httparse::Header<'a>]);
@@ -140,11 +226,15 @@ impl<'h, 'a: 'h> Headers<'h, 'a> {
         found.map(|header| std::str::from_utf8(header.value).unwrap_or_default().trim())
     }
 
+    fn has(&self, name: &'static str) -> bool {
+        self.values(name).next().is_some()
+    }
+
     /// The value of a header that is no list: twice is ambiguous (RFC 9110, 5.3).
     fn single(&self, name: &'static str) -> Result<Option<&'a str>, HttpViolation> {
         let mut values = self.values(name);
         let first = values.next();
-        if values.next().is_some() { Err(HttpViolation::Malformed) } else { Ok(first) }
+        if values.next().is_some() { Err(HttpViolation::Repeated(name)) } else { Ok(first) }
     }
 
     fn has_token(&self, name: &'static str, token: &str) -> bool {
@@ -156,20 +246,53 @@ fn has_token(list: &str, token: &str) -> bool {
     list.split(',').any(|item| item.trim().eq_ignore_ascii_case(token))
 }
 
-/// Sixteen bytes in base64.
+/// Sixteen bytes in base64. Clients that make 22 random letters and `==` leave bits at the end that stand for
+/// nothing; decoders commonly overlook them (RFC 4648, 3.5).
 fn is_key(key: &str) -> bool {
+    const LENIENT: GeneralPurpose =
+        GeneralPurpose::new(&STANDARD_ALPHABET, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
     let mut bytes = [0; 18];
-    key.len() == 24 && BASE64.decode_slice(key, &mut bytes) == Ok(16)
+    key.len() == 24 && LENIENT.decode_slice(key, &mut bytes) == Ok(16)
 }
 
-/// The value of a query parameter, not percent-decoded: no value that the node knows needs it.
-pub fn query_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+/// Whether the query has a parameter of this name and value.
+pub fn query_has(query: &str, name: &str, value: &str) -> bool {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.any(|(key, sent)| is_same_text(key, name) && is_same_text(sent, value))
 }
 
-/// Whether a `Sec-WebSocket-Protocol` header offers a subprotocol.
-pub fn offers(protocols: &str, protocol: &str) -> bool {
-    has_token(protocols, protocol)
+/// Whether two parts of a URI are the same. Letters, digits, `-`, `.`, `_` and `~` mean the same whether they are
+/// percent-encoded or not (RFC 3986, 2.3); a slash does not.
+pub fn is_same_text(sent: &str, expected: &str) -> bool {
+    sent == expected || Normalized(sent.as_bytes()).eq(Normalized(expected.as_bytes()))
+}
+
+/// The bytes of a part of a URI, those that need no encoding decoded.
+struct Normalized<'a>(&'a [u8]);
+
+impl Iterator for Normalized<'_> {
+    /// A byte, and whether it is encoded.
+    type Item = (u8, bool);
+
+    fn next(&mut self) -> Option<(u8, bool)> {
+        let hex = |digit: &u8| char::from(*digit).to_digit(16).map(|value| value as u8);
+        if let [b'%', high, low, rest @ ..] = self.0
+            && let (Some(high), Some(low)) = (hex(high), hex(low))
+        {
+            self.0 = rest;
+            let byte = high << 4 | low;
+            return Some((byte, !(byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))));
+        }
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some((*first, false))
+    }
+}
+
+/// The subprotocols of a client's `Sec-WebSocket-Protocol` headers, in its order. Their case matters: browsers
+/// compare the answer with what they offered.
+pub fn offered<'a>(lists: &[&'a str]) -> impl Iterator<Item = &'a str> {
+    lists.iter().flat_map(|list| list.split(',')).map(str::trim)
 }
 
 /// Appends the answer that switches protocols (RFC 6455, 4.2.2).
@@ -199,12 +322,18 @@ fn accept_of(key: &str) -> [u8; 28] {
 /// Appends a refusal with a line of text for the person who reads it; the conn closes after it.
 pub fn write_refusal(status: Status, message: &str, out: &mut Vec<u8>) {
     let Status(code, reason) = status;
-    let version = if status == Status::UPGRADE_REQUIRED { "Sec-WebSocket-Version: 13\r\n" } else { "" };
+    let more = match status {
+        // RFC 9110, 15.5.22; RFC 6455, 4.4.
+        Status::UPGRADE_REQUIRED => "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n",
+        // RFC 9110, 15.5.6.
+        Status::METHOD_NOT_ALLOWED => "Allow: GET\r\nConnection: close\r\n",
+        _ => "Connection: close\r\n",
+    };
     let len = message.len() + 1;
     out.extend_from_slice(
         format!(
-            "HTTP/1.1 {code} {reason}\r\n{version}Content-Type: text/plain; charset=utf-8\r\n\
-             Content-Length: {len}\r\nConnection: close\r\n\r\n{message}\n"
+            "HTTP/1.1 {code} {reason}\r\n{more}Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: {len}\r\n\r\n{message}\n"
         )
         .as_bytes(),
     );
@@ -269,28 +398,28 @@ impl UpgradeRequest<'_> {
     /// Reads the head of the answer and checks that it belongs to this request.
     ///
     /// # Errors
-    /// [`HttpViolation::Malformed`] when it is no HTTP or switches to something else; [`HttpViolation::Key`]
-    /// when it answers another key.
+    /// [`HttpViolation::Malformed`] and the like when it is no HTTP or switches to something else;
+    /// [`HttpViolation::Key`] when it answers another key.
     pub fn check<'a>(&self, input: &'a [u8]) -> Result<Response<'a>, HttpViolation> {
         let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
-        let consumed = match response.parse(input).map_err(|_| HttpViolation::Malformed)? {
+        let consumed = match response.parse(input)? {
             httparse::Status::Complete(consumed) => consumed,
             httparse::Status::Partial => return Ok(Response::Partial),
         };
-        let status = response.code.ok_or(HttpViolation::Malformed)?;
+        let status = response.code.ok_or(HttpViolation::Malformed("start line"))?;
         if status != 101 {
             return Ok(Response::Refused(status));
         }
         let headers = Headers(response.headers);
         if !headers.has_token("upgrade", "websocket") || !headers.has_token("connection", "upgrade") {
-            return Err(HttpViolation::Malformed);
+            return Err(HttpViolation::Malformed("upgrade"));
         }
         let key = self.key();
         let expected = accept_of(std::str::from_utf8(&key).expect("base64 is ASCII"));
-        if headers.single("sec-websocket-accept")?.map(str::as_bytes) != Some(&expected[..]) {
+        if headers.single("Sec-WebSocket-Accept")?.map(str::as_bytes) != Some(&expected[..]) {
             return Err(HttpViolation::Key);
         }
-        Ok(Response::Accepted { protocol: headers.single("sec-websocket-protocol")?, consumed })
+        Ok(Response::Accepted { protocol: headers.single("Sec-WebSocket-Protocol")?, consumed })
     }
 }

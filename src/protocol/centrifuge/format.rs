@@ -44,20 +44,18 @@ impl Format {
         }
     }
 
-    /// The format of a WebSocket conn, and the subprotocol to answer with: what the client offers decides,
-    /// then the query of its URL (`format` or `cf_protocol`); JSON where nothing is said.
-    pub fn of_upgrade(protocols: &str, query: &str) -> (Self, Option<&'static str>) {
-        const JSON: &str = "centrifuge-json";
-        const PROTOBUF: &str = "centrifuge-protobuf";
-        let asked = ["format", "cf_protocol"].map(|name| http::query_value(query, name));
-        if http::offers(protocols, JSON) {
-            (Self::WebSocketJson, Some(JSON))
-        } else if http::offers(protocols, PROTOBUF) {
-            (Self::WebSocketProtobuf, Some(PROTOBUF))
-        } else if asked.contains(&Some("protobuf")) {
-            (Self::WebSocketProtobuf, None)
-        } else {
-            (Self::WebSocketJson, None)
+    /// The format of a WebSocket conn, and the subprotocol to answer with: the first that the client offers and the
+    /// node knows decides, then the query of its URL (`format` or `cf_protocol`); JSON where nothing is said.
+    pub fn of_upgrade(protocols: &[&str], query: &str) -> (Self, Option<&'static str>) {
+        const KNOWN: [(&str, Format); 2] =
+            [("centrifuge-json", Format::WebSocketJson), ("centrifuge-protobuf", Format::WebSocketProtobuf)];
+        let known = |offered: &str| KNOWN.iter().find(|(name, _)| *name == offered);
+        if let Some((name, format)) = http::offered(protocols).find_map(known) {
+            return (*format, Some(name));
+        }
+        match ["format", "cf_protocol"].iter().any(|name| http::query_has(query, name, "protobuf")) {
+            true => (Self::WebSocketProtobuf, None),
+            false => (Self::WebSocketJson, None),
         }
     }
 

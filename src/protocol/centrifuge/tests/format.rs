@@ -10,14 +10,14 @@ use crate::protocol::word::{Connect, Verb};
 fn the_subprotocol_decides_before_the_query() {
     let json = (Format::WebSocketJson, Some("centrifuge-json"));
     let protobuf = (Format::WebSocketProtobuf, Some("centrifuge-protobuf"));
-    assert_eq!(Format::of_upgrade("centrifuge-json", ""), json);
-    assert_eq!(Format::of_upgrade("centrifuge-json", "format=protobuf"), json);
-    assert_eq!(Format::of_upgrade("centrifuge-protobuf", ""), protobuf);
-    assert_eq!(Format::of_upgrade("chat, centrifuge-protobuf", ""), protobuf);
-    assert_eq!(Format::of_upgrade("", ""), (Format::WebSocketJson, None));
-    assert_eq!(Format::of_upgrade("chat", "format=json"), (Format::WebSocketJson, None));
-    assert_eq!(Format::of_upgrade("", "format=protobuf"), (Format::WebSocketProtobuf, None));
-    assert_eq!(Format::of_upgrade("", "a=b&cf_protocol=protobuf"), (Format::WebSocketProtobuf, None));
+    assert_eq!(Format::of_upgrade(&["centrifuge-json"], ""), json);
+    assert_eq!(Format::of_upgrade(&["centrifuge-json"], "format=protobuf"), json);
+    assert_eq!(Format::of_upgrade(&["centrifuge-protobuf"], ""), protobuf);
+    assert_eq!(Format::of_upgrade(&["chat, centrifuge-protobuf"], ""), protobuf);
+    assert_eq!(Format::of_upgrade(&[], ""), (Format::WebSocketJson, None));
+    assert_eq!(Format::of_upgrade(&["chat"], "format=json"), (Format::WebSocketJson, None));
+    assert_eq!(Format::of_upgrade(&[], "format=protobuf"), (Format::WebSocketProtobuf, None));
+    assert_eq!(Format::of_upgrade(&[], "a=b&cf_protocol=protobuf"), (Format::WebSocketProtobuf, None));
 }
 
 #[test]
@@ -39,4 +39,13 @@ proptest! {
         encode_command(Encoding::Protobuf, &command, &mut frame);
         prop_assert_eq!(Format::of_tcp(&frame), Some(Format::TcpProtobuf));
     }
+}
+
+#[test]
+fn the_first_subprotocol_that_is_known_is_taken_from_all_that_are_offered() {
+    let protobuf = (Format::WebSocketProtobuf, Some("centrifuge-protobuf"));
+    assert_eq!(Format::of_upgrade(&["chat", "centrifuge-protobuf"], ""), protobuf);
+    assert_eq!(Format::of_upgrade(&["centrifuge-protobuf,centrifuge-json"], ""), protobuf);
+    // A browser closes what answers with a name that it did not offer.
+    assert_eq!(Format::of_upgrade(&["Centrifuge-Protobuf"], ""), (Format::WebSocketJson, None));
 }
