@@ -54,6 +54,8 @@ impl HttpServer {
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(HTTP_HEAD_TIMEOUT_MS))
             .max_headers(HTTP_HEADERS_MAX)
+            // A peer that has ended its side of the connection waits for its answer all the same.
+            .half_close(true)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
         let conn = self.graceful.watch(conn);
         tokio::spawn(async move {

@@ -13,6 +13,7 @@
 //! client does waits for this thread, but a token whose key is unknown.
 
 mod api;
+mod door;
 mod health;
 mod http;
 mod keys;

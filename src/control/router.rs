@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, StatusCode, Uri, Version, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::state::ControlState;
-use super::{api, health, metrics, page};
+use super::{api, door, health, metrics, page};
+use crate::wire::http::is_same_text;
 
 /// All paths but the WebSocket door, whose upgrades the shards answer themselves.
 pub(super) fn router(state: Arc<ControlState>) -> Router {
@@ -22,6 +24,7 @@ pub(super) fn router(state: Arc<ControlState>) -> Router {
         .nest("/api", api::routes())
         .fallback(elsewhere)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(one_host))
         .with_state(state)
 }
 
@@ -36,18 +39,20 @@ pub(super) fn not_found(line: &str) -> Response {
     text(StatusCode::NOT_FOUND, line)
 }
 
-/// The WebSocket door is no route, since it is configurable and may be any path.
-async fn elsewhere(State(state): State<Arc<ControlState>>, uri: Uri, headers: HeaderMap) -> Response {
-    let door = &state.config().http_server.websocket_path;
-    if uri.path() == door && headers.contains_key(header::UPGRADE) {
-        // The shard has given the socket away. Proxies that keep conns open must not mix the two.
-        let line = "an upgrade must be the first request of its connection: come again on a new one";
-        return ([(header::CONNECTION, "close")], text(StatusCode::UPGRADE_REQUIRED, line)).into_response();
+/// One `Host`, which HTTP/1.0 may leave out (RFC 9112, 3.2).
+async fn one_host(request: Request, next: Next) -> Response {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 if request.version() == Version::HTTP_11 => text(StatusCode::BAD_REQUEST, "Host is missing"),
+        0 | 1 => next.run(request).await,
+        _ => text(StatusCode::BAD_REQUEST, "Host comes more than once"),
     }
-    if uri.path() == door {
-        let upgrade = [(header::UPGRADE, "websocket"), (header::CONNECTION, "Upgrade")];
-        let line = format!("{door} is the WebSocket door: connect with a WebSocket client (ws://host{door})");
-        return (upgrade, text(StatusCode::UPGRADE_REQUIRED, &line)).into_response();
+}
+
+/// The WebSocket door is no route, since it is configurable and may be any path.
+async fn elsewhere(State(state): State<Arc<ControlState>>, request: Request) -> Response {
+    let door = &state.config().http_server.websocket_path;
+    if is_same_text(request.uri().path(), door) {
+        return door::refuse(door, request.method(), request.version(), request.headers());
     }
     not_found(&format!("nothing is here; clients connect to {door} by WebSocket, backends call POST /api/<method>"))
 }

@@ -1,9 +1,11 @@
 //! Reads the body of a call.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -18,8 +20,10 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
     let whole = to_bytes(body, API_BODY_BYTES_MAX);
     let body = match timeout(Duration::from_millis(HTTP_BODY_TIMEOUT_MS), whole).await {
         Ok(Ok(body)) => body,
-        // A peer that has gone meanwhile does not see the answer.
-        Ok(Err(_)) => return Err(Refusal::TooLarge),
+        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(Err(_)) => return Err(Refusal::BadRequest("the body broke off, or its chunks are malformed".into())),
         Err(_) => return Err(Refusal::Slow),
     };
     // `info` and `channels` need no fields, hence no body.
