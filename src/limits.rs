@@ -31,6 +31,12 @@ pub const ASKS_IN_FLIGHT_MAX: usize = if cfg!(test) { 2 } else { 1024 };
 /// How long a closing conn may take to read its close frame before its socket is shut, milliseconds.
 pub const LINGER_MS: u64 = 2_000;
 
+/// How long a peer that has ended its side is still answered, and then how long the answers may take to leave,
+/// milliseconds. Other shards answer within milliseconds; a token whose key has to be fetched takes longest.
+pub const HALF_CLOSED_MS: u64 = 6_000;
+
+const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < HALF_CLOSED_MS && LINGER_MS < HALF_CLOSED_MS);
+
 /// Refused commands in a row after which a session is closed with 3509.
 pub const REFUSALS_MAX: u16 = 1000;
 
@@ -131,6 +137,13 @@ const _: () = assert!(HTTP_CONNS_MAX + 128 <= DESCRIPTORS_RESERVED);
 /// Longest token, bytes; it bounds the channels that a token can name too. Identity providers that put a user's
 /// groups into tokens reach a few KiB.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest message before a session is connected, bytes, where `client.message_size_limit` allows more: a token, and
+/// beside it the subscribe commands that SDKs send in the message of their connect command (the JavaScript SDK puts all
+/// of them there: 128 of them with tokens of 256 bytes). Nothing else is held for a stranger but what a tick brings.
+pub const FIRST_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+const _: () = assert!(TOKEN_BYTES_MAX + 128 * 384 <= FIRST_MESSAGE_BYTES_MAX);
 
 /// Longest key set that is read from an endpoint, bytes. Sets with certificate chains reach tens of KiB.
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;

@@ -23,8 +23,11 @@ impl Core {
         if entry.awaits == Awaits::Answer {
             entry.awaits = Awaits::Nothing;
         }
-        let alive = self.answered(session, asker.id, answer, now);
-        if alive && was_paused && !self.sessions[session as usize].is_paused() {
+        if !self.answered(session, asker.id, answer, now) {
+            return;
+        }
+        let entry = &self.sessions[session as usize];
+        if (was_paused && !entry.is_paused()) || (entry.asks_no_more && entry.is_answered()) {
             self.wake(session);
         }
     }

@@ -76,7 +76,6 @@ impl Core {
     /// Ends a session and has its conn closed. The session must exist.
     pub fn close(&mut self, session: u32, disconnect: Disconnect, now: Now) {
         let conn = self.sessions[session as usize].conn;
-        self.metrics.close(disconnect.code);
         self.end(session, now);
         self.closings.push(Closing { conn, disconnect });
     }

@@ -1,5 +1,6 @@
 //! What a shard counts, for the outside to read. The shard alone writes; nobody waits for anybody.
 
+use super::ending::Endings;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A number that only grows. One thread writes it, so adding is a load and a store, without a locked
@@ -69,11 +70,6 @@ impl TickHistogram {
 
 /// Lowest and highest error code that is counted by itself.
 pub const ERROR_CODES: std::ops::RangeInclusive<u32> = 100..=113;
-/// Lowest and highest disconnect code that is counted by itself.
-pub const CLOSE_CODES: std::ops::RangeInclusive<u16> = 3000..=3014;
-/// Likewise, of those after which clients do not come back.
-pub const FINAL_CLOSE_CODES: std::ops::RangeInclusive<u16> = 3500..=3509;
-
 /// One shard's counts.
 #[derive(Debug, Default)]
 pub struct ShardMetrics {
@@ -115,10 +111,9 @@ pub struct ShardMetrics {
     pub buffer_shortages: Counter,
     /// How long ticks took.
     pub ticks: TickHistogram,
+    /// Why conns ended.
+    pub endings: Endings,
     errors: [Counter; 14],
-    closes: [Counter; 15],
-    final_closes: [Counter; 10],
-    other_closes: Counter,
 }
 
 impl ShardMetrics {
@@ -129,36 +124,10 @@ impl ShardMetrics {
         }
     }
 
-    /// Counts a session that the node ended.
-    pub fn close(&self, code: u16) {
-        if CLOSE_CODES.contains(&code) {
-            self.closes[usize::from(code - CLOSE_CODES.start())].add(1);
-        } else if FINAL_CLOSE_CODES.contains(&code) {
-            self.final_closes[usize::from(code - FINAL_CLOSE_CODES.start())].add(1);
-        } else {
-            self.other_closes.add(1);
-        }
-    }
-
     /// Refused commands by code.
     pub fn errors(&self) -> impl Iterator<Item = (u32, u64)> {
         ERROR_CODES.zip(self.errors.iter().map(Counter::get))
     }
-
-    /// Sessions that the node ended, by code.
-    pub fn closes(&self) -> impl Iterator<Item = (u16, u64)> {
-        let closes = CLOSE_CODES.zip(self.closes.iter().map(Counter::get));
-        closes.chain(FINAL_CLOSE_CODES.zip(self.final_closes.iter().map(Counter::get)))
-    }
-
-    /// Sessions that a backend ended with a code of its own.
-    pub fn other_closes(&self) -> u64 {
-        self.other_closes.get()
-    }
 }
 
-const _: () = {
-    assert!(*ERROR_CODES.end() - *ERROR_CODES.start() + 1 == 14);
-    assert!(*CLOSE_CODES.end() - *CLOSE_CODES.start() + 1 == 15);
-    assert!(*FINAL_CLOSE_CODES.end() - *FINAL_CLOSE_CODES.start() + 1 == 10);
-};
+const _: () = assert!(*ERROR_CODES.end() - *ERROR_CODES.start() + 1 == 14);

@@ -12,6 +12,7 @@ mod command;
 mod connect;
 mod deliver;
 mod end;
+pub mod ending;
 pub mod letter;
 mod letters;
 pub mod metrics;
@@ -110,7 +111,8 @@ pub struct Core {
     pub outbox: Outbox,
     /// Output: conns to close. Their sessions have ended already.
     pub closings: Vec<Closing>,
-    /// Output: sessions that were paused and are ready for more, or whose deadlines have moved. Call
+    /// Output: sessions that were paused and are ready for more, that are answered and ask no more, or whose deadlines
+    /// have moved. Call
     /// [`Core::resume`], then [`Core::next_due_ms`] unless that says that the session has ended.
     pub resumed: Vec<u32>,
     /// Output: what the control plane is asked.
@@ -171,6 +173,22 @@ impl Core {
     /// The conn of a session, unless the session has ended.
     pub fn conn_of(&self, session: u32) -> Option<u32> {
         self.sessions.get(session as usize).map(|session| session.conn)
+    }
+
+    /// Whether a session is connected, so that everything is allowed that its channels allow.
+    #[inline]
+    pub fn is_connected(&self, session: u32) -> bool {
+        self.sessions[session as usize].is_connected()
+    }
+
+    /// The session's client asks nothing more: have the caller look at it again when all is answered.
+    pub fn ask_no_more(&mut self, session: u32) {
+        self.sessions[session as usize].asks_no_more = true;
+    }
+
+    /// Whether all is answered that the session's client has asked.
+    pub fn is_answered(&self, session: u32) -> bool {
+        self.sessions[session as usize].is_answered()
     }
 
     /// Copies sizes that are too dear to keep current message by message to the metrics.

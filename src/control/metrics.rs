@@ -101,7 +101,7 @@ fn count(metric: &mut prometheus_client::encoding::MetricEncoder<'_>, value: &im
     metric.encode_counter(value, None::<&Exemplar<NoLabelSet, f64>>)
 }
 
-/// Errors and closes by code. Codes that never came are left out.
+/// Errors by code, endings by cause and code. What never came is left out.
 fn encode_codes(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> fmt::Result {
     let labels = |shard: &ShardHandle, code: String| [("shard", shard.shard.to_string()), ("code", code)];
     let help = "Refused commands by error code";
@@ -111,13 +111,13 @@ fn encode_codes(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> 
             count(&mut errors.encode_family(&labels(shard, code.to_string()))?, &number)?;
         }
     }
-    let help = "Sessions that the node ended, by disconnect code; 3008 is a slow consumer, other a backend's own code";
+    let help =
+        "Connections that ended, by cause: disconnect, violation and refusal have a code, other is a backend's own";
     let mut closes = encoder.encode_descriptor("ringpost_closes", help, None, MetricType::Counter)?;
     for shard in shards {
-        let by_code = shard.metrics.closes().map(|(code, number)| (code.to_string(), number));
-        let other = std::iter::once(("other".to_string(), shard.metrics.other_closes()));
-        for (code, number) in by_code.chain(other).filter(|(_, number)| *number > 0) {
-            count(&mut closes.encode_family(&labels(shard, code))?, &number)?;
+        for (cause, code, number) in shard.metrics.endings.iter().filter(|(_, _, number)| *number > 0) {
+            let labels = [("shard", shard.shard.to_string()), ("cause", cause.to_string()), ("code", code)];
+            count(&mut closes.encode_family(&labels)?, &number)?;
         }
     }
     Ok(())

@@ -113,6 +113,8 @@ pub struct Session {
     pub keys_are_fresh: bool,
     /// Whether the user's place in the roster must be given back at the end.
     pub enrolled: bool,
+    /// The client asks nothing more, but waits for answers.
+    pub asks_no_more: bool,
 }
 
 impl Session {
@@ -136,6 +138,7 @@ impl Session {
             deferred: None,
             keys_are_fresh: false,
             enrolled: false,
+            asks_no_more: false,
         }
     }
 
@@ -154,6 +157,11 @@ impl Session {
         matches!(self.state, State::Connecting(_))
             || self.awaits != Awaits::Nothing
             || usize::from(self.asks_in_flight) >= crate::limits::ASKS_IN_FLIGHT_MAX
+    }
+
+    /// Whether all that the client has asked is answered.
+    pub fn is_answered(&self) -> bool {
+        !self.is_paused() && self.asks_in_flight == 0 && self.deferred.is_none()
     }
 
     /// Keeps the rest of a frame until the session is no longer paused.

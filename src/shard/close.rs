@@ -1,4 +1,7 @@
 //! Endings: a goodbye is written, the peer may read it, then the socket goes.
+//!
+//! A peer that has only ended its side still gets what it asked for, for a while. Every ending is counted once, by its
+//! cause, when the conn begins to close.
 
 use rustix::net::Shutdown;
 
@@ -7,7 +10,8 @@ use super::conn::Phase;
 use super::reactor::{Reactor, Socket};
 use super::recv::Progress;
 use crate::broker::Closing;
-use crate::limits::LINGER_MS;
+use crate::broker::ending::Ending;
+use crate::limits::{HALF_CLOSED_MS, LINGER_MS};
 use crate::model::refusal::Disconnect;
 use crate::protocol::word::Push;
 use crate::time::Now;
@@ -27,28 +31,24 @@ impl<R: Reactor> Shard<R> {
                 self.core.outbox.cut(conn);
             }
             if format.is_websocket() {
-                self.close_websocket(conn, disconnect.code, &disconnect.reason, now);
+                self.core.outbox.raw(conn, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
             } else {
                 self.core.outbox.push(conn, format, &Push::Disconnect(&disconnect));
-                self.begin_closing(conn, now);
             }
+            self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
         }
-    }
-
-    pub(super) fn close_websocket(&mut self, conn: u32, code: u16, reason: &str, now: Now) {
-        self.core.outbox.raw(conn, |out| websocket::write_close(code, reason, out));
-        self.begin_closing(conn, now);
     }
 
     /// The last bytes are in the outbox: from now on what the peer sends is thrown away, and it has a while to
     /// read. Closing at once could reset the connection and take the goodbye with it.
-    pub(super) fn begin_closing(&mut self, conn: u32, now: Now) {
-        self.linger(conn, now);
+    pub(super) fn begin_closing(&mut self, conn: u32, ending: Ending, now: Now) {
+        self.linger(conn, ending, now.mono_ms + LINGER_MS);
         self.receive(conn);
     }
 
-    /// What is in the outbox has a while to leave.
-    fn linger(&mut self, conn: u32, now: Now) {
+    /// What is in the outbox has until then to leave, monotonic milliseconds.
+    fn linger(&mut self, conn: u32, ending: Ending, until_ms: u64) {
+        self.count_ending(conn, ending);
         let entry = &mut self.conns[conn as usize];
         entry.phase = Phase::Closing;
         entry.unread = Vec::new();
@@ -57,15 +57,22 @@ impl<R: Reactor> Shard<R> {
         entry.held = false;
         // What the session wanted to be looked at for is no reason to look earlier.
         entry.due_tick = u32::MAX;
-        self.look_at(conn, now.mono_ms + LINGER_MS);
+        self.look_at(conn, until_ms);
         self.parting.push(conn);
+    }
+
+    /// Every way out of the phases in which a conn can go on comes by here, and none twice.
+    pub(super) fn count_ending(&self, conn: u32, ending: Ending) {
+        if self.conns[conn as usize].phase != Phase::Closing {
+            self.metrics.endings.count(ending);
+        }
     }
 
     /// The peer sent a close frame.
     pub(super) fn peer_closed(&mut self, conn: u32, session: u32, code: Option<u16>, now: Now) -> Progress {
         self.core.end(session, now);
         self.core.outbox.raw(conn, |out| websocket::write_close_answer(code, out));
-        self.begin_closing(conn, now);
+        self.begin_closing(conn, Ending::PeerClosed, now);
         Progress::Ended
     }
 
@@ -74,26 +81,49 @@ impl<R: Reactor> Shard<R> {
         match self.conns[conn as usize].phase {
             Phase::Leaving => self.hand_over(conn),
             Phase::Closing => self.parting.push(conn),
-            Phase::Accepted | Phase::Upgrading => self.linger(conn, now),
+            Phase::Accepted => self.linger(conn, Ending::PeerEnded, now.mono_ms + LINGER_MS),
+            Phase::Upgrading => self.cut_short(conn, now),
             Phase::Open { session, .. } => {
-                self.core.end(session, now);
-                // What it asked before it left is still answered.
-                self.linger(conn, now);
+                self.core.ask_no_more(session);
+                let entry = &mut self.conns[conn as usize];
+                entry.half_closed = true;
+                // Nothing else that could be due makes it end earlier, nor later.
+                entry.due_tick = u32::MAX;
+                self.look_at(conn, now.mono_ms + HALF_CLOSED_MS);
+                self.end_half_closed(conn, now);
             }
+        }
+    }
+
+    /// Ends the session of a peer that has ended its side, once all that it asked is answered.
+    pub(super) fn end_half_closed(&mut self, conn: u32, now: Now) {
+        let entry = &self.conns[conn as usize];
+        if let Some(session) = entry.session()
+            && entry.half_closed
+            && !entry.waits()
+            && self.core.is_answered(session)
+        {
+            self.core.end(session, now);
+            // The answers have as long to leave as they had to come.
+            self.linger(conn, Ending::PeerEnded, now.mono_ms + HALF_CLOSED_MS);
         }
     }
 
     /// The socket refused a write.
     pub(super) fn broken(&mut self, conn: u32, now: Now) {
-        if let Some(session) = self.conns[conn as usize].session() {
-            self.metrics.close(Disconnect::WRITE_ERROR.code);
-            self.core.end(session, now);
-        }
-        self.abandon(conn);
+        let ending = match self.conns[conn as usize].session() {
+            Some(session) => {
+                self.core.end(session, now);
+                Ending::Disconnect(Disconnect::WRITE_ERROR.code)
+            }
+            None => Ending::PeerEnded,
+        };
+        self.abandon(conn, ending);
     }
 
     /// Ends a conn whose peer will read nothing more.
-    pub(super) fn abandon(&mut self, conn: u32) {
+    pub(super) fn abandon(&mut self, conn: u32, ending: Ending) {
+        self.count_ending(conn, ending);
         self.core.outbox.close(conn);
         let entry = &mut self.conns[conn as usize];
         entry.phase = Phase::Closing;

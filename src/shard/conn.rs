@@ -5,7 +5,8 @@
 //!                                       └─no upgrade→ Leaving → the control plane's
 //! ```
 //!
-//! `Open` has a session, whose own states are connecting and connected. A conn is removed only when nothing
+//! `Open` has a session, whose own states are connecting and connected; a peer may have ended its side of it. A conn is
+//! removed only when nothing
 //! that it asked of the ring is still in flight, so that no event can reach its successor in the slab.
 
 use super::doors::Door;
@@ -58,6 +59,8 @@ pub struct Conn<S> {
     pub held: bool,
     /// Counted among the node's clients.
     pub admitted: bool,
+    /// The peer has ended its side: its session ends when all that it asked is answered.
+    pub half_closed: bool,
 }
 
 impl<S> Conn<S> {
@@ -75,6 +78,7 @@ impl<S> Conn<S> {
             paused: false,
             held: false,
             admitted: false,
+            half_closed: false,
         }
     }
 

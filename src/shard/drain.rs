@@ -6,6 +6,7 @@ use super::conn::Phase;
 use super::doors::Door;
 use super::reactor::Reactor;
 use super::wheel::WHEEL_TICK_MS;
+use crate::broker::ending::Ending;
 use crate::broker::order::Errand;
 use crate::time::Now;
 
@@ -40,7 +41,7 @@ impl<R: Reactor> Shard<R> {
             .map(|(conn, _)| conn as u32)
             .collect();
         for conn in strangers {
-            self.abandon(conn);
+            self.abandon(conn, Ending::Drained);
         }
         tracing::info!(shard = self.me, sessions = self.core.sessions(), "draining");
     }

@@ -6,6 +6,7 @@ use super::Shard;
 use super::conn::Phase;
 use super::reactor::Reactor;
 use super::wheel::{WHEEL_TICK_MS, Wheel};
+use crate::broker::ending::Ending;
 use crate::time::Now;
 use crate::wire::http::{self, Status};
 
@@ -52,6 +53,11 @@ impl<R: Reactor> Shard<R> {
 
     fn conn_due(&mut self, conn: u32, now: Now) {
         match self.conns[conn as usize].phase {
+            // Not all was answered in time.
+            Phase::Open { session, .. } if self.conns[conn as usize].half_closed => {
+                self.core.end(session, now);
+                self.abandon(conn, Ending::PeerEnded);
+            }
             Phase::Open { session, .. } => {
                 if let Some(next_ms) = self.core.timer(session, now) {
                     self.look_at(conn, next_ms);
@@ -64,9 +70,9 @@ impl<R: Reactor> Shard<R> {
                     http::write_refusal(Status::REQUEST_TIMEOUT, "the request did not arrive in time", out);
                 };
                 self.core.outbox.raw(conn, late);
-                self.begin_closing(conn, now);
+                self.begin_closing(conn, Ending::Refusal(Status::REQUEST_TIMEOUT.0), now);
             }
-            Phase::Accepted | Phase::Closing => self.abandon(conn),
+            Phase::Accepted | Phase::Closing => self.abandon(conn, Ending::Silent),
             Phase::Leaving => {}
         }
     }

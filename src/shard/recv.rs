@@ -5,7 +5,8 @@ use super::conn::Phase;
 use super::doors::Door;
 use super::reactor::Reactor;
 use crate::broker::Input;
-use crate::limits::HELD_BYTES_MAX;
+use crate::broker::ending::Ending;
+use crate::limits::{FIRST_MESSAGE_BYTES_MAX, HELD_BYTES_MAX};
 use crate::model::refusal::Disconnect;
 use crate::protocol::centrifuge::format::Format;
 use crate::ring::Received;
@@ -45,10 +46,9 @@ impl<R: Reactor> Shard<R> {
 
     /// The reactor has stopped receiving for a conn whose peer has not ended.
     fn go_on_receiving(&mut self, conn: u32) {
-        let entry = &self.conns[conn as usize];
-        match entry.phase {
+        match self.conns[conn as usize].phase {
             Phase::Leaving => self.hand_over(conn),
-            _ if entry.waits() && entry.unread.len() > HELD_BYTES_MAX => {}
+            _ if self.holds_enough(conn) => {}
             _ => self.receive(conn),
         }
     }
@@ -72,11 +72,18 @@ impl<R: Reactor> Shard<R> {
         entry.unread.extend_from_slice(&buffer);
         drop(buffer);
         self.read_unread(conn, now);
-        let entry = &self.conns[conn as usize];
-        if entry.waits() && entry.unread.len() > HELD_BYTES_MAX && entry.receiving {
+        if self.conns[conn as usize].receiving && self.holds_enough(conn) {
             // The peer feels it as a full window.
             self.reactor.stop_receiving(conn);
         }
+    }
+
+    /// Whether no more is received for a conn whose session cannot take what is there. Before it is connected, that is
+    /// at once: the rest of its first message is all that is held for a stranger.
+    fn holds_enough(&self, conn: u32) -> bool {
+        let entry = &self.conns[conn as usize];
+        let connected = entry.session().is_some_and(|session| self.core.is_connected(session));
+        entry.waits() && entry.unread.len() > if connected { HELD_BYTES_MAX } else { 0 }
     }
 
     /// The conn waits until the mailboxes have room.
@@ -106,9 +113,10 @@ impl<R: Reactor> Shard<R> {
     /// Goes on with a conn that waited.
     pub(super) fn read_on(&mut self, conn: u32, now: Now) {
         self.read_unread(conn, now);
-        if let Some(entry) = self.conns.get(conn as usize)
-            && !entry.waits()
-        {
+        let Some(entry) = self.conns.get(conn as usize) else { return };
+        if entry.half_closed {
+            self.end_half_closed(conn, now);
+        } else if !entry.waits() {
             self.receive(conn);
         }
     }
@@ -149,10 +157,18 @@ impl<R: Reactor> Shard<R> {
         at
     }
 
-    fn read_frame(&mut self, conn: u32, session: u32, format: Format, bytes: &mut [u8], now: Now) -> Progress {
+    /// Longest message that a session may send, bytes.
+    fn message_max(&self, session: u32) -> usize {
         let max = self.config.client.message_size_limit;
+        if self.core.is_connected(session) { max } else { max.min(FIRST_MESSAGE_BYTES_MAX) }
+    }
+
+    fn read_frame(&mut self, conn: u32, session: u32, format: Format, bytes: &mut [u8], now: Now) -> Progress {
+        let max = self.message_max(session);
         if format.is_websocket() {
-            return match websocket::decode(bytes, Sender::Client, max) {
+            let gathered = self.conns[conn as usize].fragments.as_ref().map_or(0, |fragments| fragments.len());
+            // What would make the message too long is refused before it comes.
+            return match websocket::decode(bytes, Sender::Client, max.saturating_sub(gathered)) {
                 Ok(Decoded::Partial) => Progress::Wait,
                 Ok(Decoded::Frame(frame)) => self.take_frame(conn, session, &frame, bytes, now),
                 Err(violation) => self.violated(conn, session, violation, now),
@@ -195,7 +211,7 @@ impl<R: Reactor> Shard<R> {
             }
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {}
         }
-        let max = self.config.client.message_size_limit;
+        let max = self.message_max(session);
         let fragments = &mut self.conns[conn as usize].fragments;
         match websocket::assemble(fragments, frame, payload, max) {
             Ok(Piece::Message(_)) => self.give(conn, session, payload, frame.consumed, now),
@@ -221,7 +237,9 @@ impl<R: Reactor> Shard<R> {
     fn violated(&mut self, conn: u32, session: u32, violation: Violation, now: Now) -> Progress {
         tracing::debug!(%violation, "a client broke the WebSocket protocol");
         self.core.end(session, now);
-        self.close_websocket(conn, violation.close_code(), &violation.to_string(), now);
+        let code = violation.close_code();
+        self.core.outbox.raw(conn, |out| websocket::write_close(code, &violation.to_string(), out));
+        self.begin_closing(conn, Ending::Violation(code), now);
         Progress::Ended
     }
 }

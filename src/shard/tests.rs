@@ -9,8 +9,9 @@ use rustix::io::Errno;
 use serde_json::json;
 
 use super::*;
+use crate::broker::ending::Ending;
 use crate::broker::letter::Letter;
-use crate::limits::{HELD_BYTES_MAX, LINGER_MS};
+use crate::limits::{HALF_CLOSED_MS, HELD_BYTES_MAX, LINGER_MS};
 use crate::model::refusal::Disconnect;
 use crate::ring::Event;
 use crate::time::Now;
@@ -162,6 +163,61 @@ fn a_peer_that_has_ended_is_waited_for_no_longer_than_a_goodbye() {
     half.until("the end is seen", |shard| shard.core.sessions() == 0);
     let due_tick = half.shard.conns[conn as usize].due_tick;
     assert!(due_tick >= Wheel::tick_for(until_ms) && due_tick < Wheel::tick_for(until_ms + 60_000));
+}
+
+/// A client that has published to a channel at home on the other shard and ended its side, and its conn.
+fn half_closed(half: &mut Half) -> (TcpStream, u32) {
+    let (mut client, conn) = half.client();
+    let home = Home::new(2, 1);
+    let channel = (0..).map(|number| format!("c{number}")).find(|name| home.of(name) == 1).unwrap();
+    let publish = json!({"id": 2, "publish": {"channel": channel, "data": 1}});
+    client.write_all(format!("{publish}\n").as_bytes()).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    half.until("the end is seen", |shard| shard.conns[conn as usize].half_closed);
+    (client, conn)
+}
+
+#[test]
+fn a_half_closed_client_is_answered_by_other_shards_before_its_conn_ends() {
+    let mut half = Half::with(|_| {});
+    let (mut client, _) = half_closed(&mut half);
+    for _ in 0..10 {
+        half.tick();
+    }
+    assert_eq!(half.shard.core.sessions(), 1, "it waits for the answer");
+    half._other.send(0, Letter::Published { count: 1 });
+    half._other.flush();
+    half.until("the conn goes", |shard| shard.conns.is_empty());
+    let mut heard = String::new();
+    client.read_to_string(&mut heard).unwrap();
+    assert!(heard.ends_with("{\"id\":2,\"publish\":{}}\n"), "{heard}");
+    assert_eq!(half.shard.metrics.endings.get(Ending::PeerEnded), 1);
+}
+
+#[test]
+fn a_half_closed_client_that_is_never_answered_ends_in_time() {
+    let mut half = Half::with(|config| config.client.ping_interval = crate::config::Duration::from_secs(1));
+    let (_client, _) = half_closed(&mut half);
+    half.shard.turn(half.later(HALF_CLOSED_MS - 200));
+    assert_eq!(half.shard.core.sessions(), 1);
+    half.shard.turn(half.later(HALF_CLOSED_MS + 200));
+    assert!(half.shard.conns.is_empty() && half.shard.core.sessions() == 0);
+}
+
+#[test]
+fn a_stranger_that_waits_is_not_read_on() {
+    let mut half = Half::with(|config| config.shards.receive_buffers = 2);
+    let mut stranger = TcpStream::connect(half.tcp).unwrap();
+    stranger.write_all(b"{\"id\":1,").unwrap();
+    half.until("a session begins", |shard| shard.core.sessions() == 1);
+    half.congest();
+    let writing = std::thread::spawn(move || stranger.write_all(&vec![b' '; 1 << 20]));
+    half.until("the conn is not read any more", |shard| shard.conns.iter().all(|(_, conn)| !conn.receiving));
+    let (_, conn) = half.shard.conns.iter().next().unwrap();
+    let in_one_tick = 2 * half.shard.config.shards.receive_buffer_size;
+    assert!(conn.held && conn.unread.len() <= 2 * in_one_tick, "{} bytes are held", conn.unread.len());
+    drop(half);
+    let _ = writing.join().unwrap();
 }
 
 #[test]

@@ -128,8 +128,10 @@ impl<R: Reactor> Shard<R> {
     fn take_resumed(&mut self, now: Now) {
         while let Some(session) = self.core.resumed.pop() {
             let Some(conn) = self.core.conn_of(session) else { continue };
-            let due_ms = self.core.next_due_ms(session, now);
-            self.look_at(conn, due_ms);
+            if !self.conns[conn as usize].half_closed {
+                let due_ms = self.core.next_due_ms(session, now);
+                self.look_at(conn, due_ms);
+            }
             let input = self.core.resume(session, now);
             self.say_goodbyes(now);
             if input == crate::broker::Input::Ready {

@@ -8,6 +8,7 @@ use super::conn::Phase;
 use super::origin;
 use super::reactor::Reactor;
 use super::recv::Progress;
+use crate::broker::ending::Ending;
 use crate::model::refusal::Disconnect;
 use crate::protocol::centrifuge::format::Format;
 use crate::protocol::word::Push;
@@ -62,8 +63,13 @@ impl<R: Reactor> Shard<R> {
 
     fn refuse(&mut self, conn: u32, status: Status, message: &str, now: Now) -> Progress {
         self.core.outbox.raw(conn, |out| http::write_refusal(status, message, out));
-        self.begin_closing(conn, now);
+        self.begin_closing(conn, Ending::Refusal(status.0), now);
         Progress::Ended
+    }
+
+    /// The peer has ended its side within the head of its request.
+    pub(super) fn cut_short(&mut self, conn: u32, now: Now) {
+        self.refuse(conn, Status::BAD_REQUEST, "the request ended within its head", now);
     }
 
     /// The first bytes on the TCP port tell the format.
@@ -71,9 +77,8 @@ impl<R: Reactor> Shard<R> {
         let Some(format) = Format::of_tcp(bytes) else { return Progress::Wait };
         if let Err(refusal) = self.admission.admit(now) {
             let disconnect = Disconnect::CONNECTION_LIMIT.because(refusal.message());
-            self.metrics.close(disconnect.code);
             self.core.outbox.push(conn, format, &Push::Disconnect(&disconnect));
-            self.begin_closing(conn, now);
+            self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
             return Progress::Ended;
         }
         self.open(conn, format, now);
@@ -91,6 +96,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Gives a conn that is no client to the control plane.
     pub(super) fn hand_over(&mut self, conn: u32) {
+        self.count_ending(conn, Ending::HandedOver);
         let entry = self.conns.remove(conn as usize);
         self.core.outbox.close(conn);
         debug_assert!(entry.is_idle() && !entry.admitted);

@@ -115,7 +115,7 @@ pub enum Sender {
     Server,
 }
 
-/// Looks for one frame whose payload is at most `max` bytes, and unmasks it in place.
+/// Looks for one frame and unmasks its payload in place. A data frame may have `max` bytes of it, a control frame 125.
 ///
 /// A partial frame is left as it is: call again with the same bytes and more.
 ///
@@ -156,7 +156,7 @@ pub fn decode(input: &mut [u8], sender: Sender, max: usize) -> Result<Decoded, V
         }
         short => (u64::from(short), 2),
     };
-    if len > max as u64 {
+    if len > max as u64 && !opcode.is_control() {
         return Err(Violation::TooBig);
     }
     let mut mask = None;
@@ -192,6 +192,14 @@ pub fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
 pub struct Fragments {
     opcode: Opcode,
     bytes: Vec<u8>,
+}
+
+impl Fragments {
+    /// Bytes that have come so far.
+    #[expect(clippy::len_without_is_empty, reason = "a message may begin with an empty fragment")]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// What a data frame means for the message that it belongs to.

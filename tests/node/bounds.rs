@@ -4,7 +4,10 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use ringpost::broker::ending::Ending;
 use ringpost::config::Duration as Setting;
+use ringpost::limits::FIRST_MESSAGE_BYTES_MAX;
+use ringpost::wire::websocket::{self, Opcode};
 use serde_json::json;
 
 use crate::client::{LineClient, WebSocketClient};
@@ -28,7 +31,7 @@ fn a_reader_that_stops_reading_is_closed_and_the_others_go_on() {
         assert_eq!(reader.publication().2[0], number);
         assert!(node.sum(|shard| shard.outbox_bytes.get()) <= 512 * 1024, "a backlog is bounded");
     }
-    node.await_sum("slow closes", |shard| shard.closes().find(|(code, _)| *code == 3008).unwrap().1, 1);
+    node.await_sum("slow closes", |shard| shard.endings.get(Ending::Disconnect(3008)), 1);
     drop((publisher, reader));
     // The sleeper reads at last: whole frames, then the goodbye.
     assert_eq!(sleeper.disconnect_code(), 3008);
@@ -65,6 +68,44 @@ fn a_connection_that_says_nothing_is_closed_in_time() {
     half.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     node.await_emptiness();
+}
+
+#[test]
+fn before_connect_one_message_of_a_tokens_size_is_taken_and_no_larger_one() {
+    let node = TestNode::with(|config| config.client.message_size_limit = 1 << 20);
+    let connect = |name: usize| json!({"id": 1, "connect": {"name": "x".repeat(name)}});
+    let publish = json!({"id": 2, "publish": {"channel": "a", "data": "x".repeat(500_000)}});
+    let too_long = FIRST_MESSAGE_BYTES_MAX;
+
+    let mut stranger = WebSocketClient::connect(node.http);
+    stranger.tell(&connect(too_long));
+    assert_eq!(stranger.close_code(), 1009);
+    let mut client = WebSocketClient::connect(node.http);
+    client.tell(&connect(too_long - 100));
+    assert_eq!(client.word()["id"], 1);
+    client.tell(&publish);
+    assert_eq!(client.word()["id"], 2);
+
+    let mut stranger = LineClient::silent(node.tcp);
+    stranger.tell(connect(too_long));
+    assert_eq!(stranger.disconnect_code(), 3501);
+    let mut client = LineClient::silent(node.tcp);
+    client.tell(connect(too_long - 100));
+    client.tell(publish);
+    assert_eq!((client.word()["id"].clone(), client.word()["id"].clone()), (json!(1), json!(2)));
+}
+
+#[test]
+fn a_fragment_that_would_make_its_message_too_long_is_refused_before_it_comes() {
+    let node = TestNode::start();
+    let mut client = WebSocketClient::connect(node.http);
+    let mut frame = Vec::new();
+    websocket::write_masked(Opcode::Text, &[b' '; 40_000], [0; 4], &mut frame);
+    frame[0] &= 0x7f;
+    // The head of a continuation of 40,000 bytes.
+    frame.extend_from_slice(&[0x80, 0xfe, 0x9c, 0x40, 0, 0, 0, 0]);
+    client.stream.write_all(&frame).unwrap();
+    assert_eq!(client.close_code(), 1009);
 }
 
 #[test]
@@ -172,4 +213,9 @@ fn pages_of_other_origins_and_wrong_paths_are_refused_with_a_hint() {
     assert!(head(path, "Origin: https://app.example.com\r\n").starts_with("HTTP/1.1 101 "));
     assert!(head(path, &format!("Origin: http://{}\r\n", node.http)).starts_with("HTTP/1.1 101 "));
     assert!(head("/elsewhere", "").starts_with("HTTP/1.1 404 "));
+    let node = TestNode::with(|config| config.client.allowed_origins = vec!["null".into(), "file://*".into()]);
+    for origin in ["null", "file://"] {
+        let head = WebSocketClient::request(node.http, path, &format!("Origin: {origin}\r\n")).1;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{origin}: {head}");
+    }
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::harness::PATIENCE;
 
-fn connect(address: SocketAddr) -> TcpStream {
+/// A socket that gives up waiting in the end.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the node accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("loopback sockets take timeouts");
     stream.set_nodelay(true).expect("loopback sockets take options");

@@ -143,6 +143,30 @@ fn a_close_frame_is_answered_and_a_half_closed_client_gets_its_answers() {
 }
 
 #[test]
+fn a_half_closed_client_gets_all_that_it_asked_of_every_shard() {
+    const COMMANDS: u64 = 60;
+    let node = TestNode::start();
+    for round in 0..20 {
+        let mut client = LineClient::silent(node.tcp);
+        client.tell(json!({"connect": {}}));
+        for number in 1..COMMANDS {
+            let channel = format!("channel{}", number % 7);
+            match number % 3 {
+                0 => client.tell(json!({"history": {"channel": channel, "limit": 20}})),
+                1 => client.tell(json!({"publish": {"channel": channel, "data": "x".repeat(1000)}})),
+                _ => client.tell(json!({"presence_stats": {"channel": channel}})),
+            };
+        }
+        client.stream.shutdown(Shutdown::Write).unwrap();
+        let mut answered: Vec<u64> =
+            std::iter::from_fn(|| client.next()).filter_map(|word| word["id"].as_u64()).collect();
+        answered.sort_unstable();
+        assert!(answered.iter().copied().eq(1..=COMMANDS), "round {round}: {answered:?}");
+    }
+    node.await_emptiness();
+}
+
+#[test]
 fn length_prefixed_protobuf_is_told_from_lines_by_the_first_bytes() {
     let node = TestNode::start();
     // A connect with a name that makes the message exactly as long as the number of an opening brace.

@@ -5,4 +5,5 @@ mod client;
 mod endings;
 mod framing;
 mod harness;
+mod http;
 mod rooms;

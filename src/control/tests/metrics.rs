@@ -54,7 +54,7 @@ async fn what_happens_on_a_shard_is_counted_under_its_number() {
     assert_eq!(value(r#"ringpost_messages_in_total{shard="1"}"#), 3.0);
     assert_eq!(value(r#"ringpost_deliveries_total{shard="1"}"#), 1.0);
     assert_eq!(value(r#"ringpost_errors_total{shard="1",code="102"}"#), 1.0);
-    assert_eq!(value(r#"ringpost_closes_total{shard="1",code="3503"}"#), 1.0);
+    assert_eq!(value(r#"ringpost_closes_total{shard="1",cause="disconnect",code="3503"}"#), 1.0);
     let published = |shard| value(&format!("ringpost_publishes_total{{shard=\"{shard}\"}}"));
     assert_eq!(published(0) + published(1), 1.0);
     assert_eq!(value(r#"ringpost_sessions{shard="1"}"#), 0.0);

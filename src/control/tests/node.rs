@@ -16,6 +16,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use crate::auth::{Verifier, mint};
+use crate::broker::ending::Ending;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::{Errand, Order};
 use crate::broker::{Core, CoreSetup};
@@ -37,6 +38,7 @@ type Work = Box<dyn FnOnce(&mut Cores) + Send>;
 pub(super) struct Cores {
     cores: Vec<Core>,
     orders: Vec<flume::Receiver<Order>>,
+    metrics: Vec<Arc<ShardMetrics>>,
     errands: flume::Sender<Errand>,
     began: Instant,
     /// What each conn was sent.
@@ -121,6 +123,7 @@ impl Cores {
             core.outbox.flush(send, |conn, flushed| panic!("conn {conn}: {flushed:?}"));
             for closing in core.closings.drain(..) {
                 core.outbox.close(closing.conn);
+                self.metrics[shard].endings.count(Ending::Disconnect(closing.disconnect.code));
                 self.closed.insert((shard as u16, closing.conn), closing.disconnect.code);
             }
             for errand in core.errands.drain(..) {
@@ -189,6 +192,7 @@ impl TestNode {
         let world = Cores {
             cores,
             orders,
+            metrics: metrics.clone(),
             errands: errands.clone(),
             began: Instant::now(),
             sent: HashMap::new(),

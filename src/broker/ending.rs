@@ -1,0 +1,145 @@
+//! Why conns end, and how often for each reason: the one list of all causes.
+//!
+//! Every conn that was accepted ends exactly once, by one of them, so that the accepted ones are the open ones and
+//! the endings together.
+
+use super::metrics::Counter;
+
+/// Why a conn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The node ended it with this code of the client protocol.
+    Disconnect(u16),
+    /// The peer broke the WebSocket protocol, and was told this close code (RFC 6455, 7.4).
+    Violation(u16),
+    /// Its request was refused with this HTTP status.
+    Refusal(u16),
+    /// The peer said goodbye with a close frame.
+    PeerClosed,
+    /// The peer ended its side of the connection, or broke it.
+    PeerEnded,
+    /// The peer said nothing in time.
+    Silent,
+    /// Nobody had a session on it when the node began to drain.
+    Drained,
+    /// It is no client: the control plane serves it.
+    HandedOver,
+}
+
+/// Codes of the client protocol that are counted by themselves; a backend's own are counted together.
+const DISCONNECTS: [u16; 25] = [
+    3000, 3001, 3002, 3003, 3004, 3005, 3006, 3007, 3008, 3009, 3010, 3011, 3012, 3013, 3014, 3500, 3501, 3502, 3503,
+    3504, 3505, 3506, 3507, 3508, 3509,
+];
+const VIOLATIONS: [u16; 3] = [1002, 1007, 1009];
+const REFUSALS: [u16; 11] = [400, 403, 404, 405, 408, 414, 426, 429, 431, 503, 505];
+
+/// How often conns ended, by cause.
+#[derive(Debug, Default)]
+pub struct Endings {
+    disconnects: [Counter; DISCONNECTS.len()],
+    violations: [Counter; VIOLATIONS.len()],
+    refusals: [Counter; REFUSALS.len()],
+    /// Codes that are in no list.
+    others: Counter,
+    peer_closed: Counter,
+    peer_ended: Counter,
+    silent: Counter,
+    drained: Counter,
+    handed_over: Counter,
+}
+
+impl Endings {
+    /// Counts one.
+    pub fn count(&self, ending: Ending) {
+        self.counter(ending).add(1);
+    }
+
+    /// How many there were. Codes that are counted together have one number.
+    pub fn get(&self, ending: Ending) -> u64 {
+        self.counter(ending).get()
+    }
+
+    /// All endings together.
+    pub fn sum(&self) -> u64 {
+        self.iter().map(|(_, _, number)| number).sum()
+    }
+
+    /// Cause, code or nothing, and number of each.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, String, u64)> {
+        let with_code = [
+            ("disconnect", &DISCONNECTS[..], &self.disconnects[..]),
+            ("violation", &VIOLATIONS, &self.violations),
+            ("refusal", &REFUSALS, &self.refusals),
+        ];
+        let with_code = with_code.into_iter().flat_map(|(cause, codes, counters)| {
+            codes.iter().zip(counters).map(move |(code, counter)| (cause, code.to_string(), counter.get()))
+        });
+        let others = std::iter::once(("disconnect", "other".to_string(), self.others.get()));
+        let without_code = [
+            ("peer_closed", &self.peer_closed),
+            ("peer_ended", &self.peer_ended),
+            ("silent", &self.silent),
+            ("drained", &self.drained),
+            ("handed_over", &self.handed_over),
+        ];
+        let without_code = without_code.into_iter().map(|(cause, counter)| (cause, String::new(), counter.get()));
+        with_code.chain(others).chain(without_code)
+    }
+
+    fn counter(&self, ending: Ending) -> &Counter {
+        let of = |codes: &[u16], code: u16| codes.iter().position(|known| *known == code);
+        match ending {
+            Ending::Disconnect(code) => of(&DISCONNECTS, code).map_or(&self.others, |at| &self.disconnects[at]),
+            Ending::Violation(code) => of(&VIOLATIONS, code).map_or(&self.others, |at| &self.violations[at]),
+            Ending::Refusal(status) => of(&REFUSALS, status).map_or(&self.others, |at| &self.refusals[at]),
+            Ending::PeerClosed => &self.peer_closed,
+            Ending::PeerEnded => &self.peer_ended,
+            Ending::Silent => &self.silent,
+            Ending::Drained => &self.drained,
+            Ending::HandedOver => &self.handed_over,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ending_is_counted_under_its_own_cause_and_code() {
+        let endings = Endings::default();
+        for ending in [Ending::Disconnect(3008), Ending::Refusal(503), Ending::Violation(1009), Ending::PeerClosed] {
+            endings.count(ending);
+            assert_eq!(endings.get(ending), 1, "{ending:?}");
+        }
+        endings.count(Ending::Disconnect(4000));
+        endings.count(Ending::Disconnect(4999));
+        let counted: Vec<_> = endings.iter().filter(|(_, _, number)| *number > 0).collect();
+        let expected = [
+            ("disconnect", "3008", 1),
+            ("violation", "1009", 1),
+            ("refusal", "503", 1),
+            ("disconnect", "other", 2),
+            ("peer_closed", "", 1),
+        ];
+        assert_eq!(counted, expected.map(|(cause, code, number)| (cause, code.to_string(), number)));
+        assert_eq!(endings.sum(), 6);
+    }
+
+    #[test]
+    fn every_status_of_a_refused_head_is_counted_by_itself() {
+        use crate::wire::http::HttpViolation as Violation;
+        let violations = [
+            Violation::Malformed("start line"),
+            Violation::HttpVersion,
+            Violation::TargetTooLong,
+            Violation::TooLarge,
+            Violation::Method,
+            Violation::WebSocketVersion,
+        ];
+        for violation in violations {
+            assert!(REFUSALS.contains(&violation.status().0), "{violation}");
+        }
+    }
+}
