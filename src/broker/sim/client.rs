@@ -1,10 +1,11 @@
-//! A client: sends commands, reads bytes, and knows what it may be told next.
+//! A client: sends commands, reads words, and knows what it may be told next.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::chronicle::Chronicle;
+use super::dialect::{self, Heard};
 use crate::model::ClientId;
 use crate::protocol::centrifuge::format::Format;
 
@@ -15,6 +16,8 @@ enum Call {
     Subscribe { channel: String, since: Option<Place> },
     Unsubscribe { channel: String },
     Publish { channel: String, data: String },
+    History { channel: String, limit: usize, since: Option<Place>, reverse: bool, known: Option<Place> },
+    Presence { channel: String },
 }
 
 /// A place in a stream: epoch and offset.
@@ -47,11 +50,10 @@ impl Subscription {
     }
 }
 
-/// A client with its connection, if it has one.
+/// A client, connected or not.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) user: Option<String>,
-    pub(super) link: Option<(usize, u32)>,
     pub(super) is_reading: bool,
     /// May be told of gaps.
     expects_gaps: bool,
@@ -75,7 +77,6 @@ impl Client {
     pub(super) fn new(user: Option<String>, is_witness: bool, expects_gaps: bool) -> Self {
         Self {
             user,
-            link: None,
             is_reading: true,
             is_witness,
             expects_gaps,
@@ -93,8 +94,7 @@ impl Client {
     }
 
     /// A connection has begun.
-    pub(super) fn linked(&mut self, shard: usize, conn: u32, format: Format) {
-        self.link = Some((shard, conn));
+    pub(super) fn linked(&mut self, format: Format) {
         self.format = format;
         self.buffer.clear();
         self.is_over = false;
@@ -105,7 +105,6 @@ impl Client {
 
     /// The connection has gone. Who heard without a place has to begin anew.
     pub(super) fn unlinked(&mut self, chronicle: &mut Chronicle) {
-        self.link = None;
         self.is_connected = false;
         self.calls.clear();
         for (channel, subscription) in &mut self.subscriptions {
@@ -115,14 +114,14 @@ impl Client {
         }
     }
 
-    fn call(&mut self, call: Call, verb: &str, body: &Value) -> String {
+    fn call(&mut self, call: Call, verb: &str, body: Value) -> Value {
         self.next_id += 1;
         self.calls.insert(self.next_id, call);
-        format!("{{\"id\":{},\"{verb}\":{body}}}", self.next_id)
+        serde_json::json!({"id": self.next_id, verb: body})
     }
 
     /// Connects; a token that subscribes to channels resumes them where the client stood.
-    pub(super) fn connect(&mut self, token: &str, channels: &[&str]) -> String {
+    pub(super) fn connect(&mut self, token: &str, channels: &[&str]) -> Value {
         self.planned = channels.iter().map(|channel| (channel.to_string(), self.place(channel))).collect();
         let mut body = serde_json::json!({"name": "sim", "token": token, "subs": {}});
         for (channel, place) in &self.planned {
@@ -130,7 +129,7 @@ impl Client {
                 body["subs"][channel] = serde_json::json!({"recover": true, "epoch": epoch, "offset": offset});
             }
         }
-        self.call(Call::Connect, "connect", &body)
+        self.call(Call::Connect, "connect", body)
     }
 
     fn place(&self, channel: &str) -> Option<Place> {
@@ -151,7 +150,7 @@ impl Client {
         self.subscriptions.get(channel).is_some_and(|subscription| subscription.stage == Stage::Live)
     }
 
-    pub(super) fn subscribe(&mut self, channel: &str, flags: (bool, bool), recover: bool) -> String {
+    pub(super) fn subscribe(&mut self, channel: &str, flags: (bool, bool), recover: bool) -> Value {
         let since = self.place(channel).filter(|_| recover);
         let (positioned, recoverable) = flags;
         let mut body = serde_json::json!({"channel": channel, "positioned": positioned, "recoverable": recoverable});
@@ -161,36 +160,49 @@ impl Client {
             body["offset"] = (*offset).into();
         }
         self.subscriptions.entry(channel.into()).or_default().stage = Stage::Asked;
-        self.call(Call::Subscribe { channel: channel.into(), since }, "subscribe", &body)
+        self.call(Call::Subscribe { channel: channel.into(), since }, "subscribe", body)
     }
 
-    pub(super) fn unsubscribe(&mut self, channel: &str) -> String {
+    pub(super) fn unsubscribe(&mut self, channel: &str) -> Value {
         let subscription = self.subscriptions.get_mut(channel).expect("it was subscribed");
         if subscription.stage == Stage::Live {
             subscription.stage = Stage::Leaving;
         }
         let body = serde_json::json!({"channel": channel});
-        self.call(Call::Unsubscribe { channel: channel.into() }, "unsubscribe", &body)
+        self.call(Call::Unsubscribe { channel: channel.into() }, "unsubscribe", body)
     }
 
-    pub(super) fn publish(&mut self, channel: &str, data: &str) -> String {
+    pub(super) fn publish(&mut self, channel: &str, data: &str) -> Value {
         let call = Call::Publish { channel: channel.into(), data: data.into() };
         let raw: Value = serde_json::from_str(data).expect("data is JSON");
-        self.call(call, "publish", &serde_json::json!({"channel": channel, "data": raw}))
+        self.call(call, "publish", serde_json::json!({"channel": channel, "data": raw}))
+    }
+
+    /// Reads part of a stream's history.
+    pub(super) fn history(&mut self, channel: &str, limit: usize, resumes: bool, reverse: bool) -> Value {
+        let known = self.place(channel);
+        let since = known.clone().filter(|_| resumes);
+        let mut body = serde_json::json!({"channel": channel, "limit": limit, "reverse": reverse});
+        if let Some((epoch, offset)) = &since {
+            body["since"] = serde_json::json!({"epoch": epoch, "offset": offset});
+        }
+        self.call(Call::History { channel: channel.into(), limit, since, reverse, known }, "history", body)
+    }
+
+    /// Asks who is in a channel.
+    pub(super) fn presence(&mut self, channel: &str) -> Value {
+        self.call(Call::Presence { channel: channel.into() }, "presence", serde_json::json!({"channel": channel}))
     }
 
     /// Reads bytes that have come.
     pub(super) fn read(&mut self, bytes: &[u8], chronicle: &mut Chronicle) {
         self.buffer.extend_from_slice(bytes);
-        while let Some((message, consumed)) = next_message(self.format, &self.buffer) {
-            match message {
-                Some(range) => {
-                    let text = self.buffer[range].to_vec();
-                    self.word(&serde_json::from_slice(&text).expect("the node speaks JSON"), chronicle);
-                }
-                None => self.is_over = true,
+        while let Some(heard) = dialect::next(self.format, &mut self.buffer) {
+            match heard {
+                Heard::Word(word) => self.word(&word, chronicle),
+                Heard::Close(_) => self.is_over = true,
+                Heard::Control => {}
             }
-            self.buffer.drain(..consumed);
         }
     }
 
@@ -221,7 +233,9 @@ impl Client {
                 }
             }
             // A backend unsubscribed the publisher before.
-            (Call::Publish { .. }, 103) => {}
+            (Call::Publish { .. } | Call::Presence { .. }, 103) => {}
+            // The stream had ended, and another begun.
+            (Call::History { since: Some(_), .. }, 112) => {}
             (call, _) => panic!("{call:?} was refused: {error}"),
         }
     }
@@ -252,6 +266,15 @@ impl Client {
                 assert!(reply.get("publish").is_some());
                 chronicle.acknowledge(&channel, &data);
             }
+            Call::History { channel, limit, since, reverse, known } => {
+                let page = &reply["history"];
+                check_page(&channel, page, limit, since, reverse, chronicle);
+                let epoch = page["epoch"].as_str().unwrap_or_default();
+                let top = page["offset"].as_u64().unwrap_or(0);
+                let is_behind = known.is_some_and(|(life, offset)| life == epoch && top < offset);
+                assert!(!is_behind, "{channel}: the history ends before what was heard: {page}");
+            }
+            Call::Presence { channel } => self.check_presence(&channel, &reply["presence"]),
         }
     }
 
@@ -348,6 +371,16 @@ impl Client {
         }
     }
 
+    /// Who is present was connected; the client itself, if it is subscribed.
+    fn check_presence(&self, channel: &str, presence: &Value) {
+        let there = presence["presence"].as_object().cloned().unwrap_or_default();
+        let is_there = there.contains_key(&self.id.to_string());
+        assert!(is_there || !self.is_live_in(channel), "{channel}: the client is missing: {there:?}");
+        for (id, info) in there {
+            assert_eq!(info["client"].as_str(), Some(id.as_str()), "{channel}: listed under another's name");
+        }
+    }
+
     /// All is quiet: the client has had every reply, and stands where its channels stand.
     pub(super) fn check_current(&self, chronicle: &Chronicle, stands: impl Fn(&str) -> Option<Place>) {
         assert!(self.calls.is_empty(), "never answered: {:?}", self.calls);
@@ -376,16 +409,28 @@ fn is_cache(channel: &str) -> bool {
     channel.starts_with("cache:")
 }
 
-/// The next whole message: where its payload lies (`None`: a close frame) and where it ends.
-fn next_message(format: Format, bytes: &[u8]) -> Option<(Option<std::ops::Range<usize>>, usize)> {
-    if !format.is_websocket() {
-        let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        return Some((Some(0..end), end + 1));
+/// A page of history is a part of the stream, without a hole, from where it was asked for.
+fn check_page(
+    channel: &str,
+    page: &Value,
+    limit: usize,
+    since: Option<Place>,
+    reverse: bool,
+    chronicle: &mut Chronicle,
+) {
+    let publications = page["publications"].as_array().cloned().unwrap_or_default();
+    let epoch = page["epoch"].as_str().unwrap_or_default();
+    let top = page["offset"].as_u64().unwrap_or(0);
+    assert!(publications.len() <= limit, "{channel}: more than was asked for: {page}");
+    let offsets: Vec<u64> =
+        publications.iter().map(|publication| publication["offset"].as_u64().unwrap_or(0)).collect();
+    let follows = |pair: &[u64]| if reverse { pair[0] == pair[1] + 1 } else { pair[1] == pair[0] + 1 };
+    assert!(offsets.windows(2).all(follows), "{channel}: a hole in a page: {page}");
+    for (publication, offset) in publications.iter().zip(&offsets) {
+        assert!(*offset <= top, "{channel}: {offset} is past the top: {page}");
+        chronicle.check(channel, epoch, *offset, &publication["data"].to_string());
     }
-    let (start, len) = match *bytes.get(1)? {
-        126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().expect("two bytes")))),
-        len => (2, usize::from(len)),
-    };
-    let end = start + len;
-    (bytes.len() >= end).then(|| ((bytes[0] & 0x0f != 8).then_some(start..end), end))
+    if let (Some((_, since)), Some(first)) = (since, offsets.first()) {
+        assert!(if reverse { *first < since } else { *first > since }, "{channel}: not since {since}: {page}");
+    }
 }

@@ -11,6 +11,10 @@ fn namespace(name: &str, options: ChannelOptions) -> Namespace {
         allow_subscribe_for_client: true,
         allow_subscribe_for_anonymous: true,
         allow_publish_for_anonymous: true,
+        allow_history_for_client: true,
+        allow_history_for_anonymous: true,
+        allow_presence_for_client: true,
+        allow_presence_for_anonymous: true,
         ..options
     };
     Namespace { name: name.into(), options: open }

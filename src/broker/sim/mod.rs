@@ -11,6 +11,7 @@
 mod chronicle;
 mod client;
 mod configuration;
+mod dialect;
 mod ending;
 mod link;
 mod steps;

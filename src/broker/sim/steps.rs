@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::world::{FLEETING, KEPT, World};
@@ -58,7 +59,7 @@ impl World {
 
     /// A client does something.
     fn act(&mut self, client: usize) {
-        if self.clients[client].link.is_none() {
+        if self.places[client].is_none() {
             return self.link(client);
         }
         if !self.clients[client].is_connected {
@@ -70,8 +71,8 @@ impl World {
             4 => self.clients[client].is_reading = true,
             _ => {
                 let commands = self.random.random_range(1..=3);
-                let frame: Vec<String> = (0..commands).filter_map(|_| self.command(client)).collect();
-                self.send(client, frame.join("\n"));
+                let commands: Vec<Value> = (0..commands).filter_map(|_| self.command(client)).collect();
+                self.send(client, &commands);
             }
         }
     }
@@ -81,8 +82,11 @@ impl World {
         KEPT.into_iter().chain(FLEETING).nth(at).expect("below their number")
     }
 
-    fn command(&mut self, client: usize) -> Option<String> {
+    fn command(&mut self, client: usize) -> Option<Value> {
         let channel = self.any_channel();
+        if self.random.random_bool(0.2) {
+            return Some(self.question(client, channel));
+        }
         if self.random.random_bool(0.5) {
             if FLEETING.contains(&channel) && self.clients[client].is_idle_in(channel) {
                 return None;
@@ -97,6 +101,15 @@ impl World {
         }
         let leaves = self.clients[client].may_leave(channel) && self.random.random_bool(0.3);
         leaves.then(|| self.clients[client].unsubscribe(channel))
+    }
+
+    fn question(&mut self, client: usize, channel: &str) -> Value {
+        if FLEETING.contains(&channel) || self.random.random_bool(0.3) {
+            return self.clients[client].presence(channel);
+        }
+        let limit = self.random.random_range(0..8);
+        let (resumes, reverse) = (self.random.random_bool(0.5), self.random.random_bool(0.3));
+        self.clients[client].history(channel, limit, resumes, reverse)
     }
 
     /// A backend does something.

@@ -5,12 +5,15 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
 use slab::Slab;
 
 use super::chronicle::Chronicle;
 use super::client::Client;
 use super::configuration::{SECRET, configuration};
+use super::dialect;
 use super::link::Link;
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
@@ -31,12 +34,18 @@ pub(super) const FLEETING: [&str; 3] = ["live:a", "live:b", "live:c"];
 
 const CLIENTS: usize = 7;
 
+/// How clients speak.
+pub(super) const FORMATS: [Format; Format::COUNT] =
+    [Format::WebSocketJson, Format::WebSocketProtobuf, Format::TcpJson, Format::TcpProtobuf];
+
 pub(super) struct World {
     pub(super) random: StdRng,
     pub(super) now: Now,
     pub(super) cores: Vec<Core>,
     pub(super) links: Vec<Slab<Link>>,
     pub(super) clients: Vec<Client>,
+    /// By client: its shard and conn, while it is linked.
+    pub(super) places: Vec<Option<(usize, u32)>>,
     pub(super) chronicle: Chronicle,
     /// Some publications in channels whose subscribers are all positioned never arrive.
     pub(super) loses_publications: bool,
@@ -77,6 +86,7 @@ impl World {
             clients: (0..CLIENTS)
                 .map(|at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, loses_publications))
                 .collect(),
+            places: vec![None; CLIENTS],
             chronicle: Chronicle::default(),
             loses_publications,
             expects_gaps: loses_publications,
@@ -88,8 +98,8 @@ impl World {
         world.link(0);
         for channel in FLEETING {
             world.settle();
-            let frame = world.clients[0].subscribe(channel, (false, false), false);
-            world.send(0, frame);
+            let command = world.clients[0].subscribe(channel, (false, false), false);
+            world.send(0, &[command]);
         }
         world.settle();
         world
@@ -115,7 +125,7 @@ impl World {
     /// Connects a client, users with a token that subscribes them to some channels.
     pub(super) fn link(&mut self, client: usize) {
         let shard = self.random.random_range(0..self.cores.len());
-        let format = if self.random.random_bool(0.5) { Format::TcpJson } else { Format::WebSocketJson };
+        let format = *FORMATS.choose(&mut self.random).expect("there are some");
         let (core, now) = (&mut self.cores[shard], self.now);
         let entry = self.links[shard].vacant_entry();
         let conn = entry.key() as u32;
@@ -131,8 +141,9 @@ impl World {
             closing: false,
             boundless: self.clients[client].is_witness,
         });
-        self.clients[client].linked(shard, conn, format);
-        let frame = match self.clients[client].user.clone() {
+        self.clients[client].linked(format);
+        self.places[client] = Some((shard, conn));
+        let command = match self.clients[client].user.clone() {
             None => self.clients[client].connect("", &[]),
             Some(user) => {
                 let mut channels = vec!["kept:a", "live:b", "cache:a"];
@@ -144,12 +155,12 @@ impl World {
                 self.clients[client].connect(&hs256(SECRET, &claims), &channels)
             }
         };
-        self.send(client, frame);
+        self.send(client, &[command]);
     }
 
     /// The client is gone without a word.
     pub(super) fn drop_link(&mut self, client: usize) {
-        let Some((shard, conn)) = self.clients[client].link else { return };
+        let Some((shard, conn)) = self.places[client].take() else { return };
         let link = self.links[shard].remove(conn as usize);
         if let Some(session) = link.session {
             self.cores[shard].end(session, self.now);
@@ -160,9 +171,12 @@ impl World {
     }
 
     /// A frame of a client is on its way.
-    pub(super) fn send(&mut self, client: usize, frame: String) {
-        let Some((shard, conn)) = self.clients[client].link else { return };
-        self.links[shard][conn as usize].up.push_back(frame.into_bytes());
+    pub(super) fn send(&mut self, client: usize, commands: &[Value]) {
+        let Some((shard, conn)) = self.places[client] else { return };
+        let link = &mut self.links[shard][conn as usize];
+        // On TCP a message is a frame.
+        let frames = if link.format.is_websocket() { commands.len().max(1) } else { 1 };
+        link.up.extend(commands.chunks(frames).map(|commands| dialect::encode(link.format, commands)));
     }
 
     // ------------------------------------------------------------ the node's side
@@ -285,7 +299,7 @@ impl World {
 
     /// A client reads some of what has come, and answers pings.
     pub(super) fn read(&mut self, client: usize) -> bool {
-        let Some((shard, conn)) = self.clients[client].link else { return false };
+        let Some((shard, conn)) = self.places[client] else { return false };
         if !self.clients[client].is_reading {
             return false;
         }
@@ -294,7 +308,7 @@ impl World {
         let bytes: Vec<u8> = link.down.drain(..most.min(link.down.len())).collect();
         self.clients[client].read(&bytes, &mut self.chronicle);
         for _ in 0..std::mem::take(&mut self.clients[client].pongs) {
-            self.send(client, "{}".into());
+            self.send(client, &[json!({})]);
         }
         let link = &self.links[shard][conn as usize];
         let is_over = link.closing && link.down.is_empty() && !self.cores[shard].outbox.is_waiting(conn);

@@ -82,4 +82,4 @@ impl<'a> Iterator for Commands<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,7 @@ mod client;
 mod format;
 mod json;
 mod map;
-mod proto;
+pub(crate) mod proto;
 mod protobuf;
 mod words;
 

@@ -6,235 +6,235 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Command {
+pub(crate) struct Command {
     #[prost(uint32, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) id: u32,
+    pub(crate) id: u32,
     #[prost(message, optional, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) connect: Option<ConnectRequest>,
+    pub(crate) connect: Option<ConnectRequest>,
     #[prost(message, optional, tag = "5")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) subscribe: Option<SubscribeRequest>,
+    pub(crate) subscribe: Option<SubscribeRequest>,
     #[prost(message, optional, tag = "6")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) unsubscribe: Option<ChannelRequest>,
+    pub(crate) unsubscribe: Option<ChannelRequest>,
     #[prost(message, optional, tag = "7")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) publish: Option<PublishRequest>,
+    pub(crate) publish: Option<PublishRequest>,
     #[prost(message, optional, tag = "8")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) presence: Option<ChannelRequest>,
+    pub(crate) presence: Option<ChannelRequest>,
     #[prost(message, optional, tag = "9")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) presence_stats: Option<ChannelRequest>,
+    pub(crate) presence_stats: Option<ChannelRequest>,
     #[prost(message, optional, tag = "10")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) history: Option<HistoryRequest>,
+    pub(crate) history: Option<HistoryRequest>,
     #[prost(message, optional, tag = "11")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) ping: Option<Empty>,
+    pub(crate) ping: Option<Empty>,
     #[prost(message, optional, tag = "12")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) send: Option<Data>,
+    pub(crate) send: Option<Data>,
     #[prost(message, optional, tag = "13")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) rpc: Option<RpcRequest>,
+    pub(crate) rpc: Option<RpcRequest>,
     #[prost(message, optional, tag = "14")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) refresh: Option<RefreshRequest>,
+    pub(crate) refresh: Option<RefreshRequest>,
     #[prost(message, optional, tag = "15")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) sub_refresh: Option<SubRefreshRequest>,
+    pub(crate) sub_refresh: Option<SubRefreshRequest>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct ConnectRequest {
+pub(crate) struct ConnectRequest {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) token: String,
+    pub(crate) token: String,
     #[prost(bytes = "vec", tag = "2")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(btree_map = "string, message", tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) subs: BTreeMap<String, SubscribeRequest>,
+    pub(crate) subs: BTreeMap<String, SubscribeRequest>,
     #[prost(string, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) name: String,
+    pub(crate) name: String,
     #[prost(string, tag = "5")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) version: String,
+    pub(crate) version: String,
     #[prost(btree_map = "string, string", tag = "6")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) headers: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
     #[prost(int64, tag = "7")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) flag: i64,
+    pub(crate) flag: i64,
     #[prost(string, tag = "8")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) dict: String,
+    pub(crate) dict: String,
     #[prost(string, tag = "9")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) profile: String,
+    pub(crate) profile: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct SubscribeRequest {
+pub(crate) struct SubscribeRequest {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) channel: String,
+    pub(crate) channel: String,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) token: String,
+    pub(crate) token: String,
     #[prost(bool, tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) recover: bool,
+    pub(crate) recover: bool,
     #[prost(string, tag = "6")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) epoch: String,
+    pub(crate) epoch: String,
     #[prost(uint64, tag = "7")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) offset: u64,
+    pub(crate) offset: u64,
     #[prost(bytes = "vec", tag = "8")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(bool, tag = "9")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) positioned: bool,
+    pub(crate) positioned: bool,
     #[prost(bool, tag = "10")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) recoverable: bool,
+    pub(crate) recoverable: bool,
     #[prost(bool, tag = "11")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) join_leave: bool,
+    pub(crate) join_leave: bool,
     #[prost(string, tag = "12")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) delta: String,
+    pub(crate) delta: String,
     #[prost(message, optional, tag = "13")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) tf: Option<FilterNode>,
+    pub(crate) tf: Option<FilterNode>,
     #[prost(int64, tag = "14")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) flag: i64,
+    pub(crate) flag: i64,
     #[prost(int32, tag = "15")]
     #[serde(rename = "type", skip_serializing_if = "super::is_default")]
-    pub(in super::super) kind: i32,
+    pub(crate) kind: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct FilterNode {
+pub(crate) struct FilterNode {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) op: String,
+    pub(crate) op: String,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) key: String,
+    pub(crate) key: String,
     #[prost(string, tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) cmp: String,
+    pub(crate) cmp: String,
     #[prost(string, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) val: String,
+    pub(crate) val: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct ChannelRequest {
+pub(crate) struct ChannelRequest {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) channel: String,
+    pub(crate) channel: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct PublishRequest {
+pub(crate) struct PublishRequest {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) channel: String,
+    pub(crate) channel: String,
     #[prost(bytes = "vec", tag = "2")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(int32, tag = "3")]
     #[serde(rename = "type", skip_serializing_if = "super::is_default")]
-    pub(in super::super) kind: i32,
+    pub(crate) kind: i32,
     #[prost(string, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) key: String,
+    pub(crate) key: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct HistoryRequest {
+pub(crate) struct HistoryRequest {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) channel: String,
+    pub(crate) channel: String,
     #[prost(int32, tag = "7")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) limit: i32,
+    pub(crate) limit: i32,
     #[prost(message, optional, tag = "8")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) since: Option<StreamPosition>,
+    pub(crate) since: Option<StreamPosition>,
     #[prost(bool, tag = "9")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) reverse: bool,
+    pub(crate) reverse: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct StreamPosition {
+pub(crate) struct StreamPosition {
     #[prost(uint64, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) offset: u64,
+    pub(crate) offset: u64,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) epoch: String,
+    pub(crate) epoch: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Empty {}
+pub(crate) struct Empty {}
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Data {
+pub(crate) struct Data {
     #[prost(bytes = "vec", tag = "1")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct RpcRequest {
+pub(crate) struct RpcRequest {
     #[prost(bytes = "vec", tag = "1")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) method: String,
+    pub(crate) method: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct RefreshRequest {
+pub(crate) struct RefreshRequest {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) token: String,
+    pub(crate) token: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct SubRefreshRequest {
+pub(crate) struct SubRefreshRequest {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) channel: String,
+    pub(crate) channel: String,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) token: String,
+    pub(crate) token: String,
     #[prost(int32, tag = "3")]
     #[serde(rename = "type", skip_serializing_if = "super::is_default")]
-    pub(in super::super) kind: i32,
+    pub(crate) kind: i32,
 }

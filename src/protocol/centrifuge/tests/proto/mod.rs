@@ -4,8 +4,8 @@
 mod command;
 mod reply;
 
-pub(super) use command::*;
-pub(super) use reply::*;
+pub(crate) use command::*;
+pub(crate) use reply::*;
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

@@ -8,314 +8,314 @@ use super::{Data, Empty};
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Error {
+pub(crate) struct Error {
     #[prost(uint32, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) code: u32,
+    pub(crate) code: u32,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) message: String,
+    pub(crate) message: String,
     #[prost(bool, tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) temporary: bool,
+    pub(crate) temporary: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Reply {
+pub(crate) struct Reply {
     #[prost(uint32, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) id: u32,
+    pub(crate) id: u32,
     #[prost(message, optional, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) error: Option<Error>,
+    pub(crate) error: Option<Error>,
     #[prost(message, optional, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) push: Option<Push>,
+    pub(crate) push: Option<Push>,
     #[prost(message, optional, tag = "5")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) connect: Option<ConnectResult>,
+    pub(crate) connect: Option<ConnectResult>,
     #[prost(message, optional, tag = "6")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) subscribe: Option<SubscribeResult>,
+    pub(crate) subscribe: Option<SubscribeResult>,
     #[prost(message, optional, tag = "7")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) unsubscribe: Option<Empty>,
+    pub(crate) unsubscribe: Option<Empty>,
     #[prost(message, optional, tag = "8")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) publish: Option<Empty>,
+    pub(crate) publish: Option<Empty>,
     #[prost(message, optional, tag = "9")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) presence: Option<PresenceResult>,
+    pub(crate) presence: Option<PresenceResult>,
     #[prost(message, optional, tag = "10")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) presence_stats: Option<PresenceStatsResult>,
+    pub(crate) presence_stats: Option<PresenceStatsResult>,
     #[prost(message, optional, tag = "11")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) history: Option<HistoryResult>,
+    pub(crate) history: Option<HistoryResult>,
     #[prost(message, optional, tag = "12")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) ping: Option<Empty>,
+    pub(crate) ping: Option<Empty>,
     #[prost(message, optional, tag = "13")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) rpc: Option<Data>,
+    pub(crate) rpc: Option<Data>,
     #[prost(message, optional, tag = "14")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) refresh: Option<RefreshResult>,
+    pub(crate) refresh: Option<RefreshResult>,
     #[prost(message, optional, tag = "15")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) sub_refresh: Option<Expiry>,
+    pub(crate) sub_refresh: Option<Expiry>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Push {
+pub(crate) struct Push {
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) channel: String,
+    pub(crate) channel: String,
     #[prost(message, optional, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) r#pub: Option<Publication>,
+    pub(crate) r#pub: Option<Publication>,
     #[prost(message, optional, tag = "5")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) join: Option<Info>,
+    pub(crate) join: Option<Info>,
     #[prost(message, optional, tag = "6")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) leave: Option<Info>,
+    pub(crate) leave: Option<Info>,
     #[prost(message, optional, tag = "7")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) unsubscribe: Option<Unsubscribe>,
+    pub(crate) unsubscribe: Option<Unsubscribe>,
     #[prost(message, optional, tag = "8")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) message: Option<Data>,
+    pub(crate) message: Option<Data>,
     #[prost(message, optional, tag = "9")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) subscribe: Option<Subscribe>,
+    pub(crate) subscribe: Option<Subscribe>,
     #[prost(message, optional, tag = "11")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) disconnect: Option<Disconnect>,
+    pub(crate) disconnect: Option<Disconnect>,
     #[prost(message, optional, tag = "12")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) refresh: Option<Expiry>,
+    pub(crate) refresh: Option<Expiry>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Info {
+pub(crate) struct Info {
     #[prost(message, optional, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) info: Option<ClientInfo>,
+    pub(crate) info: Option<ClientInfo>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct ClientInfo {
+pub(crate) struct ClientInfo {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) user: String,
+    pub(crate) user: String,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) client: String,
+    pub(crate) client: String,
     #[prost(bytes = "vec", tag = "3")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) conn_info: Vec<u8>,
+    pub(crate) conn_info: Vec<u8>,
     #[prost(bytes = "vec", tag = "4")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) chan_info: Vec<u8>,
+    pub(crate) chan_info: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Publication {
+pub(crate) struct Publication {
     #[prost(bytes = "vec", tag = "4")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) info: Option<ClientInfo>,
+    pub(crate) info: Option<ClientInfo>,
     #[prost(uint64, tag = "6")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) offset: u64,
+    pub(crate) offset: u64,
     #[prost(btree_map = "string, string", tag = "7")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) tags: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
     #[prost(int64, tag = "9")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) time: i64,
+    pub(crate) time: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Unsubscribe {
+pub(crate) struct Unsubscribe {
     #[prost(uint32, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) code: u32,
+    pub(crate) code: u32,
     #[prost(string, tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) reason: String,
+    pub(crate) reason: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Subscribe {
+pub(crate) struct Subscribe {
     #[prost(bool, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) recoverable: bool,
+    pub(crate) recoverable: bool,
     #[prost(string, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) epoch: String,
+    pub(crate) epoch: String,
     #[prost(uint64, tag = "5")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) offset: u64,
+    pub(crate) offset: u64,
     #[prost(bool, tag = "6")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) positioned: bool,
+    pub(crate) positioned: bool,
     #[prost(bytes = "vec", tag = "7")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Disconnect {
+pub(crate) struct Disconnect {
     #[prost(uint32, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) code: u32,
+    pub(crate) code: u32,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) reason: String,
+    pub(crate) reason: String,
     #[prost(bool, tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) reconnect: bool,
+    pub(crate) reconnect: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Expiry {
+pub(crate) struct Expiry {
     #[prost(bool, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) expires: bool,
+    pub(crate) expires: bool,
     #[prost(uint32, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) ttl: u32,
+    pub(crate) ttl: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct ConnectResult {
+pub(crate) struct ConnectResult {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) client: String,
+    pub(crate) client: String,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) version: String,
+    pub(crate) version: String,
     #[prost(bool, tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) expires: bool,
+    pub(crate) expires: bool,
     #[prost(uint32, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) ttl: u32,
+    pub(crate) ttl: u32,
     #[prost(bytes = "vec", tag = "5")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(btree_map = "string, message", tag = "6")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) subs: BTreeMap<String, SubscribeResult>,
+    pub(crate) subs: BTreeMap<String, SubscribeResult>,
     #[prost(uint32, tag = "7")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) ping: u32,
+    pub(crate) ping: u32,
     #[prost(bool, tag = "8")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) pong: bool,
+    pub(crate) pong: bool,
     #[prost(string, tag = "10")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) node: String,
+    pub(crate) node: String,
     #[prost(int64, tag = "11")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) time: i64,
+    pub(crate) time: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct SubscribeResult {
+pub(crate) struct SubscribeResult {
     #[prost(bool, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) expires: bool,
+    pub(crate) expires: bool,
     #[prost(uint32, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) ttl: u32,
+    pub(crate) ttl: u32,
     #[prost(bool, tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) recoverable: bool,
+    pub(crate) recoverable: bool,
     #[prost(string, tag = "6")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) epoch: String,
+    pub(crate) epoch: String,
     #[prost(message, repeated, tag = "7")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) publications: Vec<Publication>,
+    pub(crate) publications: Vec<Publication>,
     #[prost(bool, tag = "8")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) recovered: bool,
+    pub(crate) recovered: bool,
     #[prost(uint64, tag = "9")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) offset: u64,
+    pub(crate) offset: u64,
     #[prost(bool, tag = "10")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) positioned: bool,
+    pub(crate) positioned: bool,
     #[prost(bytes = "vec", tag = "11")]
     #[serde(with = "super::raw", skip_serializing_if = "super::is_default")]
-    pub(in super::super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(bool, tag = "12")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) was_recovering: bool,
+    pub(crate) was_recovering: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct PresenceResult {
+pub(crate) struct PresenceResult {
     #[prost(btree_map = "string, message", tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) presence: BTreeMap<String, ClientInfo>,
+    pub(crate) presence: BTreeMap<String, ClientInfo>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct PresenceStatsResult {
+pub(crate) struct PresenceStatsResult {
     #[prost(uint32, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) num_clients: u32,
+    pub(crate) num_clients: u32,
     #[prost(uint32, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) num_users: u32,
+    pub(crate) num_users: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct HistoryResult {
+pub(crate) struct HistoryResult {
     #[prost(message, repeated, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) publications: Vec<Publication>,
+    pub(crate) publications: Vec<Publication>,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) epoch: String,
+    pub(crate) epoch: String,
     #[prost(uint64, tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) offset: u64,
+    pub(crate) offset: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct RefreshResult {
+pub(crate) struct RefreshResult {
     #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) client: String,
+    pub(crate) client: String,
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) version: String,
+    pub(crate) version: String,
     #[prost(bool, tag = "3")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) expires: bool,
+    pub(crate) expires: bool,
     #[prost(uint32, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
-    pub(in super::super) ttl: u32,
+    pub(crate) ttl: u32,
 }
