@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
-use glommio::{LocalExecutorBuilder, Placement};
+use glommio::LocalExecutorBuilder;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -18,7 +18,7 @@ use crate::broker::order::Errand;
 use crate::config::Config;
 use crate::control::{self, ControlSetup, Reload};
 use crate::cores;
-use crate::hub::Home;
+use crate::hub::Placement;
 use crate::limits::{ORDERS_WAITING_MAX, SHARDS_MAX};
 use crate::shard::doors::{self, Doors};
 use crate::shard::handle::ShardHandle;
@@ -71,11 +71,11 @@ impl Node {
         let wakers = cores.iter().map(|_| Ok(Arc::new(Waker::new()?))).collect::<std::io::Result<Vec<_>>>()?;
         let (errands_in, errands) = flume::unbounded();
         let config = Arc::new(config);
-        let home = Home::new(count as u16, rand::random());
+        let placement = Placement::new(count as u16, rand::random());
         let verifier =
             Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
         let shared = Shared {
-            home: home.clone(),
+            placement: placement.clone(),
             verifier: Arc::new(verifier),
             clients: Arc::default(),
             secret: rand::random(),
@@ -94,7 +94,7 @@ impl Node {
         let metrics = handles.iter().map(|handle: &ShardHandle| handle.metrics.clone()).collect();
         let (stop, stopped) = flume::bounded(1);
         let (ready, is_ready) = flume::bounded(1);
-        let setup = ControlSetup { config, reload, shards: handles, home, errands, stop: stopped, started, ready };
+        let setup = ControlSetup { config, reload, shards: handles, placement, errands, stop: stopped, started, ready };
         let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup))?;
         // Before it catches signals, SIGTERM and SIGHUP would end the process without a goodbye.
         if is_ready.recv().is_err() {
@@ -130,7 +130,7 @@ impl Node {
 
 /// What all shards of a node are given.
 struct Shared {
-    home: Home,
+    placement: Placement,
     config: Arc<Config>,
     verifier: Arc<Verifier>,
     clients: Arc<AtomicUsize>,
@@ -152,7 +152,7 @@ impl Shared {
         let metrics = Arc::new(ShardMetrics::default());
         let setup = ShardSetup {
             me,
-            home: self.home.clone(),
+            placement: self.placement.clone(),
             config: self.config.clone(),
             verifier: self.verifier.clone(),
             metrics: metrics.clone(),
@@ -199,7 +199,7 @@ fn serve(setup: ShardSetup, core: usize, ready: &flume::Sender<()>) -> anyhow::R
     // out: when it does before a ready task had its turn, as happens on a host without a core to spare,
     // glommio 0.9.0 goes to sleep over the task and never wakes again. It would let timers and files of the
     // executor interrupt a busy shard; the shard has its own.
-    let executor = LocalExecutorBuilder::new(Placement::Fixed(core))
+    let executor = LocalExecutorBuilder::new(glommio::Placement::Fixed(core))
         .name(&format!("shard-{}", setup.me))
         .ring_depth(128)
         .io_memory(64 << 10)

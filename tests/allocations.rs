@@ -10,7 +10,7 @@ use ringpost::auth::Verifier;
 use ringpost::broker::letter::Letter;
 use ringpost::broker::{Core, CoreSetup, Input};
 use ringpost::config::{ChannelOptions, Config, Duration};
-use ringpost::hub::Home;
+use ringpost::hub::Placement;
 use ringpost::protocol::centrifuge::format::Format;
 use ringpost::time::Now;
 
@@ -32,11 +32,11 @@ fn shards() -> Vec<Core> {
         ..ChannelOptions::default()
     };
     let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("no keys, no error"));
-    let (config, home) = (Arc::new(config), Home::new(2, 1));
+    let (config, placement) = (Arc::new(config), Placement::new(2, 1));
     let core = |me: u16| {
-        let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());
+        let (placement, config, verifier) = (placement.clone(), config.clone(), verifier.clone());
         let random = StdRng::seed_from_u64(me.into());
-        let setup = CoreSetup { me, home, config, verifier, metrics: Arc::default(), secret: 1, random };
+        let setup = CoreSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
         Core::new(setup).expect("no expressions, no error")
     };
     (0..2).map(core).collect()
@@ -60,11 +60,11 @@ fn carry(number: u16, from: &mut Core, to: &mut Core) {
     for (_, letter) in from.letters() {
         to.letter_arrived(number, letter, NOW);
     }
-    to.resumed.clear();
+    to.edge.resumed.clear();
 }
 
 fn flush(shard: &mut Core) {
-    shard.outbox.flush(|_, bytes| Ok(bytes.len()), |_, flushed| panic!("{flushed:?}"));
+    shard.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |_, flushed| panic!("{flushed:?}"));
 }
 
 fn command(shard: &mut Core, session: u32, command: &str) {
@@ -72,7 +72,7 @@ fn command(shard: &mut Core, session: u32, command: &str) {
 }
 
 fn subscribed(shards: &mut [Core], shard: usize, conn: u32, channel: &str) -> u32 {
-    shards[shard].outbox.open(conn);
+    shards[shard].edge.outbox.open(conn);
     let session = shards[shard].open(conn, Format::WebSocketJson, NOW);
     command(&mut shards[shard], session, r#"{"id":1,"connect":{}}"#);
     command(&mut shards[shard], session, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#));
@@ -81,9 +81,9 @@ fn subscribed(shards: &mut [Core], shard: usize, conn: u32, channel: &str) -> u3
 }
 
 fn channel_at(shard: u16) -> String {
-    let home = Home::new(2, 1);
+    let placement = Placement::new(2, 1);
     let mut names = (0..).map(|number: u32| number.to_string());
-    names.find(|name| home.of(name) == shard).expect("every shard has some")
+    names.find(|name| placement.of(name) == shard).expect("every shard has some")
 }
 
 fn publish(channel: &str) -> String {

@@ -26,7 +26,7 @@ fn come_and_go() -> impl FnMut() {
         shard::tell(&mut core, session, &subscribe);
         shard::flush(&mut core);
         core.end(session, NOW);
-        core.outbox.close(1);
+        core.edge.outbox.close(1);
     }
 }
 

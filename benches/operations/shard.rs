@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use ringpost::auth::Verifier;
 use ringpost::broker::{Core, CoreSetup, Input};
 use ringpost::config::{ChannelOptions, Config};
-use ringpost::hub::Home;
+use ringpost::hub::Placement;
 use ringpost::protocol::centrifuge::format::Format;
 
 use super::{NOW, token};
@@ -22,30 +22,30 @@ pub(crate) fn shards(count: u16) -> Vec<Core> {
         ..ChannelOptions::default()
     };
     let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the secret is a key"));
-    let (config, home) = (Arc::new(config), home(count));
+    let (config, placement) = (Arc::new(config), placement(count));
     let core = |me: u16| {
-        let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());
+        let (placement, config, verifier) = (placement.clone(), config.clone(), verifier.clone());
         let random = StdRng::seed_from_u64(me.into());
-        let setup = CoreSetup { me, home, config, verifier, metrics: Arc::default(), secret: 1, random };
+        let setup = CoreSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
         Core::new(setup).expect("the configuration has no expressions")
     };
     (0..count).map(core).collect()
 }
 
 /// Which of them is a channel's home.
-fn home(shards: u16) -> Home {
-    Home::new(shards, 1)
+fn placement(shards: u16) -> Placement {
+    Placement::new(shards, 1)
 }
 
 /// A channel that is at home on this one of so many shards.
 pub(crate) fn channel_at(shard: u16, shards: u16) -> String {
-    let home = home(shards);
-    (0..).map(|number| format!("room{number}")).find(|name| home.of(name) == shard).expect("one of many")
+    let placement = placement(shards);
+    (0..).map(|number| format!("room{number}")).find(|name| placement.of(name) == shard).expect("one of many")
 }
 
 /// A session of a new conn, connected with a token.
 pub(crate) fn connect(core: &mut Core, conn: u32, format: Format, token: &str) -> u32 {
-    core.outbox.open(conn);
+    core.edge.outbox.open(conn);
     let session = core.open(conn, format, NOW);
     tell(core, session, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
     session
@@ -67,6 +67,6 @@ pub(crate) fn publish(channel: &str) -> String {
 
 /// Sends what waits, into sockets that take everything.
 pub(crate) fn flush(core: &mut Core) {
-    core.outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
-    core.resumed.clear();
+    core.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
+    core.edge.resumed.clear();
 }

@@ -2,7 +2,7 @@
 
 use super::Core;
 use crate::broker::order::Errand;
-use crate::model::refusal::{Disconnect, Error};
+use crate::model::refusal::Disconnect;
 use crate::protocol::centrifuge;
 use crate::protocol::word::ReplyBody;
 use crate::session::{Awaits, State, Step};
@@ -23,8 +23,8 @@ impl Core {
     /// Takes the payload of one frame: one or more commands in the session's encoding. A session for which
     /// this has returned [`Input::Paused`] must not be given any until it is resumed.
     pub fn input(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
-        self.metrics.bytes_in.add(frame.len() as u64);
-        let entry = &mut self.sessions[session as usize];
+        self.edge.metrics.bytes_in.add(frame.len() as u64);
+        let entry = &mut self.edge.sessions[session as usize];
         if entry.is_paused() {
             // A backend's order has paused it since the last frame.
             entry.hold_back(frame);
@@ -35,7 +35,7 @@ impl Core {
 
     /// Goes on with a session that was paused: the commands that were held back, if any.
     pub fn resume(&mut self, session: u32, now: Now) -> Input {
-        let Some(entry) = self.sessions.get_mut(session as usize) else { return Input::Ended };
+        let Some(entry) = self.edge.sessions.get_mut(session as usize) else { return Input::Ended };
         if entry.is_paused() {
             return Input::Paused;
         }
@@ -46,30 +46,34 @@ impl Core {
     }
 
     fn commands(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
-        let format = self.sessions[session as usize].format;
+        let format = self.edge.sessions[session as usize].format;
         let mut commands = centrifuge::decode(format, frame);
         loop {
             let start = commands.offset();
             let Some(command) = commands.next() else { return Input::Ready };
             let Ok(command) = command else {
-                self.close(session, Disconnect::BAD_REQUEST, now);
+                self.edge.close(session, Disconnect::BAD_REQUEST);
+                self.carry(now);
                 return Input::Ended;
             };
             let id = command.id;
-            let step = self.with_session(session, now, |session, context| session.handle(command, context));
-            self.sessions[session as usize].keys_are_fresh = false;
+            let step = self.edge.with_session(session, now, |session, context| session.handle(command, context));
+            self.edge.sessions[session as usize].keys_are_fresh = false;
             let again = matches!(step, Step::FetchKeys | Step::Later);
-            self.metrics.commands.add(u64::from(!again));
-            if !self.carry_out(session, id, step, now) {
+            self.edge.metrics.commands.add(u64::from(!again));
+            let alive = self.carry_out(session, id, step, now);
+            // The next command counts on what this one has left.
+            self.carry(now);
+            if !alive {
                 return Input::Ended;
             }
-            let is_full = self.outbox.is_full();
-            let entry = &mut self.sessions[session as usize];
+            let is_full = self.edge.outbox.is_full();
+            let entry = &mut self.edge.sessions[session as usize];
             if entry.is_paused() || is_full {
                 entry.hold_back(&frame[if again { start } else { commands.offset() }..]);
                 if is_full {
                     // A frame of short questions can ask for gigabytes: what there is has to be sent first.
-                    self.wake(session);
+                    self.edge.wake(session);
                 }
                 return Input::Paused;
             }
@@ -80,68 +84,57 @@ impl Core {
     fn carry_out(&mut self, session: u32, id: u32, step: Step<'_>, now: Now) -> bool {
         match step {
             Step::Done => {}
-            Step::Later => self.sessions[session as usize].awaits = Awaits::Answer,
-            Step::Refuse(error) => return self.refuse(session, id, error, now),
+            Step::Later => self.edge.sessions[session as usize].awaits = Awaits::Answer,
+            Step::Refuse(error) => return self.edge.refuse(session, id, error),
             Step::Close(disconnect) => {
-                self.close(session, disconnect, now);
+                self.edge.close(session, disconnect);
                 return false;
             }
-            Step::Pinged => self.reply(session, id, ReplyBody::Ping),
+            Step::Pinged => self.edge.reply(session, id, ReplyBody::Ping),
             Step::Ask(ask) => return self.ask(session, id, ask, now),
             Step::Unsubscribe(channel) => {
-                self.leave(session, &channel, now);
-                self.reply(session, id, ReplyBody::Unsubscribe);
+                self.edge.leave(session, &channel);
+                self.edge.reply(session, id, ReplyBody::Unsubscribe);
             }
             Step::FetchKeys => self.fetch_keys(session, now),
             Step::Connect(identity) => return self.enrol(session, *identity, now),
             Step::Refreshed(refreshed) => {
-                self.reply(session, id, ReplyBody::Refresh(&refreshed));
-                self.wake(session);
+                self.edge.reply(session, id, ReplyBody::Refresh(&refreshed));
+                self.edge.wake(session);
             }
             Step::SubRefreshed(expiry) => {
-                self.reply(session, id, ReplyBody::SubRefresh(expiry));
-                self.wake(session);
+                self.edge.reply(session, id, ReplyBody::SubRefresh(expiry));
+                self.edge.wake(session);
             }
-        }
-        true
-    }
-
-    /// Refuses a command; a client that is refused too often is closed. False when the session has ended.
-    pub(super) fn refuse(&mut self, session: u32, id: u32, error: Error, now: Now) -> bool {
-        self.metrics.error(error.code);
-        self.reply(session, id, ReplyBody::Error(error));
-        if let Some(disconnect) = self.sessions[session as usize].count_refusal() {
-            self.close(session, disconnect, now);
-            return false;
         }
         true
     }
 
     fn fetch_keys(&mut self, session: u32, now: Now) {
-        let entry = &mut self.sessions[session as usize];
+        let entry = &mut self.edge.sessions[session as usize];
         entry.awaits = Awaits::Keys;
         if matches!(entry.state, State::Fresh) {
             // The client has done its part in time; what is left is the key server's.
-            entry.heartbeat.expect_connect(now.mono_ms, self.config.client.stale_close_delay.as_millis());
+            entry.heartbeat.expect_connect(now.mono_ms, self.edge.policy.config.client.stale_close_delay.as_millis());
         }
         let ticket = u64::from(entry.generation) << 32 | u64::from(session);
-        self.errands.push(Errand::FetchKeys { shard: self.me, ticket });
+        self.edge.errands.push(Errand::FetchKeys { shard: self.me, ticket });
     }
 
     /// The control plane has fetched the key sets for a token of this session, or could not.
-    pub(super) fn keys_fetched(&mut self, ticket: u64, fetched: bool, now: Now) {
+    pub(super) fn keys_fetched(&mut self, ticket: u64, fetched: bool) {
         let session = ticket as u32;
-        let Some(entry) = self.sessions.get_mut(session as usize) else { return };
+        let Some(entry) = self.edge.sessions.get_mut(session as usize) else { return };
         if entry.generation != (ticket >> 32) as u32 || entry.awaits != Awaits::Keys {
             return;
         }
         entry.awaits = Awaits::Nothing;
         if fetched {
             entry.keys_are_fresh = true;
-            self.wake(session);
+            self.edge.wake(session);
         } else {
             // The token may well be good: the client shall come again.
-            self.close(session, Disconnect::SERVER_ERROR.because("the keys for tokens cannot be fetched"), now);
+            self.edge.close(session, Disconnect::SERVER_ERROR.because("the keys for tokens cannot be fetched"));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::vec::Drain;
 
 use super::Core;
-use crate::broker::letter::{Answer, Asker, Envelope, Letter};
+use super::letter::{Answer, Asker, Envelope, Letter};
 use crate::model::ClientInfo;
 use crate::time::Now;
 
@@ -15,55 +15,58 @@ impl Core {
             Letter::Publish { envelope, info } => self.publish_arrived(from, envelope, info, now),
             Letter::Published { count } => {
                 for _ in 0..count {
-                    let asker = self.receipts.came(from);
-                    self.answer_arrived(asker, Answer::Published(Ok(())), now);
+                    let asker = self.edge.receipts.came(from);
+                    self.edge.answer_arrived(asker, Answer::Published(Ok(())), now);
                 }
             }
             Letter::Refused { error } => {
-                let asker = self.receipts.came(from);
-                self.answer_arrived(asker, Answer::Published(Err(error)), now);
+                let asker = self.edge.receipts.came(from);
+                self.edge.answer_arrived(asker, Answer::Published(Err(error)), now);
             }
             Letter::Subscribe { asker, channel, terms } => {
-                let answer = self.subscribe_at_home(channel, &terms, from, now);
+                let answer = self.home.subscribe(channel, &terms, from, now);
                 self.answer(from, asker, answer);
-                self.announce();
+                self.home.announce();
             }
-            Letter::Leave { channel, client } => self.leave_at_home(channel, client, from, now),
+            Letter::Leave { channel, client } => self.home.leave(channel, client, from, now),
             Letter::History { asker, channel, filter } => {
-                let page = self.history_at_home(&channel, &filter.0, filter.1, now);
+                let page = self.home.history(&channel, &filter.0, filter.1, now);
                 self.answer(from, asker, Answer::History(page.map(Box::new)));
             }
             Letter::Presence { asker, channel } => {
-                let clients = self.hub.presence(&channel);
+                let clients = self.home.hub.presence(&channel);
                 self.answer(from, asker, Answer::Presence(clients));
             }
             Letter::PresenceStats { asker, channel } => {
-                let stats = self.hub.presence_stats(&channel);
+                let stats = self.home.hub.presence_stats(&channel);
                 self.answer(from, asker, Answer::PresenceStats(stats));
             }
-            Letter::Enrol { asker, user, limit } => self.enrol_at_home(from, asker, user, limit),
-            Letter::Discharge { user } => self.roster.discharge(&user),
-            Letter::Answer { asker, answer } => self.answer_arrived(asker, answer, now),
-            Letter::Publication { channel, publication, exclude } => {
-                self.deliver(&channel, &publication, exclude, now);
+            Letter::Enrol { asker, user, limit } => {
+                let admitted = self.home.roster.enrol(&user, limit);
+                self.answer(from, asker, Answer::Enrolled { user, admitted });
             }
-            Letter::Announce { channel, info, joined } => self.deliver_announcement(&channel, &info, joined),
+            Letter::Discharge { user } => self.home.roster.discharge(&user),
+            Letter::Answer { asker, answer } => self.edge.answer_arrived(asker, answer, now),
+            Letter::Publication { channel, publication, exclude } => {
+                self.edge.deliver(&channel, &publication, exclude);
+            }
+            Letter::Announce { channel, info, joined } => self.edge.deliver_announcement(&channel, &info, joined),
         }
+        self.carry(now);
     }
 
     fn publish_arrived(&mut self, from: u16, envelope: Envelope, info: Arc<ClientInfo>, now: Now) {
         let mut channel = std::mem::take(&mut self.name);
         channel.clear();
         let data = envelope.open(&mut channel);
-        match self.hub_options(&channel) {
+        match self.home.policy.hub_options(&channel) {
             Ok(options) => {
-                self.publish_for_client(&channel, data, info, options, now);
-                self.receipts.owe(from);
+                self.home.publish_for_client(&channel, data, info, options, now);
+                self.post.owe_receipt(from);
             }
             Err(error) => {
-                // What is told of others must come before.
-                self.give_receipts();
-                self.letters.push((from, Letter::Refused { error }));
+                self.post.give_receipts();
+                self.post.send(from, Letter::Refused { error });
             }
         }
         self.name = channel;
@@ -71,25 +74,15 @@ impl Core {
 
     /// Whether other shards are to be told something.
     pub fn has_letters(&self) -> bool {
-        !self.letters.is_empty() || self.receipts.are_due()
+        !self.post.is_empty()
     }
 
     /// Output: what other shards are to be told, in order.
     pub fn letters(&mut self) -> Drain<'_, (u16, Letter)> {
-        self.give_receipts();
-        self.letters.drain(..)
-    }
-
-    fn give_receipts(&mut self) {
-        self.letters.extend(self.receipts.give().map(|(to, count)| (to, Letter::Published { count })));
-    }
-
-    fn enrol_at_home(&mut self, from: u16, asker: Asker, user: Arc<str>, limit: u32) {
-        let admitted = self.roster.enrol(&user, limit);
-        self.answer(from, asker, Answer::Enrolled { user, admitted });
+        self.post.drain()
     }
 
     fn answer(&mut self, to: u16, asker: Asker, answer: Answer) {
-        self.letters.push((to, Letter::Answer { asker, answer }));
+        self.post.send(to, Letter::Answer { asker, answer });
     }
 }

@@ -1,67 +1,49 @@
 //! What a shard knows and decides, without a socket, a clock or a thread.
 //!
-//! Owns the sessions, the audience (who here listens to what), the hub (the channels at home here) and the
-//! outbox. Inputs are frames, letters, orders and the passing of time; outputs are what they leave in
-//! `outbox`, `letters`, `closings`, `resumed` and `errands`, which the caller takes after each input. The
+//! Two parties: the *edge* (sessions, who here listens to what, the outbox) and the *home* (the channels at home here).
+//! They talk through what they leave, never by calling each other; here it is carried from one to the other, and to and
+//! from the other shards by letters. Inputs are frames, letters, orders and the passing of time; outputs are the letters
+//! and what the edge leaves in `outbox`, `closings`, `resumed` and `errands`, which the caller takes after each input. The
 //! same code runs under the ring and under the seeded simulator.
 
-mod answer;
 mod ask;
-mod audience;
 mod command;
 mod connect;
-mod deliver;
-mod end;
+mod edge;
 pub mod ending;
+mod home;
 pub mod letter;
 mod letters;
 pub mod metrics;
 pub mod order;
 mod orders;
-mod receipts;
-mod roster;
+mod policy;
+mod post;
 #[cfg(test)]
 mod sim;
 #[cfg(test)]
 mod tests;
-mod timers;
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-use rand::RngCore;
 use rand::rngs::StdRng;
-use slab::Slab;
-use smallvec::SmallVec;
 
-pub use audience::{Audience, Subscriber};
 pub use command::Input;
+pub use edge::{Audience, Closing, Edge, Subscriber};
 
-use self::letter::{Asker, Letter};
+use self::edge::Departure;
+use self::home::{Home, Spread, Spreading};
+use self::letter::Letter;
 use self::metrics::ShardMetrics;
-use self::receipts::Receipts;
-use self::roster::Roster;
+use self::policy::Policy;
+use self::post::Post;
 use crate::auth::Verifier;
-use crate::broker::order::Errand;
 use crate::config::Config;
-use crate::hub::{Home, Hub, ShardSet};
-use crate::model::ClientInfo;
+use crate::hub::Placement;
+use crate::limits::SWEEP_BUDGET;
 use crate::model::refusal::Disconnect;
-use crate::outbox::Outbox;
 use crate::protocol::centrifuge::format::Format;
-use crate::protocol::word::{Push, Reply, ReplyBody};
-use crate::session::access::Access;
-use crate::session::{Context, Session};
 use crate::time::Now;
-
-/// A connection that the core wants closed.
-#[derive(Debug)]
-pub struct Closing {
-    /// Which.
-    pub conn: u32,
-    /// Why; told to the peer.
-    pub disconnect: Disconnect,
-}
 
 /// What a core is made of.
 #[derive(Debug)]
@@ -69,7 +51,7 @@ pub struct CoreSetup {
     /// This shard's number.
     pub me: u16,
     /// Which shard is a channel's home.
-    pub home: Home,
+    pub placement: Placement,
     /// The configuration.
     pub config: Arc<Config>,
     /// What tokens are checked with.
@@ -86,37 +68,13 @@ pub struct CoreSetup {
 #[derive(Debug)]
 pub struct Core {
     me: u16,
+    placement: Placement,
+    /// The clients here.
+    pub edge: Edge,
     home: Home,
-    config: Arc<Config>,
-    access: Access,
-    verifier: Arc<Verifier>,
-    metrics: Arc<ShardMetrics>,
-    random: StdRng,
-    node: Arc<str>,
-    sessions: Slab<Session>,
-    generation: u32,
-    users: HashMap<Arc<str>, SmallVec<[u32; 2]>>,
-    audience: Audience,
-    hub: Hub,
-    roster: Roster,
-    receipts: Receipts,
-    letters: Vec<(u16, Letter)>,
+    post: Post,
     /// The name of a channel that another shard publishes to; kept for its memory.
     name: String,
-    /// Where [`Core::farewell`] goes on.
-    farewell_at: usize,
-    /// Joins to tell once the answers that they belong to are out.
-    announcements: Vec<(Arc<str>, Arc<ClientInfo>, ShardSet)>,
-    /// Output: bytes per conn.
-    pub outbox: Outbox,
-    /// Output: conns to close. Their sessions have ended already.
-    pub closings: Vec<Closing>,
-    /// Output: sessions that were paused and are ready for more, that are answered and ask no more, or whose deadlines
-    /// have moved. Call
-    /// [`Core::resume`], then [`Core::next_due_ms`] unless that says that the session has ended.
-    pub resumed: Vec<u32>,
-    /// Output: what the control plane is asked.
-    pub errands: Vec<Errand>,
 }
 
 impl Core {
@@ -125,115 +83,151 @@ impl Core {
     /// # Errors
     /// A `channel_regex` that does not compile.
     pub fn new(setup: CoreSetup) -> Result<Self, regex::Error> {
-        let CoreSetup { me, home, config, verifier, metrics, secret, random } = setup;
-        let receipts = Receipts::new(home.shards());
+        let CoreSetup { me, placement, config, verifier, metrics, secret, random } = setup;
+        let policy = Policy::new(config, verifier)?;
         Ok(Self {
             me,
-            home,
-            access: Access::new(&config.channel)?,
-            verifier,
-            metrics,
-            random,
-            node: Arc::from(format!("{}#{me}", config.name)),
-            sessions: Slab::new(),
-            generation: 0,
-            users: HashMap::new(),
-            audience: Audience::default(),
-            hub: Hub::new(secret ^ u64::from(me)),
-            roster: Roster::default(),
-            receipts,
-            letters: Vec::new(),
+            edge: Edge::new(me, placement.shards(), policy.clone(), metrics.clone(), random),
+            home: Home::new(me, policy, metrics, secret),
+            placement,
+            post: Post::default(),
             name: String::new(),
-            farewell_at: 0,
-            announcements: Vec::new(),
-            outbox: Outbox::new(config.client.queue_max_size),
-            closings: Vec::new(),
-            resumed: Vec::new(),
-            errands: Vec::new(),
-            config,
         })
     }
 
     /// Begins a session for a conn whose framing is known. The outbox must be open for the conn.
     pub fn open(&mut self, conn: u32, format: Format, now: Now) -> u32 {
-        let mut client = [0; 16];
-        self.random.fill_bytes(&mut client);
-        let client = uuid::Builder::from_random_bytes(client).into_uuid();
-        self.generation = self.generation.wrapping_add(1);
-        let mut session = Session::new(self.generation, conn, format, client);
-        session.heartbeat.expect_connect(now.mono_ms, self.config.client.stale_close_delay.as_millis());
-        u32::try_from(self.sessions.insert(session)).expect("sessions are bounded by descriptors")
+        self.edge.open(conn, format, now)
     }
 
     /// Sessions, connected or not.
     pub fn sessions(&self) -> usize {
-        self.sessions.len()
+        self.edge.sessions.len()
     }
 
     /// The conn of a session, unless the session has ended.
     pub fn conn_of(&self, session: u32) -> Option<u32> {
-        self.sessions.get(session as usize).map(|session| session.conn)
+        self.edge.sessions.get(session as usize).map(|session| session.conn)
+    }
+
+    /// Ends a session and has its conn closed. The session must exist.
+    pub fn close(&mut self, session: u32, disconnect: Disconnect, now: Now) {
+        self.edge.close(session, disconnect);
+        self.carry(now);
+    }
+
+    /// Ends a session whose conn has gone: gives all back that it held. What other shards have yet to answer
+    /// is given back when the answer comes.
+    pub fn end(&mut self, session: u32, now: Now) {
+        self.edge.end(session);
+        self.carry(now);
+    }
+
+    /// Tells up to `count` sessions, connected or not, to reconnect elsewhere. Called until none is left, it
+    /// visits each once.
+    pub fn farewell(&mut self, count: usize, now: Now) {
+        self.edge.farewell(count);
+        self.carry(now);
+    }
+
+    /// Does what is due for a session. Returns when it next wants to be looked at, monotonic milliseconds;
+    /// `None` when it has ended.
+    pub fn timer(&mut self, session: u32, now: Now) -> Option<u64> {
+        let next_ms = self.edge.timer(session, now);
+        self.carry(now);
+        next_ms
+    }
+
+    /// When a session next wants to be looked at, monotonic milliseconds.
+    pub fn next_due_ms(&mut self, session: u32, now: Now) -> u64 {
+        self.edge.next_due_ms(session, now)
+    }
+
+    /// Regular house-keeping; call about ten times a second. Its cost does not grow with the number of
+    /// channels.
+    pub fn sweep(&mut self, now: Now) {
+        self.home.hub.sweep(now, SWEEP_BUDGET);
     }
 
     /// Whether a session is connected, so that everything is allowed that its channels allow.
     #[inline]
     pub fn is_connected(&self, session: u32) -> bool {
-        self.sessions[session as usize].is_connected()
+        self.edge.sessions[session as usize].is_connected()
     }
 
     /// The session's client asks nothing more: have the caller look at it again when all is answered.
     pub fn ask_no_more(&mut self, session: u32) {
-        self.sessions[session as usize].asks_no_more = true;
+        self.edge.sessions[session as usize].asks_no_more = true;
     }
 
     /// Whether all is answered that the session's client has asked.
     pub fn is_answered(&self, session: u32) -> bool {
-        self.sessions[session as usize].is_answered()
+        self.edge.sessions[session as usize].is_answered()
     }
 
     /// Copies sizes that are too dear to keep current message by message to the metrics.
     pub fn report(&self) {
-        let metrics = &self.metrics;
-        metrics.sessions.set(self.sessions.len() as u64);
-        metrics.subscriptions.set(self.audience.subscribers() as u64);
-        metrics.channels.set(self.hub.len() as u64);
-        metrics.outbox_bytes.set(self.outbox.backlog_bytes() as u64);
+        let (edge, metrics) = (&self.edge, &self.edge.metrics);
+        metrics.sessions.set(edge.sessions.len() as u64);
+        metrics.subscriptions.set(edge.audience.subscribers() as u64);
+        metrics.channels.set(self.home.hub.len() as u64);
+        metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);
     }
 
-    fn asker(&self, session: u32, id: u32) -> Asker {
-        Asker { session, generation: self.sessions[session as usize].generation, id }
-    }
-
-    /// The session that asked, unless it has ended since.
-    fn asking(&self, asker: Asker) -> Option<u32> {
-        let session = self.sessions.get(asker.session as usize)?;
-        (session.generation == asker.generation).then_some(asker.session)
-    }
-
-    /// Has the caller look at a session again.
-    fn wake(&mut self, session: u32) {
-        if self.resumed.last() != Some(&session) {
-            self.resumed.push(session);
+    /// Carries what the edge and the home have left to each other and to the post, until nothing is left: a publication
+    /// can end sessions, and what they leave can be told again.
+    fn carry(&mut self, now: Now) {
+        loop {
+            self.spread();
+            if self.edge.departures.is_empty() {
+                break;
+            }
+            let mut departures = std::mem::take(&mut self.edge.departures);
+            departures.drain(..).for_each(|departure| self.depart(departure, now));
+            // Kept for its memory.
+            self.edge.departures = departures;
         }
     }
 
-    fn reply(&mut self, session: u32, id: u32, body: ReplyBody<'_>) {
-        let session = &mut self.sessions[session as usize];
-        if !matches!(body, ReplyBody::Error(_)) {
-            session.count_success();
+    fn spread(&mut self) {
+        if self.home.spreads.is_empty() {
+            return;
         }
-        self.outbox.reply(session.conn, session.format, &Reply { id, body });
-        self.metrics.messages_out.add(1);
+        let mut spreads = std::mem::take(&mut self.home.spreads);
+        for Spread { channel, shards, what } in spreads.drain(..) {
+            for shard in shards.iter().filter(|shard| *shard != self.me) {
+                let channel = channel.clone();
+                let letter = match &what {
+                    Spreading::Publication(publication, exclude) => {
+                        Letter::Publication { channel, publication: publication.clone(), exclude: *exclude }
+                    }
+                    Spreading::Announcement { info, joined } => {
+                        Letter::Announce { channel, info: info.clone(), joined: *joined }
+                    }
+                };
+                self.post.send(shard, letter);
+            }
+            if !shards.contains(self.me) {
+                continue;
+            }
+            match &what {
+                Spreading::Publication(publication, exclude) => self.edge.deliver(&channel, publication, *exclude),
+                Spreading::Announcement { info, joined } => self.edge.deliver_announcement(&channel, info, *joined),
+            }
+        }
+        self.home.spreads = spreads;
     }
 
-    fn push(&mut self, session: u32, push: &Push<'_>) {
-        let session = &self.sessions[session as usize];
-        self.outbox.push(session.conn, session.format, push);
-        self.metrics.messages_out.add(1);
-    }
-
-    fn with_session<T>(&mut self, session: u32, now: Now, act: impl FnOnce(&mut Session, Context<'_>) -> T) -> T {
-        let context = Context { config: &self.config, access: &self.access, verifier: &self.verifier, now };
-        act(&mut self.sessions[session as usize], context)
+    fn depart(&mut self, departure: Departure, now: Now) {
+        match departure {
+            Departure::Leave { channel, client } => match self.placement.of(&channel) {
+                home if home == self.me => self.home.leave(channel, client, self.me, now),
+                home => self.post.send(home, Letter::Leave { channel, client }),
+            },
+            Departure::Discharge { user } => match self.placement.of(&user) {
+                home if home == self.me => self.home.roster.discharge(&user),
+                home => self.post.send(home, Letter::Discharge { user }),
+            },
+        }
     }
 }

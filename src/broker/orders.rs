@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::Core;
+use super::policy::Policy;
 use crate::broker::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Who};
 use crate::config::Config;
 use crate::hub::NewPublication;
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{ClientId, Expiry, Position};
 use crate::protocol::word::Push;
-use crate::session::access::Access;
 use crate::session::{Ask, State};
 use crate::time::Now;
 
@@ -20,29 +20,29 @@ impl Core {
         match order {
             Order::Publish(publish, answer) => drop(answer.send(self.publish_for_backend(*publish, now))),
             Order::Presence { channel, answer } => {
-                let presence = self.with_presence(&channel).map(|()| self.hub.presence(&channel));
+                let presence = self.home.policy.with_presence(&channel).map(|()| self.home.hub.presence(&channel));
                 drop(answer.send(presence));
             }
             Order::PresenceStats { channel, answer } => {
-                let stats = self.with_presence(&channel).map(|()| self.hub.presence_stats(&channel));
+                let stats = self.home.policy.with_presence(&channel).map(|()| self.home.hub.presence_stats(&channel));
                 drop(answer.send(stats));
             }
             Order::History { channel, filter, answer } => {
-                drop(answer.send(self.history_at_home(&channel, &filter, usize::MAX, now)));
+                drop(answer.send(self.home.history(&channel, &filter, usize::MAX, now)));
             }
             Order::HistoryRemove { channel, answer } => {
-                let removed = self.with_history(&channel).map(|_| self.hub.history_remove(&channel));
+                let removed = self.home.policy.with_history(&channel).map(|_| self.home.hub.history_remove(&channel));
                 drop(answer.send(removed));
             }
-            Order::Channels { pattern, answer } => drop(answer.send(Ok(self.hub.channels(&pattern)))),
+            Order::Channels { pattern, answer } => drop(answer.send(Ok(self.home.hub.channels(&pattern)))),
             Order::Subscribe(subscribe, answer) => {
                 drop(answer.send(self.subscribe_for_backend(&subscribe, now)));
             }
             Order::Unsubscribe { who, channel, reason, answer } => {
-                drop(answer.send(self.unsubscribe_for_backend(&who, &channel, &reason, now)));
+                drop(answer.send(self.unsubscribe_for_backend(&who, &channel, &reason)));
             }
             Order::Disconnect { who, whitelist, reason, answer } => {
-                self.disconnect_for_backend(&who, &whitelist, &reason, now);
+                self.disconnect_for_backend(&who, &whitelist, &reason);
                 drop(answer.send(Ok(())));
             }
             Order::Refresh { who, expired, expire_at_unix_s, answer } => {
@@ -51,38 +51,32 @@ impl Core {
             }
             Order::Sessions { user, answer } => drop(answer.send(Ok(self.sessions_of(&user, now)))),
             Order::Info { answer } => drop(answer.send(Ok(self.info()))),
-            Order::Verifier(verifier) => self.verifier = verifier,
+            Order::Verifier(verifier) => self.go_by(Policy { verifier, ..self.home.policy.clone() }),
             Order::Reload(config) => self.reload(config),
             Order::Drain(_) => unreachable!("the shard keeps drains to itself"),
-            Order::KeysFetched { ticket, fetched } => self.keys_fetched(ticket, fetched, now),
+            Order::KeysFetched { ticket, fetched } => self.keys_fetched(ticket, fetched),
         }
+        self.carry(now);
     }
 
     fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Position, Error> {
         let Publish { channel, data, tags, skip_history, idempotency_key, exclude_client } = publish;
         let message = NewPublication { data, info: None, tags, skip_history, idempotency_key };
-        let options = self.hub_options(&channel)?;
-        Ok(self.publish_at_home(&channel, message, options, exclude_client, now))
-    }
-
-    fn with_presence(&self, channel: &str) -> Result<(), Error> {
-        match self.access.resolve(channel)?.options.presence {
-            true => Ok(()),
-            false => Err(Error::NOT_AVAILABLE),
-        }
+        let options = self.home.policy.hub_options(&channel)?;
+        Ok(self.home.publish(&channel, message, options, exclude_client, now))
     }
 
     /// The sessions here that an order is about.
     fn sessions_for(&self, who: &Who) -> Vec<u32> {
         let matches = |session: &u32| {
-            let entry = &self.sessions[*session as usize];
+            let entry = &self.edge.sessions[*session as usize];
             !matches!(entry.state, State::Fresh) && who.client.is_none_or(|client| entry.info.client == client)
         };
-        match self.users.get(&*who.user) {
+        match self.edge.users.get(&*who.user) {
             Some(sessions) => sessions.iter().copied().filter(matches).collect(),
             // An anonymous session can be named by its client id only.
             None if who.user.is_empty() && who.client.is_some() => {
-                let all = self.sessions.iter().filter(|(_, session)| session.user().is_empty());
+                let all = self.edge.sessions.iter().filter(|(_, session)| session.user().is_empty());
                 all.map(|(key, _)| key as u32).filter(matches).collect()
             }
             None => Vec::new(),
@@ -90,11 +84,15 @@ impl Core {
     }
 
     fn subscribe_for_backend(&mut self, subscribe: &Subscribe, now: Now) -> Result<(), Error> {
-        self.access.resolve(&subscribe.channel)?;
+        self.home.policy.access.resolve(&subscribe.channel)?;
         let recover = subscribe.recover.as_ref().filter(|recover| recover.recover);
         for session in self.sessions_for(&subscribe.who) {
+            if !self.edge.sessions.contains(session as usize) {
+                // A subscription of another has shown a gap, which has ended this one.
+                continue;
+            }
             let since = recover.map(|recover| recover.since.clone());
-            let terms = self.with_session(session, now, |session, context| {
+            let terms = self.edge.with_session(session, now, |session, context| {
                 session.subscribe_by_server(&subscribe.channel, &subscribe.grant, since, context)
             });
             // Who is subscribed already, or cannot be, stays as it is.
@@ -104,19 +102,13 @@ impl Core {
         Ok(())
     }
 
-    fn unsubscribe_for_backend(
-        &mut self,
-        who: &Who,
-        channel: &Arc<str>,
-        reason: &Unsubscribe,
-        now: Now,
-    ) -> Result<(), Error> {
+    fn unsubscribe_for_backend(&mut self, who: &Who, channel: &Arc<str>, reason: &Unsubscribe) -> Result<(), Error> {
         let all = channel.is_empty();
         if !all {
-            self.access.resolve(channel)?;
+            self.home.policy.access.resolve(channel)?;
         }
         for session in self.sessions_for(who) {
-            let entry = &self.sessions[session as usize];
+            let entry = &self.edge.sessions[session as usize];
             if !entry.is_connected() {
                 continue;
             }
@@ -127,41 +119,41 @@ impl Core {
                 .map(|subscription| subscription.channel.clone())
                 .collect();
             for channel in channels {
-                self.unsubscribe(session, &channel, reason.clone(), now);
+                self.edge.unsubscribe(session, &channel, reason.clone());
             }
         }
         Ok(())
     }
 
-    fn disconnect_for_backend(&mut self, who: &Who, whitelist: &[ClientId], reason: &Disconnect, now: Now) {
+    fn disconnect_for_backend(&mut self, who: &Who, whitelist: &[ClientId], reason: &Disconnect) {
         for session in self.sessions_for(who) {
-            if !whitelist.contains(&self.sessions[session as usize].info.client) {
-                self.close(session, reason.clone(), now);
+            if !whitelist.contains(&self.edge.sessions[session as usize].info.client) {
+                self.edge.close(session, reason.clone());
             }
         }
     }
 
     fn refresh_for_backend(&mut self, who: &Who, expired: bool, expire_at_unix_s: Option<i64>, now: Now) {
         for session in self.sessions_for(who) {
-            if !self.sessions[session as usize].is_connected() {
+            if !self.edge.sessions[session as usize].is_connected() {
                 continue;
             }
             if expired || expire_at_unix_s.is_some_and(|at| at <= now.unix_s()) {
-                self.close(session, Disconnect::EXPIRED, now);
+                self.edge.close(session, Disconnect::EXPIRED);
                 continue;
             }
-            let entry = &mut self.sessions[session as usize];
+            let entry = &mut self.edge.sessions[session as usize];
             entry.expire_at_unix_s = expire_at_unix_s;
             let expiry: Expiry = entry.expiry(now.unix_s());
-            self.push(session, &Push::Refresh(expiry));
-            self.wake(session);
+            self.edge.push(session, &Push::Refresh(expiry));
+            self.edge.wake(session);
         }
     }
 
     fn sessions_of(&self, user: &str, now: Now) -> Vec<SessionInfo> {
-        let sessions = self.users.get(user).map_or(&[][..], |sessions| sessions);
+        let sessions = self.edge.users.get(user).map_or(&[][..], |sessions| sessions);
         let info = |session: &u32| {
-            let entry = &self.sessions[*session as usize];
+            let entry = &self.edge.sessions[*session as usize];
             SessionInfo {
                 client: entry.info.client,
                 format: entry.format,
@@ -178,19 +170,23 @@ impl Core {
     fn info(&self) -> ShardInfo {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         ShardInfo {
-            num_clients: count(self.sessions.iter().filter(|(_, session)| session.is_connected()).count()),
-            num_users: count(self.users.len()),
-            num_subs: count(self.audience.subscribers()),
-            num_channels: self.hub.active(),
+            num_clients: count(self.edge.sessions.iter().filter(|(_, session)| session.is_connected()).count()),
+            num_users: count(self.edge.users.len()),
+            num_subs: count(self.edge.audience.subscribers()),
+            num_channels: self.home.hub.active(),
         }
     }
 
+    fn go_by(&mut self, policy: Policy) {
+        self.edge.policy = policy.clone();
+        self.home.policy = policy;
+    }
+
     fn reload(&mut self, config: Arc<Config>) {
-        match Access::new(&config.channel) {
-            Ok(access) => {
-                self.access = access;
-                self.outbox.set_bytes_max(config.client.queue_max_size);
-                self.config = config;
+        match Policy::new(config, self.home.policy.verifier.clone()) {
+            Ok(policy) => {
+                self.edge.outbox.set_bytes_max(policy.config.client.queue_max_size);
+                self.go_by(policy);
             }
             // `Config::load` compiles every expression before the order is given.
             Err(error) => tracing::error!(%error, "the new configuration was not taken"),

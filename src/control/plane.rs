@@ -17,7 +17,7 @@ use super::state::ControlState;
 use crate::broker::order::{Errand, Order};
 use crate::config::Config;
 use crate::control::reload::Reload;
-use crate::hub::{Home, ShardSet};
+use crate::hub::{Placement, ShardSet};
 use crate::shard::handle::ShardHandle;
 
 /// What the control plane is made of.
@@ -29,7 +29,7 @@ pub struct ControlSetup {
     /// The shards, by number.
     pub shards: Vec<ShardHandle>,
     /// Which shard is a channel's home.
-    pub home: Home,
+    pub placement: Placement,
     /// What shards ask.
     pub errands: flume::Receiver<Errand>,
     /// A message is as good as SIGTERM.
@@ -68,8 +68,8 @@ struct Plane {
 
 impl Plane {
     fn new(setup: ControlSetup) -> anyhow::Result<Self> {
-        let ControlSetup { config, reload, shards, home, errands, stop, started, ready } = setup;
-        let state = Arc::new(ControlState::new(Shards::new(shards, home), config, started));
+        let ControlSetup { config, reload, shards, placement, errands, stop, started, ready } = setup;
+        let state = Arc::new(ControlState::new(Shards::new(shards, placement), config, started));
         let signals = Signals::new(stop).context("signals cannot be caught")?;
         let http = HttpServer::new(router(state.clone()), state.http_conns.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());

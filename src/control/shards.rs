@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::broker::order::{Answer, Order};
-use crate::hub::Home;
+use crate::hub::Placement;
 use crate::limits::ORDER_TIMEOUT_MS;
 use crate::model::refusal::Error;
 use crate::shard::handle::ShardHandle;
@@ -15,7 +15,7 @@ use crate::shard::handle::ShardHandle;
 #[derive(Debug)]
 pub(super) struct Shards {
     handles: Vec<ShardHandle>,
-    home: Home,
+    placement: Placement,
 }
 
 /// An answer that a shard owes.
@@ -34,9 +34,9 @@ impl<T> Pending<T> {
 
 impl Shards {
     /// All shards of the node, by number.
-    pub(super) fn new(handles: Vec<ShardHandle>, home: Home) -> Self {
-        assert!(handles.len() == usize::from(home.shards()), "every shard has a handle");
-        Self { handles, home }
+    pub(super) fn new(handles: Vec<ShardHandle>, placement: Placement) -> Self {
+        assert!(handles.len() == usize::from(placement.shards()), "every shard has a handle");
+        Self { handles, placement }
     }
 
     /// The shards by number.
@@ -48,7 +48,7 @@ impl Shards {
     pub(super) async fn order<T>(&self, channel: &str, order: impl FnOnce(Answer<T>) -> Order) -> Pending<T> {
         let (answer, pending) = oneshot::channel();
         // A shard that has ended drops the order, and the pending answer says so.
-        self.handles[usize::from(self.home.of(channel))].order(order(answer)).await;
+        self.handles[usize::from(self.placement.of(channel))].order(order(answer)).await;
         Pending(pending)
     }
 

@@ -8,8 +8,8 @@
 
 mod channel;
 mod history;
-mod home;
 mod idempotency;
+mod placement;
 mod shard_set;
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use slab::Slab;
 
-pub use home::Home;
+pub use placement::Placement;
 pub use shard_set::ShardSet;
 
 use self::channel::Channel;

@@ -51,7 +51,7 @@ impl<R: Reactor> Shard<R> {
     fn welcome(&mut self, socket: R::Socket, door: Door, now: Now) {
         self.metrics.accepts.add(1);
         let conn = self.conns.insert(Conn::new(socket, door)) as u32;
-        self.core.outbox.open(conn);
+        self.core.edge.outbox.open(conn);
         self.receive(conn);
         self.look_at(conn, now.mono_ms + self.config.client.stale_close_delay.as_millis());
     }

@@ -21,19 +21,19 @@ impl<R: Reactor> Shard<R> {
     /// Tells the clients whose sessions the core has ended. Must follow every call of the core that can end
     /// sessions before the next frame is read: a conn's session number may mean another by then.
     pub(super) fn say_goodbyes(&mut self, now: Now) {
-        while let Some(Closing { conn, disconnect }) = self.core.closings.pop() {
+        while let Some(Closing { conn, disconnect }) = self.core.edge.closings.pop() {
             let Phase::Open { format, .. } = self.conns[conn as usize].phase else {
                 unreachable!("a session's conn is open until the session has ended");
             };
             tracing::debug!(%disconnect, "a client is disconnected");
             if disconnect.code == Disconnect::SLOW.code {
                 // What waits is more than the client will read in time.
-                self.core.outbox.cut(conn);
+                self.core.edge.outbox.cut(conn);
             }
             if format.is_websocket() {
-                self.core.outbox.raw(conn, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
+                self.core.edge.outbox.raw(conn, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
             } else {
-                self.core.outbox.push(conn, format, &Push::Disconnect(&disconnect));
+                self.core.edge.outbox.push(conn, format, &Push::Disconnect(&disconnect));
             }
             self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
         }
@@ -71,7 +71,7 @@ impl<R: Reactor> Shard<R> {
     /// The peer sent a close frame.
     pub(super) fn peer_closed(&mut self, conn: u32, session: u32, code: Option<u16>, now: Now) -> Progress {
         self.core.end(session, now);
-        self.core.outbox.raw(conn, |out| websocket::write_close_answer(code, out));
+        self.core.edge.outbox.raw(conn, |out| websocket::write_close_answer(code, out));
         self.begin_closing(conn, Ending::PeerClosed, now);
         Progress::Ended
     }
@@ -124,7 +124,7 @@ impl<R: Reactor> Shard<R> {
     /// Ends a conn whose peer will read nothing more.
     pub(super) fn abandon(&mut self, conn: u32, ending: Ending) {
         self.count_ending(conn, ending);
-        self.core.outbox.close(conn);
+        self.core.edge.outbox.close(conn);
         let entry = &mut self.conns[conn as usize];
         entry.phase = Phase::Closing;
         if entry.is_idle() {
@@ -146,7 +146,7 @@ impl<R: Reactor> Shard<R> {
     /// time, brings it here again.
     pub(super) fn part_from(&mut self, conn: u32) {
         let Some(entry) = self.conns.get(conn as usize) else { return };
-        if entry.phase != Phase::Closing || self.core.outbox.is_waiting(conn) {
+        if entry.phase != Phase::Closing || self.core.edge.outbox.is_waiting(conn) {
             return;
         }
         if entry.is_idle() {
@@ -160,7 +160,7 @@ impl<R: Reactor> Shard<R> {
     fn remove(&mut self, conn: u32) {
         let entry = self.conns.remove(conn as usize);
         assert!(entry.is_idle(), "the reactor still has something of conn {conn}");
-        self.core.outbox.close(conn);
+        self.core.edge.outbox.close(conn);
         if entry.admitted {
             self.admission.release();
         }

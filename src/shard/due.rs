@@ -69,7 +69,7 @@ impl<R: Reactor> Shard<R> {
                 let late = |out: &mut Vec<u8>| {
                     http::write_refusal(Status::REQUEST_TIMEOUT, "the request did not arrive in time", out);
                 };
-                self.core.outbox.raw(conn, late);
+                self.core.edge.outbox.raw(conn, late);
                 self.begin_closing(conn, Ending::Refusal(Status::REQUEST_TIMEOUT.0), now);
             }
             Phase::Accepted | Phase::Closing => self.abandon(conn, Ending::Silent),

@@ -26,7 +26,7 @@ impl<R: Reactor> Shard<R> {
             self.say_goodbyes(now);
             self.flush(now);
             self.part();
-            if self.core.closings.is_empty() && !self.core.outbox.is_dirty() {
+            if self.core.edge.closings.is_empty() && !self.core.edge.outbox.is_dirty() {
                 break;
             }
         }
@@ -36,9 +36,9 @@ impl<R: Reactor> Shard<R> {
 
     /// Sends what is in the outbox.
     pub(super) fn flush(&mut self, now: Now) {
-        while self.core.outbox.is_dirty() {
+        while self.core.edge.outbox.is_dirty() {
             let Self { core, conns, metrics, unsent, .. } = self;
-            core.outbox.flush(
+            core.edge.outbox.flush(
                 |conn, bytes| send(&conns[conn as usize].socket, bytes, metrics),
                 |conn, flushed| unsent.push((conn, flushed)),
             );
@@ -76,7 +76,7 @@ impl<R: Reactor> Shard<R> {
         let Self { core, conns, metrics, .. } = self;
         let entry = &mut conns[conn as usize];
         entry.polling = false;
-        let flushed = core.outbox.resume(conn, |bytes| send(&entry.socket, bytes, metrics));
+        let flushed = core.edge.outbox.resume(conn, |bytes| send(&entry.socket, bytes, metrics));
         let closing = entry.phase == Phase::Closing;
         self.not_sent(conn, flushed, now);
         if closing {
@@ -96,7 +96,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Gives the control plane what the core asks of it. There is at most one errand per session.
     fn errand(&mut self) {
-        for errand in self.core.errands.drain(..) {
+        for errand in self.core.edge.errands.drain(..) {
             // A control plane that has ended answers nothing: the node is about to end.
             let _ = self.errands.send(errand);
         }

@@ -44,7 +44,7 @@ use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::{Errand, Order};
 use crate::broker::{Core, CoreSetup};
 use crate::config::Config;
-use crate::hub::Home;
+use crate::hub::Placement;
 use crate::limits::EVENTS_PER_TICK;
 use crate::outbox::Flushed;
 
@@ -54,7 +54,7 @@ pub struct ShardSetup<S = OwnedFd> {
     /// Its number.
     pub me: u16,
     /// Which shard is a channel's home.
-    pub home: Home,
+    pub placement: Placement,
     /// The configuration.
     pub config: Arc<Config>,
     /// What tokens are checked with.
@@ -116,12 +116,12 @@ impl<R: Reactor> Shard<R> {
     /// # Errors
     /// A `channel_regex` that does not compile.
     pub fn new(setup: ShardSetup<R::Socket>, reactor: R) -> Result<Self, regex::Error> {
-        let ShardSetup { me, home, config, verifier, metrics, doors, mailboxes, waker, .. } = setup;
+        let ShardSetup { me, placement, config, verifier, metrics, doors, mailboxes, waker, .. } = setup;
         let now = reactor.now();
-        let shards = home.shards();
+        let shards = placement.shards();
         let core = Core::new(CoreSetup {
             me,
-            home,
+            placement,
             config: config.clone(),
             verifier,
             metrics: metrics.clone(),

@@ -199,7 +199,7 @@ impl<R: Reactor> Shard<R> {
         let payload = &bytes[frame.payload.clone()];
         match frame.opcode {
             Opcode::Ping => {
-                self.core.outbox.raw(conn, |out| websocket::write_frame(Opcode::Pong, payload, out));
+                self.core.edge.outbox.raw(conn, |out| websocket::write_frame(Opcode::Pong, payload, out));
                 return Progress::Consumed(frame.consumed);
             }
             Opcode::Pong => return Progress::Consumed(frame.consumed),
@@ -238,7 +238,7 @@ impl<R: Reactor> Shard<R> {
         tracing::debug!(%violation, "a client broke the WebSocket protocol");
         self.core.end(session, now);
         let code = violation.close_code();
-        self.core.outbox.raw(conn, |out| websocket::write_close(code, &violation.to_string(), out));
+        self.core.edge.outbox.raw(conn, |out| websocket::write_close(code, &violation.to_string(), out));
         self.begin_closing(conn, Ending::Violation(code), now);
         Progress::Ended
     }

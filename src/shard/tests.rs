@@ -42,7 +42,7 @@ impl Half {
         let kernel = Kernel::new(&config.shards).unwrap();
         let setup = ShardSetup {
             me: 0,
-            home: Home::new(2, 1),
+            placement: Placement::new(2, 1),
             verifier: Arc::new(Verifier::new(&config.client.tokens(), None).unwrap()),
             config: Arc::new(config),
             metrics: Arc::default(),
@@ -168,8 +168,8 @@ fn a_peer_that_has_ended_is_waited_for_no_longer_than_a_goodbye() {
 /// A client that has published to a channel at home on the other shard and ended its side, and its conn.
 fn half_closed(half: &mut Half) -> (TcpStream, u32) {
     let (mut client, conn) = half.client();
-    let home = Home::new(2, 1);
-    let channel = (0..).map(|number| format!("c{number}")).find(|name| home.of(name) == 1).unwrap();
+    let placement = Placement::new(2, 1);
+    let channel = (0..).map(|number| format!("c{number}")).find(|name| placement.of(name) == 1).unwrap();
     let publish = json!({"id": 2, "publish": {"channel": channel, "data": 1}});
     client.write_all(format!("{publish}\n").as_bytes()).unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
@@ -306,7 +306,7 @@ fn who_goes_on_talking_when_its_session_ends_hears_the_goodbye_and_no_reset() {
     client.write_all(b"is anybody there?\n").unwrap();
     let session = half.shard.conns[conn as usize].session().unwrap();
     half.shard.core.close(session, Disconnect::SHUTDOWN, half.later(0));
-    half.until("the goodbye is sent", |shard| shard.parting.is_empty() && shard.core.closings.is_empty());
+    half.until("the goodbye is sent", |shard| shard.parting.is_empty() && shard.core.edge.closings.is_empty());
     client.write_all(b"hello?\n").unwrap();
     for _ in 0..10 {
         half.tick();

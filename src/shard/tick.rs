@@ -126,7 +126,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Sessions that waited for an answer and can go on, or whose next deadline has changed.
     fn take_resumed(&mut self, now: Now) {
-        while let Some(session) = self.core.resumed.pop() {
+        while let Some(session) = self.core.edge.resumed.pop() {
             let Some(conn) = self.core.conn_of(session) else { continue };
             if !self.conns[conn as usize].half_closed {
                 let due_ms = self.core.next_due_ms(session, now);
@@ -144,7 +144,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Sends early when much has gathered, while it is still in the cache.
     pub(super) fn relieve(&mut self, now: Now) {
-        if self.core.outbox.is_full() {
+        if self.core.edge.outbox.is_full() {
             self.flush(now);
         }
     }

@@ -56,13 +56,13 @@ impl<R: Reactor> Shard<R> {
 
     fn upgrade(&mut self, conn: u32, upgrade: &Upgrade<'_>, now: Now) -> Progress {
         let (format, protocol) = Format::of_upgrade(&upgrade.protocols, upgrade.query);
-        self.core.outbox.raw(conn, |out| http::write_accept(upgrade.key, protocol, out));
+        self.core.edge.outbox.raw(conn, |out| http::write_accept(upgrade.key, protocol, out));
         self.open(conn, format, now);
         Progress::Consumed(upgrade.consumed)
     }
 
     fn refuse(&mut self, conn: u32, status: Status, message: &str, now: Now) -> Progress {
-        self.core.outbox.raw(conn, |out| http::write_refusal(status, message, out));
+        self.core.edge.outbox.raw(conn, |out| http::write_refusal(status, message, out));
         self.begin_closing(conn, Ending::Refusal(status.0), now);
         Progress::Ended
     }
@@ -77,7 +77,7 @@ impl<R: Reactor> Shard<R> {
         let Some(format) = Format::of_tcp(bytes) else { return Progress::Wait };
         if let Err(refusal) = self.admission.admit(now) {
             let disconnect = Disconnect::CONNECTION_LIMIT.because(refusal.message());
-            self.core.outbox.push(conn, format, &Push::Disconnect(&disconnect));
+            self.core.edge.outbox.push(conn, format, &Push::Disconnect(&disconnect));
             self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
             return Progress::Ended;
         }
@@ -98,7 +98,7 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn hand_over(&mut self, conn: u32) {
         self.count_ending(conn, Ending::HandedOver);
         let entry = self.conns.remove(conn as usize);
-        self.core.outbox.close(conn);
+        self.core.edge.outbox.close(conn);
         debug_assert!(entry.is_idle() && !entry.admitted);
         if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into()) {
             // A control plane that has ended closes the socket by dropping it.

@@ -12,7 +12,7 @@ impl World {
         }
         self.settle();
         let stands = |channel: &str| {
-            let (position, _) = self.cores[self.home_of(channel)].hub.kept(channel)?;
+            let (position, _) = self.cores[self.home_of(channel)].home.hub.kept(channel)?;
             Some((position.epoch.to_string(), position.offset))
         };
         for client in &self.clients {
@@ -24,11 +24,11 @@ impl World {
             let mut there: Vec<_> =
                 self.clients.iter().filter(|client| client.is_live_in(channel)).map(|client| client.id).collect();
             there.sort_unstable();
-            let presence = self.cores[self.home_of(channel)].hub.presence(channel);
+            let presence = self.cores[self.home_of(channel)].home.hub.presence(channel);
             let presence: Vec<_> = presence.iter().map(|info| info.client).collect();
             assert_eq!(presence, there, "{channel}: presence");
         }
-        let roster: usize = self.cores.iter().map(|core| core.roster.sessions()).sum();
+        let roster: usize = self.cores.iter().map(|core| core.home.roster.sessions()).sum();
         let users = self.clients.iter().filter(|client| client.user.is_some() && client.is_connected).count();
         assert_eq!(roster, users, "the roster has who is connected");
     }
@@ -51,13 +51,13 @@ impl World {
     pub(super) fn check_everything_is_given_back(&self) {
         for core in &self.cores {
             assert_eq!(core.sessions(), 0);
-            assert_eq!((core.audience.rooms(), core.audience.subscribers()), (0, 0));
-            assert!(core.users.is_empty());
-            assert_eq!(core.roster.sessions(), 0);
-            assert_eq!(core.hub.active(), 0);
-            assert!(core.hub.is_empty());
-            assert_eq!(core.outbox.backlog_bytes(), 0);
-            assert!(core.announcements.is_empty() && core.errands.is_empty());
+            assert_eq!((core.edge.audience.rooms(), core.edge.audience.subscribers()), (0, 0));
+            assert!(core.edge.users.is_empty());
+            assert_eq!(core.home.roster.sessions(), 0);
+            assert_eq!(core.home.hub.active(), 0);
+            assert!(core.home.hub.is_empty());
+            assert_eq!(core.edge.outbox.backlog_bytes(), 0);
+            assert!(core.home.has_told_all() && core.edge.errands.is_empty());
         }
     }
 }

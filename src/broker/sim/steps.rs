@@ -130,7 +130,7 @@ impl World {
                 let (answer, mut answered) = oneshot::channel();
                 self.cores[home].order(Order::HistoryRemove { channel: channel.into(), answer }, self.now);
                 match answered.try_recv().expect("answered at once") {
-                    Ok(()) => self.chronicle.removed(&self.cores[home].hub, channel),
+                    Ok(()) => self.chronicle.removed(&self.cores[home].home.hub, channel),
                     Err(error) => assert_eq!(error, Error::NOT_AVAILABLE, "{channel} is a known channel"),
                 }
                 self.after(home);

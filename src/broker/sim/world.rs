@@ -19,7 +19,7 @@ use crate::auth::Verifier;
 use crate::auth::mint::hs256;
 use crate::broker::letter::Letter;
 use crate::broker::{Closing, Core, CoreSetup, Input};
-use crate::hub::Home;
+use crate::hub::Placement;
 use crate::model::refusal::Disconnect;
 use crate::outbox::Flushed;
 use crate::protocol::centrifuge::format::Format;
@@ -52,7 +52,7 @@ pub(super) struct World {
     expects_gaps: bool,
     /// By sender and receiver.
     mail: Vec<Vec<VecDeque<Letter>>>,
-    home: Home,
+    placement: Placement,
     published: u64,
     trace: std::hash::DefaultHasher,
 }
@@ -61,13 +61,13 @@ impl World {
     pub(super) fn new(seed: u64, loses_publications: bool) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let shards = random.random_range(1..=4);
-        let home = Home::new(shards, seed);
+        let placement = Placement::new(shards, seed);
         let config = Arc::new(configuration());
         let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
         let core = |me| {
             let setup = CoreSetup {
                 me,
-                home: home.clone(),
+                placement: placement.clone(),
                 config: config.clone(),
                 verifier: verifier.clone(),
                 metrics: Arc::default(),
@@ -91,7 +91,7 @@ impl World {
             loses_publications,
             expects_gaps: loses_publications,
             mail: (0..count).map(|_| (0..count).map(|_| VecDeque::new()).collect()).collect(),
-            home,
+            placement,
             published: 0,
             trace: std::hash::DefaultHasher::new(),
         };
@@ -117,7 +117,7 @@ impl World {
     }
 
     pub(super) fn home_of(&self, channel: &str) -> usize {
-        usize::from(self.home.of(channel))
+        usize::from(self.placement.of(channel))
     }
 
     // ------------------------------------------------------------ connections
@@ -129,7 +129,7 @@ impl World {
         let (core, now) = (&mut self.cores[shard], self.now);
         let entry = self.links[shard].vacant_entry();
         let conn = entry.key() as u32;
-        core.outbox.open(conn);
+        core.edge.outbox.open(conn);
         let session = core.open(conn, format, now);
         entry.insert(Link {
             session: Some(session),
@@ -165,7 +165,7 @@ impl World {
         if let Some(session) = link.session {
             self.cores[shard].end(session, self.now);
         }
-        self.cores[shard].outbox.close(conn);
+        self.cores[shard].edge.outbox.close(conn);
         self.clients[client].unlinked(&mut self.chronicle);
         self.after(shard);
     }
@@ -204,7 +204,7 @@ impl World {
     pub(super) fn after(&mut self, shard: usize) {
         self.observe(shard);
         self.say_goodbyes(shard);
-        while let Some(session) = self.cores[shard].resumed.pop() {
+        while let Some(session) = self.cores[shard].edge.resumed.pop() {
             let Some(conn) = self.cores[shard].conn_of(session) else { continue };
             self.links[shard][conn as usize].due_ms = self.cores[shard].next_due_ms(session, self.now);
             let input = self.cores[shard].resume(session, self.now);
@@ -236,21 +236,21 @@ impl World {
                 continue;
             }
             let core = &self.cores[shard];
-            let resolved = core.access.resolve(channel).expect("configured");
-            let options = resolved.hub_options(&core.config.channel);
-            self.chronicle.observe(&core.hub, channel, options, self.now);
+            let resolved = core.home.policy.access.resolve(channel).expect("configured");
+            let options = resolved.hub_options(&core.home.policy.config.channel);
+            self.chronicle.observe(&core.home.hub, channel, options, self.now);
         }
     }
 
     fn say_goodbyes(&mut self, shard: usize) {
-        while let Some(Closing { conn, disconnect }) = self.cores[shard].closings.pop() {
+        while let Some(Closing { conn, disconnect }) = self.cores[shard].edge.closings.pop() {
             let link = &mut self.links[shard][conn as usize];
             link.session = None;
             link.closing = true;
             self.trace.write_u16(disconnect.code);
             let gap = disconnect.code == Disconnect::INSUFFICIENT_STATE.code;
             assert!(self.expects_gaps || !gap, "told of a gap that was none");
-            let outbox = &mut self.cores[shard].outbox;
+            let outbox = &mut self.cores[shard].edge.outbox;
             if disconnect.code == Disconnect::SLOW.code {
                 outbox.cut(conn);
             }
@@ -264,10 +264,10 @@ impl World {
 
     /// Sends what is in the outbox, to sockets that take a part.
     pub(super) fn flush(&mut self, shard: usize) {
-        while self.cores[shard].outbox.is_dirty() {
+        while self.cores[shard].edge.outbox.is_dirty() {
             let mut unsent = Vec::new();
             let Self { cores, links, random, trace, .. } = self;
-            cores[shard].outbox.flush(
+            cores[shard].edge.outbox.flush(
                 |conn, bytes| {
                     let taken = links[shard][conn as usize].send(bytes, random)?;
                     trace.write(&bytes[..taken]);
@@ -289,10 +289,10 @@ impl World {
     /// A socket has room again.
     pub(super) fn writable(&mut self, shard: usize, conn: u32) -> bool {
         let Self { cores, links, random, .. } = self;
-        let before = cores[shard].outbox.backlog_bytes();
+        let before = cores[shard].edge.outbox.backlog_bytes();
         let link = &mut links[shard][conn as usize];
-        cores[shard].outbox.resume(conn, |bytes| link.send(bytes, random));
-        cores[shard].outbox.backlog_bytes() != before
+        cores[shard].edge.outbox.resume(conn, |bytes| link.send(bytes, random));
+        cores[shard].edge.outbox.backlog_bytes() != before
     }
 
     // ------------------------------------------------------------ the clients' side
@@ -311,7 +311,7 @@ impl World {
             self.send(client, &[json!({})]);
         }
         let link = &self.links[shard][conn as usize];
-        let is_over = link.closing && link.down.is_empty() && !self.cores[shard].outbox.is_waiting(conn);
+        let is_over = link.closing && link.down.is_empty() && !self.cores[shard].edge.outbox.is_waiting(conn);
         if is_over {
             assert!(self.clients[client].is_over, "closed without a goodbye");
             self.drop_link(client);

@@ -12,7 +12,7 @@ fn limited() -> Node {
 /// A user who is at home on this shard.
 fn user_at(node: &Node, shard: usize) -> String {
     let names = (0..).map(|number: u32| number.to_string());
-    names.into_iter().find(|name| usize::from(node.home.of(name)) == shard).expect("every shard has some")
+    names.into_iter().find(|name| usize::from(node.placement.of(name)) == shard).expect("every shard has some")
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_user_has_no_more_sessions_than_allowed_on_the_whole_node() {
         node.drop(third);
         node.carry();
         for core in &node.cores {
-            assert_eq!((core.roster.sessions(), core.hub.active(), core.audience.rooms()), (0, 0, 0));
+            assert_eq!((core.home.roster.sessions(), core.home.hub.active(), core.edge.audience.rooms()), (0, 0, 0));
         }
     }
 }
@@ -139,7 +139,7 @@ fn who_leaves_while_it_is_enrolled_gives_its_place_back() {
     assert_eq!(next.session, peer.session);
     node.carry();
     assert!(node.hear(next).is_empty());
-    assert_eq!((node.cores[1].roster.sessions(), node.cores[1].hub.active()), (0, 0));
+    assert_eq!((node.cores[1].home.roster.sessions(), node.cores[1].home.hub.active()), (0, 0));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn anonymous_sessions_are_not_counted() {
         let peer = node.open(0);
         assert_eq!(kinds(&node.say(peer, r#"{"id":1,"connect":{}}"#)), ["1:connect"]);
     }
-    assert!(node.cores[0].users.is_empty());
+    assert!(node.cores[0].edge.users.is_empty());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_client_does_not_pay_for_a_shard_that_is_late() {
     assert_eq!(node.timer(peer), None);
     assert_eq!(node.goodbye(peer), Some(3004), "one with which clients come back");
     node.carry();
-    assert_eq!(node.cores[1].hub.active(), 0);
+    assert_eq!(node.cores[1].home.hub.active(), 0);
 }
 
 #[test]
@@ -192,16 +192,16 @@ fn a_token_of_an_unknown_key_is_asked_about_once() {
     let mut node = Node::with(config);
     let peer = node.open(0);
     assert_eq!(node.tell(peer, &frame), Input::Paused);
-    let errands = std::mem::take(&mut node.cores[0].errands);
+    let errands = std::mem::take(&mut node.cores[0].edge.errands);
     let [Errand::FetchKeys { ticket, .. }] = errands[..] else { panic!("{errands:?}") };
     // The key set that was fetched does not have the key either.
     node.cores[0].order(Order::KeysFetched { ticket, fetched: true }, node.now);
     node.after(0);
     assert_eq!(node.goodbye(peer), Some(3500));
-    assert!(node.cores[0].errands.is_empty());
+    assert!(node.cores[0].edge.errands.is_empty());
     let other = node.open(0);
     assert_eq!(node.tell(other, &frame), Input::Paused);
-    let errands = std::mem::take(&mut node.cores[0].errands);
+    let errands = std::mem::take(&mut node.cores[0].edge.errands);
     let [Errand::FetchKeys { ticket, .. }] = errands[..] else { panic!("{errands:?}") };
     node.cores[0].order(Order::KeysFetched { ticket, fetched: false }, node.now);
     node.after(0);
@@ -218,7 +218,7 @@ fn who_is_told_more_than_is_held_back_while_connecting_comes_again() {
     };
     let mut node = Node::with(config);
     // Every subscription brings the news of itself, and all are answered while the command is taken.
-    let names = (0..).map(|number: u32| number.to_string()).filter(|name| node.home.of(name) == 0);
+    let names = (0..).map(|number: u32| number.to_string()).filter(|name| node.placement.of(name) == 0);
     let channels: Vec<String> = names.take(1200).collect();
     let peers: Vec<Peer> = (0..2).map(|shard| node.open(shard)).collect();
     let frame = connect(&json!({"sub": "7", "channels": channels}));
@@ -229,5 +229,5 @@ fn who_is_told_more_than_is_held_back_while_connecting_comes_again() {
     for peer in peers {
         assert_eq!(node.goodbye(peer), Some(3010));
     }
-    assert!(node.cores.iter().all(|core| core.sessions() == 0 && core.hub.active() == 0));
+    assert!(node.cores.iter().all(|core| core.sessions() == 0 && core.home.hub.active() == 0));
 }

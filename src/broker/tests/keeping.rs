@@ -95,7 +95,7 @@ fn short_questions_with_long_answers_are_answered_bit_by_bit() {
     loop {
         let core = &mut node.cores[0];
         let mut gathered_bytes = 0;
-        core.outbox.flush(
+        core.edge.outbox.flush(
             |_, bytes| {
                 gathered_bytes += bytes.len();
                 Ok(bytes.len())
@@ -107,7 +107,7 @@ fn short_questions_with_long_answers_are_answered_bit_by_bit() {
         if input == Input::Ready {
             break;
         }
-        assert_eq!(core.resumed.pop(), Some(peer.session));
+        assert_eq!(core.edge.resumed.pop(), Some(peer.session));
         input = core.resume(peer.session, node.now);
         turns += 1;
     }
@@ -129,7 +129,7 @@ fn a_farewell_is_said_to_every_session_once() {
     assert!(peers.iter().all(|peer| node.goodbye(*peer) == Some(3001)));
     assert_eq!((node.goodbyes.len(), node.cores[0].sessions()), (7, 0));
     node.cores[0].farewell(1, node.now);
-    assert!(node.cores[0].closings.is_empty());
+    assert!(node.cores[0].edge.closings.is_empty());
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn the_report_counts_what_there_is() {
     node.say(peer, &subscribe(3, &node.at(1, "open")));
     let report = |node: &Node| {
         node.cores[0].report();
-        let metrics = &node.cores[0].metrics;
+        let metrics = &node.cores[0].edge.metrics;
         (metrics.sessions.get(), metrics.subscriptions.get(), metrics.channels.get())
     };
     assert_eq!(report(&node), (1, 2, 1));

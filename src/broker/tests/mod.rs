@@ -21,7 +21,7 @@ use crate::auth::mint::hs256;
 use crate::broker::letter::Letter;
 use crate::broker::order::{Order, Publish};
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
-use crate::hub::Home;
+use crate::hub::Placement;
 use crate::model::{ClientId, Payload, Position};
 use crate::protocol::centrifuge::format::Format;
 use crate::time::Now;
@@ -40,7 +40,7 @@ struct Peer {
 struct Node {
     cores: Vec<Core>,
     now: Now,
-    home: Home,
+    placement: Placement,
     mail: VecDeque<(usize, usize, Letter)>,
     heard: BTreeMap<(usize, u32), Vec<u8>>,
     goodbyes: Vec<(usize, u32, u16)>,
@@ -76,19 +76,19 @@ impl Node {
     }
 
     fn with(config: Config) -> Self {
-        let home = Home::new(2, 1);
+        let placement = Placement::new(2, 1);
         let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
         let config = Arc::new(config);
         let core = |me: u16| {
-            let (home, config, verifier) = (home.clone(), config.clone(), verifier.clone());
+            let (placement, config, verifier) = (placement.clone(), config.clone(), verifier.clone());
             let random = StdRng::seed_from_u64(me.into());
-            let setup = CoreSetup { me, home, config, verifier, metrics: Arc::default(), secret: 1, random };
+            let setup = CoreSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
             Core::new(setup).expect("no expressions, no error")
         };
         Self {
             cores: (0..2).map(core).collect(),
             now: Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 },
-            home,
+            placement,
             mail: VecDeque::new(),
             heard: BTreeMap::new(),
             goodbyes: Vec::new(),
@@ -99,13 +99,13 @@ impl Node {
     /// A name that is at home on this shard.
     fn at(&self, shard: usize, namespace: &str) -> String {
         let names = (0..).map(|number| format!("{namespace}:{number}"));
-        names.into_iter().find(|name| usize::from(self.home.of(name)) == shard).expect("every shard has some")
+        names.into_iter().find(|name| usize::from(self.placement.of(name)) == shard).expect("every shard has some")
     }
 
     fn open(&mut self, shard: usize) -> Peer {
         self.conns += 1;
         let conn = self.conns;
-        self.cores[shard].outbox.open(conn);
+        self.cores[shard].edge.outbox.open(conn);
         let session = self.cores[shard].open(conn, Format::TcpJson, self.now);
         Peer { shard, conn, session }
     }
@@ -136,11 +136,11 @@ impl Node {
         loop {
             let core = &mut self.cores[shard];
             self.mail.extend(core.letters().map(|(to, letter)| (shard, usize::from(to), letter)));
-            self.goodbyes.extend(core.closings.drain(..).map(|Closing { conn, disconnect }| {
-                core.outbox.close(conn);
+            self.goodbyes.extend(core.edge.closings.drain(..).map(|Closing { conn, disconnect }| {
+                core.edge.outbox.close(conn);
                 (shard, conn, disconnect.code)
             }));
-            let Some(session) = core.resumed.pop() else { break };
+            let Some(session) = core.edge.resumed.pop() else { break };
             core.resume(session, self.now);
         }
     }
@@ -161,7 +161,7 @@ impl Node {
     fn hear(&mut self, peer: Peer) -> Vec<Value> {
         for (shard, core) in self.cores.iter_mut().enumerate() {
             let heard = &mut self.heard;
-            core.outbox.flush(
+            core.edge.outbox.flush(
                 |conn, bytes| {
                     heard.entry((shard, conn)).or_default().extend_from_slice(bytes);
                     Ok(bytes.len())
@@ -183,7 +183,7 @@ impl Node {
     /// The peer has gone without a word.
     fn drop(&mut self, peer: Peer) {
         self.cores[peer.shard].end(peer.session, self.now);
-        self.cores[peer.shard].outbox.close(peer.conn);
+        self.cores[peer.shard].edge.outbox.close(peer.conn);
         self.after(peer.shard);
     }
 
@@ -215,12 +215,12 @@ impl Node {
             idempotency_key: None,
             exclude_client,
         };
-        let home = usize::from(self.home.of(channel));
+        let home = usize::from(self.placement.of(channel));
         self.order(home, |answer| Order::Publish(Box::new(publish), answer)).expect("a known channel")
     }
 
     fn client(&self, peer: Peer) -> ClientId {
-        self.cores[peer.shard].sessions[peer.session as usize].info.client
+        self.cores[peer.shard].edge.sessions[peer.session as usize].info.client
     }
 }
 

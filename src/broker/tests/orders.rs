@@ -136,5 +136,5 @@ fn a_new_configuration_holds_from_then_on() {
     }
     assert_eq!(kinds(&node.say(peer, &publication(2, &channel, 1))), ["2:error 102"]);
     node.drop(peer);
-    assert_eq!(node.cores[0].hub.active(), 0);
+    assert_eq!(node.cores[0].home.hub.active(), 0);
 }

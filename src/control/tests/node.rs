@@ -23,7 +23,7 @@ use crate::broker::{Core, CoreSetup};
 use crate::config::Config;
 use crate::control::reload::Reload;
 use crate::control::{ControlSetup, run};
-use crate::hub::Home;
+use crate::hub::Placement;
 use crate::protocol::centrifuge::format::Format;
 use crate::shard::handle::ShardHandle;
 use crate::shard::waker::Waker;
@@ -104,7 +104,7 @@ impl Cores {
         while std::mem::take(&mut busy) {
             for from in 0..self.cores.len() {
                 let core = &mut self.cores[from];
-                let (letters, resumed) = (core.letters().collect::<Vec<_>>(), std::mem::take(&mut core.resumed));
+                let (letters, resumed) = (core.letters().collect::<Vec<_>>(), std::mem::take(&mut core.edge.resumed));
                 busy |= !letters.is_empty() || !resumed.is_empty();
                 for session in resumed {
                     core.resume(session, now);
@@ -120,13 +120,13 @@ impl Cores {
                 sent.entry((shard as u16, conn)).or_default().extend_from_slice(bytes);
                 Ok(bytes.len())
             };
-            core.outbox.flush(send, |conn, flushed| panic!("conn {conn}: {flushed:?}"));
-            for closing in core.closings.drain(..) {
-                core.outbox.close(closing.conn);
+            core.edge.outbox.flush(send, |conn, flushed| panic!("conn {conn}: {flushed:?}"));
+            for closing in core.edge.closings.drain(..) {
+                core.edge.outbox.close(closing.conn);
                 self.metrics[shard].endings.count(Ending::Disconnect(closing.disconnect.code));
                 self.closed.insert((shard as u16, closing.conn), closing.disconnect.code);
             }
-            for errand in core.errands.drain(..) {
+            for errand in core.edge.errands.drain(..) {
                 self.errands.send(errand).expect("the control plane runs");
             }
             core.report();
@@ -167,7 +167,7 @@ impl TestNode {
         let same = config.clone();
         let reload = reload.unwrap_or_else(|| Box::new(move || Ok(same.clone())));
         let config = Arc::new(config);
-        let home = Home::new(SHARDS, 7);
+        let placement = Placement::new(SHARDS, 7);
         let waker = Arc::new(Waker::new().unwrap());
         let (errands, errands_taken) = flume::bounded(64);
         let (mut cores, mut orders, mut shards, mut metrics) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -175,7 +175,7 @@ impl TestNode {
             let counts = Arc::new(ShardMetrics::default());
             let setup = CoreSetup {
                 me,
-                home: home.clone(),
+                placement: placement.clone(),
                 config: config.clone(),
                 verifier: Arc::new(Verifier::new(&config.client.tokens(), None).unwrap()),
                 metrics: counts.clone(),
@@ -205,7 +205,7 @@ impl TestNode {
             config,
             reload,
             shards,
-            home,
+            placement,
             errands: errands_taken,
             stop: stop_taken,
             started: SystemTime::now(),
@@ -291,7 +291,7 @@ impl TestNode {
             cores.conns += 1;
             let (conn, now) = (cores.conns, cores.now());
             let core = &mut cores.cores[usize::from(shard)];
-            core.outbox.open(conn);
+            core.edge.outbox.open(conn);
             (conn, core.open(conn, Format::TcpJson, now))
         });
         let client = TestClient { node: self, shard, conn, session };

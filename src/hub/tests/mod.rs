@@ -206,14 +206,14 @@ fn channels_are_found_by_pattern() {
 
 #[test]
 fn one_secret_makes_one_map_and_uses_every_shard() {
-    let (home, again) = (Home::new(4, 7), Home::new(4, 7));
+    let (placement, again) = (Placement::new(4, 7), Placement::new(4, 7));
     let mut used = ShardSet::EMPTY;
     for number in 0..100 {
         let name = number.to_string();
-        assert_eq!(home.of(&name), again.of(&name));
-        used.insert(home.of(&name));
+        assert_eq!(placement.of(&name), again.of(&name));
+        used.insert(placement.of(&name));
     }
     assert_eq!(used.iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
-    let other = Home::new(4, 8);
-    assert!((0..100).any(|number: u32| home.of(&number.to_string()) != other.of(&number.to_string())));
+    let other = Placement::new(4, 8);
+    assert!((0..100).any(|number: u32| placement.of(&number.to_string()) != other.of(&number.to_string())));
 }

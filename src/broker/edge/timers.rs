@@ -1,8 +1,7 @@
 //! What the passing of time does to a session and to the hub.
 
-use super::Core;
+use super::Edge;
 use crate::config::Config;
-use crate::limits::SWEEP_BUDGET;
 use crate::model::refusal::{Disconnect, Unsubscribe};
 use crate::protocol::word::Push;
 use crate::session::{Awaits, HeartbeatEvent, Overdue, Rhythm, State};
@@ -17,10 +16,10 @@ pub(super) fn rhythm(config: &Config) -> Rhythm {
     }
 }
 
-impl Core {
+impl Edge {
     /// Does what is due for a session. Returns when it next wants to be looked at, monotonic milliseconds;
     /// `None` when it has ended.
-    pub fn timer(&mut self, session: u32, now: Now) -> Option<u64> {
+    pub(in crate::broker) fn timer(&mut self, session: u32, now: Now) -> Option<u64> {
         let entry = &mut self.sessions[session as usize];
         let overdue = match entry.state {
             State::Connected => {
@@ -34,24 +33,24 @@ impl Core {
             State::Fresh | State::Connecting(_) => Some(Disconnect::SERVER_ERROR),
         };
         if let Some(disconnect) = overdue {
-            self.close(session, disconnect, now);
+            self.close(session, disconnect);
             return None;
         }
         Some(self.next_due_ms(session, now))
     }
 
     /// When a session next wants to be looked at, monotonic milliseconds.
-    pub fn next_due_ms(&mut self, session: u32, now: Now) -> u64 {
+    pub(in crate::broker) fn next_due_ms(&mut self, session: u32, now: Now) -> u64 {
         self.with_session(session, now, |session, context| session.next_due_ms(context)).max(now.mono_ms + 1)
     }
 
     fn heartbeat(&mut self, session: u32, now: Now) -> bool {
-        let rhythm = rhythm(&self.config);
+        let rhythm = rhythm(&self.policy.config);
         match self.sessions[session as usize].heartbeat.check(rhythm, now.mono_ms) {
             HeartbeatEvent::Nothing => {}
             HeartbeatEvent::Ping => self.push(session, &Push::Ping),
             HeartbeatEvent::Dead => {
-                self.close(session, Disconnect::NO_PONG, now);
+                self.close(session, Disconnect::NO_PONG);
                 return false;
             }
         }
@@ -62,24 +61,18 @@ impl Core {
         while let Some(overdue) = self.with_session(session, now, |session, context| session.overdue(context)) {
             match overdue {
                 Overdue::Connection => {
-                    self.close(session, Disconnect::EXPIRED, now);
+                    self.close(session, Disconnect::EXPIRED);
                     return false;
                 }
                 Overdue::ServerSubscription => {
-                    self.close(session, Disconnect::SUB_EXPIRED, now);
+                    self.close(session, Disconnect::SUB_EXPIRED);
                     return false;
                 }
                 Overdue::Subscription(channel) => {
-                    self.unsubscribe(session, &channel, Unsubscribe::EXPIRED, now);
+                    self.unsubscribe(session, &channel, Unsubscribe::EXPIRED);
                 }
             }
         }
         true
-    }
-
-    /// Regular house-keeping; call about ten times a second. Its cost does not grow with the number of
-    /// channels.
-    pub fn sweep(&mut self, now: Now) {
-        self.hub.sweep(now, SWEEP_BUDGET);
     }
 }

@@ -2,27 +2,25 @@
 
 use std::sync::Arc;
 
-use super::Core;
+use super::Edge;
 use crate::model::refusal::{Disconnect, Unsubscribe};
 use crate::model::{ClientId, ClientInfo, Publication};
 use crate::outbox::{Frame, Tag};
 use crate::protocol::centrifuge::format::Format;
 use crate::protocol::word::Push;
 use crate::session::{Flags, Held, State};
-use crate::time::Now;
 
 /// A push encoded once per format that has a subscriber.
 #[derive(Default)]
 struct Frames([Option<Frame>; Format::COUNT]);
 
-impl Core {
+impl Edge {
     /// Brings a publication to the room of its channel, if there still is one. Encodes it once per format.
-    pub(super) fn deliver(
+    pub(in crate::broker) fn deliver(
         &mut self,
         channel: &Arc<str>,
         publication: &Arc<Publication>,
         exclude: Option<ClientId>,
-        now: Now,
     ) {
         let Some(number) = self.audience.find(channel) else { return };
         let room = self.audience.room_mut(number);
@@ -30,7 +28,7 @@ impl Core {
             let expected = room.offset + 1;
             room.offset = publication.offset;
             if publication.offset != expected {
-                self.gap(number, now);
+                self.gap(number);
                 // Who stayed is not positioned. The room may be gone with those who were.
                 if self.audience.find(channel) != Some(number) {
                     return;
@@ -83,7 +81,7 @@ impl Core {
 
     /// A publication is missing in a room. Who counts on seeing all is told: a client's subscription ends
     /// with 2500 (it resubscribes and recovers), a server-side one ends the connection with 3010.
-    pub(super) fn gap(&mut self, room: u32, now: Now) {
+    pub(super) fn gap(&mut self, room: u32) {
         let room = self.audience.room(room);
         let channel = room.channel.clone();
         let positioned: Vec<(u32, Flags)> = room
@@ -94,15 +92,15 @@ impl Core {
             .collect();
         for (session, flags) in positioned {
             if flags.has(Flags::SERVER_SIDE) {
-                self.close(session, Disconnect::INSUFFICIENT_STATE, now);
+                self.close(session, Disconnect::INSUFFICIENT_STATE);
             } else {
-                self.unsubscribe(session, &channel, Unsubscribe::INSUFFICIENT, now);
+                self.unsubscribe(session, &channel, Unsubscribe::INSUFFICIENT);
             }
         }
     }
 
     /// Tells a room who came or left.
-    pub(super) fn deliver_announcement(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, joined: bool) {
+    pub(in crate::broker) fn deliver_announcement(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, joined: bool) {
         let Some(number) = self.audience.find(channel) else { return };
         let push = match joined {
             true => Push::Join { channel, info },

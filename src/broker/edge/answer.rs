@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{Core, Subscriber};
-use crate::broker::letter::{Answer, Asker, Letter};
+use super::{Departure, Edge, Subscriber};
+use crate::broker::letter::{Answer, Asker};
+use crate::model::Subscribed;
 use crate::model::refusal::{Disconnect, Error};
-use crate::model::{ClientId, Subscribed};
 use crate::protocol::word::{Push, ReplyBody};
 use crate::session::{Awaits, Flags, Stage, State};
 use crate::time::Now;
 
-impl Core {
+impl Edge {
     /// An answer came by letter.
-    pub(super) fn answer_arrived(&mut self, asker: Asker, answer: Answer, now: Now) {
+    pub(in crate::broker) fn answer_arrived(&mut self, asker: Asker, answer: Answer, now: Now) {
         let Some(session) = self.asking(asker) else {
-            self.answer_came_too_late(answer, now);
+            self.answer_came_too_late(answer);
             return;
         };
         let entry = &mut self.sessions[session as usize];
@@ -33,31 +33,29 @@ impl Core {
     }
 
     /// What the home shard holds for a session that has ended must be given back.
-    fn answer_came_too_late(&mut self, answer: Answer, now: Now) {
+    pub(in crate::broker) fn answer_came_too_late(&mut self, answer: Answer) {
         match answer {
-            Answer::Subscribed { channel, client, result } if result.is_ok() => self.leave_home(channel, client, now),
-            Answer::Enrolled { user, admitted: true } => self.discharge(user),
+            Answer::Subscribed { channel, client, result } if result.is_ok() => {
+                self.departures.push(Departure::Leave { channel, client });
+            }
+            Answer::Enrolled { user, admitted: true } => self.departures.push(Departure::Discharge { user }),
             _ => {}
         }
     }
 
     /// Tells the session. False when the session has ended.
-    pub(super) fn answered(&mut self, session: u32, id: u32, answer: Answer, now: Now) -> bool {
+    pub(in crate::broker) fn answered(&mut self, session: u32, id: u32, answer: Answer, now: Now) -> bool {
         match answer {
             Answer::Published(Ok(())) => self.reply(session, id, ReplyBody::Publish),
             Answer::Published(Err(error)) | Answer::History(Err(error)) => {
-                return self.refuse(session, id, error, now);
+                return self.refuse(session, id, error);
             }
             Answer::History(Ok(page)) => self.reply(session, id, ReplyBody::History(&page)),
             Answer::Presence(clients) => self.reply(session, id, ReplyBody::Presence(&clients)),
             Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
             Answer::Subscribed { channel, result, .. } => match *result {
-                Ok(subscribed) => {
-                    let alive = self.subscribed(session, id, channel, subscribed, now);
-                    self.announce();
-                    return alive;
-                }
-                Err(error) => return self.subscribe_failed(session, id, &channel, error, now),
+                Ok(subscribed) => return self.subscribed(session, id, channel, subscribed, now),
+                Err(error) => return self.subscribe_failed(session, id, &channel, error),
             },
             Answer::Enrolled { admitted, .. } => return self.enrolled(session, admitted, now),
         }
@@ -75,7 +73,7 @@ impl Core {
         if let Some(room) = self.audience.find(&channel)
             && offset.is_some_and(|offset| offset != self.audience.room(room).offset)
         {
-            self.gap(room, now);
+            self.gap(room);
         }
         let entry = &mut self.sessions[session as usize];
         let subscriber = Subscriber { conn: entry.conn, session, format: entry.format, flags };
@@ -95,32 +93,22 @@ impl Core {
             }
         }
         if let Stage::Ending(reason) = stage {
-            self.unsubscribe(session, &channel, *reason, now);
+            self.unsubscribe(session, &channel, *reason);
         }
         true
     }
 
     /// The home shard would not have the session. False when the session has ended.
-    fn subscribe_failed(&mut self, session: u32, id: u32, channel: &str, error: Error, now: Now) -> bool {
+    fn subscribe_failed(&mut self, session: u32, id: u32, channel: &str, error: Error) -> bool {
         let entry = &mut self.sessions[session as usize];
         entry.subscriptions.retain(|subscription| &*subscription.channel != channel);
         if id != 0 {
-            return self.refuse(session, id, error, now);
+            return self.refuse(session, id, error);
         }
         if matches!(entry.state, State::Connecting(_)) {
-            self.close(session, Disconnect::SERVER_ERROR, now);
+            self.close(session, Disconnect::SERVER_ERROR);
             return false;
         }
         true
-    }
-
-    /// Tells a channel's home shard that a subscription has ended.
-    pub(super) fn leave_home(&mut self, channel: Arc<str>, client: ClientId, now: Now) {
-        let home = self.home.of(&channel);
-        if home == self.me {
-            self.leave_at_home(channel, client, self.me, now);
-        } else {
-            self.letters.push((home, Letter::Leave { channel, client }));
-        }
     }
 }

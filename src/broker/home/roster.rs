@@ -6,13 +6,13 @@ use hashbrown::HashMap;
 
 /// The users at home on this shard that have enrolled sessions.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(in crate::broker) struct Roster {
     sessions: HashMap<Arc<str>, u32>,
 }
 
 impl Roster {
     /// Takes one more session of the user in, unless there are `limit` of them.
-    pub(super) fn enrol(&mut self, user: &Arc<str>, limit: u32) -> bool {
+    pub(in crate::broker) fn enrol(&mut self, user: &Arc<str>, limit: u32) -> bool {
         let sessions = self.sessions.entry(user.clone()).or_default();
         let room = *sessions < limit;
         *sessions += u32::from(room);
@@ -20,12 +20,12 @@ impl Roster {
     }
 
     #[cfg(test)]
-    pub(super) fn sessions(&self) -> usize {
+    pub(in crate::broker) fn sessions(&self) -> usize {
         self.sessions.values().map(|sessions| *sessions as usize).sum()
     }
 
     /// A session has ended.
-    pub(super) fn discharge(&mut self, user: &str) {
+    pub(in crate::broker) fn discharge(&mut self, user: &str) {
         let sessions = self.sessions.get_mut(user).expect("who leaves was enrolled");
         *sessions -= 1;
         if *sessions == 0 {

@@ -5,12 +5,12 @@ use std::hash::BuildHasher;
 /// The keyed map from names to shards. The key is secret, since clients choose the names: without it they
 /// could put all their channels on one shard.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub struct Placement {
     shards: u16,
     hash: foldhash::quality::SeedableRandomState,
 }
 
-impl Home {
+impl Placement {
     /// A map over `shards` shards.
     ///
     /// # Panics

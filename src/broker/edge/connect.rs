@@ -1,0 +1,99 @@
+//! The connect reply: everything that it waits for, and what is held back behind it.
+
+use std::sync::Arc;
+
+use super::Edge;
+use crate::model::Subscribed;
+use crate::model::refusal::Disconnect;
+use crate::protocol::word::{Connected, Push, ReplyBody};
+use crate::session::{Connecting, Flags, Heartbeat, Held, Stage, State};
+use crate::time::Now;
+
+impl Edge {
+    pub(in crate::broker) fn connecting(&mut self, session: u32) -> &mut Connecting {
+        match &mut self.sessions[session as usize].state {
+            State::Connecting(connecting) => connecting,
+            state => unreachable!("answers of a connect come while connecting, not in {state:?}"),
+        }
+    }
+
+    /// The user's home shard has answered. False when the session has ended.
+    pub(in crate::broker) fn enrolled(&mut self, session: u32, admitted: bool, now: Now) -> bool {
+        if !admitted {
+            self.close(session, Disconnect::CONNECTION_LIMIT);
+            return false;
+        }
+        self.sessions[session as usize].enrolled = true;
+        self.connect_answered(session, now)
+    }
+
+    /// A planned subscription has begun. False when the session has ended.
+    pub(super) fn planned_subscribed(
+        &mut self,
+        session: u32,
+        channel: Arc<str>,
+        subscribed: Subscribed,
+        now: Now,
+    ) -> bool {
+        self.connecting(session).subs.push((channel, subscribed));
+        self.connect_answered(session, now)
+    }
+
+    pub(in crate::broker) fn connect_answered(&mut self, session: u32, now: Now) -> bool {
+        let connecting = self.connecting(session);
+        connecting.pending -= 1;
+        if connecting.pending > 0 {
+            return true;
+        }
+        if connecting.is_overfull() {
+            self.close(session, Disconnect::INSUFFICIENT_STATE);
+            return false;
+        }
+        self.welcome(session, now);
+        true
+    }
+
+    /// Everything is there: the connect reply, then what was held back behind it.
+    fn welcome(&mut self, session: u32, now: Now) {
+        let entry = &mut self.sessions[session as usize];
+        let State::Connecting(connecting) = std::mem::replace(&mut entry.state, State::Connected) else {
+            unreachable!("only a connecting session is welcomed");
+        };
+        let rhythm = super::timers::rhythm(&self.policy.config);
+        let spread = rand::RngCore::next_u64(&mut self.random);
+        entry.heartbeat = Heartbeat::start(rhythm, now.mono_ms, spread);
+        let connected = Connected {
+            client: entry.info.client,
+            version: crate::VERSION,
+            expiry: entry.expiry(now.unix_s()),
+            data: None,
+            subs: connecting.subs,
+            ping_s: u32::try_from(rhythm.interval_ms.div_ceil(1000)).unwrap_or(u32::MAX),
+            pong: rhythm.interval_ms != 0 && rhythm.timeout_ms != 0,
+            node: self.node.clone(),
+            time_unix_ms: now.unix_ms,
+        };
+        self.reply(session, connecting.id, ReplyBody::Connect(&connected));
+        self.metrics.connects.add(1);
+        self.release(session);
+        for (channel, held) in &connecting.held {
+            let push = match held {
+                Held::Publication(publication) => Push::Publication { channel, publication },
+                Held::Join(info) => Push::Join { channel, info },
+                Held::Leave(info) => Push::Leave { channel, info },
+            };
+            self.push(session, &push);
+        }
+        self.wake(session);
+    }
+
+    /// From now on publications reach the session as they come.
+    fn release(&mut self, session: u32) {
+        for subscription in &mut self.sessions[session as usize].subscriptions {
+            subscription.flags = subscription.flags.without(Flags::HELD);
+            if let Stage::Live { room, place } = subscription.stage {
+                self.audience.room_mut(room).subscribers[place as usize].flags = subscription.flags;
+            }
+        }
+    }
+}

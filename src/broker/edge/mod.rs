@@ -1,0 +1,164 @@
+//! The clients of a shard: their sessions, who of them listens to what, and what waits for their sockets.
+//!
+//! An edge never gives an offset and never looks into a channel: it asks homes and is told. What it leaves for the caller:
+//! bytes in [`Edge::outbox`], conns to close, sessions to resume, errands, and [`Edge::departures`], which homes must hear
+//! before anything else that the same session asks.
+
+mod answer;
+mod audience;
+mod connect;
+mod deliver;
+mod end;
+mod receipts;
+mod timers;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use rand::RngCore;
+use rand::rngs::StdRng;
+use slab::Slab;
+use smallvec::SmallVec;
+
+pub use audience::{Audience, Subscriber};
+
+use self::receipts::Receipts;
+use super::letter::Asker;
+use super::metrics::ShardMetrics;
+use super::order::Errand;
+use super::policy::Policy;
+use crate::model::ClientId;
+use crate::model::refusal::{Disconnect, Error};
+use crate::outbox::Outbox;
+use crate::protocol::centrifuge::format::Format;
+use crate::protocol::word::{Push, Reply, ReplyBody};
+use crate::session::{Context, Session};
+use crate::time::Now;
+
+/// A connection that the core wants closed.
+#[derive(Debug)]
+pub struct Closing {
+    /// Which.
+    pub conn: u32,
+    /// Why; told to the peer.
+    pub disconnect: Disconnect,
+}
+
+/// What a home must hear: something that it holds for a session is given back.
+#[derive(Debug)]
+pub(super) enum Departure {
+    /// A subscription has ended.
+    Leave { channel: Arc<str>, client: ClientId },
+    /// A session that was enrolled has ended.
+    Discharge { user: Arc<str> },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Edge {
+    pub(super) policy: Policy,
+    pub(super) metrics: Arc<ShardMetrics>,
+    random: StdRng,
+    node: Arc<str>,
+    pub(super) sessions: Slab<Session>,
+    generation: u32,
+    pub(super) users: HashMap<Arc<str>, SmallVec<[u32; 2]>>,
+    pub(super) audience: Audience,
+    pub(super) receipts: Receipts,
+    /// Where [`Edge::farewell`] goes on.
+    farewell_at: usize,
+    /// Output: what homes must hear, in order.
+    pub(super) departures: Vec<Departure>,
+    /// Output: bytes per conn.
+    pub outbox: Outbox,
+    /// Output: conns to close. Their sessions have ended already.
+    pub closings: Vec<Closing>,
+    /// Output: sessions that were paused and are ready for more, or whose deadlines have moved.
+    pub resumed: Vec<u32>,
+    /// Output: what the control plane is asked.
+    pub errands: Vec<Errand>,
+}
+
+impl Edge {
+    pub(super) fn new(me: u16, shards: u16, policy: Policy, metrics: Arc<ShardMetrics>, random: StdRng) -> Self {
+        Self {
+            metrics,
+            random,
+            node: Arc::from(format!("{}#{me}", policy.config.name)),
+            sessions: Slab::new(),
+            generation: 0,
+            users: HashMap::new(),
+            audience: Audience::default(),
+            receipts: Receipts::new(shards),
+            farewell_at: 0,
+            departures: Vec::new(),
+            outbox: Outbox::new(policy.config.client.queue_max_size),
+            closings: Vec::new(),
+            resumed: Vec::new(),
+            errands: Vec::new(),
+            policy,
+        }
+    }
+
+    pub(super) fn open(&mut self, conn: u32, format: Format, now: Now) -> u32 {
+        let mut client = [0; 16];
+        self.random.fill_bytes(&mut client);
+        let client = uuid::Builder::from_random_bytes(client).into_uuid();
+        self.generation = self.generation.wrapping_add(1);
+        let mut session = Session::new(self.generation, conn, format, client);
+        session.heartbeat.expect_connect(now.mono_ms, self.policy.config.client.stale_close_delay.as_millis());
+        u32::try_from(self.sessions.insert(session)).expect("sessions are bounded by descriptors")
+    }
+
+    pub(super) fn asker(&self, session: u32, id: u32) -> Asker {
+        Asker { session, generation: self.sessions[session as usize].generation, id }
+    }
+
+    /// The session that asked, unless it has ended since.
+    pub(super) fn asking(&self, asker: Asker) -> Option<u32> {
+        let session = self.sessions.get(asker.session as usize)?;
+        (session.generation == asker.generation).then_some(asker.session)
+    }
+
+    /// Has the caller look at a session again.
+    pub(super) fn wake(&mut self, session: u32) {
+        if self.resumed.last() != Some(&session) {
+            self.resumed.push(session);
+        }
+    }
+
+    pub(super) fn reply(&mut self, session: u32, id: u32, body: ReplyBody<'_>) {
+        let session = &mut self.sessions[session as usize];
+        if !matches!(body, ReplyBody::Error(_)) {
+            session.count_success();
+        }
+        self.outbox.reply(session.conn, session.format, &Reply { id, body });
+        self.metrics.messages_out.add(1);
+    }
+
+    /// Refuses a command; a client that is refused too often is closed. False when the session has ended.
+    pub(in crate::broker) fn refuse(&mut self, session: u32, id: u32, error: Error) -> bool {
+        self.metrics.error(error.code);
+        self.reply(session, id, ReplyBody::Error(error));
+        if let Some(disconnect) = self.sessions[session as usize].count_refusal() {
+            self.close(session, disconnect);
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn push(&mut self, session: u32, push: &Push<'_>) {
+        let session = &self.sessions[session as usize];
+        self.outbox.push(session.conn, session.format, push);
+        self.metrics.messages_out.add(1);
+    }
+
+    pub(super) fn with_session<T>(
+        &mut self,
+        session: u32,
+        now: Now,
+        act: impl FnOnce(&mut Session, Context<'_>) -> T,
+    ) -> T {
+        act(&mut self.sessions[session as usize], self.policy.context(now))
+    }
+}

@@ -1,0 +1,183 @@
+//! The channels and users at home on this shard: what they are asked, and what is to be told of it.
+//!
+//! A home gives offsets, keeps history and presence, and knows which shards listen; it never sees a session or a socket.
+//! Inputs are questions, from whichever shard; the answer is the return value. What shards with subscribers are to be told
+//! is left in [`Home::spreads`], which the caller takes after each input.
+
+mod roster;
+
+use std::sync::Arc;
+
+use self::roster::Roster;
+use super::letter::Answer;
+use super::metrics::ShardMetrics;
+use super::policy::Policy;
+use crate::hub::{FanOut, Hub, HubOptions, Join, NewPublication, ShardSet};
+use crate::model::refusal::Error;
+use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
+use crate::session::{Ask, Flags, Terms};
+use crate::time::Now;
+
+/// Something that every shard with subscribers of a channel is told.
+#[derive(Debug)]
+pub(super) struct Spread {
+    pub(super) channel: Arc<str>,
+    pub(super) shards: ShardSet,
+    pub(super) what: Spreading,
+}
+
+/// What is told.
+#[derive(Debug)]
+pub(super) enum Spreading {
+    /// A publication in its place; one session may be left out.
+    Publication(Arc<Publication>, Option<ClientId>),
+    /// Somebody came, or left.
+    Announcement { info: Arc<ClientInfo>, joined: bool },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Home {
+    me: u16,
+    pub(super) policy: Policy,
+    metrics: Arc<ShardMetrics>,
+    pub(super) hub: Hub,
+    pub(super) roster: Roster,
+    /// Joins to tell once the answers that they belong to are out.
+    joins: Vec<Spread>,
+    /// Output: what is to be told, in order.
+    pub(super) spreads: Vec<Spread>,
+}
+
+impl Home {
+    pub(super) fn new(me: u16, policy: Policy, metrics: Arc<ShardMetrics>, secret: u64) -> Self {
+        Self {
+            me,
+            policy,
+            metrics,
+            hub: Hub::new(secret ^ u64::from(me)),
+            roster: Roster::default(),
+            joins: Vec::new(),
+            spreads: Vec::new(),
+        }
+    }
+
+    /// Answers a session of this shard.
+    pub(super) fn answer(&mut self, ask: Ask<'_>, now: Now) -> Answer {
+        match ask {
+            Ask::Publish { channel, data, info, options } => {
+                self.publish_for_client(&channel, data.to_payload(), info, options, now);
+                Answer::Published(Ok(()))
+            }
+            Ask::Subscribe(channel, terms) => self.subscribe(channel, &terms, self.me, now),
+            Ask::History { channel, filter, max } => {
+                Answer::History(self.history(&channel, &filter, max, now).map(Box::new))
+            }
+            Ask::Presence(channel) => Answer::Presence(self.hub.presence(&channel)),
+            Ask::PresenceStats(channel) => Answer::PresenceStats(self.hub.presence_stats(&channel)),
+        }
+    }
+
+    /// As [`Home::publish`], for a client.
+    pub(super) fn publish_for_client(
+        &mut self,
+        channel: &str,
+        data: Payload,
+        info: Arc<ClientInfo>,
+        options: HubOptions,
+        now: Now,
+    ) {
+        let message = NewPublication { data, info: Some(info), tags: None, skip_history: false, idempotency_key: None };
+        self.publish(channel, message, options, None, now);
+    }
+
+    /// Puts a message into its place.
+    pub(super) fn publish(
+        &mut self,
+        channel: &str,
+        message: NewPublication,
+        options: HubOptions,
+        exclude: Option<ClientId>,
+        now: Now,
+    ) -> Position {
+        let published = self.hub.publish(channel, message, options, now);
+        self.metrics.publishes.add(1);
+        if let Some(FanOut { channel, publication, shards }) = published.fan_out {
+            self.spreads.push(Spread { channel, shards, what: Spreading::Publication(publication, exclude) });
+        }
+        published.position
+    }
+
+    /// Begins a subscription of a session on `shard`. Who is to hear of it hears after [`Home::announce`].
+    pub(super) fn subscribe(&mut self, channel: Arc<str>, terms: &Terms, shard: u16, now: Now) -> Answer {
+        let client = terms.info.client;
+        let result = Box::new(self.join(&channel, terms, shard, now));
+        Answer::Subscribed { channel, client, result }
+    }
+
+    fn join(&mut self, channel: &Arc<str>, terms: &Terms, shard: u16, now: Now) -> Result<Subscribed, Error> {
+        let options = self.policy.hub_options(channel)?;
+        let join = Join {
+            channel,
+            shard,
+            info: &terms.info,
+            announce: terms.announce,
+            presence: terms.presence,
+            recover: terms.recover.as_ref(),
+            mode: terms.mode,
+            recovery_limit: terms.recovery_max,
+            whole: terms.whole,
+            stream: terms.flags.has(Flags::POSITIONED),
+        };
+        let joined = self.hub.subscribe(join, options, now)?;
+        if !joined.announce_to.is_empty() {
+            let what = Spreading::Announcement { info: terms.info.clone(), joined: true };
+            self.joins.push(Spread { channel: channel.clone(), shards: joined.announce_to, what });
+        }
+        Ok(Subscribed {
+            recoverable: terms.flags.has(Flags::RECOVERABLE),
+            positioned: terms.flags.has(Flags::POSITIONED),
+            position: joined.position,
+            publications: joined.publications,
+            recovered: joined.recovered,
+            was_recovering: terms.recover.is_some(),
+            data: terms.data.clone(),
+            expiry: crate::session::expiry(terms.expire_at_unix_s, now.unix_s()),
+        })
+    }
+
+    /// The answers to subscriptions are out: now others may hear who came.
+    pub(super) fn announce(&mut self) {
+        self.spreads.append(&mut self.joins);
+    }
+
+    /// Whether everything was taken.
+    #[cfg(test)]
+    pub(super) fn has_told_all(&self) -> bool {
+        self.joins.is_empty() && self.spreads.is_empty()
+    }
+
+    /// A session on `shard` has left a channel.
+    pub(super) fn leave(&mut self, channel: Arc<str>, client: ClientId, shard: u16, now: Now) {
+        let Some(left) = self.hub.unsubscribe(&channel, shard, client, now) else { return };
+        if !left.announce_to.is_empty() {
+            let what = Spreading::Announcement { info: left.info, joined: false };
+            self.spreads.push(Spread { channel, shards: left.announce_to, what });
+        }
+    }
+
+    /// Reads history.
+    ///
+    /// # Errors
+    /// 102, 108 without history, 112 when the position asked for is gone.
+    pub(super) fn history(
+        &mut self,
+        channel: &str,
+        filter: &HistoryFilter,
+        max: usize,
+        now: Now,
+    ) -> Result<HistoryPage, Error> {
+        let options = self.policy.with_history(channel)?;
+        self.hub.history(channel, filter, max, options, now)
+    }
+}

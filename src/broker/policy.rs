@@ -1,0 +1,67 @@
+//! What a shard goes by: one configuration, the rules made of it, what tokens are checked with. Edge and home share it, so
+//! that both always go by the same.
+
+use std::sync::Arc;
+
+use crate::auth::Verifier;
+use crate::config::Config;
+use crate::hub::HubOptions;
+use crate::model::refusal::Error;
+use crate::session::Context;
+use crate::session::access::Access;
+use crate::time::Now;
+
+/// The configuration in force on a shard. A reload puts another in its place.
+#[derive(Clone, Debug)]
+pub(super) struct Policy {
+    /// The configuration itself.
+    pub(super) config: Arc<Config>,
+    /// Channel names and their options.
+    pub(super) access: Arc<Access>,
+    /// What tokens are checked with.
+    pub(super) verifier: Arc<Verifier>,
+}
+
+impl Policy {
+    /// # Errors
+    /// A `channel_regex` that does not compile; `Config::load` has refused those already.
+    pub(super) fn new(config: Arc<Config>, verifier: Arc<Verifier>) -> Result<Self, regex::Error> {
+        Ok(Self { access: Arc::new(Access::new(&config.channel)?), config, verifier })
+    }
+
+    /// What a session reads of the node.
+    pub(super) fn context(&self, now: Now) -> Context<'_> {
+        Context { config: &self.config, access: &self.access, verifier: &self.verifier, now }
+    }
+
+    /// What the hub needs to know of a channel's options.
+    ///
+    /// # Errors
+    /// 102 for an unknown namespace.
+    pub(super) fn hub_options(&self, channel: &str) -> Result<HubOptions, Error> {
+        Ok(self.access.resolve(channel)?.hub_options(&self.config.channel))
+    }
+
+    /// The options of a channel that keeps history.
+    ///
+    /// # Errors
+    /// 102, 108 without history.
+    pub(super) fn with_history(&self, channel: &str) -> Result<HubOptions, Error> {
+        let resolved = self.access.resolve(channel)?;
+        match resolved.has_history() {
+            true => Ok(resolved.hub_options(&self.config.channel)),
+            false => Err(Error::NOT_AVAILABLE),
+        }
+    }
+
+    /// Whether a channel tells who is in it.
+    ///
+    /// # Errors
+    /// 102, 108 without presence.
+    pub(super) fn with_presence(&self, channel: &str) -> Result<(), Error> {
+        match self.access.resolve(channel)?.options.presence {
+            true => Ok(()),
+            false => Err(Error::NOT_AVAILABLE),
+        }
+    }
+}
