@@ -15,7 +15,7 @@ use rand::rngs::StdRng;
 use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::Errand;
-use crate::config::Config;
+use crate::config::{Config, Listener, Purpose};
 use crate::control::{self, ControlSetup, Reload};
 use crate::cores;
 use crate::hub::Placement;
@@ -34,6 +34,8 @@ pub struct Node {
     pub http_address: SocketAddr,
     /// Where the TCP port listens, if it does.
     pub tcp_address: Option<SocketAddr>,
+    /// Where the internal port listens, if there is one.
+    pub internal_address: Option<SocketAddr>,
     /// The core of each shard.
     pub cores: Vec<usize>,
     /// What each shard counts.
@@ -56,18 +58,11 @@ impl Node {
         if count > SHARDS_MAX {
             return Err(anyhow!("{count} shards are more than the {SHARDS_MAX} of one node: set shards.cores"));
         }
-        let (http_address, http) =
-            listen("http_server", &config.http_server.address, config.http_server.port, &config, count)?;
-        let tcp = if config.tcp_server.enabled {
-            Some(listen("tcp_server", &config.tcp_server.address, config.tcp_server.port, &config, count)?)
-        } else {
-            None
-        };
-        let tcp_address = tcp.as_ref().map(|(address, _)| *address);
-        let tcp: Vec<Option<OwnedFd>> = match tcp {
-            Some((_, listeners)) => listeners.into_iter().map(Some).collect(),
-            None => cores.iter().map(|_| None).collect(),
-        };
+        let mut addresses = Vec::new();
+        let doors = open_doors(&config, count, &mut addresses)?;
+        let address_of = |purpose| addresses.iter().find(|(of, _)| *of == purpose).map(|(_, address)| *address);
+        let http_address = address_of(Purpose::Http).expect("every node has an HTTP port");
+        let (tcp_address, internal_address) = (address_of(Purpose::Tcp), address_of(Purpose::Internal));
         let wakers = cores.iter().map(|_| Ok(Arc::new(Waker::new()?))).collect::<std::io::Result<Vec<_>>>()?;
         let (errands_in, errands) = flume::unbounded();
         let config = Arc::new(config);
@@ -84,9 +79,8 @@ impl Node {
         };
         let mailboxes = Mailboxes::mesh(config.shards.mailbox_capacity, &wakers);
         let (mut handles, mut shards) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let parts = cores.iter().zip(http).zip(tcp).zip(mailboxes).zip(wakers).enumerate();
-        for (me, ((((core, http), tcp), mailboxes), waker)) in parts {
-            let doors = Doors::new(http, tcp);
+        let parts = cores.iter().zip(doors).zip(mailboxes).zip(wakers).enumerate();
+        for (me, (((core, doors), mailboxes), waker)) in parts {
             let (handle, thread) = shared.start_shard(me as u16, *core, doors, mailboxes, waker)?;
             handles.push(handle);
             shards.push(thread);
@@ -103,7 +97,7 @@ impl Node {
                 _ => anyhow!("the control plane ended before it began"),
             });
         }
-        Ok(Self { http_address, tcp_address, cores, metrics, stop, shards, control })
+        Ok(Self { http_address, tcp_address, internal_address, cores, metrics, stop, shards, control })
     }
 
     /// Begins the drain, as SIGTERM does.
@@ -218,14 +212,26 @@ fn serve(setup: ShardSetup, core: usize, ready: &flume::Sender<()>) -> anyhow::R
     })
 }
 
-/// Binds one port for every shard.
-fn listen(
-    section: &str,
-    address: &str,
-    port: u16,
+/// Binds all ports for every shard. Returns each shard's doors; `addresses` gets what is where.
+fn open_doors(
     config: &Config,
     shards: usize,
-) -> anyhow::Result<(SocketAddr, Vec<OwnedFd>)> {
+    addresses: &mut Vec<(Purpose, SocketAddr)>,
+) -> anyhow::Result<Vec<Doors>> {
+    let mut doors: Vec<Doors> = (0..shards).map(|_| Doors::default()).collect();
+    for wanted in config.listeners() {
+        let (address, listeners) = listen(wanted, config.http_server.backlog, shards)?;
+        addresses.push((wanted.purpose, address));
+        for (doors, listener) in doors.iter_mut().zip(listeners) {
+            doors.add(wanted.purpose, listener);
+        }
+    }
+    Ok(doors)
+}
+
+/// Binds one port for every shard.
+fn listen(wanted: Listener<'_>, backlog: u32, shards: usize) -> anyhow::Result<(SocketAddr, Vec<OwnedFd>)> {
+    let Listener { section, address, port, .. } = wanted;
     let address: IpAddr = address.parse().with_context(|| format!("{section}.address is no IP address"))?;
     let wanted = SocketAddr::new(address, port);
     let hint = || format!("{section}: cannot listen on {wanted}; is another node running? Choose another port");
@@ -233,7 +239,6 @@ fn listen(
     if port != 0 {
         look_for_free(wanted).with_context(hint)?;
     }
-    let backlog = config.http_server.backlog;
     let (first, bound) = doors::bind(wanted, backlog).with_context(hint)?;
     let mut listeners = vec![first];
     for _ in 1..shards {

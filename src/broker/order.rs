@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::auth::Verifier;
 use crate::auth::grant::Grant;
-use crate::config::Config;
+use crate::config::{Config, Purpose};
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{
     ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover, Tags,
@@ -205,6 +205,8 @@ pub enum Errand {
         socket: std::os::fd::OwnedFd,
         /// What was read already.
         read: bytes::Bytes,
+        /// What the listener is for that it came through.
+        purpose: Purpose,
     },
     /// A token's key is not known: fetch the key sets anew (rate limited) and answer with
     /// [`Order::KeysFetched`].

@@ -22,22 +22,23 @@ pub(super) fn text(config: &Config, node: &Node, dev: bool) -> String {
     if let Some(tcp) = node.tcp_address {
         line("TCP", format!("{}, JSON lines or length-prefixed Protobuf", reachable(tcp)));
     }
-    line("API", format!("http://{http}/api, described at /api/openapi.json"));
+    let internal = reachable(node.internal_address.unwrap_or(node.http_address));
+    line("API", format!("http://{internal}/api, described at /api/openapi.json"));
     if config.health.enabled {
-        line("health", format!("http://{http}/health"));
+        line("health", format!("http://{internal}/health"));
     }
     if config.prometheus.enabled {
-        line("metrics", format!("http://{http}/metrics"));
+        line("metrics", format!("http://{internal}/metrics"));
     }
     text.push('\n');
     if dev {
-        text.push_str(&examples(config, http, node.tcp_address.map(reachable)));
+        text.push_str(&examples(config, internal, node.tcp_address.map(reachable)));
     }
     text
 }
 
 /// What somebody new can paste.
-fn examples(config: &Config, http: SocketAddr, tcp: Option<SocketAddr>) -> String {
+fn examples(config: &Config, api: SocketAddr, tcp: Option<SocketAddr>) -> String {
     let mut text = String::from("To try it out:\n\n");
     if let Some(tcp) = tcp {
         let (connect, subscribe) = (r#"{"id":1,"connect":{}}"#, r#"{"id":2,"subscribe":{"channel":"chat:lobby"}}"#);
@@ -46,7 +47,7 @@ fn examples(config: &Config, http: SocketAddr, tcp: Option<SocketAddr>) -> Strin
     }
     let publish = r#"{"channel":"chat:lobby","data":{"text":"hello","user":"backend"}}"#;
     let key = &config.http_api.key;
-    let _ = write!(text, "  # publish\n  curl -H 'X-API-Key: {key}' -d '{publish}' http://{http}/api/publish\n\n");
+    let _ = write!(text, "  # publish\n  curl -H 'X-API-Key: {key}' -d '{publish}' http://{api}/api/publish\n\n");
     let command = std::env::args().next().unwrap_or_else(|| "ringpost".into());
     let _ = write!(text, "  # a token for a client of yours\n  {command} token connection --dev --user alice\n\n");
     text

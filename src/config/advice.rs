@@ -41,9 +41,9 @@ impl Config {
     }
 
     fn is_on_loopback(&self) -> bool {
-        let tcp = self.tcp_server.enabled.then_some(self.tcp_server.address.as_str());
-        let mut addresses = [Some(self.http_server.address.as_str()), tcp].into_iter().flatten();
-        addresses.all(|address| address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()))
+        let is_loopback =
+            |address: &str| address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        self.listeners().iter().all(|listener| is_loopback(listener.address))
     }
 }
 

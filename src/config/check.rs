@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use regex::Regex;
 
-use super::{ChannelOptions, Config, ForceRecoveryMode, SlowConsumer};
+use super::{ChannelOptions, Config, ForceRecoveryMode, Listener, SlowConsumer};
 use crate::limits;
 
 impl Config {
@@ -60,16 +60,24 @@ impl Config {
                 problems.push(problem);
             }
         };
-        let (http, tcp) = (&self.http_server, &self.tcp_server);
-        for (key, address) in [("http_server", &http.address), ("tcp_server", &tcp.address)] {
+        let (http, internal) = (&self.http_server, &self.internal_server);
+        let listeners = self.listeners();
+        for listener in &listeners {
+            let (key, address) = (listener.section, listener.address);
             rule(
                 address.parse::<IpAddr>().is_ok(),
                 format!("`{key}.address` is \"{address}\": it must be an IP address, such as 0.0.0.0"),
             );
         }
+        for (at, one) in listeners.iter().enumerate() {
+            let same = |other: &&Listener<'_>| other.port == one.port && other.port != 0;
+            if let Some(other) = listeners[..at].iter().find(same) {
+                rule(false, format!("`{}.port` and `{}.port` are both {}", one.section, other.section, one.port));
+            }
+        }
         rule(
-            !tcp.enabled || tcp.port != http.port || http.port == 0,
-            format!("`tcp_server.port` and `http_server.port` are both {}", http.port),
+            internal.is_set() || internal.port == 0,
+            format!("`internal_server.port` is {}, but `internal_server.address` is empty: set it, too", internal.port),
         );
         rule(
             (1..=limits::BACKLOG_MAX).contains(&http.backlog),

@@ -203,7 +203,8 @@ mod tests {
     fn the_line_is_that_of_the_wrong_key_and_not_of_a_namesake() {
         assert_eq!(
             problems("[tcp_server]\nport = 9000\n\n[http_api]\nport = 9001\n"),
-            ["`http_api.port` (line 5) is no key here: did you mean `http_server.port` or `tcp_server.port`?"]
+            ["`http_api.port` (line 5) is no key here: did you mean `http_server.port` or `internal_server.port` or \
+              `tcp_server.port`?"]
         );
     }
 

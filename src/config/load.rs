@@ -159,6 +159,15 @@ mod tests {
     }
 
     #[test]
+    fn an_internal_port_needs_an_address_and_a_port_of_its_own() {
+        let told = problems("[internal_server]\nport = 9000\n");
+        assert!(told[0].contains("`internal_server.address` is empty"), "{told:?}");
+        let told = problems("[internal_server]\naddress = \"127.0.0.1\"\nport = 8001\n");
+        assert!(told[0].contains("`internal_server.port` and `tcp_server.port` are both 8001"), "{told:?}");
+        assert!(parse("[internal_server]\naddress = \"127.0.0.1\"\nport = 9000\n").unwrap().internal_server.is_set());
+    }
+
+    #[test]
     fn a_file_that_is_not_there_is_named() {
         let error = Config::load(Some(Path::new("/nowhere/ringpost.toml")), std::iter::empty(), false).unwrap_err();
         assert!(error.to_string().contains("/nowhere/ringpost.toml cannot be read"), "{error}");

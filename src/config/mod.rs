@@ -13,6 +13,7 @@ mod duration;
 mod environment;
 mod keys;
 mod level;
+mod listeners;
 mod load;
 mod node;
 
@@ -24,10 +25,11 @@ pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
 pub use describe::{default_toml, markdown, schema};
 pub use duration::Duration;
 pub use level::log_filter;
+pub use listeners::{Listener, Purpose};
 pub use load::ConfigError;
 pub use node::{
-    EndpointConfig, HttpApiConfig, HttpServerConfig, LogConfig, LogFormat, ShardsConfig, ShutdownConfig,
-    TcpServerConfig,
+    EndpointConfig, HttpApiConfig, HttpServerConfig, InternalServerConfig, LogConfig, LogFormat, ShardsConfig,
+    ShutdownConfig, TcpServerConfig,
 };
 
 /// How environment variables begin that override a key. Sections are joined by two underscores:
@@ -42,10 +44,12 @@ pub struct Config {
     pub name: String,
     /// Cores and their rings.
     pub shards: ShardsConfig,
-    /// The HTTP port: WebSocket, API, health, metrics.
+    /// The HTTP port: WebSocket, and API, health and metrics unless there is an internal port.
     pub http_server: HttpServerConfig,
     /// The TCP port: JSON lines or length-prefixed Protobuf.
     pub tcp_server: TcpServerConfig,
+    /// The internal port: API, health and metrics, where clients do not come.
+    pub internal_server: InternalServerConfig,
     /// Who may connect, and the bounds of one connection.
     pub client: ClientConfig,
     /// Channel names, namespaces and their options.

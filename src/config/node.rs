@@ -36,7 +36,7 @@ impl Default for ShardsConfig {
     }
 }
 
-/// The HTTP port: WebSocket, API, health, metrics.
+/// The HTTP port: WebSocket, and API, health and metrics unless there is an internal port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct HttpServerConfig {
@@ -74,6 +74,24 @@ impl Default for TcpServerConfig {
     }
 }
 
+/// The internal port: API, health and metrics, where clients do not come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct InternalServerConfig {
+    /// The address to listen on, such as `127.0.0.1` or one of a private network. Where it is set, API, health and
+    /// metrics answer there only; empty, they share the HTTP port.
+    pub address: String,
+    /// The port, where there is an address; 0 takes a free one.
+    pub port: u16,
+}
+
+impl InternalServerConfig {
+    /// Whether there is an internal port.
+    pub fn is_set(&self) -> bool {
+        !self.address.is_empty()
+    }
+}
+
 /// The backend API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -84,7 +102,7 @@ pub struct HttpApiConfig {
     pub insecure: bool,
 }
 
-/// A part of the HTTP port that can be switched off.
+/// A part of the node that can be switched off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct EndpointConfig {

@@ -17,37 +17,42 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::config::Purpose;
 use crate::limits::{HTTP_HEAD_TIMEOUT_MS, HTTP_HEADERS_MAX, HTTP_LINGER_MS, HTTP_UNREAD_TIMEOUT_MS};
 use crate::wire::http::{Status, write_refusal};
 
 /// Serves HTTP/1.1 with keep-alive and pipelining.
 #[derive(Debug)]
 pub(super) struct HttpServer {
-    router: Router,
+    public: Router,
+    internal: Router,
     conns: Arc<Semaphore>,
     graceful: GracefulShutdown,
 }
 
 impl HttpServer {
-    /// A server without conns. It takes one permit of `conns` for each.
-    pub(super) fn new(router: Router, conns: Arc<Semaphore>) -> Self {
-        Self { router, conns, graceful: GracefulShutdown::new() }
+    /// A server without conns; what answers is a matter of the listener's purpose. It takes one permit of `conns`
+    /// for each.
+    pub(super) fn new(router: impl Fn(Purpose) -> Router, conns: Arc<Semaphore>) -> Self {
+        let (public, internal) = (router(Purpose::Http), router(Purpose::Internal));
+        Self { public, internal, conns, graceful: GracefulShutdown::new() }
     }
 
     /// Takes a conn over, of which `read` was read already. Must be called within the runtime.
-    pub(super) fn serve(&self, socket: OwnedFd, read: Bytes) {
+    pub(super) fn serve(&self, socket: OwnedFd, read: Bytes, purpose: Purpose) {
         let socket = StdTcpStream::from(socket);
         let Ok(permit) = self.conns.clone().try_acquire_owned() else {
             refuse(&socket);
             return;
         };
         match prepare(socket) {
-            Ok(socket) => self.spawn(socket, read, permit),
+            Ok(socket) => self.spawn(socket, read, purpose, permit),
             Err(error) => tracing::debug!(%error, "an HTTP conn was lost"),
         }
     }
 
-    fn spawn(&self, socket: TcpStream, read: Bytes, permit: OwnedSemaphorePermit) {
+    fn spawn(&self, socket: TcpStream, read: Bytes, purpose: Purpose, permit: OwnedSemaphorePermit) {
+        let router = if purpose == Purpose::Internal { &self.internal } else { &self.public };
         let (reader, writer) = socket.into_split();
         let stream = tokio::io::join(Cursor::new(read).chain(reader), writer);
         let conn = http1::Builder::new()
@@ -56,7 +61,7 @@ impl HttpServer {
             .max_headers(HTTP_HEADERS_MAX)
             // A peer that has ended its side of the connection waits for its answer all the same.
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         let conn = self.graceful.watch(conn);
         tokio::spawn(async move {
             if let Err(error) = conn.await {

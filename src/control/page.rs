@@ -13,6 +13,7 @@ use serde_json::json;
 use super::router::{not_found, text};
 use super::state::ControlState;
 use crate::auth::mint;
+use crate::config::Purpose;
 use crate::limits::DEMO_USER_BYTES_MAX;
 
 const PAGE: &str = include_str!("demo.html");
@@ -36,10 +37,14 @@ pub(super) async fn index(State(state): State<Arc<ControlState>>) -> Response {
         return (headers, Html(PAGE)).into_response();
     }
     let (version, door) = (crate::VERSION, &config.http_server.websocket_path);
-    let lines = format!(
-        "Ringpost {version}\n\nclients   {door} (WebSocket)\nbackends  POST /api/<method>, described by /api/openapi.json\n\
-         health    /health, /health/live\nmetrics   /metrics"
-    );
+    let internal = match Purpose::Http.is_internal(&config) {
+        true => {
+            "\nbackends  POST /api/<method>, described by /api/openapi.json\nhealth    /health, /health/live\n\
+             metrics   /metrics"
+        }
+        false => "",
+    };
+    let lines = format!("Ringpost {version}\n\nclients   {door} (WebSocket){internal}");
     text(StatusCode::OK, &lines)
 }
 

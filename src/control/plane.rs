@@ -71,7 +71,7 @@ impl Plane {
         let ControlSetup { config, reload, shards, placement, errands, stop, started, ready } = setup;
         let state = Arc::new(ControlState::new(Shards::new(shards, placement), config, started));
         let signals = Signals::new(stop).context("signals cannot be caught")?;
-        let http = HttpServer::new(router(state.clone()), state.http_conns.clone());
+        let http = HttpServer::new(|purpose| router(state.clone(), purpose), state.http_conns.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
         tokio::spawn(keeper.run());
         // The node waits for this.
@@ -100,7 +100,7 @@ impl Plane {
 
     async fn errand(&mut self, errand: Errand) {
         match errand {
-            Errand::Http { socket, read } => self.http.serve(socket, read),
+            Errand::Http { socket, read, purpose } => self.http.serve(socket, read, purpose),
             Errand::FetchKeys { shard, ticket } => {
                 if !self.keys.fetch(shard, ticket) {
                     self.state.shards.tell(shard, Order::KeysFetched { ticket, fetched: false }).await;

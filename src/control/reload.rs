@@ -12,6 +12,7 @@ pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     keep("shards", &old.shards, &mut new.shards, &mut kept);
     keep("http_server", &old.http_server, &mut new.http_server, &mut kept);
     keep("tcp_server", &old.tcp_server, &mut new.tcp_server, &mut kept);
+    keep("internal_server", &old.internal_server, &mut new.internal_server, &mut kept);
     keep("log", &old.log, &mut new.log, &mut kept);
     kept
 }

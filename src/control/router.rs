@@ -11,21 +11,26 @@ use axum::routing::{get, post};
 
 use super::state::ControlState;
 use super::{api, door, health, metrics, page};
+use crate::config::Purpose;
 use crate::wire::http::is_same_text;
 
-/// All paths but the WebSocket door, whose upgrades the shards answer themselves.
-pub(super) fn router(state: Arc<ControlState>) -> Router {
-    Router::new()
-        .route("/", get(page::index))
-        .route("/demo/token", post(page::token))
-        .route("/health", get(health::ready))
-        .route("/health/live", get(health::live))
-        .route("/metrics", get(metrics::metrics))
-        .nest("/api", api::routes())
-        .fallback(elsewhere)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn(one_host))
-        .with_state(state)
+/// What a listener answers, but for upgrades on the WebSocket door: the shards do that themselves.
+pub(super) fn router(state: Arc<ControlState>, purpose: Purpose) -> Router {
+    let mut router = Router::new();
+    if purpose.is_internal(&state.config()) {
+        router = router
+            .route("/health", get(health::ready))
+            .route("/health/live", get(health::live))
+            .route("/metrics", get(metrics::metrics))
+            .nest("/api", api::routes());
+    }
+    let router = match purpose {
+        Purpose::Internal => router.fallback(elsewhere_internally),
+        Purpose::Http | Purpose::Tcp => {
+            router.route("/", get(page::index)).route("/demo/token", post(page::token)).fallback(elsewhere)
+        }
+    };
+    router.method_not_allowed_fallback(wrong_method).layer(middleware::from_fn(one_host)).with_state(state)
 }
 
 /// A line of text for the person who reads it.
@@ -54,7 +59,15 @@ async fn elsewhere(State(state): State<Arc<ControlState>>, request: Request) -> 
     if is_same_text(request.uri().path(), door) {
         return door::refuse(door, request.method(), request.version(), request.headers());
     }
-    not_found(&format!("nothing is here; clients connect to {door} by WebSocket, backends call POST /api/<method>"))
+    let backends = match Purpose::Http.is_internal(&state.config()) {
+        true => ", backends call POST /api/<method>",
+        false => "",
+    };
+    not_found(&format!("nothing is here; clients connect to {door} by WebSocket{backends}"))
+}
+
+async fn elsewhere_internally() -> Response {
+    not_found("nothing is here; backends call POST /api/<method>")
 }
 
 async fn wrong_method(uri: Uri) -> Response {

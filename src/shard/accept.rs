@@ -6,31 +6,30 @@ use rustix::io::Errno;
 
 use super::Shard;
 use super::conn::Conn;
-use super::doors::Door;
 use super::reactor::Reactor;
+use crate::config::Purpose;
 use crate::time::Now;
 
 impl<R: Reactor> Shard<R> {
     /// Opens every door that has a listener.
     pub(super) fn open_doors(&mut self) {
-        for door in Door::ALL {
+        for door in self.doors.numbers() {
             self.accept_at(door);
         }
     }
 
-    fn accept_at(&mut self, door: Door) {
+    fn accept_at(&mut self, door: u32) {
         if let Some(listener) = self.doors.listener(door) {
-            self.reactor.accept(listener, door as u32);
+            self.reactor.accept(listener, door);
         }
     }
 
     pub(super) fn accepted(&mut self, door: u32, socket: io::Result<R::Socket>, more: bool, now: Now) {
-        let door = Door::ALL[door as usize];
         let pause = match socket {
             Ok(socket) => {
                 // Who slips in while the door is being shut would only hold the drain up.
                 if self.drain.is_none() {
-                    self.welcome(socket, door, now);
+                    self.welcome(socket, self.doors.purpose(door), now);
                 }
                 false
             }
@@ -48,9 +47,9 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    fn welcome(&mut self, socket: R::Socket, door: Door, now: Now) {
+    fn welcome(&mut self, socket: R::Socket, purpose: Purpose, now: Now) {
         self.metrics.accepts.add(1);
-        let conn = self.conns.insert(Conn::new(socket, door)) as u32;
+        let conn = self.conns.insert(Conn::new(socket, purpose)) as u32;
         self.core.edge.outbox.open(conn);
         self.receive(conn);
         self.look_at(conn, now.mono_ms + self.config.client.stale_close_delay.as_millis());

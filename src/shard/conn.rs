@@ -9,7 +9,7 @@
 //! removed only when nothing
 //! that it asked of the ring is still in flight, so that no event can reach its successor in the slab.
 
-use super::doors::Door;
+use crate::config::Purpose;
 use crate::protocol::centrifuge::format::Format;
 use crate::wire::websocket::Fragments;
 
@@ -38,8 +38,8 @@ pub enum Phase {
 pub struct Conn<S> {
     /// The socket itself.
     pub socket: S,
-    /// Through which door it came.
-    pub door: Door,
+    /// What the listener is for that it came through.
+    pub purpose: Purpose,
     /// How far it has come.
     pub phase: Phase,
     /// Bytes that were read and are not yet understood: the beginning of a frame, or what waits while the
@@ -65,10 +65,10 @@ pub struct Conn<S> {
 
 impl<S> Conn<S> {
     /// A conn of which nothing is known.
-    pub fn new(socket: S, door: Door) -> Self {
+    pub fn new(socket: S, purpose: Purpose) -> Self {
         Self {
             socket,
-            door,
+            purpose,
             phase: Phase::Accepted,
             unread: Vec::new(),
             fragments: None,

@@ -3,24 +3,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Which port a connection came through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Door {
-    /// WebSocket, and HTTP for the control plane.
-    Http,
-    /// JSON lines or length-prefixed Protobuf.
-    Tcp,
-}
-
-impl Door {
-    /// All doors.
-    pub const ALL: [Self; 2] = [Self::Http, Self::Tcp];
-}
+use crate::config::Purpose;
 
 /// Binds a listener that shares its port with the other shards'. Port 0 takes a free one.
 ///
@@ -38,25 +26,46 @@ pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<(OwnedFd, SocketAdd
     Ok((socket.into(), bound))
 }
 
-/// One shard's listeners.
+/// One listener of a shard.
 #[derive(Debug)]
-pub struct Doors<S = OwnedFd> {
-    listeners: [Option<S>; Door::ALL.len()],
+struct Door<S> {
+    purpose: Purpose,
+    listener: Option<S>,
 }
 
+/// One shard's listeners, by number.
+#[derive(Debug)]
+pub struct Doors<S = OwnedFd>(Vec<Door<S>>);
+
 impl<S> Doors<S> {
-    /// The doors of a shard; the TCP door may be shut.
-    pub fn new(http: S, tcp: Option<S>) -> Self {
-        Self { listeners: [Some(http), tcp] }
+    /// Adds a listener.
+    pub fn add(&mut self, purpose: Purpose, listener: S) {
+        self.0.push(Door { purpose, listener: Some(listener) });
+    }
+
+    /// The numbers of all doors.
+    pub fn numbers(&self) -> Range<u32> {
+        0..self.0.len() as u32
+    }
+
+    /// What a door is for.
+    pub fn purpose(&self, door: u32) -> Purpose {
+        self.0[door as usize].purpose
     }
 
     /// A door's listener, unless it is shut.
-    pub fn listener(&self, door: Door) -> Option<&S> {
-        self.listeners[door as usize].as_ref()
+    pub fn listener(&self, door: u32) -> Option<&S> {
+        self.0[door as usize].listener.as_ref()
     }
 
     /// Shuts a door: who waits behind it is refused by the kernel.
-    pub fn shut(&mut self, door: Door) {
-        self.listeners[door as usize] = None;
+    pub fn shut(&mut self, door: u32) {
+        self.0[door as usize].listener = None;
+    }
+}
+
+impl<S> Default for Doors<S> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
 }

@@ -3,7 +3,6 @@
 
 use super::Shard;
 use super::conn::Phase;
-use super::doors::Door;
 use super::reactor::Reactor;
 use super::wheel::WHEEL_TICK_MS;
 use crate::broker::ending::Ending;
@@ -27,8 +26,8 @@ impl<R: Reactor> Shard<R> {
         }
         let turns = usize::try_from(time_ms / WHEEL_TICK_MS).unwrap_or(usize::MAX).max(1);
         self.drain = Some(Drain { per_turn: self.core.sessions().div_ceil(turns), ended: false });
-        for door in Door::ALL {
-            self.reactor.stop_accepting(door as u32);
+        for door in self.doors.numbers() {
+            self.reactor.stop_accepting(door);
         }
         // Those that rest accept nothing that could be stopped.
         for door in std::mem::take(&mut self.paused_doors) {

@@ -10,7 +10,7 @@ use rustix::net::{SendFlags, Shutdown};
 use super::reactor::{EventOf, Reactor, Socket};
 use super::waker::Waker;
 use crate::broker::order::Errand;
-use crate::config::ShardsConfig;
+use crate::config::{Purpose, ShardsConfig};
 use crate::ring::{Buffer, Ring, RingSize};
 use crate::time::Now;
 
@@ -93,8 +93,8 @@ impl Reactor for Kernel {
         self.ring.events(events);
     }
 
-    fn hand_over(&mut self, socket: OwnedFd, read: Bytes) -> Option<Errand> {
-        Some(Errand::Http { socket, read })
+    fn hand_over(&mut self, socket: OwnedFd, read: Bytes, purpose: Purpose) -> Option<Errand> {
+        Some(Errand::Http { socket, read, purpose })
     }
 }
 

@@ -32,7 +32,7 @@ use slab::Slab;
 
 use self::admission::Admission;
 use self::conn::Conn;
-use self::doors::{Door, Doors};
+use self::doors::Doors;
 use self::drain::Drain;
 use self::kernel::Kernel;
 use self::mailbox::Mailboxes;
@@ -99,7 +99,7 @@ pub struct Shard<R: Reactor = Kernel> {
     /// Whether the wheel has turned since the executor had its turn.
     has_turned: bool,
     /// Doors that rest until the next turn of the wheel, for want of descriptors.
-    paused_doors: Vec<Door>,
+    paused_doors: Vec<u32>,
     /// Conns that wait until the mailboxes have room.
     held: Vec<u32>,
     /// Closing conns whose last bytes are in the outbox.

@@ -16,6 +16,7 @@ use rustix::net::Shutdown;
 
 use super::waker::Waker;
 use crate::broker::order::Errand;
+use crate::config::Purpose;
 use crate::ring::Event;
 use crate::time::Now;
 
@@ -74,8 +75,9 @@ pub trait Reactor: Debug {
     /// Appends what has happened, in the order in which it happened.
     fn events(&mut self, events: &mut Vec<EventOf<Self>>);
 
-    /// What the control plane is told of a socket that is no client's, and of which so much was read.
-    fn hand_over(&mut self, socket: Self::Socket, read: Bytes) -> Option<Errand>;
+    /// What the control plane is told of a socket that is no client's: what was read of it, and through a listener of
+    /// which purpose it came.
+    fn hand_over(&mut self, socket: Self::Socket, read: Bytes, purpose: Purpose) -> Option<Errand>;
 }
 
 /// What a shard does with a connection at once, without an event.

@@ -2,10 +2,10 @@
 
 use super::Shard;
 use super::conn::Phase;
-use super::doors::Door;
 use super::reactor::Reactor;
 use crate::broker::Input;
 use crate::broker::ending::Ending;
+use crate::config::Purpose;
 use crate::limits::{FIRST_MESSAGE_BYTES_MAX, HELD_BYTES_MAX};
 use crate::model::refusal::Disconnect;
 use crate::protocol::centrifuge::format::Format;
@@ -140,11 +140,11 @@ impl<R: Reactor> Shard<R> {
         while at < bytes.len() {
             let rest = &mut bytes[at..];
             let entry = &self.conns[conn as usize];
-            let progress = match (entry.phase, entry.door) {
+            let progress = match (entry.phase, entry.purpose) {
                 (Phase::Open { .. }, _) if entry.waits() => Progress::Wait,
                 (Phase::Open { session, format }, _) => self.read_frame(conn, session, format, rest, now),
-                (Phase::Accepted | Phase::Upgrading, Door::Http) => self.read_head(conn, rest, now),
-                (Phase::Accepted | Phase::Upgrading, Door::Tcp) => self.read_first_bytes(conn, rest, now),
+                (Phase::Accepted | Phase::Upgrading, Purpose::Tcp) => self.read_first_bytes(conn, rest, now),
+                (Phase::Accepted | Phase::Upgrading, _) => self.read_head(conn, rest, now),
                 (Phase::Leaving, _) => Progress::Wait,
                 (Phase::Closing, _) => Progress::Ended,
             };

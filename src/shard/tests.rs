@@ -11,10 +11,15 @@ use serde_json::json;
 use super::*;
 use crate::broker::ending::Ending;
 use crate::broker::letter::Letter;
+use crate::config::Purpose;
 use crate::limits::{HALF_CLOSED_MS, HELD_BYTES_MAX, LINGER_MS};
 use crate::model::refusal::Disconnect;
 use crate::ring::Event;
 use crate::time::Now;
+
+/// The numbers of the doors.
+const HTTP: u32 = 0;
+const TCP: u32 = 1;
 
 /// One shard of two. The other one reads no letters.
 struct Half {
@@ -34,6 +39,9 @@ impl Half {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let (http_listener, http) = doors::bind(loopback, 16).unwrap();
         let (tcp_listener, tcp) = doors::bind(loopback, 16).unwrap();
+        let mut doors = Doors::default();
+        doors.add(Purpose::Http, http_listener);
+        doors.add(Purpose::Tcp, tcp_listener);
         let wakers: Vec<_> = (0..2).map(|_| Arc::new(Waker::new().unwrap())).collect();
         let mut mesh = Mailboxes::mesh(16, &wakers);
         let other = mesh.pop().unwrap();
@@ -46,7 +54,7 @@ impl Half {
             verifier: Arc::new(Verifier::new(&config.client.tokens(), None).unwrap()),
             config: Arc::new(config),
             metrics: Arc::default(),
-            doors: Doors::new(http_listener, Some(tcp_listener)),
+            doors,
             mailboxes: mesh.pop().unwrap(),
             waker: wakers[0].clone(),
             orders: orders_taken,
@@ -93,14 +101,14 @@ impl Half {
 
     /// The TCP door rests, as if for want of descriptors.
     fn rest(&mut self) {
-        self.shard.reactor.stop_accepting(Door::Tcp as u32);
+        self.shard.reactor.stop_accepting(TCP);
         let mut events = Vec::new();
         while !events.iter().any(|event| matches!(event, Event::Accepted { door: 1, more: false, .. })) {
             self.shard.reactor.enter_and_wait().unwrap();
             self.shard.reactor.events(&mut events);
         }
         let want = io::Error::from(Errno::MFILE);
-        self.shard.accepted(Door::Tcp as u32, Err(want), false, self.later(0));
+        self.shard.accepted(TCP, Err(want), false, self.later(0));
     }
 
     /// More letters than the other shard's mailbox takes.
@@ -119,9 +127,9 @@ fn a_door_that_rests_when_the_drain_begins_is_shut() {
     half.rest();
     half.shard.begin_drain(0);
     half.shard.turn(now);
-    assert!(half.shard.doors.listener(Door::Tcp).is_none());
+    assert!(half.shard.doors.listener(TCP).is_none());
     assert!(TcpStream::connect(half.tcp).is_err());
-    half.until("the other door is shut", |shard| shard.doors.listener(Door::Http).is_none());
+    half.until("the other door is shut", |shard| shard.doors.listener(HTTP).is_none());
     assert!(half.errands.try_iter().any(|errand| matches!(errand, Errand::Ended { shard: 0 })));
 }
 
@@ -130,7 +138,7 @@ fn nobody_is_welcomed_once_the_drain_has_begun() {
     let mut half = Half::with(|_| {});
     half.shard.begin_drain(0);
     let mut late = TcpStream::connect(half.tcp).unwrap();
-    half.until("the door is shut", |shard| shard.doors.listener(Door::Tcp).is_none());
+    half.until("the door is shut", |shard| shard.doors.listener(TCP).is_none());
     assert_eq!(late.read(&mut [0; 8]).unwrap_or(0), 0);
     assert!(half.shard.conns.is_empty());
 }
@@ -286,7 +294,7 @@ fn who_is_no_client_is_handed_over_with_all_that_it_said() {
     let mut stranger = TcpStream::connect(half.http).unwrap();
     stranger.write_all(REQUEST).unwrap();
     half.until("the conn is let go", |shard| shard.metrics.accepts.get() == 1 && shard.conns.is_empty());
-    let Ok(Errand::Http { socket, read }) = half.errands.try_recv() else { panic!("nothing was handed over") };
+    let Ok(Errand::Http { socket, read, .. }) = half.errands.try_recv() else { panic!("nothing was handed over") };
     assert_eq!(read, REQUEST);
     TcpStream::from(socket).write_all(b"done").unwrap();
     let mut answer = String::new();

@@ -9,6 +9,7 @@ use super::origin;
 use super::reactor::Reactor;
 use super::recv::Progress;
 use crate::broker::ending::Ending;
+use crate::config::Purpose;
 use crate::model::refusal::Disconnect;
 use crate::protocol::centrifuge::format::Format;
 use crate::protocol::word::Push;
@@ -23,7 +24,7 @@ impl<R: Reactor> Shard<R> {
                 self.conns[conn as usize].phase = Phase::Upgrading;
                 Progress::Wait
             }
-            Ok(Request::Upgrade(upgrade)) => match self.check(&upgrade, now) {
+            Ok(Request::Upgrade(upgrade)) => match self.check(conn, &upgrade, now) {
                 Ok(()) => self.upgrade(conn, &upgrade, now),
                 Err((status, message)) => self.refuse(conn, status, &message, now),
             },
@@ -37,7 +38,10 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    fn check(&mut self, upgrade: &Upgrade<'_>, now: Now) -> Result<(), (Status, Cow<'static, str>)> {
+    fn check(&mut self, conn: u32, upgrade: &Upgrade<'_>, now: Now) -> Result<(), (Status, Cow<'static, str>)> {
+        if self.conns[conn as usize].purpose == Purpose::Internal {
+            return Err((Status::NOT_FOUND, "no WebSocket here: clients connect to the HTTP port".into()));
+        }
         let path = self.config.http_server.websocket_path.as_str();
         if !http::is_same_text(upgrade.path, path) {
             return Err((Status::NOT_FOUND, format!("no WebSocket here: connect to {path}").into()));
@@ -100,7 +104,7 @@ impl<R: Reactor> Shard<R> {
         let entry = self.conns.remove(conn as usize);
         self.core.edge.outbox.close(conn);
         debug_assert!(entry.is_idle() && !entry.admitted);
-        if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into()) {
+        if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into(), entry.purpose) {
             // A control plane that has ended closes the socket by dropping it.
             let _ = self.errands.send(errand);
         }

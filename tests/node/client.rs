@@ -16,6 +16,19 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// The answer to one HTTP request on a connection of its own: head and body.
+pub(crate) fn request(address: SocketAddr, line: &str, headers: &str, body: &str) -> String {
+    let mut stream = connect(address);
+    let len = body.len();
+    let text = format!(
+        "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {len}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(text.as_bytes()).expect("the node reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the node answers and closes");
+    answer
+}
+
 /// JSON lines over TCP.
 pub(crate) struct LineClient {
     /// The socket, to write what no client should.

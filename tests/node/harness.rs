@@ -17,6 +17,8 @@ pub(crate) struct TestNode {
     pub(crate) http: SocketAddr,
     /// The TCP port.
     pub(crate) tcp: SocketAddr,
+    /// The internal port, if there is one.
+    pub(crate) internal: Option<SocketAddr>,
 }
 
 impl TestNode {
@@ -45,7 +47,8 @@ impl TestNode {
         let reload = Box::new(|| Err(ConfigError { problems: vec!["tests do not reload".into()] }));
         let node = Node::start(config, reload).expect("the node starts");
         let (http, tcp) = (node.http_address, node.tcp_address.expect("the TCP port is open"));
-        Self { node: Some(node), http, tcp }
+        let internal = node.internal_address;
+        Self { node: Some(node), http, tcp, internal }
     }
 
     /// A figure summed over the shards.

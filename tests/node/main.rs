@@ -2,6 +2,7 @@
 
 mod bounds;
 mod client;
+mod doors;
 mod endings;
 mod framing;
 mod harness;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use super::node::{Setup, TestNode};
+use crate::config::Purpose;
 use crate::control::http::HttpServer;
 
 /// Reads until the peer closes.
@@ -66,16 +67,16 @@ fn what_is_no_http_is_refused_and_closed() {
 #[tokio::test]
 async fn one_conn_too_many_is_told_so_and_a_place_is_given_back() {
     let places = Arc::new(Semaphore::new(1));
-    let server = HttpServer::new(Router::new(), places.clone());
+    let server = HttpServer::new(|_| Router::new(), places.clone());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connect = || {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (client, listener.accept().unwrap().0)
     };
     let (first, socket) = connect();
-    server.serve(socket.into(), Bytes::new());
+    server.serve(socket.into(), Bytes::new(), Purpose::Http);
     let (second, socket) = connect();
-    server.serve(socket.into(), Bytes::new());
+    server.serve(socket.into(), Bytes::new(), Purpose::Http);
     let refusal = tokio::task::spawn_blocking(|| to_end(second)).await.unwrap();
     assert!(refusal.starts_with("HTTP/1.1 503 ") && refusal.contains("too many HTTP connections"), "{refusal}");
     drop(first);
@@ -83,7 +84,7 @@ async fn one_conn_too_many_is_told_so_and_a_place_is_given_back() {
     while places.available_permits() == 0 {
         tokio::task::yield_now().await;
     }
-    server.serve(socket.into(), Bytes::new());
+    server.serve(socket.into(), Bytes::new(), Purpose::Http);
     third.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     let answer = tokio::task::spawn_blocking(|| to_end(third)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");

@@ -20,7 +20,7 @@ use crate::broker::ending::Ending;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::{Errand, Order};
 use crate::broker::{Core, CoreSetup};
-use crate::config::Config;
+use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
 use crate::control::{ControlSetup, run};
 use crate::hub::Placement;
@@ -329,7 +329,7 @@ fn hand_over(listener: &TcpListener, errands: &flume::Sender<Errand>, closing: &
             let mut read = [0; 48];
             if let Ok(len @ 1..) = socket.read(&mut read) {
                 let read = Bytes::copy_from_slice(&read[..len]);
-                let _ = errands.send(Errand::Http { socket: socket.into(), read });
+                let _ = errands.send(Errand::Http { socket: socket.into(), read, purpose: Purpose::Http });
             }
         });
     }

@@ -1,0 +1,54 @@
+//! The listeners that a configuration asks for, as one list.
+
+use super::Config;
+
+/// What a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// WebSocket clients, the page, and what the internal port would serve where there is none.
+    Http,
+    /// Clients of JSON lines or length-prefixed Protobuf.
+    Tcp,
+    /// What operators and backends ask: API, health, metrics.
+    Internal,
+}
+
+impl Purpose {
+    /// Whether API, health and metrics answer there.
+    pub fn is_internal(self, config: &Config) -> bool {
+        match self {
+            Self::Http => !config.internal_server.is_set(),
+            Self::Tcp => false,
+            Self::Internal => true,
+        }
+    }
+}
+
+/// A listener that the configuration asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener<'a> {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The section that asks for it.
+    pub section: &'static str,
+    /// Its IP address.
+    pub address: &'a str,
+    /// Its port; 0 takes a free one.
+    pub port: u16,
+}
+
+impl Config {
+    /// All listeners that are asked for; the HTTP port is always among them.
+    pub fn listeners(&self) -> Vec<Listener<'_>> {
+        let Self { http_server: http, tcp_server: tcp, internal_server: internal, .. } = self;
+        let of = |purpose, section, address, port| Listener { purpose, section, address, port };
+        let mut listeners = vec![of(Purpose::Http, "http_server", http.address.as_str(), http.port)];
+        if tcp.enabled {
+            listeners.push(of(Purpose::Tcp, "tcp_server", &tcp.address, tcp.port));
+        }
+        if internal.is_set() {
+            listeners.push(of(Purpose::Internal, "internal_server", &internal.address, internal.port));
+        }
+        listeners
+    }
+}
