@@ -1,4 +1,9 @@
-//! Time as an argument: the one value that says what time it is. Only the shard's tick reads a clock.
+//! Time as an argument: the one value that says what time it is, and how long something takes as people write it.
+//! Only the shard's tick reads a clock.
+
+mod duration;
+
+pub use duration::Duration;
 
 /// One instant on both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

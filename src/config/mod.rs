@@ -4,13 +4,11 @@
 //! Names are those of Centrifugo's configuration where the meaning is the same.
 
 mod advice;
-mod bounds;
 mod channel;
 mod check;
 mod client;
 mod describe;
 mod dev;
-mod duration;
 mod environment;
 mod keys;
 mod level;
@@ -24,7 +22,6 @@ use serde::{Deserialize, Serialize};
 pub use channel::{ChannelConfig, ChannelOptions, ForceRecoveryMode, Namespace, SlowConsumer};
 pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
 pub use describe::{default_toml, markdown, schema};
-pub use duration::Duration;
 pub use level::log_filter;
 pub use listeners::{Listener, Purpose};
 pub use load::ConfigError;
@@ -32,6 +29,8 @@ pub use node::{
     EndpointConfig, HttpApiConfig, HttpServerConfig, InternalServerConfig, LogConfig, LogFormat, ShardsConfig,
     ShutdownConfig, TcpServerConfig,
 };
+
+pub use crate::time::Duration;
 
 /// How environment variables begin that override a key. Sections are joined by two underscores:
 /// `RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY`.
