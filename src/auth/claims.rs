@@ -27,6 +27,8 @@ pub struct SubscriptionClaims {
     pub user: Box<str>,
     /// `channel`
     pub channel: Box<str>,
+    /// `client`: the only session that may use the token; empty where every session of the user may.
+    pub client: Box<str>,
     /// The terms.
     pub grant: Grant,
 }

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::time::Duration;
+
 /// How tokens are checked. Only the algorithms that a key is configured for are accepted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TokenConfig {
     /// The shared secret of HS256, HS384 and HS512 tokens.
@@ -31,6 +33,27 @@ pub struct TokenConfig {
     pub issuer_regex: String,
     /// The claim that names the user, a string or a number; empty is `sub`, which must be a string.
     pub user_id_claim: String,
+    /// How far the clocks of the issuer and of the node may be apart: a token is taken so long before its `nbf` and
+    /// after its `exp` and `expire_at`. `iat` is not looked at. At most 5m.
+    pub leeway: Duration,
+}
+
+impl Default for TokenConfig {
+    fn default() -> Self {
+        Self {
+            hmac_secret_key: String::new(),
+            rsa_public_key: String::new(),
+            ecdsa_public_key: String::new(),
+            ed25519_public_key: String::new(),
+            jwks_public_endpoint: String::new(),
+            audience: String::new(),
+            audience_regex: String::new(),
+            issuer: String::new(),
+            issuer_regex: String::new(),
+            user_id_claim: String::new(),
+            leeway: Duration::from_secs(5),
+        }
+    }
 }
 
 /// What tokens are checked with, of the whole configuration.

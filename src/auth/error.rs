@@ -40,7 +40,7 @@ pub enum TokenError {
     /// Forged, changed on its way, or signed with another key than the one configured.
     #[error("the signature does not fit the token and the key")]
     BadSignature,
-    /// `nbf` is to come.
+    /// `nbf` is to come, beyond the leeway. The same token will do later.
     #[error("the token is not valid before {nbf_unix_s} (Unix seconds)")]
     NotYetValid {
         /// The token's `nbf`, Unix seconds.

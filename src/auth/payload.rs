@@ -25,6 +25,7 @@ pub(super) struct Common {
     pub(super) aud: Option<Audience>,
     pub(super) iss: Option<Box<str>>,
     pub(super) channel: Option<Box<str>>,
+    client: Option<Box<str>>,
     expire_at: Option<NumericDate>,
 }
 
@@ -33,7 +34,7 @@ impl Common {
     /// `exp`.
     fn end_unix_s(&self) -> Option<i64> {
         match self.expire_at {
-            Some(NumericDate(at)) => (at > 0).then_some(at),
+            Some(NumericDate(at)) => (at != 0).then_some(at),
             None => self.exp.map(|NumericDate(at)| at),
         }
     }
@@ -189,5 +190,6 @@ pub(super) fn subscription(
     user: Box<str>,
 ) -> Result<SubscriptionClaims, TokenError> {
     let raw: RawGrant<'_> = read(json)?;
-    Ok(SubscriptionClaims { user, channel, grant: raw.grant(common.end_unix_s())? })
+    let client = common.client.clone().unwrap_or_default();
+    Ok(SubscriptionClaims { user, channel, client, grant: raw.grant(common.end_unix_s())? })
 }

@@ -98,11 +98,13 @@ impl Core {
             }
             Step::FetchKeys => self.fetch_keys(session, now),
             Step::Connect(identity) => return self.enrol(session, *identity, now),
-            Step::Refreshed(refreshed) => {
+            Step::Refreshed(refreshed, appearances) => {
+                self.edge.appear(appearances);
                 self.edge.reply(session, id, ReplyBody::Refresh(&refreshed));
                 self.edge.wake(session);
             }
-            Step::SubRefreshed(expiry) => {
+            Step::SubRefreshed(expiry, appearance) => {
+                self.edge.appear(appearance);
                 self.edge.reply(session, id, ReplyBody::SubRefresh(expiry));
                 self.edge.wake(session);
             }

@@ -85,6 +85,13 @@ pub enum Letter {
         /// Whose.
         client: ClientId,
     },
+    /// To the home shard: a subscriber is seen with other information from now on.
+    Appear {
+        /// The channel.
+        channel: Arc<str>,
+        /// How it is seen there.
+        info: Arc<ClientInfo>,
+    },
     /// To the home shard: read history.
     History {
         /// Who asks.

@@ -29,6 +29,7 @@ impl Core {
                 self.home.announce();
             }
             Letter::Leave { channel, client } => self.home.leave(channel, client, from, now),
+            Letter::Appear { channel, info } => self.home.hub.appear(&channel, info),
             Letter::History { asker, channel, filter } => {
                 let page = self.home.history(&channel, &filter.0, filter.1, now);
                 self.answer(from, asker, Answer::History(page.map(Box::new)));

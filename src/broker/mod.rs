@@ -31,7 +31,7 @@ use rand::rngs::StdRng;
 pub use command::Input;
 pub use edge::{Audience, Closing, Edge, Subscriber};
 
-use self::edge::Departure;
+use self::edge::Notice;
 use self::home::{Home, Spread, Spreading};
 use self::letter::Letter;
 use self::metrics::ShardMetrics;
@@ -43,6 +43,7 @@ use crate::hub::Placement;
 use crate::limits::SWEEP_BUDGET;
 use crate::model::refusal::Disconnect;
 use crate::protocol::centrifuge::format::Format;
+use crate::session::Appearance;
 use crate::time::Now;
 
 /// What a core is made of.
@@ -165,6 +166,14 @@ impl Core {
         self.edge.sessions[session as usize].is_answered()
     }
 
+    /// The client has shown by a control frame of its transport that it is alive.
+    pub fn heard(&mut self, session: u32) {
+        let session = &mut self.edge.sessions[session as usize];
+        if session.is_connected() {
+            session.heartbeat.heard();
+        }
+    }
+
     /// Copies sizes that are too dear to keep current message by message to the metrics.
     pub fn report(&self) {
         let (edge, metrics) = (&self.edge, &self.edge.metrics);
@@ -179,13 +188,13 @@ impl Core {
     fn carry(&mut self, now: Now) {
         loop {
             self.spread();
-            if self.edge.departures.is_empty() {
+            if self.edge.notices.is_empty() {
                 break;
             }
-            let mut departures = std::mem::take(&mut self.edge.departures);
-            departures.drain(..).for_each(|departure| self.depart(departure, now));
+            let mut notices = std::mem::take(&mut self.edge.notices);
+            notices.drain(..).for_each(|notice| self.notify(notice, now));
             // Kept for its memory.
-            self.edge.departures = departures;
+            self.edge.notices = notices;
         }
     }
 
@@ -218,13 +227,17 @@ impl Core {
         self.home.spreads = spreads;
     }
 
-    fn depart(&mut self, departure: Departure, now: Now) {
-        match departure {
-            Departure::Leave { channel, client } => match self.placement.of(&channel) {
+    fn notify(&mut self, notice: Notice, now: Now) {
+        match notice {
+            Notice::Appear(Appearance { channel, info }) => match self.placement.of(&channel) {
+                home if home == self.me => self.home.hub.appear(&channel, info),
+                home => self.post.send(home, Letter::Appear { channel, info }),
+            },
+            Notice::Leave { channel, client } => match self.placement.of(&channel) {
                 home if home == self.me => self.home.leave(channel, client, self.me, now),
                 home => self.post.send(home, Letter::Leave { channel, client }),
             },
-            Departure::Discharge { user } => match self.placement.of(&user) {
+            Notice::Discharge { user } => match self.placement.of(&user) {
                 home if home == self.me => self.home.roster.discharge(&user),
                 home => self.post.send(home, Letter::Discharge { user }),
             },

@@ -86,7 +86,7 @@ pub enum Order {
         /// Told when it is done.
         answer: Answer<()>,
     },
-    /// To every shard: a new expiry for the user's sessions.
+    /// To every shard: a new expiry, and perhaps new information, for the user's sessions.
     Refresh {
         /// Whose.
         who: Arc<Who>,
@@ -94,6 +94,8 @@ pub enum Order {
         expired: bool,
         /// When they expire from now on, Unix seconds; `None` is never.
         expire_at_unix_s: Option<i64>,
+        /// What others see of them from now on; `None` leaves it as it is.
+        info: Option<Payload>,
         /// Told when it is done.
         answer: Answer<()>,
     },
@@ -123,32 +125,6 @@ pub enum Order {
         /// Whether the keys are those of now: if not, whether the token is good cannot be said.
         fetched: bool,
     },
-    /// The shard fails, as it would where an invariant is broken.
-    #[cfg(test)]
-    Panic,
-}
-
-impl Order {
-    /// Whether nobody waits for the answer any more: whoever asked was told, when time was up, that it failed.
-    pub fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Publish(_, answer) => answer.is_closed(),
-            Self::Presence { answer, .. } => answer.is_closed(),
-            Self::PresenceStats { answer, .. } => answer.is_closed(),
-            Self::History { answer, .. } => answer.is_closed(),
-            Self::Channels { answer, .. } => answer.is_closed(),
-            Self::Sessions { answer, .. } => answer.is_closed(),
-            Self::Info { answer } => answer.is_closed(),
-            Self::Subscribe(_, answer)
-            | Self::HistoryRemove { answer, .. }
-            | Self::Unsubscribe { answer, .. }
-            | Self::Disconnect { answer, .. }
-            | Self::Refresh { answer, .. } => answer.is_closed(),
-            Self::Verifier(_) | Self::Reload(_) | Self::Drain(_) | Self::KeysFetched { .. } => false,
-            #[cfg(test)]
-            Self::Panic => false,
-        }
-    }
 }
 
 /// Fields of a publish order.

@@ -8,19 +8,15 @@ use crate::broker::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Wh
 use crate::config::Config;
 use crate::hub::NewPublication;
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
-use crate::model::{ClientId, Expiry, Position};
+use crate::model::{ClientId, Expiry, Payload, Position};
 use crate::protocol::word::Push;
 use crate::session::{Ask, State};
 use crate::time::Now;
 
 impl Core {
-    /// Carries one order out and answers it, unless nobody waits for the answer any more. [`Order::Drain`] is the caller's, who owns the listeners.
+    /// Carries one order out and answers it. [`Order::Drain`] is the caller's, who owns the listeners.
     pub fn order(&mut self, order: Order, now: Now) {
-        // Who was told that it failed must not see it happen afterwards.
-        if order.is_abandoned() {
-            return;
-        }
-        // An asker that goes meanwhile is nobody's loss: every send below ignores that.
+        // An answer whose asker has gone is nobody's loss: every send below ignores that.
         match order {
             Order::Publish(publish, answer) => drop(answer.send(self.publish_for_backend(*publish, now))),
             Order::Presence { channel, answer } => {
@@ -49,8 +45,8 @@ impl Core {
                 self.disconnect_for_backend(&who, &whitelist, &reason);
                 drop(answer.send(Ok(())));
             }
-            Order::Refresh { who, expired, expire_at_unix_s, answer } => {
-                self.refresh_for_backend(&who, expired, expire_at_unix_s, now);
+            Order::Refresh { who, expired, expire_at_unix_s, info, answer } => {
+                self.refresh_for_backend(&who, expired, expire_at_unix_s, info.as_ref(), now);
                 drop(answer.send(Ok(())));
             }
             Order::Sessions { user, answer } => drop(answer.send(Ok(self.sessions_of(&user, now)))),
@@ -59,8 +55,6 @@ impl Core {
             Order::Reload(config) => self.reload(config),
             Order::Drain(_) => unreachable!("the shard keeps drains to itself"),
             Order::KeysFetched { ticket, fetched } => self.keys_fetched(ticket, fetched),
-            #[cfg(test)]
-            Order::Panic => panic!("as a broken invariant does"),
         }
         self.carry(now);
     }
@@ -91,6 +85,9 @@ impl Core {
 
     fn subscribe_for_backend(&mut self, subscribe: &Subscribe, now: Now) -> Result<(), Error> {
         self.home.policy.access.resolve(&subscribe.channel)?;
+        if subscribe.grant.expire_at_unix_s.is_some_and(|at| at <= now.unix_s()) {
+            return Err(Error::EXPIRED);
+        }
         let recover = subscribe.recover.as_ref().filter(|recover| recover.recover);
         for session in self.sessions_for(&subscribe.who) {
             if !self.edge.sessions.contains(session as usize) {
@@ -139,7 +136,14 @@ impl Core {
         }
     }
 
-    fn refresh_for_backend(&mut self, who: &Who, expired: bool, expire_at_unix_s: Option<i64>, now: Now) {
+    fn refresh_for_backend(
+        &mut self,
+        who: &Who,
+        expired: bool,
+        expire_at_unix_s: Option<i64>,
+        info: Option<&Payload>,
+        now: Now,
+    ) {
         for session in self.sessions_for(who) {
             if !self.edge.sessions[session as usize].is_connected() {
                 continue;
@@ -150,7 +154,9 @@ impl Core {
             }
             let entry = &mut self.edge.sessions[session as usize];
             entry.expire_at_unix_s = expire_at_unix_s;
+            let appearances = info.map_or_else(Vec::new, |info| entry.appear_as(info.clone()));
             let expiry: Expiry = entry.expiry(now.unix_s());
+            self.edge.appear(appearances);
             self.edge.push(session, &Push::Refresh(expiry));
             self.edge.wake(session);
         }

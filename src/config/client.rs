@@ -90,6 +90,12 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
+    /// How subscription tokens are checked.
+    pub fn subscription_tokens(&self) -> &TokenConfig {
+        let own = &self.subscription_token;
+        if own.enabled { &own.token } else { &self.token }
+    }
+
     /// What tokens are checked with.
     pub fn tokens(&self) -> VerifierConfig<'_> {
         let own = &self.subscription_token;

@@ -5,14 +5,12 @@
 //!                       │                                                         ├ health, metrics
 //!                       │                                                         └ page
 //!                       ├ keys (key sets of tokens)
-//!                       └ requests (signals): reload, drain
+//!                       └ signals: reload, drain
 //! shards ←order── shards ─── all of them
 //! ```
 //!
 //! It owns no session and no channel. What it knows of them it asks for, and it may be late: nothing that a
 //! client does waits for this thread, but a token whose key is unknown.
-
-pub mod requests;
 
 mod api;
 mod door;
@@ -26,6 +24,7 @@ mod process;
 mod reload;
 mod router;
 mod shards;
+mod signals;
 mod state;
 
 #[cfg(test)]

@@ -87,6 +87,14 @@ impl Channel {
         }
     }
 
+    /// A subscriber, who stays the same, is seen with other information.
+    pub(super) fn appear(&mut self, info: Arc<ClientInfo>) {
+        if let Some(member) = self.members.get_mut(&info.client) {
+            debug_assert_eq!(member.info.user, info.user, "presence counts users");
+            member.info = info;
+        }
+    }
+
     /// Removes a subscriber; says who it was and whether others hear of it.
     pub(super) fn leave(&mut self, client: ClientId, shard: u16) -> Option<(Arc<ClientInfo>, bool)> {
         let member = self.members.remove(&client)?;

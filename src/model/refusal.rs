@@ -36,6 +36,8 @@ impl Error {
     pub const INTERNAL: Self = Self::temporary(100, "internal server error");
     /// The session may not ask this as who it is.
     pub const UNAUTHORIZED: Self = Self::new(101, "unauthorized");
+    /// The token's `nbf` is to come: come again with the same token.
+    pub const NOT_YET_VALID: Self = Self::temporary(101, "unauthorized: the token is not valid yet");
     /// The channel's namespace does not exist, or the name breaks its rule.
     pub const UNKNOWN_CHANNEL: Self = Self::new(102, "unknown channel");
     /// The channel's options or the token forbid it.

@@ -49,7 +49,8 @@ pub struct Resolved<'a> {
     pub options: &'a ChannelOptions,
     /// Only with a subscription token.
     pub private: bool,
-    channel: &'a str,
+    /// Its name.
+    pub channel: &'a str,
     /// What of the name `channel_regex` looks at.
     rest: &'a str,
     regex: Option<&'a Regex>,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::access::Access;
 use super::refresh::has_expired;
 use super::step::Step;
-use super::subscribe::Wishes;
-use super::{Context, Session, State};
+use super::subscribe::{Wishes, may_subscribe};
+use super::{Context, Flags, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
 use crate::limits::{DEVICE_NAME_BYTES_MAX, HELD_PUSHES_MAX};
@@ -40,6 +40,8 @@ pub struct PlannedSubscription {
     pub grant: Grant,
     /// What the client wants to recover.
     pub recover: Option<Recover>,
+    /// Named by the token, rather than by the configuration or by the client that comes back.
+    pub by_token: bool,
 }
 
 /// The connect reply in the making.
@@ -110,6 +112,7 @@ impl Session {
             Ok(claims) => self.accept(id, Some(claims), Introduction::of(&connect), context),
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
             Err(TokenError::Expired) => Step::Refuse(Error::TOKEN_EXPIRED),
+            Err(TokenError::NotYetValid { .. }) => Step::Refuse(Error::NOT_YET_VALID),
             Err(_) => Step::Close(Disconnect::INVALID_TOKEN),
         }
     }
@@ -127,7 +130,7 @@ impl Session {
         }
         let claims = claims.unwrap_or_default();
         let expire_at_unix_s = claims.exp_unix_s.filter(|_| !client.insecure);
-        if has_expired(expire_at_unix_s, context) {
+        if has_expired(expire_at_unix_s, client.token.leeway, context) {
             return Step::Refuse(Error::EXPIRED);
         }
         let planned = match plan(&claims, &introduction, context) {
@@ -160,7 +163,7 @@ impl Session {
             let recover = planned.recover.filter(|recover| recover.recover).map(|recover| recover.since);
             let wishes = Wishes { server_side: true, ..Wishes::default() };
             let mut terms = self.terms(&resolved, &planned.grant, wishes, recover, context);
-            terms.flags = terms.flags.with(super::Flags::HELD, true);
+            terms.flags = terms.flags.with(Flags::HELD, true).with(Flags::BY_TOKEN, planned.by_token);
             self.begin_subscription(planned.channel.clone(), &terms);
             asks.push((planned.channel, terms));
         }
@@ -174,39 +177,75 @@ impl Session {
     }
 }
 
-/// Which channels come with the connection: `subs` and `channels` of the token, the personal channel.
+/// The subscriptions that come with a connection, in the making.
+struct Plan<'a> {
+    planned: Vec<PlannedSubscription>,
+    introduction: &'a Introduction,
+    context: Context<'a>,
+}
+
+impl Plan<'_> {
+    /// A channel that the token or the configuration names.
+    ///
+    /// # Errors
+    /// It does not exist, or there are too many.
+    fn must_have(&mut self, channel: Arc<str>, grant: Grant, by_token: bool) -> Result<(), Disconnect> {
+        known(self.context.access, &channel)?;
+        if self.has(&channel) {
+            return Ok(());
+        }
+        if self.is_full() {
+            return Err(Disconnect::CHANNEL_LIMIT);
+        }
+        let mut wishes = self.introduction.recover.iter();
+        let recover = wishes.find(|(name, _)| **name == *channel).map(|(_, recover)| recover.clone());
+        self.planned.push(PlannedSubscription { channel, grant, recover, by_token });
+        Ok(())
+    }
+
+    /// A channel that the client was in when it was last connected, by a backend's doing. It has it again if it may
+    /// subscribe by itself; the client takes what is missing in the reply for ended.
+    fn may_have(&mut self, channel: &str, recover: &Recover, user: &str) {
+        let Ok(resolved) = self.context.access.resolve_for_client(channel) else { return };
+        if self.is_full() || self.has(channel) || !may_subscribe(user, &resolved, self.context) {
+            return;
+        }
+        let (channel, recover) = (Arc::from(channel), Some(recover.clone()));
+        self.planned.push(PlannedSubscription { channel, grant: Grant::default(), recover, by_token: false });
+    }
+
+    fn has(&self, channel: &str) -> bool {
+        self.planned.iter().any(|planned| *planned.channel == *channel)
+    }
+
+    fn is_full(&self) -> bool {
+        self.planned.len() >= self.context.config.client.channel_limit
+    }
+}
+
+/// Which channels come with the connection: `subs` and `channels` of the token, the personal channel, then those that
+/// the client asks to have back.
 fn plan(
     claims: &ConnectionClaims,
     introduction: &Introduction,
     context: Context<'_>,
 ) -> Result<Vec<PlannedSubscription>, Disconnect> {
-    let client = &context.config.client;
-    let mut planned: Vec<PlannedSubscription> = Vec::new();
-    let mut add = |channel: Arc<str>, grant: Grant| {
-        known(context.access, &channel)?;
-        if planned.iter().any(|other| other.channel == channel) {
-            return Ok(());
-        }
-        if planned.len() >= client.channel_limit {
-            return Err(Disconnect::CHANNEL_LIMIT);
-        }
-        let recover = introduction.recover.iter().find(|(name, _)| **name == *channel);
-        let recover = recover.map(|(_, recover)| recover.clone());
-        planned.push(PlannedSubscription { channel, grant, recover });
-        Ok(())
-    };
+    let mut plan = Plan { planned: Vec::new(), introduction, context };
     for (channel, grant) in &claims.subs {
-        add(Arc::from(&**channel), grant.clone())?;
+        plan.must_have(Arc::from(&**channel), grant.clone(), true)?;
     }
     for channel in &claims.channels {
-        add(Arc::from(&**channel), Grant::default())?;
+        plan.must_have(Arc::from(&**channel), Grant::default(), true)?;
     }
-    let personal = &client.subscribe_to_user_personal_channel;
+    let personal = &context.config.client.subscribe_to_user_personal_channel;
     if personal.enabled && !claims.user.is_empty() {
         let channel = context.access.personal_channel(&personal.personal_channel_namespace, &claims.user);
-        add(channel, Grant::default())?;
+        plan.must_have(channel, Grant::default(), false)?;
     }
-    Ok(planned)
+    for (channel, recover) in &introduction.recover {
+        plan.may_have(channel, recover, &claims.user);
+    }
+    Ok(plan.planned)
 }
 
 fn known(access: &Access, channel: &str) -> Result<(), Disconnect> {

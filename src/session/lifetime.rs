@@ -42,8 +42,8 @@ impl Session {
     pub fn next_due_ms(&self, context: Context<'_>) -> u64 {
         let client = &context.config.client;
         let mono = |at: i64, grace_ms: u64| {
-            let left_ms = (due_ms(at, grace_ms) - context.now.unix_ms).max(0);
-            context.now.mono_ms + left_ms as u64
+            let left_ms = due_ms(at, grace_ms).saturating_sub(context.now.unix_ms).max(0);
+            context.now.mono_ms.saturating_add(left_ms as u64)
         };
         let connection = self.expire_at_unix_s.map(|at| mono(at, client.expired_close_delay.as_millis()));
         let grace_ms = client.expired_sub_close_delay.as_millis();

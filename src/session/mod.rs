@@ -28,7 +28,7 @@ use smallvec::SmallVec;
 pub use connect::{Connecting, Held, Identity, PlannedSubscription};
 pub use heartbeat::{Heartbeat, HeartbeatEvent, Rhythm};
 pub use lifetime::Overdue;
-pub use refresh::expiry;
+pub use refresh::{Appearance, expiry};
 pub use step::{Ask, Step};
 pub use subscribe::Terms;
 pub use subscription::{Flags, Stage, Subscription};
@@ -181,6 +181,9 @@ impl Session {
             (State::Connected, _) => {}
             // The SDKs wait for the connect reply; who does not gets told what is missing.
             _ => return Step::Close(Disconnect::BAD_REQUEST.because("connect first")),
+        }
+        if !matches!(command.verb, Verb::Pong) {
+            self.heartbeat.heard();
         }
         let answered = !matches!(command.verb, Verb::Send { .. } | Verb::Pong);
         if answered && command.id == 0 {

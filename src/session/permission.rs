@@ -1,6 +1,8 @@
 //! Who may publish, read history, see presence: for each, a namespace names three groups.
 
+use super::access::Resolved;
 use super::step::Step;
+use super::subscribe::is_closed_to;
 use super::{Context, Session};
 use crate::config::ChannelOptions;
 use crate::model::refusal::Error;
@@ -50,12 +52,18 @@ impl Session {
             || ((permission.client || (permission.subscriber && subscribed)) && (known || permission.anonymous))
     }
 
-    /// What is to be done instead when the session lacks a permission.
-    pub(super) fn refusal(&self, channel: &str, permission: Permission, context: Context<'_>) -> Option<Step<'static>> {
-        if self.may(permission, false, context) {
+    /// What is to be done instead when the session lacks a permission. Who may not subscribe to a channel because of its
+    /// name, and is not subscribed, may do nothing else there.
+    pub(super) fn refusal(
+        &self,
+        resolved: &Resolved<'_>,
+        permission: Permission,
+        context: Context<'_>,
+    ) -> Option<Step<'static>> {
+        if !is_closed_to(self.user(), resolved, context) && self.may(permission, false, context) {
             return None;
         }
-        match self.subscription(channel) {
+        match self.subscription(resolved.channel) {
             Some(subscription) if self.may(permission, true, context) => {
                 // Commands take effect in the order in which they were sent.
                 (!subscription.is_live()).then_some(Step::Later)

@@ -22,7 +22,7 @@ impl Session {
             Ok(resolved) => resolved,
             Err(error) => return Step::Refuse(error),
         };
-        if let Some(step) = self.refusal(&channel, Permission::publish(resolved.options), context) {
+        if let Some(step) = self.refusal(&resolved, Permission::publish(resolved.options), context) {
             return step;
         }
         let in_channel = self.subscription(&channel).and_then(|subscription| subscription.info.as_ref());

@@ -17,7 +17,7 @@ impl Session {
         if !resolved.has_history() {
             return Step::Refuse(Error::NOT_AVAILABLE);
         }
-        if let Some(step) = self.refusal(&history.channel, Permission::history(resolved.options), context) {
+        if let Some(step) = self.refusal(&resolved, Permission::history(resolved.options), context) {
             return step;
         }
         let max = context.config.client.history_max_publication_limit;
@@ -38,7 +38,7 @@ impl Session {
         if !resolved.options.presence {
             return Step::Refuse(Error::NOT_AVAILABLE);
         }
-        match self.refusal(&channel, Permission::presence(resolved.options), context) {
+        match self.refusal(&resolved, Permission::presence(resolved.options), context) {
             Some(step) => step,
             None => Step::Ask(ask(channel)),
         }

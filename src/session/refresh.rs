@@ -1,23 +1,39 @@
 //! Renewing tokens before they expire.
 
-use super::step::Step;
-use super::{Context, Session};
-use crate::auth::TokenError;
-use crate::model::Expiry;
-use crate::model::refusal::{Disconnect, Error};
-use crate::protocol::word::Refreshed;
+use std::sync::Arc;
 
-/// How a lifetime looks from now.
+use super::step::Step;
+use super::{Context, Flags, Session};
+use crate::auth::{ConnectionClaims, SubscriptionClaims, TokenError};
+use crate::model::refusal::{Disconnect, Error};
+use crate::model::{ClientInfo, Expiry, Payload};
+use crate::protocol::word::Refreshed;
+use crate::time::Duration;
+
+/// How a lifetime looks from now. What is just over has another second to be renewed: a time of 0 is left out of replies.
 pub fn expiry(expire_at_unix_s: Option<i64>, now_unix_s: i64) -> Expiry {
     match expire_at_unix_s {
         None => Expiry::default(),
-        Some(at) => Expiry { expires: true, ttl_s: u32::try_from((at - now_unix_s).max(0)).unwrap_or(u32::MAX) },
+        Some(at) => {
+            let left_s = at.saturating_sub(now_unix_s).max(1);
+            Expiry { expires: true, ttl_s: u32::try_from(left_s).unwrap_or(u32::MAX) }
+        }
     }
 }
 
-/// Whether something that is about to begin or to be renewed is over already.
-pub(super) fn has_expired(expire_at_unix_s: Option<i64>, context: Context<'_>) -> bool {
-    expire_at_unix_s.is_some_and(|at| at <= context.now.unix_s())
+/// Whether something that a token is to begin or to renew is over already, by clocks that differ by `leeway` at most.
+pub(super) fn has_expired(expire_at_unix_s: Option<i64>, leeway: Duration, context: Context<'_>) -> bool {
+    let by_unix_s = context.now.unix_s().saturating_sub_unsigned(leeway.as_millis() / 1000);
+    expire_at_unix_s.is_some_and(|at| at <= by_unix_s)
+}
+
+/// How others see the session in one channel.
+#[derive(Debug)]
+pub struct Appearance {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// What is shown there.
+    pub info: Arc<ClientInfo>,
 }
 
 impl Session {
@@ -31,23 +47,58 @@ impl Session {
             return Step::Refuse(Error::BAD_REQUEST);
         }
         match context.verifier.connection(token, context.now.unix_s()) {
-            Ok(claims) if *claims.user == **self.user() => {
-                let expire_at_unix_s = claims.exp_unix_s.filter(|_| !context.config.client.insecure);
-                if has_expired(expire_at_unix_s, context) {
-                    return Step::Refuse(Error::EXPIRED);
-                }
-                self.expire_at_unix_s = expire_at_unix_s;
-                Step::Refreshed(Refreshed {
-                    client: self.info.client,
-                    version: crate::VERSION,
-                    expiry: self.expiry(context.now.unix_s()),
-                })
-            }
+            Ok(claims) if *claims.user == **self.user() => self.renew(claims, context),
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
             // An error would make the SDKs give up for good; after this they come back with a new token.
             Err(TokenError::Expired) => Step::Close(Disconnect::EXPIRED),
+            Err(TokenError::NotYetValid { .. }) => Step::Refuse(Error::NOT_YET_VALID),
             Ok(_) | Err(_) => Step::Close(Disconnect::INVALID_TOKEN),
         }
+    }
+
+    fn renew<'a>(&mut self, claims: ConnectionClaims, context: Context<'_>) -> Step<'a> {
+        let client = &context.config.client;
+        let expire_at_unix_s = claims.exp_unix_s.filter(|_| !client.insecure);
+        if has_expired(expire_at_unix_s, client.token.leeway, context) {
+            return Step::Refuse(Error::EXPIRED);
+        }
+        if self.is_granted_other_channels(&claims) {
+            // The client comes back with the new token, and gets what it names.
+            return Step::Close(Disconnect::INSUFFICIENT_STATE);
+        }
+        self.expire_at_unix_s = expire_at_unix_s;
+        let appearances = claims.info.map_or_else(Vec::new, |info| self.appear_as(info));
+        let refreshed =
+            Refreshed { client: self.info.client, version: crate::VERSION, expiry: self.expiry(context.now.unix_s()) };
+        Step::Refreshed(refreshed, appearances)
+    }
+
+    /// Whether a new token names a channel that the session is not in, or no longer names one that an earlier token
+    /// brought.
+    fn is_granted_other_channels(&self, claims: &ConnectionClaims) -> bool {
+        let mut named = claims.subs.iter().map(|(channel, _)| channel).chain(&claims.channels);
+        let is_named = |channel: &str| named.clone().any(|name| **name == *channel);
+        let mut by_token = self.subscriptions.iter().filter(|subscription| subscription.flags.has(Flags::BY_TOKEN));
+        by_token.any(|subscription| !is_named(&subscription.channel))
+            || named.any(|channel| self.subscription(channel).is_none())
+    }
+
+    /// From now on others see the session with this information. Returns what the homes of its channels must be told.
+    pub fn appear_as(&mut self, conn_info: Payload) -> Vec<Appearance> {
+        if self.info.conn_info.as_ref() == Some(&conn_info) {
+            return Vec::new();
+        }
+        let with_info = |info: &ClientInfo| Arc::new(ClientInfo { conn_info: Some(conn_info.clone()), ..info.clone() });
+        self.info = with_info(&self.info);
+        let general = &self.info;
+        let appear = |subscription: &mut super::Subscription| {
+            if let Some(info) = &mut subscription.info {
+                *info = with_info(info);
+            }
+            let info = subscription.info.as_ref().unwrap_or(general).clone();
+            Appearance { channel: subscription.channel.clone(), info }
+        };
+        self.subscriptions.iter_mut().map(appear).collect()
     }
 
     pub(super) fn sub_refresh<'a>(&mut self, channel: &str, token: &str, context: Context<'_>) -> Step<'a> {
@@ -63,18 +114,42 @@ impl Session {
             Ok(claims) => claims,
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Step::FetchKeys,
             Err(TokenError::Expired) => return Step::Refuse(Error::TOKEN_EXPIRED),
+            Err(TokenError::NotYetValid { .. }) => return Step::Refuse(Error::NOT_YET_VALID),
             Err(_) => return Step::Close(Disconnect::INVALID_TOKEN),
         };
-        if *claims.channel != *channel || *claims.user != **self.user() {
+        if !self.is_named_by(&claims, channel) {
             return Step::Close(Disconnect::INVALID_TOKEN);
         }
         let expire_at_unix_s = claims.grant.expire_at_unix_s;
-        if has_expired(expire_at_unix_s, context) {
+        if has_expired(expire_at_unix_s, context.config.client.subscription_tokens().leeway, context) {
             return Step::Refuse(Error::EXPIRED);
         }
-        if let Some(subscription) = self.subscription_mut(channel) {
-            subscription.expire_at_unix_s = expire_at_unix_s;
+        let appearance = self.renew_subscription(channel, expire_at_unix_s, claims.grant.info);
+        Step::SubRefreshed(expiry(expire_at_unix_s, context.now.unix_s()), appearance)
+    }
+
+    fn renew_subscription(
+        &mut self,
+        channel: &str,
+        expire_at_unix_s: Option<i64>,
+        chan_info: Option<Payload>,
+    ) -> Option<Appearance> {
+        let general = self.info.clone();
+        let subscription = self.subscription_mut(channel)?;
+        subscription.expire_at_unix_s = expire_at_unix_s;
+        let before = subscription.info.as_ref().unwrap_or(&general);
+        if chan_info.is_none() || before.chan_info == chan_info {
+            return None;
         }
-        Step::SubRefreshed(expiry(expire_at_unix_s, context.now.unix_s()))
+        let info = Arc::new(ClientInfo { chan_info, ..(**before).clone() });
+        subscription.info = Some(info.clone());
+        Some(Appearance { channel: subscription.channel.clone(), info })
+    }
+
+    /// Whether a subscription token was made for this session, or for its user, in this channel.
+    pub(super) fn is_named_by(&self, claims: &SubscriptionClaims, channel: &str) -> bool {
+        *claims.channel == *channel
+            && *claims.user == **self.user()
+            && (claims.client.is_empty() || claims.client.parse() == Ok(self.info.client))
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::connect::Identity;
+use super::refresh::Appearance;
 use super::subscribe::Terms;
 use crate::hub::HubOptions;
 use crate::model::refusal::{Disconnect, Error};
@@ -31,10 +32,10 @@ pub enum Step<'a> {
     FetchKeys,
     /// The client is who it says: enrol the user, subscribe what the token says, answer.
     Connect(Box<Identity>),
-    /// The connection token was renewed.
-    Refreshed(Refreshed),
-    /// A subscription token was renewed.
-    SubRefreshed(Expiry),
+    /// The connection token was renewed; the homes of the session's channels are to be told how it is seen from now on.
+    Refreshed(Refreshed, Vec<Appearance>),
+    /// A subscription token was renewed; the home of its channel is to be told how the session is seen from now on.
+    SubRefreshed(Expiry, Option<Appearance>),
 }
 
 /// A question to a channel's home shard.

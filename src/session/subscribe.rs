@@ -31,6 +31,8 @@ pub struct Terms {
     pub presence: bool,
     /// Where to recover from.
     pub recover: RecoverFrom,
+    /// Whether the client has asked for recovery, also where there is none.
+    pub was_recovering: bool,
     /// How to recover.
     pub mode: RecoveryMode,
     /// Recover no more than this many.
@@ -80,6 +82,7 @@ impl Session {
                 || (wishes.positioned && (options.allow_positioning || history)));
         let mode = resolved.recovery_mode();
         let conflate = options.slow_consumer == SlowConsumer::Conflate && (!positioned || mode == RecoveryMode::Cache);
+        let was_recovering = recover.is_some();
         let info = match &grant.info {
             None => self.info.clone(),
             Some(info) => Arc::new(ClientInfo { chan_info: Some(info.clone()), ..(*self.info).clone() }),
@@ -95,6 +98,7 @@ impl Session {
             announce: join_leave,
             presence: overrides.presence.unwrap_or(options.presence),
             recover: recover.filter(|_| recoverable),
+            was_recovering,
             mode,
             recovery_max: context.config.client.recovery_max_publication_limit,
             whole: wishes.whole,
@@ -171,38 +175,23 @@ impl Session {
                 Ok(claims) => claims,
                 Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Err(Refusal::Ask),
                 Err(TokenError::Expired) => return Err(Refusal::Error(Error::TOKEN_EXPIRED)),
+                Err(TokenError::NotYetValid { .. }) => return Err(Refusal::Error(Error::NOT_YET_VALID)),
                 Err(_) => return Err(Refusal::Error(Error::PERMISSION_DENIED)),
             };
-            if *claims.channel != *subscribe.channel || *claims.user != **self.user() {
+            if !self.is_named_by(&claims, &subscribe.channel) {
                 return Err(Refusal::Close);
             }
-            if has_expired(claims.grant.expire_at_unix_s, context) {
+            let leeway = context.config.client.subscription_tokens().leeway;
+            if has_expired(claims.grant.expire_at_unix_s, leeway, context) {
                 return Err(Refusal::Error(Error::EXPIRED));
             }
             return Ok(claims.grant);
         }
-        if self.may_subscribe(resolved, context) {
+        if may_subscribe(self.user(), resolved, context) {
             Ok(Grant::default())
         } else {
             Err(Refusal::Error(Error::PERMISSION_DENIED))
         }
-    }
-
-    /// Whether the session may subscribe without a token.
-    fn may_subscribe(&self, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
-        let options = resolved.options;
-        let user = &**self.user();
-        let known = !user.is_empty();
-        if resolved.private {
-            return false;
-        }
-        if context.config.client.insecure {
-            return true;
-        }
-        if resolved.lists_users() {
-            return known && resolved.admits_user(user);
-        }
-        options.allow_subscribe_for_client && (known || options.allow_subscribe_for_anonymous)
     }
 
     pub(super) fn unsubscribe<'a>(&mut self, channel: Cow<'a, str>) -> Step<'a> {
@@ -238,6 +227,19 @@ impl Session {
         self.begin_subscription(channel.clone(), &terms);
         Ok(terms)
     }
+}
+
+/// Whether the channel's name keeps the user out: only a token, or a backend, lets them in.
+pub(super) fn is_closed_to(user: &str, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
+    let admitted = || context.config.client.insecure || (!user.is_empty() && resolved.admits_user(user));
+    resolved.private || (resolved.lists_users() && !admitted())
+}
+
+/// Whether the user may subscribe without a token.
+pub(super) fn may_subscribe(user: &str, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
+    let options = resolved.options;
+    let open = || options.allow_subscribe_for_client && (!user.is_empty() || options.allow_subscribe_for_anonymous);
+    !is_closed_to(user, resolved, context) && (context.config.client.insecure || resolved.lists_users() || open())
 }
 
 enum Refusal {

@@ -22,6 +22,8 @@ impl Flags {
     pub const CONFLATE: Self = Self(16);
     /// Publications are held until the connect reply is out.
     pub const HELD: Self = Self(32);
+    /// Named by the connection token: it ends with the connection if a new token does not name it.
+    pub const BY_TOKEN: Self = Self(64);
 
     /// Whether every bit of `other` is set.
     pub fn has(self, other: Self) -> bool {

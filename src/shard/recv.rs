@@ -199,10 +199,14 @@ impl<R: Reactor> Shard<R> {
         let payload = &bytes[frame.payload.clone()];
         match frame.opcode {
             Opcode::Ping => {
+                self.core.heard(session);
                 self.core.edge.outbox.raw(conn, |out| websocket::write_frame(Opcode::Pong, payload, out));
                 return Progress::Consumed(frame.consumed);
             }
-            Opcode::Pong => return Progress::Consumed(frame.consumed),
+            Opcode::Pong => {
+                self.core.heard(session);
+                return Progress::Consumed(frame.consumed);
+            }
             Opcode::Close => {
                 return match websocket::close_code(payload) {
                     Ok(code) => self.peer_closed(conn, session, code, now),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{NOW_UNIX_S, connection, hmac, of, subscription, verifier};
 use crate::auth::grant::{Grant, Overrides};
 use crate::auth::{ConnectionClaims, KeyError, TokenConfig, TokenError, Verifier};
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Duration, SubscriptionTokenConfig};
 use crate::model::Payload;
 
 fn is_malformed<T>(result: Result<T, TokenError>) -> bool {
@@ -53,7 +53,7 @@ fn a_subscription_token_says_what_is_granted_in_its_channel() {
     let claims = json!({
         "sub": "42",
         "channel": "$room",
-        "client": "unread",
+        "client": "one session only",
         "exp": NOW_UNIX_S + 60,
         "b64info": "AP8=",
         "info": "not taken beside b64info",
@@ -66,6 +66,7 @@ fn a_subscription_token_says_what_is_granted_in_its_channel() {
     });
     let accepted = subscription(&verifier(), &claims).unwrap();
     assert_eq!((&*accepted.user, &*accepted.channel), ("42", "$room"));
+    assert_eq!(&*accepted.client, "one session only");
     let overrides = Overrides {
         join_leave: Some(true),
         force_push_join_leave: Some(true),
@@ -112,6 +113,44 @@ fn a_token_holds_from_nbf_until_before_exp() {
     assert_eq!(check(json!({ "nbf": NOW_UNIX_S + 1 })), Err(early));
     let expired = json!({ "channel": "news", "exp": NOW_UNIX_S });
     assert_eq!(subscription(&verifier(), &expired), Err(TokenError::Expired));
+}
+
+#[test]
+fn clocks_may_be_apart_by_the_leeway() {
+    let verifier = of(TokenConfig { leeway: TokenConfig::default().leeway, ..hmac() });
+    let check = |claims| connection(&verifier, &claims).map(|_| ());
+    assert_eq!(check(json!({ "nbf": NOW_UNIX_S + 5 })), Ok(()));
+    let early = TokenError::NotYetValid { nbf_unix_s: NOW_UNIX_S + 6 };
+    assert_eq!(check(json!({ "nbf": NOW_UNIX_S + 6 })), Err(early));
+    assert_eq!(check(json!({ "exp": NOW_UNIX_S - 4 })), Ok(()));
+    assert_eq!(check(json!({ "exp": NOW_UNIX_S - 5 })), Err(TokenError::Expired));
+    assert_eq!(check(json!({ "iat": NOW_UNIX_S + 3600 })), Ok(()), "when it was made says nothing about when it holds");
+    let own = SubscriptionTokenConfig { enabled: true, token: hmac() };
+    let client = ClientConfig { token: hmac(), subscription_token: own, ..ClientConfig::default() };
+    let strict = Verifier::new(&client.tokens(), None).unwrap();
+    let early = json!({ "channel": "news", "nbf": NOW_UNIX_S + 1 });
+    assert!(matches!(subscription(&strict, &early), Err(TokenError::NotYetValid { .. })), "each has its own");
+}
+
+#[test]
+fn a_leeway_that_makes_expiry_meaningless_is_refused() {
+    let token = TokenConfig { leeway: Duration::from_secs(301), ..hmac() };
+    let refusal = Verifier::new(&ClientConfig { token, ..ClientConfig::default() }.tokens(), None).unwrap_err();
+    assert_eq!(refusal.to_string(), "`client.token.leeway`: it must be at most 5m");
+}
+
+#[test]
+fn times_at_the_edges_are_past_or_for_ever() {
+    let of_connection = |claims| connection(&verifier(), &claims).map(|claims| claims.exp_unix_s);
+    assert_eq!(
+        of_connection(json!({ "expire_at": i64::MIN })),
+        Ok(Some(i64::MIN)),
+        "past, which the session finds out"
+    );
+    assert_eq!(of_connection(json!({ "expire_at": i64::MAX })), Ok(Some(i64::MAX)));
+    assert_eq!(of_connection(json!({ "exp": i64::MIN })), Err(TokenError::Expired));
+    assert_eq!(of_connection(json!({ "nbf": i64::MIN, "exp": i64::MAX })), Ok(Some(i64::MAX)));
+    assert!(matches!(of_connection(json!({ "nbf": i64::MAX })), Err(TokenError::NotYetValid { .. })));
 }
 
 #[test]

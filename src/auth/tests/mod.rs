@@ -9,13 +9,14 @@ mod signatures;
 use serde_json::{Value, json};
 
 use super::{ConnectionClaims, SubscriptionClaims, TokenConfig, TokenError, Verifier, mint};
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Duration};
 
 const NOW_UNIX_S: i64 = 1_800_000_000;
 const SECRET: &str = "a-secret-of-the-backend-that-the-node-knows-too";
 
+/// Clocks that agree to the second.
 fn hmac() -> TokenConfig {
-    TokenConfig { hmac_secret_key: SECRET.into(), ..TokenConfig::default() }
+    TokenConfig { hmac_secret_key: SECRET.into(), leeway: Duration::from_secs(0), ..TokenConfig::default() }
 }
 
 /// A node that knows the secret of the backend.
@@ -30,7 +31,11 @@ fn of(token: TokenConfig) -> Verifier {
 
 /// A node that reads its keys from an endpoint, which served `keys`.
 fn of_key_set(keys: &[Value]) -> Verifier {
-    let token = TokenConfig { jwks_public_endpoint: "https://id.example.com/keys".into(), ..TokenConfig::default() };
+    let token = TokenConfig {
+        jwks_public_endpoint: "https://id.example.com/keys".into(),
+        leeway: Duration::from_secs(0),
+        ..TokenConfig::default()
+    };
     let client = ClientConfig { token, ..ClientConfig::default() };
     Verifier::new(&client.tokens(), Some(&json!({ "keys": keys }).to_string())).expect("the key set is right")
 }

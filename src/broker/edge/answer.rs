@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Departure, Edge, Subscriber};
+use super::{Edge, Notice, Subscriber};
 use crate::broker::letter::{Answer, Asker};
 use crate::model::Subscribed;
 use crate::model::refusal::{Disconnect, Error};
@@ -36,9 +36,9 @@ impl Edge {
     pub(in crate::broker) fn answer_came_too_late(&mut self, answer: Answer) {
         match answer {
             Answer::Subscribed { channel, client, result } if result.is_ok() => {
-                self.departures.push(Departure::Leave { channel, client });
+                self.notices.push(Notice::Leave { channel, client });
             }
-            Answer::Enrolled { user, admitted: true } => self.departures.push(Departure::Discharge { user }),
+            Answer::Enrolled { user, admitted: true } => self.notices.push(Notice::Discharge { user }),
             _ => {}
         }
     }

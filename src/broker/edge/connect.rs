@@ -6,7 +6,7 @@ use super::Edge;
 use crate::model::Subscribed;
 use crate::model::refusal::Disconnect;
 use crate::protocol::word::{Connected, Push, ReplyBody};
-use crate::session::{Connecting, Flags, Heartbeat, Held, Stage, State};
+use crate::session::{Connecting, Flags, Heartbeat, Held, Rhythm, Stage, State};
 use crate::time::Now;
 
 impl Edge {
@@ -59,7 +59,7 @@ impl Edge {
         let State::Connecting(connecting) = std::mem::replace(&mut entry.state, State::Connected) else {
             unreachable!("only a connecting session is welcomed");
         };
-        let rhythm = super::timers::rhythm(&self.policy.config);
+        let rhythm = Rhythm::of(&self.policy.config.client);
         let spread = rand::RngCore::next_u64(&mut self.random);
         entry.heartbeat = Heartbeat::start(rhythm, now.mono_ms, spread);
         let connected = Connected {
@@ -68,8 +68,8 @@ impl Edge {
             expiry: entry.expiry(now.unix_s()),
             data: None,
             subs: connecting.subs,
-            ping_s: u32::try_from(rhythm.interval_ms.div_ceil(1000)).unwrap_or(u32::MAX),
-            pong: rhythm.interval_ms != 0 && rhythm.timeout_ms != 0,
+            ping_s: rhythm.interval_ms.div_ceil(1000),
+            pong: rhythm.expects_answers(),
             node: self.node.clone(),
             time_unix_ms: now.unix_ms,
         };

@@ -1,6 +1,6 @@
 //! Endings: of a subscription, of a session.
 
-use super::{Closing, Departure, Edge};
+use super::{Closing, Edge, Notice};
 use crate::model::refusal::{Disconnect, Unsubscribe};
 use crate::protocol::word::Push;
 use crate::session::{Session, Stage};
@@ -18,7 +18,7 @@ impl Edge {
         let client = entry.info.client;
         let subscription = entry.subscriptions.swap_remove(at);
         self.leave_room(room, place);
-        self.departures.push(Departure::Leave { channel: subscription.channel, client });
+        self.notices.push(Notice::Leave { channel: subscription.channel, client });
     }
 
     /// Ends a session's subscription and says why. One that has not begun yet ends as soon as it does.
@@ -73,11 +73,11 @@ impl Edge {
         for subscription in &entry.subscriptions {
             if let Stage::Live { room, place } = subscription.stage {
                 self.leave_room(room, place);
-                self.departures.push(Departure::Leave { channel: subscription.channel.clone(), client });
+                self.notices.push(Notice::Leave { channel: subscription.channel.clone(), client });
             }
         }
         if entry.enrolled {
-            self.departures.push(Departure::Discharge { user: entry.info.user.clone() });
+            self.notices.push(Notice::Discharge { user: entry.info.user.clone() });
         }
     }
 

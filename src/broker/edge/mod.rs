@@ -1,7 +1,7 @@
 //! The clients of a shard: their sessions, who of them listens to what, and what waits for their sockets.
 //!
 //! An edge never gives an offset and never looks into a channel: it asks homes and is told. What it leaves for the caller:
-//! bytes in [`Edge::outbox`], conns to close, sessions to resume, errands, and [`Edge::departures`], which homes must hear
+//! bytes in [`Edge::outbox`], conns to close, sessions to resume, errands, and [`Edge::notices`], which homes must hear
 //! before anything else that the same session asks.
 
 mod answer;
@@ -32,7 +32,7 @@ use crate::model::refusal::{Disconnect, Error};
 use crate::outbox::Outbox;
 use crate::protocol::centrifuge::format::Format;
 use crate::protocol::word::{Push, Reply, ReplyBody};
-use crate::session::{Context, Session};
+use crate::session::{Appearance, Context, Session};
 use crate::time::Now;
 
 /// A connection that the core wants closed.
@@ -44,9 +44,11 @@ pub struct Closing {
     pub disconnect: Disconnect,
 }
 
-/// What a home must hear: something that it holds for a session is given back.
+/// What a home must hear of a session that it holds something for.
 #[derive(Debug)]
-pub(super) enum Departure {
+pub(super) enum Notice {
+    /// A subscriber is seen with other information from now on.
+    Appear(Appearance),
     /// A subscription has ended.
     Leave { channel: Arc<str>, client: ClientId },
     /// A session that was enrolled has ended.
@@ -68,7 +70,7 @@ pub struct Edge {
     /// Where [`Edge::farewell`] goes on.
     farewell_at: usize,
     /// Output: what homes must hear, in order.
-    pub(super) departures: Vec<Departure>,
+    pub(super) notices: Vec<Notice>,
     /// Output: bytes per conn.
     pub outbox: Outbox,
     /// Output: conns to close. Their sessions have ended already.
@@ -91,7 +93,7 @@ impl Edge {
             audience: Audience::default(),
             receipts: Receipts::new(shards),
             farewell_at: 0,
-            departures: Vec::new(),
+            notices: Vec::new(),
             outbox: Outbox::new(policy.config.client.queue_max_size),
             closings: Vec::new(),
             resumed: Vec::new(),
@@ -145,6 +147,11 @@ impl Edge {
             return false;
         }
         true
+    }
+
+    /// Has the homes of a session's channels told how it is seen there from now on.
+    pub(super) fn appear(&mut self, appearances: impl IntoIterator<Item = Appearance>) {
+        self.notices.extend(appearances.into_iter().map(Notice::Appear));
     }
 
     pub(super) fn push(&mut self, session: u32, push: &Push<'_>) {

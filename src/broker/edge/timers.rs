@@ -1,20 +1,10 @@
 //! What the passing of time does to a session and to the hub.
 
 use super::Edge;
-use crate::config::Config;
 use crate::model::refusal::{Disconnect, Unsubscribe};
 use crate::protocol::word::Push;
-use crate::session::{Awaits, HeartbeatEvent, Overdue, Rhythm, State};
+use crate::session::{Awaits, HeartbeatEvent, Overdue, State};
 use crate::time::Now;
-
-/// The configured heartbeat.
-pub(super) fn rhythm(config: &Config) -> Rhythm {
-    Rhythm {
-        interval_ms: config.client.ping_interval.as_millis(),
-        timeout_ms: config.client.pong_timeout.as_millis(),
-        misses_max: config.client.pong_misses,
-    }
-}
 
 impl Edge {
     /// Does what is due for a session. Returns when it next wants to be looked at, monotonic milliseconds;
@@ -45,8 +35,7 @@ impl Edge {
     }
 
     fn heartbeat(&mut self, session: u32, now: Now) -> bool {
-        let rhythm = rhythm(&self.policy.config);
-        match self.sessions[session as usize].heartbeat.check(rhythm, now.mono_ms) {
+        match self.sessions[session as usize].heartbeat.check(now.mono_ms) {
             HeartbeatEvent::Nothing => {}
             HeartbeatEvent::Ping => self.push(session, &Push::Ping),
             HeartbeatEvent::Dead => {

@@ -140,7 +140,7 @@ impl Home {
             position: joined.position,
             publications: joined.publications,
             recovered: joined.recovered,
-            was_recovering: terms.recover.is_some(),
+            was_recovering: terms.was_recovering,
             data: terms.data.clone(),
             expiry: crate::session::expiry(terms.expire_at_unix_s, now.unix_s()),
         })

@@ -50,6 +50,67 @@ fn what_was_missed_comes_with_the_reply() {
 }
 
 #[test]
+fn a_client_has_back_what_it_may_subscribe_to_by_itself() {
+    let mut config = config();
+    config.channel.namespaces[1].options.allow_user_limited_channels = true;
+    config.channel.namespaces[2].options.allow_subscribe_for_client = false;
+    config.client.channel_limit = 3;
+    let mut node = Node::with(config);
+    let (by_token, by_backend, own) = (node.at(0, "open"), node.at(1, "kept"), "kept:#7");
+    let position = node.publish(&by_backend, "1", None);
+    let others = ["wish:a", "$kept:a", "kept:#8", "nowhere:a", ""];
+    let beyond = ["kept:b", "kept:c"];
+    let since = json!({"recover": true, "epoch": *position.epoch});
+    let names = others.into_iter().chain([by_backend.as_str(), own]).chain(beyond);
+    let subs: Value = names.map(|name| (name.to_string(), since.clone())).collect::<serde_json::Map<_, _>>().into();
+    let token = hs256(SECRET, &json!({"sub": "7", "channels": [by_token]}));
+    let connect = json!({"id": 1, "connect": {"token": token, "subs": subs}}).to_string();
+    let peer = node.open(0);
+    let words = node.say(peer, &connect);
+    let back = words[0]["connect"]["subs"].as_object().expect("it has subscriptions").clone();
+    assert_eq!(back.len(), 3, "{back:?}");
+    assert_eq!(back[&by_backend]["recovered"], true);
+    assert_eq!(back[&by_backend]["publications"][0]["data"], 1);
+    assert!(back.contains_key(&by_token) && back.contains_key(own), "{back:?}");
+    node.publish(&by_backend, "2", None);
+    node.carry();
+    assert!(kinds(&node.hear(peer)).contains(&"pub 2".to_string()));
+}
+
+#[test]
+fn who_asked_for_recovery_is_told_so_where_nothing_is_kept() {
+    let mut node = Node::new();
+    let channel = node.at(0, "open");
+    let peer = node.connect(0, json!({"sub": "7"}));
+    let body = json!({"id": 2, "subscribe": {"channel": channel, "recover": true, "offset": 3, "epoch": "gone"}});
+    let words = node.say(peer, &body.to_string());
+    assert_eq!(words[0]["subscribe"], json!({"was_recovering": true}));
+}
+
+#[test]
+fn a_token_that_is_not_valid_yet_may_come_again() {
+    let mut node = Node::new();
+    let channel = node.at(0, "open");
+    let nbf = node.now.unix_s() + 60;
+    let early = hs256(SECRET, &json!({"sub": "7", "nbf": nbf}));
+    let early_in_channel = hs256(SECRET, &json!({"sub": "7", "channel": channel, "nbf": nbf}));
+    let peer = node.open(0);
+    let connect_early = json!({"id": 1, "connect": {"token": early}}).to_string();
+    let words = node.say(peer, &connect_early);
+    assert_eq!((kind(&words[0]), &words[0]["error"]["temporary"]), ("1:error 101".into(), &json!(true)));
+    node.say(peer, &connect(&json!({"sub": "7"})));
+    let refresh = json!({"id": 2, "refresh": {"token": early}});
+    let subscribe = json!({"id": 3, "subscribe": {"channel": channel, "token": early_in_channel}});
+    for command in [refresh, subscribe] {
+        let words = node.say(peer, &command.to_string());
+        assert_eq!((&words[0]["error"]["code"], &words[0]["error"]["temporary"]), (&json!(101), &json!(true)));
+    }
+    node.wait(55_000);
+    let late = node.open(0);
+    assert_eq!(kinds(&node.say(late, &connect_early)), ["1:connect"], "clocks may be 5 s apart");
+}
+
+#[test]
 fn pushes_that_come_before_the_reply_follow_it() {
     let mut node = Node::new();
     let (here, there) = (node.at(0, "open"), node.at(1, "open"));
@@ -97,9 +158,9 @@ fn a_token_that_names_an_unknown_channel_or_too_many_is_refused() {
 fn an_expired_token_is_refused_and_a_fresh_one_may_follow() {
     let mut node = Node::new();
     let peer = node.open(0);
-    let expired = json!({"sub": "7", "exp": node.now.unix_s() - 1});
+    let expired = json!({"sub": "7", "exp": node.now.unix_s() - 10});
     assert_eq!(kinds(&node.say(peer, &connect(&expired))), ["1:error 109"]);
-    let over = json!({"sub": "7", "expire_at": node.now.unix_s() - 1});
+    let over = json!({"sub": "7", "expire_at": node.now.unix_s() - 10});
     assert_eq!(kinds(&node.say(peer, &connect(&over))), ["1:error 110"]);
     assert_eq!(kinds(&node.say(peer, &connect(&json!({"sub": "7"})))), ["1:connect"]);
 }

@@ -39,11 +39,117 @@ fn an_expired_connection_is_closed_unless_it_is_refreshed() {
     assert_eq!(node.timer(goes), None);
     assert_eq!(node.goodbye(goes), Some(3005));
 
-    for (token, code) in [(token("8", now + 1000), 3500), (token("7", now - 1), 3005), ("no token".into(), 3500)] {
+    for (token, code) in [(token("8", now + 1000), 3500), (token("7", now - 10), 3005), ("no token".into(), 3500)] {
         let peer = node.connect(0, json!({"sub": "7"}));
         node.tell(peer, &refresh(token));
         assert_eq!(node.goodbye(peer), Some(code));
     }
+}
+
+/// Presence, publications and the leave have this information.
+pub(super) fn assert_is_seen_as(node: &mut Node, channel: &str, peer: Peer, witness: Peer, info: &Value) {
+    let client = node.client(peer).to_string();
+    let presence = json!({"id": 90, "presence": {"channel": channel}}).to_string();
+    let present = node.say(witness, &presence)[0]["presence"]["presence"][&client].clone();
+    assert_eq!(&present["conn_info"], info);
+    node.say(peer, &publication(91, channel, 1));
+    assert_eq!(&node.hear(witness)[0]["push"]["pub"]["info"]["conn_info"], info);
+    node.drop(peer);
+    node.carry();
+    assert_eq!(&node.hear(witness)[0]["push"]["leave"]["info"]["conn_info"], info);
+}
+
+fn refresh(claims: &Value) -> String {
+    json!({"id": 2, "refresh": {"token": hs256(SECRET, claims)}}).to_string()
+}
+
+#[test]
+fn the_information_of_a_new_token_is_what_others_see() {
+    for home in 0..2 {
+        let mut node = Node::new();
+        let channel = node.at(home, "open");
+        let claims = |name: &str| json!({"sub": "7", "info": {"name": name}, "channels": [channel]});
+        let peer = node.connect(0, claims("old"));
+        let witness = node.connect(1, json!({"sub": "8", "channels": [channel]}));
+        assert!(kinds(&node.say(peer, &refresh(&claims("new")))).contains(&"2:refresh".to_string()));
+        // A token without information leaves it as it is.
+        node.say(peer, &refresh(&json!({"sub": "7", "channels": [channel]})));
+        node.hear(witness);
+        assert_is_seen_as(&mut node, &channel, peer, witness, &json!({"name": "new"}));
+    }
+}
+
+#[test]
+fn the_information_of_a_new_subscription_token_is_what_others_see() {
+    let mut node = Node::new();
+    let channel = node.at(1, "open");
+    let token = |role: &str| hs256(SECRET, &json!({"sub": "7", "channel": channel, "info": {"role": role}}));
+    let peer = node.connect(0, json!({"sub": "7", "info": {"name": "Ada"}}));
+    node.say(peer, &json!({"id": 2, "subscribe": {"channel": channel, "token": token("guest")}}).to_string());
+    node.say(peer, &json!({"id": 3, "sub_refresh": {"channel": channel, "token": token("host")}}).to_string());
+    let presence = json!({"id": 4, "presence": {"channel": channel}}).to_string();
+    let client = node.client(peer).to_string();
+    let present = node.say(peer, &presence)[0]["presence"]["presence"][&client].clone();
+    assert_eq!((&present["chan_info"], &present["conn_info"]), (&json!({"role": "host"}), &json!({"name": "Ada"})));
+}
+
+#[test]
+fn a_new_token_that_names_other_channels_makes_the_client_come_again() {
+    let mut node = Node::new();
+    let (one, other) = (node.at(0, "open"), node.at(1, "kept"));
+    let by_command = node.at(0, "wish");
+    let before = json!({"sub": "7", "channels": [one], "subs": { other.as_str(): {} }});
+    for (names, code) in [(vec![&one, &other], None), (vec![&one], Some(3010)), (vec![&one, &other, &by_command], None)]
+    {
+        let peer = node.connect(0, before.clone());
+        node.say(peer, &subscribe(5, &by_command));
+        node.say(peer, &refresh(&json!({"sub": "7", "channels": names})));
+        assert_eq!(node.goodbye(peer), code, "{names:?}");
+    }
+    let peer = node.connect(0, before);
+    node.say(peer, &refresh(&json!({"sub": "7", "channels": [one, other, by_command]})));
+    assert_eq!(node.goodbye(peer), Some(3010), "it gets the new channel when it is back");
+}
+
+#[test]
+fn who_speaks_by_itself_is_not_closed_for_pings_without_answer() {
+    let mut node = Node::new();
+    let peer = node.connect(0, json!({"sub": "7"}));
+    for second in 1..=1000 {
+        node.wait(1_000);
+        if second % 30 == 0 {
+            node.tell(peer, r#"{"id":2,"ping":{}}"#);
+        }
+        node.timer(peer).expect("it is alive");
+    }
+}
+
+#[test]
+fn a_session_keeps_the_rhythm_that_it_was_told() {
+    let reloaded = |interval_s: u64| {
+        let mut before = config();
+        (before.client.ping_interval, before.client.pong_timeout) = (Duration::from_secs(4), Duration::from_secs(2));
+        let mut after = before.clone();
+        after.client.ping_interval = Duration::from_secs(interval_s);
+        let mut node = Node::with(before);
+        let peer = node.connect(0, json!({"sub": "7"}));
+        node.cores[0].order(Order::Reload(Arc::new(after)), node.now);
+        let mut pings = 0;
+        for _ in 0..400 {
+            node.wait(100);
+            node.timer(peer).expect("it answers");
+            for word in node.hear(peer) {
+                assert_eq!(kind(&word), "ping");
+                pings += 1;
+                node.tell(peer, "{}");
+            }
+        }
+        let newcomer = node.open(0);
+        let told = node.say(newcomer, &connect(&json!({"sub": "8"})))[0]["connect"].clone();
+        (pings, told["ping"].as_u64().unwrap_or(0))
+    };
+    assert_eq!(reloaded(0), (10, 0));
+    assert_eq!(reloaded(40), (10, 40));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::auth::grant::Grant;
 use crate::broker::order::{Subscribe, Who};
 use crate::model::refusal::{Disconnect, Unsubscribe};
-use crate::model::{HistoryFilter, PayloadKind, PresenceStats, Recover};
+use crate::model::{HistoryFilter, PresenceStats, Recover};
 
 fn who(user: &str, client: Option<ClientId>) -> Arc<Who> {
     Arc::new(Who { user: user.into(), client })
@@ -33,25 +33,6 @@ fn a_backend_subscribes_every_session_of_a_user() {
     let sessions = node.order(0, |answer| Order::Sessions { user: "7".into(), answer }).expect("it works");
     assert!(sessions.iter().all(|session| session.channels == [channel.as_str().into()]));
     assert_eq!(sessions.len(), 2);
-}
-
-#[test]
-fn what_a_backend_was_told_has_failed_does_not_happen_later() {
-    let mut node = Node::new();
-    let channel = node.at(0, "kept");
-    let before = node.publish(&channel, "1", None);
-    let (answer, asker) = tokio::sync::oneshot::channel();
-    drop(asker);
-    let publish = Publish {
-        channel: channel.as_str().into(),
-        data: Payload { bytes: "2".into(), kind: PayloadKind::Json },
-        tags: None,
-        skip_history: false,
-        idempotency_key: None,
-        exclude_client: None,
-    };
-    node.cores[0].order(Order::Publish(publish.into(), answer), node.now);
-    assert_eq!(node.publish(&channel, "3", None).offset, before.offset + 1);
 }
 
 #[test]
@@ -106,12 +87,51 @@ fn a_backend_changes_when_sessions_expire() {
     let peer = node.connect(0, json!({"sub": "7"}));
     let mut refresh = |expired, expire_at_unix_s| {
         let who = who("7", None);
-        node.order(0, |answer| Order::Refresh { who, expired, expire_at_unix_s, answer }).expect("it works");
+        let refresh = |answer| Order::Refresh { who, expired, expire_at_unix_s, info: None, answer };
+        node.order(0, refresh).expect("it works");
         (kinds(&node.hear(peer)), node.goodbye(peer))
     };
     let soon = 1_700_000_000 + 60;
     assert_eq!(refresh(false, Some(soon)), (vec!["refresh".to_string()], None));
+    assert_eq!(refresh(false, Some(i64::MAX)), (vec!["refresh".to_string()], None));
     assert_eq!(refresh(true, None), (vec![], Some(3005)));
+}
+
+#[test]
+fn an_expiry_in_the_past_is_an_end() {
+    for past in [i64::MIN, -1, 1_700_000_000] {
+        let mut node = Node::new();
+        let peer = node.connect(0, json!({"sub": "7"}));
+        let channel = node.at(0, "open");
+        let subscribe = Subscribe {
+            who: Who { user: "7".into(), client: None },
+            channel: channel.as_str().into(),
+            grant: Grant { expire_at_unix_s: Some(past), ..Grant::default() },
+            recover: None,
+        };
+        let refused = node.order(0, |answer| Order::Subscribe(subscribe.into(), answer)).map_err(|error| error.code);
+        assert_eq!((refused, node.hear(peer).is_empty(), node.goodbye(peer)), (Err(110), true, None));
+        let who = who("7", None);
+        let refresh = |answer| Order::Refresh { who, expired: false, expire_at_unix_s: Some(past), info: None, answer };
+        node.order(0, refresh).expect("it works");
+        assert_eq!(node.goodbye(peer), Some(3005));
+    }
+}
+
+#[test]
+fn a_backend_changes_what_others_see_of_a_user() {
+    for home in 0..2 {
+        let mut node = Node::new();
+        let channel = node.at(home, "open");
+        let peer = node.connect(0, json!({"sub": "7", "info": {"name": "old"}, "channels": [channel]}));
+        let witness = node.connect(1, json!({"sub": "8", "channels": [channel]}));
+        let (who, info) = (who("7", None), Some(Payload::json(r#"{"name":"new"}"#)));
+        let refresh = |answer| Order::Refresh { who, expired: false, expire_at_unix_s: None, info, answer };
+        node.order(0, refresh).expect("it works");
+        node.carry();
+        node.hear(witness);
+        super::keeping::assert_is_seen_as(&mut node, &channel, peer, witness, &json!({"name": "new"}));
+    }
 }
 
 #[test]

@@ -143,9 +143,9 @@ fn a_subscription_token_opens_its_channel_to_its_user_for_its_time() {
     };
     let now = node.now.unix_s();
     let peer = node.connect(0, json!({"sub": "7"}));
-    let expired = json!({"sub": "7", "channel": channel, "exp": now - 1});
+    let expired = json!({"sub": "7", "channel": channel, "exp": now - 10});
     assert_eq!(kinds(&node.say(peer, &body(expired))), ["2:error 109"]);
-    let over = json!({"sub": "7", "channel": channel, "expire_at": now - 1});
+    let over = json!({"sub": "7", "channel": channel, "expire_at": now - 10});
     assert_eq!(kinds(&node.say(peer, &body(over))), ["2:error 110"]);
     let good = json!({"sub": "7", "channel": channel, "exp": now + 60, "info": {"a": 1}});
     let words = node.say(peer, &body(good));
@@ -155,6 +155,28 @@ fn a_subscription_token_opens_its_channel_to_its_user_for_its_time() {
         let peer = node.connect(0, json!({"sub": "7"}));
         node.tell(peer, &body(foreign));
         assert_eq!(node.goodbye(peer), Some(3500));
+    }
+}
+
+#[test]
+fn a_subscription_token_for_one_session_opens_nothing_to_another() {
+    let mut node = Node::new();
+    let channel = node.at(0, "open");
+    let command = |verb: &str, client: &str| {
+        let token = hs256(SECRET, &json!({"sub": "7", "channel": channel, "client": client}));
+        let mut command = json!({"id": 2});
+        command[verb] = json!({"channel": channel, "token": token});
+        command.to_string()
+    };
+    let peer = node.connect(0, json!({"sub": "7"}));
+    let own = node.client(peer).to_string();
+    assert_eq!(kinds(&node.say(peer, &command("subscribe", &own)))[0], "2:subscribe");
+    assert_eq!(kinds(&node.say(peer, &command("sub_refresh", &own))), ["2:sub_refresh"]);
+    for (verb, client) in [("sub_refresh", "another"), ("subscribe", &own)] {
+        let peer =
+            node.connect(0, json!({"sub": "7", "channels": if verb == "subscribe" { vec![] } else { vec![&channel] }}));
+        node.tell(peer, &command(verb, client));
+        assert_eq!(node.goodbye(peer), Some(3500), "{verb}");
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::Method;
 use super::reply::Done;
 use super::who::who;
+use super::{Method, payload};
 use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
@@ -24,8 +25,10 @@ pub(super) struct Refresh {
     session: Option<String>,
     /// They have expired: end them with 3005.
     expired: Option<bool>,
-    /// When they expire, Unix seconds; 0 is never.
+    /// When they expire, Unix seconds; 0 is never, what is past ends them.
     expire_at: Option<i64>,
+    /// Shown to others as `conn_info` from now on: any JSON value.
+    info: Option<Box<RawValue>>,
 }
 
 impl Method for Refresh {
@@ -36,7 +39,8 @@ impl Method for Refresh {
         let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref())?);
         let expired = self.expired.unwrap_or_default();
         let expire_at_unix_s = self.expire_at.filter(|at| *at != 0);
-        let order = |answer| Order::Refresh { who: who.clone(), expired, expire_at_unix_s, answer };
+        let info = payload::read(self.info.as_deref(), None, "info")?;
+        let order = |answer| Order::Refresh { who: who.clone(), expired, expire_at_unix_s, info: info.clone(), answer };
         state.shards.ask_all(order).await?;
         Ok(Done {})
     }

@@ -23,7 +23,7 @@ pub(super) struct Subscribe {
     user: String,
     /// The channel.
     channel: String,
-    /// When the subscription ends, Unix seconds; 0 is never.
+    /// When the subscription ends, Unix seconds; 0 is never, what is past is refused.
     expire_at: Option<i64>,
     /// Shown to others as `chan_info`: any JSON value.
     info: Option<Box<RawValue>>,

@@ -22,7 +22,6 @@ use crate::broker::order::{Errand, Order};
 use crate::broker::{Core, CoreSetup};
 use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
-use crate::control::requests::{Request, Requests};
 use crate::control::{ControlSetup, run};
 use crate::hub::Placement;
 use crate::protocol::centrifuge::format::Format;
@@ -152,7 +151,7 @@ impl Default for Setup {
 
 pub(super) struct TestNode {
     pub(super) address: SocketAddr,
-    pub(super) requests: Requests,
+    pub(super) stop: flume::Sender<()>,
     pub(super) metrics: Vec<Arc<ShardMetrics>>,
     pub(super) http: reqwest::Client,
     work: Option<flume::Sender<Work>>,
@@ -201,14 +200,14 @@ impl TestNode {
             conns: 0,
             ends,
         };
-        let requests = Requests::new();
+        let (stop, stop_taken) = flume::bounded(4);
         let setup = ControlSetup {
             config,
             reload,
             shards,
             placement,
             errands: errands_taken,
-            requests: requests.clone(),
+            stop: stop_taken,
             started: SystemTime::now(),
             ready: flume::bounded(1).0,
         };
@@ -227,7 +226,7 @@ impl TestNode {
         ];
         let control = Some(thread::spawn(move || run(setup)));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, requests, metrics, http, work: Some(work), waker, closing, control, threads }
+        Self { address, stop, metrics, http, work: Some(work), waker, closing, control, threads }
     }
 
     /// Waits until the control plane has ended.
@@ -304,8 +303,8 @@ impl TestNode {
 impl Drop for TestNode {
     fn drop(&mut self) {
         // Asked twice it leaves whatever the shards do.
-        self.requests.ask(Request::Leave);
-        self.requests.ask(Request::Leave);
+        let _ = self.stop.try_send(());
+        let _ = self.stop.try_send(());
         if let Some(control) = self.control.take() {
             let _ = control.join();
         }

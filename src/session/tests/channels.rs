@@ -223,6 +223,38 @@ fn publishing_is_for_whom_the_namespace_says() {
 }
 
 #[test]
+fn a_name_that_keeps_the_user_out_guards_all_that_can_be_done_there() {
+    let everything = with_history(|options| {
+        options.presence = true;
+        options.allow_user_limited_channels = true;
+        options.allow_publish_for_client = true;
+        options.allow_history_for_client = true;
+        options.allow_presence_for_client = true;
+    });
+    let codes = |desk: &mut Desk, channel: &str| {
+        let history = Verb::History(History { channel: channel.to_string().into(), ..History::default() });
+        let presence = Verb::Presence { channel: channel.to_string().into() };
+        let stats = Verb::PresenceStats { channel: channel.to_string().into() };
+        [
+            code(&desk.publish(channel)),
+            code(&desk.handle(history)),
+            code(&desk.handle(presence)),
+            code(&desk.handle(stats)),
+        ]
+    };
+    for (channel, code) in [("ns:a", 0), ("$ns:a", 103), ("ns:a#8", 103), ("ns:a#8,7", 0)] {
+        assert_eq!(codes(&mut Desk::of("7", everything.clone()), channel), [code; 4], "{channel}");
+    }
+    for channel in ["$ns:a", "ns:a#8"] {
+        let mut desk = Desk::of("7", everything.clone());
+        desk.begin(channel);
+        assert!(matches!(desk.publish(channel), Step::Later), "{channel}: it waits for its turn");
+        desk.live(channel);
+        assert_eq!(codes(&mut desk, channel), [0; 4], "{channel}: a token or a backend has let it in");
+    }
+}
+
+#[test]
 fn nothing_is_no_publication() {
     let mut desk = Desk::of("7", options(|options| options.allow_publish_for_client = true));
     let data = PayloadRef { bytes: b"".as_slice().into(), kind: PayloadKind::Binary };

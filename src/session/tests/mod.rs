@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::access::Access;
 use super::{Ask, Context, Flags, Identity, Overdue, Session, Stage, Step};
 use crate::auth::Verifier;
+use crate::auth::grant::Grant;
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::limits::REFUSALS_MAX;
 use crate::model::{ClientId, ClientInfo, PayloadKind, PayloadRef};
@@ -64,6 +65,13 @@ impl Desk {
             channel: channel.to_string().into(),
             ..Subscribe::default()
         })))
+    }
+
+    /// A backend has asked for a subscription.
+    fn begin(&mut self, channel: &str) {
+        let channel = channel.into();
+        self.with(|session, context| session.subscribe_by_server(&channel, &Grant::default(), None, context))
+            .expect("the channel is known");
     }
 
     /// The home shard has answered a subscribe.
@@ -193,6 +201,21 @@ fn an_expired_connection_has_a_while_to_refresh() {
     assert_eq!(desk.with(|session, context| session.overdue(context)), None);
     desk.now.unix_ms += 1;
     assert_eq!(desk.with(|session, context| session.overdue(context)), Some(Overdue::Connection));
+}
+
+#[test]
+fn times_at_the_edges_of_what_can_be_written_do_no_harm() {
+    for (at, ttl_s) in [(i64::MIN, 1), (-1, 1), (0, 1), (i64::MAX, u32::MAX)] {
+        let mut desk = Desk::of("7", options(|options| options.allow_subscribe_for_client = true));
+        desk.subscribe("ns:a");
+        desk.live("ns:a");
+        desk.session.expire_at_unix_s = Some(at);
+        desk.session.subscription_mut("ns:a").expect("it was asked for").expire_at_unix_s = Some(at);
+        assert_eq!(desk.session.expiry(desk.now.unix_s()).ttl_s, ttl_s);
+        let due_ms = desk.with(|session, context| session.next_due_ms(context));
+        let overdue = desk.with(|session, context| session.overdue(context));
+        assert_eq!((due_ms <= desk.now.mono_ms, overdue.is_some()), (at <= 0, at <= 0), "{at}");
+    }
 }
 
 #[test]

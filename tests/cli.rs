@@ -1,8 +1,5 @@
 //! The command line as people use it: the real binary, its output and its exit codes.
 
-mod host;
-mod start;
-
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
@@ -40,11 +37,8 @@ fn failure(arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).expect("the error is text")
 }
 
-/// A folder for files of tests.
-const TEMPORARY: &str = env!("CARGO_TARGET_TMPDIR");
-
 fn file(name: &str, text: &str) -> PathBuf {
-    let path = PathBuf::from(TEMPORARY).join(name);
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, text).expect("the file is written");
     path
 }
@@ -189,21 +183,6 @@ impl Node {
         command.env("RINGPOST_HTTP_SERVER__PORT", "0").env("RINGPOST_TCP_SERVER__PORT", "0");
         Self(command.stdout(Stdio::piped()).spawn().expect("the node starts"))
     }
-
-    /// What it prints once it serves; nothing where it does not come so far.
-    fn banner(&mut self) -> String {
-        let banner = BufReader::new(self.0.stdout.take().expect("it prints"));
-        let lines = banner.lines().map(|line| line.expect("the banner is text"));
-        // The last of them.
-        let mut text = String::new();
-        for line in lines {
-            text = text + &line + "\n";
-            if line.contains("metrics") {
-                break;
-            }
-        }
-        text
-    }
 }
 
 impl Drop for Node {
@@ -217,7 +196,9 @@ impl Drop for Node {
 #[test]
 fn a_node_prints_the_ports_that_it_got_and_ends_at_sigterm() {
     let mut node = Node::start(&["--dev"]);
-    let text = node.banner();
+    let banner = BufReader::new(node.0.stdout.take().expect("it prints"));
+    let lines = banner.lines().map(|line| line.expect("the banner is text"));
+    let text = lines.take_while(|line| !line.contains("To try it out")).collect::<Vec<_>>().join("\n");
     let after =
         |name: &str| text.split_once(name).unwrap_or_else(|| panic!("{name} is missing: {text}")).1.trim_start();
     let tcp = after("TCP").split(',').next().expect("it comes first");
