@@ -160,6 +160,54 @@ pub const KEY_SET_KEYS_MAX: usize = 32;
 /// rarely above 16 bits.
 pub const BACKLOG_MAX: u32 = 65_535;
 
+/// Submission entries of a ring of a shard's executor, of which it has three. It carries one task and no I/O, so this
+/// is little; its timers need some.
+pub const EXECUTOR_RING_ENTRIES: u32 = 128;
+
+/// Memory that a shard's executor registers for I/O, bytes: the least that it takes.
+pub const EXECUTOR_IO_BYTES: usize = 64 * 1024;
+
+/// Most submission entries of a shard's ring: it has four times as many completions, of which the kernel takes 65,536.
+pub const RING_ENTRIES_MAX: u32 = 16_384;
+
+/// Most receive buffers of a shard: the kernel's bound of a buffer ring.
+pub const RECEIVE_BUFFERS_MAX: u16 = 32_768;
+
+/// Letters that all other shards together may leave with a shard where `shards.mailbox_capacity` is 0: 2 MiB.
+pub const MAILBOX_LETTERS_SHARED: usize = 32_768;
+
+/// Most and least letters of one mailbox where `shards.mailbox_capacity` is 0. A tick of a busy shard makes hundreds
+/// for another.
+pub const MAILBOX_LETTERS: (usize, usize) = (512, 8_192);
+
+/// Most letters of one mailbox: 4 MiB each way for each pair of shards.
+pub const MAILBOX_LETTERS_MAX: usize = 65_536;
+
+/// Most bytes that `client.message_size_limit` allows a message: it is copied whole for each shard, and the API takes
+/// no more than half of it.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most bytes that `client.queue_max_size` lets wait for one client.
+pub const QUEUE_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Most connections and rates of them that can be configured: descriptors are C integers.
+pub const CONNECTIONS_MAX: u32 = i32::MAX as u32;
+
+/// Most publications that one reply can be allowed to carry.
+pub const REPLY_PUBLICATIONS_MAX: usize = 100_000;
+
+/// Most publications that a channel can be allowed to keep.
+pub const HISTORY_PUBLICATIONS_MAX: u32 = 1_000_000;
+
+/// Longest time that can be configured for anybody to wait, milliseconds: a day. Clients are told it in seconds.
+pub const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
+/// Longest time that can be configured for anything to be kept, milliseconds: ten years.
+pub const KEEP_MS_MAX: u64 = 3650 * 24 * 60 * 60 * 1000;
+
+/// Requests of signals and of the node's owner that may wait: a second one to leave is the last that matters.
+pub const REQUESTS_WAITING_MAX: usize = 16;
+
 /// Log lines that may wait for standard error; past it they are dropped and counted. At 200 bytes a line a
 /// stalled terminal holds 3 MiB.
 pub const LOG_LINES_MAX: usize = 16_384;

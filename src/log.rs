@@ -12,7 +12,7 @@ use crate::limits::LOG_LINES_MAX;
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Starts the log of this process. What waits is written out when the guard is dropped.
+/// Starts the log of this process, which takes panics too. What waits is written out when the guard is dropped.
 ///
 /// # Errors
 /// When the level is none, or the process has a log already.
@@ -28,6 +28,11 @@ pub fn start(config: &LogConfig) -> anyhow::Result<WorkerGuard> {
     };
     started.map_err(|error| anyhow::anyhow!("the log cannot start: {error}"))?;
     DROPPED.get_or_init(|| dropped);
+    // A panic is told where everything else is.
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        tracing::error!(thread = thread.name(), "{panic}");
+    }));
     Ok(guard)
 }
 

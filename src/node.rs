@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use glommio::LocalExecutorBuilder;
@@ -16,16 +16,23 @@ use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::Errand;
 use crate::config::{Config, Listener, Purpose};
+use crate::control::requests::{Request, Requests};
 use crate::control::{self, ControlSetup, Reload};
 use crate::cores;
+use crate::doctor::why_not_listening;
 use crate::hub::Placement;
-use crate::limits::{ORDERS_WAITING_MAX, SHARDS_MAX};
+use crate::limits::{EXECUTOR_IO_BYTES, EXECUTOR_RING_ENTRIES, ORDERS_WAITING_MAX, SHARDS_MAX};
 use crate::shard::doors::{self, Doors};
 use crate::shard::handle::ShardHandle;
 use crate::shard::kernel::Kernel;
 use crate::shard::mailbox::Mailboxes;
 use crate::shard::waker::Waker;
 use crate::shard::{Shard, ShardSetup};
+
+const HINT: &str = "`ringpost doctor` tells what this host lacks and how to give it";
+
+/// Between two looks at what nothing tells of.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A node that runs.
 #[derive(Debug)]
@@ -40,17 +47,21 @@ pub struct Node {
     pub cores: Vec<usize>,
     /// What each shard counts.
     pub metrics: Vec<Arc<ShardMetrics>>,
-    stop: flume::Sender<()>,
+    requests: Requests,
+    timeout: Duration,
+    #[cfg(test)]
+    handles: Vec<ShardHandle>,
     shards: Vec<JoinHandle<anyhow::Result<()>>>,
     control: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Node {
-    /// Binds the ports and starts shards and control plane.
+    /// Binds the ports, starts shards and control plane, and opens the doors once all have what they need of the host.
+    /// What `requests` holds already is done then.
     ///
     /// # Errors
     /// What the host lacks, with how to give it.
-    pub fn start(config: Config, reload: Reload) -> anyhow::Result<Self> {
+    pub fn start(config: Config, reload: Reload, requests: Requests) -> anyhow::Result<Self> {
         let started = SystemTime::now();
         let chosen = cores::choose(&config.shards.cores).map_err(|problem| anyhow!("shards.cores: {problem}"))?;
         let cores = chosen.repeat(config.shards.per_core);
@@ -69,6 +80,7 @@ impl Node {
         let placement = Placement::new(count as u16, rand::random());
         let verifier =
             Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
+        let (open, opened) = flume::bounded(count);
         let shared = Shared {
             placement: placement.clone(),
             verifier: Arc::new(verifier),
@@ -76,8 +88,9 @@ impl Node {
             secret: rand::random(),
             errands: errands_in,
             config: config.clone(),
+            opened,
         };
-        let mailboxes = Mailboxes::mesh(config.shards.mailbox_capacity, &wakers);
+        let mailboxes = Mailboxes::mesh(config.shards.mailbox_letters(count), &wakers);
         let (mut handles, mut shards) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let parts = cores.iter().zip(doors).zip(mailboxes).zip(wakers).enumerate();
         for (me, (((core, doors), mailboxes), waker)) in parts {
@@ -86,32 +99,65 @@ impl Node {
             shards.push(thread);
         }
         let metrics = handles.iter().map(|handle: &ShardHandle| handle.metrics.clone()).collect();
-        let (stop, stopped) = flume::bounded(1);
+        let timeout = config.shutdown.timeout.into();
+        #[cfg(test)]
+        let kept = handles.clone();
         let (ready, is_ready) = flume::bounded(1);
-        let setup = ControlSetup { config, reload, shards: handles, placement, errands, stop: stopped, started, ready };
-        let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup))?;
-        // Before it catches signals, SIGTERM and SIGHUP would end the process without a goodbye.
+        let setup = ControlSetup {
+            config,
+            reload,
+            shards: handles,
+            placement,
+            errands,
+            requests: requests.clone(),
+            started,
+            ready,
+        };
+        let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup));
+        let control = control.context("no thread for the control plane")?;
         if is_ready.recv().is_err() {
             return Err(match control.join() {
                 Ok(Err(error)) => error,
-                _ => anyhow!("the control plane ended before it began"),
+                _ => anyhow!("the control plane ended before it began; {HINT}"),
             });
         }
-        Ok(Self { http_address, tcp_address, internal_address, cores, metrics, stop, shards, control })
+        for _ in &shards {
+            // A shard that has ended is told of by its obituary.
+            let _ = open.send(());
+        }
+        Ok(Self {
+            http_address,
+            tcp_address,
+            internal_address,
+            cores,
+            metrics,
+            requests,
+            timeout,
+            #[cfg(test)]
+            handles: kept,
+            shards,
+            control,
+        })
     }
 
     /// Begins the drain, as SIGTERM does.
     pub fn stop(&self) {
-        // Told already, or ended already.
-        let _ = self.stop.try_send(());
+        self.requests.ask(Request::Leave);
     }
 
     /// Waits until the node has ended: after SIGTERM or SIGINT, or [`Node::stop`].
     ///
     /// # Errors
-    /// When a shard or the control plane failed.
+    /// When a shard or the control plane failed: the others have drained, as far as they could in time.
     pub fn wait(self) -> anyhow::Result<()> {
-        let control = self.control.join().map_err(|_| anyhow!("the control plane panicked"))?;
+        let control = self.control.join().unwrap_or_else(|_| {
+            // Shards without a control plane drain by themselves.
+            let until = Instant::now() + self.timeout;
+            while Instant::now() < until && !self.shards.iter().all(JoinHandle::is_finished) {
+                thread::sleep(PAUSE);
+            }
+            Err(anyhow!("the control plane panicked"))
+        });
         for shard in self.shards {
             // If the control plane gave up on the shards, so does the node: their threads end with the process.
             if control.is_ok() || shard.is_finished() {
@@ -130,10 +176,12 @@ struct Shared {
     clients: Arc<AtomicUsize>,
     secret: u64,
     errands: flume::Sender<Errand>,
+    /// A message for each shard when it may let clients in; none comes where the node does not start.
+    opened: flume::Receiver<()>,
 }
 
 impl Shared {
-    /// Starts a shard's thread and waits until it serves.
+    /// Starts a shard's thread and waits until it has all that it takes from the host.
     fn start_shard(
         &self,
         me: u16,
@@ -160,12 +208,14 @@ impl Shared {
             random: StdRng::from_os_rng(),
         };
         let (ready, is_ready) = flume::bounded(1);
-        let thread = thread::Builder::new().name(format!("shard-{me}")).spawn(move || serve(setup, core, &ready))?;
+        let opened = self.opened.clone();
+        let thread = thread::Builder::new().name(format!("shard-{me}"));
+        let thread = thread.spawn(move || serve(setup, core, &ready, &opened)).context("no thread for a shard")?;
         match is_ready.recv() {
             Ok(()) => Ok((ShardHandle::new(me, core, metrics, orders_in, waker), thread)),
             Err(_) => match thread.join() {
                 Ok(Err(error)) => Err(error),
-                _ => Err(anyhow!("shard {me} ended before it began")),
+                _ => Err(anyhow!("shard {me} ended before it began; {HINT}")),
             },
         }
     }
@@ -186,17 +236,21 @@ impl Drop for Obituary {
 }
 
 /// A shard's thread, from pinning to the end.
-fn serve(setup: ShardSetup, core: usize, ready: &flume::Sender<()>) -> anyhow::Result<()> {
+fn serve(
+    setup: ShardSetup,
+    core: usize,
+    ready: &flume::Sender<()>,
+    opened: &flume::Receiver<()>,
+) -> anyhow::Result<()> {
     const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
-    const HINT: &str = "`ringpost doctor` tells what this host lacks and how to give it";
-    // Depth and memory: what 8 MiB of locked memory allows for many executors. The preempt timer must never run
+    // Depth and memory are little, so that the usual 8 MiB of locked memory carry many. The preempt timer must never run
     // out: when it does before a ready task had its turn, as happens on a host without a core to spare,
     // glommio 0.9.0 goes to sleep over the task and never wakes again. It would let timers and files of the
     // executor interrupt a busy shard; the shard has its own.
     let executor = LocalExecutorBuilder::new(glommio::Placement::Fixed(core))
         .name(&format!("shard-{}", setup.me))
-        .ring_depth(128)
-        .io_memory(64 << 10)
+        .ring_depth(EXECUTOR_RING_ENTRIES as usize)
+        .io_memory(EXECUTOR_IO_BYTES)
         .preempt_timer(NEVER)
         .make()
         .map_err(|error| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
@@ -208,6 +262,9 @@ fn serve(setup: ShardSetup, core: usize, ready: &flume::Sender<()>) -> anyhow::R
         let shard = Shard::new(setup, kernel)?;
         // The node waits for this.
         let _ = ready.send(());
+        if opened.recv().is_err() {
+            return Ok(());
+        }
         shard.run().await.with_context(|| format!("the ring of core {core} failed"))
     })
 }
@@ -234,15 +291,18 @@ fn listen(wanted: Listener<'_>, backlog: u32, shards: usize) -> anyhow::Result<(
     let Listener { section, address, port, .. } = wanted;
     let address: IpAddr = address.parse().with_context(|| format!("{section}.address is no IP address"))?;
     let wanted = SocketAddr::new(address, port);
-    let hint = || format!("{section}: cannot listen on {wanted}; is another node running? Choose another port");
+    let refused = |error: std::io::Error| {
+        let (meaning, fix) = why_not_listening(&error);
+        anyhow::Error::new(error).context(format!("{section}: cannot listen on {wanted}: {meaning}; {fix}"))
+    };
     // Shards share the port, and another process of the same user could share it as silently: look first.
     if port != 0 {
-        look_for_free(wanted).with_context(hint)?;
+        look_for_free(wanted).map_err(refused)?;
     }
-    let (first, bound) = doors::bind(wanted, backlog).with_context(hint)?;
+    let (first, bound) = doors::bind(wanted, backlog).map_err(refused)?;
     let mut listeners = vec![first];
     for _ in 1..shards {
-        listeners.push(doors::bind(bound, backlog).with_context(hint)?.0);
+        listeners.push(doors::bind(bound, backlog).map_err(refused)?.0);
     }
     Ok((bound, listeners))
 }
@@ -250,7 +310,6 @@ fn listen(wanted: Listener<'_>, backlog: u32, shards: usize) -> anyhow::Result<(
 /// Whether nobody listens there. Looks again for a moment: a node that was killed gives its ports back only when the
 /// kernel has taken its rings down.
 fn look_for_free(address: SocketAddr) -> std::io::Result<()> {
-    const PAUSE: Duration = Duration::from_millis(50);
     let mut looks = 10;
     loop {
         match std::net::TcpListener::bind(address) {
@@ -261,9 +320,64 @@ fn look_for_free(address: SocketAddr) -> std::io::Result<()> {
     }
 }
 
+// One shard's panic is everybody's end where panics abort.
+const _: () = assert!(cfg!(panic = "unwind"));
+
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpStream;
+
     use super::*;
+    use crate::broker::order::Order;
+
+    /// A node with two shards on one core, and clients that the kernel has spread over both.
+    fn node(reload: Reload) -> (Node, Vec<BufReader<TcpStream>>) {
+        let mut config = Config::dev();
+        (config.http_server.port, config.tcp_server.port) = (0, 0);
+        (config.shards.cores, config.shards.per_core) = (cores::allowed().unwrap()[0].to_string(), 2);
+        let node = Node::start(config, reload, Requests::new()).unwrap();
+        let address = node.tcp_address.unwrap();
+        let clients = (0..40).map(|_| {
+            let mut socket = TcpStream::connect(address).unwrap();
+            socket.write_all(b"{\"id\":1,\"connect\":{}}\n").unwrap();
+            let mut reader = BufReader::new(socket);
+            assert!(reader.read_line(&mut String::new()).unwrap() > 0);
+            reader
+        });
+        let clients = clients.collect();
+        (node, clients)
+    }
+
+    /// How many of the clients were told to come again before they lost their connection; all lose it.
+    fn told_to_come_again(clients: Vec<BufReader<TcpStream>>) -> usize {
+        let lines = |client: BufReader<TcpStream>| client.lines().map_while(Result::ok);
+        clients.into_iter().filter_map(|client| lines(client).find(|line| line.contains("\"code\":3001"))).count()
+    }
+
+    #[test]
+    fn when_a_shard_panics_the_clients_of_the_others_are_told_and_the_node_ends_with_an_error() {
+        let (mut node, clients) = node(Box::new(|| unreachable!("nobody asks")));
+        let handle = node.handles.swap_remove(1);
+        node.handles.clear();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(handle.order(Order::Panic)));
+        drop(handle);
+        let told = told_to_come_again(clients);
+        assert!((1..40).contains(&told), "{told} of 40");
+        let ended = node.wait().unwrap_err().to_string();
+        assert!(ended.contains("panicked"), "{ended}");
+    }
+
+    #[test]
+    fn when_the_control_plane_panics_all_clients_are_told_and_the_node_ends_with_an_error() {
+        let (mut node, clients) = node(Box::new(|| panic!("as a broken invariant does")));
+        node.handles.clear();
+        node.requests.ask(Request::Reload);
+        assert_eq!(told_to_come_again(clients), 40);
+        let ended = node.wait().unwrap_err().to_string();
+        assert!(ended.contains("panicked"), "{ended}");
+    }
 
     #[test]
     fn a_shard_that_panics_does_not_end_unheard() {

@@ -125,6 +125,32 @@ pub enum Order {
         /// Whether the keys are those of now: if not, whether the token is good cannot be said.
         fetched: bool,
     },
+    /// The shard fails, as it would where an invariant is broken.
+    #[cfg(test)]
+    Panic,
+}
+
+impl Order {
+    /// Whether nobody waits for the answer any more: whoever asked was told, when time was up, that it failed.
+    pub fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Publish(_, answer) => answer.is_closed(),
+            Self::Presence { answer, .. } => answer.is_closed(),
+            Self::PresenceStats { answer, .. } => answer.is_closed(),
+            Self::History { answer, .. } => answer.is_closed(),
+            Self::Channels { answer, .. } => answer.is_closed(),
+            Self::Sessions { answer, .. } => answer.is_closed(),
+            Self::Info { answer } => answer.is_closed(),
+            Self::Subscribe(_, answer)
+            | Self::HistoryRemove { answer, .. }
+            | Self::Unsubscribe { answer, .. }
+            | Self::Disconnect { answer, .. }
+            | Self::Refresh { answer, .. } => answer.is_closed(),
+            Self::Verifier(_) | Self::Reload(_) | Self::Drain(_) | Self::KeysFetched { .. } => false,
+            #[cfg(test)]
+            Self::Panic => false,
+        }
+    }
 }
 
 /// Fields of a publish order.

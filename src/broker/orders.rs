@@ -14,9 +14,13 @@ use crate::session::{Ask, State};
 use crate::time::Now;
 
 impl Core {
-    /// Carries one order out and answers it. [`Order::Drain`] is the caller's, who owns the listeners.
+    /// Carries one order out and answers it, unless nobody waits for the answer any more. [`Order::Drain`] is the caller's, who owns the listeners.
     pub fn order(&mut self, order: Order, now: Now) {
-        // An answer whose asker has gone is nobody's loss: every send below ignores that.
+        // Who was told that it failed must not see it happen afterwards.
+        if order.is_abandoned() {
+            return;
+        }
+        // An asker that goes meanwhile is nobody's loss: every send below ignores that.
         match order {
             Order::Publish(publish, answer) => drop(answer.send(self.publish_for_backend(*publish, now))),
             Order::Presence { channel, answer } => {
@@ -55,6 +59,8 @@ impl Core {
             Order::Reload(config) => self.reload(config),
             Order::Drain(_) => unreachable!("the shard keeps drains to itself"),
             Order::KeysFetched { ticket, fetched } => self.keys_fetched(ticket, fetched),
+            #[cfg(test)]
+            Order::Panic => panic!("as a broken invariant does"),
         }
         self.carry(now);
     }

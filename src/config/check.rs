@@ -4,13 +4,14 @@ use std::net::IpAddr;
 
 use regex::Regex;
 
-use super::{ChannelOptions, Config, ForceRecoveryMode, Listener, SlowConsumer};
+use super::{ChannelOptions, Config, Duration, ForceRecoveryMode, Listener, SlowConsumer};
 use crate::limits;
 
 impl Config {
     /// Every broken rule, one line each; empty when all hold.
-    pub(super) fn check(&self) -> Vec<String> {
+    pub(crate) fn check(&self) -> Vec<String> {
         let mut problems = Vec::new();
+        self.check_bounds(&mut problems);
         self.check_node(&mut problems);
         self.check_doors(&mut problems);
         self.check_client(&mut problems);
@@ -26,31 +27,36 @@ impl Config {
         };
         let shards = &self.shards;
         rule(
-            shards.receive_buffers.is_power_of_two() && shards.receive_buffers <= 32768,
-            format!("`shards.receive_buffers` is {}: it must be a power of two up to 32768", shards.receive_buffers),
+            shards.receive_buffers.is_power_of_two(),
+            format!("`shards.receive_buffers` is {}: it must be a power of two", shards.receive_buffers),
         );
         rule(
-            (512..=1 << 20).contains(&shards.receive_buffer_size),
-            format!("`shards.receive_buffer_size` is {}: it must be 512 to 1048576", shards.receive_buffer_size),
+            shards.ring_entries.is_power_of_two(),
+            format!("`shards.ring_entries` is {}: it must be a power of two", shards.ring_entries),
         );
         rule(
-            shards.ring_entries.is_power_of_two() && (64..=32768).contains(&shards.ring_entries),
-            format!("`shards.ring_entries` is {}: it must be a power of two, 64 to 32768", shards.ring_entries),
+            shards.mailbox_capacity == 0 || shards.mailbox_capacity >= 16,
+            "`shards.mailbox_capacity` must be 16 or more, or 0 to be chosen by the number of shards".into(),
         );
-        rule(shards.mailbox_capacity >= 16, "`shards.mailbox_capacity` must be 16 or more".into());
-        rule(
-            (1..=limits::SHARDS_MAX).contains(&shards.per_core),
-            format!("`shards.per_core` is {}: it must be 1 to {}", shards.per_core, limits::SHARDS_MAX),
-        );
-        if let Err(problem) = crate::cores::parse(&shards.cores) {
-            rule(false, format!("`shards.cores`: {problem}"));
+        match crate::cores::parse(&shards.cores) {
+            Err(problem) => rule(false, format!("`shards.cores`: {problem}")),
+            Ok(cores) => rule(
+                cores.is_none_or(|cores| cores.len().saturating_mul(shards.per_core) <= limits::SHARDS_MAX),
+                format!(
+                    "`shards.per_core` on each of `shards.cores` is more than the {} shards of a node: lower one of them",
+                    limits::SHARDS_MAX
+                ),
+            ),
         }
         if let Err(problem) = super::log_filter(&self.log.level) {
             rule(false, format!("`log.level`: {problem}"));
         }
         rule(
-            self.shutdown.timeout >= self.shutdown.drain_time,
-            "`shutdown.timeout` must not be shorter than `shutdown.drain_time`".into(),
+            self.shutdown.timeout.as_millis() >= self.shutdown.drain_time.as_millis().saturating_add(limits::LINGER_MS),
+            format!(
+                "`shutdown.timeout` must be {} longer than `shutdown.drain_time`: so long the last clients may take to go",
+                Duration::from_millis(limits::LINGER_MS)
+            ),
         );
     }
 
@@ -79,10 +85,6 @@ impl Config {
             internal.is_set() || internal.port == 0,
             format!("`internal_server.port` is {}, but `internal_server.address` is empty: set it, too", internal.port),
         );
-        rule(
-            (1..=limits::BACKLOG_MAX).contains(&http.backlog),
-            format!("`http_server.backlog` is {}: it must be 1 to {}", http.backlog, limits::BACKLOG_MAX),
-        );
         let path = http.websocket_path.as_str();
         let taken = ["/api", "/health", "/metrics"];
         let is_taken = taken.iter().any(|taken| path.strip_prefix(taken).is_some_and(|rest| !rest.starts_with('-')));
@@ -101,17 +103,11 @@ impl Config {
                 problems.push(problem.into());
             }
         };
+        // In base64 a message is a third longer, and it comes with its channel, its publisher and its tags.
         rule(
-            (1024..=16 << 20).contains(&client.message_size_limit),
-            "`client.message_size_limit` must be 1024 to 16777216",
-        );
-        rule(
-            client.queue_max_size >= client.message_size_limit,
-            "`client.queue_max_size` must not be below `client.message_size_limit`",
-        );
-        rule(
-            (1..=limits::CHANNELS_PER_SESSION_MAX).contains(&client.channel_limit),
-            "`client.channel_limit` must be 1 to 65535",
+            client.queue_max_size / 2 >= client.message_size_limit,
+            "`client.queue_max_size` must be twice `client.message_size_limit` or more: subscribers could not be given the \
+             longest messages",
         );
         rule(
             client.ping_interval.as_millis() == 0 || client.ping_interval.as_millis() >= 1000,
@@ -122,7 +118,6 @@ impl Config {
             "`client.pong_timeout` must be shorter than `client.ping_interval`",
         );
         rule(client.pong_misses > 0, "`client.pong_misses` must be 1 or more");
-        rule(client.stale_close_delay.as_millis() > 0, "`client.stale_close_delay` must not be 0");
         let personal = &client.subscribe_to_user_personal_channel;
         let namespace = personal.personal_channel_namespace.as_str();
         rule(
@@ -144,10 +139,7 @@ impl Config {
 
     fn check_channels(&self, problems: &mut Vec<String>) {
         let channel = &self.channel;
-        if !(1..=limits::CHANNEL_NAME_BYTES_MAX).contains(&channel.max_length) {
-            problems.push(format!("`channel.max_length` must be 1 to {}", limits::CHANNEL_NAME_BYTES_MAX));
-        }
-        check_options(&channel.without_namespace, "channel.without_namespace", problems);
+        check_options(&channel.without_namespace, channel.history_meta_ttl, "channel.without_namespace", problems);
         for (at, namespace) in channel.namespaces.iter().enumerate() {
             let name = namespace.name.as_str();
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
@@ -162,7 +154,8 @@ impl Config {
             if channel.namespaces[..at].iter().any(|other| other.name == name) {
                 problems.push(format!("the namespace `{name}` is configured twice"));
             }
-            check_options(&namespace.options, &format!("the namespace `{name}`"), problems);
+            let place = format!("the namespace `{name}`");
+            check_options(&namespace.options, channel.history_meta_ttl, &place, problems);
         }
     }
 }
@@ -180,10 +173,19 @@ fn is_origin(text: &str) -> bool {
     !host.is_empty() && !host.contains(['/', '?', '#', ' '])
 }
 
-fn check_options(options: &ChannelOptions, place: &str, problems: &mut Vec<String>) {
+fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, problems: &mut Vec<String>) {
     let history = options.history_size > 0 && options.history_ttl.as_millis() > 0;
     if (options.history_size > 0) != (options.history_ttl.as_millis() > 0) {
         problems.push(format!("{place}: `history_size` and `history_ttl` are both needed to keep history"));
+    }
+    let own = options.history_meta_ttl;
+    let meta_ttl = if own.as_millis() > 0 { own } else { meta_ttl };
+    if meta_ttl < options.history_ttl {
+        problems.push(format!(
+            "{place}: `history_meta_ttl` ({meta_ttl}) must not be shorter than `history_ttl` ({}): what is kept would lose \
+             its epoch",
+            options.history_ttl
+        ));
     }
     let stream =
         options.force_recovery || options.allow_recovery || options.force_positioning || options.allow_positioning;
@@ -206,7 +208,7 @@ fn check_options(options: &ChannelOptions, place: &str, problems: &mut Vec<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Duration, Namespace};
+    use crate::config::Namespace;
 
     fn broken(change: impl FnOnce(&mut Config)) -> Vec<String> {
         let mut config = Config::default();
@@ -232,6 +234,9 @@ mod tests {
         assert_refused("shards.ring_entries", |config| config.shards.ring_entries = 32);
         assert_refused("shards.mailbox_capacity", |config| config.shards.mailbox_capacity = 1);
         assert_refused("shards.per_core", |config| config.shards.per_core = 0);
+        assert_refused("lower one of them", |config| {
+            (config.shards.cores, config.shards.per_core) = ("0-3".into(), 17);
+        });
         assert_refused("shards.cores", |config| config.shards.cores = "first".into());
     }
 
@@ -253,14 +258,20 @@ mod tests {
 
     #[test]
     fn bounds_of_a_connection_that_contradict_each_other_are_refused() {
-        assert_refused("queue_max_size", |config| config.client.queue_max_size = 2000);
+        assert_refused("queue_max_size", |config| {
+            config.client.queue_max_size = 2 * config.client.message_size_limit - 1;
+        });
+        assert_refused("stale_close_delay", |config| config.client.stale_close_delay = Duration::default());
+        assert_refused("expired_close_delay", |config| config.client.expired_close_delay = Duration::default());
         assert_refused("pong_timeout", |config| config.client.pong_timeout = Duration::from_secs(30));
         assert_refused("pong_misses", |config| config.client.pong_misses = 0);
         assert_refused("ping_interval", |config| {
             config.client.ping_interval = Duration::from_millis(500);
             config.client.pong_timeout = Duration::from_millis(100);
         });
-        assert_refused("shutdown.timeout", |config| config.shutdown.timeout = Duration::from_secs(1));
+        assert_refused("shutdown.timeout", |config| {
+            config.shutdown.timeout = Duration::from_millis(config.shutdown.drain_time.as_millis() + 1999);
+        });
     }
 
     #[test]
@@ -303,6 +314,11 @@ mod tests {
     #[test]
     fn options_that_need_history_are_refused_without_it() {
         assert_refused("both needed", |config| config.channel.without_namespace.history_size = 10);
+        assert_refused("history_meta_ttl", |config| {
+            let options = &mut config.channel.without_namespace;
+            (options.history_size, options.history_ttl) = (10, Duration::from_secs(60));
+            options.history_meta_ttl = Duration::from_secs(59);
+        });
         assert_refused("recovery and positioning", |config| config.channel.without_namespace.allow_recovery = true);
         assert_refused("channel_regex", |config| config.channel.without_namespace.channel_regex = "(".into());
     }

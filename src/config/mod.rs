@@ -4,6 +4,7 @@
 //! Names are those of Centrifugo's configuration where the meaning is the same.
 
 mod advice;
+mod bounds;
 mod channel;
 mod check;
 mod client;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Duration;
+use crate::limits::{MAILBOX_LETTERS, MAILBOX_LETTERS_SHARED};
 
 /// Cores and their rings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,10 +18,22 @@ pub struct ShardsConfig {
     pub receive_buffers: u16,
     /// Bytes of one receive buffer.
     pub receive_buffer_size: usize,
-    /// Submission entries of a shard's ring, a power of two.
+    /// Submission entries of a shard's ring, a power of two up to 16384.
     pub ring_entries: u32,
-    /// Messages that may wait from one shard to another before reading pauses.
+    /// Messages that may wait from one shard to another before reading pauses, at most 65536; 0 shares room for 32768
+    /// evenly among the shards that write to one, 512 to 8192 for each.
     pub mailbox_capacity: usize,
+}
+
+impl ShardsConfig {
+    /// Letters that fit into each mailbox of a node with so many shards.
+    pub fn mailbox_letters(&self, shards: usize) -> usize {
+        let (least, most) = MAILBOX_LETTERS;
+        match self.mailbox_capacity {
+            0 => (MAILBOX_LETTERS_SHARED / shards.saturating_sub(1).max(1)).clamp(least, most),
+            capacity => capacity,
+        }
+    }
 }
 
 impl Default for ShardsConfig {
@@ -31,7 +44,7 @@ impl Default for ShardsConfig {
             receive_buffers: 2048,
             receive_buffer_size: 4096,
             ring_entries: 4096,
-            mailbox_capacity: 8192,
+            mailbox_capacity: 0,
         }
     }
 }

@@ -5,12 +5,14 @@
 //!                       │                                                         ├ health, metrics
 //!                       │                                                         └ page
 //!                       ├ keys (key sets of tokens)
-//!                       └ signals: reload, drain
+//!                       └ requests (signals): reload, drain
 //! shards ←order── shards ─── all of them
 //! ```
 //!
 //! It owns no session and no channel. What it knows of them it asks for, and it may be late: nothing that a
 //! client does waits for this thread, but a token whose key is unknown.
+
+pub mod requests;
 
 mod api;
 mod door;
@@ -24,7 +26,6 @@ mod process;
 mod reload;
 mod router;
 mod shards;
-mod signals;
 mod state;
 
 #[cfg(test)]

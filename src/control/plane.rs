@@ -1,18 +1,19 @@
 //! The control plane's life: it serves until it is asked to leave, drains, and ends after the last shard.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use tokio::runtime;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use super::http::HttpServer;
 use super::keys::{KeyKeeper, KeyRequests};
 use super::reload::keep_fixed;
+use super::requests::{Request, Requests};
 use super::router::router;
 use super::shards::Shards;
-use super::signals::{Request, Signals};
 use super::state::ControlState;
 use crate::broker::order::{Errand, Order};
 use crate::config::Config;
@@ -32,11 +33,11 @@ pub struct ControlSetup {
     pub placement: Placement,
     /// What shards ask.
     pub errands: flume::Receiver<Errand>,
-    /// A message is as good as SIGTERM.
-    pub stop: flume::Receiver<()>,
+    /// What signals and the node's owner ask.
+    pub requests: Requests,
     /// When the node began.
     pub started: SystemTime,
-    /// Told once signals are caught and errands are done.
+    /// Told once it has all that it takes from the host.
     pub ready: flume::Sender<()>,
 }
 
@@ -44,13 +45,25 @@ pub struct ControlSetup {
 ///
 /// # Errors
 /// When shards have not ended: after `shutdown.timeout`, or when it is asked to leave twice; their threads run
-/// still. When a shard has ended unasked. What the host does not give: descriptors, signals.
+/// still. When a shard or the keeper of keys has ended unasked: the others were drained. What the host does not give:
+/// descriptors, threads.
+///
+/// # Panics
+/// When the host has no thread left for names to be looked up.
 pub fn run(setup: ControlSetup) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
+        // Names are looked up by a thread that is started before the first client and stays: later the host may not
+        // give one, and tokio panics. One is enough, since there is one fetch of keys at a time.
+        .thread_name("resolver")
+        .max_blocking_threads(1)
+        .thread_keep_alive(Duration::MAX)
         .build()
         .context("the control plane's runtime cannot be built")?;
-    let result = runtime.block_on(async { Plane::new(setup)?.run().await });
+    let result = runtime.block_on(async {
+        spawn_blocking(|| ()).await.context("the thread that looks names up has failed")?;
+        Plane::new(setup).run().await
+    });
     // A name that is still being looked up must not hold the node.
     runtime.shutdown_background();
     result
@@ -60,42 +73,55 @@ struct Plane {
     state: Arc<ControlState>,
     reload: Reload,
     errands: flume::Receiver<Errand>,
-    signals: Signals,
+    requests: Requests,
     http: HttpServer,
     keys: KeyRequests,
+    keeper: JoinHandle<()>,
     ended: ShardSet,
 }
 
 impl Plane {
-    fn new(setup: ControlSetup) -> anyhow::Result<Self> {
-        let ControlSetup { config, reload, shards, placement, errands, stop, started, ready } = setup;
+    fn new(setup: ControlSetup) -> Self {
+        let ControlSetup { config, reload, shards, placement, errands, requests, started, ready } = setup;
         let state = Arc::new(ControlState::new(Shards::new(shards, placement), config, started));
-        let signals = Signals::new(stop).context("signals cannot be caught")?;
         let http = HttpServer::new(|purpose| router(state.clone(), purpose), state.http_conns.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
-        tokio::spawn(keeper.run());
+        let keeper = tokio::spawn(keeper.run());
         // The node waits for this.
         let _ = ready.send(());
-        Ok(Self { state, reload, errands, signals, http, keys, ended: ShardSet::EMPTY })
+        Self { state, reload, errands, requests, http, keys, keeper, ended: ShardSet::EMPTY }
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
-        loop {
-            tokio::select! {
-                errand = self.errands.recv_async() => match errand {
-                    Ok(Errand::Ended { shard }) => bail!("shard {shard} has failed"),
-                    Ok(errand) => self.errand(errand).await,
-                    Err(flume::RecvError::Disconnected) => bail!("all shards have gone"),
-                },
-                request = self.signals.next() => match request {
-                    Request::Reload => self.reload().await,
-                    Request::Leave => break,
-                },
-            }
+        let served = self.serve().await;
+        if let Err(error) = &served {
+            // Whatever has failed, the clients of the others are told to go elsewhere.
+            tracing::error!("the node leaves: {error:#}");
         }
         let drained = self.drain().await;
         self.http.shutdown().await;
-        drained
+        served.and(drained)
+    }
+
+    /// Serves until it is asked to leave.
+    async fn serve(&mut self) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                errand = self.errands.recv_async() => match errand {
+                    Ok(Errand::Ended { shard }) => {
+                        self.ended.insert(shard);
+                        bail!("shard {shard} has failed");
+                    }
+                    Ok(errand) => self.errand(errand).await,
+                    Err(flume::RecvError::Disconnected) => bail!("all shards have gone"),
+                },
+                request = self.requests.next() => match request {
+                    Request::Reload => self.reload().await,
+                    Request::Leave => return Ok(()),
+                },
+                _ = &mut self.keeper => bail!("the keeper of keys has failed"),
+            }
+        }
     }
 
     async fn errand(&mut self, errand: Errand) {
@@ -114,15 +140,19 @@ impl Plane {
         let mut config = match (self.reload)() {
             Ok(config) => config,
             Err(error) => {
-                for problem in error.problems {
-                    tracing::error!("the configuration stays as it was: {problem}");
-                }
+                tell(&error.problems);
                 return;
             }
         };
         let kept = keep_fixed(&self.state.config(), &mut config);
         if !kept.is_empty() {
             tracing::warn!("only a restart changes {}: kept as before", kept.join(", "));
+        }
+        // What stays and what comes must agree, too.
+        let problems = config.check();
+        if !problems.is_empty() {
+            tell(&problems);
+            return;
         }
         let config = Arc::new(config);
         self.state.set_config(config.clone());
@@ -144,7 +174,7 @@ impl Plane {
                     Ok(errand) => self.errand(errand).await,
                     Err(flume::RecvError::Disconnected) => break,
                 },
-                request = self.signals.next() => if request == Request::Leave {
+                request = self.requests.next() => if request == Request::Leave {
                     bail!("asked to leave twice: left before every shard had ended");
                 },
                 () = sleep_until(deadline) => {
@@ -157,5 +187,11 @@ impl Plane {
 
     fn all_ended(&self) -> bool {
         self.state.shards.handles().iter().all(|handle| self.ended.contains(handle.shard))
+    }
+}
+
+fn tell(problems: &[String]) {
+    for problem in problems {
+        tracing::error!("the configuration stays as it was: {problem}");
     }
 }

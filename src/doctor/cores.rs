@@ -1,17 +1,18 @@
 //! Cores: those that the process may use against those that are configured, and the time a group is given.
 
 use super::{Finding, proc};
+use crate::config::ShardsConfig;
 use crate::cores::{choose_among, write};
 use crate::limits::SHARDS_MAX;
 
 /// Where the executors look for the host's cores, and stop the node if there is nothing.
 const TOPOLOGY: &str = "/sys/devices/system/cpu/online";
 
-pub(super) fn check(list: &str, allowed: &[usize]) -> Finding {
+pub(super) fn check(config: &ShardsConfig, allowed: &[usize]) -> Finding {
     if let Err(problem) = proc::read::<String>(TOPOLOGY) {
         return judge_no_topology(problem);
     }
-    judge(list, allowed, proc::cgroup("cpu.max").as_deref().and_then(quota))
+    judge(&config.cores, config.per_core, allowed, proc::cgroup("cpu.max").as_deref().and_then(quota))
 }
 
 fn judge_no_topology(problem: String) -> Finding {
@@ -19,7 +20,7 @@ fn judge_no_topology(problem: String) -> Finding {
     Finding::fail("cores", "unknown", problem, fix, page!("docs/OPERATIONS.md"))
 }
 
-fn judge(list: &str, allowed: &[usize], quota: Option<f64>) -> Finding {
+fn judge(list: &str, per_core: usize, allowed: &[usize], quota: Option<f64>) -> Finding {
     const CHECK: &str = "cores";
     let value = format!("{} allowed ({})", allowed.len(), write(allowed));
     let chosen = match choose_among(list, allowed) {
@@ -30,6 +31,18 @@ fn judge(list: &str, allowed: &[usize], quota: Option<f64>) -> Finding {
             return Finding::fail(CHECK, value, meaning, fix, page!("tuning/isolated-cores.sh"));
         }
     };
+    if chosen.len() * per_core > SHARDS_MAX {
+        return Finding::fail(
+            CHECK,
+            value,
+            format!(
+                "{} cores with {per_core} shards each are more than the {SHARDS_MAX} shards of a node",
+                chosen.len()
+            ),
+            "lower `shards.per_core`, or name fewer cores in `shards.cores`",
+            page!("tuning/isolated-cores.sh"),
+        );
+    }
     let shards = chosen.len();
     if let Some(quota) = quota
         && quota < shards as f64
@@ -71,21 +84,27 @@ mod tests {
 
     #[test]
     fn all_allowed_cores_get_a_shard() {
-        let finding = judge("all", &[0, 1, 2, 3], None);
+        let finding = judge("all", 1, &[0, 1, 2, 3], None);
         assert_eq!((finding.verdict, finding.meaning.as_str()), (Verdict::Ok, "4 shards, on 0-3"));
     }
 
     #[test]
     fn a_configured_core_that_is_not_allowed_fails() {
-        assert_eq!(judge("0-3", &[0, 1], None).verdict, Verdict::Fail);
+        assert_eq!(judge("0-3", 1, &[0, 1], None).verdict, Verdict::Fail);
     }
 
     #[test]
     fn more_cores_than_a_node_has_shards_is_said() {
         let many: Vec<_> = (0..SHARDS_MAX + 1).collect();
-        let finding = judge("all", &many, None);
+        let finding = judge("all", 1, &many, None);
         assert_eq!(finding.verdict, Verdict::Warn);
         assert!(finding.fix.unwrap().contains("\"0-63\""));
+    }
+
+    #[test]
+    fn more_shards_on_the_cores_than_a_node_has_fails() {
+        assert_eq!(judge("all", SHARDS_MAX / 2, &[0, 1], None).verdict, Verdict::Ok);
+        assert_eq!(judge("all", SHARDS_MAX / 2 + 1, &[0, 1], None).verdict, Verdict::Fail);
     }
 
     #[test]
@@ -96,10 +115,10 @@ mod tests {
 
     #[test]
     fn less_time_than_shards_is_said() {
-        let finding = judge("all", &[0, 1, 2, 3], quota("150000 100000\n"));
+        let finding = judge("all", 1, &[0, 1, 2, 3], quota("150000 100000\n"));
         assert_eq!(finding.verdict, Verdict::Warn);
         assert!(finding.fix.unwrap().ends_with("`shards.cores` = \"0\""));
-        assert_eq!(judge("all", &[0, 1], quota("200000 100000")).verdict, Verdict::Ok);
+        assert_eq!(judge("all", 1, &[0, 1], quota("200000 100000")).verdict, Verdict::Ok);
     }
 
     #[test]

@@ -13,6 +13,11 @@ pub(super) fn check() -> Finding {
     judge(&rustix::system::uname().release().to_string_lossy())
 }
 
+/// The version of the kernel that runs, unless it calls itself something else.
+pub(super) fn running() -> Option<(u32, u32)> {
+    version(&rustix::system::uname().release().to_string_lossy())
+}
+
 fn judge(release: &str) -> Finding {
     const CHECK: &str = "kernel";
     let Some(version) = version(release) else {

@@ -23,12 +23,12 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Raises the soft limits of descriptors and locked memory to the hard ones, as any process may.
+/// Raises the soft limits of descriptors, locked memory and threads to the hard ones, as any process may.
 ///
 /// # Errors
 /// When the kernel refuses.
 pub fn raise_limits() -> std::io::Result<()> {
-    for resource in [Resource::Nofile, Resource::Memlock] {
+    for resource in [Resource::Nofile, Resource::Memlock, Resource::Nproc] {
         let maximum = getrlimit(resource).maximum;
         setrlimit(resource, Rlimit { current: maximum, maximum })?;
     }

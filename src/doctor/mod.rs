@@ -24,10 +24,12 @@ mod limit;
 mod memlock;
 mod memory;
 mod network;
+mod ports;
 mod power;
 mod proc;
 mod queues;
 mod tcp_memory;
+mod threads;
 
 use std::fmt;
 
@@ -36,6 +38,7 @@ use serde::Serialize;
 use crate::config::Config;
 
 pub use limit::raise_limits;
+pub use ports::why as why_not_listening;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -126,12 +129,14 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![
         kernel::check(),
         io_uring::check(),
-        cores::check(&config.shards.cores, &allowed),
-        memlock::check(shards),
+        cores::check(&config.shards, &allowed),
+        memlock::check(shards, &config.shards),
+        threads::check(shards),
         descriptors::check(config.client.connection_limit),
         memory::check(shards, &config.shards),
         huge_pages::check(),
     ];
+    findings.extend(ports::check(config));
     findings.extend(network::check(config));
     findings.extend(drops::check(config.http_server.backlog));
     findings.extend(tcp_memory::check(&config.client));

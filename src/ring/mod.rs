@@ -13,7 +13,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use io_uring::{IoUring, opcode, squeue, types};
+use io_uring::types::BufRingEntry;
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
 pub use self::buffers::Buffer;
 use self::buffers::BufferPool;
@@ -29,6 +30,32 @@ pub struct RingSize {
     pub buffers: u16,
     /// Bytes of each.
     pub buffer_bytes: usize,
+}
+
+impl RingSize {
+    /// Completions that fit.
+    fn completions(self) -> u32 {
+        self.entries * 4
+    }
+
+    /// What the kernel counts against the limit of locked memory (RLIMIT_MEMLOCK), bytes: the ring, and the list of
+    /// the receive buffers. The buffers themselves are not locked.
+    pub fn locked_bytes(self) -> u64 {
+        ring_bytes(self.entries, self.completions()) + pages(u64::from(self.buffers) * size_of::<BufRingEntry>() as u64)
+    }
+}
+
+/// Memory of a ring with so many submission and completion entries, bytes: io_uring_setup(2), in whole pages.
+pub fn ring_bytes(entries: u32, completions: u32) -> u64 {
+    // Heads, tails and flags at the front of the rings; less than this.
+    const FRONT: u64 = 512;
+    let queues =
+        u64::from(completions) * size_of::<cqueue::Entry>() as u64 + u64::from(entries) * size_of::<u32>() as u64;
+    pages(u64::from(entries) * size_of::<squeue::Entry>() as u64) + pages(FRONT + queues)
+}
+
+fn pages(bytes: u64) -> u64 {
+    bytes.next_multiple_of(rustix::param::page_size() as u64)
 }
 
 /// One ring. Only the thread that made it may use it (`IORING_SETUP_SINGLE_ISSUER`).
@@ -59,7 +86,7 @@ impl Ring {
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_taskrun_flag()
-            .setup_cqsize(size.entries * 4)
+            .setup_cqsize(size.completions())
             .build(size.entries)?;
         let pool = BufferPool::new(size.buffers, size.buffer_bytes)?;
         // SAFETY: the pool's entries are page-aligned, zeroed, and as many as it says; they outlive the

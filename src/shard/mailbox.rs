@@ -30,6 +30,8 @@ impl Outgoing {
         }
         match self.producer.push(letter) {
             Ok(()) => self.left = true,
+            // A shard that has failed reads no more: who waited for room in its mailbox would do so for ever.
+            Err(PushError::Full(_)) if self.producer.is_abandoned() => {}
             Err(PushError::Full(letter)) => self.kept.push_back(letter),
         }
     }
@@ -41,6 +43,9 @@ impl Outgoing {
                 break;
             }
             self.left = true;
+        }
+        if !self.kept.is_empty() && self.producer.is_abandoned() {
+            self.kept.clear();
         }
         if std::mem::take(&mut self.left) {
             self.waker.wake();
@@ -57,6 +62,12 @@ pub struct Mailboxes {
 }
 
 impl Mailboxes {
+    /// What the mailboxes of so many shards take with room for `capacity` letters each, bytes, once they were full.
+    pub fn bytes(capacity: usize, shards: usize) -> u64 {
+        let pairs = shards * shards.saturating_sub(1);
+        (capacity * pairs) as u64 * size_of::<Letter>() as u64
+    }
+
     /// The mailboxes of all shards, by shard, each ring with room for `capacity` letters.
     pub fn mesh(capacity: usize, wakers: &[Arc<Waker>]) -> Vec<Self> {
         let mut mesh: Vec<Self> = wakers
@@ -162,6 +173,22 @@ mod tests {
         }
         assert_eq!(got, (0..20).collect::<Vec<_>>());
         assert!(!one.is_congested() && !two.has_letters());
+    }
+
+    #[test]
+    fn a_shard_that_has_failed_holds_nobody_up() {
+        let mut mesh = mesh(2, 4);
+        let two = mesh.pop().unwrap();
+        let one = &mut mesh[0];
+        for sent in 0..6 {
+            one.send(1, letter(sent));
+        }
+        assert!(one.is_congested());
+        drop(two);
+        one.flush();
+        assert!(!one.is_congested());
+        one.send(1, letter(6));
+        assert!(!one.is_congested());
     }
 
     #[test]

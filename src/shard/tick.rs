@@ -70,7 +70,15 @@ impl<R: Reactor> Shard<R> {
             return false;
         }
         for taken in 0..ORDERS_PER_TICK {
-            let Ok(order) = self.orders.try_recv() else { return taken > 0 };
+            let order = match self.orders.try_recv() {
+                Ok(order) => order,
+                Err(flume::TryRecvError::Empty) => return taken > 0,
+                // The control plane has failed: nobody else would end the shard in order.
+                Err(flume::TryRecvError::Disconnected) => {
+                    self.begin_drain(self.config.shutdown.drain_time.as_millis());
+                    return taken > 0;
+                }
+            };
             match order {
                 Order::Drain(time) => self.begin_drain(time.as_millis() as u64),
                 Order::Reload(config) => {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ringpost::broker::metrics::ShardMetrics;
 use ringpost::config::{ChannelOptions, Config, ConfigError, Duration as Setting};
+use ringpost::control::requests::Requests;
 use ringpost::node::Node;
 
 /// How long a test waits for anything before it gives up.
@@ -45,7 +46,7 @@ impl TestNode {
         };
         change(&mut config);
         let reload = Box::new(|| Err(ConfigError { problems: vec!["tests do not reload".into()] }));
-        let node = Node::start(config, reload).expect("the node starts");
+        let node = Node::start(config, reload, Requests::new()).expect("the node starts");
         let (http, tcp) = (node.http_address, node.tcp_address.expect("the TCP port is open"));
         let internal = node.internal_address;
         Self { node: Some(node), http, tcp, internal }

@@ -1,6 +1,7 @@
 //! A node for one test, and orders to run against it.
 
 use ringpost::config::{ChannelOptions, Config, ConfigError, Duration};
+use ringpost::control::requests::Requests;
 use ringpost::cores;
 use ringpost::node::Node;
 use ringpost_loadgen::measure::Measure;
@@ -88,7 +89,7 @@ impl Drop for TestNode {
 
 fn start(config: Config) -> Node {
     let reload = Box::new(|| Err(ConfigError { problems: vec!["tests do not reload".into()] }));
-    Node::start(config, reload).expect("the node starts")
+    Node::start(config, reload, Requests::new()).expect("the node starts")
 }
 
 /// A built-in scenario, made short, with more settings.

@@ -4,7 +4,7 @@ use super::*;
 use crate::auth::grant::Grant;
 use crate::broker::order::{Subscribe, Who};
 use crate::model::refusal::{Disconnect, Unsubscribe};
-use crate::model::{HistoryFilter, PresenceStats, Recover};
+use crate::model::{HistoryFilter, PayloadKind, PresenceStats, Recover};
 
 fn who(user: &str, client: Option<ClientId>) -> Arc<Who> {
     Arc::new(Who { user: user.into(), client })
@@ -33,6 +33,25 @@ fn a_backend_subscribes_every_session_of_a_user() {
     let sessions = node.order(0, |answer| Order::Sessions { user: "7".into(), answer }).expect("it works");
     assert!(sessions.iter().all(|session| session.channels == [channel.as_str().into()]));
     assert_eq!(sessions.len(), 2);
+}
+
+#[test]
+fn what_a_backend_was_told_has_failed_does_not_happen_later() {
+    let mut node = Node::new();
+    let channel = node.at(0, "kept");
+    let before = node.publish(&channel, "1", None);
+    let (answer, asker) = tokio::sync::oneshot::channel();
+    drop(asker);
+    let publish = Publish {
+        channel: channel.as_str().into(),
+        data: Payload { bytes: "2".into(), kind: PayloadKind::Json },
+        tags: None,
+        skip_history: false,
+        idempotency_key: None,
+        exclude_client: None,
+    };
+    node.cores[0].order(Order::Publish(publish.into(), answer), node.now);
+    assert_eq!(node.publish(&channel, "3", None).offset, before.offset + 1);
 }
 
 #[test]

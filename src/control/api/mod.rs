@@ -106,7 +106,10 @@ fn deadline() -> Instant {
 }
 
 async fn until<T>(deadline: Instant, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let late = Error::INTERNAL.because("internal server error: the shards did not answer in time");
+    let late = Error::INTERNAL.because(
+        "internal server error: the shards did not answer in time; what they had not begun is not done, what they had \
+         begun is",
+    );
     timeout_at(deadline, work).await.unwrap_or(Err(late))
 }
 

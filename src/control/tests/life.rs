@@ -7,12 +7,13 @@ use serde_json::json;
 
 use super::node::{Setup, TestNode};
 use crate::config::{Config, ConfigError, Duration};
+use crate::control::requests::Request;
 
 #[tokio::test]
 async fn a_node_that_leaves_is_live_but_not_ready_until_its_shards_have_ended() {
     let mut node = TestNode::start(Setup { ends: false, ..Setup::default() });
     assert_eq!(node.get("/health").await, (StatusCode::OK, r#"{"status":"ready"}"#.into()));
-    node.stop.send(()).unwrap();
+    node.requests.ask(Request::Leave);
     while node.get("/health").await.0 == StatusCode::OK {
         tokio::task::yield_now().await;
     }
@@ -20,7 +21,7 @@ async fn a_node_that_leaves_is_live_but_not_ready_until_its_shards_have_ended() 
     assert_eq!(node.get("/health/live").await.0, StatusCode::OK);
     assert_eq!(node.get("/health?live").await.0, StatusCode::OK);
     assert_eq!(node.result("info", json!({})).await["nodes"][0]["num_clients"], 0, "the API still answers");
-    node.stop.send(()).unwrap();
+    node.requests.ask(Request::Leave);
     let cut_short = node.wait().unwrap_err().to_string();
     assert!(cut_short.contains("twice"), "{cut_short}");
 }
@@ -28,7 +29,7 @@ async fn a_node_that_leaves_is_live_but_not_ready_until_its_shards_have_ended() 
 #[test]
 fn a_node_ends_after_its_last_shard() {
     let mut node = TestNode::start(Setup::default());
-    node.stop.send(()).unwrap();
+    node.requests.ask(Request::Leave);
     node.wait().unwrap();
 }
 
@@ -37,7 +38,7 @@ fn a_shard_that_hangs_holds_the_node_until_the_timeout_only() {
     let mut config = Config::dev();
     config.shutdown.timeout = Duration::from_millis(50);
     let mut node = TestNode::start(Setup { config, ends: false, ..Setup::default() });
-    node.stop.send(()).unwrap();
+    node.requests.ask(Request::Leave);
     let cut_short = node.wait().unwrap_err().to_string();
     assert!(cut_short.contains("50ms"), "{cut_short}");
 }
@@ -52,7 +53,6 @@ fn a_node_whose_shard_fails_ends_with_an_error() {
 
 #[tokio::test]
 async fn a_hangup_brings_the_new_configuration_to_shards_and_api() {
-    let _alone = HANGUPS.lock().await;
     let (read, reads) = mpsc::channel();
     let reload = move || {
         let mut config = Config::dev();
@@ -64,7 +64,7 @@ async fn a_hangup_brings_the_new_configuration_to_shards_and_api() {
     };
     let node = TestNode::start(Setup { reload: Some(Box::new(reload)), ..Setup::default() });
     assert_eq!(node.error("publish", json!({ "channel": "talk:room", "data": 1 })).await, 102);
-    hang_up();
+    node.requests.ask(Request::Reload);
     reads.recv().unwrap();
     let call = || {
         let request = node.http.post(node.url("/api/publish")).header("X-API-Key", "new");
@@ -81,7 +81,6 @@ async fn a_hangup_brings_the_new_configuration_to_shards_and_api() {
 
 #[tokio::test]
 async fn a_broken_configuration_changes_nothing() {
-    let _alone = HANGUPS.lock().await;
     let (read, reads) = mpsc::channel();
     let reload = move || {
         read.send(()).unwrap();
@@ -89,15 +88,7 @@ async fn a_broken_configuration_changes_nothing() {
     };
     let node = TestNode::start(Setup { reload: Some(Box::new(reload)), ..Setup::default() });
     node.result("info", json!({})).await;
-    hang_up();
+    node.requests.ask(Request::Reload);
     reads.recv().unwrap();
     node.result("publish", json!({ "channel": "chat:room", "data": 1 })).await;
-}
-
-/// A signal reaches every node of this process: who waits for one of its own keeps the others away.
-static HANGUPS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
-/// To this whole process: nodes of other tests read theirs again too, which changes nothing for them.
-fn hang_up() {
-    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP).unwrap();
 }

@@ -22,6 +22,7 @@ use crate::broker::order::{Errand, Order};
 use crate::broker::{Core, CoreSetup};
 use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
+use crate::control::requests::{Request, Requests};
 use crate::control::{ControlSetup, run};
 use crate::hub::Placement;
 use crate::protocol::centrifuge::format::Format;
@@ -151,7 +152,7 @@ impl Default for Setup {
 
 pub(super) struct TestNode {
     pub(super) address: SocketAddr,
-    pub(super) stop: flume::Sender<()>,
+    pub(super) requests: Requests,
     pub(super) metrics: Vec<Arc<ShardMetrics>>,
     pub(super) http: reqwest::Client,
     work: Option<flume::Sender<Work>>,
@@ -200,14 +201,14 @@ impl TestNode {
             conns: 0,
             ends,
         };
-        let (stop, stop_taken) = flume::bounded(4);
+        let requests = Requests::new();
         let setup = ControlSetup {
             config,
             reload,
             shards,
             placement,
             errands: errands_taken,
-            stop: stop_taken,
+            requests: requests.clone(),
             started: SystemTime::now(),
             ready: flume::bounded(1).0,
         };
@@ -226,7 +227,7 @@ impl TestNode {
         ];
         let control = Some(thread::spawn(move || run(setup)));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, stop, metrics, http, work: Some(work), waker, closing, control, threads }
+        Self { address, requests, metrics, http, work: Some(work), waker, closing, control, threads }
     }
 
     /// Waits until the control plane has ended.
@@ -303,8 +304,8 @@ impl TestNode {
 impl Drop for TestNode {
     fn drop(&mut self) {
         // Asked twice it leaves whatever the shards do.
-        let _ = self.stop.try_send(());
-        let _ = self.stop.try_send(());
+        self.requests.ask(Request::Leave);
+        self.requests.ask(Request::Leave);
         if let Some(control) = self.control.take() {
             let _ = control.join();
         }

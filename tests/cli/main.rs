@@ -1,5 +1,8 @@
 //! The command line as people use it: the real binary, its output and its exit codes.
 
+mod host;
+mod start;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
@@ -37,8 +40,11 @@ fn failure(arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).expect("the error is text")
 }
 
+/// A folder for files of tests.
+const TEMPORARY: &str = env!("CARGO_TARGET_TMPDIR");
+
 fn file(name: &str, text: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let path = PathBuf::from(TEMPORARY).join(name);
     fs::write(&path, text).expect("the file is written");
     path
 }
@@ -183,6 +189,21 @@ impl Node {
         command.env("RINGPOST_HTTP_SERVER__PORT", "0").env("RINGPOST_TCP_SERVER__PORT", "0");
         Self(command.stdout(Stdio::piped()).spawn().expect("the node starts"))
     }
+
+    /// What it prints once it serves; nothing where it does not come so far.
+    fn banner(&mut self) -> String {
+        let banner = BufReader::new(self.0.stdout.take().expect("it prints"));
+        let lines = banner.lines().map(|line| line.expect("the banner is text"));
+        // The last of them.
+        let mut text = String::new();
+        for line in lines {
+            text = text + &line + "\n";
+            if line.contains("metrics") {
+                break;
+            }
+        }
+        text
+    }
 }
 
 impl Drop for Node {
@@ -196,9 +217,7 @@ impl Drop for Node {
 #[test]
 fn a_node_prints_the_ports_that_it_got_and_ends_at_sigterm() {
     let mut node = Node::start(&["--dev"]);
-    let banner = BufReader::new(node.0.stdout.take().expect("it prints"));
-    let lines = banner.lines().map(|line| line.expect("the banner is text"));
-    let text = lines.take_while(|line| !line.contains("To try it out")).collect::<Vec<_>>().join("\n");
+    let text = node.banner();
     let after =
         |name: &str| text.split_once(name).unwrap_or_else(|| panic!("{name} is missing: {text}")).1.trim_start();
     let tcp = after("TCP").split(',').next().expect("it comes first");

@@ -1,0 +1,157 @@
+//! The bounds of every number and time in the configuration, in one table: a value outside is refused before it can
+//! overflow, fill the memory or be refused by the kernel.
+
+use std::ops::RangeInclusive;
+
+use super::{ChannelOptions, Config, Duration};
+use crate::limits::{
+    BACKLOG_MAX, CHANNEL_NAME_BYTES_MAX, CHANNELS_PER_SESSION_MAX, CONNECTIONS_MAX, HISTORY_PUBLICATIONS_MAX,
+    KEEP_MS_MAX, MAILBOX_LETTERS_MAX, MESSAGE_BYTES_MAX, QUEUE_BYTES_MAX, RECEIVE_BUFFERS_MAX, REPLY_PUBLICATIONS_MAX,
+    RING_ENTRIES_MAX, SHARDS_MAX, WAIT_MS_MAX,
+};
+
+type Number = (&'static str, u64, RangeInclusive<u64>);
+type Time = (&'static str, Duration, RangeInclusive<u64>);
+
+impl Config {
+    /// Every number and time that is out of its bounds, one line each.
+    pub(super) fn check_bounds(&self, problems: &mut Vec<String>) {
+        self.numbers().into_iter().for_each(|number| check_number("", number, problems));
+        self.times().into_iter().for_each(|time| check_time("", time, problems));
+        check_options(&self.channel.without_namespace, "channel.without_namespace.", problems);
+        for (at, namespace) in self.channel.namespaces.iter().enumerate() {
+            check_options(&namespace.options, &format!("channel.namespaces[{at}]."), problems);
+        }
+    }
+
+    /// Those that a type bounds already, ports and misses, are not here.
+    fn numbers(&self) -> [Number; 15] {
+        let (shards, client) = (&self.shards, &self.client);
+        let connections = u64::from(CONNECTIONS_MAX);
+        [
+            ("shards.per_core", shards.per_core as u64, 1..=SHARDS_MAX as u64),
+            ("shards.receive_buffers", shards.receive_buffers.into(), 1..=RECEIVE_BUFFERS_MAX.into()),
+            ("shards.receive_buffer_size", shards.receive_buffer_size as u64, 512..=1 << 20),
+            ("shards.ring_entries", shards.ring_entries.into(), 64..=RING_ENTRIES_MAX.into()),
+            ("shards.mailbox_capacity", shards.mailbox_capacity as u64, 0..=MAILBOX_LETTERS_MAX as u64),
+            ("http_server.backlog", self.http_server.backlog.into(), 1..=BACKLOG_MAX.into()),
+            ("client.channel_limit", client.channel_limit as u64, 1..=CHANNELS_PER_SESSION_MAX as u64),
+            ("client.message_size_limit", client.message_size_limit as u64, 1024..=MESSAGE_BYTES_MAX as u64),
+            ("client.queue_max_size", client.queue_max_size as u64, 2048..=QUEUE_BYTES_MAX as u64),
+            ("client.user_connection_limit", client.user_connection_limit.into(), 0..=connections),
+            ("client.connection_limit", client.connection_limit as u64, 0..=connections),
+            ("client.connection_rate_limit", client.connection_rate_limit.into(), 0..=connections),
+            ("channel.max_length", self.channel.max_length as u64, 1..=CHANNEL_NAME_BYTES_MAX as u64),
+            publications("client.history_max_publication_limit", client.history_max_publication_limit),
+            publications("client.recovery_max_publication_limit", client.recovery_max_publication_limit),
+        ]
+    }
+
+    fn times(&self) -> [Time; 8] {
+        // A deadline is seen by the timer wheel, which turns ten times a second.
+        const SOON_MS: u64 = 100;
+        let client = &self.client;
+        [
+            ("client.ping_interval", client.ping_interval, 0..=WAIT_MS_MAX),
+            ("client.pong_timeout", client.pong_timeout, 0..=WAIT_MS_MAX),
+            ("client.stale_close_delay", client.stale_close_delay, SOON_MS..=WAIT_MS_MAX),
+            // SDKs ask for a new token when the old one has expired.
+            ("client.expired_close_delay", client.expired_close_delay, 1000..=WAIT_MS_MAX),
+            ("client.expired_sub_close_delay", client.expired_sub_close_delay, 1000..=WAIT_MS_MAX),
+            ("channel.history_meta_ttl", self.channel.history_meta_ttl, 1000..=KEEP_MS_MAX),
+            ("shutdown.drain_time", self.shutdown.drain_time, 0..=WAIT_MS_MAX),
+            ("shutdown.timeout", self.shutdown.timeout, 1..=2 * WAIT_MS_MAX),
+        ]
+    }
+}
+
+fn publications(key: &'static str, count: usize) -> Number {
+    (key, count as u64, 0..=REPLY_PUBLICATIONS_MAX as u64)
+}
+
+fn check_options(options: &ChannelOptions, section: &str, problems: &mut Vec<String>) {
+    let size = ("history_size", options.history_size.into(), 0..=HISTORY_PUBLICATIONS_MAX.into());
+    check_number(section, size, problems);
+    let times = [("history_ttl", options.history_ttl), ("history_meta_ttl", options.history_meta_ttl)];
+    for (key, time) in times {
+        check_time(section, (key, time, 0..=KEEP_MS_MAX), problems);
+    }
+}
+
+fn check_number(section: &str, (key, value, bounds): Number, problems: &mut Vec<String>) {
+    if !bounds.contains(&value) {
+        let (least, most) = bounds.into_inner();
+        problems.push(format!("`{section}{key}` is {value}: it must be {least} to {most}"));
+    }
+}
+
+fn check_time(section: &str, (key, value, bounds): Time, problems: &mut Vec<String>) {
+    if !bounds.contains(&value.as_millis()) {
+        let (least, most) = bounds.into_inner();
+        let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+        problems.push(format!("`{section}{key}` is {value}: it must be {least} to {most}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::{Table, Value};
+
+    use super::*;
+    use crate::config::Namespace;
+
+    /// Every number and time of a table, as a path and a value that is as large as TOML allows, or as 32 bits do.
+    fn extremes(table: &Table, path: &str, found: &mut Vec<(String, Value)>) {
+        for (key, value) in table {
+            let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match value {
+                Value::Table(inner) => extremes(inner, &here, found),
+                Value::Integer(_) => {
+                    found.push((here.clone(), Value::Integer(u32::MAX.into())));
+                    found.push((here, Value::Integer(i64::MAX)));
+                }
+                Value::String(text) if !text.is_empty() && Duration::parse(text).is_some() => {
+                    found.push((here, Value::String("106751991167d".into())));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn set(path: &str, value: &Value) -> String {
+        let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
+        format!("[{section}]\n{key} = {value}\n")
+    }
+
+    #[test]
+    fn no_number_and_no_time_is_without_bounds() {
+        let mut found = Vec::new();
+        extremes(&Table::try_from(Config::default()).unwrap(), "", &mut found);
+        assert!(found.len() > 30, "{found:?}");
+        for (path, value) in found {
+            let text = set(&path, &value);
+            let refused = Config::parse(&text, std::iter::empty(), false).expect_err(&text);
+            assert!(refused.problems.iter().any(|problem| problem.contains(&path)), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_options_of_a_namespace_have_bounds_too() {
+        let mut found = Vec::new();
+        extremes(&Table::try_from(Namespace::default()).unwrap(), "", &mut found);
+        assert_eq!(found.len(), 4, "{found:?}");
+        for (key, value) in found {
+            let text = format!("[[channel.namespaces]]\nname = \"a\"\n{key} = {value}\n");
+            let refused = Config::parse(&text, std::iter::empty(), false).expect_err(&text);
+            assert!(refused.problems[0].contains(&key), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_or_the_memory_would_refuse_is_refused_first() {
+        for text in ["[shards]\nring_entries = 32768\n", "[shards]\nmailbox_capacity = 1000000000\n"] {
+            let refused = Config::parse(text, std::iter::empty(), false).expect_err(text);
+            assert!(refused.problems[0].contains(": it must be "), "{refused}");
+        }
+    }
+}
