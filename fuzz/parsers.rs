@@ -20,6 +20,9 @@ pub(crate) fn http(input: &[u8]) {
         assert!(upgrade.consumed <= input.len());
         assert_eq!(http::parse(&input[..upgrade.consumed - 1]), Ok(Request::Partial));
         assert_eq!(http::parse(&input[..upgrade.consumed]), http::parse(input));
+        assert!(http::is_same_text(upgrade.path, upgrade.path));
+        assert!(!http::query_has(upgrade.query, "absent from every query", "protobuf"));
+        assert!(http::offered(&upgrade.protocols).all(|offered| !offered.contains(',')));
         let mut answer = Vec::new();
         http::write_accept(upgrade.key, Some("centrifuge-json"), &mut answer);
         assert!(answer.ends_with(b"\r\n\r\n"));

@@ -152,9 +152,7 @@ pub fn parse(input: &[u8]) -> Result<Request<'_>, HttpViolation> {
         return Err(HttpViolation::TooLarge);
     }
     let headers = Headers(request.headers);
-    if headers.has("content-length") && headers.has("transfer-encoding") {
-        return Err(HttpViolation::Framing);
-    }
+    check_framing(request.version, &headers)?;
     // HTTP/1.0 knows no upgrade: it is to be overlooked there (RFC 9110, 7.8).
     let upgrade = request.version == Some(1)
         && headers.has_token("upgrade", "websocket")
@@ -166,6 +164,26 @@ pub fn parse(input: &[u8]) -> Result<Request<'_>, HttpViolation> {
         return Err(HttpViolation::Method);
     }
     parse_upgrade(request.path.unwrap_or_default(), &headers, consumed).map(Request::Upgrade)
+}
+
+/// Where the body ends must be beyond doubt, or two recipients may see two requests (RFC 9112, 6.3).
+fn check_framing(version: Option<u8>, headers: &Headers<'_, '_>) -> Result<(), HttpViolation> {
+    let mut lengths = headers.values("content-length");
+    let mut codings = headers.values("transfer-encoding").flat_map(|value| value.split(','));
+    match (lengths.next(), codings.next_back()) {
+        (Some(_), Some(_)) => Err(HttpViolation::Framing),
+        (Some(length), None) if !is_number(length) || lengths.any(|other| other != length) => {
+            Err(HttpViolation::Malformed("Content-Length"))
+        }
+        (None, Some(last)) if version != Some(1) || !last.trim().eq_ignore_ascii_case("chunked") => {
+            Err(HttpViolation::Malformed("Transfer-Encoding"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What a WebSocket upgrade must have (RFC 6455, 4.2.1).
@@ -221,7 +239,7 @@ struct Headers<'h, 'a>(&'h [httparse::Header<'a>]);
 
 impl<'h, 'a: 'h> Headers<'h, 'a> {
     /// The values of all lines of this name. One that is no UTF-8 is empty: it then matches nothing.
-    fn values(&self, name: &'static str) -> impl Iterator<Item = &'a str> + 'h {
+    fn values(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &'a str> + 'h {
         let found = self.0.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
         found.map(|header| std::str::from_utf8(header.value).unwrap_or_default().trim())
     }

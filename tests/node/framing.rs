@@ -93,14 +93,29 @@ fn fragments_with_a_ping_between_them_are_one_message() {
 #[test]
 fn who_breaks_the_websocket_protocol_is_told_how() {
     let node = TestNode::start();
-    let cases: [(&str, Vec<u8>, u16); 7] = [
+    let frame = |first: u8, payload: &[u8]| [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat();
+    let long = |first: u8, len: &[u8]| [&[first, 0x80 | if len.len() == 2 { 126 } else { 127 }], len, &[0; 4]].concat();
+    let cases: [(&str, Vec<u8>, u16); 20] = [
         ("an unmasked frame", vec![0x81, 0x01, b'x'], 1002),
-        ("reserved bits", vec![0xc1, 0x80, 0, 0, 0, 0], 1002),
-        ("an unknown opcode", vec![0x83, 0x80, 0, 0, 0, 0], 1002),
-        ("a continuation of nothing", vec![0x80, 0x80, 0, 0, 0, 0], 1002),
-        ("a fragmented ping", vec![0x09, 0x80, 0, 0, 0, 0], 1002),
-        ("text that is no UTF-8", vec![0x81, 0x81, 0, 0, 0, 0, 0xff], 1007),
-        ("a frame that is too long", vec![0x81, 0xff, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0], 1009),
+        ("a reserved bit", frame(0xc1, b""), 1002),
+        ("another reserved bit", frame(0xa1, b""), 1002),
+        ("the last reserved bit", frame(0x91, b""), 1002),
+        ("an unknown opcode", frame(0x83, b""), 1002),
+        ("an unknown control opcode", frame(0x8b, b""), 1002),
+        ("a continuation of nothing", frame(0x80, b""), 1002),
+        ("a message within a message", [frame(0x01, b"a"), frame(0x81, b"b")].concat(), 1002),
+        ("a fragmented ping", frame(0x09, b""), 1002),
+        ("a ping that is too long", long(0x89, &[0, 126]), 1002),
+        ("a length that would fit in one byte", long(0x81, &[0, 125]), 1002),
+        ("a length that would fit in two bytes", long(0x81, &[0, 0, 0, 0, 0, 0, 0xff, 0xff]), 1002),
+        ("a close of one byte", frame(0x88, &[3]), 1002),
+        ("a close without a code in it", frame(0x88, &1005u16.to_be_bytes()), 1002),
+        ("a close that says that there was none", frame(0x88, &1006u16.to_be_bytes()), 1002),
+        ("a close that speaks of TLS", frame(0x88, &1015u16.to_be_bytes()), 1002),
+        ("a close reason that is no UTF-8", frame(0x88, &[0x03, 0xe8, 0xff]), 1007),
+        ("text that is no UTF-8", frame(0x81, b"\xff"), 1007),
+        ("a character that its fragments leave half", [frame(0x01, b"\xc3"), frame(0x80, b"(")].concat(), 1007),
+        ("a frame that is too long", long(0x81, &[0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]), 1009),
     ];
     for (what, bytes, code) in cases {
         let mut client = WebSocketClient::connect(node.http);
@@ -131,7 +146,10 @@ fn who_does_not_speak_the_protocol_is_told_with_3501() {
 fn a_close_frame_is_answered_and_a_half_closed_client_gets_its_answers() {
     let node = TestNode::start();
     let mut client = WebSocketClient::connect(node.http);
+    client.send(Opcode::Pong, b"unasked");
     client.send(Opcode::Close, &[0x0b, 0xb8, b'b', b'y', b'e']);
+    // What comes after a close is thrown away.
+    client.send(Opcode::Ping, b"still there?");
     assert_eq!(client.next(), ServerFrame::Close(3000, String::new()));
     assert_eq!(client.next(), ServerFrame::End);
     let mut lines = LineClient::silent(node.tcp);

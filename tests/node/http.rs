@@ -140,10 +140,15 @@ fn bodies_whose_end_is_in_doubt_are_refused() {
                 "two lengths",
                 b"POST /api/info HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
                 "400",
-                "",
+                "malformed Content-Length",
             ),
-            ("no length", b"POST /api/info HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n{}", "400", ""),
-            ("an unknown coding", b"POST /api/info HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n{}", "400", ""),
+            ("no length", b"POST /api/info HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n{}", "400", "malformed Content-Length"),
+            (
+                "an unknown coding",
+                b"POST /api/info HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n{}",
+                "400",
+                "malformed Transfer-Encoding",
+            ),
             (
                 "chunks without a length",
                 b"POST /api/info HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n{}\r\n0\r\n\r\n",

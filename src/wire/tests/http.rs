@@ -94,6 +94,8 @@ fn what_is_no_websocket_upgrade_is_left_to_the_control_plane() {
     for head in [
         request(&["Accept: */*"]),
         request(&["Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings"]),
+        request(&["Content-Length: 2", "Content-Length: 2"]),
+        request(&["Transfer-Encoding: gzip", "Transfer-Encoding: Chunked"]),
         request(&["Upgrade: websocket", "Connection: keep-alive", version, key]),
         of_http_1_0.into_bytes(),
         b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
@@ -119,7 +121,7 @@ fn a_broken_upgrade_is_refused_with_its_reason() {
         (&[version, key, "Origin: https://a.example", "Origin: https://b.example"], HttpViolation::Repeated("Origin")),
         (&[version, key, "Host: other.example"], HttpViolation::Repeated("Host")),
         (&[version, key, "Content-Length: 5"], HttpViolation::Body),
-        (&[version, key, "Content-Length: 0", "Content-Length: 5"], HttpViolation::Body),
+        (&[version, key, "Content-Length: 0", "Content-Length: 5"], HttpViolation::Malformed("Content-Length")),
         (&[version, key, "Transfer-Encoding: chunked"], HttpViolation::Body),
         (&[version, key, "Transfer-Encoding: chunked", "Content-Length: 0"], HttpViolation::Framing),
     ];
@@ -214,6 +216,10 @@ fn a_head_that_breaks_its_form_is_refused_with_the_part_that_does() {
             b"POST /api/info HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
             HttpViolation::Framing,
         ),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n", malformed("Content-Length")),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n", malformed("Content-Length")),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", malformed("Transfer-Encoding")),
+        (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", malformed("Transfer-Encoding")),
     ] {
         assert_eq!(parse(head), Err(violation), "{}", String::from_utf8_lossy(head));
     }
