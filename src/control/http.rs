@@ -4,7 +4,7 @@ use std::io::{self, Cursor};
 use std::net::TcpStream as StdTcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use bytes::Bytes;
@@ -90,6 +90,7 @@ fn prepare(socket: StdTcpStream) -> io::Result<TcpStream> {
 /// Too many conns: one line that says so, as far as the socket takes it at once.
 fn refuse(mut socket: &StdTcpStream) {
     let mut response = Vec::new();
-    write_refusal(Status::UNAVAILABLE, "too many HTTP connections; try again", &mut response);
+    let now_unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+    write_refusal(Status::UNAVAILABLE, "too many HTTP connections; try again", now_unix_ms, &mut response);
     let _ = socket.set_nonblocking(true).and_then(|()| io::Write::write_all(&mut socket, &response));
 }

@@ -67,7 +67,12 @@ impl<R: Reactor> Shard<R> {
             // No whole request came in time.
             Phase::Upgrading => {
                 let late = |out: &mut Vec<u8>| {
-                    http::write_refusal(Status::REQUEST_TIMEOUT, "the request did not arrive in time", out);
+                    http::write_refusal(
+                        Status::REQUEST_TIMEOUT,
+                        "the request did not arrive in time",
+                        now.unix_ms,
+                        out,
+                    );
                 };
                 self.core.edge.outbox.raw(conn, late);
                 self.begin_closing(conn, Ending::Refusal(Status::REQUEST_TIMEOUT.0), now);

@@ -170,7 +170,7 @@ impl<R: Reactor> Shard<R> {
             // What would make the message too long is refused before it comes.
             return match websocket::decode(bytes, Sender::Client, max.saturating_sub(gathered)) {
                 Ok(Decoded::Partial) => Progress::Wait,
-                Ok(Decoded::Frame(frame)) => self.take_frame(conn, session, &frame, bytes, now),
+                Ok(Decoded::Frame(frame)) => self.take_frame(conn, session, &frame, bytes, max, now),
                 Err(violation) => self.violated(conn, session, violation, now),
             };
         }
@@ -195,7 +195,7 @@ impl<R: Reactor> Shard<R> {
         Progress::Ended
     }
 
-    fn take_frame(&mut self, conn: u32, session: u32, frame: &Frame, bytes: &mut [u8], now: Now) -> Progress {
+    fn take_frame(&mut self, conn: u32, session: u32, frame: &Frame, bytes: &[u8], max: usize, now: Now) -> Progress {
         let payload = &bytes[frame.payload.clone()];
         match frame.opcode {
             Opcode::Ping => {
@@ -215,7 +215,6 @@ impl<R: Reactor> Shard<R> {
             }
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {}
         }
-        let max = self.message_max(session);
         let fragments = &mut self.conns[conn as usize].fragments;
         match websocket::assemble(fragments, frame, payload, max) {
             Ok(Piece::Message(_)) => self.give(conn, session, payload, frame.consumed, now),

@@ -66,7 +66,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn refuse(&mut self, conn: u32, status: Status, message: &str, now: Now) -> Progress {
-        self.core.edge.outbox.raw(conn, |out| http::write_refusal(status, message, out));
+        self.core.edge.outbox.raw(conn, |out| http::write_refusal(status, message, now.unix_ms, out));
         self.begin_closing(conn, Ending::Refusal(status.0), now);
         Progress::Ended
     }

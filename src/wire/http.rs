@@ -1,6 +1,8 @@
 //! The first request of a conn on the HTTP port: a WebSocket upgrade is answered here, everything else is
 //! the control plane's.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::alphabet::STANDARD as STANDARD_ALPHABET;
@@ -337,8 +339,9 @@ fn accept_of(key: &str) -> [u8; 28] {
     accept
 }
 
-/// Appends a refusal with a line of text for the person who reads it; the conn closes after it.
-pub fn write_refusal(status: Status, message: &str, out: &mut Vec<u8>) {
+/// Appends a refusal at that time, Unix milliseconds, with a line of text for the person who reads it; the conn closes
+/// after it.
+pub fn write_refusal(status: Status, message: &str, now_unix_ms: i64, out: &mut Vec<u8>) {
     let Status(code, reason) = status;
     let more = match status {
         // RFC 9110, 15.5.22; RFC 6455, 4.4.
@@ -347,10 +350,12 @@ pub fn write_refusal(status: Status, message: &str, out: &mut Vec<u8>) {
         Status::METHOD_NOT_ALLOWED => "Allow: GET\r\nConnection: close\r\n",
         _ => "Connection: close\r\n",
     };
+    let since_epoch = Duration::from_millis(now_unix_ms.max(0).unsigned_abs());
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + since_epoch);
     let len = message.len() + 1;
     out.extend_from_slice(
         format!(
-            "HTTP/1.1 {code} {reason}\r\n{more}Content-Type: text/plain; charset=utf-8\r\n\
+            "HTTP/1.1 {code} {reason}\r\nDate: {date}\r\n{more}Content-Type: text/plain; charset=utf-8\r\n\
              Content-Length: {len}\r\n\r\n{message}\n"
         )
         .as_bytes(),

@@ -263,7 +263,7 @@ fn the_answer_is_the_one_of_the_rfc() {
 fn a_refusal_says_how_long_it_is_and_what_its_status_asks_for() {
     let refusal = |status: Status, header: &str| {
         let mut out = Vec::new();
-        write_refusal(status, "not this way", &mut out);
+        write_refusal(status, "not this way", 784_111_777_000, &mut out);
         let mut headers = [httparse::EMPTY_HEADER; 8];
         let mut response = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(head) = response.parse(&out).unwrap() else { panic!("a whole head") };
@@ -273,6 +273,7 @@ fn a_refusal_says_how_long_it_is_and_what_its_status_asks_for() {
             header.map(|header| String::from_utf8(header.value.to_vec()).unwrap())
         };
         assert_eq!(value("Content-Length"), Some((out.len() - head).to_string()));
+        assert_eq!(value("Date").as_deref(), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
         assert!(value("Connection").is_some_and(|options| options.contains("close")));
         assert_eq!(&out[head..], b"not this way\n");
         value(header)
@@ -341,6 +342,6 @@ fn our_client_takes_no_foreign_answer() {
     assert_eq!(REQUEST.check(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), Err(HttpViolation::Malformed("upgrade")));
     assert_eq!(REQUEST.check(b"RFB 003.008\n"), Err(HttpViolation::HttpVersion));
     let mut refusal = Vec::new();
-    write_refusal(Status::FORBIDDEN, "not from there", &mut refusal);
+    write_refusal(Status::FORBIDDEN, "not from there", 0, &mut refusal);
     assert_eq!(REQUEST.check(&refusal), Ok(Response::Refused(403)));
 }
