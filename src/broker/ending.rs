@@ -3,7 +3,7 @@
 //! Every conn that was accepted ends exactly once, by one of them, so that the accepted ones are the open ones and
 //! the endings together.
 
-use super::metrics::Counter;
+use super::counter::Counter;
 
 /// Why a conn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,42 +1,7 @@
 //! What a shard counts, for the outside to read. The shard alone writes; nobody waits for anybody.
 
+use super::counter::{Counter, Gauge};
 use super::ending::Endings;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-/// A number that only grows. One thread writes it, so adding is a load and a store, without a locked
-/// instruction.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds.
-    #[inline]
-    pub fn add(&self, more: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
-    }
-
-    /// Reads.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-/// A number that goes up and down. One thread writes it.
-#[derive(Debug, Default)]
-pub struct Gauge(AtomicU64);
-
-impl Gauge {
-    /// Replaces the value.
-    #[inline]
-    pub fn set(&self, value: u64) {
-        self.0.store(value, Relaxed);
-    }
-
-    /// Reads.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
 
 /// Upper bounds of the tick histogram's buckets, microseconds; one more bucket takes the rest.
 pub const TICK_BUCKETS_US: [u64; 12] = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 50_000, 250_000];

@@ -9,6 +9,7 @@
 mod ask;
 mod command;
 mod connect;
+pub mod counter;
 mod edge;
 pub mod ending;
 mod home;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::print;
+use super::print::print;
 use super::source::Source;
 use crate::doctor::{Finding, Verdict, examine, raise_limits};
 

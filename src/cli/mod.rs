@@ -3,11 +3,11 @@
 mod banner;
 mod config;
 mod doctor;
+mod print;
 mod serve;
 mod source;
 mod token;
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -43,14 +43,5 @@ impl Cli {
             Command::Token(token) => token.run(),
             Command::Doctor(doctor) => doctor.run(),
         }
-    }
-}
-
-/// Writes to standard output. A reader that has seen enough, as in `ringpost config default | head`, is no error.
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
     }
 }

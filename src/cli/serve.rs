@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::banner;
+use super::print::print;
 use super::source::Source;
-use super::{banner, print};
 use crate::config::Config;
 use crate::control::requests::Requests;
 use crate::doctor::{Verdict, examine, raise_limits};

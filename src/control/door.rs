@@ -5,7 +5,7 @@
 use axum::http::{HeaderMap, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 
-use super::router::text;
+use super::text::text;
 
 /// Refuses a request for the door (RFC 9110, 7.8; RFC 6455, 4.2.1).
 pub(super) fn refuse(door: &str, method: &Method, version: Version, headers: &HeaderMap) -> Response {

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::router::not_found;
 use super::state::ControlState;
+use super::text::not_found;
 
 /// How the node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]

@@ -17,8 +17,8 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
 
 use super::process::ProcessStats;
-use super::router::{not_found, text as line};
 use super::state::ControlState;
+use super::text::{not_found, text as line};
 use crate::broker::metrics::{ShardMetrics, TICK_BUCKETS_US};
 use crate::limits::HTTP_CONNS_MAX;
 use crate::shard::handle::ShardHandle;

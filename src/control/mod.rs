@@ -27,6 +27,7 @@ mod reload;
 mod router;
 mod shards;
 mod state;
+mod text;
 
 #[cfg(test)]
 mod tests;

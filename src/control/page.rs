@@ -10,8 +10,8 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::router::{not_found, text};
 use super::state::ControlState;
+use super::text::{not_found, text};
 use crate::auth::mint;
 use crate::config::Purpose;
 use crate::limits::DEMO_USER_BYTES_MAX;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, StatusCode, Uri, Version, header};
+use axum::http::{StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::state::ControlState;
+use super::text::{not_found, text};
 use super::{api, door, health, metrics, page};
 use crate::config::Purpose;
 use crate::wire::http::is_same_text;
@@ -31,17 +32,6 @@ pub(super) fn router(state: Arc<ControlState>, purpose: Purpose) -> Router {
         }
     };
     router.method_not_allowed_fallback(wrong_method).layer(middleware::from_fn(one_host)).with_state(state)
-}
-
-/// A line of text for the person who reads it.
-pub(super) fn text(status: StatusCode, line: &str) -> Response {
-    let plain: (HeaderName, &str) = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    (status, [plain], format!("{line}\n")).into_response()
-}
-
-/// 404 with a reason.
-pub(super) fn not_found(line: &str) -> Response {
-    text(StatusCode::NOT_FOUND, line)
 }
 
 /// One `Host`, which HTTP/1.0 may leave out (RFC 9112, 3.2).

@@ -5,11 +5,21 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::FanOut;
 use super::history::Stream;
 use super::shard_set::ShardSet;
 use crate::model::{ClientId, ClientInfo, PresenceStats, Publication};
 use crate::time::Now;
+
+/// A publication on its way to the subscribers.
+#[derive(Debug)]
+pub struct FanOut {
+    /// The channel, its name shared.
+    pub channel: Arc<str>,
+    /// The message.
+    pub publication: Arc<Publication>,
+    /// The shards with subscribers.
+    pub shards: ShardSet,
+}
 
 /// A subscriber as the home shard knows it.
 #[derive(Debug)]

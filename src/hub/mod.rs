@@ -9,6 +9,7 @@
 mod channel;
 mod history;
 mod idempotency;
+mod options;
 mod placement;
 mod shard_set;
 #[cfg(test)]
@@ -21,6 +22,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use slab::Slab;
 
+pub use channel::FanOut;
+pub use options::{HubOptions, RecoveryMode};
 pub use placement::Placement;
 pub use shard_set::ShardSet;
 
@@ -32,33 +35,6 @@ use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags,
 };
 use crate::time::Now;
-
-/// What the hub needs to know of a channel's options.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HubOptions {
-    /// Publications kept; 0 keeps none.
-    pub history_size: u32,
-    /// How long each is kept, milliseconds; 0 keeps none.
-    pub history_ttl_ms: u64,
-    /// How long epoch and offset outlive the last use, milliseconds; 0 is for ever.
-    pub history_meta_ttl_ms: u64,
-}
-
-impl HubOptions {
-    fn has_history(self) -> bool {
-        self.history_size > 0 && self.history_ttl_ms > 0
-    }
-}
-
-/// What recovery brings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RecoveryMode {
-    /// Everything that was missed.
-    #[default]
-    Stream,
-    /// The latest publication.
-    Cache,
-}
 
 /// A subscription that begins.
 #[derive(Debug)]
@@ -129,17 +105,6 @@ pub struct Published {
     pub position: Position,
     /// To whom it goes; `None` when nobody subscribes or its idempotency key was seen before.
     pub fan_out: Option<FanOut>,
-}
-
-/// A publication on its way to the subscribers.
-#[derive(Debug)]
-pub struct FanOut {
-    /// The channel, its name shared.
-    pub channel: Arc<str>,
-    /// The message.
-    pub publication: Arc<Publication>,
-    /// The shards with subscribers.
-    pub shards: ShardSet,
 }
 
 /// The channels at home on one shard.

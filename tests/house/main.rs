@@ -16,11 +16,10 @@ use nevers::Never;
 use tree::Tree;
 
 /// Folders of the node within which files still need each other; across folders none may. The list only gets shorter.
-const STANDING: [&str; 10] =
-    ["broker/", "cli/", "config/", "control/", "doctor/", "hub/", "outbox/", "protocol/", "session/", "shard/"];
+const STANDING: [&str; 3] = ["outbox/", "session/", "shard/"];
 
 /// Files of the node that still need each other across folders.
-const STANDING_ACROSS: [&str; 2] = ["control/plane.rs", "node.rs"];
+const STANDING_ACROSS: [&str; 0] = [];
 
 fn crate_in(folder: &str) -> Tree {
     Tree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))

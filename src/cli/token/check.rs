@@ -9,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use serde_json::Value;
 
-use super::super::print;
-use super::{Keys, now_unix_s};
+use super::keys::{Keys, now_unix_s};
 use crate::auth::Verifier;
+use crate::cli::print::print;
 use crate::config::{ClientConfig, Duration};
 
 /// Say what is in a token, whether a node would take it, and if not, why

@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::super::print;
-use super::{Keys, now_unix_s};
+use super::keys::{Keys, now_unix_s};
 use crate::auth::{TokenConfig, mint};
+use crate::cli::print::print;
 use crate::config::Duration;
 
 /// Make a token that a client connects with

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::refused::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS};
 use super::wire_type::{Fields, PutField, Value};
-use super::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS};
 use crate::model::refusal::Error;
 use crate::model::{
     ClientInfo, Expiry, HistoryFilter, Payload, PayloadKind, PayloadRef, Position, Publication, Subscribed,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::json::{opaque, pairs, text};
+use super::borrowed::{opaque, pairs, text};
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{Expiry, PresenceStats};
 

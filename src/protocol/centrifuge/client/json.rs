@@ -5,14 +5,14 @@ use std::fmt;
 
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
+use super::borrowed::{opaque, pairs};
 use super::heard::{Answer, ClientInfo, FromNode, Publication, Pushed};
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{Expiry, PayloadRef, PresenceStats, Recover};
 use crate::protocol::centrifuge::json::object::{Object, write_object, write_text};
-use crate::protocol::centrifuge::json::shape::{Pairs, Text};
-use crate::protocol::centrifuge::{Malformed, REJECT_UNRECOVERED};
+use crate::protocol::centrifuge::json::shape::Text;
+use crate::protocol::centrifuge::refused::{Malformed, REJECT_UNRECOVERED};
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
 
 /// Appends a command and a line feed.
@@ -120,23 +120,6 @@ pub(super) fn decode<'a>(frame: &'a [u8], at: &mut usize) -> Option<Result<FromN
     let decoded = stream.next()?.map_err(|_| Malformed);
     *at += stream.byte_offset();
     Some(decoded)
-}
-
-/// A JSON value as it lies in the frame.
-pub(super) fn opaque<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<&'a [u8], D::Error> {
-    <&RawValue>::deserialize(deserializer).map(|raw| raw.get().as_bytes())
-}
-
-pub(super) fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, str>, D::Error> {
-    Text::deserialize(deserializer).map(|text| text.0)
-}
-
-pub(super) fn pairs<'de: 'a, 'a, D, T>(deserializer: D) -> Result<Vec<(Cow<'a, str>, T)>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + 'a,
-{
-    Pairs::deserialize(deserializer).map(|pairs| pairs.0)
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@
 //! Commands are the node's own words. What the node sends is read into types that borrow from the input and
 //! are spelled as the protocol spells them: to receive a publication allocates nothing.
 
+mod borrowed;
 mod frame;
 mod heard;
 mod json;

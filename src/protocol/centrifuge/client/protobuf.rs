@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::heard::{Answer, ClientInfo, Connected, FromNode, HistoryPage, Publication, Pushed, Refreshed, Subscribed};
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{Expiry, PayloadRef, PresenceStats, Recover};
+use crate::protocol::centrifuge::refused::{Malformed, REJECT_UNRECOVERED};
 use crate::protocol::centrifuge::wire_type::{Fields, PutField, Value};
-use crate::protocol::centrifuge::{Malformed, REJECT_UNRECOVERED};
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
 use crate::wire::length;
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::read::payload;
+use super::shape::payload;
 use crate::protocol::word::{Command, Verb};
 
 /// Reads `{"id":7,"publish":{"channel":"…","data":…}}` at the beginning of `text`, members in any order; the command

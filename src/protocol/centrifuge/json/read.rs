@@ -9,11 +9,10 @@ use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::one_line;
 use super::publish::decode_publish;
-use super::shape::{Object, Pairs, Text, given, or_default};
-use crate::model::{HistoryFilter, PayloadKind, PayloadRef, Position, Recover};
-use crate::protocol::centrifuge::{
+use super::shape::{Object, Pairs, Text, given, or_default, payload};
+use crate::model::{HistoryFilter, Position, Recover};
+use crate::protocol::centrifuge::refused::{
     MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS,
 };
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
@@ -301,9 +300,4 @@ fn sub_refresh(raw: RawSubRefresh<'_>) -> Verb<'_> {
         return Verb::Unavailable(TRACKED_KEYS);
     }
     Verb::SubRefresh { channel: raw.channel.0, token: raw.token.0 }
-}
-
-pub(super) fn payload(raw: Option<&RawValue>) -> PayloadRef<'_> {
-    let bytes = raw.map_or(&b""[..], |raw| raw.get().as_bytes());
-    PayloadRef { bytes: one_line(bytes), kind: PayloadKind::Json }
 }

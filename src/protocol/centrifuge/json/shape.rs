@@ -10,6 +10,9 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::one_line;
+use crate::model::{PayloadKind, PayloadRef};
+
 /// A string, borrowed unless it has escapes. Null is the empty string: there are encoders that write absent fields so.
 #[derive(Debug, Default)]
 pub(crate) struct Text<'a>(pub(in super::super) Cow<'a, str>);
@@ -109,4 +112,10 @@ where
     D: Deserializer<'de>,
 {
     <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// A payload on one line; empty where there is none.
+pub(super) fn payload(raw: Option<&RawValue>) -> PayloadRef<'_> {
+    let bytes = raw.map_or(&b""[..], |raw| raw.get().as_bytes());
+    PayloadRef { bytes: one_line(bytes), kind: PayloadKind::Json }
 }

@@ -1,0 +1,30 @@
+//! The list of all methods.
+
+use super::method::Method;
+use super::{
+    broadcast, channels, connections, disconnect, history, history_remove, info, presence, presence_stats, publish,
+    refresh, subscribe, unsubscribe,
+};
+
+/// Somebody who wants to see every method.
+pub(super) trait Visitor {
+    /// Sees one.
+    fn see<M: Method>(&mut self);
+}
+
+/// Shows all methods but `batch`, which is made of them: the one list that paths and documentation follow.
+pub(super) fn visit(visitor: &mut impl Visitor) {
+    visitor.see::<publish::Publish>();
+    visitor.see::<broadcast::Broadcast>();
+    visitor.see::<subscribe::Subscribe>();
+    visitor.see::<unsubscribe::Unsubscribe>();
+    visitor.see::<disconnect::Disconnect>();
+    visitor.see::<refresh::Refresh>();
+    visitor.see::<presence::Presence>();
+    visitor.see::<presence_stats::PresenceStats>();
+    visitor.see::<history::History>();
+    visitor.see::<history_remove::HistoryRemove>();
+    visitor.see::<channels::Channels>();
+    visitor.see::<connections::Connections>();
+    visitor.see::<info::Info>();
+}

@@ -1,0 +1,37 @@
+//! What every method has, and how long a call may take.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
+
+use crate::control::state::ControlState;
+use crate::limits::API_CALL_TIMEOUT_MS;
+use crate::model::refusal::Error;
+
+/// One method: a request that knows how it is carried out. Its comment and its fields' comments are the
+/// method's documentation.
+pub(super) trait Method: DeserializeOwned + JsonSchema + Send + 'static {
+    /// As in the path.
+    const NAME: &'static str;
+    /// What it answers.
+    type Result: Serialize + JsonSchema + Send + 'static;
+
+    /// Carries it out.
+    fn run(self, state: &ControlState) -> impl Future<Output = Result<Self::Result, Error>> + Send;
+}
+
+/// When a call that begins now must be answered: a shard that hangs must not keep a backend waiting.
+pub(super) fn deadline() -> Instant {
+    Instant::now() + Duration::from_millis(API_CALL_TIMEOUT_MS)
+}
+
+pub(super) async fn until<T>(deadline: Instant, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = Error::INTERNAL.because(
+        "internal server error: the shards did not answer in time; what they had not begun is not done, what they had \
+         begun is",
+    );
+    timeout_at(deadline, work).await.unwrap_or(Err(late))
+}

@@ -1,0 +1,29 @@
+//! What a channel keeps, and how its subscribers recover.
+
+/// What the hub needs to know of a channel's options.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HubOptions {
+    /// Publications kept; 0 keeps none.
+    pub history_size: u32,
+    /// How long each is kept, milliseconds; 0 keeps none.
+    pub history_ttl_ms: u64,
+    /// How long epoch and offset outlive the last use, milliseconds; 0 is for ever.
+    pub history_meta_ttl_ms: u64,
+}
+
+impl HubOptions {
+    /// Whether the channel keeps publications.
+    pub(super) fn has_history(self) -> bool {
+        self.history_size > 0 && self.history_ttl_ms > 0
+    }
+}
+
+/// What recovery brings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecoveryMode {
+    /// Everything that was missed.
+    #[default]
+    Stream,
+    /// The latest publication.
+    Cache,
+}
