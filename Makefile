@@ -26,8 +26,9 @@ gate: ## Count the instructions of the parts; more than 5 % above the baseline f
 gate-accept: ## Take what is counted now for the baseline
 	cargo bench --bench instructions -- --accept
 
-bench: ## Measure beside a floor, and as things grow; write it to results/ and the README (a quarter of an hour on two quiet cores)
+bench: ## Measure beside a floor, what is promised, and as things grow; write it to results/ and the README (half an hour on two quiet cores)
 	cargo bench --package ringpost-loadgen --bench node -- --result bench --rounds 15 --idle 18000
+	cargo bench --package ringpost-loadgen --bench node -- --result promises --rounds 5 --promises
 	cargo bench --package ringpost-loadgen --bench curves -- --result curves
 
 results: ## Check what is in results/, and show the newest in the README

@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<()> {
     let mut curves: Vec<_> = grown.filter_map(|growth| Some((growth, empty(growth, options.at_most)?))).collect();
     ensure!(!curves.is_empty(), "nothing that grows has `{}` in its name, and a point", options.filter);
     fill(&mut curves, &binary::node()?, &options, &command)?;
-    let raw = Raw { rows: Vec::new(), curves: curves.into_iter().map(|(_, curve)| curve).collect() };
+    let raw = Raw { curves: curves.into_iter().map(|(_, curve)| curve).collect(), ..Raw::default() };
     print!("{}", taking.end(&raw)?);
     Ok(())
 }

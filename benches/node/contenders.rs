@@ -6,8 +6,10 @@ use std::process::Command;
 
 use anyhow::Context as _;
 use ringpost_loadgen::engine::pin;
+use ringpost_loadgen::results::row::{FLOOR, NODE as NODE_NAME, PLAIN};
 
 use crate::SERVER_CORE;
+use crate::cells::Wire;
 use crate::load::{CLIENT_CORE, NODE, SECRET};
 use crate::server::{Server, free_address};
 
@@ -88,17 +90,18 @@ const PEERS: [Peer; 5] = [
 ];
 
 impl Contender {
-    /// The node with one shard.
-    pub(crate) fn node(program: PathBuf) -> anyhow::Result<Self> {
+    /// The node, with so many shards on the servers' core; under the name of what it is beside, where it is beside itself.
+    pub(crate) fn node(program: PathBuf, name: &'static str, shards: u32) -> anyhow::Result<Self> {
         let address = free_address()?;
         let own = [
             ("RINGPOST_SHARDS__CORES", SERVER_CORE.to_string()),
+            ("RINGPOST_SHARDS__PER_CORE", shards.to_string()),
             ("RINGPOST_HTTP_SERVER__PORT", address.port().to_string()),
             ("RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY", SECRET.into()),
         ];
         let variables = own.into_iter().chain(NODE.map(|(key, value)| (key, value.into())));
         Ok(Self {
-            name: "node",
+            name,
             version: ringpost::VERSION.into(),
             program,
             arguments: vec!["serve".into()],
@@ -110,17 +113,21 @@ impl Contender {
     }
 
     /// The floor, which is in this program.
-    pub(crate) fn floor() -> anyhow::Result<Self> {
+    pub(crate) fn floor(wire: Wire) -> anyhow::Result<Self> {
         let address = free_address()?;
         Ok(Self {
-            name: "floor",
+            name: FLOOR,
             version: ringpost::VERSION.into(),
             program: std::env::current_exe()?,
             arguments: vec!["--floor".into(), address.to_string()],
             variables: Vec::new(),
             address,
-            url: ("floor", ""),
-            secret: None,
+            url: match wire {
+                Wire::Tcp => ("floor", ""),
+                Wire::WebSocket => ("floor+ws", "/"),
+            },
+            // It checks none: over WebSocket a client's first message is as long as what it shows to the node.
+            secret: Some(SECRET),
         })
     }
 
@@ -152,19 +159,14 @@ impl Contender {
         })
     }
 
-    /// Whether it is the floor, which does other work where it cannot do the same.
-    pub(crate) fn is_floor(&self) -> bool {
-        self.name == "floor"
-    }
-
     /// Whether it is made elsewhere, with a version of its own.
     pub(crate) fn is_of_others(&self) -> bool {
-        !["node", "floor"].contains(&self.name)
+        ![NODE_NAME, FLOOR, PLAIN].contains(&self.name)
     }
 
     /// How it is configured, without places on this machine.
     pub(crate) fn settings(&self) -> String {
-        if self.is_floor() {
+        if self.name == FLOOR {
             return "benches/node/floor.rs".into();
         }
         let program = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,22 +1,64 @@
-//! The floor: the smallest server that does the same socket work, on the node's own ring. No frames, no JSON, no
-//! sessions: bytes are passed on as they come.
+//! The floor: the smallest server that does the same socket work, on the node's own ring. No JSON, no sessions, no
+//! channels: bytes are passed on as they come.
 //!
 //! A connection's first byte says what it is: `E` is echoed, `S` subscribes, `P` publishes to all subscribers. The byte
-//! comes back once the connection is that.
+//! comes back once the connection is that. A connection that begins with the head of a request is upgraded to a
+//! WebSocket, in which every message comes back.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use ringpost::ring::{Event, Received, Ring, RingSize};
 use ringpost::shard::doors;
+use ringpost::wire::http::{self, Request};
+use ringpost::wire::websocket::{self, Decoded, Opcode, Sender};
 use rustix::net::{SendFlags, send};
 use slab::Slab;
+
+/// The longest message of a WebSocket, bytes.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
 struct Conn {
     socket: OwnedFd,
     role: u8,
+    websocket: Option<Box<WebSocket>>,
     /// What the socket did not take.
     unsent: Vec<u8>,
+}
+
+/// A connection that began with the head of a request.
+#[derive(Default)]
+struct WebSocket {
+    is_open: bool,
+    /// What is not whole yet.
+    unread: Vec<u8>,
+}
+
+impl WebSocket {
+    /// What is answered to these bytes; `None` where they are no WebSocket's.
+    fn answer(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        self.unread.extend_from_slice(bytes);
+        if !self.is_open {
+            let head = match http::parse(&self.unread).ok()? {
+                Request::Partial => return Some(out),
+                Request::Upgrade(upgrade) => {
+                    http::write_accept(upgrade.key, None, &mut out);
+                    upgrade.consumed
+                }
+                _ => return None,
+            };
+            self.unread.drain(..head);
+            self.is_open = true;
+        }
+        while let Decoded::Frame(frame) = websocket::decode(&mut self.unread, Sender::Client, MESSAGE_BYTES_MAX).ok()? {
+            if frame.opcode == Opcode::Binary {
+                websocket::write_frame(Opcode::Binary, &self.unread[frame.payload.clone()], &mut out);
+            }
+            self.unread.drain(..frame.consumed);
+        }
+        Some(out)
+    }
 }
 
 /// Serves there for as long as the process lives.
@@ -36,23 +78,14 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
                 Event::Accepted { socket: Ok(socket), .. } => {
                     let conn = conns.vacant_key();
                     ring.receive(socket.as_fd(), conn as u32);
-                    conns.insert(Conn { socket, role: 0, unsent: Vec::new() });
+                    conns.insert(Conn { socket, role: 0, websocket: None, unsent: Vec::new() });
                 }
                 Event::Received { conn, received: Received::Bytes(bytes), more } => {
                     let entry = &mut conns[conn as usize];
-                    let mut bytes = &bytes[..];
-                    if entry.role == 0 {
-                        entry.role = bytes[0];
-                        push(&mut ring, conn, entry, &bytes[..1]);
-                        bytes = &bytes[1..];
-                        if entry.role == b'S' {
-                            subscribers.push(conn);
-                        }
-                    }
-                    match entry.role {
-                        b'E' => push(&mut ring, conn, entry, bytes),
-                        b'P' => published.extend_from_slice(bytes),
-                        _ => {}
+                    let was_new = entry.role == 0;
+                    received(&mut ring, conn, entry, &bytes, &mut published);
+                    if was_new && entry.role == b'S' {
+                        subscribers.push(conn);
                     }
                     if !more {
                         ring.receive(entry.socket.as_fd(), conn);
@@ -82,10 +115,35 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
     }
 }
 
+/// Does with bytes what their connection is for.
+fn received(ring: &mut Ring, conn: u32, entry: &mut Conn, mut bytes: &[u8], published: &mut Vec<u8>) {
+    if entry.role == 0 {
+        entry.role = bytes[0];
+        if entry.role == b'G' {
+            entry.websocket = Some(Box::default());
+        } else {
+            push(ring, conn, entry, &bytes[..1]);
+            bytes = &bytes[1..];
+        }
+    }
+    match entry.role {
+        b'E' => push(ring, conn, entry, bytes),
+        b'P' => published.extend_from_slice(bytes),
+        _ => {
+            let Some(websocket) = &mut entry.websocket else { return };
+            match websocket.answer(bytes) {
+                Some(answer) => push(ring, conn, entry, &answer),
+                // Its end is told as any other.
+                None => drop(rustix::net::shutdown(&entry.socket, rustix::net::Shutdown::Both)),
+            }
+        }
+    }
+}
+
 // Inlined, as in the node: the kernel is faster in a loop without calls (`Outbox::flush`).
 #[inline(always)]
 fn push(ring: &mut Ring, conn: u32, entry: &mut Conn, bytes: &[u8]) {
-    if !entry.unsent.is_empty() {
+    if !entry.unsent.is_empty() || bytes.is_empty() {
         entry.unsent.extend_from_slice(bytes);
         return;
     }

@@ -17,13 +17,22 @@ pub(crate) const CLIENT_CORE: usize = 1;
 pub(crate) const SECRET: &str = "bench-secret-that-is-long-enough-for-hs256";
 
 /// What the node is told beside its shards, its port and the key.
-pub(crate) const NODE: [(&str, &str); 5] = [
+pub(crate) const NODE: [(&str, &str); 6] = [
     ("RINGPOST_HTTP_SERVER__ADDRESS", "127.0.0.1"),
     ("RINGPOST_TCP_SERVER__ENABLED", "false"),
     ("RINGPOST_CHANNEL__WITHOUT_NAMESPACE__ALLOW_SUBSCRIBE_FOR_CLIENT", "true"),
     ("RINGPOST_CHANNEL__WITHOUT_NAMESPACE__ALLOW_PUBLISH_FOR_CLIENT", "true"),
+    ("RINGPOST_CHANNEL__NAMESPACES", NAMESPACES),
     ("RINGPOST_LOG__LEVEL", "error"),
 ];
+
+/// Namespaces with what costs something: `kept` keeps what is published, `present` knows and tells who is there.
+const NAMESPACES: &str = "[{ name = \"kept\", history_size = 300, history_ttl = \"5m\", force_recovery = true, \
+                          force_positioning = true, allow_subscribe_for_client = true, allow_publish_for_client = true, \
+                          allow_history_for_subscriber = true }, \
+                          { name = \"present\", presence = true, join_leave = true, force_push_join_leave = true, \
+                          allow_subscribe_for_client = true, allow_publish_for_client = true, \
+                          allow_presence_for_subscriber = true }]";
 
 /// Makes a load for a server, from a process of its own core.
 ///

@@ -3,7 +3,7 @@
 //! The servers run on core 0, the load generator on core 1. Every cell is measured A B A B: the node, then the smallest
 //! server that does the same socket work (`floor.rs`), then the peers if they are asked for. The figure is the server's
 //! CPU time per message, which survives a noisy machine; the ratio to the floor says what a server costs beyond the
-//! kernel.
+//! kernel. What is promised (history, presence, …) is measured beside the node at the same work without the promise.
 
 mod binary;
 mod cells;
@@ -13,13 +13,15 @@ mod load;
 mod server;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
+use ringpost_loadgen::results::row::{FLOOR, NODE, PLAIN};
 use ringpost_loadgen::results::{Bench, Measured, Raw, ResultOptions, Round, Row};
 
-use self::cells::{Cell, Extent};
+use self::cells::{Beside, Cell, Extent, Wire, Work};
 use self::contenders::Contender;
 use self::load::{CLIENT_CORE, load};
 
@@ -37,9 +39,12 @@ struct Options {
     /// Measurements of each server per cell; the median counts.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
-    /// Only cells whose name contains this.
+    /// Only cells whose name contains this, of all kinds.
     #[arg(default_value = "")]
     filter: String,
+    /// Measure what is promised, and latency below saturation, instead of plain work.
+    #[arg(long)]
+    promises: bool,
     /// Connections of the idle cell; with half of them, all buffers that servers receive into have been used.
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(5000..))]
     idle: u32,
@@ -66,51 +71,84 @@ fn main() -> anyhow::Result<()> {
         return floor::serve(address);
     }
     let node = options.node.clone().map_or_else(binary::node, Ok)?;
-    let mut contenders = vec![Contender::node(node)?, Contender::floor()?];
-    if options.peers {
-        contenders.extend(Contender::peers());
-    }
-    let cells: Vec<_> = cells::ALL.iter().filter(|cell| cell.name.contains(&options.filter)).collect();
+    let peers = if options.peers { Contender::peers() } else { Vec::new() };
+    let cells: Vec<_> = cells::ALL.into_iter().filter(|cell| options.wants(cell)).collect();
     ensure!(!cells.is_empty(), "no cell's name contains `{}`", options.filter);
-    let bench = bench(&contenders, &options);
+    let bench = bench(&node, &peers, &options)?;
     let command = bench.command();
     let taking = bench.begin(&options.result)?;
-    let rows = cells.into_iter().map(|cell| measure(cell, &contenders, &options, &command));
-    let raw = Raw { rows: rows.collect::<anyhow::Result<_>>()?, curves: Vec::new() };
+    let (started, total) = (Instant::now(), cells.len());
+    let mut raw = Raw::default();
+    for (number, cell) in (1..).zip(&cells) {
+        eprintln!("{number} of {total} ({} s): {}", started.elapsed().as_secs(), cell.name);
+        let row = measure(cell, &contenders(cell, &node, &peers)?, &options, &command)?;
+        let tail = cells::tail(cell, &row);
+        raw.rows.extend([Some(row), tail].into_iter().flatten());
+    }
     print!("{}", taking.end(&raw)?);
     Ok(())
 }
 
+impl Options {
+    fn wants(&self, cell: &Cell) -> bool {
+        let is_promise = ["promise: ", "latency: "].iter().any(|kind| cell.name.starts_with(kind));
+        let is_asked = if self.filter.is_empty() { is_promise == self.promises } else { true };
+        is_asked && cell.name.contains(&self.filter)
+    }
+}
+
 /// What is known before the first run.
-fn bench(contenders: &[Contender], options: &Options) -> Bench {
-    let others = contenders.iter().filter(|contender| contender.is_of_others());
-    let servers = contenders.iter().map(|contender| (contender.name.to_owned(), contender.settings()));
+fn bench(node: &Path, peers: &[Contender], options: &Options) -> anyhow::Result<Bench> {
+    let own = [Contender::node(node.to_owned(), NODE, 1)?, Contender::floor(Wire::Tcp)?];
+    let servers = own.iter().chain(peers).map(|contender| (contender.name.to_owned(), contender.settings()));
     let settings = [
         ("cores", format!("servers {SERVER_CORE}, load generator {CLIENT_CORE}")),
         ("rounds", options.rounds.to_string()),
         ("seconds each", options.secs.to_string()),
         ("idle connections", options.idle.to_string()),
     ];
-    Bench {
+    Ok(Bench {
         target: "node",
         about: ABOUT.into(),
         settings: settings.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(servers).collect(),
-        versions: others.map(|contender| (contender.name.to_owned(), contender.version.clone())).collect(),
+        versions: peers.iter().map(|peer| (peer.name.to_owned(), peer.version.clone())).collect(),
+    })
+}
+
+/// Who does a cell's work, and what each of them does.
+fn contenders(cell: &Cell, node: &Path, peers: &[Contender]) -> anyhow::Result<Vec<(Contender, Work)>> {
+    let mut all = vec![(Contender::node(node.to_owned(), NODE, cell.work.shards)?, cell.work)];
+    match cell.beside {
+        Beside::Floor(wire) => {
+            all.push((Contender::floor(wire)?, cell.work));
+            all.extend(peers.iter().map(|peer| (peer.clone(), cell.work)));
+        }
+        Beside::Plain(plain) => all.push((Contender::node(node.to_owned(), PLAIN, plain.shards)?, plain)),
     }
+    Ok(all)
 }
 
 /// Every contender in turn, as often as was asked.
-fn measure(cell: &Cell, contenders: &[Contender], options: &Options, command: &str) -> anyhow::Result<Row> {
-    let servers = contenders.iter().map(|contender| Measured { server: contender.name.into(), rounds: Vec::new() });
-    let (work, unit, goal) = (cell.name.into(), cell.unit.into(), cell.goal);
-    let mut row = Row { work, unit, goal, servers: servers.collect() };
+fn measure(cell: &Cell, contenders: &[(Contender, Work)], options: &Options, command: &str) -> anyhow::Result<Row> {
+    let servers =
+        contenders.iter().map(|(contender, _)| Measured { server: contender.name.into(), rounds: Vec::new() });
+    let beside = match cell.beside {
+        Beside::Floor(_) => FLOOR,
+        Beside::Plain(_) => PLAIN,
+    };
+    let (mut work, unit, goal) = (cell.name.to_owned(), cell.unit.into(), cell.goal.clone());
     let extent = Extent { secs: options.secs, idle: options.idle };
+    let rate_per_s = saturate(cell, &contenders[0].0, extent, command)?;
+    if let Some(rate_per_s) = rate_per_s {
+        work.push_str(&format!(" ({rate_per_s} publishes a second)"));
+    }
+    let mut row = Row { work, unit, goal, beside: beside.into(), servers: servers.collect() };
     for round in 1..=options.rounds {
-        for contender in contenders {
+        for (contender, work) in contenders {
             let mut servers = row.servers.iter_mut();
             let Some(measured) = servers.find(|measured| measured.server == contender.name) else { continue };
-            eprintln!("{}, {} {round}/{}", cell.name, contender.name, options.rounds);
-            match measure_once(cell, contender, extent, command) {
+            eprintln!("  {} {round}/{}", contender.name, options.rounds);
+            match measure_once(&row.work, work, contender, extent, rate_per_s, command) {
                 Ok(round) => measured.rounds.push(round),
                 // What one of the others cannot do says nothing of the rest.
                 Err(error) if contender.is_of_others() => {
@@ -124,14 +162,27 @@ fn measure(cell: &Cell, contenders: &[Contender], options: &Options, command: &s
     Ok(row)
 }
 
-fn measure_once(cell: &Cell, contender: &Contender, extent: Extent, command: &str) -> anyhow::Result<Round> {
-    let is_floor = contender.is_floor();
-    let scenarios = cell.scenarios(is_floor, extent)?;
-    let records = scenarios.into_iter().map(|scenario| {
+/// The rate of a cell that is measured at a share of what the node can.
+fn saturate(cell: &Cell, node: &Contender, extent: Extent, command: &str) -> anyhow::Result<Option<f64>> {
+    let Some(scenario) = cell.work.saturating(extent) else { return Ok(None) };
+    let server = node.start()?;
+    let record = load(&server, &node.url(), node.secret, cell.name.into(), scenario?, command)?;
+    cell.work.rate_per_s(&record).map(Some)
+}
+
+fn measure_once(
+    name: &str,
+    work: &Work,
+    contender: &Contender,
+    extent: Extent,
+    rate_per_s: Option<f64>,
+    command: &str,
+) -> anyhow::Result<Round> {
+    let records = work.scenarios(extent, rate_per_s)?.into_iter().map(|scenario| {
         let server = contender.start()?;
-        load(&server, &contender.url(), contender.secret, cell.name.into(), scenario, command)
+        load(&server, &contender.url(), contender.secret, name.into(), scenario, command)
             .with_context(|| format!("{} did it wrong", contender.name))
     });
     let records: Vec<_> = records.collect::<anyhow::Result<_>>()?;
-    Ok(Round { cost: cell.cost(is_floor, &records)?, records })
+    Ok(Round { cost: work.cost(&records)?, records })
 }

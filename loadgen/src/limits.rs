@@ -31,6 +31,12 @@ pub const ARRIVALS_PER_TURN: usize = 256;
 /// counts as latency.
 pub const UNANSWERED_MAX: usize = 4096;
 
+/// Messages that are unanswered while clients miss them: enough that the server is never idle, far below its own bounds.
+pub const RECOVERY_UNANSWERED_MAX: u32 = 256;
+
+/// Most messages that are missed in all channels of a recovery together: ids and sequences have four bytes.
+pub const MISSED_MAX: u64 = 10_000_000;
+
 /// Longest frame that is read from a server, bytes.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 

@@ -31,6 +31,8 @@ pub enum Load {
     Idle,
     /// The streams' messages, in turn.
     Publish(Pace),
+    /// The streams' clients, in turn, ping the server.
+    Ping(Pace),
     /// The streams' messages, in turn, while some of their subscribers do not read.
     Slow(Slow),
     /// More clients come and go.
@@ -42,6 +44,8 @@ pub enum Load {
     },
     /// Clients come all at once, when the measuring begins.
     Storm(Storm),
+    /// Clients lose their connections, miss messages, and recover them all at once.
+    Recover(Recovery),
     /// People talk, write to one another, look who is there, move, and lose their connections.
     Chat(Day),
 }
@@ -72,6 +76,18 @@ pub struct Storm {
     pub backoff_ns: u64,
     /// The longest of these times, nanoseconds.
     pub backoff_max_ns: u64,
+}
+
+/// Clients that miss messages and recover them all at once. One more client publishes what they miss: the last of the
+/// plan, a stream in each channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// How many: the first clients of the plan, in turn over the channels.
+    pub clients: u32,
+    /// How many channels.
+    pub channels: u32,
+    /// Messages that are missed in each channel.
+    pub missed: u32,
 }
 
 /// How connections end.

@@ -110,8 +110,10 @@ impl Clients {
     }
 
     fn subscribe(&mut self, key: u32, client: u32, now_ns: u64) {
-        if let Work::Chat(_) = self.work {
-            return self.enter(key, client);
+        match self.work {
+            Work::Chat(_) => return self.enter(key, client),
+            Work::Recovery(_) => return self.stand_again(key, client, now_ns),
+            _ => {}
         }
         let channels = self.channels(client);
         if channels.is_empty() {
@@ -132,6 +134,9 @@ impl Clients {
             Work::Nothing | Work::Traffic(_) | Work::Slow(_) => self.ready += 1,
             Work::Arrivals(arrivals) => arrivals.welcomed(client, key, due_ns, now_ns, &mut self.interval),
             Work::Storm(storm) => storm.welcomed(client, due_ns, now_ns, &mut self.interval),
+            // Until its load begins the clients gather.
+            Work::Recovery(_) if self.ready < self.share.clients.len() => self.ready += 1,
+            Work::Recovery(recovery) => recovery.welcomed(due_ns, now_ns, &mut self.interval),
             Work::Chat(chat) => {
                 self.ready += 1;
                 chat.arrived(client, due_ns, now_ns, &mut self.interval);
@@ -143,6 +148,7 @@ impl Clients {
         match &mut self.work {
             Work::Nothing | Work::Traffic(_) | Work::Slow(_) => {}
             Work::Arrivals(arrivals) => arrivals.failed(),
+            Work::Recovery(recovery) => recovery.failed(),
             Work::Storm(storm) => {
                 if storm.turned_away(client, self.swarm.now_ns()) {
                     return;
@@ -268,6 +274,7 @@ impl Clients {
             }
             (Heard::Done, _) => self.done(key, client, now_ns),
             (heard, Work::Chat(_)) => self.hear_chat(key, client, heard, now_ns),
+            (heard, Work::Recovery(_)) => self.hear_recovery(key, client, heard, now_ns),
             (heard, _) => self.hear_rare(key, client, heard, now_ns),
         }
     }

@@ -4,7 +4,7 @@ use super::clients::Clients;
 use super::slow::Turn;
 use super::work::Work;
 use crate::limits::ARRIVALS_PER_TURN;
-use crate::plan::Breakage;
+use crate::plan::{Breakage, Load};
 use crate::protocol::Writer;
 use crate::swarm::Phase;
 
@@ -17,17 +17,23 @@ impl Clients {
             Work::Slow(_) => self.slow_down(now_ns) | self.publish(now_ns),
             Work::Arrivals(_) => self.come_and_go(now_ns),
             Work::Storm(_) => self.storm(now_ns),
+            Work::Recovery(_) => self.recover(now_ns),
             Work::Chat(_) => self.live(now_ns),
         }
     }
 
     fn publish(&mut self, now_ns: u64) -> bool {
         let mut published = false;
+        let pings = matches!(self.share.plan.load, Load::Ping(_));
         let Some(traffic) = self.work.traffic_mut() else { return false };
         while let Some(due) = traffic.take(now_ns, &mut self.interval) {
-            let payload = self.payloads.write(due.stamp);
             if let Some(output) = self.swarm.output(self.keys[due.publisher as usize]) {
-                self.writer.publish(due.id, &self.channel_names[due.channel as usize], payload, output);
+                if pings {
+                    self.writer.ping(due.id, output);
+                } else {
+                    let payload = self.payloads.write(due.stamp);
+                    self.writer.publish(due.id, &self.channel_names[due.channel as usize], payload, output);
+                }
             }
             published = true;
         }
@@ -61,7 +67,7 @@ impl Clients {
         match &mut self.work {
             Work::Slow(slow) => slow.end().into_iter().for_each(|turn| self.turn_readers(turn)),
             Work::Chat(chat) => chat.end(end_ns),
-            Work::Nothing | Work::Traffic(_) | Work::Arrivals(_) | Work::Storm(_) => {}
+            Work::Nothing | Work::Traffic(_) | Work::Arrivals(_) | Work::Storm(_) | Work::Recovery(_) => {}
         }
     }
 
@@ -113,7 +119,7 @@ impl Clients {
     }
 
     /// Breaks the connections of so many clients.
-    fn break_loose(&mut self, breakage: Breakage, clients: u32) {
+    pub(super) fn break_loose(&mut self, breakage: Breakage, clients: u32) {
         for client in 0..clients {
             let key = self.keys[client as usize];
             match breakage {

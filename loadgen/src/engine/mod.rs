@@ -9,6 +9,8 @@ mod chat;
 mod clients;
 mod due;
 mod news;
+mod recover;
+mod recovery;
 mod slow;
 mod storm;
 mod work;
@@ -114,7 +116,7 @@ impl Engine {
         let terms = Terms { encoding: job.encoding, payload_bytes: job.payload_bytes, has_audience };
         let mut reader = Reader::new(&job.target, &terms);
         let work = Work::prepare(&job.share.plan);
-        if let Work::Chat(_) = work {
+        if let Work::Chat(_) | Work::Recovery(_) = work {
             reader.read_whole();
         }
         let clients = Clients {

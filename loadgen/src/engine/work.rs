@@ -1,6 +1,7 @@
 //! What is done once the clients of the plan are there.
 
 use super::arrivals::Arrivals;
+use super::recovery::Recovery;
 use super::slow::Slow;
 use super::storm::Storm;
 use crate::chat::Chat;
@@ -23,6 +24,8 @@ pub(super) enum Work {
     Arrivals(Arrivals),
     /// Many clients at once.
     Storm(Storm),
+    /// Clients that recover at once; from the first client on, since it must know where everybody stands.
+    Recovery(Box<Recovery>),
     /// A chat's day; from the first client on, since it must know where everybody is.
     Chat(Box<Chat>),
 }
@@ -32,6 +35,7 @@ impl Work {
     pub(super) fn prepare(plan: &Plan) -> Self {
         match plan.load {
             Load::Chat(day) => Self::Chat(Box::new(Chat::new(plan, day))),
+            Load::Recover(recovery) => Self::Recovery(Box::new(Recovery::new(recovery))),
             _ => Self::Nothing,
         }
     }
@@ -47,13 +51,17 @@ impl Work {
         };
         *self = match plan.load {
             Load::Idle => Self::Nothing,
-            Load::Publish(pace) => Self::Traffic(Box::new(traffic(pace))),
+            Load::Publish(pace) | Load::Ping(pace) => Self::Traffic(Box::new(traffic(pace))),
             Load::Slow(slow) => Self::Slow(Box::new(Slow::new(&slow, traffic(slow.pace), measured_ns))),
             Load::Connect { rate_per_s, stay_ns } => {
                 let further_client = plan.clients.len() as u32;
                 Self::Arrivals(Arrivals::new(rate_per_s, stay_ns, further_client, share.part, now_ns))
             }
             Load::Storm(storm) => Self::Storm(Storm::new(&storm, share, measured_ns)),
+            Load::Recover(_) => {
+                let Self::Recovery(recovery) = self else { unreachable!("it is prepared before its clients come") };
+                return recovery.begin(measured_ns);
+            }
             Load::Chat(_) => {
                 let Self::Chat(chat) = self else { unreachable!("a chat is prepared before its users come") };
                 return chat.begin(now_ns);
@@ -66,7 +74,7 @@ impl Work {
         match self {
             Self::Traffic(traffic) => Some(traffic),
             Self::Slow(slow) => Some(&slow.traffic),
-            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) | Self::Chat(_) => None,
+            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) | Self::Recovery(_) | Self::Chat(_) => None,
         }
     }
 
@@ -75,7 +83,7 @@ impl Work {
         match self {
             Self::Traffic(traffic) => Some(traffic),
             Self::Slow(slow) => Some(&mut slow.traffic),
-            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) | Self::Chat(_) => None,
+            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) | Self::Recovery(_) | Self::Chat(_) => None,
         }
     }
 
@@ -87,6 +95,7 @@ impl Work {
             Self::Slow(slow) => slow.next_due_ns(),
             Self::Arrivals(arrivals) => arrivals.next_due_ns(),
             Self::Storm(storm) => storm.next_due_ns(),
+            Self::Recovery(recovery) => recovery.next_due_ns(),
             Self::Chat(chat) => chat.next_due_ns(),
         }
     }
@@ -99,6 +108,7 @@ impl Work {
             Self::Slow(slow) => slow.traffic.under_way(),
             Self::Arrivals(arrivals) => arrivals.under_way() as u64,
             Self::Storm(storm) => storm.under_way() as u64,
+            Self::Recovery(recovery) => recovery.under_way(),
             Self::Chat(chat) => chat.under_way(),
         }
     }
@@ -108,14 +118,15 @@ impl Work {
         match self {
             Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) | Self::Chat(_) => false,
             Self::Storm(storm) => storm.is_over(),
+            Self::Recovery(recovery) => recovery.is_over(),
         }
     }
 
     /// How often clients could not connect that tried again later.
     pub(super) fn attempts_failed(&self) -> u64 {
         match self {
-            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) | Self::Chat(_) => 0,
             Self::Storm(storm) => storm.attempts_failed(),
+            _ => 0,
         }
     }
 
@@ -123,7 +134,7 @@ impl Work {
     pub(super) fn fates(&self) -> Fates {
         match self {
             Self::Slow(slow) => slow.fates().clone(),
-            Self::Nothing | Self::Traffic(_) | Self::Arrivals(_) | Self::Storm(_) | Self::Chat(_) => Fates::default(),
+            _ => Fates::default(),
         }
     }
 
@@ -145,6 +156,10 @@ impl Work {
             }
             Self::Storm(storm) => {
                 storm.finish(faults);
+                0
+            }
+            Self::Recovery(recovery) => {
+                recovery.finish(faults);
                 0
             }
             Self::Chat(chat) => {

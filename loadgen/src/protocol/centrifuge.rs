@@ -85,6 +85,10 @@ impl Writer {
         self.command(id, Verb::Presence { channel: channel.into() }, out);
     }
 
+    pub(super) fn ping(&mut self, id: u32, out: &mut Vec<u8>) {
+        self.command(id, Verb::Ping, out);
+    }
+
     pub(super) fn publish(&mut self, id: u32, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
         let data = PayloadRef { bytes: payload.into(), kind: PayloadKind::Json };
         self.command(id, Verb::Publish { channel: channel.into(), data }, out);
@@ -195,7 +199,7 @@ impl Reader {
             let heard = match word.map_err(|error| Violation::Word(error.to_string()))? {
                 FromNode::Ping => Heard::Ping,
                 FromNode::Reply { id, answer } => match answer {
-                    Answer::Publish => Heard::Acknowledged { id },
+                    Answer::Publish | Answer::Ping => Heard::Acknowledged { id },
                     Answer::Connect(connected) => Heard::Welcome { pong: connected.pong, version: connected.version },
                     Answer::Subscribe(subscribed) if self.is_whole => {
                         self.read_subscribed(id, &subscribed, hear);

@@ -15,6 +15,11 @@ const SUBSCRIBER: u8 = b'S';
 const PUBLISHER: u8 = b'P';
 const ECHO: u8 = b'E';
 
+/// Whether a byte says what a connection is. No message begins with one.
+pub(super) fn is_role(byte: u8) -> bool {
+    [SUBSCRIBER, PUBLISHER, ECHO].contains(&byte)
+}
+
 /// Whether the floor can do this: it knows one channel, and nobody who both publishes and hears.
 ///
 /// # Errors

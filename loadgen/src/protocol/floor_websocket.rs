@@ -1,4 +1,7 @@
 //! The wire of the floor in binary WebSocket messages, one for each of its messages.
+//!
+//! The first message of a connection says what it is, and carries the client's token where it has one, so that it is as
+//! long as what a client of a real protocol has to show. It comes back whole.
 
 use ringpost::wire::websocket::{self, Decoded, Opcode, Sender};
 
@@ -14,11 +17,19 @@ pub struct Writer {
     host: String,
     path: String,
     masks: Masks,
+    /// Scratch space.
+    greeting: Vec<u8>,
 }
 
 impl Writer {
     pub(super) fn new(host: &str, path: &str, terms: &Terms) -> Self {
-        Self { floor: floor::Writer::new(terms), host: host.into(), path: path.into(), masks: Masks::default() }
+        Self {
+            floor: floor::Writer::new(terms),
+            host: host.into(),
+            path: path.into(),
+            masks: Masks::default(),
+            greeting: Vec::new(),
+        }
     }
 
     pub(super) fn open(&self, out: &mut Vec<u8>) {
@@ -26,8 +37,10 @@ impl Writer {
     }
 
     pub(super) fn connect(&mut self, client: &Client<'_>, out: &mut Vec<u8>) {
-        let role = self.floor.role(client);
-        websocket::write_masked(Opcode::Binary, &[role], self.masks.next(), out);
+        self.greeting.clear();
+        self.greeting.push(self.floor.role(client));
+        self.greeting.extend_from_slice(client.token.as_bytes());
+        websocket::write_masked(Opcode::Binary, &self.greeting, self.masks.next(), out);
     }
 
     #[inline]
@@ -76,6 +89,9 @@ impl Reader {
             match frame.opcode {
                 Opcode::Ping => hear(Heard::WebSocketPing(payload)),
                 Opcode::Close => hear(Heard::Goodbye("the server closes the connection".into())),
+                Opcode::Binary if frame.fin && payload.first().is_some_and(|first| floor::is_role(*first)) => {
+                    self.floor.read(&payload[..1], hear)?;
+                }
                 Opcode::Binary if frame.fin => {
                     if self.floor.read(payload, hear)? != payload.len() {
                         return Err(Violation::Word("a message of another length than was sent".into()));
@@ -119,8 +135,9 @@ mod tests {
         let mut out = Vec::new();
         let mut writer = Writer::new("h", "/", &terms(true));
         writer.connect(&Client { user: "u", token: "", subscribes: true }, &mut out);
+        writer.connect(&Client { user: "u", token: "token", subscribes: true }, &mut out);
         writer.publish(&[b'x'; 64], &mut out);
-        for expected in [b"S".to_vec(), vec![b'x'; 64]] {
+        for expected in [b"S".to_vec(), b"Stoken".to_vec(), vec![b'x'; 64]] {
             let Ok(Decoded::Frame(frame)) = websocket::decode(&mut out, Sender::Client, 1 << 20) else { panic!() };
             assert_eq!((frame.opcode, &out[frame.payload.clone()]), (Opcode::Binary, &expected[..]));
             out.drain(..frame.consumed);
@@ -137,6 +154,9 @@ mod tests {
         websocket::write_frame(Opcode::Binary, b"S", &mut role);
         websocket::write_frame(Opcode::Ping, b"hi", &mut role);
         assert_eq!(hear(role).unwrap().0, ["Done", "Done", "WebSocketPing([104, 105])"]);
+        let mut with_token = Vec::new();
+        websocket::write_frame(Opcode::Binary, b"Stoken", &mut with_token);
+        assert_eq!(hear(with_token).unwrap().0, ["Done", "Done"]);
     }
 
     #[test]

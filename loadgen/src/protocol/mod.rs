@@ -24,9 +24,10 @@ use crate::target::{Protocol, Target, Transport};
 /// Why it cannot, and what to change.
 pub fn check(target: &Target, plan: &Plan, channel_names: &[String]) -> anyhow::Result<()> {
     ensure!(
-        matches!(target.protocol, Protocol::Centrifuge(_)) || !matches!(plan.load, Load::Chat(_)),
-        "a chat needs presence, and recovery by offset, which are known here of the Centrifugo protocol only: give a \
-         URL that begins with ws:// or tcp://, or run another scenario, such as `direct`"
+        matches!(target.protocol, Protocol::Centrifuge(_))
+            || !matches!(plan.load, Load::Chat(_) | Load::Recover(_) | Load::Ping(_)),
+        "pings, presence, and recovery by offset are known here of the Centrifugo protocol only: give a URL that \
+         begins with ws:// or tcp://, or run another scenario, such as `direct`"
     );
     match target.protocol {
         Protocol::Centrifuge(_) => Ok(()),
@@ -120,6 +121,14 @@ impl Writer {
     pub fn presence(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.presence(id, channel, out),
+            _ => unreachable!("{REFUSED}"),
+        }
+    }
+
+    /// Pings the server, which answers as it answers [`Writer::publish`].
+    pub fn ping(&mut self, id: u32, out: &mut Vec<u8>) {
+        match self {
+            Self::Centrifuge(writer) => writer.ping(id, out),
             _ => unreachable!("{REFUSED}"),
         }
     }

@@ -13,7 +13,8 @@ use crate::payload::{Damaged, Stamp};
 pub enum Heard<'a> {
     /// A message of ours, to a subscriber.
     Message(Result<Stamp, Damaged>),
-    /// A message was taken: the answer to [`Writer::publish`](super::Writer::publish).
+    /// A message was taken, or a ping was: the answer to [`Writer::publish`](super::Writer::publish) and
+    /// [`Writer::ping`](super::Writer::ping).
     Acknowledged {
         /// The command.
         id: u32,

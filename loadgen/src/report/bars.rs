@@ -1,4 +1,4 @@
-//! Bars of ratios: each begins where a server costs as much as the floor, on a logarithmic axis, so that twice as much
+//! Bars of ratios: each begins where a server costs as much as the one beside it, on a logarithmic axis, so that twice as much
 //! and half as much are equally long.
 
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ pub(crate) struct Group {
 pub(crate) struct Bar {
     /// Its name.
     pub(crate) name: String,
-    /// Its cost by the floor's.
+    /// Its cost by that of the one beside it.
     pub(crate) ratio: f64,
     /// The colour of its bars.
     pub(crate) series: usize,
@@ -36,8 +36,8 @@ const NAME: f64 = 20.0;
 const BAR: f64 = 18.0;
 const GAP: f64 = 8.0;
 
-/// The drawing of all groups, one below the other; nothing without groups.
-pub(crate) fn of(title: &str, groups: &[Group], width: f64) -> Option<Drawing> {
+/// The drawing of all groups, one below the other, with a word about what the ratios are; nothing without groups.
+pub(crate) fn of(title: &str, ratios: &str, groups: &[Group], width: f64) -> Option<Drawing> {
     if groups.is_empty() {
         return None;
     }
@@ -53,9 +53,10 @@ pub(crate) fn of(title: &str, groups: &[Group], width: f64) -> Option<Drawing> {
     }
     let _ = write!(
         svg,
-        "<text text-anchor=\"middle\" x=\"{:.1}\" y=\"{}\">multiple of the floor, logarithmic; dashed: the goal</text>",
+        "<text text-anchor=\"middle\" x=\"{:.1}\" y=\"{}\">{}, logarithmic; dashed: the goal</text>",
         (LEFT + width - RIGHT) / 2.0,
-        bottom + 34.0
+        bottom + 34.0,
+        escape(ratios)
     );
     let mut y = TOP;
     for group in groups {
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn a_bar_reaches_from_the_floor_to_its_ratio() {
         let (low, high) = range(&[group(4.0, None)]);
-        let drawing = of("t", &[group(4.0, None)], 500.0).unwrap();
+        let drawing = of("t", "of", &[group(4.0, None)], 500.0).unwrap();
         let x = |ratio: f64| LEFT + (ratio / low).ln() / (high / low).ln() * (500.0 - LEFT - RIGHT);
         let bar = format!("x=\"{:.1}\" y=\"56\" width=\"{:.1}\"", x(1.0), x(4.0) - x(1.0));
         assert!(drawing.elements.contains(&bar), "{bar} in {}", drawing.elements);
@@ -133,7 +134,7 @@ mod tests {
     #[test]
     fn what_costs_less_than_the_floor_is_drawn_to_its_left_and_none_is_invisible() {
         let width = |ratio| {
-            let svg = of("t", &[group(ratio, None)], 500.0).unwrap().elements;
+            let svg = of("t", "of", &[group(ratio, None)], 500.0).unwrap().elements;
             let width = svg.split("width=\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
             width.unwrap().parse::<f64>().unwrap()
         };
@@ -148,6 +149,6 @@ mod tests {
             assert!(low < ratio && ratio < high && goal.is_none_or(|goal| goal < high));
             assert!(ticks(low, high).any(|tick| tick == 1.0));
         }
-        assert!(of("t", &[], 500.0).is_none());
+        assert!(of("t", "of", &[], 500.0).is_none());
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn of(record: &Record) -> Vec<Figure> {
 
 fn of_work(record: &Record) -> Vec<Figure> {
     match &record.scenario.work {
-        Work::Connect(Connect::Storm(_)) => storm(record, Measure::Connect, true),
+        Work::Connect(Connect::Storm(_) | Connect::Recover(_)) => storm(record, Measure::Connect, true),
         Work::Connect(Connect::Reconnect(reconnect)) => {
             storm(record, Measure::Reconnect, reconnect.breakage != Breakage::Server)
         }

@@ -1,7 +1,7 @@
 //! The chart of a result: ratios to the floor as bars, latency as curves, costs as lines.
 
-use super::row::{FLOOR, median, servers};
-use super::{Curve, Head, Line, Raw, Row};
+use super::row::{median, servers};
+use super::{Curve, Head, Line, Pairing, Raw, Row};
 use crate::report::bars::{self, Bar, Group};
 use crate::report::chart::{Axis, Chart, Scale, Series, range};
 use crate::report::distribution;
@@ -13,7 +13,11 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
     let mut rows = Vec::new();
     let servers = servers(&raw.rows);
     let groups: Vec<_> = raw.rows.iter().filter_map(|row| group(row, &servers)).collect();
-    rows.extend(bars::of("CPU time and memory beside the floor", &groups, sheet::WIDTH).map(|drawing| vec![drawing]));
+    let title = "Beside the floor, or beside plainer work";
+    rows.extend(bars::of(title, "multiple of that", &groups, sheet::WIDTH).map(|drawing| vec![drawing]));
+    let groups: Vec<_> = raw.pairings.iter().map(pair).collect();
+    let title = "What a quiet client waits beside those who ask for too much: 99th percentile";
+    rows.extend(bars::of(title, "multiple of without them", &groups, sheet::WIDTH).map(|drawing| vec![drawing]));
     let latencies = raw.rows.iter().filter_map(|row| latency(row, &servers));
     let lines = raw.curves.iter().flat_map(|curve| curve.lines.iter().filter_map(|line| cost(curve, line)));
     let charts: Vec<_> = latencies.chain(lines).collect();
@@ -27,14 +31,21 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
     sheet::of(&format!("{}, {}", head.name, head.date), &note, &rows)
 }
 
-/// The bars of a kind of work: all servers but the floor, in the colours that they have everywhere.
+/// The bar of a pairing.
+fn pair(pairing: &Pairing) -> Group {
+    let bar = Bar { name: "abused".into(), ratio: pairing.ratio(), series: 0 };
+    Group { name: pairing.abuse.clone(), bars: vec![bar], goal: Some(pairing.goal) }
+}
+
+/// The bars of a kind of work: all servers but the one that the others are measured by, in the colours that they have everywhere.
 fn group(row: &Row, servers: &[&str]) -> Option<Group> {
     let bar = |(series, server): (usize, &&str)| {
         // Ratios to nothing cannot be drawn.
         let ratio = row.ratio(server).filter(|ratio| ratio.is_finite() && *ratio > 0.0)?;
         Some(Bar { name: (*server).to_owned(), ratio, series })
     };
-    let bars: Vec<_> = servers.iter().enumerate().filter(|(_, server)| **server != FLOOR).filter_map(bar).collect();
+    let others = servers.iter().enumerate().filter(|(_, server)| **server != row.beside);
+    let bars: Vec<_> = others.filter_map(bar).collect();
     let goal = row.goal_ratio().filter(|goal| goal.is_finite());
     let name = format!("{} ({})", row.work, row.unit);
     (!bars.is_empty()).then_some(Group { name, bars, goal })
@@ -97,7 +108,7 @@ mod tests {
 
     #[test]
     fn costs_of_nothing_are_left_out() {
-        let raw = Raw { rows: vec![row(&[5.0], &[0.0], Goal::Cost(9.0))], curves: Vec::new() };
+        let raw = Raw { rows: vec![row(&[5.0], &[0.0], Goal::Cost(9.0))], ..Raw::default() };
         let svg = of(&head(), &raw);
         assert!(!svg.contains("×") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }

@@ -14,6 +14,7 @@ mod chart;
 pub mod curve;
 pub mod directory;
 pub mod head;
+pub mod pairing;
 pub mod raw;
 pub mod readme;
 pub mod repository;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 
 pub use self::curve::{Curve, Line, Point};
 pub use self::head::Head;
+pub use self::pairing::{Pair, Pairing, Side};
 pub use self::raw::Raw;
 pub use self::repository::Repository;
 pub use self::row::{Goal, Measured, Round, Row};

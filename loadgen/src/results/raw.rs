@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Curve, Row};
+use super::{Curve, Pairing, Row};
 use crate::results::row::Round;
 
 /// All figures of a result.
@@ -12,6 +12,9 @@ pub struct Raw {
     pub rows: Vec<Row>,
     /// Costs as something grows.
     pub curves: Vec<Curve>,
+    /// Latency beside those who ask for too much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairings: Vec<Pairing>,
 }
 
 impl Raw {
@@ -35,13 +38,15 @@ impl Raw {
     /// What it lacks to be a result's.
     pub(super) fn lacks(&self) -> Vec<String> {
         let mut lacks = Vec::new();
-        if self.rows.is_empty() && self.curves.is_empty() {
+        if self.rows.is_empty() && self.curves.is_empty() && self.pairings.is_empty() {
             lacks.push("figures".to_owned());
         }
         let empty_rows = self.rows.iter().filter(|row| row.servers.is_empty()).map(|row| &row.work);
         let is_empty = |curve: &&Curve| curve.lines.is_empty() || curve.lines.iter().any(|line| line.points.is_empty());
         let empty_curves = self.curves.iter().filter(is_empty).map(|curve| &curve.by);
         lacks.extend(empty_rows.chain(empty_curves).map(|name| format!("figures of {name}")));
+        let unpaired = self.pairings.iter().filter(|pairing| !pairing.is_measured());
+        lacks.extend(unpaired.map(|pairing| format!("a pair of runs beside {}", pairing.abuse)));
         for (name, rounds) in self.figures() {
             if rounds.is_empty() || rounds.iter().any(|round| round.records.is_empty()) {
                 lacks.push(format!("a run of {name}"));
@@ -64,22 +69,29 @@ pub(super) mod tests {
     use crate::fault::Fault;
     use crate::results::Goal;
     use crate::results::curve::tests::curve;
+    use crate::results::pairing::tests::pairing;
     use crate::results::row::tests::row;
 
     pub(crate) fn raw() -> Raw {
-        Raw { rows: vec![row(&[360.0], &[300.0], Goal::Ratio(1.25))], curves: vec![curve()] }
+        Raw {
+            rows: vec![row(&[360.0], &[300.0], Goal::Ratio(1.25))],
+            curves: vec![curve()],
+            pairings: vec![pairing(&[(100, 150)])],
+        }
     }
 
     #[test]
     fn figures_need_runs_that_went_well() {
         assert_eq!(raw().lacks(), Vec::<String>::new());
         assert_eq!(Raw::default().lacks(), ["figures"]);
-        let (mut without_runs, mut without_cost, mut failed) = (raw(), raw(), raw());
+        let (mut without_runs, mut without_cost, mut failed, mut unpaired) = (raw(), raw(), raw(), raw());
+        unpaired.pairings[0].pairs.clear();
         without_runs.curves[0].lines[1].points[2].rounds.clear();
         without_cost.rows[0].servers[0].rounds[0].cost = f64::NAN;
         let faults = &mut failed.rows[0].servers[1].rounds[0].records[0].faults;
         faults.note(Fault::Lost, || "client 3 heard nothing".into());
         for (raw, expected) in [
+            (unpaired, "a pair of runs beside a flood"),
             (without_runs, "a run of publish (18000 idle connections)"),
             (without_cost, "a number that is the cost of fan-out <1 to 1,000> (node)"),
             (failed, "runs without faults of fan-out <1 to 1,000> (floor): client 3 heard nothing"),

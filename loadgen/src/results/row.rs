@@ -1,5 +1,7 @@
 //! Rows: a kind of work, and what it cost each of several servers.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::measure::{Measure, Summary};
@@ -9,6 +11,8 @@ use crate::record::Record;
 pub const FLOOR: &str = "floor";
 /// The server that goals are about.
 pub const NODE: &str = "node";
+/// The node as well, at the same work without what a row names.
+pub const PLAIN: &str = "plain";
 
 /// A kind of work, done by several servers in turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,16 +23,30 @@ pub struct Row {
     pub unit: String,
     /// What the node's cost should be.
     pub goal: Option<Goal>,
+    /// The server that the others are measured by.
+    #[serde(default = "floor")]
+    pub beside: String,
     /// What was measured, by server.
     pub servers: Vec<Measured>,
 }
 
+fn floor() -> String {
+    FLOOR.into()
+}
+
 /// What the node's cost should be.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// At most so many times the floor's.
+    /// At most so many times that of the server that stands beside it.
     Ratio(f64),
+    /// At most so many times a peer's, where that is measured too.
+    Peer {
+        /// Its name.
+        server: Cow<'static, str>,
+        /// How many times.
+        ratio: f64,
+    },
     /// At most so much, in the row's unit.
     Cost(f64),
 }
@@ -68,9 +86,9 @@ pub fn spread(rounds: &[Round]) -> (f64, f64) {
     costs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), cost| (low.min(cost), high.max(cost)))
 }
 
-/// All servers of some work: the node, the floor, the others.
+/// All servers of some work: the node, those beside it, the others.
 pub fn servers(rows: &[Row]) -> Vec<&str> {
-    let mut servers = vec![NODE, FLOOR];
+    let mut servers = vec![NODE, FLOOR, PLAIN];
     for measured in rows.iter().flat_map(|row| &row.servers) {
         if !servers.contains(&measured.server.as_str()) {
             servers.push(&measured.server);
@@ -100,26 +118,28 @@ impl Row {
         Some(median(&self.of(server)?.rounds).cost)
     }
 
-    /// That cost as a multiple of the floor's.
+    /// That cost as a multiple of the one that stands beside.
     pub fn ratio(&self, server: &str) -> Option<f64> {
-        Some(self.cost(server)? / self.cost(FLOOR)?)
+        Some(self.cost(server)? / self.cost(&self.beside)?)
     }
 
-    /// The goal as a multiple of the floor's cost.
-    pub fn goal_ratio(&self) -> Option<f64> {
-        match self.goal? {
-            Goal::Ratio(ratio) => Some(ratio),
-            Goal::Cost(cost) => Some(cost / self.cost(FLOOR)?),
+    /// The goal as a cost, where what it is a multiple of was measured.
+    fn goal_cost(&self) -> Option<f64> {
+        match self.goal.as_ref()? {
+            Goal::Ratio(ratio) => Some(ratio * self.cost(&self.beside)?),
+            Goal::Peer { server, ratio } => Some(ratio * self.cost(server)?),
+            Goal::Cost(cost) => Some(*cost),
         }
+    }
+
+    /// The goal as a multiple of the cost that stands beside.
+    pub fn goal_ratio(&self) -> Option<f64> {
+        Some(self.goal_cost()? / self.cost(&self.beside)?)
     }
 
     /// By how much the node's cost is above its goal, as a share of that; below 0 where the goal is reached.
     pub fn excess(&self) -> Option<f64> {
-        let by_goal = match self.goal? {
-            Goal::Ratio(ratio) => self.ratio(NODE)? / ratio,
-            Goal::Cost(cost) => self.cost(NODE)? / cost,
-        };
-        Some(by_goal - 1.0)
+        Some(self.cost(NODE)? / self.goal_cost()? - 1.0)
     }
 }
 
@@ -138,6 +158,7 @@ pub(super) mod tests {
             work: "fan-out <1 to 1,000>".into(),
             unit: "ns CPU per delivery".into(),
             goal: Some(goal),
+            beside: FLOOR.into(),
             servers: vec![measured(NODE, node), measured(FLOOR, floor)],
         }
     }
@@ -148,6 +169,30 @@ pub(super) mod tests {
         assert_eq!((row.cost(NODE), row.ratio(NODE), row.ratio("nobody")), (Some(330.0), Some(1.1), None));
         assert!((row.excess().unwrap() - 0.1).abs() < 1e-9);
         assert_eq!(spread(&row.servers[0].rounds), (300.0, 400.0));
+    }
+
+    #[test]
+    fn a_row_of_before_stands_beside_the_floor() {
+        let old = r#"{"work": "w", "unit": "u", "goal": {"ratio": 2.0}, "servers": []}"#;
+        assert_eq!(serde_json::from_str::<Row>(old).unwrap().beside, FLOOR);
+    }
+
+    #[test]
+    fn the_node_may_stand_beside_itself_at_plainer_work() {
+        let mut row = row(&[360.0], &[300.0], Goal::Ratio(1.25));
+        row.beside = PLAIN.into();
+        assert_eq!((row.ratio(NODE), row.excess()), (None, None), "the floor is not what it is measured by");
+        row.servers[1].server = PLAIN.into();
+        assert_eq!((row.ratio(NODE), row.goal_ratio()), (Some(1.2), Some(1.25)));
+    }
+
+    #[test]
+    fn a_goal_beside_a_peer_is_judged_where_the_peer_was_measured() {
+        let goal = Goal::Peer { server: "peer".into(), ratio: 1.5 };
+        let mut row = row(&[300.0], &[100.0], goal);
+        assert_eq!((row.excess(), row.goal_ratio()), (None, None));
+        row.servers.push(Measured { server: "peer".into(), rounds: rounds(&[400.0]) });
+        assert_eq!((row.excess(), row.goal_ratio()), (Some(-0.5), Some(6.0)));
     }
 
     #[test]

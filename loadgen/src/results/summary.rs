@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::row::{FLOOR, median, servers, spread};
-use super::{Curve, Goal, Head, Raw, Row};
+use super::row::{PLAIN, median, servers, spread};
+use super::{Curve, Goal, Head, Pairing, Raw, Row, Side};
 use crate::report::text::{bytes, count, duration, percent};
 
 /// The whole of it.
@@ -37,6 +37,10 @@ pub(super) fn overview(head: &Head, raw: &Raw) -> String {
         text.push('\n');
         rows(&mut text, &raw.rows);
     }
+    if !raw.pairings.is_empty() {
+        text.push('\n');
+        pairings(&mut text, &raw.pairings);
+    }
     for curve in &raw.curves {
         text.push('\n');
         points(&mut text, curve);
@@ -52,26 +56,64 @@ fn rows(text: &mut String, rows: &[Row]) {
     for row in rows {
         let mut cells = vec![row.work.clone(), row.unit.clone()];
         for server in &servers {
-            let ratio = row.ratio(server).filter(|_| *server != FLOOR);
+            let ratio = row.ratio(server).filter(|_| *server != row.beside);
             let ratio = ratio.map_or(String::new(), |ratio| format!(" ({ratio:.2}×)"));
             cells.push(row.cost(server).map_or(String::new(), |cost| count(cost.round()) + &ratio));
         }
-        cells.push(row.goal.map_or(String::new(), goal));
+        cells.push(row.goal.as_ref().map_or(String::new(), goal));
         cells.push(row.excess().map_or(String::new(), verdict));
         line(text, &cells);
     }
-    let _ = writeln!(text, "\nIn brackets: the multiple of the floor.");
+    let _ = writeln!(
+        text,
+        "\nIn brackets: the multiple of the floor.{}",
+        if servers.contains(&PLAIN) { PLAINLY } else { "" }
+    );
 }
 
-fn goal(goal: Goal) -> String {
+/// What the column of plainer work is.
+const PLAINLY: &str = " Where there is a figure under *plain*, of that: the node at the same work without what the row \
+                       names.";
+
+fn goal(goal: &Goal) -> String {
     match goal {
         Goal::Ratio(ratio) => format!("≤ {ratio}×"),
-        Goal::Cost(cost) => format!("≤ {}", count(cost)),
+        Goal::Peer { server, ratio } => format!("≤ {ratio}× {server}"),
+        Goal::Cost(cost) => format!("≤ {}", count(*cost)),
     }
 }
 
 fn verdict(excess: f64) -> String {
     if excess <= 0.0 { "reached".into() } else { format!("missed by {}", percent(excess)) }
+}
+
+/// A line for each thing that asks for too much, with what the quiet client beside it waits.
+fn pairings(text: &mut String, pairings: &[Pairing]) {
+    let names = ["beside", "p99, quiet", "p99, abused", "multiple", "max, quiet", "max, abused"];
+    let more = ["peak memory, quiet", "peak memory, abused", "faults, abused", "goal", ""];
+    line(text, names.into_iter().chain(more));
+    line(text, vec!["---"; names.len() + more.len()]);
+    for pairing in pairings {
+        let of_quiet = |read: fn(&Side) -> u64| pairing.median(|pair| read(&pair.quiet) as f64);
+        let of_abused = |read: fn(&Side) -> u64| pairing.median(|pair| read(&pair.abused) as f64);
+        let ratio = pairing.ratio();
+        line(
+            text,
+            [
+                pairing.abuse.clone(),
+                duration(of_quiet(Side::p99_ns) as u64),
+                duration(of_abused(Side::p99_ns) as u64),
+                format!("{ratio:.2}×"),
+                duration(of_quiet(Side::max_ns) as u64),
+                duration(of_abused(Side::max_ns) as u64),
+                bytes(of_quiet(|side| side.peak_bytes)),
+                bytes(of_abused(|side| side.peak_bytes)),
+                count(of_abused(Side::faults)),
+                format!("≤ {}×", pairing.goal),
+                verdict(ratio / pairing.goal - 1.0),
+            ],
+        );
+    }
 }
 
 /// A line for each point, two columns for each kind of cost.

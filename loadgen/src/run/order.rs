@@ -53,6 +53,11 @@ impl Order {
              ask for fewer publishers",
             plan.streams.len()
         );
+        ensure!(
+            processes == 1 || !matches!(plan.load, Load::Recover(_)),
+            "{processes} load processes cannot recover together, since one client publishes what all miss: ask for fewer \
+             clients, or raise the limit with `ulimit -Hn`"
+        );
         if processes > 1 && matches!(plan.load, Load::Chat(_)) {
             for index in 0..processes {
                 self.scenario.part(Part { index, of: processes }).plan().with_context(|| {

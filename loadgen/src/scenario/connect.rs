@@ -4,8 +4,8 @@ use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{clients, nanoseconds, positive, positive_rate, spread};
-use crate::limits::{ARRIVALS_MAX, ARRIVALS_PER_TURN};
-use crate::plan::{Breakage, Load, Plan, Storm};
+use crate::limits::{ARRIVALS_MAX, ARRIVALS_PER_TURN, MISSED_MAX};
+use crate::plan::{Breakage, Load, Plan, Recovery, Storm, Stream};
 
 /// Clients that come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum Connect {
     Storm(AtOnce),
     /// All at once again, after their connections broke.
     Reconnect(Reconnect),
+    /// All at once again, to recover what they missed.
+    Recover(Recover),
 }
 
 /// Clients that come at a steady rate, stay for a while and leave. Each is measured from when it was due until it is
@@ -62,6 +64,19 @@ pub struct Reconnect {
     pub backoff_max_s: f64,
 }
 
+/// Clients that are there, lose their connections at the same time, miss messages, and come back at once to recover
+/// them. Each is measured from when all was published that it missed until it was given all of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recover {
+    /// How many clients.
+    pub clients: u32,
+    /// How many channels they are spread over, each client in one.
+    pub channels: u32,
+    /// Messages of its channel that each client misses.
+    pub missed: u32,
+}
+
 impl Default for Steady {
     fn default() -> Self {
         Self { rate_per_s: 500.0, stay_s: 1.0, channels: 100 }
@@ -71,6 +86,12 @@ impl Default for Steady {
 impl Default for AtOnce {
     fn default() -> Self {
         Self { clients: 1000, channels: 100 }
+    }
+}
+
+impl Default for Recover {
+    fn default() -> Self {
+        Self { clients: 5000, channels: 500, missed: 10 }
     }
 }
 
@@ -93,6 +114,7 @@ impl Connect {
             Self::Steady(steady) => steady.plan(),
             Self::Storm(at_once) => at_once.plan(),
             Self::Reconnect(reconnect) => reconnect.plan(),
+            Self::Recover(recover) => recover.plan(),
         }
     }
 
@@ -103,7 +125,7 @@ impl Connect {
             Self::Steady(steady) => (steady.rate_per_s * steady.stay_s) as u64 + ARRIVALS_MAX as u64,
             Self::Storm(at_once) => at_once.clients.into(),
             // Broken connections that the ring has not let go of when the first clients are back.
-            Self::Reconnect(_) => 2 * ARRIVALS_PER_TURN as u64,
+            Self::Reconnect(_) | Self::Recover(_) => 2 * ARRIVALS_PER_TURN as u64,
         }
     }
 }
@@ -121,6 +143,25 @@ impl AtOnce {
         let count = clients(&[positive("clients", self.clients)?])?;
         let load = Load::Storm(Storm { clients: count, breakage: None, backoff_ns: 0, backoff_max_ns: 0 });
         Ok(Plan { clients: Vec::new(), channels: self.channels.min(count), streams: Vec::new(), load })
+    }
+}
+
+impl Recover {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let count = clients(&[positive("clients", self.clients)?])?;
+        let channels = positive("channels", self.channels)?.min(count);
+        let missed = positive("missed", self.missed)?;
+        ensure!(
+            u64::from(channels) * u64::from(missed) <= MISSED_MAX,
+            "more than {MISSED_MAX} messages are to be missed: ask for fewer `channels` or a smaller `missed`"
+        );
+        let publisher = [Vec::new()];
+        Ok(Plan {
+            clients: spread(count, channels).into_iter().chain(publisher).collect(),
+            channels,
+            streams: (0..channels).map(|channel| Stream { publisher: count, channel }).collect(),
+            load: Load::Recover(Recovery { clients: count, channels, missed }),
+        })
     }
 }
 

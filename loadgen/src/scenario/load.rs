@@ -8,13 +8,15 @@ use toml::{Table, Value};
 use super::Scenario;
 
 /// The built-in scenarios: name and file.
-pub const BUILT_IN: [(&str, &str); 19] = [
+pub const BUILT_IN: [(&str, &str); 21] = [
     ("idle", include_str!("../../scenarios/idle.toml")),
     ("idle-many", include_str!("../../scenarios/idle-many.toml")),
     ("connect", include_str!("../../scenarios/connect.toml")),
     ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
     ("reconnect-storm", include_str!("../../scenarios/reconnect-storm.toml")),
+    ("recovery-storm", include_str!("../../scenarios/recovery-storm.toml")),
     ("restart", include_str!("../../scenarios/restart.toml")),
+    ("ping", include_str!("../../scenarios/ping.toml")),
     ("publish", include_str!("../../scenarios/publish.toml")),
     ("publish-pipelined", include_str!("../../scenarios/publish-pipelined.toml")),
     ("fanout", include_str!("../../scenarios/fanout.toml")),

@@ -12,6 +12,7 @@ mod fanout;
 mod idle;
 mod load;
 mod pace;
+mod ping;
 mod publish;
 mod ramp;
 mod sizes;
@@ -24,13 +25,14 @@ use serde::{Deserialize, Serialize};
 
 pub use self::bystanders::Bystanders;
 pub use self::chat::Chat;
-pub use self::connect::{AtOnce, Connect, Reconnect, Steady};
+pub use self::connect::{AtOnce, Connect, Reconnect, Recover, Steady};
 pub use self::direct::Direct;
 pub use self::fanin::FanIn;
 pub use self::fanout::{FanOut, Rates};
 pub use self::idle::Idle;
 pub use self::load::{BUILT_IN, find, read, set};
 pub use self::pace::PaceSettings;
+pub use self::ping::Ping;
 pub use self::publish::Publish;
 pub use self::ramp::Ramp;
 pub use self::slow::Slow;
@@ -122,6 +124,8 @@ pub enum Work {
     Idle(Idle),
     /// Clients that come and go.
     Connect(Connect),
+    /// Clients that ping the server.
+    Ping(Ping),
     /// Messages that only their publishers hear of.
     Publish(Publish),
     /// Few publishers, many subscribers.
@@ -142,6 +146,7 @@ impl Work {
         let pace = match self {
             Self::Connect(Connect::Steady(steady)) => return Some(&mut steady.rate_per_s),
             Self::Idle(_) | Self::Connect(_) | Self::Chat(_) => return None,
+            Self::Ping(ping) => &mut ping.pace,
             Self::Publish(publish) => &mut publish.pace,
             Self::FanOut(fan_out) => &mut fan_out.pace,
             Self::Slow(slow) => &mut slow.pace,
@@ -201,6 +206,7 @@ impl Scenario {
         let mut plan = match &self.work {
             Work::Idle(idle) => idle.plan(),
             Work::Connect(connect) => connect.plan(),
+            Work::Ping(ping) => ping.plan(),
             Work::Publish(publish) => publish.plan(),
             Work::FanOut(fan_out) => fan_out.plan(),
             Work::Slow(slow) => slow.plan(),

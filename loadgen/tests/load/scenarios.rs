@@ -32,6 +32,18 @@ fn clients_come_and_go_at_the_rate_that_was_asked() {
 }
 
 #[test]
+fn every_ping_is_answered_and_its_answer_measured() {
+    let node = TestNode::start();
+    for url in [node.websocket_url(), node.tcp_url()] {
+        for encoding in ["encoding=json", "encoding=protobuf"] {
+            let record = record(&order("ping", &url, &["clients=3", "rate_per_s=200", "warm_up_s=0", encoding]));
+            assert!(record.is_good(), "{url} {encoding}: {:?}", record.faults);
+            assert_eq!(count(&record, Measure::Reply) + record.behind, 200, "{url} {encoding}");
+        }
+    }
+}
+
+#[test]
 fn publishers_keep_as_many_messages_under_way_as_was_asked() {
     let node = TestNode::start();
     for outstanding in [1, 16] {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringpost::config::Duration as Setting;
 use ringpost::cores;
 use ringpost_loadgen::fault::Fault;
 use ringpost_loadgen::measure::Measure;
@@ -33,6 +34,39 @@ fn clients_whose_connections_break_come_back() {
             assert_eq!(count(&record, Measure::Connect), expected, "{settings:?}");
         }
     }
+}
+
+/// A node that keeps so many messages of a channel.
+fn node_that_keeps(messages: u32) -> TestNode {
+    TestNode::with(|config| {
+        let options = &mut config.channel.without_namespace;
+        options.history_size = messages;
+        options.history_ttl = Setting::from_secs(60);
+        options.allow_positioning = true;
+        options.allow_recovery = true;
+    })
+}
+
+#[test]
+fn clients_that_come_back_at_once_recover_all_that_they_missed() {
+    let node = node_that_keeps(20);
+    for (url, encoding) in [(node.websocket_url(), "encoding=json"), (node.tcp_url(), "encoding=protobuf")] {
+        let settings = ["clients=300", "channels=7", "missed=20", encoding];
+        let record = record(&order("recovery-storm", &url, &settings));
+        assert!(record.is_good(), "{url}: {:?}", record.faults);
+        assert_eq!((record.clients, count(&record, Measure::Connect)), (301, 300), "{url}");
+        assert!(record.measured_s < 60.0, "the run ends with the last who is back: {}", record.measured_s);
+    }
+}
+
+#[test]
+fn what_a_server_does_not_keep_is_told_as_not_recovered() {
+    let node = node_that_keeps(20);
+    let record = record(&order("recovery-storm", &node.websocket_url(), &["clients=3", "channels=1", "missed=21"]));
+    assert_eq!(record.faults.count(Fault::Unrecovered), 3, "{:?}", record.faults);
+    let careless = TestNode::start();
+    let error = run(&order("recovery-storm", &careless.websocket_url(), &["clients=3", "channels=1"]), |_| {});
+    assert!(error.unwrap_err().to_string().contains("does not keep its messages"));
 }
 
 /// On one shard, since the rate is split among shards.
