@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check gate gate-accept bench peers results docs
+.PHONY: help run test soak check gate gate-accept bench peers results docs
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -12,6 +12,9 @@ run: ## Build a node and start it in development mode; it prints where to look
 test: ## Install what the tests need, and run them all
 	cargo test --workspace
 	./tests/sdk/run
+
+soak: ## Run both simulations over 10,000 seeds (SEEDS and FIRST say otherwise)
+	./tests/soak
 
 check: ## Look at format, lints, licenses and advisories
 	cargo fmt --all --check

@@ -21,7 +21,7 @@ mod orders;
 mod policy;
 mod post;
 #[cfg(test)]
-mod sim;
+pub(crate) mod sim;
 #[cfg(test)]
 mod tests;
 

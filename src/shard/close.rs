@@ -50,11 +50,7 @@ impl<R: Reactor> Shard<R> {
     fn linger(&mut self, conn: u32, ending: Ending, until_ms: u64) {
         self.count_ending(conn, ending);
         let entry = &mut self.conns[conn as usize];
-        entry.phase = Phase::Closing;
-        entry.unread = Vec::new();
-        entry.fragments = None;
-        entry.paused = false;
-        entry.held = false;
+        entry.close();
         // What the session wanted to be looked at for is no reason to look earlier.
         entry.due_tick = u32::MAX;
         self.look_at(conn, until_ms);
@@ -126,7 +122,7 @@ impl<R: Reactor> Shard<R> {
         self.count_ending(conn, ending);
         self.core.edge.outbox.close(conn);
         let entry = &mut self.conns[conn as usize];
-        entry.phase = Phase::Closing;
+        entry.close();
         if entry.is_idle() {
             self.remove(conn);
         } else {

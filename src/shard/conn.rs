@@ -90,6 +90,15 @@ impl<S> Conn<S> {
         }
     }
 
+    /// It closes: what was read is not needed any more, and nothing waits to be read.
+    pub fn close(&mut self) {
+        self.phase = Phase::Closing;
+        self.unread = Vec::new();
+        self.fragments = None;
+        self.paused = false;
+        self.held = false;
+    }
+
     /// Whether the ring has nothing of it in flight.
     pub fn is_idle(&self) -> bool {
         !self.receiving && !self.polling

@@ -153,6 +153,13 @@ impl<R: Reactor> Shard<R> {
         })
     }
 
+    /// Asks the reactor for what it reports until the end.
+    fn begin(&mut self) {
+        self.reactor.watch(&self.waker);
+        self.open_doors();
+        self.wind();
+    }
+
     /// Whether letters wait for room, or conns for letters: nobody who makes room wakes the shard.
     fn waits_for_room(&self) -> bool {
         self.mailboxes.is_congested() || !self.held.is_empty()
@@ -165,9 +172,7 @@ impl Shard {
     /// # Errors
     /// The ring has failed.
     pub async fn run(mut self) -> io::Result<()> {
-        self.reactor.watch(&self.waker);
-        self.open_doors();
-        self.wind();
+        self.begin();
         while !self.has_ended() {
             self.wait()?;
             if !self.tick() && self.waits_for_room() {
@@ -183,5 +188,7 @@ impl Shard {
     }
 }
 
+#[cfg(test)]
+mod sim;
 #[cfg(test)]
 mod tests;

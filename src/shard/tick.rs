@@ -34,7 +34,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     /// Says that the shard sleeps, unless there is something to do.
-    fn falls_asleep(&mut self) -> bool {
+    pub(super) fn falls_asleep(&mut self) -> bool {
         if self.reactor.is_ready() || self.waits_for_room() {
             return false;
         }

@@ -52,6 +52,12 @@ impl Waker {
         fence(Ordering::SeqCst);
     }
 
+    /// Whether the shard sleeps and nobody has woken it.
+    #[cfg(test)]
+    pub(super) fn is_sleeping(&self) -> bool {
+        self.sleeping.load(Ordering::Relaxed)
+    }
+
     /// The shard is awake.
     pub fn awake(&self) {
         self.sleeping.store(false, Ordering::Relaxed);

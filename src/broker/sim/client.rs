@@ -52,17 +52,17 @@ impl Subscription {
 
 /// A client, connected or not.
 #[derive(Debug)]
-pub(super) struct Client {
-    pub(super) user: Option<String>,
-    pub(super) is_reading: bool,
+pub(crate) struct Client {
+    pub(crate) user: Option<String>,
+    pub(crate) is_reading: bool,
     /// May be told of gaps.
     expects_gaps: bool,
     /// Hears everything in channels without history, for the chronicle.
-    pub(super) is_witness: bool,
-    pub(super) is_connected: bool,
+    pub(crate) is_witness: bool,
+    pub(crate) is_connected: bool,
     /// Told to go.
-    pub(super) is_over: bool,
-    pub(super) id: ClientId,
+    pub(crate) is_over: bool,
+    pub(crate) id: ClientId,
     format: Format,
     next_id: u32,
     calls: BTreeMap<u32, Call>,
@@ -70,11 +70,11 @@ pub(super) struct Client {
     /// Where planned subscriptions stood when the connect was sent.
     planned: BTreeMap<String, Option<Place>>,
     buffer: Vec<u8>,
-    pub(super) pongs: usize,
+    pub(crate) pongs: usize,
 }
 
 impl Client {
-    pub(super) fn new(user: Option<String>, is_witness: bool, expects_gaps: bool) -> Self {
+    pub(crate) fn new(user: Option<String>, is_witness: bool, expects_gaps: bool) -> Self {
         Self {
             user,
             is_reading: true,
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// A connection has begun.
-    pub(super) fn linked(&mut self, format: Format) {
+    pub(crate) fn linked(&mut self, format: Format) {
         self.format = format;
         self.buffer.clear();
         self.is_over = false;
@@ -104,7 +104,7 @@ impl Client {
     }
 
     /// The connection has gone. Who heard without a place has to begin anew.
-    pub(super) fn unlinked(&mut self, chronicle: &mut Chronicle) {
+    pub(crate) fn unlinked(&mut self, chronicle: &mut Chronicle) {
         self.is_connected = false;
         self.calls.clear();
         for (channel, subscription) in &mut self.subscriptions {
@@ -121,7 +121,7 @@ impl Client {
     }
 
     /// Connects; a token that subscribes to channels resumes them where the client stood.
-    pub(super) fn connect(&mut self, token: &str, channels: &[&str]) -> Value {
+    pub(crate) fn connect(&mut self, token: &str, channels: &[&str]) -> Value {
         self.planned = channels.iter().map(|channel| (channel.to_string(), self.place(channel))).collect();
         let mut body = serde_json::json!({"name": "sim", "token": token, "subs": {}});
         for (channel, place) in &self.planned {
@@ -136,21 +136,21 @@ impl Client {
         self.subscriptions.get(channel).and_then(|subscription| subscription.place.clone())
     }
 
-    pub(super) fn is_idle_in(&self, channel: &str) -> bool {
+    pub(crate) fn is_idle_in(&self, channel: &str) -> bool {
         let asks = |call: &Call| matches!(call, Call::Subscribe { channel: other, .. } if other == channel);
         !self.calls.values().any(asks)
             && self.subscriptions.get(channel).is_none_or(|subscription| subscription.stage == Stage::Idle)
     }
 
-    pub(super) fn may_leave(&self, channel: &str) -> bool {
+    pub(crate) fn may_leave(&self, channel: &str) -> bool {
         self.subscriptions.get(channel).is_some_and(|subscription| subscription.stage != Stage::Leaving)
     }
 
-    pub(super) fn is_live_in(&self, channel: &str) -> bool {
+    pub(crate) fn is_live_in(&self, channel: &str) -> bool {
         self.subscriptions.get(channel).is_some_and(|subscription| subscription.stage == Stage::Live)
     }
 
-    pub(super) fn subscribe(&mut self, channel: &str, flags: (bool, bool), recover: bool) -> Value {
+    pub(crate) fn subscribe(&mut self, channel: &str, flags: (bool, bool), recover: bool) -> Value {
         let since = self.place(channel).filter(|_| recover);
         let (positioned, recoverable) = flags;
         let mut body = serde_json::json!({"channel": channel, "positioned": positioned, "recoverable": recoverable});
@@ -163,7 +163,7 @@ impl Client {
         self.call(Call::Subscribe { channel: channel.into(), since }, "subscribe", body)
     }
 
-    pub(super) fn unsubscribe(&mut self, channel: &str) -> Value {
+    pub(crate) fn unsubscribe(&mut self, channel: &str) -> Value {
         let subscription = self.subscriptions.get_mut(channel).expect("it was subscribed");
         if subscription.stage == Stage::Live {
             subscription.stage = Stage::Leaving;
@@ -172,14 +172,14 @@ impl Client {
         self.call(Call::Unsubscribe { channel: channel.into() }, "unsubscribe", body)
     }
 
-    pub(super) fn publish(&mut self, channel: &str, data: &str) -> Value {
+    pub(crate) fn publish(&mut self, channel: &str, data: &str) -> Value {
         let call = Call::Publish { channel: channel.into(), data: data.into() };
         let raw: Value = serde_json::from_str(data).expect("data is JSON");
         self.call(call, "publish", serde_json::json!({"channel": channel, "data": raw}))
     }
 
     /// Reads part of a stream's history.
-    pub(super) fn history(&mut self, channel: &str, limit: usize, resumes: bool, reverse: bool) -> Value {
+    pub(crate) fn history(&mut self, channel: &str, limit: usize, resumes: bool, reverse: bool) -> Value {
         let known = self.place(channel);
         let since = known.clone().filter(|_| resumes);
         let mut body = serde_json::json!({"channel": channel, "limit": limit, "reverse": reverse});
@@ -190,12 +190,12 @@ impl Client {
     }
 
     /// Asks who is in a channel.
-    pub(super) fn presence(&mut self, channel: &str) -> Value {
+    pub(crate) fn presence(&mut self, channel: &str) -> Value {
         self.call(Call::Presence { channel: channel.into() }, "presence", serde_json::json!({"channel": channel}))
     }
 
     /// Reads bytes that have come.
-    pub(super) fn read(&mut self, bytes: &[u8], chronicle: &mut Chronicle) {
+    pub(crate) fn read(&mut self, bytes: &[u8], chronicle: &mut Chronicle) {
         self.buffer.extend_from_slice(bytes);
         while let Some(heard) = dialect::next(self.format, &mut self.buffer) {
             match heard {
@@ -279,7 +279,7 @@ impl Client {
     }
 
     /// A subscription has begun, as a reply or a push says.
-    fn begin(&mut self, channel: &str, begun: &Value, since: Option<Place>, chronicle: &Chronicle) {
+    fn begin(&mut self, channel: &str, begun: &Value, since: Option<Place>, chronicle: &mut Chronicle) {
         let subscription = self.subscriptions.entry(channel.into()).or_default();
         subscription.stage = Stage::Live;
         subscription.last = None;
@@ -381,8 +381,13 @@ impl Client {
         }
     }
 
+    /// Whether nothing is left to be answered.
+    pub(crate) fn has_every_answer(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     /// All is quiet: the client has had every reply, and stands where its channels stand.
-    pub(super) fn check_current(&self, chronicle: &Chronicle, stands: impl Fn(&str) -> Option<Place>) {
+    pub(crate) fn check_current(&self, chronicle: &Chronicle, stands: impl Fn(&str) -> Option<Place>) {
         assert!(self.calls.is_empty(), "never answered: {:?}", self.calls);
         for (channel, subscription) in &self.subscriptions {
             if subscription.stage != Stage::Live {

@@ -2,7 +2,12 @@
 
 use crate::config::{ChannelOptions, Config, Duration, ForceRecoveryMode, Namespace, SlowConsumer};
 
-pub(super) const SECRET: &str = "a secret that the sessions of the simulation share";
+pub(crate) const SECRET: &str = "a secret that the sessions of the simulation share";
+
+/// Channels that keep publications.
+pub(crate) const KEPT: [&str; 4] = ["kept:a", "kept:b", "wish:a", "cache:a"];
+/// Channels that keep none.
+pub(crate) const FLEETING: [&str; 3] = ["live:a", "live:b", "live:c"];
 
 fn namespace(name: &str, options: ChannelOptions) -> Namespace {
     let open = ChannelOptions {
@@ -20,7 +25,7 @@ fn namespace(name: &str, options: ChannelOptions) -> Namespace {
     Namespace { name: name.into(), options: open }
 }
 
-pub(super) fn configuration() -> Config {
+pub(crate) fn configuration() -> Config {
     let mut config = Config { name: "sim".into(), ..Config::default() };
     config.client.allow_anonymous_connect_without_token = true;
     config.client.token.hmac_secret_key = SECRET.into();

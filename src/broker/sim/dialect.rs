@@ -8,9 +8,13 @@ use serde_json::Value;
 use crate::protocol::centrifuge::format::{Encoding, Format};
 use crate::protocol::centrifuge::tests::proto;
 
+/// How clients speak.
+pub(crate) const FORMATS: [Format; Format::COUNT] =
+    [Format::WebSocketJson, Format::WebSocketProtobuf, Format::TcpJson, Format::TcpProtobuf];
+
 /// What the node sent.
 #[derive(Debug, PartialEq)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// A reply or a push.
     Word(Value),
     /// A WebSocket close frame.
@@ -20,7 +24,7 @@ pub(super) enum Heard {
 }
 
 /// Commands as they lie in one frame.
-pub(super) fn encode(format: Format, commands: &[Value]) -> Vec<u8> {
+pub(crate) fn encode(format: Format, commands: &[Value]) -> Vec<u8> {
     let mut frame = Vec::new();
     for command in commands {
         match format.encoding() {
@@ -40,7 +44,7 @@ pub(super) fn encode(format: Format, commands: &[Value]) -> Vec<u8> {
 }
 
 /// Takes the next whole message out of what has come.
-pub(super) fn next(format: Format, bytes: &mut Vec<u8>) -> Option<Heard> {
+pub(crate) fn next(format: Format, bytes: &mut Vec<u8>) -> Option<Heard> {
     match format {
         Format::WebSocketJson | Format::WebSocketProtobuf => next_frame(format, bytes),
         Format::TcpJson => {

@@ -1,6 +1,8 @@
 //! What must hold when all is quiet, and when all have gone.
 
-use super::world::{FLEETING, KEPT, World};
+use super::configuration::{FLEETING, KEPT};
+use super::world::World;
+use crate::broker::Core;
 
 impl World {
     /// Everyone who is subscribed has what the channels have.
@@ -11,10 +13,7 @@ impl World {
             self.publish_by_backend(channel, data, None, None);
         }
         self.settle();
-        let stands = |channel: &str| {
-            let (position, _) = self.cores[self.home_of(channel)].home.hub.kept(channel)?;
-            Some((position.epoch.to_string(), position.offset))
-        };
+        let stands = |channel: &str| self.cores[self.home_of(channel)].stands(channel);
         for client in &self.clients {
             client.check_current(&self.chronicle, stands);
         }
@@ -24,11 +23,9 @@ impl World {
             let mut there: Vec<_> =
                 self.clients.iter().filter(|client| client.is_live_in(channel)).map(|client| client.id).collect();
             there.sort_unstable();
-            let presence = self.cores[self.home_of(channel)].home.hub.presence(channel);
-            let presence: Vec<_> = presence.iter().map(|info| info.client).collect();
-            assert_eq!(presence, there, "{channel}: presence");
+            assert_eq!(self.cores[self.home_of(channel)].present(channel), there, "{channel}: presence");
         }
-        let roster: usize = self.cores.iter().map(|core| core.home.roster.sessions()).sum();
+        let roster: usize = self.cores.iter().map(Core::users_enrolled).sum();
         let users = self.clients.iter().filter(|client| client.user.is_some() && client.is_connected).count();
         assert_eq!(roster, users, "the roster has who is connected");
     }
@@ -49,15 +46,6 @@ impl World {
     }
 
     pub(super) fn check_everything_is_given_back(&self) {
-        for core in &self.cores {
-            assert_eq!(core.sessions(), 0);
-            assert_eq!((core.edge.audience.rooms(), core.edge.audience.subscribers()), (0, 0));
-            assert!(core.edge.users.is_empty());
-            assert_eq!(core.home.roster.sessions(), 0);
-            assert_eq!(core.home.hub.active(), 0);
-            assert!(core.home.hub.is_empty());
-            assert_eq!(core.edge.outbox.backlog_bytes(), 0);
-            assert!(core.home.has_told_all() && core.edge.errands.is_empty());
-        }
+        self.cores.iter().for_each(Core::check_is_empty);
     }
 }

@@ -6,14 +6,16 @@
 //! [`Chronicle`](chronicle::Chronicle) writes down what every channel's home put in order: the truth that
 //! clients are compared with.
 //!
-//! `SEED=7 cargo test --lib sim` runs one seed, `SEEDS=10000 cargo test --lib sim` that many.
+//! `SEED=7 cargo test --lib broker::sim` runs one seed, `SEEDS=10000 cargo test --lib broker::sim` that many, `FIRST=5000`
+//! says from which on. `make soak` runs very many of all simulations.
 
-mod chronicle;
-mod client;
-mod configuration;
-mod dialect;
+pub(crate) mod chronicle;
+pub(crate) mod client;
+pub(crate) mod configuration;
+pub(crate) mod dialect;
 mod ending;
 mod link;
+mod probe;
 mod steps;
 mod world;
 
@@ -45,11 +47,19 @@ fn run(seed: u64, loses_publications: bool) -> u64 {
     })
 }
 
-fn run_all(loses_publications: bool) {
+/// Runs the seed that `SEED` names, or as many as `SEEDS` says from `FIRST` on.
+pub(crate) fn each_seed(usually: u64, run: impl Fn(u64)) {
     match number("SEED") {
-        Some(seed) => _ = run(seed, loses_publications),
-        None => (0..number("SEEDS").unwrap_or(100)).for_each(|seed| _ = run(seed, loses_publications)),
+        Some(seed) => run(seed),
+        None => {
+            let first = number("FIRST").unwrap_or(0);
+            (first..first + number("SEEDS").unwrap_or(usually)).for_each(run);
+        }
     }
+}
+
+fn run_all(loses_publications: bool) {
+    each_seed(100, |seed| _ = run(seed, loses_publications));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use rand::seq::IndexedRandom;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::world::{FLEETING, KEPT, World};
+use super::configuration::{FLEETING, KEPT};
+use super::world::World;
 use crate::auth::grant::Grant;
 use crate::broker::order::{Order, Publish, Subscribe, Who};
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
@@ -130,7 +131,7 @@ impl World {
                 let (answer, mut answered) = oneshot::channel();
                 self.cores[home].order(Order::HistoryRemove { channel: channel.into(), answer }, self.now);
                 match answered.try_recv().expect("answered at once") {
-                    Ok(()) => self.chronicle.removed(&self.cores[home].home.hub, channel),
+                    Ok(()) => self.cores[home].observe_removal(&mut self.chronicle, channel),
                     Err(error) => assert_eq!(error, Error::NOT_AVAILABLE, "{channel} is a known channel"),
                 }
                 self.after(home);

@@ -12,8 +12,8 @@ use slab::Slab;
 
 use super::chronicle::Chronicle;
 use super::client::Client;
-use super::configuration::{SECRET, configuration};
-use super::dialect;
+use super::configuration::{FLEETING, KEPT, SECRET, configuration};
+use super::dialect::{self, FORMATS};
 use super::link::Link;
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
@@ -22,21 +22,11 @@ use crate::broker::{Closing, Core, CoreSetup, Input};
 use crate::hub::Placement;
 use crate::model::refusal::Disconnect;
 use crate::outbox::Flushed;
-use crate::protocol::centrifuge::format::Format;
 use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::websocket;
 
-/// Channels that keep publications.
-pub(super) const KEPT: [&str; 4] = ["kept:a", "kept:b", "wish:a", "cache:a"];
-/// Channels that keep none.
-pub(super) const FLEETING: [&str; 3] = ["live:a", "live:b", "live:c"];
-
 const CLIENTS: usize = 7;
-
-/// How clients speak.
-pub(super) const FORMATS: [Format; Format::COUNT] =
-    [Format::WebSocketJson, Format::WebSocketProtobuf, Format::TcpJson, Format::TcpProtobuf];
 
 pub(super) struct World {
     pub(super) random: StdRng,
@@ -235,10 +225,7 @@ impl World {
             if self.home_of(channel) != shard {
                 continue;
             }
-            let core = &self.cores[shard];
-            let resolved = core.home.policy.access.resolve(channel).expect("configured");
-            let options = resolved.hub_options(&core.home.policy.config.channel);
-            self.chronicle.observe(&core.home.hub, channel, options, self.now);
+            self.cores[shard].observe(&mut self.chronicle, channel, self.now);
         }
     }
 

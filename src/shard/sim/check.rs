@@ -1,0 +1,59 @@
+//! What must hold of a shard after every turn, and what must be left when all have gone.
+
+use super::reactor::Simulated;
+use crate::limits::{HELD_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
+use crate::shard::Shard;
+use crate::shard::conn::Phase;
+
+/// Letters that one turn can leave in a shard that is congested, over all it has read and been told: with the buffers,
+/// frames and mailboxes of a simulation.
+const KEPT_LETTERS_MAX: usize = 4000;
+
+/// After every turn.
+pub(super) fn check(shard: &Shard<Simulated>) {
+    for conn in shard.reactor.conns() {
+        assert!(shard.conns.contains(conn as usize), "something in flight outlived conn {conn}");
+    }
+    let config = &shard.config.client;
+    let in_one_turn = 16 * 1024;
+    let frame_max = config.message_size_limit.max(HTTP_HEAD_BYTES_MAX) + 14;
+    let mut sessions = 0;
+    for (number, conn) in &shard.conns {
+        let in_flight = shard.reactor.in_flight(number as u32);
+        assert_eq!((conn.receiving, conn.polling), in_flight, "conn {number} is wrong about what is in flight");
+        let unread_max = frame_max.max(HELD_BYTES_MAX) + in_one_turn;
+        assert!(conn.unread.len() <= unread_max, "conn {number} keeps {} bytes unread", conn.unread.len());
+        assert!(conn.phase != Phase::Closing || conn.unread.is_empty(), "conn {number} closes and keeps bytes");
+        sessions += usize::from(conn.session().is_some());
+        if !conn.receiving && !conn.waits() && !conn.half_closed {
+            let is_done = matches!(conn.phase, Phase::Closing | Phase::Leaving);
+            assert!(is_done, "conn {number} is deaf: {conn:?}");
+        }
+    }
+    assert_eq!(sessions, shard.core.sessions(), "a session is carried by one conn");
+    assert!(shard.core.edge.closings.is_empty() && shard.core.edge.resumed.is_empty(), "a turn leaves nothing to do");
+    let backlogs_max = shard.conns.len() * (config.queue_max_size + 64 * 1024);
+    assert!(shard.core.edge.outbox.backlog_bytes() <= backlogs_max, "backlogs have no bound");
+    assert!(shard.mailboxes.kept() <= KEPT_LETTERS_MAX, "{} letters are kept", shard.mailboxes.kept());
+    let endings = shard.metrics.endings.sum();
+    let closing = shard.conns.iter().filter(|(_, conn)| conn.phase == Phase::Closing).count() as u64;
+    let open = shard.conns.len() as u64 - closing;
+    assert_eq!(shard.metrics.accepts.get(), open + endings, "every conn that was accepted is open, or ended once");
+}
+
+/// Of a shard that sleeps, and that nobody has woken.
+pub(super) fn check_sleeper(shard: &Shard<Simulated>) {
+    assert!(!shard.mailboxes.has_letters(), "a shard sleeps over letters");
+    assert!(shard.orders.is_empty(), "a shard sleeps over orders");
+    assert!(!shard.mailboxes.is_congested() && shard.held.is_empty(), "a shard sleeps over letters that it keeps");
+    assert!(!shard.core.edge.outbox.is_dirty(), "a shard sleeps over what is to be sent");
+}
+
+/// When all have gone.
+pub(super) fn check_is_empty(shard: &Shard<Simulated>) {
+    assert!(shard.conns.is_empty(), "conns are left: {:?}", shard.conns);
+    assert!(shard.parting.is_empty() && shard.held.is_empty());
+    assert_eq!((shard.mailboxes.kept(), shard.mailboxes.depth()), (0, 0));
+    shard.core.check_is_empty();
+    shard.reactor.check_is_at_rest();
+}

@@ -1,0 +1,259 @@
+//! What can happen next.
+
+use std::sync::Arc;
+
+use rand::Rng;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::world::World;
+use crate::auth::grant::Grant;
+use crate::broker::order::{Answer, Errand, Order, Publish, Subscribe, Who};
+use crate::broker::sim::configuration::{FLEETING, KEPT};
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::{ClientId, Payload, Position};
+
+type Answered<T> = oneshot::Receiver<Result<T, Error>>;
+
+/// An order that was given, and is not yet answered.
+pub(super) enum Pending {
+    Publish { shard: usize, answered: Answered<Position>, channel: String, data: String, exclude: Option<ClientId> },
+    Remove { shard: usize, answered: Answered<()>, channel: String },
+    Other { shard: usize, answered: Answered<()> },
+}
+
+impl Pending {
+    fn shard(&self) -> usize {
+        match self {
+            Self::Publish { shard, .. } | Self::Remove { shard, .. } | Self::Other { shard, .. } => *shard,
+        }
+    }
+}
+
+impl World {
+    /// Something happens.
+    pub(super) fn step(&mut self) {
+        match self.random.random_range(0..100) {
+            0..50 => {
+                for _ in 0..3 {
+                    self.carry();
+                }
+            }
+            50..75 => {
+                let peer = self.random.random_range(1..self.peers.len());
+                self.act(peer);
+            }
+            75..88 => self.backend(),
+            88 | 89 => self.intrude(),
+            90 if self.random.random_bool(0.1) => self.night(),
+            91 if self.random.random_bool(0.1) => self.lull(),
+            // As after a SIGSTOP.
+            92 if self.random.random_bool(0.3) => self.wait(12_000),
+            _ => {
+                let ms = self.random.random_range(0..1000);
+                self.wait(ms);
+            }
+        }
+        self.read(0);
+    }
+
+    /// The world moves a little.
+    fn carry(&mut self) {
+        for _ in 0..self.random.random_range(1..4) {
+            let shard = self.random.random_range(0..self.nodes.len());
+            self.turn(shard);
+        }
+        let peer = self.random.random_range(0..self.peers.len());
+        self.read(peer);
+        self.strangers_act();
+    }
+
+    fn strangers_act(&mut self) {
+        if self.strangers.is_empty() {
+            return;
+        }
+        let at = self.random.random_range(0..self.strangers.len());
+        if !self.strangers[at].act(&mut self.network.borrow_mut()) {
+            self.strangers.swap_remove(at);
+        }
+    }
+
+    /// A client does something.
+    fn act(&mut self, peer: usize) {
+        if self.peers[peer].wire.is_none() {
+            return self.link(peer);
+        }
+        if !self.peers[peer].client.is_connected {
+            return;
+        }
+        match self.random.random_range(0..30) {
+            0 => self.unlink(peer),
+            1 => self.peers[peer].half_close(),
+            2..5 => self.peers[peer].client.is_reading ^= true,
+            5 => self.peers[peer].client.is_reading = true,
+            _ => {
+                let commands = self.random.random_range(1..=3);
+                let is_done = self.peers[peer].wire.as_ref().is_some_and(|wire| wire.is_half_closed);
+                if is_done {
+                    return;
+                }
+                let commands: Vec<Value> = (0..commands).filter_map(|_| self.command(peer)).collect();
+                self.say(peer, &commands);
+            }
+        }
+    }
+
+    fn any_channel(&mut self) -> &'static str {
+        let at = self.random.random_range(0..KEPT.len() + FLEETING.len());
+        KEPT.into_iter().chain(FLEETING).nth(at).expect("below their number")
+    }
+
+    fn command(&mut self, peer: usize) -> Option<Value> {
+        let channel = self.any_channel();
+        if self.random.random_bool(0.2) {
+            return Some(self.question(peer, channel));
+        }
+        if self.random.random_bool(0.5) {
+            if FLEETING.contains(&channel) && self.peers[peer].client.is_idle_in(channel) {
+                return None;
+            }
+            let data = self.fresh_data("client");
+            return Some(self.peers[peer].client.publish(channel, &data));
+        }
+        let client = &mut self.peers[peer].client;
+        if client.is_idle_in(channel) {
+            let flags = (self.random.random_bool(0.5), self.random.random_bool(0.5));
+            let recover = self.random.random_bool(0.8);
+            return Some(client.subscribe(channel, flags, recover));
+        }
+        let leaves = client.may_leave(channel) && self.random.random_bool(0.3);
+        leaves.then(|| client.unsubscribe(channel))
+    }
+
+    fn question(&mut self, peer: usize, channel: &str) -> Value {
+        let client = &mut self.peers[peer].client;
+        if FLEETING.contains(&channel) || self.random.random_bool(0.3) {
+            return client.presence(channel);
+        }
+        let limit = self.random.random_range(0..12);
+        let (resumes, reverse) = (self.random.random_bool(0.5), self.random.random_bool(0.3));
+        client.history(channel, limit, resumes, reverse)
+    }
+
+    // ------------------------------------------------------------ backends
+
+    /// A backend does something.
+    fn backend(&mut self) {
+        let peer = self.random.random_range(1..self.peers.len());
+        let channel = self.any_channel();
+        match self.random.random_range(0..12) {
+            0 => self.about(peer, |who, answer| {
+                let (channel, reason) = (channel.into(), Unsubscribe::SERVER);
+                Order::Unsubscribe { who: who.into(), channel, reason, answer }
+            }),
+            1 => self.about(peer, |who, answer| {
+                let (whitelist, reason) = (Arc::new([]), Disconnect::FORCE_RECONNECT);
+                Order::Disconnect { who: who.into(), whitelist, reason, answer }
+            }),
+            2 => {
+                let (answer, answered) = oneshot::channel();
+                let shard = self.home_of(channel);
+                if self.order(shard, Order::HistoryRemove { channel: channel.into(), answer }) {
+                    self.pending.push(Pending::Remove { shard, answered, channel: channel.into() });
+                }
+            }
+            3 => self.about(peer, |who, answer| {
+                let subscribe = Subscribe { who, channel: channel.into(), grant: Grant::default(), recover: None };
+                Order::Subscribe(subscribe.into(), answer)
+            }),
+            _ => {
+                let data = self.fresh_data("backend");
+                let client = &self.peers[peer].client;
+                let exclude = client.is_connected.then_some(client.id);
+                let exclude = exclude.filter(|_| KEPT.contains(&channel) && self.random.random_bool(0.3));
+                let key = self.random.random_bool(0.2).then(|| data.clone());
+                for _ in 0..if key.is_some() { 2 } else { 1 } {
+                    self.publish_by_backend(channel, data.clone(), key.as_deref(), exclude);
+                }
+            }
+        }
+    }
+
+    /// Gives every shard an order about one client's session.
+    fn about(&mut self, peer: usize, order: impl Fn(Who, Answer<()>) -> Order) {
+        let client = &self.peers[peer].client;
+        if !client.is_connected {
+            return;
+        }
+        let (user, id) = (client.user.clone().unwrap_or_default(), client.id);
+        for shard in 0..self.nodes.len() {
+            let who = Who { user: user.clone().into(), client: Some(id) };
+            let (answer, answered) = oneshot::channel();
+            if self.order(shard, order(who, answer)) {
+                self.pending.push(Pending::Other { shard, answered });
+            }
+        }
+    }
+
+    /// Returns whether the order was given.
+    pub(super) fn publish_by_backend(
+        &mut self,
+        channel: &str,
+        data: String,
+        idempotency_key: Option<&str>,
+        exclude_client: Option<ClientId>,
+    ) -> bool {
+        let shard = self.home_of(channel);
+        let publish = Publish {
+            channel: channel.into(),
+            data: Payload::json(data.clone()),
+            tags: None,
+            skip_history: false,
+            idempotency_key: idempotency_key.map(Box::from),
+            exclude_client,
+        };
+        let (answer, answered) = oneshot::channel();
+        let is_given = self.order(shard, Order::Publish(publish.into(), answer));
+        if is_given {
+            let channel = channel.into();
+            self.pending.push(Pending::Publish { shard, answered, channel, data, exclude: exclude_client });
+        }
+        is_given
+    }
+
+    /// Takes the answers that a shard has given.
+    pub(super) fn collect(&mut self, shard: usize) {
+        let (mine, others) = std::mem::take(&mut self.pending).into_iter().partition(|order| order.shard() == shard);
+        self.pending = others;
+        for mut order in Vec::from_iter::<Vec<Pending>>(mine) {
+            if !self.is_answered(&mut order) {
+                self.pending.push(order);
+            }
+        }
+        for errand in self.nodes[shard].errands.try_iter() {
+            assert!(matches!(errand, Errand::Ended { .. }), "nobody else asks anything: {errand:?}");
+        }
+    }
+
+    fn is_answered(&mut self, order: &mut Pending) -> bool {
+        match order {
+            Pending::Publish { answered, channel, data, exclude, .. } => {
+                let Ok(answer) = answered.try_recv() else { return false };
+                let position = answer.expect("a known channel");
+                if let Some(client) = *exclude {
+                    self.chronicle.exclude(channel, position.offset, data, client);
+                }
+                self.chronicle.acknowledge(channel, data);
+            }
+            Pending::Remove { shard, answered, channel } => {
+                let Ok(answer) = answered.try_recv() else { return false };
+                match answer {
+                    Ok(()) => self.nodes[*shard].shard.core.observe_removal(&mut self.chronicle, channel),
+                    Err(error) => assert_eq!(error, Error::NOT_AVAILABLE, "{channel} is a known channel"),
+                }
+            }
+            Pending::Other { answered, .. } => return answered.try_recv().is_ok(),
+        }
+        true
+    }
+}

@@ -1,0 +1,359 @@
+//! Shards, everybody who connects to them, backends, and the clock.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use serde_json::json;
+
+use super::check;
+use super::fault::{Fault, Planted};
+use super::network::{Network, Shared};
+use super::peer::{Peer, Reading};
+use super::reactor::{Simulated, SimulatedSocket};
+use super::steps::Pending;
+use super::stranger::Stranger;
+use crate::auth::Verifier;
+use crate::auth::mint::hs256;
+use crate::broker::order::{Errand, Order};
+use crate::broker::sim::chronicle::Chronicle;
+use crate::broker::sim::client::Client;
+use crate::broker::sim::configuration::{FLEETING, KEPT, SECRET, configuration};
+use crate::broker::sim::dialect::FORMATS;
+use crate::config::{Config, Purpose};
+use crate::hub::Placement;
+use crate::protocol::centrifuge::format::Format;
+use crate::shard::doors::Doors;
+use crate::shard::mailbox::Mailboxes;
+use crate::shard::reactor::Reactor as _;
+use crate::shard::waker::Waker;
+use crate::shard::{Shard, ShardSetup};
+use crate::time::Now;
+
+const PEERS: usize = 7;
+
+/// Orders that may wait for a shard.
+const ORDERS_WAITING: usize = 4;
+
+/// A shard, and the other ends of what it holds.
+pub(super) struct Node {
+    pub(super) shard: Shard<Simulated>,
+    /// `None` once the control plane has let go of it.
+    pub(super) orders: Option<flume::Sender<Order>>,
+    pub(super) errands: flume::Receiver<Errand>,
+    pub(super) waker: Arc<Waker>,
+    pub(super) is_asleep: bool,
+    /// The listeners: for HTTP, for TCP.
+    pub(super) doors: [usize; 2],
+}
+
+pub(super) struct World {
+    pub(super) random: StdRng,
+    pub(super) network: Shared,
+    pub(super) nodes: Vec<Node>,
+    pub(super) peers: Vec<Peer>,
+    pub(super) strangers: Vec<Stranger>,
+    pub(super) chronicle: Chronicle,
+    pub(super) pending: Vec<Pending>,
+    /// Clients of all shards.
+    pub(super) clients: Arc<AtomicUsize>,
+    placement: Placement,
+    published: u64,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, planted: Planted) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let now = Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 };
+        let network = Network::new(StdRng::seed_from_u64(seed ^ 1 << 40), now, planted);
+        let network = Rc::new(RefCell::new(network));
+        let config = Self::configuration(&mut random);
+        let placement = Placement::new(random.random_range(1..=4), seed);
+        let clients = Arc::default();
+        let nodes = nodes(seed, &config, &placement, &network, &clients, &mut random);
+        let client = |at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, false);
+        let mut world = Self {
+            random,
+            network,
+            nodes,
+            peers: (0..PEERS).map(|at| Peer::new(client(at))).collect(),
+            strangers: Vec::new(),
+            chronicle: Chronicle::seen_from_afar(),
+            pending: Vec::new(),
+            clients,
+            placement,
+            published: 0,
+        };
+        world.link(0);
+        for channel in FLEETING {
+            world.settle();
+            let command = world.peers[0].client.subscribe(channel, (false, false), false);
+            world.say(0, &[command]);
+        }
+        world.settle();
+        world
+    }
+
+    /// Bounds that are met in a simulation.
+    fn configuration(random: &mut StdRng) -> Config {
+        let mut config = configuration();
+        let noise = config.channel.namespaces.last().expect("there is one").options.clone();
+        config.channel.namespaces.push(crate::config::Namespace { name: "noise".into(), options: noise });
+        for namespace in &mut config.channel.namespaces {
+            if namespace.options.history_size > 0 && namespace.name != "cache" {
+                namespace.options.history_size = random.random_range(12..40);
+            }
+        }
+        config.client.connection_limit = 1000;
+        config.client.message_size_limit = 20_000;
+        config.client.queue_max_size = random.random_range(3000..30_000);
+        config
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.network.borrow().now
+    }
+
+    /// Data that was never published before.
+    pub(super) fn fresh_data(&mut self, by: &str) -> String {
+        self.published += 1;
+        let padding = "x".repeat(self.random.random_range(0..150));
+        format!("\"{by}-{}-{padding}\"", self.published)
+    }
+
+    pub(super) fn home_of(&self, channel: &str) -> usize {
+        usize::from(self.placement.of(channel))
+    }
+
+    // ------------------------------------------------------------ clients
+
+    /// Connects a client, users with a token that subscribes them to some channels.
+    pub(super) fn link(&mut self, peer: usize) {
+        let shard = self.random.random_range(0..self.nodes.len());
+        let format = *FORMATS.choose(&mut self.random).expect("there are some");
+        let Some(pipe) = self.connect(shard, format, peer == 0) else { return };
+        self.peers[peer].link(pipe, format, &mut self.random);
+        let client = &mut self.peers[peer].client;
+        let command = match client.user.clone() {
+            None => client.connect("", &[]),
+            Some(user) => {
+                let mut channels = vec!["kept:a", "live:b", "cache:a"];
+                channels.retain(|_| self.random.random_bool(0.5));
+                let mut claims = json!({"sub": user, "channels": channels});
+                if self.random.random_bool(0.3) {
+                    claims["exp"] = (self.network.borrow().now.unix_s() + 60).into();
+                }
+                client.connect(&hs256(SECRET, &claims), &channels)
+            }
+        };
+        self.say(peer, &[command]);
+    }
+
+    fn connect(&mut self, shard: usize, format: Format, is_boundless: bool) -> Option<usize> {
+        let door = self.nodes[shard].doors[usize::from(!format.is_websocket())];
+        self.network.borrow_mut().connect(door, is_boundless)
+    }
+
+    /// A stranger connects.
+    pub(super) fn intrude(&mut self) {
+        let shard = self.random.random_range(0..self.nodes.len());
+        let (is_http, script) = super::stranger::script(&mut self.random);
+        let door = self.nodes[shard].doors[usize::from(!is_http)];
+        let Some(pipe) = self.network.borrow_mut().connect(door, false) else { return };
+        self.strangers.push(Stranger::new(pipe, script, &mut self.random));
+    }
+
+    pub(super) fn say(&mut self, peer: usize, commands: &[serde_json::Value]) {
+        self.peers[peer].say(commands, &mut self.random);
+        self.peers[peer].send(&mut self.network.borrow_mut());
+    }
+
+    /// The client is gone: its socket closed, or its connection broken.
+    pub(super) fn unlink(&mut self, peer: usize) {
+        let Some(wire) = &self.peers[peer].wire else { return };
+        let pipe = wire.pipe;
+        match self.random.random_bool(0.7) {
+            true => self.network.borrow_mut().abandon(pipe),
+            false => self.network.borrow_mut().reset(pipe),
+        }
+        self.peers[peer].unlink(&mut self.chronicle);
+    }
+
+    /// A client reads some of what has come. Returns whether anything had.
+    pub(super) fn read(&mut self, peer: usize) -> bool {
+        let most = if peer == 0 { usize::MAX } else { self.random.random_range(1..=1500) };
+        let network = &mut self.network.borrow_mut();
+        let reading = self.peers[peer].read(most, network, &mut self.chronicle);
+        if reading == Reading::Over {
+            let pipe = self.peers[peer].wire.as_ref().expect("it was just read").pipe;
+            network.abandon(pipe);
+            self.peers[peer].unlink(&mut self.chronicle);
+        }
+        let sent = self.peers[peer].send(network);
+        sent || reading != Reading::Nothing
+    }
+
+    // ------------------------------------------------------------ shards
+
+    /// A shard has its turn, unless it sleeps. Returns whether it did something.
+    pub(super) fn turn(&mut self, shard: usize) -> bool {
+        let node = &mut self.nodes[shard];
+        if node.shard.has_ended() {
+            return false;
+        }
+        if node.is_asleep {
+            if !node.waker.is_sleeping() {
+                if self.network.borrow_mut().strikes(Fault::LosesWake) {
+                    node.waker.sleeps();
+                    return false;
+                }
+                node.shard.reactor.woken();
+            } else if !node.shard.reactor.is_ready() {
+                return false;
+            }
+            node.waker.awake();
+            node.is_asleep = false;
+        }
+        node.shard.reactor.enter().expect("it never fails");
+        self.lose_letters(shard);
+        let is_busy = self.nodes[shard].shard.tick();
+        self.collect(shard);
+        self.observe(shard);
+        let node = &mut self.nodes[shard];
+        check::check(&node.shard);
+        node.is_asleep = !node.shard.has_ended() && node.shard.falls_asleep();
+        self.check_sleepers();
+        is_busy
+    }
+
+    /// Who sleeps has nothing to do, or is about to be woken.
+    fn check_sleepers(&self) {
+        for node in &self.nodes {
+            if node.is_asleep && node.waker.is_sleeping() {
+                check::check_sleeper(&node.shard);
+            }
+        }
+    }
+
+    fn lose_letters(&mut self, shard: usize) {
+        let mut network = self.network.borrow_mut();
+        if network.strikes(Fault::DropsLetter) {
+            let from = network.random.random_range(0..self.nodes.len());
+            self.nodes[shard].shard.mailboxes.receive(from as u16);
+        }
+    }
+
+    fn observe(&mut self, shard: usize) {
+        let now = self.now();
+        for channel in KEPT {
+            if self.home_of(channel) == shard {
+                self.nodes[shard].shard.core.observe(&mut self.chronicle, channel, now);
+            }
+        }
+    }
+
+    /// Gives a shard an order. False when it has too many.
+    pub(super) fn order(&mut self, shard: usize, order: Order) -> bool {
+        let node = &mut self.nodes[shard];
+        let taken = node.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok());
+        node.waker.wake();
+        taken
+    }
+
+    // ------------------------------------------------------------ time
+
+    /// Time passes.
+    pub(super) fn wait(&mut self, ms: u64) {
+        self.network.borrow_mut().wait(ms);
+        if ms >= 1000 {
+            // What is promised for some seconds may be over.
+            for peer in &mut self.peers {
+                if peer.wire.as_ref().is_some_and(|wire| wire.is_half_closed) {
+                    peer.excuse();
+                }
+            }
+        }
+    }
+
+    /// Carries everything everywhere until nothing moves, and a little longer: doors that rest open again.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..3 {
+            self.come_to_rest();
+            self.wait(100);
+        }
+        self.come_to_rest();
+    }
+
+    fn come_to_rest(&mut self) {
+        for peer in &mut self.peers {
+            peer.client.is_reading = true;
+        }
+        for _ in 0..20_000 {
+            let mut moves = false;
+            for shard in 0..self.nodes.len() {
+                moves |= self.turn(shard);
+                moves |= !self.nodes[shard].is_asleep && !self.nodes[shard].shard.has_ended();
+            }
+            for peer in 0..self.peers.len() {
+                moves |= self.read(peer);
+            }
+            for stranger in &mut self.strangers {
+                moves |= stranger.settle(&mut self.network.borrow_mut());
+            }
+            if !moves {
+                return;
+            }
+        }
+        panic!("the world never comes to rest");
+    }
+}
+
+fn nodes(
+    seed: u64,
+    config: &Config,
+    placement: &Placement,
+    network: &Shared,
+    clients: &Arc<AtomicUsize>,
+    random: &mut StdRng,
+) -> Vec<Node> {
+    let config = Arc::new(config.clone());
+    let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
+    let wakers: Vec<_> =
+        (0..placement.shards()).map(|_| Arc::new(Waker::new().expect("a descriptor is left"))).collect();
+    let capacity = random.random_range(1..=8);
+    let mesh = Mailboxes::mesh(capacity, &wakers);
+    let node = |(me, (mailboxes, waker)): (usize, (Mailboxes, Arc<Waker>))| {
+        let (http, tcp) = (SimulatedSocket::listener(network), SimulatedSocket::listener(network));
+        let doors = [http.number(), tcp.number()];
+        let mut listeners = Doors::default();
+        listeners.add(Purpose::Http, http);
+        listeners.add(Purpose::Tcp, tcp);
+        let (orders, taken) = flume::bounded(ORDERS_WAITING);
+        let (errands_left, errands) = flume::unbounded();
+        let setup = ShardSetup {
+            me: me as u16,
+            placement: placement.clone(),
+            config: config.clone(),
+            verifier: verifier.clone(),
+            metrics: Arc::default(),
+            doors: listeners,
+            mailboxes,
+            waker: waker.clone(),
+            orders: taken,
+            errands: errands_left,
+            clients: clients.clone(),
+            secret: seed,
+            random: StdRng::seed_from_u64(seed ^ (me as u64) << 32),
+        };
+        let buffers = random.random_range(2..16);
+        let reactor = Simulated::new(network.clone(), buffers, random.random_range(16..1024));
+        let mut shard = Shard::new(setup, reactor).expect("no expressions, no error");
+        shard.begin();
+        Node { shard, orders: Some(orders), errands, waker, is_asleep: false, doors }
+    };
+    mesh.into_iter().zip(wakers).enumerate().map(node).collect()
+}
