@@ -7,7 +7,7 @@ use super::{ChannelOptions, Config, Duration};
 use crate::limits::{
     BACKLOG_MAX, CHANNEL_NAME_BYTES_MAX, CHANNELS_PER_SESSION_MAX, CONNECTIONS_MAX, HISTORY_PUBLICATIONS_MAX,
     KEEP_MS_MAX, MAILBOX_LETTERS_MAX, MESSAGE_BYTES_MAX, QUEUE_BYTES_MAX, RECEIVE_BUFFERS_MAX, REPLY_PUBLICATIONS_MAX,
-    RING_ENTRIES_MAX, SHARDS_MAX, WAIT_MS_MAX,
+    RING_ENTRIES_MAX, SHARDS_MAX, TOKEN_LEEWAY_MS_MAX, WAIT_MS_MAX,
 };
 
 type Number = (&'static str, u64, RangeInclusive<u64>);
@@ -47,7 +47,7 @@ impl Config {
         ]
     }
 
-    fn times(&self) -> [Time; 8] {
+    fn times(&self) -> [Time; 10] {
         // A deadline is seen by the timer wheel, which turns ten times a second.
         const SOON_MS: u64 = 100;
         let client = &self.client;
@@ -58,6 +58,8 @@ impl Config {
             // SDKs ask for a new token when the old one has expired.
             ("client.expired_close_delay", client.expired_close_delay, 1000..=WAIT_MS_MAX),
             ("client.expired_sub_close_delay", client.expired_sub_close_delay, 1000..=WAIT_MS_MAX),
+            ("client.token.leeway", client.token.leeway, 0..=TOKEN_LEEWAY_MS_MAX),
+            ("client.subscription_token.leeway", client.subscription_token.token.leeway, 0..=TOKEN_LEEWAY_MS_MAX),
             ("channel.history_meta_ttl", self.channel.history_meta_ttl, 1000..=KEEP_MS_MAX),
             ("shutdown.drain_time", self.shutdown.drain_time, 0..=WAIT_MS_MAX),
             ("shutdown.timeout", self.shutdown.timeout, 1..=2 * WAIT_MS_MAX),

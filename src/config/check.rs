@@ -287,6 +287,13 @@ mod tests {
     }
 
     #[test]
+    fn a_leeway_that_makes_expiry_meaningless_is_refused() {
+        assert_refused("client.token.leeway", |config| config.client.token.leeway = Duration::from_secs(301));
+        let own = |config: &mut Config| config.client.subscription_token.token.leeway = Duration::from_secs(301);
+        assert_refused("client.subscription_token.leeway", own);
+    }
+
+    #[test]
     fn a_log_level_that_is_none_is_refused() {
         assert_refused("log.level", |config| config.log.level = "verbose".into());
     }
