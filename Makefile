@@ -7,9 +7,11 @@ help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## Build a node and start it in development mode; it prints where to look
+	./tests/packages build
 	cargo run --release -- serve --dev
 
 test: ## Install what the tests need, and run them all
+	./tests/packages
 	cargo test --workspace
 	./tests/sdk/run
 

@@ -1,0 +1,118 @@
+//! What the tests need of a machine: `tests/packages` knows every program that they call, and sees that it is missing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use regex::Regex;
+use tempfile::TempDir;
+
+/// What every Linux and every Rust toolchain has.
+const ALWAYS: [&str; 4] = ["sh", "bash", "cargo", "rustc"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The table of the script: programs of which one is enough, and their package.
+fn table() -> Vec<(Vec<String>, String)> {
+    let script = fs::read_to_string(root().join("tests/packages")).expect("the script is there");
+    let line = Regex::new(r#"(?m)^    "([^ "]+) ([^ "]+)"$"#).unwrap();
+    let lines = line.captures_iter(&script).map(|found| {
+        let programs = found[1].split('|').map(str::to_owned).collect();
+        (programs, found[2].to_owned())
+    });
+    lines.collect()
+}
+
+/// What the script would install on a machine that has these programs only.
+fn missing_with(programs: &BTreeSet<String>) -> Vec<String> {
+    let machine = TempDir::new().expect("a folder can be made");
+    for program in programs {
+        let path = machine.path().join(program);
+        fs::write(&path, "#!/bin/sh\n").expect("a file can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    }
+    // So that /usr/sbin is the only other place that it looks at, and the machine of this test says nothing.
+    let script = machine.path().join("packages");
+    let text = fs::read_to_string(root().join("tests/packages")).unwrap().replace(":/usr/sbin", "");
+    fs::write(&script, text).unwrap();
+    let output =
+        Command::new("/bin/bash").arg(&script).arg("missing").env("PATH", machine.path()).output().expect("bash runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_program_that_is_missing_is_installed_and_nothing_else() {
+    let table = table();
+    let all: BTreeSet<String> = table.iter().flat_map(|(programs, _)| programs.clone()).collect();
+    assert_eq!(missing_with(&all), [""; 0]);
+    for (programs, package) in &table {
+        let others = all.iter().filter(|program| !programs.contains(program)).cloned().collect();
+        assert_eq!(missing_with(&others), [package.as_str()], "without {programs:?}");
+    }
+}
+
+#[test]
+fn an_empty_machine_gets_every_package_once() {
+    let packages: BTreeSet<String> = table().into_iter().map(|(_, package)| package).collect();
+    let missing = missing_with(&BTreeSet::new());
+    assert_eq!(missing.iter().cloned().collect::<BTreeSet<_>>(), packages);
+    assert_eq!(missing.len(), packages.len(), "{missing:?}");
+}
+
+/// Files of the tests with one of these endings, but for what is installed beside them.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        if path.is_dir() && name != "node_modules" && !name.starts_with('.') {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ["rs", "mjs", "py"].iter().any(|known| ending == *known)) {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_program_that_the_tests_call_is_in_the_table() {
+    let known: BTreeSet<String> = table().into_iter().flat_map(|(programs, _)| programs).collect();
+    let mut files = Vec::new();
+    for folder in ["tests", "loadgen/tests", "benches/instructions"] {
+        sources(&root().join(folder), &mut files);
+    }
+    let calls = [
+        r#"Command::new\("([^"/]+)"\)"#,
+        r#"(?:spawn|execFile\)?)\(\s*'([^'/]+)'"#,
+        r#"subprocess\.\w+\(\[\s*["']([^"'/]+)["']"#,
+        r#"const [A-Z]+: \(&str, &str\) = \("([^"]+)""#,
+        r#"(?:^|[ '\n;(])(setpriv|unshare|prlimit) -"#,
+    ];
+    let mut called = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).expect("it is text");
+        for call in calls {
+            called.extend(Regex::new(call).unwrap().captures_iter(&text).map(|found| found[1].to_owned()));
+        }
+    }
+    for program in ["curl", "nc", "nats-server", "mosquitto", "prlimit", "setpriv", "unshare", "valgrind"] {
+        assert!(called.contains(program), "this test has lost sight of {program}: {called:?}");
+    }
+    let unknown: Vec<_> =
+        called.iter().filter(|name| !known.contains(*name) && !ALWAYS.contains(&name.as_str())).collect();
+    assert!(unknown.is_empty(), "tests/packages does not install {unknown:?}");
+}
+
+#[test]
+fn node_js_that_is_too_old_is_told_from_one_that_is_not() {
+    let script = fs::read_to_string(root().join("tests/packages")).unwrap();
+    let function = script.split("\n\n").find(|part| part.starts_with("node_is_old()")).expect("it looks");
+    for (version, is_old) in [("v18.19.0", true), ("v20.0.0", false), ("v24.19.0", false)] {
+        let command = format!("node_least=20; node() {{ echo {version}; }}; {function}\nnode_is_old");
+        let status = Command::new("bash").args(["-c", &command]).status().expect("bash runs");
+        assert_eq!(status.success(), is_old, "{version}");
+    }
+}
