@@ -1,6 +1,6 @@
 //! What a configuration may say but hardly means.
 
-use super::Config;
+use super::{ChannelOptions, Config, ForceRecoveryMode};
 use crate::auth::TokenConfig;
 
 /// RFC 7518, 3.2: a secret is at least as long as the hash, 32 bytes for HS256.
@@ -26,6 +26,17 @@ impl Config {
             !secret.is_empty() && secret.len() < SECRET_BYTES_ADVISED,
             "`client.token.hmac_secret_key` is shorter than 32 bytes and can be guessed: `openssl rand -hex 32` makes \
              one",
+        );
+        let most = client.recovery_max_publication_limit;
+        let keeps_more = |options: &ChannelOptions| {
+            let recovers = options.force_recovery || options.allow_recovery;
+            recovers && options.force_recovery_mode == ForceRecoveryMode::Stream && options.history_size as usize > most
+        };
+        let mut options = self.channel.namespaces.iter().map(|namespace| &namespace.options);
+        say(
+            keeps_more(&self.channel.without_namespace) || options.any(keeps_more),
+            "clients recover at most `client.recovery_max_publication_limit` publications, fewer than a `history_size` keeps: \
+             who missed more is told that it did not recover",
         );
         say(api.key.is_empty() && !api.insecure, "the API refuses every call: set `http_api.key`");
         if !self.is_on_loopback() {
@@ -64,6 +75,15 @@ mod tests {
     fn a_node_that_nobody_can_use_is_said() {
         let advice = Config::default().advice();
         assert!(advice[0].starts_with("nobody can connect") && advice[1].starts_with("the API refuses"), "{advice:?}");
+    }
+
+    #[test]
+    fn a_history_that_cannot_be_recovered_whole_is_said() {
+        let mut config = Config::dev();
+        config.channel.namespaces[0].options.history_size = 301;
+        assert_eq!(config.advice().len(), 1);
+        config.client.recovery_max_publication_limit = 301;
+        assert_eq!(config.advice(), [""; 0]);
     }
 
     #[test]
