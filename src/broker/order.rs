@@ -117,6 +117,15 @@ pub enum Order {
     Reload(Arc<Config>),
     /// To every shard: stop accepting, tell clients to reconnect over this time, flush, end.
     Drain(Duration),
+    /// To one shard: a conn that served requests of HTTP, and now asks for an upgrade.
+    Adopt {
+        /// The socket, blocking, with nothing in flight.
+        socket: std::os::fd::OwnedFd,
+        /// The head of the upgrade, and what was read behind it.
+        read: bytes::Bytes,
+        /// What its listener is for.
+        purpose: Purpose,
+    },
     /// To the shard that asked with [`Errand::FetchKeys`]. Where the fetch succeeded, an [`Order::Verifier`]
     /// came before.
     KeysFetched {
@@ -146,7 +155,9 @@ impl Order {
             | Self::Unsubscribe { answer, .. }
             | Self::Disconnect { answer, .. }
             | Self::Refresh { answer, .. } => answer.is_closed(),
-            Self::Verifier(_) | Self::Reload(_) | Self::Drain(_) | Self::KeysFetched { .. } => false,
+            Self::Verifier(_) | Self::Reload(_) | Self::Drain(_) | Self::Adopt { .. } | Self::KeysFetched { .. } => {
+                false
+            }
             #[cfg(test)]
             Self::Panic => false,
         }

@@ -14,7 +14,8 @@ use crate::session::{Ask, State};
 use crate::time::Now;
 
 impl Core {
-    /// Carries one order out and answers it, unless nobody waits for the answer any more. [`Order::Drain`] is the caller's, who owns the listeners.
+    /// Carries one order out and answers it, unless nobody waits for the answer any more. [`Order::Drain`] and [`Order::Adopt`] are the
+    /// caller's, who owns the listeners and the conns.
     pub fn order(&mut self, order: Order, now: Now) {
         // Who was told that it failed must not see it happen afterwards.
         if order.is_abandoned() {
@@ -57,7 +58,7 @@ impl Core {
             Order::Info { answer } => drop(answer.send(Ok(self.info()))),
             Order::Verifier(verifier) => self.go_by(Policy { verifier, ..self.home.policy.clone() }),
             Order::Reload(config) => self.reload(config),
-            Order::Drain(_) => unreachable!("the shard keeps drains to itself"),
+            Order::Drain(_) | Order::Adopt { .. } => unreachable!("the driver keeps these to itself"),
             Order::KeysFetched { ticket, fetched } => self.keys_fetched(ticket, fetched),
             #[cfg(test)]
             Order::Panic => panic!("as a broken invariant does"),

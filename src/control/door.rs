@@ -1,4 +1,4 @@
-//! The WebSocket door, asked for something else than a shard's first upgrade: what is missing is named.
+//! The WebSocket door, asked for something else than an upgrade: what is missing is named.
 //!
 //! Answers requests of its path only. Never switches protocols: shards do.
 
@@ -19,9 +19,8 @@ pub(super) fn refuse(door: &str, method: &Method, version: Version, headers: &He
         (false, ..) => "HTTP/1.0 knows no upgrade: the client, or a proxy before the node, must speak HTTP/1.1",
         (_, true, false) => "an upgrade needs `Connection: Upgrade`: a proxy before the node must pass it on",
         (_, false, true) => "an upgrade needs `Upgrade: websocket`: a proxy before the node must pass it on",
-        // The shard has given the socket away. Proxies that keep conns open must not mix the two.
-        (_, true, true) => "an upgrade must be the first request of its connection: come again on a new one",
-        (_, false, false) => "this is the WebSocket door: connect with a WebSocket client",
+        // With both it is an upgrade, and a shard's.
+        _ => "this is the WebSocket door: connect with a WebSocket client",
     };
     let asked = [(header::UPGRADE, "websocket"), (header::CONNECTION, "Upgrade, close")];
     (asked, text(StatusCode::UPGRADE_REQUIRED, &format!("{missing} (ws://host{door})"))).into_response()

@@ -1,6 +1,6 @@
 //! HTTP conns that shards hand over: served by hyper, bounded in number and in every wait.
 
-use std::io::{self, Cursor};
+use std::io;
 use std::net::TcpStream as StdTcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -9,14 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use bytes::Bytes;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::rt::TokioTimer;
 use socket2::SockRef;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::hand_back::{self, Doorman, HandedBack};
 use crate::config::Purpose;
 use crate::limits::{HTTP_HEAD_TIMEOUT_MS, HTTP_HEADERS_MAX, HTTP_LINGER_MS, HTTP_UNREAD_TIMEOUT_MS};
 use crate::wire::http::{Status, write_refusal};
@@ -27,15 +25,20 @@ pub(super) struct HttpServer {
     public: Router,
     internal: Router,
     conns: Arc<Semaphore>,
-    graceful: GracefulShutdown,
+    leaves: watch::Sender<bool>,
+    handed_back: flume::Sender<HandedBack>,
 }
 
 impl HttpServer {
     /// A server without conns; what answers is a matter of the listener's purpose. It takes one permit of `conns`
-    /// for each.
-    pub(super) fn new(router: impl Fn(Purpose) -> Router, conns: Arc<Semaphore>) -> Self {
+    /// for each. What comes out beside it are conns for shards: no more than there are permits, as each holds its own.
+    pub(super) fn new(
+        router: impl Fn(Purpose) -> Router,
+        conns: Arc<Semaphore>,
+    ) -> (Self, flume::Receiver<HandedBack>) {
         let (public, internal) = (router(Purpose::Http), router(Purpose::Internal));
-        Self { public, internal, conns, graceful: GracefulShutdown::new() }
+        let (handed_back, back) = flume::bounded(0);
+        (Self { public, internal, conns, leaves: watch::Sender::new(false), handed_back }, back)
     }
 
     /// Takes a conn over, of which `read` was read already. Must be called within the runtime.
@@ -53,19 +56,27 @@ impl HttpServer {
 
     fn spawn(&self, socket: TcpStream, read: Bytes, purpose: Purpose, permit: OwnedSemaphorePermit) {
         let router = if purpose == Purpose::Internal { &self.internal } else { &self.public };
-        let (reader, writer) = socket.into_split();
-        let stream = tokio::io::join(Cursor::new(read).chain(reader), writer);
-        let conn = http1::Builder::new()
+        let (stream, flushed) = hand_back::stream(socket, read);
+        let mut conn = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(HTTP_HEAD_TIMEOUT_MS))
             .max_headers(HTTP_HEADERS_MAX)
             // A peer that has ended its side of the connection waits for its answer all the same.
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-        let conn = self.graceful.watch(conn);
+            .serve_connection(stream, Doorman::new(router.clone(), flushed));
+        let (mut leaves, handed_back) = (self.leaves.subscribe(), self.handed_back.clone());
         tokio::spawn(async move {
-            if let Err(error) = conn.await {
-                tracing::debug!(%error, "an HTTP conn ended early");
+            let ended = tokio::select! {
+                ended = &mut conn => ended,
+                () = async { drop(leaves.wait_for(|leaves| *leaves).await) } => {
+                    Pin::new(&mut conn).graceful_shutdown();
+                    (&mut conn).await
+                }
+            };
+            match (ended, hand_back::take_apart(conn.into_parts(), purpose)) {
+                (Err(_), Ok(Some(conn))) => drop(handed_back.send_async(conn).await),
+                (Err(error), _) => tracing::debug!(%error, "an HTTP conn ended early"),
+                (Ok(()), _) => {}
             }
             drop(permit);
         });
@@ -74,7 +85,8 @@ impl HttpServer {
     /// Lets requests that are under way end, for a moment, and closes all conns.
     pub(super) async fn shutdown(self) {
         // Who is not done by then is cut off with the runtime.
-        let _ = tokio::time::timeout(Duration::from_millis(HTTP_LINGER_MS), self.graceful.shutdown()).await;
+        self.leaves.send_replace(true);
+        let _ = tokio::time::timeout(Duration::from_millis(HTTP_LINGER_MS), self.leaves.closed()).await;
     }
 }
 

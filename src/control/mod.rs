@@ -16,6 +16,7 @@ pub mod requests;
 
 mod api;
 mod door;
+mod hand_back;
 mod health;
 mod http;
 mod keys;

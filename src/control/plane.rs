@@ -8,6 +8,7 @@ use tokio::runtime;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
+use super::hand_back::HandedBack;
 use super::http::HttpServer;
 use super::keys::{KeyKeeper, KeyRequests};
 use super::reload::keep_fixed;
@@ -75,6 +76,7 @@ struct Plane {
     errands: flume::Receiver<Errand>,
     requests: Requests,
     http: HttpServer,
+    handed_back: flume::Receiver<HandedBack>,
     keys: KeyRequests,
     keeper: JoinHandle<()>,
     ended: ShardSet,
@@ -84,12 +86,12 @@ impl Plane {
     fn new(setup: ControlSetup) -> Self {
         let ControlSetup { config, reload, shards, placement, errands, requests, started, ready } = setup;
         let state = Arc::new(ControlState::new(Shards::new(shards, placement), config, started));
-        let http = HttpServer::new(|purpose| router(state.clone(), purpose), state.http_conns.clone());
+        let (http, handed_back) = HttpServer::new(|purpose| router(state.clone(), purpose), state.http_conns.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
         let keeper = tokio::spawn(keeper.run());
         // The node waits for this.
         let _ = ready.send(());
-        Self { state, reload, errands, requests, http, keys, keeper, ended: ShardSet::EMPTY }
+        Self { state, reload, errands, requests, http, handed_back, keys, keeper, ended: ShardSet::EMPTY }
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -115,6 +117,7 @@ impl Plane {
                     Ok(errand) => self.errand(errand).await,
                     Err(flume::RecvError::Disconnected) => bail!("all shards have gone"),
                 },
+                Ok(conn) = self.handed_back.recv_async() => self.hand_back(conn).await,
                 request = self.requests.next() => match request {
                     Request::Reload => self.reload().await,
                     Request::Leave => return Ok(()),
@@ -134,6 +137,14 @@ impl Plane {
             }
             Errand::Ended { shard } => self.ended.insert(shard),
         }
+    }
+
+    /// Gives a conn to the shard that has the fewest.
+    async fn hand_back(&self, conn: HandedBack) {
+        let HandedBack { socket, read, purpose } = conn;
+        let shards = self.state.shards.handles().iter();
+        let shard = shards.min_by_key(|shard| shard.metrics.conns.get()).expect("a node has shards").shard;
+        self.state.shards.tell(shard, Order::Adopt { socket, read, purpose }).await;
     }
 
     async fn reload(&mut self) {
@@ -174,6 +185,7 @@ impl Plane {
                     Ok(errand) => self.errand(errand).await,
                     Err(flume::RecvError::Disconnected) => break,
                 },
+                Ok(conn) = self.handed_back.recv_async() => self.hand_back(conn).await,
                 request = self.requests.next() => if request == Request::Leave {
                     bail!("asked to leave twice: left before every shard had ended");
                 },

@@ -1,7 +1,9 @@
 //! Sockets that come in.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
+use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::Shard;
@@ -47,12 +49,21 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    fn welcome(&mut self, socket: R::Socket, purpose: Purpose, now: Now) {
+    /// Takes a conn back from the control plane, as if it had just come and said so much.
+    pub(super) fn adopt(&mut self, socket: OwnedFd, read: Bytes, purpose: Purpose, now: Now) {
+        let Some(socket) = self.reactor.adopt(socket) else { return };
+        let conn = self.welcome(socket, purpose, now);
+        self.conns[conn as usize].unread = read.into();
+        self.read_on(conn, now);
+    }
+
+    fn welcome(&mut self, socket: R::Socket, purpose: Purpose, now: Now) -> u32 {
         self.metrics.accepts.add(1);
         let conn = self.conns.insert(Conn::new(socket, purpose)) as u32;
         self.core.edge.outbox.open(conn);
         self.receive(conn);
         self.look_at(conn, now.mono_ms + self.config.client.stale_close_delay.as_millis());
+        conn
     }
 
     /// Asks the reactor for the conn's bytes.

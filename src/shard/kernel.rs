@@ -96,6 +96,10 @@ impl Reactor for Kernel {
     fn hand_over(&mut self, socket: OwnedFd, read: Bytes, purpose: Purpose) -> Option<Errand> {
         Some(Errand::Http { socket, read, purpose })
     }
+
+    fn adopt(&mut self, socket: OwnedFd) -> Option<OwnedFd> {
+        Some(socket)
+    }
 }
 
 impl Socket for OwnedFd {

@@ -9,6 +9,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::DerefMut;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,6 +79,9 @@ pub trait Reactor: Debug {
     /// What the control plane is told of a socket that is no client's: what was read of it, and through a listener of
     /// which purpose it came.
     fn hand_over(&mut self, socket: Self::Socket, read: Bytes, purpose: Purpose) -> Option<Errand>;
+
+    /// A socket that comes back from the control plane, if sockets are descriptors.
+    fn adopt(&mut self, socket: OwnedFd) -> Option<Self::Socket>;
 }
 
 /// What a shard does with a connection at once, without an event.

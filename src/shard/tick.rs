@@ -81,6 +81,7 @@ impl<R: Reactor> Shard<R> {
             };
             match order {
                 Order::Drain(time) => self.begin_drain(time.as_millis() as u64),
+                Order::Adopt { socket, read, purpose } => self.adopt(socket, read, purpose, now),
                 Order::Reload(config) => {
                     self.config = config.clone();
                     self.admission.configure(&config.client);

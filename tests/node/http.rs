@@ -256,6 +256,63 @@ fn frames_that_come_with_the_head_are_read() {
 }
 
 #[test]
+fn an_upgrade_on_a_conn_that_has_served_requests_is_answered_by_a_shard() {
+    let node = node();
+    let connect_command = br#"{"id":1,"connect":{}}"#;
+    let mut frames = Vec::new();
+    websocket::write_masked(Opcode::Text, connect_command, [1, 2, 3, 4], &mut frames);
+    let health = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    // All at once, then step by step.
+    let all = [health.as_bytes(), health.as_bytes(), UPGRADE.as_bytes(), &frames].concat();
+    let answers = answer(node.http, &all);
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
+    let at = |text: &str| answers.find(text).unwrap_or_else(|| panic!("no {text} in {answers}"));
+    assert!(at("ready") < at("HTTP/1.1 101 ") && at("HTTP/1.1 101 ") < at(r#"{"id":1,"connect""#));
+
+    let mut socket = connect(node.http);
+    let mut read = |bytes: &[u8], until: &str| {
+        socket.write_all(bytes).unwrap();
+        let (mut heard, mut some) = (String::new(), [0; 4096]);
+        while !heard.contains(until) {
+            let got = socket.read(&mut some).unwrap();
+            assert!(got > 0, "{until} is not in {heard}");
+            heard.push_str(&String::from_utf8_lossy(&some[..got]));
+        }
+    };
+    for _ in 0..3 {
+        read(health.as_bytes(), "ready");
+        read(b"POST /api/info HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", "nodes");
+    }
+    read(UPGRADE.as_bytes(), "HTTP/1.1 101 ");
+    read(&frames, r#"{"id":1,"connect""#);
+    drop(socket);
+    node.await_emptiness();
+}
+
+#[test]
+fn a_later_upgrade_is_refused_as_a_first_one_would_be() {
+    let node = TestNode::with(|config| config.client.connection_limit = 1);
+    let later =
+        |upgrade: &str| answer(node.http, format!("GET /health HTTP/1.1\r\nHost: x\r\n\r\n{upgrade}").as_bytes());
+    for (what, from, to, status, says) in [
+        ("another version", "Version: 13", "Version: 8", "426", "must be 13"),
+        ("another path", "/connection/websocket", "/elsewhere", "404", "connect to /connection/websocket"),
+        ("a foreign page", "Host: x", "Host: x\r\nOrigin: https://evil.example", "403", "client.allowed_origins"),
+    ] {
+        let answers = later(&UPGRADE.replace(from, to));
+        let refusal = answers.split("ready\"}").nth(1).unwrap_or_else(|| panic!("{what}: {answers}"));
+        assert!(refusal.starts_with(&format!("HTTP/1.1 {status} ")) && refusal.contains(says), "{what}: {answers}");
+    }
+    let taken = connect(node.tcp);
+    (&taken).write_all(b"{\"id\":1,\"connect\":{}}\n").unwrap();
+    node.await_sum("sessions", |shard| shard.sessions.get(), 1);
+    assert!(later(UPGRADE).contains("HTTP/1.1 503 "), "the bounds are those of a shard");
+    drop(taken);
+    node.await_emptiness();
+    assert_eq!(node.sum(|shard| shard.endings.sum()), node.sum(|shard| shard.accepts.get()), "each once");
+}
+
+#[test]
 fn a_call_of_a_half_closed_peer_is_answered() {
     let node = node();
     let body = json!({"channel": "room", "data": 1}).to_string();

@@ -46,16 +46,6 @@ fn requests_that_come_together_are_answered_in_turn_on_one_conn() {
 }
 
 #[test]
-fn an_upgrade_on_a_conn_that_served_requests_is_told_to_use_another() {
-    let node = TestNode::start(Setup::default());
-    let mut socket = TcpStream::connect(node.address).unwrap();
-    let upgrade = "GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
-    socket.write_all(format!("GET /health HTTP/1.1\r\nHost: x\r\n\r\n{upgrade}").as_bytes()).unwrap();
-    let answers = to_end(socket);
-    assert!(answers.contains("HTTP/1.1 426 ") && answers.contains("first request of its connection"), "{answers}");
-}
-
-#[test]
 fn what_is_no_http_is_refused_and_closed() {
     let node = TestNode::start(Setup::default());
     let mut socket = TcpStream::connect(node.address).unwrap();
@@ -67,7 +57,7 @@ fn what_is_no_http_is_refused_and_closed() {
 #[tokio::test]
 async fn one_conn_too_many_is_told_so_and_a_place_is_given_back() {
     let places = Arc::new(Semaphore::new(1));
-    let server = HttpServer::new(|_| Router::new(), places.clone());
+    let (server, _back) = HttpServer::new(|_| Router::new(), places.clone());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connect = || {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

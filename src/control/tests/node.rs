@@ -93,7 +93,8 @@ impl Cores {
         let now = self.now();
         match order {
             Order::Drain(_) if self.ends => drop(self.errands.send(Errand::Ended { shard: shard as u16 })),
-            Order::Drain(_) => {}
+            // There is no ring for a conn to come back to.
+            Order::Drain(_) | Order::Adopt { .. } => {}
             order => self.cores[shard].order(order, now),
         }
     }

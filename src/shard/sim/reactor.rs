@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -287,6 +288,10 @@ impl Reactor for Simulated {
 
     fn hand_over(&mut self, socket: SimulatedSocket, read: Bytes, _: Purpose) -> Option<Errand> {
         self.network.borrow_mut().hand_over(socket.number, &read);
+        None
+    }
+
+    fn adopt(&mut self, _: OwnedFd) -> Option<SimulatedSocket> {
         None
     }
 }
