@@ -7,7 +7,8 @@
 //!
 //! `Open` has a session, whose own states are connecting and connected; a peer may have ended its side of it. A conn is
 //! removed only when nothing
-//! that it asked of the ring is still in flight, so that no event can reach its successor in the slab.
+//! that it asked of the ring is still in flight, so that no event can reach its successor in the slab
+//! (docs/ARCHITECTURE.md, "A socket's life on the ring").
 
 use crate::config::Purpose;
 use crate::protocol::centrifuge::format::Format;
