@@ -129,10 +129,42 @@ pub const ORDERS_WAITING_MAX: usize = 1024;
 /// Ring events that a shard has room for before it grows its list.
 pub const EVENTS_PER_TICK: usize = 4096;
 
-/// Descriptors that are kept for everything but clients: listeners, rings, the API, files.
-pub const DESCRIPTORS_RESERVED: usize = 640;
+/// Descriptors of a node beside its conns and its shards: the control plane, the log, files that are looked into.
+const DESCRIPTORS_OF_NODE: usize = 32;
 
-const _: () = assert!(HTTP_CONNS_MAX + 128 <= DESCRIPTORS_RESERVED);
+/// Descriptors of a shard beside its conns: its rings, what wakes it, its listeners; and its callers, twice, since one
+/// that gives way goes a tick later.
+const DESCRIPTORS_OF_SHARD: usize = 16 + 2 * CALLERS_PER_SHARD;
+
+/// Descriptors that are kept for everything but clients, of as many as the process may open: strangers count twice, since
+/// one that gives way goes a tick later.
+pub const fn descriptors_reserved(allowed: usize, shards: usize) -> usize {
+    DESCRIPTORS_OF_NODE + HTTP_CONNS_MAX + 2 * strangers_reserved(allowed) + shards * DESCRIPTORS_OF_SHARD
+}
+
+/// Places that a node keeps for strangers, conns of which nothing is known yet, where clients have all others: what
+/// comes within the time that a request takes to follow its connection. More can be had by giving way.
+pub const fn strangers_reserved(allowed: usize) -> usize {
+    let share = allowed / 128;
+    if share < 64 {
+        64
+    } else if share > 512 {
+        512
+    } else {
+        share
+    }
+}
+
+/// Turns of the wheel for which somebody waits for a place that a stranger of another shard has: that shard finds out at
+/// its next turn.
+pub const PLACE_TURNS_MAX: u8 = 4;
+
+/// Conns of the internal port on one shard of which no whole request has come.
+pub const CALLERS_PER_SHARD: usize = 8;
+
+/// Most bytes that a node holds for strangers: parts of heads, and first messages that wait for the keys of their
+/// tokens. Ten thousand connect commands with tokens of 2 KiB that wait at once stay below it. Little in tests, so that a few get there.
+pub const STRANGER_BYTES_MAX: usize = if cfg!(test) { 256 * 1024 } else { 64 * 1024 * 1024 };
 
 /// Longest token, bytes; it bounds the channels that a token can name too. Identity providers that put a user's
 /// groups into tokens reach a few KiB.

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,6 +21,7 @@ use crate::cores;
 use crate::doctor::why_not_listening;
 use crate::hub::Placement;
 use crate::limits::{EXECUTOR_IO_BYTES, EXECUTOR_RING_ENTRIES, ORDERS_WAITING_MAX, SHARDS_MAX};
+use crate::shard::admission::Places;
 use crate::shard::doors::{self, Doors};
 use crate::shard::handle::ShardHandle;
 use crate::shard::kernel::Kernel;
@@ -84,7 +84,7 @@ impl Node {
         let shared = Shared {
             placement: placement.clone(),
             verifier: Arc::new(verifier),
-            clients: Arc::default(),
+            places: Arc::default(),
             secret: rand::random(),
             errands: errands_in,
             config: config.clone(),
@@ -173,7 +173,7 @@ struct Shared {
     placement: Placement,
     config: Arc<Config>,
     verifier: Arc<Verifier>,
-    clients: Arc<AtomicUsize>,
+    places: Arc<Places>,
     secret: u64,
     errands: flume::Sender<Errand>,
     /// A message for each shard when it may let clients in; none comes where the node does not start.
@@ -203,7 +203,7 @@ impl Shared {
             waker: waker.clone(),
             orders,
             errands: self.errands.clone(),
-            clients: self.clients.clone(),
+            places: self.places.clone(),
             secret: self.secret,
             random: StdRng::from_os_rng(),
         };

@@ -20,6 +20,10 @@ pub enum Ending {
     PeerEnded,
     /// The peer said nothing in time.
     Silent,
+    /// It was no client, and its place or its memory was needed.
+    GaveWay,
+    /// It was closed as soon as it came: all places were taken, and too many were about to go.
+    TurnedAway,
     /// Nobody had a session on it when the node began to drain.
     Drained,
     /// It is no client: the control plane serves it.
@@ -45,6 +49,8 @@ pub struct Endings {
     peer_closed: Counter,
     peer_ended: Counter,
     silent: Counter,
+    gave_way: Counter,
+    turned_away: Counter,
     drained: Counter,
     handed_over: Counter,
 }
@@ -80,6 +86,8 @@ impl Endings {
             ("peer_closed", &self.peer_closed),
             ("peer_ended", &self.peer_ended),
             ("silent", &self.silent),
+            ("gave_way", &self.gave_way),
+            ("turned_away", &self.turned_away),
             ("drained", &self.drained),
             ("handed_over", &self.handed_over),
         ];
@@ -96,6 +104,8 @@ impl Endings {
             Ending::PeerClosed => &self.peer_closed,
             Ending::PeerEnded => &self.peer_ended,
             Ending::Silent => &self.silent,
+            Ending::GaveWay => &self.gave_way,
+            Ending::TurnedAway => &self.turned_away,
             Ending::Drained => &self.drained,
             Ending::HandedOver => &self.handed_over,
         }

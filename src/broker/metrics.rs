@@ -40,6 +40,10 @@ pub const ERROR_CODES: std::ops::RangeInclusive<u32> = 100..=113;
 pub struct ShardMetrics {
     /// Open sockets.
     pub conns: Gauge,
+    /// Sockets of which nothing is known yet.
+    pub strangers: Gauge,
+    /// Bytes that those have in hand.
+    pub stranger_bytes: Gauge,
     /// Sessions, connected or not.
     pub sessions: Gauge,
     /// Subscriptions of the sessions here.

@@ -157,6 +157,11 @@ impl Core {
         self.edge.sessions[session as usize].is_connected()
     }
 
+    /// Bytes of commands that a session cannot take yet.
+    pub fn held_back(&self, session: u32) -> usize {
+        self.edge.sessions[session as usize].deferred.as_ref().map_or(0, |deferred| deferred.len())
+    }
+
     /// The session's client asks nothing more: have the caller look at it again when all is answered.
     pub fn ask_no_more(&mut self, session: u32) {
         self.edge.sessions[session as usize].asks_no_more = true;

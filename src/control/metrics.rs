@@ -28,8 +28,12 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 type Read = fn(&ShardMetrics) -> u64;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read); 7] = [
+const GAUGES: [(&str, &str, Read); 9] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
+    ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
+    ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
+        shard.stranger_bytes.get()
+    }),
     ("ringpost_sessions", "Sessions, connected or about to be", |shard| shard.sessions.get()),
     ("ringpost_subscriptions", "Subscriptions of the sessions on the shard", |shard| shard.subscriptions.get()),
     ("ringpost_channels", "Channels at home on the shard, with subscribers or history", |shard| shard.channels.get()),

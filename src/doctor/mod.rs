@@ -50,7 +50,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         cores::check(&config.shards, &allowed),
         memlock::check(shards, &config.shards),
         threads::check(shards),
-        descriptors::check(config.client.connection_limit),
+        descriptors::check(config.client.connection_limit, shards),
         memory::check(shards, &config.shards),
         huge_pages::check(),
     ];

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::Shard;
 use super::conn::Conn;
 use super::reactor::Reactor;
+use crate::broker::ending::Ending;
 use crate::config::Purpose;
 use crate::time::Now;
 
@@ -52,18 +53,25 @@ impl<R: Reactor> Shard<R> {
     /// Takes a conn back from the control plane, as if it had just come and said so much.
     pub(super) fn adopt(&mut self, socket: OwnedFd, read: Bytes, purpose: Purpose, now: Now) {
         let Some(socket) = self.reactor.adopt(socket) else { return };
-        let conn = self.welcome(socket, purpose, now);
+        let Some(conn) = self.welcome(socket, purpose, now) else { return };
         self.conns[conn as usize].unread = read.into();
         self.read_on(conn, now);
     }
 
-    fn welcome(&mut self, socket: R::Socket, purpose: Purpose, now: Now) -> u32 {
+    fn welcome(&mut self, socket: R::Socket, purpose: Purpose, now: Now) -> Option<u32> {
         self.metrics.accepts.add(1);
-        let conn = self.conns.insert(Conn::new(socket, purpose)) as u32;
+        let Some(place) = self.place_for(purpose, now) else {
+            // Dropping the socket closes it at once, which costs the least.
+            self.metrics.endings.count(Ending::TurnedAway);
+            return None;
+        };
+        let conn = self.conns.insert(Conn::new(socket, purpose, place)) as u32;
+        let Self { strangers, callers, conns, .. } = self;
+        if purpose == Purpose::Internal { callers } else { strangers }.come(conns, conn);
         self.core.edge.outbox.open(conn);
         self.receive(conn);
         self.look_at(conn, now.mono_ms + self.config.client.stale_close_delay.as_millis());
-        conn
+        Some(conn)
     }
 
     /// Asks the reactor for the conn's bytes.

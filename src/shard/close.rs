@@ -6,11 +6,12 @@
 use rustix::net::Shutdown;
 
 use super::Shard;
-use super::conn::Phase;
+use super::conn::{Conn, Phase};
 use super::reactor::{Reactor, Socket};
 use super::recv::Progress;
 use crate::broker::Closing;
 use crate::broker::ending::Ending;
+use crate::config::Purpose;
 use crate::limits::{HALF_CLOSED_MS, LINGER_MS};
 use crate::model::refusal::Disconnect;
 use crate::protocol::word::Push;
@@ -49,6 +50,7 @@ impl<R: Reactor> Shard<R> {
     /// What is in the outbox has until then to leave, monotonic milliseconds.
     fn linger(&mut self, conn: u32, ending: Ending, until_ms: u64) {
         self.count_ending(conn, ending);
+        self.strangers.drop_bytes(&mut self.conns[conn as usize]);
         let entry = &mut self.conns[conn as usize];
         entry.close();
         // What the session wanted to be looked at for is no reason to look earlier.
@@ -154,11 +156,22 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn remove(&mut self, conn: u32) {
-        let entry = self.conns.remove(conn as usize);
+        let entry = self.take_out(conn);
         assert!(entry.is_idle(), "the reactor still has something of conn {conn}");
-        self.core.edge.outbox.close(conn);
-        if entry.admitted {
-            self.admission.release();
+    }
+
+    /// Forgets a conn, and gives back what it counted against.
+    pub(super) fn take_out(&mut self, conn: u32) -> Conn<R::Socket> {
+        let mut entry = self.conns.remove(conn as usize);
+        match entry.purpose {
+            Purpose::Internal => self.callers.leave(&mut entry),
+            Purpose::Http | Purpose::Tcp => self.strangers.leave(&mut entry),
         }
+        if entry.is_client {
+            self.admission.client_goes();
+        }
+        self.admission.give_back(entry.place);
+        self.core.edge.outbox.close(conn);
+        entry
     }
 }

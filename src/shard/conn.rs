@@ -10,6 +10,7 @@
 //! that it asked of the ring is still in flight, so that no event can reach its successor in the slab
 //! (docs/ARCHITECTURE.md, "A socket's life on the ring").
 
+use super::admission::Place;
 use crate::config::Purpose;
 use crate::protocol::centrifuge::format::Format;
 use crate::wire::websocket::Fragments;
@@ -58,15 +59,25 @@ pub struct Conn<S> {
     pub paused: bool,
     /// In the list of those that wait until the mailboxes have room.
     pub held: bool,
+    /// What it counts against.
+    pub place: Place,
+    /// Its turn among those that give way; 0 once it is a client, or about to go.
+    pub turn: u32,
+    /// Bytes that were last counted as in its hand, where it is no client yet.
+    pub in_hand: u32,
+    /// In the list of those that have something in hand.
+    pub is_holding: bool,
+    /// Turns of the wheel for which it has waited for a place.
+    pub turns_waited: u8,
     /// Counted among the node's clients.
-    pub admitted: bool,
+    pub is_client: bool,
     /// The peer has ended its side: its session ends when all that it asked is answered.
     pub half_closed: bool,
 }
 
 impl<S> Conn<S> {
     /// A conn of which nothing is known.
-    pub fn new(socket: S, purpose: Purpose) -> Self {
+    pub fn new(socket: S, purpose: Purpose, place: Place) -> Self {
         Self {
             socket,
             purpose,
@@ -78,7 +89,12 @@ impl<S> Conn<S> {
             polling: false,
             paused: false,
             held: false,
-            admitted: false,
+            place,
+            turn: 0,
+            in_hand: 0,
+            is_holding: false,
+            turns_waited: 0,
+            is_client: false,
             half_closed: false,
         }
     }

@@ -46,6 +46,8 @@ impl<R: Reactor> Shard<R> {
         }
         self.due = due;
         self.core.sweep(now);
+        self.grant_wanted(now);
+        self.ask_again(now);
         self.reopen_doors();
         self.drain_step(now);
         self.report();
@@ -86,6 +88,8 @@ impl<R: Reactor> Shard<R> {
     fn report(&mut self) {
         self.core.report();
         self.metrics.conns.set(self.conns.len() as u64);
+        self.metrics.strangers.set((self.strangers.len() + self.callers.len()) as u64);
+        self.metrics.stranger_bytes.set(self.strangers.bytes() as u64);
         self.metrics.mailbox_depth.set(self.mailboxes.depth() as u64);
         self.metrics.mailbox_waiting.set(self.mailboxes.kept() as u64);
     }

@@ -11,12 +11,14 @@ pub mod doors;
 pub mod drain;
 mod due;
 mod flush;
+mod give_way;
 pub mod handle;
 pub mod kernel;
 pub mod mailbox;
 pub mod origin;
 pub mod reactor;
 mod recv;
+mod strangers;
 pub mod tick;
 mod upgrade;
 pub mod waker;
@@ -25,18 +27,18 @@ pub mod wheel;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use rand::rngs::StdRng;
 use slab::Slab;
 
-use self::admission::Admission;
+use self::admission::{Admission, Places};
 use self::conn::Conn;
 use self::doors::Doors;
 use self::drain::Drain;
 use self::kernel::Kernel;
 use self::mailbox::Mailboxes;
 use self::reactor::{EventOf, Reactor};
+use self::strangers::Strangers;
 use self::waker::Waker;
 use self::wheel::Wheel;
 use crate::auth::Verifier;
@@ -71,8 +73,8 @@ pub struct ShardSetup<S = OwnedFd> {
     pub orders: flume::Receiver<Order>,
     /// What it asks of the control plane.
     pub errands: flume::Sender<Errand>,
-    /// Clients of the whole node.
-    pub clients: Arc<AtomicUsize>,
+    /// Places of the whole node.
+    pub places: Arc<Places>,
     /// Seeds what clients must not guess; the same on all shards.
     pub secret: u64,
     /// Source of session identities and jitter; seeded in simulation.
@@ -90,6 +92,10 @@ pub struct Shard<R: Reactor = Kernel> {
     conns: Slab<Conn<R::Socket>>,
     doors: Doors<R::Socket>,
     admission: Admission,
+    /// Conns of which nothing is known yet.
+    strangers: Strangers,
+    /// Likewise, of those that came through the internal port.
+    callers: Strangers,
     mailboxes: Mailboxes,
     orders: flume::Receiver<Order>,
     errands: flume::Sender<Errand>,
@@ -100,6 +106,8 @@ pub struct Shard<R: Reactor = Kernel> {
     has_turned: bool,
     /// Doors that rest until the next turn of the wheel, for want of descriptors.
     paused_doors: Vec<u32>,
+    /// Strangers that wait until another shard's give their places back.
+    waiting: Vec<u32>,
     /// Conns that wait until the mailboxes have room.
     held: Vec<u32>,
     /// Closing conns whose last bytes are in the outbox.
@@ -134,7 +142,9 @@ impl<R: Reactor> Shard<R> {
             reactor,
             conns: Slab::new(),
             doors,
-            admission: Admission::new(setup.clients, &config.client, shards, now),
+            admission: Admission::new(setup.places, &config.client, shards, now),
+            strangers: Strangers::default(),
+            callers: Strangers::default(),
             mailboxes,
             orders: setup.orders,
             errands: setup.errands,
@@ -143,6 +153,7 @@ impl<R: Reactor> Shard<R> {
             drain: None,
             has_turned: false,
             paused_doors: Vec::new(),
+            waiting: Vec::new(),
             held: Vec::new(),
             parting: Vec::new(),
             events: Vec::with_capacity(EVENTS_PER_TICK),

@@ -31,7 +31,12 @@ impl<R: Reactor> Shard<R> {
             self.conns[conn as usize].receiving = false;
         }
         match received {
-            Received::Bytes(buffer) => self.take_bytes(conn, buffer, now),
+            Received::Bytes(buffer) => {
+                self.take_bytes(conn, buffer, now);
+                if self.conns.get(conn as usize).is_some_and(|conn| conn.turn != 0) {
+                    self.weigh(conn, now);
+                }
+            }
             Received::NoBuffer => self.metrics.buffer_shortages.add(1),
             Received::Stopped => {}
             Received::End => {
@@ -39,7 +44,8 @@ impl<R: Reactor> Shard<R> {
                 return;
             }
         }
-        if !more {
+        // A stranger may have given way.
+        if !more && self.conns.contains(conn as usize) {
             self.go_on_receiving(conn);
         }
     }
@@ -121,7 +127,7 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    fn read_unread(&mut self, conn: u32, now: Now) {
+    pub(super) fn read_unread(&mut self, conn: u32, now: Now) {
         let entry = &mut self.conns[conn as usize];
         if entry.waits() || entry.unread.is_empty() {
             return;

@@ -59,7 +59,7 @@ impl Half {
             waker: wakers[0].clone(),
             orders: orders_taken,
             errands: errands_left,
-            clients: Arc::default(),
+            places: Arc::default(),
             secret: 1,
             random: StdRng::seed_from_u64(1),
         };
@@ -324,4 +324,50 @@ fn who_goes_on_talking_when_its_session_ends_hears_the_goodbye_and_no_reset() {
     let mut heard = String::new();
     client.read_to_string(&mut heard).unwrap();
     assert!(heard.contains("\"code\":3001"), "{heard}");
+}
+
+#[test]
+fn strangers_hold_no_more_bytes_than_all_of_them_may_and_the_longest_holder_goes_first() {
+    let most = crate::limits::STRANGER_BYTES_MAX / 2;
+    let mut half = Half::with(|_| {});
+    let head = [&b"GET / HTTP/1.1\r\nX: "[..], &[b'x'; 12_000]].concat();
+    let mut strangers = Vec::new();
+    for number in 1..=2 * most / head.len() {
+        let mut stranger = TcpStream::connect(half.http).unwrap();
+        stranger.write_all(&head).unwrap();
+        half.until("the head is read", |shard| {
+            let read: usize = shard.conns.iter().map(|(_, conn)| conn.unread.len()).max().unwrap_or(0);
+            shard.metrics.accepts.get() == number as u64 && read == head.len() && shard.strangers.bytes() <= most
+        });
+        strangers.push(stranger);
+    }
+    half.until("they go", |shard| {
+        let held: usize = shard.conns.iter().map(|(_, conn)| conn.unread.len()).sum();
+        held <= most && shard.conns.len() < strangers.len()
+    });
+    assert_eq!(strangers[0].read(&mut [0; 8]).unwrap_or(0), 0);
+    strangers.last().unwrap().write_all(b"\r\n\r\n").unwrap();
+    half.until("the youngest is served", |shard| shard.metrics.endings.get(Ending::HandedOver) == 1);
+}
+
+#[test]
+fn a_place_that_another_shard_lacks_is_given_back_at_the_next_turn() {
+    let mut half = Half::with(|config| config.client.connection_limit = 8);
+    let now = half.later(0);
+    let _strangers: Vec<_> = std::iter::from_fn(|| {
+        let common = half.shard.conns.iter().any(|(_, conn)| conn.place == admission::Place::Common);
+        (!common).then(|| {
+            let stranger = TcpStream::connect(half.tcp).unwrap();
+            let conns = half.shard.conns.len();
+            half.until("it is accepted", |shard| shard.conns.len() > conns);
+            stranger
+        })
+    })
+    .collect();
+    half.shard.turn(now);
+    assert_eq!(half.shard.metrics.endings.get(Ending::GaveWay), 0, "nobody gives way to nobody");
+    half.shard.admission.want_common();
+    half.shard.turn(now);
+    assert_eq!(half.shard.metrics.endings.get(Ending::GaveWay), 1);
+    assert_eq!(half.shard.admission.wanted(), 0);
 }

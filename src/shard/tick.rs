@@ -137,6 +137,9 @@ impl<R: Reactor> Shard<R> {
     fn take_resumed(&mut self, now: Now) {
         while let Some(session) = self.core.edge.resumed.pop() {
             let Some(conn) = self.core.conn_of(session) else { continue };
+            if self.conns[conn as usize].turn != 0 && self.core.is_connected(session) {
+                self.become_client(conn);
+            }
             if !self.conns[conn as usize].half_closed {
                 let due_ms = self.core.next_due_ms(session, now);
                 self.look_at(conn, due_ms);

@@ -24,7 +24,7 @@ impl<R: Reactor> Shard<R> {
                 self.conns[conn as usize].phase = Phase::Upgrading;
                 Progress::Wait
             }
-            Ok(Request::Upgrade(upgrade)) => match self.check(conn, &upgrade, now) {
+            Ok(Request::Upgrade(upgrade)) => match self.check(conn, &upgrade) {
                 Ok(()) => self.upgrade(conn, &upgrade, now),
                 Err((status, message)) => self.refuse(conn, status, &message, now),
             },
@@ -38,7 +38,7 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    fn check(&mut self, conn: u32, upgrade: &Upgrade<'_>, now: Now) -> Result<(), (Status, Cow<'static, str>)> {
+    fn check(&self, conn: u32, upgrade: &Upgrade<'_>) -> Result<(), (Status, Cow<'static, str>)> {
         if self.conns[conn as usize].purpose == Purpose::Internal {
             return Err((Status::NOT_FOUND, "no WebSocket here: clients connect to the HTTP port".into()));
         }
@@ -55,10 +55,18 @@ impl<R: Reactor> Shard<R> {
         if self.drain.is_some() {
             return Err((Status::UNAVAILABLE, "the node is shutting down".into()));
         }
-        self.admission.admit(now).map_err(|refusal| (Status::UNAVAILABLE, refusal.message().into()))
+        Ok(())
     }
 
     fn upgrade(&mut self, conn: u32, upgrade: &Upgrade<'_>, now: Now) -> Progress {
+        match self.admit(conn, now) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.conns[conn as usize].phase = Phase::Upgrading;
+                return Progress::Wait;
+            }
+            Err(refusal) => return self.refuse(conn, Status::UNAVAILABLE, refusal.message(), now),
+        }
         let (format, protocol) = Format::of_upgrade(&upgrade.protocols, upgrade.query);
         self.core.edge.outbox.raw(conn, |out| http::write_accept(upgrade.key, protocol, out));
         self.open(conn, format, now);
@@ -79,21 +87,25 @@ impl<R: Reactor> Shard<R> {
     /// The first bytes on the TCP port tell the format.
     pub(super) fn read_first_bytes(&mut self, conn: u32, bytes: &[u8], now: Now) -> Progress {
         let Some(format) = Format::of_tcp(bytes) else { return Progress::Wait };
-        if let Err(refusal) = self.admission.admit(now) {
-            let disconnect = Disconnect::CONNECTION_LIMIT.because(refusal.message());
-            self.core.edge.outbox.push(conn, format, &Push::Disconnect(&disconnect));
-            self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
-            return Progress::Ended;
+        match self.admit(conn, now) {
+            Ok(true) => {
+                self.open(conn, format, now);
+                Progress::Consumed(0)
+            }
+            Ok(false) => Progress::Wait,
+            Err(refusal) => {
+                let disconnect = Disconnect::CONNECTION_LIMIT.because(refusal.message());
+                self.core.edge.outbox.push(conn, format, &Push::Disconnect(&disconnect));
+                self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
+                Progress::Ended
+            }
         }
-        self.open(conn, format, now);
-        Progress::Consumed(0)
     }
 
     fn open(&mut self, conn: u32, format: Format, now: Now) {
         let session = self.core.open(conn, format, now);
         let entry = &mut self.conns[conn as usize];
         entry.phase = Phase::Open { session, format };
-        entry.admitted = true;
         let due_ms = self.core.next_due_ms(session, now);
         self.look_at(conn, due_ms);
     }
@@ -101,9 +113,8 @@ impl<R: Reactor> Shard<R> {
     /// Gives a conn that is no client to the control plane.
     pub(super) fn hand_over(&mut self, conn: u32) {
         self.count_ending(conn, Ending::HandedOver);
-        let entry = self.conns.remove(conn as usize);
-        self.core.edge.outbox.close(conn);
-        debug_assert!(entry.is_idle() && !entry.admitted);
+        let entry = self.take_out(conn);
+        debug_assert!(entry.is_idle());
         if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into(), entry.purpose) {
             // A control plane that has ended closes the socket by dropping it.
             let _ = self.errands.send(errand);

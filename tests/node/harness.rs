@@ -71,6 +71,15 @@ impl TestNode {
         }
     }
 
+    /// Waits until a figure, summed over the shards, is no larger.
+    pub(crate) fn await_at_most(&self, what: &str, figure: impl Fn(&ShardMetrics) -> u64, most: u64) {
+        let until = Instant::now() + PATIENCE;
+        while self.sum(&figure) > most {
+            assert!(Instant::now() < until, "{what}: {}, more than {most}", self.sum(&figure));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Waits until the node holds nothing for any client: no conn, session, subscription, waiting byte.
     pub(crate) fn await_emptiness(&self) {
         self.await_sum("conns", |shard| shard.conns.get(), 0);

@@ -8,3 +8,4 @@ mod framing;
 mod harness;
 mod http;
 mod rooms;
+mod strangers;

@@ -1,6 +1,5 @@
 //! What must hold when all is quiet, and when all have gone.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rand::Rng;
@@ -22,7 +21,7 @@ impl World {
             }
         }
         self.drain();
-        assert_eq!(self.clients.load(Relaxed), 0, "who went is no client any more");
+        assert!(self.places.are_free(), "who went holds no place: {:?}", self.places);
         assert!(self.network.borrow().is_at_rest(), "every socket is closed");
         self.network.borrow().trace()
     }

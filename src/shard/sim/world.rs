@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -27,6 +26,7 @@ use crate::broker::sim::dialect::FORMATS;
 use crate::config::{Config, Purpose};
 use crate::hub::Placement;
 use crate::protocol::centrifuge::format::Format;
+use crate::shard::admission::Places;
 use crate::shard::doors::Doors;
 use crate::shard::mailbox::Mailboxes;
 use crate::shard::reactor::Reactor as _;
@@ -60,7 +60,7 @@ pub(super) struct World {
     pub(super) chronicle: Chronicle,
     pub(super) pending: Vec<Pending>,
     /// Clients of all shards.
-    pub(super) clients: Arc<AtomicUsize>,
+    pub(super) places: Arc<Places>,
     placement: Placement,
     published: u64,
 }
@@ -73,8 +73,8 @@ impl World {
         let network = Rc::new(RefCell::new(network));
         let config = Self::configuration(&mut random);
         let placement = Placement::new(random.random_range(1..=4), seed);
-        let clients = Arc::default();
-        let nodes = nodes(seed, &config, &placement, &network, &clients, &mut random);
+        let places = Arc::default();
+        let nodes = nodes(seed, &config, &placement, &network, &places, &mut random);
         let client = |at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, false);
         let mut world = Self {
             random,
@@ -84,7 +84,7 @@ impl World {
             strangers: Vec::new(),
             chronicle: Chronicle::seen_from_afar(),
             pending: Vec::new(),
-            clients,
+            places,
             placement,
             published: 0,
         };
@@ -317,7 +317,7 @@ fn nodes(
     config: &Config,
     placement: &Placement,
     network: &Shared,
-    clients: &Arc<AtomicUsize>,
+    places: &Arc<Places>,
     random: &mut StdRng,
 ) -> Vec<Node> {
     let config = Arc::new(config.clone());
@@ -345,7 +345,7 @@ fn nodes(
             waker: waker.clone(),
             orders: taken,
             errands: errands_left,
-            clients: clients.clone(),
+            places: places.clone(),
             secret: seed,
             random: StdRng::seed_from_u64(seed ^ (me as u64) << 32),
         };
