@@ -180,6 +180,42 @@ fn a_request_for_nothing_that_is_here_is_refused_with_what_is() {
 }
 
 #[test]
+fn odd_targets_and_methods_are_refused_and_nothing_else_happens() {
+    let node = node();
+    for line in [
+        "CONNECT x:443",
+        "CONNECT /health",
+        "OPTIONS x",
+        "GET *",
+        "GET ?health",
+        "GET //",
+        "GET //health",
+        "GET /../health",
+        "GET /health/",
+        "GET http://",
+        "GET http://x",
+        "GET http:///health",
+        "GET http://user@x/nothing",
+        "GET x:y:z",
+        "GET /%",
+        "GET /%zz/%00",
+        "GET /api/%2e%2e/health",
+        "GET /\u{e9}",
+        "TRACE /health",
+        "X /health",
+        "get /health",
+        "POST /api/",
+        "POST /api/nothing",
+        "POST /api//info",
+    ] {
+        let answer = answer(node.http, format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 4") || line == "GET http://x", "{line}: {answer}");
+    }
+    assert_eq!(node.sum(|shard| shard.sessions.get()), 0);
+    node.await_emptiness();
+}
+
+#[test]
 fn upgrades_in_every_form_that_clients_use_are_taken() {
     let node = node();
     for (what, from, to) in [
