@@ -178,7 +178,7 @@ impl Plane {
         let shutdown = self.state.config().shutdown.clone();
         let deadline = Instant::now() + shutdown.timeout.into();
         tracing::info!(over = %shutdown.drain_time, "leaving: clients are told to reconnect");
-        self.state.shards.tell_all(|| Order::Drain(shutdown.drain_time.into())).await;
+        self.state.shards.leave_with_all(|| Order::Drain(shutdown.drain_time.into()));
         while !self.all_ended() {
             tokio::select! {
                 errand = self.errands.recv_async() => match errand {

@@ -92,4 +92,38 @@ impl Shards {
             self.tell(handle.shard, order()).await;
         }
     }
+
+    /// Gives every shard an order that must not be lost, each as soon as it takes one: one that hangs holds up no other.
+    /// Must be called within the runtime.
+    pub(super) fn leave_with_all(&self, order: impl Fn() -> Order) {
+        for handle in &self.handles {
+            let (handle, order) = (handle.clone(), order());
+            tokio::spawn(async move { handle.order(order).await });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::shard::waker::Waker;
+
+    #[tokio::test]
+    async fn a_shard_that_takes_no_orders_holds_up_no_other_and_gets_what_it_must_once_it_does() {
+        let shard = |number| {
+            let (sender, orders) = flume::bounded(1);
+            let waker = Arc::new(Waker::new().unwrap());
+            (ShardHandle::new(number, 0, Arc::default(), sender, waker), orders)
+        };
+        let ((stuck, stuck_orders), (other, other_orders)) = (shard(0), shard(1));
+        assert!(stuck.order(Order::Drain(Duration::from_secs(1))).await);
+        let shards = Shards::new(vec![stuck, other], Placement::new(2, 7));
+        shards.leave_with_all(|| Order::Drain(Duration::from_secs(2)));
+        let is_wanted = |order| matches!(order, Ok(Order::Drain(time)) if time.as_secs() == 2);
+        assert!(is_wanted(other_orders.recv_async().await));
+        assert!(!is_wanted(stuck_orders.recv_async().await));
+        assert!(is_wanted(stuck_orders.recv_async().await));
+    }
 }
