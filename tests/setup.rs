@@ -89,7 +89,7 @@ fn every_program_that_the_tests_call_is_in_the_table() {
         r#"(?:spawn|execFile\)?)\(\s*'([^'/]+)'"#,
         r#"subprocess\.\w+\(\[\s*["']([^"'/]+)["']"#,
         r#"const [A-Z]+: \(&str, &str\) = \("([^"]+)""#,
-        r#"(?:^|[ '\n;(])(setpriv|unshare|prlimit) -"#,
+        r#"(?:^|[ '"\n;(])(setpriv|unshare|prlimit) -"#,
     ];
     let mut called = BTreeSet::new();
     for file in files {

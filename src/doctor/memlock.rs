@@ -1,11 +1,11 @@
 //! Memory that the process may lock: the shards' rings, their executors' rings and registered buffers.
 
 use rustix::process::Resource;
-use rustix::thread::{CapabilitySet, capabilities};
+use rustix::thread::CapabilitySet;
 
 use super::Finding;
 use super::kernel;
-use super::limit::Limit;
+use super::limit::{Limit, is_exempt};
 use crate::config::ShardsConfig;
 use crate::limits::{EXECUTOR_IO_BYTES, EXECUTOR_RING_ENTRIES};
 use crate::ring::{RingSize, ring_bytes};
@@ -29,7 +29,7 @@ pub(super) fn check(shards: usize, config: &ShardsConfig) -> Finding {
         buffer_bytes: config.receive_buffer_size,
     };
     let rings_count = kernel::running().is_none_or(|version| version >= RINGS_COUNT_SINCE);
-    let exempt = capabilities(None).is_ok_and(|own| own.effective.contains(CapabilitySet::IPC_LOCK));
+    let exempt = is_exempt(CapabilitySet::IPC_LOCK);
     let needed = if exempt { EXECUTOR_BYTES_MIN } else { bytes_needed(shards as u64, size, rings_count) };
     judge(Limit::of(Resource::Memlock), needed, shards, exempt)
 }

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use rustix::process::{Resource, getuid};
-use rustix::thread::{CapabilitySet, capabilities};
+use rustix::thread::CapabilitySet;
 
 use super::Finding;
-use super::limit::Limit;
+use super::limit::{Limit, is_exempt, is_root};
 use super::proc;
 
 /// The first one, the log, the signals, the control plane, and the one that looks names up.
@@ -30,7 +30,8 @@ pub(super) fn check(shards: usize) -> Finding {
         let others = number("pids.current").unwrap_or_default().saturating_sub(own);
         bounds.push(Bound { name: "of the control group", limit, others });
     }
-    if !is_exempt() {
+    // fork(2), EAGAIN.
+    if !is_root() && !is_exempt(CapabilitySet::SYS_RESOURCE | CapabilitySet::SYS_ADMIN) {
         let limit = Limit::of(Resource::Nproc).0;
         bounds.push(Bound { name: "of the user", limit, others: threads_of_user().saturating_sub(own) });
     }
@@ -60,12 +61,6 @@ fn judge(bounds: &[Bound], shards: usize) -> Finding {
 /// A number of the control group; "max" is none.
 fn number(file: &str) -> Option<u64> {
     proc::cgroup(file)?.trim().parse().ok()
-}
-
-/// The kernel asks neither root nor who may exceed limits (fork(2), EAGAIN).
-fn is_exempt() -> bool {
-    let allowed = CapabilitySet::SYS_RESOURCE | CapabilitySet::SYS_ADMIN;
-    getuid().is_root() || capabilities(None).is_ok_and(|own| own.effective.intersects(allowed))
 }
 
 /// Threads of all processes of this user.

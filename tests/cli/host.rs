@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use serde_json::Value;
 
-use super::{Node, ringpost};
+use super::{Node, forget_settings, ringpost};
 
 /// A place from which every user can run the command.
 struct Host(tempfile::TempDir);
@@ -33,34 +33,33 @@ impl Host {
         Some(Self(folder))
     }
 
-    /// The command, run by a user of its own under a limit as `prlimit` takes it.
-    fn command(&self, limit: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    /// The command, run by a user of its own behind another command, which sets a limit.
+    fn command(&self, behind: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
         static USERS: AtomicU32 = AtomicU32::new(0);
         let user = 200_000 + std::process::id() % 100_000 * 64 + USERS.fetch_add(1, Ordering::Relaxed);
-        let mut command = ringpost(&[]);
-        let environment: Vec<_> = command.get_envs().map(|(name, value)| (name.to_owned(), value.is_some())).collect();
-        command = Command::new("prlimit");
-        for (name, _) in environment.iter().filter(|(_, is_set)| !is_set) {
-            command.env_remove(name);
-        }
-        command.arg(limit).arg("--").arg(self.0.path().join("ringpost")).args(arguments).uid(user).gid(user);
-        command.env("RINGPOST_HTTP_SERVER__PORT", "0").env("RINGPOST_TCP_SERVER__PORT", "0");
-        command.env("RINGPOST_SHARDS__CORES", "all").envs(settings.iter().copied());
+        let mut words = behind.split(' ');
+        let mut command = Command::new(words.next().expect("it has a name"));
+        forget_settings(&mut command);
+        command.args(words).arg(self.0.path().join("ringpost")).args(arguments).uid(user).gid(user);
+        command
+            .env("RINGPOST_HTTP_SERVER__PORT", "0")
+            .env("RINGPOST_TCP_SERVER__PORT", "0")
+            .envs(settings.iter().copied());
         command
     }
 
-    fn run(&self, limit: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
-        self.command(limit, arguments, settings).output().expect("the command runs")
+    fn run(&self, behind: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+        self.command(behind, arguments, settings).output().expect("the command runs")
     }
 
-    fn serve(&self, limit: &str, settings: &[(&str, &str)]) -> Node {
-        let mut command = self.command(limit, &["serve", "--dev"], settings);
+    fn serve(&self, behind: &str, settings: &[(&str, &str)]) -> Node {
+        let mut command = self.command(behind, &["serve", "--dev"], settings);
         Node(command.stdout(Stdio::piped()).spawn().expect("the node starts"))
     }
 
-    /// The number that the doctor asks for in its remedy, behind `name`, where there is too little.
-    fn asked_for(&self, limit: &str, check: &str, name: &str, settings: &[(&str, &str)]) -> u64 {
-        let output = self.run(limit, &["doctor", "--dev", "--json"], settings);
+    /// The number that the doctor asks for in its remedy, after `name`, where there is too little.
+    fn asked_for(&self, behind: &str, check: &str, name: &str, settings: &[(&str, &str)]) -> u64 {
+        let output = self.run(behind, &["doctor", "--dev", "--json"], settings);
         let report: Value = serde_json::from_slice(&output.stdout).expect("the report is JSON");
         let findings = report["findings"].as_array().expect("it has findings");
         let finding = findings.iter().find(|finding| finding["check"] == check).expect("it looks at that");
@@ -81,12 +80,24 @@ fn a_plain_users_node_starts_with_the_locked_memory_that_the_doctor_asks_for() {
     let Some(host) = Host::new() else { return };
     for (entries, buffers) in [("64", "16"), ("4096", "2048"), ("8192", "256")] {
         let settings = [("RINGPOST_SHARDS__RING_ENTRIES", entries), ("RINGPOST_SHARDS__RECEIVE_BUFFERS", buffers)];
-        let bytes = host.asked_for("--memlock=65536", "memlock", "LimitMEMLOCK=", &settings);
-        let mut node = host.serve(&format!("--memlock={bytes}"), &settings);
+        let bytes = host.asked_for("prlimit --memlock=65536", "memlock", "LimitMEMLOCK=", &settings);
+        let mut node = host.serve(&format!("prlimit --memlock={bytes}"), &settings);
         assert!(node.banner().contains("WebSocket"), "{entries}, {buffers}: {bytes} bytes are too little");
-        let below = host.run(&format!("--memlock={}", bytes - 1), &["serve", "--dev"], &settings);
+        let below = host.run(&format!("prlimit --memlock={}", bytes - 1), &["serve", "--dev"], &settings);
         assert!(refusal(&below).contains("- memlock: "), "{below:?}");
     }
+}
+
+#[test]
+fn root_of_a_rootless_container_is_asked_for_as_much_as_a_plain_user() {
+    let Some(host) = Host::new() else { return };
+    let rootless = "unshare --user --map-root-user prlimit --memlock=65536";
+    if !host.run(rootless, &["--version"], &[]).status.success() {
+        eprintln!("not tried, because no user namespace can be made here");
+        return;
+    }
+    let asked_for = |behind| host.asked_for(behind, "memlock", "LimitMEMLOCK=", &[]);
+    assert_eq!(asked_for(rootless), asked_for("prlimit --memlock=65536"));
 }
 
 #[test]
@@ -94,8 +105,8 @@ fn no_thread_is_needed_once_a_node_serves() {
     let Some(host) = Host::new() else { return };
     // A name that has to be looked up; nobody serves keys there.
     let settings = [("RINGPOST_CLIENT__TOKEN__JWKS_PUBLIC_ENDPOINT", "http://localhost:9/keys.json")];
-    let threads = host.asked_for("--nproc=3", "threads", "TasksMax=", &settings);
-    let mut node = host.serve(&format!("--nproc={threads}"), &settings);
+    let threads = host.asked_for("prlimit --nproc=3", "threads", "TasksMax=", &settings);
+    let mut node = host.serve(&format!("prlimit --nproc={threads}"), &settings);
     let banner = node.banner();
     let (_, tcp) = banner.split_once("TCP").expect("the port is open");
     let mut client = TcpStream::connect(tcp.trim_start().split(',').next().unwrap()).expect("the node accepts");
@@ -108,7 +119,7 @@ fn no_thread_is_needed_once_a_node_serves() {
     assert!(line.contains("3004"), "{line}");
     kill_process(Pid::from_child(&node.0), Signal::TERM).expect("the node is there");
     assert!(node.0.wait().expect("the node ends").success());
-    let below = host.run(&format!("--nproc={}", threads - 1), &["serve", "--dev"], &settings);
+    let below = host.run(&format!("prlimit --nproc={}", threads - 1), &["serve", "--dev"], &settings);
     assert!(refusal(&below).contains("- threads: "), "{below:?}");
 }
 
@@ -120,7 +131,7 @@ fn a_port_that_needs_a_privilege_is_not_called_taken() {
         .parse()
         .expect("it is a port");
     let Some(host) = Host::new().filter(|_| first > 1) else { return };
-    let output = host.run("--core=0", &["serve", "--dev"], &[("RINGPOST_HTTP_SERVER__PORT", "1")]);
+    let output = host.run("prlimit --core=0", &["serve", "--dev"], &[("RINGPOST_HTTP_SERVER__PORT", "1")]);
     let said = refusal(&output);
     assert!(said.contains("CAP_NET_BIND_SERVICE") && said.contains("os error 13"), "{said}");
     assert!(!said.contains("another"), "{said}");

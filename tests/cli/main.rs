@@ -14,12 +14,17 @@ use serde_json::Value;
 
 fn ringpost(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    forget_settings(&mut command);
+    command.args(arguments);
+    command
+}
+
+/// Settings of whoever runs the tests are not the command's.
+fn forget_settings(command: &mut Command) {
     let inherited = std::env::vars_os().map(|(name, _)| name);
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("RINGPOST_")) {
         command.env_remove(name);
     }
-    command.args(arguments);
-    command
 }
 
 fn output(arguments: &[&str]) -> Output {
