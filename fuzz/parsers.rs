@@ -4,8 +4,9 @@
 #![allow(dead_code, reason = "each target calls one of them")]
 
 use ringpost::model::{Payload, Publication};
+use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
-use ringpost::protocol::centrifuge::{Encoding, Format, decode, json};
+use ringpost::protocol::centrifuge::{Encoding, json};
 use ringpost::protocol::word::{Command, Push, Verb};
 use ringpost::wire::http::{self, Request, Response, UpgradeRequest};
 use ringpost::wire::websocket::{self, Decoded, Opcode, Piece, Sender};
@@ -140,7 +141,7 @@ pub(crate) fn commands_protobuf(input: &[u8]) {
 /// Commands move on through the frame, end with the first error, and are the same when they are written and
 /// read again.
 fn commands(format: Format, frame: &[u8]) {
-    let mut commands = decode(format, frame);
+    let mut commands = format.commands(frame);
     loop {
         let from = commands.offset();
         match commands.next() {
@@ -165,7 +166,7 @@ fn again(format: Format, command: &Command<'_>) {
     if format.encoding() == Encoding::Json {
         assert_eq!(frame.iter().position(|byte| *byte == b'\n'), Some(frame.len() - 1), "one line");
     }
-    let read: Vec<_> = decode(format, &frame).collect();
+    let read: Vec<_> = format.commands(&frame).collect();
     assert!(matches!(&read[..], [Ok(read)] if read == command), "{read:?} is not {command:?}");
 }
 

@@ -11,7 +11,7 @@ use ringpost::broker::letter::Letter;
 use ringpost::broker::{Core, CoreSetup, Input};
 use ringpost::config::{ChannelOptions, Config, Duration};
 use ringpost::hub::Placement;
-use ringpost::protocol::centrifuge::format::Format;
+use ringpost::protocol::Format;
 use ringpost::time::Now;
 
 const SUBSCRIBERS: u32 = 100;

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use ringpost::model::refusal::{Disconnect, Unsubscribe};
 use ringpost::model::{Expiry, Payload, Publication};
+use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{encode_command, write_frame};
-use ringpost::protocol::centrifuge::{Encoding, Format, decode, protobuf};
+use ringpost::protocol::centrifuge::{Encoding, protobuf};
 use ringpost::protocol::word::{Connected, Push, Reply, ReplyBody};
 use ringpost::wire::http::UpgradeRequest;
 use ringpost::wire::{length, websocket};
@@ -40,7 +41,7 @@ const REPLIES: [&str; 8] = [
 fn commands_in_protobuf() -> Vec<Vec<u8>> {
     let encode = |text: &&str| {
         let mut frame = Vec::new();
-        for command in decode(Format::TcpJson, text.as_bytes()) {
+        for command in Format::TcpJson.commands(text.as_bytes()) {
             encode_command(Encoding::Protobuf, &command.unwrap(), &mut frame);
         }
         frame
@@ -213,7 +214,7 @@ proptest! {
 #[test]
 fn the_seeds_are_sound() {
     for text in COMMANDS {
-        assert!(decode(Format::TcpJson, text.as_bytes()).all(|command| command.is_ok()), "{text}");
+        assert!(Format::TcpJson.commands(text.as_bytes()).all(|command| command.is_ok()), "{text}");
     }
     for text in REPLIES {
         let mut heard = ringpost::protocol::centrifuge::client::decode(Format::TcpJson, text.as_bytes());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput};
 use ringpost::broker::Core;
 use ringpost::broker::letter::Letter;
-use ringpost::protocol::centrifuge::format::Format;
+use ringpost::protocol::Format;
 use ringpost::shard::mailbox::Mailboxes;
 use ringpost::shard::waker::Waker;
 

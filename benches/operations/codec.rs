@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use ringpost::model::{Payload, PayloadKind, PayloadRef, Publication};
-use ringpost::protocol::centrifuge::format::{self, Format};
-use ringpost::protocol::centrifuge::{self, client};
+use ringpost::protocol::Format;
+use ringpost::protocol::centrifuge::client;
 use ringpost::protocol::word::{Command, Push, Verb};
 use ringpost::wire::websocket::{self, Decoded, Sender};
 
@@ -31,7 +31,7 @@ fn read_publish(format: Format) -> impl FnMut() {
         let Ok(Decoded::Frame(found)) = websocket::decode(&mut frame, Sender::Client, 65_536) else {
             unreachable!("the frame is whole");
         };
-        let mut commands = centrifuge::decode(format, &frame[found.payload]);
+        let mut commands = format.commands(&frame[found.payload]);
         assert!(black_box(commands.next()).is_some());
     }
 }
@@ -47,11 +47,11 @@ fn publish_frame(format: Format) -> Vec<u8> {
 fn write_publication(format: Format) -> impl FnMut() {
     let publication =
         Publication { offset: 1234, data: Payload::json(data()), info: None, tags: None, time_unix_ms: 1 << 40 };
-    let (mut body, mut out) = (Vec::new(), Vec::with_capacity(4096));
+    let mut out = Vec::with_capacity(4096);
     move || {
         let push = Push::Publication { channel: "chat:room", publication: &publication };
         out.clear();
-        format::write_push(format, black_box(&push), &mut body, &mut out);
+        format.write_push(black_box(&push), &mut out);
         black_box(out.len());
     }
 }

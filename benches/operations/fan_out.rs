@@ -1,6 +1,6 @@
 //! One publish to a thousand subscribers, from the frame to the sends.
 
-use ringpost::protocol::centrifuge::format::Format;
+use ringpost::protocol::Format;
 
 use super::{Operation, shard, token};
 

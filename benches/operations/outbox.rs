@@ -5,7 +5,7 @@ use std::io;
 use ringpost::model::refusal::Disconnect;
 use ringpost::model::{Payload, Publication};
 use ringpost::outbox::{Flushed, Frame, Outbox, Tag};
-use ringpost::protocol::centrifuge::format::Format;
+use ringpost::protocol::Format;
 use ringpost::protocol::word::Push;
 
 use super::{Operation, data};
@@ -38,7 +38,12 @@ fn publication() -> Publication {
 }
 
 fn encode(outbox: &mut Outbox, publication: &Publication) -> Frame {
-    outbox.encode(FORMAT, &Push::Publication { channel: "room", publication })
+    outbox.encode(|out| FORMAT.write_push(&Push::Publication { channel: "room", publication }, out))
+}
+
+/// To the first conn alone.
+fn push_to_one(outbox: &mut Outbox, publication: &Publication) {
+    outbox.write(0, Tag::KEEP, |out| FORMAT.write_push(&Push::Publication { channel: "room", publication }, out));
 }
 
 /// Into sockets that take everything.
@@ -56,7 +61,7 @@ fn keep(outbox: &mut Outbox) -> Flushed {
 fn push() -> impl FnMut() {
     let (mut outbox, publication) = (outbox(1), publication());
     move || {
-        outbox.push(0, FORMAT, &Push::Publication { channel: "room", publication: &publication });
+        push_to_one(&mut outbox, &publication);
         send(&mut outbox);
     }
 }
@@ -90,7 +95,7 @@ fn cut() -> impl FnMut() {
     let (mut outbox, publication) = (outbox(1), publication());
     move || {
         loop {
-            outbox.push(0, FORMAT, &Push::Publication { channel: "room", publication: &publication });
+            push_to_one(&mut outbox, &publication);
             match keep(&mut outbox) {
                 Flushed::Blocked => {}
                 Flushed::Slow => break,
@@ -98,7 +103,7 @@ fn cut() -> impl FnMut() {
             }
         }
         outbox.cut(0);
-        outbox.push(0, FORMAT, &Push::Disconnect(&Disconnect::SLOW));
+        outbox.write(0, Tag::CONTROL, |out| FORMAT.write_push(&Push::Disconnect(&Disconnect::SLOW), out));
         assert_eq!(keep(&mut outbox), Flushed::Blocked);
         outbox.close(0);
         outbox.open(0);

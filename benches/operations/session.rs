@@ -1,7 +1,7 @@
 //! What one client asks of a shard, from the frame to the send, and of two.
 
 use ringpost::broker::Core;
-use ringpost::protocol::centrifuge::format::Format;
+use ringpost::protocol::Format;
 
 use super::{NOW, Operation, shard, token};
 

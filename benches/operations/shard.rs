@@ -8,7 +8,7 @@ use ringpost::auth::Verifier;
 use ringpost::broker::{Core, CoreSetup, Input};
 use ringpost::config::{ChannelOptions, Config};
 use ringpost::hub::Placement;
-use ringpost::protocol::centrifuge::format::Format;
+use ringpost::protocol::Format;
 
 use super::{NOW, token};
 

@@ -3,7 +3,6 @@
 use super::Core;
 use crate::broker::order::Errand;
 use crate::model::refusal::Disconnect;
-use crate::protocol::centrifuge;
 use crate::protocol::word::ReplyBody;
 use crate::session::{Awaits, State, Step};
 use crate::time::Now;
@@ -47,7 +46,7 @@ impl Core {
 
     fn commands(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
         let format = self.edge.sessions[session as usize].format;
-        let mut commands = centrifuge::decode(format, frame);
+        let mut commands = format.commands(frame);
         loop {
             let start = commands.offset();
             let Some(command) = commands.next() else { return Input::Ready };

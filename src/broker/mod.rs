@@ -43,7 +43,7 @@ use crate::config::Config;
 use crate::hub::Placement;
 use crate::limits::SWEEP_BUDGET;
 use crate::model::refusal::Disconnect;
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::session::Appearance;
 use crate::time::Now;
 

@@ -15,7 +15,7 @@ use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{
     ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover, Tags,
 };
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 
 /// Where an answer goes. A receiver that has gone is no error.
 pub type Answer<T> = oneshot::Sender<Result<T, Error>>;

@@ -6,7 +6,7 @@
 //!
 //! Invariants: spans and arenas live for one tick; a conn whose slot has a span is in `dirty` (one that was
 //! closed or cut since may be there without); bytes of one conn leave in the order in which they were attached.
-//! Never touches a socket: the caller sends.
+//! Never touches a socket: the caller sends. Never knows what a frame says: the caller writes.
 
 mod arena;
 mod backlog;
@@ -20,8 +20,6 @@ pub use backlog::Backlog;
 
 use self::arena::{Arenas, Reach};
 use crate::limits::{ARENA_FLUSH_BYTES, SEND_BYTES_MAX, SPANS_FLUSH};
-use crate::protocol::centrifuge::format::{self, Format};
-use crate::protocol::word::{Push, Reply};
 
 const NONE: u32 = u32::MAX;
 
@@ -34,7 +32,7 @@ impl Tag {
     pub const KEEP: Self = Self(NONE);
 
     /// It is delivered even then: a goodbye, a control frame.
-    const CONTROL: Self = Self(NONE - 1);
+    pub const CONTROL: Self = Self(NONE - 1);
 
     fn is_replaceable(self) -> bool {
         self != Self::KEEP && self != Self::CONTROL
@@ -94,7 +92,6 @@ pub struct Outbox {
     dirty: Vec<u32>,
     parcels: Vec<Parcel>,
     slots: Vec<Slot>,
-    body: Vec<u8>,
     scratch: Vec<u8>,
     backlog_bytes: usize,
     bytes_max: usize,
@@ -109,7 +106,6 @@ impl Outbox {
             dirty: Vec::new(),
             parcels: Vec::new(),
             slots: Vec::new(),
-            body: Vec::new(),
             scratch: Vec::with_capacity(SEND_BYTES_MAX),
             backlog_bytes: 0,
             bytes_max,
@@ -162,32 +158,14 @@ impl Outbox {
         self.backlog_bytes
     }
 
-    /// Encodes a push for any number of conns of one format.
-    pub fn encode(&mut self, format: Format, push: &Push<'_>) -> Frame {
-        let Self { arenas, body, .. } = self;
-        arenas.write(Reach::Many, |out| format::write_push(format, push, body, out))
+    /// Keeps what is written as one frame for any number of conns, until the next flush.
+    pub fn encode(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+        self.arenas.write(Reach::Many, write)
     }
 
-    /// Encodes and attaches a push for one conn.
-    pub fn push(&mut self, conn: u32, format: Format, push: &Push<'_>) {
-        let tag = if matches!(push, Push::Disconnect(_)) { Tag::CONTROL } else { Tag::KEEP };
-        self.write(conn, tag, |body, out| format::write_push(format, push, body, out));
-    }
-
-    /// Encodes and attaches a reply.
-    pub fn reply(&mut self, conn: u32, format: Format, reply: &Reply<'_>) {
-        self.write(conn, Tag::KEEP, |body, out| format::write_reply(format, reply, body, out));
-    }
-
-    /// Attaches bytes that the caller writes: handshakes, control frames.
-    pub fn raw(&mut self, conn: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        self.write(conn, Tag::CONTROL, |_, out| write(out));
-    }
-
-    /// Attaches what is written for one conn.
-    fn write(&mut self, conn: u32, tag: Tag, write: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>)) {
-        let Self { arenas, body, .. } = self;
-        let frame = arenas.write(Reach::One, |out| write(body, out));
+    /// Attaches what is written as one frame for one conn.
+    pub fn write(&mut self, conn: u32, tag: Tag, write: impl FnOnce(&mut Vec<u8>)) {
+        let frame = self.arenas.write(Reach::One, write);
         self.attach(conn, frame, tag);
     }
 

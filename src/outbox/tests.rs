@@ -3,11 +3,9 @@
 use std::io;
 
 use super::*;
-use crate::model::refusal::Disconnect;
-use crate::model::{Payload, Publication};
-use crate::protocol::word::ReplyBody;
 
 const CONN: u32 = 3;
+const REPLY: &str = "{\"id\":1,\"publish\":{}}\n";
 
 /// An outbox with one conn, and a socket that takes what it is told to.
 struct Pipe {
@@ -50,6 +48,10 @@ impl Pipe {
 
     fn frame(&mut self, bytes: &[u8]) -> Frame {
         self.outbox.arenas.write(Reach::Many, |out| out.extend_from_slice(bytes))
+    }
+
+    fn control(&mut self, bytes: &[u8]) {
+        self.outbox.write(CONN, Tag::CONTROL, |out| out.extend_from_slice(bytes));
     }
 
     fn latest(&mut self, channel: u32, bytes: &[u8]) {
@@ -165,11 +167,11 @@ fn past_the_bound_the_started_frame_alone_stays() {
     pipe.raw(b"more than there may be");
     assert_eq!(pipe.flush(usize::MAX), Flushed::Slow);
     assert_eq!(pipe.outbox.backlog_bytes(), 4);
-    pipe.outbox.push(CONN, Format::TcpJson, &Push::Disconnect(&Disconnect::SLOW));
+    pipe.control(b"3008");
     pipe.flush(0);
     assert_eq!(pipe.resume(usize::MAX), Flushed::Sent);
     let sent = pipe.sent();
-    assert!(sent.starts_with("0123456{") && sent.contains("3008"), "{sent}");
+    assert_eq!(sent, "01234563008");
 }
 
 #[test]
@@ -177,7 +179,7 @@ fn a_goodbye_is_sent_however_much_waits() {
     let mut pipe = Pipe::new(10);
     pipe.raw(b"0123456789");
     assert_eq!(pipe.flush(0), Flushed::Blocked);
-    pipe.outbox.raw(CONN, |out| out.extend_from_slice(b"bye"));
+    pipe.control(b"bye");
     assert_eq!(pipe.flush(0), Flushed::Slow);
     pipe.resume(usize::MAX);
     assert_eq!(pipe.sent(), "bye");
@@ -254,14 +256,12 @@ fn a_closed_conn_takes_its_bytes_along() {
 #[test]
 fn one_encoding_serves_many_conns() {
     let mut outbox = Outbox::new(1000);
-    let data = Payload::json("1");
-    let publication = Publication { offset: 0, data, info: None, tags: None, time_unix_ms: 0 };
-    let frame = outbox.encode(Format::TcpJson, &Push::Publication { channel: "a", publication: &publication });
+    let frame = outbox.encode(|out| out.extend_from_slice(b"a publication"));
     for conn in 0..100 {
         outbox.open(conn);
         outbox.attach(conn, frame, Tag::KEEP);
     }
-    assert_eq!(outbox.arenas.bytes(frame), b"{\"push\":{\"channel\":\"a\",\"pub\":{\"data\":1}}}\n");
+    assert_eq!(outbox.arenas.bytes(frame), b"a publication");
     let mut conns = Vec::new();
     outbox.flush(
         |conn, bytes| {
@@ -276,15 +276,14 @@ fn one_encoding_serves_many_conns() {
 #[test]
 fn a_steady_flow_allocates_nothing() {
     let mut pipe = Pipe::new(1000);
-    let reply = Reply { id: 1, body: ReplyBody::Publish };
     let capacities = |outbox: &Outbox| {
-        let Outbox { arenas, spans, dirty, body, scratch, .. } = outbox;
-        (arenas.capacities(), [spans.capacity(), dirty.capacity(), body.capacity(), scratch.capacity()])
+        let Outbox { arenas, spans, dirty, scratch, .. } = outbox;
+        (arenas.capacities(), [spans.capacity(), dirty.capacity(), scratch.capacity()])
     };
     let tick = |pipe: &mut Pipe| {
         for _ in 0..10 {
-            pipe.outbox.reply(CONN, Format::TcpJson, &reply);
-            pipe.outbox.raw(CONN, |out| out.push(b'\n'));
+            pipe.outbox.write(CONN, Tag::KEEP, |out| out.extend_from_slice(REPLY.as_bytes()));
+            pipe.control(b"\n");
         }
         pipe.flush(usize::MAX);
         capacities(&pipe.outbox)
@@ -296,11 +295,10 @@ fn a_steady_flow_allocates_nothing() {
 fn a_burst_to_many_lies_side_by_side_although_its_publisher_is_answered_in_between() {
     let mut pipe = Pipe::new(1000);
     pipe.outbox.open(CONN + 1);
-    let reply = Reply { id: 1, body: ReplyBody::Publish };
     for byte in [b"1", b"2", b"3"] {
         let frame = pipe.frame(byte);
         pipe.outbox.attach(CONN, frame, Tag::KEEP);
-        pipe.outbox.reply(CONN + 1, Format::TcpJson, &reply);
+        pipe.outbox.write(CONN + 1, Tag::KEEP, |out| out.extend_from_slice(REPLY.as_bytes()));
     }
     assert_eq!(pipe.outbox.spans.len(), 2);
     let mut sends = Vec::new();
@@ -311,5 +309,5 @@ fn a_burst_to_many_lies_side_by_side_although_its_publisher_is_answered_in_betwe
         },
         |_, flushed| panic!("{flushed:?}"),
     );
-    assert_eq!(sends, ["123", &"{\"id\":1,\"publish\":{}}\n".repeat(3)]);
+    assert_eq!(sends, ["123", &REPLY.repeat(3)]);
 }

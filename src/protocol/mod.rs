@@ -1,4 +1,9 @@
 //! Frames ↔ words.
 
 pub mod centrifuge;
+pub mod format;
+#[cfg(test)]
+mod tests;
 pub mod word;
+
+pub use format::Format;

@@ -37,7 +37,7 @@ use crate::auth::Verifier;
 use crate::config::Config;
 use crate::model::refusal::{Disconnect, Error};
 use crate::model::{ClientId, ClientInfo};
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::protocol::word::{Command, Verb};
 use crate::session::access::Access;
 use crate::time::Now;

@@ -14,6 +14,7 @@ use crate::broker::ending::Ending;
 use crate::config::Purpose;
 use crate::limits::{HALF_CLOSED_MS, LINGER_MS};
 use crate::model::refusal::Disconnect;
+use crate::outbox::Tag;
 use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::websocket;
@@ -32,9 +33,13 @@ impl<R: Reactor> Shard<R> {
                 self.core.edge.outbox.cut(conn);
             }
             if format.is_websocket() {
-                self.core.edge.outbox.raw(conn, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
+                self.core
+                    .edge
+                    .outbox
+                    .write(conn, Tag::CONTROL, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
             } else {
-                self.core.edge.outbox.push(conn, format, &Push::Disconnect(&disconnect));
+                let goodbye = Push::Disconnect(&disconnect);
+                self.core.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_push(&goodbye, out));
             }
             self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
         }
@@ -69,7 +74,7 @@ impl<R: Reactor> Shard<R> {
     /// The peer sent a close frame.
     pub(super) fn peer_closed(&mut self, conn: u32, session: u32, code: Option<u16>, now: Now) -> Progress {
         self.core.end(session, now);
-        self.core.edge.outbox.raw(conn, |out| websocket::write_close_answer(code, out));
+        self.core.edge.outbox.write(conn, Tag::CONTROL, |out| websocket::write_close_answer(code, out));
         self.begin_closing(conn, Ending::PeerClosed, now);
         Progress::Ended
     }

@@ -12,7 +12,7 @@
 
 use super::admission::Place;
 use crate::config::Purpose;
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::wire::websocket::Fragments;
 
 /// How far a conn has come.

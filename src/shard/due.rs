@@ -7,6 +7,7 @@ use super::conn::Phase;
 use super::reactor::Reactor;
 use super::wheel::{WHEEL_TICK_MS, Wheel};
 use crate::broker::ending::Ending;
+use crate::outbox::Tag;
 use crate::time::Now;
 use crate::wire::http::{self, Status};
 
@@ -76,7 +77,7 @@ impl<R: Reactor> Shard<R> {
                         out,
                     );
                 };
-                self.core.edge.outbox.raw(conn, late);
+                self.core.edge.outbox.write(conn, Tag::CONTROL, late);
                 self.begin_closing(conn, Ending::Refusal(Status::REQUEST_TIMEOUT.0), now);
             }
             Phase::Accepted | Phase::Closing => self.abandon(conn, Ending::Silent),

@@ -8,7 +8,8 @@ use crate::broker::ending::Ending;
 use crate::config::Purpose;
 use crate::limits::{FIRST_MESSAGE_BYTES_MAX, HELD_BYTES_MAX};
 use crate::model::refusal::Disconnect;
-use crate::protocol::centrifuge::format::Format;
+use crate::outbox::Tag;
+use crate::protocol::Format;
 use crate::ring::Received;
 use crate::time::Now;
 use crate::wire::websocket::{self, Decoded, Frame, Opcode, Piece, Sender, Violation};
@@ -206,7 +207,10 @@ impl<R: Reactor> Shard<R> {
         match frame.opcode {
             Opcode::Ping => {
                 self.core.heard(session);
-                self.core.edge.outbox.raw(conn, |out| websocket::write_frame(Opcode::Pong, payload, out));
+                self.core
+                    .edge
+                    .outbox
+                    .write(conn, Tag::CONTROL, |out| websocket::write_frame(Opcode::Pong, payload, out));
                 return Progress::Consumed(frame.consumed);
             }
             Opcode::Pong => {
@@ -247,7 +251,10 @@ impl<R: Reactor> Shard<R> {
         tracing::debug!(%violation, "a client broke the WebSocket protocol");
         self.core.end(session, now);
         let code = violation.close_code();
-        self.core.edge.outbox.raw(conn, |out| websocket::write_close(code, &violation.to_string(), out));
+        self.core
+            .edge
+            .outbox
+            .write(conn, Tag::CONTROL, |out| websocket::write_close(code, &violation.to_string(), out));
         self.begin_closing(conn, Ending::Violation(code), now);
         Progress::Ended
     }

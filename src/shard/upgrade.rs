@@ -11,7 +11,8 @@ use super::recv::Progress;
 use crate::broker::ending::Ending;
 use crate::config::Purpose;
 use crate::model::refusal::Disconnect;
-use crate::protocol::centrifuge::format::Format;
+use crate::outbox::Tag;
+use crate::protocol::Format;
 use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::http::{self, Request, Status, Upgrade};
@@ -68,13 +69,13 @@ impl<R: Reactor> Shard<R> {
             Err(refusal) => return self.refuse(conn, Status::UNAVAILABLE, refusal.message(), now),
         }
         let (format, protocol) = Format::of_upgrade(&upgrade.protocols, upgrade.query);
-        self.core.edge.outbox.raw(conn, |out| http::write_accept(upgrade.key, protocol, out));
+        self.core.edge.outbox.write(conn, Tag::CONTROL, |out| http::write_accept(upgrade.key, protocol, out));
         self.open(conn, format, now);
         Progress::Consumed(upgrade.consumed)
     }
 
     fn refuse(&mut self, conn: u32, status: Status, message: &str, now: Now) -> Progress {
-        self.core.edge.outbox.raw(conn, |out| http::write_refusal(status, message, now.unix_ms, out));
+        self.core.edge.outbox.write(conn, Tag::CONTROL, |out| http::write_refusal(status, message, now.unix_ms, out));
         self.begin_closing(conn, Ending::Refusal(status.0), now);
         Progress::Ended
     }
@@ -95,7 +96,8 @@ impl<R: Reactor> Shard<R> {
             Ok(false) => Progress::Wait,
             Err(refusal) => {
                 let disconnect = Disconnect::CONNECTION_LIMIT.because(refusal.message());
-                self.core.edge.outbox.push(conn, format, &Push::Disconnect(&disconnect));
+                let goodbye = Push::Disconnect(&disconnect);
+                self.core.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_push(&goodbye, out));
                 self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
                 Progress::Ended
             }

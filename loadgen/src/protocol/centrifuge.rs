@@ -1,8 +1,9 @@
 //! The Centrifugo client protocol: JSON and Protobuf, over WebSocket and TCP.
 
 use ringpost::model::{PayloadKind, PayloadRef, Position, Recover};
+use ringpost::protocol::Format;
+use ringpost::protocol::centrifuge::Encoding;
 use ringpost::protocol::centrifuge::client::{self, Answer, Frame, FromNode, Publication, Pushed, Subscribed};
-use ringpost::protocol::centrifuge::{Encoding, Format};
 use ringpost::protocol::word::{Command, Connect, Subscribe, Verb};
 use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};

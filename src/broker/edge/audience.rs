@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::session::Flags;
 
 /// One subscriber as fan-out needs it.

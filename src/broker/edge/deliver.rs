@@ -6,7 +6,7 @@ use super::Edge;
 use crate::model::refusal::{Disconnect, Unsubscribe};
 use crate::model::{ClientId, ClientInfo, Publication};
 use crate::outbox::{Frame, Tag};
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::protocol::word::Push;
 use crate::session::{Flags, Held, State};
 
@@ -50,7 +50,7 @@ impl Edge {
                 continue;
             }
             let frame = *frames.0[subscriber.format.index()]
-                .get_or_insert_with(|| self.outbox.encode(subscriber.format, &push));
+                .get_or_insert_with(|| self.outbox.encode(|out| subscriber.format.write_push(&push, out)));
             let conflate = subscriber.flags.has(Flags::CONFLATE);
             let tag = if conflate { Tag::latest_of(number) } else { Tag::KEEP };
             self.outbox.attach(subscriber.conn, frame, tag);
@@ -117,7 +117,7 @@ impl Edge {
                 continue;
             }
             let frame = *frames.0[subscriber.format.index()]
-                .get_or_insert_with(|| self.outbox.encode(subscriber.format, &push));
+                .get_or_insert_with(|| self.outbox.encode(|out| subscriber.format.write_push(&push, out)));
             self.outbox.attach(subscriber.conn, frame, Tag::KEEP);
         }
         if any_held {

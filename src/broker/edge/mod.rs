@@ -29,8 +29,8 @@ use super::order::Errand;
 use super::policy::Policy;
 use crate::model::ClientId;
 use crate::model::refusal::{Disconnect, Error};
-use crate::outbox::Outbox;
-use crate::protocol::centrifuge::format::Format;
+use crate::outbox::{Outbox, Tag};
+use crate::protocol::Format;
 use crate::protocol::word::{Push, Reply, ReplyBody};
 use crate::session::{Appearance, Context, Session};
 use crate::time::Now;
@@ -134,7 +134,8 @@ impl Edge {
         if !matches!(body, ReplyBody::Error(_)) {
             session.count_success();
         }
-        self.outbox.reply(session.conn, session.format, &Reply { id, body });
+        let (conn, format) = (session.conn, session.format);
+        self.outbox.write(conn, Tag::KEEP, |out| format.write_reply(&Reply { id, body }, out));
         self.metrics.messages_out.add(1);
     }
 
@@ -156,7 +157,8 @@ impl Edge {
 
     pub(super) fn push(&mut self, session: u32, push: &Push<'_>) {
         let session = &self.sessions[session as usize];
-        self.outbox.push(session.conn, session.format, push);
+        let (conn, format) = (session.conn, session.format);
+        self.outbox.write(conn, Tag::KEEP, |out| format.write_push(push, out));
         self.metrics.messages_out.add(1);
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::chronicle::Chronicle;
 use super::dialect::{self, Heard};
 use crate::model::ClientId;
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 
 /// What a command was about, until its reply comes.
 #[derive(Debug)]

@@ -5,7 +5,8 @@
 use prost::Message as _;
 use serde_json::Value;
 
-use crate::protocol::centrifuge::format::{Encoding, Format};
+use crate::protocol::Format;
+use crate::protocol::centrifuge::Encoding;
 use crate::protocol::centrifuge::tests::proto;
 
 /// How clients speak.

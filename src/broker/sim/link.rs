@@ -6,7 +6,7 @@ use std::io;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 
 /// What a socket holds of what its peer has not read.
 const SOCKET_BYTES: usize = 2048;

@@ -21,7 +21,7 @@ use crate::broker::letter::Letter;
 use crate::broker::{Closing, Core, CoreSetup, Input};
 use crate::hub::Placement;
 use crate::model::refusal::Disconnect;
-use crate::outbox::Flushed;
+use crate::outbox::{Flushed, Tag};
 use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::websocket;
@@ -242,9 +242,10 @@ impl World {
                 outbox.cut(conn);
             }
             if link.format.is_websocket() {
-                outbox.raw(conn, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
+                outbox
+                    .write(conn, Tag::CONTROL, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
             } else {
-                outbox.push(conn, link.format, &Push::Disconnect(&disconnect));
+                outbox.write(conn, Tag::CONTROL, |out| link.format.write_push(&Push::Disconnect(&disconnect), out));
             }
         }
     }

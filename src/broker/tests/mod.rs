@@ -23,7 +23,7 @@ use crate::broker::order::{Order, Publish};
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::hub::Placement;
 use crate::model::{ClientId, Payload, Position};
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::time::Now;
 
 const SECRET: &str = "a secret that the tests of the core share";

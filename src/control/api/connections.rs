@@ -10,7 +10,7 @@ use super::Method;
 use crate::broker::order::{Order, SessionInfo};
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
-use crate::protocol::centrifuge::format::Encoding;
+use crate::protocol::centrifuge::Encoding;
 
 /// Which sessions does a user have, and on which devices?
 #[derive(Debug, Deserialize, JsonSchema)]

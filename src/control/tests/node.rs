@@ -25,7 +25,7 @@ use crate::control::reload::Reload;
 use crate::control::requests::{Request, Requests};
 use crate::control::{ControlSetup, run};
 use crate::hub::Placement;
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::shard::handle::ShardHandle;
 use crate::shard::waker::Waker;
 use crate::time::Now;

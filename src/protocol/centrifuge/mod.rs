@@ -4,16 +4,23 @@
 //! One frame carries one or more commands; each reply or push that the node writes is a frame of its own.
 
 pub mod client;
-pub mod format;
 pub mod json;
 pub mod protobuf;
 mod refused;
 mod wire_type;
 
-pub use format::{Encoding, Format};
 pub use refused::Malformed;
 
 use crate::protocol::word::Command;
+
+/// How words become bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// One JSON object per word.
+    Json,
+    /// One length-prefixed Protobuf message per word.
+    Protobuf,
+}
 
 /// The commands of one frame, in order. After a [`Malformed`] it ends.
 #[derive(Debug)]
@@ -30,11 +37,10 @@ enum Encoded<'a> {
     Protobuf(&'a [u8]),
 }
 
-/// Reads the commands of one frame. For TCP, which has no frames, one line is a frame, or one message with
-/// the length before it.
-pub fn decode(format: Format, frame: &[u8]) -> Commands<'_> {
+/// Reads the commands of one frame: JSON objects, or Protobuf messages with the length before each.
+pub fn decode(encoding: Encoding, frame: &[u8]) -> Commands<'_> {
     let end = frame.len();
-    let frame = match format.encoding() {
+    let frame = match encoding {
         Encoding::Json => Encoded::Json(simdutf8::basic::from_utf8(frame).ok()),
         Encoding::Protobuf => Encoded::Protobuf(frame),
     };

@@ -11,7 +11,7 @@ use crate::auth::grant::Grant;
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::limits::REFUSALS_MAX;
 use crate::model::{ClientId, ClientInfo, PayloadKind, PayloadRef};
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
 use crate::time::Now;
 

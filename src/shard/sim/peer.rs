@@ -14,7 +14,8 @@ use crate::broker::sim::chronicle::Chronicle;
 use crate::broker::sim::client::Client;
 use crate::broker::sim::dialect;
 use crate::limits::LINGER_MS;
-use crate::protocol::centrifuge::format::{Encoding, Format};
+use crate::protocol::Format;
+use crate::protocol::centrifuge::Encoding;
 use crate::wire::websocket::{Opcode, apply_mask};
 
 /// A connection, as its client has it.

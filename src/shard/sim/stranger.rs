@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::network::Network;
 use super::peer::write_frame;
 use crate::broker::sim::dialect::{self, FORMATS};
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::wire::websocket::Opcode;
 
 /// Where strangers publish and subscribe.

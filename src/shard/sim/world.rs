@@ -25,7 +25,7 @@ use crate::broker::sim::configuration::{FLEETING, KEPT, SECRET, configuration};
 use crate::broker::sim::dialect::FORMATS;
 use crate::config::{Config, Purpose};
 use crate::hub::Placement;
-use crate::protocol::centrifuge::format::Format;
+use crate::protocol::Format;
 use crate::shard::admission::Places;
 use crate::shard::doors::Doors;
 use crate::shard::mailbox::Mailboxes;

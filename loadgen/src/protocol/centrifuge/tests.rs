@@ -1,6 +1,5 @@
 //! What is written is what a node reads, and what a node writes is heard.
 
-use ringpost::protocol::centrifuge;
 use ringpost::wire::http::write_accept;
 
 use super::*;
@@ -68,7 +67,7 @@ fn a_node_reads_what_is_written_in_every_format() {
             };
             out.drain(..consumed);
         }
-        let commands: Vec<_> = centrifuge::decode(writer.format, &words).map(Result::unwrap).collect();
+        let commands: Vec<_> = writer.format.commands(&words).map(Result::unwrap).collect();
         let ids: Vec<_> = commands.iter().map(|command| command.id).collect();
         assert_eq!(ids, [CONNECT_ID, 2, 3, 0], "{url} {encoding:?}");
         assert!(matches!(&commands[0].verb, Verb::Connect(connect) if connect.token == "token"));
@@ -181,7 +180,7 @@ fn recovery_leaving_and_presence_are_asked_for_by_channel_offset_and_epoch() {
     writer.subscribe_since(3, "room", Some((7, "life")), &mut out);
     writer.unsubscribe(4, "room", &mut out);
     writer.presence(5, "room", &mut out);
-    let verbs = centrifuge::decode(Format::TcpJson, &out).map(|command| command.unwrap().verb).collect::<Vec<_>>();
+    let verbs = Format::TcpJson.commands(&out).map(|command| command.unwrap().verb).collect::<Vec<_>>();
     let [Verb::Subscribe(first), Verb::Subscribe(again), Verb::Unsubscribe { .. }, Verb::Presence { .. }] = &verbs[..]
     else {
         panic!("{verbs:?}");

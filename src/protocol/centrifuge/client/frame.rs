@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::protocol::centrifuge::Format;
+use crate::protocol::Format;
 use crate::wire::websocket::{self, Decoded, Opcode, Sender, Violation};
 use crate::wire::{length, line};
 

@@ -13,7 +13,8 @@ mod protobuf;
 pub use frame::{Frame, FrameViolation, next_frame};
 pub use heard::{Answer, ClientInfo, Connected, FromNode, HistoryPage, Publication, Pushed, Refreshed, Subscribed};
 
-use super::{Encoding, Format, Malformed};
+use super::{Encoding, Malformed};
+use crate::protocol::Format;
 use crate::protocol::word::Command;
 use crate::wire::websocket;
 

@@ -6,12 +6,12 @@ use prost::Message;
 use super::words::{self, Parts};
 use super::{commands, map, proto};
 use crate::model::{Payload, PayloadKind};
+use crate::protocol::Format;
 use crate::protocol::centrifuge::client::{
     Answer, ClientInfo, Connected, Frame, FrameViolation, FromNode, HistoryPage, Publication, Pushed, Refreshed,
     Subscribed, decode, next_frame, write_command,
 };
-use crate::protocol::centrifuge::format::{write_push, write_reply};
-use crate::protocol::centrifuge::{Encoding, Format, Malformed};
+use crate::protocol::centrifuge::{Encoding, Malformed};
 use crate::protocol::word::{self, Push, Reply, ReplyBody};
 use crate::wire::websocket::{self, Decoded, Opcode, Sender};
 
@@ -154,9 +154,9 @@ fn is_heard(format: Format, mut stream: Vec<u8>, expected: &[FromNode<'_>]) -> R
 fn hear_all(format: Format, parts: &Parts) -> Result<(), TestCaseError> {
     let disconnect = parts.disconnect();
     let (replies, pushes) = (parts.replies(), parts.pushes(&disconnect));
-    let (mut body, mut stream) = (Vec::new(), Vec::new());
-    replies.iter().for_each(|reply| write_reply(format, reply, &mut body, &mut stream));
-    pushes.iter().for_each(|push| write_push(format, push, &mut body, &mut stream));
+    let mut stream = Vec::new();
+    replies.iter().for_each(|reply| format.write_reply(reply, &mut stream));
+    pushes.iter().for_each(|push| format.write_push(push, &mut stream));
     let expected: Vec<_> = replies.iter().map(answered).chain(pushes.iter().map(pushed)).collect();
     is_heard(format, stream, &expected)
 }

@@ -5,15 +5,16 @@ use serde_json::{Value, json};
 
 use super::{commands, map, proto, words};
 use crate::model::*;
+use crate::protocol::Format;
 use crate::protocol::centrifuge::client::encode_command;
 use crate::protocol::centrifuge::json::{encode_push, encode_reply};
-use crate::protocol::centrifuge::{Encoding, Format, Malformed, decode};
+use crate::protocol::centrifuge::{Encoding, Malformed};
 use crate::protocol::word::*;
 
 const FORMAT: Format = Format::WebSocketJson;
 
 fn decoded(frame: &str) -> Vec<Result<Command<'_>, Malformed>> {
-    decode(FORMAT, frame.as_bytes()).collect()
+    FORMAT.commands(frame.as_bytes()).collect()
 }
 
 fn verb(frame: &str) -> Verb<'_> {
@@ -213,7 +214,7 @@ fn what_is_no_command_is_malformed() {
         assert_eq!(decoded(frame), [Err(Malformed)], "{frame}");
     }
     let not_utf8 = b"{\"id\":1,\"send\":{\"data\":\"\xff\"}}";
-    assert_eq!(decode(Format::TcpJson, not_utf8).collect::<Vec<_>>(), [Err(Malformed)]);
+    assert_eq!(Format::TcpJson.commands(not_utf8).collect::<Vec<_>>(), [Err(Malformed)]);
 }
 
 #[test]
@@ -226,7 +227,7 @@ fn commands_before_a_malformed_one_are_taken() {
 #[test]
 fn the_offset_leads_to_the_command_that_comes_next() {
     let frame = b" {\"id\":1,\"ping\":{}}\n\n{\"id\":2,\"ping\":{}}\n";
-    let mut commands = decode(FORMAT, frame);
+    let mut commands = FORMAT.commands(frame);
     commands.next();
     let rest = &frame[commands.offset()..];
     assert_eq!(super::commands(FORMAT, rest), [Command { id: 2, verb: Verb::Ping }]);

@@ -1,17 +1,16 @@
 //! Against `prost` and `serde_json`, both ways, by way of random words.
 
 mod client;
-mod format;
 mod json;
 mod map;
 pub(crate) mod proto;
 mod protobuf;
-mod words;
+pub(in crate::protocol) mod words;
 
-use super::{Format, decode};
+use crate::protocol::Format;
 use crate::protocol::word::Command;
 
 /// The commands of a frame that has no fault.
 fn commands(format: Format, frame: &[u8]) -> Vec<Command<'_>> {
-    decode(format, frame).map(|command| command.expect("a well-formed frame")).collect()
+    format.commands(frame).map(|command| command.expect("a well-formed frame")).collect()
 }

@@ -3,8 +3,9 @@ use prost::Message;
 
 use super::{commands, map, proto, words};
 use crate::model::PayloadKind;
+use crate::protocol::Format;
 use crate::protocol::centrifuge::client::encode_command;
-use crate::protocol::centrifuge::{Encoding, Format, Malformed, decode, protobuf};
+use crate::protocol::centrifuge::{Encoding, Malformed, protobuf};
 use crate::protocol::word::{Command, Verb};
 
 const FORMAT: Format = Format::WebSocketProtobuf;
@@ -108,7 +109,7 @@ fn a_broken_frame_ends_with_one_error() {
     ];
     for tail in broken {
         let frame = [&good, tail].concat();
-        let decoded: Vec<_> = decode(FORMAT, &frame).collect();
+        let decoded: Vec<_> = FORMAT.commands(&frame).collect();
         assert_eq!(decoded, [Ok(Command { id: 1, verb: Verb::Ping }), Err(Malformed)], "{tail:02x?}");
     }
 }
@@ -121,5 +122,5 @@ fn text_must_be_utf_8() {
         ..Default::default()
     });
     *frame.last_mut().unwrap() = 0xff;
-    assert_eq!(decode(FORMAT, &frame).collect::<Vec<_>>(), [Err(Malformed)]);
+    assert_eq!(FORMAT.commands(&frame).collect::<Vec<_>>(), [Err(Malformed)]);
 }

@@ -161,7 +161,7 @@ fn history() -> impl Strategy<Value = History<'static>> {
 }
 
 /// Any command with an id, with payloads of the encoding's kind.
-pub(super) fn command(kind: PayloadKind) -> impl Strategy<Value = Command<'static>> {
+pub(in crate::protocol) fn command(kind: PayloadKind) -> impl Strategy<Value = Command<'static>> {
     let verb = prop_oneof![
         connect(kind).prop_map(|connect| Verb::Connect(Box::new(connect))),
         subscribe(kind).prop_map(|subscribe| Verb::Subscribe(Box::new(subscribe))),

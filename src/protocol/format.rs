@@ -1,19 +1,13 @@
-//! Encoding and framing together: what fan-out encodes a push for once.
+//! A dialect and its framing together: what fan-out encodes a push for once.
+//!
+//! Owns the choice of both for a conn, and the one match per frame that comes in and per word that goes out. Never
+//! `dyn`: a conn's format is one byte, which each of its subscriptions carries.
 
-use super::{json, protobuf};
-use crate::protocol::word::{Push, Reply};
+use super::centrifuge::{self, Commands, Encoding, json, protobuf};
+use super::word::{Push, Reply};
 use crate::wire::{http, length, websocket};
 
-/// How words become bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// One JSON object per word.
-    Json,
-    /// One length-prefixed Protobuf message per word.
-    Protobuf,
-}
-
-/// How bytes become frames, with the encoding.
+/// Which dialect is spoken, in which framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Format {
@@ -76,41 +70,49 @@ impl Format {
     pub const fn is_websocket(self) -> bool {
         matches!(self, Self::WebSocketJson | Self::WebSocketProtobuf)
     }
-}
 
-/// Appends a reply as one frame. `body` is scratch space that is kept between calls.
-pub fn write_reply(format: Format, reply: &Reply<'_>, body: &mut Vec<u8>, out: &mut Vec<u8>) {
-    body.clear();
-    match format.encoding() {
-        Encoding::Json => json::encode_reply(reply, body),
-        Encoding::Protobuf => protobuf::encode_reply(reply, body),
+    /// Reads the commands of one frame. For TCP, which has no frames, one line is a frame, or one message with
+    /// the length before it.
+    pub fn commands(self, frame: &[u8]) -> Commands<'_> {
+        centrifuge::decode(self.encoding(), frame)
     }
-    write_frame(format, body, out);
-}
 
-/// Appends a push as one frame. `body` is scratch space that is kept between calls.
-pub fn write_push(format: Format, push: &Push<'_>, body: &mut Vec<u8>, out: &mut Vec<u8>) {
-    body.clear();
-    match format.encoding() {
-        Encoding::Json => json::encode_push(push, body),
-        Encoding::Protobuf => protobuf::encode_push(push, body),
-    }
-    write_frame(format, body, out);
-}
-
-fn write_frame(format: Format, body: &[u8], out: &mut Vec<u8>) {
-    match format {
-        Format::WebSocketJson => websocket::write_header(websocket::Opcode::Text, body.len(), out),
-        Format::WebSocketProtobuf => {
-            let prefix = length::varint_len(body.len() as u64);
-            websocket::write_header(websocket::Opcode::Binary, prefix + body.len(), out);
-            length::write_varint(body.len() as u64, out);
+    /// Appends a reply as one frame.
+    pub fn write_reply(self, reply: &Reply<'_>, out: &mut Vec<u8>) {
+        let start = out.len();
+        match self.encoding() {
+            Encoding::Json => json::encode_reply(reply, out),
+            Encoding::Protobuf => protobuf::encode_reply(reply, out),
         }
-        Format::TcpJson => {}
-        Format::TcpProtobuf => length::write_varint(body.len() as u64, out),
+        self.frame(start, out);
     }
-    out.extend_from_slice(body);
-    if format == Format::TcpJson {
-        out.push(b'\n');
+
+    /// Appends a push as one frame.
+    pub fn write_push(self, push: &Push<'_>, out: &mut Vec<u8>) {
+        let start = out.len();
+        match self.encoding() {
+            Encoding::Json => json::encode_push(push, out),
+            Encoding::Protobuf => protobuf::encode_push(push, out),
+        }
+        self.frame(start, out);
+    }
+
+    /// Makes a frame of the word that begins at `start`. Its head tells its length, so it is written behind the word
+    /// and then turned to the front: one move of the word, as a copy from scratch space would be.
+    fn frame(self, start: usize, out: &mut Vec<u8>) {
+        let end = out.len();
+        let word_bytes = end - start;
+        match self {
+            Self::WebSocketJson => websocket::write_header(websocket::Opcode::Text, word_bytes, out),
+            Self::WebSocketProtobuf => {
+                let prefix_bytes = length::varint_len(word_bytes as u64);
+                websocket::write_header(websocket::Opcode::Binary, prefix_bytes + word_bytes, out);
+                length::write_varint(word_bytes as u64, out);
+            }
+            Self::TcpJson => return out.push(b'\n'),
+            Self::TcpProtobuf => length::write_varint(word_bytes as u64, out),
+        }
+        let head_bytes = out.len() - end;
+        out[start..].rotate_right(head_bytes);
     }
 }

@@ -1,10 +1,13 @@
+//! Which format a conn speaks.
+
 use proptest::prelude::*;
 
-use super::words;
+use super::Format;
+use super::centrifuge::Encoding;
+use super::centrifuge::client::encode_command;
+use super::centrifuge::tests::words;
+use super::word::{Connect, Verb};
 use crate::model::PayloadKind;
-use crate::protocol::centrifuge::client::encode_command;
-use crate::protocol::centrifuge::{Encoding, Format};
-use crate::protocol::word::{Connect, Verb};
 
 #[test]
 fn the_subprotocol_decides_before_the_query() {
