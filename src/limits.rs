@@ -9,13 +9,22 @@ pub const CHANNEL_NAME_BYTES_MAX: usize = 255;
 /// Longest reason in a WebSocket close frame, bytes (RFC 6455, 5.5: 125 with the code).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 
-/// Arena bytes after which the outbox is flushed within a tick, so that what is sent is still in the
-/// second-level cache (1 MiB on current server cores).
+/// Bytes encoded in one batch after which what the batch before it still has to send leaves within the tick, so that
+/// what is sent is still in the second-level cache (1 MiB on current server cores). Two batches are the most that waits.
 pub const ARENA_FLUSH_BYTES: usize = 256 * 1024;
 
-/// Spans (frames attached to conns) after which the outbox is flushed within a tick: 16 MiB of them. A full frame of
+/// Spans (frames attached to conns) of one batch after which the same happens: 10 MiB of them. A full frame of
 /// publishes into a room of 100,000 would make gigabytes.
-pub const SPANS_FLUSH: usize = 1024 * 1024;
+pub const SPANS_FLUSH: usize = 512 * 1024;
+
+/// Conns that are sent to before the shard looks at its ring again: some 300 µs of sends, long beside the microsecond that
+/// the look costs, short beside what people notice. A room that one slice serves counts as small. Few in tests, so that
+/// the simulation gets there.
+pub const SLICE_SENDS: usize = if cfg!(test) { 4 } else { 128 };
+
+/// Bytes after which the shard looks at its ring again, however few conns they are for: as long as a slice of short
+/// messages takes.
+pub const SLICE_BYTES: usize = 1024 * 1024;
 
 /// Most bytes gathered for one send call: loopback and LAN sockets take that much at once.
 pub const SEND_BYTES_MAX: usize = 64 * 1024;

@@ -64,7 +64,9 @@ fn carry(number: u16, from: &mut Core, to: &mut Core) {
 }
 
 fn flush(shard: &mut Core) {
-    shard.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |_, flushed| panic!("{flushed:?}"));
+    while shard.edge.outbox.is_dirty() {
+        shard.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |_, flushed| panic!("{flushed:?}"));
+    }
 }
 
 fn command(shard: &mut Core, session: u32, command: &str) {

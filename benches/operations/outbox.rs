@@ -38,7 +38,7 @@ fn publication() -> Publication {
 }
 
 fn encode(outbox: &mut Outbox, publication: &Publication) -> Frame {
-    outbox.encode(|out| FORMAT.write_push(&Push::Publication { channel: "room", publication }, out))
+    outbox.encode(CONNS as usize, |out| FORMAT.write_push(&Push::Publication { channel: "room", publication }, out))
 }
 
 /// To the first conn alone.
@@ -48,7 +48,9 @@ fn push_to_one(outbox: &mut Outbox, publication: &Publication) {
 
 /// Into sockets that take everything.
 fn send(outbox: &mut Outbox) {
-    outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
+    while outbox.is_dirty() {
+        outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
+    }
 }
 
 /// Into a socket that takes nothing.

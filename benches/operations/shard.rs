@@ -67,6 +67,8 @@ pub(crate) fn publish(channel: &str) -> String {
 
 /// Sends what waits, into sockets that take everything.
 pub(crate) fn flush(core: &mut Core) {
-    core.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
+    while core.edge.outbox.is_dirty() {
+        core.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
+    }
     core.edge.resumed.clear();
 }

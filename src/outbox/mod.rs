@@ -1,27 +1,32 @@
-//! What waits for a socket: encoded once, attached to many, sent once per conn and tick.
+//! What waits for a socket: encoded once, attached to many, sent once per conn and turn.
 //!
-//! Owns the *arenas* (the bytes that this tick encoded), the *spans* (which parts of them each conn gets) and a slot per
-//! conn. [`Outbox::flush`] sends each conn's spans in one go; only what the kernel did not take is copied into a
-//! [`Backlog`]. A conn that keeps up therefore owns no buffer at all.
+//! Owns two *batches* (the bytes that were encoded, and the *spans*: which parts of them each conn gets), two *lanes* of
+//! conns in line, and a slot per conn. [`Outbox::flush`] sends a *slice*: so many conns, each everything that waits for it
+//! in one go; only what the kernel did not take is copied into a [`Backlog`]. A conn that keeps up therefore owns no
+//! buffer at all. Who has something small coming (a reply, a control frame, a small room's publication) is in the small
+//! lane, which goes first; who waits for a large room alone is in the large one.
 //!
-//! Invariants: spans and arenas live for one tick; a conn whose slot has a span is in `dirty` (one that was
-//! closed or cut since may be there without); bytes of one conn leave in the order in which they were attached.
+//! Invariants: a conn whose slot has a span is in a lane (one that was closed, cut or served since may be there without);
+//! bytes of one conn leave in the order in which they were attached, whichever lane it is in; what lies in the old batch
+//! was attached before its lanes' ends were noted, so that all of it has left when those have been served.
 //! Never touches a socket: the caller sends. Never knows what a frame says: the caller writes.
 
 mod arena;
 mod backlog;
+mod lane;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 
+use slab::Slab;
+
 pub use arena::Frame;
 pub use backlog::Backlog;
 
-use self::arena::{Arenas, Reach};
-use crate::limits::{ARENA_FLUSH_BYTES, SEND_BYTES_MAX, SPANS_FLUSH};
-
-const NONE: u32 = u32::MAX;
+use self::arena::{Batches, NONE, Reach};
+use self::lane::Lane;
+use crate::limits::{SEND_BYTES_MAX, SLICE_BYTES, SLICE_SENDS};
 
 /// What may become of a frame that a slow reader has not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,13 +50,6 @@ impl Tag {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    frame: Frame,
-    tag: Tag,
-    next: u32,
-}
-
 /// All that waits for one conn, where it is one span.
 #[derive(Clone, Copy, Debug)]
 struct Parcel {
@@ -60,15 +58,30 @@ struct Parcel {
     frame: Frame,
 }
 
+/// In the lane for large rooms.
+const LARGE: u8 = 1;
+/// In the lane that goes first.
+const SMALL: u8 = 2;
+
 #[derive(Debug)]
 struct Slot {
     first: u32,
     last: u32,
-    backlog: Option<Box<Backlog>>,
+    /// Its place among the backlogs.
+    backlog: u32,
+    /// [`SMALL`] and [`LARGE`], together.
+    lanes: u8,
 }
 
 impl Slot {
-    const EMPTY: Self = Self { first: NONE, last: NONE, backlog: None };
+    const EMPTY: Self = Self { first: NONE, last: NONE, backlog: NONE, lanes: 0 };
+}
+
+/// How much a slice has sent.
+#[derive(Debug, Default)]
+struct Slice {
+    sends: usize,
+    bytes: usize,
 }
 
 /// What became of one conn's bytes.
@@ -87,11 +100,14 @@ pub enum Flushed {
 /// Everything of one shard that waits to be sent.
 #[derive(Debug)]
 pub struct Outbox {
-    arenas: Arenas,
-    spans: Vec<Span>,
-    dirty: Vec<u32>,
+    batches: Batches,
+    small: Lane,
+    large: Lane,
+    /// The ends of both lanes when the old batch became old.
+    old_until: (u64, u64),
     parcels: Vec<Parcel>,
     slots: Vec<Slot>,
+    backlogs: Slab<Backlog>,
     scratch: Vec<u8>,
     backlog_bytes: usize,
     bytes_max: usize,
@@ -101,11 +117,13 @@ impl Outbox {
     /// An empty outbox whose backlogs hold at most `bytes_max` each.
     pub fn new(bytes_max: usize) -> Self {
         Self {
-            arenas: Arenas::new(),
-            spans: Vec::new(),
-            dirty: Vec::new(),
+            batches: Batches::new(),
+            small: Lane::default(),
+            large: Lane::default(),
+            old_until: (0, 0),
             parcels: Vec::new(),
             slots: Vec::new(),
+            backlogs: Slab::new(),
             scratch: Vec::with_capacity(SEND_BYTES_MAX),
             backlog_bytes: 0,
             bytes_max,
@@ -124,33 +142,41 @@ impl Outbox {
             self.slots.resize_with(index + 1, || Slot::EMPTY);
         }
         let slot = &self.slots[index];
-        assert!(slot.first == NONE && slot.backlog.is_none(), "conn {conn} opened twice");
+        assert!(slot.first == NONE && slot.backlog == NONE, "conn {conn} opened twice");
     }
 
-    /// Forgets a conn and all that waits for it.
+    /// Forgets a conn and all that waits for it. Its place in a lane stays, for whoever has its number next.
     pub fn close(&mut self, conn: u32) {
         let slot = &mut self.slots[conn as usize];
-        if let Some(backlog) = &slot.backlog {
-            self.backlog_bytes -= backlog.len();
+        (slot.first, slot.last) = (NONE, NONE);
+        self.drop_backlog(conn);
+    }
+
+    fn drop_backlog(&mut self, conn: u32) {
+        let place = std::mem::replace(&mut self.slots[conn as usize].backlog, NONE);
+        if place != NONE {
+            self.backlog_bytes -= self.backlogs.remove(place as usize).len();
         }
-        *slot = Slot::EMPTY;
     }
 
-    /// Whether it is time to flush although the tick is not over: the arenas should stay in the cache, and a large
-    /// room has many spans.
+    /// Whether no more may be attached before a flush: what waits for large rooms has become too much.
     pub fn is_full(&self) -> bool {
-        self.arenas.len() >= ARENA_FLUSH_BYTES || self.spans.len() >= SPANS_FLUSH
+        self.batches.is_full()
     }
 
-    /// Whether anything was attached since the last flush.
+    /// Whether a flush has something to do.
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.small.is_empty() || !self.large.is_empty()
     }
 
     /// Whether anything waits for this conn.
     pub fn is_waiting(&self, conn: u32) -> bool {
-        let slot = &self.slots[conn as usize];
-        slot.first != NONE || slot.backlog.is_some()
+        self.is_in_line(conn) || self.slots[conn as usize].backlog != NONE
+    }
+
+    /// Whether a flush to come has something for this conn.
+    pub fn is_in_line(&self, conn: u32) -> bool {
+        self.slots[conn as usize].first != NONE
     }
 
     /// Bytes in all backlogs.
@@ -158,14 +184,15 @@ impl Outbox {
         self.backlog_bytes
     }
 
-    /// Keeps what is written as one frame for any number of conns, until the next flush.
-    pub fn encode(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
-        self.arenas.write(Reach::Many, write)
+    /// Keeps what is written as one frame for so many conns, until the next flush.
+    pub fn encode(&mut self, conns: usize, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+        let reach = if conns > SLICE_SENDS { Reach::Many } else { Reach::Few };
+        self.batches.write(reach, write)
     }
 
     /// Attaches what is written as one frame for one conn.
     pub fn write(&mut self, conn: u32, tag: Tag, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arenas.write(Reach::One, write);
+        let frame = self.batches.write(Reach::One, write);
         self.attach(conn, frame, tag);
     }
 
@@ -174,23 +201,32 @@ impl Outbox {
     #[inline]
     pub fn attach(&mut self, conn: u32, frame: Frame, tag: Tag) {
         let slot = &mut self.slots[conn as usize];
-        let number = self.spans.len() as u32;
-        if slot.last != NONE {
-            let last = &mut self.spans[slot.last as usize];
-            if last.tag == Tag::KEEP && tag == Tag::KEEP && last.frame.join(frame) {
-                return;
+        // Who is in the small lane needs no place in the large one.
+        if frame.is_large() {
+            if slot.lanes == 0 {
+                slot.lanes = LARGE;
+                self.large.push(conn);
             }
-            last.next = number;
-        } else {
-            slot.first = number;
-            self.dirty.push(conn);
+        } else if slot.lanes < SMALL {
+            slot.lanes |= SMALL;
+            self.small.push(conn);
         }
+        if slot.last == NONE {
+            slot.first = self.batches.push(frame, tag);
+            slot.last = slot.first;
+            return;
+        }
+        let last = self.batches.span_mut(slot.last);
+        if last.tag == Tag::KEEP && tag == Tag::KEEP && last.frame.join(frame) {
+            return;
+        }
+        let number = self.batches.push(frame, tag);
+        self.batches.span_mut(slot.last).next = number;
         slot.last = number;
-        self.spans.push(Span { frame, tag, next: NONE });
     }
 
-    /// Sends what was attached since the last flush. `send` is called at most a few times per conn;
-    /// `flushed` is told of every conn whose bytes did not all leave, and must not call back.
+    /// Sends a slice of what waits, small things first; call again while the outbox is dirty. `send` is called at most a
+    /// few times per conn; `flushed` is told of every conn whose bytes did not all leave, and must not call back.
     ///
     /// What lies in one piece is sent in a loop that does nothing else: what a program does between two sends decides how
     /// fast the kernel is within them (docs/decisions/outbox.md).
@@ -199,38 +235,75 @@ impl Outbox {
         mut send: impl FnMut(u32, &[u8]) -> io::Result<usize>,
         mut flushed: impl FnMut(u32, Flushed),
     ) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for conn in dirty.drain(..) {
-            let slot = &mut self.slots[conn as usize];
-            let first = std::mem::replace(&mut slot.first, NONE);
-            slot.last = NONE;
-            if first == NONE {
-                continue;
-            }
-            let span = self.spans[first as usize];
-            let outcome = if slot.backlog.is_some() {
-                self.keep(conn, first, 0)
-            } else if span.next == NONE {
-                self.parcels.push(Parcel { conn, span: first, frame: span.frame });
-                continue;
-            } else {
-                self.send_gathered(conn, first, &mut send)
-            };
-            if outcome != Flushed::Sent {
-                flushed(conn, outcome);
-            }
+        let mut slice = Slice::default();
+        while slice.sends < SLICE_SENDS
+            && slice.bytes < SLICE_BYTES
+            && let Some(conn) = self.small.pop()
+        {
+            self.slots[conn as usize].lanes &= !SMALL;
+            self.serve(conn, &mut slice, &mut send, &mut flushed);
         }
-        self.dirty = dirty;
+        // Whatever is small, a quarter of the slice is for large rooms.
+        slice.sends = slice.sends.min(SLICE_SENDS / 4 * 3);
+        slice.bytes = slice.bytes.min(SLICE_BYTES / 4 * 3);
+        while slice.sends < SLICE_SENDS
+            && slice.bytes < SLICE_BYTES
+            && let Some(conn) = self.large.pop()
+        {
+            self.slots[conn as usize].lanes &= !LARGE;
+            self.serve(conn, &mut slice, &mut send, &mut flushed);
+        }
         let mut parcels = std::mem::take(&mut self.parcels);
         for Parcel { conn, span, frame } in parcels.drain(..) {
-            let sent = send(conn, self.arenas.bytes(frame));
+            let sent = send(conn, self.batches.bytes(frame));
             if !matches!(sent, Ok(taken) if taken == frame.len()) {
                 flushed(conn, self.not_sent(conn, span, sent));
             }
         }
         self.parcels = parcels;
-        self.spans.clear();
-        self.arenas.clear();
+        self.forget();
+    }
+
+    /// Lists what waits for a conn to be sent in this slice, or sends it at once where it is in several pieces.
+    #[inline]
+    fn serve(
+        &mut self,
+        conn: u32,
+        slice: &mut Slice,
+        send: &mut impl FnMut(u32, &[u8]) -> io::Result<usize>,
+        flushed: &mut impl FnMut(u32, Flushed),
+    ) {
+        let slot = &mut self.slots[conn as usize];
+        let first = std::mem::replace(&mut slot.first, NONE);
+        slot.last = NONE;
+        if first == NONE {
+            return;
+        }
+        let is_behind = slot.backlog != NONE;
+        let span = self.batches.span(first);
+        slice.sends += 1;
+        slice.bytes += span.frame.len();
+        let outcome = if is_behind {
+            self.keep(conn, first, 0)
+        } else if span.next == NONE {
+            self.parcels.push(Parcel { conn, span: first, frame: span.frame });
+            return;
+        } else {
+            self.send_gathered(conn, first, slice, send)
+        };
+        if outcome != Flushed::Sent {
+            flushed(conn, outcome);
+        }
+    }
+
+    /// Forgets what has left.
+    fn forget(&mut self) {
+        if !self.is_dirty() {
+            self.batches.clear_all();
+        } else if self.small.has_served(self.old_until.0) && self.large.has_served(self.old_until.1) {
+            self.batches.turn();
+            self.old_until = (self.small.end(), self.large.end());
+        }
     }
 
     /// Sends the spans from `at` on, as many together as one send takes.
@@ -238,21 +311,31 @@ impl Outbox {
         &mut self,
         conn: u32,
         mut at: u32,
+        slice: &mut Slice,
         send: &mut impl FnMut(u32, &[u8]) -> io::Result<usize>,
     ) -> Flushed {
         while at != NONE {
             let first = at;
             self.scratch.clear();
             while at != NONE {
-                let span = self.spans[at as usize];
+                let span = self.batches.span(at);
                 if !self.scratch.is_empty() && self.scratch.len() + span.frame.len() > SEND_BYTES_MAX {
                     break;
                 }
-                self.scratch.extend_from_slice(self.arenas.bytes(span.frame));
                 at = span.next;
+                if span.frame.len() >= SEND_BYTES_MAX {
+                    // It would only leave its size behind in the scratch space.
+                    break;
+                }
+                self.scratch.extend_from_slice(self.batches.bytes(span.frame));
             }
-            let sent = send(conn, &self.scratch);
-            if !matches!(sent, Ok(taken) if taken == self.scratch.len()) {
+            let bytes = match self.scratch.is_empty() {
+                true => self.batches.bytes(self.batches.span(first).frame),
+                false => &self.scratch,
+            };
+            slice.bytes += bytes.len();
+            let sent = send(conn, bytes);
+            if !matches!(sent, Ok(taken) if taken == bytes.len()) {
                 return self.not_sent(conn, first, sent);
             }
         }
@@ -271,15 +354,19 @@ impl Outbox {
 
     /// Copies the spans from `at` on, less the `taken` bytes that left, to the conn's backlog.
     fn keep(&mut self, conn: u32, mut at: u32, taken: usize) -> Flushed {
-        let backlog = self.slots[conn as usize].backlog.get_or_insert_default();
+        let place = &mut self.slots[conn as usize].backlog;
+        if *place == NONE {
+            *place = self.backlogs.insert(Backlog::default()) as u32;
+        }
+        let backlog = &mut self.backlogs[*place as usize];
         assert!(taken == 0 || backlog.is_empty());
         let before = backlog.len();
         while at != NONE {
-            let Span { frame, tag, next } = self.spans[at as usize];
-            for frame in self.arenas.each(frame) {
-                backlog.append(frame, tag);
+            let span = self.batches.span(at);
+            for frame in self.batches.each(span.frame) {
+                backlog.append(frame, span.tag);
             }
-            at = next;
+            at = span.next;
         }
         backlog.advance(taken);
         if backlog.len() > self.bytes_max {
@@ -295,8 +382,11 @@ impl Outbox {
 
     /// Continues a conn's backlog when its socket takes bytes again.
     pub fn resume(&mut self, conn: u32, mut send: impl FnMut(&[u8]) -> io::Result<usize>) -> Flushed {
-        let slot = &mut self.slots[conn as usize];
-        let Some(backlog) = &mut slot.backlog else { return Flushed::Sent };
+        let place = self.slots[conn as usize].backlog;
+        if place == NONE {
+            return Flushed::Sent;
+        }
+        let backlog = &mut self.backlogs[place as usize];
         while !backlog.is_empty() {
             match send(backlog.bytes()) {
                 Ok(0) => return Flushed::Blocked,
@@ -308,7 +398,7 @@ impl Outbox {
                 Err(_) => return Flushed::Failed,
             }
         }
-        slot.backlog = None;
+        self.drop_backlog(conn);
         Flushed::Sent
     }
 
@@ -316,15 +406,16 @@ impl Outbox {
     /// what is attached next (a close frame) can then be understood.
     pub fn cut(&mut self, conn: u32) {
         let slot = &mut self.slots[conn as usize];
-        slot.first = NONE;
-        slot.last = NONE;
-        if let Some(backlog) = &mut slot.backlog {
-            let before = backlog.len();
-            backlog.cut();
-            self.backlog_bytes -= before - backlog.len();
-            if backlog.is_empty() {
-                slot.backlog = None;
-            }
+        (slot.first, slot.last) = (NONE, NONE);
+        if slot.backlog == NONE {
+            return;
+        }
+        let backlog = &mut self.backlogs[slot.backlog as usize];
+        let before = backlog.len();
+        backlog.cut();
+        self.backlog_bytes -= before - backlog.len();
+        if backlog.is_empty() {
+            self.drop_backlog(conn);
         }
     }
 }

@@ -138,11 +138,17 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    /// Goes on with the endings whose last bytes may have left.
+    /// Goes on with the endings whose last bytes may have left. Who is still in line is looked at after the next slice.
     pub(super) fn part(&mut self) {
-        while let Some(conn) = self.parting.pop() {
-            self.part_from(conn);
-        }
+        let mut parting = std::mem::take(&mut self.parting);
+        parting.retain(|conn| {
+            let in_line = self.core.edge.outbox.is_in_line(*conn);
+            if !in_line {
+                self.part_from(*conn);
+            }
+            in_line
+        });
+        self.parting.append(&mut parting);
     }
 
     /// Lets a closing conn go if its last bytes have left; otherwise its socket's next event, or the end of its

@@ -1,4 +1,6 @@
-//! What goes out: one send per conn for everything that a tick has for it.
+//! What goes out: one send per conn for everything that waits for it, a slice of the conns at a time.
+//!
+//! Between two slices the shard looks at its ring, so that a large room holds up nobody.
 
 use std::io;
 
@@ -19,14 +21,14 @@ fn send(socket: &impl Socket, bytes: &[u8], metrics: &ShardMetrics) -> io::Resul
 }
 
 impl<R: Reactor> Shard<R> {
-    /// Brings everything that this tick made to where it belongs, until nothing is left to bring: one ending
-    /// can make another.
+    /// Brings what this tick made to where it belongs: of what waits for sockets one slice, small things first. One
+    /// ending can make another.
     pub(super) fn settle(&mut self, now: Now) {
         loop {
             self.say_goodbyes(now);
             self.flush(now);
             self.part();
-            if self.core.edge.closings.is_empty() && !self.core.edge.outbox.is_dirty() {
+            if self.core.edge.closings.is_empty() {
                 break;
             }
         }
@@ -34,17 +36,18 @@ impl<R: Reactor> Shard<R> {
         self.errand();
     }
 
-    /// Sends what is in the outbox.
+    /// Sends a slice of what is in the outbox.
     pub(super) fn flush(&mut self, now: Now) {
-        while self.core.edge.outbox.is_dirty() {
-            let Self { core, conns, metrics, unsent, .. } = self;
-            core.edge.outbox.flush(
-                |conn, bytes| send(&conns[conn as usize].socket, bytes, metrics),
-                |conn, flushed| unsent.push((conn, flushed)),
-            );
-            while let Some((conn, flushed)) = self.unsent.pop() {
-                self.not_sent(conn, flushed, now);
-            }
+        if !self.core.edge.outbox.is_dirty() {
+            return;
+        }
+        let Self { core, conns, metrics, unsent, .. } = self;
+        core.edge.outbox.flush(
+            |conn, bytes| send(&conns[conn as usize].socket, bytes, metrics),
+            |conn, flushed| unsent.push((conn, flushed)),
+        );
+        while let Some((conn, flushed)) = self.unsent.pop() {
+            self.not_sent(conn, flushed, now);
         }
     }
 

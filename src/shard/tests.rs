@@ -12,7 +12,7 @@ use super::*;
 use crate::broker::ending::Ending;
 use crate::broker::letter::Letter;
 use crate::config::Purpose;
-use crate::limits::{HALF_CLOSED_MS, HELD_BYTES_MAX, LINGER_MS};
+use crate::limits::{HALF_CLOSED_MS, HELD_BYTES_MAX, LINGER_MS, SLICE_SENDS};
 use crate::model::refusal::Disconnect;
 use crate::ring::Event;
 use crate::time::Now;
@@ -226,6 +226,49 @@ fn a_stranger_that_waits_is_not_read_on() {
     assert!(conn.held && conn.unread.len() <= 2 * in_one_tick, "{} bytes are held", conn.unread.len());
     drop(half);
     let _ = writing.join().unwrap();
+}
+
+#[test]
+fn a_large_room_keeps_neither_its_publisher_nor_others_waiting() {
+    const ROOM: usize = 4 * SLICE_SENDS;
+    let mut half = Half::with(|_| {});
+    let placement = Placement::new(2, 1);
+    let channel = (0..).map(|number| number.to_string()).find(|name| placement.of(name) == 0).unwrap();
+    let listeners: Vec<TcpStream> = (0..ROOM).map(|_| half.client().0).collect();
+    for mut listener in &listeners {
+        writeln!(listener, "{}", json!({"id": 2, "subscribe": {"channel": channel}})).unwrap();
+    }
+    half.until("all listen", |shard| shard.metrics.commands.get() == 2 * ROOM as u64 && !is_sending(shard));
+    let ((mut publisher, _), (mut other, _)) = (half.client(), half.client());
+    half.until("all is sent", |shard| !is_sending(shard));
+    let (mut heard, before) = ([0; 4096], half.shard.metrics.commands.get());
+    for mut client in [&publisher, &other] {
+        assert!(client.read(&mut heard).unwrap() > 0);
+    }
+    writeln!(publisher, "{}", json!({"id": 2, "publish": {"channel": channel, "data": 1}})).unwrap();
+    writeln!(other, "{}", json!({"id": 2, "ping": {}})).unwrap();
+    half.until("both are taken", |shard| shard.metrics.commands.get() == before + 2);
+    assert!(is_sending(&half.shard), "the room has slices to come");
+    for mut client in [&publisher, &other] {
+        client.set_nonblocking(true).unwrap();
+        assert!(client.read(&mut heard).is_ok_and(|bytes| bytes > 0), "answered before the room was through");
+    }
+    while is_sending(&half.shard) {
+        // Would not come back if the shard slept over it.
+        half.shard.wait().unwrap();
+        half.shard.tick();
+    }
+    for mut listener in &listeners {
+        let mut all = String::new();
+        while !all.contains("\"pub\"") {
+            let read = listener.read(&mut heard).unwrap();
+            all.push_str(std::str::from_utf8(&heard[..read]).unwrap());
+        }
+    }
+}
+
+fn is_sending(shard: &Shard) -> bool {
+    shard.core.edge.outbox.is_dirty()
 }
 
 #[test]

@@ -7,8 +7,8 @@
 //! timers ─┘                                 → errands → the control plane
 //! ```
 //!
-//! Only here is the clock looked at. Everything that a tick produced leaves at its end (or when the outbox is full),
-//! so that what belongs to one socket goes out in one call.
+//! Only here is the clock looked at. What a tick produced leaves at its end, so that what belongs to one socket goes out
+//! in one call: small things at once, a large room in slices, of which each tick sends one (more when the outbox is full).
 
 use std::io;
 
@@ -35,7 +35,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Says that the shard sleeps, unless there is something to do.
     pub(super) fn falls_asleep(&mut self) -> bool {
-        if self.reactor.is_ready() || self.waits_for_room() {
+        if self.reactor.is_ready() || self.waits_for_room() || self.core.edge.outbox.is_dirty() {
             return false;
         }
         self.waker.sleeps();
@@ -51,7 +51,8 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn tick(&mut self) -> bool {
         let begun_ns = self.reactor.mono_ns();
         let now = self.reactor.now();
-        let mut busy = self.take_orders(now);
+        let mut busy = self.core.edge.outbox.is_dirty();
+        busy |= self.take_orders(now);
         busy |= self.take_letters(now);
         busy |= self.take_events(now);
         self.release_held(now);
@@ -156,7 +157,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Sends early when much has gathered, while it is still in the cache.
     pub(super) fn relieve(&mut self, now: Now) {
-        if self.core.edge.outbox.is_full() {
+        while self.core.edge.outbox.is_full() {
             self.flush(now);
         }
     }

@@ -39,6 +39,7 @@ impl Edge {
         let mut frames = Frames::default();
         let mut any_held = false;
         let room = self.audience.room(number);
+        let conns = room.subscribers.len();
         for subscriber in &room.subscribers {
             if subscriber.flags.has(Flags::HELD) {
                 any_held = true;
@@ -50,12 +51,12 @@ impl Edge {
                 continue;
             }
             let frame = *frames.0[subscriber.format.index()]
-                .get_or_insert_with(|| self.outbox.encode(|out| subscriber.format.write_push(&push, out)));
+                .get_or_insert_with(|| self.outbox.encode(conns, |out| subscriber.format.write_push(&push, out)));
             let conflate = subscriber.flags.has(Flags::CONFLATE);
             let tag = if conflate { Tag::latest_of(number) } else { Tag::KEEP };
             self.outbox.attach(subscriber.conn, frame, tag);
         }
-        self.metrics.deliveries.add(room.subscribers.len() as u64);
+        self.metrics.deliveries.add(conns as u64);
         if any_held {
             self.hold(number, &Held::Publication(publication.clone()), Flags::HELD, exclude);
         }
@@ -108,7 +109,9 @@ impl Edge {
         };
         let mut frames = Frames::default();
         let mut any_held = false;
-        for subscriber in &self.audience.room(number).subscribers {
+        let room = self.audience.room(number);
+        let conns = room.subscribers.len();
+        for subscriber in &room.subscribers {
             if !subscriber.flags.has(Flags::JOIN_LEAVE) {
                 continue;
             }
@@ -117,7 +120,7 @@ impl Edge {
                 continue;
             }
             let frame = *frames.0[subscriber.format.index()]
-                .get_or_insert_with(|| self.outbox.encode(|out| subscriber.format.write_push(&push, out)));
+                .get_or_insert_with(|| self.outbox.encode(conns, |out| subscriber.format.write_push(&push, out)));
             self.outbox.attach(subscriber.conn, frame, Tag::KEEP);
         }
         if any_held {

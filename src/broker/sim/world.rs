@@ -250,7 +250,7 @@ impl World {
         }
     }
 
-    /// Sends what is in the outbox, to sockets that take a part.
+    /// Sends some slices of what is in the outbox, to sockets that take a part.
     pub(super) fn flush(&mut self, shard: usize) {
         while self.cores[shard].edge.outbox.is_dirty() {
             let mut unsent = Vec::new();
@@ -270,6 +270,9 @@ impl World {
                     self.cores[shard].close(session, Disconnect::SLOW, self.now);
                     self.after(shard);
                 }
+            }
+            if self.random.random_bool(0.3) {
+                break;
             }
         }
     }
@@ -361,6 +364,7 @@ impl World {
                     }
                 }
                 self.flush(shard);
+                moves |= self.cores[shard].edge.outbox.is_dirty();
                 let conns: Vec<u32> = self.links[shard].iter().map(|(conn, _)| conn as u32).collect();
                 for conn in conns {
                     moves |= self.writable(shard, conn);

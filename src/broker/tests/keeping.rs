@@ -201,13 +201,15 @@ fn short_questions_with_long_answers_are_answered_bit_by_bit() {
     loop {
         let core = &mut node.cores[0];
         let mut gathered_bytes = 0;
-        core.edge.outbox.flush(
-            |_, bytes| {
-                gathered_bytes += bytes.len();
-                Ok(bytes.len())
-            },
-            |_, flushed| panic!("{flushed:?}"),
-        );
+        while core.edge.outbox.is_dirty() {
+            core.edge.outbox.flush(
+                |_, bytes| {
+                    gathered_bytes += bytes.len();
+                    Ok(bytes.len())
+                },
+                |_, flushed| panic!("{flushed:?}"),
+            );
+        }
         assert!(gathered_bytes < ARENA_FLUSH_BYTES + 200_000, "{gathered_bytes} bytes gather");
         sent_bytes += gathered_bytes;
         if input == Input::Ready {

@@ -161,13 +161,15 @@ impl Node {
     fn hear(&mut self, peer: Peer) -> Vec<Value> {
         for (shard, core) in self.cores.iter_mut().enumerate() {
             let heard = &mut self.heard;
-            core.edge.outbox.flush(
-                |conn, bytes| {
-                    heard.entry((shard, conn)).or_default().extend_from_slice(bytes);
-                    Ok(bytes.len())
-                },
-                |_, flushed| panic!("{flushed:?}"),
-            );
+            while core.edge.outbox.is_dirty() {
+                core.edge.outbox.flush(
+                    |conn, bytes| {
+                        heard.entry((shard, conn)).or_default().extend_from_slice(bytes);
+                        Ok(bytes.len())
+                    },
+                    |_, flushed| panic!("{flushed:?}"),
+                );
+            }
         }
         let bytes = self.heard.remove(&(peer.shard, peer.conn)).unwrap_or_default();
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());

@@ -118,11 +118,13 @@ impl Cores {
         }
         for (shard, core) in self.cores.iter_mut().enumerate() {
             let sent = &mut self.sent;
-            let send = |conn, bytes: &[u8]| {
+            let mut send = |conn, bytes: &[u8]| {
                 sent.entry((shard as u16, conn)).or_default().extend_from_slice(bytes);
                 Ok(bytes.len())
             };
-            core.edge.outbox.flush(send, |conn, flushed| panic!("conn {conn}: {flushed:?}"));
+            while core.edge.outbox.is_dirty() {
+                core.edge.outbox.flush(&mut send, |conn, flushed| panic!("conn {conn}: {flushed:?}"));
+            }
             for closing in core.edge.closings.drain(..) {
                 core.edge.outbox.close(closing.conn);
                 self.metrics[shard].endings.count(Ending::Disconnect(closing.disconnect.code));
