@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check gate gate-accept bench peers results docs
+.PHONY: help run test soak check gate gate-accept bench abuse peers results docs
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,6 +35,9 @@ bench: ## Measure beside a floor, what is promised, and as things grow; write it
 	cargo bench --package ringpost-loadgen --bench node -- --result bench --rounds 15 --idle 18000
 	cargo bench --package ringpost-loadgen --bench node -- --result promises --rounds 5 --promises
 	cargo bench --package ringpost-loadgen --bench curves -- --result curves
+
+abuse: ## Measure what a quiet client waits beside those who ask for too much; write it to results/ and the README (some minutes)
+	cargo bench --package ringpost-loadgen --bench abuse -- --result abuse
 
 results: ## Check what is in results/, and show the newest in the README
 	cargo run --quiet -p ringpost-loadgen -- results check

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
+use ringpost_loadgen::record::Record;
 use ringpost_loadgen::results::row::{FLOOR, NODE, PLAIN};
 use ringpost_loadgen::results::{Bench, Measured, Raw, ResultOptions, Round, Row};
 
@@ -166,7 +167,7 @@ fn measure(cell: &Cell, contenders: &[(Contender, Work)], options: &Options, com
 fn saturate(cell: &Cell, node: &Contender, extent: Extent, command: &str) -> anyhow::Result<Option<f64>> {
     let Some(scenario) = cell.work.saturating(extent) else { return Ok(None) };
     let server = node.start()?;
-    let record = load(&server, &node.url(), node.secret, cell.name.into(), scenario?, command)?;
+    let record = load(&server, &node.url(), node.secret, cell.name.into(), scenario?, command)?.good()?;
     cell.work.rate_per_s(&record).map(Some)
 }
 
@@ -181,6 +182,7 @@ fn measure_once(
     let records = work.scenarios(extent, rate_per_s)?.into_iter().map(|scenario| {
         let server = contender.start()?;
         load(&server, &contender.url(), contender.secret, name.into(), scenario, command)
+            .and_then(Record::good)
             .with_context(|| format!("{} did it wrong", contender.name))
     });
     let records: Vec<_> = records.collect::<anyhow::Result<_>>()?;

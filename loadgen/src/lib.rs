@@ -10,6 +10,8 @@
 //!   → results: the records of many runs, with all that is needed to make them again
 //! ```
 //!
+//! Beside all that stands `abuse`: clients that ask for too much, on the same swarm and protocols, which nobody measures.
+//!
 //! Schedule, traffic, verification and measuring are sans-IO: values in, values out, time as an argument.
 
 pub mod limits;
@@ -36,6 +38,7 @@ pub mod protocol;
 pub mod swarm;
 pub mod target;
 
+pub mod abuse;
 pub mod climb;
 pub mod crew;
 pub mod record;

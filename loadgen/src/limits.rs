@@ -46,6 +46,10 @@ pub const SOURCE_ADDRESSES: u32 = 250;
 /// Most load processes of a run.
 pub const PROCESSES_MAX: u32 = 64;
 
+/// The number of an abusing process among load processes, for the addresses that it comes from: no run beside it has as
+/// many.
+pub const ABUSE_PROCESS: u32 = PROCESSES_MAX;
+
 /// Most clients of a scenario.
 pub const CLIENTS_MAX: u64 = 1_000_000;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::ensure;
 use hdrhistogram::Histogram;
 use procfs::Current as _;
 use serde::{Deserialize, Serialize};
@@ -189,6 +190,15 @@ impl ServerUse {
 }
 
 impl Record {
+    /// Itself, if the server did everything right.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn good(self) -> anyhow::Result<Self> {
+        ensure!(self.is_good(), "{} went wrong at {}: {}", self.name, self.url, self.faults.examples.join("; "));
+        Ok(self)
+    }
+
     /// Whether the server did everything right.
     pub fn is_good(&self) -> bool {
         self.faults.is_empty() && self.ramp.as_ref().is_none_or(Climb::is_good)

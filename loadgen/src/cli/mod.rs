@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod abuse;
 mod list;
 mod load_process;
 mod output;
@@ -32,6 +33,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Abuse(abuse::Abuse),
     List(list::List),
     Show(show::Show),
     Report(report::Report),
@@ -48,6 +50,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Run(run) => run.run(),
+            Command::Abuse(abuse) => abuse.run(),
             Command::List(list) => list.run(),
             Command::Show(show) => show.run(),
             Command::Report(report) => report.run(),

@@ -1,10 +1,10 @@
 //! The Centrifugo client protocol: JSON and Protobuf, over WebSocket and TCP.
 
-use ringpost::model::{PayloadKind, PayloadRef, Position, Recover};
+use ringpost::model::{HistoryFilter, PayloadKind, PayloadRef, Position, Recover};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::Encoding;
 use ringpost::protocol::centrifuge::client::{self, Answer, Frame, FromNode, Publication, Pushed, Subscribed};
-use ringpost::protocol::word::{Command, Connect, Subscribe, Verb};
+use ringpost::protocol::word::{Command, Connect, History, Subscribe, Verb};
 use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};
 
@@ -84,6 +84,11 @@ impl Writer {
 
     pub(super) fn presence(&mut self, id: u32, channel: &str, out: &mut Vec<u8>) {
         self.command(id, Verb::Presence { channel: channel.into() }, out);
+    }
+
+    pub(super) fn history(&mut self, id: u32, channel: &str, limit: u32, out: &mut Vec<u8>) {
+        let filter = HistoryFilter { limit: limit as i32, ..HistoryFilter::default() };
+        self.command(id, Verb::History(History { channel: channel.into(), filter }), out);
     }
 
     pub(super) fn ping(&mut self, id: u32, out: &mut Vec<u8>) {

@@ -125,6 +125,14 @@ impl Writer {
         }
     }
 
+    /// Asks for the newest publications of a channel, so many.
+    pub fn history(&mut self, id: u32, channel: &str, limit: u32, out: &mut Vec<u8>) {
+        match self {
+            Self::Centrifuge(writer) => writer.history(id, channel, limit, out),
+            _ => unreachable!("{REFUSED}"),
+        }
+    }
+
     /// Pings the server, which answers as it answers [`Writer::publish`].
     pub fn ping(&mut self, id: u32, out: &mut Vec<u8>) {
         match self {

@@ -165,6 +165,11 @@ impl Swarm {
         Some(&mut conn.output)
     }
 
+    /// What the connection has to send and has not sent, bytes.
+    pub fn unsent_bytes(&self, key: u32) -> usize {
+        self.conns.get(key as usize).map_or(0, |conn| conn.output.len())
+    }
+
     /// Sends what the connection has to send and ends it.
     pub fn leave(&mut self, key: u32) {
         self.flush_one(key);

@@ -65,6 +65,11 @@ impl TestNode {
         self.node.as_ref().expect("it runs until it is dropped")
     }
 
+    /// Commands that it was given by clients.
+    pub(crate) fn commands(&self) -> u64 {
+        self.node().metrics.iter().map(|shard| shard.commands.get()).sum()
+    }
+
     /// Where WebSockets are.
     pub(crate) fn websocket_url(&self) -> String {
         format!("ws://{}/connection/websocket", self.node().http_address)

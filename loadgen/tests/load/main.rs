@@ -1,5 +1,6 @@
 //! Runs against a real node in this process, through honest and dishonest wires.
 
+mod abuse;
 mod allocations;
 mod chat;
 mod command;
