@@ -37,6 +37,10 @@ pub const HELD_PUSHES_MAX: usize = 1024;
 /// simulation gets there.
 pub const ASKS_IN_FLIGHT_MAX: usize = if cfg!(test) { 2 } else { 1024 };
 
+/// Most time between two ticks of a shard that counts as time in which it looked, milliseconds. The wheel wakes a shard ten
+/// times a second; what is longer is a pause, and no client's delay.
+pub const TICKS_APART_MS_MAX: u64 = 1_000;
+
 /// How long a closing conn may take to read its close frame before its socket is shut, milliseconds.
 pub const LINGER_MS: u64 = 2_000;
 

@@ -95,6 +95,15 @@ impl Heartbeat {
         self.has_spoken = true;
     }
 
+    /// Nobody has listened for so long: a deadline of the first command is later, an answer is asked for again.
+    pub fn make_up_for(&mut self, pause_ms: u64, is_begun: bool) {
+        if is_begun {
+            self.is_awaiting = false;
+        } else {
+            self.next_ping_ms = self.next_ping_ms.saturating_add(pause_ms);
+        }
+    }
+
     /// What is due at `now_ms`.
     pub fn check(&mut self, now_ms: u64) -> HeartbeatEvent {
         if self.is_awaiting && now_ms >= self.answer_until_ms() {

@@ -70,7 +70,7 @@ impl<R: Reactor> Shard<R> {
         if purpose == Purpose::Internal { callers } else { strangers }.come(conns, conn);
         self.core.edge.outbox.open(conn);
         self.receive(conn);
-        self.look_at(conn, now.mono_ms + self.config.client.stale_close_delay.as_millis());
+        self.look_at(conn, now.mono_ms + self.core.config().client.stale_close_delay.as_millis());
         Some(conn)
     }
 

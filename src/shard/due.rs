@@ -7,6 +7,7 @@ use super::conn::Phase;
 use super::reactor::Reactor;
 use super::wheel::{WHEEL_TICK_MS, Wheel};
 use crate::broker::ending::Ending;
+use crate::limits::TICKS_APART_MS_MAX;
 use crate::outbox::Tag;
 use crate::time::Now;
 use crate::wire::http::{self, Status};
@@ -30,6 +31,27 @@ impl<R: Reactor> Shard<R> {
     /// Has the reactor wake the shard at the next turn of the wheel.
     pub(super) fn wind(&mut self) {
         self.reactor.timer(Duration::from_millis(WHEEL_TICK_MS));
+    }
+
+    /// Deadlines are for time in which the shard looked. Where it did not (the process was stopped, the host asleep, a tick
+    /// took long), who was to say something in that time has as much longer.
+    pub(super) fn make_up_for_pause(&mut self, now: Now) {
+        let pause_ms = now.mono_ms.saturating_sub(self.looked_ms).saturating_sub(TICKS_APART_MS_MAX);
+        self.looked_ms = now.mono_ms;
+        if pause_ms == 0 {
+            return;
+        }
+        self.core.make_up_for(pause_ms);
+        let pause_ticks = u32::try_from(pause_ms.div_ceil(WHEEL_TICK_MS)).unwrap_or(u32::MAX);
+        let Self { conns, wheel, .. } = self;
+        for (conn, entry) in conns {
+            // Sessions find out by themselves when they are looked at.
+            let is_session = matches!(entry.phase, Phase::Open { .. }) && !entry.half_closed;
+            if entry.due_tick != u32::MAX && !is_session {
+                entry.due_tick = entry.due_tick.saturating_add(pause_ticks);
+                wheel.set(conn as u32, entry.due_tick);
+            }
+        }
     }
 
     /// One turn of the wheel.

@@ -85,7 +85,6 @@ pub struct ShardSetup<S = OwnedFd> {
 #[derive(Debug)]
 pub struct Shard<R: Reactor = Kernel> {
     me: u16,
-    config: Arc<Config>,
     metrics: Arc<ShardMetrics>,
     core: Core,
     reactor: R,
@@ -104,6 +103,10 @@ pub struct Shard<R: Reactor = Kernel> {
     drain: Option<Drain>,
     /// Whether the wheel has turned since the executor had its turn.
     has_turned: bool,
+    /// The wheel is to turn once this tick's input has been read.
+    is_turn_due: bool,
+    /// When the last tick began, monotonic milliseconds.
+    looked_ms: u64,
     /// Doors that rest until the next turn of the wheel, for want of descriptors.
     paused_doors: Vec<u32>,
     /// Strangers that wait until another shard's give their places back.
@@ -152,6 +155,8 @@ impl<R: Reactor> Shard<R> {
             wheel: Wheel::new(now.mono_ms),
             drain: None,
             has_turned: false,
+            is_turn_due: false,
+            looked_ms: now.mono_ms,
             paused_doors: Vec::new(),
             waiting: Vec::new(),
             held: Vec::new(),
@@ -159,7 +164,6 @@ impl<R: Reactor> Shard<R> {
             events: Vec::with_capacity(EVENTS_PER_TICK),
             unsent: Vec::new(),
             due: Vec::new(),
-            config,
             metrics,
         })
     }

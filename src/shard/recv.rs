@@ -166,7 +166,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Longest message that a session may send, bytes.
     fn message_max(&self, session: u32) -> usize {
-        let max = self.config.client.message_size_limit;
+        let max = self.core.config().client.message_size_limit;
         if self.core.is_connected(session) { max } else { max.min(FIRST_MESSAGE_BYTES_MAX) }
     }
 

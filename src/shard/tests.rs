@@ -161,6 +161,46 @@ fn a_goodbye_has_its_time_whenever_the_session_wanted_to_be_looked_at() {
 }
 
 #[test]
+fn what_came_in_time_is_read_before_deadlines_are_judged() {
+    let mut half = Half::with(|config| config.client.stale_close_delay = crate::config::Duration::from_millis(1));
+    let mut client = TcpStream::connect(half.tcp).unwrap();
+    client.write_all(b"{\"").unwrap();
+    half.until("a session begins", |shard| shard.core.sessions() == 1);
+    client.write_all(b"id\":1,\"connect\":{}}\n").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    half.shard.is_turn_due = true;
+    half.tick();
+    assert_eq!((half.shard.metrics.connects.get(), half.shard.core.sessions()), (1, 1));
+}
+
+#[test]
+fn a_pause_of_the_shard_is_no_delay_of_its_clients() {
+    const PAUSE_MS: u64 = 12_000;
+    let mut half = Half::with(|_| {});
+    let _silent = TcpStream::connect(half.tcp).unwrap();
+    let mut slow = TcpStream::connect(half.tcp).unwrap();
+    slow.write_all(b"{\"").unwrap();
+    half.until("both are there", |shard| shard.conns.len() == 2 && shard.core.sessions() == 1);
+    let (session, _) = (0, half.tick());
+    // As if no tick had come for so long.
+    let now = half.later(PAUSE_MS);
+    half.shard.make_up_for_pause(now);
+    half.shard.turn(now);
+    assert_eq!((half.shard.conns.len(), half.shard.core.sessions()), (2, 1), "both have the rest of their time");
+    let due_ms = half.shard.core.next_due_ms(session, now);
+    assert!((now.mono_ms + 9_000..=now.mono_ms + 10_000).contains(&due_ms), "{due_ms} at {}", now.mono_ms);
+    // The same time with a shard that looks.
+    for second in 1..=11 {
+        let now = half.later(PAUSE_MS + second * 1_000);
+        half.shard.make_up_for_pause(now);
+        half.shard.turn(now);
+        half.shard.settle(now);
+    }
+    assert_eq!(half.shard.core.sessions(), 0);
+    half.until("the one that said nothing goes", |shard| shard.conns.len() <= 1);
+}
+
+#[test]
 fn a_peer_that_has_ended_is_waited_for_no_longer_than_a_goodbye() {
     let mut half = Half::with(|config| config.client.ping_interval = crate::config::Duration::from_secs(0));
     let (client, conn) = half.client();
@@ -222,7 +262,7 @@ fn a_stranger_that_waits_is_not_read_on() {
     let writing = std::thread::spawn(move || stranger.write_all(&vec![b' '; 1 << 20]));
     half.until("the conn is not read any more", |shard| shard.conns.iter().all(|(_, conn)| !conn.receiving));
     let (_, conn) = half.shard.conns.iter().next().unwrap();
-    let in_one_tick = 2 * half.shard.config.shards.receive_buffer_size;
+    let in_one_tick = 2 * half.shard.core.config().shards.receive_buffer_size;
     assert!(conn.held && conn.unread.len() <= 2 * in_one_tick, "{} bytes are held", conn.unread.len());
     drop(half);
     let _ = writing.join().unwrap();
@@ -314,7 +354,7 @@ fn a_client_that_waits_is_read_up_to_a_bound_and_all_of_it_in_the_end() {
     });
     half.until("the conn is not read any more", |shard| !shard.conns[conn as usize].receiving);
     let entry = &half.shard.conns[conn as usize];
-    let shards = &half.shard.config.shards;
+    let shards = &half.shard.core.config().shards;
     let in_one_tick = usize::from(shards.receive_buffers) * shards.receive_buffer_size;
     assert!(entry.held && entry.unread.len() > HELD_BYTES_MAX && entry.unread.len() <= HELD_BYTES_MAX + in_one_tick);
     while half._other.receive(0).is_some() {}

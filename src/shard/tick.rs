@@ -51,6 +51,7 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn tick(&mut self) -> bool {
         let begun_ns = self.reactor.mono_ns();
         let now = self.reactor.now();
+        self.make_up_for_pause(now);
         let mut busy = self.core.edge.outbox.is_dirty();
         busy |= self.take_orders(now);
         busy |= self.take_letters(now);
@@ -58,6 +59,10 @@ impl<R: Reactor> Shard<R> {
         self.release_held(now);
         // Last: reading can resume sessions, and a shard must not sleep over one.
         self.take_resumed(now);
+        // After what has come in time was read: a deadline is for who has said nothing.
+        if std::mem::take(&mut self.is_turn_due) {
+            self.turn(now);
+        }
         self.settle(now);
         if busy {
             self.metrics.ticks.record_ns(self.reactor.mono_ns() - begun_ns);
@@ -76,7 +81,7 @@ impl<R: Reactor> Shard<R> {
                 Err(flume::TryRecvError::Empty) => return taken > 0,
                 // The control plane has failed: nobody else would end the shard in order.
                 Err(flume::TryRecvError::Disconnected) => {
-                    self.begin_drain(self.config.shutdown.drain_time.as_millis());
+                    self.begin_drain(self.core.config().shutdown.drain_time.as_millis());
                     return taken > 0;
                 }
             };
@@ -84,9 +89,8 @@ impl<R: Reactor> Shard<R> {
                 Order::Drain(time) => self.begin_drain(time.as_millis() as u64),
                 Order::Adopt { socket, read, purpose } => self.adopt(socket, read, purpose, now),
                 Order::Reload(config) => {
-                    self.config = config.clone();
-                    self.admission.configure(&config.client);
                     self.core.order(Order::Reload(config), now);
+                    self.admission.configure(&self.core.config().client);
                 }
                 order => self.core.order(order, now),
             }
@@ -121,7 +125,7 @@ impl<R: Reactor> Shard<R> {
                 Event::Writable { conn } => self.writable(conn, now),
                 Event::Accepted { door, socket, more } => self.accepted(door, socket, more, now),
                 Event::Elapsed => {
-                    self.turn(now);
+                    self.is_turn_due = true;
                     self.wind();
                     self.has_turned = true;
                 }

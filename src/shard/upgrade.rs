@@ -43,12 +43,12 @@ impl<R: Reactor> Shard<R> {
         if self.conns[conn as usize].purpose == Purpose::Internal {
             return Err((Status::NOT_FOUND, "no WebSocket here: clients connect to the HTTP port".into()));
         }
-        let path = self.config.http_server.websocket_path.as_str();
+        let path = self.core.config().http_server.websocket_path.as_str();
         if !http::is_same_text(upgrade.path, path) {
             return Err((Status::NOT_FOUND, format!("no WebSocket here: connect to {path}").into()));
         }
         if let Some(page) = upgrade.origin
-            && !origin::is_allowed(page, upgrade.host, &self.config.client.allowed_origins)
+            && !origin::is_allowed(page, upgrade.host, &self.core.config().client.allowed_origins)
         {
             let hint = "pages of this origin may not connect: add it to client.allowed_origins";
             return Err((Status::FORBIDDEN, hint.into()));

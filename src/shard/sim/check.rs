@@ -14,7 +14,7 @@ pub(super) fn check(shard: &Shard<Simulated>) {
     for conn in shard.reactor.conns() {
         assert!(shard.conns.contains(conn as usize), "something in flight outlived conn {conn}");
     }
-    let config = &shard.config.client;
+    let config = &shard.core.config().client;
     let in_one_turn = 16 * 1024;
     let frame_max = config.message_size_limit.max(HTTP_HEAD_BYTES_MAX) + 14;
     let mut sessions = 0;
