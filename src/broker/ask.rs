@@ -6,24 +6,18 @@ use crate::session::Ask;
 use crate::time::Now;
 
 impl Core {
-    /// Carries a session's question to the channel's home. False when the session has ended.
+    /// Carries a session's question to the channel's home. False when the session has been told to go.
     pub(super) fn ask(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) -> bool {
         let home = self.placement.of(channel_of(&ask));
         let asker = self.edge.asker(session, id);
         if home == self.me {
             let answer = self.home.answer(ask, now);
-            // A publication is delivered before its publisher is answered, and can end its publisher's session.
+            // A publication is delivered before its publisher is answered, and can tell its publisher's session to go.
             self.carry(now);
-            if self.edge.asking(asker).is_none() {
-                self.edge.answer_came_too_late(answer);
-                self.home.announce();
-                self.carry(now);
-                return false;
-            }
-            let alive = self.edge.answered(session, id, answer, now);
+            self.edge.answered(session, id, answer, now);
             self.home.announce();
             self.carry(now);
-            return alive && self.edge.asking(asker).is_some();
+            return !self.edge.sessions[session as usize].is_ending;
         }
         self.edge.sessions[session as usize].asks_in_flight += 1;
         let letter = match ask {

@@ -45,6 +45,12 @@ impl Core {
     }
 
     fn commands(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
+        let input = self.each_command(session, frame, now);
+        self.finish(now);
+        input
+    }
+
+    fn each_command(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
         let format = self.edge.sessions[session as usize].format;
         let mut commands = format.commands(frame);
         loop {
@@ -63,7 +69,7 @@ impl Core {
             let alive = self.carry_out(session, id, step, now);
             // The next command counts on what this one has left.
             self.carry(now);
-            if !alive {
+            if !alive || self.edge.sessions[session as usize].is_ending {
                 return Input::Ended;
             }
             let is_full = self.edge.outbox.is_full();

@@ -1,11 +1,9 @@
 //! From an accepted identity to the questions that the connect reply waits for.
 
-use std::sync::Arc;
-
 use super::Core;
 use super::letter::Letter;
 use crate::model::refusal::Disconnect;
-use crate::session::{Ask, Identity, Terms};
+use crate::session::{Ask, Identity};
 use crate::time::Now;
 
 impl Core {
@@ -15,13 +13,13 @@ impl Core {
         let id = identity.id;
         let limit = std::mem::take(&mut identity.user_limit);
         let user = identity.info.user.clone();
-        let asks = self.edge.with_session(session, now, |session, context| session.admit(identity, context));
+        self.edge.with_session(session, now, |session, context| session.admit(identity, context));
         // Nobody asks for the sessions of nobody, and there may be very many.
         if !user.is_empty() {
             self.edge.users.entry(user.clone()).or_default().push(session);
         }
         if limit == 0 {
-            return self.ask_planned(session, asks, now);
+            return self.ask_planned(session, now);
         }
         let home = self.placement.of(&user);
         if home == self.me {
@@ -30,19 +28,21 @@ impl Core {
                 return false;
             }
             self.edge.sessions[session as usize].enrolled = true;
-        } else {
-            let asker = self.edge.asker(session, id);
-            self.edge.connecting(session).pending += 1;
-            self.edge.sessions[session as usize].asks_in_flight += 1;
-            self.post.send(home, Letter::Enrol { asker, user, limit });
+            return self.ask_planned(session, now);
         }
-        self.ask_planned(session, asks, now)
+        // Who is refused must not have been seen anywhere: the subscriptions wait for the answer.
+        let asker = self.edge.asker(session, id);
+        self.edge.sessions[session as usize].asks_in_flight += 1;
+        self.post.send(home, Letter::Enrol { asker, user, limit });
+        true
     }
 
-    fn ask_planned(&mut self, session: u32, asks: Vec<(Arc<str>, Terms)>, now: Now) -> bool {
+    /// Asks for the subscriptions that come with the connection. False when the session has been told to go.
+    pub(super) fn ask_planned(&mut self, session: u32, now: Now) -> bool {
+        let connecting = self.edge.connecting(session);
         // One more pending than there are, so that answers at once do not finish too early.
-        self.edge.connecting(session).pending += 1;
-        for (channel, terms) in asks {
+        connecting.pending += 1;
+        for (channel, terms) in std::mem::take(&mut connecting.planned) {
             if !self.ask(session, 0, Ask::Subscribe(channel, terms), now) {
                 return false;
             }

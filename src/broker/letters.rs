@@ -47,13 +47,19 @@ impl Core {
                 self.answer(from, asker, Answer::Enrolled { user, admitted });
             }
             Letter::Discharge { user } => self.home.roster.discharge(&user),
-            Letter::Answer { asker, answer } => self.edge.answer_arrived(asker, answer, now),
+            Letter::Answer { asker, answer } => {
+                let enrolled = matches!(answer, Answer::Enrolled { admitted: true, .. });
+                self.edge.answer_arrived(asker, answer, now);
+                if enrolled && let Some(session) = self.edge.asking(asker) {
+                    self.ask_planned(session, now);
+                }
+            }
             Letter::Publication { channel, publication, exclude } => {
                 self.edge.deliver(&channel, &publication, exclude);
             }
             Letter::Announce { channel, info, joined } => self.edge.deliver_announcement(&channel, &info, joined),
         }
-        self.carry(now);
+        self.finish(now);
     }
 
     fn publish_arrived(&mut self, from: u16, envelope: Envelope, info: Arc<ClientInfo>, now: Now) {

@@ -115,28 +115,28 @@ impl Core {
     /// Ends a session and has its conn closed. The session must exist.
     pub fn close(&mut self, session: u32, disconnect: Disconnect, now: Now) {
         self.edge.close(session, disconnect);
-        self.carry(now);
+        self.finish(now);
     }
 
     /// Ends a session whose conn has gone: gives all back that it held. What other shards have yet to answer
     /// is given back when the answer comes.
     pub fn end(&mut self, session: u32, now: Now) {
         self.edge.end(session);
-        self.carry(now);
+        self.finish(now);
     }
 
     /// Tells up to `count` sessions, connected or not, to reconnect elsewhere. Called until none is left, it
     /// visits each once.
     pub fn farewell(&mut self, count: usize, now: Now) {
         self.edge.farewell(count);
-        self.carry(now);
+        self.finish(now);
     }
 
     /// Does what is due for a session. Returns when it next wants to be looked at, monotonic milliseconds;
     /// `None` when it has ended.
     pub fn timer(&mut self, session: u32, now: Now) -> Option<u64> {
         let next_ms = self.edge.timer(session, now);
-        self.carry(now);
+        self.finish(now);
         next_ms
     }
 
@@ -180,6 +180,19 @@ impl Core {
         }
     }
 
+    /// The configuration that the shard goes by.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.edge.policy.config
+    }
+
+    /// Nobody has looked for so long, milliseconds: no client can be late for what it has said meanwhile.
+    pub fn make_up_for(&mut self, pause_ms: u64) {
+        for (_, session) in &mut self.edge.sessions {
+            let is_connected = session.is_connected();
+            session.heartbeat.make_up_for(pause_ms, is_connected);
+        }
+    }
+
     /// Copies sizes that are too dear to keep current message by message to the metrics.
     pub fn report(&self) {
         let (edge, metrics) = (&self.edge, &self.edge.metrics);
@@ -187,6 +200,14 @@ impl Core {
         metrics.subscriptions.set(edge.audience.subscribers() as u64);
         metrics.channels.set(self.home.hub.len() as u64);
         metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);
+    }
+
+    /// The end of every input: all is carried, and the sessions that were told to go end.
+    fn finish(&mut self, now: Now) {
+        self.carry(now);
+        while self.edge.end_told() {
+            self.carry(now);
+        }
     }
 
     /// Carries what the edge and the home have left to each other and to the post, until nothing is left: a publication

@@ -63,7 +63,7 @@ impl Core {
             #[cfg(test)]
             Order::Panic => panic!("as a broken invariant does"),
         }
-        self.carry(now);
+        self.finish(now);
     }
 
     fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Position, Error> {
@@ -97,8 +97,8 @@ impl Core {
         }
         let recover = subscribe.recover.as_ref().filter(|recover| recover.recover);
         for session in self.sessions_for(&subscribe.who) {
-            if !self.edge.sessions.contains(session as usize) {
-                // A subscription of another has shown a gap, which has ended this one.
+            if self.edge.sessions[session as usize].is_ending {
+                // A subscription of another has shown a gap.
                 continue;
             }
             let since = recover.map(|recover| recover.since.clone());
@@ -197,8 +197,8 @@ impl Core {
     }
 
     fn go_by(&mut self, policy: Policy) {
-        self.edge.policy = policy.clone();
-        self.home.policy = policy;
+        self.home.policy = policy.clone();
+        self.edge.go_by(policy);
     }
 
     fn reload(&mut self, config: Arc<Config>) {

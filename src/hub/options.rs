@@ -13,7 +13,7 @@ pub struct HubOptions {
 
 impl HubOptions {
     /// Whether the channel keeps publications.
-    pub(super) fn has_history(self) -> bool {
+    pub fn has_history(self) -> bool {
         self.history_size > 0 && self.history_ttl_ms > 0
     }
 }

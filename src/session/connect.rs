@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::access::Access;
 use super::refresh::has_expired;
 use super::step::Step;
-use super::subscribe::{Wishes, may_subscribe};
+use super::subscribe::{Terms, Wishes, may_subscribe};
 use super::{Context, Flags, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
@@ -49,6 +49,8 @@ pub struct PlannedSubscription {
 pub struct Connecting {
     /// The connect command's id.
     pub id: u32,
+    /// What the homes of its channels are to be asked once the user has its place.
+    pub planned: Vec<(Arc<str>, Terms)>,
     /// Home shards that have not answered.
     pub pending: usize,
     /// What they have answered.
@@ -149,31 +151,31 @@ impl Session {
         }))
     }
 
-    /// Takes the identity on and begins its subscriptions; returns what the home shards are to be asked.
-    pub fn admit(&mut self, identity: Identity, context: Context<'_>) -> Vec<(Arc<str>, super::Terms)> {
+    /// Takes the identity on and plans its subscriptions.
+    pub fn admit(&mut self, identity: Identity, context: Context<'_>) {
         self.info = identity.info;
         self.expire_at_unix_s = identity.expire_at_unix_s;
         self.device = identity.device;
         self.connected_unix_ms = context.now.unix_ms;
         let delay_ms = context.config.client.stale_close_delay.as_millis();
         self.heartbeat.expect_connect(context.now.mono_ms, delay_ms);
-        let mut asks = Vec::with_capacity(identity.planned.len());
-        for planned in identity.planned {
-            let resolved = context.access.resolve(&planned.channel).expect("the plan has names that resolved");
-            let recover = planned.recover.filter(|recover| recover.recover).map(|recover| recover.since);
+        let mut planned = Vec::with_capacity(identity.planned.len());
+        for plan in identity.planned {
+            let resolved = context.access.resolve(&plan.channel).expect("the plan has names that resolved");
+            let recover = plan.recover.filter(|recover| recover.recover).map(|recover| recover.since);
             let wishes = Wishes { server_side: true, ..Wishes::default() };
-            let mut terms = self.terms(&resolved, &planned.grant, wishes, recover, context);
-            terms.flags = terms.flags.with(Flags::HELD, true).with(Flags::BY_TOKEN, planned.by_token);
-            self.begin_subscription(planned.channel.clone(), &terms);
-            asks.push((planned.channel, terms));
+            let mut terms = self.terms(&resolved, &plan.grant, wishes, recover, context);
+            terms.flags = terms.flags.with(Flags::HELD, true).with(Flags::BY_TOKEN, plan.by_token);
+            self.begin_subscription(plan.channel.clone(), &terms);
+            planned.push((plan.channel, terms));
         }
         self.state = State::Connecting(Box::new(Connecting {
             id: identity.id,
-            pending: asks.len(),
-            subs: Vec::with_capacity(asks.len()),
+            pending: planned.len(),
+            subs: Vec::with_capacity(planned.len()),
+            planned,
             held: Vec::new(),
         }));
-        asks
     }
 }
 

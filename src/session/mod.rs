@@ -113,6 +113,8 @@ pub struct Session {
     pub keys_are_fresh: bool,
     /// Whether the user's place in the roster must be given back at the end.
     pub enrolled: bool,
+    /// Told to go: it ends with the input that is being taken, hears nothing more in its channels and is asked nothing.
+    pub is_ending: bool,
     /// The client asks nothing more, but waits for answers.
     pub asks_no_more: bool,
 }
@@ -138,6 +140,7 @@ impl Session {
             deferred: None,
             keys_are_fresh: false,
             enrolled: false,
+            is_ending: false,
             asks_no_more: false,
         }
     }

@@ -24,10 +24,17 @@ impl Flags {
     pub const HELD: Self = Self(32);
     /// Named by the connection token: it ends with the connection if a new token does not name it.
     pub const BY_TOKEN: Self = Self(64);
+    /// Of a subscriber whose session is ending: it is sent nothing more.
+    pub const MUTED: Self = Self(128);
 
     /// Whether every bit of `other` is set.
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether a bit of `other` is set.
+    pub fn has_any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Both sets of bits.

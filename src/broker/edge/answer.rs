@@ -45,6 +45,12 @@ impl Edge {
 
     /// Tells the session. False when the session has ended.
     pub(in crate::broker) fn answered(&mut self, session: u32, id: u32, answer: Answer, now: Now) -> bool {
+        if self.sessions[session as usize].is_ending
+            && matches!(answer, Answer::Subscribed { .. } | Answer::Enrolled { .. })
+        {
+            self.answer_came_too_late(answer);
+            return false;
+        }
         match answer {
             Answer::Published(Ok(())) => self.reply(session, id, ReplyBody::Publish),
             Answer::Published(Err(error)) | Answer::History(Err(error)) => {
@@ -57,7 +63,7 @@ impl Edge {
                 Ok(subscribed) => return self.subscribed(session, id, channel, subscribed, now),
                 Err(error) => return self.subscribe_failed(session, id, &channel, error),
             },
-            Answer::Enrolled { admitted, .. } => return self.enrolled(session, admitted, now),
+            Answer::Enrolled { admitted, .. } => return self.enrolled(session, admitted),
         }
         true
     }
@@ -68,7 +74,11 @@ impl Edge {
         let entry = &self.sessions[session as usize];
         let at = entry.subscriptions.iter().position(|subscription| subscription.channel == channel);
         let at = at.expect("a subscription stays until its home shard has answered");
-        let flags = entry.subscriptions[at].flags;
+        let mut flags = entry.subscriptions[at].flags;
+        if !subscribed.positioned {
+            // The home has ceased to keep publications since the session was told that it would.
+            flags = flags.without(Flags::POSITIONED).without(Flags::RECOVERABLE);
+        }
         let offset = flags.has(Flags::POSITIONED).then_some(subscribed.position.offset);
         if let Some(room) = self.audience.find(&channel)
             && offset.is_some_and(|offset| offset != self.audience.room(room).offset)
@@ -78,6 +88,7 @@ impl Edge {
         let entry = &mut self.sessions[session as usize];
         let subscriber = Subscriber { conn: entry.conn, session, format: entry.format, flags };
         let (room, place) = self.audience.join(&channel, subscriber, offset);
+        entry.subscriptions[at].flags = flags;
         let stage = std::mem::replace(&mut entry.subscriptions[at].stage, Stage::Live { room, place });
         if subscribed.expiry.expires {
             self.wake(session);

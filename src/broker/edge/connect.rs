@@ -17,14 +17,15 @@ impl Edge {
         }
     }
 
-    /// The user's home shard has answered. False when the session has ended.
-    pub(in crate::broker) fn enrolled(&mut self, session: u32, admitted: bool, now: Now) -> bool {
+    /// The user's home shard has answered: the session has a place, and its subscriptions can be asked for, or has none.
+    /// False when it has been told to go.
+    pub(in crate::broker) fn enrolled(&mut self, session: u32, admitted: bool) -> bool {
         if !admitted {
             self.close(session, Disconnect::CONNECTION_LIMIT);
             return false;
         }
         self.sessions[session as usize].enrolled = true;
-        self.connect_answered(session, now)
+        true
     }
 
     /// A planned subscription has begun. False when the session has ended.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Edge;
-use crate::model::refusal::{Disconnect, Unsubscribe};
+use crate::broker::policy::Policy;
+use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{ClientId, ClientInfo, Publication};
 use crate::outbox::{Frame, Tag};
 use crate::protocol::Format;
@@ -41,8 +42,8 @@ impl Edge {
         let room = self.audience.room(number);
         let conns = room.subscribers.len();
         for subscriber in &room.subscribers {
-            if subscriber.flags.has(Flags::HELD) {
-                any_held = true;
+            if subscriber.flags.has_any(Flags::HELD.with(Flags::MUTED, true)) {
+                any_held |= subscriber.flags.has(Flags::HELD);
                 continue;
             }
             if let Some(client) = exclude
@@ -63,7 +64,7 @@ impl Edge {
     }
 
     /// Keeps a push for subscribers with these flags whose connect reply is not out yet. Who has too many is
-    /// closed when the reply is due, not here: ending a session brings announcements, and so comes here again.
+    /// closed when the reply is due.
     fn hold(&mut self, room: u32, held: &Held, flags: Flags, exclude: Option<ClientId>) {
         let room = self.audience.room(room);
         for subscriber in room.subscribers.iter().filter(|subscriber| subscriber.flags.has(flags)) {
@@ -92,11 +93,37 @@ impl Edge {
             .map(|subscriber| (subscriber.session, subscriber.flags))
             .collect();
         for (session, flags) in positioned {
-            if flags.has(Flags::SERVER_SIDE) {
-                self.close(session, Disconnect::INSUFFICIENT_STATE);
-            } else {
-                self.unsubscribe(session, &channel, Unsubscribe::INSUFFICIENT);
+            self.lose_place(session, &channel, flags);
+        }
+    }
+
+    fn lose_place(&mut self, session: u32, channel: &str, flags: Flags) {
+        if flags.has(Flags::SERVER_SIDE) {
+            self.close(session, Disconnect::INSUFFICIENT_STATE);
+        } else {
+            self.unsubscribe(session, channel, Unsubscribe::INSUFFICIENT);
+        }
+    }
+
+    /// Another policy holds from now on. Where a channel has ceased to keep its publications, nobody can be told any more
+    /// what is missing: positioned subscriptions end now, as they do at a gap, begun or not.
+    pub(in crate::broker) fn go_by(&mut self, policy: Policy) {
+        let before = std::mem::replace(&mut self.policy, policy);
+        if self.policy.config.channel == before.config.channel {
+            return;
+        }
+        let mut lost = Vec::new();
+        for (session, entry) in &self.sessions {
+            let positioned =
+                entry.subscriptions.iter().filter(|subscription| subscription.flags.has(Flags::POSITIONED));
+            for subscription in positioned {
+                if self.policy.with_history(&subscription.channel) == Err(Error::NOT_AVAILABLE) {
+                    lost.push((session as u32, subscription.channel.clone(), subscription.flags));
+                }
             }
+        }
+        for (session, channel, flags) in lost {
+            self.lose_place(session, &channel, flags);
         }
     }
 
@@ -115,8 +142,8 @@ impl Edge {
             if !subscriber.flags.has(Flags::JOIN_LEAVE) {
                 continue;
             }
-            if subscriber.flags.has(Flags::HELD) {
-                any_held = true;
+            if subscriber.flags.has_any(Flags::HELD.with(Flags::MUTED, true)) {
+                any_held |= subscriber.flags.has(Flags::HELD);
                 continue;
             }
             let frame = *frames.0[subscriber.format.index()]

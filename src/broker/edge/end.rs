@@ -3,7 +3,7 @@
 use super::{Closing, Edge, Notice};
 use crate::model::refusal::{Disconnect, Unsubscribe};
 use crate::protocol::word::Push;
-use crate::session::{Session, Stage};
+use crate::session::{Flags, Session, Stage};
 
 impl Edge {
     /// Ends a session's subscription, if it has one that has begun, and tells the channel's home.
@@ -43,11 +43,33 @@ impl Edge {
         subscription.stage = Stage::Live { room, place };
     }
 
-    /// Ends a session and has its conn closed. The session must exist.
+    /// Tells a session to go, for the first reason that is given. It stays until [`Edge::end_told`], so that no session
+    /// vanishes under whoever is at work on it, but hears nothing more in its channels.
     pub(in crate::broker) fn close(&mut self, session: u32, disconnect: Disconnect) {
-        let conn = self.sessions[session as usize].conn;
-        self.end(session);
-        self.closings.push(Closing { conn, disconnect });
+        let entry = &mut self.sessions[session as usize];
+        if std::mem::replace(&mut entry.is_ending, true) {
+            return;
+        }
+        for subscription in &entry.subscriptions {
+            if let Stage::Live { room, place } = subscription.stage {
+                self.audience.room_mut(room).subscribers[place as usize].flags =
+                    subscription.flags.with(Flags::MUTED, true);
+            }
+        }
+        self.told.push((session, disconnect));
+    }
+
+    /// Ends the sessions that were told to go, and has their conns closed. Called at the end of every input, and the one
+    /// place where the core ends sessions. False when there were none.
+    pub(in crate::broker) fn end_told(&mut self) -> bool {
+        let told = std::mem::take(&mut self.told);
+        let any = !told.is_empty();
+        for (session, disconnect) in told {
+            let conn = self.sessions[session as usize].conn;
+            self.end(session);
+            self.closings.push(Closing { conn, disconnect });
+        }
+        any
     }
 
     /// Tells up to `count` sessions, connected or not, to reconnect elsewhere. Called until none is left, it

@@ -69,6 +69,8 @@ pub struct Edge {
     pub(super) receipts: Receipts,
     /// Where [`Edge::farewell`] goes on.
     farewell_at: usize,
+    /// Sessions that were told to go, until [`Edge::end_told`].
+    told: Vec<(u32, Disconnect)>,
     /// Output: what homes must hear, in order.
     pub(super) notices: Vec<Notice>,
     /// Output: bytes per conn.
@@ -93,6 +95,7 @@ impl Edge {
             audience: Audience::default(),
             receipts: Receipts::new(shards),
             farewell_at: 0,
+            told: Vec::new(),
             notices: Vec::new(),
             outbox: Outbox::new(policy.config.client.queue_max_size),
             closings: Vec::new(),

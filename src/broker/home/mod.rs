@@ -135,8 +135,8 @@ impl Home {
             self.joins.push(Spread { channel: channel.clone(), shards: joined.announce_to, what });
         }
         Ok(Subscribed {
-            recoverable: terms.flags.has(Flags::RECOVERABLE),
-            positioned: terms.flags.has(Flags::POSITIONED),
+            recoverable: terms.flags.has(Flags::RECOVERABLE) && options.has_history(),
+            positioned: terms.flags.has(Flags::POSITIONED) && options.has_history(),
             position: joined.position,
             publications: joined.publications,
             recovered: joined.recovered,

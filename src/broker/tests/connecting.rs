@@ -204,6 +204,27 @@ fn who_leaves_while_it_is_enrolled_gives_its_place_back() {
 }
 
 #[test]
+fn a_session_that_is_refused_a_place_is_seen_by_nobody() {
+    for home in 0..2 {
+        let mut node = limited();
+        let user = user_at(&node, home);
+        let (here, there) = (node.at(0, "open"), node.at(1, "open"));
+        let witness = node.connect(1, json!({"sub": "witness", "channels": [here, there]}));
+        let first = node.connect(0, json!({"sub": user}));
+        node.hear(witness);
+        let claims = json!({"sub": user, "channels": [here, there]});
+        let second = node.open(0);
+        node.say(second, &connect(&claims));
+        assert_eq!(node.goodbye(second), Some(3504));
+        assert!(node.hear(witness).is_empty(), "nobody came, nobody left");
+        node.drop(first);
+        node.carry();
+        node.connect(0, claims);
+        assert_eq!(kinds(&node.hear(witness)), ["join", "join"]);
+    }
+}
+
+#[test]
 fn anonymous_sessions_are_not_counted() {
     let mut config = config();
     config.client.user_connection_limit = 1;

@@ -5,6 +5,7 @@ mod connecting;
 mod keeping;
 mod orders;
 mod publishing;
+mod reloading;
 mod subscribing;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,0 +1,115 @@
+//! The configuration is read again while sessions are connected.
+
+use super::*;
+
+/// The same configuration with `kept:` and `wish:` keeping nothing.
+fn without_history() -> Config {
+    let mut config = config();
+    for namespace in &mut config.channel.namespaces {
+        let options = &mut namespace.options;
+        (options.history_size, options.history_ttl) = (0, Duration::from_secs(0));
+        options.force_recovery = false;
+    }
+    config
+}
+
+fn reload(node: &mut Node, shard: usize, config: &Config) {
+    node.cores[shard].order(Order::Reload(Arc::new(config.clone())), node.now);
+    node.after(shard);
+}
+
+fn by_token(channel: &str) -> Value {
+    json!({"sub": "7", "channels": [channel]})
+}
+
+/// Allows `kept:` to be published to.
+fn open_to_publishers(mut config: Config) -> Config {
+    config.channel.namespaces.iter_mut().for_each(|namespace| namespace.options.allow_publish_for_client = true);
+    config
+}
+
+#[test]
+fn a_history_that_goes_and_comes_back_harms_nobody_who_publishes_then() {
+    for home in 0..2 {
+        let mut node = Node::with(open_to_publishers(config()));
+        let channel = node.at(home, "kept");
+        let peer = node.connect(0, by_token(&channel));
+        for config in [without_history(), config()] {
+            for shard in 0..2 {
+                reload(&mut node, shard, &open_to_publishers(config.clone()));
+            }
+            node.publish(&channel, "1", None);
+            node.carry();
+        }
+        assert_eq!(node.goodbye(peer), Some(3010));
+        let again = node.connect(0, by_token(&channel));
+        let words = node.say(again, &publication(2, &channel, 2));
+        assert!(kinds(&words).contains(&"2:publish".to_string()), "{words:?}");
+    }
+}
+
+#[test]
+fn a_publisher_whose_own_publication_shows_a_gap_is_answered_before_it_goes() {
+    let mut node = Node::with(open_to_publishers(config()));
+    let channel = node.at(0, "kept");
+    let peer = node.connect(0, by_token(&channel));
+    let room = node.cores[0].edge.audience.find(&channel).expect("it is subscribed");
+    node.cores[0].edge.audience.room_mut(room).offset = 7;
+    let frame = [publication(2, &channel, 1), publication(3, &channel, 2)].join("\n");
+    assert_eq!(node.cores[0].input(peer.session, frame.as_bytes(), node.now), Input::Ended);
+    assert_eq!(kinds(&node.hear(peer)), ["2:publish"]);
+    node.after(0);
+    assert_eq!(node.goodbye(peer), Some(3010));
+    assert_eq!((node.cores[0].sessions(), node.cores[0].home.hub.active()), (0, 0));
+}
+
+#[test]
+fn positioned_subscriptions_end_when_their_channel_ceases_to_keep_and_no_others() {
+    for home in 0..2 {
+        let mut node = Node::new();
+        let (kept, wish, open) = (node.at(home, "kept"), node.at(home, "wish"), node.at(home, "open"));
+        let server_side = node.connect(0, by_token(&kept));
+        let by_command = node.connect(0, json!({"sub": "8"}));
+        for (id, channel) in [&kept, &wish, &open].into_iter().enumerate() {
+            node.say(by_command, &subscribe(id as u32 + 2, channel));
+        }
+        let pending = node.connect(0, json!({"sub": "9"}));
+        let elsewhere = node.at(1, "kept");
+        node.tell(pending, &subscribe(2, &elsewhere));
+        node.hear(by_command);
+        reload(&mut node, 0, &without_history());
+        assert_eq!(node.goodbye(server_side), Some(3010));
+        assert_eq!(kinds(&node.hear(by_command)), ["unsubscribe 2500"], "`wish` was not positioned");
+        node.carry();
+        assert_eq!(kinds(&node.hear(pending)), ["2:subscribe", "unsubscribe 2500"]);
+        reload(&mut node, 1, &without_history());
+        let words = node.say(by_command, &subscribe(9, &kept));
+        assert_eq!(words[0]["subscribe"], json!({}), "there is nothing to count on");
+    }
+}
+
+#[test]
+fn a_home_that_keeps_nothing_any_more_does_not_promise_it() {
+    let mut node = Node::new();
+    let channel = node.at(1, "kept");
+    let peer = node.connect(0, json!({"sub": "7"}));
+    reload(&mut node, 1, &without_history());
+    let words = node.say(peer, &subscribe(2, &channel));
+    assert_eq!(words[0]["subscribe"], json!({}));
+    // The shard of the session has yet to learn of it: what comes without a place is no gap.
+    node.publish(&channel, "1", None);
+    node.carry();
+    assert_eq!(kinds(&node.hear(peer)), ["pub 1"]);
+}
+
+#[test]
+fn a_change_that_touches_no_channel_ends_nothing() {
+    let mut node = Node::new();
+    let channel = node.at(0, "kept");
+    let peer = node.connect(0, by_token(&channel));
+    let mut other = config();
+    other.client.channel_limit = 1;
+    reload(&mut node, 0, &other);
+    node.publish(&channel, "1", None);
+    assert_eq!((kinds(&node.hear(peer)), node.goodbye(peer)), (vec!["pub 1".to_string()], None));
+}
