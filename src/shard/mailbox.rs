@@ -176,6 +176,16 @@ mod tests {
     }
 
     #[test]
+    fn by_default_a_shards_mailboxes_take_little_however_many_shards_write_to_it() {
+        for shards in [1, 2, 5, 16, 64] {
+            let letters = crate::config::ShardsConfig::default().mailbox_letters(shards);
+            let bytes = Mailboxes::bytes(letters, shards);
+            assert!(bytes <= shards as u64 * (2 << 20), "{shards} shards: {letters} letters, {bytes} bytes");
+            assert!(letters >= 512);
+        }
+    }
+
+    #[test]
     fn a_shard_that_has_failed_holds_nobody_up() {
         let mut mesh = mesh(2, 4);
         let two = mesh.pop().unwrap();
