@@ -24,7 +24,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, Chain, Join};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::config::Purpose;
 use crate::wire::http;
@@ -38,6 +38,8 @@ pub(super) struct HandedBack {
     pub(super) read: Bytes,
     /// What its listener is for.
     pub(super) purpose: Purpose,
+    /// It counts as a conn of the control plane until a shard has it.
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 /// What hyper reads and writes: first what the shard had read, then the socket.
@@ -115,7 +117,11 @@ fn head(method: &Method, uri: &Uri, version: Version, headers: &HeaderMap) -> Ve
 ///
 /// # Errors
 /// The socket is broken.
-pub(super) fn take_apart(parts: Parts<Stream, Doorman>, purpose: Purpose) -> io::Result<Option<HandedBack>> {
+pub(super) fn take_apart(
+    parts: Parts<Stream, Doorman>,
+    purpose: Purpose,
+    permit: OwnedSemaphorePermit,
+) -> io::Result<Option<HandedBack>> {
     let Some(head) = parts.service.head.get() else { return Ok(None) };
     let (reader, Flushing { writer, .. }) = parts.io.into_inner().into_inner();
     let (first, reader) = reader.into_inner();
@@ -124,7 +130,7 @@ pub(super) fn take_apart(parts: Parts<Stream, Doorman>, purpose: Purpose) -> io:
     let socket = reader.reunite(writer).map_err(io::Error::other)?.into_std()?;
     socket.set_nonblocking(false)?;
     SockRef::from(&socket).set_tcp_user_timeout(None)?;
-    Ok(Some(HandedBack { socket: socket.into(), read, purpose }))
+    Ok(Some(HandedBack { socket: socket.into(), read, purpose, permit }))
 }
 
 /// Tells when hyper has written all that it had.

@@ -73,12 +73,11 @@ impl HttpServer {
                     (&mut conn).await
                 }
             };
-            match (ended, hand_back::take_apart(conn.into_parts(), purpose)) {
+            match (ended, hand_back::take_apart(conn.into_parts(), purpose, permit)) {
                 (Err(_), Ok(Some(conn))) => drop(handed_back.send_async(conn).await),
                 (Err(error), _) => tracing::debug!(%error, "an HTTP conn ended early"),
                 (Ok(()), _) => {}
             }
-            drop(permit);
         });
     }
 

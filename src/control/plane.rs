@@ -117,7 +117,7 @@ impl Plane {
                     Ok(errand) => self.errand(errand).await,
                     Err(flume::RecvError::Disconnected) => bail!("all shards have gone"),
                 },
-                Ok(conn) = self.handed_back.recv_async() => self.hand_back(conn).await,
+                Ok(conn) = self.handed_back.recv_async() => self.hand_back(conn),
                 request = self.requests.next() => match request {
                     Request::Reload => self.reload().await,
                     Request::Leave => return Ok(()),
@@ -139,12 +139,16 @@ impl Plane {
         }
     }
 
-    /// Gives a conn to the shard that has the fewest.
-    async fn hand_back(&self, conn: HandedBack) {
-        let HandedBack { socket, read, purpose } = conn;
-        let shards = self.state.shards.handles().iter();
-        let shard = shards.min_by_key(|shard| shard.metrics.conns.get()).expect("a node has shards").shard;
-        self.state.shards.tell(shard, Order::Adopt { socket, read, purpose }).await;
+    /// Gives a conn to the shard that has the fewest. A shard that takes no orders holds nobody else up.
+    fn hand_back(&self, conn: HandedBack) {
+        let HandedBack { socket, read, purpose, permit } = conn;
+        let state = self.state.clone();
+        tokio::spawn(async move {
+            let shards = state.shards.handles().iter();
+            let shard = shards.min_by_key(|shard| shard.metrics.conns.get()).expect("a node has shards").shard;
+            state.shards.tell(shard, Order::Adopt { socket, read, purpose }).await;
+            drop(permit);
+        });
     }
 
     async fn reload(&mut self) {
@@ -185,7 +189,7 @@ impl Plane {
                     Ok(errand) => self.errand(errand).await,
                     Err(flume::RecvError::Disconnected) => break,
                 },
-                Ok(conn) = self.handed_back.recv_async() => self.hand_back(conn).await,
+                Ok(conn) = self.handed_back.recv_async() => self.hand_back(conn),
                 request = self.requests.next() => if request == Request::Leave {
                     bail!("asked to leave twice: left before every shard had ended");
                 },
