@@ -56,6 +56,13 @@ pub const REFUSALS_MAX: u16 = 1000;
 /// Longest name of a device that is remembered with its session, bytes; longer ones are not.
 pub const DEVICE_NAME_BYTES_MAX: usize = 128;
 
+/// What a stream takes in memory without what it keeps, about: its channel, name, epoch and place in two tables (measured:
+/// 809 bytes of a channel of 20 letters with one short publication).
+pub const STREAM_BYTES: usize = 640;
+
+/// What a kept publication takes in memory beside its data, about.
+pub const PUBLICATION_BYTES: usize = 160;
+
 /// Channels that one sweep of the hub looks at; ten sweeps a second visit a million channels in 100 s.
 pub const SWEEP_BUDGET: usize = 1024;
 

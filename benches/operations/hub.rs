@@ -20,7 +20,7 @@ pub(super) fn operations() -> Vec<Operation> {
 
 fn publish(channels: usize, options: HubOptions) -> impl FnMut() {
     let names: Vec<Arc<str>> = (0..channels).map(|number| format!("room{number}").into()).collect();
-    let mut hub = Hub::new(1);
+    let mut hub = Hub::new(1, usize::MAX);
     let data = Payload::json(data());
     let mut publish = move |at: usize| {
         let message =

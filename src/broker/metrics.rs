@@ -50,6 +50,10 @@ pub struct ShardMetrics {
     pub subscriptions: Gauge,
     /// Channels at home here.
     pub channels: Gauge,
+    /// Bytes that the streams of the channels at home here take, about.
+    pub stream_bytes: Gauge,
+    /// Streams that went because memory was short. Only grows.
+    pub stream_evictions: Gauge,
     /// Bytes that wait for slow sockets.
     pub outbox_bytes: Gauge,
     /// Letters to other shards that found no room in their mailboxes and wait.

@@ -90,7 +90,7 @@ impl Core {
         Ok(Self {
             me,
             edge: Edge::new(me, placement.shards(), policy.clone(), metrics.clone(), random),
-            home: Home::new(me, policy, metrics, secret),
+            home: Home::new(me, placement.shards(), policy, metrics, secret),
             placement,
             post: Post::default(),
             name: String::new(),
@@ -199,6 +199,8 @@ impl Core {
         metrics.sessions.set(edge.sessions.len() as u64);
         metrics.subscriptions.set(edge.audience.subscribers() as u64);
         metrics.channels.set(self.home.hub.len() as u64);
+        metrics.stream_bytes.set(self.home.hub.stream_bytes() as u64);
+        metrics.stream_evictions.set(self.home.hub.evictions());
         metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);
     }
 

@@ -197,7 +197,7 @@ impl Core {
     }
 
     fn go_by(&mut self, policy: Policy) {
-        self.home.policy = policy.clone();
+        self.home.go_by(policy.clone());
         self.edge.go_by(policy);
     }
 

@@ -25,7 +25,7 @@ impl Config {
     }
 
     /// Those that a type bounds already, ports and misses, are not here.
-    fn numbers(&self) -> [Number; 15] {
+    fn numbers(&self) -> [Number; 16] {
         let (shards, client) = (&self.shards, &self.client);
         let connections = u64::from(CONNECTIONS_MAX);
         [
@@ -41,6 +41,7 @@ impl Config {
             ("client.user_connection_limit", client.user_connection_limit.into(), 0..=connections),
             ("client.connection_limit", client.connection_limit as u64, 0..=connections),
             ("client.connection_rate_limit", client.connection_rate_limit.into(), 0..=connections),
+            ("channel.history_memory", self.channel.history_memory as u64, 1 << 20..=u64::MAX),
             ("channel.max_length", self.channel.max_length as u64, 1..=CHANNEL_NAME_BYTES_MAX as u64),
             publications("client.history_max_publication_limit", client.history_max_publication_limit),
             publications("client.recovery_max_publication_limit", client.recovery_max_publication_limit),

@@ -22,6 +22,10 @@ pub struct ChannelConfig {
     pub user_separator: String,
     /// How long a stream's epoch and offset outlive its last use, where a namespace does not say otherwise.
     pub history_meta_ttl: Duration,
+    /// Most bytes that the streams of all channels take on the node, spread over its shards, about. Where it is reached,
+    /// the streams of channels without subscribers go, the longest unused first, then the oldest publications of the
+    /// channel that is published to. Clients that come back to them are told that they have missed something.
+    pub history_memory: usize,
     /// The options of channels without a namespace.
     pub without_namespace: ChannelOptions,
     /// The namespaces.
@@ -37,6 +41,7 @@ impl Default for ChannelConfig {
             user_boundary: "#".into(),
             user_separator: ",".into(),
             history_meta_ttl: Duration::from_secs(30 * 86_400),
+            history_memory: 2 << 30,
             without_namespace: ChannelOptions::default(),
             namespaces: Vec::new(),
         }

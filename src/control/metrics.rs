@@ -28,7 +28,7 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 type Read = fn(&ShardMetrics) -> u64;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read); 9] = [
+const GAUGES: [(&str, &str, Read); 10] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
@@ -37,6 +37,9 @@ const GAUGES: [(&str, &str, Read); 9] = [
     ("ringpost_sessions", "Sessions, connected or about to be", |shard| shard.sessions.get()),
     ("ringpost_subscriptions", "Subscriptions of the sessions on the shard", |shard| shard.subscriptions.get()),
     ("ringpost_channels", "Channels at home on the shard, with subscribers or history", |shard| shard.channels.get()),
+    ("ringpost_stream_bytes", "Bytes that streams of channels at home on the shard take, about", |shard| {
+        shard.stream_bytes.get()
+    }),
     ("ringpost_outbox_bytes", "Bytes that wait for slow sockets", |shard| shard.outbox_bytes.get()),
     ("ringpost_mailbox_depth", "Letters that wait in the shard's mailboxes", |shard| shard.mailbox_depth.get()),
     ("ringpost_mailbox_waiting", "Letters that found other shards' mailboxes full", |shard| {
@@ -45,7 +48,7 @@ const GAUGES: [(&str, &str, Read); 9] = [
 ];
 
 /// Name without `_total`, help and value of what only grows.
-const COUNTERS: [(&str, &str, Read); 11] = [
+const COUNTERS: [(&str, &str, Read); 12] = [
     ("ringpost_accepts", "Sockets accepted", |shard| shard.accepts.get()),
     ("ringpost_accept_pauses", "Times that accepting paused for want of descriptors", |shard| {
         shard.accept_pauses.get()
@@ -57,6 +60,7 @@ const COUNTERS: [(&str, &str, Read); 11] = [
     ("ringpost_sent_bytes", "Bytes that sockets took", |shard| shard.bytes_out.get()),
     ("ringpost_publishes", "Publications put in order on the shard", |shard| shard.publishes.get()),
     ("ringpost_deliveries", "Publications times the subscribers that they went to", |shard| shard.deliveries.get()),
+    ("ringpost_stream_evictions", "Streams that went because memory was short", |shard| shard.stream_evictions.get()),
     ("ringpost_letters", "Letters sent to other shards", |shard| shard.letters.get()),
     ("ringpost_buffer_shortages", "Times that no receive buffer was left", |shard| shard.buffer_shortages.get()),
 ];

@@ -7,6 +7,8 @@ use smallvec::SmallVec;
 
 use super::history::Stream;
 use super::shard_set::ShardSet;
+use super::unused::Link;
+use crate::limits::STREAM_BYTES;
 use crate::model::{ClientId, ClientInfo, PresenceStats, Publication};
 use crate::time::Now;
 
@@ -35,6 +37,8 @@ struct Member {
 pub(super) struct Channel {
     pub(super) name: Arc<str>,
     pub(super) stream: Option<Box<Stream>>,
+    /// Its place among those that only their stream keeps.
+    pub(super) link: Link,
     members: HashMap<ClientId, Member, foldhash::fast::RandomState>,
     /// Subscribers per shard.
     shards: SmallVec<[(u16, u32); 2]>,
@@ -48,6 +52,7 @@ impl Channel {
         Self {
             name,
             stream: None,
+            link: Link::OUT,
             members: HashMap::default(),
             shards: SmallVec::new(),
             users: HashMap::default(),
@@ -57,6 +62,16 @@ impl Channel {
 
     pub(super) fn subscribers(&self) -> u32 {
         self.members.len() as u32
+    }
+
+    /// Bytes that its stream takes, about.
+    pub(super) fn stream_bytes(&self) -> usize {
+        self.stream.as_ref().map_or(0, |stream| STREAM_BYTES + stream.bytes())
+    }
+
+    /// Whether only its stream keeps it.
+    pub(super) fn is_unused(&self) -> bool {
+        self.members.is_empty() && self.stream.is_some()
     }
 
     /// Whether nothing is left to keep it for.

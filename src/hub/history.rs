@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{HubOptions, RecoveryMode};
+use crate::limits::PUBLICATION_BYTES;
 use crate::model::refusal::Error;
 use crate::model::{HistoryFilter, HistoryPage, Position, Publication};
 use crate::time::Now;
@@ -25,12 +26,22 @@ pub(super) struct Recovered {
     pub(super) recovered: bool,
 }
 
+/// What a kept publication takes in memory, about: that of its publisher's info is shared with its session.
+fn bytes_of(publication: &Publication) -> usize {
+    let tags = publication.tags.iter().flat_map(|tags| tags.iter());
+    PUBLICATION_BYTES
+        + publication.data.bytes.len()
+        + tags.map(|(key, value)| key.len() + value.len() + 32).sum::<usize>()
+}
+
 /// The stream of one channel.
 #[derive(Debug)]
 pub(super) struct Stream {
     epoch: Arc<str>,
     top: u64,
     kept: VecDeque<Kept>,
+    /// Bytes of what is kept, about.
+    bytes: usize,
     /// How long the meta lives from each use; `u64::MAX` is for ever.
     meta_ttl_ms: u64,
     meta_expire_ms: u64,
@@ -38,7 +49,7 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(epoch: Arc<str>) -> Self {
-        Self { epoch, top: 0, kept: VecDeque::new(), meta_ttl_ms: u64::MAX, meta_expire_ms: u64::MAX }
+        Self { epoch, top: 0, kept: VecDeque::new(), bytes: 0, meta_ttl_ms: u64::MAX, meta_expire_ms: u64::MAX }
     }
 
     pub(super) fn position(&self) -> Position {
@@ -56,9 +67,10 @@ impl Stream {
         self.top = publication.offset;
         self.expire(now);
         while self.kept.len() >= options.history_size as usize {
-            self.kept.pop_front();
+            self.forget_oldest();
         }
         let expire_ms = now.mono_ms.saturating_add(options.history_ttl_ms);
+        self.bytes += bytes_of(&publication);
         self.kept.push_back(Kept { publication, expire_ms });
         self.use_with(options, now);
     }
@@ -81,7 +93,7 @@ impl Stream {
     /// Drops what is past its time.
     pub(super) fn expire(&mut self, now: Now) {
         while self.kept.front().is_some_and(|kept| kept.expire_ms <= now.mono_ms) {
-            self.kept.pop_front();
+            self.forget_oldest();
         }
         if self.kept.is_empty() && self.kept.capacity() > 16 {
             self.kept = VecDeque::new();
@@ -93,9 +105,22 @@ impl Stream {
         self.meta_expire_ms <= now.mono_ms
     }
 
+    /// Forgets the oldest publication. False where none is left.
+    pub(super) fn forget_oldest(&mut self) -> bool {
+        let Some(kept) = self.kept.pop_front() else { return false };
+        self.bytes -= bytes_of(&kept.publication);
+        true
+    }
+
+    /// Bytes of the publications that are kept, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Forgets the publications; positions stay valid.
     pub(super) fn clear(&mut self) {
         self.kept.clear();
+        self.bytes = 0;
     }
 
     #[cfg(test)]

@@ -14,6 +14,7 @@ mod placement;
 mod shard_set;
 #[cfg(test)]
 mod tests;
+mod unused;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub use shard_set::ShardSet;
 use self::channel::Channel;
 use self::history::Stream;
 use self::idempotency::Idempotency;
+use self::unused::Unused;
 use crate::model::refusal::Error;
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags,
@@ -116,11 +118,17 @@ pub struct Hub {
     idempotency: Idempotency,
     random: StdRng,
     sweep_at: usize,
+    /// Channels that only their stream keeps.
+    unused: Unused,
+    /// Bytes that all streams take, about, and the most that they may.
+    stream_bytes: usize,
+    stream_bytes_max: usize,
+    evictions: u64,
 }
 
 impl Hub {
-    /// A hub without channels. Epochs follow from the seed.
-    pub fn new(seed: u64) -> Self {
+    /// A hub without channels, whose streams may take so many bytes. Epochs follow from the seed.
+    pub fn new(seed: u64, stream_bytes_max: usize) -> Self {
         Self {
             channels: Slab::new(),
             by_name: HashMap::default(),
@@ -128,7 +136,26 @@ impl Hub {
             idempotency: Idempotency::default(),
             random: StdRng::seed_from_u64(seed),
             sweep_at: 0,
+            unused: Unused::new(),
+            stream_bytes: 0,
+            stream_bytes_max,
+            evictions: 0,
         }
+    }
+
+    /// Changes how many bytes the streams may take. What is too much goes with the next use of a stream.
+    pub fn set_stream_bytes_max(&mut self, stream_bytes_max: usize) {
+        self.stream_bytes_max = stream_bytes_max;
+    }
+
+    /// Bytes that all streams take, about.
+    pub fn stream_bytes(&self) -> usize {
+        self.stream_bytes
+    }
+
+    /// Streams that went because memory was short, since the beginning.
+    pub fn evictions(&self) -> u64 {
+        self.evictions
     }
 
     /// Channels that exist: with subscribers or with a stream.
@@ -172,11 +199,54 @@ impl Hub {
         stream
     }
 
+    /// Must follow whatever was done to a channel, whose stream took `before` bytes until then: it goes if nothing is left
+    /// to keep it for, and others go if memory is short.
+    fn settle(&mut self, key: usize, before: usize) {
+        let channel = &self.channels[key];
+        self.stream_bytes = self.stream_bytes + channel.stream_bytes() - before;
+        if channel.is_unused() {
+            self.unused.touch(&mut self.channels, key);
+        } else {
+            self.unused.remove(&mut self.channels, key);
+        }
+        self.drop_if_over(key);
+        if self.stream_bytes > self.stream_bytes_max {
+            self.evict(key);
+        }
+    }
+
     fn drop_if_over(&mut self, key: usize) {
         if self.channels[key].is_over() {
+            self.unused.remove(&mut self.channels, key);
             let channel = self.channels.remove(key);
             self.by_name.remove(&channel.name);
         }
+    }
+
+    /// Memory is short: the streams that nobody uses go, the oldest first, then what `key` keeps, the oldest first. A
+    /// client that comes back is told that it has missed something.
+    #[cold]
+    fn evict(&mut self, key: usize) {
+        while self.stream_bytes > self.stream_bytes_max {
+            let Some(oldest) = self.unused.oldest().filter(|oldest| *oldest != key) else { break };
+            let channel = &mut self.channels[oldest];
+            self.stream_bytes -= channel.stream_bytes();
+            channel.stream = None;
+            self.evictions += 1;
+            self.drop_if_over(oldest);
+        }
+        let Some(stream) = self.channels.get_mut(key).and_then(|channel| channel.stream.as_mut()) else { return };
+        while self.stream_bytes > self.stream_bytes_max {
+            let before = stream.bytes();
+            if !stream.forget_oldest() {
+                break;
+            }
+            self.stream_bytes -= before - stream.bytes();
+        }
+    }
+
+    fn stream_bytes_of(&self, key: usize) -> usize {
+        self.channels[key].stream_bytes()
     }
 
     /// Begins a subscription and recovers what was missed.
@@ -185,6 +255,7 @@ impl Hub {
     /// 112 where not all that was missed is there and the subscriber takes nothing less.
     pub fn subscribe(&mut self, ask: Join<'_>, options: HubOptions, now: Now) -> Result<Joined, Error> {
         let key = self.entry(ask.channel, || ask.channel.clone());
+        let before = self.stream_bytes_of(key);
         let mut joined = Joined::default();
         if ask.stream && options.has_history() {
             let stream = self.stream(key, options, now);
@@ -192,6 +263,7 @@ impl Hub {
             if let Some(since) = ask.recover {
                 let found = stream.recover(since, ask.mode, ask.recovery_limit, now);
                 if ask.whole && !found.recovered {
+                    self.settle(key, before);
                     return Err(Error::UNRECOVERABLE_POSITION);
                 }
                 joined.publications = found.publications;
@@ -204,6 +276,7 @@ impl Hub {
         if ask.announce {
             joined.announce_to = channel.shard_set();
         }
+        self.settle(key, before);
         Ok(joined)
     }
 
@@ -219,7 +292,8 @@ impl Hub {
             if let Some(stream) = &mut entry.stream {
                 stream.touch(now);
             }
-            self.drop_if_over(key);
+            let bytes = self.stream_bytes_of(key);
+            self.settle(key, bytes);
         }
         Some(Left { info, announce_to })
     }
@@ -260,17 +334,21 @@ impl Hub {
         now: Now,
     ) -> Published {
         let key = self.entry(channel, || Arc::from(channel));
+        let before = self.stream_bytes_of(key);
         let stream = self.stream(key, options, now);
         publication.offset = stream.next_offset();
         let publication = Arc::new(publication);
         stream.append(publication.clone(), options, now);
         let position = stream.position();
-        Published { position, fan_out: self.channels[key].fan_out(publication) }
+        let fan_out = self.channels[key].fan_out(publication);
+        self.settle(key, before);
+        Published { position, fan_out }
     }
 
     fn publish_fleeting(&mut self, channel: &str, publication: Publication, options: HubOptions) -> Published {
         let position = Position::default();
         let Some(key) = self.by_name.get(channel).copied() else { return Published { position, fan_out: None } };
+        let before = self.stream_bytes_of(key);
         let entry = &mut self.channels[key];
         if !options.has_history() {
             // The namespace has ceased to keep history. Should it begin again, nobody may take what was kept
@@ -278,7 +356,7 @@ impl Hub {
             entry.stream = None;
         }
         let fan_out = entry.fan_out(Arc::new(publication));
-        self.drop_if_over(key);
+        self.settle(key, before);
         Published { position, fan_out }
     }
 
@@ -296,16 +374,20 @@ impl Hub {
     ) -> Result<HistoryPage, Error> {
         // Reading makes the stream, so that the epoch that is told holds from now on.
         let key = self.entry(channel, || Arc::from(channel));
-        self.stream(key, options, now).page(filter, max, now)
+        let before = self.stream_bytes_of(key);
+        let page = self.stream(key, options, now).page(filter, max, now);
+        self.settle(key, before);
+        page
     }
 
     /// Forgets a channel's publications; offsets go on.
     pub fn history_remove(&mut self, channel: &str) {
-        if let Some(key) = self.by_name.get(channel)
-            && let Some(stream) = &mut self.channels[*key].stream
-        {
+        let Some(key) = self.by_name.get(channel).copied() else { return };
+        let before = self.stream_bytes_of(key);
+        if let Some(stream) = &mut self.channels[key].stream {
             stream.clear();
         }
+        self.settle(key, before);
     }
 
     /// Who is in a channel, by client id.
@@ -341,12 +423,15 @@ impl Hub {
             let key = self.sweep_at;
             self.sweep_at = if key + 1 >= end { 0 } else { key + 1 };
             let Some(channel) = self.channels.get_mut(key) else { continue };
+            let before = channel.stream_bytes();
             if let Some(stream) = &mut channel.stream {
                 stream.expire(now);
             }
             if channel.has_outlived_stream(now) {
                 channel.stream = None;
             }
+            // Looking is no use.
+            self.stream_bytes = self.stream_bytes + self.stream_bytes_of(key) - before;
             self.drop_if_over(key);
         }
     }

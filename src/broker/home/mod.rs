@@ -39,6 +39,7 @@ pub(super) enum Spreading {
 #[derive(Debug)]
 pub(super) struct Home {
     me: u16,
+    shards: u16,
     pub(super) policy: Policy,
     metrics: Arc<ShardMetrics>,
     pub(super) hub: Hub,
@@ -50,16 +51,23 @@ pub(super) struct Home {
 }
 
 impl Home {
-    pub(super) fn new(me: u16, policy: Policy, metrics: Arc<ShardMetrics>, secret: u64) -> Self {
+    pub(super) fn new(me: u16, shards: u16, policy: Policy, metrics: Arc<ShardMetrics>, secret: u64) -> Self {
         Self {
             me,
+            shards,
+            hub: Hub::new(secret ^ u64::from(me), stream_bytes_max(&policy, shards)),
             policy,
             metrics,
-            hub: Hub::new(secret ^ u64::from(me)),
             roster: Roster::default(),
             joins: Vec::new(),
             spreads: Vec::new(),
         }
+    }
+
+    /// Goes by another configuration from now on.
+    pub(super) fn go_by(&mut self, policy: Policy) {
+        self.hub.set_stream_bytes_max(stream_bytes_max(&policy, self.shards));
+        self.policy = policy;
     }
 
     /// Answers a session of this shard.
@@ -180,4 +188,9 @@ impl Home {
         let options = self.policy.with_history(channel)?;
         self.hub.history(channel, filter, max, options, now)
     }
+}
+
+/// A shard's part of the memory for streams.
+fn stream_bytes_max(policy: &Policy, shards: u16) -> usize {
+    policy.config.channel.history_memory / usize::from(shards)
 }

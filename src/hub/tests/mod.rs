@@ -15,7 +15,7 @@ fn at(mono_ms: u64) -> Now {
 }
 
 fn hub() -> Hub {
-    Hub::new(1)
+    Hub::new(1, usize::MAX)
 }
 
 fn message(data: &str) -> NewPublication {
@@ -216,4 +216,55 @@ fn one_secret_makes_one_map_and_uses_every_shard() {
     assert_eq!(used.iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     let other = Placement::new(4, 8);
     assert!((0..100).any(|number: u32| placement.of(&number.to_string()) != other.of(&number.to_string())));
+}
+
+fn keep_one_each(hub: &mut Hub, channels: std::ops::Range<u32>) {
+    for number in channels {
+        hub.publish(&format!("name{number}"), message("1"), OPTIONS, at(1));
+    }
+}
+
+#[test]
+fn streams_take_no_more_memory_than_they_may_and_the_longest_unused_go_first() {
+    let mut hub = Hub::new(1, 100 * 1024);
+    keep_one_each(&mut hub, 0..10_000);
+    assert!(hub.stream_bytes() <= 100 * 1024, "{}", hub.stream_bytes());
+    assert!(hub.kept("name9999").is_some() && hub.kept("name0").is_none());
+    assert_eq!(hub.evictions(), 10_000 - hub.len() as u64);
+    // One that is used again outlives those that came before and after it.
+    keep_one_each(&mut hub, 9_950..9_951);
+    let others = hub.len() as u32 - 1;
+    keep_one_each(&mut hub, 10_000..10_000 + others);
+    assert!(hub.kept("name9950").is_some() && hub.kept("name9999").is_none());
+}
+
+#[test]
+fn a_stream_with_subscribers_stays_and_keeps_less_where_memory_is_short() {
+    let mut hub = Hub::new(1, 20 * 1024);
+    let (channel, info) = (Arc::from("a"), client(2, "u"));
+    hub.subscribe(join(&channel, &info, 0, None), OPTIONS, at(1)).unwrap();
+    let first = publish(&mut hub, "1", 1).position;
+    keep_one_each(&mut hub, 0..1_000);
+    assert_eq!(hub.kept("a").unwrap().0, first);
+    let long = "x".repeat(9 * 1024);
+    for _ in 0..5 {
+        publish(&mut hub, &long, 2);
+    }
+    let (position, kept) = hub.kept("a").unwrap();
+    assert_eq!((position.offset, kept.len()), (6, 2), "{}", hub.stream_bytes());
+    assert!(hub.stream_bytes() <= 20 * 1024);
+    assert_eq!(recover(&mut hub, &first, RecoveryMode::Stream, 3), (false, vec![]));
+}
+
+#[test]
+fn what_streams_take_is_given_back_when_they_end() {
+    let mut hub = hub();
+    keep_one_each(&mut hub, 0..100);
+    publish(&mut hub, "1", 1);
+    hub.history_remove("a");
+    assert!(hub.stream_bytes() > 0);
+    for sweep in 0..10 {
+        hub.sweep(at(100_000 + sweep), 1_000);
+    }
+    assert_eq!((hub.len(), hub.stream_bytes(), hub.unused.oldest()), (0, 0, None));
 }
