@@ -386,6 +386,27 @@ fn who_is_no_client_is_handed_over_with_all_that_it_said() {
 }
 
 #[test]
+fn an_upgrade_that_comes_back_is_answered_at_once_and_refused_while_the_node_drains() {
+    const HEAD: &[u8] = b"GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut half = Half::with(|_| {});
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let come_back = |half: &mut Half| {
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = listener.accept().unwrap().0.into();
+        half.orders.send(Order::Adopt { socket, read: HEAD.into(), purpose: Purpose::Http }).unwrap();
+        half.tick();
+        let mut status = [0; 12];
+        client.read_exact(&mut status).unwrap();
+        (client, String::from_utf8(status.to_vec()).unwrap())
+    };
+    let (_client, status) = come_back(&mut half);
+    assert_eq!((&status[..], half.shard.core.sessions()), ("HTTP/1.1 101", 1));
+    half.shard.begin_drain(3_600_000);
+    assert_eq!(come_back(&mut half).1, "HTTP/1.1 503");
+}
+
+#[test]
 fn who_goes_on_talking_when_its_session_ends_hears_the_goodbye_and_no_reset() {
     let mut half = Half::with(|_| {});
     let (mut client, conn) = half.client();
