@@ -33,9 +33,32 @@ pub const SEND_BYTES_MAX: usize = 64 * 1024;
 /// past it is told to reconnect.
 pub const HELD_PUSHES_MAX: usize = 1024;
 
-/// Commands of one client that may wait for another shard's answer at the same time. Few in tests, so that the
-/// simulation gets there.
-pub const ASKS_IN_FLIGHT_MAX: usize = if cfg!(test) { 2 } else { 1024 };
+/// What one question to another shard counts, bytes, besides the message of a publish: its letter, what it keeps for the
+/// answer, its name.
+pub const ASK_BYTES: u32 = 256;
+
+/// What one client may have asked of other shards without an answer, bytes, but for the last question; past it the client
+/// is not read. 1,024 small questions, as many as an SDK sends when it comes back; 256 KiB every 100 µs are far more
+/// than one connection brings. Little in tests, so that the simulation gets there: two questions.
+pub const BYTES_IN_FLIGHT_MAX: u32 = if cfg!(test) { 2 * ASK_BYTES } else { 256 * 1024 };
+
+/// What may wait for room in the mailbox of a home, bytes of asks, before a shard reads nothing more from its clients.
+/// Four clients that have as much in flight as they may do not stop the others.
+pub const ASKS_WAITING_BYTES_MAX: usize = if cfg!(test) { 700 } else { 1024 * 1024 };
+
+/// The window of a shard at a home, bytes: what the shard's asks have made for other shards, once per copy, and what
+/// waits for room in their mailboxes. Past it the home takes no more asks of the shard. It must keep a shard with
+/// subscribers busy while the home does something else: 1 ms at 1 GB/s.
+pub const WINDOW_BYTES: usize = if cfg!(test) { 700 } else { 1024 * 1024 };
+
+/// Publishes are acknowledged in steps of so many bytes of what they have made, where it waits for room.
+pub const WINDOW_STEP_BYTES: usize = WINDOW_BYTES / 8;
+
+/// Bytes that a mailbox holds unread in one lane, or two letters where these are larger. A full mailbox of small letters
+/// holds less.
+pub const MAILBOX_BYTES_MAX: usize = 1024 * 1024;
+
+const _: () = assert!(4 * BYTES_IN_FLIGHT_MAX as usize <= WINDOW_BYTES || cfg!(test));
 
 /// Most time between two ticks of a shard that counts as time in which it looked, milliseconds. The wheel wakes a shard ten
 /// times a second; what is longer is a pause, and no client's delay.

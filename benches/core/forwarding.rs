@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use ringpost::broker::Core;
+use ringpost::broker::lane::Lane;
 use ringpost::broker::letter::Letter;
 use ringpost::protocol::Format;
 use ringpost::shard::mailbox::Mailboxes;
@@ -44,19 +45,20 @@ impl Side {
         let begun = Instant::now();
         begin(&mut self.core);
         for from in 0..self.mailboxes.shards() {
-            for _ in 0..self.mailboxes.waiting(from) {
-                let letter = self.mailboxes.receive(from).expect("it waits");
-                if let Letter::Published { count } = letter {
-                    self.answers += u64::from(count);
+            for lane in [Lane::Answers, Lane::Deliveries, Lane::Asks] {
+                for _ in 0..self.mailboxes.waiting(from, lane) {
+                    let letter = self.mailboxes.receive(from, lane).expect("it waits");
+                    if let Letter::Published { count, .. } = letter {
+                        self.answers += u64::from(count);
+                    }
+                    self.core.letter_arrived(from, letter, NOW);
                 }
-                self.core.letter_arrived(from, letter, NOW);
             }
         }
         shard::flush(&mut self.core);
-        for (to, letter) in self.core.letters() {
-            self.mailboxes.send(to, letter);
-        }
-        self.mailboxes.flush();
+        let Self { core, mailboxes, .. } = self;
+        core.post(NOW, |to, lane, bytes, letter| mailboxes.push(to, lane, bytes, letter));
+        self.mailboxes.wake();
         self.active += begun.elapsed();
     }
 }

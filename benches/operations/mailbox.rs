@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ringpost::broker::lane::Lane;
 use ringpost::broker::letter::Letter;
 use ringpost::model::{Payload, Publication};
 use ringpost::shard::mailbox::Mailboxes;
@@ -26,11 +27,12 @@ fn letters() -> impl FnMut() {
         let [one, two] = &mut mesh[..] else { unreachable!("there are two shards") };
         for _ in 0..LETTERS {
             let (channel, publication) = (channel.clone(), publication.clone());
-            one.send(1, Letter::Publication { channel, publication, exclude: None });
+            let letter = Letter::Publication { channel, publication, exclude: None };
+            one.push(1, letter.lane(), letter.bytes(), letter).expect("there is room");
         }
-        one.flush();
+        one.wake();
         let mut got = 0;
-        while let Some(letter) = two.receive(0) {
+        while let Some(letter) = two.receive(0, Lane::Deliveries) {
             drop(letter);
             got += 1;
         }

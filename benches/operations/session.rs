@@ -78,7 +78,8 @@ fn settle(shards: &mut [Core]) {
 }
 
 fn carry(number: u16, from: &mut Core, to: &mut Core) {
-    for (_, letter) in from.letters() {
+    from.post(NOW, |_, _, _, letter| {
         to.letter_arrived(number, letter, NOW);
-    }
+        Ok(())
+    });
 }

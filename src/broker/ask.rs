@@ -1,7 +1,9 @@
 //! Questions to a channel's home: answered at once where it is here, sent where it is another shard's.
 
 use super::Core;
-use super::letter::{Envelope, Letter};
+use super::edge::receipts::Awaited;
+use super::letter::{Answer, Envelope, Letter, Level};
+use crate::limits::ASK_BYTES;
 use crate::session::Ask;
 use crate::time::Now;
 
@@ -10,22 +12,30 @@ impl Core {
     pub(super) fn ask(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) -> bool {
         let home = self.placement.of(channel_of(&ask));
         let asker = self.edge.asker(session, id);
+        let bytes = bytes_of(&ask);
         if home == self.me {
+            let mark = self.post.mark();
             let answer = self.home.answer(ask, now);
             // A publication is delivered before its publisher is answered, and can tell its publisher's session to go.
             self.carry(now);
-            self.edge.answered(session, id, answer, now);
+            if matches!(answer, Answer::Published(Ok(()))) && self.post.is_behind(mark) {
+                self.expect_receipt(home, session, id, bytes);
+                self.post.owe_receipt(home);
+            } else {
+                self.edge.answered(session, id, answer, now);
+            }
             self.home.announce();
             self.carry(now);
             return !self.edge.sessions[session as usize].is_ending;
         }
-        self.edge.sessions[session as usize].asks_in_flight += 1;
         let letter = match ask {
             // Whose home a channel is looks up for itself what the channel keeps: the answer must not be older than
             // its own configuration.
             Ask::Publish { channel, data, info, options: _ } => {
-                self.edge.receipts.expect(home, asker);
-                Letter::Publish { envelope: Envelope::new(&channel, &data), info }
+                let letter = Letter::Publish { envelope: Envelope::new(&channel, &data), info };
+                self.expect_receipt(home, session, id, bytes);
+                self.post.ask(home, letter);
+                return true;
             }
             Ask::Subscribe(channel, terms) => Letter::Subscribe { asker, channel, terms: Box::new(terms) },
             Ask::History { channel, filter, max } => {
@@ -34,9 +44,26 @@ impl Core {
             Ask::Presence(channel) => Letter::Presence { asker, channel: channel.into() },
             Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: channel.into() },
         };
-        self.post.send(home, letter);
+        self.edge.sessions[session as usize].bytes_in_flight += bytes;
+        self.post.ask(home, letter);
         true
     }
+
+    /// The session has a publish in flight, of so many bytes.
+    fn expect_receipt(&mut self, home: u16, session: u32, id: u32, bytes: u32) {
+        let awaited = Awaited { asker: self.edge.asker(session, id), bytes };
+        self.edge.sessions[session as usize].bytes_in_flight += bytes;
+        self.edge.receipts.expect(home, Level::Memory, awaited);
+    }
+}
+
+/// What a question counts among what its session has in flight.
+fn bytes_of(ask: &Ask<'_>) -> u32 {
+    let message = match ask {
+        Ask::Publish { data, .. } => data.bytes.len() as u32,
+        _ => 0,
+    };
+    ASK_BYTES + message
 }
 
 fn channel_of<'a>(ask: &'a Ask<'_>) -> &'a str {

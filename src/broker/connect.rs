@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::letter::Letter;
+use crate::limits::ASK_BYTES;
 use crate::model::refusal::Disconnect;
 use crate::session::{Ask, Identity};
 use crate::time::Now;
@@ -32,8 +33,8 @@ impl Core {
         }
         // Who is refused must not have been seen anywhere: the subscriptions wait for the answer.
         let asker = self.edge.asker(session, id);
-        self.edge.sessions[session as usize].asks_in_flight += 1;
-        self.post.send(home, Letter::Enrol { asker, user, limit });
+        self.edge.sessions[session as usize].bytes_in_flight += ASK_BYTES;
+        self.post.ask(home, Letter::Enrol { asker, user, limit });
         true
     }
 

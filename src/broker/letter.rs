@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
+use super::lane::Lane;
 use crate::model::refusal::Error;
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
@@ -40,6 +41,12 @@ impl Envelope {
         Self { name_bytes: channel.len() as u32, bytes: bytes.into(), kind: data.kind }
     }
 
+    /// How long both are.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Appends the channel's name to `name`, and leaves the message.
     pub fn open(self, name: &mut String) -> Payload {
         let Self { name_bytes, mut bytes, kind } = self;
@@ -49,7 +56,20 @@ impl Envelope {
     }
 }
 
-/// One message from shard to shard. Letters of one pair of shards arrive in the order of sending.
+/// To which level a publish is kept when it is acknowledged. Receipts are counted by level, so that one never waits behind
+/// another of a slower level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// It is in the memory of its channel's home.
+    Memory,
+}
+
+impl Level {
+    /// How many there are.
+    pub const COUNT: usize = 1;
+}
+
+/// One message from shard to shard. Letters of one lane of one pair of shards arrive in the order of sending.
 #[derive(Debug)]
 pub enum Letter {
     /// To the home shard: put this in order.
@@ -59,13 +79,17 @@ pub enum Letter {
         /// Who publishes.
         info: Arc<ClientInfo>,
     },
-    /// To the shard that asked: the next of its publishes, as many, are in their places.
+    /// To the shard that asked: the next of its publishes, as many, are in their places, and are on their way.
     Published {
+        /// To which level they are kept.
+        level: Level,
         /// How many.
         count: u32,
     },
     /// To the shard that asked: the next of its publishes is refused.
     Refused {
+        /// To which level it was to be kept.
+        level: Level,
         /// Why.
         error: Error,
     },
@@ -183,4 +207,54 @@ pub enum Answer {
         /// Whether the session may begin.
         admitted: bool,
     },
+}
+
+impl Letter {
+    /// Which way it goes.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Publish { .. }
+            | Self::Subscribe { .. }
+            | Self::History { .. }
+            | Self::Presence { .. }
+            | Self::PresenceStats { .. }
+            | Self::Enrol { .. } => Lane::Asks,
+            // It must not overtake the subscribe that it is about.
+            Self::Appear { .. } => Lane::Asks,
+            Self::Publication { .. } | Self::Announce { .. } => Lane::Deliveries,
+            // It says which publications follow it.
+            Self::Answer { answer: Answer::Subscribed { .. }, .. } => Lane::Deliveries,
+            Self::Answer { .. } | Self::Published { .. } | Self::Refused { .. } => Lane::Answers,
+            Self::Leave { .. } | Self::Discharge { .. } => Lane::Answers,
+        }
+    }
+
+    /// What it keeps in memory until it is read, bytes: itself, and what applications have sent. Names and identities are
+    /// shared with channels and sessions.
+    pub fn bytes(&self) -> usize {
+        let more = match self {
+            Self::Publish { envelope, .. } => envelope.bytes(),
+            Self::Publication { publication, .. } => publication.bytes(),
+            Self::Subscribe { .. } => size_of::<Terms>(),
+            Self::History { .. } => size_of::<(HistoryFilter, usize)>(),
+            Self::Answer { answer, .. } => answer.bytes(),
+            _ => 0,
+        };
+        size_of::<Self>() + more
+    }
+}
+
+impl Answer {
+    fn bytes(&self) -> usize {
+        let bytes_of = |publications: &[Arc<Publication>]| publications.iter().map(|one| one.bytes()).sum();
+        match self {
+            Self::Subscribed { result, .. } => match &**result {
+                Ok(subscribed) => size_of::<Subscribed>() + bytes_of(&subscribed.publications),
+                Err(_) => size_of::<Subscribed>(),
+            },
+            Self::History(Ok(page)) => bytes_of(&page.publications),
+            Self::Presence(clients) => size_of_val(&clients[..]),
+            _ => 0,
+        }
+    }
 }

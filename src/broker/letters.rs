@@ -1,28 +1,24 @@
 //! What other shards write, and what is done about it.
 
 use std::sync::Arc;
-use std::vec::Drain;
 
 use super::Core;
-use super::letter::{Answer, Asker, Envelope, Letter};
+use super::lane::Lane;
+use super::letter::{Answer, Asker, Envelope, Letter, Level};
+use crate::limits::ASK_BYTES;
 use crate::model::ClientInfo;
 use crate::time::Now;
 
 impl Core {
-    /// Takes one letter of shard `from`. Letters of one shard must come in the order of sending.
+    /// Takes one letter of shard `from`. Letters of one shard and lane must come in the order of sending, and an ask after
+    /// the answers that were sent before it; asks only where [`Core::takes_asks`].
     pub fn letter_arrived(&mut self, from: u16, letter: Letter, now: Now) {
         match letter {
             Letter::Publish { envelope, info } => self.publish_arrived(from, envelope, info, now),
-            Letter::Published { count } => {
-                for _ in 0..count {
-                    let asker = self.edge.receipts.came(from);
-                    self.edge.answer_arrived(asker, Answer::Published(Ok(())), now);
-                }
+            Letter::Published { level, count } => {
+                (0..count).for_each(|_| self.edge.receipt_arrived(from, level, Ok(()), now));
             }
-            Letter::Refused { error } => {
-                let asker = self.edge.receipts.came(from);
-                self.edge.answer_arrived(asker, Answer::Published(Err(error)), now);
-            }
+            Letter::Refused { level, error } => self.edge.receipt_arrived(from, level, Err(error), now),
             Letter::Subscribe { asker, channel, terms } => {
                 let answer = self.home.subscribe(channel, &terms, from, now);
                 self.answer(from, asker, answer);
@@ -49,7 +45,7 @@ impl Core {
             Letter::Discharge { user } => self.home.roster.discharge(&user),
             Letter::Answer { asker, answer } => {
                 let enrolled = matches!(answer, Answer::Enrolled { admitted: true, .. });
-                self.edge.answer_arrived(asker, answer, now);
+                self.edge.answer_arrived(asker, ASK_BYTES, answer, now);
                 if enrolled && let Some(session) = self.edge.asking(asker) {
                     self.ask_planned(session, now);
                 }
@@ -68,13 +64,12 @@ impl Core {
         let data = envelope.open(&mut channel);
         match self.home.policy.hub_options(&channel) {
             Ok(options) => {
-                self.home.publish_for_client(&channel, data, info, options, now);
+                self.home.publish_for_client(&channel, data, info, options, from, now);
+                // Charged before it is owed for.
+                self.carry(now);
                 self.post.owe_receipt(from);
             }
-            Err(error) => {
-                self.post.give_receipts();
-                self.post.send(from, Letter::Refused { error });
-            }
+            Err(error) => self.post.owe_refusal(from, error),
         }
         self.name = channel;
     }
@@ -84,12 +79,39 @@ impl Core {
         !self.post.is_empty()
     }
 
-    /// Output: what other shards are to be told, in order.
-    pub fn letters(&mut self) -> Drain<'_, (u16, Letter)> {
-        self.post.drain()
+    /// Output: what other shards are to be told, in the order of each lane. `push` is told for which shard a letter is, its
+    /// lane, and how many bytes it keeps in memory; it gives the letter back where there is no room, and is asked again at
+    /// the next call.
+    pub fn post(&mut self, now: Now, mut push: impl FnMut(u16, Lane, usize, Letter) -> Result<(), Letter>) {
+        self.post.give(&mut push);
+        for _ in 0..self.post.own_receipts() {
+            self.edge.receipt_arrived(self.me, Level::Memory, Ok(()), now);
+        }
+    }
+
+    /// Whether asks of shard `from` may be taken: not while what they have made waits for room in the mailboxes.
+    #[inline]
+    pub fn takes_asks(&self, from: u16) -> bool {
+        self.post.takes_asks(from)
+    }
+
+    /// Whether so much of what the clients and backends here have asked waits for room in the mailboxes that nothing more
+    /// may be taken from them.
+    #[inline]
+    pub fn is_congested(&self) -> bool {
+        self.post.is_congested()
+    }
+
+    /// As if clients had asked a home so much.
+    #[cfg(test)]
+    pub(crate) fn crowd(&mut self, home: u16, asks: u32) {
+        for id in 0..asks {
+            let asker = Asker { session: u32::MAX, generation: 0, id };
+            self.post.ask(home, Letter::Presence { asker, channel: "crowd".into() });
+        }
     }
 
     fn answer(&mut self, to: u16, asker: Asker, answer: Answer) {
-        self.post.send(to, Letter::Answer { asker, answer });
+        self.post.answer(to, Letter::Answer { asker, answer });
     }
 }

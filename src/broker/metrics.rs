@@ -58,6 +58,10 @@ pub struct ShardMetrics {
     pub outbox_bytes: Gauge,
     /// Letters to other shards that found no room in their mailboxes and wait.
     pub mailbox_waiting: Gauge,
+    /// What these letters keep in memory, bytes.
+    pub mailbox_waiting_bytes: Gauge,
+    /// The most that letters in other shards' mailboxes can keep in memory until they are read, bytes.
+    pub mailbox_bytes: Gauge,
     /// Letters that wait in this shard's mailboxes.
     pub mailbox_depth: Gauge,
     /// Sockets accepted.
@@ -80,6 +84,10 @@ pub struct ShardMetrics {
     pub deliveries: Counter,
     /// Letters sent to other shards.
     pub letters: Counter,
+    /// Times that a conn was not read on since other shards were behind.
+    pub holds: Counter,
+    /// Times that asks of a shard were left in their mailbox since its window was shut.
+    pub windows_shut: Counter,
     /// Times that no receive buffer was left.
     pub buffer_shortages: Counter,
     /// How long ticks took.

@@ -10,9 +10,11 @@ mod ask;
 mod command;
 mod connect;
 pub mod counter;
+mod credit;
 mod edge;
 pub mod ending;
 mod home;
+pub mod lane;
 pub mod letter;
 mod letters;
 pub mod metrics;
@@ -40,7 +42,7 @@ use self::policy::Policy;
 use self::post::Post;
 use crate::auth::Verifier;
 use crate::config::Config;
-use crate::hub::Placement;
+use crate::hub::{Placement, ShardSet};
 use crate::limits::SWEEP_BUDGET;
 use crate::model::refusal::Disconnect;
 use crate::protocol::Format;
@@ -91,8 +93,8 @@ impl Core {
             me,
             edge: Edge::new(me, placement.shards(), policy.clone(), metrics.clone(), random),
             home: Home::new(me, placement.shards(), policy, metrics, secret),
+            post: Post::new(me, placement.shards()),
             placement,
-            post: Post::default(),
             name: String::new(),
         })
     }
@@ -202,6 +204,9 @@ impl Core {
         metrics.stream_bytes.set(self.home.hub.stream_bytes() as u64);
         metrics.stream_evictions.set(self.home.hub.evictions());
         metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);
+        let (letters, bytes) = self.post.waiting();
+        metrics.mailbox_waiting.set(letters as u64);
+        metrics.mailbox_waiting_bytes.set(bytes as u64);
     }
 
     /// The end of every input: all is carried, and the sessions that were told to go end.
@@ -232,18 +237,19 @@ impl Core {
             return;
         }
         let mut spreads = std::mem::take(&mut self.home.spreads);
-        for Spread { channel, shards, what } in spreads.drain(..) {
-            for shard in shards.iter().filter(|shard| *shard != self.me) {
-                let channel = channel.clone();
-                let letter = match &what {
-                    Spreading::Publication(publication, exclude) => {
-                        Letter::Publication { channel, publication: publication.clone(), exclude: *exclude }
-                    }
+        for Spread { channel, shards, what, by } in spreads.drain(..) {
+            let others = shards.without(ShardSet::of(self.me));
+            if !others.is_empty() {
+                self.post.deliver(by, others, || match &what {
+                    Spreading::Publication(publication, exclude) => Letter::Publication {
+                        channel: channel.clone(),
+                        publication: publication.clone(),
+                        exclude: *exclude,
+                    },
                     Spreading::Announcement { info, joined } => {
-                        Letter::Announce { channel, info: info.clone(), joined: *joined }
+                        Letter::Announce { channel: channel.clone(), info: info.clone(), joined: *joined }
                     }
-                };
-                self.post.send(shard, letter);
+                });
             }
             if !shards.contains(self.me) {
                 continue;
@@ -260,15 +266,15 @@ impl Core {
         match notice {
             Notice::Appear(Appearance { channel, info }) => match self.placement.of(&channel) {
                 home if home == self.me => self.home.hub.appear(&channel, info),
-                home => self.post.send(home, Letter::Appear { channel, info }),
+                home => self.post.ask(home, Letter::Appear { channel, info }),
             },
             Notice::Leave { channel, client } => match self.placement.of(&channel) {
                 home if home == self.me => self.home.leave(channel, client, self.me, now),
-                home => self.post.send(home, Letter::Leave { channel, client }),
+                home => self.post.tell(home, Letter::Leave { channel, client }),
             },
             Notice::Discharge { user } => match self.placement.of(&user) {
                 home if home == self.me => self.home.roster.discharge(&user),
-                home => self.post.send(home, Letter::Discharge { user }),
+                home => self.post.tell(home, Letter::Discharge { user }),
             },
         }
     }

@@ -70,7 +70,7 @@ impl Core {
         let Publish { channel, data, tags, skip_history, idempotency_key, exclude_client } = publish;
         let message = NewPublication { data, info: None, tags, skip_history, idempotency_key };
         let options = self.home.policy.hub_options(&channel)?;
-        Ok(self.home.publish(&channel, message, options, exclude_client, now))
+        Ok(self.home.publish(&channel, message, options, exclude_client, self.me, now))
     }
 
     /// The sessions here that an order is about.

@@ -28,7 +28,7 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 type Read = fn(&ShardMetrics) -> u64;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read); 10] = [
+const GAUGES: [(&str, &str, Read); 12] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
@@ -45,10 +45,16 @@ const GAUGES: [(&str, &str, Read); 10] = [
     ("ringpost_mailbox_waiting", "Letters that found other shards' mailboxes full", |shard| {
         shard.mailbox_waiting.get()
     }),
+    ("ringpost_mailbox_waiting_bytes", "Memory of the letters that found other shards' mailboxes full", |shard| {
+        shard.mailbox_waiting_bytes.get()
+    }),
+    ("ringpost_mailbox_bytes", "Most memory of the shard's letters in other shards' mailboxes", |shard| {
+        shard.mailbox_bytes.get()
+    }),
 ];
 
 /// Name without `_total`, help and value of what only grows.
-const COUNTERS: [(&str, &str, Read); 12] = [
+const COUNTERS: [(&str, &str, Read); 14] = [
     ("ringpost_accepts", "Sockets accepted", |shard| shard.accepts.get()),
     ("ringpost_accept_pauses", "Times that accepting paused for want of descriptors", |shard| {
         shard.accept_pauses.get()
@@ -62,6 +68,12 @@ const COUNTERS: [(&str, &str, Read); 12] = [
     ("ringpost_deliveries", "Publications times the subscribers that they went to", |shard| shard.deliveries.get()),
     ("ringpost_stream_evictions", "Streams that went because memory was short", |shard| shard.stream_evictions.get()),
     ("ringpost_letters", "Letters sent to other shards", |shard| shard.letters.get()),
+    ("ringpost_holds", "Times that a connection was not read on since other shards were behind", |shard| {
+        shard.holds.get()
+    }),
+    ("ringpost_windows_shut", "Times that asks of a shard waited since its window was shut", |shard| {
+        shard.windows_shut.get()
+    }),
     ("ringpost_buffer_shortages", "Times that no receive buffer was left", |shard| shard.buffer_shortages.get()),
 ];
 

@@ -8,6 +8,11 @@ impl ShardSet {
     /// No shard.
     pub const EMPTY: Self = Self(0);
 
+    /// One shard.
+    pub fn of(shard: u16) -> Self {
+        Self(1 << shard)
+    }
+
     /// Adds a shard.
     pub fn insert(&mut self, shard: u16) {
         self.0 |= 1 << shard;
@@ -16,6 +21,16 @@ impl ShardSet {
     /// Removes a shard.
     pub fn remove(&mut self, shard: u16) {
         self.0 &= !(1 << shard);
+    }
+
+    /// Those that are not in `others`.
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Whether one of `others` is in it.
+    pub fn intersects(self, others: Self) -> bool {
+        self.0 & others.0 != 0
     }
 
     /// Whether a shard is in it.

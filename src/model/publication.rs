@@ -22,6 +22,14 @@ pub struct Publication {
     pub time_unix_ms: i64,
 }
 
+impl Publication {
+    /// What it keeps in memory, bytes: itself, and what the application has sent.
+    pub fn bytes(&self) -> usize {
+        let tags = self.tags.iter().flatten().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        size_of::<Self>() + self.data.bytes.len() + tags
+    }
+}
+
 /// A place in a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {

@@ -103,8 +103,8 @@ pub struct Session {
     pub subscriptions: SmallVec<[Subscription; 1]>,
     /// Commands refused in a row.
     refused: u16,
-    /// Asks that other shards have not answered yet.
-    pub asks_in_flight: u16,
+    /// What other shards have been asked and have not answered yet, bytes.
+    pub bytes_in_flight: u32,
     /// What the next command waits for.
     pub awaits: Awaits,
     /// Commands that wait until the session is ready for them, in its encoding.
@@ -135,7 +135,7 @@ impl Session {
             heartbeat: Heartbeat::default(),
             subscriptions: SmallVec::new(),
             refused: 0,
-            asks_in_flight: 0,
+            bytes_in_flight: 0,
             awaits: Awaits::Nothing,
             deferred: None,
             keys_are_fresh: false,
@@ -159,12 +159,12 @@ impl Session {
     pub fn is_paused(&self) -> bool {
         matches!(self.state, State::Connecting(_))
             || self.awaits != Awaits::Nothing
-            || usize::from(self.asks_in_flight) >= crate::limits::ASKS_IN_FLIGHT_MAX
+            || self.bytes_in_flight >= crate::limits::BYTES_IN_FLIGHT_MAX
     }
 
     /// Whether all that the client has asked is answered.
     pub fn is_answered(&self) -> bool {
-        !self.is_paused() && self.asks_in_flight == 0 && self.deferred.is_none()
+        !self.is_paused() && self.bytes_in_flight == 0 && self.deferred.is_none()
     }
 
     /// Keeps the rest of a frame until the session is no longer paused.

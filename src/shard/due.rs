@@ -114,6 +114,6 @@ impl<R: Reactor> Shard<R> {
         self.metrics.strangers.set((self.strangers.len() + self.callers.len()) as u64);
         self.metrics.stranger_bytes.set(self.strangers.bytes() as u64);
         self.metrics.mailbox_depth.set(self.mailboxes.depth() as u64);
-        self.metrics.mailbox_waiting.set(self.mailboxes.kept() as u64);
+        self.metrics.mailbox_bytes.set(self.mailboxes.unread_bytes() as u64);
     }
 }

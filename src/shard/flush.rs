@@ -21,18 +21,18 @@ fn send(socket: &impl Socket, bytes: &[u8], metrics: &ShardMetrics) -> io::Resul
 }
 
 impl<R: Reactor> Shard<R> {
-    /// Brings what this tick made to where it belongs: of what waits for sockets one slice, small things first. One
-    /// ending can make another.
+    /// Brings what this tick made to where it belongs: letters first, and of what waits for sockets one slice, small things
+    /// first. One ending can make another; letters that it makes leave in the next tick.
     pub(super) fn settle(&mut self, now: Now) {
         loop {
             self.say_goodbyes(now);
+            self.post(now);
             self.flush(now);
             self.part();
             if self.core.edge.closings.is_empty() {
                 break;
             }
         }
-        self.post();
         self.errand();
     }
 
@@ -87,14 +87,19 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    /// Leaves the letters in the other shards' mailboxes.
-    fn post(&mut self) {
-        let letters = self.core.letters();
-        self.metrics.letters.add(letters.len() as u64);
-        for (to, letter) in letters {
-            self.mailboxes.send(to, letter);
+    /// Leaves letters in the other shards' mailboxes, as many as there is room for.
+    pub(super) fn post(&mut self, now: Now) {
+        let Self { core, mailboxes, metrics, .. } = self;
+        let mut left = 0;
+        core.post(now, |to, lane, bytes, letter| {
+            mailboxes.push(to, lane, bytes, letter)?;
+            left += 1;
+            Ok(())
+        });
+        if left > 0 {
+            metrics.letters.add(left);
+            mailboxes.wake();
         }
-        self.mailboxes.flush();
     }
 
     /// Gives the control plane what the core asks of it. There is at most one errand per session.

@@ -1,74 +1,109 @@
-//! Letters between shards: a bounded, wait-free ring per pair and direction.
+//! Letters between shards: a bounded, wait-free ring per pair, direction and lane.
 //!
-//! Nobody ever waits for room in another's mailbox, since two shards that wait for each other would stand
-//! still for ever: what does not fit is kept here, in order, and the shard stops reading from its clients
-//! until all of it has gone ([`Mailboxes::is_congested`]). It never stops emptying its own mailboxes.
+//! A mailbox is full by number or by bytes. What does not fit is given back at once, and kept by the core (`broker::post`):
+//! nobody ever waits for room in another's mailbox.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
 use super::waker::Waker;
+use crate::broker::lane::Lane;
 use crate::broker::letter::Letter;
+use crate::limits::MAILBOX_BYTES_MAX;
 
+/// Letters that were left since the generation before them was last known to be read. Two generations of half the bound
+/// each bound the bytes of a mailbox without a count that its reader would have to share.
+#[derive(Clone, Copy, Debug, Default)]
+struct Generation {
+    letters: usize,
+    bytes: usize,
+}
+
+/// The writing end of one lane.
 #[derive(Debug)]
 struct Outgoing {
-    producer: Producer<Letter>,
-    waker: Arc<Waker>,
-    /// What did not fit, oldest first.
-    kept: VecDeque<Letter>,
-    /// Letters were left since the peer was last woken.
-    left: bool,
+    ring: Producer<Letter>,
+    /// What was left last. All unread letters are of it or of the one before.
+    newest: Generation,
+    /// Bytes of the generation before.
+    before_bytes: usize,
 }
 
 impl Outgoing {
-    fn send(&mut self, letter: Letter) {
-        if !self.kept.is_empty() {
-            self.kept.push_back(letter);
-            return;
+    fn new(ring: Producer<Letter>) -> Self {
+        Self { ring, newest: Generation::default(), before_bytes: 0 }
+    }
+
+    /// Leaves a letter. Gives it back where there is no room.
+    fn push(&mut self, bytes: usize, letter: Letter) -> Result<(), Letter> {
+        if self.newest.bytes + bytes > MAILBOX_BYTES_MAX / 2 && !self.renew() {
+            return Err(letter);
         }
-        match self.producer.push(letter) {
-            Ok(()) => self.left = true,
+        match self.ring.push(letter) {
+            Ok(()) => {
+                self.newest.letters += 1;
+                self.newest.bytes += bytes;
+                Ok(())
+            }
             // A shard that has failed reads no more: who waited for room in its mailbox would do so for ever.
-            Err(PushError::Full(_)) if self.producer.is_abandoned() => {}
-            Err(PushError::Full(letter)) => self.kept.push_back(letter),
+            Err(PushError::Full(_)) if self.ring.is_abandoned() => Ok(()),
+            Err(PushError::Full(letter)) => Err(letter),
         }
     }
 
-    fn flush(&mut self) {
-        while let Some(letter) = self.kept.pop_front() {
-            if let Err(PushError::Full(letter)) = self.producer.push(letter) {
-                self.kept.push_front(letter);
-                break;
-            }
-            self.left = true;
+    /// Begins a generation, if the one before the newest was read. Of a shard that has failed, all was.
+    #[cold]
+    fn renew(&mut self) -> bool {
+        let is_read = self.unread() <= self.newest.letters || self.ring.is_abandoned();
+        if is_read {
+            self.before_bytes = self.newest.bytes;
+            self.newest = Generation::default();
         }
-        if !self.kept.is_empty() && self.producer.is_abandoned() {
-            self.kept.clear();
-        }
-        if std::mem::take(&mut self.left) {
-            self.waker.wake();
+        is_read
+    }
+
+    fn unread(&self) -> usize {
+        self.ring.buffer().capacity() - self.ring.slots()
+    }
+
+    /// The most that the unread letters can keep in memory.
+    fn bytes(&self) -> usize {
+        match self.unread() {
+            0 => 0,
+            unread if unread <= self.newest.letters => self.newest.bytes,
+            _ => self.newest.bytes + self.before_bytes,
         }
     }
+}
+
+/// All lanes to one shard.
+#[derive(Debug)]
+struct Peer {
+    lanes: [Outgoing; Lane::COUNT],
+    waker: Arc<Waker>,
+    /// Letters were left since it was last woken.
+    left: bool,
 }
 
 /// One shard's ends of all mailboxes.
 #[derive(Debug)]
 pub struct Mailboxes {
     /// By shard; `None` is the shard itself.
-    outgoing: Vec<Option<Outgoing>>,
-    incoming: Vec<Option<Consumer<Letter>>>,
+    outgoing: Vec<Option<Peer>>,
+    incoming: Vec<Option<[Consumer<Letter>; Lane::COUNT]>>,
 }
 
 impl Mailboxes {
-    /// What the mailboxes of so many shards take with room for `capacity` letters each, bytes, once they were full.
+    /// What the mailboxes of so many shards take with room for `capacity` letters each, bytes, once they were full; without
+    /// what the letters keep besides.
     pub fn bytes(capacity: usize, shards: usize) -> u64 {
         let pairs = shards * shards.saturating_sub(1);
         (capacity * pairs) as u64 * size_of::<Letter>() as u64
     }
 
-    /// The mailboxes of all shards, by shard, each ring with room for `capacity` letters.
+    /// The mailboxes of all shards, by shard, each with room for `capacity` letters: half of them deliveries, of which an
+    /// ask may make one for every shard, and a quarter each for asks and answers.
     pub fn mesh(capacity: usize, wakers: &[Arc<Waker>]) -> Vec<Self> {
         let mut mesh: Vec<Self> = wakers
             .iter()
@@ -79,10 +114,11 @@ impl Mailboxes {
             .collect();
         for (to, waker) in wakers.iter().enumerate() {
             for from in (0..wakers.len()).filter(|from| *from != to) {
-                let (producer, consumer) = RingBuffer::new(capacity);
-                let outgoing = Outgoing { producer, waker: waker.clone(), kept: VecDeque::new(), left: false };
-                mesh[from].outgoing[to] = Some(outgoing);
-                mesh[to].incoming[from] = Some(consumer);
+                let rings = [4, 2, 4].map(|share| RingBuffer::new((capacity / share).max(1)));
+                let [(asks, asked), (deliveries, delivered), (answers, answered)] = rings;
+                let lanes = [asks, deliveries, answers].map(Outgoing::new);
+                mesh[from].outgoing[to] = Some(Peer { lanes, waker: waker.clone(), left: false });
+                mesh[to].incoming[from] = Some([asked, delivered, answered]);
             }
         }
         mesh
@@ -93,47 +129,51 @@ impl Mailboxes {
         self.incoming.len() as u16
     }
 
-    /// Leaves a letter, which the peer sees at the latest after [`Mailboxes::flush`].
+    /// Leaves a letter of so many bytes, which the peer sees at the latest after [`Mailboxes::wake`].
+    ///
+    /// # Errors
+    /// Gives the letter back where there is no room.
     ///
     /// # Panics
     /// When it is for the shard itself.
-    pub fn send(&mut self, to: u16, letter: Letter) {
-        self.outgoing[usize::from(to)].as_mut().expect("nobody writes to itself").send(letter);
+    pub fn push(&mut self, to: u16, lane: Lane, bytes: usize, letter: Letter) -> Result<(), Letter> {
+        let peer = self.outgoing[usize::from(to)].as_mut().expect("nobody writes to itself");
+        peer.lanes[lane.index()].push(bytes, letter)?;
+        peer.left = true;
+        Ok(())
     }
 
-    /// Tries again what did not fit, and wakes the peers that have got letters.
-    pub fn flush(&mut self) {
-        self.outgoing.iter_mut().flatten().for_each(Outgoing::flush);
+    /// Wakes the peers that have got letters.
+    pub fn wake(&mut self) {
+        for peer in self.outgoing.iter_mut().flatten().filter(|peer| peer.left) {
+            peer.left = false;
+            peer.waker.wake();
+        }
     }
 
-    /// Whether letters wait for room: take no more work on that makes new ones.
-    pub fn is_congested(&self) -> bool {
-        self.outgoing.iter().flatten().any(|outgoing| !outgoing.kept.is_empty())
-    }
-
-    /// Letters that wait for room.
-    pub fn kept(&self) -> usize {
-        self.outgoing.iter().flatten().map(|outgoing| outgoing.kept.len()).sum()
+    /// The most that unread letters of this shard can keep in memory, bytes.
+    pub fn unread_bytes(&self) -> usize {
+        self.outgoing.iter().flatten().flat_map(|peer| &peer.lanes).map(Outgoing::bytes).sum()
     }
 
     /// The next letter of shard `from`.
-    pub fn receive(&mut self, from: u16) -> Option<Letter> {
-        self.incoming[usize::from(from)].as_mut()?.pop().ok()
+    pub fn receive(&mut self, from: u16, lane: Lane) -> Option<Letter> {
+        self.incoming[usize::from(from)].as_mut()?[lane.index()].pop().ok()
     }
 
     /// Letters of shard `from` that wait to be read.
-    pub fn waiting(&self, from: u16) -> usize {
-        self.incoming[usize::from(from)].as_ref().map_or(0, Consumer::slots)
+    pub fn waiting(&self, from: u16, lane: Lane) -> usize {
+        self.incoming[usize::from(from)].as_ref().map_or(0, |lanes| lanes[lane.index()].slots())
     }
 
     /// Letters that have come and wait to be read.
     pub fn depth(&self) -> usize {
-        self.incoming.iter().flatten().map(Consumer::slots).sum()
+        self.incoming.iter().flatten().flatten().map(Consumer::slots).sum()
     }
 
     /// Whether there is something to read.
     pub fn has_letters(&self) -> bool {
-        self.incoming.iter().flatten().any(|consumer| !consumer.is_empty())
+        self.incoming.iter().flatten().flatten().any(|lane| !lane.is_empty())
     }
 }
 
@@ -155,24 +195,51 @@ mod tests {
         user.parse().unwrap()
     }
 
+    fn push(mailboxes: &mut Mailboxes, to: u16, sent: u64) -> bool {
+        mailboxes.push(to, Lane::Answers, 1, letter(sent)).is_ok()
+    }
+
     #[test]
-    fn letters_of_one_pair_keep_their_order_when_the_mailbox_is_full() {
-        let mut mesh = mesh(2, 4);
+    fn a_full_mailbox_gives_letters_back_and_keeps_the_order_of_the_others() {
+        let mut mesh = mesh(2, 16);
         let [one, two] = &mut mesh[..] else { unreachable!() };
-        for sent in 0..20 {
-            one.send(1, letter(sent));
-        }
-        assert!(one.is_congested());
-        assert_eq!(one.kept(), 16);
-        let mut got = Vec::new();
+        let (mut sent, mut got) = (0, Vec::new());
         while got.len() < 20 {
-            while let Some(letter) = two.receive(0) {
-                got.push(number(&letter));
+            while push(one, 1, sent) {
+                sent += 1;
             }
-            one.flush();
+            assert_eq!(two.depth(), 4);
+            got.push(number(&two.receive(0, Lane::Answers).unwrap()));
         }
         assert_eq!(got, (0..20).collect::<Vec<_>>());
-        assert!(!one.is_congested() && !two.has_letters());
+    }
+
+    #[test]
+    fn a_mailbox_is_full_by_bytes_and_takes_a_letter_of_any_size_when_it_is_empty() {
+        const LARGE: usize = MAILBOX_BYTES_MAX / 16;
+        let mut mesh = mesh(2, 1024);
+        let [one, two] = &mut mesh[..] else { unreachable!() };
+        let push = |one: &mut Mailboxes, bytes| one.push(1, Lane::Asks, bytes, letter(0)).is_ok();
+        for round in 0..100 {
+            let left = (0..).take_while(|_| push(one, LARGE)).count();
+            assert_eq!(two.depth(), if round == 0 { 16 } else { 16 - 8 + left }, "round {round}");
+            assert!(one.unread_bytes() <= MAILBOX_BYTES_MAX);
+            // It has room again when half of it was read.
+            (0..8).for_each(|_| drop(two.receive(0, Lane::Asks)));
+        }
+        while two.receive(0, Lane::Asks).is_some() {}
+        assert_eq!(one.unread_bytes(), 0);
+        assert!(push(one, 10 * MAILBOX_BYTES_MAX), "or it would wait for ever");
+        assert!(push(one, LARGE) && !push(one, MAILBOX_BYTES_MAX), "no more than two");
+    }
+
+    #[test]
+    fn a_full_lane_leaves_room_in_the_others() {
+        let mut mesh = mesh(2, 16);
+        let one = &mut mesh[0];
+        for (lane, room) in [(Lane::Asks, 4), (Lane::Deliveries, 8), (Lane::Answers, 4)] {
+            assert_eq!((0..).take_while(|_| one.push(1, lane, 1, letter(0)).is_ok()).count(), room);
+        }
     }
 
     #[test]
@@ -190,15 +257,12 @@ mod tests {
         let mut mesh = mesh(2, 4);
         let two = mesh.pop().unwrap();
         let one = &mut mesh[0];
-        for sent in 0..6 {
-            one.send(1, letter(sent));
-        }
-        assert!(one.is_congested());
+        while push(one, 1, 0) {}
         drop(two);
-        one.flush();
-        assert!(!one.is_congested());
-        one.send(1, letter(6));
-        assert!(!one.is_congested());
+        for sent in 0..10 {
+            assert!(push(one, 1, sent));
+            assert!(one.push(1, Lane::Answers, MAILBOX_BYTES_MAX, letter(sent)).is_ok());
+        }
     }
 
     #[test]
@@ -206,12 +270,12 @@ mod tests {
         let mut mesh = mesh(5, 4);
         for from in 0..5u16 {
             for to in (0..5).filter(|to| *to != from) {
-                mesh[usize::from(from)].send(to, letter(u64::from(from * 10 + to)));
+                assert!(push(&mut mesh[usize::from(from)], to, u64::from(from * 10 + to)));
             }
         }
         for to in 0..5u16 {
             for from in (0..5).filter(|from| *from != to) {
-                let letter = mesh[usize::from(to)].receive(from).unwrap();
+                let letter = mesh[usize::from(to)].receive(from, Lane::Answers).unwrap();
                 assert_eq!(number(&letter), u64::from(from * 10 + to));
             }
             assert!(!mesh[usize::from(to)].has_letters());
@@ -228,13 +292,10 @@ mod tests {
                 std::thread::spawn(move || {
                     let peer = 1 - me as u16;
                     let (mut sent, mut got) = (0, 0);
-                    while sent < LETTERS || got < LETTERS || mailboxes.is_congested() {
-                        if sent < LETTERS && !mailboxes.is_congested() {
-                            mailboxes.send(peer, letter(sent));
-                            sent += 1;
-                        }
-                        mailboxes.flush();
-                        while let Some(letter) = mailboxes.receive(peer) {
+                    while sent < LETTERS || got < LETTERS {
+                        sent += u64::from(sent < LETTERS && push(&mut mailboxes, peer, sent));
+                        mailboxes.wake();
+                        while let Some(letter) = mailboxes.receive(peer, Lane::Answers) {
                             assert_eq!(number(&letter), got);
                             got += 1;
                         }

@@ -24,6 +24,7 @@ mod upgrade;
 pub mod waker;
 pub mod wheel;
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -111,8 +112,10 @@ pub struct Shard<R: Reactor = Kernel> {
     paused_doors: Vec<u32>,
     /// Strangers that wait until another shard's give their places back.
     waiting: Vec<u32>,
-    /// Conns that wait until the mailboxes have room.
-    held: Vec<u32>,
+    /// Conns that wait until the mailboxes have room, oldest first.
+    held: VecDeque<u32>,
+    /// By shard: asks that had come when its answers were looked at. Kept for its memory.
+    asked: Vec<usize>,
     /// Closing conns whose last bytes are in the outbox.
     parting: Vec<u32>,
     // Kept for their memory; empty between two ticks.
@@ -159,7 +162,8 @@ impl<R: Reactor> Shard<R> {
             looked_ms: now.mono_ms,
             paused_doors: Vec::new(),
             waiting: Vec::new(),
-            held: Vec::new(),
+            held: VecDeque::new(),
+            asked: vec![0; usize::from(shards)],
             parting: Vec::new(),
             events: Vec::with_capacity(EVENTS_PER_TICK),
             unsent: Vec::new(),
@@ -175,9 +179,10 @@ impl<R: Reactor> Shard<R> {
         self.wind();
     }
 
-    /// Whether letters wait for room, or conns for letters: nobody who makes room wakes the shard.
+    /// Whether letters wait for room, or conns for letters, or sessions were resumed by what left last: nobody else wakes
+    /// the shard.
     fn waits_for_room(&self) -> bool {
-        self.mailboxes.is_congested() || !self.held.is_empty()
+        self.core.has_letters() || !self.held.is_empty() || !self.core.edge.resumed.is_empty()
     }
 }
 

@@ -61,7 +61,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn take_bytes(&mut self, conn: u32, mut buffer: R::Buffer, now: Now) {
-        if self.mailboxes.is_congested() {
+        if self.core.is_congested() {
             self.hold(conn);
         }
         let entry = &mut self.conns[conn as usize];
@@ -98,16 +98,16 @@ impl<R: Reactor> Shard<R> {
         let entry = &mut self.conns[conn as usize];
         if !entry.held && entry.session().is_some() {
             entry.held = true;
-            self.held.push(conn);
+            self.held.push_back(conn);
+            self.metrics.holds.add(1);
         }
     }
 
     /// Lets those go on that waited for room in the mailboxes.
     pub(super) fn release_held(&mut self, now: Now) {
-        if self.held.is_empty() || self.mailboxes.is_congested() {
-            return;
-        }
-        for conn in std::mem::take(&mut self.held) {
+        while !self.core.is_congested()
+            && let Some(conn) = self.held.pop_front()
+        {
             if let Some(entry) = self.conns.get_mut(conn as usize)
                 && std::mem::take(&mut entry.held)
             {

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::*;
 use crate::broker::ending::Ending;
-use crate::broker::letter::Letter;
+use crate::broker::lane::Lane;
+use crate::broker::letter::{Letter, Level};
 use crate::config::Purpose;
 use crate::limits::{HALF_CLOSED_MS, HELD_BYTES_MAX, LINGER_MS, SLICE_SENDS};
 use crate::model::refusal::Disconnect;
@@ -43,7 +44,7 @@ impl Half {
         doors.add(Purpose::Http, http_listener);
         doors.add(Purpose::Tcp, tcp_listener);
         let wakers: Vec<_> = (0..2).map(|_| Arc::new(Waker::new().unwrap())).collect();
-        let mut mesh = Mailboxes::mesh(16, &wakers);
+        let mut mesh = Mailboxes::mesh(64, &wakers);
         let other = mesh.pop().unwrap();
         let (orders, orders_taken) = flume::bounded(8);
         let (errands_left, errands) = flume::unbounded();
@@ -113,10 +114,9 @@ impl Half {
 
     /// More letters than the other shard's mailbox takes.
     fn congest(&mut self) {
-        for _ in 0..20 {
-            self.shard.mailboxes.send(1, Letter::Discharge { user: "7".into() });
-        }
-        assert!(self.shard.mailboxes.is_congested());
+        self.shard.core.crowd(1, 30);
+        self.shard.post(self.later(0));
+        assert!(self.shard.core.is_congested());
     }
 }
 
@@ -233,8 +233,9 @@ fn a_half_closed_client_is_answered_by_other_shards_before_its_conn_ends() {
         half.tick();
     }
     assert_eq!(half.shard.core.sessions(), 1, "it waits for the answer");
-    half._other.send(0, Letter::Published { count: 1 });
-    half._other.flush();
+    let receipt = Letter::Published { level: Level::Memory, count: 1 };
+    half._other.push(0, Lane::Answers, 1, receipt).unwrap();
+    half._other.wake();
     half.until("the conn goes", |shard| shard.conns.is_empty());
     let mut heard = String::new();
     client.read_to_string(&mut heard).unwrap();
@@ -320,7 +321,7 @@ fn orders_wait_while_letters_do() {
     half.tick();
     assert!(half.shard.waits_for_room(), "it does not sleep over them");
     assert!(answered.try_recv().is_err());
-    while half._other.receive(0).is_some() {}
+    while half._other.receive(0, Lane::Asks).is_some() {}
     half.until("the letters have gone", |shard| !shard.waits_for_room());
     half.until("the order is taken", |_| answered.try_recv().is_ok());
 }
@@ -332,9 +333,9 @@ fn a_held_conn_is_read_on_in_the_tick_after_its_letters_have_gone() {
     half.congest();
     client.write_all(b"{\"id\":2,\"ping\":{}}\n").unwrap();
     half.until("the conn is held", |shard| shard.conns[conn as usize].held);
-    while half._other.receive(0).is_some() {}
-    half.shard.mailboxes.flush();
-    assert!(!half.shard.mailboxes.is_congested());
+    while half._other.receive(0, Lane::Asks).is_some() {}
+    half.shard.post(half.later(0));
+    assert!(!half.shard.core.is_congested());
     assert!(half.shard.waits_for_room(), "it does not sleep over them");
     half.tick();
     assert!(!half.shard.waits_for_room() && half.shard.conns[conn as usize].unread.is_empty());
@@ -357,7 +358,7 @@ fn a_client_that_waits_is_read_up_to_a_bound_and_all_of_it_in_the_end() {
     let shards = &half.shard.core.config().shards;
     let in_one_tick = usize::from(shards.receive_buffers) * shards.receive_buffer_size;
     assert!(entry.held && entry.unread.len() > HELD_BYTES_MAX && entry.unread.len() <= HELD_BYTES_MAX + in_one_tick);
-    while half._other.receive(0).is_some() {}
+    while half._other.receive(0, Lane::Asks).is_some() {}
     half.until("all is read", |shard| shard.metrics.commands.get() == before + PINGS);
     writing.join().unwrap();
 }

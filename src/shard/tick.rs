@@ -14,6 +14,7 @@ use std::io;
 
 use super::Shard;
 use super::reactor::Reactor;
+use crate::broker::lane::Lane;
 use crate::broker::order::Order;
 use crate::limits::ORDERS_PER_TICK;
 use crate::ring::Event;
@@ -71,11 +72,11 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn take_orders(&mut self, now: Now) -> bool {
-        if self.mailboxes.is_congested() {
-            // As clients do, backends wait: their queue is bounded, what waits for mailboxes is not.
-            return false;
-        }
         for taken in 0..ORDERS_PER_TICK {
+            if self.core.is_congested() {
+                // As clients do, backends wait.
+                return taken > 0;
+            }
             let order = match self.orders.try_recv() {
                 Ok(order) => order,
                 Err(flume::TryRecvError::Empty) => return taken > 0,
@@ -102,17 +103,44 @@ impl<R: Reactor> Shard<R> {
 
     fn take_letters(&mut self, now: Now) -> bool {
         let mut busy = false;
-        for from in 0..self.mailboxes.shards() {
-            // No more than were there at the beginning: a peer that keeps writing must not keep the shard.
-            for _ in 0..self.mailboxes.waiting(from) {
-                let Some(letter) = self.mailboxes.receive(from) else { break };
-                self.core.letter_arrived(from, letter, now);
-                self.say_goodbyes(now);
-                self.relieve(now);
-                busy = true;
-            }
+        let shards = self.mailboxes.shards();
+        for from in 0..shards {
+            // Looked at first: what was told before an ask must be heard before it.
+            self.asked[usize::from(from)] = self.mailboxes.waiting(from, Lane::Asks);
+            busy |= self.take_lane(from, Lane::Answers, self.mailboxes.waiting(from, Lane::Answers), now);
+        }
+        for from in 0..shards {
+            busy |= self.take_lane(from, Lane::Deliveries, self.mailboxes.waiting(from, Lane::Deliveries), now);
+        }
+        for from in 0..shards {
+            busy |= self.take_lane(from, Lane::Asks, self.asked[usize::from(from)], now);
         }
         busy
+    }
+
+    /// Takes no more than were there at the beginning: a peer that keeps writing must not keep the shard.
+    fn take_lane(&mut self, from: u16, lane: Lane, letters: usize, now: Now) -> bool {
+        for taken in 0..letters {
+            if lane == Lane::Asks && !self.may_take_ask(from, now) {
+                return taken > 0;
+            }
+            let Some(letter) = self.mailboxes.receive(from, lane) else { break };
+            self.core.letter_arrived(from, letter, now);
+            self.say_goodbyes(now);
+            self.relieve(now);
+        }
+        letters > 0
+    }
+
+    /// Whether the window of a shard is open, or opens when letters leave now.
+    fn may_take_ask(&mut self, from: u16, now: Now) -> bool {
+        if self.core.takes_asks(from) {
+            return true;
+        }
+        self.post(now);
+        let opens = self.core.takes_asks(from);
+        self.metrics.windows_shut.add(u64::from(!opens));
+        opens
     }
 
     fn take_events(&mut self, now: Now) -> bool {
@@ -140,7 +168,9 @@ impl<R: Reactor> Shard<R> {
 
     /// Sessions that waited for an answer and can go on, or whose next deadline has changed.
     fn take_resumed(&mut self, now: Now) {
-        while let Some(session) = self.core.edge.resumed.pop() {
+        while !self.core.is_congested()
+            && let Some(session) = self.core.edge.resumed.pop()
+        {
             let Some(conn) = self.core.conn_of(session) else { continue };
             if self.conns[conn as usize].turn != 0 && self.core.is_connected(session) {
                 self.become_client(conn);
@@ -159,8 +189,11 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    /// Sends early when much has gathered, while it is still in the cache.
+    /// Sends early when much has gathered, while it is still in the cache, and where others wait for it.
     pub(super) fn relieve(&mut self, now: Now) {
+        if self.core.is_congested() {
+            self.post(now);
+        }
         while self.core.edge.outbox.is_full() {
             self.flush(now);
         }

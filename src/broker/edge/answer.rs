@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::receipts::Awaited;
 use super::{Edge, Notice, Subscriber};
-use crate::broker::letter::{Answer, Asker};
+use crate::broker::letter::{Answer, Asker, Level};
 use crate::model::Subscribed;
 use crate::model::refusal::{Disconnect, Error};
 use crate::protocol::word::{Push, ReplyBody};
@@ -11,15 +12,21 @@ use crate::session::{Awaits, Flags, Stage, State};
 use crate::time::Now;
 
 impl Edge {
-    /// An answer came by letter.
-    pub(in crate::broker) fn answer_arrived(&mut self, asker: Asker, answer: Answer, now: Now) {
+    /// The receipt of a publish came, or its refusal.
+    pub(in crate::broker) fn receipt_arrived(&mut self, home: u16, level: Level, outcome: Result<(), Error>, now: Now) {
+        let Awaited { asker, bytes } = self.receipts.came(home, level);
+        self.answer_arrived(asker, bytes, Answer::Published(outcome), now);
+    }
+
+    /// An answer came by letter. The question counted so many bytes among what its session has in flight.
+    pub(in crate::broker) fn answer_arrived(&mut self, asker: Asker, bytes: u32, answer: Answer, now: Now) {
         let Some(session) = self.asking(asker) else {
             self.answer_came_too_late(answer);
             return;
         };
         let entry = &mut self.sessions[session as usize];
         let was_paused = entry.is_paused();
-        entry.asks_in_flight -= 1;
+        entry.bytes_in_flight -= bytes;
         if entry.awaits == Awaits::Answer {
             entry.awaits = Awaits::Nothing;
         }

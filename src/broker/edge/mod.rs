@@ -9,7 +9,7 @@ mod audience;
 mod connect;
 mod deliver;
 mod end;
-mod receipts;
+pub(super) mod receipts;
 mod timers;
 
 use std::sync::Arc;

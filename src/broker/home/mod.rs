@@ -24,6 +24,8 @@ pub(super) struct Spread {
     pub(super) channel: Arc<str>,
     pub(super) shards: ShardSet,
     pub(super) what: Spreading,
+    /// On whose behalf: the shard that asked.
+    pub(super) by: u16,
 }
 
 /// What is told.
@@ -74,7 +76,7 @@ impl Home {
     pub(super) fn answer(&mut self, ask: Ask<'_>, now: Now) -> Answer {
         match ask {
             Ask::Publish { channel, data, info, options } => {
-                self.publish_for_client(&channel, data.to_payload(), info, options, now);
+                self.publish_for_client(&channel, data.to_payload(), info, options, self.me, now);
                 Answer::Published(Ok(()))
             }
             Ask::Subscribe(channel, terms) => self.subscribe(channel, &terms, self.me, now),
@@ -86,32 +88,34 @@ impl Home {
         }
     }
 
-    /// As [`Home::publish`], for a client.
+    /// As [`Home::publish`], for a client on shard `by`.
     pub(super) fn publish_for_client(
         &mut self,
         channel: &str,
         data: Payload,
         info: Arc<ClientInfo>,
         options: HubOptions,
+        by: u16,
         now: Now,
     ) {
         let message = NewPublication { data, info: Some(info), tags: None, skip_history: false, idempotency_key: None };
-        self.publish(channel, message, options, None, now);
+        self.publish(channel, message, options, None, by, now);
     }
 
-    /// Puts a message into its place.
+    /// Puts a message into its place, on behalf of shard `by`.
     pub(super) fn publish(
         &mut self,
         channel: &str,
         message: NewPublication,
         options: HubOptions,
         exclude: Option<ClientId>,
+        by: u16,
         now: Now,
     ) -> Position {
         let published = self.hub.publish(channel, message, options, now);
         self.metrics.publishes.add(1);
         if let Some(FanOut { channel, publication, shards }) = published.fan_out {
-            self.spreads.push(Spread { channel, shards, what: Spreading::Publication(publication, exclude) });
+            self.spreads.push(Spread { channel, shards, what: Spreading::Publication(publication, exclude), by });
         }
         published.position
     }
@@ -140,7 +144,7 @@ impl Home {
         let joined = self.hub.subscribe(join, options, now)?;
         if !joined.announce_to.is_empty() {
             let what = Spreading::Announcement { info: terms.info.clone(), joined: true };
-            self.joins.push(Spread { channel: channel.clone(), shards: joined.announce_to, what });
+            self.joins.push(Spread { channel: channel.clone(), shards: joined.announce_to, what, by: shard });
         }
         Ok(Subscribed {
             recoverable: terms.flags.has(Flags::RECOVERABLE) && options.has_history(),
@@ -170,7 +174,7 @@ impl Home {
         let Some(left) = self.hub.unsubscribe(&channel, shard, client, now) else { return };
         if !left.announce_to.is_empty() {
             let what = Spreading::Announcement { info: left.info, joined: false };
-            self.spreads.push(Spread { channel, shards: left.announce_to, what });
+            self.spreads.push(Spread { channel, shards: left.announce_to, what, by: shard });
         }
     }
 

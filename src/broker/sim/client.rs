@@ -13,11 +13,29 @@ use crate::protocol::Format;
 #[derive(Debug)]
 enum Call {
     Connect,
-    Subscribe { channel: String, since: Option<Place> },
-    Unsubscribe { channel: String },
-    Publish { channel: String, data: String },
-    History { channel: String, limit: usize, since: Option<Place>, reverse: bool, known: Option<Place> },
-    Presence { channel: String },
+    Subscribe {
+        channel: String,
+        since: Option<Place>,
+    },
+    Unsubscribe {
+        channel: String,
+    },
+    Publish {
+        channel: String,
+        data: String,
+    },
+    History {
+        channel: String,
+        limit: usize,
+        since: Option<Place>,
+        reverse: bool,
+        known: Option<Place>,
+    },
+    /// `since` is how often the subscription had ended, if there was one or one was asked for.
+    Presence {
+        channel: String,
+        since: Option<u32>,
+    },
 }
 
 /// A place in a stream: epoch and offset.
@@ -42,6 +60,8 @@ struct Subscription {
     last: Option<u64>,
     /// What it heard since it last had to begin anew.
     part: Vec<String>,
+    /// How often it was ended.
+    ends: u32,
 }
 
 impl Subscription {
@@ -167,6 +187,7 @@ impl Client {
         let subscription = self.subscriptions.get_mut(channel).expect("it was subscribed");
         if subscription.stage == Stage::Live {
             subscription.stage = Stage::Leaving;
+            subscription.ends += 1;
         }
         let body = serde_json::json!({"channel": channel});
         self.call(Call::Unsubscribe { channel: channel.into() }, "unsubscribe", body)
@@ -191,7 +212,9 @@ impl Client {
 
     /// Asks who is in a channel.
     pub(crate) fn presence(&mut self, channel: &str) -> Value {
-        self.call(Call::Presence { channel: channel.into() }, "presence", serde_json::json!({"channel": channel}))
+        let since = self.subscriptions.get(channel).filter(|it| matches!(it.stage, Stage::Asked | Stage::Live));
+        let call = Call::Presence { channel: channel.into(), since: since.map(|it| it.ends) };
+        self.call(call, "presence", serde_json::json!({"channel": channel}))
     }
 
     /// Reads bytes that have come.
@@ -274,7 +297,7 @@ impl Client {
                 let is_behind = known.is_some_and(|(life, offset)| life == epoch && top < offset);
                 assert!(!is_behind, "{channel}: the history ends before what was heard: {page}");
             }
-            Call::Presence { channel } => self.check_presence(&channel, &reply["presence"]),
+            Call::Presence { channel, since } => self.check_presence(&channel, since, &reply["presence"]),
         }
     }
 
@@ -314,6 +337,7 @@ impl Client {
         // The unsubscribe may have crossed one of the node, and a subscribe may have followed it since.
         if subscription.is_on() {
             subscription.stage = Stage::Idle;
+            subscription.ends += 1;
         }
         chronicle.heard_in_part(channel, std::mem::take(&mut subscription.part));
     }
@@ -371,11 +395,14 @@ impl Client {
         }
     }
 
-    /// Who is present was connected; the client itself, if it is subscribed.
-    fn check_presence(&self, channel: &str, presence: &Value) {
+    /// Who is present was connected; the client itself, if it has been subscribed since it asked. Answers overtake the
+    /// beginnings of subscriptions.
+    fn check_presence(&self, channel: &str, since: Option<u32>, presence: &Value) {
         let there = presence["presence"].as_object().cloned().unwrap_or_default();
         let is_there = there.contains_key(&self.id.to_string());
-        assert!(is_there || !self.is_live_in(channel), "{channel}: the client is missing: {there:?}");
+        let was_there =
+            self.subscriptions.get(channel).is_some_and(|it| it.stage == Stage::Live && since == Some(it.ends));
+        assert!(is_there || !was_there, "{channel}: the client is missing: {there:?}");
         for (id, info) in there {
             assert_eq!(info["client"].as_str(), Some(id.as_str()), "{channel}: listed under another's name");
         }

@@ -1,7 +1,7 @@
 //! A seeded simulation: cores, the mailboxes between them, sockets and clients, with virtual time.
 //!
-//! [`World`](world::World) carries letters in the order of each pair of shards but the pairs in any order, gives
-//! sockets that take a part, and clients that stop reading, drop and come back. [`Client`](client::Client)
+//! [`World`](world::World) carries letters in the order of each lane of each pair of shards but lanes and pairs in any
+//! order, through mailboxes of one to four letters; it gives sockets that take a part, and clients that stop reading, drop and come back. [`Client`](client::Client)
 //! speaks the protocol in bytes and complains as soon as it is told something that cannot be.
 //! [`Chronicle`](chronicle::Chronicle) writes down what every channel's home put in order: the truth that
 //! clients are compared with.
@@ -15,6 +15,7 @@ pub(crate) mod configuration;
 pub(crate) mod dialect;
 mod ending;
 mod link;
+mod mail;
 mod probe;
 mod steps;
 mod world;
@@ -70,6 +71,18 @@ fn clients_see_one_order_without_holes() {
 #[test]
 fn a_publication_that_is_lost_between_shards_is_told_to_who_counts_on_it() {
     run_all(true);
+}
+
+#[test]
+fn mailboxes_are_full_windows_shut_and_clients_not_read() {
+    let (mut windows_shut, mut congestions) = (0, 0);
+    for seed in 0..20 {
+        let mut world = World::new(seed, false);
+        (0..STEPS).for_each(|_| world.step());
+        windows_shut += world.windows_shut;
+        congestions += world.congestions;
+    }
+    assert!(windows_shut > 100 && congestions > 100, "{windows_shut} and {congestions} times");
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl World {
             self.deliver(from, to);
         }
         let shard = self.random.random_range(0..shards);
+        self.after(shard);
         let conns: Vec<u32> = self.links[shard].iter().map(|(conn, _)| conn as u32).collect();
         if let Some(conn) = conns.choose(&mut self.random).copied() {
             self.receive(shard, conn);
@@ -140,6 +141,8 @@ impl World {
                 let subscribe = Subscribe { who, channel: channel.into(), grant: Grant::default(), recover: None };
                 Order::Subscribe(subscribe.into(), answer)
             }),
+            // A backend waits while the channel's home is congested.
+            _ if self.cores[self.home_of(channel)].is_congested() => {}
             _ => {
                 let data = self.fresh_data("backend");
                 let exclude = self.clients[client].is_connected.then_some(self.clients[client].id);

@@ -15,6 +15,7 @@ use super::client::Client;
 use super::configuration::{FLEETING, KEPT, SECRET, configuration};
 use super::dialect::{self, FORMATS};
 use super::link::Link;
+use super::mail::Mail;
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
 use crate::broker::letter::Letter;
@@ -27,6 +28,10 @@ use crate::time::Now;
 use crate::wire::websocket;
 
 const CLIENTS: usize = 7;
+
+/// What letters without room may keep of a shard's memory, bytes: a window for each shard, the asks of a frame, an answer,
+/// and what seven clients give back when they go.
+const WAITING_BYTES_MAX: usize = 24 * 1024;
 
 pub(super) struct World {
     pub(super) random: StdRng,
@@ -41,7 +46,12 @@ pub(super) struct World {
     pub(super) loses_publications: bool,
     expects_gaps: bool,
     /// By sender and receiver.
-    mail: Vec<Vec<VecDeque<Letter>>>,
+    mail: Vec<Vec<Mail>>,
+    /// Letters that each lane of a mailbox has room for.
+    capacity: usize,
+    /// How often asks were not taken, and clients not read, since letters had no room.
+    pub(super) windows_shut: u32,
+    pub(super) congestions: u32,
     placement: Placement,
     published: u64,
     trace: std::hash::DefaultHasher,
@@ -51,6 +61,7 @@ impl World {
     pub(super) fn new(seed: u64, loses_publications: bool) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let shards = random.random_range(1..=4);
+        let capacity = random.random_range(1..=4);
         let placement = Placement::new(shards, seed);
         let config = Arc::new(configuration());
         let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
@@ -80,7 +91,10 @@ impl World {
             chronicle: Chronicle::default(),
             loses_publications,
             expects_gaps: loses_publications,
-            mail: (0..count).map(|_| (0..count).map(|_| VecDeque::new()).collect()).collect(),
+            mail: (0..count).map(|_| (0..count).map(|_| Mail::default()).collect()).collect(),
+            capacity,
+            windows_shut: 0,
+            congestions: 0,
             placement,
             published: 0,
             trace: std::hash::DefaultHasher::new(),
@@ -173,6 +187,10 @@ impl World {
 
     /// A shard reads one frame of a conn, if its session is ready for one.
     pub(super) fn receive(&mut self, shard: usize, conn: u32) -> bool {
+        if self.cores[shard].is_congested() {
+            self.congestions += 1;
+            return false;
+        }
         let link = &mut self.links[shard][conn as usize];
         let Some(session) = link.session.filter(|_| !link.paused) else { return false };
         let Some(frame) = link.up.pop_front() else { return false };
@@ -182,9 +200,11 @@ impl World {
         true
     }
 
-    /// A letter arrives.
+    /// A letter arrives, of any lane that is taken now.
     pub(super) fn deliver(&mut self, from: usize, to: usize) -> bool {
-        let Some(letter) = self.mail[from][to].pop_front() else { return false };
+        let takes_asks = self.cores[to].takes_asks(from as u16);
+        self.windows_shut += u32::from(!takes_asks);
+        let Some(letter) = self.mail[from][to].take(takes_asks, &mut self.random) else { return false };
         self.cores[to].letter_arrived(from as u16, letter, self.now);
         self.after(to);
         true
@@ -194,7 +214,9 @@ impl World {
     pub(super) fn after(&mut self, shard: usize) {
         self.observe(shard);
         self.say_goodbyes(shard);
-        while let Some(session) = self.cores[shard].edge.resumed.pop() {
+        while !self.cores[shard].is_congested()
+            && let Some(session) = self.cores[shard].edge.resumed.pop()
+        {
             let Some(conn) = self.cores[shard].conn_of(session) else { continue };
             self.links[shard][conn as usize].due_ms = self.cores[shard].next_due_ms(session, self.now);
             let input = self.cores[shard].resume(session, self.now);
@@ -204,20 +226,30 @@ impl World {
             }
             self.say_goodbyes(shard);
         }
-        for (to, letter) in self.cores[shard].letters() {
-            assert_ne!(usize::from(to), shard, "a letter to itself");
-            if self.loses_publications
-                && let Letter::Publication { channel, .. } = &letter
-                && (channel.starts_with("kept:") || channel.starts_with("cache:"))
-                && self.random.random_bool(0.1)
-            {
-                continue;
-            }
-            self.mail[shard][usize::from(to)].push_back(letter);
-        }
+        self.post(shard);
         if self.random.random_bool(0.4) {
             self.flush(shard);
         }
+    }
+
+    /// Letters leave for mailboxes that have room.
+    pub(super) fn post(&mut self, shard: usize) {
+        let Self { cores, mail, random, capacity, loses_publications, now, .. } = self;
+        let mail = &mut mail[shard];
+        cores[shard].post(*now, |to, lane, _, letter| {
+            assert_ne!(usize::from(to), shard, "a letter to itself");
+            assert_eq!(letter.lane(), lane);
+            if *loses_publications
+                && let Letter::Publication { channel, .. } = &letter
+                && (channel.starts_with("kept:") || channel.starts_with("cache:"))
+                && random.random_bool(0.1)
+            {
+                return Ok(());
+            }
+            mail[usize::from(to)].leave(lane, letter, *capacity)
+        });
+        let (_, bytes) = cores[shard].post.waiting();
+        assert!(bytes <= WAITING_BYTES_MAX, "{bytes} bytes wait for room");
     }
 
     fn observe(&mut self, shard: usize) {
@@ -357,6 +389,9 @@ impl World {
                 }
             }
             for shard in 0..shards {
+                // What waited for room, and who waited for that.
+                self.after(shard);
+                moves |= self.cores[shard].has_letters();
                 let conns: Vec<u32> = self.links[shard].iter().map(|(conn, _)| conn as u32).collect();
                 for conn in conns {
                     while self.links[shard].contains(conn as usize) && self.receive(shard, conn) {

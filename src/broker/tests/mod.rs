@@ -2,6 +2,7 @@
 //! looked for by `super::sim`.
 
 mod connecting;
+mod credit;
 mod keeping;
 mod orders;
 mod publishing;
@@ -19,6 +20,7 @@ use tokio::sync::oneshot;
 use super::{Closing, Core, CoreSetup, Input};
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
+use crate::broker::lane::Lane;
 use crate::broker::letter::Letter;
 use crate::broker::order::{Order, Publish};
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
@@ -37,12 +39,14 @@ struct Peer {
     session: u32,
 }
 
-/// Two shards. Letters wait until they are carried.
+/// Two shards or more. Letters wait until they are carried.
 struct Node {
     cores: Vec<Core>,
     now: Now,
     placement: Placement,
     mail: VecDeque<(usize, usize, Letter)>,
+    /// From which shard to which there is no room for deliveries.
+    full: Option<(usize, usize)>,
     heard: BTreeMap<(usize, u32), Vec<u8>>,
     goodbyes: Vec<(usize, u32, u16)>,
     conns: u32,
@@ -77,7 +81,11 @@ impl Node {
     }
 
     fn with(config: Config) -> Self {
-        let placement = Placement::new(2, 1);
+        Self::of(2, config)
+    }
+
+    fn of(shards: u16, config: Config) -> Self {
+        let placement = Placement::new(shards, 1);
         let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
         let config = Arc::new(config);
         let core = |me: u16| {
@@ -87,10 +95,11 @@ impl Node {
             Core::new(setup).expect("no expressions, no error")
         };
         Self {
-            cores: (0..2).map(core).collect(),
+            cores: (0..shards).map(core).collect(),
             now: Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 },
             placement,
             mail: VecDeque::new(),
+            full: None,
             heard: BTreeMap::new(),
             goodbyes: Vec::new(),
             conns: 0,
@@ -136,7 +145,14 @@ impl Node {
     fn after(&mut self, shard: usize) {
         loop {
             let core = &mut self.cores[shard];
-            self.mail.extend(core.letters().map(|(to, letter)| (shard, usize::from(to), letter)));
+            core.post(self.now, |to, lane, _, letter| {
+                let to = usize::from(to);
+                if lane == Lane::Deliveries && self.full == Some((shard, to)) {
+                    return Err(letter);
+                }
+                self.mail.push_back((shard, to, letter));
+                Ok(())
+            });
             self.goodbyes.extend(core.edge.closings.drain(..).map(|Closing { conn, disconnect }| {
                 core.edge.outbox.close(conn);
                 (shard, conn, disconnect.code)
@@ -146,9 +162,13 @@ impl Node {
         }
     }
 
-    /// Delivers the oldest letter.
+    /// Delivers the oldest letter that is taken now.
     fn carry_one(&mut self) -> bool {
-        let Some((from, to, letter)) = self.mail.pop_front() else { return false };
+        let is_taken = |(from, to, letter): &(usize, usize, Letter)| {
+            letter.lane() != Lane::Asks || self.cores[*to].takes_asks(*from as u16)
+        };
+        let Some(at) = self.mail.iter().position(is_taken) else { return false };
+        let (from, to, letter) = self.mail.remove(at).expect("it is there");
         self.cores[to].letter_arrived(from as u16, letter, self.now);
         self.after(to);
         true

@@ -19,7 +19,12 @@ fn tick(node: &mut Node) -> Vec<Letter> {
     for (from, _, letter) in std::mem::take(&mut node.mail) {
         node.cores[1].letter_arrived(from as u16, letter, node.now);
     }
-    node.cores[1].letters().map(|(_, letter)| letter).collect()
+    let mut letters = Vec::new();
+    node.cores[1].post(node.now, |_, _, _, letter| {
+        letters.push(letter);
+        Ok(())
+    });
+    letters
 }
 
 fn take(node: &mut Node, letters: Vec<Letter>) {
@@ -35,7 +40,7 @@ fn publishes_of_one_tick_have_one_receipt() {
     node.tell(others, &publication(2, &channel, 2));
     node.tell(peer, &publication(3, &channel, 3));
     let letters = tick(&mut node);
-    assert!(matches!(letters[..], [Letter::Published { count: 3 }]), "{letters:?}");
+    assert!(matches!(letters[..], [Letter::Published { count: 3, .. }]), "{letters:?}");
     take(&mut node, letters);
     assert_eq!(kinds(&node.hear(peer)), ["2:publish", "3:publish"]);
     assert_eq!(kinds(&node.hear(others)), ["2:publish"]);
@@ -53,7 +58,8 @@ fn a_refusal_lies_between_the_receipts_of_what_was_published_before_and_after() 
     config.channel.namespaces.retain(|namespace| namespace.name == "kept");
     node.cores[1].order(Order::Reload(Arc::new(config)), node.now);
     let letters = tick(&mut node);
-    let [Letter::Published { count: 1 }, Letter::Refused { .. }, Letter::Published { count: 1 }] = letters[..] else {
+    let [Letter::Published { count: 1, .. }, Letter::Refused { .. }, Letter::Published { count: 1, .. }] = letters[..]
+    else {
         panic!("{letters:?}")
     };
     take(&mut node, letters);

@@ -106,7 +106,12 @@ impl Cores {
         while std::mem::take(&mut busy) {
             for from in 0..self.cores.len() {
                 let core = &mut self.cores[from];
-                let (letters, resumed) = (core.letters().collect::<Vec<_>>(), std::mem::take(&mut core.edge.resumed));
+                let mut letters = Vec::new();
+                core.post(now, |to, _, _, letter| {
+                    letters.push((to, letter));
+                    Ok(())
+                });
+                let resumed = std::mem::take(&mut core.edge.resumed);
                 busy |= !letters.is_empty() || !resumed.is_empty();
                 for session in resumed {
                     core.resume(session, now);

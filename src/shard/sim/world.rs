@@ -18,6 +18,7 @@ use super::steps::Pending;
 use super::stranger::Stranger;
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
+use crate::broker::lane::Lane;
 use crate::broker::order::{Errand, Order};
 use crate::broker::sim::chronicle::Chronicle;
 use crate::broker::sim::client::Client;
@@ -243,7 +244,8 @@ impl World {
         let mut network = self.network.borrow_mut();
         if network.strikes(Fault::DropsLetter) {
             let from = network.random.random_range(0..self.nodes.len());
-            self.nodes[shard].shard.mailboxes.receive(from as u16);
+            let lane = [Lane::Asks, Lane::Deliveries, Lane::Answers][network.random.random_range(0..Lane::COUNT)];
+            self.nodes[shard].shard.mailboxes.receive(from as u16, lane);
         }
     }
 
