@@ -98,8 +98,21 @@ pub const IDEMPOTENCY_KEYS_MAX: usize = 100_000;
 /// Longest idempotency key, bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
-/// HTTP conns that the control plane serves at the same time; one more is told 503. Backends keep one per worker.
+/// HTTP conns that the control plane has at the same time; one more takes the place of one that idles, or is told 503.
+/// Backends keep one per worker.
 pub const HTTP_CONNS_MAX: usize = 512;
+
+/// Those of them that may be strangers: neither through the internal port nor with the API's key.
+pub const HTTP_STRANGERS_MAX: usize = 128;
+
+/// Those of them that gave way and have not gone yet.
+pub const HTTP_LEAVING_MAX: usize = 32;
+
+const _: () = assert!(HTTP_STRANGERS_MAX + HTTP_LEAVING_MAX < HTTP_CONNS_MAX);
+
+/// Requests without the API's key that wait for the control plane when a shard refuses another one; with the key, twice
+/// as many. It takes a conn over in some tens of microseconds.
+pub const HTTP_WAITING_MAX: usize = 128;
 
 /// How long an HTTP conn may take for the head of its next request, or stay without one, milliseconds.
 pub const HTTP_HEAD_TIMEOUT_MS: u64 = 60_000;

@@ -24,6 +24,8 @@ pub enum Ending {
     GaveWay,
     /// It was closed as soon as it came: all places were taken, and too many were about to go.
     TurnedAway,
+    /// It was a probe, and got its answer.
+    Answered,
     /// Nobody had a session on it when the node began to drain.
     Drained,
     /// It is no client: the control plane serves it.
@@ -51,6 +53,7 @@ pub struct Endings {
     silent: Counter,
     gave_way: Counter,
     turned_away: Counter,
+    answered: Counter,
     drained: Counter,
     handed_over: Counter,
 }
@@ -88,6 +91,7 @@ impl Endings {
             ("silent", &self.silent),
             ("gave_way", &self.gave_way),
             ("turned_away", &self.turned_away),
+            ("answered", &self.answered),
             ("drained", &self.drained),
             ("handed_over", &self.handed_over),
         ];
@@ -106,6 +110,7 @@ impl Endings {
             Ending::Silent => &self.silent,
             Ending::GaveWay => &self.gave_way,
             Ending::TurnedAway => &self.turned_away,
+            Ending::Answered => &self.answered,
             Ending::Drained => &self.drained,
             Ending::HandedOver => &self.handed_over,
         }

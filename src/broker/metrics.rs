@@ -66,6 +66,8 @@ pub struct ShardMetrics {
     pub mailbox_depth: Gauge,
     /// Sockets accepted.
     pub accepts: Counter,
+    /// Probes answered.
+    pub probes: Counter,
     /// Times that accepting had to pause for want of descriptors.
     pub accept_pauses: Counter,
     /// Sessions that were welcomed.

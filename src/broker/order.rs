@@ -246,6 +246,8 @@ pub enum Errand {
         read: bytes::Bytes,
         /// What the listener is for that it came through.
         purpose: Purpose,
+        /// Its first request came with the API's key.
+        is_backend: bool,
     },
     /// A token's key is not known: fetch the key sets anew (rate limited) and answer with
     /// [`Order::KeysFetched`].

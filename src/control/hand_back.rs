@@ -24,8 +24,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, Chain, Join};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 
+use super::seats::Seat;
+use super::visitor::Visitor;
 use crate::config::Purpose;
 use crate::wire::http;
 
@@ -39,7 +41,7 @@ pub(super) struct HandedBack {
     /// What its listener is for.
     pub(super) purpose: Purpose,
     /// It counts as a conn of the control plane until a shard has it.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) seat: Arc<Seat>,
 }
 
 /// What hyper reads and writes: first what the shard had read, then the socket.
@@ -59,6 +61,7 @@ pub(super) struct Doorman {
     router: TowerToHyperService<Router>,
     flushed: Arc<Notify>,
     head: Arc<OnceLock<Bytes>>,
+    visitor: Visitor,
 }
 
 /// The conn is to be handed back.
@@ -68,8 +71,8 @@ pub(super) struct ForShard;
 
 impl Doorman {
     /// The service of one conn, whose stream tells when all was written.
-    pub(super) fn new(router: Router, flushed: Arc<Notify>) -> Self {
-        Self { router: TowerToHyperService::new(router), flushed, head: Arc::default() }
+    pub(super) fn new(router: Router, flushed: Arc<Notify>, visitor: Visitor) -> Self {
+        Self { router: TowerToHyperService::new(router), flushed, head: Arc::default(), visitor }
     }
 }
 
@@ -88,7 +91,8 @@ impl Service<Request<Incoming>> for Doorman {
                 Err(ForShard)
             });
         }
-        let answer = self.router.call(request);
+        let is_backend = self.visitor.begins(request.headers());
+        let answer = self.visitor.clone().answer(is_backend, self.router.call(request));
         Box::pin(async move { Ok(answer.await.unwrap_or_else(|never| match never {})) })
     }
 }
@@ -99,7 +103,7 @@ fn head_of_upgrade(request: &Request<Incoming>) -> Option<Bytes> {
         return None;
     }
     let head = head(request.method(), request.uri(), request.version(), request.headers());
-    let is_plain = http::parse(&head) == Ok(http::Request::Plain);
+    let is_plain = matches!(http::parse(&head), Ok(http::Request::Plain(_)));
     if is_plain { None } else { Some(head.into()) }
 }
 
@@ -120,7 +124,7 @@ fn head(method: &Method, uri: &Uri, version: Version, headers: &HeaderMap) -> Ve
 pub(super) fn take_apart(
     parts: Parts<Stream, Doorman>,
     purpose: Purpose,
-    permit: OwnedSemaphorePermit,
+    seat: Arc<Seat>,
 ) -> io::Result<Option<HandedBack>> {
     let Some(head) = parts.service.head.get() else { return Ok(None) };
     let (reader, Flushing { writer, .. }) = parts.io.into_inner().into_inner();
@@ -130,7 +134,7 @@ pub(super) fn take_apart(
     let socket = reader.reunite(writer).map_err(io::Error::other)?.into_std()?;
     socket.set_nonblocking(false)?;
     SockRef::from(&socket).set_tcp_user_timeout(None)?;
-    Ok(Some(HandedBack { socket: socket.into(), read, purpose, permit }))
+    Ok(Some(HandedBack { socket: socket.into(), read, purpose, seat }))
 }
 
 /// Tells when hyper has written all that it had.

@@ -12,9 +12,14 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
 use socket2::SockRef;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::hand_back::{self, Doorman, HandedBack};
+use super::router::router;
+use super::seats::Seat;
+use super::state::ControlState;
+use super::visitor::Visitor;
 use crate::config::Purpose;
 use crate::limits::{HTTP_HEAD_TIMEOUT_MS, HTTP_HEADERS_MAX, HTTP_LINGER_MS, HTTP_UNREAD_TIMEOUT_MS};
 use crate::wire::http::{Status, write_refusal};
@@ -22,48 +27,47 @@ use crate::wire::http::{Status, write_refusal};
 /// Serves HTTP/1.1 with keep-alive and pipelining.
 #[derive(Debug)]
 pub(super) struct HttpServer {
+    state: Arc<ControlState>,
     public: Router,
     internal: Router,
-    conns: Arc<Semaphore>,
     leaves: watch::Sender<bool>,
     handed_back: flume::Sender<HandedBack>,
 }
 
 impl HttpServer {
-    /// A server without conns; what answers is a matter of the listener's purpose. It takes one permit of `conns`
-    /// for each. What comes out beside it are conns for shards: no more than there are permits, as each holds its own.
-    pub(super) fn new(
-        router: impl Fn(Purpose) -> Router,
-        conns: Arc<Semaphore>,
-    ) -> (Self, flume::Receiver<HandedBack>) {
-        let (public, internal) = (router(Purpose::Http), router(Purpose::Internal));
+    /// A server without conns. What comes out beside it are conns for shards: no more than there are seats, as each
+    /// keeps its own.
+    pub(super) fn new(state: Arc<ControlState>) -> (Self, flume::Receiver<HandedBack>) {
+        let (public, internal) = (router(state.clone(), Purpose::Http), router(state.clone(), Purpose::Internal));
         let (handed_back, back) = flume::bounded(0);
-        (Self { public, internal, conns, leaves: watch::Sender::new(false), handed_back }, back)
+        (Self { state, public, internal, leaves: watch::Sender::new(false), handed_back }, back)
     }
 
-    /// Takes a conn over, of which `read` was read already. Must be called within the runtime.
-    pub(super) fn serve(&self, socket: OwnedFd, read: Bytes, purpose: Purpose) {
+    /// Takes a conn over, of which `read` was read already; `is_backend` where that has the API's key. Must be called
+    /// within the runtime.
+    pub(super) fn serve(&self, socket: OwnedFd, read: Bytes, purpose: Purpose, is_backend: bool) {
         let socket = StdTcpStream::from(socket);
-        let Ok(permit) = self.conns.clone().try_acquire_owned() else {
+        let Some(seat) = self.state.seats.take(is_backend || purpose == Purpose::Internal) else {
             refuse(&socket);
             return;
         };
         match prepare(socket) {
-            Ok(socket) => self.spawn(socket, read, purpose, permit),
+            Ok(socket) => self.spawn(socket, read, purpose, Arc::new(seat)),
             Err(error) => tracing::debug!(%error, "an HTTP conn was lost"),
         }
     }
 
-    fn spawn(&self, socket: TcpStream, read: Bytes, purpose: Purpose, permit: OwnedSemaphorePermit) {
+    fn spawn(&self, socket: TcpStream, read: Bytes, purpose: Purpose, seat: Arc<Seat>) {
         let router = if purpose == Purpose::Internal { &self.internal } else { &self.public };
         let (stream, flushed) = hand_back::stream(socket, read);
+        let visitor = Visitor { state: self.state.clone(), purpose, seat: seat.clone() };
         let mut conn = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(HTTP_HEAD_TIMEOUT_MS))
             .max_headers(HTTP_HEADERS_MAX)
             // A peer that has ended its side of the connection waits for its answer all the same.
             .half_close(true)
-            .serve_connection(stream, Doorman::new(router.clone(), flushed));
+            .serve_connection(stream, Doorman::new(router.clone(), flushed, visitor));
         let (mut leaves, handed_back) = (self.leaves.subscribe(), self.handed_back.clone());
         tokio::spawn(async move {
             let ended = tokio::select! {
@@ -72,8 +76,13 @@ impl HttpServer {
                     Pin::new(&mut conn).graceful_shutdown();
                     (&mut conn).await
                 }
+                () = seat.is_lost() => {
+                    Pin::new(&mut conn).graceful_shutdown();
+                    // Who still reads an answer has a while.
+                    timeout(Duration::from_millis(HTTP_LINGER_MS), &mut conn).await.unwrap_or(Ok(()))
+                }
             };
-            match (ended, hand_back::take_apart(conn.into_parts(), purpose, permit)) {
+            match (ended, hand_back::take_apart(conn.into_parts(), purpose, seat)) {
                 (Err(_), Ok(Some(conn))) => drop(handed_back.send_async(conn).await),
                 (Err(error), _) => tracing::debug!(%error, "an HTTP conn ended early"),
                 (Ok(()), _) => {}
@@ -85,7 +94,7 @@ impl HttpServer {
     pub(super) async fn shutdown(self) {
         // Who is not done by then is cut off with the runtime.
         self.leaves.send_replace(true);
-        let _ = tokio::time::timeout(Duration::from_millis(HTTP_LINGER_MS), self.leaves.closed()).await;
+        let _ = timeout(Duration::from_millis(HTTP_LINGER_MS), self.leaves.closed()).await;
     }
 }
 

@@ -20,7 +20,6 @@ use super::process::ProcessStats;
 use super::state::ControlState;
 use super::text::{not_found, text as line};
 use crate::broker::metrics::{ShardMetrics, TICK_BUCKETS_US};
-use crate::limits::HTTP_CONNS_MAX;
 use crate::shard::handle::ShardHandle;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -54,8 +53,9 @@ const GAUGES: [(&str, &str, Read); 12] = [
 ];
 
 /// Name without `_total`, help and value of what only grows.
-const COUNTERS: [(&str, &str, Read); 14] = [
+const COUNTERS: [(&str, &str, Read); 15] = [
     ("ringpost_accepts", "Sockets accepted", |shard| shard.accepts.get()),
+    ("ringpost_probes", "Probes of health that shards answered", |shard| shard.probes.get()),
     ("ringpost_accept_pauses", "Times that accepting paused for want of descriptors", |shard| {
         shard.accept_pauses.get()
     }),
@@ -177,8 +177,23 @@ impl NodeMetrics {
         let help = "Log lines that standard error did not take in time";
         let mut dropped = encoder.encode_descriptor("ringpost_log_lines_dropped", help, None, MetricType::Counter)?;
         count(&mut dropped, &(crate::log::dropped_lines() as u64))?;
-        let http_conns = HTTP_CONNS_MAX - state.http_conns.available_permits();
-        encode_gauge(encoder, "ringpost_http_conns", "HTTP conns that the control plane serves", http_conns as u64)
+        self.encode_seats(encoder)
+    }
+
+    fn encode_seats(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let seats = self.0.seats.counts();
+        let help = "HTTP conns that the control plane serves; a backend came with the key or through the internal port";
+        let mut conns = encoder.encode_descriptor("ringpost_http_conns", help, None, MetricType::Gauge)?;
+        for (class, number) in [("backend", seats.backends), ("stranger", seats.strangers), ("leaving", seats.leaving)]
+        {
+            conns.encode_family(&[("class", class)])?.encode_gauge(&number)?;
+        }
+        let help = "HTTP conns that did not stay: by giving way to another, or for want of one that idled";
+        let mut lost = encoder.encode_descriptor("ringpost_http_conns_lost", help, None, MetricType::Counter)?;
+        for (cause, number) in [("gave_way", seats.gave_way), ("refused", seats.refused)] {
+            count(&mut lost.encode_family(&[("cause", cause)])?, &number)?;
+        }
+        Ok(())
     }
 }
 

@@ -26,9 +26,11 @@ mod plane;
 mod process;
 mod reload;
 mod router;
+mod seats;
 mod shards;
 mod state;
 mod text;
+mod visitor;
 
 #[cfg(test)]
 mod tests;

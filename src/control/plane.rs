@@ -13,7 +13,6 @@ use super::http::HttpServer;
 use super::keys::{KeyKeeper, KeyRequests};
 use super::reload::keep_fixed;
 use super::requests::{Request, Requests};
-use super::router::router;
 use super::shards::Shards;
 use super::state::ControlState;
 use crate::broker::order::{Errand, Order};
@@ -86,7 +85,7 @@ impl Plane {
     fn new(setup: ControlSetup) -> Self {
         let ControlSetup { config, reload, shards, placement, errands, requests, started, ready } = setup;
         let state = Arc::new(ControlState::new(Shards::new(shards, placement), config, started));
-        let (http, handed_back) = HttpServer::new(|purpose| router(state.clone(), purpose), state.http_conns.clone());
+        let (http, handed_back) = HttpServer::new(state.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
         let keeper = tokio::spawn(keeper.run());
         // The node waits for this.
@@ -129,7 +128,7 @@ impl Plane {
 
     async fn errand(&mut self, errand: Errand) {
         match errand {
-            Errand::Http { socket, read, purpose } => self.http.serve(socket, read, purpose),
+            Errand::Http { socket, read, purpose, is_backend } => self.http.serve(socket, read, purpose, is_backend),
             Errand::FetchKeys { shard, ticket } => {
                 if !self.keys.fetch(shard, ticket) {
                     self.state.shards.tell(shard, Order::KeysFetched { ticket, fetched: false }).await;
@@ -141,13 +140,13 @@ impl Plane {
 
     /// Gives a conn to the shard that has the fewest. A shard that takes no orders holds nobody else up.
     fn hand_back(&self, conn: HandedBack) {
-        let HandedBack { socket, read, purpose, permit } = conn;
+        let HandedBack { socket, read, purpose, seat } = conn;
         let state = self.state.clone();
         tokio::spawn(async move {
             let shards = state.shards.handles().iter();
             let shard = shards.min_by_key(|shard| shard.metrics.conns.get()).expect("a node has shards").shard;
             state.shards.tell(shard, Order::Adopt { socket, read, purpose }).await;
-            drop(permit);
+            drop(seat);
         });
     }
 

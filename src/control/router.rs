@@ -22,6 +22,7 @@ pub(super) fn router(state: Arc<ControlState>, purpose: Purpose) -> Router {
         router = router
             .route("/health", get(health::ready))
             .route("/health/live", get(health::live))
+            .route("/health/ready", get(health::ready))
             .route("/metrics", get(metrics::metrics))
             .nest("/api", api::routes());
     }

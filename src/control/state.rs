@@ -4,12 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::seats::Seats;
 use super::shards::Shards;
 use crate::config::Config;
-use crate::limits::HTTP_CONNS_MAX;
 
 /// The node as the control plane sees it.
 #[derive(Debug)]
@@ -20,8 +19,8 @@ pub(super) struct ControlState {
     pub(super) node_id: Uuid,
     /// When the node began.
     pub(super) started: SystemTime,
-    /// One permit per HTTP conn that may yet be served.
-    pub(super) http_conns: Arc<Semaphore>,
+    /// Seats of the HTTP conns that are served.
+    pub(super) seats: Arc<Seats>,
     config: RwLock<Arc<Config>>,
     draining: AtomicBool,
 }
@@ -33,7 +32,7 @@ impl ControlState {
             shards,
             node_id: Uuid::new_v4(),
             started,
-            http_conns: Arc::new(Semaphore::new(HTTP_CONNS_MAX)),
+            seats: Arc::new(Seats::new()),
             config: RwLock::new(config),
             draining: AtomicBool::new(false),
         }

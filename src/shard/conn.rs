@@ -69,6 +69,8 @@ pub struct Conn<S> {
     pub is_holding: bool,
     /// Turns of the wheel for which it has waited for a place.
     pub turns_waited: u8,
+    /// Its request came with the API's key.
+    pub is_backend: bool,
     /// Counted among the node's clients.
     pub is_client: bool,
     /// The peer has ended its side: its session ends when all that it asked is answered.
@@ -94,6 +96,7 @@ impl<S> Conn<S> {
             in_hand: 0,
             is_holding: false,
             turns_waited: 0,
+            is_backend: false,
             is_client: false,
             half_closed: false,
         }

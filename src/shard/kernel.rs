@@ -93,8 +93,8 @@ impl Reactor for Kernel {
         self.ring.events(events);
     }
 
-    fn hand_over(&mut self, socket: OwnedFd, read: Bytes, purpose: Purpose) -> Option<Errand> {
-        Some(Errand::Http { socket, read, purpose })
+    fn hand_over(&mut self, socket: OwnedFd, read: Bytes, purpose: Purpose, is_backend: bool) -> Option<Errand> {
+        Some(Errand::Http { socket, read, purpose, is_backend })
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> Option<OwnedFd> {

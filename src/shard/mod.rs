@@ -18,6 +18,7 @@ pub mod mailbox;
 pub mod origin;
 pub mod reactor;
 mod recv;
+mod request;
 mod strangers;
 pub mod tick;
 mod upgrade;

@@ -76,9 +76,9 @@ pub trait Reactor: Debug {
     /// Appends what has happened, in the order in which it happened.
     fn events(&mut self, events: &mut Vec<EventOf<Self>>);
 
-    /// What the control plane is told of a socket that is no client's: what was read of it, and through a listener of
-    /// which purpose it came.
-    fn hand_over(&mut self, socket: Self::Socket, read: Bytes, purpose: Purpose) -> Option<Errand>;
+    /// What the control plane is told of a socket that is no client's: what was read of it, through a listener of which
+    /// purpose it came, and whether with the API's key.
+    fn hand_over(&mut self, socket: Self::Socket, read: Bytes, purpose: Purpose, is_backend: bool) -> Option<Errand>;
 
     /// A socket that comes back from the control plane, if sockets are descriptors.
     fn adopt(&mut self, socket: OwnedFd) -> Option<Self::Socket>;

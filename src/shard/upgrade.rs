@@ -29,12 +29,7 @@ impl<R: Reactor> Shard<R> {
                 Ok(()) => self.upgrade(conn, &upgrade, now),
                 Err((status, message)) => self.refuse(conn, status, &message, now),
             },
-            Ok(Request::Plain) => {
-                // Everything that was read goes along, so nothing of it is consumed.
-                self.conns[conn as usize].phase = Phase::Leaving;
-                self.reactor.stop_receiving(conn);
-                Progress::Wait
-            }
+            Ok(Request::Plain(request)) => self.take_request(conn, &request, bytes.len(), now),
             Err(violation) => self.refuse(conn, violation.status(), &violation.to_string(), now),
         }
     }
@@ -74,7 +69,7 @@ impl<R: Reactor> Shard<R> {
         Progress::Consumed(upgrade.consumed)
     }
 
-    fn refuse(&mut self, conn: u32, status: Status, message: &str, now: Now) -> Progress {
+    pub(super) fn refuse(&mut self, conn: u32, status: Status, message: &str, now: Now) -> Progress {
         self.core.edge.outbox.write(conn, Tag::CONTROL, |out| http::write_refusal(status, message, now.unix_ms, out));
         self.begin_closing(conn, Ending::Refusal(status.0), now);
         Progress::Ended
@@ -117,7 +112,8 @@ impl<R: Reactor> Shard<R> {
         self.count_ending(conn, Ending::HandedOver);
         let entry = self.take_out(conn);
         debug_assert!(entry.is_idle());
-        if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into(), entry.purpose) {
+        if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into(), entry.purpose, entry.is_backend)
+        {
             // A control plane that has ended closes the socket by dropping it.
             let _ = self.errands.send(errand);
         }

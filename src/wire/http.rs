@@ -19,7 +19,26 @@ pub enum Request<'a> {
     /// A WebSocket upgrade (RFC 6455, 4.2.1).
     Upgrade(Upgrade<'a>),
     /// Anything else.
-    Plain,
+    Plain(Plain<'a>),
+}
+
+/// A request that is no upgrade, as far as a shard looks at it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Plain<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The request target, as it was sent.
+    pub target: &'a str,
+    /// `HTTP/1.1` or `HTTP/1.0`.
+    pub version: &'static str,
+    /// The head is all of it, and names its host as it must: it can be answered without another look.
+    pub is_bare: bool,
+    /// The conn ends after the answer.
+    pub closes: bool,
+    /// What it gives as `X-API-Key`, or as `Authorization: apikey KEY`.
+    pub api_key: Option<&'a str>,
+    /// Bytes of the head.
+    pub consumed: usize,
 }
 
 /// A WebSocket upgrade.
@@ -113,6 +132,8 @@ impl From<httparse::Error> for HttpViolation {
 pub struct Status(pub u16, pub &'static str);
 
 impl Status {
+    /// 200
+    pub const OK: Self = Self(200, "OK");
     /// 400
     pub const BAD_REQUEST: Self = Self(400, "Bad Request");
     /// 403
@@ -160,12 +181,30 @@ pub fn parse(input: &[u8]) -> Result<Request<'_>, HttpViolation> {
         && headers.has_token("upgrade", "websocket")
         && headers.has_token("connection", "upgrade");
     if !upgrade {
-        return Ok(Request::Plain);
+        let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+        return Ok(Request::Plain(plain(method, target, request.version == Some(1), &headers, consumed)));
     }
     if request.method != Some("GET") {
         return Err(HttpViolation::Method);
     }
     parse_upgrade(request.path.unwrap_or_default(), &headers, consumed).map(Request::Upgrade)
+}
+
+fn plain<'a>(method: &'a str, target: &'a str, is_1_1: bool, headers: &Headers<'_, 'a>, consumed: usize) -> Plain<'a> {
+    let has_body = headers.has("transfer-encoding") || headers.values("content-length").any(|length| length != "0");
+    let hosts = headers.values("host").count();
+    let authorization = headers.values("authorization").next();
+    let by_scheme = authorization.and_then(|value| value.split_at_checked("apikey ".len()));
+    let by_scheme = by_scheme.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("apikey ")).map(|(_, key)| key.trim());
+    Plain {
+        method,
+        target,
+        version: if is_1_1 { "HTTP/1.1" } else { "HTTP/1.0" },
+        is_bare: !has_body && !headers.has("expect") && (hosts == 1 || hosts == 0 && !is_1_1),
+        closes: !is_1_1 || headers.has_token("connection", "close"),
+        api_key: headers.values("x-api-key").next().or(by_scheme),
+        consumed,
+    }
 }
 
 /// Where the body ends must be beyond doubt, or two recipients may see two requests (RFC 9112, 6.3).
@@ -339,6 +378,25 @@ fn accept_of(key: &str) -> [u8; 28] {
     accept
 }
 
+/// Appends an answer of JSON at that time, Unix milliseconds, in the version of the request; to `HEAD` without the text.
+pub fn write_json(request: &Plain<'_>, status: Status, json: &str, closes: bool, now_unix_ms: i64, out: &mut Vec<u8>) {
+    let Status(code, reason) = status;
+    let (date, len, version) = (date(now_unix_ms), json.len(), request.version);
+    let more = if closes { "Connection: close\r\n" } else { "" };
+    let body = if request.method == "HEAD" { "" } else { json };
+    out.extend_from_slice(
+        format!(
+            "{version} {code} {reason}\r\nDate: {date}\r\n{more}Content-Type: application/json\r\n\
+             Content-Length: {len}\r\n\r\n{body}"
+        )
+        .as_bytes(),
+    );
+}
+
+fn date(now_unix_ms: i64) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now_unix_ms.max(0).unsigned_abs()))
+}
+
 /// Appends a refusal at that time, Unix milliseconds, with a line of text for the person who reads it; the conn closes
 /// after it.
 pub fn write_refusal(status: Status, message: &str, now_unix_ms: i64, out: &mut Vec<u8>) {
@@ -350,9 +408,7 @@ pub fn write_refusal(status: Status, message: &str, now_unix_ms: i64, out: &mut 
         Status::METHOD_NOT_ALLOWED => "Allow: GET\r\nConnection: close\r\n",
         _ => "Connection: close\r\n",
     };
-    let since_epoch = Duration::from_millis(now_unix_ms.max(0).unsigned_abs());
-    let date = httpdate::fmt_http_date(UNIX_EPOCH + since_epoch);
-    let len = message.len() + 1;
+    let (date, len) = (date(now_unix_ms), message.len() + 1);
     out.extend_from_slice(
         format!(
             "HTTP/1.1 {code} {reason}\r\nDate: {date}\r\n{more}Content-Type: text/plain; charset=utf-8\r\n\

@@ -372,7 +372,8 @@ fn requests_that_a_half_closed_peer_pipelined_are_all_answered() {
 fn every_ending_is_counted_once_by_its_cause() {
     let node = TestNode::with(|config| config.client.connection_limit = 1);
     let ask = |request: &str| answer(node.http, request.as_bytes());
-    ask("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     ask(&UPGRADE.replace("13", "8"));
     ask(&UPGRADE.replace("Host: x", "Host: x\r\nOrigin: https://evil.example"));
     ask("GET /");
@@ -397,6 +398,7 @@ fn every_ending_is_counted_once_by_its_cause() {
     close(&[0x03]);
     for (ending, count) in [
         (Ending::HandedOver, 1),
+        (Ending::Answered, 1),
         (Ending::Refusal(426), 1),
         (Ending::Refusal(403), 1),
         (Ending::Refusal(400), 1),

@@ -102,3 +102,66 @@ fn who_was_refused_and_stays_gives_way_too() {
     }
     drop(nonsense);
 }
+
+/// One request on a connection that stays.
+fn idle_after(address: SocketAddr, line: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(address).expect("somebody accepts");
+    socket.write_all(format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).expect("somebody reads");
+    let mut start = [0; 9];
+    socket.read_exact(&mut start).expect("it is answered");
+    socket
+}
+
+#[test]
+fn six_hundred_http_conns_that_idle_keep_no_probe_and_no_backend_waiting() {
+    let node = TestNode::with(|config| config.http_api.key = "key".into());
+    let mut idle = Vec::new();
+    for line in ["GET /", "GET /metrics", "GET /health/live", "POST /api/info", "GET /nothing"] {
+        idle.extend((0..120).map(|_| idle_after(node.http, line)));
+    }
+    for line in ["GET /health/live", "GET /health/ready", "GET /health"] {
+        let answer = request(node.http, line, "", "");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{line}: {answer}");
+    }
+    for _ in 0..10 {
+        let answer = request(node.http, "POST /api/info", "X-API-Key: key\r\n", "{}");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    assert!(request(node.http, "GET /metrics", "", "").contains("ringpost_http_conns_lost_total"));
+    drop(idle);
+    node.await_emptiness();
+}
+
+#[test]
+fn probes_are_answered_on_the_shard_over_and_over_on_one_connection() {
+    let node = TestNode::start();
+    let mut socket = TcpStream::connect(node.http).unwrap();
+    for (line, word) in [("GET /health/live", "live"), ("GET /health", "ready"), ("GET /health?live", "live")] {
+        socket.write_all(format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        let expected = format!("{{\"status\":\"{word}\"}}");
+        let mut answer = Vec::new();
+        while !answer.ends_with(expected.as_bytes()) {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).expect("the answer is whole");
+            answer.push(byte[0]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    }
+    assert_eq!(node.sum(|shard| shard.probes.get()), 3);
+    assert_eq!(node.sum(|shard| shard.endings.get(Ending::HandedOver)), 0);
+    // Anything else on it is the control plane's, as ever.
+    socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut rest = String::new();
+    socket.read_to_string(&mut rest).unwrap();
+    assert!(rest.starts_with("HTTP/1.1 200 OK"), "{rest}");
+    assert_eq!(node.sum(|shard| shard.endings.get(Ending::HandedOver)), 1);
+}
+
+#[test]
+fn health_that_is_switched_off_is_not_answered_by_shards_either() {
+    let node = TestNode::with(|config| config.health.enabled = false);
+    for line in ["GET /health/live", "GET /health/ready"] {
+        let answer = request(node.http, line, "", "");
+        assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("health.enabled"), "{line}: {answer}");
+    }
+}

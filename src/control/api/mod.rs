@@ -35,6 +35,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use self::key::Authorized;
+pub(super) use self::key::may_call;
 use self::list::{Visitor, visit};
 use self::method::{Method, deadline, until};
 use self::reply::{Refusal, Reply};

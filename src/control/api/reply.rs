@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -88,6 +89,11 @@ impl IntoResponse for Refusal {
                 Error::METHOD_NOT_FOUND.because("method not found: /api/openapi.json lists the methods"),
             ),
         };
-        (status, Json(Refused { error: error.into() })).into_response()
+        let mut response = (status, Json(Refused { error: error.into() })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // Who guesses keys pays with a connection for each.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }

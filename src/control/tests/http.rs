@@ -1,16 +1,10 @@
 //! Conns as shards hand them over.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-
-use axum::Router;
-use bytes::Bytes;
-use tokio::sync::Semaphore;
+use std::net::TcpStream;
 
 use super::node::{Setup, TestNode};
-use crate::config::Purpose;
-use crate::control::http::HttpServer;
+use crate::limits::HTTP_CONNS_MAX;
 
 /// Reads until the peer closes.
 fn to_end(mut socket: TcpStream) -> String {
@@ -54,28 +48,35 @@ fn what_is_no_http_is_refused_and_closed() {
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }
 
-#[tokio::test]
-async fn one_conn_too_many_is_told_so_and_a_place_is_given_back() {
-    let places = Arc::new(Semaphore::new(1));
-    let (server, _back) = HttpServer::new(|_| Router::new(), places.clone());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let connect = || {
-        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (client, listener.accept().unwrap().0)
-    };
-    let (first, socket) = connect();
-    server.serve(socket.into(), Bytes::new(), Purpose::Http);
-    let (second, socket) = connect();
-    server.serve(socket.into(), Bytes::new(), Purpose::Http);
-    let refusal = tokio::task::spawn_blocking(|| to_end(second)).await.unwrap();
-    assert!(refusal.starts_with("HTTP/1.1 503 ") && refusal.contains("too many HTTP connections"), "{refusal}");
-    drop(first);
-    let (mut third, socket) = connect();
-    while places.available_permits() == 0 {
-        tokio::task::yield_now().await;
-    }
-    server.serve(socket.into(), Bytes::new(), Purpose::Http);
-    third.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let answer = tokio::task::spawn_blocking(|| to_end(third)).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+#[test]
+fn a_conn_that_idles_gives_way_and_who_has_the_key_is_never_refused_for_strangers() {
+    let node = TestNode::start(Setup::default());
+    let strangers: Vec<_> = (0..HTTP_CONNS_MAX + 100)
+        .map(|_| {
+            let mut stranger = TcpStream::connect(node.address).unwrap();
+            stranger.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            let mut start = [0; 15];
+            stranger.read_exact(&mut start).unwrap();
+            assert_eq!(&start, b"HTTP/1.1 200 OK", "nobody asks in vain");
+            stranger
+        })
+        .collect();
+    let call =
+        "POST /api/info HTTP/1.1\r\nHost: x\r\nX-API-Key: dev\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+    let mut backend = TcpStream::connect(node.address).unwrap();
+    backend.write_all(call.as_bytes()).unwrap();
+    let answer = to_end(backend);
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let oldest = strangers.into_iter().next().unwrap();
+    assert!(to_end(oldest).contains("\r\n\r\n"), "the oldest has its answer, and its conn is closed");
+}
+
+#[test]
+fn a_wrong_key_costs_its_sender_the_connection() {
+    let node = TestNode::start(Setup::default());
+    let mut socket = TcpStream::connect(node.address).unwrap();
+    let call = "POST /api/info HTTP/1.1\r\nHost: x\r\nX-API-Key: wrong\r\nContent-Length: 2\r\n\r\n{}";
+    socket.write_all(format!("{call}{call}").as_bytes()).unwrap();
+    let answer = to_end(socket);
+    assert_eq!(answer.matches("HTTP/1.1 401").count(), 1, "{answer}");
 }

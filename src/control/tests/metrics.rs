@@ -64,7 +64,7 @@ async fn what_happens_on_a_shard_is_counted_under_its_number() {
     assert_eq!(value(r#"ringpost_tick_duration_seconds_count{shard="1"}"#), 2.0);
     assert!((value(r#"ringpost_tick_duration_seconds_sum{shard="1"}"#) - 0.90003).abs() < 1e-9);
     assert!(value("process_open_fds") > 3.0 && value("process_resident_memory_bytes") > 1e6);
-    assert!(value("ringpost_http_conns") >= 1.0);
+    assert!(value(r#"ringpost_http_conns{class="backend"}"#) >= 1.0);
 }
 
 #[tokio::test]

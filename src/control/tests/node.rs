@@ -338,7 +338,12 @@ fn hand_over(listener: &TcpListener, errands: &flume::Sender<Errand>, closing: &
             let mut read = [0; 48];
             if let Ok(len @ 1..) = socket.read(&mut read) {
                 let read = Bytes::copy_from_slice(&read[..len]);
-                let _ = errands.send(Errand::Http { socket: socket.into(), read, purpose: Purpose::Http });
+                let _ = errands.send(Errand::Http {
+                    socket: socket.into(),
+                    read,
+                    purpose: Purpose::Http,
+                    is_backend: false,
+                });
             }
         });
     }

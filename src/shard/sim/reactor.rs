@@ -286,7 +286,7 @@ impl Reactor for Simulated {
         }
     }
 
-    fn hand_over(&mut self, socket: SimulatedSocket, read: Bytes, _: Purpose) -> Option<Errand> {
+    fn hand_over(&mut self, socket: SimulatedSocket, read: Bytes, _: Purpose, _: bool) -> Option<Errand> {
         self.network.borrow_mut().hand_over(socket.number, &read);
         None
     }
