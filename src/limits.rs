@@ -287,6 +287,9 @@ pub const REPLY_PUBLICATIONS_MAX: usize = 100_000;
 /// Most publications that a channel can be allowed to keep.
 pub const HISTORY_PUBLICATIONS_MAX: u32 = 1_000_000;
 
+/// Most bytes that `channel.history_memory` allows: a tebibyte, more than hosts have.
+pub const HISTORY_BYTES_MAX: u64 = 1 << 40;
+
 /// Longest time that can be configured for anybody to wait, milliseconds: a day. Clients are told it in seconds.
 pub const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
