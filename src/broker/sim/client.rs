@@ -379,6 +379,8 @@ impl Client {
                 chronicle.hear(channel, &data);
             }
             subscription.part.push(data);
+            // A history that goes takes its offsets with it.
+            subscription.last = None;
             return;
         };
         let before = subscription.place.as_ref().map(|(_, offset)| *offset).or(subscription.last);

@@ -1,5 +1,6 @@
 //! What must hold when all is quiet, and when all have gone.
 
+use super::Trouble;
 use super::configuration::{FLEETING, KEPT};
 use super::world::World;
 use crate::broker::Core;
@@ -7,7 +8,7 @@ use crate::broker::Core;
 impl World {
     /// Everyone who is subscribed has what the channels have.
     pub(super) fn check_everyone_is_current(&mut self) {
-        self.loses_publications = false;
+        self.trouble = Trouble::Nothing;
         for channel in KEPT.into_iter().chain(FLEETING) {
             let data = self.fresh_data("epilogue");
             self.publish_by_backend(channel, data, None, None);

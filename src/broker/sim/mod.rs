@@ -30,9 +30,19 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
-fn run(seed: u64, loses_publications: bool) -> u64 {
+/// What goes wrong in a run, beside what clients and sockets do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Nothing,
+    /// Some publications in channels whose subscribers are all positioned never arrive.
+    Losses,
+    /// The configuration is read again: histories go and come back, with publications in between or none.
+    Reloads,
+}
+
+fn run(seed: u64, trouble: Trouble) -> u64 {
     let life = AssertUnwindSafe(|| {
-        let mut world = World::new(seed, loses_publications);
+        let mut world = World::new(seed, trouble);
         for _ in 0..STEPS {
             world.step();
         }
@@ -59,25 +69,30 @@ pub(crate) fn each_seed(usually: u64, run: impl Fn(u64)) {
     }
 }
 
-fn run_all(loses_publications: bool) {
-    each_seed(100, |seed| _ = run(seed, loses_publications));
+fn run_all(trouble: Trouble) {
+    each_seed(100, |seed| _ = run(seed, trouble));
 }
 
 #[test]
 fn clients_see_one_order_without_holes() {
-    run_all(false);
+    run_all(Trouble::Nothing);
 }
 
 #[test]
 fn a_publication_that_is_lost_between_shards_is_told_to_who_counts_on_it() {
-    run_all(true);
+    run_all(Trouble::Losses);
+}
+
+#[test]
+fn a_configuration_that_is_read_again_harms_nobody_and_is_told_to_who_counted_on_it() {
+    run_all(Trouble::Reloads);
 }
 
 #[test]
 fn mailboxes_are_full_windows_shut_and_clients_not_read() {
     let (mut windows_shut, mut congestions) = (0, 0);
     for seed in 0..20 {
-        let mut world = World::new(seed, false);
+        let mut world = World::new(seed, Trouble::Nothing);
         (0..STEPS).for_each(|_| world.step());
         windows_shut += world.windows_shut;
         congestions += world.congestions;
@@ -88,6 +103,6 @@ fn mailboxes_are_full_windows_shut_and_clients_not_read() {
 #[test]
 fn one_seed_is_one_history() {
     for seed in 0..5 {
-        assert_eq!(run(seed, false), run(seed, false), "SEED={seed}");
+        assert_eq!(run(seed, Trouble::Nothing), run(seed, Trouble::Nothing), "SEED={seed}");
     }
 }

@@ -7,10 +7,12 @@ use rand::seq::IndexedRandom;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::configuration::{FLEETING, KEPT};
+use super::Trouble;
+use super::configuration::{FLEETING, KEPT, configuration};
 use super::world::World;
 use crate::auth::grant::Grant;
 use crate::broker::order::{Order, Publish, Subscribe, Who};
+use crate::config::Config;
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{ClientId, Payload};
 
@@ -28,6 +30,7 @@ impl World {
                 self.act(client);
             }
             75..95 => self.backend(),
+            95..97 if self.trouble == Trouble::Reloads => self.reload(),
             95 if self.random.random_bool(0.2) => self.night(),
             96 if self.random.random_bool(0.2) => self.lull(),
             _ => {
@@ -152,6 +155,31 @@ impl World {
                     self.publish_by_backend(channel, data.clone(), key.as_deref(), exclude);
                 }
             }
+        }
+    }
+
+    /// Histories go, something may be published, and they come back.
+    fn reload(&mut self) {
+        let channel = *KEPT[..3].choose(&mut self.random).expect("there are some");
+        let mut forgetful = configuration();
+        for namespace in &mut forgetful.channel.namespaces {
+            namespace.options.history_size = 0;
+        }
+        self.go_by(forgetful);
+        for _ in 0..self.random.random_range(0..3) {
+            let data = self.fresh_data("between");
+            // It has no other place than the ears of those who are there.
+            self.chronicle.hear(channel, &data);
+            self.publish_by_backend(channel, data, None, None);
+        }
+        self.go_by(configuration());
+    }
+
+    fn go_by(&mut self, config: Config) {
+        let config = Arc::new(config);
+        for shard in 0..self.cores.len() {
+            self.cores[shard].order(Order::Reload(config.clone()), self.now);
+            self.after(shard);
         }
     }
 

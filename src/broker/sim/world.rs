@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use slab::Slab;
 
+use super::Trouble;
 use super::chronicle::Chronicle;
 use super::client::Client;
 use super::configuration::{FLEETING, KEPT, SECRET, configuration};
@@ -42,8 +43,7 @@ pub(super) struct World {
     /// By client: its shard and conn, while it is linked.
     pub(super) places: Vec<Option<(usize, u32)>>,
     pub(super) chronicle: Chronicle,
-    /// Some publications in channels whose subscribers are all positioned never arrive.
-    pub(super) loses_publications: bool,
+    pub(super) trouble: Trouble,
     expects_gaps: bool,
     /// By sender and receiver.
     mail: Vec<Vec<Mail>>,
@@ -58,7 +58,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, loses_publications: bool) -> Self {
+    pub(super) fn new(seed: u64, trouble: Trouble) -> Self {
+        let expects_gaps = trouble != Trouble::Nothing;
         let mut random = StdRng::seed_from_u64(seed);
         let shards = random.random_range(1..=4);
         let capacity = random.random_range(1..=4);
@@ -85,12 +86,12 @@ impl World {
             cores,
             links: (0..count).map(|_| Slab::new()).collect(),
             clients: (0..CLIENTS)
-                .map(|at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, loses_publications))
+                .map(|at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, expects_gaps))
                 .collect(),
             places: vec![None; CLIENTS],
             chronicle: Chronicle::default(),
-            loses_publications,
-            expects_gaps: loses_publications,
+            trouble,
+            expects_gaps,
             mail: (0..count).map(|_| (0..count).map(|_| Mail::default()).collect()).collect(),
             capacity,
             windows_shut: 0,
@@ -234,12 +235,12 @@ impl World {
 
     /// Letters leave for mailboxes that have room.
     pub(super) fn post(&mut self, shard: usize) {
-        let Self { cores, mail, random, capacity, loses_publications, now, .. } = self;
+        let Self { cores, mail, random, capacity, trouble, now, .. } = self;
         let mail = &mut mail[shard];
         cores[shard].post(*now, |to, lane, _, letter| {
             assert_ne!(usize::from(to), shard, "a letter to itself");
             assert_eq!(letter.lane(), lane);
-            if *loses_publications
+            if *trouble == Trouble::Losses
                 && let Letter::Publication { channel, .. } = &letter
                 && (channel.starts_with("kept:") || channel.starts_with("cache:"))
                 && random.random_bool(0.1)
