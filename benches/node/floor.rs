@@ -8,11 +8,11 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use ringpost::ring::{Event, Received, Ring, RingSize};
+use ringpost::ring::{Event, InFlight, Received, Ring, RingSize};
 use ringpost::shard::doors;
 use ringpost::wire::http::{self, Request};
 use ringpost::wire::websocket::{self, Decoded, Opcode, Sender};
-use rustix::net::{SendFlags, send};
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use slab::Slab;
 
 /// The longest message of a WebSocket, bytes.
@@ -24,6 +24,8 @@ struct Conn {
     websocket: Option<Box<WebSocket>>,
     /// What the socket did not take.
     unsent: Vec<u8>,
+    in_flight: InFlight,
+    has_ended: bool,
 }
 
 /// A connection that began with the head of a request.
@@ -76,9 +78,10 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
         for event in events.drain(..) {
             match event {
                 Event::Accepted { socket: Ok(socket), .. } => {
-                    let conn = conns.vacant_key();
-                    ring.receive(socket.as_fd(), conn as u32);
-                    conns.insert(Conn { socket, role: 0, websocket: None, unsent: Vec::new() });
+                    let (unsent, in_flight) = (Vec::new(), InFlight::default());
+                    let entry = Conn { socket, role: 0, websocket: None, unsent, in_flight, has_ended: false };
+                    let conn = conns.insert(entry) as u32;
+                    receive(&mut ring, conn, &mut conns[conn as usize]);
                 }
                 Event::Received { conn, received: Received::Bytes(bytes), more } => {
                     let entry = &mut conns[conn as usize];
@@ -88,21 +91,32 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
                         subscribers.push(conn);
                     }
                     if !more {
-                        ring.receive(entry.socket.as_fd(), conn);
+                        entry.in_flight.end_receive();
+                        receive(&mut ring, conn, entry);
                     }
                 }
                 Event::Received { conn, received: Received::NoBuffer, .. } => {
-                    ring.receive(conns[conn as usize].socket.as_fd(), conn);
+                    let entry = &mut conns[conn as usize];
+                    entry.in_flight.end_receive();
+                    receive(&mut ring, conn, entry);
                 }
                 Event::Received { conn, more: false, .. } => {
-                    conns.remove(conn as usize);
+                    let entry = &mut conns[conn as usize];
+                    entry.in_flight.end_receive();
+                    entry.has_ended = true;
+                    // What waits for the socket comes back.
+                    let _ = shutdown(&entry.socket, Shutdown::Both);
                     subscribers.retain(|subscriber| *subscriber != conn);
+                    forget_if_over(&mut conns, conn);
                 }
                 Event::Writable { conn } => {
-                    if let Some(entry) = conns.get_mut(conn as usize) {
-                        let unsent = std::mem::take(&mut entry.unsent);
+                    let entry = &mut conns[conn as usize];
+                    entry.in_flight.end_writable();
+                    let unsent = std::mem::take(&mut entry.unsent);
+                    if !entry.has_ended {
                         push(&mut ring, conn, entry, &unsent);
                     }
+                    forget_if_over(&mut conns, conn);
                 }
                 _ => {}
             }
@@ -112,6 +126,19 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
                 push(&mut ring, *conn, &mut conns[*conn as usize], &published);
             }
         }
+    }
+}
+
+fn receive(ring: &mut Ring, conn: u32, entry: &mut Conn) {
+    if entry.in_flight.begin_receive() {
+        ring.receive(entry.socket.as_fd(), conn);
+    }
+}
+
+fn forget_if_over(conns: &mut Slab<Conn>, conn: u32) {
+    let entry = &conns[conn as usize];
+    if entry.has_ended && entry.in_flight.is_empty() {
+        conns.remove(conn as usize);
     }
 }
 
@@ -134,7 +161,9 @@ fn received(ring: &mut Ring, conn: u32, entry: &mut Conn, mut bytes: &[u8], publ
             match websocket.answer(bytes) {
                 Some(answer) => push(ring, conn, entry, &answer),
                 // Its end is told as any other.
-                None => drop(rustix::net::shutdown(&entry.socket, rustix::net::Shutdown::Both)),
+                None => {
+                    let _ = shutdown(&entry.socket, Shutdown::Both);
+                }
             }
         }
     }
@@ -150,6 +179,8 @@ fn push(ring: &mut Ring, conn: u32, entry: &mut Conn, bytes: &[u8]) {
     let sent = send(&entry.socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0);
     if sent < bytes.len() {
         entry.unsent.extend_from_slice(&bytes[sent..]);
-        ring.await_writable(entry.socket.as_fd(), conn);
+        if entry.in_flight.begin_writable() {
+            ring.await_writable(entry.socket.as_fd(), conn);
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod buffers;
 mod event;
+mod in_flight;
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,6 +21,7 @@ pub use self::buffers::Buffer;
 use self::buffers::BufferPool;
 pub use self::event::{Event, Received};
 use self::event::{Kind, token};
+pub use self::in_flight::InFlight;
 
 /// How large a ring is.
 #[derive(Clone, Copy, Debug)]

@@ -77,8 +77,7 @@ impl<R: Reactor> Shard<R> {
     /// Asks the reactor for the conn's bytes.
     pub(super) fn receive(&mut self, conn: u32) {
         let entry = &mut self.conns[conn as usize];
-        if !entry.receiving {
-            entry.receiving = true;
+        if entry.in_flight.begin_receive() {
             self.reactor.receive(&entry.socket, conn);
         }
     }

@@ -130,7 +130,7 @@ impl<R: Reactor> Shard<R> {
         self.core.edge.outbox.close(conn);
         let entry = &mut self.conns[conn as usize];
         entry.close();
-        if entry.is_idle() {
+        if entry.in_flight.is_empty() {
             self.remove(conn);
         } else {
             // Whatever is in flight comes back with an error.
@@ -158,17 +158,17 @@ impl<R: Reactor> Shard<R> {
         if entry.phase != Phase::Closing || self.core.edge.outbox.is_waiting(conn) {
             return;
         }
-        if entry.is_idle() {
+        if entry.in_flight.is_empty() {
             self.remove(conn);
         } else {
-            let how = if entry.receiving { Shutdown::Write } else { Shutdown::Both };
+            let how = if entry.in_flight.receives() { Shutdown::Write } else { Shutdown::Both };
             entry.socket.shutdown(how);
         }
     }
 
     fn remove(&mut self, conn: u32) {
         let entry = self.take_out(conn);
-        assert!(entry.is_idle(), "the reactor still has something of conn {conn}");
+        assert!(entry.in_flight.is_empty(), "the reactor still has something of conn {conn}");
     }
 
     /// Forgets a conn, and gives back what it counted against.

@@ -13,6 +13,7 @@
 use super::admission::Place;
 use crate::config::Purpose;
 use crate::protocol::Format;
+use crate::ring::InFlight;
 use crate::wire::websocket::Fragments;
 
 /// How far a conn has come.
@@ -51,10 +52,8 @@ pub struct Conn<S> {
     pub fragments: Option<Box<Fragments>>,
     /// The tick of the wheel at which it is looked at.
     pub due_tick: u32,
-    /// True exactly while a receive is in flight.
-    pub receiving: bool,
-    /// True exactly while a wait for writability is in flight.
-    pub polling: bool,
+    /// What the reactor was asked for it and has not given back.
+    pub in_flight: InFlight,
     /// The session cannot take the next frame yet.
     pub paused: bool,
     /// In the list of those that wait until the mailboxes have room.
@@ -87,8 +86,7 @@ impl<S> Conn<S> {
             unread: Vec::new(),
             fragments: None,
             due_tick: u32::MAX,
-            receiving: false,
-            polling: false,
+            in_flight: InFlight::default(),
             paused: false,
             held: false,
             place,
@@ -117,11 +115,6 @@ impl<S> Conn<S> {
         self.fragments = None;
         self.paused = false;
         self.held = false;
-    }
-
-    /// Whether the ring has nothing of it in flight.
-    pub fn is_idle(&self) -> bool {
-        !self.receiving && !self.polling
     }
 
     /// Whether what it sends has to wait.

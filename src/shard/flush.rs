@@ -68,8 +68,7 @@ impl<R: Reactor> Shard<R> {
 
     fn await_writable(&mut self, conn: u32) {
         let entry = &mut self.conns[conn as usize];
-        if !entry.polling {
-            entry.polling = true;
+        if entry.in_flight.begin_writable() {
             self.reactor.await_writable(&entry.socket, conn);
         }
     }
@@ -78,7 +77,7 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn writable(&mut self, conn: u32, now: Now) {
         let Self { core, conns, metrics, .. } = self;
         let entry = &mut conns[conn as usize];
-        entry.polling = false;
+        entry.in_flight.end_writable();
         let flushed = core.edge.outbox.resume(conn, |bytes| send(&entry.socket, bytes, metrics));
         let closing = entry.phase == Phase::Closing;
         self.not_sent(conn, flushed, now);

@@ -29,7 +29,7 @@ pub(super) enum Progress {
 impl<R: Reactor> Shard<R> {
     pub(super) fn received(&mut self, conn: u32, received: Received<R::Buffer>, more: bool, now: Now) {
         if !more {
-            self.conns[conn as usize].receiving = false;
+            self.conns[conn as usize].in_flight.end_receive();
         }
         match received {
             Received::Bytes(buffer) => {
@@ -79,7 +79,7 @@ impl<R: Reactor> Shard<R> {
         entry.unread.extend_from_slice(&buffer);
         drop(buffer);
         self.read_unread(conn, now);
-        if self.conns[conn as usize].receiving && self.holds_enough(conn) {
+        if self.conns[conn as usize].in_flight.receives() && self.holds_enough(conn) {
             // The peer feels it as a full window.
             self.reactor.stop_receiving(conn);
         }

@@ -207,7 +207,7 @@ fn a_peer_that_has_ended_is_waited_for_no_longer_than_a_goodbye() {
     let until_ms = half.later(LINGER_MS).mono_ms;
     client.shutdown(std::net::Shutdown::Write).unwrap();
     // As if its socket took no more.
-    half.shard.conns[conn as usize].polling = true;
+    assert!(half.shard.conns[conn as usize].in_flight.begin_writable());
     half.until("the end is seen", |shard| shard.core.sessions() == 0);
     let due_tick = half.shard.conns[conn as usize].due_tick;
     assert!(due_tick >= Wheel::tick_for(until_ms) && due_tick < Wheel::tick_for(until_ms + 60_000));
@@ -261,7 +261,7 @@ fn a_stranger_that_waits_is_not_read_on() {
     half.until("a session begins", |shard| shard.core.sessions() == 1);
     half.congest();
     let writing = std::thread::spawn(move || stranger.write_all(&vec![b' '; 1 << 20]));
-    half.until("the conn is not read any more", |shard| shard.conns.iter().all(|(_, conn)| !conn.receiving));
+    half.until("the conn is not read any more", |shard| shard.conns.iter().all(|(_, conn)| !conn.in_flight.receives()));
     let (_, conn) = half.shard.conns.iter().next().unwrap();
     let in_one_tick = 2 * half.shard.core.config().shards.receive_buffer_size;
     assert!(conn.held && conn.unread.len() <= 2 * in_one_tick, "{} bytes are held", conn.unread.len());
@@ -353,7 +353,7 @@ fn a_client_that_waits_is_read_up_to_a_bound_and_all_of_it_in_the_end() {
         client.write_all("{\"id\":2,\"ping\":{}}\n".repeat(PINGS as usize).as_bytes()).unwrap();
         client
     });
-    half.until("the conn is not read any more", |shard| !shard.conns[conn as usize].receiving);
+    half.until("the conn is not read any more", |shard| !shard.conns[conn as usize].in_flight.receives());
     let entry = &half.shard.conns[conn as usize];
     let shards = &half.shard.core.config().shards;
     let in_one_tick = usize::from(shards.receive_buffers) * shards.receive_buffer_size;
@@ -415,7 +415,7 @@ fn who_goes_on_talking_when_its_session_ends_hears_the_goodbye_and_no_reset() {
     half.shard.reactor.stop_receiving(conn);
     half.shard.conns[conn as usize].paused = true;
     half.shard.conns[conn as usize].unread = vec![b' '; HELD_BYTES_MAX + 1];
-    half.until("the conn is not read", |shard| !shard.conns[conn as usize].receiving);
+    half.until("the conn is not read", |shard| !shard.conns[conn as usize].in_flight.receives());
     client.write_all(b"is anybody there?\n").unwrap();
     let session = half.shard.conns[conn as usize].session().unwrap();
     half.shard.core.close(session, Disconnect::SHUTDOWN, half.later(0));

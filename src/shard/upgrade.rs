@@ -111,7 +111,7 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn hand_over(&mut self, conn: u32) {
         self.count_ending(conn, Ending::HandedOver);
         let entry = self.take_out(conn);
-        debug_assert!(entry.is_idle());
+        debug_assert!(entry.in_flight.is_empty());
         if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into(), entry.purpose, entry.is_backend)
         {
             // A control plane that has ended closes the socket by dropping it.

@@ -2,6 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
+use ringpost::ring::InFlight;
+
 /// How far a connection has come. It only goes forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -39,10 +41,8 @@ pub struct Conn {
     pub(super) output: Vec<u8>,
     /// True exactly while it is in the list of those with something to send.
     pub(super) is_pending: bool,
-    /// True exactly while the ring waits for the socket to take bytes.
-    pub(super) awaits_writable: bool,
-    /// True exactly while the ring receives for it.
-    pub(super) receives: bool,
+    /// What the ring was asked for it and has not given back.
+    pub(super) in_flight: InFlight,
     /// Whether the ring is to receive for it.
     pub(super) reads: bool,
 }
@@ -58,14 +58,13 @@ impl Conn {
             input: Vec::new(),
             output: Vec::new(),
             is_pending: false,
-            awaits_writable: false,
-            receives: false,
+            in_flight: InFlight::default(),
             reads: true,
         }
     }
 
     /// Whether it may be forgotten: nothing of it is in the ring.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Leaving | Phase::Ended) && !self.awaits_writable && !self.receives
+        matches!(self.phase, Phase::Leaving | Phase::Ended) && self.in_flight.is_empty()
     }
 }

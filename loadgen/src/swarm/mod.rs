@@ -72,9 +72,7 @@ impl Swarm {
         let socket = socket::connect(self.target.address, self.process, self.opened, receive_buffer_bytes)?;
         self.opened += 1;
         let key = self.conns.insert(Conn::new(client, due_ns, socket)) as u32;
-        let conn = &mut self.conns[key as usize];
-        conn.awaits_writable = true;
-        self.ring.await_writable(conn.socket.as_fd(), key);
+        self.await_writable(key);
         Ok(key)
     }
 
@@ -84,15 +82,14 @@ impl Swarm {
     /// Why it is not.
     pub fn writable(&mut self, key: u32) -> io::Result<bool> {
         let Some(conn) = self.conns.get_mut(key as usize) else { return Ok(false) };
-        conn.awaits_writable = false;
+        conn.in_flight.end_writable();
         let is_new = conn.phase == Phase::Connecting;
         if is_new {
             if let Some(error) = socket::connect_error(&conn.socket) {
                 self.conns.remove(key as usize);
                 return Err(error);
             }
-            conn.receives = true;
-            self.ring.receive(conn.socket.as_fd(), key);
+            self.receive(key);
         } else {
             self.flush_one(key);
             self.forget_if_over(key);
@@ -116,7 +113,7 @@ impl Swarm {
     pub fn stop_reading(&mut self, key: u32) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         conn.reads = false;
-        if conn.receives {
+        if conn.in_flight.receives() {
             self.ring.stop_receiving(key);
         }
     }
@@ -126,26 +123,37 @@ impl Swarm {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         conn.reads = true;
         // Where the ring has not stopped yet, it is asked again when it has.
-        if !conn.receives {
-            self.receive_again(key);
-        }
+        self.receive(key);
     }
 
     /// The ring receives no more for the connection by itself: ask it again, unless the connection is about to end, or
     /// does not read.
     pub fn receive_again(&mut self, key: u32) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
-        conn.receives = conn.reads && !matches!(conn.phase, Phase::Leaving | Phase::Ended);
-        if conn.receives {
+        conn.in_flight.end_receive();
+        self.receive(key);
+        self.forget_if_over(key);
+    }
+
+    fn receive(&mut self, key: u32) {
+        let conn = &mut self.conns[key as usize];
+        let is_wanted = conn.reads && !matches!(conn.phase, Phase::Leaving | Phase::Ended);
+        if is_wanted && conn.in_flight.begin_receive() {
             self.ring.receive(conn.socket.as_fd(), key);
         }
-        self.forget_if_over(key);
+    }
+
+    fn await_writable(&mut self, key: u32) {
+        let conn = &mut self.conns[key as usize];
+        if conn.in_flight.begin_writable() {
+            self.ring.await_writable(conn.socket.as_fd(), key);
+        }
     }
 
     /// The connection has ended; it is forgotten once the ring has let go of it.
     pub fn ended(&mut self, key: u32) {
         let conn = &mut self.conns[key as usize];
-        conn.receives = false;
+        conn.in_flight.end_receive();
         if conn.phase != Phase::Leaving {
             conn.phase = Phase::Ended;
         }
@@ -207,7 +215,7 @@ impl Swarm {
 
     fn flush_one(&mut self, key: u32) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
-        if conn.awaits_writable || conn.output.is_empty() {
+        if conn.in_flight.awaits_writable() || conn.output.is_empty() {
             return;
         }
         match send(&conn.socket, &conn.output, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
@@ -218,8 +226,7 @@ impl Swarm {
             Err(_) => conn.output.clear(),
         }
         if !conn.output.is_empty() {
-            conn.awaits_writable = true;
-            self.ring.await_writable(conn.socket.as_fd(), key);
+            self.await_writable(key);
         }
     }
 

@@ -113,7 +113,7 @@ fn a_connection_that_does_not_read_leaves_what_comes_to_the_server_until_it_read
         if let Event::Received { conn, more: false, .. } = event {
             swarm.receive_again(conn);
         }
-        !swarm.conns[key as usize].receives
+        !swarm.conns[key as usize].in_flight.receives()
     });
     server.set_nonblocking(true).unwrap();
     let mut sent = 0;

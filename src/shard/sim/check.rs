@@ -20,12 +20,13 @@ pub(super) fn check(shard: &Shard<Simulated>) {
     let mut sessions = 0;
     for (number, conn) in &shard.conns {
         let in_flight = shard.reactor.in_flight(number as u32);
-        assert_eq!((conn.receiving, conn.polling), in_flight, "conn {number} is wrong about what is in flight");
+        let believed = (conn.in_flight.receives(), conn.in_flight.awaits_writable());
+        assert_eq!(believed, in_flight, "conn {number} is wrong about what is in flight");
         let unread_max = frame_max.max(HELD_BYTES_MAX) + in_one_turn;
         assert!(conn.unread.len() <= unread_max, "conn {number} keeps {} bytes unread", conn.unread.len());
         assert!(conn.phase != Phase::Closing || conn.unread.is_empty(), "conn {number} closes and keeps bytes");
         sessions += usize::from(conn.session().is_some());
-        if !conn.receiving && !conn.waits() && !conn.half_closed {
+        if !conn.in_flight.receives() && !conn.waits() && !conn.half_closed {
             let is_done = matches!(conn.phase, Phase::Closing | Phase::Leaving);
             assert!(is_done, "conn {number} is deaf: {conn:?}");
         }
