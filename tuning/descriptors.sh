@@ -9,7 +9,7 @@
 # Apply:   DESCRIPTORS=2000000 ./descriptors.sh apply     (1048576 if it is not given; never lowers)
 # Undo:    ./descriptors.sh undo
 # Risk:    none by itself: a descriptor costs memory only once it is open.
-# Gain:    a bound, not a speed. One connection takes one descriptor; a node keeps 640 for itself.
+# Gain:    a bound, not a speed. One connection takes one descriptor; a node keeps 900 to 3,700 for itself.
 
 . "$(dirname "$0")/common.sh"
 

@@ -44,7 +44,8 @@ pub struct ClientConfig {
     pub queue_max_size: usize,
     /// Most connections of one user on the node; 0 sets no limit.
     pub user_connection_limit: u32,
-    /// Most connections on the node; 0 sets no limit but that of descriptors.
+    /// Most clients on the node; 0 sets no limit but that of descriptors, which holds in any case. Connections that are no
+    /// clients yet share what clients leave.
     pub connection_limit: usize,
     /// Most new connections a second on the node; 0 sets no limit.
     pub connection_rate_limit: u32,
