@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::configuration::FLEETING;
 use crate::hub::{Hub, HubOptions};
 use crate::model::ClientId;
 use crate::time::Now;
@@ -27,7 +28,7 @@ struct Life {
 pub(crate) struct Chronicle {
     /// Looks are so far apart that a channel may have kept and forgotten publications in between.
     may_miss: bool,
-    /// How much channels keep has changed: what was forgotten before is no fault.
+    /// How much channels keep has changed: what is not kept, or was forgotten before, is no fault.
     pub(crate) has_changed: bool,
     lives: BTreeMap<(String, String), Life>,
     /// Per channel without history: what somebody who always listened has heard.
@@ -112,7 +113,13 @@ impl Chronicle {
 
     /// A client was told of this publication. Of one that was missed, the first that is told has it.
     pub(crate) fn check(&mut self, channel: &str, epoch: &str, offset: u64, data: &str) {
-        let life = self.lives.get_mut(&(channel.into(), epoch.into()));
+        let place = (channel.to_string(), epoch.to_string());
+        if self.may_miss && self.has_changed {
+            // A life can begin and end between two looks.
+            let life = self.lives.entry(place.clone()).or_default();
+            life.entries.resize_with(life.entries.len().max(offset as usize), || None);
+        }
+        let life = self.lives.get_mut(&place);
         let entry = life.and_then(|life| life.entries.get_mut(offset as usize - 1));
         let entry = entry.unwrap_or_else(|| panic!("{channel} never had {offset} in {epoch}: {data}"));
         let entry = entry.get_or_insert_with(|| Entry { data: data.into(), at_ms: 0 });
@@ -173,6 +180,9 @@ impl Chronicle {
         assert!(places.values().all(|count| *count == 1), "a publication has two places: {places:?}");
         for (channel, data) in &self.acknowledged {
             if places.contains_key(&(channel.as_str(), data.as_str())) {
+                continue;
+            }
+            if self.has_changed && !FLEETING.contains(&channel.as_str()) {
                 continue;
             }
             // One of those that nobody saw.

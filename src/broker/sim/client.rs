@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::chronicle::Chronicle;
+use super::configuration::FLEETING;
 use super::dialect::{self, Heard};
 use crate::model::ClientId;
 use crate::protocol::Format;
@@ -77,6 +78,8 @@ pub(crate) struct Client {
     pub(crate) is_reading: bool,
     /// May be told of gaps.
     expects_gaps: bool,
+    /// What channels keep and allow has changed while it was there.
+    has_seen_changes: bool,
     /// Hears everything in channels without history, for the chronicle.
     pub(crate) is_witness: bool,
     pub(crate) is_connected: bool,
@@ -100,6 +103,7 @@ impl Client {
             is_reading: true,
             is_witness,
             expects_gaps,
+            has_seen_changes: false,
             is_connected: false,
             is_over: false,
             id: ClientId::nil(),
@@ -111,6 +115,12 @@ impl Client {
             buffer: Vec::new(),
             pongs: 0,
         }
+    }
+
+    /// The configuration changes: subscriptions that counted on what was kept may end, and questions be refused.
+    pub(crate) fn sees_changes(&mut self) {
+        self.expects_gaps = true;
+        self.has_seen_changes = true;
     }
 
     /// A connection has begun.
@@ -259,6 +269,7 @@ impl Client {
             (Call::Publish { .. } | Call::Presence { .. }, 103) => {}
             // The stream had ended, and another begun.
             (Call::History { since: Some(_), .. }, 112) => {}
+            (Call::History { .. }, 108) if self.has_seen_changes => {}
             (call, _) => panic!("{call:?} was refused: {error}"),
         }
     }
@@ -375,16 +386,22 @@ impl Client {
         let data = publication["data"].to_string();
         assert!(!chronicle.is_withheld(&data, self.id), "{channel}: {data} was for others only");
         let Some(offset) = publication["offset"].as_u64() else {
+            assert!(subscription.place.is_none(), "{channel}: {data} has no place, but the subscription counts on one");
             if self.is_witness {
                 chronicle.hear(channel, &data);
             }
-            subscription.part.push(data);
+            // Nobody writes down what a channel lets pass while it has ceased to keep.
+            if !self.has_seen_changes || FLEETING.contains(&channel) {
+                subscription.part.push(data);
+            }
             // A history that goes takes its offsets with it.
             subscription.last = None;
             return;
         };
         let before = subscription.place.as_ref().map(|(_, offset)| *offset).or(subscription.last);
-        if let Some(before) = before {
+        // Who does not count on places hears on when another life of the stream begins.
+        let may_begin_anew = self.has_seen_changes && subscription.place.is_none();
+        if let Some(before) = before.filter(|_| !may_begin_anew) {
             let follows = chronicle.follows(channel, before, offset, self.id);
             assert!(follows || (is_cache(channel) && offset > before), "{channel}: {offset} after {before}");
         }

@@ -13,6 +13,10 @@ impl World {
     /// Everything is brought to its end, and looked at. Returns a number for all that was sent.
     pub(super) fn end(mut self) -> u64 {
         self.settle();
+        if self.chronicle.has_changed {
+            self.reload(self.config.clone());
+            self.settle();
+        }
         self.check_everyone_is_current();
         if self.random.random_bool(0.5) {
             self.part();

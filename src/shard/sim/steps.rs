@@ -10,6 +10,7 @@ use super::world::World;
 use crate::auth::grant::Grant;
 use crate::broker::order::{Answer, Errand, Order, Publish, Subscribe, Who};
 use crate::broker::sim::configuration::{FLEETING, KEPT};
+use crate::config::{Config, Duration};
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{ClientId, Payload, Position};
 
@@ -45,6 +46,7 @@ impl World {
             }
             75..88 => self.backend(),
             88 | 89 => self.intrude(),
+            93 if self.random.random_bool(0.3) => self.change(),
             90 if self.random.random_bool(0.1) => self.night(),
             91 if self.random.random_bool(0.1) => self.lull(),
             // As after a SIGSTOP.
@@ -138,6 +140,43 @@ impl World {
         let limit = self.random.random_range(0..12);
         let (resumes, reverse) = (self.random.random_bool(0.5), self.random.random_bool(0.3));
         client.history(channel, limit, resumes, reverse)
+    }
+
+    // ------------------------------------------------------------ the control plane
+
+    /// The configuration is read again, with other options of the channels that keep something.
+    fn change(&mut self) {
+        // The change before has come everywhere: between two that overtake each other nothing is promised.
+        self.settle();
+        let mut config = self.config.clone();
+        for namespace in &mut config.channel.namespaces {
+            let options = &mut namespace.options;
+            if options.history_size == 0 {
+                continue;
+            }
+            match self.random.random_range(0..8) {
+                0 => options.history_size = 0,
+                1 => options.history_ttl = Duration::from_secs(0),
+                2 => options.history_size = self.random.random_range(3..60),
+                3 => {
+                    options.force_recovery = false;
+                    options.allow_recovery = false;
+                }
+                4 => options.force_positioning = true,
+                5 => options.allow_positioning = false,
+                _ => {}
+            }
+        }
+        config.client.ping_interval = Duration::from_secs(self.random.random_range(0..3) * 50);
+        config.client.queue_max_size = self.random.random_range(3000..30_000);
+        self.reload(config);
+    }
+
+    /// Every shard gets another configuration, each in its own time.
+    pub(super) fn reload(&mut self, config: Config) {
+        self.chronicle.has_changed = true;
+        self.peers.iter_mut().for_each(|peer| peer.client.sees_changes());
+        self.reloads.fill(Some(Arc::new(config)));
     }
 
     // ------------------------------------------------------------ backends

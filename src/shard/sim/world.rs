@@ -60,6 +60,10 @@ pub(super) struct World {
     pub(super) strangers: Vec<Stranger>,
     pub(super) chronicle: Chronicle,
     pub(super) pending: Vec<Pending>,
+    /// The configuration that the world began with.
+    pub(super) config: Config,
+    /// By shard: the configuration that it is to take, as soon as it has room for the order.
+    pub(super) reloads: Vec<Option<Arc<Config>>>,
     /// Clients of all shards.
     pub(super) places: Arc<Places>,
     placement: Placement,
@@ -73,7 +77,8 @@ impl World {
         let network = Network::new(StdRng::seed_from_u64(seed ^ 1 << 40), now, planted);
         let network = Rc::new(RefCell::new(network));
         let config = Self::configuration(&mut random);
-        let placement = Placement::new(random.random_range(1..=4), seed);
+        let shards = random.random_range(1..=4);
+        let placement = Placement::new(shards, seed);
         let places = Arc::default();
         let nodes = nodes(seed, &config, &placement, &network, &places, &mut random);
         let client = |at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, false);
@@ -85,6 +90,8 @@ impl World {
             strangers: Vec::new(),
             chronicle: Chronicle::seen_from_afar(),
             pending: Vec::new(),
+            reloads: vec![None; usize::from(shards)],
+            config,
             places,
             placement,
             published: 0,
@@ -202,6 +209,11 @@ impl World {
 
     /// A shard has its turn, unless it sleeps. Returns whether it did something.
     pub(super) fn turn(&mut self, shard: usize) -> bool {
+        if let Some(config) = self.reloads[shard].take()
+            && !self.order(shard, Order::Reload(config.clone()))
+        {
+            self.reloads[shard] = Some(config);
+        }
         let node = &mut self.nodes[shard];
         if node.shard.has_ended() {
             return false;
