@@ -85,7 +85,7 @@ impl Core {
         }
     }
 
-    /// Does what a session wants done. False when the session has ended.
+    /// Does what a session wants done. False when the session has been told to go.
     fn carry_out(&mut self, session: u32, id: u32, step: Step<'_>, now: Now) -> bool {
         match step {
             Step::Done => {}

@@ -9,7 +9,7 @@ use crate::time::Now;
 
 impl Core {
     /// Takes the identity on, asks for the user's place in the roster where users are limited, then for the
-    /// subscriptions. False when the session has ended.
+    /// subscriptions. False when the session has been told to go.
     pub(super) fn enrol(&mut self, session: u32, mut identity: Identity, now: Now) -> bool {
         let id = identity.id;
         let limit = std::mem::take(&mut identity.user_limit);

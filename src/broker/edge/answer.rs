@@ -50,7 +50,7 @@ impl Edge {
         }
     }
 
-    /// Tells the session. False when the session has ended.
+    /// Tells the session. False when the session has been told to go.
     pub(in crate::broker) fn answered(&mut self, session: u32, id: u32, answer: Answer, now: Now) -> bool {
         if self.sessions[session as usize].is_ending
             && matches!(answer, Answer::Subscribed { .. } | Answer::Enrolled { .. })
@@ -76,7 +76,7 @@ impl Edge {
     }
 
     /// The session joins the audience, and is told. The answer lies between the publications that it follows
-    /// and those that follow it, since both came from the home shard in order. False when the session has ended.
+    /// and those that follow it, since both came from the home shard in order. False when the session has been told to go.
     fn subscribed(&mut self, session: u32, id: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) -> bool {
         let entry = &self.sessions[session as usize];
         let at = entry.subscriptions.iter().position(|subscription| subscription.channel == channel);
@@ -116,7 +116,7 @@ impl Edge {
         true
     }
 
-    /// The home shard would not have the session. False when the session has ended.
+    /// The home shard would not have the session. False when the session has been told to go.
     fn subscribe_failed(&mut self, session: u32, id: u32, channel: &str, error: Error) -> bool {
         let entry = &mut self.sessions[session as usize];
         entry.subscriptions.retain(|subscription| &*subscription.channel != channel);

@@ -28,7 +28,7 @@ impl Edge {
         true
     }
 
-    /// A planned subscription has begun. False when the session has ended.
+    /// A planned subscription has begun. False when the session has been told to go.
     pub(super) fn planned_subscribed(
         &mut self,
         session: u32,

@@ -142,7 +142,7 @@ impl Edge {
         self.metrics.messages_out.add(1);
     }
 
-    /// Refuses a command; a client that is refused too often is closed. False when the session has ended.
+    /// Refuses a command; a client that is refused too often is closed. False when the session has been told to go.
     pub(in crate::broker) fn refuse(&mut self, session: u32, id: u32, error: Error) -> bool {
         self.metrics.error(error.code);
         self.reply(session, id, ReplyBody::Error(error));
