@@ -1,5 +1,7 @@
 //! The driver, tick by tick, with real sockets and a made-up clock.
 
+mod behind;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
