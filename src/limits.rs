@@ -126,6 +126,10 @@ pub const HTTP_UNREAD_TIMEOUT_MS: u32 = 30_000;
 /// How long HTTP conns may go on after the shards have ended, milliseconds.
 pub const HTTP_LINGER_MS: u64 = 1_000;
 
+/// Most bytes of publications or clients in one reply of the backend API: twice what a call may bring. A history page ends
+/// there, longer presence is refused.
+pub const API_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Longest body of a call to the backend API, bytes.
 pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 

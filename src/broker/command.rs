@@ -23,9 +23,10 @@ impl Core {
     /// this has returned [`Input::Paused`] must not be given any until it is resumed.
     pub fn input(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
         self.edge.metrics.bytes_in.add(frame.len() as u64);
+        let is_choked = self.edge.is_choked(session);
         let entry = &mut self.edge.sessions[session as usize];
-        if entry.is_paused() {
-            // A backend's order has paused it since the last frame.
+        if entry.is_paused() || is_choked {
+            // A backend's order has paused it since the last frame, or its answers wait for the socket.
             entry.hold_back(frame);
             return Input::Paused;
         }
@@ -34,13 +35,24 @@ impl Core {
 
     /// Goes on with a session that was paused: the commands that were held back, if any.
     pub fn resume(&mut self, session: u32, now: Now) -> Input {
-        let Some(entry) = self.edge.sessions.get_mut(session as usize) else { return Input::Ended };
-        if entry.is_paused() {
+        if !self.edge.sessions.contains(session as usize) {
+            return Input::Ended;
+        }
+        let is_choked = self.edge.is_choked(session);
+        let entry = &mut self.edge.sessions[session as usize];
+        if entry.is_paused() || is_choked {
             return Input::Paused;
         }
         match entry.deferred.take() {
             Some(deferred) => self.commands(session, &deferred, now),
             None => Input::Ready,
+        }
+    }
+
+    /// The socket of a session that is held back has taken some of what waited: it goes on once enough has left.
+    pub fn drained(&mut self, session: u32) {
+        if !self.edge.is_choked(session) {
+            self.edge.wake(session);
         }
     }
 

@@ -197,7 +197,7 @@ pub enum Answer {
     /// To history.
     History(Result<Box<HistoryPage>, Error>),
     /// To presence.
-    Presence(Vec<Arc<ClientInfo>>),
+    Presence(Result<Vec<Arc<ClientInfo>>, Error>),
     /// To presence_stats.
     PresenceStats(PresenceStats),
     /// To enrol.
@@ -253,7 +253,7 @@ impl Answer {
                 Err(_) => size_of::<Subscribed>(),
             },
             Self::History(Ok(page)) => bytes_of(&page.publications),
-            Self::Presence(clients) => size_of_val(&clients[..]),
+            Self::Presence(Ok(clients)) => size_of_val(&clients[..]),
             _ => 0,
         }
     }

@@ -27,11 +27,11 @@ impl Core {
             Letter::Leave { channel, client } => self.home.leave(channel, client, from, now),
             Letter::Appear { channel, info } => self.home.hub.appear(&channel, info),
             Letter::History { asker, channel, filter } => {
-                let page = self.home.history(&channel, &filter.0, filter.1, now);
+                let page = self.home.history(&channel, &filter.0, self.home.limit(filter.1), now);
                 self.answer(from, asker, Answer::History(page.map(Box::new)));
             }
             Letter::Presence { asker, channel } => {
-                let clients = self.home.hub.presence(&channel);
+                let clients = self.home.presence(&channel, self.home.reply_bytes_max());
                 self.answer(from, asker, Answer::Presence(clients));
             }
             Letter::PresenceStats { asker, channel } => {
@@ -62,9 +62,9 @@ impl Core {
         let mut channel = std::mem::take(&mut self.name);
         channel.clear();
         let data = envelope.open(&mut channel);
-        match self.home.policy.hub_options(&channel) {
-            Ok(options) => {
-                self.home.publish_for_client(&channel, data, info, options, from, now);
+        let options = self.home.policy.hub_options(&channel);
+        match options.and_then(|options| self.home.publish_for_client(&channel, data, info, options, from, now)) {
+            Ok(()) => {
                 // Charged before it is owed for.
                 self.carry(now);
                 self.post.owe_receipt(from);

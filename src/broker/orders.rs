@@ -6,12 +6,16 @@ use super::Core;
 use super::policy::Policy;
 use crate::broker::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Who};
 use crate::config::Config;
-use crate::hub::NewPublication;
+use crate::hub::{Limit, NewPublication};
+use crate::limits::API_REPLY_BYTES_MAX;
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{ClientId, Expiry, Payload, Position};
 use crate::protocol::word::Push;
 use crate::session::{Ask, State};
 use crate::time::Now;
+
+/// What a backend is told at once.
+const API_LIMIT: Limit = Limit { publications: usize::MAX, bytes: API_REPLY_BYTES_MAX };
 
 impl Core {
     /// Carries one order out and answers it, unless nobody waits for the answer any more. [`Order::Drain`] and [`Order::Adopt`] are the
@@ -25,7 +29,11 @@ impl Core {
         match order {
             Order::Publish(publish, answer) => drop(answer.send(self.publish_for_backend(*publish, now))),
             Order::Presence { channel, answer } => {
-                let presence = self.home.policy.with_presence(&channel).map(|()| self.home.hub.presence(&channel));
+                let presence = self
+                    .home
+                    .policy
+                    .with_presence(&channel)
+                    .and_then(|()| self.home.presence(&channel, API_REPLY_BYTES_MAX));
                 drop(answer.send(presence));
             }
             Order::PresenceStats { channel, answer } => {
@@ -33,7 +41,7 @@ impl Core {
                 drop(answer.send(stats));
             }
             Order::History { channel, filter, answer } => {
-                drop(answer.send(self.home.history(&channel, &filter, usize::MAX, now)));
+                drop(answer.send(self.home.history(&channel, &filter, API_LIMIT, now)));
             }
             Order::HistoryRemove { channel, answer } => {
                 let removed = self.home.policy.with_history(&channel).map(|_| self.home.hub.history_remove(&channel));
@@ -70,7 +78,7 @@ impl Core {
         let Publish { channel, data, tags, skip_history, idempotency_key, exclude_client } = publish;
         let message = NewPublication { data, info: None, tags, skip_history, idempotency_key };
         let options = self.home.policy.hub_options(&channel)?;
-        Ok(self.home.publish(&channel, message, options, exclude_client, self.me, now))
+        self.home.publish(&channel, message, options, exclude_client, self.me, now)
     }
 
     /// The sessions here that an order is about.

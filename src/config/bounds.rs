@@ -25,7 +25,7 @@ impl Config {
     }
 
     /// Those that a type bounds already, ports and misses, are not here.
-    fn numbers(&self) -> [Number; 16] {
+    fn numbers(&self) -> [Number; 17] {
         let (shards, client) = (&self.shards, &self.client);
         let connections = u64::from(CONNECTIONS_MAX);
         [
@@ -38,6 +38,7 @@ impl Config {
             ("client.channel_limit", client.channel_limit as u64, 1..=CHANNELS_PER_SESSION_MAX as u64),
             ("client.message_size_limit", client.message_size_limit as u64, 1024..=MESSAGE_BYTES_MAX as u64),
             ("client.queue_max_size", client.queue_max_size as u64, 2048..=QUEUE_BYTES_MAX as u64),
+            ("client.reply_max_size", client.reply_max_size as u64, 2048..=QUEUE_BYTES_MAX as u64),
             ("client.user_connection_limit", client.user_connection_limit.into(), 0..=connections),
             ("client.connection_limit", client.connection_limit as u64, 0..=connections),
             ("client.connection_rate_limit", client.connection_rate_limit.into(), 0..=connections),

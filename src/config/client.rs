@@ -40,8 +40,13 @@ pub struct ClientConfig {
     pub channel_limit: usize,
     /// Longest frame or message from a client, bytes.
     pub message_size_limit: usize,
-    /// Most bytes that wait for one client; past it the slow-consumer policy holds.
+    /// Most bytes that wait for one client and that it has not asked for; past it the slow-consumer policy holds. A
+    /// longer message is refused when it is published.
     pub queue_max_size: usize,
+    /// Most bytes of publications, or of clients, in one reply: a history page ends there, what cannot be recovered within
+    /// it is not recovered, longer presence is refused. A client for which more of its answers waits is not read. Slow
+    /// links need the default's two seconds (at 2 Mbit/s) within the five that SDKs wait for a reply.
+    pub reply_max_size: usize,
     /// Most connections of one user on the node; 0 sets no limit.
     pub user_connection_limit: u32,
     /// Most clients on the node; 0 sets no limit but that of descriptors, which holds in any case. Connections that are no
@@ -78,6 +83,7 @@ impl Default for ClientConfig {
             channel_limit: 128,
             message_size_limit: 64 * 1024,
             queue_max_size: 1024 * 1024,
+            reply_max_size: 512 * 1024,
             user_connection_limit: 0,
             connection_limit: 0,
             connection_rate_limit: 0,

@@ -45,6 +45,8 @@ pub(super) struct Channel {
     /// Sessions per user, only of those in presence.
     users: HashMap<Arc<str>, u32, foldhash::fast::RandomState>,
     present: u32,
+    /// Bytes of the list of those in presence.
+    present_bytes: usize,
 }
 
 impl Channel {
@@ -57,6 +59,7 @@ impl Channel {
             shards: SmallVec::new(),
             users: HashMap::default(),
             present: 0,
+            present_bytes: 0,
         }
     }
 
@@ -108,6 +111,7 @@ impl Channel {
         }
         if presence {
             self.present += 1;
+            self.present_bytes += info.weight();
             *self.users.entry(info.user.clone()).or_default() += 1;
         }
     }
@@ -116,6 +120,9 @@ impl Channel {
     pub(super) fn appear(&mut self, info: Arc<ClientInfo>) {
         if let Some(member) = self.members.get_mut(&info.client) {
             debug_assert_eq!(member.info.user, info.user, "presence counts users");
+            if member.presence {
+                self.present_bytes = self.present_bytes - member.info.weight() + info.weight();
+            }
             member.info = info;
         }
     }
@@ -131,6 +138,7 @@ impl Channel {
         }
         if member.presence {
             self.present -= 1;
+            self.present_bytes -= member.info.weight();
             let sessions = self.users.get_mut(&member.info.user).expect("its user is counted");
             *sessions -= 1;
             if *sessions == 0 {
@@ -145,6 +153,10 @@ impl Channel {
         let mut clients: Vec<_> = present.map(|member| member.info.clone()).collect();
         clients.sort_unstable_by_key(|info| info.client);
         clients
+    }
+
+    pub(super) fn presence_weight(&self) -> usize {
+        self.present_bytes
     }
 
     pub(super) fn presence_stats(&self) -> PresenceStats {

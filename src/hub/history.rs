@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{HubOptions, RecoveryMode};
+use super::{HubOptions, Limit, RecoveryMode};
 use crate::limits::PUBLICATION_BYTES;
 use crate::model::refusal::Error;
 use crate::model::{HistoryFilter, HistoryPage, Position, Publication};
@@ -138,7 +138,7 @@ impl Stream {
     }
 
     /// All that came after `since`, or the honest answer that it is not all there.
-    pub(super) fn recover(&mut self, since: &Position, mode: RecoveryMode, limit: usize, now: Now) -> Recovered {
+    pub(super) fn recover(&mut self, since: &Position, mode: RecoveryMode, limit: Limit, now: Now) -> Recovered {
         self.expire(now);
         match mode {
             RecoveryMode::Stream => self.recover_stream(since, limit),
@@ -146,17 +146,22 @@ impl Stream {
         }
     }
 
-    fn recover_stream(&self, since: &Position, limit: usize) -> Recovered {
+    fn recover_stream(&self, since: &Position, limit: Limit) -> Recovered {
         // An empty epoch with offset 0 is a client that has seen nothing of any life of the stream.
         let same_life = *since.epoch == *self.epoch || (since.epoch.is_empty() && since.offset == 0);
         let missed = self.top.checked_sub(since.offset);
         let whole = same_life
-            && missed
-                .is_some_and(|missed| missed == 0 || (self.first_kept() <= since.offset + 1 && missed <= limit as u64));
+            && missed.is_some_and(|missed| {
+                missed == 0 || (self.first_kept() <= since.offset + 1 && missed <= limit.publications as u64)
+            });
         if !whole {
             return Recovered::default();
         }
-        Recovered { publications: self.kept_from(since.offset + 1).cloned().collect(), recovered: true }
+        let publications: Vec<_> = self.kept_from(since.offset + 1).cloned().collect();
+        if publications.iter().map(|publication| publication.weight()).sum::<usize>() > limit.bytes {
+            return Recovered::default();
+        }
+        Recovered { publications, recovered: true }
     }
 
     /// Cache mode: only the latest publication matters, whatever was missed before it.
@@ -173,16 +178,17 @@ impl Stream {
     ///
     /// # Errors
     /// 112 when `since` is of another life of the stream or further back than what is kept.
-    pub(super) fn page(&mut self, filter: &HistoryFilter, max: usize, now: Now) -> Result<HistoryPage, Error> {
+    pub(super) fn page(&mut self, filter: &HistoryFilter, max: Limit, now: Now) -> Result<HistoryPage, Error> {
         self.expire(now);
         let position = self.position();
         if filter.limit == 0 {
             return Ok(HistoryPage { publications: Vec::new(), position });
         }
-        let limit = usize::try_from(filter.limit).map_or(max, |limit| limit.min(max));
+        let publications = usize::try_from(filter.limit).map_or(max.publications, |limit| limit.min(max.publications));
+        let limit = Limit { publications, ..max };
         let publications = match (&filter.since, filter.reverse) {
-            (None, false) => self.kept_from(0).take(limit).cloned().collect(),
-            (None, true) => self.kept_from(0).rev().take(limit).cloned().collect(),
+            (None, false) => fitting(self.kept_from(0), limit),
+            (None, true) => fitting(self.kept_from(0).rev(), limit),
             (Some(since), reverse) => {
                 if !since.epoch.is_empty() && *since.epoch != *self.epoch {
                     return Err(Error::UNRECOVERABLE_POSITION);
@@ -190,16 +196,27 @@ impl Stream {
                 if reverse {
                     let before = since.offset;
                     let older = self.kept_from(0).rev().skip_while(|kept| kept.offset >= before);
-                    older.take(limit).cloned().collect()
+                    fitting(older, limit)
                 } else {
                     let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
                     if since.offset > self.top || hole {
                         return Err(Error::UNRECOVERABLE_POSITION);
                     }
-                    self.kept_from(since.offset + 1).take(limit).cloned().collect()
+                    fitting(self.kept_from(since.offset + 1), limit)
                 }
             }
         };
         Ok(HistoryPage { publications, position })
     }
+}
+
+/// As many as the limit allows, but one in any case.
+fn fitting<'a>(publications: impl Iterator<Item = &'a Arc<Publication>>, limit: Limit) -> Vec<Arc<Publication>> {
+    let mut bytes = 0;
+    let fit = publications.take(limit.publications).take_while(|publication| {
+        let is_first = bytes == 0;
+        bytes += publication.weight();
+        is_first || bytes <= limit.bytes
+    });
+    fit.cloned().collect()
 }

@@ -32,11 +32,21 @@ use self::channel::Channel;
 use self::history::Stream;
 use self::idempotency::Idempotency;
 use self::unused::Unused;
+use crate::model;
 use crate::model::refusal::Error;
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags,
 };
 use crate::time::Now;
+
+/// How much one answer may bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Publications.
+    pub publications: usize,
+    /// Their bytes, as [`Publication::weight`] counts them.
+    pub bytes: usize,
+}
 
 /// A subscription that begins.
 #[derive(Debug)]
@@ -55,8 +65,8 @@ pub struct Join<'a> {
     pub recover: Option<&'a Position>,
     /// How to recover.
     pub mode: RecoveryMode,
-    /// Recover no more than this many.
-    pub recovery_limit: usize,
+    /// Recover no more than this.
+    pub recovery_limit: Limit,
     /// Do not begin it unless all that was missed is there.
     pub whole: bool,
     /// Whether the subscriber wants to know where the stream stands.
@@ -98,6 +108,13 @@ pub struct NewPublication {
     pub skip_history: bool,
     /// Publish once per key.
     pub idempotency_key: Option<Box<str>>,
+}
+
+impl NewPublication {
+    /// As [`Publication::weight`].
+    pub fn weight(&self) -> usize {
+        model::weight(&self.data, self.info.as_deref(), self.tags.as_ref())
+    }
 }
 
 /// A message in its place.
@@ -360,7 +377,7 @@ impl Hub {
         Published { position, fan_out }
     }
 
-    /// Reads a part of the history, at most `max` publications.
+    /// Reads a part of the history, as much as `limit` allows; one publication in any case, so that who pages gets on.
     ///
     /// # Errors
     /// 112 when the position asked for is of another life of the stream, or is no longer kept.
@@ -368,14 +385,14 @@ impl Hub {
         &mut self,
         channel: &str,
         filter: &HistoryFilter,
-        max: usize,
+        limit: Limit,
         options: HubOptions,
         now: Now,
     ) -> Result<HistoryPage, Error> {
         // Reading makes the stream, so that the epoch that is told holds from now on.
         let key = self.entry(channel, || Arc::from(channel));
         let before = self.stream_bytes_of(key);
-        let page = self.stream(key, options, now).page(filter, max, now);
+        let page = self.stream(key, options, now).page(filter, limit, now);
         self.settle(key, before);
         page
     }
@@ -393,6 +410,11 @@ impl Hub {
     /// Who is in a channel, by client id.
     pub fn presence(&self, channel: &str) -> Vec<Arc<ClientInfo>> {
         self.find(channel).map_or_else(Vec::new, Channel::presence)
+    }
+
+    /// How long the list of who is in a channel is, bytes, as [`ClientInfo::weight`] counts them.
+    pub fn presence_weight(&self, channel: &str) -> usize {
+        self.find(channel).map_or(0, Channel::presence_weight)
     }
 
     /// How many are in a channel.

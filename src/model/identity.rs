@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Payload;
+use super::{Payload, WORD_BYTES};
 
 /// The identity of one session, told to its client and to others in presence. Random.
 pub type ClientId = Uuid;
@@ -20,6 +20,14 @@ pub struct ClientInfo {
     pub conn_info: Option<Payload>,
     /// `info` of the subscription token or of a server-side subscription.
     pub chan_info: Option<Payload>,
+}
+
+impl ClientInfo {
+    /// About as many bytes as it takes in a frame, whatever the dialect: what budgets of bytes count.
+    pub fn weight(&self) -> usize {
+        let infos = [&self.conn_info, &self.chan_info].into_iter().flatten().map(Payload::weight);
+        WORD_BYTES + self.user.len() + infos.sum::<usize>()
+    }
 }
 
 /// Whether and when something expires.

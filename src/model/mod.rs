@@ -3,6 +3,10 @@
 //!
 //! Knows nothing of the rest of the node. What outlives a tick is owned and shared by reference count.
 
+/// What a publication, or a client in presence, takes in a frame beside what applications and users choose, bytes: keys,
+/// the client's id twice, offset and time.
+const WORD_BYTES: usize = 128;
+
 mod identity;
 mod payload;
 mod publication;
@@ -11,5 +15,5 @@ mod subscribed;
 
 pub use identity::{ClientId, ClientInfo, Expiry, PresenceStats};
 pub use payload::{Payload, PayloadKind, PayloadRef};
-pub use publication::{HistoryFilter, HistoryPage, Position, Publication, Recover, Tags};
+pub use publication::{HistoryFilter, HistoryPage, Position, Publication, Recover, Tags, weight};
 pub use subscribed::Subscribed;

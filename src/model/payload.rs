@@ -45,6 +45,14 @@ impl Payload {
         Self { bytes: bytes.into(), kind: PayloadKind::Json }
     }
 
+    /// About as many bytes as it takes in a frame: bytes that are no text become base64 in JSON.
+    pub fn weight(&self) -> usize {
+        match self.kind {
+            PayloadKind::Json => self.bytes.len(),
+            PayloadKind::Binary => self.bytes.len().div_ceil(3) * 4,
+        }
+    }
+
     /// A payload of bytes nobody has looked into.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self { bytes: bytes.into(), kind: PayloadKind::Binary }

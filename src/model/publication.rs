@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ClientInfo, Payload};
+use super::{ClientInfo, Payload, WORD_BYTES};
 
 /// Application tags of a publication, sorted by key.
 pub type Tags = Box<[(Box<str>, Box<str>)]>;
@@ -28,6 +28,17 @@ impl Publication {
         let tags = self.tags.iter().flatten().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         size_of::<Self>() + self.data.bytes.len() + tags
     }
+
+    /// About as many bytes as it takes in a frame, whatever the dialect: what budgets of bytes count.
+    pub fn weight(&self) -> usize {
+        weight(&self.data, self.info.as_deref(), self.tags.as_ref())
+    }
+}
+
+/// As [`Publication::weight`], of one that is yet to be.
+pub fn weight(data: &Payload, info: Option<&ClientInfo>, tags: Option<&Tags>) -> usize {
+    let tags = tags.into_iter().flatten().map(|(key, value)| key.len() + value.len() + 8);
+    WORD_BYTES + data.weight() + info.map_or(0, ClientInfo::weight) + tags.sum::<usize>()
 }
 
 /// A place in a channel.

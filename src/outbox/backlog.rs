@@ -15,11 +15,19 @@ struct Mark {
     tag: Tag,
 }
 
+impl Mark {
+    fn answer_bytes(self) -> usize {
+        if self.tag == Tag::ANSWER { self.len as usize } else { 0 }
+    }
+}
+
 /// The bytes that wait for one conn. Its bound is kept by the outbox.
 #[derive(Debug, Default)]
 pub struct Backlog {
     bytes: BytesMut,
     marks: VecDeque<Mark>,
+    /// Bytes of answers among them.
+    answers: usize,
     /// The peer has a part of the first frame: it must get the rest.
     started: bool,
 }
@@ -28,6 +36,16 @@ impl Backlog {
     /// Bytes that wait.
     pub fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Bytes of answers that wait.
+    pub fn answers(&self) -> usize {
+        self.answers
+    }
+
+    /// Bytes that wait and that the peer has not asked for.
+    pub fn unasked(&self) -> usize {
+        self.bytes.len() - self.answers
     }
 
     /// Whether nothing waits.
@@ -46,7 +64,12 @@ impl Backlog {
             return;
         }
         self.bytes.extend_from_slice(frame);
-        self.marks.push_back(Mark { len: frame.len() as u32, tag });
+        self.push(Mark { len: frame.len() as u32, tag });
+    }
+
+    fn push(&mut self, mark: Mark) {
+        self.answers += mark.answer_bytes();
+        self.marks.push_back(mark);
     }
 
     /// The first `taken` bytes have left.
@@ -55,11 +78,14 @@ impl Backlog {
         while taken > 0 {
             let mark = self.marks.front_mut().expect("marks cover the bytes");
             if taken < mark.len as usize {
+                self.answers -= mark.answer_bytes();
                 mark.len -= taken as u32;
+                self.answers += mark.answer_bytes();
                 self.started = true;
                 return;
             }
             taken -= mark.len as usize;
+            self.answers -= mark.answer_bytes();
             self.marks.pop_front();
             self.started = false;
         }
@@ -84,12 +110,13 @@ impl Backlog {
     fn retain(&mut self, keep: &[bool]) {
         let old = std::mem::take(&mut self.bytes);
         let marks = std::mem::take(&mut self.marks);
+        self.answers = 0;
         let mut start = 0;
         for (at, (mark, keep)) in marks.iter().zip(keep).enumerate() {
             let end = start + mark.len as usize;
             if *keep || (at == 0 && self.started) {
                 self.bytes.extend_from_slice(&old[start..end]);
-                self.marks.push_back(*mark);
+                self.push(*mark);
             }
             start = end;
         }

@@ -39,13 +39,16 @@ impl Tag {
     /// It is delivered even then: a goodbye, a control frame.
     pub const CONTROL: Self = Self(NONE - 1);
 
+    /// What the client has asked for itself: it does not count as slowness, and is bounded by asking no more.
+    pub const ANSWER: Self = Self(NONE - 2);
+
     fn is_replaceable(self) -> bool {
-        self != Self::KEEP && self != Self::CONTROL
+        self.0 < Self::ANSWER.0
     }
 
     /// A newer frame of the same channel, by number, replaces it.
     pub fn latest_of(channel: u32) -> Self {
-        assert!(channel < Self::CONTROL.0);
+        assert!(channel < Self::ANSWER.0);
         Self(channel)
     }
 }
@@ -91,7 +94,7 @@ pub enum Flushed {
     Sent,
     /// Some wait; ask to be told when the socket is writable.
     Blocked,
-    /// More wait than the bound allows; the excess was not kept. Close the conn.
+    /// More waits than the bound allows, answers not counted; the excess was not kept. Close the conn.
     Slow,
     /// The socket is broken.
     Failed,
@@ -114,7 +117,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An empty outbox whose backlogs hold at most `bytes_max` each.
+    /// An empty outbox whose backlogs hold at most `bytes_max` each, beside answers.
     pub fn new(bytes_max: usize) -> Self {
         Self {
             batches: Batches::new(),
@@ -179,6 +182,14 @@ impl Outbox {
         self.slots[conn as usize].first != NONE
     }
 
+    /// Bytes of answers that a conn's socket has not taken.
+    pub fn answer_bytes(&self, conn: u32) -> usize {
+        match self.slots[conn as usize].backlog {
+            NONE => 0,
+            place => self.backlogs[place as usize].answers(),
+        }
+    }
+
     /// Bytes in all backlogs.
     pub fn backlog_bytes(&self) -> usize {
         self.backlog_bytes
@@ -217,7 +228,7 @@ impl Outbox {
             return;
         }
         let last = self.batches.span_mut(slot.last);
-        if last.tag == Tag::KEEP && tag == Tag::KEEP && last.frame.join(frame) {
+        if last.tag == tag && !tag.is_replaceable() && last.frame.join(frame) {
             return;
         }
         let number = self.batches.push(frame, tag);
@@ -369,10 +380,10 @@ impl Outbox {
             at = span.next;
         }
         backlog.advance(taken);
-        if backlog.len() > self.bytes_max {
+        if backlog.unasked() > self.bytes_max {
             backlog.conflate();
         }
-        let over = backlog.len() > self.bytes_max;
+        let over = backlog.unasked() > self.bytes_max;
         if over {
             backlog.cut();
         }

@@ -179,6 +179,23 @@ fn past_the_bound_the_started_frame_alone_stays() {
 }
 
 #[test]
+fn what_a_client_has_asked_for_does_not_count_as_slowness() {
+    let mut pipe = Pipe::new(10);
+    let answer = |pipe: &mut Pipe| pipe.outbox.write(CONN, Tag::ANSWER, |out| out.extend_from_slice(&[b'a'; 100]));
+    answer(&mut pipe);
+    assert_eq!(pipe.flush(1), Flushed::Blocked);
+    pipe.raw(b"12345");
+    answer(&mut pipe);
+    assert_eq!(pipe.flush(0), Flushed::Blocked);
+    assert_eq!((pipe.outbox.answer_bytes(CONN), pipe.outbox.backlog_bytes()), (199, 204));
+    assert_eq!(pipe.resume(100), Flushed::Blocked);
+    assert_eq!(pipe.outbox.answer_bytes(CONN), 100);
+    pipe.raw(b"6789012");
+    assert_eq!(pipe.flush(0), Flushed::Slow, "what it has not asked for does");
+    assert_eq!((pipe.outbox.answer_bytes(CONN), pipe.outbox.backlog_bytes()), (0, 4));
+}
+
+#[test]
 fn a_goodbye_is_sent_however_much_waits() {
     let mut pipe = Pipe::new(10);
     pipe.raw(b"0123456789");

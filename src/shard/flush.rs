@@ -80,6 +80,11 @@ impl<R: Reactor> Shard<R> {
         entry.in_flight.end_writable();
         let flushed = core.edge.outbox.resume(conn, |bytes| send(&entry.socket, bytes, metrics));
         let closing = entry.phase == Phase::Closing;
+        if entry.paused
+            && let Some(session) = entry.session()
+        {
+            core.drained(session);
+        }
         self.not_sent(conn, flushed, now);
         if closing {
             self.part_from(conn);

@@ -346,7 +346,7 @@ fn a_held_conn_is_read_on_in_the_tick_after_its_letters_have_gone() {
 #[test]
 fn a_client_that_waits_is_read_up_to_a_bound_and_all_of_it_in_the_end() {
     const PINGS: u64 = 300_000;
-    let mut half = Half::with(|config| config.client.queue_max_size = 1 << 30);
+    let mut half = Half::with(|config| config.client.reply_max_size = 1 << 30);
     let (mut client, conn) = half.client();
     let before = half.shard.metrics.commands.get();
     half.congest();

@@ -155,6 +155,56 @@ fn a_client_that_asks_more_than_may_be_in_flight_waits_and_is_answered_in_order(
 }
 
 #[test]
+fn who_asks_for_much_and_reads_slowly_gets_it_all_and_is_not_closed() {
+    const PAGES: u32 = 100;
+    let node = TestNode::with(|config| config.client.queue_max_size = 128 * 1024);
+    let mut publisher = LineClient::connect(node.tcp);
+    for number in 0..100 {
+        publisher.ask(json!({"publish": {"channel": "room", "data": [number, "x".repeat(8_000)]}}));
+    }
+    let mut reader = LineClient::connect(node.tcp);
+    // 50 MB of answers: far more than sockets hold.
+    for _ in 0..PAGES {
+        reader.tell(json!({"history": {"channel": "room", "limit": 100}}));
+    }
+    for page in 0..PAGES {
+        let reply = reader.word();
+        let publications = reply["history"]["publications"].as_array().expect("a page");
+        assert!((50..100).contains(&publications.len()), "{} publications in page {page}", publications.len());
+        let waiting = node.sum(|shard| shard.outbox_bytes.get());
+        assert!(waiting <= 2 * 1024 * 1024, "{waiting} bytes wait");
+    }
+    assert!(reader.ask(json!({"ping": {}}))["ping"].is_object());
+    assert_eq!(node.sum(|shard| shard.endings.get(Ending::Disconnect(3008))), 0);
+}
+
+#[test]
+fn who_comes_back_to_more_than_a_reply_holds_is_told_so_once_and_goes_on_from_there() {
+    let node = TestNode::start();
+    let mut publisher = LineClient::connect(node.tcp);
+    let mut client = LineClient::connect(node.tcp);
+    let first = client.ask(json!({"subscribe": {"channel": "room", "recoverable": true}}));
+    let epoch = first["subscribe"]["epoch"].clone();
+    drop(client);
+    for number in 0..250 {
+        publisher.ask(json!({"publish": {"channel": "room", "data": [number, "x".repeat(8_000)]}}));
+    }
+    // As SDKs do: the offset of the reply is that of the next attempt.
+    let (mut offset, mut recovered, mut attempts) = (json!(0), false, 0);
+    while !recovered {
+        let subscribe =
+            json!({"channel": "room", "recover": true, "recoverable": true, "offset": offset, "epoch": epoch});
+        let reply = LineClient::connect(node.tcp).ask(json!({"subscribe": subscribe}))["subscribe"].clone();
+        recovered = reply["recovered"] == true;
+        offset = reply["offset"].clone();
+        attempts += 1;
+        assert!(attempts <= 2, "{reply}");
+    }
+    assert_eq!(offset, 250);
+    assert_eq!(node.sum(|shard| shard.endings.get(Ending::Disconnect(3008))), 0);
+}
+
+#[test]
 fn who_asks_for_much_ends_its_side_and_reads_nothing_is_forgotten() {
     // Nothing but the end itself can bring the node to look at the connection.
     let node = TestNode::with(|config| {

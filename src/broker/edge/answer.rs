@@ -60,11 +60,11 @@ impl Edge {
         }
         match answer {
             Answer::Published(Ok(())) => self.reply(session, id, ReplyBody::Publish),
-            Answer::Published(Err(error)) | Answer::History(Err(error)) => {
+            Answer::Published(Err(error)) | Answer::History(Err(error)) | Answer::Presence(Err(error)) => {
                 return self.refuse(session, id, error);
             }
             Answer::History(Ok(page)) => self.reply(session, id, ReplyBody::History(&page)),
-            Answer::Presence(clients) => self.reply(session, id, ReplyBody::Presence(&clients)),
+            Answer::Presence(Ok(clients)) => self.reply(session, id, ReplyBody::Presence(&clients)),
             Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
             Answer::Subscribed { channel, result, .. } => match *result {
                 Ok(subscribed) => return self.subscribed(session, id, channel, subscribed, now),

@@ -57,9 +57,10 @@ impl Edge {
     /// Everything is there: the connect reply, then what was held back behind it.
     fn welcome(&mut self, session: u32, now: Now) {
         let entry = &mut self.sessions[session as usize];
-        let State::Connecting(connecting) = std::mem::replace(&mut entry.state, State::Connected) else {
+        let State::Connecting(mut connecting) = std::mem::replace(&mut entry.state, State::Connected) else {
             unreachable!("only a connecting session is welcomed");
         };
+        share_budget(&mut connecting.subs, self.policy.config.client.reply_max_size);
         let rhythm = Rhythm::of(&self.policy.config.client);
         let spread = rand::RngCore::next_u64(&mut self.random);
         entry.heartbeat = Heartbeat::start(rhythm, now.mono_ms, spread);
@@ -94,6 +95,20 @@ impl Edge {
             subscription.flags = subscription.flags.without(Flags::HELD);
             if let Stage::Live { room, place } = subscription.stage {
                 self.audience.room_mut(room).subscribers[place as usize].flags = subscription.flags;
+            }
+        }
+    }
+}
+
+/// One reply has one budget of bytes, however many subscriptions come with it. What does not fit was not recovered.
+fn share_budget(subs: &mut [(Arc<str>, Subscribed)], mut bytes_left: usize) {
+    for (_, subscribed) in subs {
+        let bytes: usize = subscribed.publications.iter().map(|publication| publication.weight()).sum();
+        match bytes_left.checked_sub(bytes) {
+            Some(left) => bytes_left = left,
+            None => {
+                subscribed.publications = Vec::new();
+                subscribed.recovered = false;
             }
         }
     }

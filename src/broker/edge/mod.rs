@@ -138,8 +138,15 @@ impl Edge {
             session.count_success();
         }
         let (conn, format) = (session.conn, session.format);
-        self.outbox.write(conn, Tag::KEEP, |out| format.write_reply(&Reply { id, body }, out));
+        self.outbox.write(conn, Tag::ANSWER, |out| format.write_reply(&Reply { id, body }, out));
         self.metrics.messages_out.add(1);
+    }
+
+    /// Whether answers wait for the client's socket beyond what one reply may bring: until they have left, it is asked
+    /// nothing more.
+    pub(super) fn is_choked(&self, session: u32) -> bool {
+        let conn = self.sessions[session as usize].conn;
+        self.outbox.answer_bytes(conn) > self.policy.config.client.reply_max_size
     }
 
     /// Refuses a command; a client that is refused too often is closed. False when the session has been told to go.

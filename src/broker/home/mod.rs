@@ -12,7 +12,7 @@ use self::roster::Roster;
 use super::letter::Answer;
 use super::metrics::ShardMetrics;
 use super::policy::Policy;
-use crate::hub::{FanOut, Hub, HubOptions, Join, NewPublication, ShardSet};
+use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, ShardSet};
 use crate::model::refusal::Error;
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
 use crate::session::{Ask, Flags, Terms};
@@ -76,16 +76,25 @@ impl Home {
     pub(super) fn answer(&mut self, ask: Ask<'_>, now: Now) -> Answer {
         match ask {
             Ask::Publish { channel, data, info, options } => {
-                self.publish_for_client(&channel, data.to_payload(), info, options, self.me, now);
-                Answer::Published(Ok(()))
+                Answer::Published(self.publish_for_client(&channel, data.to_payload(), info, options, self.me, now))
             }
             Ask::Subscribe(channel, terms) => self.subscribe(channel, &terms, self.me, now),
             Ask::History { channel, filter, max } => {
-                Answer::History(self.history(&channel, &filter, max, now).map(Box::new))
+                Answer::History(self.history(&channel, &filter, self.limit(max), now).map(Box::new))
             }
-            Ask::Presence(channel) => Answer::Presence(self.hub.presence(&channel)),
+            Ask::Presence(channel) => Answer::Presence(self.presence(&channel, self.reply_bytes_max())),
             Ask::PresenceStats(channel) => Answer::PresenceStats(self.hub.presence_stats(&channel)),
         }
+    }
+
+    /// Bytes of publications or clients in one reply to a client.
+    pub(super) fn reply_bytes_max(&self) -> usize {
+        self.policy.config.client.reply_max_size
+    }
+
+    /// What one reply to a client may bring.
+    pub(super) fn limit(&self, publications: usize) -> Limit {
+        Limit { publications, bytes: self.reply_bytes_max() }
     }
 
     /// As [`Home::publish`], for a client on shard `by`.
@@ -97,12 +106,15 @@ impl Home {
         options: HubOptions,
         by: u16,
         now: Now,
-    ) {
+    ) -> Result<(), Error> {
         let message = NewPublication { data, info: Some(info), tags: None, skip_history: false, idempotency_key: None };
-        self.publish(channel, message, options, None, by, now);
+        self.publish(channel, message, options, None, by, now).map(drop)
     }
 
     /// Puts a message into its place, on behalf of shard `by`.
+    ///
+    /// # Errors
+    /// 106 for one that no subscriber could be given.
     pub(super) fn publish(
         &mut self,
         channel: &str,
@@ -111,13 +123,22 @@ impl Home {
         exclude: Option<ClientId>,
         by: u16,
         now: Now,
-    ) -> Position {
+    ) -> Result<Position, Error> {
+        let bytes_max = self.policy.config.client.queue_max_size;
+        let bytes = channel.len() + message.weight();
+        if bytes > bytes_max {
+            let why = format!(
+                "limit exceeded: with {bytes} bytes no subscriber can be given the message, \
+                 client.queue_max_size lets {bytes_max} wait"
+            );
+            return Err(Error::LIMIT_EXCEEDED.because(why));
+        }
         let published = self.hub.publish(channel, message, options, now);
         self.metrics.publishes.add(1);
         if let Some(FanOut { channel, publication, shards }) = published.fan_out {
             self.spreads.push(Spread { channel, shards, what: Spreading::Publication(publication, exclude), by });
         }
-        published.position
+        Ok(published.position)
     }
 
     /// Begins a subscription of a session on `shard`. Who is to hear of it hears after [`Home::announce`].
@@ -137,7 +158,7 @@ impl Home {
             presence: terms.presence,
             recover: terms.recover.as_ref(),
             mode: terms.mode,
-            recovery_limit: terms.recovery_max,
+            recovery_limit: self.limit(terms.recovery_max),
             whole: terms.whole,
             stream: terms.flags.has(Flags::POSITIONED),
         };
@@ -186,11 +207,23 @@ impl Home {
         &mut self,
         channel: &str,
         filter: &HistoryFilter,
-        max: usize,
+        limit: Limit,
         now: Now,
     ) -> Result<HistoryPage, Error> {
         let options = self.policy.with_history(channel)?;
-        self.hub.history(channel, filter, max, options, now)
+        self.hub.history(channel, filter, limit, options, now)
+    }
+
+    /// Who is in a channel.
+    ///
+    /// # Errors
+    /// 106 where the list is longer than `bytes_max`: a part of it would be taken for the whole.
+    pub(super) fn presence(&self, channel: &str, bytes_max: usize) -> Result<Vec<Arc<ClientInfo>>, Error> {
+        if self.hub.presence_weight(channel) > bytes_max {
+            let why = format!("limit exceeded: presence takes more than {bytes_max} bytes; presence_stats counts");
+            return Err(Error::LIMIT_EXCEEDED.because(why));
+        }
+        Ok(self.hub.presence(channel))
     }
 }
 

@@ -316,7 +316,12 @@ impl World {
         let before = cores[shard].edge.outbox.backlog_bytes();
         let link = &mut links[shard][conn as usize];
         cores[shard].edge.outbox.resume(conn, |bytes| link.send(bytes, random));
-        cores[shard].edge.outbox.backlog_bytes() != before
+        let moves = cores[shard].edge.outbox.backlog_bytes() != before;
+        if let Some(session) = link.session.filter(|_| link.paused) {
+            cores[shard].drained(session);
+            self.after(shard);
+        }
+        moves
     }
 
     // ------------------------------------------------------------ the clients' side

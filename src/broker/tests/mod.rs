@@ -1,6 +1,7 @@
 //! Cores that talk to each other and to peers in bytes, step by step. What no step-by-step test thinks of is
 //! looked for by `super::sim`.
 
+mod budgets;
 mod connecting;
 mod credit;
 mod keeping;

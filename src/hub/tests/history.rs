@@ -52,7 +52,7 @@ fn a_page_is_no_longer_than_the_caller_allows() {
     for number in 0..5 {
         publish(&mut hub, &number.to_string(), 0);
     }
-    let page = hub.history("a", &all(), 3, OPTIONS, at(0)).expect("it is all there");
+    let page = hub.history("a", &all(), few(3), OPTIONS, at(0)).expect("it is all there");
     assert_eq!((page.publications.len(), page.position.offset), (3, 5));
 }
 
@@ -119,7 +119,7 @@ fn more_than_the_limit_is_not_recovered() {
     }
     let (channel, info) = (Arc::from("a"), client(1, "u"));
     let since = Position { offset: 0, ..hub.kept("a").expect("it has a stream").0 };
-    let ask = Join { recovery_limit: 3, ..join(&channel, &info, 0, Some(&since)) };
+    let ask = Join { recovery_limit: few(3), ..join(&channel, &info, 0, Some(&since)) };
     let joined = hub.subscribe(ask, OPTIONS, at(0)).expect("it never fails");
     assert!(!joined.recovered && joined.publications.is_empty());
     assert_eq!(joined.position.offset, 4);
@@ -133,7 +133,7 @@ fn who_wants_all_or_nothing_is_refused_when_not_all_is_there_and_leaves_no_trace
     }
     let (channel, info) = (Arc::from("a"), client(1, "u"));
     let since = Position { offset: 0, ..hub.kept("a").expect("it has a stream").0 };
-    let ask = |recovery_limit| Join { recovery_limit, whole: true, ..join(&channel, &info, 0, Some(&since)) };
+    let ask = |count| Join { recovery_limit: few(count), whole: true, ..join(&channel, &info, 0, Some(&since)) };
     assert_eq!(hub.subscribe(ask(3), OPTIONS, at(0)).err(), Some(Error::UNRECOVERABLE_POSITION));
     assert!(hub.presence("a").is_empty());
     assert_eq!(hub.active(), 0);

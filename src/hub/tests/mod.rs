@@ -10,6 +10,10 @@ use crate::limits::IDEMPOTENCY_WINDOW_MS;
 const OPTIONS: HubOptions = HubOptions { history_size: 5, history_ttl_ms: 10_000, history_meta_ttl_ms: 60_000 };
 const FLEETING: HubOptions = HubOptions { history_size: 0, history_ttl_ms: 0, history_meta_ttl_ms: 60_000 };
 
+fn few(publications: usize) -> Limit {
+    Limit { publications, bytes: usize::MAX }
+}
+
 fn at(mono_ms: u64) -> Now {
     Now { mono_ms, unix_ms: 1_700_000_000_000 + mono_ms as i64 }
 }
@@ -46,7 +50,7 @@ fn join<'a>(channel: &'a Arc<str>, info: &'a Arc<ClientInfo>, shard: u16, recove
         presence: true,
         recover,
         mode: RecoveryMode::Stream,
-        recovery_limit: 100,
+        recovery_limit: few(100),
         whole: false,
         stream: true,
     }
@@ -62,7 +66,7 @@ fn recover(hub: &mut Hub, since: &Position, mode: RecoveryMode, now_ms: u64) -> 
 }
 
 fn page(hub: &mut Hub, filter: HistoryFilter, now_ms: u64) -> Result<Vec<u64>, u32> {
-    let page = hub.history("a", &filter, 100, OPTIONS, at(now_ms)).map_err(|error| error.code)?;
+    let page = hub.history("a", &filter, few(100), OPTIONS, at(now_ms)).map_err(|error| error.code)?;
     Ok(page.publications.iter().map(|publication| publication.offset).collect())
 }
 

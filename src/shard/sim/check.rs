@@ -1,7 +1,7 @@
 //! What must hold of a shard after every turn, and what must be left when all have gone.
 
 use super::reactor::Simulated;
-use crate::limits::{HELD_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
+use crate::limits::{ARENA_FLUSH_BYTES, HELD_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
 use crate::shard::Shard;
 use crate::shard::conn::Phase;
 
@@ -33,7 +33,9 @@ pub(super) fn check(shard: &Shard<Simulated>) {
     }
     assert_eq!(sessions, shard.core.sessions(), "a session is carried by one conn");
     assert!(shard.core.edge.closings.is_empty(), "a turn leaves nothing to do");
-    let backlogs_max = shard.conns.len() * (config.queue_max_size + 64 * 1024);
+    // Of answers, what one reply may bring waits before no more is asked, and what one turn answers comes on top.
+    let answers_max = 2 * config.reply_max_size + ARENA_FLUSH_BYTES;
+    let backlogs_max = shard.conns.len() * (config.queue_max_size + answers_max + 64 * 1024);
     assert!(shard.core.edge.outbox.backlog_bytes() <= backlogs_max, "backlogs have no bound");
     shard.core.report();
     let waiting_bytes = shard.metrics.mailbox_waiting_bytes.get();
