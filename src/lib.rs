@@ -24,6 +24,8 @@ pub mod wire;
 
 pub mod protocol;
 
+pub mod work;
+
 pub mod session;
 
 pub mod hub;

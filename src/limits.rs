@@ -73,6 +73,19 @@ pub const HALF_CLOSED_MS: u64 = 6_000;
 
 const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < HALF_CLOSED_MS && LINGER_MS < HALF_CLOSED_MS);
 
+/// Work that a session may cause in one tick before the others have their turn, nanoseconds by the table of prices. A
+/// publish into a room of 2,000 is about one turn; so is a frame of 64 KiB of small questions, a few times.
+pub const TURN_NS: u64 = 2_000_000;
+
+/// Work of a session after which its user is charged, nanoseconds.
+pub const BILL_NS: u32 = 1_000_000;
+
+/// Commands in a row that are refused with 111 after which a session is closed with 3013. Below [`REFUSALS_MAX`], so that
+/// the reason is told.
+pub const EXCESSES_MAX: u16 = 256;
+
+const _: () = assert!(EXCESSES_MAX < REFUSALS_MAX);
+
 /// Refused commands in a row after which a session is closed with 3509.
 pub const REFUSALS_MAX: u16 = 1000;
 

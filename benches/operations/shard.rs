@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use ringpost::auth::Verifier;
 use ringpost::broker::{Core, CoreSetup, Input};
-use ringpost::config::{ChannelOptions, Config};
+use ringpost::config::{ChannelOptions, Config, Duration};
 use ringpost::hub::Placement;
 use ringpost::protocol::Format;
 
@@ -16,6 +16,9 @@ use super::{NOW, token};
 pub(crate) fn shards(count: u16) -> Vec<Core> {
     let mut config = Config::default();
     config.client.token = token::config();
+    // The clock stands still here: nothing would be paid for.
+    config.client.work_limit = Duration::default();
+    config.client.user_work_limit = Duration::default();
     config.channel.without_namespace = ChannelOptions {
         allow_subscribe_for_client: true,
         allow_publish_for_client: true,
@@ -53,6 +56,7 @@ pub(crate) fn connect(core: &mut Core, conn: u32, format: Format, token: &str) -
 
 /// Gives a session one frame.
 pub(crate) fn tell(core: &mut Core, session: u32, frame: &str) {
+    core.begin_tick();
     assert_eq!(core.input(session, frame.as_bytes(), NOW), Input::Ready);
 }
 

@@ -13,6 +13,10 @@ impl Core {
         let home = self.placement.of(channel_of(&ask));
         let asker = self.edge.asker(session, id);
         let bytes = bytes_of(&ask);
+        let work_ns = self.edge.price_of(&ask);
+        if work_ns > 0 {
+            self.edge.charge(session, work_ns, now);
+        }
         if home == self.me {
             let mark = self.post.mark();
             let answer = self.home.answer(ask, now);

@@ -6,6 +6,7 @@ use crate::model::refusal::Disconnect;
 use crate::protocol::word::ReplyBody;
 use crate::session::{Awaits, State, Step};
 use crate::time::Now;
+use crate::work::price;
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ impl Core {
     /// this has returned [`Input::Paused`] must not be given any until it is resumed.
     pub fn input(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
         self.edge.metrics.bytes_in.add(frame.len() as u64);
+        self.edge.take_turn(session);
+        self.edge.charge(session, frame.len() as u64 * price::BYTE_NS, now);
         let is_choked = self.edge.is_choked(session);
         let entry = &mut self.edge.sessions[session as usize];
         if entry.is_paused() || is_choked {
@@ -43,7 +46,9 @@ impl Core {
         if entry.is_paused() || is_choked {
             return Input::Paused;
         }
-        match entry.deferred.take() {
+        let deferred = entry.deferred.take();
+        self.edge.take_turn(session);
+        match deferred {
             Some(deferred) => self.commands(session, &deferred, now),
             None => Input::Ready,
         }
@@ -74,6 +79,14 @@ impl Core {
                 return Input::Ended;
             };
             let id = command.id;
+            self.edge.charge(session, price::COMMAND_NS, now);
+            if self.edge.is_exhausted(session, &command.verb, now) {
+                if !self.edge.refuse_exhausted(session, id) {
+                    self.carry(now);
+                    return Input::Ended;
+                }
+                continue;
+            }
             let step = self.edge.with_session(session, now, |session, context| session.handle(command, context));
             self.edge.sessions[session as usize].keys_are_fresh = false;
             let again = matches!(step, Step::FetchKeys | Step::Later);
@@ -85,10 +98,13 @@ impl Core {
                 return Input::Ended;
             }
             let is_full = self.edge.outbox.is_full();
+            let gives_way = self.edge.gives_way();
             let entry = &mut self.edge.sessions[session as usize];
-            if entry.is_paused() || is_full {
+            if entry.is_paused() || is_full || gives_way {
                 entry.hold_back(&frame[if again { start } else { commands.offset() }..]);
-                if is_full {
+                if gives_way {
+                    self.edge.giving_way.push(session);
+                } else if is_full {
                     // A frame of short questions can ask for gigabytes: what there is has to be sent first.
                     self.edge.wake(session);
                 }

@@ -17,7 +17,7 @@ impl Core {
         self.edge.with_session(session, now, |session, context| session.admit(identity, context));
         // Nobody asks for the sessions of nobody, and there may be very many.
         if !user.is_empty() {
-            self.edge.users.entry(user.clone()).or_default().push(session);
+            self.edge.users.entry(user.clone()).or_default().sessions.push(session);
         }
         if limit == 0 {
             return self.ask_planned(session, now);

@@ -147,6 +147,17 @@ impl Core {
         self.edge.next_due_ms(session, now)
     }
 
+    /// A tick begins. Sessions that have used their share of the last one go on in this one: call it before the others are
+    /// read, and take [`Edge::resumed`] after them.
+    pub fn begin_tick(&mut self) {
+        self.edge.begin_turns();
+    }
+
+    /// Whether sessions wait for the next tick.
+    pub fn waits_for_tick(&self) -> bool {
+        !self.edge.giving_way.is_empty()
+    }
+
     /// Regular house-keeping; call about ten times a second. Its cost does not grow with the number of
     /// channels.
     pub fn sweep(&mut self, now: Now) {

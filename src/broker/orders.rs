@@ -88,7 +88,7 @@ impl Core {
             !matches!(entry.state, State::Fresh) && who.client.is_none_or(|client| entry.info.client == client)
         };
         match self.edge.users.get(&*who.user) {
-            Some(sessions) => sessions.iter().copied().filter(matches).collect(),
+            Some(user) => user.sessions.iter().copied().filter(matches).collect(),
             // An anonymous session can be named by its client id only.
             None if who.user.is_empty() && who.client.is_some() => {
                 let all = self.edge.sessions.iter().filter(|(_, session)| session.user().is_empty());
@@ -178,7 +178,7 @@ impl Core {
     }
 
     fn sessions_of(&self, user: &str, now: Now) -> Vec<SessionInfo> {
-        let sessions = self.edge.users.get(user).map_or(&[][..], |sessions| sessions);
+        let sessions = self.edge.users.get(user).map_or(&[][..], |user| &user.sessions);
         let info = |session: &u32| {
             let entry = &self.edge.sessions[*session as usize];
             SessionInfo {

@@ -49,7 +49,7 @@ impl Config {
         ]
     }
 
-    fn times(&self) -> [Time; 10] {
+    fn times(&self) -> [Time; 14] {
         // A deadline is seen by the timer wheel, which turns ten times a second.
         const SOON_MS: u64 = 100;
         let client = &self.client;
@@ -63,6 +63,11 @@ impl Config {
             ("client.token.leeway", client.token.leeway, 0..=TOKEN_LEEWAY_MS_MAX),
             ("client.subscription_token.leeway", client.subscription_token.token.leeway, 0..=TOKEN_LEEWAY_MS_MAX),
             ("channel.history_meta_ttl", self.channel.history_meta_ttl, 1000..=KEEP_MS_MAX),
+            // A shard has a second a second.
+            ("client.work_limit", client.work_limit, 0..=1000),
+            ("client.work_burst", client.work_burst, 10..=WAIT_MS_MAX),
+            ("client.user_work_limit", client.user_work_limit, 0..=1000),
+            ("client.user_work_burst", client.user_work_burst, 10..=WAIT_MS_MAX),
             ("shutdown.drain_time", self.shutdown.drain_time, 0..=WAIT_MS_MAX),
             ("shutdown.timeout", self.shutdown.timeout, 1..=2 * WAIT_MS_MAX),
         ]

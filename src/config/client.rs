@@ -54,6 +54,17 @@ pub struct ClientConfig {
     pub connection_limit: usize,
     /// Most new connections a second on the node; 0 sets no limit.
     pub connection_rate_limit: u32,
+    /// Work that one connection may cause, in time of a shard per second, by a table of prices (docs/OPERATIONS.md, "What
+    /// one client can cost"). Past it and `work_burst`, commands are refused with error 111; who goes on is disconnected
+    /// with 3013. 0 sets no limit.
+    pub work_limit: Duration,
+    /// Work that one connection may cause at once, after a pause.
+    pub work_burst: Duration,
+    /// As `work_limit`, for all connections of one user on a shard together. Users without a name are not counted
+    /// together.
+    pub user_work_limit: Duration,
+    /// As `work_burst`, for all connections of one user on a shard together.
+    pub user_work_burst: Duration,
     /// How long after its expiry a connection waits for a new token.
     pub expired_close_delay: Duration,
     /// How long after its expiry a subscription waits for a new token.
@@ -87,6 +98,10 @@ impl Default for ClientConfig {
             user_connection_limit: 0,
             connection_limit: 0,
             connection_rate_limit: 0,
+            work_limit: Duration::from_millis(250),
+            work_burst: Duration::from_secs(2),
+            user_work_limit: Duration::from_millis(500),
+            user_work_burst: Duration::from_secs(4),
             expired_close_delay: Duration::from_secs(25),
             expired_sub_close_delay: Duration::from_secs(25),
             subscribe_to_user_personal_channel: PersonalChannelConfig::default(),

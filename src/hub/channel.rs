@@ -6,8 +6,8 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::history::Stream;
+use super::link::Link;
 use super::shard_set::ShardSet;
-use super::unused::Link;
 use crate::limits::STREAM_BYTES;
 use crate::model::{ClientId, ClientInfo, PresenceStats, Publication};
 use crate::time::Now;

@@ -9,6 +9,7 @@
 mod channel;
 mod history;
 mod idempotency;
+mod link;
 mod options;
 mod placement;
 mod shard_set;

@@ -5,20 +5,7 @@
 use slab::Slab;
 
 use super::channel::Channel;
-
-const NONE: u32 = u32::MAX;
-
-/// A channel's place in the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Link {
-    older: u32,
-    newer: u32,
-    listed: bool,
-}
-
-impl Link {
-    pub(super) const OUT: Self = Self { older: NONE, newer: NONE, listed: false };
-}
+use super::link::{Link, NONE};
 
 /// The ends of the list.
 #[derive(Debug)]

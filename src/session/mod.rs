@@ -41,6 +41,7 @@ use crate::protocol::Format;
 use crate::protocol::word::{Command, Verb};
 use crate::session::access::Access;
 use crate::time::Now;
+use crate::work::Allowance;
 
 /// Where a session is in its life.
 #[derive(Debug)]
@@ -105,6 +106,12 @@ pub struct Session {
     refused: u16,
     /// What other shards have been asked and have not answered yet, bytes.
     pub bytes_in_flight: u32,
+    /// Commands refused in a row because the session has caused too much.
+    pub excesses: u16,
+    /// What it has caused and its user was not charged with, nanoseconds.
+    pub unbilled_ns: u32,
+    /// How much it may cause.
+    pub allowance: Allowance,
     /// What the next command waits for.
     pub awaits: Awaits,
     /// Commands that wait until the session is ready for them, in its encoding.
@@ -136,6 +143,9 @@ impl Session {
             subscriptions: SmallVec::new(),
             refused: 0,
             bytes_in_flight: 0,
+            excesses: 0,
+            unbilled_ns: 0,
+            allowance: Allowance::default(),
             awaits: Awaits::Nothing,
             deferred: None,
             keys_are_fresh: false,
@@ -226,6 +236,7 @@ impl Session {
     /// A command had an answer other than a refusal.
     pub fn count_success(&mut self) {
         self.refused = 0;
+        self.excesses = 0;
     }
 
     /// The subscription to a channel, in whatever stage.

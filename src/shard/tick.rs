@@ -36,7 +36,11 @@ impl<R: Reactor> Shard<R> {
 
     /// Says that the shard sleeps, unless there is something to do.
     pub(super) fn falls_asleep(&mut self) -> bool {
-        if self.reactor.is_ready() || self.waits_for_room() || self.core.edge.outbox.is_dirty() {
+        if self.reactor.is_ready()
+            || self.waits_for_room()
+            || self.core.edge.outbox.is_dirty()
+            || self.core.waits_for_tick()
+        {
             return false;
         }
         self.waker.sleeps();
@@ -53,7 +57,8 @@ impl<R: Reactor> Shard<R> {
         let begun_ns = self.reactor.mono_ns();
         let now = self.reactor.now();
         self.make_up_for_pause(now);
-        let mut busy = self.core.edge.outbox.is_dirty();
+        let mut busy = self.core.edge.outbox.is_dirty() || self.core.waits_for_tick();
+        self.core.begin_tick();
         busy |= self.take_orders(now);
         busy |= self.take_letters(now);
         busy |= self.take_events(now);

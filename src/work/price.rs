@@ -16,6 +16,3 @@ pub const MEMBER_NS: u64 = 200;
 
 /// A publication in an answer, but for its bytes.
 pub const PUBLICATION_NS: u64 = 500;
-
-/// A stream that begins: it stays in memory when its publisher has gone.
-pub const STREAM_NS: u64 = 100_000;

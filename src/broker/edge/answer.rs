@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::receipts::Awaited;
 use super::{Edge, Notice, Subscriber};
 use crate::broker::letter::{Answer, Asker, Level};
-use crate::model::Subscribed;
 use crate::model::refusal::{Disconnect, Error};
+use crate::model::{Publication, Subscribed};
 use crate::protocol::word::{Push, ReplyBody};
 use crate::session::{Awaits, Flags, Stage, State};
 use crate::time::Now;
+use crate::work::price;
 
 impl Edge {
     /// The receipt of a publish came, or its refusal.
@@ -52,6 +53,10 @@ impl Edge {
 
     /// Tells the session. False when the session has been told to go.
     pub(in crate::broker) fn answered(&mut self, session: u32, id: u32, answer: Answer, now: Now) -> bool {
+        let work_ns = price_of(&answer);
+        if work_ns > 0 {
+            self.charge(session, work_ns, now);
+        }
         if self.sessions[session as usize].is_ending
             && matches!(answer, Answer::Subscribed { .. } | Answer::Enrolled { .. })
         {
@@ -128,5 +133,23 @@ impl Edge {
             return false;
         }
         true
+    }
+}
+
+/// What it takes to tell an answer, beyond the command.
+fn price_of(answer: &Answer) -> u64 {
+    let told = |publications: &[Arc<Publication>]| -> u64 {
+        let one = |publication: &Arc<Publication>| {
+            price::PUBLICATION_NS + publication.data.bytes.len() as u64 * price::BYTE_NS
+        };
+        publications.iter().map(one).sum()
+    };
+    match answer {
+        Answer::History(Ok(page)) => told(&page.publications),
+        Answer::Subscribed { result, .. } => {
+            result.as_ref().as_ref().map_or(0, |subscribed| told(&subscribed.publications))
+        }
+        Answer::Presence(Ok(clients)) => clients.len() as u64 * price::MEMBER_NS,
+        _ => 0,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Edge;
+use super::turn::Limits;
 use crate::broker::policy::Policy;
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{ClientId, ClientInfo, Publication};
@@ -108,6 +109,7 @@ impl Edge {
     /// Another policy holds from now on. Where a channel has ceased to keep its publications, nobody can be told any more
     /// what is missing: positioned subscriptions end now, as they do at a gap, begun or not.
     pub(in crate::broker) fn go_by(&mut self, policy: Policy) {
+        self.limits = Limits::of(&policy.config.client);
         let before = std::mem::replace(&mut self.policy, policy);
         if self.policy.config.channel == before.config.channel {
             return;

@@ -104,7 +104,8 @@ impl Edge {
     }
 
     fn forget_user(&mut self, entry: &Session, session: u32) {
-        let Some(sessions) = self.users.get_mut(entry.user()) else { return };
+        let Some(user) = self.users.get_mut(entry.user()) else { return };
+        let sessions = &mut user.sessions;
         let at = sessions.iter().position(|other| *other == session).expect("a user's sessions are listed");
         sessions.swap_remove(at);
         if sessions.is_empty() {

@@ -6,11 +6,13 @@
 
 mod answer;
 mod audience;
+mod budget;
 mod connect;
 mod deliver;
 mod end;
 pub(super) mod receipts;
 mod timers;
+mod turn;
 
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use smallvec::SmallVec;
 pub use audience::{Audience, Subscriber};
 
 use self::receipts::Receipts;
+use self::turn::{Limits, Turn};
 use super::letter::Asker;
 use super::metrics::ShardMetrics;
 use super::order::Errand;
@@ -34,6 +37,7 @@ use crate::protocol::Format;
 use crate::protocol::word::{Push, Reply, ReplyBody};
 use crate::session::{Appearance, Context, Session};
 use crate::time::Now;
+use crate::work::Allowance;
 
 /// A connection that the core wants closed.
 #[derive(Debug)]
@@ -55,6 +59,14 @@ pub(super) enum Notice {
     Discharge { user: Arc<str> },
 }
 
+/// A user with sessions here.
+#[derive(Debug, Default)]
+pub(super) struct User {
+    pub(super) sessions: SmallVec<[u32; 2]>,
+    /// How much they may cause together.
+    allowance: Allowance,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Edge {
@@ -64,7 +76,10 @@ pub struct Edge {
     node: Arc<str>,
     pub(super) sessions: Slab<Session>,
     generation: u32,
-    pub(super) users: HashMap<Arc<str>, SmallVec<[u32; 2]>>,
+    pub(super) users: HashMap<Arc<str>, User>,
+    shards: u16,
+    limits: Limits,
+    turn: Turn,
     pub(super) audience: Audience,
     pub(super) receipts: Receipts,
     /// Where [`Edge::farewell`] goes on.
@@ -77,6 +92,8 @@ pub struct Edge {
     pub outbox: Outbox,
     /// Output: conns to close. Their sessions have ended already.
     pub closings: Vec<Closing>,
+    /// Sessions that have used their share of the tick, oldest first: they go on in the next.
+    pub(super) giving_way: Vec<u32>,
     /// Output: sessions that were paused and are ready for more, or whose deadlines have moved.
     pub resumed: Vec<u32>,
     /// Output: what the control plane is asked.
@@ -92,6 +109,9 @@ impl Edge {
             sessions: Slab::new(),
             generation: 0,
             users: HashMap::new(),
+            shards,
+            limits: Limits::of(&policy.config.client),
+            turn: Turn::default(),
             audience: Audience::default(),
             receipts: Receipts::new(shards),
             farewell_at: 0,
@@ -99,6 +119,7 @@ impl Edge {
             notices: Vec::new(),
             outbox: Outbox::new(policy.config.client.queue_max_size),
             closings: Vec::new(),
+            giving_way: Vec::new(),
             resumed: Vec::new(),
             errands: Vec::new(),
             policy,

@@ -215,6 +215,7 @@ impl World {
     pub(super) fn after(&mut self, shard: usize) {
         self.observe(shard);
         self.say_goodbyes(shard);
+        self.cores[shard].begin_tick();
         while !self.cores[shard].is_congested()
             && let Some(session) = self.cores[shard].edge.resumed.pop()
         {

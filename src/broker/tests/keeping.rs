@@ -215,6 +215,7 @@ fn short_questions_with_long_answers_are_answered_bit_by_bit() {
         if input == Input::Ready {
             break;
         }
+        core.begin_tick();
         assert_eq!(core.edge.resumed.pop(), Some(peer.session));
         input = core.resume(peer.session, node.now);
         turns += 1;

@@ -1,6 +1,7 @@
 //! Cores that talk to each other and to peers in bytes, step by step. What no step-by-step test thinks of is
 //! looked for by `super::sim`.
 
+mod allowances;
 mod budgets;
 mod connecting;
 mod credit;
@@ -131,6 +132,7 @@ impl Node {
 
     /// Sends a frame; nothing else moves.
     fn tell(&mut self, peer: Peer, frame: &str) -> Input {
+        self.cores[peer.shard].begin_tick();
         let input = self.cores[peer.shard].input(peer.session, frame.as_bytes(), self.now);
         self.after(peer.shard);
         input

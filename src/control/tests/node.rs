@@ -363,6 +363,7 @@ impl TestClient<'_> {
         let Self { shard, session, .. } = *self;
         self.node.on_cores(move |cores| {
             let now = cores.now();
+            cores.cores[usize::from(shard)].begin_tick();
             cores.cores[usize::from(shard)].input(session, command.to_string().as_bytes(), now);
         });
     }

@@ -1,0 +1,117 @@
+//! What clients may cause: each command is charged to its session and its user, and a session gives way to the others
+//! when it has used its share of a tick.
+//!
+//! Prices are estimates by what this shard sees: the subscribers of a room here times the shards, since connections
+//! spread evenly over them. A user's sessions on other shards have allowances of their own there.
+
+use super::Edge;
+use super::turn::{Limits, Turn};
+use crate::limits::{BILL_NS, EXCESSES_MAX, TURN_NS};
+use crate::model::refusal::{Disconnect, Error};
+use crate::protocol::word::Verb;
+use crate::session::Ask;
+use crate::time::Now;
+use crate::work::{Limit, price};
+
+impl Edge {
+    /// A session's input is read: it has its turn, unless it has it already.
+    pub(in crate::broker) fn take_turn(&mut self, session: u32) {
+        if self.turn.session != session {
+            self.turn = Turn { session, work_ns: 0 };
+        }
+    }
+
+    /// A tick begins: every session may have its turn anew.
+    pub(in crate::broker) fn begin_turns(&mut self) {
+        self.turn.work_ns = 0;
+        self.resumed.append(&mut self.giving_way);
+    }
+
+    /// Whether the session whose turn it is has to give way to the others.
+    pub(in crate::broker) fn gives_way(&self) -> bool {
+        self.turn.work_ns >= TURN_NS
+    }
+
+    /// A session has caused work.
+    pub(in crate::broker) fn charge(&mut self, session: u32, work_ns: u64, now: Now) {
+        if self.turn.session == session {
+            self.turn.work_ns += work_ns;
+        }
+        let Limits { session: limit, user } = self.limits;
+        let Some(entry) = self.sessions.get_mut(session as usize) else { return };
+        if let Some(limit) = limit {
+            entry.allowance.charge(work_ns, limit, now.mono_ms);
+        }
+        let Some(user) = user else { return };
+        entry.unbilled_ns = entry.unbilled_ns.saturating_add(u32::try_from(work_ns).unwrap_or(u32::MAX));
+        if entry.unbilled_ns >= BILL_NS {
+            self.bill(session, user, now);
+        }
+    }
+
+    /// Charges a session's user with what the session has caused. Not at every command: finding a user costs more than
+    /// most commands do.
+    #[cold]
+    fn bill(&mut self, session: u32, limit: Limit, now: Now) {
+        let entry = &mut self.sessions[session as usize];
+        let work_ns = u64::from(std::mem::take(&mut entry.unbilled_ns));
+        let Some(user) = self.users.get_mut(entry.user()) else { return };
+        user.allowance.charge(work_ns, limit, now.mono_ms);
+        let excess_ns = user.allowance.excess_ns(limit, now.mono_ms);
+        if excess_ns > 0
+            && let Some(limit) = self.limits.session.or(self.limits.user)
+        {
+            entry.allowance.exceed(excess_ns, limit, now.mono_ms);
+        }
+    }
+
+    /// Whether a command is to be refused because its session, or its user, has caused too much.
+    pub(in crate::broker) fn is_exhausted(&self, session: u32, verb: &Verb<'_>, now: Now) -> bool {
+        let Some(limit) = self.limits.session.or(self.limits.user) else { return false };
+        self.sessions[session as usize].allowance.excess_ns(limit, now.mono_ms) > 0
+            // What ends work, or keeps a client connected, is always taken.
+            && !matches!(
+                verb,
+                Verb::Connect(_)
+                    | Verb::Unsubscribe { .. }
+                    | Verb::Refresh { .. }
+                    | Verb::SubRefresh { .. }
+                    | Verb::Pong
+            )
+    }
+
+    /// Refuses a command of a session that has caused too much. Who goes on regardless is closed. False when the session
+    /// has ended.
+    #[cold]
+    pub(in crate::broker) fn refuse_exhausted(&mut self, session: u32, id: u32) -> bool {
+        let entry = &mut self.sessions[session as usize];
+        entry.excesses += 1;
+        if entry.excesses >= EXCESSES_MAX {
+            self.close(session, Disconnect::TOO_MANY_REQUESTS);
+            return false;
+        }
+        if id == 0 {
+            // Nobody waits for an answer.
+            return true;
+        }
+        self.refuse(session, id, Error::TOO_MANY_REQUESTS)
+    }
+
+    /// What a question makes others do: deliver, announce.
+    pub(in crate::broker) fn price_of(&self, ask: &Ask<'_>) -> u64 {
+        match ask {
+            Ask::Publish { channel, data, .. } => {
+                self.heard_by(channel) * (price::DELIVERY_NS + data.bytes.len() as u64 * price::BYTE_NS / 8)
+            }
+            // Its leave will be announced, too.
+            Ask::Subscribe(channel, terms) if terms.announce => 2 * self.heard_by(channel) * price::DELIVERY_NS,
+            _ => 0,
+        }
+    }
+
+    /// Subscribers of a channel on all shards, about.
+    fn heard_by(&self, channel: &str) -> u64 {
+        let here = self.audience.find(channel).map_or(0, |room| self.audience.room(room).subscribers.len());
+        here as u64 * u64::from(self.shards)
+    }
+}

@@ -1,0 +1,28 @@
+//! How much work clients may cause, and what the one whose input is being read has caused.
+
+use crate::config::{ClientConfig, Duration};
+use crate::work::Limit;
+
+/// The limits in force.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) session: Option<Limit>,
+    pub(super) user: Option<Limit>,
+}
+
+impl Limits {
+    pub(super) fn of(config: &ClientConfig) -> Self {
+        let limit = |work: Duration, burst: Duration| Limit::new(work.as_millis(), burst.as_millis());
+        Self {
+            session: limit(config.work_limit, config.work_burst),
+            user: limit(config.user_work_limit, config.user_work_burst),
+        }
+    }
+}
+
+/// The session whose input is being read, and what it has caused since it had its turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turn {
+    pub(super) session: u32,
+    pub(super) work_ns: u64,
+}
