@@ -42,6 +42,10 @@ pub const ASK_BYTES: u32 = 256;
 /// than one connection brings. Little in tests, so that the simulation gets there: two questions.
 pub const BYTES_IN_FLIGHT_MAX: u32 = if cfg!(test) { 2 * ASK_BYTES } else { 256 * 1024 };
 
+/// What a question for a list (history, presence) counts: its answer may fill a whole reply, so nothing more is asked
+/// until it is there.
+pub const LIST_ASK_BYTES: u32 = BYTES_IN_FLIGHT_MAX;
+
 /// What may wait for room in the mailbox of a home, bytes of asks, before a shard reads nothing more from its clients.
 /// Four clients that have as much in flight as they may do not stop the others.
 pub const ASKS_WAITING_BYTES_MAX: usize = if cfg!(test) { 700 } else { 1024 * 1024 };

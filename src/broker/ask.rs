@@ -3,7 +3,7 @@
 use super::Core;
 use super::edge::receipts::Awaited;
 use super::letter::{Answer, Envelope, Letter, Level};
-use crate::limits::ASK_BYTES;
+use crate::limits::{ASK_BYTES, LIST_ASK_BYTES};
 use crate::session::Ask;
 use crate::time::Now;
 
@@ -63,11 +63,11 @@ impl Core {
 
 /// What a question counts among what its session has in flight.
 fn bytes_of(ask: &Ask<'_>) -> u32 {
-    let message = match ask {
-        Ask::Publish { data, .. } => data.bytes.len() as u32,
-        _ => 0,
-    };
-    ASK_BYTES + message
+    match ask {
+        Ask::Publish { data, .. } => ASK_BYTES + data.bytes.len() as u32,
+        Ask::History { .. } | Ask::Presence(_) => LIST_ASK_BYTES,
+        Ask::Subscribe(..) | Ask::PresenceStats(_) => ASK_BYTES,
+    }
 }
 
 fn channel_of<'a>(ask: &'a Ask<'_>) -> &'a str {

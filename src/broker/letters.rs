@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Core;
 use super::lane::Lane;
 use super::letter::{Answer, Asker, Envelope, Letter, Level};
-use crate::limits::ASK_BYTES;
+use crate::limits::{ASK_BYTES, LIST_ASK_BYTES};
 use crate::model::ClientInfo;
 use crate::time::Now;
 
@@ -45,7 +45,11 @@ impl Core {
             Letter::Discharge { user } => self.home.roster.discharge(&user),
             Letter::Answer { asker, answer } => {
                 let enrolled = matches!(answer, Answer::Enrolled { admitted: true, .. });
-                self.edge.answer_arrived(asker, ASK_BYTES, answer, now);
+                let asked_bytes = match answer {
+                    Answer::History(_) | Answer::Presence(_) => LIST_ASK_BYTES,
+                    _ => ASK_BYTES,
+                };
+                self.edge.answer_arrived(asker, asked_bytes, answer, now);
                 if enrolled && let Some(session) = self.edge.asking(asker) {
                     self.ask_planned(session, now);
                 }

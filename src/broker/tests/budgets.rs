@@ -172,3 +172,22 @@ fn who_reads_nothing_of_its_answers_is_asked_nothing_more_and_goes_on_when_it_re
     assert_eq!(kinds(&node.hear(peer)), ["2:history"], "what was held back is answered");
     assert_eq!(node.goodbye(peer), None);
 }
+
+#[test]
+fn lists_of_another_shard_are_asked_for_one_at_a_time() {
+    let mut node = node();
+    let channel = node.at(1, "kept");
+    (1..=3).for_each(|number| drop(node.publish(&channel, &long(number), None)));
+    let peer = node.connect(0, json!({"sub": "7"}));
+    let question = |id: u32| json!({"id": id, "history": {"channel": channel, "limit": 3}}).to_string();
+    let frame: Vec<String> = (2..12).map(question).collect();
+    assert_eq!(node.tell(peer, &frame.join("\n")), Input::Paused);
+    for id in 2..12 {
+        assert_eq!(node.mail.len(), 1, "one question");
+        node.carry_one();
+        assert_eq!(node.mail.len(), 1, "one answer");
+        node.carry_one();
+        assert_eq!(kinds(&node.hear(peer)), [format!("{id}:history")]);
+    }
+    assert!(node.mail.is_empty());
+}
