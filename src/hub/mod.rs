@@ -25,7 +25,7 @@ use rand::{Rng, SeedableRng};
 use slab::Slab;
 
 pub use channel::FanOut;
-pub use options::{HubOptions, RecoveryMode};
+pub use options::{HubOptions, Limit, RecoveryMode};
 pub use placement::Placement;
 pub use shard_set::ShardSet;
 
@@ -39,15 +39,6 @@ use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags,
 };
 use crate::time::Now;
-
-/// How much one answer may bring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// Publications.
-    pub publications: usize,
-    /// Their bytes, as [`Publication::weight`] counts them.
-    pub bytes: usize,
-}
 
 /// A subscription that begins.
 #[derive(Debug)]

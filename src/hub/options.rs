@@ -1,4 +1,4 @@
-//! What a channel keeps, and how its subscribers recover.
+//! What a channel keeps, how its subscribers recover, and how much one answer may bring.
 
 /// What the hub needs to know of a channel's options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,4 +26,13 @@ pub enum RecoveryMode {
     Stream,
     /// The latest publication.
     Cache,
+}
+
+/// How much one answer may bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Publications.
+    pub publications: usize,
+    /// Their bytes, as [`Publication::weight`](crate::model::Publication::weight) counts them.
+    pub bytes: usize,
 }

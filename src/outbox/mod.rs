@@ -14,6 +14,7 @@
 mod arena;
 mod backlog;
 mod lane;
+mod tag;
 #[cfg(test)]
 mod tests;
 
@@ -23,35 +24,11 @@ use slab::Slab;
 
 pub use arena::Frame;
 pub use backlog::Backlog;
+pub use tag::Tag;
 
 use self::arena::{Batches, NONE, Reach};
 use self::lane::Lane;
 use crate::limits::{SEND_BYTES_MAX, SLICE_BYTES, SLICE_SENDS};
-
-/// What may become of a frame that a slow reader has not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Tag(u32);
-
-impl Tag {
-    /// It must be delivered, or the conn be closed.
-    pub const KEEP: Self = Self(NONE);
-
-    /// It is delivered even then: a goodbye, a control frame.
-    pub const CONTROL: Self = Self(NONE - 1);
-
-    /// What the client has asked for itself: it does not count as slowness, and is bounded by asking no more.
-    pub const ANSWER: Self = Self(NONE - 2);
-
-    fn is_replaceable(self) -> bool {
-        self.0 < Self::ANSWER.0
-    }
-
-    /// A newer frame of the same channel, by number, replaces it.
-    pub fn latest_of(channel: u32) -> Self {
-        assert!(channel < Self::ANSWER.0);
-        Self(channel)
-    }
-}
 
 /// All that waits for one conn, where it is one span.
 #[derive(Clone, Copy, Debug)]

@@ -3,79 +3,19 @@
 use std::sync::Arc;
 
 use super::access::Access;
-use super::refresh::has_expired;
+use super::connecting::Connecting;
+use super::identity::{Identity, PlannedSubscription};
+use super::lifetime::has_expired;
+use super::permission::may_subscribe;
 use super::step::Step;
-use super::subscribe::{Terms, Wishes, may_subscribe};
+use super::terms::Wishes;
 use super::{Context, Flags, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
-use crate::limits::{DEVICE_NAME_BYTES_MAX, HELD_PUSHES_MAX};
+use crate::limits::DEVICE_NAME_BYTES_MAX;
 use crate::model::refusal::{Disconnect, Error};
-use crate::model::{ClientInfo, Publication, Recover, Subscribed};
+use crate::model::{ClientInfo, Recover};
 use crate::protocol::word::Connect;
-
-/// A client whose token (or anonymity) was accepted.
-#[derive(Debug)]
-pub struct Identity {
-    /// The connect command's id.
-    pub id: u32,
-    /// As others will see it.
-    pub info: Arc<ClientInfo>,
-    /// Token's expiry, Unix seconds.
-    pub expire_at_unix_s: Option<i64>,
-    /// The device, where token, header or SDK name tells.
-    pub device: Option<Box<str>>,
-    /// What to subscribe before the answer.
-    pub planned: Vec<PlannedSubscription>,
-    /// How many sessions the user may have; 0 is no limit.
-    pub user_limit: u32,
-}
-
-/// A subscription that comes with the connection.
-#[derive(Debug)]
-pub struct PlannedSubscription {
-    /// The channel.
-    pub channel: Arc<str>,
-    /// On which terms.
-    pub grant: Grant,
-    /// What the client wants to recover.
-    pub recover: Option<Recover>,
-    /// Named by the token, rather than by the configuration or by the client that comes back.
-    pub by_token: bool,
-}
-
-/// The connect reply in the making.
-#[derive(Debug, Default)]
-pub struct Connecting {
-    /// The connect command's id.
-    pub id: u32,
-    /// What the homes of its channels are to be asked once the user has its place.
-    pub planned: Vec<(Arc<str>, Terms)>,
-    /// Home shards that have not answered.
-    pub pending: usize,
-    /// What they have answered.
-    pub subs: Vec<(Arc<str>, Subscribed)>,
-    /// What must follow the reply, in order.
-    pub held: Vec<(Arc<str>, Held)>,
-}
-
-impl Connecting {
-    /// Whether more was held back than is allowed. The session is told to reconnect once all have answered.
-    pub fn is_overfull(&self) -> bool {
-        self.held.len() > HELD_PUSHES_MAX
-    }
-}
-
-/// A push that came before the connect reply was out.
-#[derive(Clone, Debug)]
-pub enum Held {
-    /// A message in the channel.
-    Publication(Arc<Publication>),
-    /// Somebody came.
-    Join(Arc<ClientInfo>),
-    /// Somebody left.
-    Leave(Arc<ClientInfo>),
-}
 
 /// What the client said about itself.
 #[derive(Debug, Default)]

@@ -5,6 +5,13 @@
 use std::sync::Arc;
 
 use super::{Context, Flags, Session};
+use crate::time::Duration;
+
+/// Whether something that a token is to begin or to renew is over already, by clocks that differ by `leeway` at most.
+pub(super) fn has_expired(expire_at_unix_s: Option<i64>, leeway: Duration, context: Context<'_>) -> bool {
+    let by_unix_s = context.now.unix_s().saturating_sub_unsigned(leeway.as_millis() / 1000);
+    expire_at_unix_s.is_some_and(|at| at <= by_unix_s)
+}
 
 /// What has run out.
 #[derive(Debug, PartialEq, Eq)]

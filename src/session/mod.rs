@@ -8,8 +8,11 @@
 //! ```
 
 pub mod access;
+mod appearance;
 mod connect;
+mod connecting;
 mod heartbeat;
+mod identity;
 mod lifetime;
 mod permission;
 mod publish;
@@ -18,6 +21,7 @@ mod refresh;
 mod step;
 mod subscribe;
 mod subscription;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -25,13 +29,15 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-pub use connect::{Connecting, Held, Identity, PlannedSubscription};
+pub use appearance::Appearance;
+pub use connecting::{Connecting, Held};
 pub use heartbeat::{Heartbeat, HeartbeatEvent, Rhythm};
+pub use identity::{Identity, PlannedSubscription};
 pub use lifetime::Overdue;
-pub use refresh::{Appearance, expiry};
+pub use refresh::expiry;
 pub use step::{Ask, Step};
-pub use subscribe::Terms;
 pub use subscription::{Flags, Stage, Subscription};
+pub use terms::Terms;
 
 use crate::auth::Verifier;
 use crate::config::Config;

@@ -2,7 +2,6 @@
 
 use super::access::Resolved;
 use super::step::Step;
-use super::subscribe::is_closed_to;
 use super::{Context, Session};
 use crate::config::ChannelOptions;
 use crate::model::refusal::Error;
@@ -71,4 +70,17 @@ impl Session {
             _ => Some(Step::Refuse(Error::PERMISSION_DENIED)),
         }
     }
+}
+
+/// Whether the channel's name keeps the user out: only a token, or a backend, lets them in.
+pub(super) fn is_closed_to(user: &str, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
+    let admitted = || context.config.client.insecure || (!user.is_empty() && resolved.admits_user(user));
+    resolved.private || (resolved.lists_users() && !admitted())
+}
+
+/// Whether the user may subscribe without a token.
+pub(super) fn may_subscribe(user: &str, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
+    let options = resolved.options;
+    let open = || options.allow_subscribe_for_client && (!user.is_empty() || options.allow_subscribe_for_anonymous);
+    !is_closed_to(user, resolved, context) && (context.config.client.insecure || resolved.lists_users() || open())
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::appearance::Appearance;
+use super::lifetime::has_expired;
 use super::step::Step;
 use super::{Context, Flags, Session};
 use crate::auth::{ConnectionClaims, SubscriptionClaims, TokenError};
 use crate::model::refusal::{Disconnect, Error};
 use crate::model::{ClientInfo, Expiry, Payload};
 use crate::protocol::word::Refreshed;
-use crate::time::Duration;
 
 /// How a lifetime looks from now. What is just over has another second to be renewed: a time of 0 is left out of replies.
 pub fn expiry(expire_at_unix_s: Option<i64>, now_unix_s: i64) -> Expiry {
@@ -19,21 +20,6 @@ pub fn expiry(expire_at_unix_s: Option<i64>, now_unix_s: i64) -> Expiry {
             Expiry { expires: true, ttl_s: u32::try_from(left_s).unwrap_or(u32::MAX) }
         }
     }
-}
-
-/// Whether something that a token is to begin or to renew is over already, by clocks that differ by `leeway` at most.
-pub(super) fn has_expired(expire_at_unix_s: Option<i64>, leeway: Duration, context: Context<'_>) -> bool {
-    let by_unix_s = context.now.unix_s().saturating_sub_unsigned(leeway.as_millis() / 1000);
-    expire_at_unix_s.is_some_and(|at| at <= by_unix_s)
-}
-
-/// How others see the session in one channel.
-#[derive(Debug)]
-pub struct Appearance {
-    /// The channel.
-    pub channel: Arc<str>,
-    /// What is shown there.
-    pub info: Arc<ClientInfo>,
 }
 
 impl Session {

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::connect::Identity;
-use super::refresh::Appearance;
-use super::subscribe::Terms;
+use super::appearance::Appearance;
+use super::identity::Identity;
+use super::terms::Terms;
 use crate::hub::HubOptions;
 use crate::model::refusal::{Disconnect, Error};
-use crate::model::{ClientInfo, Expiry, HistoryFilter, PayloadRef, Position};
+use crate::model::{ClientInfo, Expiry, HistoryFilter, PayloadRef};
 use crate::protocol::word::Refreshed;
 
 /// What the shard has to do.
@@ -68,6 +68,3 @@ pub enum Ask<'a> {
     /// How many are there.
     PresenceStats(Cow<'a, str>),
 }
-
-/// Where recovery begins, if the client asks for it and may.
-pub(super) type RecoverFrom = Option<Position>;

@@ -4,56 +4,20 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::access::Resolved;
-use super::permission::Permission;
-use super::refresh::has_expired;
-use super::step::{Ask, RecoverFrom, Step};
+use super::lifetime::has_expired;
+use super::permission::{Permission, may_subscribe};
+use super::step::{Ask, Step};
 use super::subscription::{Flags, Stage, Subscription};
+use super::terms::{RecoverFrom, Terms, Wishes};
 use super::{Context, Session};
 use crate::auth::TokenError;
 use crate::auth::grant::Grant;
 use crate::config::SlowConsumer;
 use crate::hub::RecoveryMode;
+use crate::model::ClientInfo;
 use crate::model::refusal::{Disconnect, Error};
-use crate::model::{ClientInfo, Payload};
 use crate::protocol::word::Subscribe;
 use crate::session::State;
-
-/// On which terms a subscription is asked for.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    /// As others see the session in this channel.
-    pub info: Arc<ClientInfo>,
-    /// What holds for it.
-    pub flags: Flags,
-    /// Whether others hear of coming and going.
-    pub announce: bool,
-    /// Whether it is counted in presence.
-    pub presence: bool,
-    /// Where to recover from.
-    pub recover: RecoverFrom,
-    /// Whether the client has asked for recovery, also where there is none.
-    pub was_recovering: bool,
-    /// How to recover.
-    pub mode: RecoveryMode,
-    /// Recover no more than this many.
-    pub recovery_max: usize,
-    /// Refuse the subscription unless all can be recovered.
-    pub whole: bool,
-    /// Application data for the client.
-    pub data: Option<Payload>,
-    /// When the subscription expires, Unix seconds.
-    pub expire_at_unix_s: Option<i64>,
-}
-
-/// What a client asks for beyond the options.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wishes {
-    pub(super) positioned: bool,
-    pub(super) recoverable: bool,
-    pub(super) join_leave: bool,
-    pub(super) whole: bool,
-    pub(super) server_side: bool,
-}
 
 impl Session {
     /// Brings options, grant and wishes together.
@@ -227,19 +191,6 @@ impl Session {
         self.begin_subscription(channel.clone(), &terms);
         Ok(terms)
     }
-}
-
-/// Whether the channel's name keeps the user out: only a token, or a backend, lets them in.
-pub(super) fn is_closed_to(user: &str, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
-    let admitted = || context.config.client.insecure || (!user.is_empty() && resolved.admits_user(user));
-    resolved.private || (resolved.lists_users() && !admitted())
-}
-
-/// Whether the user may subscribe without a token.
-pub(super) fn may_subscribe(user: &str, resolved: &Resolved<'_>, context: Context<'_>) -> bool {
-    let options = resolved.options;
-    let open = || options.allow_subscribe_for_client && (!user.is_empty() || options.allow_subscribe_for_anonymous);
-    !is_closed_to(user, resolved, context) && (context.config.client.insecure || resolved.lists_users() || open())
 }
 
 enum Refusal {

@@ -3,20 +3,12 @@
 
 use super::Shard;
 use super::conn::Phase;
+use super::draining::Drain;
 use super::reactor::Reactor;
 use super::wheel::WHEEL_TICK_MS;
 use crate::broker::ending::Ending;
 use crate::broker::order::Errand;
 use crate::time::Now;
-
-/// A drain under way.
-#[derive(Clone, Copy, Debug)]
-pub struct Drain {
-    /// Sessions told to go at every turn of the wheel.
-    per_turn: usize,
-    /// The control plane has been told that nothing is left.
-    ended: bool,
-}
 
 impl<R: Reactor> Shard<R> {
     /// Begins: nobody comes in any more, who has no session yet goes at once.

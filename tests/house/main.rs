@@ -16,7 +16,7 @@ use nevers::Never;
 use tree::Tree;
 
 /// Folders of the node within which files still need each other; across folders none may. The list only gets shorter.
-const STANDING: [&str; 3] = ["outbox/", "session/", "shard/"];
+const STANDING: [&str; 0] = [];
 
 /// Files of the node that still need each other across folders.
 const STANDING_ACROSS: [&str; 0] = [];

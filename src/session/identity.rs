@@ -1,0 +1,36 @@
+//! Who a client is, once its token (or anonymity) was accepted.
+
+use std::sync::Arc;
+
+use crate::auth::grant::Grant;
+use crate::model::{ClientInfo, Recover};
+
+/// A client whose token (or anonymity) was accepted.
+#[derive(Debug)]
+pub struct Identity {
+    /// The connect command's id.
+    pub id: u32,
+    /// As others will see it.
+    pub info: Arc<ClientInfo>,
+    /// Token's expiry, Unix seconds.
+    pub expire_at_unix_s: Option<i64>,
+    /// The device, where token, header or SDK name tells.
+    pub device: Option<Box<str>>,
+    /// What to subscribe before the answer.
+    pub planned: Vec<PlannedSubscription>,
+    /// How many sessions the user may have; 0 is no limit.
+    pub user_limit: u32,
+}
+
+/// A subscription that comes with the connection.
+#[derive(Debug)]
+pub struct PlannedSubscription {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// On which terms.
+    pub grant: Grant,
+    /// What the client wants to recover.
+    pub recover: Option<Recover>,
+    /// Named by the token, rather than by the configuration or by the client that comes back.
+    pub by_token: bool,
+}
