@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use ringpost::auth::Verifier;
 use ringpost::broker::letter::Letter;
-use ringpost::broker::{Core, CoreSetup, Input};
+use ringpost::broker::{Broker, BrokerSetup, Input};
 use ringpost::config::{ChannelOptions, Config, Duration};
 use ringpost::hub::Placement;
 use ringpost::protocol::Format;
@@ -18,7 +18,7 @@ const SUBSCRIBERS: u32 = 100;
 const MESSAGES: u64 = 100;
 const NOW: Now = Now { mono_ms: 1_000, unix_ms: 1_700_000_000_000 };
 
-fn shards() -> Vec<Core> {
+fn shards() -> Vec<Broker> {
     let mut config = Config::default();
     config.client.allow_anonymous_connect_without_token = true;
     config.channel.without_namespace = ChannelOptions {
@@ -36,17 +36,17 @@ fn shards() -> Vec<Core> {
     config.client.user_work_limit = Duration::default();
     let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("no keys, no error"));
     let (config, placement) = (Arc::new(config), Placement::new(2, 1));
-    let core = |me: u16| {
+    let broker = |me: u16| {
         let (placement, config, verifier) = (placement.clone(), config.clone(), verifier.clone());
         let random = StdRng::seed_from_u64(me.into());
-        let setup = CoreSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
-        Core::new(setup).expect("no expressions, no error")
+        let setup = BrokerSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
+        Broker::new(setup).expect("no expressions, no error")
     };
-    (0..2).map(core).collect()
+    (0..2).map(broker).collect()
 }
 
 /// Carries letters between the shards until none is left, and sends all bytes.
-fn settle(shards: &mut [Core]) {
+fn settle(shards: &mut [Broker]) {
     loop {
         let (first, second) = shards.split_at_mut(1);
         let (first, second) = (&mut first[0], &mut second[0]);
@@ -59,7 +59,7 @@ fn settle(shards: &mut [Core]) {
     shards.iter_mut().for_each(flush);
 }
 
-fn carry(number: u16, from: &mut Core, to: &mut Core) {
+fn carry(number: u16, from: &mut Broker, to: &mut Broker) {
     from.post(NOW, |_, _, _, letter| {
         to.letter_arrived(number, letter, NOW);
         Ok(())
@@ -67,18 +67,18 @@ fn carry(number: u16, from: &mut Core, to: &mut Core) {
     to.edge.resumed.clear();
 }
 
-fn flush(shard: &mut Core) {
+fn flush(shard: &mut Broker) {
     while shard.edge.outbox.is_dirty() {
         shard.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |_, flushed| panic!("{flushed:?}"));
     }
 }
 
-fn command(shard: &mut Core, session: u32, command: &str) {
+fn command(shard: &mut Broker, session: u32, command: &str) {
     shard.begin_tick();
     assert_eq!(shard.input(session, command.as_bytes(), NOW), Input::Ready);
 }
 
-fn subscribed(shards: &mut [Core], shard: usize, conn: u32, channel: &str) -> u32 {
+fn subscribed(shards: &mut [Broker], shard: usize, conn: u32, channel: &str) -> u32 {
     shards[shard].edge.outbox.open(conn);
     let session = shards[shard].open(conn, Format::WebSocketJson, NOW);
     command(&mut shards[shard], session, r#"{"id":1,"connect":{}}"#);
@@ -141,7 +141,7 @@ fn a_publication_from_another_shard_allocates_nothing() {
     }
     let publisher = subscribed(&mut shards, 1, 0, &channel);
     let frame = publish(&channel);
-    let letters = |shards: &mut [Core]| -> Vec<Letter> {
+    let letters = |shards: &mut [Broker]| -> Vec<Letter> {
         for _ in 0..MESSAGES {
             command(&mut shards[1], publisher, &frame);
         }
@@ -152,7 +152,7 @@ fn a_publication_from_another_shard_allocates_nothing() {
         });
         letters
     };
-    let deliver = |shard: &mut Core, letters: Vec<Letter>| {
+    let deliver = |shard: &mut Broker, letters: Vec<Letter>| {
         for letter in letters {
             shard.letter_arrived(1, letter, NOW);
             flush(shard);

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use ringpost::broker::Core;
+use ringpost::broker::Broker;
 use ringpost::broker::lane::Lane;
 use ringpost::broker::letter::Letter;
 use ringpost::protocol::Format;
@@ -32,7 +32,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 
 /// One shard, and its ends of the mailboxes.
 struct Side {
-    core: Core,
+    broker: Broker,
     mailboxes: Mailboxes,
     active: Duration,
     /// Answers that came.
@@ -41,9 +41,9 @@ struct Side {
 
 impl Side {
     /// Does one tick with what it does at its beginning.
-    fn tick(&mut self, begin: impl FnOnce(&mut Core)) {
+    fn tick(&mut self, begin: impl FnOnce(&mut Broker)) {
         let begun = Instant::now();
-        begin(&mut self.core);
+        begin(&mut self.broker);
         for from in 0..self.mailboxes.shards() {
             for lane in [Lane::Answers, Lane::Deliveries, Lane::Asks] {
                 for _ in 0..self.mailboxes.waiting(from, lane) {
@@ -51,13 +51,13 @@ impl Side {
                     if let Letter::Published { count, .. } = letter {
                         self.answers += u64::from(count);
                     }
-                    self.core.letter_arrived(from, letter, NOW);
+                    self.broker.letter_arrived(from, letter, NOW);
                 }
             }
         }
-        shard::flush(&mut self.core);
-        let Self { core, mailboxes, .. } = self;
-        core.post(NOW, |to, lane, bytes, letter| mailboxes.push(to, lane, bytes, letter));
+        shard::flush(&mut self.broker);
+        let Self { broker, mailboxes, .. } = self;
+        broker.post(NOW, |to, lane, bytes, letter| mailboxes.push(to, lane, bytes, letter));
         self.mailboxes.wake();
         self.active += begun.elapsed();
     }
@@ -68,13 +68,13 @@ fn publishes(shards: u16, rounds: u64) -> Duration {
     let wakers: Vec<_> = (0..shards).map(|_| Arc::new(Waker::new().expect("a descriptor is left"))).collect();
     let mesh = Mailboxes::mesh(2048, &wakers);
     let sides = shard::shards(shards).into_iter().zip(mesh);
-    let mut sides = sides.map(|(core, mailboxes)| Side { core, mailboxes, active: Duration::ZERO, answers: 0 });
+    let mut sides = sides.map(|(broker, mailboxes)| Side { broker, mailboxes, active: Duration::ZERO, answers: 0 });
     let mut mine = sides.next().expect("there is one");
     let peers: Vec<_> = sides.collect();
     let frame = shard::publish(&shard::channel_at(shards - 1, shards));
     let is_forwarded = shards > 1;
-    let session = shard::connect(&mut mine.core, 0, Format::WebSocketJson, &token::token());
-    shard::flush(&mut mine.core);
+    let session = shard::connect(&mut mine.broker, 0, Format::WebSocketJson, &token::token());
+    shard::flush(&mut mine.broker);
     let is_over = &AtomicBool::new(false);
     thread::scope(|scope| {
         let peers: Vec<_> = peers
@@ -94,7 +94,7 @@ fn publishes(shards: u16, rounds: u64) -> Duration {
             .collect();
         pin(0);
         for round in 1..=rounds {
-            mine.tick(|core| (0..PUBLISHES).for_each(|_| shard::tell(core, session, &frame)));
+            mine.tick(|broker| (0..PUBLISHES).for_each(|_| shard::tell(broker, session, &frame)));
             while is_forwarded && mine.answers < round * PUBLISHES {
                 match mine.mailboxes.has_letters() {
                     true => mine.tick(|_| {}),

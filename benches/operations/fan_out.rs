@@ -15,17 +15,17 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 fn publishes(batch: u32) -> impl FnMut() {
-    let mut core = shard::shards(1).remove(0);
+    let mut broker = shard::shards(1).remove(0);
     let token = token::token();
     for conn in 0..SUBSCRIBERS {
-        let session = shard::connect(&mut core, conn, Format::WebSocketJson, &token);
-        shard::tell(&mut core, session, &shard::subscribe("room"));
+        let session = shard::connect(&mut broker, conn, Format::WebSocketJson, &token);
+        shard::tell(&mut broker, session, &shard::subscribe("room"));
     }
-    let publisher = shard::connect(&mut core, SUBSCRIBERS, Format::WebSocketJson, &token);
-    shard::flush(&mut core);
+    let publisher = shard::connect(&mut broker, SUBSCRIBERS, Format::WebSocketJson, &token);
+    shard::flush(&mut broker);
     let frame = shard::publish("room");
     move || {
-        (0..batch).for_each(|_| shard::tell(&mut core, publisher, &frame));
-        shard::flush(&mut core);
+        (0..batch).for_each(|_| shard::tell(&mut broker, publisher, &frame));
+        shard::flush(&mut broker);
     }
 }

@@ -1,6 +1,6 @@
 //! What one client asks of a shard, from the frame to the send, and of two.
 
-use ringpost::broker::Core;
+use ringpost::broker::Broker;
 use ringpost::protocol::Format;
 
 use super::{NOW, Operation, shard, token};
@@ -15,39 +15,39 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 fn come_and_go() -> impl FnMut() {
-    let mut core = shard::shards(1).remove(0);
+    let mut broker = shard::shards(1).remove(0);
     let token = token::token();
     // Somebody stays, so that the channel does.
-    let other = shard::connect(&mut core, 0, Format::WebSocketJson, &token);
+    let other = shard::connect(&mut broker, 0, Format::WebSocketJson, &token);
     let subscribe = shard::subscribe("room");
-    shard::tell(&mut core, other, &subscribe);
+    shard::tell(&mut broker, other, &subscribe);
     move || {
-        let session = shard::connect(&mut core, 1, Format::WebSocketJson, &token);
-        shard::tell(&mut core, session, &subscribe);
-        shard::flush(&mut core);
-        core.end(session, NOW);
-        core.edge.outbox.close(1);
+        let session = shard::connect(&mut broker, 1, Format::WebSocketJson, &token);
+        shard::tell(&mut broker, session, &subscribe);
+        shard::flush(&mut broker);
+        broker.end(session, NOW);
+        broker.edge.outbox.close(1);
     }
 }
 
 fn publish() -> impl FnMut() {
-    let mut core = shard::shards(1).remove(0);
-    let session = shard::connect(&mut core, 0, Format::WebSocketJson, &token::token());
+    let mut broker = shard::shards(1).remove(0);
+    let session = shard::connect(&mut broker, 0, Format::WebSocketJson, &token::token());
     let frame = shard::publish("room");
     move || {
-        shard::tell(&mut core, session, &frame);
-        shard::flush(&mut core);
+        shard::tell(&mut broker, session, &frame);
+        shard::flush(&mut broker);
     }
 }
 
 fn direct() -> impl FnMut() {
-    let mut core = shard::shards(1).remove(0);
-    let [from, to] = [0, 1].map(|conn| shard::connect(&mut core, conn, Format::WebSocketJson, &token::token()));
-    shard::tell(&mut core, to, &shard::subscribe("room"));
+    let mut broker = shard::shards(1).remove(0);
+    let [from, to] = [0, 1].map(|conn| shard::connect(&mut broker, conn, Format::WebSocketJson, &token::token()));
+    shard::tell(&mut broker, to, &shard::subscribe("room"));
     let frame = shard::publish("room");
     move || {
-        shard::tell(&mut core, from, &frame);
-        shard::flush(&mut core);
+        shard::tell(&mut broker, from, &frame);
+        shard::flush(&mut broker);
     }
 }
 
@@ -67,7 +67,7 @@ fn by_another_shard() -> impl FnMut() {
 }
 
 /// Carries letters until there are none, and sends.
-fn settle(shards: &mut [Core]) {
+fn settle(shards: &mut [Broker]) {
     let [one, two] = shards else { unreachable!("there are two shards") };
     while one.has_letters() || two.has_letters() {
         carry(0, one, two);
@@ -77,7 +77,7 @@ fn settle(shards: &mut [Core]) {
     shard::flush(two);
 }
 
-fn carry(number: u16, from: &mut Core, to: &mut Core) {
+fn carry(number: u16, from: &mut Broker, to: &mut Broker) {
     from.post(NOW, |_, _, _, letter| {
         to.letter_arrived(number, letter, NOW);
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use ringpost::auth::Verifier;
-use ringpost::broker::{Core, CoreSetup, Input};
+use ringpost::broker::{Broker, BrokerSetup, Input};
 use ringpost::config::{ChannelOptions, Config, Duration};
 use ringpost::hub::Placement;
 use ringpost::protocol::Format;
@@ -13,7 +13,7 @@ use ringpost::protocol::Format;
 use super::{NOW, token};
 
 /// The shards of one node, on which users may subscribe and publish.
-pub(crate) fn shards(count: u16) -> Vec<Core> {
+pub(crate) fn shards(count: u16) -> Vec<Broker> {
     let mut config = Config::default();
     config.client.token = token::config();
     // The clock stands still here: nothing would be paid for.
@@ -26,13 +26,13 @@ pub(crate) fn shards(count: u16) -> Vec<Core> {
     };
     let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the secret is a key"));
     let (config, placement) = (Arc::new(config), placement(count));
-    let core = |me: u16| {
+    let broker = |me: u16| {
         let (placement, config, verifier) = (placement.clone(), config.clone(), verifier.clone());
         let random = StdRng::seed_from_u64(me.into());
-        let setup = CoreSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
-        Core::new(setup).expect("the configuration has no expressions")
+        let setup = BrokerSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
+        Broker::new(setup).expect("the configuration has no expressions")
     };
-    (0..count).map(core).collect()
+    (0..count).map(broker).collect()
 }
 
 /// Which of them is a channel's home.
@@ -47,17 +47,17 @@ pub(crate) fn channel_at(shard: u16, shards: u16) -> String {
 }
 
 /// A session of a new conn, connected with a token.
-pub(crate) fn connect(core: &mut Core, conn: u32, format: Format, token: &str) -> u32 {
-    core.edge.outbox.open(conn);
-    let session = core.open(conn, format, NOW);
-    tell(core, session, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
+pub(crate) fn connect(broker: &mut Broker, conn: u32, format: Format, token: &str) -> u32 {
+    broker.edge.outbox.open(conn);
+    let session = broker.open(conn, format, NOW);
+    tell(broker, session, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
     session
 }
 
 /// Gives a session one frame.
-pub(crate) fn tell(core: &mut Core, session: u32, frame: &str) {
-    core.begin_tick();
-    assert_eq!(core.input(session, frame.as_bytes(), NOW), Input::Ready);
+pub(crate) fn tell(broker: &mut Broker, session: u32, frame: &str) {
+    broker.begin_tick();
+    assert_eq!(broker.input(session, frame.as_bytes(), NOW), Input::Ready);
 }
 
 pub(crate) fn subscribe(channel: &str) -> String {
@@ -70,9 +70,9 @@ pub(crate) fn publish(channel: &str) -> String {
 }
 
 /// Sends what waits, into sockets that take everything.
-pub(crate) fn flush(core: &mut Core) {
-    while core.edge.outbox.is_dirty() {
-        core.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
+pub(crate) fn flush(broker: &mut Broker) {
+    while broker.edge.outbox.is_dirty() {
+        broker.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
     }
-    core.edge.resumed.clear();
+    broker.edge.resumed.clear();
 }

@@ -1,13 +1,13 @@
 //! Questions to a channel's home: answered at once where it is here, sent where it is another shard's.
 
-use super::Core;
+use super::Broker;
 use super::edge::receipts::Awaited;
 use super::letter::{Answer, Envelope, Letter, Level};
 use crate::limits::{ASK_BYTES, LIST_ASK_BYTES};
 use crate::session::Ask;
 use crate::time::Now;
 
-impl Core {
+impl Broker {
     /// Carries a session's question to the channel's home. False when the session has been told to go.
     pub(super) fn ask(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) -> bool {
         let home = self.placement.of(channel_of(&ask));

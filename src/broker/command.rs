@@ -1,6 +1,6 @@
 //! A frame's commands: each is handled by its session, and its step carried out.
 
-use super::Core;
+use super::Broker;
 use crate::broker::order::Errand;
 use crate::model::refusal::Disconnect;
 use crate::protocol::word::ReplyBody;
@@ -19,7 +19,7 @@ pub enum Input {
     Ended,
 }
 
-impl Core {
+impl Broker {
     /// Takes the payload of one frame: one or more commands in the session's encoding. A session for which
     /// this has returned [`Input::Paused`] must not be given any until it is resumed.
     pub fn input(&mut self, session: u32, frame: &[u8], now: Now) -> Input {

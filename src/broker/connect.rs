@@ -1,13 +1,13 @@
 //! From an accepted identity to the questions that the connect reply waits for.
 
-use super::Core;
+use super::Broker;
 use super::letter::Letter;
 use crate::limits::ASK_BYTES;
 use crate::model::refusal::Disconnect;
 use crate::session::{Ask, Identity};
 use crate::time::Now;
 
-impl Core {
+impl Broker {
     /// Takes the identity on, asks for the user's place in the roster where users are limited, then for the
     /// subscriptions. False when the session has been told to go.
     pub(super) fn enrol(&mut self, session: u32, mut identity: Identity, now: Now) -> bool {

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::Core;
+use super::Broker;
 use super::lane::Lane;
 use super::letter::{Answer, Asker, Envelope, Letter, Level};
 use crate::limits::{ASK_BYTES, LIST_ASK_BYTES};
 use crate::model::ClientInfo;
 use crate::time::Now;
 
-impl Core {
+impl Broker {
     /// Takes one letter of shard `from`. Letters of one shard and lane must come in the order of sending, and an ask after
-    /// the answers that were sent before it; asks only where [`Core::takes_asks`].
+    /// the answers that were sent before it; asks only where [`Broker::takes_asks`].
     pub fn letter_arrived(&mut self, from: u16, letter: Letter, now: Now) {
         match letter {
             Letter::Publish { envelope, info } => self.publish_arrived(from, envelope, info, now),

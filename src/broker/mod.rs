@@ -49,9 +49,9 @@ use crate::protocol::Format;
 use crate::session::Appearance;
 use crate::time::Now;
 
-/// What a core is made of.
+/// What a broker is made of.
 #[derive(Debug)]
-pub struct CoreSetup {
+pub struct BrokerSetup {
     /// This shard's number.
     pub me: u16,
     /// Which shard is a channel's home.
@@ -70,7 +70,7 @@ pub struct CoreSetup {
 
 /// The sans-IO part of a shard.
 #[derive(Debug)]
-pub struct Core {
+pub struct Broker {
     me: u16,
     placement: Placement,
     /// The clients here.
@@ -81,13 +81,13 @@ pub struct Core {
     name: String,
 }
 
-impl Core {
+impl Broker {
     /// A shard without sessions.
     ///
     /// # Errors
     /// A `channel_regex` that does not compile.
-    pub fn new(setup: CoreSetup) -> Result<Self, regex::Error> {
-        let CoreSetup { me, placement, config, verifier, metrics, secret, random } = setup;
+    pub fn new(setup: BrokerSetup) -> Result<Self, regex::Error> {
+        let BrokerSetup { me, placement, config, verifier, metrics, secret, random } = setup;
         let policy = Policy::new(config, verifier)?;
         Ok(Self {
             me,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Core;
+use super::Broker;
 use super::policy::Policy;
 use crate::broker::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Who};
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::time::Now;
 /// What a backend is told at once.
 const API_LIMIT: Limit = Limit { publications: usize::MAX, bytes: API_REPLY_BYTES_MAX };
 
-impl Core {
+impl Broker {
     /// Carries one order out and answers it, unless nobody waits for the answer any more. [`Order::Drain`] and [`Order::Adopt`] are the
     /// caller's, who owns the listeners and the conns.
     pub fn order(&mut self, order: Order, now: Now) {

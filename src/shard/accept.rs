@@ -68,9 +68,9 @@ impl<R: Reactor> Shard<R> {
         let conn = self.conns.insert(Conn::new(socket, purpose, place)) as u32;
         let Self { strangers, callers, conns, .. } = self;
         if purpose == Purpose::Internal { callers } else { strangers }.come(conns, conn);
-        self.core.edge.outbox.open(conn);
+        self.broker.edge.outbox.open(conn);
         self.receive(conn);
-        self.look_at(conn, now.mono_ms + self.core.config().client.stale_close_delay.as_millis());
+        self.look_at(conn, now.mono_ms + self.broker.config().client.stale_close_delay.as_millis());
         Some(conn)
     }
 

@@ -20,26 +20,26 @@ use crate::time::Now;
 use crate::wire::websocket;
 
 impl<R: Reactor> Shard<R> {
-    /// Tells the clients whose sessions the core has ended. Must follow every call of the core that can end
+    /// Tells the clients whose sessions the broker has ended. Must follow every call of the broker that can end
     /// sessions before the next frame is read: a conn's session number may mean another by then.
     pub(super) fn say_goodbyes(&mut self, now: Now) {
-        while let Some(Closing { conn, disconnect }) = self.core.edge.closings.pop() {
+        while let Some(Closing { conn, disconnect }) = self.broker.edge.closings.pop() {
             let Phase::Open { format, .. } = self.conns[conn as usize].phase else {
                 unreachable!("a session's conn is open until the session has ended");
             };
             tracing::debug!(%disconnect, "a client is disconnected");
             if disconnect.code == Disconnect::SLOW.code {
                 // What waits is more than the client will read in time.
-                self.core.edge.outbox.cut(conn);
+                self.broker.edge.outbox.cut(conn);
             }
             if format.is_websocket() {
-                self.core
+                self.broker
                     .edge
                     .outbox
                     .write(conn, Tag::CONTROL, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
             } else {
                 let goodbye = Push::Disconnect(&disconnect);
-                self.core.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_push(&goodbye, out));
+                self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_push(&goodbye, out));
             }
             self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
         }
@@ -73,8 +73,8 @@ impl<R: Reactor> Shard<R> {
 
     /// The peer sent a close frame.
     pub(super) fn peer_closed(&mut self, conn: u32, session: u32, code: Option<u16>, now: Now) -> Progress {
-        self.core.end(session, now);
-        self.core.edge.outbox.write(conn, Tag::CONTROL, |out| websocket::write_close_answer(code, out));
+        self.broker.end(session, now);
+        self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| websocket::write_close_answer(code, out));
         self.begin_closing(conn, Ending::PeerClosed, now);
         Progress::Ended
     }
@@ -87,7 +87,7 @@ impl<R: Reactor> Shard<R> {
             Phase::Accepted => self.linger(conn, Ending::PeerEnded, now.mono_ms + LINGER_MS),
             Phase::Upgrading => self.cut_short(conn, now),
             Phase::Open { session, .. } => {
-                self.core.ask_no_more(session);
+                self.broker.ask_no_more(session);
                 let entry = &mut self.conns[conn as usize];
                 entry.half_closed = true;
                 // Nothing else that could be due makes it end earlier, nor later.
@@ -104,9 +104,9 @@ impl<R: Reactor> Shard<R> {
         if let Some(session) = entry.session()
             && entry.half_closed
             && !entry.waits()
-            && self.core.is_answered(session)
+            && self.broker.is_answered(session)
         {
-            self.core.end(session, now);
+            self.broker.end(session, now);
             // The answers have as long to leave as they had to come.
             self.linger(conn, Ending::PeerEnded, now.mono_ms + HALF_CLOSED_MS);
         }
@@ -116,7 +116,7 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn broken(&mut self, conn: u32, now: Now) {
         let ending = match self.conns[conn as usize].session() {
             Some(session) => {
-                self.core.end(session, now);
+                self.broker.end(session, now);
                 Ending::Disconnect(Disconnect::WRITE_ERROR.code)
             }
             None => Ending::PeerEnded,
@@ -127,7 +127,7 @@ impl<R: Reactor> Shard<R> {
     /// Ends a conn whose peer will read nothing more.
     pub(super) fn abandon(&mut self, conn: u32, ending: Ending) {
         self.count_ending(conn, ending);
-        self.core.edge.outbox.close(conn);
+        self.broker.edge.outbox.close(conn);
         let entry = &mut self.conns[conn as usize];
         entry.close();
         if entry.in_flight.is_empty() {
@@ -142,7 +142,7 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn part(&mut self) {
         let mut parting = std::mem::take(&mut self.parting);
         parting.retain(|conn| {
-            let in_line = self.core.edge.outbox.is_in_line(*conn);
+            let in_line = self.broker.edge.outbox.is_in_line(*conn);
             if !in_line {
                 self.part_from(*conn);
             }
@@ -155,7 +155,7 @@ impl<R: Reactor> Shard<R> {
     /// time, brings it here again.
     pub(super) fn part_from(&mut self, conn: u32) {
         let Some(entry) = self.conns.get(conn as usize) else { return };
-        if entry.phase != Phase::Closing || self.core.edge.outbox.is_waiting(conn) {
+        if entry.phase != Phase::Closing || self.broker.edge.outbox.is_waiting(conn) {
             return;
         }
         if entry.in_flight.is_empty() {
@@ -182,7 +182,7 @@ impl<R: Reactor> Shard<R> {
             self.admission.client_goes();
         }
         self.admission.give_back(entry.place);
-        self.core.edge.outbox.close(conn);
+        self.broker.edge.outbox.close(conn);
         entry
     }
 }

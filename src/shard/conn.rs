@@ -25,7 +25,7 @@ pub enum Phase {
     Upgrading,
     /// It carries a session.
     Open {
-        /// The session's place in the core.
+        /// The session's place in the broker.
         session: u32,
         /// How its frames are read.
         format: Format,

@@ -17,7 +17,7 @@ impl<R: Reactor> Shard<R> {
             return;
         }
         let turns = usize::try_from(time_ms / WHEEL_TICK_MS).unwrap_or(usize::MAX).max(1);
-        self.drain = Some(Drain { per_turn: self.core.sessions().div_ceil(turns), ended: false });
+        self.drain = Some(Drain { per_turn: self.broker.sessions().div_ceil(turns), ended: false });
         for door in self.doors.numbers() {
             self.reactor.stop_accepting(door);
         }
@@ -34,13 +34,13 @@ impl<R: Reactor> Shard<R> {
         for conn in strangers {
             self.abandon(conn, Ending::Drained);
         }
-        tracing::info!(shard = self.me, sessions = self.core.sessions(), "draining");
+        tracing::info!(shard = self.me, sessions = self.broker.sessions(), "draining");
     }
 
     /// One step per turn of the wheel.
     pub(super) fn drain_step(&mut self, now: Now) {
         let Some(drain) = self.drain else { return };
-        self.core.farewell(drain.per_turn.max(1), now);
+        self.broker.farewell(drain.per_turn.max(1), now);
         self.say_goodbyes(now);
         if self.conns.is_empty() && !drain.ended {
             self.drain = Some(Drain { ended: true, ..drain });

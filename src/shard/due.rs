@@ -41,7 +41,7 @@ impl<R: Reactor> Shard<R> {
         if pause_ms == 0 {
             return;
         }
-        self.core.make_up_for(pause_ms);
+        self.broker.make_up_for(pause_ms);
         let pause_ticks = u32::try_from(pause_ms.div_ceil(WHEEL_TICK_MS)).unwrap_or(u32::MAX);
         let Self { conns, wheel, .. } = self;
         for (conn, entry) in conns {
@@ -68,7 +68,7 @@ impl<R: Reactor> Shard<R> {
             }
         }
         self.due = due;
-        self.core.sweep(now);
+        self.broker.sweep(now);
         self.grant_wanted(now);
         self.ask_again(now);
         self.reopen_doors();
@@ -80,11 +80,11 @@ impl<R: Reactor> Shard<R> {
         match self.conns[conn as usize].phase {
             // Not all was answered in time.
             Phase::Open { session, .. } if self.conns[conn as usize].half_closed => {
-                self.core.end(session, now);
+                self.broker.end(session, now);
                 self.abandon(conn, Ending::PeerEnded);
             }
             Phase::Open { session, .. } => {
-                if let Some(next_ms) = self.core.timer(session, now) {
+                if let Some(next_ms) = self.broker.timer(session, now) {
                     self.look_at(conn, next_ms);
                 }
                 self.say_goodbyes(now);
@@ -99,7 +99,7 @@ impl<R: Reactor> Shard<R> {
                         out,
                     );
                 };
-                self.core.edge.outbox.write(conn, Tag::CONTROL, late);
+                self.broker.edge.outbox.write(conn, Tag::CONTROL, late);
                 self.begin_closing(conn, Ending::Refusal(Status::REQUEST_TIMEOUT.0), now);
             }
             Phase::Accepted | Phase::Closing => self.abandon(conn, Ending::Silent),
@@ -109,7 +109,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Copies what is not counted message by message to the metrics.
     fn report(&mut self) {
-        self.core.report();
+        self.broker.report();
         self.metrics.conns.set(self.conns.len() as u64);
         self.metrics.strangers.set((self.strangers.len() + self.callers.len()) as u64);
         self.metrics.stranger_bytes.set(self.strangers.bytes() as u64);

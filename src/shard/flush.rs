@@ -29,7 +29,7 @@ impl<R: Reactor> Shard<R> {
             self.post(now);
             self.flush(now);
             self.part();
-            if self.core.edge.closings.is_empty() {
+            if self.broker.edge.closings.is_empty() {
                 break;
             }
         }
@@ -38,11 +38,11 @@ impl<R: Reactor> Shard<R> {
 
     /// Sends a slice of what is in the outbox.
     pub(super) fn flush(&mut self, now: Now) {
-        if !self.core.edge.outbox.is_dirty() {
+        if !self.broker.edge.outbox.is_dirty() {
             return;
         }
-        let Self { core, conns, metrics, unsent, .. } = self;
-        core.edge.outbox.flush(
+        let Self { broker, conns, metrics, unsent, .. } = self;
+        broker.edge.outbox.flush(
             |conn, bytes| send(&conns[conn as usize].socket, bytes, metrics),
             |conn, flushed| unsent.push((conn, flushed)),
         );
@@ -58,7 +58,7 @@ impl<R: Reactor> Shard<R> {
             Flushed::Slow => {
                 self.await_writable(conn);
                 if let Some(session) = self.conns[conn as usize].session() {
-                    self.core.close(session, Disconnect::SLOW, now);
+                    self.broker.close(session, Disconnect::SLOW, now);
                     self.say_goodbyes(now);
                 }
             }
@@ -75,15 +75,15 @@ impl<R: Reactor> Shard<R> {
 
     /// A socket that was full takes bytes again.
     pub(super) fn writable(&mut self, conn: u32, now: Now) {
-        let Self { core, conns, metrics, .. } = self;
+        let Self { broker, conns, metrics, .. } = self;
         let entry = &mut conns[conn as usize];
         entry.in_flight.end_writable();
-        let flushed = core.edge.outbox.resume(conn, |bytes| send(&entry.socket, bytes, metrics));
+        let flushed = broker.edge.outbox.resume(conn, |bytes| send(&entry.socket, bytes, metrics));
         let closing = entry.phase == Phase::Closing;
         if entry.paused
             && let Some(session) = entry.session()
         {
-            core.drained(session);
+            broker.drained(session);
         }
         self.not_sent(conn, flushed, now);
         if closing {
@@ -93,9 +93,9 @@ impl<R: Reactor> Shard<R> {
 
     /// Leaves letters in the other shards' mailboxes, as many as there is room for.
     pub(super) fn post(&mut self, now: Now) {
-        let Self { core, mailboxes, metrics, .. } = self;
+        let Self { broker, mailboxes, metrics, .. } = self;
         let mut left = 0;
-        core.post(now, |to, lane, bytes, letter| {
+        broker.post(now, |to, lane, bytes, letter| {
             mailboxes.push(to, lane, bytes, letter)?;
             left += 1;
             Ok(())
@@ -106,9 +106,9 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    /// Gives the control plane what the core asks of it. There is at most one errand per session.
+    /// Gives the control plane what the broker asks of it. There is at most one errand per session.
     fn errand(&mut self) {
-        for errand in self.core.edge.errands.drain(..) {
+        for errand in self.broker.edge.errands.drain(..) {
             // A control plane that has ended answers nothing: the node is about to end.
             let _ = self.errands.send(errand);
         }

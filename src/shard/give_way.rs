@@ -85,7 +85,7 @@ impl<R: Reactor> Shard<R> {
             return;
         }
         let fragments = entry.fragments.as_ref().map_or(0, |fragments| fragments.len());
-        let held_back = entry.session().map_or(0, |session| self.core.held_back(session));
+        let held_back = entry.session().map_or(0, |session| self.broker.held_back(session));
         let bytes = entry.unread.capacity() + fragments + held_back;
         self.strangers.hold(&mut self.conns, conn, bytes);
         while self.strangers.bytes() > STRANGER_BYTES_MAX / usize::from(self.mailboxes.shards()) {
@@ -122,7 +122,7 @@ impl<R: Reactor> Shard<R> {
             Purpose::Http | Purpose::Tcp => self.strangers.leave(entry),
         }
         if let Some(session) = entry.session() {
-            self.core.end(session, now);
+            self.broker.end(session, now);
         }
         self.abandon(conn, Ending::GaveWay);
     }

@@ -1,6 +1,6 @@
 //! Letters between shards: a bounded, wait-free ring per pair, direction and lane.
 //!
-//! A mailbox is full by number or by bytes. What does not fit is given back at once, and kept by the core (`broker::post`):
+//! A mailbox is full by number or by bytes. What does not fit is given back at once, and kept by the broker (`broker::post`):
 //! nobody ever waits for room in another's mailbox.
 
 use std::sync::Arc;

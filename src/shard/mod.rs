@@ -1,7 +1,7 @@
 //! One core: its sockets, its sessions, its channels.
 //!
 //! Owns everything that its connections need, and shares nothing: other shards write letters, the control plane
-//! gives orders. `tick` is the page on which it all meets; `core` is what it decides with, free of I/O.
+//! gives orders. `tick` is the page on which it all meets; `broker` is what it decides with, free of I/O.
 
 mod accept;
 pub mod admission;
@@ -47,7 +47,7 @@ use self::wheel::Wheel;
 use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::{Errand, Order};
-use crate::broker::{Core, CoreSetup};
+use crate::broker::{Broker, BrokerSetup};
 use crate::config::Config;
 use crate::hub::Placement;
 use crate::limits::EVENTS_PER_TICK;
@@ -89,7 +89,7 @@ pub struct ShardSetup<S = OwnedFd> {
 pub struct Shard<R: Reactor = Kernel> {
     me: u16,
     metrics: Arc<ShardMetrics>,
-    core: Core,
+    broker: Broker,
     reactor: R,
     conns: Slab<Conn<R::Socket>>,
     doors: Doors<R::Socket>,
@@ -135,7 +135,7 @@ impl<R: Reactor> Shard<R> {
         let ShardSetup { me, placement, config, verifier, metrics, doors, mailboxes, waker, .. } = setup;
         let now = reactor.now();
         let shards = placement.shards();
-        let core = Core::new(CoreSetup {
+        let broker = Broker::new(BrokerSetup {
             me,
             placement,
             config: config.clone(),
@@ -146,7 +146,7 @@ impl<R: Reactor> Shard<R> {
         })?;
         Ok(Self {
             me,
-            core,
+            broker,
             reactor,
             conns: Slab::new(),
             doors,
@@ -184,7 +184,7 @@ impl<R: Reactor> Shard<R> {
     /// Whether letters wait for room, or conns for letters, or sessions were resumed by what left last: nobody else wakes
     /// the shard.
     fn waits_for_room(&self) -> bool {
-        self.core.has_letters() || !self.held.is_empty() || !self.core.edge.resumed.is_empty()
+        self.broker.has_letters() || !self.held.is_empty() || !self.broker.edge.resumed.is_empty()
     }
 }
 

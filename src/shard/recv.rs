@@ -61,7 +61,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn take_bytes(&mut self, conn: u32, mut buffer: R::Buffer, now: Now) {
-        if self.core.is_congested() {
+        if self.broker.is_congested() {
             self.hold(conn);
         }
         let entry = &mut self.conns[conn as usize];
@@ -89,7 +89,7 @@ impl<R: Reactor> Shard<R> {
     /// at once: the rest of its first message is all that is held for a stranger.
     fn holds_enough(&self, conn: u32) -> bool {
         let entry = &self.conns[conn as usize];
-        let connected = entry.session().is_some_and(|session| self.core.is_connected(session));
+        let connected = entry.session().is_some_and(|session| self.broker.is_connected(session));
         entry.waits() && entry.unread.len() > if connected { HELD_BYTES_MAX } else { 0 }
     }
 
@@ -105,7 +105,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Lets those go on that waited for room in the mailboxes.
     pub(super) fn release_held(&mut self, now: Now) {
-        while !self.core.is_congested()
+        while !self.broker.is_congested()
             && let Some(conn) = self.held.pop_front()
         {
             if let Some(entry) = self.conns.get_mut(conn as usize)
@@ -166,8 +166,8 @@ impl<R: Reactor> Shard<R> {
 
     /// Longest message that a session may send, bytes.
     fn message_max(&self, session: u32) -> usize {
-        let max = self.core.config().client.message_size_limit;
-        if self.core.is_connected(session) { max } else { max.min(FIRST_MESSAGE_BYTES_MAX) }
+        let max = self.broker.config().client.message_size_limit;
+        if self.broker.is_connected(session) { max } else { max.min(FIRST_MESSAGE_BYTES_MAX) }
     }
 
     fn read_frame(&mut self, conn: u32, session: u32, format: Format, bytes: &mut [u8], now: Now) -> Progress {
@@ -197,7 +197,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn too_long(&mut self, session: u32, reason: String, now: Now) -> Progress {
-        self.core.close(session, Disconnect::BAD_REQUEST.because(reason), now);
+        self.broker.close(session, Disconnect::BAD_REQUEST.because(reason), now);
         self.say_goodbyes(now);
         Progress::Ended
     }
@@ -206,15 +206,15 @@ impl<R: Reactor> Shard<R> {
         let payload = &bytes[frame.payload.clone()];
         match frame.opcode {
             Opcode::Ping => {
-                self.core.heard(session);
-                self.core
+                self.broker.heard(session);
+                self.broker
                     .edge
                     .outbox
                     .write(conn, Tag::CONTROL, |out| websocket::write_frame(Opcode::Pong, payload, out));
                 return Progress::Consumed(frame.consumed);
             }
             Opcode::Pong => {
-                self.core.heard(session);
+                self.broker.heard(session);
                 return Progress::Consumed(frame.consumed);
             }
             Opcode::Close => {
@@ -235,7 +235,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn give(&mut self, conn: u32, session: u32, frame: &[u8], consumed: usize, now: Now) -> Progress {
-        let input = self.core.input(session, frame, now);
+        let input = self.broker.input(session, frame, now);
         self.say_goodbyes(now);
         match input {
             Input::Ready => Progress::Consumed(consumed),
@@ -249,9 +249,9 @@ impl<R: Reactor> Shard<R> {
 
     fn violated(&mut self, conn: u32, session: u32, violation: Violation, now: Now) -> Progress {
         tracing::debug!(%violation, "a client broke the WebSocket protocol");
-        self.core.end(session, now);
+        self.broker.end(session, now);
         let code = violation.close_code();
-        self.core
+        self.broker
             .edge
             .outbox
             .write(conn, Tag::CONTROL, |out| websocket::write_close(code, &violation.to_string(), out));

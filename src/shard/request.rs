@@ -37,7 +37,7 @@ impl Probe {
 impl<R: Reactor> Shard<R> {
     /// A whole head that is no upgrade's, the first of `len` bytes.
     pub(super) fn take_request(&mut self, conn: u32, request: &Plain<'_>, len: usize, now: Now) -> Progress {
-        let config = self.core.config();
+        let config = self.broker.config();
         let is_internal = self.conns[conn as usize].purpose.is_internal(config);
         if let Some(probe) = Probe::of(request)
             && is_internal
@@ -69,8 +69,8 @@ impl<R: Reactor> Shard<R> {
         };
         self.metrics.probes.add(1);
         // Who does not read its answers gets no others.
-        let closes = request.closes || self.core.edge.outbox.is_waiting(conn);
-        self.core
+        let closes = request.closes || self.broker.edge.outbox.is_waiting(conn);
+        self.broker
             .edge
             .outbox
             .write(conn, Tag::CONTROL, |out| write_json(request, status, json, closes, now.unix_ms, out));

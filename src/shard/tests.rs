@@ -91,8 +91,8 @@ impl Half {
     fn client(&mut self) -> (TcpStream, u32) {
         let mut client = TcpStream::connect(self.tcp).unwrap();
         client.write_all(format!("{}\n", json!({"id": 1, "connect": {}})).as_bytes()).unwrap();
-        let sessions = self.shard.core.sessions();
-        self.until("a session begins", |shard| shard.core.sessions() > sessions);
+        let sessions = self.shard.broker.sessions();
+        self.until("a session begins", |shard| shard.broker.sessions() > sessions);
         let conn = self.shard.conns.iter().map(|(conn, _)| conn as u32).max().unwrap();
         (client, conn)
     }
@@ -116,9 +116,9 @@ impl Half {
 
     /// More letters than the other shard's mailbox takes.
     fn congest(&mut self) {
-        self.shard.core.crowd(1, 30);
+        self.shard.broker.crowd(1, 30);
         self.shard.post(self.later(0));
-        assert!(self.shard.core.is_congested());
+        assert!(self.shard.broker.is_congested());
     }
 }
 
@@ -152,7 +152,7 @@ fn a_goodbye_has_its_time_whenever_the_session_wanted_to_be_looked_at() {
     let now = half.later(0);
     half.shard.look_at(conn, now.mono_ms + LINGER_MS / 2);
     let session = half.shard.conns[conn as usize].session().unwrap();
-    half.shard.core.close(session, Disconnect::SHUTDOWN, now);
+    half.shard.broker.close(session, Disconnect::SHUTDOWN, now);
     half.shard.settle(now);
     half.shard.turn(half.later(LINGER_MS / 2 + 100));
     let is_waited_for = |half: &Half| half.shard.conns[conn as usize].due_tick != u32::MAX;
@@ -167,12 +167,12 @@ fn what_came_in_time_is_read_before_deadlines_are_judged() {
     let mut half = Half::with(|config| config.client.stale_close_delay = crate::config::Duration::from_millis(1));
     let mut client = TcpStream::connect(half.tcp).unwrap();
     client.write_all(b"{\"").unwrap();
-    half.until("a session begins", |shard| shard.core.sessions() == 1);
+    half.until("a session begins", |shard| shard.broker.sessions() == 1);
     client.write_all(b"id\":1,\"connect\":{}}\n").unwrap();
     std::thread::sleep(Duration::from_millis(300));
     half.shard.is_turn_due = true;
     half.tick();
-    assert_eq!((half.shard.metrics.connects.get(), half.shard.core.sessions()), (1, 1));
+    assert_eq!((half.shard.metrics.connects.get(), half.shard.broker.sessions()), (1, 1));
 }
 
 #[test]
@@ -182,16 +182,16 @@ fn a_pause_of_the_shard_is_no_delay_of_its_clients() {
     let _silent = TcpStream::connect(half.tcp).unwrap();
     let mut slow = TcpStream::connect(half.tcp).unwrap();
     slow.write_all(b"{\"").unwrap();
-    half.until("both are there", |shard| shard.conns.len() == 2 && shard.core.sessions() == 1);
+    half.until("both are there", |shard| shard.conns.len() == 2 && shard.broker.sessions() == 1);
     let (session, _) = (0, half.tick());
-    let due_before_ms = half.shard.core.next_due_ms(session, half.later(0));
+    let due_before_ms = half.shard.broker.next_due_ms(session, half.later(0));
     // As if no tick had come for so long.
     let now = half.later(PAUSE_MS);
     let made_up_ms = now.mono_ms - half.shard.looked_ms - TICKS_APART_MS_MAX;
     half.shard.make_up_for_pause(now);
     half.shard.turn(now);
-    assert_eq!((half.shard.conns.len(), half.shard.core.sessions()), (2, 1), "both have the rest of their time");
-    let due_ms = half.shard.core.next_due_ms(session, now);
+    assert_eq!((half.shard.conns.len(), half.shard.broker.sessions()), (2, 1), "both have the rest of their time");
+    let due_ms = half.shard.broker.next_due_ms(session, now);
     assert_eq!(due_ms, due_before_ms + made_up_ms);
     // The same time with a shard that looks.
     for second in 1..=11 {
@@ -200,7 +200,7 @@ fn a_pause_of_the_shard_is_no_delay_of_its_clients() {
         half.shard.turn(now);
         half.shard.settle(now);
     }
-    assert_eq!(half.shard.core.sessions(), 0);
+    assert_eq!(half.shard.broker.sessions(), 0);
     half.until("the one that said nothing goes", |shard| shard.conns.len() <= 1);
 }
 
@@ -212,7 +212,7 @@ fn a_peer_that_has_ended_is_waited_for_no_longer_than_a_goodbye() {
     client.shutdown(std::net::Shutdown::Write).unwrap();
     // As if its socket took no more.
     assert!(half.shard.conns[conn as usize].in_flight.begin_writable());
-    half.until("the end is seen", |shard| shard.core.sessions() == 0);
+    half.until("the end is seen", |shard| shard.broker.sessions() == 0);
     let due_tick = half.shard.conns[conn as usize].due_tick;
     assert!(due_tick >= Wheel::tick_for(until_ms) && due_tick < Wheel::tick_for(until_ms + 60_000));
 }
@@ -236,7 +236,7 @@ fn a_half_closed_client_is_answered_by_other_shards_before_its_conn_ends() {
     for _ in 0..10 {
         half.tick();
     }
-    assert_eq!(half.shard.core.sessions(), 1, "it waits for the answer");
+    assert_eq!(half.shard.broker.sessions(), 1, "it waits for the answer");
     let receipt = Letter::Published { level: Level::Memory, count: 1 };
     half._other.push(0, Lane::Answers, 1, receipt).unwrap();
     half._other.wake();
@@ -252,9 +252,9 @@ fn a_half_closed_client_that_is_never_answered_ends_in_time() {
     let mut half = Half::with(|config| config.client.ping_interval = crate::config::Duration::from_secs(1));
     let (_client, _) = half_closed(&mut half);
     half.shard.turn(half.later(HALF_CLOSED_MS - 200));
-    assert_eq!(half.shard.core.sessions(), 1);
+    assert_eq!(half.shard.broker.sessions(), 1);
     half.shard.turn(half.later(HALF_CLOSED_MS + 200));
-    assert!(half.shard.conns.is_empty() && half.shard.core.sessions() == 0);
+    assert!(half.shard.conns.is_empty() && half.shard.broker.sessions() == 0);
 }
 
 #[test]
@@ -262,12 +262,12 @@ fn a_stranger_that_waits_is_not_read_on() {
     let mut half = Half::with(|config| config.shards.receive_buffers = 2);
     let mut stranger = TcpStream::connect(half.tcp).unwrap();
     stranger.write_all(b"{\"id\":1,").unwrap();
-    half.until("a session begins", |shard| shard.core.sessions() == 1);
+    half.until("a session begins", |shard| shard.broker.sessions() == 1);
     half.congest();
     let writing = std::thread::spawn(move || stranger.write_all(&vec![b' '; 1 << 20]));
     half.until("the conn is not read any more", |shard| shard.conns.iter().all(|(_, conn)| !conn.in_flight.receives()));
     let (_, conn) = half.shard.conns.iter().next().unwrap();
-    let in_one_tick = 2 * half.shard.core.config().shards.receive_buffer_size;
+    let in_one_tick = 2 * half.shard.broker.config().shards.receive_buffer_size;
     assert!(conn.held && conn.unread.len() <= 2 * in_one_tick, "{} bytes are held", conn.unread.len());
     drop(half);
     let _ = writing.join().unwrap();
@@ -313,7 +313,7 @@ fn a_large_room_keeps_neither_its_publisher_nor_others_waiting() {
 }
 
 fn is_sending(shard: &Shard) -> bool {
-    shard.core.edge.outbox.is_dirty()
+    shard.broker.edge.outbox.is_dirty()
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn a_held_conn_is_read_on_in_the_tick_after_its_letters_have_gone() {
     half.until("the conn is held", |shard| shard.conns[conn as usize].held);
     while half._other.receive(0, Lane::Asks).is_some() {}
     half.shard.post(half.later(0));
-    assert!(!half.shard.core.is_congested());
+    assert!(!half.shard.broker.is_congested());
     assert!(half.shard.waits_for_room(), "it does not sleep over them");
     half.tick();
     assert!(!half.shard.waits_for_room() && half.shard.conns[conn as usize].unread.is_empty());
@@ -359,7 +359,7 @@ fn a_client_that_waits_is_read_up_to_a_bound_and_all_of_it_in_the_end() {
     });
     half.until("the conn is not read any more", |shard| !shard.conns[conn as usize].in_flight.receives());
     let entry = &half.shard.conns[conn as usize];
-    let shards = &half.shard.core.config().shards;
+    let shards = &half.shard.broker.config().shards;
     let in_one_tick = usize::from(shards.receive_buffers) * shards.receive_buffer_size;
     assert!(entry.held && entry.unread.len() > HELD_BYTES_MAX && entry.unread.len() <= HELD_BYTES_MAX + in_one_tick);
     while half._other.receive(0, Lane::Asks).is_some() {}
@@ -406,7 +406,7 @@ fn an_upgrade_that_comes_back_is_answered_at_once_and_refused_while_the_node_dra
         (client, String::from_utf8(status.to_vec()).unwrap())
     };
     let (_client, status) = come_back(&mut half);
-    assert_eq!((&status[..], half.shard.core.sessions()), ("HTTP/1.1 101", 1));
+    assert_eq!((&status[..], half.shard.broker.sessions()), ("HTTP/1.1 101", 1));
     half.shard.begin_drain(3_600_000);
     assert_eq!(come_back(&mut half).1, "HTTP/1.1 503");
 }
@@ -422,8 +422,8 @@ fn who_goes_on_talking_when_its_session_ends_hears_the_goodbye_and_no_reset() {
     half.until("the conn is not read", |shard| !shard.conns[conn as usize].in_flight.receives());
     client.write_all(b"is anybody there?\n").unwrap();
     let session = half.shard.conns[conn as usize].session().unwrap();
-    half.shard.core.close(session, Disconnect::SHUTDOWN, half.later(0));
-    half.until("the goodbye is sent", |shard| shard.parting.is_empty() && shard.core.edge.closings.is_empty());
+    half.shard.broker.close(session, Disconnect::SHUTDOWN, half.later(0));
+    half.until("the goodbye is sent", |shard| shard.parting.is_empty() && shard.broker.edge.closings.is_empty());
     client.write_all(b"hello?\n").unwrap();
     for _ in 0..10 {
         half.tick();

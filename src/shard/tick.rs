@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! orders ─┐
-//! letters ┼→ core (sessions, hub, audience) → outbox  → one send per conn
+//! letters ┼→ broker (sessions, hub, audience) → outbox  → one send per conn
 //! events ─┤                                 → letters → the other shards' mailboxes
 //! timers ─┘                                 → errands → the control plane
 //! ```
@@ -38,8 +38,8 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn falls_asleep(&mut self) -> bool {
         if self.reactor.is_ready()
             || self.waits_for_room()
-            || self.core.edge.outbox.is_dirty()
-            || self.core.waits_for_tick()
+            || self.broker.edge.outbox.is_dirty()
+            || self.broker.waits_for_tick()
         {
             return false;
         }
@@ -57,8 +57,8 @@ impl<R: Reactor> Shard<R> {
         let begun_ns = self.reactor.mono_ns();
         let now = self.reactor.now();
         self.make_up_for_pause(now);
-        let mut busy = self.core.edge.outbox.is_dirty() || self.core.waits_for_tick();
-        self.core.begin_tick();
+        let mut busy = self.broker.edge.outbox.is_dirty() || self.broker.waits_for_tick();
+        self.broker.begin_tick();
         busy |= self.take_orders(now);
         busy |= self.take_letters(now);
         busy |= self.take_events(now);
@@ -78,7 +78,7 @@ impl<R: Reactor> Shard<R> {
 
     fn take_orders(&mut self, now: Now) -> bool {
         for taken in 0..ORDERS_PER_TICK {
-            if self.core.is_congested() {
+            if self.broker.is_congested() {
                 // As clients do, backends wait.
                 return taken > 0;
             }
@@ -87,7 +87,7 @@ impl<R: Reactor> Shard<R> {
                 Err(flume::TryRecvError::Empty) => return taken > 0,
                 // The control plane has failed: nobody else would end the shard in order.
                 Err(flume::TryRecvError::Disconnected) => {
-                    self.begin_drain(self.core.config().shutdown.drain_time.as_millis());
+                    self.begin_drain(self.broker.config().shutdown.drain_time.as_millis());
                     return taken > 0;
                 }
             };
@@ -95,10 +95,10 @@ impl<R: Reactor> Shard<R> {
                 Order::Drain(time) => self.begin_drain(time.as_millis() as u64),
                 Order::Adopt { socket, read, purpose } => self.adopt(socket, read, purpose, now),
                 Order::Reload(config) => {
-                    self.core.order(Order::Reload(config), now);
-                    self.admission.configure(&self.core.config().client);
+                    self.broker.order(Order::Reload(config), now);
+                    self.admission.configure(&self.broker.config().client);
                 }
-                order => self.core.order(order, now),
+                order => self.broker.order(order, now),
             }
             self.say_goodbyes(now);
             self.relieve(now);
@@ -130,7 +130,7 @@ impl<R: Reactor> Shard<R> {
                 return taken > 0;
             }
             let Some(letter) = self.mailboxes.receive(from, lane) else { break };
-            self.core.letter_arrived(from, letter, now);
+            self.broker.letter_arrived(from, letter, now);
             self.say_goodbyes(now);
             self.relieve(now);
         }
@@ -139,11 +139,11 @@ impl<R: Reactor> Shard<R> {
 
     /// Whether the window of a shard is open, or opens when letters leave now.
     fn may_take_ask(&mut self, from: u16, now: Now) -> bool {
-        if self.core.takes_asks(from) {
+        if self.broker.takes_asks(from) {
             return true;
         }
         self.post(now);
-        let opens = self.core.takes_asks(from);
+        let opens = self.broker.takes_asks(from);
         self.metrics.windows_shut.add(u64::from(!opens));
         opens
     }
@@ -173,18 +173,18 @@ impl<R: Reactor> Shard<R> {
 
     /// Sessions that waited for an answer and can go on, or whose next deadline has changed.
     fn take_resumed(&mut self, now: Now) {
-        while !self.core.is_congested()
-            && let Some(session) = self.core.edge.resumed.pop()
+        while !self.broker.is_congested()
+            && let Some(session) = self.broker.edge.resumed.pop()
         {
-            let Some(conn) = self.core.conn_of(session) else { continue };
-            if self.conns[conn as usize].turn != 0 && self.core.is_connected(session) {
+            let Some(conn) = self.broker.conn_of(session) else { continue };
+            if self.conns[conn as usize].turn != 0 && self.broker.is_connected(session) {
                 self.become_client(conn);
             }
             if !self.conns[conn as usize].half_closed {
-                let due_ms = self.core.next_due_ms(session, now);
+                let due_ms = self.broker.next_due_ms(session, now);
                 self.look_at(conn, due_ms);
             }
-            let input = self.core.resume(session, now);
+            let input = self.broker.resume(session, now);
             self.say_goodbyes(now);
             if input == crate::broker::Input::Ready {
                 self.conns[conn as usize].paused = false;
@@ -196,10 +196,10 @@ impl<R: Reactor> Shard<R> {
 
     /// Sends early when much has gathered, while it is still in the cache, and where others wait for it.
     pub(super) fn relieve(&mut self, now: Now) {
-        if self.core.is_congested() {
+        if self.broker.is_congested() {
             self.post(now);
         }
-        while self.core.edge.outbox.is_full() {
+        while self.broker.edge.outbox.is_full() {
             self.flush(now);
         }
     }

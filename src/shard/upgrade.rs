@@ -38,12 +38,12 @@ impl<R: Reactor> Shard<R> {
         if self.conns[conn as usize].purpose == Purpose::Internal {
             return Err((Status::NOT_FOUND, "no WebSocket here: clients connect to the HTTP port".into()));
         }
-        let path = self.core.config().http_server.websocket_path.as_str();
+        let path = self.broker.config().http_server.websocket_path.as_str();
         if !http::is_same_text(upgrade.path, path) {
             return Err((Status::NOT_FOUND, format!("no WebSocket here: connect to {path}").into()));
         }
         if let Some(page) = upgrade.origin
-            && !origin::is_allowed(page, upgrade.host, &self.core.config().client.allowed_origins)
+            && !origin::is_allowed(page, upgrade.host, &self.broker.config().client.allowed_origins)
         {
             let hint = "pages of this origin may not connect: add it to client.allowed_origins";
             return Err((Status::FORBIDDEN, hint.into()));
@@ -64,13 +64,13 @@ impl<R: Reactor> Shard<R> {
             Err(refusal) => return self.refuse(conn, Status::UNAVAILABLE, refusal.message(), now),
         }
         let (format, protocol) = Format::of_upgrade(&upgrade.protocols, upgrade.query);
-        self.core.edge.outbox.write(conn, Tag::CONTROL, |out| http::write_accept(upgrade.key, protocol, out));
+        self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| http::write_accept(upgrade.key, protocol, out));
         self.open(conn, format, now);
         Progress::Consumed(upgrade.consumed)
     }
 
     pub(super) fn refuse(&mut self, conn: u32, status: Status, message: &str, now: Now) -> Progress {
-        self.core.edge.outbox.write(conn, Tag::CONTROL, |out| http::write_refusal(status, message, now.unix_ms, out));
+        self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| http::write_refusal(status, message, now.unix_ms, out));
         self.begin_closing(conn, Ending::Refusal(status.0), now);
         Progress::Ended
     }
@@ -92,7 +92,7 @@ impl<R: Reactor> Shard<R> {
             Err(refusal) => {
                 let disconnect = Disconnect::CONNECTION_LIMIT.because(refusal.message());
                 let goodbye = Push::Disconnect(&disconnect);
-                self.core.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_push(&goodbye, out));
+                self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_push(&goodbye, out));
                 self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
                 Progress::Ended
             }
@@ -100,10 +100,10 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn open(&mut self, conn: u32, format: Format, now: Now) {
-        let session = self.core.open(conn, format, now);
+        let session = self.broker.open(conn, format, now);
         let entry = &mut self.conns[conn as usize];
         entry.phase = Phase::Open { session, format };
-        let due_ms = self.core.next_due_ms(session, now);
+        let due_ms = self.broker.next_due_ms(session, now);
         self.look_at(conn, due_ms);
     }
 

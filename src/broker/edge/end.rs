@@ -60,7 +60,7 @@ impl Edge {
     }
 
     /// Ends the sessions that were told to go, and has their conns closed. Called at the end of every input, and the one
-    /// place where the core ends sessions. False when there were none.
+    /// place where the broker ends sessions. False when there were none.
     pub(in crate::broker) fn end_told(&mut self) -> bool {
         let told = std::mem::take(&mut self.told);
         let any = !told.is_empty();

@@ -39,7 +39,7 @@ use crate::session::{Appearance, Context, Session};
 use crate::time::Now;
 use crate::work::Allowance;
 
-/// A connection that the core wants closed.
+/// A connection that the broker wants closed.
 #[derive(Debug)]
 pub struct Closing {
     /// Which.

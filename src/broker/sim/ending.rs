@@ -3,7 +3,7 @@
 use super::Trouble;
 use super::configuration::{FLEETING, KEPT};
 use super::world::World;
-use crate::broker::Core;
+use crate::broker::Broker;
 
 impl World {
     /// Everyone who is subscribed has what the channels have.
@@ -14,7 +14,7 @@ impl World {
             self.publish_by_backend(channel, data, None, None);
         }
         self.settle();
-        let stands = |channel: &str| self.cores[self.home_of(channel)].stands(channel);
+        let stands = |channel: &str| self.brokers[self.home_of(channel)].stands(channel);
         for client in &self.clients {
             client.check_current(&self.chronicle, stands);
         }
@@ -24,9 +24,9 @@ impl World {
             let mut there: Vec<_> =
                 self.clients.iter().filter(|client| client.is_live_in(channel)).map(|client| client.id).collect();
             there.sort_unstable();
-            assert_eq!(self.cores[self.home_of(channel)].present(channel), there, "{channel}: presence");
+            assert_eq!(self.brokers[self.home_of(channel)].present(channel), there, "{channel}: presence");
         }
-        let roster: usize = self.cores.iter().map(Core::users_enrolled).sum();
+        let roster: usize = self.brokers.iter().map(Broker::users_enrolled).sum();
         let users = self.clients.iter().filter(|client| client.user.is_some() && client.is_connected).count();
         assert_eq!(roster, users, "the roster has who is connected");
     }
@@ -47,6 +47,6 @@ impl World {
     }
 
     pub(super) fn check_everything_is_given_back(&self) {
-        self.cores.iter().for_each(Core::check_is_empty);
+        self.brokers.iter().for_each(Broker::check_is_empty);
     }
 }

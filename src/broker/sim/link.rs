@@ -14,14 +14,14 @@ const SOCKET_BYTES: usize = 2048;
 /// A connection. Frames go up whole, bytes come down in any portions.
 #[derive(Debug)]
 pub(super) struct Link {
-    /// The session, until the core or the client has ended it.
+    /// The session, until the broker or the client has ended it.
     pub(super) session: Option<u32>,
     pub(super) format: Format,
     /// Frames that the shard has not read.
     pub(super) up: VecDeque<Vec<u8>>,
     /// Bytes that the client has not read.
     pub(super) down: VecDeque<u8>,
-    /// The core has said that the session is not ready for frames.
+    /// The broker has said that the session is not ready for frames.
     pub(super) paused: bool,
     /// When the session wants to be looked at.
     pub(super) due_ms: u64,

@@ -1,4 +1,4 @@
-//! A seeded simulation: cores, the mailboxes between them, sockets and clients, with virtual time.
+//! A seeded simulation: brokers, the mailboxes between them, sockets and clients, with virtual time.
 //!
 //! [`World`](world::World) carries letters in the order of each lane of each pair of shards but lanes and pairs in any
 //! order, through mailboxes of one to four letters; it gives sockets that take a part, and clients that stop reading, drop and come back. [`Client`](client::Client)

@@ -1,11 +1,11 @@
-//! A core seen from the inside, as only simulations look at it.
+//! A broker seen from the inside, as only simulations look at it.
 
 use super::chronicle::Chronicle;
-use crate::broker::Core;
+use crate::broker::Broker;
 use crate::model::ClientId;
 use crate::time::Now;
 
-impl Core {
+impl Broker {
     /// Writes down what a channel at home here has.
     pub(crate) fn observe(&self, chronicle: &mut Chronicle, channel: &str, now: Now) {
         let policy = &self.home.policy;

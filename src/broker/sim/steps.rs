@@ -43,7 +43,7 @@ impl World {
 
     /// The network moves.
     fn carry(&mut self) {
-        let shards = self.cores.len();
+        let shards = self.brokers.len();
         let (from, to) = (self.random.random_range(0..shards), self.random.random_range(0..shards));
         for _ in 0..self.random.random_range(0..4) {
             self.deliver(from, to);
@@ -133,9 +133,9 @@ impl World {
             2 => {
                 let home = self.home_of(channel);
                 let (answer, mut answered) = oneshot::channel();
-                self.cores[home].order(Order::HistoryRemove { channel: channel.into(), answer }, self.now);
+                self.brokers[home].order(Order::HistoryRemove { channel: channel.into(), answer }, self.now);
                 match answered.try_recv().expect("answered at once") {
-                    Ok(()) => self.cores[home].observe_removal(&mut self.chronicle, channel),
+                    Ok(()) => self.brokers[home].observe_removal(&mut self.chronicle, channel),
                     Err(error) => assert_eq!(error, Error::NOT_AVAILABLE, "{channel} is a known channel"),
                 }
                 self.after(home);
@@ -145,7 +145,7 @@ impl World {
                 Order::Subscribe(subscribe.into(), answer)
             }),
             // A backend waits while the channel's home is congested.
-            _ if self.cores[self.home_of(channel)].is_congested() => {}
+            _ if self.brokers[self.home_of(channel)].is_congested() => {}
             _ => {
                 let data = self.fresh_data("backend");
                 let exclude = self.clients[client].is_connected.then_some(self.clients[client].id);
@@ -177,8 +177,8 @@ impl World {
 
     fn go_by(&mut self, config: Config) {
         let config = Arc::new(config);
-        for shard in 0..self.cores.len() {
-            self.cores[shard].order(Order::Reload(config.clone()), self.now);
+        for shard in 0..self.brokers.len() {
+            self.brokers[shard].order(Order::Reload(config.clone()), self.now);
             self.after(shard);
         }
     }
@@ -190,10 +190,10 @@ impl World {
         }
         let user = self.clients[client].user.clone().unwrap_or_default();
         let id = self.clients[client].id;
-        for shard in 0..self.cores.len() {
+        for shard in 0..self.brokers.len() {
             let who = Who { user: user.clone().into(), client: Some(id) };
             let (answer, mut answered) = oneshot::channel();
-            self.cores[shard].order(order(who, answer), self.now);
+            self.brokers[shard].order(order(who, answer), self.now);
             assert!(answered.try_recv().is_ok(), "answered at once");
             self.after(shard);
         }
@@ -216,7 +216,7 @@ impl World {
             exclude_client,
         };
         let (answer, mut answered) = oneshot::channel();
-        self.cores[home].order(Order::Publish(publish.into(), answer), self.now);
+        self.brokers[home].order(Order::Publish(publish.into(), answer), self.now);
         let position = answered.try_recv().expect("answered at once").expect("a known channel");
         if let Some(client) = exclude_client {
             self.chronicle.exclude(channel, position.offset, &data, client);

@@ -20,7 +20,7 @@ use super::mail::Mail;
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
 use crate::broker::letter::Letter;
-use crate::broker::{Closing, Core, CoreSetup, Input};
+use crate::broker::{Broker, BrokerSetup, Closing, Input};
 use crate::hub::Placement;
 use crate::model::refusal::Disconnect;
 use crate::outbox::{Flushed, Tag};
@@ -37,7 +37,7 @@ const WAITING_BYTES_MAX: usize = 24 * 1024;
 pub(super) struct World {
     pub(super) random: StdRng,
     pub(super) now: Now,
-    pub(super) cores: Vec<Core>,
+    pub(super) brokers: Vec<Broker>,
     pub(super) links: Vec<Slab<Link>>,
     pub(super) clients: Vec<Client>,
     /// By client: its shard and conn, while it is linked.
@@ -66,8 +66,8 @@ impl World {
         let placement = Placement::new(shards, seed);
         let config = Arc::new(configuration());
         let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
-        let core = |me| {
-            let setup = CoreSetup {
+        let broker = |me| {
+            let setup = BrokerSetup {
                 me,
                 placement: placement.clone(),
                 config: config.clone(),
@@ -76,14 +76,14 @@ impl World {
                 secret: seed,
                 random: StdRng::seed_from_u64(seed ^ u64::from(me) << 32),
             };
-            Core::new(setup).expect("no expressions, no error")
+            Broker::new(setup).expect("no expressions, no error")
         };
-        let cores: Vec<Core> = (0..shards).map(core).collect();
-        let count = cores.len();
+        let brokers: Vec<Broker> = (0..shards).map(broker).collect();
+        let count = brokers.len();
         let mut world = Self {
             random,
             now: Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 },
-            cores,
+            brokers,
             links: (0..count).map(|_| Slab::new()).collect(),
             clients: (0..CLIENTS)
                 .map(|at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, expects_gaps))
@@ -129,20 +129,20 @@ impl World {
 
     /// Connects a client, users with a token that subscribes them to some channels.
     pub(super) fn link(&mut self, client: usize) {
-        let shard = self.random.random_range(0..self.cores.len());
+        let shard = self.random.random_range(0..self.brokers.len());
         let format = *FORMATS.choose(&mut self.random).expect("there are some");
-        let (core, now) = (&mut self.cores[shard], self.now);
+        let (broker, now) = (&mut self.brokers[shard], self.now);
         let entry = self.links[shard].vacant_entry();
         let conn = entry.key() as u32;
-        core.edge.outbox.open(conn);
-        let session = core.open(conn, format, now);
+        broker.edge.outbox.open(conn);
+        let session = broker.open(conn, format, now);
         entry.insert(Link {
             session: Some(session),
             format,
             up: VecDeque::new(),
             down: VecDeque::new(),
             paused: false,
-            due_ms: core.next_due_ms(session, now),
+            due_ms: broker.next_due_ms(session, now),
             closing: false,
             boundless: self.clients[client].is_witness,
         });
@@ -168,9 +168,9 @@ impl World {
         let Some((shard, conn)) = self.places[client].take() else { return };
         let link = self.links[shard].remove(conn as usize);
         if let Some(session) = link.session {
-            self.cores[shard].end(session, self.now);
+            self.brokers[shard].end(session, self.now);
         }
-        self.cores[shard].edge.outbox.close(conn);
+        self.brokers[shard].edge.outbox.close(conn);
         self.clients[client].unlinked(&mut self.chronicle);
         self.after(shard);
     }
@@ -188,14 +188,14 @@ impl World {
 
     /// A shard reads one frame of a conn, if its session is ready for one.
     pub(super) fn receive(&mut self, shard: usize, conn: u32) -> bool {
-        if self.cores[shard].is_congested() {
+        if self.brokers[shard].is_congested() {
             self.congestions += 1;
             return false;
         }
         let link = &mut self.links[shard][conn as usize];
         let Some(session) = link.session.filter(|_| !link.paused) else { return false };
         let Some(frame) = link.up.pop_front() else { return false };
-        let input = self.cores[shard].input(session, &frame, self.now);
+        let input = self.brokers[shard].input(session, &frame, self.now);
         link.paused = input == Input::Paused;
         self.after(shard);
         true
@@ -203,25 +203,25 @@ impl World {
 
     /// A letter arrives, of any lane that is taken now.
     pub(super) fn deliver(&mut self, from: usize, to: usize) -> bool {
-        let takes_asks = self.cores[to].takes_asks(from as u16);
+        let takes_asks = self.brokers[to].takes_asks(from as u16);
         self.windows_shut += u32::from(!takes_asks);
         let Some(letter) = self.mail[from][to].take(takes_asks, &mut self.random) else { return false };
-        self.cores[to].letter_arrived(from as u16, letter, self.now);
+        self.brokers[to].letter_arrived(from as u16, letter, self.now);
         self.after(to);
         true
     }
 
-    /// What the driver does after every call of the core, but for sending, which may wait.
+    /// What the driver does after every call of the broker, but for sending, which may wait.
     pub(super) fn after(&mut self, shard: usize) {
         self.observe(shard);
         self.say_goodbyes(shard);
-        self.cores[shard].begin_tick();
-        while !self.cores[shard].is_congested()
-            && let Some(session) = self.cores[shard].edge.resumed.pop()
+        self.brokers[shard].begin_tick();
+        while !self.brokers[shard].is_congested()
+            && let Some(session) = self.brokers[shard].edge.resumed.pop()
         {
-            let Some(conn) = self.cores[shard].conn_of(session) else { continue };
-            self.links[shard][conn as usize].due_ms = self.cores[shard].next_due_ms(session, self.now);
-            let input = self.cores[shard].resume(session, self.now);
+            let Some(conn) = self.brokers[shard].conn_of(session) else { continue };
+            self.links[shard][conn as usize].due_ms = self.brokers[shard].next_due_ms(session, self.now);
+            let input = self.brokers[shard].resume(session, self.now);
             self.observe(shard);
             if input == Input::Ready {
                 self.links[shard][conn as usize].paused = false;
@@ -236,9 +236,9 @@ impl World {
 
     /// Letters leave for mailboxes that have room.
     pub(super) fn post(&mut self, shard: usize) {
-        let Self { cores, mail, random, capacity, trouble, now, .. } = self;
+        let Self { brokers, mail, random, capacity, trouble, now, .. } = self;
         let mail = &mut mail[shard];
-        cores[shard].post(*now, |to, lane, _, letter| {
+        brokers[shard].post(*now, |to, lane, _, letter| {
             assert_ne!(usize::from(to), shard, "a letter to itself");
             assert_eq!(letter.lane(), lane);
             if *trouble == Trouble::Losses
@@ -250,7 +250,7 @@ impl World {
             }
             mail[usize::from(to)].leave(lane, letter, *capacity)
         });
-        let (_, bytes) = cores[shard].post.waiting();
+        let (_, bytes) = brokers[shard].post.waiting();
         assert!(bytes <= WAITING_BYTES_MAX, "{bytes} bytes wait for room");
     }
 
@@ -259,19 +259,19 @@ impl World {
             if self.home_of(channel) != shard {
                 continue;
             }
-            self.cores[shard].observe(&mut self.chronicle, channel, self.now);
+            self.brokers[shard].observe(&mut self.chronicle, channel, self.now);
         }
     }
 
     fn say_goodbyes(&mut self, shard: usize) {
-        while let Some(Closing { conn, disconnect }) = self.cores[shard].edge.closings.pop() {
+        while let Some(Closing { conn, disconnect }) = self.brokers[shard].edge.closings.pop() {
             let link = &mut self.links[shard][conn as usize];
             link.session = None;
             link.closing = true;
             self.trace.write_u16(disconnect.code);
             let gap = disconnect.code == Disconnect::INSUFFICIENT_STATE.code;
             assert!(self.expects_gaps || !gap, "told of a gap that was none");
-            let outbox = &mut self.cores[shard].edge.outbox;
+            let outbox = &mut self.brokers[shard].edge.outbox;
             if disconnect.code == Disconnect::SLOW.code {
                 outbox.cut(conn);
             }
@@ -286,10 +286,10 @@ impl World {
 
     /// Sends some slices of what is in the outbox, to sockets that take a part.
     pub(super) fn flush(&mut self, shard: usize) {
-        while self.cores[shard].edge.outbox.is_dirty() {
+        while self.brokers[shard].edge.outbox.is_dirty() {
             let mut unsent = Vec::new();
-            let Self { cores, links, random, trace, .. } = self;
-            cores[shard].edge.outbox.flush(
+            let Self { brokers, links, random, trace, .. } = self;
+            brokers[shard].edge.outbox.flush(
                 |conn, bytes| {
                     let taken = links[shard][conn as usize].send(bytes, random)?;
                     trace.write(&bytes[..taken]);
@@ -301,7 +301,7 @@ impl World {
                 if flushed == Flushed::Slow
                     && let Some(session) = self.links[shard][conn as usize].session
                 {
-                    self.cores[shard].close(session, Disconnect::SLOW, self.now);
+                    self.brokers[shard].close(session, Disconnect::SLOW, self.now);
                     self.after(shard);
                 }
             }
@@ -313,13 +313,13 @@ impl World {
 
     /// A socket has room again.
     pub(super) fn writable(&mut self, shard: usize, conn: u32) -> bool {
-        let Self { cores, links, random, .. } = self;
-        let before = cores[shard].edge.outbox.backlog_bytes();
+        let Self { brokers, links, random, .. } = self;
+        let before = brokers[shard].edge.outbox.backlog_bytes();
         let link = &mut links[shard][conn as usize];
-        cores[shard].edge.outbox.resume(conn, |bytes| link.send(bytes, random));
-        let moves = cores[shard].edge.outbox.backlog_bytes() != before;
+        brokers[shard].edge.outbox.resume(conn, |bytes| link.send(bytes, random));
+        let moves = brokers[shard].edge.outbox.backlog_bytes() != before;
         if let Some(session) = link.session.filter(|_| link.paused) {
-            cores[shard].drained(session);
+            brokers[shard].drained(session);
             self.after(shard);
         }
         moves
@@ -341,7 +341,7 @@ impl World {
             self.send(client, &[json!({})]);
         }
         let link = &self.links[shard][conn as usize];
-        let is_over = link.closing && link.down.is_empty() && !self.cores[shard].edge.outbox.is_waiting(conn);
+        let is_over = link.closing && link.down.is_empty() && !self.brokers[shard].edge.outbox.is_waiting(conn);
         if is_over {
             assert!(self.clients[client].is_over, "closed without a goodbye");
             self.drop_link(client);
@@ -353,7 +353,7 @@ impl World {
     pub(super) fn wait(&mut self, ms: u64) {
         self.now.mono_ms += ms;
         self.now.unix_ms += ms as i64;
-        for shard in 0..self.cores.len() {
+        for shard in 0..self.brokers.len() {
             let due: Vec<(u32, u32)> = self.links[shard]
                 .iter()
                 .filter(|(_, link)| link.due_ms <= self.now.mono_ms)
@@ -362,13 +362,13 @@ impl World {
             for (conn, session) in due {
                 // One ending can have made another.
                 if self.links[shard][conn as usize].session == Some(session)
-                    && let Some(next_ms) = self.cores[shard].timer(session, self.now)
+                    && let Some(next_ms) = self.brokers[shard].timer(session, self.now)
                 {
                     self.links[shard][conn as usize].due_ms = next_ms;
                 }
                 self.after(shard);
             }
-            self.cores[shard].sweep(self.now);
+            self.brokers[shard].sweep(self.now);
             self.after(shard);
         }
     }
@@ -389,7 +389,7 @@ impl World {
         let mut moves = true;
         while moves {
             moves = false;
-            let shards = self.cores.len();
+            let shards = self.brokers.len();
             for (from, to) in (0..shards).flat_map(|from| (0..shards).map(move |to| (from, to))) {
                 while self.deliver(from, to) {
                     moves = true;
@@ -398,7 +398,7 @@ impl World {
             for shard in 0..shards {
                 // What waited for room, and who waited for that.
                 self.after(shard);
-                moves |= self.cores[shard].has_letters();
+                moves |= self.brokers[shard].has_letters();
                 let conns: Vec<u32> = self.links[shard].iter().map(|(conn, _)| conn as u32).collect();
                 for conn in conns {
                     while self.links[shard].contains(conn as usize) && self.receive(shard, conn) {
@@ -406,7 +406,7 @@ impl World {
                     }
                 }
                 self.flush(shard);
-                moves |= self.cores[shard].edge.outbox.is_dirty();
+                moves |= self.brokers[shard].edge.outbox.is_dirty();
                 let conns: Vec<u32> = self.links[shard].iter().map(|(conn, _)| conn as u32).collect();
                 for conn in conns {
                     moves |= self.writable(shard, conn);

@@ -145,29 +145,29 @@ fn who_reads_nothing_of_its_answers_is_asked_nothing_more_and_goes_on_when_it_re
     (1..=3).for_each(|number| drop(node.publish(&channel, &long(number), None)));
     let peer = node.connect(0, json!({"sub": "7"}));
     let question = json!({"id": 2, "history": {"channel": channel, "limit": 3}}).to_string();
-    let flush = |core: &mut Core| {
-        while core.edge.outbox.is_dirty() {
+    let flush = |broker: &mut Broker| {
+        while broker.edge.outbox.is_dirty() {
             let blocked = |_, _: &[u8]| Err(std::io::ErrorKind::WouldBlock.into());
-            core.edge.outbox.flush(blocked, |_, flushed| assert_eq!(flushed, Flushed::Blocked));
+            broker.edge.outbox.flush(blocked, |_, flushed| assert_eq!(flushed, Flushed::Blocked));
         }
     };
     let mut asked = 0;
     while node.tell(peer, &question) == Input::Ready {
         asked += 1;
-        flush(&mut node.cores[0]);
-        assert!(asked < 10, "its answers gather: {} bytes", node.cores[0].edge.outbox.backlog_bytes());
+        flush(&mut node.brokers[0]);
+        assert!(asked < 10, "its answers gather: {} bytes", node.brokers[0].edge.outbox.backlog_bytes());
     }
-    let core = &mut node.cores[0];
-    assert!(asked == 2 && core.edge.outbox.backlog_bytes() < 3 * REPLY_BYTES);
-    core.drained(peer.session);
-    assert!(core.edge.resumed.is_empty(), "nothing has left");
+    let broker = &mut node.brokers[0];
+    assert!(asked == 2 && broker.edge.outbox.backlog_bytes() < 3 * REPLY_BYTES);
+    broker.drained(peer.session);
+    assert!(broker.edge.resumed.is_empty(), "nothing has left");
     let mut sent = Vec::new();
-    core.edge.outbox.resume(peer.conn, |bytes| {
+    broker.edge.outbox.resume(peer.conn, |bytes| {
         sent.extend_from_slice(bytes);
         Ok(bytes.len())
     });
-    core.drained(peer.session);
-    assert_eq!(core.edge.resumed, [peer.session]);
+    broker.drained(peer.session);
+    assert_eq!(broker.edge.resumed, [peer.session]);
     node.after(0);
     assert_eq!(kinds(&node.hear(peer)), ["2:history"], "what was held back is answered");
     assert_eq!(node.goodbye(peer), None);

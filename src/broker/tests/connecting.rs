@@ -182,8 +182,11 @@ fn a_user_has_no_more_sessions_than_allowed_on_the_whole_node() {
         let third = node.connect(1, claims);
         node.drop(third);
         node.carry();
-        for core in &node.cores {
-            assert_eq!((core.home.roster.sessions(), core.home.hub.active(), core.edge.audience.rooms()), (0, 0, 0));
+        for broker in &node.brokers {
+            assert_eq!(
+                (broker.home.roster.sessions(), broker.home.hub.active(), broker.edge.audience.rooms()),
+                (0, 0, 0)
+            );
         }
     }
 }
@@ -200,7 +203,7 @@ fn who_leaves_while_it_is_enrolled_gives_its_place_back() {
     assert_eq!(next.session, peer.session);
     node.carry();
     assert!(node.hear(next).is_empty());
-    assert_eq!((node.cores[1].home.roster.sessions(), node.cores[1].home.hub.active()), (0, 0));
+    assert_eq!((node.brokers[1].home.roster.sessions(), node.brokers[1].home.hub.active()), (0, 0));
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn anonymous_sessions_are_not_counted() {
         let peer = node.open(0);
         assert_eq!(kinds(&node.say(peer, r#"{"id":1,"connect":{}}"#)), ["1:connect"]);
     }
-    assert!(node.cores[0].edge.users.is_empty());
+    assert!(node.brokers[0].edge.users.is_empty());
 }
 
 #[test]
@@ -260,7 +263,7 @@ fn a_client_does_not_pay_for_a_shard_that_is_late() {
     assert_eq!(node.timer(peer), None);
     assert_eq!(node.goodbye(peer), Some(3004), "one with which clients come back");
     node.carry();
-    assert_eq!(node.cores[1].home.hub.active(), 0);
+    assert_eq!(node.brokers[1].home.hub.active(), 0);
 }
 
 #[test]
@@ -274,18 +277,18 @@ fn a_token_of_an_unknown_key_is_asked_about_once() {
     let mut node = Node::with(config);
     let peer = node.open(0);
     assert_eq!(node.tell(peer, &frame), Input::Paused);
-    let errands = std::mem::take(&mut node.cores[0].edge.errands);
+    let errands = std::mem::take(&mut node.brokers[0].edge.errands);
     let [Errand::FetchKeys { ticket, .. }] = errands[..] else { panic!("{errands:?}") };
     // The key set that was fetched does not have the key either.
-    node.cores[0].order(Order::KeysFetched { ticket, fetched: true }, node.now);
+    node.brokers[0].order(Order::KeysFetched { ticket, fetched: true }, node.now);
     node.after(0);
     assert_eq!(node.goodbye(peer), Some(3500));
-    assert!(node.cores[0].edge.errands.is_empty());
+    assert!(node.brokers[0].edge.errands.is_empty());
     let other = node.open(0);
     assert_eq!(node.tell(other, &frame), Input::Paused);
-    let errands = std::mem::take(&mut node.cores[0].edge.errands);
+    let errands = std::mem::take(&mut node.brokers[0].edge.errands);
     let [Errand::FetchKeys { ticket, .. }] = errands[..] else { panic!("{errands:?}") };
-    node.cores[0].order(Order::KeysFetched { ticket, fetched: false }, node.now);
+    node.brokers[0].order(Order::KeysFetched { ticket, fetched: false }, node.now);
     node.after(0);
     assert_eq!(node.goodbye(other), Some(3004), "nothing is proved against the token: come again");
 }
@@ -311,5 +314,5 @@ fn who_is_told_more_than_is_held_back_while_connecting_comes_again() {
     for peer in peers {
         assert_eq!(node.goodbye(peer), Some(3010));
     }
-    assert!(node.cores.iter().all(|core| core.sessions() == 0 && core.home.hub.active() == 0));
+    assert!(node.brokers.iter().all(|broker| broker.sessions() == 0 && broker.home.hub.active() == 0));
 }

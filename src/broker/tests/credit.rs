@@ -40,14 +40,14 @@ fn flood(node: &mut Node, publisher: Peer, channel: &str) -> u32 {
 }
 
 fn waiting_bytes(node: &Node, shard: usize) -> usize {
-    node.cores[shard].post.waiting().1
+    node.brokers[shard].post.waiting().1
 }
 
 /// There is room again, and everything goes where it belongs.
 fn catch_up(node: &mut Node) {
     node.full = None;
-    while node.cores.iter().any(Core::has_letters) || !node.mail.is_empty() {
-        (0..node.cores.len()).for_each(|shard| node.after(shard));
+    while node.brokers.iter().any(Broker::has_letters) || !node.mail.is_empty() {
+        (0..node.brokers.len()).for_each(|shard| node.after(shard));
         node.carry();
     }
 }
@@ -68,7 +68,7 @@ fn a_publisher_is_acknowledged_when_its_deliveries_have_left_and_waits_until_the
         catch_up(&mut node);
         assert_eq!(answered + node.hear(publisher).len(), published as usize, "all are acknowledged at last");
         assert_eq!(node.hear(subscriber).len(), published as usize);
-        assert_eq!(node.cores[shard].edge.sessions[publisher.session as usize].bytes_in_flight, 0);
+        assert_eq!(node.brokers[shard].edge.sessions[publisher.session as usize].bytes_in_flight, 0);
     }
 }
 
@@ -80,13 +80,13 @@ fn what_many_publishers_make_for_a_shard_that_is_behind_is_bounded() {
     node.full = Some((HOME, SUBSCRIBERS));
     let mut published = 0;
     for publisher in &publishers {
-        if !node.cores[PUBLISHERS].is_congested() {
+        if !node.brokers[PUBLISHERS].is_congested() {
             published += flood(&mut node, *publisher, &channel);
             node.carry();
         }
         assert!(waiting_bytes(&node, HOME) <= WINDOW_BYTES + COPY_BYTES, "{}", waiting_bytes(&node, HOME));
     }
-    assert!(!node.cores[HOME].takes_asks(PUBLISHERS as u16), "its window is shut");
+    assert!(!node.brokers[HOME].takes_asks(PUBLISHERS as u16), "its window is shut");
     let waiting = node.mail.iter().filter(|(_, to, _)| *to == HOME).count();
     assert!(waiting > 0, "asks wait in the mailbox");
     catch_up(&mut node);
@@ -100,18 +100,18 @@ fn a_shard_reads_no_more_from_its_clients_while_their_asks_find_no_room() {
     let (mut node, channel, _) = node();
     let publishers: Vec<Peer> =
         (0..60).map(|user| node.connect(PUBLISHERS, json!({"sub": user.to_string()}))).collect();
-    let core = &mut node.cores[PUBLISHERS];
+    let broker = &mut node.brokers[PUBLISHERS];
     let mut told = 0;
     for publisher in publishers {
-        if core.is_congested() {
+        if broker.is_congested() {
             break;
         }
-        core.input(publisher.session, publication(2, &channel, 1).as_bytes(), node.now);
-        core.post(node.now, |_, _, _, letter| Err(letter));
+        broker.input(publisher.session, publication(2, &channel, 1).as_bytes(), node.now);
+        broker.post(node.now, |_, _, _, letter| Err(letter));
         told += 1;
     }
     assert!(told < 60, "the shard has not had enough");
-    let waiting = core.post.waiting().1;
+    let waiting = broker.post.waiting().1;
     assert!(waiting < ASKS_WAITING_BYTES_MAX + BYTES_IN_FLIGHT_MAX as usize, "{waiting} bytes wait");
 }
 
@@ -155,11 +155,11 @@ fn a_channel_without_subscribers_there_is_published_to_as_before() {
 fn what_is_left_is_told_before_it_is_asked_for_again() {
     let (mut node, channel, subscriber) = node();
     // One tick, one mailbox: the home must not hear of the second subscription before it has heard of the first's end.
-    let core = &mut node.cores[SUBSCRIBERS];
+    let broker = &mut node.brokers[SUBSCRIBERS];
     let frame = [unsubscribe(3, &channel), subscribe(4, &channel)].join("\n");
-    core.input(subscriber.session, frame.as_bytes(), node.now);
+    broker.input(subscriber.session, frame.as_bytes(), node.now);
     let mut left = Vec::new();
-    core.post(node.now, |_, lane, _, letter| {
+    broker.post(node.now, |_, lane, _, letter| {
         if lane == Lane::Answers {
             return Err(letter);
         }

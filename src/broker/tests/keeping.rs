@@ -133,7 +133,7 @@ fn a_session_keeps_the_rhythm_that_it_was_told() {
         after.client.ping_interval = Duration::from_secs(interval_s);
         let mut node = Node::with(before);
         let peer = node.connect(0, json!({"sub": "7"}));
-        node.cores[0].order(Order::Reload(Arc::new(after)), node.now);
+        node.brokers[0].order(Order::Reload(Arc::new(after)), node.now);
         let mut pings = 0;
         for _ in 0..400 {
             node.wait(100);
@@ -196,13 +196,13 @@ fn short_questions_with_long_answers_are_answered_bit_by_bit() {
     let questions: Vec<String> = (0..QUESTIONS)
         .map(|number| json!({"id": number + 2, "history": {"channel": channel, "limit": 10}}).to_string())
         .collect();
-    let mut input = node.cores[0].input(peer.session, questions.join("\n").as_bytes(), node.now);
+    let mut input = node.brokers[0].input(peer.session, questions.join("\n").as_bytes(), node.now);
     let (mut sent_bytes, mut turns) = (0, 0);
     loop {
-        let core = &mut node.cores[0];
+        let broker = &mut node.brokers[0];
         let mut gathered_bytes = 0;
-        while core.edge.outbox.is_dirty() {
-            core.edge.outbox.flush(
+        while broker.edge.outbox.is_dirty() {
+            broker.edge.outbox.flush(
                 |_, bytes| {
                     gathered_bytes += bytes.len();
                     Ok(bytes.len())
@@ -215,9 +215,9 @@ fn short_questions_with_long_answers_are_answered_bit_by_bit() {
         if input == Input::Ready {
             break;
         }
-        core.begin_tick();
-        assert_eq!(core.edge.resumed.pop(), Some(peer.session));
-        input = core.resume(peer.session, node.now);
+        broker.begin_tick();
+        assert_eq!(broker.edge.resumed.pop(), Some(peer.session));
+        input = broker.resume(peer.session, node.now);
         turns += 1;
     }
     assert!(sent_bytes > QUESTIONS as usize * 100_000 && turns > 100, "{sent_bytes} bytes in {turns} turns");
@@ -228,17 +228,17 @@ fn a_farewell_is_said_to_every_session_once() {
     let mut node = Node::new();
     let mut peers: Vec<_> = (0..5).map(|number| node.connect(0, json!({"sub": number.to_string()}))).collect();
     peers.push(node.open(0));
-    node.cores[0].farewell(2, node.now);
+    node.brokers[0].farewell(2, node.now);
     node.after(0);
     assert_eq!(node.goodbyes.len(), 2);
     // Who came meanwhile is told too, in a place that was told already.
     peers.push(node.connect(0, json!({"sub": "late"})));
-    node.cores[0].farewell(100, node.now);
+    node.brokers[0].farewell(100, node.now);
     node.after(0);
     assert!(peers.iter().all(|peer| node.goodbye(*peer) == Some(3001)));
-    assert_eq!((node.goodbyes.len(), node.cores[0].sessions()), (7, 0));
-    node.cores[0].farewell(1, node.now);
-    assert!(node.cores[0].edge.closings.is_empty());
+    assert_eq!((node.goodbyes.len(), node.brokers[0].sessions()), (7, 0));
+    node.brokers[0].farewell(1, node.now);
+    assert!(node.brokers[0].edge.closings.is_empty());
 }
 
 #[test]
@@ -248,8 +248,8 @@ fn the_report_counts_what_there_is() {
     node.say(peer, &subscribe(2, &node.at(0, "open")));
     node.say(peer, &subscribe(3, &node.at(1, "open")));
     let report = |node: &Node| {
-        node.cores[0].report();
-        let metrics = &node.cores[0].edge.metrics;
+        node.brokers[0].report();
+        let metrics = &node.brokers[0].edge.metrics;
         (metrics.sessions.get(), metrics.subscriptions.get(), metrics.channels.get())
     };
     assert_eq!(report(&node), (1, 2, 1));

@@ -1,4 +1,4 @@
-//! Cores that talk to each other and to peers in bytes, step by step. What no step-by-step test thinks of is
+//! Brokers that talk to each other and to peers in bytes, step by step. What no step-by-step test thinks of is
 //! looked for by `super::sim`.
 
 mod allowances;
@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{Closing, Core, CoreSetup, Input};
+use super::{Broker, BrokerSetup, Closing, Input};
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
 use crate::broker::lane::Lane;
@@ -31,7 +31,7 @@ use crate::model::{ClientId, Payload, Position};
 use crate::protocol::Format;
 use crate::time::Now;
 
-const SECRET: &str = "a secret that the tests of the core share";
+const SECRET: &str = "a secret that the tests of the broker share";
 
 /// A connection that reads everything at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ struct Peer {
 
 /// Two shards or more. Letters wait until they are carried.
 struct Node {
-    cores: Vec<Core>,
+    brokers: Vec<Broker>,
     now: Now,
     placement: Placement,
     mail: VecDeque<(usize, usize, Letter)>,
@@ -90,14 +90,14 @@ impl Node {
         let placement = Placement::new(shards, 1);
         let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
         let config = Arc::new(config);
-        let core = |me: u16| {
+        let broker = |me: u16| {
             let (placement, config, verifier) = (placement.clone(), config.clone(), verifier.clone());
             let random = StdRng::seed_from_u64(me.into());
-            let setup = CoreSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
-            Core::new(setup).expect("no expressions, no error")
+            let setup = BrokerSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
+            Broker::new(setup).expect("no expressions, no error")
         };
         Self {
-            cores: (0..shards).map(core).collect(),
+            brokers: (0..shards).map(broker).collect(),
             now: Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 },
             placement,
             mail: VecDeque::new(),
@@ -117,8 +117,8 @@ impl Node {
     fn open(&mut self, shard: usize) -> Peer {
         self.conns += 1;
         let conn = self.conns;
-        self.cores[shard].edge.outbox.open(conn);
-        let session = self.cores[shard].open(conn, Format::TcpJson, self.now);
+        self.brokers[shard].edge.outbox.open(conn);
+        let session = self.brokers[shard].open(conn, Format::TcpJson, self.now);
         Peer { shard, conn, session }
     }
 
@@ -132,8 +132,8 @@ impl Node {
 
     /// Sends a frame; nothing else moves.
     fn tell(&mut self, peer: Peer, frame: &str) -> Input {
-        self.cores[peer.shard].begin_tick();
-        let input = self.cores[peer.shard].input(peer.session, frame.as_bytes(), self.now);
+        self.brokers[peer.shard].begin_tick();
+        let input = self.brokers[peer.shard].input(peer.session, frame.as_bytes(), self.now);
         self.after(peer.shard);
         input
     }
@@ -147,8 +147,8 @@ impl Node {
 
     fn after(&mut self, shard: usize) {
         loop {
-            let core = &mut self.cores[shard];
-            core.post(self.now, |to, lane, _, letter| {
+            let broker = &mut self.brokers[shard];
+            broker.post(self.now, |to, lane, _, letter| {
                 let to = usize::from(to);
                 if lane == Lane::Deliveries && self.full == Some((shard, to)) {
                     return Err(letter);
@@ -156,23 +156,23 @@ impl Node {
                 self.mail.push_back((shard, to, letter));
                 Ok(())
             });
-            self.goodbyes.extend(core.edge.closings.drain(..).map(|Closing { conn, disconnect }| {
-                core.edge.outbox.close(conn);
+            self.goodbyes.extend(broker.edge.closings.drain(..).map(|Closing { conn, disconnect }| {
+                broker.edge.outbox.close(conn);
                 (shard, conn, disconnect.code)
             }));
-            let Some(session) = core.edge.resumed.pop() else { break };
-            core.resume(session, self.now);
+            let Some(session) = broker.edge.resumed.pop() else { break };
+            broker.resume(session, self.now);
         }
     }
 
     /// Delivers the oldest letter that is taken now.
     fn carry_one(&mut self) -> bool {
         let is_taken = |(from, to, letter): &(usize, usize, Letter)| {
-            letter.lane() != Lane::Asks || self.cores[*to].takes_asks(*from as u16)
+            letter.lane() != Lane::Asks || self.brokers[*to].takes_asks(*from as u16)
         };
         let Some(at) = self.mail.iter().position(is_taken) else { return false };
         let (from, to, letter) = self.mail.remove(at).expect("it is there");
-        self.cores[to].letter_arrived(from as u16, letter, self.now);
+        self.brokers[to].letter_arrived(from as u16, letter, self.now);
         self.after(to);
         true
     }
@@ -183,10 +183,10 @@ impl Node {
 
     /// What a peer has been sent since it last listened.
     fn hear(&mut self, peer: Peer) -> Vec<Value> {
-        for (shard, core) in self.cores.iter_mut().enumerate() {
+        for (shard, broker) in self.brokers.iter_mut().enumerate() {
             let heard = &mut self.heard;
-            while core.edge.outbox.is_dirty() {
-                core.edge.outbox.flush(
+            while broker.edge.outbox.is_dirty() {
+                broker.edge.outbox.flush(
                     |conn, bytes| {
                         heard.entry((shard, conn)).or_default().extend_from_slice(bytes);
                         Ok(bytes.len())
@@ -208,8 +208,8 @@ impl Node {
 
     /// The peer has gone without a word.
     fn drop(&mut self, peer: Peer) {
-        self.cores[peer.shard].end(peer.session, self.now);
-        self.cores[peer.shard].edge.outbox.close(peer.conn);
+        self.brokers[peer.shard].end(peer.session, self.now);
+        self.brokers[peer.shard].edge.outbox.close(peer.conn);
         self.after(peer.shard);
     }
 
@@ -220,14 +220,14 @@ impl Node {
 
     /// What is due for a peer's session is done; when it next wants to be looked at.
     fn timer(&mut self, peer: Peer) -> Option<u64> {
-        let next_ms = self.cores[peer.shard].timer(peer.session, self.now);
+        let next_ms = self.brokers[peer.shard].timer(peer.session, self.now);
         self.after(peer.shard);
         next_ms
     }
 
     fn order<T>(&mut self, shard: usize, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> T {
         let (answer, mut answered) = oneshot::channel();
-        self.cores[shard].order(order(answer), self.now);
+        self.brokers[shard].order(order(answer), self.now);
         self.after(shard);
         answered.try_recv().expect("orders are answered at once")
     }
@@ -246,7 +246,7 @@ impl Node {
     }
 
     fn client(&self, peer: Peer) -> ClientId {
-        self.cores[peer.shard].edge.sessions[peer.session as usize].info.client
+        self.brokers[peer.shard].edge.sessions[peer.session as usize].info.client
     }
 }
 

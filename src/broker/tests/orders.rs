@@ -50,7 +50,7 @@ fn what_a_backend_was_told_has_failed_does_not_happen_later() {
         idempotency_key: None,
         exclude_client: None,
     };
-    node.cores[0].order(Order::Publish(publish.into(), answer), node.now);
+    node.brokers[0].order(Order::Publish(publish.into(), answer), node.now);
     assert_eq!(node.publish(&channel, "3", None).offset, before.offset + 1);
 }
 
@@ -189,10 +189,10 @@ fn a_new_configuration_holds_from_then_on() {
     let peer = node.connect(0, json!({"sub": "7", "channels": [channel]}));
     let mut config = config();
     config.channel.namespaces.retain(|namespace| namespace.name != "open");
-    for core in &mut node.cores {
-        core.order(Order::Reload(Arc::new(config.clone())), node.now);
+    for broker in &mut node.brokers {
+        broker.order(Order::Reload(Arc::new(config.clone())), node.now);
     }
     assert_eq!(kinds(&node.say(peer, &publication(2, &channel, 1))), ["2:error 102"]);
     node.drop(peer);
-    assert_eq!(node.cores[0].home.hub.active(), 0);
+    assert_eq!(node.brokers[0].home.hub.active(), 0);
 }

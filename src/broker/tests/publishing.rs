@@ -17,10 +17,10 @@ fn node() -> (Node, [Peer; 2], String) {
 /// Gives shard 1 all letters in one tick; what it writes then.
 fn tick(node: &mut Node) -> Vec<Letter> {
     for (from, _, letter) in std::mem::take(&mut node.mail) {
-        node.cores[1].letter_arrived(from as u16, letter, node.now);
+        node.brokers[1].letter_arrived(from as u16, letter, node.now);
     }
     let mut letters = Vec::new();
-    node.cores[1].post(node.now, |_, _, _, letter| {
+    node.brokers[1].post(node.now, |_, _, _, letter| {
         letters.push(letter);
         Ok(())
     });
@@ -29,7 +29,7 @@ fn tick(node: &mut Node) -> Vec<Letter> {
 
 fn take(node: &mut Node, letters: Vec<Letter>) {
     for letter in letters {
-        node.cores[0].letter_arrived(1, letter, node.now);
+        node.brokers[0].letter_arrived(1, letter, node.now);
     }
 }
 
@@ -56,7 +56,7 @@ fn a_refusal_lies_between_the_receipts_of_what_was_published_before_and_after() 
     // The home has learned of a new configuration before the asker has.
     let mut config = config();
     config.channel.namespaces.retain(|namespace| namespace.name == "kept");
-    node.cores[1].order(Order::Reload(Arc::new(config)), node.now);
+    node.brokers[1].order(Order::Reload(Arc::new(config)), node.now);
     let letters = tick(&mut node);
     let [Letter::Published { count: 1, .. }, Letter::Refused { .. }, Letter::Published { count: 1, .. }] = letters[..]
     else {

@@ -14,7 +14,7 @@ fn without_history() -> Config {
 }
 
 fn reload(node: &mut Node, shard: usize, config: &Config) {
-    node.cores[shard].order(Order::Reload(Arc::new(config.clone())), node.now);
+    node.brokers[shard].order(Order::Reload(Arc::new(config.clone())), node.now);
     node.after(shard);
 }
 
@@ -53,14 +53,14 @@ fn a_publisher_whose_own_publication_shows_a_gap_is_answered_before_it_goes() {
     let mut node = Node::with(open_to_publishers(config()));
     let channel = node.at(0, "kept");
     let peer = node.connect(0, by_token(&channel));
-    let room = node.cores[0].edge.audience.find(&channel).expect("it is subscribed");
-    node.cores[0].edge.audience.room_mut(room).offset = 7;
+    let room = node.brokers[0].edge.audience.find(&channel).expect("it is subscribed");
+    node.brokers[0].edge.audience.room_mut(room).offset = 7;
     let frame = [publication(2, &channel, 1), publication(3, &channel, 2)].join("\n");
-    assert_eq!(node.cores[0].input(peer.session, frame.as_bytes(), node.now), Input::Ended);
+    assert_eq!(node.brokers[0].input(peer.session, frame.as_bytes(), node.now), Input::Ended);
     assert_eq!(kinds(&node.hear(peer)), ["2:publish"]);
     node.after(0);
     assert_eq!(node.goodbye(peer), Some(3010));
-    assert_eq!((node.cores[0].sessions(), node.cores[0].home.hub.active()), (0, 0));
+    assert_eq!((node.brokers[0].sessions(), node.brokers[0].home.hub.active()), (0, 0));
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn a_backend_can_end_a_subscription_that_has_not_begun() {
     node.order(0, |answer| Order::Unsubscribe { who: who.into(), channel: name, reason, answer }).expect("it works");
     node.carry();
     assert_eq!(kinds(&node.hear(peer)), ["2:subscribe", "unsubscribe 2042"]);
-    assert_eq!((node.cores[1].home.hub.active(), node.cores[0].edge.audience.rooms()), (0, 0));
+    assert_eq!((node.brokers[1].home.hub.active(), node.brokers[0].edge.audience.rooms()), (0, 0));
 }
 
 #[test]
@@ -217,8 +217,8 @@ fn all_places_are_given_back_when_a_session_ends() {
     node.drop(peers[1]);
     node.drop(peers[2]);
     node.carry();
-    for core in &node.cores {
-        assert_eq!((core.sessions(), core.edge.audience.rooms(), core.edge.audience.subscribers()), (0, 0, 0));
-        assert_eq!((core.home.hub.active(), core.edge.users.len()), (0, 0));
+    for broker in &node.brokers {
+        assert_eq!((broker.sessions(), broker.edge.audience.rooms(), broker.edge.audience.subscribers()), (0, 0, 0));
+        assert_eq!((broker.home.hub.active(), broker.edge.users.len()), (0, 0));
     }
 }

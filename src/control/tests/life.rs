@@ -46,7 +46,7 @@ fn a_shard_that_hangs_holds_the_node_until_the_timeout_only() {
 #[test]
 fn a_node_whose_shard_fails_ends_with_an_error() {
     let mut node = TestNode::start(Setup::default());
-    node.on_cores(|cores| cores.fail(1));
+    node.on_world(|world| world.fail(1));
     let failed = node.wait().unwrap_err().to_string();
     assert!(failed.contains("shard 1"), "{failed}");
 }

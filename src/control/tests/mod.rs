@@ -1,4 +1,4 @@
-//! The control plane as it runs, over real sockets, before two shards' real cores.
+//! The control plane as it runs, over real sockets, before two shards' real brokers.
 
 mod api;
 mod errors;

@@ -1,5 +1,5 @@
 //! A node to test with: the control plane on a thread of its own, a listener that hands conns over as a shard
-//! does, and a thread that plays two shards with real cores, so that only the ring is missing.
+//! does, and a thread that plays two shards with real brokers, so that only the ring is missing.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -19,7 +19,7 @@ use crate::auth::{Verifier, mint};
 use crate::broker::ending::Ending;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::{Errand, Order};
-use crate::broker::{Core, CoreSetup};
+use crate::broker::{Broker, BrokerSetup};
 use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
 use crate::control::requests::{Request, Requests};
@@ -33,11 +33,11 @@ use crate::time::Now;
 pub(super) const SHARDS: u16 = 2;
 pub(super) const KEY: &str = "dev";
 
-type Work = Box<dyn FnOnce(&mut Cores) + Send>;
+type Work = Box<dyn FnOnce(&mut World) + Send>;
 
 /// What the thread that plays the shards owns.
-pub(super) struct Cores {
-    cores: Vec<Core>,
+pub(super) struct World {
+    brokers: Vec<Broker>,
     orders: Vec<flume::Receiver<Order>>,
     metrics: Vec<Arc<ShardMetrics>>,
     errands: flume::Sender<Errand>,
@@ -50,7 +50,7 @@ pub(super) struct Cores {
     ends: bool,
 }
 
-impl Cores {
+impl World {
     /// A shard fails: nobody asked it to end.
     pub(super) fn fail(&self, shard: u16) {
         self.errands.send(Errand::Ended { shard }).expect("the control plane runs");
@@ -69,7 +69,7 @@ impl Cores {
                 self.settle();
                 busy = true;
             }
-            for shard in 0..self.cores.len() {
+            for shard in 0..self.brokers.len() {
                 while let Ok(order) = self.orders[shard].try_recv() {
                     self.order(shard, order);
                     self.settle();
@@ -95,7 +95,7 @@ impl Cores {
             Order::Drain(_) if self.ends => drop(self.errands.send(Errand::Ended { shard: shard as u16 })),
             // There is no ring for a conn to come back to.
             Order::Drain(_) | Order::Adopt { .. } => {}
-            order => self.cores[shard].order(order, now),
+            order => self.brokers[shard].order(order, now),
         }
     }
 
@@ -104,41 +104,41 @@ impl Cores {
         let now = self.now();
         let mut busy = true;
         while std::mem::take(&mut busy) {
-            for from in 0..self.cores.len() {
-                let core = &mut self.cores[from];
+            for from in 0..self.brokers.len() {
+                let broker = &mut self.brokers[from];
                 let mut letters = Vec::new();
-                core.post(now, |to, _, _, letter| {
+                broker.post(now, |to, _, _, letter| {
                     letters.push((to, letter));
                     Ok(())
                 });
-                let resumed = std::mem::take(&mut core.edge.resumed);
+                let resumed = std::mem::take(&mut broker.edge.resumed);
                 busy |= !letters.is_empty() || !resumed.is_empty();
                 for session in resumed {
-                    core.resume(session, now);
+                    broker.resume(session, now);
                 }
                 for (to, letter) in letters {
-                    self.cores[usize::from(to)].letter_arrived(from as u16, letter, now);
+                    self.brokers[usize::from(to)].letter_arrived(from as u16, letter, now);
                 }
             }
         }
-        for (shard, core) in self.cores.iter_mut().enumerate() {
+        for (shard, broker) in self.brokers.iter_mut().enumerate() {
             let sent = &mut self.sent;
             let mut send = |conn, bytes: &[u8]| {
                 sent.entry((shard as u16, conn)).or_default().extend_from_slice(bytes);
                 Ok(bytes.len())
             };
-            while core.edge.outbox.is_dirty() {
-                core.edge.outbox.flush(&mut send, |conn, flushed| panic!("conn {conn}: {flushed:?}"));
+            while broker.edge.outbox.is_dirty() {
+                broker.edge.outbox.flush(&mut send, |conn, flushed| panic!("conn {conn}: {flushed:?}"));
             }
-            for closing in core.edge.closings.drain(..) {
-                core.edge.outbox.close(closing.conn);
+            for closing in broker.edge.closings.drain(..) {
+                broker.edge.outbox.close(closing.conn);
                 self.metrics[shard].endings.count(Ending::Disconnect(closing.disconnect.code));
                 self.closed.insert((shard as u16, closing.conn), closing.disconnect.code);
             }
-            for errand in core.edge.errands.drain(..) {
+            for errand in broker.edge.errands.drain(..) {
                 self.errands.send(errand).expect("the control plane runs");
             }
-            core.report();
+            broker.report();
         }
     }
 }
@@ -179,10 +179,10 @@ impl TestNode {
         let placement = Placement::new(SHARDS, 7);
         let waker = Arc::new(Waker::new().unwrap());
         let (errands, errands_taken) = flume::bounded(64);
-        let (mut cores, mut orders, mut shards, mut metrics) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut brokers, mut orders, mut shards, mut metrics) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for me in 0..SHARDS {
             let counts = Arc::new(ShardMetrics::default());
-            let setup = CoreSetup {
+            let setup = BrokerSetup {
                 me,
                 placement: placement.clone(),
                 config: config.clone(),
@@ -191,15 +191,15 @@ impl TestNode {
                 secret: 7,
                 random: StdRng::seed_from_u64(me.into()),
             };
-            cores.push(Core::new(setup).unwrap());
+            brokers.push(Broker::new(setup).unwrap());
             let (sender, receiver) = flume::bounded(1024);
             orders.push(receiver);
             shards.push(ShardHandle::new(me, me.into(), counts.clone(), sender, waker.clone()));
             metrics.push(counts);
         }
         let (work, work_taken) = flume::unbounded();
-        let world = Cores {
-            cores,
+        let world = World {
+            brokers,
             orders,
             metrics: metrics.clone(),
             errands: errands.clone(),
@@ -244,9 +244,9 @@ impl TestNode {
     }
 
     /// Does something on the shards' thread.
-    pub(super) fn on_cores<T: Send + 'static>(&self, act: impl FnOnce(&mut Cores) -> T + Send + 'static) -> T {
+    pub(super) fn on_world<T: Send + 'static>(&self, act: impl FnOnce(&mut World) -> T + Send + 'static) -> T {
         let (answer, answered) = mpsc::channel();
-        let work: Work = Box::new(move |cores| drop(answer.send(act(cores))));
+        let work: Work = Box::new(move |world| drop(answer.send(act(world))));
         self.work.as_ref().expect("the node runs").send(work).expect("the shards run");
         self.waker.wake();
         answered.recv().expect("the work is done")
@@ -296,12 +296,12 @@ impl TestNode {
     }
 
     pub(super) fn client_with(&self, shard: u16, token: &str) -> TestClient<'_> {
-        let (conn, session) = self.on_cores(move |cores| {
-            cores.conns += 1;
-            let (conn, now) = (cores.conns, cores.now());
-            let core = &mut cores.cores[usize::from(shard)];
-            core.edge.outbox.open(conn);
-            (conn, core.open(conn, Format::TcpJson, now))
+        let (conn, session) = self.on_world(move |world| {
+            world.conns += 1;
+            let (conn, now) = (world.conns, world.now());
+            let broker = &mut world.brokers[usize::from(shard)];
+            broker.edge.outbox.open(conn);
+            (conn, broker.open(conn, Format::TcpJson, now))
         });
         let client = TestClient { node: self, shard, conn, session };
         client.send(json!({ "id": 1, "connect": { "token": token, "name": "js" } }));
@@ -361,10 +361,10 @@ pub(super) struct TestClient<'a> {
 impl TestClient<'_> {
     pub(super) fn send(&self, command: Value) {
         let Self { shard, session, .. } = *self;
-        self.node.on_cores(move |cores| {
-            let now = cores.now();
-            cores.cores[usize::from(shard)].begin_tick();
-            cores.cores[usize::from(shard)].input(session, command.to_string().as_bytes(), now);
+        self.node.on_world(move |world| {
+            let now = world.now();
+            world.brokers[usize::from(shard)].begin_tick();
+            world.brokers[usize::from(shard)].input(session, command.to_string().as_bytes(), now);
         });
     }
 
@@ -378,8 +378,8 @@ impl TestClient<'_> {
     pub(super) fn received(&self) -> Vec<Value> {
         let of = (self.shard, self.conn);
         // Two looks: what the first one's turn has left is carried before the second.
-        self.node.on_cores(|_| ());
-        let bytes = self.node.on_cores(move |cores| cores.sent.remove(&of).unwrap_or_default());
+        self.node.on_world(|_| ());
+        let bytes = self.node.on_world(move |world| world.sent.remove(&of).unwrap_or_default());
         let lines = String::from_utf8(bytes).unwrap();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -404,7 +404,7 @@ impl TestClient<'_> {
     /// The code with which it was closed.
     pub(super) fn closed(&self) -> Option<u16> {
         let of = (self.shard, self.conn);
-        self.node.on_cores(|_| ());
-        self.node.on_cores(move |cores| cores.closed.get(&of).copied())
+        self.node.on_world(|_| ());
+        self.node.on_world(move |world| world.closed.get(&of).copied())
     }
 }

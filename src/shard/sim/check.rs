@@ -14,7 +14,7 @@ pub(super) fn check(shard: &Shard<Simulated>) {
     for conn in shard.reactor.conns() {
         assert!(shard.conns.contains(conn as usize), "something in flight outlived conn {conn}");
     }
-    let config = &shard.core.config().client;
+    let config = &shard.broker.config().client;
     let in_one_turn = 16 * 1024;
     let frame_max = config.message_size_limit.max(HTTP_HEAD_BYTES_MAX) + 14;
     let mut sessions = 0;
@@ -31,13 +31,13 @@ pub(super) fn check(shard: &Shard<Simulated>) {
             assert!(is_done, "conn {number} is deaf: {conn:?}");
         }
     }
-    assert_eq!(sessions, shard.core.sessions(), "a session is carried by one conn");
-    assert!(shard.core.edge.closings.is_empty(), "a turn leaves nothing to do");
+    assert_eq!(sessions, shard.broker.sessions(), "a session is carried by one conn");
+    assert!(shard.broker.edge.closings.is_empty(), "a turn leaves nothing to do");
     // Of answers, what one reply may bring waits before no more is asked, and what one turn answers comes on top.
     let answers_max = 2 * config.reply_max_size + ARENA_FLUSH_BYTES;
     let backlogs_max = shard.conns.len() * (config.queue_max_size + answers_max + 64 * 1024);
-    assert!(shard.core.edge.outbox.backlog_bytes() <= backlogs_max, "backlogs have no bound");
-    shard.core.report();
+    assert!(shard.broker.edge.outbox.backlog_bytes() <= backlogs_max, "backlogs have no bound");
+    shard.broker.report();
     let waiting_bytes = shard.metrics.mailbox_waiting_bytes.get();
     assert!(waiting_bytes <= WAITING_BYTES_MAX, "letters keep {waiting_bytes} bytes");
     let endings = shard.metrics.endings.sum();
@@ -51,15 +51,15 @@ pub(super) fn check_sleeper(shard: &Shard<Simulated>) {
     assert!(!shard.mailboxes.has_letters(), "a shard sleeps over letters");
     assert!(shard.orders.is_empty(), "a shard sleeps over orders");
     assert!(!shard.waits_for_room(), "a shard sleeps over letters that it keeps");
-    assert!(!shard.core.edge.outbox.is_dirty(), "a shard sleeps over what is to be sent");
+    assert!(!shard.broker.edge.outbox.is_dirty(), "a shard sleeps over what is to be sent");
 }
 
 /// When all have gone.
 pub(super) fn check_is_empty(shard: &Shard<Simulated>) {
     assert!(shard.conns.is_empty(), "conns are left: {:?}", shard.conns);
     assert!(shard.parting.is_empty() && shard.held.is_empty());
-    assert!(!shard.core.has_letters());
+    assert!(!shard.broker.has_letters());
     assert_eq!(shard.mailboxes.depth(), 0);
-    shard.core.check_is_empty();
+    shard.broker.check_is_empty();
     shard.reactor.check_is_at_rest();
 }

@@ -39,7 +39,7 @@ impl World {
         }
         assert!(self.pending.is_empty(), "an order was never answered");
         for peer in &self.peers {
-            let stands = |channel: &str| self.nodes[self.home_of(channel)].shard.core.stands(channel);
+            let stands = |channel: &str| self.nodes[self.home_of(channel)].shard.broker.stands(channel);
             peer.client.check_current(&self.chronicle, stands);
         }
         self.chronicle.check_parts();
@@ -48,9 +48,9 @@ impl World {
             let there = self.peers.iter().map(|peer| &peer.client).filter(|client| client.is_live_in(channel));
             let mut there: Vec<_> = there.map(|client| client.id).collect();
             there.sort_unstable();
-            assert_eq!(self.nodes[self.home_of(channel)].shard.core.present(channel), there, "{channel}: presence");
+            assert_eq!(self.nodes[self.home_of(channel)].shard.broker.present(channel), there, "{channel}: presence");
         }
-        let enrolled: usize = self.nodes.iter().map(|node| node.shard.core.users_enrolled()).sum();
+        let enrolled: usize = self.nodes.iter().map(|node| node.shard.broker.users_enrolled()).sum();
         let clients = self.peers.iter().map(|peer| &peer.client);
         let users = clients.filter(|client| client.user.is_some() && client.is_connected).count();
         assert_eq!(enrolled, users, "the roster has who is connected");

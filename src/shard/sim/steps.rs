@@ -287,7 +287,7 @@ impl World {
             Pending::Remove { shard, answered, channel } => {
                 let Ok(answer) = answered.try_recv() else { return false };
                 match answer {
-                    Ok(()) => self.nodes[*shard].shard.core.observe_removal(&mut self.chronicle, channel),
+                    Ok(()) => self.nodes[*shard].shard.broker.observe_removal(&mut self.chronicle, channel),
                     Err(error) => assert_eq!(error, Error::NOT_AVAILABLE, "{channel} is a known channel"),
                 }
             }

@@ -265,7 +265,7 @@ impl World {
         let now = self.now();
         for channel in KEPT {
             if self.home_of(channel) == shard {
-                self.nodes[shard].shard.core.observe(&mut self.chronicle, channel, now);
+                self.nodes[shard].shard.broker.observe(&mut self.chronicle, channel, now);
             }
         }
     }

@@ -53,7 +53,7 @@ fn flood(half: &mut Half, channel: &str) -> (TcpStream, u32, std::thread::JoinHa
 }
 
 fn waiting_bytes(shard: &Shard) -> u64 {
-    shard.core.report();
+    shard.broker.report();
     shard.metrics.mailbox_waiting_bytes.get()
 }
 
