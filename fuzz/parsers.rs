@@ -8,7 +8,7 @@ use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
 use ringpost::protocol::centrifuge::{Encoding, json};
 use ringpost::protocol::word::{Command, Push, Verb};
-use ringpost::wire::http::{self, Request, Response, UpgradeRequest};
+use ringpost::wire::http::{self, Head, Response, UpgradeRequest};
 use ringpost::wire::websocket::{self, Decoded, Opcode, Piece, Sender};
 use ringpost::wire::{length, line};
 
@@ -17,9 +17,9 @@ const MAX: usize = 300;
 
 /// A head that is whole is partial one byte earlier, and what an upgrade names lies in it.
 pub(crate) fn http(input: &[u8]) {
-    if let Ok(Request::Upgrade(upgrade)) = http::parse(input) {
+    if let Ok(Head::Upgrade(upgrade)) = http::parse(input) {
         assert!(upgrade.consumed <= input.len());
-        assert_eq!(http::parse(&input[..upgrade.consumed - 1]), Ok(Request::Partial));
+        assert_eq!(http::parse(&input[..upgrade.consumed - 1]), Ok(Head::Partial));
         assert_eq!(http::parse(&input[..upgrade.consumed]), http::parse(input));
         assert!(http::is_same_text(upgrade.path, upgrade.path));
         assert!(!http::query_has(upgrade.query, "absent from every query", "protobuf"));

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ringpost::ring::{Event, InFlight, Received, Ring, RingSize};
 use ringpost::shard::doors;
-use ringpost::wire::http::{self, Request};
+use ringpost::wire::http::{self, Head};
 use ringpost::wire::websocket::{self, Decoded, Opcode, Sender};
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use slab::Slab;
@@ -43,8 +43,8 @@ impl WebSocket {
         self.unread.extend_from_slice(bytes);
         if !self.is_open {
             let head = match http::parse(&self.unread).ok()? {
-                Request::Partial => return Some(out),
-                Request::Upgrade(upgrade) => {
+                Head::Partial => return Some(out),
+                Head::Upgrade(upgrade) => {
                     http::write_accept(upgrade.key, None, &mut out);
                     upgrade.consumed
                 }

@@ -4,7 +4,7 @@ use std::io;
 
 use ringpost::model::refusal::Disconnect;
 use ringpost::model::{Payload, Publication};
-use ringpost::outbox::{Flushed, Frame, Outbox, Tag};
+use ringpost::outbox::{Extent, Flushed, Outbox, Tag};
 use ringpost::protocol::Format;
 use ringpost::protocol::word::Push;
 
@@ -37,7 +37,7 @@ fn publication() -> Publication {
     Publication { offset: 1, data: Payload::json(data()), info: None, tags: None, time_unix_ms: 0 }
 }
 
-fn encode(outbox: &mut Outbox, publication: &Publication) -> Frame {
+fn encode(outbox: &mut Outbox, publication: &Publication) -> Extent {
     outbox.encode(CONNS as usize, |out| FORMAT.write_push(&Push::Publication { channel: "room", publication }, out))
 }
 
@@ -72,8 +72,8 @@ fn side_by_side() -> impl FnMut() {
     let (mut outbox, publication) = (outbox(CONNS), publication());
     move || {
         for _ in 0..FRAMES {
-            let frame = encode(&mut outbox, &publication);
-            (0..CONNS).for_each(|conn| outbox.attach(conn, frame, Tag::KEEP));
+            let extent = encode(&mut outbox, &publication);
+            (0..CONNS).for_each(|conn| outbox.attach(conn, extent, Tag::KEEP));
         }
         send(&mut outbox);
     }
@@ -83,10 +83,10 @@ fn gathered_frames() -> impl FnMut() {
     let (mut outbox, publication) = (outbox(CONNS), publication());
     move || {
         for number in 0..FRAMES {
-            let frame = encode(&mut outbox, &publication);
+            let extent = encode(&mut outbox, &publication);
             for pair in 0..CONNS / 2 {
                 // Even conns get the even frames, odd conns the odd ones, and both as many.
-                outbox.attach(2 * pair + number % 2, frame, Tag::KEEP);
+                outbox.attach(2 * pair + number % 2, extent, Tag::KEEP);
             }
         }
         send(&mut outbox);
@@ -120,8 +120,8 @@ fn conflate() -> impl FnMut() {
         while outbox.backlog_bytes() >= before {
             before = outbox.backlog_bytes();
             for channel in 0..4 {
-                let frame = encode(&mut outbox, &publication);
-                outbox.attach(0, frame, Tag::latest_of(channel));
+                let extent = encode(&mut outbox, &publication);
+                outbox.attach(0, extent, Tag::latest_of(channel));
             }
             assert_eq!(keep(&mut outbox), Flushed::Blocked);
         }

@@ -41,7 +41,7 @@ impl Verifier {
     pub fn connection(&self, token: &str, now_unix_s: i64) -> Result<ConnectionClaims, TokenError> {
         let rules = &self.connection;
         let json = self.signed_json(token, rules)?;
-        let mut common = rules.hold(&json, now_unix_s)?;
+        let mut common = rules.check_claims(&json, now_unix_s)?;
         if common.channel.take().is_some_and(|channel| !channel.is_empty()) {
             return Err(TokenError::ForSubscription);
         }
@@ -57,7 +57,7 @@ impl Verifier {
     pub fn subscription(&self, token: &str, now_unix_s: i64) -> Result<SubscriptionClaims, TokenError> {
         let rules = self.subscription.as_ref().unwrap_or(&self.connection);
         let json = self.signed_json(token, rules)?;
-        let mut common = rules.hold(&json, now_unix_s)?;
+        let mut common = rules.check_claims(&json, now_unix_s)?;
         let channel = common.channel.take().filter(|channel| !channel.is_empty()).ok_or(TokenError::MissingChannel)?;
         let user = rules.user(&json, &mut common)?;
         payload::subscription(&json, &common, channel, user)
@@ -114,7 +114,7 @@ impl Rules {
     }
 
     /// Whether the token is meant for this node, and for now.
-    fn hold(&self, json: &[u8], now_unix_s: i64) -> Result<Common, TokenError> {
+    fn check_claims(&self, json: &[u8], now_unix_s: i64) -> Result<Common, TokenError> {
         let common = payload::common(json)?;
         let audiences = common.aud.as_ref().map_or(&[][..], |audience| audience.names());
         if !self.audience.is_met(audiences.iter().map(|name| &**name)) {

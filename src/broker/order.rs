@@ -18,26 +18,26 @@ use crate::model::{
 use crate::protocol::Format;
 
 /// Where an answer goes. A receiver that has gone is no error.
-pub type Answer<T> = oneshot::Sender<Result<T, Error>>;
+pub type Responder<T> = oneshot::Sender<Result<T, Error>>;
 
 /// One request to a shard.
 #[derive(Debug)]
 pub enum Order {
     /// To the channel's home shard: put a message in order. Answered with its place.
-    Publish(Box<Publish>, Answer<Position>),
+    Publish(Box<Publish>, Responder<Position>),
     /// To the channel's home shard: who is there?
     Presence {
         /// The channel.
         channel: Arc<str>,
         /// Gets the subscribers.
-        answer: Answer<Vec<Arc<ClientInfo>>>,
+        answer: Responder<Vec<Arc<ClientInfo>>>,
     },
     /// To the channel's home shard: how many are there?
     PresenceStats {
         /// The channel.
         channel: Arc<str>,
         /// Gets the counts.
-        answer: Answer<PresenceStats>,
+        answer: Responder<PresenceStats>,
     },
     /// To the channel's home shard: read history.
     History {
@@ -46,24 +46,24 @@ pub enum Order {
         /// Which part.
         filter: HistoryFilter,
         /// Gets the part.
-        answer: Answer<HistoryPage>,
+        answer: Responder<HistoryPage>,
     },
     /// To the channel's home shard: forget its publications; offsets go on.
     HistoryRemove {
         /// The channel.
         channel: Arc<str>,
         /// Told when it is done.
-        answer: Answer<()>,
+        answer: Responder<()>,
     },
     /// To every shard: the channels at home there that have subscribers.
     Channels {
         /// Which names; `*` stands for any characters, empty matches all.
         pattern: Arc<str>,
         /// Gets the channels, each with its number of subscribers.
-        answer: Answer<Vec<(Arc<str>, u32)>>,
+        answer: Responder<Vec<(Arc<str>, u32)>>,
     },
     /// To every shard: the user's sessions get the subscription. Answered when it has begun to be asked for.
-    Subscribe(Arc<Subscribe>, Answer<()>),
+    Subscribe(Arc<Subscribe>, Responder<()>),
     /// To every shard: the user's sessions lose a subscription.
     Unsubscribe {
         /// Whose.
@@ -73,7 +73,7 @@ pub enum Order {
         /// What the clients are told.
         reason: Unsubscribe,
         /// Told when it is done.
-        answer: Answer<()>,
+        answer: Responder<()>,
     },
     /// To every shard: the user's sessions end.
     Disconnect {
@@ -84,7 +84,7 @@ pub enum Order {
         /// What the clients are told.
         reason: Disconnect,
         /// Told when it is done.
-        answer: Answer<()>,
+        answer: Responder<()>,
     },
     /// To every shard: a new expiry, and perhaps new information, for the user's sessions.
     Refresh {
@@ -97,19 +97,19 @@ pub enum Order {
         /// What others see of them from now on; `None` leaves it as it is.
         info: Option<Payload>,
         /// Told when it is done.
-        answer: Answer<()>,
+        answer: Responder<()>,
     },
     /// To every shard: the user's sessions.
     Sessions {
         /// The user.
         user: Arc<str>,
         /// Gets the sessions on that shard.
-        answer: Answer<Vec<SessionInfo>>,
+        answer: Responder<Vec<SessionInfo>>,
     },
     /// To every shard: counts for `info`.
     Info {
         /// Gets the counts of that shard.
-        answer: Answer<ShardInfo>,
+        answer: Responder<ShardInfo>,
     },
     /// To every shard: what tokens are checked with from now on.
     Verifier(Arc<Verifier>),

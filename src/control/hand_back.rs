@@ -103,7 +103,7 @@ fn head_of_upgrade(request: &Request<Incoming>) -> Option<Bytes> {
         return None;
     }
     let head = head(request.method(), request.uri(), request.version(), request.headers());
-    let is_plain = matches!(http::parse(&head), Ok(http::Request::Plain(_)));
+    let is_plain = matches!(http::parse(&head), Ok(http::Head::Plain(_)));
     if is_plain { None } else { Some(head.into()) }
 }
 

@@ -20,10 +20,10 @@ use crate::limits::{
 
 /// Asks for fresh keys.
 #[derive(Clone, Debug)]
-pub(super) struct KeyRequests(mpsc::Sender<Request>);
+pub(super) struct KeyRequests(mpsc::Sender<KeyRequest>);
 
 #[derive(Debug)]
-enum Request {
+enum KeyRequest {
     /// A shard has a token whose key it does not know.
     Fetch(Waiter),
     /// The configuration was read again.
@@ -40,13 +40,13 @@ struct Waiter {
 impl KeyRequests {
     /// Takes up an [`super::order::Errand::FetchKeys`]. False when too many wait already.
     pub(super) fn fetch(&self, shard: u16, ticket: u64) -> bool {
-        self.0.try_send(Request::Fetch(Waiter { shard, ticket })).is_ok()
+        self.0.try_send(KeyRequest::Fetch(Waiter { shard, ticket })).is_ok()
     }
 
     /// The configuration is another.
     pub(super) async fn changed(&self) {
         // Without a keeper the node is ending.
-        let _ = self.0.send(Request::Changed).await;
+        let _ = self.0.send(KeyRequest::Changed).await;
     }
 }
 
@@ -54,7 +54,7 @@ impl KeyRequests {
 #[derive(Debug)]
 pub(super) struct KeyKeeper {
     state: Arc<ControlState>,
-    requests: mpsc::Receiver<Request>,
+    requests: mpsc::Receiver<KeyRequest>,
     /// What the endpoint said last, and which endpoint.
     set: Option<(String, String)>,
     waiting: Vec<Waiter>,
@@ -86,8 +86,8 @@ impl KeyKeeper {
             };
             tokio::select! {
                 request = self.requests.recv() => match request {
-                    Some(Request::Fetch(waiter)) => self.wanted(waiter).await,
-                    Some(Request::Changed) => self.changed().await,
+                    Some(KeyRequest::Fetch(waiter)) => self.wanted(waiter).await,
+                    Some(KeyRequest::Changed) => self.changed().await,
                     None => return,
                 },
                 () = time => self.renew().await,

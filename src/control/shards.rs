@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::broker::order::{Answer, Order};
+use crate::broker::order::{Order, Responder};
 use crate::hub::Placement;
 use crate::limits::ORDER_TIMEOUT_MS;
 use crate::model::refusal::Error;
@@ -45,7 +45,7 @@ impl Shards {
     }
 
     /// Gives an order to a channel's home shard, waiting while that has too many.
-    pub(super) async fn order<T>(&self, channel: &str, order: impl FnOnce(Answer<T>) -> Order) -> Pending<T> {
+    pub(super) async fn order<T>(&self, channel: &str, order: impl FnOnce(Responder<T>) -> Order) -> Pending<T> {
         let (answer, pending) = oneshot::channel();
         // A shard that has ended drops the order, and the pending answer says so.
         self.handles[usize::from(self.placement.of(channel))].order(order(answer)).await;
@@ -56,7 +56,7 @@ impl Shards {
     ///
     /// # Errors
     /// As [`Pending::answer`].
-    pub(super) async fn ask<T>(&self, channel: &str, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, Error> {
+    pub(super) async fn ask<T>(&self, channel: &str, order: impl FnOnce(Responder<T>) -> Order) -> Result<T, Error> {
         self.order(channel, order).await.answer().await
     }
 
@@ -64,7 +64,7 @@ impl Shards {
     ///
     /// # Errors
     /// As [`Pending::answer`], of the first shard that refuses.
-    pub(super) async fn ask_all<T>(&self, order: impl Fn(Answer<T>) -> Order) -> Result<Vec<T>, Error> {
+    pub(super) async fn ask_all<T>(&self, order: impl Fn(Responder<T>) -> Order) -> Result<Vec<T>, Error> {
         let mut all = Vec::with_capacity(self.handles.len());
         for handle in &self.handles {
             let (answer, pending) = oneshot::channel();

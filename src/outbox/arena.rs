@@ -24,14 +24,14 @@ pub(super) enum Reach {
 
 /// A part of an arena: one or more whole frames. It is to be attached before the next flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct Extent {
     arena: u8,
     reach: Reach,
     start: u32,
     end: u32,
 }
 
-impl Frame {
+impl Extent {
     /// Bytes.
     pub(super) fn len(self) -> usize {
         (self.end - self.start) as usize
@@ -42,7 +42,7 @@ impl Frame {
         self.reach == Reach::Many
     }
 
-    /// Adds the frame that lies beside this one, if `other` does.
+    /// Adds the extent that lies beside this one, if `other` does.
     pub(super) fn join(&mut self, other: Self) -> bool {
         let beside = self.arena == other.arena && self.end == other.start;
         if beside {
@@ -55,7 +55,7 @@ impl Frame {
 /// A part of what one conn gets, and where the next part is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    pub(super) frame: Frame,
+    pub(super) extent: Extent,
     pub(super) tag: Tag,
     pub(super) next: u32,
 }
@@ -98,22 +98,22 @@ impl Batches {
     }
 
     /// Appends one frame to the young batch.
-    pub(super) fn write(&mut self, reach: Reach, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+    pub(super) fn write(&mut self, reach: Reach, write: impl FnOnce(&mut Vec<u8>)) -> Extent {
         let number = 2 * self.young + u8::from(reach == Reach::One);
         let arena = &mut self.arenas[usize::from(number)];
         let start = arena.bytes.len() as u32;
         write(&mut arena.bytes);
         let end = u32::try_from(arena.bytes.len()).expect("an arena is flushed long before 4 GiB");
         arena.ends.push(end);
-        Frame { arena: number, reach, start, end }
+        Extent { arena: number, reach, start, end }
     }
 
     /// Appends a span to the young batch; returns its number.
     #[inline]
-    pub(super) fn push(&mut self, frame: Frame, tag: Tag) -> u32 {
+    pub(super) fn push(&mut self, extent: Extent, tag: Tag) -> u32 {
         let spans = &mut self.spans[usize::from(self.young & 1)];
         let number = (spans.len() as u32) << 1 | u32::from(self.young);
-        spans.push(Span { frame, tag, next: NONE });
+        spans.push(Span { extent, tag, next: NONE });
         number
     }
 
@@ -127,18 +127,18 @@ impl Batches {
         &mut self.spans[number as usize & 1][number as usize >> 1]
     }
 
-    /// What a frame consists of.
+    /// What lies there.
     #[inline]
-    pub(super) fn bytes(&self, frame: Frame) -> &[u8] {
-        &self.arenas[usize::from(frame.arena & 3)].bytes[frame.start as usize..frame.end as usize]
+    pub(super) fn bytes(&self, extent: Extent) -> &[u8] {
+        &self.arenas[usize::from(extent.arena & 3)].bytes[extent.start as usize..extent.end as usize]
     }
 
     /// Frames that were joined, one by one.
-    pub(super) fn each(&self, frame: Frame) -> impl Iterator<Item = &[u8]> {
-        let arena = &self.arenas[usize::from(frame.arena)];
-        let first = arena.ends.partition_point(|end| *end <= frame.start);
-        let ends = arena.ends[first..].iter().take_while(move |end| **end <= frame.end);
-        ends.scan(frame.start, |start, &end| {
+    pub(super) fn each(&self, extent: Extent) -> impl Iterator<Item = &[u8]> {
+        let arena = &self.arenas[usize::from(extent.arena)];
+        let first = arena.ends.partition_point(|end| *end <= extent.start);
+        let ends = arena.ends[first..].iter().take_while(move |end| **end <= extent.end);
+        ends.scan(extent.start, |start, &end| {
             let start = std::mem::replace(start, end);
             Some(&arena.bytes[start as usize..end as usize])
         })

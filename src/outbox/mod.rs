@@ -22,7 +22,7 @@ use std::io;
 
 use slab::Slab;
 
-pub use arena::Frame;
+pub use arena::Extent;
 pub use backlog::Backlog;
 pub use tag::Tag;
 
@@ -35,7 +35,7 @@ use crate::limits::{SEND_BYTES_MAX, SLICE_BYTES, SLICE_SENDS};
 struct Parcel {
     conn: u32,
     span: u32,
-    frame: Frame,
+    extent: Extent,
 }
 
 /// In the lane for large rooms.
@@ -173,37 +173,37 @@ impl Outbox {
     }
 
     /// Keeps what is written as one frame for so many conns, until the next flush.
-    pub fn encode(&mut self, conns: usize, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+    pub fn encode(&mut self, conns: usize, write: impl FnOnce(&mut Vec<u8>)) -> Extent {
         let reach = if conns > SLICE_SENDS { Reach::Many } else { Reach::Few };
         self.batches.write(reach, write)
     }
 
     /// Attaches what is written as one frame for one conn.
     pub fn write(&mut self, conn: u32, tag: Tag, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.batches.write(Reach::One, write);
-        self.attach(conn, frame, tag);
+        let extent = self.batches.write(Reach::One, write);
+        self.attach(conn, extent, tag);
     }
 
-    /// Gives an encoded frame to a conn. Neighbouring frames become one span, so that a burst in one channel
+    /// Gives what was encoded to a conn. Neighbouring frames become one span, so that a burst in one channel
     /// is sent straight from the arena. Inlined as far as that: it is the inner loop of every fan-out.
     #[inline(always)]
-    pub fn attach(&mut self, conn: u32, frame: Frame, tag: Tag) {
+    pub fn attach(&mut self, conn: u32, extent: Extent, tag: Tag) {
         let slot = &self.slots[conn as usize];
-        let lane = if frame.is_large() { LARGE } else { SMALL };
+        let lane = if extent.is_large() { LARGE } else { SMALL };
         // Who is in the small lane needs no place in the large one.
         if slot.last != NONE && slot.lanes >= lane {
             let last = self.batches.span_mut(slot.last);
-            if last.tag == tag && !tag.is_replaceable() && last.frame.join(frame) {
+            if last.tag == tag && !tag.is_replaceable() && last.extent.join(extent) {
                 return;
             }
         }
-        self.append(conn, frame, tag, lane);
+        self.append(conn, extent, tag, lane);
     }
 
     /// Gives a conn a span of its own, and a place in the lane unless it has one there or in a better one.
     #[inline]
-    fn append(&mut self, conn: u32, frame: Frame, tag: Tag, lane: u8) {
-        let number = self.batches.push(frame, tag);
+    fn append(&mut self, conn: u32, extent: Extent, tag: Tag, lane: u8) {
+        let number = self.batches.push(extent, tag);
         let slot = &mut self.slots[conn as usize];
         let last = std::mem::replace(&mut slot.last, number);
         if last == NONE {
@@ -247,9 +247,9 @@ impl Outbox {
             self.serve(conn, &mut slice, &mut send, &mut flushed);
         }
         let mut parcels = std::mem::take(&mut self.parcels);
-        for Parcel { conn, span, frame } in parcels.drain(..) {
-            let sent = send(conn, self.batches.bytes(frame));
-            if !matches!(sent, Ok(taken) if taken == frame.len()) {
+        for Parcel { conn, span, extent } in parcels.drain(..) {
+            let sent = send(conn, self.batches.bytes(extent));
+            if !matches!(sent, Ok(taken) if taken == extent.len()) {
                 flushed(conn, self.not_sent(conn, span, sent));
             }
         }
@@ -275,11 +275,11 @@ impl Outbox {
         let is_behind = slot.backlog != NONE;
         let span = self.batches.span(first);
         slice.sends += 1;
-        slice.bytes += span.frame.len();
+        slice.bytes += span.extent.len();
         let outcome = if is_behind {
             self.keep(conn, first, 0)
         } else if span.next == NONE {
-            self.parcels.push(Parcel { conn, span: first, frame: span.frame });
+            self.parcels.push(Parcel { conn, span: first, extent: span.extent });
             return;
         } else {
             self.send_gathered(conn, first, slice, send)
@@ -312,18 +312,18 @@ impl Outbox {
             self.scratch.clear();
             while at != NONE {
                 let span = self.batches.span(at);
-                if !self.scratch.is_empty() && self.scratch.len() + span.frame.len() > SEND_BYTES_MAX {
+                if !self.scratch.is_empty() && self.scratch.len() + span.extent.len() > SEND_BYTES_MAX {
                     break;
                 }
                 at = span.next;
-                if span.frame.len() >= SEND_BYTES_MAX {
+                if span.extent.len() >= SEND_BYTES_MAX {
                     // It would only leave its size behind in the scratch space.
                     break;
                 }
-                self.scratch.extend_from_slice(self.batches.bytes(span.frame));
+                self.scratch.extend_from_slice(self.batches.bytes(span.extent));
             }
             let bytes = match self.scratch.is_empty() {
-                true => self.batches.bytes(self.batches.span(first).frame),
+                true => self.batches.bytes(self.batches.span(first).extent),
                 false => &self.scratch,
             };
             slice.bytes += bytes.len();
@@ -356,7 +356,7 @@ impl Outbox {
         let before = backlog.len();
         while at != NONE {
             let span = self.batches.span(at);
-            for frame in self.batches.each(span.frame) {
+            for frame in self.batches.each(span.extent) {
                 backlog.append(frame, span.tag);
             }
             at = span.next;

@@ -50,7 +50,7 @@ impl Pipe {
         self.outbox.attach(CONN, frame, Tag::KEEP);
     }
 
-    fn frame(&mut self, bytes: &[u8]) -> Frame {
+    fn frame(&mut self, bytes: &[u8]) -> Extent {
         self.outbox.encode(SLICE_SENDS + 1, |out| out.extend_from_slice(bytes))
     }
 

@@ -98,9 +98,9 @@ impl Session {
         };
         let grant = match self.subscribe_grant(&subscribe, &resolved, context) {
             Ok(grant) => grant,
-            Err(Refusal::Error(error)) => return Step::Refuse(error),
-            Err(Refusal::Close) => return Step::Close(Disconnect::INVALID_TOKEN),
-            Err(Refusal::Ask) => return Step::FetchKeys,
+            Err(NoGrant::Error(error)) => return Step::Refuse(error),
+            Err(NoGrant::Close) => return Step::Close(Disconnect::INVALID_TOKEN),
+            Err(NoGrant::Ask) => return Step::FetchKeys,
         };
         self.ask_subscribe(&subscribe, &resolved, &grant, context)
     }
@@ -132,29 +132,29 @@ impl Session {
         subscribe: &Subscribe<'_>,
         resolved: &Resolved<'_>,
         context: Context<'_>,
-    ) -> Result<Grant, Refusal> {
+    ) -> Result<Grant, NoGrant> {
         if !subscribe.token.is_empty() {
             let verified = context.verifier.subscription(&subscribe.token, context.now.unix_s());
             let claims = match verified {
                 Ok(claims) => claims,
-                Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Err(Refusal::Ask),
-                Err(TokenError::Expired) => return Err(Refusal::Error(Error::TOKEN_EXPIRED)),
-                Err(TokenError::NotYetValid { .. }) => return Err(Refusal::Error(Error::NOT_YET_VALID)),
-                Err(_) => return Err(Refusal::Error(Error::PERMISSION_DENIED)),
+                Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Err(NoGrant::Ask),
+                Err(TokenError::Expired) => return Err(NoGrant::Error(Error::TOKEN_EXPIRED)),
+                Err(TokenError::NotYetValid { .. }) => return Err(NoGrant::Error(Error::NOT_YET_VALID)),
+                Err(_) => return Err(NoGrant::Error(Error::PERMISSION_DENIED)),
             };
             if !self.is_named_by(&claims, &subscribe.channel) {
-                return Err(Refusal::Close);
+                return Err(NoGrant::Close);
             }
             let leeway = context.config.client.subscription_tokens().leeway;
             if has_expired(claims.grant.expire_at_unix_s, leeway, context) {
-                return Err(Refusal::Error(Error::EXPIRED));
+                return Err(NoGrant::Error(Error::EXPIRED));
             }
             return Ok(claims.grant);
         }
         if may_subscribe(self.user(), resolved, context) {
             Ok(Grant::default())
         } else {
-            Err(Refusal::Error(Error::PERMISSION_DENIED))
+            Err(NoGrant::Error(Error::PERMISSION_DENIED))
         }
     }
 
@@ -193,7 +193,7 @@ impl Session {
     }
 }
 
-enum Refusal {
+enum NoGrant {
     Error(Error),
     /// The token is somebody else's or for another channel.
     Close,

@@ -19,14 +19,14 @@ use crate::time::Now;
 
 /// Why a client is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum NoPlace {
     /// As many as allowed are connected.
     TooMany,
     /// More came this second than allowed.
     TooFast,
 }
 
-impl Refusal {
+impl NoPlace {
     /// For the person who reads it.
     pub fn message(self) -> &'static str {
         match self {
@@ -210,15 +210,15 @@ impl Admission {
     /// Takes one client at the configured rate.
     ///
     /// # Errors
-    /// [`Refusal::TooFast`].
-    pub fn pace(&mut self, now: Now) -> Result<(), Refusal> {
+    /// [`NoPlace::TooFast`].
+    pub fn pace(&mut self, now: Now) -> Result<(), NoPlace> {
         if self.rate_milli != 0 {
             let elapsed_ms = now.mono_ms - self.credited_ms;
             self.credited_ms = now.mono_ms;
             let earned_micro = elapsed_ms.saturating_mul(self.rate_milli);
             self.credit_micro = self.credit_micro.saturating_add(earned_micro).min(burst_micro(self.rate_milli));
             if self.credit_micro < CLIENT_MICRO {
-                return Err(Refusal::TooFast);
+                return Err(NoPlace::TooFast);
             }
         }
         Ok(())
@@ -275,12 +275,12 @@ mod tests {
         Now { mono_ms, unix_ms: 0 }
     }
 
-    fn admit(admission: &mut Admission, now: Now) -> Result<(), Refusal> {
+    fn admit(admission: &mut Admission, now: Now) -> Result<(), NoPlace> {
         admission.pace(now)?;
-        let mut place = admission.stranger().ok_or(Refusal::TooMany)?;
+        let mut place = admission.stranger().ok_or(NoPlace::TooMany)?;
         if !admission.promote(&mut place, 0) {
             admission.give_back(place);
-            return Err(Refusal::TooMany);
+            return Err(NoPlace::TooMany);
         }
         admission.spend();
         Ok(())
@@ -293,7 +293,7 @@ mod tests {
         let mut two = Admission::new(places, &bounds(2, 0), 2, at(0));
         assert_eq!(admit(&mut one, at(0)), Ok(()));
         assert_eq!(admit(&mut two, at(0)), Ok(()));
-        assert_eq!(admit(&mut one, at(0)), Err(Refusal::TooMany));
+        assert_eq!(admit(&mut one, at(0)), Err(NoPlace::TooMany));
         two.give_back(Place::Common);
         assert_eq!(admit(&mut one, at(0)), Ok(()));
     }
@@ -348,7 +348,7 @@ mod tests {
     fn a_rate_below_one_client_a_second_and_shard_still_lets_clients_in() {
         let mut admission = Admission::new(Arc::default(), &bounds(0, 1), 4, at(0));
         assert_eq!(admit(&mut admission, at(0)), Ok(()));
-        assert_eq!(admit(&mut admission, at(3_900)), Err(Refusal::TooFast));
+        assert_eq!(admit(&mut admission, at(3_900)), Err(NoPlace::TooFast));
         assert_eq!(admit(&mut admission, at(8_000)), Ok(()));
     }
 
@@ -364,7 +364,7 @@ mod tests {
         let mut admission = Admission::new(Arc::default(), &bounds(2, 0), 1, at(0));
         assert_eq!([admit(&mut admission, at(0)), admit(&mut admission, at(0))], [Ok(()); 2]);
         admission.configure(&bounds(1, 0));
-        assert_eq!(admit(&mut admission, at(0)), Err(Refusal::TooMany));
+        assert_eq!(admit(&mut admission, at(0)), Err(NoPlace::TooMany));
         admission.configure(&bounds(3, 0));
         assert_eq!(admit(&mut admission, at(0)), Ok(()));
     }

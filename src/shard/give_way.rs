@@ -4,7 +4,7 @@
 //! where all strangers together hold too much.
 
 use super::Shard;
-use super::admission::{Place, Refusal};
+use super::admission::{NoPlace, Place};
 use super::reactor::Reactor;
 use crate::broker::ending::Ending;
 use crate::config::Purpose;
@@ -28,7 +28,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Lets a stranger begin a session: from now on it has a place that a client may keep. False when it has to wait for
     /// one that a stranger of another shard has; it is read again then.
-    pub(super) fn admit(&mut self, conn: u32, now: Now) -> Result<bool, Refusal> {
+    pub(super) fn admit(&mut self, conn: u32, now: Now) -> Result<bool, NoPlace> {
         self.admission.pace(now)?;
         let strangers = self.strangers.len();
         if !self.admission.promote(&mut self.conns[conn as usize].place, strangers) {
@@ -43,10 +43,10 @@ impl<R: Reactor> Shard<R> {
         Ok(true)
     }
 
-    fn wait_for_place(&mut self, conn: u32) -> Result<(), Refusal> {
+    fn wait_for_place(&mut self, conn: u32) -> Result<(), NoPlace> {
         let entry = &mut self.conns[conn as usize];
         if self.admission.is_full() || entry.turns_waited > PLACE_TURNS_MAX {
-            return Err(Refusal::TooMany);
+            return Err(NoPlace::TooMany);
         }
         if entry.turns_waited == 0 {
             entry.turns_waited = 1;

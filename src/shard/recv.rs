@@ -62,7 +62,7 @@ impl<R: Reactor> Shard<R> {
 
     fn take_bytes(&mut self, conn: u32, mut buffer: R::Buffer, now: Now) {
         if self.broker.is_congested() {
-            self.hold(conn);
+            self.hold_for_room(conn);
         }
         let entry = &mut self.conns[conn as usize];
         if entry.phase == Phase::Closing {
@@ -94,7 +94,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     /// The conn waits until the mailboxes have room.
-    fn hold(&mut self, conn: u32) {
+    fn hold_for_room(&mut self, conn: u32) {
         let entry = &mut self.conns[conn as usize];
         if !entry.held && entry.session().is_some() {
             entry.held = true;

@@ -15,21 +15,21 @@ use crate::outbox::Tag;
 use crate::protocol::Format;
 use crate::protocol::word::Push;
 use crate::time::Now;
-use crate::wire::http::{self, Request, Status, Upgrade};
+use crate::wire::http::{self, Head, Status, Upgrade};
 
 impl<R: Reactor> Shard<R> {
     /// The head of a request on the HTTP port.
     pub(super) fn read_head(&mut self, conn: u32, bytes: &[u8], now: Now) -> Progress {
         match http::parse(bytes) {
-            Ok(Request::Partial) => {
+            Ok(Head::Partial) => {
                 self.conns[conn as usize].phase = Phase::Upgrading;
                 Progress::Wait
             }
-            Ok(Request::Upgrade(upgrade)) => match self.check(conn, &upgrade) {
+            Ok(Head::Upgrade(upgrade)) => match self.check(conn, &upgrade) {
                 Ok(()) => self.upgrade(conn, &upgrade, now),
                 Err((status, message)) => self.refuse(conn, status, &message, now),
             },
-            Ok(Request::Plain(request)) => self.take_request(conn, &request, bytes.len(), now),
+            Ok(Head::Plain(request)) => self.take_request(conn, &request, bytes.len(), now),
             Err(violation) => self.refuse(conn, violation.status(), &violation.to_string(), now),
         }
     }

@@ -11,9 +11,9 @@ use smallvec::SmallVec;
 
 use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX};
 
-/// What the first request asks.
+/// The head of the first request, by what it asks.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Request<'a> {
+pub enum Head<'a> {
     /// The head is not whole yet.
     Partial,
     /// A WebSocket upgrade (RFC 6455, 4.2.1).
@@ -162,12 +162,12 @@ impl Status {
 ///
 /// # Errors
 /// See [`HttpViolation`].
-pub fn parse(input: &[u8]) -> Result<Request<'_>, HttpViolation> {
+pub fn parse(input: &[u8]) -> Result<Head<'_>, HttpViolation> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     let consumed = match request.parse(input)? {
         httparse::Status::Complete(consumed) => consumed,
-        httparse::Status::Partial if input.len() < HTTP_HEAD_BYTES_MAX => return Ok(Request::Partial),
+        httparse::Status::Partial if input.len() < HTTP_HEAD_BYTES_MAX => return Ok(Head::Partial),
         httparse::Status::Partial if request.version.is_none() => return Err(HttpViolation::TargetTooLong),
         httparse::Status::Partial => return Err(HttpViolation::TooLarge),
     };
@@ -182,12 +182,12 @@ pub fn parse(input: &[u8]) -> Result<Request<'_>, HttpViolation> {
         && headers.has_token("connection", "upgrade");
     if !upgrade {
         let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
-        return Ok(Request::Plain(plain(method, target, request.version == Some(1), &headers, consumed)));
+        return Ok(Head::Plain(plain(method, target, request.version == Some(1), &headers, consumed)));
     }
     if request.method != Some("GET") {
         return Err(HttpViolation::Method);
     }
-    parse_upgrade(request.path.unwrap_or_default(), &headers, consumed).map(Request::Upgrade)
+    parse_upgrade(request.path.unwrap_or_default(), &headers, consumed).map(Head::Upgrade)
 }
 
 fn plain<'a>(method: &'a str, target: &'a str, is_1_1: bool, headers: &Headers<'_, 'a>, consumed: usize) -> Plain<'a> {

@@ -3,7 +3,7 @@
 use ringpost::model::{HistoryFilter, PayloadKind, PayloadRef, Position, Recover};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::Encoding;
-use ringpost::protocol::centrifuge::client::{self, Answer, Frame, FromNode, Publication, Pushed, Subscribed};
+use ringpost::protocol::centrifuge::client::{self, Answer, FromNode, Incoming, Publication, Pushed, Subscribed};
 use ringpost::protocol::word::{Command, Connect, History, Subscribe, Verb};
 use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};
@@ -156,13 +156,13 @@ impl Reader {
         let mut at = 0;
         loop {
             match client::next_frame(self.format, &mut input[at..], FRAME_BYTES_MAX)? {
-                Frame::Partial => return Ok(at),
-                Frame::Words { frame, consumed } => {
+                Incoming::Partial => return Ok(at),
+                Incoming::Words { frame, consumed } => {
                     let words = &input[at + frame.start..at + frame.end];
                     at += consumed;
                     self.read_words(words, hear)?;
                 }
-                Frame::Control { opcode, payload, consumed } => {
+                Incoming::Control { opcode, payload, consumed } => {
                     let payload = &input[at + payload.start..at + payload.end];
                     at += consumed;
                     match opcode {

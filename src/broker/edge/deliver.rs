@@ -7,14 +7,14 @@ use super::turn::Limits;
 use crate::broker::policy::Policy;
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{ClientId, ClientInfo, Publication};
-use crate::outbox::{Frame, Tag};
+use crate::outbox::{Extent, Tag};
 use crate::protocol::Format;
 use crate::protocol::word::Push;
 use crate::session::{Flags, Held, State};
 
 /// A push encoded once per format that has a subscriber.
 #[derive(Default)]
-struct Frames([Option<Frame>; Format::COUNT]);
+struct Encoded([Option<Extent>; Format::COUNT]);
 
 impl Edge {
     /// Brings a publication to the room of its channel, if there still is one. Encodes it once per format.
@@ -38,7 +38,7 @@ impl Edge {
             }
         }
         let push = Push::Publication { channel, publication };
-        let mut frames = Frames::default();
+        let mut encoded = Encoded::default();
         let mut any_held = false;
         let room = self.audience.room(number);
         let conns = room.subscribers.len();
@@ -52,11 +52,11 @@ impl Edge {
             {
                 continue;
             }
-            let frame = *frames.0[subscriber.format.index()]
+            let extent = *encoded.0[subscriber.format.index()]
                 .get_or_insert_with(|| self.outbox.encode(conns, |out| subscriber.format.write_push(&push, out)));
             let conflate = subscriber.flags.has(Flags::CONFLATE);
             let tag = if conflate { Tag::latest_of(number) } else { Tag::KEEP };
-            self.outbox.attach(subscriber.conn, frame, tag);
+            self.outbox.attach(subscriber.conn, extent, tag);
         }
         self.metrics.deliveries.add(conns as u64);
         if any_held {
@@ -136,7 +136,7 @@ impl Edge {
             true => Push::Join { channel, info },
             false => Push::Leave { channel, info },
         };
-        let mut frames = Frames::default();
+        let mut encoded = Encoded::default();
         let mut any_held = false;
         let room = self.audience.room(number);
         let conns = room.subscribers.len();
@@ -148,9 +148,9 @@ impl Edge {
                 any_held |= subscriber.flags.has(Flags::HELD);
                 continue;
             }
-            let frame = *frames.0[subscriber.format.index()]
+            let extent = *encoded.0[subscriber.format.index()]
                 .get_or_insert_with(|| self.outbox.encode(conns, |out| subscriber.format.write_push(&push, out)));
-            self.outbox.attach(subscriber.conn, frame, Tag::KEEP);
+            self.outbox.attach(subscriber.conn, extent, Tag::KEEP);
         }
         if any_held {
             let held = if joined { Held::Join(info.clone()) } else { Held::Leave(info.clone()) };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::key::Authorized;
-use super::reply::{ApiError, Done, Refusal};
+use super::reply::{ApiError, Done, Rejection};
 use super::{Method, deadline, request, until};
 use super::{broadcast, channels, connections, disconnect, history, history_remove, info};
 use super::{presence, presence_stats, publish, refresh, subscribe, unsubscribe};
@@ -103,10 +103,10 @@ pub(super) async fn call(
     State(state): State<Arc<ControlState>>,
     _: Authorized,
     body: Body,
-) -> Result<Json<BatchReply>, Refusal> {
+) -> Result<Json<BatchReply>, Rejection> {
     let Batch { commands, parallel } = request::read(body).await?;
     if commands.len() > BATCH_COMMANDS_MAX {
-        return Err(Refusal::BadRequest(format!("limit exceeded: more than {BATCH_COMMANDS_MAX} commands")));
+        return Err(Rejection::BadRequest(format!("limit exceeded: more than {BATCH_COMMANDS_MAX} commands")));
     }
     let replies = match parallel {
         Some(true) => side_by_side(commands, &state).await,

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use super::reply::Refusal;
+use super::reply::Rejection;
 use crate::config::HttpApiConfig;
 use crate::control::state::ControlState;
 
@@ -16,24 +16,24 @@ use crate::control::state::ControlState;
 pub(super) struct Authorized;
 
 impl FromRequestParts<Arc<ControlState>> for Authorized {
-    type Rejection = Refusal;
+    type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Arc<ControlState>) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ControlState>) -> Result<Self, Rejection> {
         check(&state.config().http_api, &parts.headers).map(|()| Self)
     }
 }
 
-fn check(config: &HttpApiConfig, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check(config: &HttpApiConfig, headers: &HeaderMap) -> Result<(), Rejection> {
     if may_call(config, headers) {
         return Ok(());
     }
     if config.key.is_empty() {
-        return Err(Refusal::Unauthorized("the API is closed: configure `http_api.key`"));
+        return Err(Rejection::Unauthorized("the API is closed: configure `http_api.key`"));
     }
     if given(headers).is_none() {
-        return Err(Refusal::Unauthorized("send the API key as X-API-Key, or as Authorization: apikey KEY"));
+        return Err(Rejection::Unauthorized("send the API key as X-API-Key, or as Authorization: apikey KEY"));
     }
-    Err(Refusal::Unauthorized("wrong API key"))
+    Err(Rejection::Unauthorized("wrong API key"))
 }
 
 /// Whether who sends these headers may call.

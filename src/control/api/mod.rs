@@ -38,7 +38,7 @@ use self::key::Authorized;
 pub(super) use self::key::may_call;
 use self::list::{Visitor, visit};
 use self::method::{Method, deadline, until};
-use self::reply::{Refusal, Reply};
+use self::reply::{Rejection, Reply};
 use super::state::ControlState;
 
 /// The paths below `/api`.
@@ -58,11 +58,11 @@ async fn call<M: Method>(
     State(state): State<Arc<ControlState>>,
     _: Authorized,
     body: Body,
-) -> Result<Json<Reply<M::Result>>, Refusal> {
+) -> Result<Json<Reply<M::Result>>, Rejection> {
     let method: M = request::read(body).await?;
     Ok(Json(Reply::from(until(deadline(), method.run(&state)).await)))
 }
 
-async fn unknown() -> Refusal {
-    Refusal::UnknownMethod
+async fn unknown() -> Rejection {
+    Rejection::UnknownMethod
 }

@@ -61,7 +61,7 @@ pub(super) struct Done {}
 
 /// Why a request is no call.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum Rejection {
     /// The body is not what the method takes: what is wrong, and where.
     BadRequest(String),
     /// Without the right key.
@@ -74,7 +74,7 @@ pub(super) enum Refusal {
     UnknownMethod,
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let (status, error) = match self {
             Self::BadRequest(why) => (StatusCode::BAD_REQUEST, Error::BAD_REQUEST.because(why)),

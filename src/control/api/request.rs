@@ -9,27 +9,27 @@ use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::reply::Refusal;
+use super::reply::Rejection;
 use crate::limits::{API_BODY_BYTES_MAX, HTTP_BODY_TIMEOUT_MS};
 
 /// Reads a request, whatever the content type says: `curl -d` claims it is a form.
 ///
 /// # Errors
 /// What is wrong with it, with the path of the field.
-pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Rejection> {
     let whole = to_bytes(body, API_BODY_BYTES_MAX);
     let body = match timeout(Duration::from_millis(HTTP_BODY_TIMEOUT_MS), whole).await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
-            return Err(Refusal::TooLarge);
+            return Err(Rejection::TooLarge);
         }
-        Ok(Err(_)) => return Err(Refusal::BadRequest("the body broke off, or its chunks are malformed".into())),
-        Err(_) => return Err(Refusal::Slow),
+        Ok(Err(_)) => return Err(Rejection::BadRequest("the body broke off, or its chunks are malformed".into())),
+        Err(_) => return Err(Rejection::Slow),
     };
     // `info` and `channels` need no fields, hence no body.
     let json = if body.is_empty() { b"{}" } else { &body[..] };
     match Json::from_bytes(json) {
         Ok(Json(request)) => Ok(request),
-        Err(rejection) => Err(Refusal::BadRequest(rejection.body_text())),
+        Err(rejection) => Err(Rejection::BadRequest(rejection.body_text())),
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::world::World;
 use crate::auth::grant::Grant;
-use crate::broker::order::{Answer, Errand, Order, Publish, Subscribe, Who};
+use crate::broker::order::{Errand, Order, Publish, Responder, Subscribe, Who};
 use crate::broker::sim::configuration::{FLEETING, KEPT};
 use crate::config::{Config, Duration};
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
@@ -219,7 +219,7 @@ impl World {
     }
 
     /// Gives every shard an order about one client's session.
-    fn about(&mut self, peer: usize, order: impl Fn(Who, Answer<()>) -> Order) {
+    fn about(&mut self, peer: usize, order: impl Fn(Who, Responder<()>) -> Order) {
         let client = &self.peers[peer].client;
         if !client.is_connected {
             return;

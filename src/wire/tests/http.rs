@@ -6,7 +6,7 @@ use tungstenite::handshake::{HandshakeError, derive_accept_key};
 use super::Pipe;
 use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX};
 use crate::wire::http::{
-    HttpViolation, Request, Response, Status, Upgrade, UpgradeRequest, is_same_text, offered, parse, query_has,
+    Head, HttpViolation, Response, Status, Upgrade, UpgradeRequest, is_same_text, offered, parse, query_has,
     write_accept, write_refusal,
 };
 
@@ -33,7 +33,7 @@ fn good() -> Vec<u8> {
 
 fn whole(head: &[u8]) -> Upgrade<'_> {
     match parse(head) {
-        Ok(Request::Upgrade(upgrade)) => upgrade,
+        Ok(Head::Upgrade(upgrade)) => upgrade,
         other => panic!("no upgrade: {other:?}"),
     }
 }
@@ -70,7 +70,7 @@ fn an_upgrade_tells_what_the_shard_decides_by() {
 fn a_head_is_partial_until_its_last_byte() {
     let head = good();
     for len in 0..head.len() {
-        assert_eq!(parse(&head[..len]), Ok(Request::Partial), "{len} bytes");
+        assert_eq!(parse(&head[..len]), Ok(Head::Partial), "{len} bytes");
     }
 }
 
@@ -101,7 +101,7 @@ fn what_is_no_websocket_upgrade_is_left_to_the_control_plane() {
         b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
         b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n".to_vec(),
     ] {
-        assert!(matches!(parse(&head), Ok(Request::Plain(_))), "{}", String::from_utf8_lossy(&head));
+        assert!(matches!(parse(&head), Ok(Head::Plain(_))), "{}", String::from_utf8_lossy(&head));
     }
 }
 
@@ -235,7 +235,7 @@ fn what_is_no_http_is_seen_at_its_first_bytes() {
 fn a_head_over_the_limits_is_refused_before_it_is_whole() {
     let mut head = b"GET / HTTP/1.1\r\nCookie: ".to_vec();
     head.resize(HTTP_HEAD_BYTES_MAX - 1, b'a');
-    assert_eq!(parse(&head), Ok(Request::Partial));
+    assert_eq!(parse(&head), Ok(Head::Partial));
     head.push(b'a');
     assert_eq!(parse(&head), Err(HttpViolation::TooLarge));
     head.extend_from_slice(b"\r\n\r\n");
@@ -246,7 +246,7 @@ fn a_head_over_the_limits_is_refused_before_it_is_whole() {
 
     let lines = vec!["X: y"; HTTP_HEADERS_MAX];
     assert_eq!(parse(&request(&lines)), Err(HttpViolation::TooLarge));
-    assert!(matches!(parse(&request(&lines[1..])), Ok(Request::Plain(_))));
+    assert!(matches!(parse(&request(&lines[1..])), Ok(Head::Plain(_))));
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn our_client_takes_no_foreign_answer() {
 #[test]
 fn of_a_request_that_is_no_upgrade_a_shard_sees_what_it_needs_to_place_it() {
     let plain = |text: &str| match parse(text.as_bytes()) {
-        Ok(Request::Plain(plain)) => (plain.is_bare, plain.closes, plain.api_key.map(str::to_owned)),
+        Ok(Head::Plain(plain)) => (plain.is_bare, plain.closes, plain.api_key.map(str::to_owned)),
         other => panic!("{text}: {other:?}"),
     };
     let key = Some("secret".to_owned());

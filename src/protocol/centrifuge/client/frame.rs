@@ -8,7 +8,7 @@ use crate::wire::{length, line};
 
 /// What lies at the beginning of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frame {
+pub enum Incoming {
     /// Not a whole frame yet.
     Partial,
     /// Replies and pushes for [`decode`](super::decode).
@@ -47,31 +47,31 @@ pub enum FrameViolation {
 ///
 /// # Errors
 /// See [`FrameViolation`].
-pub fn next_frame(format: Format, input: &mut [u8], max: usize) -> Result<Frame, FrameViolation> {
+pub fn next_frame(format: Format, input: &mut [u8], max: usize) -> Result<Incoming, FrameViolation> {
     match format {
         Format::WebSocketJson => next_websocket(Opcode::Text, input, max),
         Format::WebSocketProtobuf => next_websocket(Opcode::Binary, input, max),
         Format::TcpJson => Ok(match line::next(input, max)? {
-            line::Line::Partial => Frame::Partial,
-            line::Line::Whole { line, consumed } => Frame::Words { frame: line, consumed },
+            line::Line::Partial => Incoming::Partial,
+            line::Line::Whole { line, consumed } => Incoming::Words { frame: line, consumed },
         }),
         Format::TcpProtobuf => Ok(match length::next(input, max)? {
-            length::Message::Partial => Frame::Partial,
-            length::Message::Whole { consumed, .. } => Frame::Words { frame: 0..consumed, consumed },
+            length::Message::Partial => Incoming::Partial,
+            length::Message::Whole { consumed, .. } => Incoming::Words { frame: 0..consumed, consumed },
         }),
     }
 }
 
-fn next_websocket(data: Opcode, input: &mut [u8], max: usize) -> Result<Frame, FrameViolation> {
+fn next_websocket(data: Opcode, input: &mut [u8], max: usize) -> Result<Incoming, FrameViolation> {
     let websocket::Frame { fin, opcode, payload, consumed } = match websocket::decode(input, Sender::Server, max)? {
-        Decoded::Partial => return Ok(Frame::Partial),
+        Decoded::Partial => return Ok(Incoming::Partial),
         Decoded::Frame(frame) => frame,
     };
     if opcode.is_control() {
-        return Ok(Frame::Control { opcode, payload, consumed });
+        return Ok(Incoming::Control { opcode, payload, consumed });
     }
     if !fin || opcode != data {
         return Err(Violation::Fragmentation.into());
     }
-    Ok(Frame::Words { frame: payload, consumed })
+    Ok(Incoming::Words { frame: payload, consumed })
 }

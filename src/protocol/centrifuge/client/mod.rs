@@ -10,7 +10,7 @@ mod heard;
 mod json;
 mod protobuf;
 
-pub use frame::{Frame, FrameViolation, next_frame};
+pub use frame::{FrameViolation, Incoming, next_frame};
 pub use heard::{Answer, ClientInfo, Connected, FromNode, HistoryPage, Publication, Pushed, Refreshed, Subscribed};
 
 use super::{Encoding, Malformed};

@@ -8,7 +8,7 @@ use super::{commands, map, proto};
 use crate::model::{Payload, PayloadKind};
 use crate::protocol::Format;
 use crate::protocol::centrifuge::client::{
-    Answer, ClientInfo, Connected, Frame, FrameViolation, FromNode, HistoryPage, Publication, Pushed, Refreshed,
+    Answer, ClientInfo, Connected, FrameViolation, FromNode, HistoryPage, Incoming, Publication, Pushed, Refreshed,
     Subscribed, decode, next_frame, write_command,
 };
 use crate::protocol::centrifuge::{Encoding, Malformed};
@@ -139,7 +139,7 @@ fn pushed<'a>(push: &'a Push<'a>) -> FromNode<'a> {
 fn is_heard(format: Format, mut stream: Vec<u8>, expected: &[FromNode<'_>]) -> Result<(), TestCaseError> {
     let (mut at, mut expected) = (0, expected.iter());
     while at < stream.len() {
-        let Ok(Frame::Words { frame, consumed }) = next_frame(format, &mut stream[at..], 1 << 20) else {
+        let Ok(Incoming::Words { frame, consumed }) = next_frame(format, &mut stream[at..], 1 << 20) else {
             return Err(TestCaseError::fail("no whole frame"));
         };
         for word in decode(format, &stream[at..][frame]) {
@@ -221,9 +221,9 @@ fn control_frames_of_the_node_are_found() {
     let mut stream = Vec::new();
     websocket::write_frame(Opcode::Ping, b"p", &mut stream);
     websocket::write_close(3008, "slow", &mut stream);
-    let ping = Frame::Control { opcode: Opcode::Ping, payload: 2..3, consumed: 3 };
+    let ping = Incoming::Control { opcode: Opcode::Ping, payload: 2..3, consumed: 3 };
     assert_eq!(next_frame(Format::WebSocketJson, &mut stream, 99), Ok(ping));
-    let close = Frame::Control { opcode: Opcode::Close, payload: 2..8, consumed: 8 };
+    let close = Incoming::Control { opcode: Opcode::Close, payload: 2..8, consumed: 8 };
     assert_eq!(next_frame(Format::WebSocketJson, &mut stream[3..], 99), Ok(close));
 }
 
