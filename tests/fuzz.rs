@@ -6,7 +6,7 @@ mod parsers;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use ringpost::model::refusal::{Disconnect, Unsubscribe};
+use ringpost::model::refusal::{DisconnectKind, Unsubscribe};
 use ringpost::model::{Expiry, Payload, Publication};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{encode_command, write_frame};
@@ -60,8 +60,8 @@ fn replies_in_protobuf() -> Vec<Vec<u8>> {
     let connected = Connected { ping_s: 25, pong: true, data: Some(Payload::json("1")), ..Connected::default() };
     let mut bodies = vec![Vec::new(); 6];
     protobuf::encode_push(&Push::Publication { channel: "c", publication: &publication }, &mut bodies[0]);
-    protobuf::encode_push(&Push::Unsubscribe { channel: "c", reason: Unsubscribe::INSUFFICIENT }, &mut bodies[1]);
-    protobuf::encode_push(&Push::Disconnect(&Disconnect::SHUTDOWN), &mut bodies[2]);
+    protobuf::encode_push(&Push::Unsubscribe { channel: "c", reason: Unsubscribe::Insufficient }, &mut bodies[1]);
+    protobuf::encode_push(&Push::Disconnect(&DisconnectKind::Shutdown.into()), &mut bodies[2]);
     protobuf::encode_reply(&Reply { id: 1, body: ReplyBody::Connect(&connected) }, &mut bodies[3]);
     protobuf::encode_reply(&Reply { id: 2, body: ReplyBody::SubRefresh(Expiry::default()) }, &mut bodies[4]);
     bodies.iter().map(|body| delimited(body)).collect()

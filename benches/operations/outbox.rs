@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ringpost::model::refusal::Disconnect;
+use ringpost::model::refusal::DisconnectKind;
 use ringpost::model::{Payload, Publication};
 use ringpost::outbox::{Extent, Flushed, Outbox, Tag};
 use ringpost::protocol::Format;
@@ -105,7 +105,7 @@ fn cut() -> impl FnMut() {
             }
         }
         outbox.cut(0);
-        outbox.write(0, Tag::CONTROL, |out| FORMAT.write_push(&Push::Disconnect(&Disconnect::SLOW), out));
+        outbox.write(0, Tag::CONTROL, |out| FORMAT.write_push(&Push::Disconnect(&DisconnectKind::Slow.into()), out));
         assert_eq!(keep(&mut outbox), Flushed::Blocked);
         outbox.close(0);
         outbox.open(0);

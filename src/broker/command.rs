@@ -2,7 +2,7 @@
 
 use super::Broker;
 use crate::broker::order::Errand;
-use crate::model::refusal::Disconnect;
+use crate::model::refusal::DisconnectKind;
 use crate::protocol::word::ReplyBody;
 use crate::session::{Awaits, State, Step};
 use crate::time::Now;
@@ -74,7 +74,7 @@ impl Broker {
             let start = commands.offset();
             let Some(command) = commands.next() else { return Input::Ready };
             let Ok(command) = command else {
-                self.edge.close(session, Disconnect::BAD_REQUEST);
+                self.edge.close(session, DisconnectKind::BadRequest);
                 self.carry(now);
                 return Input::Ended;
             };
@@ -169,7 +169,7 @@ impl Broker {
             self.edge.wake(session);
         } else {
             // The token may well be good: the client shall come again.
-            self.edge.close(session, Disconnect::SERVER_ERROR.because("the keys for tokens cannot be fetched"));
+            self.edge.close(session, DisconnectKind::ServerError.because("the keys for tokens cannot be fetched"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Broker;
 use super::letter::Letter;
 use crate::limits::ASK_BYTES;
-use crate::model::refusal::Disconnect;
+use crate::model::refusal::DisconnectKind;
 use crate::session::{Ask, Identity};
 use crate::time::Now;
 
@@ -25,7 +25,7 @@ impl Broker {
         let home = self.placement.of(&user);
         if home == self.me {
             if !self.home.roster.enrol(&user, limit) {
-                self.edge.close(session, Disconnect::CONNECTION_LIMIT);
+                self.edge.close(session, DisconnectKind::ConnectionLimit);
                 return false;
             }
             self.edge.sessions[session as usize].enrolled = true;

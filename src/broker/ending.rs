@@ -4,12 +4,14 @@
 //! the endings together.
 
 use super::counter::Counter;
+use crate::model::refusal::DisconnectKind;
+use crate::protocol::centrifuge::codes::{self, DISCONNECTS};
 
 /// Why a conn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The node ended it with this code of the client protocol.
-    Disconnect(u16),
+    /// The node ended its session.
+    Disconnect(DisconnectKind),
     /// The peer broke the WebSocket protocol, and was told this close code (RFC 6455, 7.4).
     Violation(u16),
     /// Its request was refused with this HTTP status.
@@ -32,11 +34,6 @@ pub enum Ending {
     HandedOver,
 }
 
-/// Codes of the client protocol that are counted by themselves; a backend's own are counted together.
-const DISCONNECTS: [u16; 25] = [
-    3000, 3001, 3002, 3003, 3004, 3005, 3006, 3007, 3008, 3009, 3010, 3011, 3012, 3013, 3014, 3500, 3501, 3502, 3503,
-    3504, 3505, 3506, 3507, 3508, 3509,
-];
 const VIOLATIONS: [u16; 3] = [1002, 1007, 1009];
 const REFUSALS: [u16; 11] = [400, 403, 404, 405, 408, 414, 426, 429, 431, 503, 505];
 
@@ -46,7 +43,7 @@ pub struct Endings {
     disconnects: [Counter; DISCONNECTS.len()],
     violations: [Counter; VIOLATIONS.len()],
     refusals: [Counter; REFUSALS.len()],
-    /// Codes that are in no list.
+    /// Of a backend's own kinds, together; and codes that are in no list.
     others: Counter,
     peer_closed: Counter,
     peer_ended: Counter,
@@ -76,13 +73,14 @@ impl Endings {
 
     /// Cause, code or nothing, and number of each.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, String, u64)> {
+        let disconnects = DISCONNECTS.map(|kind| codes::of_disconnect(kind).0);
         let with_code = [
-            ("disconnect", &DISCONNECTS[..], &self.disconnects[..]),
-            ("violation", &VIOLATIONS, &self.violations),
-            ("refusal", &REFUSALS, &self.refusals),
+            ("disconnect", disconnects.to_vec(), &self.disconnects[..]),
+            ("violation", VIOLATIONS.to_vec(), &self.violations),
+            ("refusal", REFUSALS.to_vec(), &self.refusals),
         ];
         let with_code = with_code.into_iter().flat_map(|(cause, codes, counters)| {
-            codes.iter().zip(counters).map(move |(code, counter)| (cause, code.to_string(), counter.get()))
+            codes.into_iter().zip(counters).map(move |(code, counter)| (cause, code.to_string(), counter.get()))
         });
         let others = std::iter::once(("disconnect", "other".to_string(), self.others.get()));
         let without_code = [
@@ -102,7 +100,10 @@ impl Endings {
     fn counter(&self, ending: Ending) -> &Counter {
         let of = |codes: &[u16], code: u16| codes.iter().position(|known| *known == code);
         match ending {
-            Ending::Disconnect(code) => of(&DISCONNECTS, code).map_or(&self.others, |at| &self.disconnects[at]),
+            Ending::Disconnect(kind) => {
+                let place = DISCONNECTS.iter().position(|known| *known == kind);
+                place.map_or(&self.others, |at| &self.disconnects[at])
+            }
             Ending::Violation(code) => of(&VIOLATIONS, code).map_or(&self.others, |at| &self.violations[at]),
             Ending::Refusal(status) => of(&REFUSALS, status).map_or(&self.others, |at| &self.refusals[at]),
             Ending::PeerClosed => &self.peer_closed,
@@ -124,12 +125,13 @@ mod tests {
     #[test]
     fn each_ending_is_counted_under_its_own_cause_and_code() {
         let endings = Endings::default();
-        for ending in [Ending::Disconnect(3008), Ending::Refusal(503), Ending::Violation(1009), Ending::PeerClosed] {
+        let slow = Ending::Disconnect(DisconnectKind::Slow);
+        for ending in [slow, Ending::Refusal(503), Ending::Violation(1009), Ending::PeerClosed] {
             endings.count(ending);
             assert_eq!(endings.get(ending), 1, "{ending:?}");
         }
-        endings.count(Ending::Disconnect(4000));
-        endings.count(Ending::Disconnect(4999));
+        endings.count(Ending::Disconnect(DisconnectKind::Backend(4000)));
+        endings.count(Ending::Disconnect(DisconnectKind::Backend(4999)));
         let counted: Vec<_> = endings.iter().filter(|(_, _, number)| *number > 0).collect();
         let expected = [
             ("disconnect", "3008", 1),

@@ -2,6 +2,8 @@
 
 use super::counter::{Counter, Gauge};
 use super::ending::Endings;
+use crate::model::refusal::ErrorKind;
+use crate::protocol::centrifuge::codes::{self, ERROR_CODES};
 
 /// Upper bounds of the tick histogram's buckets, microseconds; one more bucket takes the rest.
 pub const TICK_BUCKETS_US: [u64; 12] = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 50_000, 250_000];
@@ -33,8 +35,6 @@ impl TickHistogram {
     }
 }
 
-/// Lowest and highest error code that is counted by itself.
-pub const ERROR_CODES: std::ops::RangeInclusive<u32> = 100..=113;
 /// One shard's counts.
 #[derive(Debug, Default)]
 pub struct ShardMetrics {
@@ -96,15 +96,15 @@ pub struct ShardMetrics {
     pub ticks: TickHistogram,
     /// Why conns ended.
     pub endings: Endings,
-    errors: [Counter; 14],
+    /// By code of the client protocol.
+    errors: [Counter; (*ERROR_CODES.end() - *ERROR_CODES.start() + 1) as usize],
 }
 
 impl ShardMetrics {
     /// Counts a refused command.
-    pub fn error(&self, code: u32) {
-        if ERROR_CODES.contains(&code) {
-            self.errors[(code - ERROR_CODES.start()) as usize].add(1);
-        }
+    pub fn error(&self, kind: ErrorKind) {
+        let (code, ..) = codes::of_error(kind);
+        self.errors[(code - ERROR_CODES.start()) as usize].add(1);
     }
 
     /// Refused commands by code.
@@ -112,5 +112,3 @@ impl ShardMetrics {
         ERROR_CODES.zip(self.errors.iter().map(Counter::get))
     }
 }
-
-const _: () = assert!(*ERROR_CODES.end() - *ERROR_CODES.start() + 1 == 14);

@@ -115,7 +115,7 @@ impl Broker {
     }
 
     /// Ends a session and has its conn closed. The session must exist.
-    pub fn close(&mut self, session: u32, disconnect: Disconnect, now: Now) {
+    pub fn close(&mut self, session: u32, disconnect: impl Into<Disconnect>, now: Now) {
         self.edge.close(session, disconnect);
         self.finish(now);
     }

@@ -8,7 +8,7 @@ use crate::broker::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Wh
 use crate::config::Config;
 use crate::hub::{Limit, NewPublication};
 use crate::limits::API_REPLY_BYTES_MAX;
-use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::refusal::{Disconnect, DisconnectKind, Error, ErrorKind, Unsubscribe};
 use crate::model::{ClientId, Expiry, Payload, Position};
 use crate::protocol::word::Push;
 use crate::session::{Ask, State};
@@ -52,7 +52,7 @@ impl Broker {
                 drop(answer.send(self.subscribe_for_backend(&subscribe, now)));
             }
             Order::Unsubscribe { who, channel, reason, answer } => {
-                drop(answer.send(self.unsubscribe_for_backend(&who, &channel, &reason)));
+                drop(answer.send(self.unsubscribe_for_backend(&who, &channel, reason)));
             }
             Order::Disconnect { who, whitelist, reason, answer } => {
                 self.disconnect_for_backend(&who, &whitelist, &reason);
@@ -101,7 +101,7 @@ impl Broker {
     fn subscribe_for_backend(&mut self, subscribe: &Subscribe, now: Now) -> Result<(), Error> {
         self.home.policy.access.resolve(&subscribe.channel)?;
         if subscribe.grant.expire_at_unix_s.is_some_and(|at| at <= now.unix_s()) {
-            return Err(Error::EXPIRED);
+            return Err(ErrorKind::Expired.into());
         }
         let recover = subscribe.recover.as_ref().filter(|recover| recover.recover);
         for session in self.sessions_for(&subscribe.who) {
@@ -120,7 +120,7 @@ impl Broker {
         Ok(())
     }
 
-    fn unsubscribe_for_backend(&mut self, who: &Who, channel: &Arc<str>, reason: &Unsubscribe) -> Result<(), Error> {
+    fn unsubscribe_for_backend(&mut self, who: &Who, channel: &Arc<str>, reason: Unsubscribe) -> Result<(), Error> {
         let all = channel.is_empty();
         if !all {
             self.home.policy.access.resolve(channel)?;
@@ -137,7 +137,7 @@ impl Broker {
                 .map(|subscription| subscription.channel.clone())
                 .collect();
             for channel in channels {
-                self.edge.unsubscribe(session, &channel, reason.clone());
+                self.edge.unsubscribe(session, &channel, reason);
             }
         }
         Ok(())
@@ -164,7 +164,7 @@ impl Broker {
                 continue;
             }
             if expired || expire_at_unix_s.is_some_and(|at| at <= now.unix_s()) {
-                self.edge.close(session, Disconnect::EXPIRED);
+                self.edge.close(session, DisconnectKind::Expired);
                 continue;
             }
             let entry = &mut self.edge.sessions[session as usize];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::auth::Verifier;
 use crate::config::Config;
 use crate::hub::HubOptions;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::session::Context;
 use crate::session::access::Access;
 use crate::time::Now;
@@ -50,7 +50,7 @@ impl Policy {
         let resolved = self.access.resolve(channel)?;
         match resolved.has_history() {
             true => Ok(resolved.hub_options(&self.config.channel)),
-            false => Err(Error::NOT_AVAILABLE),
+            false => Err(ErrorKind::NotAvailable.into()),
         }
     }
 
@@ -61,7 +61,7 @@ impl Policy {
     pub(super) fn with_presence(&self, channel: &str) -> Result<(), Error> {
         match self.access.resolve(channel)?.options.presence {
             true => Ok(()),
-            false => Err(Error::NOT_AVAILABLE),
+            false => Err(ErrorKind::NotAvailable.into()),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::broker::order::{Order, Responder};
 use crate::hub::Placement;
 use crate::limits::ORDER_TIMEOUT_MS;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::shard::handle::ShardHandle;
 
 /// The shards and which of them is whose home.
@@ -28,7 +28,7 @@ impl<T> Pending<T> {
     /// # Errors
     /// What the shard says; 100 when it has ended.
     pub(super) async fn answer(self) -> Result<T, Error> {
-        self.0.await.unwrap_or_else(|_| Err(Error::INTERNAL.because("internal server error: the node is ending")))
+        self.0.await.unwrap_or_else(|_| Err(ErrorKind::Internal.because("internal server error: the node is ending")))
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{HubOptions, Limit, RecoveryMode};
 use crate::limits::PUBLICATION_BYTES;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{HistoryFilter, HistoryPage, Position, Publication};
 use crate::time::Now;
 
@@ -191,7 +191,7 @@ impl Stream {
             (None, true) => fitting(self.kept_from(0).rev(), limit),
             (Some(since), reverse) => {
                 if !since.epoch.is_empty() && *since.epoch != *self.epoch {
-                    return Err(Error::UNRECOVERABLE_POSITION);
+                    return Err(ErrorKind::UnrecoverablePosition.into());
                 }
                 if reverse {
                     let before = since.offset;
@@ -200,7 +200,7 @@ impl Stream {
                 } else {
                     let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
                     if since.offset > self.top || hole {
-                        return Err(Error::UNRECOVERABLE_POSITION);
+                        return Err(ErrorKind::UnrecoverablePosition.into());
                     }
                     fitting(self.kept_from(since.offset + 1), limit)
                 }

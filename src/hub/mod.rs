@@ -34,7 +34,7 @@ use self::history::Stream;
 use self::idempotency::Idempotency;
 use self::unused::Unused;
 use crate::model;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags,
 };
@@ -273,7 +273,7 @@ impl Hub {
                 let found = stream.recover(since, ask.mode, ask.recovery_limit, now);
                 if ask.whole && !found.recovered {
                     self.settle(key, before);
-                    return Err(Error::UNRECOVERABLE_POSITION);
+                    return Err(ErrorKind::UnrecoverablePosition.into());
                 }
                 joined.publications = found.publications;
                 joined.recovered = found.recovered;

@@ -1,160 +1,137 @@
-//! The numbered tables: errors (100–113), unsubscribes (2000–2502), disconnects (3000–3509).
+//! Why the node refuses a command, ends a subscription, or ends a session: the kinds of each.
 //!
-//! The numbers and what clients do about them are those of the Centrifugo client protocol
-//! (<https://centrifugal.dev/docs/server/codes>): a client resubscribes after an unsubscribe of 2500 and up,
-//! and does not come back after a disconnect of 3500–3999 or 4500–4999.
+//! Never a protocol's number, nor its text: each protocol numbers and words these kinds in its own way
+//! (`protocol/centrifuge/codes.rs`).
 
 use std::borrow::Cow;
 
-/// Why a command was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {message}")]
-pub struct Error {
-    /// See the constants.
-    pub code: u32,
-    /// For a person.
-    pub message: Cow<'static, str>,
-    /// Whether trying again can help.
-    pub temporary: bool,
-}
-
-impl Error {
-    const fn new(code: u32, message: &'static str) -> Self {
-        Self { code, message: Cow::Borrowed(message), temporary: false }
-    }
-
-    const fn temporary(code: u32, message: &'static str) -> Self {
-        Self { code, message: Cow::Borrowed(message), temporary: true }
-    }
-
-    /// The same code with a message that says more.
-    pub fn because(&self, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: self.code, message: message.into(), temporary: self.temporary }
-    }
-
+/// Why a command is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
     /// The node failed.
-    pub const INTERNAL: Self = Self::temporary(100, "internal server error");
-    /// The session may not ask this as who it is.
-    pub const UNAUTHORIZED: Self = Self::new(101, "unauthorized");
-    /// The token's `nbf` is to come: come again with the same token.
-    pub const NOT_YET_VALID: Self = Self::temporary(101, "unauthorized: the token is not valid yet");
-    /// The channel's namespace does not exist, or the name breaks its rule.
-    pub const UNKNOWN_CHANNEL: Self = Self::new(102, "unknown channel");
+    Internal,
+    /// Whoever asks is not known to be allowed to.
+    Unauthorized,
+    /// The token's `nbf` is to come: the same token will do later.
+    NotYetValid,
+    /// The channel's namespace does not exist.
+    UnknownChannel,
     /// The channel's options or the token forbid it.
-    pub const PERMISSION_DENIED: Self = Self::new(103, "permission denied");
+    PermissionDenied,
     /// The command carries no known request.
-    pub const METHOD_NOT_FOUND: Self = Self::new(104, "method not found");
+    MethodNotFound,
     /// The session is subscribed to the channel, or about to be.
-    pub const ALREADY_SUBSCRIBED: Self = Self::new(105, "already subscribed");
+    AlreadySubscribed,
     /// A bound was reached.
-    pub const LIMIT_EXCEEDED: Self = Self::new(106, "limit exceeded");
+    LimitExceeded,
     /// The request makes no sense.
-    pub const BAD_REQUEST: Self = Self::new(107, "bad request");
+    BadRequest,
     /// The channel's options do not offer it.
-    pub const NOT_AVAILABLE: Self = Self::new(108, "not available");
-    /// The token has expired; come with a new one.
-    pub const TOKEN_EXPIRED: Self = Self::new(109, "token expired");
-    /// The connection or subscription has expired.
-    pub const EXPIRED: Self = Self::new(110, "expired");
-    /// Too fast.
-    pub const TOO_MANY_REQUESTS: Self = Self::temporary(111, "too many requests");
+    NotAvailable,
+    /// The token has expired: a new one will do.
+    TokenExpired,
+    /// The connection or subscription would have expired before it began.
+    Expired,
+    /// The session or its user has caused too much: later it will do.
+    TooManyRequests,
     /// The history no longer reaches back to the position asked for.
-    pub const UNRECOVERABLE_POSITION: Self = Self::new(112, "unrecoverable position");
-    /// Another page of the same stream is being read.
-    pub const CONCURRENT_PAGINATION: Self = Self::temporary(113, "concurrent pagination");
+    UnrecoverablePosition,
 }
 
-/// Why the node ended a subscription.
+impl ErrorKind {
+    /// With words of its own, for a person, in place of the kind's.
+    pub fn because(self, message: impl Into<Cow<'static, str>>) -> Error {
+        Error { kind: self, message: Some(message.into()) }
+    }
+}
+
+/// A refusal of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsubscribe {
-    /// See the constants; 2500 and up make clients resubscribe.
-    pub code: u32,
-    /// For a person.
-    pub reason: Cow<'static, str>,
+pub struct Error {
+    /// What clients decide by.
+    pub kind: ErrorKind,
+    /// For a person; `None` where the kind says all.
+    pub message: Option<Cow<'static, str>>,
 }
 
-impl Unsubscribe {
-    const fn new(code: u32, reason: &'static str) -> Self {
-        Self { code, reason: Cow::Borrowed(reason) }
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self { kind, message: None }
     }
+}
 
+/// Why the node ends a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsubscribe {
     /// A backend asked for it.
-    pub const SERVER: Self = Self::new(2000, "server unsubscribe");
-    /// The session missed a publication; resubscribing recovers.
-    pub const INSUFFICIENT: Self = Self::new(2500, "insufficient state");
+    Server,
+    /// The session missed a publication: it is to subscribe again, and recovers.
+    Insufficient,
     /// The subscription token expired.
-    pub const EXPIRED: Self = Self::new(2501, "subscription expired");
-    /// What the client knows of the channel no longer holds.
-    pub const STATE_INVALIDATED: Self = Self::new(2502, "state invalidated");
+    Expired,
 }
 
-/// Why the node closed a connection. The code is the WebSocket close code.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {reason}")]
-pub struct Disconnect {
-    /// See the constants.
-    pub code: u16,
-    /// For a person, at most 123 bytes (RFC 6455, 5.5).
-    pub reason: Cow<'static, str>,
-}
-
-impl Disconnect {
-    const fn new(code: u16, reason: &'static str) -> Self {
-        Self { code, reason: Cow::Borrowed(reason) }
-    }
-
-    /// The same code with a reason that says more.
-    pub fn because(&self, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: self.code, reason: reason.into() }
-    }
-
-    /// Whether a client should come back (the code's range decides).
-    pub fn reconnect(&self) -> bool {
-        self.code < 3500 || (4000..4500).contains(&self.code) || self.code >= 5000
-    }
-
-    /// The connection ended without the node's doing.
-    pub const CONNECTION_CLOSED: Self = Self::new(3000, "connection closed");
+/// Why the node ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisconnectKind {
     /// The node leaves; come back, to another.
-    pub const SHUTDOWN: Self = Self::new(3001, "shutdown");
+    Shutdown,
     /// The node failed.
-    pub const SERVER_ERROR: Self = Self::new(3004, "internal server error");
+    ServerError,
     /// The connection token expired and no new one came.
-    pub const EXPIRED: Self = Self::new(3005, "connection expired");
+    Expired,
     /// A subscription token expired and no new one came.
-    pub const SUB_EXPIRED: Self = Self::new(3006, "subscription expired");
+    SubExpired,
     /// The client reads more slowly than its channels speak.
-    pub const SLOW: Self = Self::new(3008, "slow");
+    Slow,
     /// The socket refused a write.
-    pub const WRITE_ERROR: Self = Self::new(3009, "write error");
-    /// A server-side subscription missed a publication; reconnecting recovers.
-    pub const INSUFFICIENT_STATE: Self = Self::new(3010, "insufficient state");
+    WriteError,
+    /// A server-side subscription missed a publication: reconnecting recovers.
+    InsufficientState,
     /// A backend wants the client to reconnect.
-    pub const FORCE_RECONNECT: Self = Self::new(3011, "force reconnect");
+    ForceReconnect,
     /// The client did not answer pings.
-    pub const NO_PONG: Self = Self::new(3012, "no pong");
+    NoPong,
     /// Too many commands.
-    pub const TOO_MANY_REQUESTS: Self = Self::new(3013, "too many requests");
-    /// What the client knows no longer holds.
-    pub const STATE_INVALIDATED: Self = Self::new(3014, "state invalidated");
+    TooManyRequests,
     /// The token is not one of ours.
-    pub const INVALID_TOKEN: Self = Self::new(3500, "invalid token");
+    InvalidToken,
     /// The client does not speak the protocol.
-    pub const BAD_REQUEST: Self = Self::new(3501, "bad request");
+    BadRequest,
     /// No first command came in time.
-    pub const STALE: Self = Self::new(3502, "stale");
+    Stale,
     /// A backend wants the client gone.
-    pub const FORCE_DISCONNECT: Self = Self::new(3503, "force disconnect");
+    ForceDisconnect,
     /// Too many connections, of the node or of the user.
-    pub const CONNECTION_LIMIT: Self = Self::new(3504, "connection limit");
+    ConnectionLimit,
     /// Too many channels in one session.
-    pub const CHANNEL_LIMIT: Self = Self::new(3505, "channel limit");
-    /// The framing cannot carry what the channel sends.
-    pub const INAPPROPRIATE_PROTOCOL: Self = Self::new(3506, "inappropriate protocol");
+    ChannelLimit,
     /// The client may not connect.
-    pub const PERMISSION_DENIED: Self = Self::new(3507, "permission denied");
-    /// What the client asked for is not offered.
-    pub const NOT_AVAILABLE: Self = Self::new(3508, "not available");
+    PermissionDenied,
     /// Too many refused commands.
-    pub const TOO_MANY_ERRORS: Self = Self::new(3509, "too many errors");
+    TooManyErrors,
+    /// A backend's own reason, by the number that it gave: what clients make of it is between the two.
+    Backend(u16),
+}
+
+impl DisconnectKind {
+    /// With words of its own, for a person, in place of the kind's.
+    pub fn because(self, reason: impl Into<Cow<'static, str>>) -> Disconnect {
+        Disconnect { kind: self, reason: Some(reason.into()) }
+    }
+}
+
+/// The end of a session by the node's will.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disconnect {
+    /// What clients decide by.
+    pub kind: DisconnectKind,
+    /// For a person, at most 123 bytes (RFC 6455, 5.5); `None` where the kind says all.
+    pub reason: Option<Cow<'static, str>>,
+}
+
+impl From<DisconnectKind> for Disconnect {
+    fn from(kind: DisconnectKind) -> Self {
+        Self { kind, reason: None }
+    }
 }

@@ -3,8 +3,10 @@
 //! Owns the choice of both for a conn, and the one match per frame that comes in and per word that goes out. Never
 //! `dyn`: a conn's format is one byte, which each of its subscriptions carries.
 
+use super::centrifuge::codes::CodedDisconnect;
 use super::centrifuge::{self, Commands, Encoding, json, protobuf};
 use super::word::{Push, Reply};
+use crate::model::refusal::Disconnect;
 use crate::wire::{http, length, websocket};
 
 /// Which dialect is spoken, in which framing.
@@ -95,6 +97,16 @@ impl Format {
             Encoding::Protobuf => protobuf::encode_push(push, out),
         }
         self.frame(start, out);
+    }
+
+    /// Appends the last word to a client: a close frame, or where there is none a push.
+    pub fn write_goodbye(self, disconnect: &Disconnect, out: &mut Vec<u8>) {
+        if self.is_websocket() {
+            let told = CodedDisconnect::from(disconnect);
+            websocket::write_close(told.code, &told.reason, out);
+        } else {
+            self.write_push(&Push::Disconnect(disconnect), out);
+        }
     }
 
     /// Makes a frame of the word that begins at `start`. Its head tells its length, so it is written behind the word

@@ -12,7 +12,7 @@ use regex::Regex;
 
 use crate::config::{ChannelConfig, ChannelOptions, ForceRecoveryMode};
 use crate::hub::{HubOptions, RecoveryMode};
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 
 /// The rules of one namespace.
 #[derive(Debug)]
@@ -140,10 +140,10 @@ impl Access {
     pub fn resolve<'a>(&'a self, channel: &'a str) -> Result<Resolved<'a>, Error> {
         let config = &self.config;
         if channel.is_empty() {
-            return Err(Error::BAD_REQUEST.because("bad request: empty channel name"));
+            return Err(ErrorKind::BadRequest.because("bad request: empty channel name"));
         }
         if channel.len() > config.max_length {
-            return Err(Error::BAD_REQUEST.because("bad request: channel name too long"));
+            return Err(ErrorKind::BadRequest.because("bad request: channel name too long"));
         }
         let prefix = config.private_prefix.as_str();
         let private = !prefix.is_empty() && channel.starts_with(prefix);
@@ -151,7 +151,7 @@ impl Access {
         let namespace_ends = self.namespace_boundary.as_ref().and_then(|boundary| boundary.find(public.as_bytes()));
         let (rule, rest) = match namespace_ends {
             Some(at) => {
-                let rule = self.namespaces.get(&public[..at]).ok_or(Error::UNKNOWN_CHANNEL)?;
+                let rule = self.namespaces.get(&public[..at]).ok_or(ErrorKind::UnknownChannel)?;
                 (rule, &public[at + config.namespace_boundary.len()..])
             }
             None => (&self.without_namespace, channel),
@@ -171,7 +171,7 @@ impl Access {
         if resolved.is_well_named() {
             Ok(resolved)
         } else {
-            Err(Error::BAD_REQUEST.because("bad request: the namespace has no channels of such names"))
+            Err(ErrorKind::BadRequest.because("bad request: the namespace has no channels of such names"))
         }
     }
 

@@ -13,7 +13,7 @@ use super::{Context, Flags, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
 use crate::limits::DEVICE_NAME_BYTES_MAX;
-use crate::model::refusal::{Disconnect, Error};
+use crate::model::refusal::{Disconnect, DisconnectKind, ErrorKind};
 use crate::model::{ClientInfo, Recover};
 use crate::protocol::word::Connect;
 
@@ -38,24 +38,24 @@ impl Introduction {
 impl Session {
     pub(super) fn connect<'a>(&mut self, id: u32, connect: Connect<'a>, context: Context<'_>) -> Step<'a> {
         if !matches!(self.state, State::Fresh) {
-            return Step::Close(Disconnect::BAD_REQUEST.because("connect twice"));
+            return Step::Close(DisconnectKind::BadRequest.because("connect twice"));
         }
         if id == 0 {
-            return Step::Close(Disconnect::BAD_REQUEST.because("command without id"));
+            return Step::Close(DisconnectKind::BadRequest.because("command without id"));
         }
         if connect.token.is_empty() {
             let client = &context.config.client;
             if !(client.insecure || client.allow_anonymous_connect_without_token) {
-                return Step::Close(Disconnect::BAD_REQUEST.because("token required"));
+                return Step::Close(DisconnectKind::BadRequest.because("token required"));
             }
             return self.accept(id, None, Introduction::of(&connect), context);
         }
         match context.verifier.connection(&connect.token, context.now.unix_s()) {
             Ok(claims) => self.accept(id, Some(claims), Introduction::of(&connect), context),
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
-            Err(TokenError::Expired) => Step::Refuse(Error::TOKEN_EXPIRED),
-            Err(TokenError::NotYetValid { .. }) => Step::Refuse(Error::NOT_YET_VALID),
-            Err(_) => Step::Close(Disconnect::INVALID_TOKEN),
+            Err(TokenError::Expired) => Step::Refuse(ErrorKind::TokenExpired.into()),
+            Err(TokenError::NotYetValid { .. }) => Step::Refuse(ErrorKind::NotYetValid.into()),
+            Err(_) => Step::Close(DisconnectKind::InvalidToken.into()),
         }
     }
 
@@ -68,12 +68,12 @@ impl Session {
     ) -> Step<'a> {
         let client = &context.config.client;
         if client.disallow_anonymous_connection_tokens && claims.as_ref().is_some_and(|claims| claims.user.is_empty()) {
-            return Step::Close(Disconnect::PERMISSION_DENIED.because("permission denied: token without user"));
+            return Step::Close(DisconnectKind::PermissionDenied.because("permission denied: token without user"));
         }
         let claims = claims.unwrap_or_default();
         let expire_at_unix_s = claims.exp_unix_s.filter(|_| !client.insecure);
         if has_expired(expire_at_unix_s, client.token.leeway, context) {
-            return Step::Refuse(Error::EXPIRED);
+            return Step::Refuse(ErrorKind::Expired.into());
         }
         let planned = match plan(&claims, &introduction, context) {
             Ok(planned) => planned,
@@ -137,7 +137,7 @@ impl Plan<'_> {
             return Ok(());
         }
         if self.is_full() {
-            return Err(Disconnect::CHANNEL_LIMIT);
+            return Err(DisconnectKind::ChannelLimit.into());
         }
         let mut wishes = self.introduction.recover.iter();
         let recover = wishes.find(|(name, _)| **name == *channel).map(|(_, recover)| recover.clone());
@@ -193,6 +193,6 @@ fn plan(
 fn known(access: &Access, channel: &str) -> Result<(), Disconnect> {
     match access.resolve(channel) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Disconnect::BAD_REQUEST.because(format!("token names a channel of an {}", error.message))),
+        Err(_) => Err(DisconnectKind::BadRequest.because("token names a channel that does not exist")),
     }
 }

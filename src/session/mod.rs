@@ -41,7 +41,7 @@ pub use terms::Terms;
 
 use crate::auth::Verifier;
 use crate::config::Config;
-use crate::model::refusal::{Disconnect, Error};
+use crate::model::refusal::{Disconnect, DisconnectKind, ErrorKind};
 use crate::model::{ClientId, ClientInfo};
 use crate::protocol::Format;
 use crate::protocol::word::{Command, Verb};
@@ -199,14 +199,14 @@ impl Session {
         match (&self.state, &command.verb) {
             (State::Connected, _) => {}
             // The SDKs wait for the connect reply; who does not gets told what is missing.
-            _ => return Step::Close(Disconnect::BAD_REQUEST.because("connect first")),
+            _ => return Step::Close(DisconnectKind::BadRequest.because("connect first")),
         }
         if !matches!(command.verb, Verb::Pong) {
             self.heartbeat.heard();
         }
         let answered = !matches!(command.verb, Verb::Send { .. } | Verb::Pong);
         if answered && command.id == 0 {
-            return Step::Close(Disconnect::BAD_REQUEST.because("command without id"));
+            return Step::Close(DisconnectKind::BadRequest.because("command without id"));
         }
         match command.verb {
             Verb::Connect(_) => unreachable!("handled above"),
@@ -224,19 +224,19 @@ impl Session {
             // Without an application behind the node nobody can take it; there is no reply to say so in.
             Verb::Send { .. } => Step::Done,
             Verb::Rpc { .. } => {
-                Step::Refuse(Error::NOT_AVAILABLE.because("not available: no application answers rpc on this node"))
+                Step::Refuse(ErrorKind::NotAvailable.because("not available: no application answers rpc on this node"))
             }
             Verb::Refresh { token } => self.refresh(&token, context),
             Verb::SubRefresh { channel, token } => self.sub_refresh(&channel, &token, context),
-            Verb::Unavailable(what) => Step::Refuse(Error::NOT_AVAILABLE.because(what)),
-            Verb::Unknown => Step::Refuse(Error::METHOD_NOT_FOUND),
+            Verb::Unavailable(what) => Step::Refuse(ErrorKind::NotAvailable.because(what)),
+            Verb::Unknown => Step::Refuse(ErrorKind::MethodNotFound.into()),
         }
     }
 
     /// Counts a refusal. A client that gets nothing else is told to go.
     pub fn count_refusal(&mut self) -> Option<Disconnect> {
         self.refused = self.refused.saturating_add(1);
-        (self.refused >= crate::limits::REFUSALS_MAX).then_some(Disconnect::TOO_MANY_ERRORS)
+        (self.refused >= crate::limits::REFUSALS_MAX).then_some(DisconnectKind::TooManyErrors.into())
     }
 
     /// A command had an answer other than a refusal.

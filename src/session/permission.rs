@@ -4,7 +4,7 @@ use super::access::Resolved;
 use super::step::Step;
 use super::{Context, Session};
 use crate::config::ChannelOptions;
-use crate::model::refusal::Error;
+use crate::model::refusal::ErrorKind;
 
 /// Who may, as a namespace states it.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ impl Session {
                 // Commands take effect in the order in which they were sent.
                 (!subscription.is_live()).then_some(Step::Later)
             }
-            _ => Some(Step::Refuse(Error::PERMISSION_DENIED)),
+            _ => Some(Step::Refuse(ErrorKind::PermissionDenied.into())),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::permission::Permission;
 use super::step::{Ask, Step};
 use super::{Context, Session};
 use crate::model::PayloadRef;
-use crate::model::refusal::Error;
+use crate::model::refusal::ErrorKind;
 
 impl Session {
     pub(super) fn publish<'a>(
@@ -16,7 +16,7 @@ impl Session {
         context: Context<'_>,
     ) -> Step<'a> {
         if data.bytes.is_empty() {
-            return Step::Refuse(Error::BAD_REQUEST.because("bad request: empty data"));
+            return Step::Refuse(ErrorKind::BadRequest.because("bad request: empty data"));
         }
         let resolved = match context.access.resolve_for_client(&channel) {
             Ok(resolved) => resolved,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::permission::Permission;
 use super::step::{Ask, Step};
 use super::{Context, Session};
-use crate::model::refusal::Error;
+use crate::model::refusal::ErrorKind;
 use crate::protocol::word::History;
 
 impl Session {
@@ -15,7 +15,7 @@ impl Session {
             Err(error) => return Step::Refuse(error),
         };
         if !resolved.has_history() {
-            return Step::Refuse(Error::NOT_AVAILABLE);
+            return Step::Refuse(ErrorKind::NotAvailable.into());
         }
         if let Some(step) = self.refusal(&resolved, Permission::history(resolved.options), context) {
             return step;
@@ -36,7 +36,7 @@ impl Session {
             Err(error) => return Step::Refuse(error),
         };
         if !resolved.options.presence {
-            return Step::Refuse(Error::NOT_AVAILABLE);
+            return Step::Refuse(ErrorKind::NotAvailable.into());
         }
         match self.refusal(&resolved, Permission::presence(resolved.options), context) {
             Some(step) => step,

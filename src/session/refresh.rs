@@ -7,7 +7,7 @@ use super::lifetime::has_expired;
 use super::step::Step;
 use super::{Context, Flags, Session};
 use crate::auth::{ConnectionClaims, SubscriptionClaims, TokenError};
-use crate::model::refusal::{Disconnect, Error};
+use crate::model::refusal::{DisconnectKind, ErrorKind};
 use crate::model::{ClientInfo, Expiry, Payload};
 use crate::protocol::word::Refreshed;
 
@@ -30,15 +30,15 @@ impl Session {
 
     pub(super) fn refresh<'a>(&mut self, token: &str, context: Context<'_>) -> Step<'a> {
         if token.is_empty() {
-            return Step::Refuse(Error::BAD_REQUEST);
+            return Step::Refuse(ErrorKind::BadRequest.into());
         }
         match context.verifier.connection(token, context.now.unix_s()) {
             Ok(claims) if *claims.user == **self.user() => self.renew(claims, context),
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
             // An error would make the SDKs give up for good; after this they come back with a new token.
-            Err(TokenError::Expired) => Step::Close(Disconnect::EXPIRED),
-            Err(TokenError::NotYetValid { .. }) => Step::Refuse(Error::NOT_YET_VALID),
-            Ok(_) | Err(_) => Step::Close(Disconnect::INVALID_TOKEN),
+            Err(TokenError::Expired) => Step::Close(DisconnectKind::Expired.into()),
+            Err(TokenError::NotYetValid { .. }) => Step::Refuse(ErrorKind::NotYetValid.into()),
+            Ok(_) | Err(_) => Step::Close(DisconnectKind::InvalidToken.into()),
         }
     }
 
@@ -46,11 +46,11 @@ impl Session {
         let client = &context.config.client;
         let expire_at_unix_s = claims.exp_unix_s.filter(|_| !client.insecure);
         if has_expired(expire_at_unix_s, client.token.leeway, context) {
-            return Step::Refuse(Error::EXPIRED);
+            return Step::Refuse(ErrorKind::Expired.into());
         }
         if self.is_granted_other_channels(&claims) {
             // The client comes back with the new token, and gets what it names.
-            return Step::Close(Disconnect::INSUFFICIENT_STATE);
+            return Step::Close(DisconnectKind::InsufficientState.into());
         }
         self.expire_at_unix_s = expire_at_unix_s;
         let appearances = claims.info.map_or_else(Vec::new, |info| self.appear_as(info));
@@ -89,26 +89,26 @@ impl Session {
 
     pub(super) fn sub_refresh<'a>(&mut self, channel: &str, token: &str, context: Context<'_>) -> Step<'a> {
         if token.is_empty() || channel.is_empty() {
-            return Step::Refuse(Error::BAD_REQUEST);
+            return Step::Refuse(ErrorKind::BadRequest.into());
         }
         match self.subscription(channel) {
-            None => return Step::Refuse(Error::PERMISSION_DENIED.because("permission denied: not subscribed")),
+            None => return Step::Refuse(ErrorKind::PermissionDenied.because("permission denied: not subscribed")),
             Some(subscription) if !subscription.is_live() => return Step::Later,
             Some(_) => {}
         }
         let claims = match context.verifier.subscription(token, context.now.unix_s()) {
             Ok(claims) => claims,
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Step::FetchKeys,
-            Err(TokenError::Expired) => return Step::Refuse(Error::TOKEN_EXPIRED),
-            Err(TokenError::NotYetValid { .. }) => return Step::Refuse(Error::NOT_YET_VALID),
-            Err(_) => return Step::Close(Disconnect::INVALID_TOKEN),
+            Err(TokenError::Expired) => return Step::Refuse(ErrorKind::TokenExpired.into()),
+            Err(TokenError::NotYetValid { .. }) => return Step::Refuse(ErrorKind::NotYetValid.into()),
+            Err(_) => return Step::Close(DisconnectKind::InvalidToken.into()),
         };
         if !self.is_named_by(&claims, channel) {
-            return Step::Close(Disconnect::INVALID_TOKEN);
+            return Step::Close(DisconnectKind::InvalidToken.into());
         }
         let expire_at_unix_s = claims.grant.expire_at_unix_s;
         if has_expired(expire_at_unix_s, context.config.client.subscription_tokens().leeway, context) {
-            return Step::Refuse(Error::EXPIRED);
+            return Step::Refuse(ErrorKind::Expired.into());
         }
         let appearance = self.renew_subscription(channel, expire_at_unix_s, claims.grant.info);
         Step::SubRefreshed(expiry(expire_at_unix_s, context.now.unix_s()), appearance)

@@ -15,7 +15,7 @@ use crate::auth::grant::Grant;
 use crate::config::SlowConsumer;
 use crate::hub::RecoveryMode;
 use crate::model::ClientInfo;
-use crate::model::refusal::{Disconnect, Error};
+use crate::model::refusal::{DisconnectKind, Error, ErrorKind};
 use crate::protocol::word::Subscribe;
 use crate::session::State;
 
@@ -87,10 +87,10 @@ impl Session {
     pub(super) fn subscribe<'a>(&mut self, subscribe: Subscribe<'a>, context: Context<'_>) -> Step<'a> {
         let channel = &*subscribe.channel;
         if self.subscription(channel).is_some() {
-            return Step::Refuse(Error::ALREADY_SUBSCRIBED);
+            return Step::Refuse(ErrorKind::AlreadySubscribed.into());
         }
         if self.subscriptions.len() >= context.config.client.channel_limit {
-            return Step::Refuse(Error::LIMIT_EXCEEDED.because("limit exceeded: too many channels in one session"));
+            return Step::Refuse(ErrorKind::LimitExceeded.because("limit exceeded: too many channels in one session"));
         }
         let resolved = match context.access.resolve_for_client(channel) {
             Ok(resolved) => resolved,
@@ -99,7 +99,7 @@ impl Session {
         let grant = match self.subscribe_grant(&subscribe, &resolved, context) {
             Ok(grant) => grant,
             Err(NoGrant::Error(error)) => return Step::Refuse(error),
-            Err(NoGrant::Close) => return Step::Close(Disconnect::INVALID_TOKEN),
+            Err(NoGrant::Close) => return Step::Close(DisconnectKind::InvalidToken.into()),
             Err(NoGrant::Ask) => return Step::FetchKeys,
         };
         self.ask_subscribe(&subscribe, &resolved, &grant, context)
@@ -138,23 +138,23 @@ impl Session {
             let claims = match verified {
                 Ok(claims) => claims,
                 Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Err(NoGrant::Ask),
-                Err(TokenError::Expired) => return Err(NoGrant::Error(Error::TOKEN_EXPIRED)),
-                Err(TokenError::NotYetValid { .. }) => return Err(NoGrant::Error(Error::NOT_YET_VALID)),
-                Err(_) => return Err(NoGrant::Error(Error::PERMISSION_DENIED)),
+                Err(TokenError::Expired) => return Err(NoGrant::Error(ErrorKind::TokenExpired.into())),
+                Err(TokenError::NotYetValid { .. }) => return Err(NoGrant::Error(ErrorKind::NotYetValid.into())),
+                Err(_) => return Err(NoGrant::Error(ErrorKind::PermissionDenied.into())),
             };
             if !self.is_named_by(&claims, &subscribe.channel) {
                 return Err(NoGrant::Close);
             }
             let leeway = context.config.client.subscription_tokens().leeway;
             if has_expired(claims.grant.expire_at_unix_s, leeway, context) {
-                return Err(NoGrant::Error(Error::EXPIRED));
+                return Err(NoGrant::Error(ErrorKind::Expired.into()));
             }
             return Ok(claims.grant);
         }
         if may_subscribe(self.user(), resolved, context) {
             Ok(Grant::default())
         } else {
-            Err(NoGrant::Error(Error::PERMISSION_DENIED))
+            Err(NoGrant::Error(ErrorKind::PermissionDenied.into()))
         }
     }
 
@@ -177,13 +177,13 @@ impl Session {
         context: Context<'_>,
     ) -> Result<Terms, Error> {
         if !matches!(self.state, State::Connected) {
-            return Err(Error::NOT_AVAILABLE);
+            return Err(ErrorKind::NotAvailable.into());
         }
         if self.subscription(channel).is_some() {
-            return Err(Error::ALREADY_SUBSCRIBED);
+            return Err(ErrorKind::AlreadySubscribed.into());
         }
         if self.subscriptions.len() >= context.config.client.channel_limit {
-            return Err(Error::LIMIT_EXCEEDED);
+            return Err(ErrorKind::LimitExceeded.into());
         }
         let resolved = context.access.resolve(channel)?;
         let wishes = Wishes { server_side: true, ..Wishes::default() };

@@ -54,7 +54,7 @@ pub enum Stage {
     /// The home shard has been asked.
     Pending,
     /// As pending, but a backend has ended it: it begins and ends when the answer comes.
-    Ending(Box<Unsubscribe>),
+    Ending(Unsubscribe),
     /// In the audience of its channel under this number.
     Live {
         /// The channel's number in the shard's audience.

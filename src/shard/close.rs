@@ -13,9 +13,8 @@ use crate::broker::Closing;
 use crate::broker::ending::Ending;
 use crate::config::Purpose;
 use crate::limits::{HALF_CLOSED_MS, LINGER_MS};
-use crate::model::refusal::Disconnect;
+use crate::model::refusal::DisconnectKind;
 use crate::outbox::Tag;
-use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::websocket;
 
@@ -27,21 +26,13 @@ impl<R: Reactor> Shard<R> {
             let Phase::Open { format, .. } = self.conns[conn as usize].phase else {
                 unreachable!("a session's conn is open until the session has ended");
             };
-            tracing::debug!(%disconnect, "a client is disconnected");
-            if disconnect.code == Disconnect::SLOW.code {
+            tracing::debug!(kind = ?disconnect.kind, reason = disconnect.reason.as_deref(), "a client is disconnected");
+            if disconnect.kind == DisconnectKind::Slow {
                 // What waits is more than the client will read in time.
                 self.broker.edge.outbox.cut(conn);
             }
-            if format.is_websocket() {
-                self.broker
-                    .edge
-                    .outbox
-                    .write(conn, Tag::CONTROL, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
-            } else {
-                let goodbye = Push::Disconnect(&disconnect);
-                self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_push(&goodbye, out));
-            }
-            self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
+            self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_goodbye(&disconnect, out));
+            self.begin_closing(conn, Ending::Disconnect(disconnect.kind), now);
         }
     }
 
@@ -117,7 +108,7 @@ impl<R: Reactor> Shard<R> {
         let ending = match self.conns[conn as usize].session() {
             Some(session) => {
                 self.broker.end(session, now);
-                Ending::Disconnect(Disconnect::WRITE_ERROR.code)
+                Ending::Disconnect(DisconnectKind::WriteError)
             }
             None => Ending::PeerEnded,
         };

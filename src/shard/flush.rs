@@ -8,7 +8,7 @@ use super::Shard;
 use super::conn::Phase;
 use super::reactor::{Reactor, Socket};
 use crate::broker::metrics::ShardMetrics;
-use crate::model::refusal::Disconnect;
+use crate::model::refusal::DisconnectKind;
 use crate::outbox::Flushed;
 use crate::time::Now;
 
@@ -58,7 +58,7 @@ impl<R: Reactor> Shard<R> {
             Flushed::Slow => {
                 self.await_writable(conn);
                 if let Some(session) = self.conns[conn as usize].session() {
-                    self.broker.close(session, Disconnect::SLOW, now);
+                    self.broker.close(session, DisconnectKind::Slow, now);
                     self.say_goodbyes(now);
                 }
             }

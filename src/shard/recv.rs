@@ -7,7 +7,7 @@ use crate::broker::Input;
 use crate::broker::ending::Ending;
 use crate::config::Purpose;
 use crate::limits::{FIRST_MESSAGE_BYTES_MAX, HELD_BYTES_MAX};
-use crate::model::refusal::Disconnect;
+use crate::model::refusal::DisconnectKind;
 use crate::outbox::Tag;
 use crate::protocol::Format;
 use crate::ring::Received;
@@ -197,7 +197,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn too_long(&mut self, session: u32, reason: String, now: Now) -> Progress {
-        self.broker.close(session, Disconnect::BAD_REQUEST.because(reason), now);
+        self.broker.close(session, DisconnectKind::BadRequest.because(reason), now);
         self.say_goodbyes(now);
         Progress::Ended
     }

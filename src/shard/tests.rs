@@ -16,7 +16,7 @@ use crate::broker::lane::Lane;
 use crate::broker::letter::{Letter, Level};
 use crate::config::Purpose;
 use crate::limits::{HALF_CLOSED_MS, HELD_BYTES_MAX, LINGER_MS, SLICE_SENDS, TICKS_APART_MS_MAX};
-use crate::model::refusal::Disconnect;
+use crate::model::refusal::DisconnectKind;
 use crate::ring::Event;
 use crate::time::Now;
 
@@ -152,7 +152,7 @@ fn a_goodbye_has_its_time_whenever_the_session_wanted_to_be_looked_at() {
     let now = half.later(0);
     half.shard.look_at(conn, now.mono_ms + LINGER_MS / 2);
     let session = half.shard.conns[conn as usize].session().unwrap();
-    half.shard.broker.close(session, Disconnect::SHUTDOWN, now);
+    half.shard.broker.close(session, DisconnectKind::Shutdown, now);
     half.shard.settle(now);
     half.shard.turn(half.later(LINGER_MS / 2 + 100));
     let is_waited_for = |half: &Half| half.shard.conns[conn as usize].due_tick != u32::MAX;
@@ -422,7 +422,7 @@ fn who_goes_on_talking_when_its_session_ends_hears_the_goodbye_and_no_reset() {
     half.until("the conn is not read", |shard| !shard.conns[conn as usize].in_flight.receives());
     client.write_all(b"is anybody there?\n").unwrap();
     let session = half.shard.conns[conn as usize].session().unwrap();
-    half.shard.broker.close(session, Disconnect::SHUTDOWN, half.later(0));
+    half.shard.broker.close(session, DisconnectKind::Shutdown, half.later(0));
     half.until("the goodbye is sent", |shard| shard.parting.is_empty() && shard.broker.edge.closings.is_empty());
     client.write_all(b"hello?\n").unwrap();
     for _ in 0..10 {

@@ -10,10 +10,9 @@ use super::reactor::Reactor;
 use super::recv::Progress;
 use crate::broker::ending::Ending;
 use crate::config::Purpose;
-use crate::model::refusal::Disconnect;
+use crate::model::refusal::DisconnectKind;
 use crate::outbox::Tag;
 use crate::protocol::Format;
-use crate::protocol::word::Push;
 use crate::time::Now;
 use crate::wire::http::{self, Head, Status, Upgrade};
 
@@ -90,10 +89,9 @@ impl<R: Reactor> Shard<R> {
             }
             Ok(false) => Progress::Wait,
             Err(refusal) => {
-                let disconnect = Disconnect::CONNECTION_LIMIT.because(refusal.message());
-                let goodbye = Push::Disconnect(&disconnect);
-                self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_push(&goodbye, out));
-                self.begin_closing(conn, Ending::Disconnect(disconnect.code), now);
+                let disconnect = DisconnectKind::ConnectionLimit.because(refusal.message());
+                self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_goodbye(&disconnect, out));
+                self.begin_closing(conn, Ending::Disconnect(disconnect.kind), now);
                 Progress::Ended
             }
         }

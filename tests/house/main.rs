@@ -54,6 +54,16 @@ fn no_folder_names_what_it_must_never_name() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+#[test]
+fn only_the_adapter_of_the_client_protocol_says_its_codes() {
+    let source = crate_in("src");
+    let places = ["model", "work", "session", "hub", "outbox", "broker/edge", "broker/home", "shard", "control"];
+    let said = nevers::codes(&source, &places);
+    assert!(said.is_empty(), "{}", said.join("\n"));
+    let codes = nevers::codes(&source, &["protocol/centrifuge"]);
+    assert!(codes.contains(&"protocol/centrifuge/codes.rs says 3501".into()), "{codes:?}");
+}
+
 /// A crate with these files.
 fn crate_of(files: &[(&str, &str)]) -> Tree {
     let folder = tempfile::tempdir().unwrap();

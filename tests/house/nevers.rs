@@ -1,5 +1,6 @@
 //! What folders and files must never name, as ARCHITECTURE.md and LOADGEN.md have it.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::tree::{Tree, Use};
@@ -72,6 +73,16 @@ pub(crate) fn broken(tree: &Tree, nevers: &[Never]) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Codes of the client protocol: unsubscribes and disconnects. Those of errors are numbers that others need, too.
+const CODES: [RangeInclusive<u64>; 2] = [2000..=2502, 3000..=3509];
+
+/// The codes that files of these places write.
+pub(crate) fn codes(tree: &Tree, places: &[&str]) -> Vec<String> {
+    let is_code = |number: &u64| CODES.iter().any(|codes| codes.contains(number));
+    let said = places.iter().flat_map(|place| tree.numbers(place)).filter(|(_, number)| is_code(number));
+    said.map(|(file, number)| format!("{} says {number}", file.display())).collect()
 }
 
 fn is_in(tie: &Use, named: &str) -> bool {

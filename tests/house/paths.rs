@@ -1,7 +1,7 @@
 //! The paths that a piece of syntax names: `use` trees taken apart, and paths in code and in the tokens of macros.
 
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemUse, UseTree, Visibility};
+use syn::{Attribute, Item, ItemUse, LitInt, UseTree, Visibility};
 
 /// A path as it is written, segment by segment.
 pub(crate) type Segments = Vec<String>;
@@ -56,6 +56,8 @@ pub(crate) struct Paths {
     pub(crate) found: Vec<Segments>,
     /// What `use` brings into functions and blocks.
     pub(crate) imports: Vec<Import>,
+    /// The whole numbers that are written.
+    pub(crate) numbers: Vec<u64>,
 }
 
 impl Visit<'_> for Paths {
@@ -76,6 +78,10 @@ impl Visit<'_> for Paths {
         if !is_for_tests(&function.attrs) {
             visit::visit_impl_item_fn(self, function);
         }
+    }
+
+    fn visit_lit_int(&mut self, number: &LitInt) {
+        self.numbers.extend(number.base10_parse::<u64>());
     }
 
     fn visit_macro(&mut self, call: &syn::Macro) {

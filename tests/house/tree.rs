@@ -28,6 +28,8 @@ struct Module {
     imports: Vec<Import>,
     /// The paths that its code names.
     paths: Vec<Segments>,
+    /// The whole numbers that its code writes.
+    numbers: Vec<u64>,
 }
 
 /// What a path leads to.
@@ -91,7 +93,7 @@ impl Tree {
                 }
             }
         }
-        (here.imports, here.paths) = (paths.imports, paths.found);
+        (here.imports, here.paths, here.numbers) = (paths.imports, paths.found, paths.numbers);
         self.modules.insert(module.to_vec(), here);
     }
 
@@ -122,6 +124,12 @@ impl Tree {
     /// Whether a folder or a file has modules in it.
     pub(crate) fn has(&self, place: &str) -> bool {
         self.modules.values().any(|module| module.file.starts_with(place))
+    }
+
+    /// The whole numbers that a place writes, each with its file.
+    pub(crate) fn numbers(&self, place: &str) -> impl Iterator<Item = (&Path, u64)> {
+        let there = self.modules.values().filter(move |module| module.file.starts_with(place));
+        there.flat_map(|module| module.numbers.iter().map(|number| (module.file.as_path(), *number)))
     }
 
     /// Where the path of an import leads: one that begins with no module of ours is another crate's.

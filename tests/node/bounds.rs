@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ringpost::broker::ending::Ending;
 use ringpost::config::Duration as Setting;
 use ringpost::limits::FIRST_MESSAGE_BYTES_MAX;
+use ringpost::model::refusal::DisconnectKind;
 use ringpost::wire::websocket::{self, Opcode};
 use serde_json::json;
 
@@ -31,7 +32,7 @@ fn a_reader_that_stops_reading_is_closed_and_the_others_go_on() {
         assert_eq!(reader.publication().2[0], number);
         assert!(node.sum(|shard| shard.outbox_bytes.get()) <= 512 * 1024, "a backlog is bounded");
     }
-    node.await_sum("slow closes", |shard| shard.endings.get(Ending::Disconnect(3008)), 1);
+    node.await_sum("slow closes", |shard| shard.endings.get(Ending::Disconnect(DisconnectKind::Slow)), 1);
     drop((publisher, reader));
     // The sleeper reads at last: whole frames, then the goodbye.
     assert_eq!(sleeper.disconnect_code(), 3008);
@@ -175,7 +176,7 @@ fn who_asks_for_much_and_reads_slowly_gets_it_all_and_is_not_closed() {
         assert!(waiting <= 2 * 1024 * 1024, "{waiting} bytes wait");
     }
     assert!(reader.ask(json!({"ping": {}}))["ping"].is_object());
-    assert_eq!(node.sum(|shard| shard.endings.get(Ending::Disconnect(3008))), 0);
+    assert_eq!(node.sum(|shard| shard.endings.get(Ending::Disconnect(DisconnectKind::Slow))), 0);
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn who_comes_back_to_more_than_a_reply_holds_is_told_so_once_and_goes_on_from_th
         assert!(attempts <= 2, "{reply}");
     }
     assert_eq!(offset, 250);
-    assert_eq!(node.sum(|shard| shard.endings.get(Ending::Disconnect(3008))), 0);
+    assert_eq!(node.sum(|shard| shard.endings.get(Ending::Disconnect(DisconnectKind::Slow))), 0);
 }
 
 #[test]

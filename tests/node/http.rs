@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use ringpost::broker::ending::Ending;
+use ringpost::model::refusal::DisconnectKind;
 use ringpost::wire::websocket::{self, Opcode};
 use serde_json::{Value, json};
 
@@ -404,8 +405,8 @@ fn every_ending_is_counted_once_by_its_cause() {
         (Ending::Refusal(400), 1),
         (Ending::Refusal(503), 1),
         (Ending::PeerEnded, 1),
-        (Ending::Disconnect(3504), 1),
-        (Ending::Disconnect(3501), 1),
+        (Ending::Disconnect(DisconnectKind::ConnectionLimit), 1),
+        (Ending::Disconnect(DisconnectKind::BadRequest), 1),
         (Ending::PeerClosed, 1),
         (Ending::Violation(1002), 1),
     ] {

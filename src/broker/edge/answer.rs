@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::receipts::Awaited;
 use super::{Edge, Notice, Subscriber};
 use crate::broker::letter::{Answer, Asker, Level};
-use crate::model::refusal::{Disconnect, Error};
+use crate::model::refusal::{DisconnectKind, Error};
 use crate::model::{Publication, Subscribed};
 use crate::protocol::word::{Push, ReplyBody};
 use crate::session::{Awaits, Flags, Stage, State};
@@ -116,7 +116,7 @@ impl Edge {
             }
         }
         if let Stage::Ending(reason) = stage {
-            self.unsubscribe(session, &channel, *reason);
+            self.unsubscribe(session, &channel, reason);
         }
         true
     }
@@ -129,7 +129,7 @@ impl Edge {
             return self.refuse(session, id, error);
         }
         if matches!(entry.state, State::Connecting(_)) {
-            self.close(session, Disconnect::SERVER_ERROR);
+            self.close(session, DisconnectKind::ServerError);
             return false;
         }
         true

@@ -7,7 +7,7 @@
 use super::Edge;
 use super::turn::{Limits, Turn};
 use crate::limits::{BILL_NS, EXCESSES_MAX, TURN_NS};
-use crate::model::refusal::{Disconnect, Error};
+use crate::model::refusal::{DisconnectKind, ErrorKind};
 use crate::protocol::word::Verb;
 use crate::session::Ask;
 use crate::time::Now;
@@ -87,14 +87,14 @@ impl Edge {
         let entry = &mut self.sessions[session as usize];
         entry.excesses += 1;
         if entry.excesses >= EXCESSES_MAX {
-            self.close(session, Disconnect::TOO_MANY_REQUESTS);
+            self.close(session, DisconnectKind::TooManyRequests);
             return false;
         }
         if id == 0 {
             // Nobody waits for an answer.
             return true;
         }
-        self.refuse(session, id, Error::TOO_MANY_REQUESTS)
+        self.refuse(session, id, ErrorKind::TooManyRequests.into())
     }
 
     /// What a question makes others do: deliver, announce.

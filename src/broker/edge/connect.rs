@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Edge;
 use crate::model::Subscribed;
-use crate::model::refusal::Disconnect;
+use crate::model::refusal::DisconnectKind;
 use crate::protocol::word::{Connected, Push, ReplyBody};
 use crate::session::{Connecting, Flags, Heartbeat, Held, Rhythm, Stage, State};
 use crate::time::Now;
@@ -21,7 +21,7 @@ impl Edge {
     /// False when it has been told to go.
     pub(in crate::broker) fn enrolled(&mut self, session: u32, admitted: bool) -> bool {
         if !admitted {
-            self.close(session, Disconnect::CONNECTION_LIMIT);
+            self.close(session, DisconnectKind::ConnectionLimit);
             return false;
         }
         self.sessions[session as usize].enrolled = true;
@@ -47,7 +47,7 @@ impl Edge {
             return true;
         }
         if connecting.is_overfull() {
-            self.close(session, Disconnect::INSUFFICIENT_STATE);
+            self.close(session, DisconnectKind::InsufficientState);
             return false;
         }
         self.welcome(session, now);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Edge;
 use super::turn::Limits;
 use crate::broker::policy::Policy;
-use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::refusal::{DisconnectKind, ErrorKind, Unsubscribe};
 use crate::model::{ClientId, ClientInfo, Publication};
 use crate::outbox::{Extent, Tag};
 use crate::protocol::Format;
@@ -100,9 +100,9 @@ impl Edge {
 
     fn lose_place(&mut self, session: u32, channel: &str, flags: Flags) {
         if flags.has(Flags::SERVER_SIDE) {
-            self.close(session, Disconnect::INSUFFICIENT_STATE);
+            self.close(session, DisconnectKind::InsufficientState);
         } else {
-            self.unsubscribe(session, channel, Unsubscribe::INSUFFICIENT);
+            self.unsubscribe(session, channel, Unsubscribe::Insufficient);
         }
     }
 
@@ -119,7 +119,7 @@ impl Edge {
             let positioned =
                 entry.subscriptions.iter().filter(|subscription| subscription.flags.has(Flags::POSITIONED));
             for subscription in positioned {
-                if self.policy.with_history(&subscription.channel) == Err(Error::NOT_AVAILABLE) {
+                if self.policy.with_history(&subscription.channel) == Err(ErrorKind::NotAvailable.into()) {
                     lost.push((session as u32, subscription.channel.clone(), subscription.flags));
                 }
             }

@@ -1,7 +1,7 @@
 //! Endings: of a subscription, of a session.
 
 use super::{Closing, Edge, Notice};
-use crate::model::refusal::{Disconnect, Unsubscribe};
+use crate::model::refusal::{Disconnect, DisconnectKind, Unsubscribe};
 use crate::protocol::word::Push;
 use crate::session::{Flags, Session, Stage};
 
@@ -25,7 +25,7 @@ impl Edge {
     pub(in crate::broker) fn unsubscribe(&mut self, session: u32, channel: &str, reason: Unsubscribe) {
         let Some(subscription) = self.sessions[session as usize].subscription_mut(channel) else { return };
         if !subscription.is_live() {
-            subscription.stage = Stage::Ending(Box::new(reason));
+            subscription.stage = Stage::Ending(reason);
             return;
         }
         self.leave(session, channel);
@@ -45,7 +45,7 @@ impl Edge {
 
     /// Tells a session to go, for the first reason that is given. It stays until [`Edge::end_told`], so that no session
     /// vanishes under whoever is at work on it, but hears nothing more in its channels.
-    pub(in crate::broker) fn close(&mut self, session: u32, disconnect: Disconnect) {
+    pub(in crate::broker) fn close(&mut self, session: u32, disconnect: impl Into<Disconnect>) {
         let entry = &mut self.sessions[session as usize];
         if std::mem::replace(&mut entry.is_ending, true) {
             return;
@@ -56,7 +56,7 @@ impl Edge {
                     subscription.flags.with(Flags::MUTED, true);
             }
         }
-        self.told.push((session, disconnect));
+        self.told.push((session, disconnect.into()));
     }
 
     /// Ends the sessions that were told to go, and has their conns closed. Called at the end of every input, and the one
@@ -80,7 +80,7 @@ impl Edge {
             let session = self.farewell_at;
             self.farewell_at = if session + 1 < self.sessions.capacity() { session + 1 } else { 0 };
             if self.sessions.contains(session) {
-                self.close(session as u32, Disconnect::SHUTDOWN);
+                self.close(session as u32, DisconnectKind::Shutdown);
                 left -= 1;
             }
         }

@@ -172,7 +172,7 @@ impl Edge {
 
     /// Refuses a command; a client that is refused too often is closed. False when the session has been told to go.
     pub(in crate::broker) fn refuse(&mut self, session: u32, id: u32, error: Error) -> bool {
-        self.metrics.error(error.code);
+        self.metrics.error(error.kind);
         self.reply(session, id, ReplyBody::Error(error));
         if let Some(disconnect) = self.sessions[session as usize].count_refusal() {
             self.close(session, disconnect);

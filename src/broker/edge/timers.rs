@@ -1,7 +1,7 @@
 //! What the passing of time does to a session and to the hub.
 
 use super::Edge;
-use crate::model::refusal::{Disconnect, Unsubscribe};
+use crate::model::refusal::{DisconnectKind, Unsubscribe};
 use crate::protocol::word::Push;
 use crate::session::{Awaits, HeartbeatEvent, Overdue, State};
 use crate::time::Now;
@@ -19,8 +19,8 @@ impl Edge {
                 None
             }
             _ if !entry.heartbeat.is_stale(now.mono_ms) => None,
-            State::Fresh if entry.awaits == Awaits::Nothing => Some(Disconnect::STALE),
-            State::Fresh | State::Connecting(_) => Some(Disconnect::SERVER_ERROR),
+            State::Fresh if entry.awaits == Awaits::Nothing => Some(DisconnectKind::Stale),
+            State::Fresh | State::Connecting(_) => Some(DisconnectKind::ServerError),
         };
         if let Some(disconnect) = overdue {
             self.close(session, disconnect);
@@ -39,7 +39,7 @@ impl Edge {
             HeartbeatEvent::Nothing => {}
             HeartbeatEvent::Ping => self.push(session, &Push::Ping),
             HeartbeatEvent::Dead => {
-                self.close(session, Disconnect::NO_PONG);
+                self.close(session, DisconnectKind::NoPong);
                 return false;
             }
         }
@@ -50,15 +50,15 @@ impl Edge {
         while let Some(overdue) = self.with_session(session, now, |session, context| session.overdue(context)) {
             match overdue {
                 Overdue::Connection => {
-                    self.close(session, Disconnect::EXPIRED);
+                    self.close(session, DisconnectKind::Expired);
                     return false;
                 }
                 Overdue::ServerSubscription => {
-                    self.close(session, Disconnect::SUB_EXPIRED);
+                    self.close(session, DisconnectKind::SubExpired);
                     return false;
                 }
                 Overdue::Subscription(channel) => {
-                    self.unsubscribe(session, &channel, Unsubscribe::EXPIRED);
+                    self.unsubscribe(session, &channel, Unsubscribe::Expired);
                 }
             }
         }

@@ -13,7 +13,7 @@ use super::letter::Answer;
 use super::metrics::ShardMetrics;
 use super::policy::Policy;
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, ShardSet};
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
 use crate::session::{Ask, Flags, Terms};
 use crate::time::Now;
@@ -131,7 +131,7 @@ impl Home {
                 "limit exceeded: with {bytes} bytes no subscriber can be given the message, \
                  client.queue_max_size lets {bytes_max} wait"
             );
-            return Err(Error::LIMIT_EXCEEDED.because(why));
+            return Err(ErrorKind::LimitExceeded.because(why));
         }
         let published = self.hub.publish(channel, message, options, now);
         self.metrics.publishes.add(1);
@@ -221,7 +221,7 @@ impl Home {
     pub(super) fn presence(&self, channel: &str, bytes_max: usize) -> Result<Vec<Arc<ClientInfo>>, Error> {
         if self.hub.presence_weight(channel) > bytes_max {
             let why = format!("limit exceeded: presence takes more than {bytes_max} bytes; presence_stats counts");
-            return Err(Error::LIMIT_EXCEEDED.because(why));
+            return Err(ErrorKind::LimitExceeded.because(why));
         }
         Ok(self.hub.presence(channel))
     }

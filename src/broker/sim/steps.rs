@@ -13,7 +13,7 @@ use super::world::World;
 use crate::auth::grant::Grant;
 use crate::broker::order::{Order, Publish, Subscribe, Who};
 use crate::config::Config;
-use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::refusal::{DisconnectKind, ErrorKind, Unsubscribe};
 use crate::model::{ClientId, Payload};
 
 impl World {
@@ -123,11 +123,11 @@ impl World {
         let channel = self.any_channel();
         match self.random.random_range(0..12) {
             0 => self.about(client, |who, answer| {
-                let (channel, reason) = (channel.into(), Unsubscribe::SERVER);
+                let (channel, reason) = (channel.into(), Unsubscribe::Server);
                 Order::Unsubscribe { who: who.into(), channel, reason, answer }
             }),
             1 => self.about(client, |who, answer| {
-                let (whitelist, reason) = (Arc::new([]), Disconnect::FORCE_RECONNECT);
+                let (whitelist, reason) = (Arc::new([]), DisconnectKind::ForceReconnect.into());
                 Order::Disconnect { who: who.into(), whitelist, reason, answer }
             }),
             2 => {
@@ -136,7 +136,7 @@ impl World {
                 self.brokers[home].order(Order::HistoryRemove { channel: channel.into(), answer }, self.now);
                 match answered.try_recv().expect("answered at once") {
                     Ok(()) => self.brokers[home].observe_removal(&mut self.chronicle, channel),
-                    Err(error) => assert_eq!(error, Error::NOT_AVAILABLE, "{channel} is a known channel"),
+                    Err(error) => assert_eq!(error, ErrorKind::NotAvailable.into(), "{channel} is a known channel"),
                 }
                 self.after(home);
             }

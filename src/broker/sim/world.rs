@@ -22,11 +22,10 @@ use crate::auth::mint::hs256;
 use crate::broker::letter::Letter;
 use crate::broker::{Broker, BrokerSetup, Closing, Input};
 use crate::hub::Placement;
-use crate::model::refusal::Disconnect;
+use crate::model::refusal::DisconnectKind;
 use crate::outbox::{Flushed, Tag};
-use crate::protocol::word::Push;
+use crate::protocol::centrifuge::codes;
 use crate::time::Now;
-use crate::wire::websocket;
 
 const CLIENTS: usize = 7;
 
@@ -268,19 +267,14 @@ impl World {
             let link = &mut self.links[shard][conn as usize];
             link.session = None;
             link.closing = true;
-            self.trace.write_u16(disconnect.code);
-            let gap = disconnect.code == Disconnect::INSUFFICIENT_STATE.code;
+            self.trace.write_u16(codes::of_disconnect(disconnect.kind).0);
+            let gap = disconnect.kind == DisconnectKind::InsufficientState;
             assert!(self.expects_gaps || !gap, "told of a gap that was none");
             let outbox = &mut self.brokers[shard].edge.outbox;
-            if disconnect.code == Disconnect::SLOW.code {
+            if disconnect.kind == DisconnectKind::Slow {
                 outbox.cut(conn);
             }
-            if link.format.is_websocket() {
-                outbox
-                    .write(conn, Tag::CONTROL, |out| websocket::write_close(disconnect.code, &disconnect.reason, out));
-            } else {
-                outbox.write(conn, Tag::CONTROL, |out| link.format.write_push(&Push::Disconnect(&disconnect), out));
-            }
+            outbox.write(conn, Tag::CONTROL, |out| link.format.write_goodbye(&disconnect, out));
         }
     }
 
@@ -301,7 +295,7 @@ impl World {
                 if flushed == Flushed::Slow
                     && let Some(session) = self.links[shard][conn as usize].session
                 {
-                    self.brokers[shard].close(session, Disconnect::SLOW, self.now);
+                    self.brokers[shard].close(session, DisconnectKind::Slow, self.now);
                     self.after(shard);
                 }
             }

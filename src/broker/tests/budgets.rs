@@ -1,6 +1,7 @@
 //! No answer is larger than a reply may be, and what a client asks for does not end it.
 
 use super::*;
+use crate::model::refusal::ErrorKind;
 use crate::outbox::Flushed;
 
 const REPLY_BYTES: usize = 4096;
@@ -133,7 +134,8 @@ fn a_message_that_no_subscriber_could_be_given_is_refused_whoever_publishes_it()
             exclude_client: None,
         };
         let refused = node.order(shard, |answer| Order::Publish(Box::new(publish), answer)).unwrap_err();
-        assert!(refused.code == 106 && refused.message.contains("queue_max_size"), "{refused}");
+        let why = refused.message.expect("it says why");
+        assert!(refused.kind == ErrorKind::LimitExceeded && why.contains("queue_max_size"), "{why}");
         assert!(node.hear(peer).is_empty());
     }
 }

@@ -29,6 +29,7 @@ use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::hub::Placement;
 use crate::model::{ClientId, Payload, Position};
 use crate::protocol::Format;
+use crate::protocol::centrifuge::codes;
 use crate::time::Now;
 
 const SECRET: &str = "a secret that the tests of the broker share";
@@ -158,7 +159,7 @@ impl Node {
             });
             self.goodbyes.extend(broker.edge.closings.drain(..).map(|Closing { conn, disconnect }| {
                 broker.edge.outbox.close(conn);
-                (shard, conn, disconnect.code)
+                (shard, conn, codes::of_disconnect(disconnect.kind).0)
             }));
             let Some(session) = broker.edge.resumed.pop() else { break };
             broker.resume(session, self.now);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::auth::grant::Grant;
 use crate::broker::order::{Subscribe, Who};
-use crate::model::refusal::{Disconnect, Unsubscribe};
+use crate::model::refusal::{DisconnectKind, ErrorKind, Unsubscribe};
 use crate::model::{HistoryFilter, PayloadKind, PresenceStats, Recover};
 
 fn who(user: &str, client: Option<ClientId>) -> Arc<Who> {
@@ -63,7 +63,7 @@ fn a_backend_unsubscribes_from_one_channel_or_from_all() {
         node.say(peer, &subscribe(id as u32 + 2, channel));
     }
     let mut unsubscribe = |channel: &str| {
-        let (who, channel, reason) = (who("7", None), channel.into(), Unsubscribe::SERVER);
+        let (who, channel, reason) = (who("7", None), channel.into(), Unsubscribe::Server);
         node.order(0, |answer| Order::Unsubscribe { who, channel, reason, answer }).expect("it works");
         kinds(&node.hear(peer))
     };
@@ -77,7 +77,7 @@ fn a_backend_disconnects_all_but_those_it_spares() {
     let mut node = Node::new();
     let peers = [node.connect(0, json!({"sub": "7"})), node.connect(0, json!({"sub": "7"}))];
     let whitelist = Arc::from([node.client(peers[0])]);
-    let reason = Disconnect::FORCE_DISCONNECT;
+    let reason = DisconnectKind::ForceDisconnect.into();
     let who = who("7", None);
     node.order(0, |answer| Order::Disconnect { who, whitelist, reason, answer }).expect("it works");
     assert_eq!((node.goodbye(peers[0]), node.goodbye(peers[1])), (None, Some(3503)));
@@ -93,7 +93,7 @@ fn a_backend_names_an_anonymous_session_by_its_client() {
         node.say(peer, r#"{"id":1,"connect":{}}"#);
     }
     for client in [None, Some(node.client(peers[1]))] {
-        let (who, reason) = (who("", client), Disconnect::FORCE_RECONNECT);
+        let (who, reason) = (who("", client), DisconnectKind::ForceReconnect.into());
         let whitelist = Arc::from([]);
         node.order(0, |answer| Order::Disconnect { who, whitelist, reason, answer }).expect("it works");
     }
@@ -128,8 +128,8 @@ fn an_expiry_in_the_past_is_an_end() {
             grant: Grant { expire_at_unix_s: Some(past), ..Grant::default() },
             recover: None,
         };
-        let refused = node.order(0, |answer| Order::Subscribe(subscribe.into(), answer)).map_err(|error| error.code);
-        assert_eq!((refused, node.hear(peer).is_empty(), node.goodbye(peer)), (Err(110), true, None));
+        let refused = node.order(0, |answer| Order::Subscribe(subscribe.into(), answer)).map_err(|error| error.kind);
+        assert_eq!((refused, node.hear(peer).is_empty(), node.goodbye(peer)), (Err(ErrorKind::Expired), true, None));
         let who = who("7", None);
         let refresh = |answer| Order::Refresh { who, expired: false, expire_at_unix_s: Some(past), info: None, answer };
         node.order(0, refresh).expect("it works");
@@ -164,11 +164,11 @@ fn a_backend_reads_history_and_presence() {
     let read = |node: &mut Node, channel: Arc<str>| {
         let filter = filter.clone();
         let page = node.order(1, |answer| Order::History { channel, filter, answer });
-        page.map(|page| (page.publications.len(), page.position.offset)).map_err(|error| error.code)
+        page.map(|page| (page.publications.len(), page.position.offset)).map_err(|error| error.kind)
     };
     assert_eq!(read(&mut node, name()), Ok((1, 1)));
-    assert_eq!(read(&mut node, open.as_str().into()), Err(108));
-    assert_eq!(read(&mut node, "nowhere:1".into()), Err(102));
+    assert_eq!(read(&mut node, open.as_str().into()), Err(ErrorKind::NotAvailable));
+    assert_eq!(read(&mut node, "nowhere:1".into()), Err(ErrorKind::UnknownChannel));
     node.order(1, |answer| Order::HistoryRemove { channel: name(), answer }).expect("it works");
     assert_eq!(read(&mut node, name()), Ok((0, 1)));
     let presence = node.order(1, |answer| Order::Presence { channel: open.as_str().into(), answer });

@@ -1,6 +1,7 @@
 //! Subscriptions: beginning, hearing, missing, ending.
 
 use super::*;
+use crate::model::refusal::Unsubscribe;
 
 #[test]
 fn commands_of_one_frame_take_effect_in_order_wherever_the_channel_is() {
@@ -28,11 +29,11 @@ fn a_backend_can_end_a_subscription_that_has_not_begun() {
     let peer = node.connect(0, json!({"sub": "7"}));
     node.tell(peer, &subscribe(2, &channel));
     let who = crate::broker::order::Who { user: "7".into(), client: None };
-    let reason = crate::model::refusal::Unsubscribe { code: 2042, reason: "moderated".into() };
+    let reason = Unsubscribe::Server;
     let name: Arc<str> = channel.as_str().into();
     node.order(0, |answer| Order::Unsubscribe { who: who.into(), channel: name, reason, answer }).expect("it works");
     node.carry();
-    assert_eq!(kinds(&node.hear(peer)), ["2:subscribe", "unsubscribe 2042"]);
+    assert_eq!(kinds(&node.hear(peer)), ["2:subscribe", "unsubscribe 2000"]);
     assert_eq!((node.brokers[1].home.hub.active(), node.brokers[0].edge.audience.rooms()), (0, 0));
 }
 

@@ -16,7 +16,7 @@ use super::{broadcast, channels, connections, disconnect, history, history_remov
 use super::{presence, presence_stats, publish, refresh, subscribe, unsubscribe};
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 
 /// Call several methods at once.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -133,7 +133,7 @@ async fn side_by_side(commands: Vec<Command>, state: &Arc<ControlState>) -> Vec<
     let tasks: Vec<_> = tasks.collect();
     let mut replies = Vec::with_capacity(tasks.len());
     for task in tasks {
-        replies.push(task.await.unwrap_or_else(|_| CommandReply::Error(Error::INTERNAL.into())));
+        replies.push(task.await.unwrap_or_else(|_| CommandReply::Error(Error::from(ErrorKind::Internal).into())));
     }
     replies
 }

@@ -12,7 +12,7 @@ use super::reply::Reply;
 use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::limits::BROADCAST_CHANNELS_MAX;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 
 /// Put the same message into many channels.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -56,11 +56,11 @@ impl Method for Broadcast {
             exclude_client.as_deref(),
         )?;
         if channels.is_empty() {
-            return Err(Error::BAD_REQUEST.because("bad request: channels is empty"));
+            return Err(ErrorKind::BadRequest.because("bad request: channels is empty"));
         }
         if channels.len() > BROADCAST_CHANNELS_MAX {
             let why = format!("limit exceeded: more than {BROADCAST_CHANNELS_MAX} channels");
-            return Err(Error::LIMIT_EXCEEDED.because(why));
+            return Err(ErrorKind::LimitExceeded.because(why));
         }
         let mut pending = Vec::with_capacity(channels.len());
         for channel in &channels {

@@ -12,7 +12,8 @@ use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::limits::CLOSE_REASON_BYTES_MAX;
 use crate::model::ClientId;
-use crate::model::refusal::{self, Error};
+use crate::model::refusal::{self, DisconnectKind, Error, ErrorKind};
+use crate::protocol::centrifuge::codes::{self, BACKENDS_DISCONNECTS};
 
 /// End a user's sessions.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -45,21 +46,15 @@ impl TryFrom<DisconnectReason> for refusal::Disconnect {
     type Error = Error;
 
     fn try_from(DisconnectReason { code, reason }: DisconnectReason) -> Result<Self, Error> {
-        let default = Self::FORCE_DISCONNECT;
-        if code != 0 && !(3000..5000).contains(&code) {
-            return Err(Error::BAD_REQUEST.because("bad request: disconnect.code must be 3000 to 4999"));
+        if code != 0 && !BACKENDS_DISCONNECTS.contains(&code) {
+            return Err(ErrorKind::BadRequest.because("bad request: disconnect.code must be 3000 to 4999"));
         }
         if reason.len() > CLOSE_REASON_BYTES_MAX {
             let why = format!("bad request: disconnect.reason is longer than {CLOSE_REASON_BYTES_MAX} bytes");
-            return Err(Error::BAD_REQUEST.because(why));
+            return Err(ErrorKind::BadRequest.because(why));
         }
-        Ok(match (code, reason.is_empty()) {
-            (0, true) => default,
-            (0, false) => default.because(reason),
-            // Never empty: there are SDKs that cannot read an empty one.
-            (_, true) => Self { code, reason: default.reason },
-            _ => Self { code, reason: reason.into() },
-        })
+        let kind = if code == 0 { DisconnectKind::ForceDisconnect } else { codes::disconnect_of(code) };
+        Ok(if reason.is_empty() { kind.into() } else { kind.because(reason) })
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::control::state::ControlState;
 use crate::limits::API_CALL_TIMEOUT_MS;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 
 /// One method: a request that knows how it is carried out. Its comment and its fields' comments are the
 /// method's documentation.
@@ -29,7 +29,7 @@ pub(super) fn deadline() -> Instant {
 }
 
 pub(super) async fn until<T>(deadline: Instant, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let late = Error::INTERNAL.because(
+    let late = ErrorKind::Internal.because(
         "internal server error: the shards did not answer in time; what they had not begun is not done, what they had \
          begun is",
     );

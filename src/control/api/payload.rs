@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 use crate::model::Payload;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::protocol::centrifuge::json::{one_line, write_payload};
 
 /// What a pair of fields such as `data` and `b64data` holds; base64 wins where both are given.
@@ -18,7 +18,7 @@ pub(super) fn read(
     field: &'static str,
 ) -> Result<Option<Payload>, Error> {
     if let Some(base64) = base64.filter(|base64| !base64.is_empty()) {
-        let wrong = |error| Error::BAD_REQUEST.because(format!("bad request: {field} is no base64: {error}"));
+        let wrong = |error| ErrorKind::BadRequest.because(format!("bad request: {field} is no base64: {error}"));
         return Ok(Some(Payload::binary(STANDARD.decode(base64).map_err(wrong)?)));
     }
     Ok(json.map(|json| Payload::json(one_line(json.get().as_bytes()).into_owned())))

@@ -12,7 +12,7 @@ use super::{Method, payload};
 use crate::broker::order::{self, Order};
 use crate::control::state::ControlState;
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, Payload, Position, Tags};
 
 /// Put a message into a channel.
@@ -79,14 +79,14 @@ impl Message {
         idempotency_key: Option<String>,
         exclude_client: Option<&str>,
     ) -> Result<Self, Error> {
-        let missing = || Error::BAD_REQUEST.because("bad request: data or b64data is required");
+        let missing = || ErrorKind::BadRequest.because("bad request: data or b64data is required");
         let data = payload::read(data, b64data, "b64data")?.ok_or_else(missing)?;
         let tags = tags.filter(|tags| !tags.is_empty());
         let tags = tags.map(|tags| tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect());
         let idempotency_key = idempotency_key.filter(|key| !key.is_empty());
         if idempotency_key.as_ref().is_some_and(|key| key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
             let why = format!("bad request: idempotency_key is longer than {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-            return Err(Error::BAD_REQUEST.because(why));
+            return Err(ErrorKind::BadRequest.because(why));
         }
         let exclude_client = exclude_client.filter(|client| !client.is_empty());
         Ok(Self {

@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::limits::API_BODY_BYTES_MAX;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::protocol::centrifuge::codes;
 
 /// A result, or why there is none.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -44,7 +45,8 @@ pub(super) struct ApiError {
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        Self { code: error.code, message: error.message }
+        let (code, message, _) = codes::of_error(error.kind);
+        Self { code, message: error.message.unwrap_or(Cow::Borrowed(message)) }
     }
 }
 
@@ -77,16 +79,16 @@ pub(super) enum Rejection {
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let (status, error) = match self {
-            Self::BadRequest(why) => (StatusCode::BAD_REQUEST, Error::BAD_REQUEST.because(why)),
-            Self::Unauthorized(why) => (StatusCode::UNAUTHORIZED, Error::UNAUTHORIZED.because(why)),
+            Self::BadRequest(why) => (StatusCode::BAD_REQUEST, ErrorKind::BadRequest.because(why)),
+            Self::Unauthorized(why) => (StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized.because(why)),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                Error::LIMIT_EXCEEDED.because(format!("the body is longer than {API_BODY_BYTES_MAX} bytes")),
+                ErrorKind::LimitExceeded.because(format!("the body is longer than {API_BODY_BYTES_MAX} bytes")),
             ),
-            Self::Slow => (StatusCode::REQUEST_TIMEOUT, Error::BAD_REQUEST.because("the body did not come in time")),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, ErrorKind::BadRequest.because("the body did not come in time")),
             Self::UnknownMethod => (
                 StatusCode::NOT_FOUND,
-                Error::METHOD_NOT_FOUND.because("method not found: /api/openapi.json lists the methods"),
+                ErrorKind::MethodNotFound.because("method not found: /api/openapi.json lists the methods"),
             ),
         };
         let mut response = (status, Json(Refused { error: error.into() })).into_response();

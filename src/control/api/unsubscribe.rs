@@ -36,7 +36,7 @@ impl Method for Unsubscribe {
         let order = |answer| Order::Unsubscribe {
             who: who.clone(),
             channel: channel.clone(),
-            reason: refusal::Unsubscribe::SERVER,
+            reason: refusal::Unsubscribe::Server,
             answer,
         };
         state.shards.ask_all(order).await?;

@@ -26,6 +26,7 @@ use crate::control::requests::{Request, Requests};
 use crate::control::{ControlSetup, run};
 use crate::hub::Placement;
 use crate::protocol::Format;
+use crate::protocol::centrifuge::codes::CodedDisconnect;
 use crate::shard::handle::ShardHandle;
 use crate::shard::waker::Waker;
 use crate::time::Now;
@@ -132,8 +133,8 @@ impl World {
             }
             for closing in broker.edge.closings.drain(..) {
                 broker.edge.outbox.close(closing.conn);
-                self.metrics[shard].endings.count(Ending::Disconnect(closing.disconnect.code));
-                self.closed.insert((shard as u16, closing.conn), closing.disconnect.code);
+                self.metrics[shard].endings.count(Ending::Disconnect(closing.disconnect.kind));
+                self.closed.insert((shard as u16, closing.conn), CodedDisconnect::from(&closing.disconnect).code);
             }
             for errand in broker.edge.errands.drain(..) {
                 self.errands.send(errand).expect("the control plane runs");

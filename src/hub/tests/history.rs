@@ -1,6 +1,7 @@
 //! What is kept, for how long, and who can come back to it.
 
 use super::*;
+use crate::model::refusal::ErrorKind;
 
 // ---------------------------------------------------------------- history
 
@@ -68,9 +69,9 @@ fn a_page_after_a_hole_or_in_another_life_is_refused() {
         page(&mut hub, HistoryFilter { limit: -1, since, reverse: false }, 0)
     };
     assert_eq!(after(3, &epoch), Ok(vec![4, 5, 6, 7, 8]));
-    assert_eq!(after(2, &epoch), Err(112));
-    assert_eq!(after(9, &epoch), Err(112));
-    assert_eq!(after(5, "else"), Err(112));
+    assert_eq!(after(2, &epoch), Err(ErrorKind::UnrecoverablePosition));
+    assert_eq!(after(9, &epoch), Err(ErrorKind::UnrecoverablePosition));
+    assert_eq!(after(5, "else"), Err(ErrorKind::UnrecoverablePosition));
     assert_eq!(after(5, ""), Ok(vec![6, 7, 8]));
 }
 
@@ -134,7 +135,7 @@ fn who_wants_all_or_nothing_is_refused_when_not_all_is_there_and_leaves_no_trace
     let (channel, info) = (Arc::from("a"), client(1, "u"));
     let since = Position { offset: 0, ..hub.kept("a").expect("it has a stream").0 };
     let ask = |count| Join { recovery_limit: few(count), whole: true, ..join(&channel, &info, 0, Some(&since)) };
-    assert_eq!(hub.subscribe(ask(3), OPTIONS, at(0)).err(), Some(Error::UNRECOVERABLE_POSITION));
+    assert_eq!(hub.subscribe(ask(3), OPTIONS, at(0)).err(), Some(ErrorKind::UnrecoverablePosition.into()));
     assert!(hub.presence("a").is_empty());
     assert_eq!(hub.active(), 0);
     assert!(hub.subscribe(ask(4), OPTIONS, at(0)).is_ok_and(|joined| joined.recovered));

@@ -65,8 +65,8 @@ fn recover(hub: &mut Hub, since: &Position, mode: RecoveryMode, now_ms: u64) -> 
     (joined.recovered, joined.publications.iter().map(|publication| publication.offset).collect())
 }
 
-fn page(hub: &mut Hub, filter: HistoryFilter, now_ms: u64) -> Result<Vec<u64>, u32> {
-    let page = hub.history("a", &filter, few(100), OPTIONS, at(now_ms)).map_err(|error| error.code)?;
+fn page(hub: &mut Hub, filter: HistoryFilter, now_ms: u64) -> Result<Vec<u64>, ErrorKind> {
+    let page = hub.history("a", &filter, few(100), OPTIONS, at(now_ms)).map_err(|error| error.kind)?;
     Ok(page.publications.iter().map(|publication| publication.offset).collect())
 }
 

@@ -4,6 +4,7 @@
 //! One frame carries one or more commands; each reply or push that the node writes is a frame of its own.
 
 pub mod client;
+pub mod codes;
 pub mod json;
 pub mod protobuf;
 mod refused;

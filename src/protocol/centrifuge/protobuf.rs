@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
 use super::refused::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS};
 use super::wire_type::{Fields, PutField, Value};
 use crate::model::refusal::Error;
@@ -244,6 +245,7 @@ pub fn encode_reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
 }
 
 fn put_error(error: &Error, out: &mut Vec<u8>) {
+    let error = CodedError::from(error);
     out.put_number(1, error.code.into());
     out.put_text(2, &error.message);
     out.put_flag(3, error.temporary);
@@ -329,10 +331,11 @@ fn put_push(push: &Push<'_>, out: &mut Vec<u8>) {
             out.put_message(6, |out| out.put_message(1, |out| put_info(info, out)));
         }
         Push::Unsubscribe { channel, reason } => {
+            let told = CodedUnsubscribe::from(*reason);
             out.put_text(2, channel);
             out.put_message(7, |out| {
-                out.put_number(2, reason.code.into());
-                out.put_text(3, &reason.reason);
+                out.put_number(2, told.code.into());
+                out.put_text(3, &told.reason);
             });
         }
         Push::Message { data } => out.put_message(8, |out| put_payload(1, Some(data), out)),
@@ -347,9 +350,10 @@ fn put_push(push: &Push<'_>, out: &mut Vec<u8>) {
             });
         }
         Push::Disconnect(disconnect) => out.put_message(11, |out| {
-            out.put_number(1, disconnect.code.into());
-            out.put_text(2, &disconnect.reason);
-            out.put_flag(3, disconnect.reconnect());
+            let told = CodedDisconnect::from(*disconnect);
+            out.put_number(1, told.code.into());
+            out.put_text(2, &told.reason);
+            out.put_flag(3, told.reconnect());
         }),
         Push::Refresh(expiry) => out.put_message(12, |out| put_expiry(1, 2, *expiry, out)),
     }

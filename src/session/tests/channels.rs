@@ -16,9 +16,9 @@ fn a_name_is_looked_up_in_its_namespace_private_or_not() {
     assert_eq!(size("$ns:a"), Ok(3));
     assert_eq!(size("ns"), Ok(0));
     assert!(access.resolve("$ns:a").expect("known").private);
-    assert_eq!(size("other:a").map_err(|error| error.code), Err(102));
-    assert_eq!(size("").map_err(|error| error.code), Err(107));
-    assert_eq!(size(&"x".repeat(256)).map_err(|error| error.code), Err(107));
+    assert_eq!(size("other:a").map_err(|error| error.kind), Err(ErrorKind::UnknownChannel));
+    assert_eq!(size("").map_err(|error| error.kind), Err(ErrorKind::BadRequest));
+    assert_eq!(size(&"x".repeat(256)).map_err(|error| error.kind), Err(ErrorKind::BadRequest));
     assert_eq!(size(&"x".repeat(255)), Ok(0));
 }
 

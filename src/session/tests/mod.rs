@@ -10,8 +10,10 @@ use crate::auth::Verifier;
 use crate::auth::grant::Grant;
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::limits::REFUSALS_MAX;
+use crate::model::refusal::{DisconnectKind, ErrorKind};
 use crate::model::{ClientId, ClientInfo, PayloadKind, PayloadRef};
 use crate::protocol::Format;
+use crate::protocol::centrifuge::codes;
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
 use crate::time::Now;
 
@@ -104,8 +106,8 @@ fn with_history(set: impl FnOnce(&mut ChannelOptions)) -> ChannelOptions {
 /// The code of a refusal or of a disconnect; 0 when it is neither.
 fn code(step: &Step<'_>) -> u32 {
     match step {
-        Step::Refuse(error) => error.code,
-        Step::Close(disconnect) => disconnect.code.into(),
+        Step::Refuse(error) => codes::of_error(error.kind).0,
+        Step::Close(disconnect) => codes::of_disconnect(disconnect.kind).0.into(),
         _ => 0,
     }
 }
@@ -185,7 +187,7 @@ fn a_thousand_refusals_in_a_row_are_too_many() {
     for _ in 1..REFUSALS_MAX {
         assert_eq!(session.count_refusal(), None);
     }
-    assert_eq!(session.count_refusal().map(|disconnect| disconnect.code), Some(3509));
+    assert_eq!(session.count_refusal().map(|disconnect| disconnect.kind), Some(DisconnectKind::TooManyErrors));
 }
 
 // ---------------------------------------------------------------- expiry

@@ -11,7 +11,7 @@ use crate::auth::grant::Grant;
 use crate::broker::order::{Errand, Order, Publish, Responder, Subscribe, Who};
 use crate::broker::sim::configuration::{FLEETING, KEPT};
 use crate::config::{Config, Duration};
-use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::refusal::{DisconnectKind, Error, ErrorKind, Unsubscribe};
 use crate::model::{ClientId, Payload, Position};
 
 type Answered<T> = oneshot::Receiver<Result<T, Error>>;
@@ -187,11 +187,11 @@ impl World {
         let channel = self.any_channel();
         match self.random.random_range(0..12) {
             0 => self.about(peer, |who, answer| {
-                let (channel, reason) = (channel.into(), Unsubscribe::SERVER);
+                let (channel, reason) = (channel.into(), Unsubscribe::Server);
                 Order::Unsubscribe { who: who.into(), channel, reason, answer }
             }),
             1 => self.about(peer, |who, answer| {
-                let (whitelist, reason) = (Arc::new([]), Disconnect::FORCE_RECONNECT);
+                let (whitelist, reason) = (Arc::new([]), DisconnectKind::ForceReconnect.into());
                 Order::Disconnect { who: who.into(), whitelist, reason, answer }
             }),
             2 => {
@@ -288,7 +288,7 @@ impl World {
                 let Ok(answer) = answered.try_recv() else { return false };
                 match answer {
                     Ok(()) => self.nodes[*shard].shard.broker.observe_removal(&mut self.chronicle, channel),
-                    Err(error) => assert_eq!(error, Error::NOT_AVAILABLE, "{channel} is a known channel"),
+                    Err(error) => assert_eq!(error, ErrorKind::NotAvailable.into(), "{channel} is a known channel"),
                 }
             }
             Pending::Other { answered, .. } => return answered.try_recv().is_ok(),

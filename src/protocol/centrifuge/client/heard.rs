@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::borrowed::{opaque, pairs, text};
-use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{Expiry, PresenceStats};
+use crate::protocol::centrifuge::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
 
 /// A reply or a push.
 #[derive(Debug, PartialEq)]
@@ -34,7 +34,7 @@ pub enum FromNode<'a> {
 #[derive(Debug, PartialEq)]
 pub enum Answer<'a> {
     /// It was refused.
-    Error(Error),
+    Error(CodedError<'a>),
     /// To connect.
     Connect(Box<Connected<'a>>),
     /// To subscribe.
@@ -69,13 +69,13 @@ pub enum Pushed<'a> {
     /// Somebody left.
     Leave(ClientInfo<'a>),
     /// The node ended a subscription.
-    Unsubscribe(Unsubscribe),
+    Unsubscribe(CodedUnsubscribe<'a>),
     /// A message to this session.
     Message(&'a [u8]),
     /// The node began a subscription.
     Subscribe(Box<Subscribed<'a>>),
     /// The node is about to close the connection.
-    Disconnect(Disconnect),
+    Disconnect(CodedDisconnect<'a>),
     /// The node changed when the session expires.
     Refresh(Expiry),
 }

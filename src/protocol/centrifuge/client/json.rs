@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer};
 
 use super::borrowed::{opaque, pairs};
 use super::heard::{Answer, ClientInfo, FromNode, Publication, Pushed};
-use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{Expiry, PayloadRef, PresenceStats, Recover};
 use crate::protocol::centrifuge::json::object::{Object, write_object, write_text};
 use crate::protocol::centrifuge::json::shape::Text;
@@ -180,7 +179,7 @@ impl<'de> Visitor<'de> for ReplyVisitor {
 
 fn read_answer<'de, A: MapAccess<'de>>(name: ReplyName, map: &mut A) -> Result<Answer<'de>, A::Error> {
     Ok(match name {
-        ReplyName::Error => Answer::Error(map.next_value::<RawError>()?.into()),
+        ReplyName::Error => Answer::Error(map.next_value()?),
         ReplyName::Connect => Answer::Connect(map.next_value()?),
         ReplyName::Subscribe => Answer::Subscribe(map.next_value()?),
         ReplyName::Unsubscribe => map.next_value::<IgnoredAny>().map(|_| Answer::Unsubscribe)?,
@@ -247,10 +246,10 @@ impl<'de> Visitor<'de> for PushVisitor {
                 PushName::Pub => Pushed::Publication(map.next_value::<Publication<'de>>()?),
                 PushName::Join => Pushed::Join(map.next_value::<RawInfo<'de>>()?.info),
                 PushName::Leave => Pushed::Leave(map.next_value::<RawInfo<'de>>()?.info),
-                PushName::Unsubscribe => Pushed::Unsubscribe(map.next_value::<RawUnsubscribe>()?.into()),
+                PushName::Unsubscribe => Pushed::Unsubscribe(map.next_value()?),
                 PushName::Message => Pushed::Message(map.next_value::<RawData<'de>>()?.data),
                 PushName::Subscribe => Pushed::Subscribe(map.next_value()?),
-                PushName::Disconnect => Pushed::Disconnect(map.next_value::<RawDisconnect>()?.into()),
+                PushName::Disconnect => Pushed::Disconnect(map.next_value()?),
                 PushName::Refresh => Pushed::Refresh(map.next_value::<RawExpiry>()?.into()),
             });
         }
@@ -277,47 +276,6 @@ struct RawPresence<'a> {
 struct RawData<'a> {
     #[serde(borrow, deserialize_with = "opaque")]
     data: &'a [u8],
-}
-
-#[derive(Deserialize)]
-struct RawError {
-    code: u32,
-    #[serde(default)]
-    message: String,
-    #[serde(default)]
-    temporary: bool,
-}
-
-impl From<RawError> for Error {
-    fn from(raw: RawError) -> Self {
-        Self { code: raw.code, message: raw.message.into(), temporary: raw.temporary }
-    }
-}
-
-#[derive(Deserialize)]
-struct RawUnsubscribe {
-    code: u32,
-    #[serde(default)]
-    reason: String,
-}
-
-impl From<RawUnsubscribe> for Unsubscribe {
-    fn from(raw: RawUnsubscribe) -> Self {
-        Self { code: raw.code, reason: raw.reason.into() }
-    }
-}
-
-#[derive(Deserialize)]
-struct RawDisconnect {
-    code: u16,
-    #[serde(default)]
-    reason: String,
-}
-
-impl From<RawDisconnect> for Disconnect {
-    fn from(raw: RawDisconnect) -> Self {
-        Self { code: raw.code, reason: raw.reason.into() }
-    }
 }
 
 #[derive(Default, Deserialize)]

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::heard::{Answer, ClientInfo, Connected, FromNode, HistoryPage, Publication, Pushed, Refreshed, Subscribed};
-use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{Expiry, PayloadRef, PresenceStats, Recover};
+use crate::protocol::centrifuge::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
 use crate::protocol::centrifuge::refused::{Malformed, REJECT_UNRECOVERED};
 use crate::protocol::centrifuge::wire_type::{Fields, PutField, Value};
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
@@ -187,12 +187,12 @@ fn bytes_field(message: &[u8], number: u64) -> Result<&[u8], Malformed> {
     Ok(bytes)
 }
 
-fn error(message: &[u8]) -> Result<Error, Malformed> {
-    let mut error = Error { code: 0, message: Cow::Borrowed(""), temporary: false };
+fn error(message: &[u8]) -> Result<CodedError<'_>, Malformed> {
+    let mut error = CodedError { code: 0, message: Cow::Borrowed(""), temporary: false };
     for field in Fields(message) {
         match field? {
             (1, value) => error.code = short(value)?,
-            (2, value) => error.message = value.text()?.to_owned().into(),
+            (2, value) => error.message = value.text()?.into(),
             (3, value) => error.temporary = value.flag()?,
             _ => {}
         }
@@ -200,24 +200,24 @@ fn error(message: &[u8]) -> Result<Error, Malformed> {
     Ok(error)
 }
 
-fn unsubscribe(message: &[u8]) -> Result<Unsubscribe, Malformed> {
-    let mut unsubscribe = Unsubscribe { code: 0, reason: Cow::Borrowed("") };
+fn unsubscribe(message: &[u8]) -> Result<CodedUnsubscribe<'_>, Malformed> {
+    let mut unsubscribe = CodedUnsubscribe { code: 0, reason: Cow::Borrowed("") };
     for field in Fields(message) {
         match field? {
             (2, value) => unsubscribe.code = short(value)?,
-            (3, value) => unsubscribe.reason = value.text()?.to_owned().into(),
+            (3, value) => unsubscribe.reason = value.text()?.into(),
             _ => {}
         }
     }
     Ok(unsubscribe)
 }
 
-fn disconnect(message: &[u8]) -> Result<Disconnect, Malformed> {
-    let mut disconnect = Disconnect { code: 0, reason: Cow::Borrowed("") };
+fn disconnect(message: &[u8]) -> Result<CodedDisconnect<'_>, Malformed> {
+    let mut disconnect = CodedDisconnect { code: 0, reason: Cow::Borrowed("") };
     for field in Fields(message) {
         match field? {
             (1, value) => disconnect.code = u16::try_from(value.number()?).map_err(|_| Malformed)?,
-            (2, value) => disconnect.reason = value.text()?.to_owned().into(),
+            (2, value) => disconnect.reason = value.text()?.into(),
             _ => {}
         }
     }

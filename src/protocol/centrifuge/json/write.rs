@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::object::{Object, write_object, write_text};
 use crate::model::refusal::Error;
 use crate::model::{ClientInfo, Payload, Publication, Subscribed};
+use crate::protocol::centrifuge::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
 use crate::protocol::word::{Connected, Push, Reply, ReplyBody};
 
 /// Appends a reply's body.
@@ -51,6 +52,7 @@ pub fn encode_reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
 }
 
 fn write_error(error: &Error, object: &mut Object<'_>) {
+    let error = CodedError::from(error);
     object.number("code", error.code);
     object.text("message", &error.message);
     object.flag("temporary", error.temporary);
@@ -158,10 +160,11 @@ fn write_push(push: &Push<'_>, object: &mut Object<'_>) {
             object.object("leave", |object| object.object("info", |object| write_info(info, object)));
         }
         Push::Unsubscribe { channel, reason } => {
+            let told = CodedUnsubscribe::from(*reason);
             object.text("channel", channel);
             object.object("unsubscribe", |object| {
-                object.number("code", reason.code);
-                object.text("reason", &reason.reason);
+                object.number("code", told.code);
+                object.text("reason", &told.reason);
             });
         }
         Push::Message { data } => object.object("message", |object| write_payload("data", Some(data), object)),
@@ -176,9 +179,10 @@ fn write_push(push: &Push<'_>, object: &mut Object<'_>) {
             });
         }
         Push::Disconnect(disconnect) => object.object("disconnect", |object| {
-            object.number("code", disconnect.code);
-            object.text("reason", &disconnect.reason);
-            object.flag("reconnect", disconnect.reconnect());
+            let told = CodedDisconnect::from(*disconnect);
+            object.number("code", told.code);
+            object.text("reason", &told.reason);
+            object.flag("reconnect", told.reconnect());
         }),
         Push::Refresh(expiry) => object.object("refresh", |object| object.expiry(*expiry)),
     }

@@ -82,7 +82,7 @@ fn connected(connected: &word::Connected) -> Connected<'_> {
 /// A reply as a client should hear it.
 fn answered<'a>(reply: &'a Reply<'a>) -> FromNode<'a> {
     let answer = match &reply.body {
-        ReplyBody::Error(error) => Answer::Error(error.clone()),
+        ReplyBody::Error(error) => Answer::Error(error.into()),
         ReplyBody::Connect(welcome) => Answer::Connect(Box::new(connected(welcome))),
         ReplyBody::Subscribe(begun) => Answer::Subscribe(Box::new(subscribed(begun))),
         ReplyBody::Unsubscribe => Answer::Unsubscribe,
@@ -116,7 +116,7 @@ fn pushed<'a>(push: &'a Push<'a>) -> FromNode<'a> {
         Push::Publication { channel, publication: one } => (*channel, Pushed::Publication(publication(one))),
         Push::Join { channel, info: who } => (*channel, Pushed::Join(info(who))),
         Push::Leave { channel, info: who } => (*channel, Pushed::Leave(info(who))),
-        Push::Unsubscribe { channel, reason } => (*channel, Pushed::Unsubscribe(reason.clone())),
+        Push::Unsubscribe { channel, reason } => (*channel, Pushed::Unsubscribe((*reason).into())),
         Push::Message { data } => ("", Pushed::Message(&data.bytes)),
         Push::Subscribe { channel, subscribed: begun } => {
             let told = Subscribed {
@@ -129,7 +129,7 @@ fn pushed<'a>(push: &'a Push<'a>) -> FromNode<'a> {
             };
             (*channel, Pushed::Subscribe(Box::new(told)))
         }
-        Push::Disconnect(disconnect) => ("", Pushed::Disconnect((*disconnect).clone())),
+        Push::Disconnect(disconnect) => ("", Pushed::Disconnect((*disconnect).into())),
         Push::Refresh(expiry) => ("", Pushed::Refresh(*expiry)),
     };
     FromNode::Push { channel: channel.into(), push: pushed }

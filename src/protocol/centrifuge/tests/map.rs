@@ -2,6 +2,7 @@
 
 use super::proto;
 use crate::model::*;
+use crate::protocol::centrifuge::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
 use crate::protocol::word::*;
 
 fn bytes(payload: Option<&Payload>) -> Vec<u8> {
@@ -88,8 +89,8 @@ pub(super) fn reply(reply: &Reply<'_>) -> proto::Reply {
     let mut message = proto::Reply { id: reply.id, ..Default::default() };
     match &reply.body {
         ReplyBody::Error(error) => {
-            let (code, text, temporary) = (error.code, error.message.to_string(), error.temporary);
-            message.error = Some(proto::Error { code, message: text, temporary });
+            let CodedError { code, message: text, temporary } = CodedError::from(error);
+            message.error = Some(proto::Error { code, message: text.into(), temporary });
         }
         ReplyBody::Connect(connected) => message.connect = Some(connect_result(connected)),
         ReplyBody::Subscribe(subscribed) => message.subscribe = Some(subscribe_result(subscribed)),
@@ -199,7 +200,8 @@ pub(super) fn push(push: &Push<'_>) -> proto::Reply {
         }
         Push::Unsubscribe { channel, reason } => {
             at(channel);
-            message.unsubscribe = Some(proto::Unsubscribe { code: reason.code, reason: reason.reason.to_string() });
+            let CodedUnsubscribe { code, reason } = CodedUnsubscribe::from(*reason);
+            message.unsubscribe = Some(proto::Unsubscribe { code, reason: reason.into() });
         }
         Push::Message { data } => message.message = Some(proto::Data { data: bytes(Some(data)) }),
         Push::Subscribe { channel, subscribed } => {
@@ -213,10 +215,11 @@ pub(super) fn push(push: &Push<'_>) -> proto::Reply {
             });
         }
         Push::Disconnect(disconnect) => {
-            let code = disconnect.code.into();
+            let told = CodedDisconnect::from(*disconnect);
+            let code = told.code.into();
             // SDKs decide by the code's range, and the field must say the same.
             let reconnect = !matches!(code, 3500..4000 | 4500..5000);
-            message.disconnect = Some(proto::Disconnect { code, reason: disconnect.reason.to_string(), reconnect });
+            message.disconnect = Some(proto::Disconnect { code, reason: told.reason.into(), reconnect });
         }
         Push::Refresh(expiry) => message.refresh = Some(self::expiry(*expiry)),
     }

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::model::refusal::{Disconnect, ErrorKind, Unsubscribe};
 use crate::model::*;
+use crate::protocol::centrifuge::codes;
 use crate::protocol::word::*;
 
 /// What a push or a reply borrows from.
@@ -27,6 +28,7 @@ pub(super) struct Parts {
     pub(super) refreshed: Refreshed,
     pub(super) expiry: Expiry,
     pub(super) stats: PresenceStats,
+    pub(super) error: ErrorKind,
     pub(super) code: u16,
     pub(super) reason: String,
 }
@@ -34,8 +36,7 @@ pub(super) struct Parts {
 impl Parts {
     /// One reply of every kind.
     pub(super) fn replies(&self) -> Vec<Reply<'_>> {
-        let temporary = self.connected.pong;
-        let error = Error { code: self.code.into(), message: self.reason.clone().into(), temporary };
+        let error = self.error.because(self.reason.clone());
         let bodies = [
             ReplyBody::Error(error),
             ReplyBody::Connect(&self.connected),
@@ -55,13 +56,13 @@ impl Parts {
 
     /// What is closed with.
     pub(super) fn disconnect(&self) -> Disconnect {
-        Disconnect { code: self.code, reason: self.reason.clone().into() }
+        codes::disconnect_of(self.code).because(self.reason.clone())
     }
 
     /// One push of every kind.
     pub(super) fn pushes<'a>(&'a self, disconnect: &'a Disconnect) -> Vec<Push<'a>> {
         let channel = &self.channel[..];
-        let reason = Unsubscribe { code: self.code.into(), reason: self.reason.clone().into() };
+        let reason = Unsubscribe::Insufficient;
         vec![
             Push::Ping,
             Push::Publication { channel, publication: &self.publication },
@@ -247,9 +248,20 @@ pub(super) fn parts(kind: PayloadKind) -> impl Strategy<Value = Parts> {
         clients
     });
     let stats = any::<(u32, u32)>().prop_map(|(num_clients, num_users)| PresenceStats { num_clients, num_users });
-    let names = (1..=u32::MAX, text(), any::<u16>(), text());
+    let error = prop::sample::select(vec![ErrorKind::Internal, ErrorKind::BadRequest, ErrorKind::TooManyRequests]);
+    let names = (1..=u32::MAX, text(), error, any::<u16>(), text());
     (names, publication(kind), info(kind), clients, connected(kind), subscribed(kind), page, expiry(), stats).prop_map(
-        |((id, channel, code, reason), publication, info, clients, connected, subscribed, page, expiry, stats)| Parts {
+        |(
+            (id, channel, error, code, reason),
+            publication,
+            info,
+            clients,
+            connected,
+            subscribed,
+            page,
+            expiry,
+            stats,
+        )| Parts {
             id,
             channel,
             publication,
@@ -261,6 +273,7 @@ pub(super) fn parts(kind: PayloadKind) -> impl Strategy<Value = Parts> {
             refreshed: Refreshed { client: Uuid::from_u128(id.into()), version: "0.1.0", expiry },
             expiry,
             stats,
+            error,
             code,
             reason,
         },
