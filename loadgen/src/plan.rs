@@ -18,9 +18,9 @@ pub struct Plan {
 /// The messages of one client to one channel, which have an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
-    /// The client.
+    /// By number.
     pub publisher: u32,
-    /// The channel.
+    /// By number.
     pub channel: u32,
 }
 

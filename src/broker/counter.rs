@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds.
+    /// By the shard alone.
     #[inline]
     pub fn add(&self, more: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
     }
 
-    /// Reads.
+    /// By any thread; it may be a moment old.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -25,13 +25,13 @@ impl Counter {
 pub struct Gauge(AtomicU64);
 
 impl Gauge {
-    /// Replaces the value.
+    /// By the shard alone.
     #[inline]
     pub fn set(&self, value: u64) {
         self.0.store(value, Relaxed);
     }
 
-    /// Reads.
+    /// By any thread; it may be a moment old.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }

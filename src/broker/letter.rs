@@ -76,104 +76,104 @@ pub enum Letter {
     Publish {
         /// The channel and the message.
         envelope: Envelope,
-        /// Who publishes.
+        /// The publisher as subscribers see it.
         info: Arc<ClientInfo>,
     },
     /// To the shard that asked: the next of its publishes, as many, are in their places, and are on their way.
     Published {
         /// To which level they are kept.
         level: Level,
-        /// How many.
+        /// Publishes without a receipt of their own, at least one.
         count: u32,
     },
     /// To the shard that asked: the next of its publishes is refused.
     Refused {
         /// To which level it was to be kept.
         level: Level,
-        /// Why.
+        /// For the client that published.
         error: Error,
     },
     /// To the home shard: begin a subscription.
     Subscribe {
-        /// Who asks.
+        /// Where the answer goes.
         asker: Asker,
-        /// The channel.
+        /// At home on the shard that gets the letter, as in all letters to a home.
         channel: Arc<str>,
-        /// On which terms.
+        /// What its session was granted.
         terms: Box<Terms>,
     },
     /// To the home shard: a subscription has ended.
     Leave {
-        /// The channel.
+        /// One that the client is in.
         channel: Arc<str>,
-        /// Whose.
+        /// Which of its subscribers has gone.
         client: ClientId,
     },
     /// To the home shard: a subscriber is seen with other information from now on.
     Appear {
-        /// The channel.
+        /// One that the client is in.
         channel: Arc<str>,
         /// How it is seen there.
         info: Arc<ClientInfo>,
     },
     /// To the home shard: read history.
     History {
-        /// Who asks.
+        /// Where the answer goes.
         asker: Asker,
-        /// The channel.
+        /// Must keep history: the asker has looked.
         channel: Arc<str>,
         /// Which part, and no more than this.
         filter: Box<(HistoryFilter, usize)>,
     },
     /// To the home shard: who is there?
     Presence {
-        /// Who asks.
+        /// Where the answer goes.
         asker: Asker,
-        /// The channel.
+        /// Must keep presence: the asker has looked.
         channel: Arc<str>,
     },
     /// To the home shard: how many are there?
     PresenceStats {
-        /// Who asks.
+        /// Where the answer goes.
         asker: Asker,
-        /// The channel.
+        /// Must keep presence: the asker has looked.
         channel: Arc<str>,
     },
     /// To the user's home shard: may one more session of the user begin?
     Enrol {
-        /// Who asks.
+        /// Where the answer goes.
         asker: Asker,
-        /// The user.
+        /// Decides which shard is home, as a channel does; never empty.
         user: Arc<str>,
         /// How many sessions the user may have.
         limit: u32,
     },
     /// To the user's home shard: a session that was enrolled has ended.
     Discharge {
-        /// The user.
+        /// As in the letter that enrolled it.
         user: Arc<str>,
     },
     /// To the shard that asked.
     Answer {
-        /// Who asked.
+        /// As in the letter that is answered.
         asker: Asker,
         /// What the home shard says.
         answer: Answer,
     },
     /// To every shard with subscribers: a publication in its place.
     Publication {
-        /// The channel.
+        /// Whose room here hears of it, if there still is one.
         channel: Arc<str>,
-        /// The message.
+        /// Shared with all shards: a reference, no copy.
         publication: Arc<Publication>,
         /// The session that does not get it.
         exclude: Option<ClientId>,
     },
     /// To every shard with subscribers: somebody came or left.
     Announce {
-        /// The channel.
+        /// Whose room here hears of it, if there still is one.
         channel: Arc<str>,
-        /// Who.
+        /// As it is seen by others.
         info: Arc<ClientInfo>,
         /// Came, or left.
         joined: bool,
@@ -183,26 +183,26 @@ pub enum Letter {
 /// What a home shard says.
 #[derive(Debug)]
 pub enum Answer {
-    /// To publish.
+    /// The publication is in its place, or why not.
     Published(Result<(), Error>),
-    /// To subscribe.
+    /// A subscription has begun, or why not.
     Subscribed {
-        /// The channel.
+        /// The one that was asked for.
         channel: Arc<str>,
-        /// Whose subscription.
+        /// The session may have gone meanwhile.
         client: ClientId,
-        /// How it began.
+        /// With what was missed, or why it did not begin.
         result: Box<Result<Subscribed, Error>>,
     },
-    /// To history.
+    /// A page, within the bytes that one reply may have.
     History(Result<Box<HistoryPage>, Error>),
-    /// To presence.
+    /// All subscribers, or a refusal where they are too many.
     Presence(Result<Vec<Arc<ClientInfo>>, Error>),
-    /// To presence_stats.
+    /// Sessions and distinct users.
     PresenceStats(PresenceStats),
-    /// To enrol.
+    /// Whether the user may have one more session.
     Enrolled {
-        /// The user.
+        /// As in the letter that asked.
         user: Arc<str>,
         /// Whether the session may begin.
         admitted: bool,

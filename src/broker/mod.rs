@@ -56,7 +56,7 @@ pub struct BrokerSetup {
     pub me: u16,
     /// Which shard is a channel's home.
     pub placement: Placement,
-    /// The configuration.
+    /// What the shard goes by until it is told of another.
     pub config: Arc<Config>,
     /// What tokens are checked with.
     pub verifier: Arc<Verifier>,
@@ -73,7 +73,7 @@ pub struct BrokerSetup {
 pub struct Broker {
     me: u16,
     placement: Placement,
-    /// The clients here.
+    /// The sessions here, and what waits for their conns.
     pub edge: Edge,
     home: Home,
     post: Post,

@@ -27,32 +27,32 @@ pub enum Order {
     Publish(Box<Publish>, Responder<Position>),
     /// To the channel's home shard: who is there?
     Presence {
-        /// The channel.
+        /// Must keep presence.
         channel: Arc<str>,
-        /// Gets the subscribers.
+        /// All of them, or a refusal where the list is too long.
         answer: Responder<Vec<Arc<ClientInfo>>>,
     },
     /// To the channel's home shard: how many are there?
     PresenceStats {
-        /// The channel.
+        /// Must keep presence.
         channel: Arc<str>,
-        /// Gets the counts.
+        /// Sessions and distinct users.
         answer: Responder<PresenceStats>,
     },
     /// To the channel's home shard: read history.
     History {
-        /// The channel.
+        /// Must keep history.
         channel: Arc<str>,
-        /// Which part.
+        /// From where, how many, in which direction.
         filter: HistoryFilter,
-        /// Gets the part.
+        /// With where the stream stands.
         answer: Responder<HistoryPage>,
     },
     /// To the channel's home shard: forget its publications; offsets go on.
     HistoryRemove {
-        /// The channel.
+        /// Must keep history.
         channel: Arc<str>,
-        /// Told when it is done.
+        /// Told when the home or the shard has done it, not when clients have read it.
         answer: Responder<()>,
     },
     /// To every shard: the channels at home there that have subscribers.
@@ -66,29 +66,29 @@ pub enum Order {
     Subscribe(Arc<Subscribe>, Responder<()>),
     /// To every shard: the user's sessions lose a subscription.
     Unsubscribe {
-        /// Whose.
+        /// A user, or one session.
         who: Arc<Who>,
         /// The channel; empty is every channel.
         channel: Arc<str>,
         /// What the clients are told.
         reason: Unsubscribe,
-        /// Told when it is done.
+        /// Told when the home or the shard has done it, not when clients have read it.
         answer: Responder<()>,
     },
     /// To every shard: the user's sessions end.
     Disconnect {
-        /// Whose.
+        /// A user, or one session.
         who: Arc<Who>,
-        /// These stay.
+        /// Sessions that stay connected.
         whitelist: Arc<[ClientId]>,
         /// What the clients are told.
         reason: Disconnect,
-        /// Told when it is done.
+        /// Told when the home or the shard has done it, not when clients have read it.
         answer: Responder<()>,
     },
     /// To every shard: a new expiry, and perhaps new information, for the user's sessions.
     Refresh {
-        /// Whose.
+        /// A user, or one session.
         who: Arc<Who>,
         /// They have expired: end them.
         expired: bool,
@@ -96,19 +96,19 @@ pub enum Order {
         expire_at_unix_s: Option<i64>,
         /// What others see of them from now on; `None` leaves it as it is.
         info: Option<Payload>,
-        /// Told when it is done.
+        /// Told when the home or the shard has done it, not when clients have read it.
         answer: Responder<()>,
     },
     /// To every shard: the user's sessions.
     Sessions {
-        /// The user.
+        /// Empty has none: sessions without a user are told by their id only.
         user: Arc<str>,
         /// Gets the sessions on that shard.
         answer: Responder<Vec<SessionInfo>>,
     },
     /// To every shard: counts for `info`.
     Info {
-        /// Gets the counts of that shard.
+        /// One part of the sum over all shards.
         answer: Responder<ShardInfo>,
     },
     /// To every shard: what tokens are checked with from now on.
@@ -167,11 +167,11 @@ impl Order {
 /// Fields of a publish order.
 #[derive(Debug)]
 pub struct Publish {
-    /// The channel.
+    /// Its namespace must be configured.
     pub channel: Arc<str>,
-    /// The message.
+    /// JSON or bytes; both are given to clients of either encoding.
     pub data: Payload,
-    /// Application tags.
+    /// Names and values that travel beside the data.
     pub tags: Option<Tags>,
     /// Do not keep it in the channel's history.
     pub skip_history: bool,
@@ -186,18 +186,18 @@ pub struct Publish {
 pub struct Who {
     /// The user; every session of theirs, unless `client` narrows it.
     pub user: Box<str>,
-    /// Only this session.
+    /// Narrows it to one session; `None` is all of them.
     pub client: Option<ClientId>,
 }
 
 /// Fields of a subscribe order.
 #[derive(Debug)]
 pub struct Subscribe {
-    /// Whose sessions.
+    /// A user, or one session.
     pub who: Who,
-    /// The channel.
+    /// Its namespace must be configured.
     pub channel: Arc<str>,
-    /// On which terms.
+    /// What a subscription token would say.
     pub grant: Grant,
     /// Recover from here at once.
     pub recover: Option<Recover>,
@@ -206,7 +206,7 @@ pub struct Subscribe {
 /// One session of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionInfo {
-    /// Its identity.
+    /// By which orders name it.
     pub client: ClientId,
     /// How its words are written.
     pub format: Format,
@@ -216,9 +216,9 @@ pub struct SessionInfo {
     pub shard: u16,
     /// When it connected, Unix milliseconds.
     pub connected_unix_ms: i64,
-    /// Its expiry.
+    /// When its token is over; never, for one without.
     pub expiry: Expiry,
-    /// Its channels.
+    /// Those that it is subscribed to, or about to be.
     pub channels: Vec<Arc<str>>,
 }
 
@@ -229,7 +229,7 @@ pub struct ShardInfo {
     pub num_clients: u32,
     /// Distinct users among them; who has sessions on two shards counts on both.
     pub num_users: u32,
-    /// Subscriptions.
+    /// Subscriptions of the sessions here.
     pub num_subs: u32,
     /// Channels at home here with at least one subscriber on any shard.
     pub num_channels: u32,
@@ -259,7 +259,7 @@ pub enum Errand {
     },
     /// The shard has ended: after a drain, or because it failed.
     Ended {
-        /// Which.
+        /// By number: the control plane tells the others by it.
         shard: u16,
     },
 }

@@ -23,7 +23,7 @@ use crate::shard::handle::ShardHandle;
 
 /// What the control plane is made of.
 pub struct ControlSetup {
-    /// The configuration.
+    /// What the node was started with.
     pub config: Arc<Config>,
     /// Reads it again.
     pub reload: Reload,

@@ -13,7 +13,7 @@ use crate::config::Config;
 /// The node as the control plane sees it.
 #[derive(Debug)]
 pub(super) struct ControlState {
-    /// The shards.
+    /// How orders reach them.
     pub(super) shards: Shards,
     /// Tells this run of the node from every other.
     pub(super) node_id: Uuid,

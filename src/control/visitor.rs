@@ -12,7 +12,6 @@ use crate::config::Purpose;
 /// Who is on a conn.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
-    /// The node.
     pub(super) state: Arc<ControlState>,
     /// What the listener is for that the conn came through.
     pub(super) purpose: Purpose,

@@ -17,7 +17,7 @@ use crate::time::Now;
 pub struct FanOut {
     /// The channel, its name shared.
     pub channel: Arc<str>,
-    /// The message.
+    /// Shared with all shards that subscribers are on.
     pub publication: Arc<Publication>,
     /// The shards with subscribers.
     pub shards: ShardSet,
@@ -32,7 +32,7 @@ struct Member {
     presence: bool,
 }
 
-/// A channel.
+/// What its home knows of a channel.
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) name: Arc<str>,
@@ -40,7 +40,7 @@ pub(super) struct Channel {
     /// Its place among those that only their stream keeps.
     pub(super) link: Link,
     members: HashMap<ClientId, Member, foldhash::fast::RandomState>,
-    /// Subscribers per shard.
+    /// A shard's number, and how many subscribers it has; none with 0.
     shards: SmallVec<[(u16, u32); 2]>,
     /// Sessions per user, only of those in presence.
     users: HashMap<Arc<str>, u32, foldhash::fast::RandomState>,

@@ -43,11 +43,11 @@ use crate::time::Now;
 /// A subscription that begins.
 #[derive(Debug)]
 pub struct Join<'a> {
-    /// The channel.
+    /// At home here.
     pub channel: &'a Arc<str>,
     /// The subscriber's shard.
     pub shard: u16,
-    /// The subscriber.
+    /// As presence and announcements have it.
     pub info: &'a Arc<ClientInfo>,
     /// Whether others hear of its coming and going.
     pub announce: bool,
@@ -55,7 +55,7 @@ pub struct Join<'a> {
     pub presence: bool,
     /// Where to recover from.
     pub recover: Option<&'a Position>,
-    /// How to recover.
+    /// Whether all is brought or only the latest.
     pub mode: RecoveryMode,
     /// Recover no more than this.
     pub recovery_limit: Limit,
@@ -70,7 +70,7 @@ pub struct Join<'a> {
 pub struct Joined {
     /// Where the stream stands; the next publication that is delivered follows it.
     pub position: Position,
-    /// What was missed.
+    /// Oldest first; empty where nothing was asked for.
     pub publications: Vec<Arc<Publication>>,
     /// Whether that is all that was missed.
     pub recovered: bool,
@@ -81,7 +81,7 @@ pub struct Joined {
 /// A subscription that has ended.
 #[derive(Debug)]
 pub struct Left {
-    /// Who left.
+    /// As it was seen last.
     pub info: Arc<ClientInfo>,
     /// The shards to tell.
     pub announce_to: ShardSet,
@@ -90,11 +90,11 @@ pub struct Left {
 /// A message to be put in order.
 #[derive(Debug)]
 pub struct NewPublication {
-    /// The message.
+    /// JSON or bytes, as it came.
     pub data: Payload,
     /// Who publishes, if a client does.
     pub info: Option<Arc<ClientInfo>>,
-    /// Application tags.
+    /// Only a backend sets them.
     pub tags: Option<Tags>,
     /// Deliver only, do not keep.
     pub skip_history: bool,

@@ -24,14 +24,14 @@ pub enum RecoveryMode {
     /// Everything that was missed.
     #[default]
     Stream,
-    /// The latest publication.
+    /// The latest publication alone: a client that wants the state, not the way there.
     Cache,
 }
 
 /// How much one answer may bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Publications.
+    /// Most publications of one answer.
     pub publications: usize,
     /// Their bytes, as [`Publication::weight`](crate::model::Publication::weight) counts them.
     pub bytes: usize,

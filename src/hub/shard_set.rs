@@ -5,7 +5,7 @@
 pub struct ShardSet(u64);
 
 impl ShardSet {
-    /// No shard.
+    /// The set without a shard.
     pub const EMPTY: Self = Self(0);
 
     /// One shard.

@@ -14,7 +14,7 @@ pub type ClientId = Uuid;
 pub struct ClientInfo {
     /// The user, empty when anonymous.
     pub user: Arc<str>,
-    /// The session.
+    /// Client id: one per session, made by the node.
     pub client: ClientId,
     /// `info` of the connection token.
     pub conn_info: Option<Payload>,
@@ -33,7 +33,7 @@ impl ClientInfo {
 /// Whether and when something expires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expiry {
-    /// Whether it expires.
+    /// Without it the session lasts as long as its conn.
     pub expires: bool,
     /// In how many seconds.
     pub ttl_s: u32,
@@ -42,8 +42,8 @@ pub struct Expiry {
 /// Counts of presence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PresenceStats {
-    /// Sessions.
+    /// Sessions in the channel, on all shards.
     pub num_clients: u32,
-    /// Distinct users.
+    /// Distinct users among them; all anonymous ones are one.
     pub num_users: u32,
 }

@@ -33,7 +33,7 @@ impl PayloadRef<'_> {
 /// An application payload that is shared: cloning counts a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// The bytes.
+    /// Shared with whoever else holds the message.
     pub bytes: Bytes,
     /// How to read them.
     pub kind: PayloadKind,

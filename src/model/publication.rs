@@ -16,7 +16,7 @@ pub struct Publication {
     pub data: Payload,
     /// The publishing client; `None` when a backend published.
     pub info: Option<Arc<ClientInfo>>,
-    /// Application tags.
+    /// Names and values that a backend added; a client cannot.
     pub tags: Option<Tags>,
     /// When the home shard took it, Unix milliseconds; 0 when it is not told to clients.
     pub time_unix_ms: i64,
@@ -55,7 +55,7 @@ pub struct Position {
 pub struct Recover {
     /// Whether to recover at all.
     pub recover: bool,
-    /// From where.
+    /// The last that the client has seen.
     pub since: Position,
 }
 
@@ -66,7 +66,7 @@ pub struct HistoryFilter {
     pub limit: i32,
     /// Only those after (with `reverse`: before) this place.
     pub since: Option<Position>,
-    /// Newest first.
+    /// From the newest to the oldest.
     pub reverse: bool,
 }
 

@@ -21,6 +21,6 @@ pub struct Subscribed {
     pub recovered: bool,
     /// The client asked for recovery.
     pub was_recovering: bool,
-    /// Application data.
+    /// What a token or a backend adds for the client.
     pub data: Option<Payload>,
 }

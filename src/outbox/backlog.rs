@@ -33,7 +33,7 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// Bytes that wait.
+    /// Bytes that wait, with the rest of what the peer has a part of.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }

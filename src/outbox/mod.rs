@@ -67,7 +67,7 @@ struct Slice {
 /// What became of one conn's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flushed {
-    /// All were taken.
+    /// The kernel took all.
     Sent,
     /// Some wait; ask to be told when the socket is writable.
     Blocked,

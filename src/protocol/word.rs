@@ -22,7 +22,7 @@ use crate::model::{
 pub struct Command<'a> {
     /// Chosen by the client and echoed in the reply; 0 where none is expected.
     pub id: u32,
-    /// What is asked.
+    /// What it asks, or tells the node.
     pub verb: Verb<'a>,
 }
 
@@ -31,58 +31,58 @@ pub struct Command<'a> {
 pub enum Verb<'a> {
     /// Authenticate; the first command of every connection.
     Connect(Box<Connect<'a>>),
-    /// Join a channel.
+    /// Begin a subscription, with what was missed where that is asked for.
     Subscribe(Box<Subscribe<'a>>),
-    /// Leave a channel.
+    /// End a subscription; where there is none, that is no error.
     Unsubscribe {
-        /// The channel.
+        /// In which the client may be subscribed, or not.
         channel: Cow<'a, str>,
     },
     /// Put a message into a channel.
     Publish {
-        /// The channel.
+        /// Where to, as the client spelled it: permissions are looked up by it.
         channel: Cow<'a, str>,
-        /// The message.
+        /// JSON or bytes, by the format of the conn.
         data: PayloadRef<'a>,
     },
     /// Who is in a channel.
     Presence {
-        /// The channel.
+        /// Whose presence is asked for.
         channel: Cow<'a, str>,
     },
     /// How many are in a channel.
     PresenceStats {
-        /// The channel.
+        /// Whose subscribers are counted.
         channel: Cow<'a, str>,
     },
-    /// Read past publications.
+    /// Read what the channel keeps, or where its stream stands.
     History(History<'a>),
-    /// Answer me.
+    /// The client looks whether the node is there.
     Ping,
     /// The answer to the node's ping (a command without id and request).
     Pong,
     /// A message to the application without an answer.
     Send {
-        /// The message.
+        /// What no application takes yet.
         data: PayloadRef<'a>,
     },
     /// A call to the application.
     Rpc {
         /// The method, may be empty.
         method: Cow<'a, str>,
-        /// Its argument.
+        /// What the method gets.
         data: PayloadRef<'a>,
     },
     /// A new connection token.
     Refresh {
-        /// The token.
+        /// A JWT like that of connect.
         token: Cow<'a, str>,
     },
     /// A new subscription token.
     SubRefresh {
-        /// The channel.
+        /// The subscription whose token it is.
         channel: Cow<'a, str>,
-        /// The token.
+        /// A JWT like that of subscribe, for this channel and client.
         token: Cow<'a, str>,
     },
     /// A command that counts on something of its protocol that this node does not have: what, for a person.
@@ -111,13 +111,13 @@ pub struct Connect<'a> {
 /// Fields of a subscribe command.
 #[derive(Debug, Default, PartialEq)]
 pub struct Subscribe<'a> {
-    /// The channel.
+    /// As the client spelled it: whether it may be is looked up by name.
     pub channel: Cow<'a, str>,
     /// Subscription JWT, or empty.
     pub token: Cow<'a, str>,
     /// Application data for a subscribe proxy.
     pub data: Option<PayloadRef<'a>>,
-    /// What to recover.
+    /// From where to bring what was missed, if at all.
     pub recover: Recover,
     /// Ask for gap detection.
     pub positioned: bool,
@@ -132,9 +132,9 @@ pub struct Subscribe<'a> {
 /// Fields of a history command.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History<'a> {
-    /// The channel.
+    /// One that keeps history, and that the session may read.
     pub channel: Cow<'a, str>,
-    /// What part.
+    /// From where, how many, in which direction.
     pub filter: HistoryFilter,
 }
 
@@ -143,38 +143,38 @@ pub struct History<'a> {
 /// The answer to one command.
 #[derive(Debug, PartialEq)]
 pub struct Reply<'a> {
-    /// The command's id.
+    /// Of the command that is answered; never 0.
     pub id: u32,
-    /// The answer.
+    /// The result, or why there is none.
     pub body: ReplyBody<'a>,
 }
 
 /// What a command is answered with.
 #[derive(Debug, PartialEq)]
 pub enum ReplyBody<'a> {
-    /// It was refused.
+    /// Nothing was done, and why.
     Error(Error),
-    /// To connect.
+    /// The session begins.
     Connect(&'a Connected),
-    /// To subscribe.
+    /// The subscription begins, with what was missed.
     Subscribe(&'a Subscribed),
-    /// To unsubscribe.
+    /// The subscription is over, if there was one.
     Unsubscribe,
-    /// To publish.
+    /// The publication is in its place.
     Publish,
-    /// To presence.
+    /// All sessions in the channel, never a part of them.
     Presence(&'a [Arc<ClientInfo>]),
-    /// To presence_stats.
+    /// How many sessions and users are in the channel.
     PresenceStats(PresenceStats),
-    /// To history.
+    /// A page, and where the stream stands.
     History(&'a HistoryPage),
-    /// To ping.
+    /// The node is there.
     Ping,
-    /// To rpc.
+    /// What the application's method says.
     Rpc(&'a Payload),
-    /// To refresh.
+    /// The new connection token is taken.
     Refresh(&'a Refreshed),
-    /// To sub_refresh.
+    /// The new subscription token is taken.
     SubRefresh(Expiry),
 }
 
@@ -187,7 +187,7 @@ pub struct Connected {
     pub version: &'static str,
     /// When the token expires.
     pub expiry: Expiry,
-    /// Application data.
+    /// What a connect proxy adds; nothing sets it today.
     pub data: Option<Payload>,
     /// Server-side subscriptions.
     pub subs: Vec<(Arc<str>, Subscribed)>,
@@ -204,7 +204,7 @@ pub struct Connected {
 /// The answer to a new connection token.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Refreshed {
-    /// The session.
+    /// Which session it is that goes on.
     pub client: ClientId,
     /// The node's version.
     pub version: &'static str,
@@ -219,40 +219,40 @@ pub enum Push<'a> {
     Ping,
     /// A message in a channel.
     Publication {
-        /// The channel.
+        /// Where it was put in order.
         channel: &'a str,
-        /// The message.
+        /// With its offset, where the channel keeps history.
         publication: &'a Publication,
     },
-    /// Somebody came.
+    /// A session has begun a subscription to the channel.
     Join {
-        /// The channel.
+        /// Where it came.
         channel: &'a str,
-        /// Who.
+        /// Who came, as others see it.
         info: &'a ClientInfo,
     },
-    /// Somebody left.
+    /// A subscription of a session to the channel has ended.
     Leave {
-        /// The channel.
+        /// Where it left.
         channel: &'a str,
-        /// Who.
+        /// Who left, as others saw it.
         info: &'a ClientInfo,
     },
     /// The node ended a subscription.
     Unsubscribe {
-        /// The channel.
+        /// The one that the client hears nothing more of.
         channel: &'a str,
-        /// Why.
+        /// Decides whether the client subscribes again.
         reason: Unsubscribe,
     },
     /// A message to this session only.
     Message {
-        /// The message.
+        /// Whatever a backend sends to one session.
         data: &'a Payload,
     },
     /// The node began a subscription.
     Subscribe {
-        /// The channel.
+        /// The one that the client need not have asked for.
         channel: &'a str,
         /// How it began; publications are not part of the push.
         subscribed: &'a Subscribed,

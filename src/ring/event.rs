@@ -32,7 +32,7 @@ fn kind_of(user_data: u64) -> Kind {
 /// What a receive brought.
 #[derive(Debug)]
 pub enum Received<B = Buffer> {
-    /// Bytes.
+    /// The kernel has filled a buffer, which goes back to the pool when this is dropped.
     Bytes(B),
     /// The peer has ended its side, or the connection broke.
     End,
@@ -47,7 +47,7 @@ pub enum Received<B = Buffer> {
 pub enum Event<S = OwnedFd, B = Buffer> {
     /// Somebody connected, or accepting failed.
     Accepted {
-        /// The listener.
+        /// As it was given to `accept`.
         door: u32,
         /// The new socket, or why there is none.
         socket: io::Result<S>,
@@ -56,16 +56,16 @@ pub enum Event<S = OwnedFd, B = Buffer> {
     },
     /// A connection received.
     Received {
-        /// Which.
+        /// The number that its owner gave it.
         conn: u32,
-        /// What.
+        /// Bytes, the end, or why there is nothing.
         received: Received<B>,
         /// Whether receiving goes on by itself.
         more: bool,
     },
     /// A connection takes bytes again (or is broken, as the next send will tell).
     Writable {
-        /// Which.
+        /// The number that its owner gave it.
         conn: u32,
     },
     /// The timer has elapsed.

@@ -30,7 +30,7 @@ pub struct RingSize {
     pub entries: u32,
     /// Receive buffers, a power of two up to 32768.
     pub buffers: u16,
-    /// Bytes of each.
+    /// How large each of them is, bytes.
     pub buffer_bytes: usize,
 }
 

@@ -49,7 +49,7 @@ pub struct Resolved<'a> {
     pub options: &'a ChannelOptions,
     /// Only with a subscription token.
     pub private: bool,
-    /// Its name.
+    /// The whole name, with namespace and prefix.
     pub channel: &'a str,
     /// What of the name `channel_regex` looks at.
     rest: &'a str,

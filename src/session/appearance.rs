@@ -7,7 +7,7 @@ use crate::model::ClientInfo;
 /// How others see the session in one channel.
 #[derive(Debug)]
 pub struct Appearance {
-    /// The channel.
+    /// One that the session is in.
     pub channel: Arc<str>,
     /// What is shown there.
     pub info: Arc<ClientInfo>,

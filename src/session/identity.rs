@@ -25,9 +25,9 @@ pub struct Identity {
 /// A subscription that comes with the connection.
 #[derive(Debug)]
 pub struct PlannedSubscription {
-    /// The channel.
+    /// Its namespace is known.
     pub channel: Arc<str>,
-    /// On which terms.
+    /// By the connection token, or none.
     pub grant: Grant,
     /// What the client wants to recover.
     pub recover: Option<Recover>,

@@ -69,7 +69,7 @@ pub struct Context<'a> {
     pub access: &'a Access,
     /// What tokens are checked with.
     pub verifier: &'a Verifier,
-    /// The time.
+    /// When the tick looked at the clock.
     pub now: Now,
 }
 
@@ -106,7 +106,7 @@ pub struct Session {
     pub expire_at_unix_s: Option<i64>,
     /// Pings and their answers.
     pub heartbeat: Heartbeat,
-    /// Its channels.
+    /// Begun or not; most sessions of a chat have few.
     pub subscriptions: SmallVec<[Subscription; 1]>,
     /// Commands refused in a row.
     refused: u16,

@@ -43,11 +43,11 @@ pub enum Step<'a> {
 pub enum Ask<'a> {
     /// Put a message in order.
     Publish {
-        /// The channel.
+        /// As the client spelled it; it may publish there.
         channel: Cow<'a, str>,
-        /// The message.
+        /// Still in the receive buffer.
         data: PayloadRef<'a>,
-        /// Who publishes.
+        /// As subscribers see it.
         info: Arc<ClientInfo>,
         /// What the channel keeps.
         options: HubOptions,
@@ -56,9 +56,9 @@ pub enum Ask<'a> {
     Subscribe(Arc<str>, Terms),
     /// Read history.
     History {
-        /// The channel.
+        /// As the client spelled it; it may read there.
         channel: Cow<'a, str>,
-        /// Which part.
+        /// As the client asked, unchecked.
         filter: HistoryFilter,
         /// No more than this.
         max: usize,

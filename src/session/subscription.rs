@@ -67,7 +67,7 @@ pub enum Stage {
 /// One session's place in one channel.
 #[derive(Debug)]
 pub struct Subscription {
-    /// The channel.
+    /// No two of a session have the same.
     pub channel: Arc<str>,
     /// How far it has come.
     pub stage: Stage,

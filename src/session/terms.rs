@@ -24,7 +24,7 @@ pub struct Terms {
     pub recover: RecoverFrom,
     /// Whether the client has asked for recovery, also where there is none.
     pub was_recovering: bool,
-    /// How to recover.
+    /// As the channel's options have it.
     pub mode: RecoveryMode,
     /// Recover no more than this many.
     pub recovery_max: usize,

@@ -36,10 +36,10 @@ pub enum Phase {
     Closing,
 }
 
-/// One socket.
+/// A socket, how far it has come, and what is in flight for it.
 #[derive(Debug)]
 pub struct Conn<S> {
-    /// The socket itself.
+    /// Closed when the conn is dropped.
     pub socket: S,
     /// What the listener is for that it came through.
     pub purpose: Purpose,

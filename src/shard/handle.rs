@@ -13,7 +13,7 @@ pub struct ShardHandle {
     pub shard: u16,
     /// The core that it is pinned to.
     pub core: usize,
-    /// What it counts.
+    /// Written by the shard alone.
     pub metrics: Arc<ShardMetrics>,
     orders: flume::Sender<Order>,
     waker: Arc<Waker>,

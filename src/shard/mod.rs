@@ -56,21 +56,21 @@ use crate::outbox::Flushed;
 /// What a shard is made of.
 #[derive(Debug)]
 pub struct ShardSetup<S = OwnedFd> {
-    /// Its number.
+    /// From 0, without gaps; letters and orders go by it.
     pub me: u16,
     /// Which shard is a channel's home.
     pub placement: Placement,
-    /// The configuration.
+    /// What it goes by until it is told of another.
     pub config: Arc<Config>,
     /// What tokens are checked with.
     pub verifier: Arc<Verifier>,
     /// Counts for the outside.
     pub metrics: Arc<ShardMetrics>,
-    /// Its listeners.
+    /// Sockets of its own for each port: the kernel spreads connections over the shards.
     pub doors: Doors<S>,
     /// Its ends of the mailboxes.
     pub mailboxes: Mailboxes,
-    /// What wakes it.
+    /// Other threads write to it when the shard sleeps.
     pub waker: Arc<Waker>,
     /// What the control plane asks.
     pub orders: flume::Receiver<Order>,

@@ -13,9 +13,9 @@ const SLOTS: usize = 512;
 /// Which connection wants to be looked at, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The connection.
+    /// Its number among the shard's conns; who has it next may hear of it, too.
     pub conn: u32,
-    /// The tick.
+    /// In which turn of the wheel it is due.
     pub tick: u32,
 }
 

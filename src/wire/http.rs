@@ -25,7 +25,7 @@ pub enum Head<'a> {
 /// A request that is no upgrade, as far as a shard looks at it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Plain<'a> {
-    /// The method.
+    /// As it was sent; any token.
     pub method: &'a str,
     /// The request target, as it was sent.
     pub target: &'a str,
@@ -423,7 +423,7 @@ pub fn write_refusal(status: Status, message: &str, now_unix_ms: i64, out: &mut 
 /// What a client asks for when it upgrades: for tests, benches and load generators.
 #[derive(Clone, Copy, Debug)]
 pub struct UpgradeRequest<'a> {
-    /// Path and query.
+    /// Path and query, in origin form.
     pub target: &'a str,
     /// `Host`.
     pub host: &'a str,

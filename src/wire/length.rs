@@ -7,7 +7,7 @@ use std::ops::Range;
 pub enum Message {
     /// Not enough bytes for one message.
     Partial,
-    /// One message.
+    /// A message with its length before it.
     Whole {
         /// Where its bytes are.
         payload: Range<usize>,

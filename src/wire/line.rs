@@ -7,7 +7,7 @@ use std::ops::Range;
 pub enum Line {
     /// No line end yet.
     Partial,
-    /// One line.
+    /// A line, without its end.
     Whole {
         /// Where its bytes are, without the line end.
         line: Range<usize>,

@@ -12,13 +12,13 @@ pub enum Opcode {
     Continuation = 0,
     /// UTF-8.
     Text = 1,
-    /// Bytes.
+    /// A message of bytes.
     Binary = 2,
-    /// The end.
+    /// Nothing follows; carries a code and a reason.
     Close = 8,
-    /// Answer me.
+    /// To be answered with its payload.
     Ping = 9,
-    /// An answer.
+    /// To a ping, or unasked.
     Pong = 10,
 }
 
@@ -46,7 +46,7 @@ impl Opcode {
 pub struct Frame {
     /// The last of its message.
     pub fin: bool,
-    /// What it carries.
+    /// Of a message the first frame says it; `Continuation` follows.
     pub opcode: Opcode,
     /// Where its unmasked payload is.
     pub payload: Range<usize>,
@@ -59,7 +59,7 @@ pub struct Frame {
 pub enum Decoded {
     /// Not a whole frame yet.
     Partial,
-    /// A frame.
+    /// Unmasked, in place.
     Frame(Frame),
 }
 

@@ -61,50 +61,50 @@ pub struct Chat {
 pub enum Action {
     /// Publish.
     Publish {
-        /// Who.
+        /// By number, as in the plan.
         user: u32,
-        /// The command's id.
+        /// Its answer has it, too.
         id: u32,
-        /// What it carries; its stream is the channel.
+        /// In the message; its stream is the channel.
         stamp: Stamp,
         /// Whether it is typing, which is shorter than a message.
         is_typing: bool,
     },
     /// Ask who is in a channel.
     Ask {
-        /// Who asks.
+        /// By number, as in the plan.
         user: u32,
-        /// The command's id.
+        /// Its answer has it, too.
         id: u32,
-        /// The channel.
+        /// By number, as in the plan.
         channel: u32,
     },
     /// Subscribe to a channel for the first time.
     Join {
-        /// Who.
+        /// By number, as in the plan.
         user: u32,
-        /// The command's id.
+        /// Its answer has it, too.
         id: u32,
-        /// The channel.
+        /// By number, as in the plan.
         channel: u32,
     },
     /// Unsubscribe from a channel.
     Leave {
-        /// Who.
+        /// By number, as in the plan.
         user: u32,
         /// The command's id.
         id: u32,
-        /// The channel.
+        /// By number, as in the plan.
         channel: u32,
     },
     /// Break the connection.
     Drop {
-        /// Whose.
+        /// By number, as in the plan.
         user: u32,
     },
     /// Connect again.
     Return {
-        /// Who.
+        /// By number, as in the plan.
         user: u32,
         /// When it was due.
         due_ns: u64,
@@ -114,9 +114,9 @@ pub enum Action {
 /// A subscription by which a user comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// The command's id.
+    /// Its answer has it, too.
     pub id: u32,
-    /// The channel.
+    /// By number, as in the plan.
     pub channel: u32,
     /// Offset and epoch to recover from, unless the user was never there.
     pub since: Option<(u64, &'a str)>,

@@ -21,16 +21,16 @@ pub(super) enum Action {
     Break(u32),
     /// The publisher publishes.
     Publish {
-        /// The command.
+        /// Its answer has it, too.
         id: u32,
         /// Where, and what.
         stamp: Stamp,
     },
     /// A client comes that was due then.
     Come {
-        /// Which.
+        /// By number, as in the plan.
         client: u32,
-        /// When.
+        /// When it is to be done, nanoseconds of the clock of the run.
         due_ns: u64,
     },
 }

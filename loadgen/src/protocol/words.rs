@@ -16,7 +16,7 @@ pub enum Heard<'a> {
     /// A message was taken, or a ping was: the answer to [`Writer::publish`](super::Writer::publish) and
     /// [`Writer::ping`](super::Writer::ping).
     Acknowledged {
-        /// The command.
+        /// Chosen by the writer of the command that is answered.
         id: u32,
     },
     /// The answer to [`Writer::connect`](super::Writer::connect).
@@ -34,16 +34,16 @@ pub enum Heard<'a> {
     Version(String),
     /// Any message of ours, with what is around it: of a reader that reads whole ([`Reader::read_whole`](super::Reader::read_whole)).
     Publication {
-        /// The channel.
+        /// As the server spells it.
         channel: &'a str,
         /// Its place there, 0 where it has none.
         offset: u64,
-        /// What it carries.
+        /// The stamp of the load generator, or that it is none.
         message: Result<Stamp, Damaged>,
     },
     /// The answer to [`Writer::subscribe_since`](super::Writer::subscribe_since); what it brings follows.
     Joined {
-        /// The command.
+        /// Chosen by the writer of the command that is answered.
         id: u32,
         /// How the subscription begins.
         joined: Joined<'a>,
@@ -52,17 +52,17 @@ pub enum Heard<'a> {
     Recovered {
         /// Its place in the channel.
         offset: u64,
-        /// What it carries.
+        /// The stamp of the load generator, or that it is none.
         message: Result<Stamp, Damaged>,
     },
     /// The answer to [`Writer::unsubscribe`](super::Writer::unsubscribe).
     Left {
-        /// The command.
+        /// Chosen by the writer of the command that is answered.
         id: u32,
     },
     /// The answer to [`Writer::presence`](super::Writer::presence).
     Present {
-        /// The command.
+        /// Chosen by the writer of the command that is answered.
         id: u32,
         /// How many clients are in the channel.
         clients: usize,
@@ -73,9 +73,9 @@ pub enum Heard<'a> {
     WebSocketPing(&'a [u8]),
     /// A command was refused.
     Refused {
-        /// The command.
+        /// Chosen by the writer of the command that is answered.
         id: u32,
-        /// Code and message.
+        /// Code and message, as the server has them.
         why: String,
     },
     /// A subscription was ended: code and reason.
@@ -131,7 +131,7 @@ pub struct Terms {
 /// Who connects.
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'a> {
-    /// Its name.
+    /// In the token, where there is one.
     pub user: &'a str,
     /// What proves it; empty without.
     pub token: &'a str,

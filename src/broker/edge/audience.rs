@@ -28,7 +28,7 @@ pub struct Subscriber {
 /// One channel's subscribers on this shard.
 #[derive(Debug)]
 pub struct Room {
-    /// The channel.
+    /// Whose publications come here.
     pub channel: Arc<str>,
     /// The offset of the last publication that came, 0 before the first or without history.
     pub offset: u64,

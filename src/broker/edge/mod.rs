@@ -42,7 +42,7 @@ use crate::work::Allowance;
 /// A connection that the broker wants closed.
 #[derive(Debug)]
 pub struct Closing {
-    /// Which.
+    /// Its number among the shard's conns.
     pub conn: u32,
     /// Why; told to the peer.
     pub disconnect: Disconnect,

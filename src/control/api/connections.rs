@@ -16,7 +16,7 @@ use crate::protocol::centrifuge::Encoding;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "ConnectionsRequest")]
 pub(super) struct Connections {
-    /// The user.
+    /// Whose sessions are listed.
     user: String,
 }
 
@@ -27,10 +27,10 @@ pub(super) struct ConnectionsResult {
     connections: BTreeMap<String, ConnectionInfo>,
 }
 
-/// One session.
+/// A session, as its shard knows it.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ConnectionInfo {
-    /// The user.
+    /// As in the request.
     user: Arc<str>,
     /// The device: claim `meta.device`, header `X-Device`, or the SDK's name.
     device: Box<str>,
@@ -45,7 +45,7 @@ struct ConnectionInfo {
     /// In how many seconds it expires; left out if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<u32>,
-    /// What it holds.
+    /// Its channels.
     state: ConnectionState,
 }
 

@@ -19,7 +19,7 @@ use crate::protocol::centrifuge::codes::{self, BACKENDS_DISCONNECTS};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "DisconnectRequest")]
 pub(super) struct Disconnect {
-    /// The user.
+    /// Whose sessions end.
     user: String,
     /// What the clients are told; without it 3503, after which they stay away.
     disconnect: Option<DisconnectReason>,
@@ -27,7 +27,7 @@ pub(super) struct Disconnect {
     client: Option<String>,
     /// Not supported: name the client.
     session: Option<String>,
-    /// Clients that stay.
+    /// Client ids of sessions that stay.
     whitelist: Option<Vec<String>>,
 }
 

@@ -48,9 +48,9 @@ struct Publication {
     /// The client that published it; left out where a backend did.
     #[serde(skip_serializing_if = "Option::is_none")]
     info: Option<ClientInfo>,
-    /// Its place.
+    /// Its number in the stream, from 1.
     offset: u64,
-    /// Application tags.
+    /// Names and values that the publishing backend added.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<Box<str>, Box<str>>,
 }

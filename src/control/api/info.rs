@@ -14,7 +14,7 @@ use crate::model::refusal::Error;
 #[schemars(rename = "InfoRequest")]
 pub(super) struct Info {}
 
-/// The nodes.
+/// What the node says of itself, in the form of a list of nodes.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct InfoResult {
     /// This node.
@@ -34,7 +34,7 @@ struct NodeInfo {
     num_clients: u32,
     /// Distinct users; one whose sessions lie on several shards counts on each.
     num_users: u32,
-    /// Subscriptions.
+    /// Subscriptions of all sessions together.
     num_subs: u32,
     /// Channels with subscribers.
     num_channels: u32,

@@ -33,7 +33,7 @@ pub(super) struct PresenceResult {
 pub(super) struct ClientInfo {
     /// Its user, empty when anonymous.
     user: Arc<str>,
-    /// Its id.
+    /// Client id: one per session.
     client: String,
     /// `info` of its connection token.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,7 +19,7 @@ use crate::model::{ClientId, Payload, Position, Tags};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "PublishRequest")]
 pub(super) struct Publish {
-    /// The channel.
+    /// Where to: a name whose namespace is configured.
     channel: String,
     /// The message: any JSON value but null. This or `b64data` is required.
     data: Option<Box<RawValue>>,

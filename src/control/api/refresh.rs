@@ -17,7 +17,7 @@ use crate::model::refusal::Error;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "RefreshRequest")]
 pub(super) struct Refresh {
-    /// The user.
+    /// Whose sessions go on, or end.
     user: String,
     /// Only this session of the user.
     client: Option<String>,

@@ -53,7 +53,7 @@ impl From<Error> for ApiError {
 /// The body of a 400, 401, 404, 408 or 413.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Refused {
-    /// Why.
+    /// As in a reply that refuses a call.
     error: ApiError,
 }
 

@@ -19,9 +19,9 @@ use crate::model::{Position, Recover};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "SubscribeRequest")]
 pub(super) struct Subscribe {
-    /// The user.
+    /// Whose sessions are subscribed.
     user: String,
-    /// The channel.
+    /// A name whose namespace is configured.
     channel: String,
     /// When the subscription ends, Unix seconds; 0 is never, what is past is refused.
     expire_at: Option<i64>,
@@ -78,7 +78,7 @@ struct SubscribeOptionOverride {
 /// A truth value that may be left out.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct BoolValue {
-    /// The value.
+    /// What holds in place of the namespace's option.
     value: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::model::refusal::{self, Error};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "UnsubscribeRequest")]
 pub(super) struct Unsubscribe {
-    /// The user.
+    /// Whose sessions lose the subscription.
     user: String,
     /// The channel; empty is every channel.
     channel: String,

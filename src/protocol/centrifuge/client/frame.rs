@@ -13,14 +13,14 @@ pub enum Incoming {
     Partial,
     /// Replies and pushes for [`decode`](super::decode).
     Words {
-        /// Where they are.
+        /// Their bytes in the input, unmasked.
         frame: Range<usize>,
         /// Where the next frame begins.
         consumed: usize,
     },
     /// A WebSocket close, ping or pong.
     Control {
-        /// Which.
+        /// Close, ping or pong.
         opcode: Opcode,
         /// Where its payload is.
         payload: Range<usize>,

@@ -18,14 +18,14 @@ pub enum FromNode<'a> {
     Reply {
         /// The command's id.
         id: u32,
-        /// The answer.
+        /// Of the kind of the command, or an error.
         answer: Answer<'a>,
     },
-    /// What came unasked.
+    /// Something came that no command asked for.
     Push {
         /// The channel; empty where the push is the session's.
         channel: Cow<'a, str>,
-        /// What.
+        /// What has happened.
         push: Pushed<'a>,
     },
 }
@@ -33,29 +33,29 @@ pub enum FromNode<'a> {
 /// The answer to a command.
 #[derive(Debug, PartialEq)]
 pub enum Answer<'a> {
-    /// It was refused.
+    /// The command was refused.
     Error(CodedError<'a>),
-    /// To connect.
+    /// The session has begun.
     Connect(Box<Connected<'a>>),
-    /// To subscribe.
+    /// The subscription has begun, with what was missed.
     Subscribe(Box<Subscribed<'a>>),
-    /// To unsubscribe.
+    /// The subscription is over.
     Unsubscribe,
-    /// To publish.
+    /// The publication is in its place.
     Publish,
-    /// To presence.
+    /// All clients in the channel, by client id.
     Presence(Vec<(Cow<'a, str>, ClientInfo<'a>)>),
-    /// To presence_stats.
+    /// How many are in the channel.
     PresenceStats(PresenceStats),
-    /// To history.
+    /// A page, and where the stream stands.
     History(HistoryPage<'a>),
-    /// To ping.
+    /// The node is there.
     Ping,
-    /// To rpc.
+    /// What the method says.
     Rpc(&'a [u8]),
-    /// To refresh.
+    /// The new connection token is taken.
     Refresh(Refreshed<'a>),
-    /// To sub_refresh.
+    /// The new subscription token is taken.
     SubRefresh(Expiry),
 }
 
@@ -64,9 +64,9 @@ pub enum Answer<'a> {
 pub enum Pushed<'a> {
     /// A message in a channel.
     Publication(Publication<'a>),
-    /// Somebody came.
+    /// A client has subscribed.
     Join(ClientInfo<'a>),
-    /// Somebody left.
+    /// A client's subscription has ended.
     Leave(ClientInfo<'a>),
     /// The node ended a subscription.
     Unsubscribe(CodedUnsubscribe<'a>),
@@ -92,7 +92,7 @@ pub struct Publication<'a> {
     pub info: Option<ClientInfo<'a>>,
     /// Its place in the channel, 0 without history.
     pub offset: u64,
-    /// Application tags.
+    /// Names and values that a backend added.
     #[serde(borrow, deserialize_with = "pairs")]
     pub tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Unix milliseconds, 0 when it is not told.
@@ -107,7 +107,7 @@ pub struct ClientInfo<'a> {
     /// The user, empty when anonymous.
     #[serde(borrow, deserialize_with = "text")]
     pub user: Cow<'a, str>,
-    /// The session.
+    /// Client id: one per session.
     #[serde(borrow, deserialize_with = "text")]
     pub client: Cow<'a, str>,
     /// Of the connection token; empty when there is none.
@@ -200,7 +200,7 @@ pub struct HistoryPage<'a> {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
 pub struct Refreshed<'a> {
-    /// The session.
+    /// Client id: one per session.
     #[serde(borrow, deserialize_with = "text")]
     pub client: Cow<'a, str>,
     /// The node's version.
