@@ -16,15 +16,22 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The table of the script: programs of which one is enough, and their package.
-fn table() -> Vec<(Vec<String>, String)> {
-    let script = fs::read_to_string(root().join("tests/packages")).expect("the script is there");
-    let line = Regex::new(r#"(?m)^    "([^ "]+) ([^ "]+)"$"#).unwrap();
-    let lines = line.captures_iter(&script).map(|found| {
-        let programs = found[1].split('|').map(str::to_owned).collect();
-        (programs, found[2].to_owned())
-    });
-    lines.collect()
+fn script() -> String {
+    fs::read_to_string(root().join("tests/packages")).expect("the script is there")
+}
+
+/// The tables of the script: programs of which one is enough, and the packages, of Debian and of PyPI, that bring them.
+fn table() -> Vec<(Vec<String>, BTreeSet<String>)> {
+    let line = Regex::new(r#"(?m)^    "([^ "]+) (?:\S+ \S+ )?([^ "]+)"$"#).unwrap();
+    let mut table = Vec::<(Vec<String>, BTreeSet<String>)>::new();
+    for found in line.captures_iter(&script()) {
+        let (programs, package) = (found[1].split('|').map(str::to_owned).collect(), found[2].to_owned());
+        match table.iter_mut().find(|(others, _)| *others == programs) {
+            Some((_, packages)) => drop(packages.insert(package)),
+            None => table.push((programs, BTreeSet::from([package]))),
+        }
+    }
+    table
 }
 
 /// What the script would install on a machine that has these programs only.
@@ -36,11 +43,10 @@ fn missing_with(programs: &BTreeSet<String>) -> Vec<String> {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the file is ours");
     }
     // So that /usr/sbin is the only other place that it looks at, and the machine of this test says nothing.
-    let script = machine.path().join("packages");
-    let text = fs::read_to_string(root().join("tests/packages")).unwrap().replace(":/usr/sbin", "");
-    fs::write(&script, text).unwrap();
+    let path = machine.path().join("packages");
+    fs::write(&path, script().replace(":/usr/sbin", "")).unwrap();
     let output =
-        Command::new("/bin/bash").arg(&script).arg("missing").env("PATH", machine.path()).output().expect("bash runs");
+        Command::new("/bin/bash").arg(&path).arg("missing").env("PATH", machine.path()).output().expect("bash runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
 }
@@ -50,15 +56,15 @@ fn a_program_that_is_missing_is_installed_and_nothing_else() {
     let table = table();
     let all: BTreeSet<String> = table.iter().flat_map(|(programs, _)| programs.clone()).collect();
     assert_eq!(missing_with(&all), [""; 0]);
-    for (programs, package) in &table {
+    for (programs, packages) in &table {
         let others = all.iter().filter(|program| !programs.contains(program)).cloned().collect();
-        assert_eq!(missing_with(&others), [package.as_str()], "without {programs:?}");
+        assert_eq!(missing_with(&others).into_iter().collect::<BTreeSet<_>>(), *packages, "without {programs:?}");
     }
 }
 
 #[test]
 fn an_empty_machine_gets_every_package_once() {
-    let packages: BTreeSet<String> = table().into_iter().map(|(_, package)| package).collect();
+    let packages: BTreeSet<String> = table().into_iter().flat_map(|(_, packages)| packages).collect();
     let missing = missing_with(&BTreeSet::new());
     assert_eq!(missing.iter().cloned().collect::<BTreeSet<_>>(), packages);
     assert_eq!(missing.len(), packages.len(), "{missing:?}");
@@ -86,7 +92,7 @@ fn every_program_that_the_tests_call_is_in_the_table() {
     }
     let calls = [
         r#"Command::new\("([^"/]+)"\)"#,
-        r#"(?:spawn|execFile\)?)\(\s*'([^'/]+)'"#,
+        r#"(?:spawn|execFile\)?|execFileSync|run)\(\s*'([^'/]+)'"#,
         r#"subprocess\.\w+\(\[\s*["']([^"'/]+)["']"#,
         r#"const [A-Z]+: \(&str, &str\) = \("([^"]+)""#,
         r#"(?:^|[ '"\n;(])(setpriv|unshare|prlimit) -"#,
@@ -107,12 +113,21 @@ fn every_program_that_the_tests_call_is_in_the_table() {
 }
 
 #[test]
-fn node_js_that_is_too_old_is_told_from_one_that_is_not() {
-    let script = fs::read_to_string(root().join("tests/packages")).unwrap();
-    let function = script.split("\n\n").find(|part| part.starts_with("node_is_old()")).expect("it looks");
-    for (version, is_old) in [("v18.19.0", true), ("v20.0.0", false), ("v24.19.0", false)] {
-        let command = format!("node_least=20; node() {{ echo {version}; }}; {function}\nnode_is_old");
+fn a_program_that_is_too_old_is_told_from_one_that_is_not() {
+    let script = script();
+    let function = script.split("\n\n").find(|part| part.contains("\nis_old() {")).expect("it looks");
+    let versions = [
+        ("v18.19.0", "20", true),
+        ("v20.0.0", "20", false),
+        ("v24.19.0", "20", false),
+        ("go version go1.19.8 linux/amd64", "1.23", true),
+        ("go version go1.23 linux/amd64", "1.23", false),
+        ("go version go1.27.3 linux/amd64", "1.23", false),
+        ("", "1.23", true),
+    ];
+    for (version, least, is_old) in versions {
+        let command = format!("program() {{ echo {version}; }}; {function}\nis_old program version {least}");
         let status = Command::new("bash").args(["-c", &command]).status().expect("bash runs");
-        assert_eq!(status.success(), is_old, "{version}");
+        assert_eq!(status.success(), is_old, "{version} where {least} will do");
     }
 }

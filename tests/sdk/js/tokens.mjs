@@ -1,9 +1,10 @@
 // Tokens as an application's backend makes them: HS256 with nothing but node:crypto.
 import { createHmac } from 'node:crypto';
 
-const SECRET = 'sdk-secret-of-at-least-thirty-two-bytes';
+export const SECRET = 'sdk-secret-of-at-least-thirty-two-bytes';
 
-const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+/** A part of a token; text is taken as it is. */
+export const part = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
 export function sign(claims, secret = SECRET) {
   const input = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
