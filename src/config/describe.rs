@@ -29,20 +29,20 @@ fn close_section(schema: &mut Schema) {
 struct Key<'a> {
     name: &'a str,
     about: &'a str,
-    default: &'a Value,
+    value: &'a Value,
     schema: &'a Json,
 }
 
-fn keys<'a>(schema: &'a Json, defaults: &'a Table) -> Vec<Key<'a>> {
+fn keys<'a>(schema: &'a Json, values: &'a Table) -> Vec<Key<'a>> {
     // In the order of the structs, plain keys before sections, as TOML wants them.
     let properties = schema["properties"].as_object().expect("a section has properties");
     let key = |name: &'a String, schema: &'a Json| {
-        let default = defaults.get(name)?;
+        let value = values.get(name)?;
         let about = schema["description"].as_str().unwrap_or_default();
-        Some(Key { name, about, default, schema })
+        Some(Key { name, about, value, schema })
     };
     let mut keys: Vec<_> = properties.iter().filter_map(|(name, schema)| key(name, schema)).collect();
-    keys.sort_by_key(|key| matches!(key.default, Value::Table(_)));
+    keys.sort_by_key(|key| matches!(key.value, Value::Table(_)));
     keys
 }
 
@@ -57,31 +57,66 @@ pub fn default_toml() -> String {
          # An environment variable overrides a key: RINGPOST_CLIENT__PING_INTERVAL=25s\n\n",
     );
     let defaults = Table::try_from(Config::default()).expect("the configuration is a table");
-    write_toml(&schema(), &defaults, "", &mut text);
+    write_toml(&schema(), &defaults, "", &|_, _| true, &mut text);
     text.push_str("\n# A namespace; every key of channel.without_namespace can stand here.\n");
     text.push_str("# [[channel.namespaces]]\n# name = \"chat\"\n# presence = true\n");
     text
 }
 
-fn write_toml(schema: &Json, defaults: &Table, path: &str, text: &mut String) {
-    for key in keys(schema, defaults) {
+/// Every section, with the keys that differ from their defaults or are among `shown`, commented.
+pub(super) fn changed_toml(config: &Config, shown: &[&str]) -> String {
+    let [values, defaults] =
+        [config, &Config::default()].map(|config| Table::try_from(config).expect("the configuration is a table"));
+    let schema = schema();
+    let mut text = String::new();
+    let is_shown = |path: &str, value: &Value| shown.contains(&path) || find(&defaults, path) != Some(value);
+    write_toml(&schema, &values, "", &is_shown, &mut text);
+    let items = &schema["properties"]["channel"]["properties"]["namespaces"]["items"];
+    let default = Table::try_from(Namespace::default()).expect("a namespace is a table");
+    for namespace in &config.channel.namespaces {
+        let values = Table::try_from(namespace).expect("a namespace is a table");
+        text.push('\n');
+        comment(items["description"].as_str().unwrap_or_default(), &mut text);
+        text.push_str("[[channel.namespaces]]\n");
+        write_toml(items, &values, "", &|key, value| default.get(key) != Some(value), &mut text);
+    }
+    text
+}
+
+fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        Some((section, rest)) => find(table.get(section)?.as_table()?, rest),
+        None => table.get(path),
+    }
+}
+
+/// Writes a section with those of its keys that `is_shown`, by path and value.
+fn write_toml(schema: &Json, values: &Table, path: &str, is_shown: &dyn Fn(&str, &Value) -> bool, text: &mut String) {
+    for key in keys(schema, values) {
         let name = key.name;
         let here = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
         if here == "channel.namespaces" {
             continue;
         }
-        match key.default {
+        match key.value {
             Value::Table(inner) => {
-                let _ = write!(text, "\n# {}\n[{here}]\n", one_line(key.about));
-                write_toml(key.schema, inner, &here, text);
+                text.push('\n');
+                comment(key.about, text);
+                let _ = writeln!(text, "[{here}]");
+                write_toml(key.schema, inner, &here, is_shown, text);
             }
-            value => {
-                for line in wrap(&one_line(key.about), 100) {
-                    let _ = writeln!(text, "# {line}");
-                }
+            value if is_shown(&here, value) => {
+                comment(key.about, text);
                 let _ = writeln!(text, "{name} = {value}");
             }
+            _ => {}
         }
+    }
+}
+
+fn comment(about: &str, text: &mut String) {
+    for line in wrap(&one_line(about), 100) {
+        let _ = writeln!(text, "# {line}");
     }
 }
 
@@ -121,8 +156,9 @@ pub fn markdown() -> String {
 const INTRODUCTION: &str = "# Configuration
 
 Ringpost reads one TOML file (`ringpost serve --config FILE`); without it the defaults below hold. A key that it does
-not know is refused at start with the nearest right name. `ringpost config default` prints a file with every key,
-`ringpost config check --config FILE` looks a file over, `ringpost config schema` prints a JSON schema for editors.
+not know is refused at start with the nearest right name. `ringpost config init FILE` writes a file to start from, with
+secrets of its own; `ringpost config default` prints one with every key, `ringpost config check --config FILE` looks a
+file over, `ringpost config schema` prints a JSON schema for editors.
 
 Every key can be overridden by an environment variable: `RINGPOST_`, then the path in capitals, sections joined by two
 underscores: `RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY`. Lists are written with commas or in TOML's inline form, so
@@ -137,7 +173,7 @@ This page is made from the comments in `src/config/`; a test keeps it true.
 
 fn write_markdown(schema: &Json, defaults: &Table, path: &str, text: &mut String) {
     let keys = keys(schema, defaults);
-    let (sections, plain): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| matches!(key.default, Value::Table(_)));
+    let (sections, plain): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| matches!(key.value, Value::Table(_)));
     let plain: Vec<_> = plain.into_iter().filter(|key| key.name != "namespaces").collect();
     if !plain.is_empty() {
         text.push('\n');
@@ -145,7 +181,7 @@ fn write_markdown(schema: &Json, defaults: &Table, path: &str, text: &mut String
     }
     for key in sections {
         let here = if path.is_empty() { key.name.to_string() } else { format!("{path}.{}", key.name) };
-        let Value::Table(inner) = key.default else { unreachable!("sections are tables") };
+        let Value::Table(inner) = key.value else { unreachable!("sections are tables") };
         let _ = write!(text, "\n## `[{here}]`\n\n{}\n", one_line(key.about));
         write_markdown(key.schema, inner, &here, text);
     }
@@ -155,7 +191,7 @@ fn table(keys: &[Key<'_>], text: &mut String) {
     text.push_str("| key | default | meaning |\n|---|---|---|\n");
     for key in keys {
         let about = one_line(key.about).replace('|', "\\|");
-        let _ = writeln!(text, "| `{}` | `{}` | {about} |", key.name, key.default);
+        let _ = writeln!(text, "| `{}` | `{}` | {about} |", key.name, key.value);
     }
 }
 

@@ -16,6 +16,7 @@ mod level;
 mod listeners;
 mod load;
 mod node;
+mod starter;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,7 @@ pub use node::{
     EndpointConfig, HttpApiConfig, HttpServerConfig, InternalServerConfig, LogConfig, LogFormat, ShardsConfig,
     ShutdownConfig, TcpServerConfig,
 };
+pub use starter::starter_toml;
 
 pub use crate::time::Duration;
 

@@ -2,11 +2,13 @@
 
 mod host;
 mod pause;
+mod readme;
 mod start;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -67,6 +69,30 @@ fn help_names_every_command_and_what_to_try() {
 #[test]
 fn the_version_is_that_of_the_package() {
     assert_eq!(success(&["--version"]), concat!("ringpost ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn a_file_to_start_from_is_private_and_says_what_comes_next() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("node.toml");
+    let path = path.to_str().expect("the path is text");
+    let said = success(&["config", "init", path]);
+    for next in ["serve", "token connection"] {
+        assert!(said.contains(&format!("{next} --config {path}")), "{said}");
+    }
+    assert_eq!(fs::metadata(path).expect("it is there").permissions().mode() & 0o777, 0o600);
+    assert_eq!(success(&["config", "check", "--config", path]), format!("{path}: fine\n"));
+    let token = success(&["token", "connection", "--config", path, "--user", "42"]);
+    assert!(success(&["token", "check", "--config", path, token.trim()]).contains("valid: a connection token"));
+}
+
+#[test]
+fn a_file_that_is_there_already_is_never_overwritten() {
+    let path = file("mine.toml", "name = \"mine\"\n");
+    let path = path.to_str().expect("the path is text");
+    assert!(failure(&["config", "init", path]).contains("is there already"));
+    assert_eq!(fs::read_to_string(path).expect("it is there"), "name = \"mine\"\n");
+    assert!(failure(&["config", "init", "/nowhere/node.toml"]).contains("cannot be written"));
 }
 
 #[test]

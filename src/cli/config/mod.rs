@@ -1,16 +1,19 @@
-//! `ringpost config`: shows and checks the configuration.
+//! `ringpost config`: begins, shows and checks the configuration.
+
+mod init;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::print::print;
-use super::source::Source;
+use crate::cli::print::print;
+use crate::cli::source::Source;
 use crate::config;
 
-/// Show every key, check a file, or print the schema
+/// Begin a file, show every key, check a file, or print the schema
 #[derive(Debug, Subcommand)]
-pub(super) enum Config {
+pub(in crate::cli) enum Config {
+    Init(init::Init),
     /// Print a file with every key, its meaning and its default
     Default,
     /// Look a configuration over: every unknown key, wrong value and broken rule at once
@@ -22,8 +25,9 @@ pub(super) enum Config {
 }
 
 impl Config {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Init(init) => init.run()?,
             Self::Default => print(&config::default_toml())?,
             Self::Check(source) => check(&source)?,
             Self::Schema => print(&format!("{:#}\n", config::schema()))?,
