@@ -11,6 +11,8 @@ impl Config {
         let mut config = Self { demo: DemoConfig { enabled: true }, ..Self::default() };
         config.http_server.address = "127.0.0.1".into();
         config.tcp_server.address = "127.0.0.1".into();
+        // Pages that a backend of yours serves from this host, on whatever port.
+        config.client.allowed_origins = vec!["http://127.0.0.1:*".into(), "http://localhost:*".into()];
         config.client.allow_anonymous_connect_without_token = true;
         config.client.token.hmac_secret_key = SECRET.into();
         config.client.subscribe_to_user_personal_channel.enabled = true;

@@ -1,4 +1,4 @@
-// Chromium on the chat page.
+// Chromium, and in it the chat page.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,8 +14,8 @@ function browser() {
   return found;
 }
 
-/** Opens tabs that share nothing but the node: `tab(user, room)` gives the page of one that has joined. */
-export async function open(t, node) {
+/** A browser with a profile of its own, which ends with the test. */
+export async function launch(t) {
   const profile = mkdtempSync(join(tmpdir(), 'ringpost-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: browser(),
@@ -24,11 +24,17 @@ export async function open(t, node) {
     locale: 'en-GB',
   });
   context.setDefaultTimeout(PATIENCE_MS);
-  const failures = [];
   t.after(async () => {
     await context.close();
     rmSync(profile, { recursive: true, force: true });
   });
+  return context;
+}
+
+/** Opens tabs that share nothing but the node: `tab(user, room)` gives the page of one that has joined. */
+export async function open(t, node) {
+  const context = await launch(t);
+  const failures = [];
   return {
     failures,
     async tab(user, room = 'general') {
