@@ -11,8 +11,10 @@ use crate::model::{
     Subscribed,
 };
 use crate::session::Terms;
+use crate::session::access::Access;
 
-/// Which command of which session a question belongs to. The shard is the one that the letter came from.
+/// Which command of which session a question belongs to, and what it counts. The shard is the one that the letter came
+/// from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asker {
     /// The session's place in its shard's slab.
@@ -169,6 +171,11 @@ pub enum Letter {
         /// The session that does not get it.
         exclude: Option<ClientId>,
     },
+    /// To every other shard: the channels at home here have these options from now on.
+    Changed {
+        /// Their rules.
+        access: Arc<Access>,
+    },
     /// To every shard with subscribers: somebody came or left.
     Announce {
         /// Whose room here hears of it, if there still is one.
@@ -221,7 +228,7 @@ impl Letter {
             | Self::Enrol { .. } => Lane::Asks,
             // It must not overtake the subscribe that it is about.
             Self::Appear { .. } => Lane::Asks,
-            Self::Publication { .. } | Self::Announce { .. } => Lane::Deliveries,
+            Self::Publication { .. } | Self::Announce { .. } | Self::Changed { .. } => Lane::Deliveries,
             // It says which publications follow it.
             Self::Answer { answer: Answer::Subscribed { .. }, .. } => Lane::Deliveries,
             Self::Answer { .. } | Self::Published { .. } | Self::Refused { .. } => Lane::Answers,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Broker;
+use super::letter::Letter;
 use super::policy::Policy;
 use crate::broker::order::{Order, Publish, SessionInfo, ShardInfo, Subscribe, Who};
 use crate::config::Config;
-use crate::hub::{Limit, NewPublication};
+use crate::hub::{Limit, NewPublication, ShardSet};
 use crate::limits::API_REPLY_BYTES_MAX;
 use crate::model::refusal::{Disconnect, DisconnectKind, Error, ErrorKind, Unsubscribe};
 use crate::model::{ClientId, Expiry, Payload, Position};
@@ -204,9 +205,19 @@ impl Broker {
         }
     }
 
+    /// Goes by another policy from now on. Where channels at home here have other options, every shard is told, in the
+    /// order of their publications: what was promised of a history holds up to there.
     fn go_by(&mut self, policy: Policy) {
+        let before = self.home.policy.access.config();
+        let changes = policy.config.channel != *before;
         self.home.go_by(policy.clone());
-        self.edge.go_by(policy);
+        self.edge.go_by(policy.clone());
+        if changes {
+            let access = &policy.access;
+            self.edge.home_changed(self.me, access, &self.placement);
+            let others = ShardSet::all(self.placement.shards()).without(ShardSet::of(self.me));
+            self.post.deliver(self.me, others, || Letter::Changed { access: access.clone() });
+        }
     }
 
     fn reload(&mut self, config: Arc<Config>) {

@@ -13,6 +13,11 @@ impl ShardSet {
         Self(1 << shard)
     }
 
+    /// All shards of a node that has so many, at least one.
+    pub fn all(shards: u16) -> Self {
+        Self(u64::MAX >> (u64::BITS - u32::from(shards)))
+    }
+
     /// Adds a shard.
     pub fn insert(&mut self, shard: u16) {
         self.0 |= 1 << shard;

@@ -60,6 +60,11 @@ impl Audience {
         self.by_channel.get(channel).copied()
     }
 
+    /// All rooms: their numbers and channels.
+    pub fn numbers(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.rooms.iter().map(|(number, room)| (number as u32, &*room.channel))
+    }
+
     /// A room that exists.
     pub fn room(&self, room: u32) -> &Room {
         &self.rooms[room as usize]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::Edge;
 use super::turn::Limits;
 use crate::broker::policy::Policy;
-use crate::model::refusal::{DisconnectKind, ErrorKind, Unsubscribe};
+use crate::hub::Placement;
+use crate::model::refusal::{DisconnectKind, Unsubscribe};
 use crate::model::{ClientId, ClientInfo, Publication};
 use crate::outbox::{Extent, Tag};
 use crate::protocol::Format;
 use crate::protocol::word::Push;
+use crate::session::access::Access;
 use crate::session::{Flags, Held, State};
 
 /// A push encoded once per format that has a subscriber.
@@ -106,26 +108,21 @@ impl Edge {
         }
     }
 
-    /// Another policy holds from now on. Where a channel has ceased to keep its publications, nobody can be told any more
-    /// what is missing: positioned subscriptions end now, as they do at a gap, begun or not.
+    /// Another policy holds from now on.
     pub(in crate::broker) fn go_by(&mut self, policy: Policy) {
         self.limits = Limits::of(&policy.config.client);
-        let before = std::mem::replace(&mut self.policy, policy);
-        if self.policy.config.channel == before.config.channel {
-            return;
-        }
-        let mut lost = Vec::new();
-        for (session, entry) in &self.sessions {
-            let positioned =
-                entry.subscriptions.iter().filter(|subscription| subscription.flags.has(Flags::POSITIONED));
-            for subscription in positioned {
-                if self.policy.with_history(&subscription.channel) == Err(ErrorKind::NotAvailable.into()) {
-                    lost.push((session as u32, subscription.channel.clone(), subscription.flags));
-                }
-            }
-        }
-        for (session, channel, flags) in lost {
-            self.lose_place(session, &channel, flags);
+        self.policy = policy;
+    }
+
+    /// The channels of a home have other options from now on. Where one has ceased to keep its publications, nobody can be
+    /// told any more what is missing: positioned subscriptions end, as they do at a gap. Those that have not begun here hear
+    /// of it with the answer of the home.
+    pub(in crate::broker) fn home_changed(&mut self, home: u16, access: &Access, placement: &Placement) {
+        let keeps_nothing = |channel: &str| access.resolve(channel).is_ok_and(|resolved| !resolved.has_history());
+        let rooms =
+            self.audience.numbers().filter(|(_, channel)| placement.of(channel) == home && keeps_nothing(channel));
+        for room in rooms.map(|(room, _)| room).collect::<Vec<_>>() {
+            self.gap(room);
         }
     }
 

@@ -58,7 +58,12 @@ fn a_refusal_lies_between_the_receipts_of_what_was_published_before_and_after() 
     config.channel.namespaces.retain(|namespace| namespace.name == "kept");
     node.brokers[1].order(Order::Reload(Arc::new(config)), node.now);
     let letters = tick(&mut node);
-    let [Letter::Published { count: 1, .. }, Letter::Refused { .. }, Letter::Published { count: 1, .. }] = letters[..]
+    let [
+        Letter::Changed { .. },
+        Letter::Published { count: 1, .. },
+        Letter::Refused { .. },
+        Letter::Published { count: 1, .. },
+    ] = letters[..]
     else {
         panic!("{letters:?}")
     };

@@ -73,16 +73,16 @@ fn positioned_subscriptions_end_when_their_channel_ceases_to_keep_and_no_others(
         for (id, channel) in [&kept, &wish, &open].into_iter().enumerate() {
             node.say(by_command, &subscribe(id as u32 + 2, channel));
         }
-        let pending = node.connect(0, json!({"sub": "9"}));
-        let elsewhere = node.at(1, "kept");
-        node.tell(pending, &subscribe(2, &elsewhere));
         node.hear(by_command);
-        reload(&mut node, 0, &without_history());
+        let pending = node.connect(0, json!({"sub": "9"}));
+        node.tell(pending, &subscribe(2, &kept));
+        node.carry_one();
+        reload(&mut node, home, &without_history());
+        node.carry();
         assert_eq!(node.goodbye(server_side), Some(3010));
         assert_eq!(kinds(&node.hear(by_command)), ["unsubscribe 2500"], "`wish` was not positioned");
-        node.carry();
         assert_eq!(kinds(&node.hear(pending)), ["2:subscribe", "unsubscribe 2500"]);
-        reload(&mut node, 1, &without_history());
+        reload(&mut node, 1 - home, &without_history());
         let words = node.say(by_command, &subscribe(9, &kept));
         assert_eq!(words[0]["subscribe"], json!({}), "there is nothing to count on");
     }
@@ -112,4 +112,37 @@ fn a_change_that_touches_no_channel_ends_nothing() {
     reload(&mut node, 0, &other);
     node.publish(&channel, "1", None);
     assert_eq!((kinds(&node.hear(peer)), node.goodbye(peer)), (vec!["pub 1".to_string()], None));
+}
+
+#[test]
+fn two_changes_that_come_to_a_home_late_end_what_was_begun_between_them() {
+    let mut node = Node::with(open_to_publishers(config()));
+    let channel = node.at(1, "kept");
+    reload(&mut node, 0, &without_history());
+    reload(&mut node, 0, &open_to_publishers(config()));
+    // The home has yet to learn of either.
+    let peer = node.connect(0, json!({"sub": "7"}));
+    node.say(peer, &subscribe(2, &channel));
+    reload(&mut node, 1, &open_to_publishers(without_history()));
+    node.publish(&channel, "1", None);
+    node.carry();
+    assert_eq!(kinds(&node.hear(peer)), ["unsubscribe 2500"]);
+    reload(&mut node, 1, &open_to_publishers(config()));
+    node.publish(&channel, "2", None);
+    node.carry();
+    assert!(node.hear(peer).is_empty());
+}
+
+#[test]
+fn a_change_ends_a_subscription_once_when_the_home_has_taken_it() {
+    let mut node = Node::new();
+    let channel = node.at(1, "kept");
+    let peer = node.connect(0, by_token(&channel));
+    reload(&mut node, 0, &without_history());
+    node.publish(&channel, "1", None);
+    node.carry();
+    assert_eq!((kinds(&node.hear(peer)), node.goodbye(peer)), (vec!["pub 1".to_string()], None), "it is still kept");
+    reload(&mut node, 1, &without_history());
+    node.carry();
+    assert_eq!(node.goodbye(peer), Some(3010));
 }

@@ -146,8 +146,6 @@ impl World {
 
     /// The configuration is read again, with other options of the channels that keep something.
     fn change(&mut self) {
-        // The change before has come everywhere: between two that overtake each other nothing is promised.
-        self.settle();
         let mut config = self.config.clone();
         for namespace in &mut config.channel.namespaces {
             let options = &mut namespace.options;
@@ -172,11 +170,12 @@ impl World {
         self.reload(config);
     }
 
-    /// Every shard gets another configuration, each in its own time.
+    /// Every shard gets another configuration, each in its own time: some may have the next one before others have this.
     pub(super) fn reload(&mut self, config: Config) {
         self.chronicle.has_changed = true;
         self.peers.iter_mut().for_each(|peer| peer.client.sees_changes());
-        self.reloads.fill(Some(Arc::new(config)));
+        let config = Arc::new(config);
+        self.reloads.iter_mut().for_each(|waiting| waiting.push_back(config.clone()));
     }
 
     // ------------------------------------------------------------ backends

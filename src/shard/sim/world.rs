@@ -1,6 +1,7 @@
 //! Shards, everybody who connects to them, backends, and the clock.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -62,8 +63,8 @@ pub(super) struct World {
     pub(super) pending: Vec<Pending>,
     /// The configuration that the world began with.
     pub(super) config: Config,
-    /// By shard: the configuration that it is to take, as soon as it has room for the order.
-    pub(super) reloads: Vec<Option<Arc<Config>>>,
+    /// By shard: the configurations that it is to take, each as soon as it has room for the order.
+    pub(super) reloads: Vec<VecDeque<Arc<Config>>>,
     /// Clients of all shards.
     pub(super) places: Arc<Places>,
     placement: Placement,
@@ -90,7 +91,7 @@ impl World {
             strangers: Vec::new(),
             chronicle: Chronicle::seen_from_afar(),
             pending: Vec::new(),
-            reloads: vec![None; usize::from(shards)],
+            reloads: vec![VecDeque::new(); usize::from(shards)],
             config,
             places,
             placement,
@@ -209,10 +210,10 @@ impl World {
 
     /// A shard has its turn, unless it sleeps. Returns whether it did something.
     pub(super) fn turn(&mut self, shard: usize) -> bool {
-        if let Some(config) = self.reloads[shard].take()
-            && !self.order(shard, Order::Reload(config.clone()))
+        if let Some(config) = self.reloads[shard].front().cloned()
+            && self.order(shard, Order::Reload(config))
         {
-            self.reloads[shard] = Some(config);
+            self.reloads[shard].pop_front();
         }
         let node = &mut self.nodes[shard];
         if node.shard.has_ended() {
