@@ -80,18 +80,15 @@ impl Broker {
             };
             let id = command.id;
             self.edge.charge(session, price::COMMAND_NS, now);
-            if self.edge.is_exhausted(session, &command.verb, now) {
-                if !self.edge.refuse_exhausted(session, id) {
-                    self.carry(now);
-                    return Input::Ended;
-                }
-                continue;
-            }
-            let step = self.edge.with_session(session, now, |session, context| session.handle(command, context));
-            self.edge.sessions[session as usize].keys_are_fresh = false;
-            let again = matches!(step, Step::FetchKeys | Step::Later);
-            self.edge.metrics.commands.add(u64::from(!again));
-            let alive = self.carry_out(session, id, step, now);
+            let (alive, again) = if self.edge.is_exhausted(session, &command.verb, now) {
+                (self.edge.refuse_exhausted(session, id), false)
+            } else {
+                let step = self.edge.with_session(session, now, |session, context| session.handle(command, context));
+                self.edge.sessions[session as usize].keys_are_fresh = false;
+                let again = matches!(step, Step::FetchKeys | Step::Later);
+                self.edge.metrics.commands.add(u64::from(!again));
+                (self.carry_out(session, id, step, now), again)
+            };
             // The next command counts on what this one has left.
             self.carry(now);
             if !alive || self.edge.sessions[session as usize].is_ending {

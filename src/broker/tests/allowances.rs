@@ -1,7 +1,7 @@
 //! What a client may cause, and who has to wait for it.
 
 use super::*;
-use crate::limits::EXCESSES_MAX;
+use crate::limits::{EXCESSES_MAX, TURN_NS};
 
 /// A node whose clients may cause `work` a second, and `burst` at once.
 fn frugal(work_ms: u64, burst_ms: u64) -> Node {
@@ -177,4 +177,19 @@ fn bursts_of_several_clients_go_on_in_turn() {
             assert_eq!(node.brokers[0].resume(session, node.now), Input::Paused);
         }
     }
+}
+
+#[test]
+fn refused_commands_are_part_of_their_sessions_turn() {
+    let mut node = frugal(1, 10);
+    let peer = node.connect(0, json!({"sub": "7"}));
+    let now = node.now;
+    let broker = &mut node.brokers[0];
+    broker.begin_tick();
+    broker.edge.take_turn(peer.session);
+    broker.edge.charge(peer.session, TURN_NS.max(1_000_000_000), now);
+    let pings = frame((2..5).map(|id| json!({"id": id, "ping": {}}).to_string()));
+    assert_eq!(broker.input(peer.session, pings.as_bytes(), now), Input::Paused);
+    assert!(broker.waits_for_tick());
+    assert_eq!(kinds(&node.hear(peer)), ["2:error 111"], "the others have their turn first");
 }
