@@ -160,7 +160,8 @@ pub const BROADCAST_CHANNELS_MAX: usize = 100_000;
 /// Most commands of one batch.
 pub const BATCH_COMMANDS_MAX: usize = 10_000;
 
-/// How long a shard may take to take an order that needs no answer, milliseconds.
+/// How long the control plane waits until a shard has taken an order that needs no answer, milliseconds. The order arrives in
+/// any case.
 pub const ORDER_TIMEOUT_MS: u64 = 5_000;
 
 /// How long an endpoint may take for its key set, milliseconds. With [`KEY_FETCH_INTERVAL_MS`] it stays below

@@ -138,14 +138,15 @@ impl Plane {
         }
     }
 
-    /// Gives a conn to the shard that has the fewest. A shard that takes no orders holds nobody else up.
+    /// Gives a conn to the shard that has the fewest. A shard that takes no orders holds nobody else up; the conn keeps its
+    /// seat meanwhile.
     fn hand_back(&self, conn: HandedBack) {
         let HandedBack { socket, read, purpose, seat } = conn;
         let state = self.state.clone();
         tokio::spawn(async move {
             let shards = state.shards.handles().iter();
-            let shard = shards.min_by_key(|shard| shard.metrics.conns.get()).expect("a node has shards").shard;
-            state.shards.tell(shard, Order::Adopt { socket, read, purpose }).await;
+            let shard = shards.min_by_key(|shard| shard.metrics.conns.get()).expect("a node has shards");
+            shard.order(Order::Adopt { socket, read, purpose }).await;
             drop(seat);
         });
     }
@@ -181,7 +182,7 @@ impl Plane {
         let shutdown = self.state.config().shutdown.clone();
         let deadline = Instant::now() + shutdown.timeout.into();
         tracing::info!(over = %shutdown.drain_time, "leaving: clients are told to reconnect");
-        self.state.shards.leave_with_all(|| Order::Drain(shutdown.drain_time.into()));
+        drop(self.state.shards.leave_with_all(|| Order::Drain(shutdown.drain_time.into())));
         while !self.all_ended() {
             tokio::select! {
                 errand = self.errands.recv_async() => match errand {

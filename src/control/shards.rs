@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::broker::order::{Order, Responder};
 use crate::hub::Placement;
@@ -78,28 +79,37 @@ impl Shards {
         Ok(answers)
     }
 
-    /// Gives a shard an order that needs no answer.
+    /// Gives a shard an order that needs no answer and must not be lost. Waits until the shard has taken it, for a while: one
+    /// that takes no orders gets it as soon as it does, after those before it. Must be called within the runtime.
     pub(super) async fn tell(&self, shard: u16, order: Order) {
-        let handle = &self.handles[usize::from(shard)];
-        if timeout(Duration::from_millis(ORDER_TIMEOUT_MS), handle.order(order)).await.is_err() {
-            tracing::error!(shard, "the shard takes no orders");
-        }
+        let left = leave(&self.handles[usize::from(shard)], order);
+        wait_for(shard, left, Instant::now() + Duration::from_millis(ORDER_TIMEOUT_MS)).await;
     }
 
-    /// Gives every shard an order that needs no answer.
+    /// As [`Shards::tell`], every shard. One that takes no orders holds up no other.
     pub(super) async fn tell_all(&self, order: impl Fn() -> Order) {
-        for handle in &self.handles {
-            self.tell(handle.shard, order()).await;
+        let until = Instant::now() + Duration::from_millis(ORDER_TIMEOUT_MS);
+        for (shard, left) in self.leave_with_all(order) {
+            wait_for(shard, left, until).await;
         }
     }
 
-    /// Gives every shard an order that must not be lost, each as soon as it takes one: one that hangs holds up no other.
-    /// Must be called within the runtime.
-    pub(super) fn leave_with_all(&self, order: impl Fn() -> Order) {
-        for handle in &self.handles {
-            let (handle, order) = (handle.clone(), order());
-            tokio::spawn(async move { handle.order(order).await });
-        }
+    /// As [`Shards::tell_all`], without waiting.
+    pub(super) fn leave_with_all(&self, order: impl Fn() -> Order) -> Vec<(u16, JoinHandle<bool>)> {
+        self.handles.iter().map(|handle| (handle.shard, leave(handle, order()))).collect()
+    }
+}
+
+/// Gives an order whenever the shard takes it. Orders are taken in the order in which they were left: those that wait for
+/// room wait in line.
+fn leave(handle: &ShardHandle, order: Order) -> JoinHandle<bool> {
+    let handle = handle.clone();
+    tokio::spawn(async move { handle.order(order).await })
+}
+
+async fn wait_for(shard: u16, left: JoinHandle<bool>, until: Instant) {
+    if timeout_at(until, left).await.is_err() {
+        tracing::error!(shard, "the shard takes no orders");
     }
 }
 
@@ -120,10 +130,23 @@ mod tests {
         let ((stuck, stuck_orders), (other, other_orders)) = (shard(0), shard(1));
         assert!(stuck.order(Order::Drain(Duration::from_secs(1))).await);
         let shards = Shards::new(vec![stuck, other], Placement::new(2, 7));
-        shards.leave_with_all(|| Order::Drain(Duration::from_secs(2)));
+        drop(shards.leave_with_all(|| Order::Drain(Duration::from_secs(2))));
         let is_wanted = |order| matches!(order, Ok(Order::Drain(time)) if time.as_secs() == 2);
         assert!(is_wanted(other_orders.recv_async().await));
         assert!(!is_wanted(stuck_orders.recv_async().await));
         assert!(is_wanted(stuck_orders.recv_async().await));
+    }
+    #[tokio::test]
+    async fn what_a_shard_is_told_while_it_takes_no_orders_it_is_told_later_in_the_same_order() {
+        let (sender, orders) = flume::bounded(1);
+        let waker = Arc::new(Waker::new().unwrap());
+        let shards = Shards::new(vec![ShardHandle::new(0, 0, Arc::default(), sender, waker)], Placement::new(1, 7));
+        for ticket in 0..4 {
+            drop(shards.leave_with_all(|| Order::KeysFetched { ticket, fetched: true }));
+        }
+        for expected in 0..4 {
+            let order = orders.recv_async().await;
+            assert!(matches!(order, Ok(Order::KeysFetched { ticket, .. }) if ticket == expected), "{order:?}");
+        }
     }
 }
