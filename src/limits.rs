@@ -46,6 +46,13 @@ pub const BYTES_IN_FLIGHT_MAX: u32 = if cfg!(test) { 2 * ASK_BYTES } else { 256 
 /// until it is there.
 pub const LIST_ASK_BYTES: u32 = BYTES_IN_FLIGHT_MAX;
 
+/// What a subscribe with recovery counts: its answer may fill a reply, too, but seldom does, and an SDK that comes back asks for
+/// one a channel. Eight at once.
+pub const RECOVERY_ASK_BYTES: u32 = if cfg!(test) { BYTES_IN_FLIGHT_MAX } else { BYTES_IN_FLIGHT_MAX / 8 };
+
+/// Backends may ask for all channels of a session at once.
+const _: () = assert!(CHANNELS_PER_SESSION_MAX < ((u32::MAX - BYTES_IN_FLIGHT_MAX) / RECOVERY_ASK_BYTES) as usize);
+
 /// What may wait for room in the mailbox of a home, bytes of asks, before a shard reads nothing more from its clients.
 /// Four clients that have as much in flight as they may do not stop the others.
 pub const ASKS_WAITING_BYTES_MAX: usize = if cfg!(test) { 700 } else { 1024 * 1024 };

@@ -1,9 +1,8 @@
 //! Questions to a channel's home: answered at once where it is here, sent where it is another shard's.
 
 use super::Broker;
-use super::edge::receipts::Awaited;
 use super::letter::{Answer, Envelope, Letter, Level};
-use crate::limits::{ASK_BYTES, LIST_ASK_BYTES};
+use crate::limits::{ASK_BYTES, LIST_ASK_BYTES, RECOVERY_ASK_BYTES};
 use crate::session::Ask;
 use crate::time::Now;
 
@@ -11,7 +10,6 @@ impl Broker {
     /// Carries a session's question to the channel's home. False when the session has been told to go.
     pub(super) fn ask(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) -> bool {
         let home = self.placement.of(channel_of(&ask));
-        let asker = self.edge.asker(session, id);
         let bytes = bytes_of(&ask);
         let work_ns = self.edge.price_of(&ask);
         if work_ns > 0 {
@@ -23,7 +21,8 @@ impl Broker {
             // A publication is delivered before its publisher is answered, and can tell its publisher's session to go.
             self.carry(now);
             if matches!(answer, Answer::Published(Ok(()))) && self.post.is_behind(mark) {
-                self.expect_receipt(home, session, id, bytes);
+                let asker = self.edge.awaits(session, id, bytes);
+                self.edge.receipts.expect(home, Level::Memory, asker);
                 self.post.owe_receipt(home);
             } else {
                 self.edge.answered(session, id, answer, now);
@@ -32,14 +31,13 @@ impl Broker {
             self.carry(now);
             return !self.edge.sessions[session as usize].is_ending;
         }
+        let asker = self.edge.awaits(session, id, bytes);
         let letter = match ask {
             // Whose home a channel is looks up for itself what the channel keeps: the answer must not be older than
             // its own configuration.
             Ask::Publish { channel, data, info, options: _ } => {
-                let letter = Letter::Publish { envelope: Envelope::new(&channel, &data), info };
-                self.expect_receipt(home, session, id, bytes);
-                self.post.ask(home, letter);
-                return true;
+                self.edge.receipts.expect(home, Level::Memory, asker);
+                Letter::Publish { envelope: Envelope::new(&channel, &data), info }
             }
             Ask::Subscribe(channel, terms) => Letter::Subscribe { asker, channel, terms: Box::new(terms) },
             Ask::History { channel, filter, max } => {
@@ -48,16 +46,8 @@ impl Broker {
             Ask::Presence(channel) => Letter::Presence { asker, channel: channel.into() },
             Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: channel.into() },
         };
-        self.edge.sessions[session as usize].bytes_in_flight += bytes;
         self.post.ask(home, letter);
         true
-    }
-
-    /// The session has a publish in flight, of so many bytes.
-    fn expect_receipt(&mut self, home: u16, session: u32, id: u32, bytes: u32) {
-        let awaited = Awaited { asker: self.edge.asker(session, id), bytes };
-        self.edge.sessions[session as usize].bytes_in_flight += bytes;
-        self.edge.receipts.expect(home, Level::Memory, awaited);
     }
 }
 
@@ -66,6 +56,7 @@ fn bytes_of(ask: &Ask<'_>) -> u32 {
     match ask {
         Ask::Publish { data, .. } => ASK_BYTES + data.bytes.len() as u32,
         Ask::History { .. } | Ask::Presence(_) => LIST_ASK_BYTES,
+        Ask::Subscribe(_, terms) if terms.recover.is_some() => RECOVERY_ASK_BYTES,
         Ask::Subscribe(..) | Ask::PresenceStats(_) => ASK_BYTES,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Broker;
 use super::letter::Letter;
-use crate::limits::ASK_BYTES;
+use crate::limits::{ASK_BYTES, BYTES_IN_FLIGHT_MAX};
 use crate::model::refusal::DisconnectKind;
 use crate::session::{Ask, Identity};
 use crate::time::Now;
@@ -32,18 +32,19 @@ impl Broker {
             return self.ask_planned(session, now);
         }
         // Who is refused must not have been seen anywhere: the subscriptions wait for the answer.
-        let asker = self.edge.asker(session, id);
-        self.edge.sessions[session as usize].bytes_in_flight += ASK_BYTES;
+        let asker = self.edge.awaits(session, id, ASK_BYTES);
         self.post.ask(home, Letter::Enrol { asker, user, limit });
         true
     }
 
-    /// Asks for the subscriptions that come with the connection. False when the session has been told to go.
+    /// Asks for the subscriptions that come with the connection, as many at once as may be in flight; comes again with each
+    /// answer. False when the session has been told to go.
     pub(super) fn ask_planned(&mut self, session: u32, now: Now) -> bool {
-        let connecting = self.edge.connecting(session);
         // One more pending than there are, so that answers at once do not finish too early.
-        connecting.pending += 1;
-        for (channel, terms) in std::mem::take(&mut connecting.planned) {
+        self.edge.connecting(session).pending += 1;
+        while self.edge.sessions[session as usize].bytes_in_flight < BYTES_IN_FLIGHT_MAX
+            && let Some((channel, terms)) = self.edge.connecting(session).planned.pop_front()
+        {
             if !self.ask(session, 0, Ask::Subscribe(channel, terms), now) {
                 return false;
             }

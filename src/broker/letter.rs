@@ -23,6 +23,8 @@ pub struct Asker {
     pub generation: u32,
     /// The command's id; 0 where no reply is due.
     pub id: u32,
+    /// What the question counts among what the session has in flight, bytes.
+    pub bytes: u32,
 }
 
 /// A channel's name and a message for it in one piece of memory: what one shard allocates and another frees is dear.
@@ -242,7 +244,9 @@ impl Letter {
         let more = match self {
             Self::Publish { envelope, .. } => envelope.bytes(),
             Self::Publication { publication, .. } => publication.bytes(),
-            Self::Subscribe { .. } => size_of::<Terms>(),
+            Self::Subscribe { terms, .. } => {
+                size_of::<Terms>() + terms.data.as_ref().map_or(0, |data| data.bytes.len())
+            }
             Self::History { .. } => size_of::<(HistoryFilter, usize)>(),
             Self::Answer { answer, .. } => answer.bytes(),
             _ => 0,

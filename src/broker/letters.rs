@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::Broker;
 use super::lane::Lane;
 use super::letter::{Answer, Asker, Envelope, Letter, Level};
-use crate::limits::{ASK_BYTES, LIST_ASK_BYTES};
 use crate::model::ClientInfo;
 use crate::time::Now;
 
@@ -45,12 +44,11 @@ impl Broker {
             Letter::Discharge { user } => self.home.roster.discharge(&user),
             Letter::Answer { asker, answer } => {
                 let enrolled = matches!(answer, Answer::Enrolled { admitted: true, .. });
-                let asked_bytes = match answer {
-                    Answer::History(_) | Answer::Presence(_) => LIST_ASK_BYTES,
-                    _ => ASK_BYTES,
-                };
-                self.edge.answer_arrived(asker, asked_bytes, answer, now);
-                if enrolled && let Some(session) = self.edge.asking(asker) {
+                self.edge.answer_arrived(asker, answer, now);
+                if let Some(session) = self.edge.asking(asker)
+                    && !self.edge.sessions[session as usize].is_ending
+                    && (enrolled || self.edge.has_planned(session))
+                {
                     self.ask_planned(session, now);
                 }
             }
@@ -111,7 +109,7 @@ impl Broker {
     #[cfg(test)]
     pub(crate) fn crowd(&mut self, home: u16, asks: u32) {
         for id in 0..asks {
-            let asker = Asker { session: u32::MAX, generation: 0, id };
+            let asker = Asker { session: u32::MAX, generation: 0, id, bytes: 0 };
             self.post.ask(home, Letter::Presence { asker, channel: "crowd".into() });
         }
     }

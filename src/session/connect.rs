@@ -1,5 +1,6 @@
 //! Connecting: who is it, and which subscriptions come with it?
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::access::Access;
@@ -99,7 +100,7 @@ impl Session {
         self.connected_unix_ms = context.now.unix_ms;
         let delay_ms = context.config.client.stale_close_delay.as_millis();
         self.heartbeat.expect_connect(context.now.mono_ms, delay_ms);
-        let mut planned = Vec::with_capacity(identity.planned.len());
+        let mut planned = VecDeque::with_capacity(identity.planned.len());
         for plan in identity.planned {
             let resolved = context.access.resolve(&plan.channel).expect("the plan has names that resolved");
             let recover = plan.recover.filter(|recover| recover.recover).map(|recover| recover.since);
@@ -107,7 +108,7 @@ impl Session {
             let mut terms = self.terms(&resolved, &plan.grant, wishes, recover, context);
             terms.flags = terms.flags.with(Flags::HELD, true).with(Flags::BY_TOKEN, plan.by_token);
             self.begin_subscription(plan.channel.clone(), &terms);
-            planned.push((plan.channel, terms));
+            planned.push_back((plan.channel, terms));
         }
         self.state = State::Connecting(Box::new(Connecting {
             id: identity.id,

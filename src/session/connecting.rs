@@ -1,5 +1,6 @@
 //! A connect reply that waits for what it is made of.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::terms::Terms;
@@ -11,9 +12,9 @@ use crate::model::{ClientInfo, Publication, Subscribed};
 pub struct Connecting {
     /// The connect command's id.
     pub id: u32,
-    /// What the homes of its channels are to be asked once the user has its place.
-    pub planned: Vec<(Arc<str>, Terms)>,
-    /// Home shards that have not answered.
+    /// What the homes of its channels are to be asked once the user has its place, and as answers come.
+    pub planned: VecDeque<(Arc<str>, Terms)>,
+    /// Subscriptions whose homes have not answered, or have not been asked.
     pub pending: usize,
     /// What they have answered.
     pub subs: Vec<(Arc<str>, Subscribed)>,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::receipts::Awaited;
 use super::{Edge, Notice, Subscriber};
 use crate::broker::letter::{Answer, Asker, Level};
 use crate::model::refusal::{DisconnectKind, Error};
@@ -15,19 +14,19 @@ use crate::work::price;
 impl Edge {
     /// The receipt of a publish came, or its refusal.
     pub(in crate::broker) fn receipt_arrived(&mut self, home: u16, level: Level, outcome: Result<(), Error>, now: Now) {
-        let Awaited { asker, bytes } = self.receipts.came(home, level);
-        self.answer_arrived(asker, bytes, Answer::Published(outcome), now);
+        let asker = self.receipts.came(home, level);
+        self.answer_arrived(asker, Answer::Published(outcome), now);
     }
 
-    /// An answer came by letter. The question counted so many bytes among what its session has in flight.
-    pub(in crate::broker) fn answer_arrived(&mut self, asker: Asker, bytes: u32, answer: Answer, now: Now) {
+    /// An answer came by letter.
+    pub(in crate::broker) fn answer_arrived(&mut self, asker: Asker, answer: Answer, now: Now) {
         let Some(session) = self.asking(asker) else {
             self.answer_came_too_late(answer);
             return;
         };
         let entry = &mut self.sessions[session as usize];
         let was_paused = entry.is_paused();
-        entry.bytes_in_flight -= bytes;
+        entry.bytes_in_flight -= asker.bytes;
         if entry.awaits == Awaits::Answer {
             entry.awaits = Awaits::Nothing;
         }

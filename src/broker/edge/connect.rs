@@ -17,6 +17,14 @@ impl Edge {
         }
     }
 
+    /// Whether a session's connect reply waits for subscriptions that no home was asked for yet.
+    pub(in crate::broker) fn has_planned(&self, session: u32) -> bool {
+        match &self.sessions[session as usize].state {
+            State::Connecting(connecting) => !connecting.planned.is_empty(),
+            _ => false,
+        }
+    }
+
     /// The user's home shard has answered: the session has a place, and its subscriptions can be asked for, or has none.
     /// False when it has been told to go.
     pub(in crate::broker) fn enrolled(&mut self, session: u32, admitted: bool) -> bool {

@@ -136,8 +136,11 @@ impl Edge {
         u32::try_from(self.sessions.insert(session)).expect("sessions are bounded by descriptors")
     }
 
-    pub(super) fn asker(&self, session: u32, id: u32) -> Asker {
-        Asker { session, generation: self.sessions[session as usize].generation, id }
+    /// A session asks something that is answered later, and has so many bytes more in flight until then.
+    pub(super) fn awaits(&mut self, session: u32, id: u32, bytes: u32) -> Asker {
+        let entry = &mut self.sessions[session as usize];
+        entry.bytes_in_flight += bytes;
+        Asker { session, generation: entry.generation, id, bytes }
     }
 
     /// The session that asked, unless it has ended since.

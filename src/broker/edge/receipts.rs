@@ -7,19 +7,11 @@ use std::collections::VecDeque;
 
 use crate::broker::letter::{Asker, Level};
 
-/// A publish without an answer.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::broker) struct Awaited {
-    pub(in crate::broker) asker: Asker,
-    /// What it counts among what the session has in flight.
-    pub(in crate::broker) bytes: u32,
-}
-
 /// By home and level: who published there and has no answer yet, oldest first. This shard's own channels are among them:
 /// where their deliveries wait for room, so do their publishers.
 #[derive(Debug)]
 pub(in crate::broker) struct Receipts {
-    awaited: Vec<[VecDeque<Awaited>; Level::COUNT]>,
+    awaited: Vec<[VecDeque<Asker>; Level::COUNT]>,
 }
 
 impl Receipts {
@@ -29,15 +21,15 @@ impl Receipts {
     }
 
     /// A publish goes to its home.
-    pub(in crate::broker) fn expect(&mut self, home: u16, level: Level, awaited: Awaited) {
-        self.awaited[usize::from(home)][level as usize].push_back(awaited);
+    pub(in crate::broker) fn expect(&mut self, home: u16, level: Level, asker: Asker) {
+        self.awaited[usize::from(home)][level as usize].push_back(asker);
     }
 
     /// The home has dealt with the oldest of those that are awaited: whose it is.
     ///
     /// # Panics
     /// When none is awaited.
-    pub(in crate::broker) fn came(&mut self, home: u16, level: Level) -> Awaited {
+    pub(in crate::broker) fn came(&mut self, home: u16, level: Level) -> Asker {
         self.awaited[usize::from(home)][level as usize].pop_front().expect("a home answers what it was asked")
     }
 }

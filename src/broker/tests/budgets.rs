@@ -193,3 +193,42 @@ fn lists_of_another_shard_are_asked_for_one_at_a_time() {
     }
     assert!(node.mail.is_empty());
 }
+
+#[test]
+fn recoveries_from_another_shard_are_asked_for_as_their_answers_have_room() {
+    for is_planned in [false, true] {
+        let mut node = node();
+        let channels: Vec<String> = (0..5).map(|number| node.at(1, &format!("kept:{number}"))).collect();
+        let since = json!({"recover": true, "epoch": "gone"});
+        let peer = if is_planned {
+            let token = hs256(SECRET, &json!({"sub": "7", "channels": channels}));
+            let subs: Value =
+                channels.iter().map(|name| (name.clone(), since.clone())).collect::<serde_json::Map<_, _>>().into();
+            let peer = node.open(0);
+            node.tell(peer, &json!({"id": 1, "connect": {"token": token, "subs": subs}}).to_string());
+            peer
+        } else {
+            let peer = node.connect(0, json!({"sub": "7"}));
+            let subscribe = |(id, channel): (usize, &String)| {
+                json!({"id": id + 2, "subscribe": {"channel": channel, "recover": true, "epoch": "gone"}}).to_string()
+            };
+            let frame: Vec<String> = channels.iter().enumerate().map(subscribe).collect();
+            node.tell(peer, &frame.join("\n"));
+            peer
+        };
+        let questions = |node: &Node| node.mail.iter().filter(|(_, _, letter)| letter.lane() == Lane::Asks).count();
+        for _ in 0..channels.len() {
+            while questions(&node) == 0 && node.carry_one() {}
+            assert_eq!(questions(&node), 1, "one at a time");
+            while questions(&node) > 0 && node.carry_one() {}
+        }
+        node.carry();
+        let words = node.hear(peer);
+        match is_planned {
+            true => assert_eq!(words[0]["connect"]["subs"].as_object().map(serde_json::Map::len), Some(5)),
+            false => {
+                assert_eq!(kinds(&words), ["2:subscribe", "3:subscribe", "4:subscribe", "5:subscribe", "6:subscribe"])
+            }
+        }
+    }
+}

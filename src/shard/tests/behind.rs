@@ -31,7 +31,7 @@ fn subscribed(half: &mut Half) -> String {
         data: None,
         expire_at_unix_s: None,
     };
-    let asker = Asker { session: 0, generation: 0, id: 1 };
+    let asker = Asker { session: 0, generation: 0, id: 1, bytes: 0 };
     let letter = Letter::Subscribe { asker, channel: channel.as_str().into(), terms: terms.into() };
     half._other.push(0, Lane::Asks, 1, letter).unwrap();
     half._other.wake();
