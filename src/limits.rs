@@ -154,6 +154,10 @@ pub const HTTP_LINGER_MS: u64 = 1_000;
 /// there, longer presence is refused.
 pub const API_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Lists of members that a shard keeps encoded between two questions, bytes: sixteen of the longest that
+/// `client.reply_max_size` allows by default.
+pub const MEMBER_LISTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Longest body of a call to the backend API, bytes.
 pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 

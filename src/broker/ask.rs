@@ -43,7 +43,7 @@ impl Broker {
             Ask::History { channel, filter, max } => {
                 Letter::History { asker, channel: channel.into(), filter: Box::new((filter, max)) }
             }
-            Ask::Presence(channel) => Letter::Presence { asker, channel: channel.into() },
+            Ask::Presence(channel, encoding) => Letter::Presence { asker, channel: channel.into(), encoding },
             Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: channel.into() },
         };
         self.post.ask(home, letter);
@@ -55,7 +55,7 @@ impl Broker {
 fn bytes_of(ask: &Ask<'_>) -> u32 {
     match ask {
         Ask::Publish { data, .. } => ASK_BYTES + data.bytes.len() as u32,
-        Ask::History { .. } | Ask::Presence(_) => LIST_ASK_BYTES,
+        Ask::History { .. } | Ask::Presence(..) => LIST_ASK_BYTES,
         Ask::Subscribe(_, terms) if terms.recover.is_some() => RECOVERY_ASK_BYTES,
         Ask::Subscribe(..) | Ask::PresenceStats(_) => ASK_BYTES,
     }
@@ -64,7 +64,7 @@ fn bytes_of(ask: &Ask<'_>) -> u32 {
 fn channel_of<'a>(ask: &'a Ask<'_>) -> &'a str {
     match ask {
         Ask::Publish { channel, .. } | Ask::History { channel, .. } => channel,
-        Ask::Presence(channel) | Ask::PresenceStats(channel) => channel,
+        Ask::Presence(channel, _) | Ask::PresenceStats(channel) => channel,
         Ask::Subscribe(channel, _) => channel,
     }
 }

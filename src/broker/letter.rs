@@ -10,6 +10,7 @@ use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
     Subscribed,
 };
+use crate::protocol::centrifuge::Encoding;
 use crate::session::Terms;
 use crate::session::access::Access;
 
@@ -135,6 +136,8 @@ pub enum Letter {
         asker: Asker,
         /// Must keep presence: the asker has looked.
         channel: Arc<str>,
+        /// As the asker's replies are written.
+        encoding: Encoding,
     },
     /// To the home shard: how many are there?
     PresenceStats {
@@ -189,6 +192,15 @@ pub enum Letter {
     },
 }
 
+/// Who is in a channel, as a reply brings it ([`ReplyBody::Encoded`](crate::protocol::word::ReplyBody::Encoded)).
+#[derive(Clone, Debug)]
+pub struct MemberList {
+    /// Shared by all who ask until the list changes.
+    pub encoded: Arc<[u8]>,
+    /// Members that were encoded for this answer: none where the list was kept.
+    pub newly: u32,
+}
+
 /// What a home shard says.
 #[derive(Debug)]
 pub enum Answer {
@@ -206,7 +218,7 @@ pub enum Answer {
     /// A page, within the bytes that one reply may have.
     History(Result<Box<HistoryPage>, Error>),
     /// All subscribers, or a refusal where they are too many.
-    Presence(Result<Vec<Arc<ClientInfo>>, Error>),
+    Presence(Result<MemberList, Error>),
     /// Sessions and distinct users.
     PresenceStats(PresenceStats),
     /// Whether the user may have one more session.
@@ -264,7 +276,7 @@ impl Answer {
                 Err(_) => size_of::<Subscribed>(),
             },
             Self::History(Ok(page)) => bytes_of(&page.publications),
-            Self::Presence(Ok(clients)) => size_of_val(&clients[..]),
+            Self::Presence(Ok(list)) => list.encoded.len(),
             _ => 0,
         }
     }

@@ -24,14 +24,14 @@ impl Broker {
                 self.home.announce();
             }
             Letter::Leave { channel, client } => self.home.leave(channel, client, from, now),
-            Letter::Appear { channel, info } => self.home.hub.appear(&channel, info),
+            Letter::Appear { channel, info } => self.home.appear(&channel, info),
             Letter::History { asker, channel, filter } => {
                 let page = self.home.history(&channel, &filter.0, self.home.limit(filter.1), now);
                 self.answer(from, asker, Answer::History(page.map(Box::new)));
             }
-            Letter::Presence { asker, channel } => {
-                let clients = self.home.presence(&channel, self.home.reply_bytes_max());
-                self.answer(from, asker, Answer::Presence(clients));
+            Letter::Presence { asker, channel, encoding } => {
+                let list = self.home.member_list(&channel, encoding);
+                self.answer(from, asker, Answer::Presence(list));
             }
             Letter::PresenceStats { asker, channel } => {
                 let stats = self.home.hub.presence_stats(&channel);
@@ -108,9 +108,10 @@ impl Broker {
     /// As if clients had asked a home so much.
     #[cfg(test)]
     pub(crate) fn crowd(&mut self, home: u16, asks: u32) {
+        let encoding = crate::protocol::centrifuge::Encoding::Json;
         for id in 0..asks {
             let asker = Asker { session: u32::MAX, generation: 0, id, bytes: 0 };
-            self.post.ask(home, Letter::Presence { asker, channel: "crowd".into() });
+            self.post.ask(home, Letter::Presence { asker, channel: "crowd".into(), encoding });
         }
     }
 

@@ -276,7 +276,7 @@ impl Broker {
     fn notify(&mut self, notice: Notice, now: Now) {
         match notice {
             Notice::Appear(Appearance { channel, info }) => match self.placement.of(&channel) {
-                home if home == self.me => self.home.hub.appear(&channel, info),
+                home if home == self.me => self.home.appear(&channel, info),
                 home => self.post.ask(home, Letter::Appear { channel, info }),
             },
             Notice::Leave { channel, client } => match self.placement.of(&channel) {

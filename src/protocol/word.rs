@@ -164,6 +164,8 @@ pub enum ReplyBody<'a> {
     Publish,
     /// All sessions in the channel, never a part of them.
     Presence(&'a [Arc<ClientInfo>]),
+    /// Any of these as [`Encoding::write_body`](super::centrifuge::Encoding::write_body) wrote it, in the reply's encoding.
+    Encoded(&'a [u8]),
     /// How many sessions and users are in the channel.
     PresenceStats(PresenceStats),
     /// A page, and where the stream stands.

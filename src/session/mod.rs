@@ -213,7 +213,10 @@ impl Session {
             Verb::Subscribe(subscribe) => self.subscribe(*subscribe, context),
             Verb::Unsubscribe { channel } => self.unsubscribe(channel),
             Verb::Publish { channel, data } => self.publish(channel, data, context),
-            Verb::Presence { channel } => self.presence(channel, Ask::Presence, context),
+            Verb::Presence { channel } => {
+                let encoding = self.format.encoding();
+                self.presence(channel, |channel| Ask::Presence(channel, encoding), context)
+            }
             Verb::PresenceStats { channel } => self.presence(channel, Ask::PresenceStats, context),
             Verb::History(history) => self.history(history, context),
             Verb::Ping => Step::Pinged,

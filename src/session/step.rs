@@ -9,6 +9,7 @@ use super::terms::Terms;
 use crate::hub::HubOptions;
 use crate::model::refusal::{Disconnect, Error};
 use crate::model::{ClientInfo, Expiry, HistoryFilter, PayloadRef};
+use crate::protocol::centrifuge::Encoding;
 use crate::protocol::word::Refreshed;
 
 /// What the shard has to do.
@@ -63,8 +64,8 @@ pub enum Ask<'a> {
         /// No more than this.
         max: usize,
     },
-    /// Who is there.
-    Presence(Cow<'a, str>),
+    /// Who is there, in the session's encoding.
+    Presence(Cow<'a, str>, Encoding),
     /// How many are there.
     PresenceStats(Cow<'a, str>),
 }

@@ -11,7 +11,7 @@ pub const BYTE_NS: u64 = 2;
 /// with others in one send 100 to 400.
 pub const DELIVERY_NS: u64 = 1_000;
 
-/// A member of a channel, listed in an answer.
+/// A member of a channel, where the list has changed since it was last asked for: looked up, sorted, encoded.
 pub const MEMBER_NS: u64 = 200;
 
 /// A publication in an answer, but for its bytes.

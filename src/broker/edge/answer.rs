@@ -68,7 +68,7 @@ impl Edge {
                 return self.refuse(session, id, error);
             }
             Answer::History(Ok(page)) => self.reply(session, id, ReplyBody::History(&page)),
-            Answer::Presence(Ok(clients)) => self.reply(session, id, ReplyBody::Presence(&clients)),
+            Answer::Presence(Ok(list)) => self.reply(session, id, ReplyBody::Encoded(&list.encoded)),
             Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
             Answer::Subscribed { channel, result, .. } => match *result {
                 Ok(subscribed) => return self.subscribed(session, id, channel, subscribed, now),
@@ -148,7 +148,9 @@ fn price_of(answer: &Answer) -> u64 {
         Answer::Subscribed { result, .. } => {
             result.as_ref().as_ref().map_or(0, |subscribed| told(&subscribed.publications))
         }
-        Answer::Presence(Ok(clients)) => clients.len() as u64 * price::MEMBER_NS,
+        Answer::Presence(Ok(list)) => {
+            u64::from(list.newly) * price::MEMBER_NS + list.encoded.len() as u64 * price::BYTE_NS
+        }
         _ => 0,
     }
 }

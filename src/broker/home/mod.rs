@@ -4,17 +4,20 @@
 //! Inputs are questions, from whichever shard; the answer is the return value. What shards with subscribers are to be told
 //! is left in [`Home::spreads`], which the caller takes after each input.
 
+mod member_lists;
 mod roster;
 
 use std::sync::Arc;
 
+use self::member_lists::MemberLists;
 use self::roster::Roster;
-use super::letter::Answer;
+use super::letter::{Answer, MemberList};
 use super::metrics::ShardMetrics;
 use super::policy::Policy;
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
+use crate::protocol::centrifuge::Encoding;
 use crate::session::{Ask, Flags, Terms};
 use crate::time::Now;
 
@@ -46,6 +49,7 @@ pub(super) struct Home {
     metrics: Arc<ShardMetrics>,
     pub(super) hub: Hub,
     pub(super) roster: Roster,
+    member_lists: MemberLists,
     /// Joins to tell once the answers that they belong to are out.
     joins: Vec<Spread>,
     /// Output: what is to be told, in order.
@@ -61,6 +65,7 @@ impl Home {
             policy,
             metrics,
             roster: Roster::default(),
+            member_lists: MemberLists::default(),
             joins: Vec::new(),
             spreads: Vec::new(),
         }
@@ -82,7 +87,7 @@ impl Home {
             Ask::History { channel, filter, max } => {
                 Answer::History(self.history(&channel, &filter, self.limit(max), now).map(Box::new))
             }
-            Ask::Presence(channel) => Answer::Presence(self.presence(&channel, self.reply_bytes_max())),
+            Ask::Presence(channel, encoding) => Answer::Presence(self.member_list(&channel, encoding)),
             Ask::PresenceStats(channel) => Answer::PresenceStats(self.hub.presence_stats(&channel)),
         }
     }
@@ -163,6 +168,7 @@ impl Home {
             stream: terms.flags.has(Flags::POSITIONED),
         };
         let joined = self.hub.subscribe(join, options, now)?;
+        self.member_lists.forget(channel);
         if !joined.announce_to.is_empty() {
             let what = Spreading::Announcement { info: terms.info.clone(), joined: true };
             self.joins.push(Spread { channel: channel.clone(), shards: joined.announce_to, what, by: shard });
@@ -193,10 +199,17 @@ impl Home {
     /// A session on `shard` has left a channel.
     pub(super) fn leave(&mut self, channel: Arc<str>, client: ClientId, shard: u16, now: Now) {
         let Some(left) = self.hub.unsubscribe(&channel, shard, client, now) else { return };
+        self.member_lists.forget(&channel);
         if !left.announce_to.is_empty() {
             let what = Spreading::Announcement { info: left.info, joined: false };
             self.spreads.push(Spread { channel, shards: left.announce_to, what, by: shard });
         }
+    }
+
+    /// A subscriber is seen with other information from now on.
+    pub(super) fn appear(&mut self, channel: &str, info: Arc<ClientInfo>) {
+        self.hub.appear(channel, info);
+        self.member_lists.forget(channel);
     }
 
     /// Reads history.
@@ -212,6 +225,21 @@ impl Home {
     ) -> Result<HistoryPage, Error> {
         let options = self.policy.with_history(channel)?;
         self.hub.history(channel, filter, limit, options, now)
+    }
+
+    /// Who is in a channel, as a reply to a client brings it. Encoded once until the list changes, however many ask.
+    ///
+    /// # Errors
+    /// As [`Home::presence`].
+    pub(super) fn member_list(&mut self, channel: &str, encoding: Encoding) -> Result<MemberList, Error> {
+        if let Some(encoded) = self.member_lists.find(channel, encoding)
+            && self.hub.presence_weight(channel) <= self.reply_bytes_max()
+        {
+            return Ok(MemberList { encoded, newly: 0 });
+        }
+        let clients = self.presence(channel, self.reply_bytes_max())?;
+        let encoded = self.member_lists.keep(channel, encoding, &clients);
+        Ok(MemberList { encoded, newly: clients.len() as u32 })
     }
 
     /// Who is in a channel.

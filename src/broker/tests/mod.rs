@@ -7,6 +7,7 @@ mod connecting;
 mod credit;
 mod keeping;
 mod orders;
+mod presence;
 mod publishing;
 mod reloading;
 mod subscribing;

@@ -12,7 +12,7 @@ mod wire_type;
 
 pub use refused::Malformed;
 
-use crate::protocol::word::Command;
+use crate::protocol::word::{Command, ReplyBody};
 
 /// How words become bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,24 @@ pub enum Encoding {
     Json,
     /// One length-prefixed Protobuf message per word.
     Protobuf,
+}
+
+impl Encoding {
+    /// How many there are.
+    pub const COUNT: usize = 2;
+
+    /// A number below [`Encoding::COUNT`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Appends the body of a reply as [`ReplyBody::Encoded`] takes it, so that many replies need it encoded once.
+    pub fn write_body(self, body: &ReplyBody<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Json => json::encode_body(body, out),
+            Self::Protobuf => protobuf::encode_body(body, out),
+        }
+    }
 }
 
 /// The commands of one frame, in order. After a [`Malformed`] it ends.

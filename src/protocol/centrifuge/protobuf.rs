@@ -210,7 +210,12 @@ fn put_expiry(expires: u32, ttl: u32, expiry: Expiry, out: &mut Vec<u8>) {
 /// Appends a reply's message, without its length.
 pub fn encode_reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
     out.put_number(1, reply.id.into());
-    match &reply.body {
+    encode_body(&reply.body, out);
+}
+
+/// Appends a body as [`ReplyBody::Encoded`] takes it: a field.
+pub fn encode_body(body: &ReplyBody<'_>, out: &mut Vec<u8>) {
+    match body {
         ReplyBody::Error(error) => out.put_message(2, |out| put_error(error, out)),
         ReplyBody::Connect(connected) => out.put_message(5, |out| put_connected(connected, out)),
         ReplyBody::Subscribe(subscribed) => out.put_message(6, |out| put_subscribed(subscribed, out)),
@@ -224,6 +229,7 @@ pub fn encode_reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
                 });
             }
         }),
+        ReplyBody::Encoded(bytes) => out.extend_from_slice(bytes),
         ReplyBody::PresenceStats(stats) => out.put_message(10, |out| {
             out.put_number(1, stats.num_clients.into());
             out.put_number(2, stats.num_users.into());

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 pub(crate) use object::write_payload;
 pub(super) use read::decode_command;
-pub use write::{encode_push, encode_reply};
+pub use write::{encode_body, encode_push, encode_reply};
 
 /// JSON has line breaks only between its tokens: as spaces they mean the same and split no line.
 pub fn one_line(json: &[u8]) -> Cow<'_, [u8]> {

@@ -18,6 +18,19 @@ impl<'a> Object<'a> {
         Self { out, first: true }
     }
 
+    /// A part of an object that others begin and end.
+    pub(crate) fn part(out: &'a mut Vec<u8>) -> Self {
+        Self { out, first: true }
+    }
+
+    /// Keys and values that were written as a part.
+    pub(crate) fn raw(&mut self, part: &[u8]) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(part);
+    }
+
     pub(crate) fn end(self) {
         self.out.push(b'}');
     }

@@ -10,11 +10,21 @@ use crate::model::{ClientInfo, Payload, Publication, Subscribed};
 use crate::protocol::centrifuge::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
 use crate::protocol::word::{Connected, Push, Reply, ReplyBody};
 
-/// Appends a reply's body.
+/// Appends a reply.
 pub fn encode_reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.number("id", reply.id);
-    match &reply.body {
+    write_body(&reply.body, &mut object);
+    object.end();
+}
+
+/// Appends a body as [`ReplyBody::Encoded`] takes it: a key and its value.
+pub fn encode_body(body: &ReplyBody<'_>, out: &mut Vec<u8>) {
+    write_body(body, &mut Object::part(out));
+}
+
+fn write_body(body: &ReplyBody<'_>, object: &mut Object<'_>) {
+    match body {
         ReplyBody::Error(error) => object.object("error", |object| write_error(error, object)),
         ReplyBody::Connect(connected) => object.object("connect", |object| write_connected(connected, object)),
         ReplyBody::Subscribe(subscribed) => {
@@ -30,6 +40,7 @@ pub fn encode_reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
                 }
             });
         }),
+        ReplyBody::Encoded(bytes) => object.raw(bytes),
         ReplyBody::PresenceStats(stats) => object.object("presence_stats", |object| {
             object.number("num_clients", stats.num_clients);
             object.number("num_users", stats.num_users);
@@ -48,7 +59,6 @@ pub fn encode_reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
         }),
         ReplyBody::SubRefresh(expiry) => object.object("sub_refresh", |object| object.expiry(*expiry)),
     }
-    object.end();
 }
 
 fn write_error(error: &Error, object: &mut Object<'_>) {

@@ -90,6 +90,7 @@ fn answered<'a>(reply: &'a Reply<'a>) -> FromNode<'a> {
         ReplyBody::Presence(clients) => {
             Answer::Presence(clients.iter().map(|client| (client.client.to_string().into(), info(client))).collect())
         }
+        ReplyBody::Encoded(_) => unreachable!("words are compared before they are encoded"),
         ReplyBody::PresenceStats(stats) => Answer::PresenceStats(*stats),
         ReplyBody::History(page) => Answer::History(HistoryPage {
             publications: page.publications.iter().map(|one| publication(one)).collect(),

@@ -7,7 +7,7 @@ use super::{commands, map, proto, words};
 use crate::model::*;
 use crate::protocol::Format;
 use crate::protocol::centrifuge::client::encode_command;
-use crate::protocol::centrifuge::json::{encode_push, encode_reply};
+use crate::protocol::centrifuge::json::{encode_body, encode_push, encode_reply};
 use crate::protocol::centrifuge::{Encoding, Malformed};
 use crate::protocol::word::*;
 
@@ -63,6 +63,10 @@ proptest! {
         for reply in parts.replies() {
             let mut body = Vec::new();
             encode_reply(&reply, &mut body);
+            let (mut part, mut again) = (Vec::new(), Vec::new());
+            encode_body(&reply.body, &mut part);
+            encode_reply(&Reply { id: reply.id, body: ReplyBody::Encoded(&part) }, &mut again);
+            prop_assert_eq!(&again, &body, "encoded once for many replies");
             bodies.push((body, map::reply(&reply)));
         }
         for push in parts.pushes(&disconnect) {

@@ -100,6 +100,7 @@ pub(super) fn reply(reply: &Reply<'_>) -> proto::Reply {
             let presence = clients.iter().map(|info| (info.client.to_string(), client_info(info))).collect();
             message.presence = Some(proto::PresenceResult { presence });
         }
+        ReplyBody::Encoded(_) => unreachable!("words are compared before they are encoded"),
         ReplyBody::PresenceStats(PresenceStats { num_clients, num_users }) => {
             let (num_clients, num_users) = (*num_clients, *num_users);
             message.presence_stats = Some(proto::PresenceStatsResult { num_clients, num_users });

@@ -6,7 +6,7 @@ use crate::model::PayloadKind;
 use crate::protocol::Format;
 use crate::protocol::centrifuge::client::encode_command;
 use crate::protocol::centrifuge::{Encoding, Malformed, protobuf};
-use crate::protocol::word::{Command, Verb};
+use crate::protocol::word::{Command, Reply, ReplyBody, Verb};
 
 const FORMAT: Format = Format::WebSocketProtobuf;
 
@@ -34,6 +34,10 @@ proptest! {
         for reply in parts.replies() {
             let mut body = Vec::new();
             protobuf::encode_reply(&reply, &mut body);
+            let (mut part, mut again) = (Vec::new(), Vec::new());
+            protobuf::encode_body(&reply.body, &mut part);
+            protobuf::encode_reply(&Reply { id: reply.id, body: ReplyBody::Encoded(&part) }, &mut again);
+            prop_assert_eq!(&again, &body, "encoded once for many replies");
             prop_assert_eq!(proto::Reply::decode(&body[..]).unwrap(), map::reply(&reply));
         }
         for push in parts.pushes(&disconnect) {
