@@ -204,6 +204,7 @@ impl Broker {
             let is_connected = session.is_connected();
             session.heartbeat.make_up_for(pause_ms, is_connected);
         }
+        self.edge.outbox.make_up_for(pause_ms);
     }
 
     /// Copies sizes that are too dear to keep current message by message to the metrics.

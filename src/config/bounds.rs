@@ -49,7 +49,7 @@ impl Config {
         ]
     }
 
-    fn times(&self) -> [Time; 14] {
+    fn times(&self) -> [Time; 15] {
         // A deadline is seen by the timer wheel, which turns ten times a second.
         const SOON_MS: u64 = 100;
         let client = &self.client;
@@ -57,6 +57,8 @@ impl Config {
             ("client.ping_interval", client.ping_interval, 0..=WAIT_MS_MAX),
             ("client.pong_timeout", client.pong_timeout, 0..=WAIT_MS_MAX),
             ("client.stale_close_delay", client.stale_close_delay, SOON_MS..=WAIT_MS_MAX),
+            // Less would be met by mobile links that are lost for a moment.
+            ("client.write_timeout", client.write_timeout, 1000..=WAIT_MS_MAX),
             // SDKs ask for a new token when the old one has expired.
             ("client.expired_close_delay", client.expired_close_delay, 1000..=WAIT_MS_MAX),
             ("client.expired_sub_close_delay", client.expired_sub_close_delay, 1000..=WAIT_MS_MAX),

@@ -43,6 +43,9 @@ pub struct ClientConfig {
     /// Most bytes that wait for one client and that it has not asked for; past it the slow-consumer policy holds. A
     /// longer message is refused when it is published.
     pub queue_max_size: usize,
+    /// How long a client's socket may take nothing of what waits for it; past it the client is slow, too. Who takes
+    /// something, however little, is not.
+    pub write_timeout: Duration,
     /// Most bytes of publications, or of clients, in one reply: a history page ends there, what cannot be recovered within
     /// it is not recovered, longer presence is refused. A client for which more of its answers waits is not read. Slow
     /// links need the default's two seconds (at 2 Mbit/s) within the five that SDKs wait for a reply.
@@ -94,6 +97,7 @@ impl Default for ClientConfig {
             channel_limit: 128,
             message_size_limit: 64 * 1024,
             queue_max_size: 1024 * 1024,
+            write_timeout: Duration::from_secs(30),
             reply_max_size: 512 * 1024,
             user_connection_limit: 0,
             connection_limit: 0,

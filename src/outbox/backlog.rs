@@ -30,6 +30,8 @@ pub struct Backlog {
     answers: usize,
     /// The peer has a part of the first frame: it must get the rest.
     started: bool,
+    /// When it was first seen that the socket takes nothing, monotonic milliseconds; `None` since it last took something.
+    stuck_since_ms: Option<u64>,
 }
 
 impl Backlog {
@@ -72,8 +74,21 @@ impl Backlog {
         self.marks.push_back(mark);
     }
 
+    /// When it was first seen that the socket takes nothing: now, unless it was seen before.
+    pub fn stuck_since_ms(&mut self, now_ms: u64) -> u64 {
+        *self.stuck_since_ms.get_or_insert(now_ms)
+    }
+
+    /// Nobody has looked for so long.
+    pub fn make_up_for(&mut self, pause_ms: u64) {
+        self.stuck_since_ms = self.stuck_since_ms.map(|since_ms| since_ms + pause_ms);
+    }
+
     /// The first `taken` bytes have left.
     pub fn advance(&mut self, mut taken: usize) {
+        if taken > 0 {
+            self.stuck_since_ms = None;
+        }
         self.bytes.advance(taken);
         while taken > 0 {
             let mark = self.marks.front_mut().expect("marks cover the bytes");

@@ -167,6 +167,20 @@ impl Outbox {
         }
     }
 
+    /// When it was first seen that a conn's socket takes nothing of what waits for it, monotonic milliseconds: now, unless
+    /// it was seen before and the socket has taken nothing since. `None` where nothing waits.
+    pub fn stuck_since_ms(&mut self, conn: u32, now_ms: u64) -> Option<u64> {
+        match self.slots[conn as usize].backlog {
+            NONE => None,
+            place => Some(self.backlogs[place as usize].stuck_since_ms(now_ms)),
+        }
+    }
+
+    /// Nobody has looked for so long, milliseconds: no socket can be late by it.
+    pub fn make_up_for(&mut self, pause_ms: u64) {
+        self.backlogs.iter_mut().for_each(|(_, backlog)| backlog.make_up_for(pause_ms));
+    }
+
     /// Bytes in all backlogs.
     pub fn backlog_bytes(&self) -> usize {
         self.backlog_bytes

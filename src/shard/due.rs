@@ -8,6 +8,7 @@ use super::reactor::Reactor;
 use super::wheel::{WHEEL_TICK_MS, Wheel};
 use crate::broker::ending::Ending;
 use crate::limits::TICKS_APART_MS_MAX;
+use crate::model::refusal::DisconnectKind;
 use crate::outbox::Tag;
 use crate::time::Now;
 use crate::wire::http::{self, Status};
@@ -83,12 +84,7 @@ impl<R: Reactor> Shard<R> {
                 self.broker.end(session, now);
                 self.abandon(conn, Ending::PeerEnded);
             }
-            Phase::Open { session, .. } => {
-                if let Some(next_ms) = self.broker.timer(session, now) {
-                    self.look_at(conn, next_ms);
-                }
-                self.say_goodbyes(now);
-            }
+            Phase::Open { session, .. } => self.session_due(conn, session, now),
             // No whole request came in time.
             Phase::Upgrading => {
                 let late = |out: &mut Vec<u8>| {
@@ -105,6 +101,18 @@ impl<R: Reactor> Shard<R> {
             Phase::Accepted | Phase::Closing => self.abandon(conn, Ending::Silent),
             Phase::Leaving => {}
         }
+    }
+
+    fn session_due(&mut self, conn: u32, session: u32, now: Now) {
+        if self.is_stuck(conn, now) {
+            self.broker.close(session, DisconnectKind::Slow, now);
+        } else if self.broker.conn_of(session) == Some(conn)
+            // Its socket was not found broken.
+            && let Some(next_ms) = self.broker.timer(session, now)
+        {
+            self.look_at(conn, next_ms);
+        }
+        self.say_goodbyes(now);
     }
 
     /// Copies what is not counted message by message to the metrics.

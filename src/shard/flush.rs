@@ -54,9 +54,9 @@ impl<R: Reactor> Shard<R> {
     fn not_sent(&mut self, conn: u32, flushed: Flushed, now: Now) {
         match flushed {
             Flushed::Sent => {}
-            Flushed::Blocked => self.await_writable(conn),
+            Flushed::Blocked => self.await_writable(conn, now),
             Flushed::Slow => {
-                self.await_writable(conn);
+                self.await_writable(conn, now);
                 if let Some(session) = self.conns[conn as usize].session() {
                     self.broker.close(session, DisconnectKind::Slow, now);
                     self.say_goodbyes(now);
@@ -66,29 +66,63 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    fn await_writable(&mut self, conn: u32) {
+    fn await_writable(&mut self, conn: u32, now: Now) {
         let entry = &mut self.conns[conn as usize];
         if entry.in_flight.begin_writable() {
             self.reactor.await_writable(&entry.socket, conn);
+            self.watch_progress(conn, now);
         }
+    }
+
+    /// Has a client looked at when its socket will have taken nothing for too long. Returns whether it has already.
+    fn watch_progress(&mut self, conn: u32, now: Now) -> bool {
+        let entry = &self.conns[conn as usize];
+        if entry.session().is_none() || entry.half_closed {
+            // It has a deadline of its own.
+            return false;
+        }
+        let Some(since_ms) = self.broker.edge.outbox.stuck_since_ms(conn, now.mono_ms) else { return false };
+        let until_ms = since_ms.saturating_add(self.broker.config().client.write_timeout.as_millis());
+        if now.mono_ms < until_ms {
+            self.look_at(conn, until_ms);
+        }
+        now.mono_ms >= until_ms
+    }
+
+    /// Whether a client's socket takes nothing of what waits for it, for too long. The kernel says that a socket is
+    /// writable when a third of its buffer is free, which takes a slow link longer than that: so it is tried.
+    pub(super) fn is_stuck(&mut self, conn: u32, now: Now) -> bool {
+        if !self.watch_progress(conn, now) {
+            return false;
+        }
+        let flushed = self.resume(conn);
+        self.not_sent(conn, flushed, now);
+        self.conns.contains(conn as usize) && self.watch_progress(conn, now)
     }
 
     /// A socket that was full takes bytes again.
     pub(super) fn writable(&mut self, conn: u32, now: Now) {
-        let Self { broker, conns, metrics, .. } = self;
-        let entry = &mut conns[conn as usize];
+        let entry = &mut self.conns[conn as usize];
         entry.in_flight.end_writable();
-        let flushed = broker.edge.outbox.resume(conn, |bytes| send(&entry.socket, bytes, metrics));
         let closing = entry.phase == Phase::Closing;
+        let flushed = self.resume(conn);
+        self.not_sent(conn, flushed, now);
+        if closing {
+            self.part_from(conn);
+        }
+    }
+
+    /// Sends what waits for a conn, as much as its socket takes.
+    pub(super) fn resume(&mut self, conn: u32) -> Flushed {
+        let Self { broker, conns, metrics, .. } = self;
+        let entry = &conns[conn as usize];
+        let flushed = broker.edge.outbox.resume(conn, |bytes| send(&entry.socket, bytes, metrics));
         if entry.paused
             && let Some(session) = entry.session()
         {
             broker.drained(session);
         }
-        self.not_sent(conn, flushed, now);
-        if closing {
-            self.part_from(conn);
-        }
+        flushed
     }
 
     /// Leaves letters in the other shards' mailboxes, as many as there is room for.

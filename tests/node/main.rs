@@ -8,4 +8,5 @@ mod framing;
 mod harness;
 mod http;
 mod rooms;
+mod slow;
 mod strangers;
