@@ -85,7 +85,8 @@ pub const HALF_CLOSED_MS: u64 = 6_000;
 const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < HALF_CLOSED_MS && LINGER_MS < HALF_CLOSED_MS);
 
 /// Work that a session may cause in one tick before the others have their turn, nanoseconds by the table of prices. A
-/// publish into a room of 2,000 is about one turn; so is a frame of 64 KiB of small questions, a few times.
+/// publish into a room of 20,000 is about one turn, and twenty into a room of 1,000; so is a frame of 64 KiB of small
+/// questions, a few times.
 pub const TURN_NS: u64 = 2_000_000;
 
 /// Work of a session after which its user is charged, nanoseconds.

@@ -11,10 +11,7 @@ impl Broker {
     pub(super) fn ask(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) -> bool {
         let home = self.placement.of(channel_of(&ask));
         let bytes = bytes_of(&ask);
-        let work_ns = self.edge.price_of(&ask);
-        if work_ns > 0 {
-            self.edge.charge(session, work_ns, now);
-        }
+        self.edge.charge_for(session, &ask, now);
         if home == self.me {
             let mark = self.post.mark();
             let answer = self.home.answer(ask, now);

@@ -32,11 +32,35 @@ impl Edge {
         self.turn.work_ns >= TURN_NS
     }
 
-    /// A session has caused work.
+    /// A session has caused work, which was done in its turn.
     pub(in crate::broker) fn charge(&mut self, session: u32, work_ns: u64, now: Now) {
+        self.charge_turn(session, work_ns);
+        self.charge_allowance(session, work_ns, now);
+    }
+
+    /// A session asks others to do something: to deliver, to announce. It is charged for all of it; its turn, only for what
+    /// has to be done at once, since what is sent leaves in slices that others' work gets between.
+    pub(in crate::broker) fn charge_for(&mut self, session: u32, ask: &Ask<'_>, now: Now) {
+        let (channel, each_ns) = match ask {
+            Ask::Publish { channel, data, .. } => {
+                (&**channel, price::DELIVERY_NS + data.bytes.len() as u64 * price::BYTE_NS / 8)
+            }
+            // Its leave will be announced, too.
+            Ask::Subscribe(channel, terms) if terms.announce => (&**channel, 2 * price::DELIVERY_NS),
+            _ => return,
+        };
+        let here = self.audience.find(channel).map_or(0, |room| self.audience.room(room).subscribers.len() as u64);
+        self.charge_turn(session, here * price::ATTACHING_NS);
+        self.charge_allowance(session, here * u64::from(self.shards) * each_ns, now);
+    }
+
+    fn charge_turn(&mut self, session: u32, work_ns: u64) {
         if self.turn.session == session {
             self.turn.work_ns += work_ns;
         }
+    }
+
+    fn charge_allowance(&mut self, session: u32, work_ns: u64, now: Now) {
         let Limits { session: limit, user } = self.limits;
         let Some(entry) = self.sessions.get_mut(session as usize) else { return };
         if let Some(limit) = limit {
@@ -95,23 +119,5 @@ impl Edge {
             return true;
         }
         self.refuse(session, id, ErrorKind::TooManyRequests.into())
-    }
-
-    /// What a question makes others do: deliver, announce.
-    pub(in crate::broker) fn price_of(&self, ask: &Ask<'_>) -> u64 {
-        match ask {
-            Ask::Publish { channel, data, .. } => {
-                self.heard_by(channel) * (price::DELIVERY_NS + data.bytes.len() as u64 * price::BYTE_NS / 8)
-            }
-            // Its leave will be announced, too.
-            Ask::Subscribe(channel, terms) if terms.announce => 2 * self.heard_by(channel) * price::DELIVERY_NS,
-            _ => 0,
-        }
-    }
-
-    /// Subscribers of a channel on all shards, about.
-    fn heard_by(&self, channel: &str) -> u64 {
-        let here = self.audience.find(channel).map_or(0, |room| self.audience.room(room).subscribers.len());
-        here as u64 * u64::from(self.shards)
     }
 }

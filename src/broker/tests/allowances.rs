@@ -72,7 +72,7 @@ fn who_goes_on_although_it_is_refused_is_closed_with_a_code_after_which_it_comes
         }
     }
     assert_eq!(node.goodbye(peer), Some(3013));
-    let refused = node.brokers[0].edge.metrics.errors().find(|(code, _)| *code == 111).map(|(_, number)| number);
+    let refused = node.cores[0].edge.metrics.errors().find(|(code, _)| *code == 111).map(|(_, number)| number);
     assert_eq!(refused, Some(u64::from(EXCESSES_MAX) - 1));
 }
 
@@ -127,25 +127,25 @@ fn what_ends_work_or_keeps_a_client_connected_is_never_refused() {
 
 #[test]
 fn a_burst_gives_way_after_its_share_of_a_tick_and_is_carried_out_whole_and_in_order() {
-    const PUBLISHES: u32 = 100;
+    const PUBLISHES: u32 = 400;
     let mut node = frugal(0, 1_000);
     let channel = node.at(0, "wish");
     let publisher = room(&mut node, &channel, 1_000);
     let other = node.connect(0, json!({"sub": "other"}));
     let burst = frame((2..PUBLISHES + 2).map(|id| publish(id, &channel)));
-    let mut input = node.brokers[0].input(publisher.session, burst.as_bytes(), node.now);
+    let mut input = node.cores[0].input(publisher.session, burst.as_bytes(), node.now);
     let mut ticks = 0;
     while input == Input::Paused {
         // Between two shares everybody else has a turn.
-        let broker = &mut node.brokers[0];
-        assert!(broker.waits_for_tick());
-        assert_eq!(broker.input(other.session, br#"{"id":2,"ping":{}}"#, node.now), Input::Ready);
-        broker.begin_tick();
-        assert_eq!(broker.edge.resumed.pop(), Some(publisher.session));
-        input = broker.resume(publisher.session, node.now);
+        let core = &mut node.cores[0];
+        assert!(core.waits_for_tick());
+        assert_eq!(core.input(other.session, br#"{"id":2,"ping":{}}"#, node.now), Input::Ready);
+        core.begin_tick();
+        assert_eq!(core.edge.resumed.pop(), Some(publisher.session));
+        input = core.resume(publisher.session, node.now);
         ticks += 1;
     }
-    assert!(ticks >= PUBLISHES - 2, "a publish into this room is a share: {ticks} ticks");
+    assert!(ticks >= PUBLISHES / 20 - 1, "twenty publishes into this room are a share: {ticks} ticks");
     let words = node.hear(publisher);
     let ids = words.iter().filter(|word| word.get("publish").is_some()).map(|word| word["id"].as_u64().unwrap());
     assert!(ids.eq(2..u64::from(PUBLISHES) + 2));
@@ -161,20 +161,20 @@ fn bursts_of_several_clients_go_on_in_turn() {
         node.say(*peer, &json!({"id": 2, "subscribe": {"channel": channel}}).to_string());
     }
     for peer in &publishers {
-        let burst = frame((3..13).map(|id| publish(id, &channel)));
-        node.brokers[0].input(peer.session, burst.as_bytes(), node.now);
+        let burst = frame((3..203).map(|id| publish(id, &channel)));
+        node.cores[0].input(peer.session, burst.as_bytes(), node.now);
     }
     for _ in 0..5 {
-        let broker = &mut node.brokers[0];
-        broker.begin_tick();
-        let mut sessions = std::mem::take(&mut broker.edge.resumed);
+        let core = &mut node.cores[0];
+        core.begin_tick();
+        let mut sessions = std::mem::take(&mut core.edge.resumed);
         sessions.sort_unstable();
         sessions.dedup();
         let mut expected: Vec<_> = publishers.iter().map(|peer| peer.session).collect();
         expected.sort_unstable();
         assert_eq!(sessions, expected, "each has one share of the tick");
         for session in sessions {
-            assert_eq!(node.brokers[0].resume(session, node.now), Input::Paused);
+            assert_eq!(node.cores[0].resume(session, node.now), Input::Paused);
         }
     }
 }
