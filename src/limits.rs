@@ -17,14 +17,19 @@ pub const ARENA_FLUSH_BYTES: usize = 256 * 1024;
 /// publishes into a room of 100,000 would make gigabytes.
 pub const SPANS_FLUSH: usize = 512 * 1024;
 
-/// Conns that are sent to before the shard looks at its ring again: some 300 µs of sends, long beside the microsecond that
+/// Conns that are sent to before the shard looks at its ring again: some 100 µs of sends, long beside the microsecond that
 /// the look costs, short beside what people notice. A room that one slice serves counts as small. Few in tests, so that
 /// the simulation gets there.
-pub const SLICE_SENDS: usize = if cfg!(test) { 4 } else { 128 };
+pub const SLICE_SENDS: usize = if cfg!(test) { 4 } else { 32 };
 
 /// Bytes after which the shard looks at its ring again, however few conns they are for: as long as a slice of short
 /// messages takes.
-pub const SLICE_BYTES: usize = 1024 * 1024;
+pub const SLICE_BYTES: usize = 256 * 1024;
+
+/// What may wait for large rooms, bytes to send, before nothing more is made for them: 32 slices by bytes, a burst of 64
+/// short messages into a room of 1,000. The more waits, the more leaves in one send. Little in tests, so that the
+/// simulation gets there.
+pub const LARGE_BYTES_WAITING_MAX: usize = if cfg!(test) { 2_000 } else { 32 * SLICE_BYTES };
 
 /// Most bytes gathered for one send call: loopback and LAN sockets take that much at once.
 pub const SEND_BYTES_MAX: usize = 64 * 1024;
@@ -85,9 +90,9 @@ pub const HALF_CLOSED_MS: u64 = 6_000;
 const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < HALF_CLOSED_MS && LINGER_MS < HALF_CLOSED_MS);
 
 /// Work that a session may cause in one tick before the others have their turn, nanoseconds by the table of prices. A
-/// publish into a room of 20,000 is about one turn, and twenty into a room of 1,000; so is a frame of 64 KiB of small
-/// questions, a few times.
-pub const TURN_NS: u64 = 2_000_000;
+/// publish into a room of 8,000 is about one turn, and eight into a room of 1,000; a frame of 64 KiB of small questions is
+/// several.
+pub const TURN_NS: u64 = 400_000;
 
 /// Work of a session after which its user is charged, nanoseconds.
 pub const BILL_NS: u32 = 1_000_000;

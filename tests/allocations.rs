@@ -64,7 +64,7 @@ fn carry(number: u16, from: &mut Broker, to: &mut Broker) {
         to.letter_arrived(number, letter, NOW);
         Ok(())
     });
-    to.edge.resumed.clear();
+    while to.next_resumed().is_some() {}
 }
 
 fn flush(shard: &mut Broker) {

@@ -74,5 +74,5 @@ pub(crate) fn flush(broker: &mut Broker) {
     while broker.edge.outbox.is_dirty() {
         broker.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |conn, flushed| unreachable!("conn {conn}: {flushed:?}"));
     }
-    broker.edge.resumed.clear();
+    while broker.next_resumed().is_some() {}
 }

@@ -95,12 +95,12 @@ impl Broker {
                 return Input::Ended;
             }
             let is_full = self.edge.outbox.is_full();
-            let gives_way = self.edge.gives_way();
+            let is_turn_over = self.edge.is_turn_over();
             let entry = &mut self.edge.sessions[session as usize];
-            if entry.is_paused() || is_full || gives_way {
+            if entry.is_paused() || is_full || is_turn_over {
                 entry.hold_back(&frame[if again { start } else { commands.offset() }..]);
-                if gives_way {
-                    self.edge.giving_way.push(session);
+                if is_turn_over {
+                    self.edge.give_way(session);
                 } else if is_full {
                     // A frame of short questions can ask for gigabytes: what there is has to be sent first.
                     self.edge.wake(session);

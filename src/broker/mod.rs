@@ -3,7 +3,7 @@
 //! Two parties: the *edge* (sessions, who here listens to what, the outbox) and the *home* (the channels at home here).
 //! They talk through what they leave, never by calling each other; here it is carried from one to the other, and to and
 //! from the other shards by letters. Inputs are frames, letters, orders and the passing of time; outputs are the letters
-//! and what the edge leaves in `outbox`, `closings`, `resumed` and `errands`, which the caller takes after each input. The
+//! and what the edge leaves in `outbox`, `closings` and `errands`, which the caller takes after each input. The
 //! same code runs under the ring and under the seeded simulator.
 
 mod ask;
@@ -147,8 +147,7 @@ impl Broker {
         self.edge.next_due_ms(session, now)
     }
 
-    /// A tick begins. Sessions that have used their share of the last one go on in this one: call it before the others are
-    /// read, and take [`Edge::resumed`] after them.
+    /// A tick begins: call it before anything is read.
     pub fn begin_tick(&mut self) {
         self.edge.begin_turns();
     }
@@ -156,6 +155,22 @@ impl Broker {
     /// Whether sessions wait for the next tick.
     pub fn waits_for_tick(&self) -> bool {
         !self.edge.giving_way.is_empty()
+    }
+
+    /// Whether a session is to be looked at again in this tick.
+    pub fn has_resumed(&self) -> bool {
+        !self.edge.resumed.is_empty()
+    }
+
+    /// The next session to look at again: it may go on, or its deadline has moved. Take them at the end of a tick, when
+    /// what is new has been read.
+    pub fn next_resumed(&mut self) -> Option<u32> {
+        self.edge.next_resumed()
+    }
+
+    /// Whether so much waits for large rooms that nothing more is to be taken for them.
+    pub fn is_crowded(&self) -> bool {
+        self.edge.outbox.is_crowded()
     }
 
     /// Regular house-keeping; call about ten times a second. Its cost does not grow with the number of

@@ -89,12 +89,19 @@ pub(super) struct Batches {
     arenas: [Arena; 4],
     /// By batch. A span's number is its place, doubled, and its batch.
     spans: [Vec<Span>; 2],
+    /// By batch: what it brings to large rooms, bytes to send.
+    large_bytes: [usize; 2],
     young: u8,
 }
 
 impl Batches {
     pub(super) fn new() -> Self {
-        Self { arenas: std::array::from_fn(|_| Arena::new()), spans: [Vec::new(), Vec::new()], young: 0 }
+        Self {
+            arenas: std::array::from_fn(|_| Arena::new()),
+            spans: [Vec::new(), Vec::new()],
+            large_bytes: [0; 2],
+            young: 0,
+        }
     }
 
     /// Appends one frame to the young batch.
@@ -106,6 +113,16 @@ impl Batches {
         let end = u32::try_from(arena.bytes.len()).expect("an arena is flushed long before 4 GiB");
         arena.ends.push(end);
         Extent { arena: number, reach, start, end }
+    }
+
+    /// So many bytes of the young batch are to be sent to a large room.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.large_bytes[usize::from(self.young)] += bytes;
+    }
+
+    /// What both batches bring to large rooms, bytes to send, until a batch has left.
+    pub(super) fn large_bytes(&self) -> usize {
+        self.large_bytes[0] + self.large_bytes[1]
     }
 
     /// Appends a span to the young batch; returns its number.
@@ -167,6 +184,7 @@ impl Batches {
     fn clear(&mut self, batch: u8) {
         let batch = usize::from(batch);
         self.spans[batch].clear();
+        self.large_bytes[batch] = 0;
         self.arenas[2 * batch].clear();
         self.arenas[2 * batch + 1].clear();
     }

@@ -28,7 +28,7 @@ pub use tag::Tag;
 
 use self::arena::{Batches, NONE, Reach};
 use self::lane::Lane;
-use crate::limits::{SEND_BYTES_MAX, SLICE_BYTES, SLICE_SENDS};
+use crate::limits::{LARGE_BYTES_WAITING_MAX, SEND_BYTES_MAX, SLICE_BYTES, SLICE_SENDS};
 
 /// All that waits for one conn, where it is one span.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +144,11 @@ impl Outbox {
         self.batches.is_full()
     }
 
+    /// Whether so much waits for large rooms that nothing more should be made for them before some of it has left.
+    pub fn is_crowded(&self) -> bool {
+        self.batches.large_bytes() >= LARGE_BYTES_WAITING_MAX
+    }
+
     /// Whether a flush has something to do.
     pub fn is_dirty(&self) -> bool {
         !self.small.is_empty() || !self.large.is_empty()
@@ -189,7 +194,11 @@ impl Outbox {
     /// Keeps what is written as one frame for so many conns, until the next flush.
     pub fn encode(&mut self, conns: usize, write: impl FnOnce(&mut Vec<u8>)) -> Extent {
         let reach = if conns > SLICE_SENDS { Reach::Many } else { Reach::Few };
-        self.batches.write(reach, write)
+        let frame = self.batches.write(reach, write);
+        if frame.is_large() {
+            self.batches.expect(conns * frame.len());
+        }
+        frame
     }
 
     /// Attaches what is written as one frame for one conn.

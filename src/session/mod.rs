@@ -130,6 +130,8 @@ pub struct Session {
     pub is_ending: bool,
     /// The client asks nothing more, but waits for answers.
     pub asks_no_more: bool,
+    /// It has had its turn, and waits for the next one.
+    pub gives_way: bool,
 }
 
 impl Session {
@@ -158,6 +160,7 @@ impl Session {
             enrolled: false,
             is_ending: false,
             asks_no_more: false,
+            gives_way: false,
         }
     }
 
@@ -171,10 +174,11 @@ impl Session {
         matches!(self.state, State::Connected)
     }
 
-    /// Whether the next command has to wait: for the connect reply, for keys, or for other shards' answers.
+    /// Whether the next command has to wait: for the connect reply, for keys, for other shards' answers, for its turn.
     pub fn is_paused(&self) -> bool {
         matches!(self.state, State::Connecting(_))
             || self.awaits != Awaits::Nothing
+            || self.gives_way
             || self.bytes_in_flight >= crate::limits::BYTES_IN_FLIGHT_MAX
     }
 

@@ -184,7 +184,7 @@ impl<R: Reactor> Shard<R> {
     /// Whether letters wait for room, or conns for letters, or sessions were resumed by what left last: nobody else wakes
     /// the shard.
     fn waits_for_room(&self) -> bool {
-        self.broker.has_letters() || !self.held.is_empty() || !self.broker.edge.resumed.is_empty()
+        self.broker.has_letters() || !self.held.is_empty() || self.broker.has_resumed()
     }
 }
 

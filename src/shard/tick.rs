@@ -78,7 +78,7 @@ impl<R: Reactor> Shard<R> {
 
     fn take_orders(&mut self, now: Now) -> bool {
         for taken in 0..ORDERS_PER_TICK {
-            if self.broker.is_congested() {
+            if self.broker.is_congested() || self.broker.is_crowded() {
                 // As clients do, backends wait.
                 return taken > 0;
             }
@@ -126,7 +126,12 @@ impl<R: Reactor> Shard<R> {
     /// Takes no more than were there at the beginning: a peer that keeps writing must not keep the shard.
     fn take_lane(&mut self, from: u16, lane: Lane, letters: usize, now: Now) -> bool {
         for taken in 0..letters {
-            if lane == Lane::Asks && !self.may_take_ask(from, now) {
+            let is_shut = match lane {
+                Lane::Answers => false,
+                Lane::Deliveries => self.broker.is_crowded(),
+                Lane::Asks => self.broker.is_crowded() || !self.may_take_ask(from, now),
+            };
+            if is_shut {
                 return taken > 0;
             }
             let Some(letter) = self.mailboxes.receive(from, lane) else { break };
@@ -174,7 +179,7 @@ impl<R: Reactor> Shard<R> {
     /// Sessions that waited for an answer and can go on, or whose next deadline has changed.
     fn take_resumed(&mut self, now: Now) {
         while !self.broker.is_congested()
-            && let Some(session) = self.broker.edge.resumed.pop()
+            && let Some(session) = self.broker.next_resumed()
         {
             let Some(conn) = self.broker.conn_of(session) else { continue };
             if self.conns[conn as usize].turn != 0 && self.broker.is_connected(session) {

@@ -13,7 +13,7 @@ pub const DELIVERY_NS: u64 = 1_000;
 
 /// What has to be done at once of a delivery: it is attached to its conn, whose send comes in a later slice (`make gate`:
 /// 84 to 243 instructions).
-pub const ATTACHING_NS: u64 = 100;
+pub const ATTACHING_NS: u64 = 50;
 
 /// A member of a channel, where the list has changed since it was last asked for: looked up, sorted, encoded.
 pub const MEMBER_NS: u64 = 200;

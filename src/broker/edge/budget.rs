@@ -6,7 +6,7 @@
 
 use super::Edge;
 use super::turn::{Limits, Turn};
-use crate::limits::{BILL_NS, EXCESSES_MAX, TURN_NS};
+use crate::limits::{BILL_NS, EXCESSES_MAX, SLICE_SENDS, TURN_NS};
 use crate::model::refusal::{DisconnectKind, ErrorKind};
 use crate::protocol::word::Verb;
 use crate::session::Ask;
@@ -17,19 +17,45 @@ impl Edge {
     /// A session's input is read: it has its turn, unless it has it already.
     pub(in crate::broker) fn take_turn(&mut self, session: u32) {
         if self.turn.session != session {
-            self.turn = Turn { session, work_ns: 0 };
+            self.turn = Turn { session, work_ns: 0, is_for_many: false, ..self.turn };
         }
     }
 
-    /// A tick begins: every session may have its turn anew.
+    /// A tick begins: every session may have its turn anew, and one of those that have given way. None while so much waits
+    /// for large rooms that more would only wait, too.
     pub(in crate::broker) fn begin_turns(&mut self) {
-        self.turn.work_ns = 0;
-        self.resumed.append(&mut self.giving_way);
+        (self.turn.work_ns, self.turn.is_for_many) = (0, false);
+        self.turn.next_is_due = !self.giving_way.is_empty() && !self.outbox.is_crowded();
     }
 
     /// Whether the session whose turn it is has to give way to the others.
-    pub(in crate::broker) fn gives_way(&self) -> bool {
-        self.turn.work_ns >= TURN_NS
+    pub(in crate::broker) fn is_turn_over(&self) -> bool {
+        self.turn.work_ns >= TURN_NS || self.turn.is_for_many && self.outbox.is_crowded()
+    }
+
+    /// A session waits for its next turn.
+    pub(in crate::broker) fn give_way(&mut self, session: u32) {
+        self.sessions[session as usize].gives_way = true;
+        self.giving_way.push_back(session);
+    }
+
+    /// The next session to look at again: those that were woken, then the one whose turn it is in this tick.
+    pub(in crate::broker) fn next_resumed(&mut self) -> Option<u32> {
+        if let Some(session) = self.resumed.pop() {
+            return Some(session);
+        }
+        if !std::mem::take(&mut self.turn.next_is_due) {
+            return None;
+        }
+        while let Some(session) = self.giving_way.pop_front() {
+            // It may have ended since.
+            if let Some(entry) = self.sessions.get_mut(session as usize)
+                && std::mem::take(&mut entry.gives_way)
+            {
+                return Some(session);
+            }
+        }
+        None
     }
 
     /// A session has caused work, which was done in its turn.
@@ -51,6 +77,7 @@ impl Edge {
         };
         let here = self.audience.find(channel).map_or(0, |room| self.audience.room(room).subscribers.len() as u64);
         self.charge_turn(session, here * price::ATTACHING_NS);
+        self.turn.is_for_many |= here > SLICE_SENDS as u64;
         self.charge_allowance(session, here * u64::from(self.shards) * each_ns, now);
     }
 

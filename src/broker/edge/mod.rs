@@ -14,6 +14,7 @@ pub(super) mod receipts;
 mod timers;
 mod turn;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -92,10 +93,10 @@ pub struct Edge {
     pub outbox: Outbox,
     /// Output: conns to close. Their sessions have ended already.
     pub closings: Vec<Closing>,
-    /// Sessions that have used their share of the tick, oldest first: they go on in the next.
-    pub(super) giving_way: Vec<u32>,
-    /// Output: sessions that were paused and are ready for more, or whose deadlines have moved.
-    pub resumed: Vec<u32>,
+    /// Sessions that have had their turn and wait for the next one, in that order.
+    pub(super) giving_way: VecDeque<u32>,
+    /// Sessions that were paused and are ready for more, or whose deadlines have moved: see [`Edge::next_resumed`].
+    pub(super) resumed: Vec<u32>,
     /// Output: what the control plane is asked.
     pub errands: Vec<Errand>,
 }
@@ -119,7 +120,7 @@ impl Edge {
             notices: Vec::new(),
             outbox: Outbox::new(policy.config.client.queue_max_size),
             closings: Vec::new(),
-            giving_way: Vec::new(),
+            giving_way: VecDeque::new(),
             resumed: Vec::new(),
             errands: Vec::new(),
             policy,

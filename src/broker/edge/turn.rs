@@ -25,4 +25,8 @@ impl Limits {
 pub(super) struct Turn {
     pub(super) session: u32,
     pub(super) work_ns: u64,
+    /// It has made something for a large room.
+    pub(super) is_for_many: bool,
+    /// One of those that have given way is to have its turn in this tick.
+    pub(super) next_is_due: bool,
 }

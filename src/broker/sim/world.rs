@@ -216,7 +216,7 @@ impl World {
         self.say_goodbyes(shard);
         self.brokers[shard].begin_tick();
         while !self.brokers[shard].is_congested()
-            && let Some(session) = self.brokers[shard].edge.resumed.pop()
+            && let Some(session) = self.brokers[shard].next_resumed()
         {
             let Some(conn) = self.brokers[shard].conn_of(session) else { continue };
             self.links[shard][conn as usize].due_ms = self.brokers[shard].next_due_ms(session, self.now);

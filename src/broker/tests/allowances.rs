@@ -1,7 +1,8 @@
 //! What a client may cause, and who has to wait for it.
 
 use super::*;
-use crate::limits::{EXCESSES_MAX, TURN_NS};
+use crate::limits::{EXCESSES_MAX, SLICE_SENDS, TURN_NS};
+use crate::work::price;
 
 /// A node whose clients may cause `work` a second, and `burst` at once.
 fn frugal(work_ms: u64, burst_ms: u64) -> Node {
@@ -65,14 +66,14 @@ fn who_goes_on_although_it_is_refused_is_closed_with_a_code_after_which_it_comes
     let mut node = frugal(1, 10);
     let peer = node.connect(0, json!({"sub": "7"}));
     let pings = |count: u32| frame((2..count + 2).map(|id| json!({"id": id, "ping": {}}).to_string()));
-    for _ in 0..100 {
-        node.tell(peer, &pings(1_000));
+    for _ in 0..1_000 {
+        node.tell(peer, &pings(100));
         if node.goodbye(peer).is_some() {
             break;
         }
     }
     assert_eq!(node.goodbye(peer), Some(3013));
-    let refused = node.cores[0].edge.metrics.errors().find(|(code, _)| *code == 111).map(|(_, number)| number);
+    let refused = node.brokers[0].edge.metrics.errors().find(|(code, _)| *code == 111).map(|(_, number)| number);
     assert_eq!(refused, Some(u64::from(EXCESSES_MAX) - 1));
 }
 
@@ -125,56 +126,51 @@ fn what_ends_work_or_keeps_a_client_connected_is_never_refused() {
     assert!(words[0].get("unsubscribe").is_some(), "{words:?}");
 }
 
-#[test]
-fn a_burst_gives_way_after_its_share_of_a_tick_and_is_carried_out_whole_and_in_order() {
-    const PUBLISHES: u32 = 400;
-    let mut node = frugal(0, 1_000);
-    let channel = node.at(0, "wish");
-    let publisher = room(&mut node, &channel, 1_000);
-    let other = node.connect(0, json!({"sub": "other"}));
-    let burst = frame((2..PUBLISHES + 2).map(|id| publish(id, &channel)));
-    let mut input = node.cores[0].input(publisher.session, burst.as_bytes(), node.now);
-    let mut ticks = 0;
-    while input == Input::Paused {
-        // Between two shares everybody else has a turn.
-        let core = &mut node.cores[0];
-        assert!(core.waits_for_tick());
-        assert_eq!(core.input(other.session, br#"{"id":2,"ping":{}}"#, node.now), Input::Ready);
-        core.begin_tick();
-        assert_eq!(core.edge.resumed.pop(), Some(publisher.session));
-        input = core.resume(publisher.session, node.now);
-        ticks += 1;
-    }
-    assert!(ticks >= PUBLISHES / 20 - 1, "twenty publishes into this room are a share: {ticks} ticks");
-    let words = node.hear(publisher);
-    let ids = words.iter().filter(|word| word.get("publish").is_some()).map(|word| word["id"].as_u64().unwrap());
-    assert!(ids.eq(2..u64::from(PUBLISHES) + 2));
+/// A client's questions, more than it has time for in so many turns.
+fn burst(turns: u64) -> (u32, String) {
+    let questions = (turns * TURN_NS / price::COMMAND_NS) as u32;
+    (questions, frame((2..questions + 2).map(|id| json!({"id": id, "ping": {}}).to_string())))
 }
 
 #[test]
-fn bursts_of_several_clients_go_on_in_turn() {
+fn a_burst_gives_way_after_its_share_of_a_tick_and_is_carried_out_whole_and_in_order() {
     let mut node = frugal(0, 1_000);
-    let channel = node.at(0, "wish");
-    room(&mut node, &channel, 1_000);
-    let publishers: Vec<_> = (0..3).map(|number| node.connect(0, json!({"sub": format!("p{number}")}))).collect();
-    for peer in &publishers {
-        node.say(*peer, &json!({"id": 2, "subscribe": {"channel": channel}}).to_string());
+    let asking = node.connect(0, json!({"sub": "asking"}));
+    let other = node.connect(0, json!({"sub": "other"}));
+    let (questions, burst) = burst(5);
+    let mut input = node.brokers[0].input(asking.session, burst.as_bytes(), node.now);
+    let mut ticks = 0;
+    while input == Input::Paused {
+        // Between two shares everybody else has a turn.
+        let broker = &mut node.brokers[0];
+        assert!(broker.waits_for_tick());
+        assert_eq!(broker.input(other.session, br#"{"id":2,"ping":{}}"#, node.now), Input::Ready);
+        assert_eq!(broker.next_resumed(), None, "not in the same tick");
+        broker.begin_tick();
+        assert_eq!(broker.next_resumed(), Some(asking.session));
+        input = broker.resume(asking.session, node.now);
+        ticks += 1;
     }
-    for peer in &publishers {
-        let burst = frame((3..203).map(|id| publish(id, &channel)));
-        node.cores[0].input(peer.session, burst.as_bytes(), node.now);
+    assert!((5..10).contains(&ticks), "{ticks} ticks");
+    let ids: Vec<_> = node.hear(asking).iter().map(|word| word["id"].as_u64().unwrap()).collect();
+    assert!(ids.into_iter().eq(2..u64::from(questions) + 2));
+}
+
+#[test]
+fn of_several_who_have_given_way_one_goes_on_in_each_tick_in_turn() {
+    let mut node = frugal(0, 1_000);
+    let peers: Vec<_> = (0..3).map(|number| node.connect(0, json!({"sub": format!("p{number}")}))).collect();
+    let (_, burst) = burst(5);
+    for peer in &peers {
+        assert_eq!(node.brokers[0].input(peer.session, burst.as_bytes(), node.now), Input::Paused);
     }
-    for _ in 0..5 {
-        let core = &mut node.cores[0];
-        core.begin_tick();
-        let mut sessions = std::mem::take(&mut core.edge.resumed);
-        sessions.sort_unstable();
-        sessions.dedup();
-        let mut expected: Vec<_> = publishers.iter().map(|peer| peer.session).collect();
-        expected.sort_unstable();
-        assert_eq!(sessions, expected, "each has one share of the tick");
-        for session in sessions {
-            assert_eq!(node.cores[0].resume(session, node.now), Input::Paused);
+    for round in 0..3 {
+        for peer in &peers {
+            let broker = &mut node.brokers[0];
+            broker.begin_tick();
+            assert_eq!(broker.next_resumed(), Some(peer.session), "round {round}");
+            assert_eq!(broker.resume(peer.session, node.now), Input::Paused);
+            assert_eq!(broker.next_resumed(), None, "round {round}");
         }
     }
 }
@@ -192,4 +188,41 @@ fn refused_commands_are_part_of_their_sessions_turn() {
     assert_eq!(broker.input(peer.session, pings.as_bytes(), now), Input::Paused);
     assert!(broker.waits_for_tick());
     assert_eq!(kinds(&node.hear(peer)), ["2:error 111"], "the others have their turn first");
+}
+
+#[test]
+fn an_answer_from_elsewhere_brings_nobody_another_turn() {
+    let mut node = frugal(0, 1_000);
+    let channel = node.at(1, "kept");
+    let peer = node.connect(0, json!({"sub": "7"}));
+    let (_, burst) = burst(2);
+    let question = json!({"id": 1, "presence_stats": {"channel": channel}}).to_string();
+    let input = node.brokers[0].input(peer.session, format!("{question}\n{burst}").as_bytes(), node.now);
+    assert_eq!(input, Input::Paused);
+    assert_eq!(node.brokers[0].resume(peer.session, node.now), Input::Paused, "its turn is over");
+}
+
+#[test]
+fn nobody_who_has_given_way_goes_on_while_much_waits_for_a_large_room() {
+    let mut node = frugal(0, 1_000);
+    let channel = node.at(0, "wish");
+    let publisher = room(&mut node, &channel, 100);
+    let twice = frame((2..4).map(|id| publish(id, &channel)));
+    let other = node.connect(0, json!({"sub": "other"}));
+    let broker = &mut node.brokers[0];
+    assert_eq!(broker.input(publisher.session, twice.as_bytes(), node.now), Input::Paused);
+    let question = br#"{"id":2,"ping":{}}"#;
+    assert_eq!(broker.input(other.session, question, node.now), Input::Ready, "who publishes nothing goes on");
+    let mut ticks = 0;
+    let input = loop {
+        broker.begin_tick();
+        if let Some(session) = broker.next_resumed() {
+            break broker.resume(session, node.now);
+        }
+        broker.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |_, flushed| panic!("{flushed:?}"));
+        ticks += 1;
+    };
+    assert_eq!(input, Input::Paused, "the second publish is as large");
+    let slices = 100 / SLICE_SENDS;
+    assert!((slices - 1..=slices + 2).contains(&ticks), "{ticks} ticks");
 }

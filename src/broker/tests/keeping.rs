@@ -216,7 +216,7 @@ fn short_questions_with_long_answers_are_answered_bit_by_bit() {
             break;
         }
         broker.begin_tick();
-        assert_eq!(broker.edge.resumed.pop(), Some(peer.session));
+        assert_eq!(broker.next_resumed(), Some(peer.session));
         input = broker.resume(peer.session, node.now);
         turns += 1;
     }

@@ -162,7 +162,7 @@ impl Node {
                 broker.edge.outbox.close(conn);
                 (shard, conn, codes::of_disconnect(disconnect.kind).0)
             }));
-            let Some(session) = broker.edge.resumed.pop() else { break };
+            let Some(session) = broker.next_resumed() else { break };
             broker.resume(session, self.now);
         }
     }

@@ -112,10 +112,11 @@ impl World {
                     letters.push((to, letter));
                     Ok(())
                 });
-                let resumed = std::mem::take(&mut broker.edge.resumed);
-                busy |= !letters.is_empty() || !resumed.is_empty();
-                for session in resumed {
+                broker.begin_tick();
+                busy |= !letters.is_empty();
+                while let Some(session) = broker.next_resumed() {
                     broker.resume(session, now);
+                    busy = true;
                 }
                 for (to, letter) in letters {
                     self.brokers[usize::from(to)].letter_arrived(from as u16, letter, now);
