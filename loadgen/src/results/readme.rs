@@ -1,4 +1,5 @@
-//! The newest results in the README, between two marks.
+//! The newest results in the README, between two marks: the widest comparison as a chart and a few lines, and where
+//! all of them are.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +9,10 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::directory::{self, CHART};
-use super::{Repository, summary};
+use super::row::{FLOOR, NODE, PLAIN, servers};
+use super::summary::verdict;
+use super::{Head, Raw, Repository, Row};
+use crate::report::text::count;
 
 const BEGIN: &str = "<!-- the newest results; `make results` writes this part -->\n";
 const END: &str = "<!-- end of the newest results -->\n";
@@ -51,18 +55,57 @@ fn newest(results: &Path) -> anyhow::Result<String> {
     if by_name.is_empty() {
         return Ok("None were taken yet.\n".into());
     }
-    let mut text = String::new();
-    for (name, (folder, head)) in &by_name {
-        let link = format!("results/{}", head.folder());
-        let raw = directory::raw(folder).with_context(|| format!("{} is no result", folder.display()))?;
-        let _ = write!(
-            text,
-            "### {name}\n{}\n![{name} as a chart]({link}/{CHART})\n\n[All of it]({link}/summary.md)\n\n",
-            summary::overview(head, &raw)
-        );
+    let mut all = Vec::new();
+    for (folder, head) in by_name.into_values() {
+        let raw = directory::raw(&folder).with_context(|| format!("{} is no result", folder.display()))?;
+        all.push((head, raw));
     }
-    text.pop();
+    let widest = all.iter().rev().max_by_key(|(_, raw)| servers(&raw.rows).len()).expect("there is a result");
+    let mut text = comparison(&widest.0, &widest.1);
+    let link = |(head, _): &(Head, Raw)| format!("[{}](results/{}/summary.md)", head.name, head.folder());
+    let links: Vec<_> = all.iter().map(link).collect();
+    let _ = writeln!(text, "All figures, and how to take them again: {}.", links.join(", "));
     Ok(text)
+}
+
+/// A result in a line for each kind of work, and its chart.
+fn comparison(head: &Head, raw: &Raw) -> String {
+    let machine = &head.machine;
+    let (commit, folder) = (&head.commit[..12.min(head.commit.len())], head.folder());
+    let mut text = format!(
+        "{} {}, commit {commit}, {} cores of {}, {}.\n\nLess is better.",
+        head.about, head.date, machine.cores, machine.processor, machine.kernel
+    );
+    let others: Vec<_> =
+        servers(&raw.rows).into_iter().filter(|server| ![NODE, FLOOR, PLAIN].contains(server)).collect();
+    if !others.is_empty() {
+        let _ = write!(text, " The others are {}.", others.join(", "));
+    }
+    text.push_str("\n\n");
+    for row in &raw.rows {
+        let _ = writeln!(text, "- {}", sentence(row));
+    }
+    let _ = write!(text, "\n![{} as a chart](results/{folder}/{CHART})\n\n", head.name);
+    text
+}
+
+/// What some work cost the node, beside whom, and how far from the goal where it was missed.
+fn sentence(row: &Row) -> String {
+    let figure = |server: &str| row.cost(server).map_or("not measured".into(), |cost| count(cost.round()));
+    let ratio =
+        |server: &str| row.ratio(server).map_or(String::new(), |ratio| format!("{ratio:.2}× the {}", row.beside));
+    let mut text = format!("{}: **{}** {}, {}", row.work, figure(NODE), row.unit, ratio(NODE));
+    let others = row.servers.iter().map(|measured| &measured.server).filter(|server| **server != *NODE);
+    let ratios: Vec<_> =
+        others.filter(|server| **server != row.beside).filter_map(|server| row.ratio(server)).collect();
+    if let (Some(low), Some(high)) = (ratios.iter().copied().reduce(f64::min), ratios.iter().copied().reduce(f64::max))
+    {
+        let _ = write!(text, "; the others {low:.2}× to {high:.2}×");
+    }
+    if let Some(excess) = row.excess().filter(|excess| *excess > 0.0) {
+        let _ = write!(text, "; its goal was {}", verdict(excess));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -70,6 +113,8 @@ mod tests {
     use super::*;
     use crate::results::head::tests::head;
     use crate::results::raw::tests::raw;
+    use crate::results::row::tests::rounds;
+    use crate::results::{Goal, Measured};
 
     #[test]
     fn the_newest_of_each_name_is_shown_and_the_rest_of_the_readme_stays() {
@@ -87,6 +132,27 @@ mod tests {
         assert!(readme.contains(&format!("results/{}/summary.md", curves.folder())), "{readme}");
         assert!(!readme.contains(&old.folder()) && !readme.contains(&trial.folder()), "{readme}");
         assert_eq!(renewed(&readme, results.path()).unwrap(), readme);
+    }
+
+    #[test]
+    fn the_result_with_the_most_servers_is_told_with_the_goals_that_it_missed() {
+        let results = tempfile::tempdir().unwrap();
+        let [bench, mut peers] = std::array::from_fn(|_| head());
+        peers.name = "peers".into();
+        let mut wide = raw();
+        let row = &mut wide.rows[0];
+        (row.work, row.goal) = ("fan-out".into(), Some(Goal::Ratio(1.0)));
+        for (name, cost) in [("nats", 900.0), ("mosquitto", 3000.0)] {
+            row.servers.push(Measured { server: name.into(), rounds: rounds(&[cost]) });
+        }
+        directory::write(results.path(), &bench, &raw()).unwrap();
+        directory::write(results.path(), &peers, &wide).unwrap();
+        let readme = renewed(&format!("{BEGIN}{END}"), results.path()).unwrap();
+        let line = "- fan-out: **360** ns CPU per delivery, 1.20× the floor; the others 3.00× to 10.00×; its goal was missed \
+                    by 20 %\n";
+        assert!(readme.contains(line), "{readme}");
+        assert_eq!(readme.matches("chart.svg").count(), 1, "{readme}");
+        assert!(readme.contains(&format!("results/{}/chart.svg", peers.folder())), "{readme}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The tables of a result, in Markdown. What stands before the first section is what the README shows.
+//! The tables of a result, in Markdown.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
 }
 
 /// What was measured on what, and the tables.
-pub(super) fn overview(head: &Head, raw: &Raw) -> String {
+fn overview(head: &Head, raw: &Raw) -> String {
     let machine = &head.machine;
     let trial = if head.is_trial { "A trial: " } else { "" };
     let mut text = format!(
@@ -83,7 +83,7 @@ fn goal(goal: &Goal) -> String {
     }
 }
 
-fn verdict(excess: f64) -> String {
+pub(super) fn verdict(excess: f64) -> String {
     if excess <= 0.0 { "reached".into() } else { format!("missed by {}", percent(excess)) }
 }
 
