@@ -3,6 +3,8 @@
 //! Every conn that was accepted ends exactly once, by one of them, so that the accepted ones are the open ones and
 //! the endings together.
 
+use rustix::io::Errno;
+
 use super::counter::Counter;
 use crate::model::refusal::DisconnectKind;
 use crate::protocol::centrifuge::codes::{self, DISCONNECTS};
@@ -18,8 +20,10 @@ pub enum Ending {
     Refusal(u16),
     /// The peer said goodbye with a close frame.
     PeerClosed,
-    /// The peer ended its side of the connection, or broke it.
+    /// The peer ended its side of the connection.
     PeerEnded,
+    /// The connection broke, and this is what the kernel said of it.
+    Broken(Errno),
     /// The peer said nothing in time.
     Silent,
     /// It was no client, and its place or its memory was needed.
@@ -35,6 +39,9 @@ pub enum Ending {
 }
 
 const VIOLATIONS: [u16; 3] = [1002, 1007, 1009];
+/// Ways to break that are counted by themselves, and what they are called.
+const BREAKS: [(Errno, &str); 3] =
+    [(Errno::CONNRESET, "reset"), (Errno::PIPE, "broken_pipe"), (Errno::TIMEDOUT, "timed_out")];
 const REFUSALS: [u16; 11] = [400, 403, 404, 405, 408, 414, 426, 429, 431, 503, 505];
 
 /// How often conns ended, by cause.
@@ -45,6 +52,9 @@ pub struct Endings {
     refusals: [Counter; REFUSALS.len()],
     /// Of a backend's own kinds, together; and codes that are in no list.
     others: Counter,
+    breaks: [Counter; BREAKS.len()],
+    /// Breaks that are in no list.
+    other_breaks: Counter,
     peer_closed: Counter,
     peer_ended: Counter,
     silent: Counter,
@@ -73,16 +83,18 @@ impl Endings {
 
     /// Cause, code or nothing, and number of each.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, String, u64)> {
-        let disconnects = DISCONNECTS.map(|kind| codes::of_disconnect(kind).0);
+        let disconnects = DISCONNECTS.map(|kind| codes::of_disconnect(kind).0.to_string());
         let with_code = [
             ("disconnect", disconnects.to_vec(), &self.disconnects[..]),
-            ("violation", VIOLATIONS.to_vec(), &self.violations),
-            ("refusal", REFUSALS.to_vec(), &self.refusals),
+            ("violation", VIOLATIONS.map(|code| code.to_string()).to_vec(), &self.violations),
+            ("refusal", REFUSALS.map(|status| status.to_string()).to_vec(), &self.refusals),
+            ("broken", BREAKS.map(|(_, name)| name.to_string()).to_vec(), &self.breaks),
         ];
         let with_code = with_code.into_iter().flat_map(|(cause, codes, counters)| {
-            codes.into_iter().zip(counters).map(move |(code, counter)| (cause, code.to_string(), counter.get()))
+            codes.into_iter().zip(counters).map(move |(code, counter)| (cause, code, counter.get()))
         });
-        let others = std::iter::once(("disconnect", "other".to_string(), self.others.get()));
+        let others = [("disconnect", &self.others), ("broken", &self.other_breaks)];
+        let others = others.into_iter().map(|(cause, counter)| (cause, "other".to_string(), counter.get()));
         let without_code = [
             ("peer_closed", &self.peer_closed),
             ("peer_ended", &self.peer_ended),
@@ -106,6 +118,10 @@ impl Endings {
             }
             Ending::Violation(code) => of(&VIOLATIONS, code).map_or(&self.others, |at| &self.violations[at]),
             Ending::Refusal(status) => of(&REFUSALS, status).map_or(&self.others, |at| &self.refusals[at]),
+            Ending::Broken(errno) => {
+                let place = BREAKS.iter().position(|(known, _)| *known == errno);
+                place.map_or(&self.other_breaks, |at| &self.breaks[at])
+            }
             Ending::PeerClosed => &self.peer_closed,
             Ending::PeerEnded => &self.peer_ended,
             Ending::Silent => &self.silent,
@@ -132,16 +148,20 @@ mod tests {
         }
         endings.count(Ending::Disconnect(DisconnectKind::Backend(4000)));
         endings.count(Ending::Disconnect(DisconnectKind::Backend(4999)));
+        endings.count(Ending::Broken(Errno::CONNRESET));
+        endings.count(Ending::Broken(Errno::NETUNREACH));
         let counted: Vec<_> = endings.iter().filter(|(_, _, number)| *number > 0).collect();
         let expected = [
             ("disconnect", "3008", 1),
             ("violation", "1009", 1),
             ("refusal", "503", 1),
+            ("broken", "reset", 1),
             ("disconnect", "other", 2),
+            ("broken", "other", 1),
             ("peer_closed", "", 1),
         ];
         assert_eq!(counted, expected.map(|(cause, code, number)| (cause, code.to_string(), number)));
-        assert_eq!(endings.sum(), 6);
+        assert_eq!(endings.sum(), 8);
     }
 
     #[test]

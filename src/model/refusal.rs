@@ -84,8 +84,6 @@ pub enum DisconnectKind {
     SubExpired,
     /// The client reads more slowly than its channels speak.
     Slow,
-    /// The socket refused a write.
-    WriteError,
     /// A server-side subscription missed a publication: reconnecting recovers.
     InsufficientState,
     /// A backend wants the client to reconnect.

@@ -20,6 +20,7 @@ mod tests;
 
 use std::io;
 
+use rustix::io::Errno;
 use slab::Slab;
 
 pub use arena::Extent;
@@ -57,6 +58,10 @@ impl Slot {
     const EMPTY: Self = Self { first: NONE, last: NONE, backlog: NONE, lanes: 0 };
 }
 
+fn failed(error: &io::Error) -> Flushed {
+    Flushed::Failed(Errno::from_io_error(error).unwrap_or(Errno::IO))
+}
+
 /// How much a slice has sent.
 #[derive(Debug, Default)]
 struct Slice {
@@ -73,8 +78,8 @@ pub enum Flushed {
     Blocked,
     /// More waits than the bound allows, answers not counted; the excess was not kept. Close the conn.
     Slow,
-    /// The socket is broken.
-    Failed,
+    /// The connection broke.
+    Failed(Errno),
 }
 
 /// Everything of one shard that waits to be sent.
@@ -364,7 +369,7 @@ impl Outbox {
         match sent {
             Ok(taken) => self.keep(conn, first, taken),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.keep(conn, first, 0),
-            Err(_) => Flushed::Failed,
+            Err(error) => failed(&error),
         }
     }
 
@@ -411,7 +416,7 @@ impl Outbox {
                     self.backlog_bytes -= taken;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flushed::Blocked,
-                Err(_) => return Flushed::Failed,
+                Err(error) => return failed(&error),
             }
         }
         self.drop_backlog(conn);

@@ -158,9 +158,9 @@ fn a_broken_socket_is_told() {
     let mut pipe = Pipe::new(1000);
     pipe.raw(b"one");
     let mut outcome = Flushed::Sent;
-    let broken = |_, _: &[u8]| Err(io::ErrorKind::BrokenPipe.into());
+    let broken = |_, _: &[u8]| Err(Errno::PIPE.into());
     pipe.outbox.flush(broken, |_, flushed| outcome = flushed);
-    assert_eq!(outcome, Flushed::Failed);
+    assert_eq!(outcome, Flushed::Failed(Errno::PIPE));
 }
 
 #[test]

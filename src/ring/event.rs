@@ -5,6 +5,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::rc::Rc;
 
 use io_uring::cqueue;
+use rustix::io::Errno;
 
 use super::buffers::{Buffer, BufferPool};
 
@@ -34,8 +35,10 @@ fn kind_of(user_data: u64) -> Kind {
 pub enum Received<B = Buffer> {
     /// The kernel has filled a buffer, which goes back to the pool when this is dropped.
     Bytes(B),
-    /// The peer has ended its side, or the connection broke.
+    /// The peer has ended its side.
     End,
+    /// The connection broke.
+    Failed(Errno),
     /// The pool was empty: ask again.
     NoBuffer,
     /// Receiving was stopped by us.
@@ -107,11 +110,12 @@ impl Event {
 }
 
 fn received(result: i32, buffer: Option<Buffer>) -> Received {
-    use rustix::io::Errno;
-    match buffer {
-        Some(buffer) if result > 0 => Received::Bytes(buffer),
-        _ if result == -Errno::NOBUFS.raw_os_error() => Received::NoBuffer,
-        _ if result == -Errno::CANCELED.raw_os_error() => Received::Stopped,
-        _ => Received::End,
+    if result < 0 {
+        return match Errno::from_raw_os_error(-result) {
+            Errno::NOBUFS => Received::NoBuffer,
+            Errno::CANCELED => Received::Stopped,
+            errno => Received::Failed(errno),
+        };
     }
+    buffer.filter(|_| result > 0).map_or(Received::End, Received::Bytes)
 }

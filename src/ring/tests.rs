@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use super::{Event, Received, Ring, RingSize};
 
 fn ring(buffers: u16) -> Ring {
@@ -121,6 +123,18 @@ fn an_end_a_stop_and_a_writable_socket_are_told() {
     turn(&mut ring, |_, event| matches!(event, Event::Received { received: Received::End, more: false, .. }));
     drop(server);
     assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn a_reset_is_told_apart_from_an_end() {
+    let mut ring = ring(2);
+    let (client, server) = pair();
+    ring.receive(server.as_fd(), 9);
+    rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+    drop(client);
+    turn(&mut ring, |_, event| {
+        matches!(event, Event::Received { received: Received::Failed(Errno::CONNRESET), more: false, .. })
+    });
 }
 
 #[test]

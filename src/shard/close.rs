@@ -3,6 +3,7 @@
 //! A peer that has only ended its side still gets what it asked for, for a while. Every ending is counted once, by its
 //! cause, when the conn begins to close.
 
+use rustix::io::Errno;
 use rustix::net::Shutdown;
 
 use super::Shard;
@@ -70,7 +71,7 @@ impl<R: Reactor> Shard<R> {
         Progress::Ended
     }
 
-    /// The peer has ended its side, or the connection broke.
+    /// The peer has ended its side.
     pub(super) fn peer_ended(&mut self, conn: u32, now: Now) {
         match self.conns[conn as usize].phase {
             Phase::Leaving => self.hand_over(conn),
@@ -103,16 +104,13 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    /// The socket refused a write.
-    pub(super) fn broken(&mut self, conn: u32, now: Now) {
-        let ending = match self.conns[conn as usize].session() {
-            Some(session) => {
-                self.broker.end(session, now);
-                Ending::Disconnect(DisconnectKind::WriteError)
-            }
-            None => Ending::PeerEnded,
-        };
-        self.abandon(conn, ending);
+    /// The connection broke, as a receive or a send tells: nobody is there to be told anything.
+    pub(super) fn broken(&mut self, conn: u32, errno: Errno, now: Now) {
+        tracing::debug!(%errno, "a connection broke");
+        if let Some(session) = self.conns[conn as usize].session() {
+            self.broker.end(session, now);
+        }
+        self.abandon(conn, Ending::Broken(errno));
     }
 
     /// Ends a conn whose peer will read nothing more.

@@ -62,7 +62,7 @@ impl<R: Reactor> Shard<R> {
                     self.say_goodbyes(now);
                 }
             }
-            Flushed::Failed => self.broken(conn, now),
+            Flushed::Failed(errno) => self.broken(conn, errno, now),
         }
     }
 

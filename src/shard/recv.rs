@@ -44,6 +44,10 @@ impl<R: Reactor> Shard<R> {
                 self.peer_ended(conn, now);
                 return;
             }
+            Received::Failed(errno) => {
+                self.broken(conn, errno, now);
+                return;
+            }
         }
         // A stranger may have given way.
         if !more && self.conns.contains(conn as usize) {

@@ -249,6 +249,17 @@ fn a_half_closed_client_is_answered_by_other_shards_before_its_conn_ends() {
 }
 
 #[test]
+fn a_client_whose_connection_is_reset_ends_at_once_and_is_counted_by_its_errno() {
+    let mut half = Half::with(|_| {});
+    let (client, _) = half.client();
+    rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+    drop(client);
+    half.until("the conn goes", |shard| shard.conns.is_empty());
+    let endings = &half.shard.metrics.endings;
+    assert_eq!((endings.get(Ending::Broken(Errno::CONNRESET)), endings.sum(), half.shard.broker.sessions()), (1, 1, 0));
+}
+
+#[test]
 fn a_half_closed_client_that_is_never_answered_ends_in_time() {
     let mut half = Half::with(|config| config.client.ping_interval = crate::config::Duration::from_secs(1));
     let (_client, _) = half_closed(&mut half);

@@ -95,7 +95,7 @@ impl Abuse {
                 Event::Received { conn, received, more } => {
                     match received {
                         Received::Bytes(mut bytes) => crowd.received(conn, &mut bytes, &self.reader),
-                        Received::End => crowd.ended(conn),
+                        Received::End | Received::Failed(_) => crowd.ended(conn),
                         Received::NoBuffer | Received::Stopped => {}
                     }
                     if !more {

@@ -215,7 +215,7 @@ impl Engine {
                 Event::Received { conn, received, more } => {
                     match received {
                         Received::Bytes(mut bytes) => clients.received(conn, &mut bytes, &self.reader, now_ns),
-                        Received::End => clients.ended(conn),
+                        Received::End | Received::Failed(_) => clients.ended(conn),
                         Received::NoBuffer | Received::Stopped => {}
                     }
                     if !more {

@@ -43,7 +43,7 @@ fn connect(swarm: &mut Swarm, listener: &TcpListener) -> (u32, TcpStream) {
 /// Turns the swarm until the ring has let go of its only connection.
 fn turn_until_forgotten(swarm: &mut Swarm) {
     turn(swarm, |swarm, event| {
-        if let Event::Received { conn, received: Received::End, more } = event {
+        if let Event::Received { conn, received: Received::End | Received::Failed(_), more } = event {
             assert!(!more);
             swarm.ended(conn);
             swarm.receive_again(conn);

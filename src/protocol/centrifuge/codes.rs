@@ -18,13 +18,12 @@ pub const ERROR_CODES: RangeInclusive<u32> = 100..=112;
 pub const BACKENDS_DISCONNECTS: RangeInclusive<u16> = 3000..=4999;
 
 /// All kinds of disconnects that have a code here, by code.
-pub const DISCONNECTS: [DisconnectKind; 18] = [
+pub const DISCONNECTS: [DisconnectKind; 17] = [
     DisconnectKind::Shutdown,
     DisconnectKind::ServerError,
     DisconnectKind::Expired,
     DisconnectKind::SubExpired,
     DisconnectKind::Slow,
-    DisconnectKind::WriteError,
     DisconnectKind::InsufficientState,
     DisconnectKind::ForceReconnect,
     DisconnectKind::NoPong,
@@ -133,7 +132,6 @@ pub const fn of_disconnect(kind: DisconnectKind) -> (u16, &'static str) {
         DisconnectKind::Expired => (3005, "connection expired"),
         DisconnectKind::SubExpired => (3006, "subscription expired"),
         DisconnectKind::Slow => (3008, "slow"),
-        DisconnectKind::WriteError => (3009, "write error"),
         DisconnectKind::InsufficientState => (3010, "insufficient state"),
         DisconnectKind::ForceReconnect => (3011, "force reconnect"),
         DisconnectKind::NoPong => (3012, "no pong"),

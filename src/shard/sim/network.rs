@@ -199,7 +199,12 @@ impl Network {
         !pipe.up.is_empty() || pipe.is_at_end()
     }
 
-    /// Receives up to `most` bytes; `None` is the end.
+    /// Whether the connection broke.
+    pub(super) fn is_reset(&self, pipe: usize) -> bool {
+        self.pipes[pipe].is_reset
+    }
+
+    /// Receives up to `most` bytes; `None` is the end, or a reset.
     pub(super) fn receive(&mut self, pipe: usize, most: usize) -> Option<Vec<u8>> {
         let Self { pipes, random, .. } = self;
         let pipe = &mut pipes[pipe];

@@ -181,7 +181,9 @@ impl Simulated {
                     self.in_flight.remove(&Operation::Receive { conn });
                     return;
                 }
-                return self.end_receive(conn, Received::End);
+                let is_reset = self.network.borrow().is_reset(pipe);
+                let end = if is_reset { Received::Failed(Errno::CONNRESET) } else { Received::End };
+                return self.end_receive(conn, end);
             };
             if self.strikes(Fault::LosesReceived) {
                 continue;
@@ -276,7 +278,7 @@ impl Reactor for Simulated {
     fn events(&mut self, events: &mut Vec<EventOf<Self>>) {
         events.extend(self.completed.drain(..));
         let dead = events.iter().find_map(|event| match event {
-            Event::Received { conn, received: Received::End, more: false } => Some(*conn),
+            Event::Received { conn, received: Received::End | Received::Failed(_), more: false } => Some(*conn),
             _ => None,
         });
         if let Some(conn) = dead
