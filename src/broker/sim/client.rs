@@ -83,8 +83,10 @@ pub(crate) struct Client {
     /// Hears everything in channels without history, for the chronicle.
     pub(crate) is_witness: bool,
     pub(crate) is_connected: bool,
-    /// Told to go.
-    pub(crate) is_over: bool,
+    /// With which code it was told to go.
+    pub(crate) goodbye: Option<u16>,
+    /// How often the node pings, as it has said, milliseconds.
+    pub(crate) ping_ms: u64,
     pub(crate) id: ClientId,
     format: Format,
     next_id: u32,
@@ -105,7 +107,8 @@ impl Client {
             expects_gaps,
             has_seen_changes: false,
             is_connected: false,
-            is_over: false,
+            goodbye: None,
+            ping_ms: 0,
             id: ClientId::nil(),
             format: Format::TcpJson,
             next_id: 0,
@@ -127,7 +130,7 @@ impl Client {
     pub(crate) fn linked(&mut self, format: Format) {
         self.format = format;
         self.buffer.clear();
-        self.is_over = false;
+        self.goodbye = None;
         self.is_reading = true;
         self.next_id = 0;
         self.pongs = 0;
@@ -233,14 +236,14 @@ impl Client {
         while let Some(heard) = dialect::next(self.format, &mut self.buffer) {
             match heard {
                 Heard::Word(word) => self.word(&word, chronicle),
-                Heard::Close(_) => self.is_over = true,
+                Heard::Close(code) => self.goodbye = Some(code),
                 Heard::Control => {}
             }
         }
     }
 
     fn word(&mut self, word: &Value, chronicle: &mut Chronicle) {
-        assert!(!self.is_over, "a word after the goodbye: {word}");
+        assert!(self.goodbye.is_none(), "a word after the goodbye: {word}");
         if let Some(id) = word.get("id") {
             let id = id.as_u64().expect("a number") as u32;
             let call = self.calls.remove(&id).unwrap_or_else(|| panic!("no command waits for {word}"));
@@ -279,6 +282,7 @@ impl Client {
             Call::Connect => {
                 self.is_connected = true;
                 let connect = &reply["connect"];
+                self.ping_ms = 1000 * connect["ping"].as_u64().unwrap_or(0);
                 self.id = connect["client"].as_str().and_then(|id| id.parse().ok()).expect("a client id");
                 let subs = connect["subs"].as_object().cloned().unwrap_or_default();
                 let planned = std::mem::take(&mut self.planned);
@@ -354,8 +358,8 @@ impl Client {
     }
 
     fn pushed(&mut self, push: &Value, chronicle: &mut Chronicle) {
-        if push.get("disconnect").is_some() {
-            self.is_over = true;
+        if let Some(disconnect) = push.get("disconnect") {
+            self.goodbye = Some(disconnect["code"].as_u64().expect("a code") as u16);
             return;
         }
         if push.get("refresh").is_some() {

@@ -337,7 +337,7 @@ impl World {
         let link = &self.links[shard][conn as usize];
         let is_over = link.closing && link.down.is_empty() && !self.brokers[shard].edge.outbox.is_waiting(conn);
         if is_over {
-            assert!(self.clients[client].is_over, "closed without a goodbye");
+            assert!(self.clients[client].goodbye.is_some(), "closed without a goodbye");
             self.drop_link(client);
         }
         !bytes.is_empty() || is_over

@@ -30,10 +30,16 @@ pub(super) enum Fault {
     KeepsBuffer,
     /// A receive that was ended by the kernel is said to go on.
     HidesEndOfReceive,
+    /// A socket that is shut down loses what was sent before.
+    BreaksAtShutdown,
+    /// The timer elapses seconds late.
+    DelaysTimer,
+    /// What has come is reported seconds later.
+    DelaysReceived,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::LosesWritable,
         Self::ReportsTheDead,
         Self::ReordersSends,
@@ -46,6 +52,9 @@ impl Fault {
         Self::LosesTimer,
         Self::KeepsBuffer,
         Self::HidesEndOfReceive,
+        Self::BreaksAtShutdown,
+        Self::DelaysTimer,
+        Self::DelaysReceived,
     ];
 }
 

@@ -10,6 +10,7 @@
 //! `FIRST=5000` says from which on.
 
 mod check;
+mod deadlines;
 mod ending;
 mod fault;
 mod network;

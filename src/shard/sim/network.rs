@@ -17,6 +17,15 @@ use crate::time::Now;
 /// What a socket holds of what its peer has not read.
 const SOCKET_BYTES: usize = 2048;
 
+/// Who has broken a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Node,
+    /// The kernel, of a connection that the node has never accepted.
+    Nobody,
+}
+
 /// A connection.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
@@ -34,8 +43,8 @@ pub(super) struct Pipe {
     node_deaf: bool,
     /// The node has closed its socket.
     node_gone: bool,
-    /// Broken, for both.
-    is_reset: bool,
+    /// Broken, for both, and by whom.
+    broken: Option<Side>,
     /// The last send was cut short.
     is_full: bool,
     /// All that the node has received.
@@ -124,9 +133,9 @@ impl Network {
         if pipe.client_ended || out.is_empty() {
             return false;
         }
-        if pipe.node_gone || pipe.is_reset {
+        if pipe.node_gone || pipe.is_broken() {
             // The answer to bytes for a socket that is closed.
-            pipe.break_off(random);
+            pipe.break_off(Side::Node, random);
             out.clear();
             return true;
         }
@@ -158,20 +167,24 @@ impl Network {
         pipe.client_ended = true;
         pipe.client_gone = true;
         if !pipe.down.is_empty() {
-            pipe.break_off(random);
+            pipe.break_off(Side::Client, random);
         }
     }
 
-    /// The connection breaks.
+    /// The connection breaks, on the client's side.
     pub(super) fn reset(&mut self, pipe: usize) {
+        self.break_off(pipe, Side::Client);
+    }
+
+    fn break_off(&mut self, pipe: usize, by: Side) {
         let Self { pipes, random, .. } = self;
-        pipes[pipe].break_off(random);
+        pipes[pipe].break_off(by, random);
     }
 
     /// Whether the client has read the last that ever comes.
     pub(super) fn is_over(&self, pipe: usize) -> bool {
         let pipe = &self.pipes[pipe];
-        (pipe.node_ended || pipe.node_gone || pipe.is_reset) && pipe.down.is_empty()
+        pipe.has_ended() && pipe.down.is_empty()
     }
 
     // ------------------------------------------------------------ the node's end
@@ -189,7 +202,7 @@ impl Network {
     pub(super) fn shut(&mut self, listener: usize) {
         self.listeners[listener].is_shut = true;
         for pipe in std::mem::take(&mut self.listeners[listener].waiting) {
-            self.reset(pipe);
+            self.break_off(pipe, Side::Nobody);
         }
     }
 
@@ -222,7 +235,7 @@ impl Network {
     /// Whether a send would take something, or fail.
     pub(super) fn is_writable(&self, pipe: usize) -> bool {
         let pipe = &self.pipes[pipe];
-        pipe.is_reset || pipe.node_ended || pipe.client_gone || pipe.room() > 0
+        pipe.is_broken() || pipe.node_ended || pipe.client_gone || pipe.room() > 0
     }
 
     /// Sends some of the bytes: as many as fit, or fewer. `None` is a broken connection.
@@ -230,11 +243,11 @@ impl Network {
         let Self { pipes, random, trace, now, planted, .. } = self;
         let pipe = &mut pipes[number];
         assert!(!pipe.node_gone, "a send on a socket that was closed");
-        if pipe.is_reset || pipe.node_ended {
+        if pipe.is_broken() || pipe.node_ended {
             return None;
         }
         if pipe.client_gone {
-            pipe.break_off(random);
+            pipe.break_off(Side::Client, random);
             return Some(bytes.len());
         }
         let most = pipe.room().min(bytes.len());
@@ -262,6 +275,9 @@ impl Network {
 
     /// The node ends what it sends, or both directions.
     pub(super) fn shutdown(&mut self, pipe: usize, both: bool) {
+        if self.strikes(Fault::BreaksAtShutdown) {
+            return self.break_off(pipe, Side::Node);
+        }
         let pipe = &mut self.pipes[pipe];
         pipe.node_ended = true;
         pipe.node_deaf |= both;
@@ -273,7 +289,7 @@ impl Network {
         let pipe = &mut pipes[pipe];
         pipe.node_gone = true;
         if !pipe.up.is_empty() {
-            pipe.break_off(random);
+            pipe.break_off(Side::Node, random);
         }
     }
 
@@ -286,7 +302,7 @@ impl Network {
 
     /// Whether every socket of the node is closed.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.pipes.iter().all(|pipe| pipe.node_gone || pipe.is_reset)
+        self.pipes.iter().all(|pipe| pipe.node_gone || pipe.is_broken())
     }
 }
 
@@ -296,20 +312,39 @@ impl Pipe {
     }
 
     fn is_at_end(&self) -> bool {
-        self.client_ended || self.node_deaf || self.is_reset
+        self.client_ended || self.node_deaf || self.is_broken()
     }
 
     /// A reset: what the node has not received is lost, and perhaps what the client has not read.
-    fn break_off(&mut self, random: &mut StdRng) {
-        self.is_reset = true;
+    fn break_off(&mut self, by: Side, random: &mut StdRng) {
+        self.broken.get_or_insert(by);
         self.up.clear();
         if random.random_bool(0.5) {
             self.down.clear();
         }
     }
 
-    /// Whether the connection broke.
-    pub(super) fn is_reset(&self) -> bool {
-        self.is_reset
+    fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// Whether it broke, but not by the node.
+    pub(super) fn is_cut_by_others(&self) -> bool {
+        self.broken.is_some_and(|by| by != Side::Node)
+    }
+
+    /// Whether the node will send nothing more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.node_ended || self.node_gone || self.is_broken()
+    }
+
+    /// Whether the client has read all that the node has to send.
+    pub(super) fn is_read(&self) -> bool {
+        self.down.is_empty() && !self.is_full
+    }
+
+    /// Whether the node has received all.
+    pub(super) fn is_received(&self) -> bool {
+        self.up.is_empty()
     }
 }

@@ -9,6 +9,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
+use super::deadlines::{Deadlines, Look};
 use super::network::Network;
 use crate::broker::sim::chronicle::Chronicle;
 use crate::broker::sim::client::Client;
@@ -31,6 +32,8 @@ pub(super) struct Wire {
     pub(super) is_half_closed: bool,
     /// Nothing can be expected any more: the client has stopped reading, or was too slow for a goodbye.
     pub(super) is_excused: bool,
+    /// What it may count on in time.
+    pub(super) deadlines: Deadlines,
 }
 
 /// A client, connected or not.
@@ -57,13 +60,13 @@ impl Peer {
     }
 
     /// Begins a connection: an upgrade, where the format asks for one.
-    pub(super) fn link(&mut self, pipe: usize, format: Format, random: &mut StdRng) {
+    pub(super) fn link(&mut self, pipe: usize, format: Format, deadlines: Deadlines, random: &mut StdRng) {
         let mut out = VecDeque::new();
         if format.is_websocket() {
             out.extend(upgrade(format, random).into_bytes());
         }
         let head = format.is_websocket().then(Vec::new);
-        self.wire = Some(Wire { pipe, format, out, head, is_half_closed: false, is_excused: false });
+        self.wire = Some(Wire { pipe, format, out, head, is_half_closed: false, is_excused: false, deadlines });
         self.client.linked(format);
     }
 
@@ -109,6 +112,9 @@ impl Peer {
     pub(super) fn send(&mut self, network: &mut Network) -> bool {
         let Some(wire) = &mut self.wire else { return false };
         let moved = network.write(wire.pipe, &mut wire.out);
+        if moved {
+            wire.deadlines.said();
+        }
         if wire.is_half_closed && wire.out.is_empty() {
             network.end(wire.pipe);
         }
@@ -119,6 +125,24 @@ impl Peer {
     pub(super) fn half_close(&mut self) {
         if let Some(wire) = &mut self.wire {
             wire.is_half_closed = true;
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn waited(&mut self, ms: u64, network: &Network) {
+        if let Some(wire) = &mut self.wire {
+            let is_behind = !network.pipe(wire.pipe).is_read() || !wire.out.is_empty();
+            wire.deadlines.waited(ms, is_behind, network.now);
+        }
+    }
+
+    /// A shard has looked: if it is this client's, nothing that it is to do was due long ago.
+    pub(super) fn check_deadlines(&mut self, shard: usize, look: Look, network: &Network) {
+        if let Some(wire) = &mut self.wire
+            && wire.deadlines.shard == shard
+            && !wire.is_half_closed
+        {
+            wire.deadlines.check(look, &self.client, network.pipe(wire.pipe));
         }
     }
 
@@ -137,13 +161,21 @@ impl Peer {
             return Reading::Nothing;
         }
         let pipe = network.pipe(wire.pipe);
-        wire.is_excused |= pipe.is_reset() || pipe.behind_ms >= LINGER_MS / 2;
+        wire.is_excused |= pipe.is_cut_by_others() || pipe.behind_ms >= LINGER_MS / 2;
         let bytes = network.read(wire.pipe, most);
+        let was_connected = self.client.is_connected;
         if let Some(words) = past_head(&mut wire.head, &bytes) {
+            let was_over = self.client.goodbye.is_some();
             self.client.read(words, chronicle);
+            if !was_over && self.client.goodbye.is_some() {
+                wire.deadlines.judge_goodbye(&self.client, network.now);
+            }
+        }
+        if self.client.pongs > 0 || self.client.is_connected && !was_connected {
+            wire.deadlines.pinged();
         }
         let (pipe, is_excused) = (wire.pipe, wire.is_excused);
-        if wire.is_half_closed && self.client.has_every_answer() && !self.client.is_over {
+        if wire.is_half_closed && self.client.has_every_answer() && self.client.goodbye.is_none() {
             // Nothing more is promised.
             wire.is_excused = true;
         }
@@ -152,7 +184,7 @@ impl Peer {
             self.say(&[json!({})], &mut network.random);
         }
         if network.is_over(pipe) {
-            let said_all = self.client.is_over || self.wire.as_ref().is_some_and(|wire| wire.is_excused);
+            let said_all = self.client.goodbye.is_some() || self.wire.as_ref().is_some_and(|wire| wire.is_excused);
             assert!(is_excused || said_all, "pipe {pipe} has ended without a goodbye: {:?}", self.client);
             return Reading::Over;
         }

@@ -46,6 +46,8 @@ pub(super) struct Simulated {
     buffer_bytes: usize,
     elapses_ms: Option<u64>,
     is_watching: bool,
+    /// A conn of which nothing is reported until then, monotonic milliseconds: a fault.
+    delayed: Option<(u32, u64)>,
 }
 
 impl Simulated {
@@ -59,6 +61,7 @@ impl Simulated {
             buffer_bytes,
             elapses_ms: None,
             is_watching: false,
+            delayed: None,
         }
     }
 
@@ -104,9 +107,13 @@ impl Simulated {
         let network = self.network.borrow();
         match operation {
             Operation::Accept { .. } => network.is_waited_at(number),
-            Operation::Receive { .. } => network.is_readable(number),
+            Operation::Receive { conn } => network.is_readable(number) && !self.is_delayed(conn, network.now),
             Operation::Writable { .. } => network.is_writable(number),
         }
+    }
+
+    fn is_delayed(&self, conn: u32, now: Now) -> bool {
+        self.delayed.is_some_and(|(delayed, until_ms)| delayed == conn && now.mono_ms < until_ms)
     }
 
     fn has_elapsed(&self) -> bool {
@@ -168,6 +175,10 @@ impl Simulated {
     }
 
     fn complete_receive(&mut self, conn: u32, pipe: usize) {
+        if self.strikes(Fault::DelaysReceived) {
+            self.delayed = Some((conn, self.now().mono_ms + 30_000));
+            return;
+        }
         let buffers = self.network.borrow_mut().random.random_range(1..=3);
         for _ in 0..buffers {
             if !self.network.borrow().is_readable(pipe) {
@@ -257,7 +268,8 @@ impl Reactor for Simulated {
 
     fn timer(&mut self, after: Duration) {
         assert!(self.elapses_ms.is_none(), "the timer runs already");
-        self.elapses_ms = Some(self.now().mono_ms + after.as_millis() as u64);
+        let late_ms = if self.strikes(Fault::DelaysTimer) { 5_000 } else { 0 };
+        self.elapses_ms = Some(self.now().mono_ms + after.as_millis() as u64 + late_ms);
     }
 
     fn is_ready(&mut self) -> bool {

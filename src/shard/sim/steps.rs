@@ -165,7 +165,7 @@ impl World {
                 _ => {}
             }
         }
-        config.client.ping_interval = Duration::from_secs(self.random.random_range(0..3) * 50);
+        config.client.ping_interval = Duration::from_secs(self.random.random_range(0..3) * 10);
         config.client.queue_max_size = self.random.random_range(3000..30_000);
         self.reload(config);
     }

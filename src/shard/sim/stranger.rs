@@ -8,9 +8,11 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 
+use super::deadlines::{LATE_MS_MAX, Look};
 use super::network::Network;
 use super::peer::write_frame;
 use crate::broker::sim::dialect::{self, FORMATS};
+use crate::limits::LINGER_MS;
 use crate::protocol::Format;
 use crate::wire::websocket::Opcode;
 
@@ -24,13 +26,31 @@ const UPGRADE: &str = "GET /connection/websocket HTTP/1.1\r\nHost: node\r\nUpgra
 #[derive(Debug)]
 pub(super) struct Stranger {
     pub(super) pipe: usize,
+    shard: usize,
     out: VecDeque<u8>,
     reads: bool,
+    /// For how long the shard has looked at it, milliseconds, where it never says anything whole.
+    silent_ms: Option<u64>,
 }
 
-/// What a stranger sends, and whether to the port for HTTP.
-pub(super) fn script(random: &mut StdRng) -> (bool, Vec<u8>) {
-    match random.random_range(0..9) {
+/// What a stranger sends.
+pub(super) struct Script {
+    /// To the port for HTTP.
+    pub(super) is_http: bool,
+    bytes: Vec<u8>,
+    /// It makes nothing whole.
+    is_silent: bool,
+}
+
+/// What a stranger sends.
+pub(super) fn script(random: &mut StdRng) -> Script {
+    let kind = random.random_range(0..9);
+    let (is_http, bytes) = script_of(kind, random);
+    Script { is_http, bytes, is_silent: matches!(kind, 1 | 3) }
+}
+
+fn script_of(kind: u32, random: &mut StdRng) -> (bool, Vec<u8>) {
+    match kind {
         0 => (random.random_bool(0.5), garbage(random)),
         1 => (random.random_bool(0.5), Vec::new()),
         2 => (true, b"POST /api/info HTTP/1.1\r\nHost: node\r\nContent-Length: 2\r\n\r\n{}".to_vec()),
@@ -134,8 +154,21 @@ fn say(format: Format, commands: &[Value], random: &mut StdRng, out: &mut VecDeq
 }
 
 impl Stranger {
-    pub(super) fn new(pipe: usize, script: Vec<u8>, random: &mut StdRng) -> Self {
-        Self { pipe, out: script.into(), reads: random.random_bool(0.7) }
+    pub(super) fn new(pipe: usize, shard: usize, script: Script, random: &mut StdRng) -> Self {
+        let silent_ms = script.is_silent.then_some(0);
+        Self { pipe, shard, out: script.bytes.into(), reads: random.random_bool(0.7), silent_ms }
+    }
+
+    /// A shard has looked: if it is this one's, it does not wait for ever.
+    pub(super) fn check_deadline(&mut self, shard: usize, look: Look, stale_ms: u64, network: &Network) {
+        let Some(silent_ms) = self.silent_ms.as_mut().filter(|_| self.shard == shard) else { return };
+        *silent_ms += look.ms;
+        // It may wait for a while until it is accepted, where descriptors are short.
+        let patience_ms = stale_ms + LINGER_MS + 2 * LATE_MS_MAX;
+        assert!(
+            *silent_ms <= patience_ms || network.pipe(self.pipe).has_ended(),
+            "somebody says nothing for long: {self:?}"
+        );
     }
 
     /// Does something. False when it has gone.

@@ -11,6 +11,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::json;
 
 use super::check;
+use super::deadlines::{Deadlines, Looked};
 use super::fault::{Fault, Planted};
 use super::network::{Network, Shared};
 use super::peer::{Peer, Reading};
@@ -25,7 +26,7 @@ use crate::broker::sim::chronicle::Chronicle;
 use crate::broker::sim::client::Client;
 use crate::broker::sim::configuration::{FLEETING, KEPT, SECRET, configuration};
 use crate::broker::sim::dialect::FORMATS;
-use crate::config::{Config, Purpose};
+use crate::config::{Config, Duration, Purpose};
 use crate::hub::Placement;
 use crate::protocol::Format;
 use crate::shard::admission::Places;
@@ -49,6 +50,7 @@ pub(super) struct Node {
     pub(super) errands: flume::Receiver<Errand>,
     pub(super) waker: Arc<Waker>,
     pub(super) is_asleep: bool,
+    looked: Looked,
     /// The listeners: for HTTP, for TCP.
     pub(super) doors: [usize; 2],
 }
@@ -120,6 +122,12 @@ impl World {
         config.client.connection_limit = 1000;
         config.client.message_size_limit = 20_000;
         config.client.queue_max_size = random.random_range(3000..30_000);
+        // Deadlines that are met in a simulation.
+        config.client.ping_interval = Duration::from_secs(random.random_range(4..30));
+        config.client.pong_timeout = Duration::from_millis(random.random_range(1000..4000));
+        config.client.pong_misses = random.random_range(1..=3);
+        config.client.stale_close_delay = Duration::from_secs(20);
+        config.client.expired_close_delay = Duration::from_millis(random.random_range(0..5000));
         config
     }
 
@@ -145,7 +153,12 @@ impl World {
         let shard = self.random.random_range(0..self.nodes.len());
         let format = *FORMATS.choose(&mut self.random).expect("there are some");
         let Some(pipe) = self.connect(shard, format, peer == 0) else { return };
-        self.peers[peer].link(pipe, format, &mut self.random);
+        let now = self.now();
+        let user = self.peers[peer].client.user.is_some();
+        let expires = user && self.random.random_bool(0.3);
+        let expire_at_unix_s = expires.then(|| now.unix_s() + self.random.random_range(20..60));
+        let deadlines = Deadlines::new(shard, &self.config.client, expire_at_unix_s, now);
+        self.peers[peer].link(pipe, format, deadlines, &mut self.random);
         let client = &mut self.peers[peer].client;
         let command = match client.user.clone() {
             None => client.connect("", &[]),
@@ -153,8 +166,8 @@ impl World {
                 let mut channels = vec!["kept:a", "live:b", "cache:a"];
                 channels.retain(|_| self.random.random_bool(0.5));
                 let mut claims = json!({"sub": user, "channels": channels});
-                if self.random.random_bool(0.3) {
-                    claims["exp"] = (self.network.borrow().now.unix_s() + 60).into();
+                if let Some(expire_at_unix_s) = expire_at_unix_s {
+                    claims["exp"] = expire_at_unix_s.into();
                 }
                 client.connect(&hs256(SECRET, &claims), &channels)
             }
@@ -170,10 +183,10 @@ impl World {
     /// A stranger connects.
     pub(super) fn intrude(&mut self) {
         let shard = self.random.random_range(0..self.nodes.len());
-        let (is_http, script) = super::stranger::script(&mut self.random);
-        let door = self.nodes[shard].doors[usize::from(!is_http)];
+        let script = super::stranger::script(&mut self.random);
+        let door = self.nodes[shard].doors[usize::from(!script.is_http)];
         let Some(pipe) = self.network.borrow_mut().connect(door, false) else { return };
-        self.strangers.push(Stranger::new(pipe, script, &mut self.random));
+        self.strangers.push(Stranger::new(pipe, shard, script, &mut self.random));
     }
 
     pub(super) fn say(&mut self, peer: usize, commands: &[serde_json::Value]) {
@@ -215,10 +228,13 @@ impl World {
         {
             self.reloads[shard].pop_front();
         }
+        let now = self.now();
         let node = &mut self.nodes[shard];
         if node.shard.has_ended() {
             return false;
         }
+        // Others had their turns since its last one.
+        node.is_asleep = node.is_asleep || node.shard.falls_asleep();
         if node.is_asleep {
             if !node.waker.is_sleeping() {
                 if self.network.borrow_mut().strikes(Fault::LosesWake) {
@@ -237,11 +253,18 @@ impl World {
         let is_busy = self.nodes[shard].shard.tick();
         self.collect(shard);
         self.observe(shard);
-        let node = &mut self.nodes[shard];
-        check::check(&node.shard);
-        node.is_asleep = !node.shard.has_ended() && node.shard.falls_asleep();
+        check::check(&self.nodes[shard].shard);
         self.check_sleepers();
+        self.check_deadlines(shard, now);
         is_busy
+    }
+
+    fn check_deadlines(&mut self, shard: usize, now: Now) {
+        let look = self.nodes[shard].looked.look(now);
+        let network = &self.network.borrow();
+        self.peers.iter_mut().for_each(|peer| peer.check_deadlines(shard, look, network));
+        let stale_ms = self.config.client.stale_close_delay.as_millis();
+        self.strangers.iter_mut().for_each(|stranger| stranger.check_deadline(shard, look, stale_ms, network));
     }
 
     /// Who sleeps has nothing to do, or is about to be woken.
@@ -284,6 +307,8 @@ impl World {
     /// Time passes.
     pub(super) fn wait(&mut self, ms: u64) {
         self.network.borrow_mut().wait(ms);
+        let network = &self.network.borrow();
+        self.peers.iter_mut().for_each(|peer| peer.waited(ms, network));
         if ms >= 1000 {
             // What is promised for some seconds may be over.
             for peer in &mut self.peers {
@@ -364,11 +389,12 @@ fn nodes(
             secret: seed,
             random: StdRng::seed_from_u64(seed ^ (me as u64) << 32),
         };
+        let looked = Looked::new(network.borrow().now);
         let buffers = random.random_range(2..16);
         let reactor = Simulated::new(network.clone(), buffers, random.random_range(16..1024));
         let mut shard = Shard::new(setup, reactor).expect("no expressions, no error");
         shard.begin();
-        Node { shard, orders: Some(orders), errands, waker, is_asleep: false, doors }
+        Node { shard, orders: Some(orders), errands, waker, is_asleep: false, looked, doors }
     };
     mesh.into_iter().zip(wakers).enumerate().map(node).collect()
 }
