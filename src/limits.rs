@@ -119,6 +119,10 @@ pub const PUBLICATION_BYTES: usize = 160;
 /// Channels that one sweep of the hub looks at; ten sweeps a second visit a million channels in 100 s.
 pub const SWEEP_BUDGET: usize = 1024;
 
+/// Streams, or publications of a stream, that are freed at once where there are more of them than anybody has just used: a
+/// millisecond at most. Few in tests.
+pub const FREED_AT_ONCE: usize = if cfg!(test) { 64 } else { 4096 };
+
 /// How long a publish with an idempotency key is remembered, milliseconds.
 pub const IDEMPOTENCY_WINDOW_MS: u64 = 5 * 60 * 1000;
 
@@ -159,6 +163,9 @@ pub const HTTP_LINGER_MS: u64 = 1_000;
 /// Most bytes of publications or clients in one reply of the backend API: twice what a call may bring. A history page ends
 /// there, longer presence is refused.
 pub const API_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What a channel or a session takes in a list of the backend API beside its names, about, bytes.
+pub const LISTED_BYTES: usize = 64;
 
 /// Lists of members that a shard keeps encoded between two questions, bytes: sixteen of the longest that
 /// `client.reply_max_size` allows by default.
@@ -217,6 +224,16 @@ pub const HELD_BYTES_MAX: usize = 64 * 1024;
 
 /// Orders of the control plane that a shard takes before it looks at its sockets again.
 pub const ORDERS_PER_TICK: usize = 256;
+
+/// Sessions, subscriptions, channels, members and publications that a shard looks at in one tick on behalf of backends:
+/// what is more is looked at in the next. A millisecond at most. Few in tests, so that the simulations get there.
+pub const LOOKS_PER_TICK: usize = if cfg!(test) { 64 } else { 2048 };
+
+/// Those of them that one order has before the next has its turn.
+pub const LOOKS_PER_STEP: usize = LOOKS_PER_TICK / 4;
+
+/// Sessions that a shard tells to go in one tick of its drain: some milliseconds. Few in tests.
+pub const FAREWELLS_PER_TICK: usize = if cfg!(test) { 8 } else { 512 };
 
 /// Orders that may wait for one shard; past it the control plane waits.
 pub const ORDERS_WAITING_MAX: usize = 1024;

@@ -74,7 +74,7 @@ fn flush(shard: &mut Broker) {
 }
 
 fn command(shard: &mut Broker, session: u32, command: &str) {
-    shard.begin_tick();
+    shard.begin_tick(NOW);
     assert_eq!(shard.input(session, command.as_bytes(), NOW), Input::Ready);
 }
 

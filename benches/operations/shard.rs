@@ -56,7 +56,7 @@ pub(crate) fn connect(broker: &mut Broker, conn: u32, format: Format, token: &st
 
 /// Gives a session one frame.
 pub(crate) fn tell(broker: &mut Broker, session: u32, frame: &str) {
-    broker.begin_tick();
+    broker.begin_tick(NOW);
     assert_eq!(broker.input(session, frame.as_bytes(), NOW), Input::Ready);
 }
 

@@ -26,6 +26,7 @@ mod post;
 pub(crate) mod sim;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ use self::letter::Letter;
 use self::metrics::ShardMetrics;
 use self::policy::Policy;
 use self::post::Post;
+use self::walk::Walks;
 use crate::auth::Verifier;
 use crate::config::Config;
 use crate::hub::{Placement, ShardSet};
@@ -77,6 +79,8 @@ pub struct Broker {
     pub edge: Edge,
     home: Home,
     post: Post,
+    /// Orders that look at many sessions or channels.
+    walks: Walks,
     /// The name of a channel that another shard publishes to; kept for its memory.
     name: String,
 }
@@ -94,6 +98,7 @@ impl Broker {
             edge: Edge::new(me, placement.shards(), policy.clone(), metrics.clone(), random),
             home: Home::new(me, placement.shards(), policy, metrics, secret),
             post: Post::new(me, placement.shards()),
+            walks: Walks::default(),
             placement,
             name: String::new(),
         })
@@ -147,14 +152,16 @@ impl Broker {
         self.edge.next_due_ms(session, now)
     }
 
-    /// A tick begins: call it before anything is read.
-    pub fn begin_tick(&mut self) {
+    /// A tick begins: call it before anything is read. Orders that have used their share of the last one go on.
+    pub fn begin_tick(&mut self, now: Now) {
         self.edge.begin_turns();
+        self.walks.begin_tick();
+        self.walk(now);
     }
 
-    /// Whether sessions wait for the next tick.
+    /// Whether sessions or orders wait for the next tick.
     pub fn waits_for_tick(&self) -> bool {
-        !self.edge.giving_way.is_empty()
+        !self.edge.giving_way.is_empty() || !self.walks.is_empty()
     }
 
     /// Whether a session is to be looked at again in this tick.

@@ -3,6 +3,7 @@
 //! Orders travel through a bounded `flume` channel per shard; each carries the one-shot sender of its
 //! answer. A channel's orders go to its home shard, a user's to every shard.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use tokio::sync::oneshot;
 use crate::auth::Verifier;
 use crate::auth::grant::Grant;
 use crate::config::{Config, Purpose};
-use crate::model::refusal::{Disconnect, Error, Unsubscribe};
+use crate::limits::{API_REPLY_BYTES_MAX, LISTED_BYTES};
+use crate::model::refusal::{Disconnect, Error, ErrorKind, Unsubscribe};
 use crate::model::{
     ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover, Tags,
 };
@@ -80,7 +82,7 @@ pub enum Order {
         /// A user, or one session.
         who: Arc<Who>,
         /// Sessions that stay connected.
-        whitelist: Arc<[ClientId]>,
+        whitelist: Arc<HashSet<ClientId>>,
         /// What the clients are told.
         reason: Disconnect,
         /// Told when the home or the shard has done it, not when clients have read it.
@@ -182,7 +184,7 @@ pub struct Publish {
 }
 
 /// Whom an order is about.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Who {
     /// The user; every session of theirs, unless `client` narrows it.
     pub user: Box<str>,
@@ -220,6 +222,27 @@ pub struct SessionInfo {
     pub expiry: Expiry,
     /// Those that it is subscribed to, or about to be.
     pub channels: Vec<Arc<str>>,
+}
+
+impl SessionInfo {
+    /// Bytes that it takes in a list, about.
+    pub fn bytes(&self) -> usize {
+        LISTED_BYTES
+            + self.device.len()
+            + self.channels.iter().map(|channel| channel.len() + LISTED_BYTES).sum::<usize>()
+    }
+}
+
+/// Whether a list of so many bytes can be given to a backend.
+///
+/// # Errors
+/// 106 where it is longer than a reply may be: a part of it would be taken for the whole.
+pub fn check_list(bytes: usize) -> Result<(), Error> {
+    if bytes > API_REPLY_BYTES_MAX {
+        let why = format!("limit exceeded: the list takes more than {API_REPLY_BYTES_MAX} bytes; ask for less");
+        return Err(ErrorKind::LimitExceeded.because(why));
+    }
+    Ok(())
 }
 
 /// Counts of one shard.

@@ -8,13 +8,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{HubOptions, Limit, RecoveryMode};
-use crate::limits::PUBLICATION_BYTES;
+use crate::limits::{FREED_AT_ONCE, PUBLICATION_BYTES};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{HistoryFilter, HistoryPage, Position, Publication};
 use crate::time::Now;
 
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     publication: Arc<Publication>,
     expire_ms: u64,
 }
@@ -66,7 +66,11 @@ impl Stream {
         assert_eq!(publication.offset, self.next_offset());
         self.top = publication.offset;
         self.expire(now);
-        while self.kept.len() >= options.history_size as usize {
+        // One, where the size is that of before; the excess of a larger one goes with the next publications.
+        for _ in 0..FREED_AT_ONCE {
+            if self.kept.len() < options.history_size as usize {
+                break;
+            }
             self.forget_oldest();
         }
         let expire_ms = now.mono_ms.saturating_add(options.history_ttl_ms);
@@ -117,10 +121,10 @@ impl Stream {
         self.bytes
     }
 
-    /// Forgets the publications; positions stay valid.
-    pub(super) fn clear(&mut self) {
-        self.kept.clear();
+    /// Forgets the publications; positions stay valid. Returns them, to be freed.
+    pub(super) fn clear(&mut self) -> VecDeque<Kept> {
         self.bytes = 0;
+        std::mem::take(&mut self.kept)
     }
 
     #[cfg(test)]
@@ -135,6 +139,11 @@ impl Stream {
     fn kept_from(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Arc<Publication>> {
         let skip = offset.saturating_sub(self.first_kept()) as usize;
         self.kept.range(skip.min(self.kept.len())..).map(|kept| &kept.publication)
+    }
+
+    fn kept_before(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Arc<Publication>> {
+        let until = offset.saturating_sub(self.first_kept()) as usize;
+        self.kept.range(..until.min(self.kept.len())).map(|kept| &kept.publication)
     }
 
     /// All that came after `since`, or the honest answer that it is not all there.
@@ -194,9 +203,7 @@ impl Stream {
                     return Err(ErrorKind::UnrecoverablePosition.into());
                 }
                 if reverse {
-                    let before = since.offset;
-                    let older = self.kept_from(0).rev().skip_while(|kept| kept.offset >= before);
-                    fitting(older, limit)
+                    fitting(self.kept_before(since.offset).rev(), limit)
                 } else {
                     let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
                     if since.offset > self.top || hole {

@@ -11,7 +11,9 @@ mod history;
 mod idempotency;
 mod link;
 mod options;
+mod pattern;
 mod placement;
+mod remains;
 mod shard_set;
 #[cfg(test)]
 mod tests;
@@ -32,7 +34,10 @@ pub use shard_set::ShardSet;
 use self::channel::Channel;
 use self::history::Stream;
 use self::idempotency::Idempotency;
+use self::pattern::matches;
+use self::remains::Remains;
 use self::unused::Unused;
+use crate::limits::FREED_AT_ONCE;
 use crate::model;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{
@@ -129,6 +134,7 @@ pub struct Hub {
     sweep_at: usize,
     /// Channels that only their stream keeps.
     unused: Unused,
+    remains: Remains,
     /// Bytes that all streams take, about, and the most that they may.
     stream_bytes: usize,
     stream_bytes_max: usize,
@@ -146,13 +152,14 @@ impl Hub {
             random: StdRng::seed_from_u64(seed),
             sweep_at: 0,
             unused: Unused::new(),
+            remains: Remains::default(),
             stream_bytes: 0,
             stream_bytes_max,
             evictions: 0,
         }
     }
 
-    /// Changes how many bytes the streams may take. What is too much goes with the next use of a stream.
+    /// Changes how many bytes the streams may take. What is too much goes bit by bit, with sweeps and the use of streams.
     pub fn set_stream_bytes_max(&mut self, stream_bytes_max: usize) {
         self.stream_bytes_max = stream_bytes_max;
     }
@@ -198,20 +205,26 @@ impl Hub {
     }
 
     fn stream(&mut self, key: usize, options: HubOptions, now: Now) -> &mut Stream {
-        let channel = &mut self.channels[key];
-        if channel.has_outlived_stream(now) {
-            channel.stream = None;
+        if self.channels[key].has_outlived_stream(now) {
+            self.end_stream(key);
         }
         let random = &mut self.random;
-        let stream = channel.stream.get_or_insert_with(|| Box::new(Stream::new(epoch(random))));
+        let stream = self.channels[key].stream.get_or_insert_with(|| Box::new(Stream::new(epoch(random))));
         stream.use_with(options, now);
         stream
+    }
+
+    fn end_stream(&mut self, key: usize) {
+        if let Some(mut stream) = self.channels[key].stream.take() {
+            self.remains.bury(stream.clear());
+        }
     }
 
     /// Must follow whatever was done to a channel, whose stream took `before` bytes until then: it goes if nothing is left
     /// to keep it for, and others go if memory is short.
     fn settle(&mut self, key: usize, before: usize) {
         let channel = &self.channels[key];
+        let added = channel.stream_bytes().saturating_sub(before);
         self.stream_bytes = self.stream_bytes + channel.stream_bytes() - before;
         if channel.is_unused() {
             self.unused.touch(&mut self.channels, key);
@@ -220,7 +233,7 @@ impl Hub {
         }
         self.drop_if_over(key);
         if self.stream_bytes > self.stream_bytes_max {
-            self.evict(key);
+            self.evict(key, FREED_AT_ONCE, added);
         }
     }
 
@@ -233,24 +246,31 @@ impl Hub {
     }
 
     /// Memory is short: the streams that nobody uses go, the oldest first, then what `key` keeps, the oldest first. A
-    /// client that comes back is told that it has missed something.
+    /// client that comes back is told that it has missed something. No more than `most` go, unless that is less than the
+    /// bytes that were `added`: where the memory was made smaller, the rest goes with later uses and sweeps.
     #[cold]
-    fn evict(&mut self, key: usize) {
-        while self.stream_bytes > self.stream_bytes_max {
+    fn evict(&mut self, key: usize, most: usize, added: usize) {
+        let before = self.stream_bytes;
+        let mut gone = 0;
+        let is_enough = |hub: &Self, gone: usize| {
+            hub.stream_bytes <= hub.stream_bytes_max || (gone >= most && before - hub.stream_bytes >= added)
+        };
+        while !is_enough(self, gone) {
             let Some(oldest) = self.unused.oldest().filter(|oldest| *oldest != key) else { break };
-            let channel = &mut self.channels[oldest];
-            self.stream_bytes -= channel.stream_bytes();
-            channel.stream = None;
+            self.stream_bytes -= self.channels[oldest].stream_bytes();
+            self.end_stream(oldest);
             self.evictions += 1;
             self.drop_if_over(oldest);
+            gone += 1;
         }
-        let Some(stream) = self.channels.get_mut(key).and_then(|channel| channel.stream.as_mut()) else { return };
-        while self.stream_bytes > self.stream_bytes_max {
+        while !is_enough(self, gone) {
+            let Some(stream) = self.channels.get_mut(key).and_then(|channel| channel.stream.as_mut()) else { return };
             let before = stream.bytes();
             if !stream.forget_oldest() {
-                break;
+                return;
             }
             self.stream_bytes -= before - stream.bytes();
+            gone += 1;
         }
     }
 
@@ -358,13 +378,12 @@ impl Hub {
         let position = Position::default();
         let Some(key) = self.by_name.get(channel).copied() else { return Published { position, fan_out: None } };
         let before = self.stream_bytes_of(key);
-        let entry = &mut self.channels[key];
         if !options.has_history() {
             // The namespace has ceased to keep history. Should it begin again, nobody may take what was kept
             // before and after for the whole.
-            entry.stream = None;
+            self.end_stream(key);
         }
-        let fan_out = entry.fan_out(Arc::new(publication));
+        let fan_out = self.channels[key].fan_out(Arc::new(publication));
         self.settle(key, before);
         Published { position, fan_out }
     }
@@ -394,7 +413,7 @@ impl Hub {
         let Some(key) = self.by_name.get(channel).copied() else { return };
         let before = self.stream_bytes_of(key);
         if let Some(stream) = &mut self.channels[key].stream {
-            stream.clear();
+            self.remains.bury(stream.clear());
         }
         self.settle(key, before);
     }
@@ -414,12 +433,23 @@ impl Hub {
         self.find(channel).map_or_else(PresenceStats::default, Channel::presence_stats)
     }
 
-    /// Channels with subscribers whose names match, with their number of subscribers. `*` in the pattern
-    /// stands for any characters; an empty pattern matches all.
-    pub fn channels(&self, pattern: &str) -> Vec<(Arc<str>, u32)> {
-        let with_subscribers = self.channels.iter().filter(|(_, channel)| channel.subscribers() > 0);
-        let matching = with_subscribers.filter(|(_, channel)| pattern.is_empty() || matches(pattern, &channel.name));
-        matching.map(|(_, channel)| (channel.name.clone(), channel.subscribers())).collect()
+    /// Looks at up to `looks` channels from the place `from` on, 0 at the beginning, and lists those with subscribers whose
+    /// names match, with their number of subscribers. `*` in the pattern stands for any characters; an empty pattern
+    /// matches all. Returns where to go on, unless that were all.
+    pub fn channels(
+        &self,
+        pattern: &str,
+        from: usize,
+        looks: usize,
+        found: &mut Vec<(Arc<str>, u32)>,
+    ) -> Option<usize> {
+        let end = self.channels.capacity();
+        let until = from.saturating_add(looks).min(end);
+        let looked_at = (from..until).filter_map(|key| self.channels.get(key));
+        let matching = looked_at
+            .filter(|channel| channel.subscribers() > 0 && (pattern.is_empty() || matches(pattern, &channel.name)));
+        found.extend(matching.map(|channel| (channel.name.clone(), channel.subscribers())));
+        (until < end).then_some(until)
     }
 
     /// Where a channel's stream stands and what it keeps, seen without use.
@@ -432,6 +462,10 @@ impl Hub {
     /// Looks at up to `budget` channels, in turn, and drops what is past its time.
     pub fn sweep(&mut self, now: Now, budget: usize) {
         self.idempotency.forget(now);
+        self.remains.sweep();
+        if self.stream_bytes > self.stream_bytes_max {
+            self.evict(usize::MAX, FREED_AT_ONCE, 0);
+        }
         let end = self.channels.capacity();
         for _ in 0..budget.min(end) {
             let key = self.sweep_at;
@@ -442,7 +476,7 @@ impl Hub {
                 stream.expire(now);
             }
             if channel.has_outlived_stream(now) {
-                channel.stream = None;
+                self.end_stream(key);
             }
             // Looking is no use.
             self.stream_bytes = self.stream_bytes + self.stream_bytes_of(key) - before;
@@ -456,18 +490,4 @@ impl Hub {
 fn epoch(random: &mut StdRng) -> Arc<str> {
     let letters: String = (0..11).map(|_| char::from(random.sample(rand::distr::Alphanumeric))).collect();
     Arc::from(letters)
-}
-
-/// Glob with `*` only; linear, so that no pattern is dear.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }

@@ -8,6 +8,7 @@ use super::reactor::Reactor;
 use super::wheel::WHEEL_TICK_MS;
 use crate::broker::ending::Ending;
 use crate::broker::order::Errand;
+use crate::limits::FAREWELLS_PER_TICK;
 use crate::time::Now;
 
 impl<R: Reactor> Shard<R> {
@@ -17,7 +18,7 @@ impl<R: Reactor> Shard<R> {
             return;
         }
         let turns = usize::try_from(time_ms / WHEEL_TICK_MS).unwrap_or(usize::MAX).max(1);
-        self.drain = Some(Drain { per_turn: self.broker.sessions().div_ceil(turns), ended: false });
+        self.drain = Some(Drain { per_turn: self.broker.sessions().div_ceil(turns).max(1), due: 0, ended: false });
         for door in self.doors.numbers() {
             self.reactor.stop_accepting(door);
         }
@@ -38,14 +39,30 @@ impl<R: Reactor> Shard<R> {
     }
 
     /// One step per turn of the wheel.
-    pub(super) fn drain_step(&mut self, now: Now) {
+    pub(super) fn drain_step(&mut self) {
         let Some(drain) = self.drain else { return };
-        self.broker.farewell(drain.per_turn.max(1), now);
-        self.say_goodbyes(now);
+        // Who is not told yet is told by then, however many there are.
+        self.drain = Some(Drain { due: (drain.due + drain.per_turn).min(self.broker.sessions()), ..drain });
         if self.conns.is_empty() && !drain.ended {
-            self.drain = Some(Drain { ended: true, ..drain });
+            self.drain = Some(Drain { due: 0, ended: true, ..drain });
             let _ = self.errands.send(Errand::Ended { shard: self.me });
         }
+    }
+
+    /// Tells those to go that are due, as many as a tick may.
+    pub(super) fn say_farewells(&mut self, now: Now) {
+        let Some(drain) = &mut self.drain else { return };
+        let told = drain.due.min(FAREWELLS_PER_TICK);
+        drain.due -= told;
+        if told > 0 {
+            self.broker.farewell(told, now);
+            self.say_goodbyes(now);
+        }
+    }
+
+    /// Whether farewells wait for the next tick.
+    pub(super) fn has_farewells(&self) -> bool {
+        self.drain.is_some_and(|drain| drain.due > 0)
     }
 
     /// Whether the shard has drained and nobody needs it any more: it still reads letters until the control

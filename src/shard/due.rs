@@ -73,7 +73,7 @@ impl<R: Reactor> Shard<R> {
         self.grant_wanted(now);
         self.ask_again(now);
         self.reopen_doors();
-        self.drain_step(now);
+        self.drain_step();
         self.report();
     }
 

@@ -40,6 +40,7 @@ impl<R: Reactor> Shard<R> {
             || self.waits_for_room()
             || self.broker.edge.outbox.is_dirty()
             || self.broker.waits_for_tick()
+            || self.has_farewells()
         {
             return false;
         }
@@ -58,7 +59,8 @@ impl<R: Reactor> Shard<R> {
         let now = self.reactor.now();
         self.make_up_for_pause(now);
         let mut busy = self.broker.edge.outbox.is_dirty() || self.broker.waits_for_tick();
-        self.broker.begin_tick();
+        self.broker.begin_tick(now);
+        self.say_goodbyes(now);
         busy |= self.take_orders(now);
         busy |= self.take_letters(now);
         busy |= self.take_events(now);
@@ -69,6 +71,7 @@ impl<R: Reactor> Shard<R> {
         if std::mem::take(&mut self.is_turn_due) {
             self.turn(now);
         }
+        self.say_farewells(now);
         self.settle(now);
         if busy {
             self.metrics.ticks.record_ns(self.reactor.mono_ns() - begun_ns);
@@ -78,7 +81,7 @@ impl<R: Reactor> Shard<R> {
 
     fn take_orders(&mut self, now: Now) -> bool {
         for taken in 0..ORDERS_PER_TICK {
-            if self.broker.is_congested() || self.broker.is_crowded() {
+            if self.broker.is_congested() || self.broker.is_crowded() || self.broker.has_looked_enough() {
                 // As clients do, backends wait.
                 return taken > 0;
             }

@@ -68,6 +68,7 @@ impl Edge {
         let State::Connecting(mut connecting) = std::mem::replace(&mut entry.state, State::Connected) else {
             unreachable!("only a connecting session is welcomed");
         };
+        self.connected += 1;
         share_budget(&mut connecting.subs, self.policy.config.client.reply_max_size);
         let rhythm = Rhythm::of(&self.policy.config.client);
         let spread = rand::RngCore::next_u64(&mut self.random);

@@ -90,6 +90,7 @@ impl Edge {
     /// is given back when the answer comes.
     pub(in crate::broker) fn end(&mut self, session: u32) {
         let entry = self.sessions.remove(session as usize);
+        self.connected -= u32::from(entry.is_connected());
         self.forget_user(&entry, session);
         let client = entry.info.client;
         for subscription in &entry.subscriptions {
@@ -106,7 +107,8 @@ impl Edge {
     fn forget_user(&mut self, entry: &Session, session: u32) {
         let Some(user) = self.users.get_mut(entry.user()) else { return };
         let sessions = &mut user.sessions;
-        let at = sessions.iter().position(|other| *other == session).expect("a user's sessions are listed");
+        // From behind, as orders walk them.
+        let at = sessions.iter().rposition(|other| *other == session).expect("a user's sessions are listed");
         sessions.swap_remove(at);
         if sessions.is_empty() {
             self.users.remove(entry.user());

@@ -77,6 +77,8 @@ pub struct Edge {
     node: Arc<str>,
     pub(super) sessions: Slab<Session>,
     generation: u32,
+    /// Sessions that are connected.
+    pub(super) connected: u32,
     pub(super) users: HashMap<Arc<str>, User>,
     shards: u16,
     limits: Limits,
@@ -109,6 +111,7 @@ impl Edge {
             node: Arc::from(format!("{}#{me}", policy.config.name)),
             sessions: Slab::new(),
             generation: 0,
+            connected: 0,
             users: HashMap::new(),
             shards,
             limits: Limits::of(&policy.config.client),

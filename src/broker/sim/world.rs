@@ -214,7 +214,9 @@ impl World {
     pub(super) fn after(&mut self, shard: usize) {
         self.observe(shard);
         self.say_goodbyes(shard);
-        self.brokers[shard].begin_tick();
+        self.brokers[shard].begin_tick(self.now);
+        self.observe(shard);
+        self.say_goodbyes(shard);
         while !self.brokers[shard].is_congested()
             && let Some(session) = self.brokers[shard].next_resumed()
         {

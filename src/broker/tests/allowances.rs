@@ -146,7 +146,7 @@ fn a_burst_gives_way_after_its_share_of_a_tick_and_is_carried_out_whole_and_in_o
         assert!(broker.waits_for_tick());
         assert_eq!(broker.input(other.session, br#"{"id":2,"ping":{}}"#, node.now), Input::Ready);
         assert_eq!(broker.next_resumed(), None, "not in the same tick");
-        broker.begin_tick();
+        broker.begin_tick(node.now);
         assert_eq!(broker.next_resumed(), Some(asking.session));
         input = broker.resume(asking.session, node.now);
         ticks += 1;
@@ -167,7 +167,7 @@ fn of_several_who_have_given_way_one_goes_on_in_each_tick_in_turn() {
     for round in 0..3 {
         for peer in &peers {
             let broker = &mut node.brokers[0];
-            broker.begin_tick();
+            broker.begin_tick(node.now);
             assert_eq!(broker.next_resumed(), Some(peer.session), "round {round}");
             assert_eq!(broker.resume(peer.session, node.now), Input::Paused);
             assert_eq!(broker.next_resumed(), None, "round {round}");
@@ -181,7 +181,7 @@ fn refused_commands_are_part_of_their_sessions_turn() {
     let peer = node.connect(0, json!({"sub": "7"}));
     let now = node.now;
     let broker = &mut node.brokers[0];
-    broker.begin_tick();
+    broker.begin_tick(now);
     broker.edge.take_turn(peer.session);
     broker.edge.charge(peer.session, TURN_NS.max(1_000_000_000), now);
     let pings = frame((2..5).map(|id| json!({"id": id, "ping": {}}).to_string()));
@@ -215,7 +215,7 @@ fn nobody_who_has_given_way_goes_on_while_much_waits_for_a_large_room() {
     assert_eq!(broker.input(other.session, question, node.now), Input::Ready, "who publishes nothing goes on");
     let mut ticks = 0;
     let input = loop {
-        broker.begin_tick();
+        broker.begin_tick(node.now);
         if let Some(session) = broker.next_resumed() {
             break broker.resume(session, node.now);
         }

@@ -215,7 +215,7 @@ fn short_questions_with_long_answers_are_answered_bit_by_bit() {
         if input == Input::Ready {
             break;
         }
-        broker.begin_tick();
+        broker.begin_tick(node.now);
         assert_eq!(broker.next_resumed(), Some(peer.session));
         input = broker.resume(peer.session, node.now);
         turns += 1;

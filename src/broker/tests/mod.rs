@@ -11,6 +11,7 @@ mod presence;
 mod publishing;
 mod reloading;
 mod subscribing;
+mod walking;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -134,7 +135,7 @@ impl Node {
 
     /// Sends a frame; nothing else moves.
     fn tell(&mut self, peer: Peer, frame: &str) -> Input {
-        self.brokers[peer.shard].begin_tick();
+        self.brokers[peer.shard].begin_tick(self.now);
         let input = self.brokers[peer.shard].input(peer.session, frame.as_bytes(), self.now);
         self.after(peer.shard);
         input
@@ -229,6 +230,7 @@ impl Node {
 
     fn order<T>(&mut self, shard: usize, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> T {
         let (answer, mut answered) = oneshot::channel();
+        self.brokers[shard].begin_tick(self.now);
         self.brokers[shard].order(order(answer), self.now);
         self.after(shard);
         answered.try_recv().expect("orders are answered at once")

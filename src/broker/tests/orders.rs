@@ -76,7 +76,7 @@ fn a_backend_unsubscribes_from_one_channel_or_from_all() {
 fn a_backend_disconnects_all_but_those_it_spares() {
     let mut node = Node::new();
     let peers = [node.connect(0, json!({"sub": "7"})), node.connect(0, json!({"sub": "7"}))];
-    let whitelist = Arc::from([node.client(peers[0])]);
+    let whitelist = Arc::new([node.client(peers[0])].into());
     let reason = DisconnectKind::ForceDisconnect.into();
     let who = who("7", None);
     node.order(0, |answer| Order::Disconnect { who, whitelist, reason, answer }).expect("it works");
@@ -94,7 +94,7 @@ fn a_backend_names_an_anonymous_session_by_its_client() {
     }
     for client in [None, Some(node.client(peers[1]))] {
         let (who, reason) = (who("", client), DisconnectKind::ForceReconnect.into());
-        let whitelist = Arc::from([]);
+        let whitelist = Arc::default();
         node.order(0, |answer| Order::Disconnect { who, whitelist, reason, answer }).expect("it works");
     }
     assert_eq!((node.goodbye(peers[0]), node.goodbye(peers[1])), (None, Some(3011)));

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use crate::broker::order::Order;
+use crate::broker::order::{Order, check_list};
 use crate::control::state::ControlState;
+use crate::limits::LISTED_BYTES;
 use crate::model::refusal::Error;
 
 /// Which channels have subscribers? Looks at every channel: not for every second.
@@ -40,6 +41,7 @@ impl Method for Channels {
     async fn run(self, state: &ControlState) -> Result<ChannelsResult, Error> {
         let pattern: Arc<str> = Arc::from(self.pattern.unwrap_or_default());
         let lists = state.shards.ask_all(|answer| Order::Channels { pattern: pattern.clone(), answer }).await?;
+        check_list(lists.iter().flatten().map(|(channel, _)| channel.len() + LISTED_BYTES).sum())?;
         let channels = lists.into_iter().flatten();
         Ok(ChannelsResult {
             channels: channels.map(|(channel, num_clients)| (channel, ChannelInfo { num_clients })).collect(),

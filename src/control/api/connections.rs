@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use crate::broker::order::{Order, SessionInfo};
+use crate::broker::order::{Order, SessionInfo, check_list};
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 use crate::protocol::centrifuge::Encoding;
@@ -86,6 +86,7 @@ impl Method for Connections {
     async fn run(self, state: &ControlState) -> Result<ConnectionsResult, Error> {
         let user: Arc<str> = Arc::from(self.user);
         let lists = state.shards.ask_all(|answer| Order::Sessions { user: user.clone(), answer }).await?;
+        check_list(lists.iter().flatten().map(SessionInfo::bytes).sum())?;
         let by_id = lists.into_iter().flatten().map(|session| {
             let client = session.client.to_string();
             (client, ConnectionInfo::new(user.clone(), session))

@@ -1,5 +1,6 @@
 //! `disconnect`
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -66,8 +67,8 @@ impl Method for Disconnect {
         let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref())?);
         let reason = refusal::Disconnect::try_from(self.disconnect.unwrap_or_default())?;
         let stay = self.whitelist.unwrap_or_default();
-        let stay: Result<Arc<[ClientId]>, Error> = stay.iter().map(|client| client_id(client, "whitelist")).collect();
-        let whitelist = stay?;
+        let stay: Result<HashSet<ClientId>, Error> = stay.iter().map(|client| client_id(client, "whitelist")).collect();
+        let whitelist = Arc::new(stay?);
         let order = |answer| Order::Disconnect {
             who: who.clone(),
             whitelist: whitelist.clone(),

@@ -112,8 +112,8 @@ impl World {
                     letters.push((to, letter));
                     Ok(())
                 });
-                broker.begin_tick();
-                busy |= !letters.is_empty();
+                busy |= !letters.is_empty() || broker.waits_for_tick();
+                broker.begin_tick(now);
                 while let Some(session) = broker.next_resumed() {
                     broker.resume(session, now);
                     busy = true;
@@ -365,7 +365,7 @@ impl TestClient<'_> {
         let Self { shard, session, .. } = *self;
         self.node.on_world(move |world| {
             let now = world.now();
-            world.brokers[usize::from(shard)].begin_tick();
+            world.brokers[usize::from(shard)].begin_tick(now);
             world.brokers[usize::from(shard)].input(session, command.to_string().as_bytes(), now);
         });
     }

@@ -194,7 +194,11 @@ fn channels_are_found_by_pattern() {
     }
     publish(&mut hub, "1", 0);
     let found = |pattern: &str| {
-        let mut names: Vec<_> = hub.channels(pattern).into_iter().map(|(name, _)| name.to_string()).collect();
+        let (mut found, mut from) = (Vec::new(), Some(0));
+        while let Some(at) = from {
+            from = hub.channels(pattern, at, 2, &mut found);
+        }
+        let mut names: Vec<_> = found.into_iter().map(|(name, _)| name.to_string()).collect();
         names.sort();
         names.join(" ")
     };
@@ -271,4 +275,62 @@ fn what_streams_take_is_given_back_when_they_end() {
         hub.sweep(at(100_000 + sweep), 1_000);
     }
     assert_eq!((hub.len(), hub.stream_bytes(), hub.unused.oldest()), (0, 0, None));
+}
+
+#[test]
+fn memory_that_was_made_smaller_is_given_back_bit_by_bit() {
+    let mut hub = hub();
+    keep_one_each(&mut hub, 0..1_000);
+    let most = hub.stream_bytes() / 100;
+    hub.set_stream_bytes_max(most);
+    let mut steps = 0;
+    while hub.stream_bytes() > most {
+        let before = hub.evictions();
+        match steps % 2 {
+            0 => drop(publish(&mut hub, "1", 2)),
+            _ => hub.sweep(at(2), 1),
+        }
+        let gone = hub.evictions() - before;
+        assert!((1..=FREED_AT_ONCE as u64).contains(&gone), "{gone} at once");
+        steps += 1;
+    }
+    assert!(steps >= 10);
+    // What is published goes beyond it at no time afterwards.
+    publish(&mut hub, &"x".repeat(most / 2), 3);
+    assert!(hub.stream_bytes() <= most);
+}
+
+#[test]
+fn a_long_history_that_is_removed_is_gone_at_once_and_freed_bit_by_bit() {
+    const KEPT: usize = 5 * FREED_AT_ONCE;
+    let mut hub = hub();
+    let options = HubOptions { history_size: KEPT as u32, ..OPTIONS };
+    for _ in 0..KEPT {
+        hub.publish("a", message("1"), options, at(1));
+    }
+    let bytes = hub.stream_bytes();
+    hub.history_remove("a");
+    assert!(hub.stream_bytes() < bytes / 10 && hub.kept("a").unwrap().1.is_empty());
+    for left in (0..5).rev() {
+        assert_eq!(hub.remains.publications(), (left + 1) * FREED_AT_ONCE);
+        hub.sweep(at(1), 1);
+    }
+    assert_eq!(hub.remains.publications(), 0);
+}
+
+#[test]
+fn a_history_that_was_made_shorter_loses_its_excess_bit_by_bit() {
+    let mut hub = hub();
+    let long = HubOptions { history_size: 3 * FREED_AT_ONCE as u32, ..OPTIONS };
+    for _ in 0..3 * FREED_AT_ONCE {
+        hub.publish("a", message("1"), long, at(1));
+    }
+    let short = HubOptions { history_size: 10, ..OPTIONS };
+    let mut kept = 3 * FREED_AT_ONCE;
+    while kept > 10 {
+        hub.publish("a", message("1"), short, at(1));
+        let now_kept = hub.kept("a").unwrap().1.len();
+        assert!(now_kept < kept && kept - now_kept < FREED_AT_ONCE, "{kept}, then {now_kept}");
+        kept = now_kept;
+    }
 }

@@ -190,7 +190,7 @@ impl World {
                 Order::Unsubscribe { who: who.into(), channel, reason, answer }
             }),
             1 => self.about(peer, |who, answer| {
-                let (whitelist, reason) = (Arc::new([]), DisconnectKind::ForceReconnect.into());
+                let (whitelist, reason) = (Arc::default(), DisconnectKind::ForceReconnect.into());
                 Order::Disconnect { who: who.into(), whitelist, reason, answer }
             }),
             2 => {

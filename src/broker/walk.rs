@@ -1,0 +1,262 @@
+//! Orders that look at many sessions or channels: a part of them in one tick, so that others' work gets between.
+//!
+//! A user may have very many sessions, a shard very many channels. What a backend has begun stays here, in line,
+//! until it is through or nobody waits for it any more. Each has a step in turn, and all orders together no more
+//! looks in one tick than [`LOOKS_PER_TICK`]. Who is there from the beginning to the end is seen; who comes or goes
+//! meanwhile may be or not, and one that is seen twice is told nothing new.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::Broker;
+use crate::broker::order::{Order, Responder, SessionInfo, Subscribe, Who, check_list};
+use crate::limits::{LISTED_BYTES, LOOKS_PER_STEP, LOOKS_PER_TICK};
+use crate::model::refusal::{Disconnect, DisconnectKind, Error, ErrorKind, Unsubscribe};
+use crate::model::{ClientId, Payload};
+use crate::protocol::word::Push;
+use crate::session::{Ask, State};
+use crate::time::Now;
+
+/// What is done to each session of somebody.
+#[derive(Debug)]
+enum Act {
+    Subscribe(Arc<Subscribe>),
+    Unsubscribe { channel: Arc<str>, reason: Unsubscribe },
+    Disconnect { whitelist: Arc<HashSet<ClientId>>, reason: Disconnect },
+    Refresh { expired: bool, expire_at_unix_s: Option<i64>, info: Option<Payload> },
+}
+
+/// What is walked for.
+#[derive(Debug)]
+enum Task {
+    Channels { pattern: Arc<str>, found: Vec<(Arc<str>, u32)>, answer: Responder<Vec<(Arc<str>, u32)>> },
+    Sessions { who: Arc<Who>, found: Vec<SessionInfo>, answer: Responder<Vec<SessionInfo>> },
+    Each { who: Arc<Who>, act: Act, answer: Responder<()> },
+}
+
+/// A walk, as far as it has come.
+#[derive(Debug)]
+struct Walk {
+    task: Task,
+    /// Where it goes on; `None` at the beginning.
+    at: Option<usize>,
+    /// Bytes of the names of what was found, about.
+    bytes: usize,
+}
+
+impl Walk {
+    fn is_abandoned(&self) -> bool {
+        match &self.task {
+            Task::Channels { answer, .. } => answer.is_closed(),
+            Task::Sessions { answer, .. } => answer.is_closed(),
+            Task::Each { answer, .. } => answer.is_closed(),
+        }
+    }
+
+    /// An asker that has gone meanwhile is nobody's loss.
+    fn answer(self, result: Result<(), Error>) {
+        match self.task {
+            Task::Channels { found, answer, .. } => drop(answer.send(result.map(|()| found))),
+            Task::Sessions { found, answer, .. } => drop(answer.send(result.map(|()| found))),
+            Task::Each { answer, .. } => drop(answer.send(result)),
+        }
+    }
+}
+
+/// Walks under way, and how much orders have looked at in this tick.
+#[derive(Debug, Default)]
+pub(super) struct Walks {
+    line: VecDeque<Walk>,
+    looks: usize,
+}
+
+impl Walks {
+    pub(super) fn begin_tick(&mut self) {
+        self.looks = 0;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    /// An order has looked at so much.
+    pub(super) fn looked_at(&mut self, looks: usize) {
+        self.looks += looks;
+    }
+
+    fn has_enough(&self) -> bool {
+        self.looks >= LOOKS_PER_TICK
+    }
+}
+
+impl Broker {
+    /// Whether orders have made the shard look at so much in this tick that the next waits for another.
+    pub fn has_looked_enough(&self) -> bool {
+        self.walks.has_enough()
+    }
+
+    /// Begins with an order that walks. What it needs is looked up first: it is refused as a whole.
+    pub(super) fn begin_walk(&mut self, order: Order, now: Now) {
+        let task = match order {
+            Order::Channels { pattern, answer } => Task::Channels { pattern, found: Vec::new(), answer },
+            Order::Sessions { user, answer } => {
+                let who = Arc::new(Who { user: (*user).into(), client: None });
+                Task::Sessions { who, found: Vec::new(), answer }
+            }
+            Order::Subscribe(subscribe, answer) => {
+                let has_expired = subscribe.grant.expire_at_unix_s.is_some_and(|at| at <= now.unix_s());
+                let is_possible = self.home.policy.access.resolve(&subscribe.channel).map(drop);
+                let is_possible = is_possible.and(if has_expired { Err(ErrorKind::Expired.into()) } else { Ok(()) });
+                if let Err(error) = is_possible {
+                    return drop(answer.send(Err(error)));
+                }
+                Task::Each { who: Arc::new(subscribe.who.clone()), act: Act::Subscribe(subscribe), answer }
+            }
+            Order::Unsubscribe { who, channel, reason, answer } => {
+                if !channel.is_empty()
+                    && let Err(error) = self.home.policy.access.resolve(&channel)
+                {
+                    return drop(answer.send(Err(error)));
+                }
+                Task::Each { who, act: Act::Unsubscribe { channel, reason }, answer }
+            }
+            Order::Disconnect { who, whitelist, reason, answer } => {
+                Task::Each { who, act: Act::Disconnect { whitelist, reason }, answer }
+            }
+            Order::Refresh { who, expired, expire_at_unix_s, info, answer } => {
+                Task::Each { who, act: Act::Refresh { expired, expire_at_unix_s, info }, answer }
+            }
+            order => unreachable!("{order:?} is carried out at once"),
+        };
+        self.walks.line.push_back(Walk { task, at: None, bytes: 0 });
+        self.walk(now);
+    }
+
+    /// Goes on with what is in line, as far as this tick may.
+    pub(super) fn walk(&mut self, now: Now) {
+        // As clients do, backends wait while letters do.
+        while !self.walks.has_enough()
+            && !self.post.is_congested()
+            && let Some(mut walk) = self.walks.line.pop_front()
+        {
+            // Who was told that it failed should not see it happen afterwards.
+            if walk.is_abandoned() {
+                continue;
+            }
+            let outcome = self.step(&mut walk, now);
+            // Who was told to go is gone when the next step counts sessions.
+            self.finish(now);
+            match outcome {
+                Ok(()) if walk.at.is_some() => self.walks.line.push_back(walk),
+                outcome => walk.answer(outcome),
+            }
+        }
+    }
+
+    /// One step. The walk is through where it leaves no place to go on at.
+    fn step(&mut self, walk: &mut Walk, now: Now) -> Result<(), Error> {
+        let sessions = match &mut walk.task {
+            Task::Channels { pattern, found, .. } => {
+                let (from, before) = (walk.at.unwrap_or_default(), found.len());
+                walk.at = self.home.hub.channels(pattern, from, LOOKS_PER_STEP, found);
+                self.walks.looked_at(LOOKS_PER_STEP);
+                walk.bytes += found[before..].iter().map(|(name, _)| name.len() + LISTED_BYTES).sum::<usize>();
+                Vec::new()
+            }
+            Task::Sessions { who, .. } | Task::Each { who, .. } => self.next_sessions(who, &mut walk.at),
+        };
+        match &mut walk.task {
+            Task::Sessions { found, .. } => {
+                let infos = sessions.into_iter().map(|session| self.describe(session, now));
+                found.extend(infos.inspect(|info| walk.bytes += info.bytes()));
+            }
+            Task::Each { act, .. } => sessions.into_iter().for_each(|session| self.act(session, act, now)),
+            Task::Channels { .. } => {}
+        }
+        check_list(walk.bytes)
+    }
+
+    /// The next sessions of `who`, from the last to the first: who leaves then moves none that was not seen to
+    /// where it was. `at` is where this step begins, and where the next does.
+    fn next_sessions(&mut self, who: &Who, at: &mut Option<usize>) -> Vec<u32> {
+        let sessions = &self.edge.sessions;
+        // Who has no name is named by its client id only, and listed nowhere.
+        let is_listed = !who.user.is_empty() || who.client.is_none();
+        let list = is_listed.then(|| self.edge.users.get(&*who.user).map_or(&[][..], |user| &user.sessions));
+        let end = list.map_or(sessions.capacity(), <[u32]>::len);
+        let mut next = at.unwrap_or(end).min(end);
+        let (mut found, mut looks) = (Vec::new(), 0);
+        while next > 0 && looks < LOOKS_PER_STEP {
+            next -= 1;
+            looks += 1;
+            let session = list.map_or(next as u32, |list| list[next]);
+            let Some(entry) = sessions.get(session as usize) else { continue };
+            let is_meant = **entry.user() == *who.user && who.client.is_none_or(|client| entry.info.client == client);
+            if is_meant && !matches!(entry.state, State::Fresh) {
+                looks += entry.subscriptions.len();
+                found.push(session);
+            }
+        }
+        *at = (next > 0).then_some(next);
+        self.walks.looked_at(looks);
+        found
+    }
+
+    fn act(&mut self, session: u32, act: &Act, now: Now) {
+        let entry = &mut self.edge.sessions[session as usize];
+        match act {
+            Act::Subscribe(subscribe) => self.subscribe_for_backend(session, subscribe, now),
+            Act::Disconnect { whitelist, .. } if whitelist.contains(&entry.info.client) => {}
+            Act::Disconnect { reason, .. } => self.edge.close(session, reason.clone()),
+            Act::Unsubscribe { .. } | Act::Refresh { .. } if !entry.is_connected() => {}
+            Act::Unsubscribe { channel, reason } => {
+                let all = channel.is_empty();
+                let subscriptions = entry.subscriptions.iter().map(|subscription| &subscription.channel);
+                let channels: Vec<_> = subscriptions.filter(|other| all || *other == channel).cloned().collect();
+                channels.iter().for_each(|channel| self.edge.unsubscribe(session, channel, *reason));
+            }
+            Act::Refresh { expired, expire_at_unix_s, .. }
+                if *expired || expire_at_unix_s.is_some_and(|at| at <= now.unix_s()) =>
+            {
+                self.edge.close(session, DisconnectKind::Expired);
+            }
+            Act::Refresh { expire_at_unix_s, info, .. } => {
+                entry.expire_at_unix_s = *expire_at_unix_s;
+                let appearances = info.as_ref().map_or_else(Vec::new, |info| entry.appear_as(info.clone()));
+                let expiry = entry.expiry(now.unix_s());
+                self.edge.appear(appearances);
+                self.edge.push(session, &Push::Refresh(expiry));
+                self.edge.wake(session);
+            }
+        }
+    }
+
+    fn subscribe_for_backend(&mut self, session: u32, subscribe: &Subscribe, now: Now) {
+        if self.edge.sessions[session as usize].is_ending {
+            // A subscription of another has shown a gap.
+            return;
+        }
+        let recover = subscribe.recover.as_ref().filter(|recover| recover.recover);
+        let since = recover.map(|recover| recover.since.clone());
+        let terms = self.edge.with_session(session, now, |session, context| {
+            session.subscribe_by_server(&subscribe.channel, &subscribe.grant, since, context)
+        });
+        // Who is subscribed already, or cannot be, stays as it is.
+        if let Ok(terms) = terms {
+            self.ask(session, 0, Ask::Subscribe(subscribe.channel.clone(), terms), now);
+        }
+    }
+
+    fn describe(&self, session: u32, now: Now) -> SessionInfo {
+        let entry = &self.edge.sessions[session as usize];
+        SessionInfo {
+            client: entry.info.client,
+            format: entry.format,
+            device: entry.device.clone().unwrap_or_default(),
+            shard: self.me,
+            connected_unix_ms: entry.connected_unix_ms,
+            expiry: entry.expiry(now.unix_s()),
+            channels: entry.subscriptions.iter().map(|subscription| subscription.channel.clone()).collect(),
+        }
+    }
+}
