@@ -214,7 +214,7 @@ impl Network {
 
     /// Whether the connection broke.
     pub(super) fn is_reset(&self, pipe: usize) -> bool {
-        self.pipes[pipe].is_reset
+        self.pipes[pipe].is_broken()
     }
 
     /// Receives up to `most` bytes; `None` is the end, or a reset.
