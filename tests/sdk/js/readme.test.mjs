@@ -1,16 +1,14 @@
 // The README's program, as it stands there, in Node.js as it is here.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { Guide } from '../guide.mjs';
 import { start } from './node.mjs';
 import { until } from './wait.mjs';
 
-const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-
 test('the program of the README hears what a backend publishes', async (t) => {
   const node = await start(t, { dev: true });
-  const [, program] = /^```js\n(.*?)^```$/ms.exec(README);
+  const program = new Guide('README.md').program('js');
   const child = spawn('node', ['--input-type=module'], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.after(() => child.kill());
   let printed = '';

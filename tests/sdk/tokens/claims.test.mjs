@@ -3,11 +3,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Lines } from '../doors/raw.mjs';
+import { Guide } from '../guide.mjs';
 import { channel } from '../js/clients.mjs';
 import { shared, start } from '../js/node.mjs';
 import { inSeconds, sign } from '../js/tokens.mjs';
 import { until } from '../js/wait.mjs';
-import { claims } from './guide.mjs';
+
+/** The claims that the table below a heading explains. */
+function claims(heading) {
+  const rows = new Guide('docs/TOKENS.md').table(heading);
+  return rows.flatMap(([names]) => [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+}
 
 const base64 = (text) => Buffer.from(text).toString('base64');
 

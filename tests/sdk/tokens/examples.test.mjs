@@ -8,9 +8,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { Lines } from '../doors/raw.mjs';
+import { Guide } from '../guide.mjs';
 import { SECRET } from '../js/tokens.mjs';
-import { example } from './guide.mjs';
 
+const TOKENS = new Guide('docs/TOKENS.md');
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 /** What a program prints that makes tokens with the node's secret. */
@@ -37,7 +38,7 @@ const RUNS = {
 
 for (const [language, make] of Object.entries(RUNS)) {
   test(`tokens of the program in ${language} open the connection and the channel`, { timeout: 120_000 }, async (t) => {
-    const [connection, subscription] = make(t, example(language)).trim().split('\n');
+    const [connection, subscription] = make(t, TOKENS.program(language)).trim().split('\n');
     const client = new Lines(t);
     const { connect } = await client.call('connect', { token: connection });
     assert.ok(connect.ttl > 590 && connect.ttl <= 600, `${connect.ttl} s`);

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Lines } from '../doors/raw.mjs';
+import { Guide } from '../guide.mjs';
 import { start } from '../js/node.mjs';
 import { inSeconds, part, sign } from '../js/tokens.mjs';
 import { until } from '../js/wait.mjs';
-import { table } from './guide.mjs';
 
 const CHANNEL = '$chat:team';
 const SETTINGS = {
@@ -73,7 +73,7 @@ const PLACES = {
 
 test('every mistake of the guide gets the code that the guide says', { timeout: 90_000 }, async (t) => {
   const node = await start(t, { env: SETTINGS });
-  const rows = table('Mistakes');
+  const rows = new Guide('docs/TOKENS.md').table('Mistakes');
   assert.deepEqual(rows.map(([mistake]) => mistake), Object.keys(MISTAKES));
   for (const [mistake, ...codes] of rows) {
     await t.test(mistake, async (t) => {
