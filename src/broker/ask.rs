@@ -7,8 +7,8 @@ use crate::session::Ask;
 use crate::time::Now;
 
 impl Broker {
-    /// Carries a session's question to the channel's home. False when the session has been told to go.
-    pub(super) fn ask(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) -> bool {
+    /// Carries a session's question to the channel's home.
+    pub(super) fn ask(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) {
         let home = self.placement.of(channel_of(&ask));
         let bytes = bytes_of(&ask);
         self.edge.charge_for(session, &ask, now);
@@ -26,7 +26,7 @@ impl Broker {
             }
             self.home.announce();
             self.carry(now);
-            return !self.edge.sessions[session as usize].is_ending;
+            return;
         }
         let asker = self.edge.awaits(session, id, bytes);
         let letter = match ask {
@@ -44,7 +44,6 @@ impl Broker {
             Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: channel.into() },
         };
         self.post.ask(home, letter);
-        true
     }
 }
 

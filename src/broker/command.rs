@@ -80,18 +80,20 @@ impl Broker {
             };
             let id = command.id;
             self.edge.charge(session, price::COMMAND_NS, now);
-            let (alive, again) = if self.edge.is_exhausted(session, &command.verb, now) {
-                (self.edge.refuse_exhausted(session, id), false)
+            let again = if self.edge.is_exhausted(session, &command.verb, now) {
+                self.edge.refuse_exhausted(session, id);
+                false
             } else {
                 let step = self.edge.with_session(session, now, |session, context| session.handle(command, context));
                 self.edge.sessions[session as usize].keys_are_fresh = false;
                 let again = matches!(step, Step::FetchKeys | Step::Later);
                 self.edge.metrics.commands.add(u64::from(!again));
-                (self.carry_out(session, id, step, now), again)
+                self.carry_out(session, id, step, now);
+                again
             };
             // The next command counts on what this one has left.
             self.carry(now);
-            if !alive || self.edge.sessions[session as usize].is_ending {
+            if self.edge.sessions[session as usize].is_ending {
                 return Input::Ended;
             }
             let is_full = self.edge.outbox.is_full();
@@ -110,24 +112,21 @@ impl Broker {
         }
     }
 
-    /// Does what a session wants done. False when the session has been told to go.
-    fn carry_out(&mut self, session: u32, id: u32, step: Step<'_>, now: Now) -> bool {
+    /// Does what a session wants done.
+    fn carry_out(&mut self, session: u32, id: u32, step: Step<'_>, now: Now) {
         match step {
             Step::Done => {}
             Step::Later => self.edge.sessions[session as usize].awaits = Awaits::Answer,
-            Step::Refuse(error) => return self.edge.refuse(session, id, error),
-            Step::Close(disconnect) => {
-                self.edge.close(session, disconnect);
-                return false;
-            }
+            Step::Refuse(error) => self.edge.refuse(session, id, error),
+            Step::Close(disconnect) => self.edge.close(session, disconnect),
             Step::Pinged => self.edge.reply(session, id, ReplyBody::Ping),
-            Step::Ask(ask) => return self.ask(session, id, ask, now),
+            Step::Ask(ask) => self.ask(session, id, ask, now),
             Step::Unsubscribe(channel) => {
                 self.edge.leave(session, &channel);
                 self.edge.reply(session, id, ReplyBody::Unsubscribe);
             }
             Step::FetchKeys => self.fetch_keys(session, now),
-            Step::Connect(identity) => return self.enrol(session, *identity, now),
+            Step::Connect(identity) => self.enrol(session, *identity, now),
             Step::Refreshed(refreshed, appearances) => {
                 self.edge.appear(appearances);
                 self.edge.reply(session, id, ReplyBody::Refresh(&refreshed));
@@ -139,7 +138,6 @@ impl Broker {
                 self.edge.wake(session);
             }
         }
-        true
     }
 
     fn fetch_keys(&mut self, session: u32, now: Now) {

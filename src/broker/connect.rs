@@ -9,8 +9,8 @@ use crate::time::Now;
 
 impl Broker {
     /// Takes the identity on, asks for the user's place in the roster where users are limited, then for the
-    /// subscriptions. False when the session has been told to go.
-    pub(super) fn enrol(&mut self, session: u32, mut identity: Identity, now: Now) -> bool {
+    /// subscriptions.
+    pub(super) fn enrol(&mut self, session: u32, mut identity: Identity, now: Now) {
         let id = identity.id;
         let limit = std::mem::take(&mut identity.user_limit);
         let user = identity.info.user.clone();
@@ -26,7 +26,7 @@ impl Broker {
         if home == self.me {
             if !self.home.roster.enrol(&user, limit) {
                 self.edge.close(session, DisconnectKind::ConnectionLimit);
-                return false;
+                return;
             }
             self.edge.sessions[session as usize].enrolled = true;
             return self.ask_planned(session, now);
@@ -34,21 +34,21 @@ impl Broker {
         // Who is refused must not have been seen anywhere: the subscriptions wait for the answer.
         let asker = self.edge.awaits(session, id, ASK_BYTES);
         self.post.ask(home, Letter::Enrol { asker, user, limit });
-        true
     }
 
     /// Asks for the subscriptions that come with the connection, as many at once as may be in flight; comes again with each
-    /// answer. False when the session has been told to go.
-    pub(super) fn ask_planned(&mut self, session: u32, now: Now) -> bool {
+    /// answer.
+    pub(super) fn ask_planned(&mut self, session: u32, now: Now) {
         // One more pending than there are, so that answers at once do not finish too early.
         self.edge.connecting(session).pending += 1;
         while self.edge.sessions[session as usize].bytes_in_flight < BYTES_IN_FLIGHT_MAX
             && let Some((channel, terms)) = self.edge.connecting(session).planned.pop_front()
         {
-            if !self.ask(session, 0, Ask::Subscribe(channel, terms), now) {
-                return false;
+            self.ask(session, 0, Ask::Subscribe(channel, terms), now);
+            if self.edge.sessions[session as usize].is_ending {
+                return;
             }
         }
-        self.edge.connect_answered(session, now)
+        self.edge.connect_answered(session, now);
     }
 }

@@ -30,11 +30,10 @@ impl Edge {
         if entry.awaits == Awaits::Answer {
             entry.awaits = Awaits::Nothing;
         }
-        if !self.answered(session, asker.id, answer, now) {
-            return;
-        }
+        self.answered(session, asker.id, answer, now);
         let entry = &self.sessions[session as usize];
-        if (was_paused && !entry.is_paused()) || (entry.asks_no_more && entry.is_answered()) {
+        let goes_on = (was_paused && !entry.is_paused()) || (entry.asks_no_more && entry.is_answered());
+        if goes_on && !entry.is_ending {
             self.wake(session);
         }
     }
@@ -50,8 +49,8 @@ impl Edge {
         }
     }
 
-    /// Tells the session. False when the session has been told to go.
-    pub(in crate::broker) fn answered(&mut self, session: u32, id: u32, answer: Answer, now: Now) -> bool {
+    /// Tells the session.
+    pub(in crate::broker) fn answered(&mut self, session: u32, id: u32, answer: Answer, now: Now) {
         let work_ns = price_of(&answer);
         if work_ns > 0 {
             self.charge(session, work_ns, now);
@@ -60,28 +59,27 @@ impl Edge {
             && matches!(answer, Answer::Subscribed { .. } | Answer::Enrolled { .. })
         {
             self.answer_came_too_late(answer);
-            return false;
+            return;
         }
         match answer {
             Answer::Published(Ok(())) => self.reply(session, id, ReplyBody::Publish),
             Answer::Published(Err(error)) | Answer::History(Err(error)) | Answer::Presence(Err(error)) => {
-                return self.refuse(session, id, error);
+                self.refuse(session, id, error);
             }
             Answer::History(Ok(page)) => self.reply(session, id, ReplyBody::History(&page)),
             Answer::Presence(Ok(list)) => self.reply(session, id, ReplyBody::Encoded(&list.encoded)),
             Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
             Answer::Subscribed { channel, result, .. } => match *result {
-                Ok(subscribed) => return self.subscribed(session, id, channel, subscribed, now),
-                Err(error) => return self.subscribe_failed(session, id, &channel, error),
+                Ok(subscribed) => self.subscribed(session, id, channel, subscribed, now),
+                Err(error) => self.subscribe_failed(session, id, &channel, error),
             },
-            Answer::Enrolled { admitted, .. } => return self.enrolled(session, admitted),
+            Answer::Enrolled { admitted, .. } => self.enrolled(session, admitted),
         }
-        true
     }
 
     /// The session joins the audience, and is told. The answer lies between the publications that it follows
-    /// and those that follow it, since both came from the home shard in order. False when the session has been told to go.
-    fn subscribed(&mut self, session: u32, id: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) -> bool {
+    /// and those that follow it, since both came from the home shard in order.
+    fn subscribed(&mut self, session: u32, id: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) {
         let entry = &self.sessions[session as usize];
         let at = entry.subscriptions.iter().position(|subscription| subscription.channel == channel);
         let at = at.expect("a subscription stays until its home shard has answered");
@@ -117,21 +115,17 @@ impl Edge {
         if let Stage::Ending(reason) = stage {
             self.unsubscribe(session, &channel, reason);
         }
-        true
     }
 
-    /// The home shard would not have the session. False when the session has been told to go.
-    fn subscribe_failed(&mut self, session: u32, id: u32, channel: &str, error: Error) -> bool {
+    /// The home shard would not have the session.
+    fn subscribe_failed(&mut self, session: u32, id: u32, channel: &str, error: Error) {
         let entry = &mut self.sessions[session as usize];
         entry.subscriptions.retain(|subscription| &*subscription.channel != channel);
         if id != 0 {
-            return self.refuse(session, id, error);
-        }
-        if matches!(entry.state, State::Connecting(_)) {
+            self.refuse(session, id, error);
+        } else if matches!(entry.state, State::Connecting(_)) {
             self.close(session, DisconnectKind::ServerError);
-            return false;
         }
-        true
     }
 }
 

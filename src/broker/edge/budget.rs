@@ -131,20 +131,16 @@ impl Edge {
             )
     }
 
-    /// Refuses a command of a session that has caused too much. Who goes on regardless is closed. False when the session
-    /// has ended.
+    /// Refuses a command of a session that has caused too much. Who goes on regardless is closed.
     #[cold]
-    pub(in crate::broker) fn refuse_exhausted(&mut self, session: u32, id: u32) -> bool {
+    pub(in crate::broker) fn refuse_exhausted(&mut self, session: u32, id: u32) {
         let entry = &mut self.sessions[session as usize];
         entry.excesses += 1;
         if entry.excesses >= EXCESSES_MAX {
             self.close(session, DisconnectKind::TooManyRequests);
-            return false;
+        } else if id != 0 {
+            // Without an id nobody waits for an answer.
+            self.refuse(session, id, ErrorKind::TooManyRequests.into());
         }
-        if id == 0 {
-            // Nobody waits for an answer.
-            return true;
-        }
-        self.refuse(session, id, ErrorKind::TooManyRequests.into())
     }
 }

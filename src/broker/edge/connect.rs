@@ -26,40 +26,31 @@ impl Edge {
     }
 
     /// The user's home shard has answered: the session has a place, and its subscriptions can be asked for, or has none.
-    /// False when it has been told to go.
-    pub(in crate::broker) fn enrolled(&mut self, session: u32, admitted: bool) -> bool {
-        if !admitted {
+    pub(in crate::broker) fn enrolled(&mut self, session: u32, admitted: bool) {
+        if admitted {
+            self.sessions[session as usize].enrolled = true;
+        } else {
             self.close(session, DisconnectKind::ConnectionLimit);
-            return false;
         }
-        self.sessions[session as usize].enrolled = true;
-        true
     }
 
-    /// A planned subscription has begun. False when the session has been told to go.
-    pub(super) fn planned_subscribed(
-        &mut self,
-        session: u32,
-        channel: Arc<str>,
-        subscribed: Subscribed,
-        now: Now,
-    ) -> bool {
+    /// A planned subscription has begun.
+    pub(super) fn planned_subscribed(&mut self, session: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) {
         self.connecting(session).subs.push((channel, subscribed));
-        self.connect_answered(session, now)
+        self.connect_answered(session, now);
     }
 
-    pub(in crate::broker) fn connect_answered(&mut self, session: u32, now: Now) -> bool {
+    pub(in crate::broker) fn connect_answered(&mut self, session: u32, now: Now) {
         let connecting = self.connecting(session);
         connecting.pending -= 1;
         if connecting.pending > 0 {
-            return true;
+            return;
         }
         if connecting.is_overfull() {
             self.close(session, DisconnectKind::InsufficientState);
-            return false;
+        } else {
+            self.welcome(session, now);
         }
-        self.welcome(session, now);
-        true
     }
 
     /// Everything is there: the connect reply, then what was held back behind it.

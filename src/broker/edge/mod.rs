@@ -177,15 +177,13 @@ impl Edge {
         self.outbox.answer_bytes(conn) > self.policy.config.client.reply_max_size
     }
 
-    /// Refuses a command; a client that is refused too often is closed. False when the session has been told to go.
-    pub(in crate::broker) fn refuse(&mut self, session: u32, id: u32, error: Error) -> bool {
+    /// Refuses a command; a client that is refused too often is closed.
+    pub(in crate::broker) fn refuse(&mut self, session: u32, id: u32, error: Error) {
         self.metrics.error(error.kind);
         self.reply(session, id, ReplyBody::Error(error));
         if let Some(disconnect) = self.sessions[session as usize].count_refusal() {
             self.close(session, disconnect);
-            return false;
         }
-        true
     }
 
     /// Has the homes of a session's channels told how it is seen there from now on.

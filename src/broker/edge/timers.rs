@@ -11,22 +11,16 @@ impl Edge {
     /// `None` when it has ended.
     pub(in crate::broker) fn timer(&mut self, session: u32, now: Now) -> Option<u64> {
         let entry = &mut self.sessions[session as usize];
-        let overdue = match entry.state {
+        match entry.state {
             State::Connected => {
-                if !self.heartbeat(session, now) || !self.expire(session, now) {
-                    return None;
-                }
-                None
+                self.heartbeat(session, now);
+                self.expire(session, now);
             }
-            _ if !entry.heartbeat.is_stale(now.mono_ms) => None,
-            State::Fresh if entry.awaits == Awaits::Nothing => Some(DisconnectKind::Stale),
-            State::Fresh | State::Connecting(_) => Some(DisconnectKind::ServerError),
-        };
-        if let Some(disconnect) = overdue {
-            self.close(session, disconnect);
-            return None;
+            _ if !entry.heartbeat.is_stale(now.mono_ms) => {}
+            State::Fresh if entry.awaits == Awaits::Nothing => self.close(session, DisconnectKind::Stale),
+            State::Fresh | State::Connecting(_) => self.close(session, DisconnectKind::ServerError),
         }
-        Some(self.next_due_ms(session, now))
+        (!self.sessions[session as usize].is_ending).then(|| self.next_due_ms(session, now))
     }
 
     /// When a session next wants to be looked at, monotonic milliseconds.
@@ -34,34 +28,23 @@ impl Edge {
         self.with_session(session, now, |session, context| session.next_due_ms(context)).max(now.mono_ms + 1)
     }
 
-    fn heartbeat(&mut self, session: u32, now: Now) -> bool {
+    fn heartbeat(&mut self, session: u32, now: Now) {
         match self.sessions[session as usize].heartbeat.check(now.mono_ms) {
             HeartbeatEvent::Nothing => {}
             HeartbeatEvent::Ping => self.push(session, &Push::Ping),
-            HeartbeatEvent::Dead => {
-                self.close(session, DisconnectKind::NoPong);
-                return false;
-            }
+            HeartbeatEvent::Dead => self.close(session, DisconnectKind::NoPong),
         }
-        true
     }
 
-    fn expire(&mut self, session: u32, now: Now) -> bool {
-        while let Some(overdue) = self.with_session(session, now, |session, context| session.overdue(context)) {
+    fn expire(&mut self, session: u32, now: Now) {
+        while !self.sessions[session as usize].is_ending
+            && let Some(overdue) = self.with_session(session, now, |session, context| session.overdue(context))
+        {
             match overdue {
-                Overdue::Connection => {
-                    self.close(session, DisconnectKind::Expired);
-                    return false;
-                }
-                Overdue::ServerSubscription => {
-                    self.close(session, DisconnectKind::SubExpired);
-                    return false;
-                }
-                Overdue::Subscription(channel) => {
-                    self.unsubscribe(session, &channel, Unsubscribe::Expired);
-                }
+                Overdue::Connection => self.close(session, DisconnectKind::Expired),
+                Overdue::ServerSubscription => self.close(session, DisconnectKind::SubExpired),
+                Overdue::Subscription(channel) => self.unsubscribe(session, &channel, Unsubscribe::Expired),
             }
         }
-        true
     }
 }
