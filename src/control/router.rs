@@ -20,9 +20,9 @@ pub(super) fn router(state: Arc<ControlState>, purpose: Purpose) -> Router {
     let mut router = Router::new();
     if purpose.is_internal(&state.config()) {
         router = router
-            .route("/health", get(health::ready))
-            .route("/health/live", get(health::live))
-            .route("/health/ready", get(health::ready))
+            .route("/health", get(health::health))
+            .route("/health/live", get(health::health))
+            .route("/health/ready", get(health::health))
             .route("/metrics", get(metrics::metrics))
             .nest("/api", api::routes());
     }

@@ -17,6 +17,7 @@ pub mod handle;
 pub mod kernel;
 pub mod mailbox;
 pub mod origin;
+pub mod probe;
 pub mod reactor;
 mod recv;
 mod request;

@@ -3,6 +3,7 @@
 
 use super::Shard;
 use super::conn::Phase;
+use super::probe::Probe;
 use super::reactor::Reactor;
 use super::recv::Progress;
 use crate::broker::ending::Ending;
@@ -11,27 +12,10 @@ use crate::outbox::Tag;
 use crate::time::Now;
 use crate::wire::http::{Plain, Status, write_json};
 
-/// A question of a load balancer or an orchestrator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Probe {
-    /// Is the node there?
-    Live,
-    /// Does it take clients?
-    Ready,
-}
-
-impl Probe {
-    fn of(request: &Plain<'_>) -> Option<Self> {
-        let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
-        let is_live = || query.split('&').any(|pair| pair == "live" || pair.starts_with("live="));
-        match path {
-            _ if !request.is_bare || !["GET", "HEAD"].contains(&request.method) => None,
-            "/health/live" => Some(Self::Live),
-            "/health" if is_live() => Some(Self::Live),
-            "/health" | "/health/ready" => Some(Self::Ready),
-            _ => None,
-        }
-    }
+/// What a shard can answer itself: a probe that is nothing but a head.
+fn probe_of(request: &Plain<'_>) -> Option<Probe> {
+    let is_bare = request.is_bare && ["GET", "HEAD"].contains(&request.method);
+    Probe::of(request.target).filter(|_| is_bare)
 }
 
 impl<R: Reactor> Shard<R> {
@@ -39,7 +23,7 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn take_request(&mut self, conn: u32, request: &Plain<'_>, len: usize, now: Now) -> Progress {
         let config = self.broker.config();
         let is_internal = self.conns[conn as usize].purpose.is_internal(config);
-        if let Some(probe) = Probe::of(request)
+        if let Some(probe) = probe_of(request)
             && is_internal
             && config.health.enabled
             // What is behind it must be answered behind it: by one hand.
@@ -62,11 +46,7 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn answer_probe(&mut self, conn: u32, probe: Probe, request: &Plain<'_>, now: Now) -> Progress {
-        let (status, json) = match probe {
-            Probe::Live => (Status::OK, r#"{"status":"live"}"#),
-            Probe::Ready if self.drain.is_some() => (Status::UNAVAILABLE, r#"{"status":"draining"}"#),
-            Probe::Ready => (Status::OK, r#"{"status":"ready"}"#),
-        };
+        let (status, json) = probe.answer(self.drain.is_some());
         self.metrics.probes.add(1);
         // Who does not read its answers gets no others.
         let closes = request.closes || self.broker.edge.outbox.is_waiting(conn);

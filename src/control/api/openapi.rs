@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::batch::{Batch, BatchReply};
 use super::reply::{Refused, Reply};
 use super::{Method, Visitor, visit};
-use crate::control::health::Health;
+use crate::config::HttpServerConfig;
 
 /// Serves the document.
 pub(super) async fn serve() -> Json<&'static Value> {
@@ -24,6 +24,7 @@ fn document() -> Value {
     visit(&mut description);
     description.method::<Batch, BatchReply>("batch");
     description.looks();
+    description.doors();
     let Description { mut requests, mut results, paths } = description;
     let mut schemas = requests.take_definitions(true);
     for (name, schema) in results.take_definitions(true) {
@@ -102,17 +103,24 @@ impl Description {
 
     /// What can be looked at without a key.
     fn looks(&mut self) {
-        let health: Value = self.results.subschema_for::<Health>().into();
+        // As `shard::probe` writes it.
+        let status = json!({ "enum": ["ready", "draining", "live"], "description": "In one word." });
+        let health = json!({ "type": "object", "properties": { "status": status }, "required": ["status"] });
         let look = |summary: &str, responses: Value| json!({ "get": { "summary": summary, "security": [], "responses": responses } });
-        let ready = json!({ "200": answer("It does.", &health), "503": answer("It is about to leave.", &health) });
+        let off = line("Probes are switched off (`health.enabled`).");
+        let ready = json!({
+            "200": answer("It does.", &health), "503": answer("It is about to leave.", &health), "404": off,
+        });
+        let live = json!({ "200": answer("It is.", &health), "404": off });
         let metrics = json!({ "200": {
             "description": "OpenMetrics 1.0.",
             "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
         } });
         let this = json!({ "200": answer("OpenAPI 3.1.", &json!({ "type": "object" })) });
         for (path, summary, responses) in [
-            ("/health", "Does the node take clients?", ready),
-            ("/health/live", "Is the node there?", json!({ "200": answer("It is.", &health) })),
+            ("/health", "Does the node take clients? With `?live`, is it there?", ready.clone()),
+            ("/health/ready", "Does the node take clients?", ready),
+            ("/health/live", "Is the node there?", live),
             ("/metrics", "What the node counts.", metrics),
             ("/api/openapi.json", "This document.", this),
         ] {
@@ -121,8 +129,54 @@ impl Description {
     }
 }
 
+impl Description {
+    /// What is not for backends: clients and people come here.
+    fn doors(&mut self) {
+        let html = content_of("text/html", &json!({ "type": "string" }));
+        let page = json!({ "200": { "description": "The demo page, or where to go instead.", "content": html } });
+        let index = json!({ "summary": "For people with a browser.", "security": [], "responses": page });
+        let token = json!({
+            "summary": "A connection token for the demo page.",
+            "security": [],
+            "parameters": [{
+                "name": "user", "in": "query", "required": true, "description": "Whose it is.",
+                "schema": { "type": "string", "minLength": 1 },
+            }],
+            "responses": {
+                "200": answer("A token that lives a day.", &json!({ "type": "object" })),
+                "400": line("No name, or a long one."),
+                "404": line("The demo is switched off (`demo.enabled`)."),
+            },
+        });
+        let door = json!({
+            "summary": "The WebSocket door of clients, by default here (`http_server.websocket_path`).",
+            "security": [],
+            "responses": {
+                "101": { "description": "From here on the client protocol is spoken." },
+                "400": line("The head is none, or the upgrade is not whole."),
+                "403": line("The page's origin may not connect (`client.allowed_origins`)."),
+                "426": line("It is no upgrade: what is missing."),
+                "503": line("The node is full, or about to leave."),
+            },
+        });
+        let path = HttpServerConfig::default().websocket_path;
+        self.paths.insert("/".into(), json!({ "get": index }));
+        self.paths.insert("/demo/token".into(), json!({ "post": token }));
+        self.paths.insert(path, json!({ "get": door }));
+    }
+}
+
+/// An answer of one line of text, for a person.
+fn line(description: &str) -> Value {
+    json!({ "description": description, "content": content_of("text/plain", &json!({ "type": "string" })) })
+}
+
+fn content_of(media: &str, schema: &Value) -> Value {
+    json!({ media: { "schema": schema } })
+}
+
 fn content(schema: &Value) -> Value {
-    json!({ "application/json": { "schema": schema } })
+    content_of("application/json", schema)
 }
 
 fn answer(description: &str, schema: &Value) -> Value {

@@ -57,7 +57,8 @@ async fn live_requests_and_answers_of_every_method_are_as_described() {
         assert!(reply.is_valid(&answer), "{method}: {answer}: {:?}", reply.iter_errors(&answer).collect::<Vec<_>>());
         assert!(!reply.is_valid(&json!({ "result": 7 })), "{method}: anything is valid");
     }
-    let described = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("post").is_some());
+    let of_api = |(path, item): &(&String, &Value)| path.starts_with("/api/") && item.get("post").is_some();
+    let described = document["paths"].as_object().unwrap().iter().filter(of_api);
     for (path, _) in described {
         assert!(calls.iter().any(|(method, _)| path == &format!("/api/{method}")), "{path} was not called");
     }
@@ -83,6 +84,17 @@ async fn every_described_path_is_served_and_every_field_explained() {
             assert!(schema["description"].is_string(), "{name}.{field} is not explained");
         }
     }
+}
+
+#[tokio::test]
+async fn every_path_that_the_node_answers_is_described() {
+    let node = TestNode::start(Setup::default());
+    let document = document(&node).await;
+    let served = ["/", "/demo/token", "/health", "/health/live", "/health/ready", "/metrics", "/api/openapi.json"];
+    for path in served {
+        assert!(document["paths"].get(path).is_some(), "{path}");
+    }
+    assert!(document["paths"].get("/connection/websocket").is_some(), "the door of clients");
 }
 
 #[tokio::test]
