@@ -2,92 +2,19 @@
 //!
 //! A user may have very many sessions, a shard very many channels. What a backend has begun stays here, in line,
 //! until it is through or nobody waits for it any more. Each has a step in turn, and all orders together no more
-//! looks in one tick than [`LOOKS_PER_TICK`]. Who is there from the beginning to the end is seen; who comes or goes
+//! looks in one tick than [`LOOKS_PER_TICK`](crate::limits::LOOKS_PER_TICK). Who is there from the beginning to the end is seen; who comes or goes
 //! meanwhile may be or not, and one that is seen twice is told nothing new.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::Broker;
-use crate::broker::order::{Order, Responder, SessionInfo, Subscribe, Who, check_list};
-use crate::limits::{LISTED_BYTES, LOOKS_PER_STEP, LOOKS_PER_TICK};
-use crate::model::refusal::{Disconnect, DisconnectKind, Error, ErrorKind, Unsubscribe};
-use crate::model::{ClientId, Payload};
+use super::line::{Act, Task, Walk};
+use crate::broker::order::{Order, SessionInfo, Subscribe, Who, check_list};
+use crate::limits::{LISTED_BYTES, LOOKS_PER_STEP};
+use crate::model::refusal::{DisconnectKind, Error, ErrorKind};
 use crate::protocol::word::Push;
 use crate::session::{Ask, State};
 use crate::time::Now;
-
-/// What is done to each session of somebody.
-#[derive(Debug)]
-enum Act {
-    Subscribe(Arc<Subscribe>),
-    Unsubscribe { channel: Arc<str>, reason: Unsubscribe },
-    Disconnect { whitelist: Arc<HashSet<ClientId>>, reason: Disconnect },
-    Refresh { expired: bool, expire_at_unix_s: Option<i64>, info: Option<Payload> },
-}
-
-/// What is walked for.
-#[derive(Debug)]
-enum Task {
-    Channels { pattern: Arc<str>, found: Vec<(Arc<str>, u32)>, answer: Responder<Vec<(Arc<str>, u32)>> },
-    Sessions { who: Arc<Who>, found: Vec<SessionInfo>, answer: Responder<Vec<SessionInfo>> },
-    Each { who: Arc<Who>, act: Act, answer: Responder<()> },
-}
-
-/// A walk, as far as it has come.
-#[derive(Debug)]
-struct Walk {
-    task: Task,
-    /// Where it goes on; `None` at the beginning.
-    at: Option<usize>,
-    /// Bytes of the names of what was found, about.
-    bytes: usize,
-}
-
-impl Walk {
-    fn is_abandoned(&self) -> bool {
-        match &self.task {
-            Task::Channels { answer, .. } => answer.is_closed(),
-            Task::Sessions { answer, .. } => answer.is_closed(),
-            Task::Each { answer, .. } => answer.is_closed(),
-        }
-    }
-
-    /// An asker that has gone meanwhile is nobody's loss.
-    fn answer(self, result: Result<(), Error>) {
-        match self.task {
-            Task::Channels { found, answer, .. } => drop(answer.send(result.map(|()| found))),
-            Task::Sessions { found, answer, .. } => drop(answer.send(result.map(|()| found))),
-            Task::Each { answer, .. } => drop(answer.send(result)),
-        }
-    }
-}
-
-/// Walks under way, and how much orders have looked at in this tick.
-#[derive(Debug, Default)]
-pub(super) struct Walks {
-    line: VecDeque<Walk>,
-    looks: usize,
-}
-
-impl Walks {
-    pub(super) fn begin_tick(&mut self) {
-        self.looks = 0;
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.line.is_empty()
-    }
-
-    /// An order has looked at so much.
-    pub(super) fn looked_at(&mut self, looks: usize) {
-        self.looks += looks;
-    }
-
-    fn has_enough(&self) -> bool {
-        self.looks >= LOOKS_PER_TICK
-    }
-}
 
 impl Broker {
     /// Whether orders have made the shard look at so much in this tick that the next waits for another.
