@@ -2,6 +2,7 @@
 
 use super::Trouble;
 use super::configuration::{FLEETING, KEPT};
+use super::whims::Message;
 use super::world::World;
 use crate::broker::Broker;
 
@@ -10,8 +11,8 @@ impl World {
     pub(super) fn check_everyone_is_current(&mut self) {
         self.trouble = Trouble::Nothing;
         for channel in KEPT.into_iter().chain(FLEETING) {
-            let data = self.fresh_data("epilogue");
-            self.publish_by_backend(channel, data, None, None);
+            let data = self.fresh.data("epilogue", &mut self.random);
+            self.publish_by_backend(channel, &Message::plain(data));
         }
         self.settle();
         let stands = |channel: &str| self.brokers[self.home_of(channel)].stands(channel);

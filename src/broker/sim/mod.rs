@@ -18,6 +18,7 @@ mod link;
 mod mail;
 mod probe;
 mod steps;
+pub(crate) mod whims;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

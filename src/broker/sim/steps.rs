@@ -8,13 +8,15 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::Trouble;
-use super::configuration::{FLEETING, KEPT, configuration};
+use super::configuration::{KEPT, configuration};
+use super::whims::{self, Deed, Message};
 use super::world::World;
-use crate::auth::grant::Grant;
-use crate::broker::order::{Order, Publish, Subscribe, Who};
+use crate::broker::order::{Order, Responder, Who};
 use crate::config::Config;
-use crate::model::refusal::{DisconnectKind, ErrorKind, Unsubscribe};
-use crate::model::{ClientId, Payload};
+use crate::model::refusal::ErrorKind;
+
+/// Most publications that a client reads at once, and one more.
+const PAGE_MAX: usize = 8;
 
 impl World {
     /// Something happens.
@@ -76,62 +78,21 @@ impl World {
             4 => self.clients[client].is_reading = true,
             _ => {
                 let commands = self.random.random_range(1..=3);
-                let commands: Vec<Value> = (0..commands).filter_map(|_| self.command(client)).collect();
+                let Self { clients, fresh, random, .. } = self;
+                let command = |_| whims::command(&mut clients[client], fresh, PAGE_MAX, random);
+                let commands: Vec<Value> = (0..commands).filter_map(command).collect();
                 self.send(client, &commands);
             }
         }
     }
 
-    fn any_channel(&mut self) -> &'static str {
-        let at = self.random.random_range(0..KEPT.len() + FLEETING.len());
-        KEPT.into_iter().chain(FLEETING).nth(at).expect("below their number")
-    }
-
-    fn command(&mut self, client: usize) -> Option<Value> {
-        let channel = self.any_channel();
-        if self.random.random_bool(0.2) {
-            return Some(self.question(client, channel));
-        }
-        if self.random.random_bool(0.5) {
-            if FLEETING.contains(&channel) && self.clients[client].is_idle_in(channel) {
-                return None;
-            }
-            let data = self.fresh_data("client");
-            return Some(self.clients[client].publish(channel, &data));
-        }
-        if self.clients[client].is_idle_in(channel) {
-            let flags = (self.random.random_bool(0.5), self.random.random_bool(0.5));
-            let recover = self.random.random_bool(0.8);
-            return Some(self.clients[client].subscribe(channel, flags, recover));
-        }
-        let leaves = self.clients[client].may_leave(channel) && self.random.random_bool(0.3);
-        leaves.then(|| self.clients[client].unsubscribe(channel))
-    }
-
-    fn question(&mut self, client: usize, channel: &str) -> Value {
-        if FLEETING.contains(&channel) || self.random.random_bool(0.3) {
-            return self.clients[client].presence(channel);
-        }
-        let limit = self.random.random_range(0..8);
-        let (resumes, reverse) = (self.random.random_bool(0.5), self.random.random_bool(0.3));
-        self.clients[client].history(channel, limit, resumes, reverse)
-    }
-
     /// A backend does something.
     fn backend(&mut self) {
         let client = self.random.random_range(1..self.clients.len());
-        let channel = self.any_channel();
-        match self.random.random_range(0..12) {
-            0 => self.about(client, |who, answer| {
-                let (channel, reason) = (channel.into(), Unsubscribe::Server);
-                Order::Unsubscribe { who: who.into(), channel, reason, answer }
-            }),
-            1 => self.about(client, |who, answer| {
-                let (whitelist, reason) = (Arc::default(), DisconnectKind::ForceReconnect.into());
-                Order::Disconnect { who: who.into(), whitelist, reason, answer }
-            }),
-            2 => {
-                let home = self.home_of(channel);
+        let channel = whims::channel(&mut self.random);
+        let home = self.home_of(channel);
+        match whims::deed(&mut self.random) {
+            Deed::RemoveHistory => {
                 let (answer, mut answered) = oneshot::channel();
                 self.brokers[home].order(Order::HistoryRemove { channel: channel.into(), answer }, self.now);
                 match answered.try_recv().expect("answered at once") {
@@ -140,21 +101,14 @@ impl World {
                 }
                 self.after(home);
             }
-            3 => self.about(client, |who, answer| {
-                let subscribe = Subscribe { who, channel: channel.into(), grant: Grant::default(), recover: None };
-                Order::Subscribe(subscribe.into(), answer)
-            }),
             // A backend waits while the channel's home is congested.
-            _ if self.brokers[self.home_of(channel)].is_congested() => {}
-            _ => {
-                let data = self.fresh_data("backend");
-                let exclude = self.clients[client].is_connected.then_some(self.clients[client].id);
-                let exclude = exclude.filter(|_| KEPT.contains(&channel) && self.random.random_bool(0.3));
-                let key = self.random.random_bool(0.2).then(|| data.clone());
-                for _ in 0..if key.is_some() { 2 } else { 1 } {
-                    self.publish_by_backend(channel, data.clone(), key.as_deref(), exclude);
-                }
+            Deed::Publish if self.brokers[home].is_congested() => {}
+            Deed::Publish => {
+                let Self { clients, fresh, random, .. } = self;
+                let message = Message::of(&clients[client], channel, fresh, random);
+                (0..message.times()).for_each(|_| self.publish_by_backend(channel, &message));
             }
+            deed => self.about(client, |who, answer| whims::order(deed, channel, who, answer)),
         }
     }
 
@@ -167,10 +121,10 @@ impl World {
         }
         self.go_by(forgetful);
         for _ in 0..self.random.random_range(0..3) {
-            let data = self.fresh_data("between");
+            let data = self.fresh.data("between", &mut self.random);
             // It has no other place than the ears of those who are there.
             self.chronicle.hear(channel, &data);
-            self.publish_by_backend(channel, data, None, None);
+            self.publish_by_backend(channel, &Message::plain(data));
         }
         self.go_by(configuration());
     }
@@ -184,7 +138,7 @@ impl World {
     }
 
     /// Gives every shard an order about one client's session.
-    fn about<T>(&mut self, client: usize, order: impl Fn(Who, oneshot::Sender<T>) -> Order) {
+    fn about(&mut self, client: usize, order: impl Fn(Who, Responder<()>) -> Order) {
         if !self.clients[client].is_connected {
             return;
         }
@@ -206,29 +160,15 @@ impl World {
         }
     }
 
-    pub(super) fn publish_by_backend(
-        &mut self,
-        channel: &str,
-        data: String,
-        idempotency_key: Option<&str>,
-        exclude_client: Option<ClientId>,
-    ) {
+    pub(super) fn publish_by_backend(&mut self, channel: &str, message: &Message) {
         let home = self.home_of(channel);
-        let publish = Publish {
-            channel: channel.into(),
-            data: Payload::json(data.clone()),
-            tags: None,
-            skip_history: false,
-            idempotency_key: idempotency_key.map(Box::from),
-            exclude_client,
-        };
         let (answer, mut answered) = oneshot::channel();
-        self.brokers[home].order(Order::Publish(publish.into(), answer), self.now);
+        self.brokers[home].order(Order::Publish(message.publish(channel), answer), self.now);
         let position = answered.try_recv().expect("answered at once").expect("a known channel");
-        if let Some(client) = exclude_client {
-            self.chronicle.exclude(channel, position.offset, &data, client);
+        if let Some(client) = message.exclude {
+            self.chronicle.exclude(channel, position.offset, &message.data, client);
         }
-        self.chronicle.acknowledge(channel, &data);
+        self.chronicle.acknowledge(channel, &message.data);
         self.after(home);
     }
 }

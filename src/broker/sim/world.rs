@@ -17,6 +17,7 @@ use super::configuration::{FLEETING, KEPT, SECRET, configuration};
 use super::dialect::{self, FORMATS};
 use super::link::Link;
 use super::mail::Mail;
+use super::whims::Fresh;
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
 use crate::broker::letter::Letter;
@@ -52,7 +53,7 @@ pub(super) struct World {
     pub(super) windows_shut: u32,
     pub(super) congestions: u32,
     placement: Placement,
-    published: u64,
+    pub(super) fresh: Fresh,
     trace: std::hash::DefaultHasher,
 }
 
@@ -96,7 +97,7 @@ impl World {
             windows_shut: 0,
             congestions: 0,
             placement,
-            published: 0,
+            fresh: Fresh::default(),
             trace: std::hash::DefaultHasher::new(),
         };
         world.link(0);
@@ -111,13 +112,6 @@ impl World {
 
     pub(super) fn trace(&self) -> u64 {
         self.trace.finish()
-    }
-
-    /// Data that was never published before.
-    pub(super) fn fresh_data(&mut self, by: &str) -> String {
-        self.published += 1;
-        let padding = "x".repeat(self.random.random_range(0..150));
-        format!("\"{by}-{}-{padding}\"", self.published)
     }
 
     pub(super) fn home_of(&self, channel: &str) -> usize {

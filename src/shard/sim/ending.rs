@@ -8,6 +8,7 @@ use super::check;
 use super::world::World;
 use crate::broker::order::Order;
 use crate::broker::sim::configuration::{FLEETING, KEPT};
+use crate::broker::sim::whims::Message;
 
 impl World {
     /// Everything is brought to its end, and looked at. Returns a number for all that was sent.
@@ -33,8 +34,8 @@ impl World {
     /// Everyone who is subscribed has what the channels have.
     fn check_everyone_is_current(&mut self) {
         for channel in KEPT.into_iter().chain(FLEETING) {
-            let data = self.fresh_data("epilogue");
-            assert!(self.publish_by_backend(channel, data, None, None), "the shards have read their orders");
+            let data = self.fresh.data("epilogue", &mut self.random);
+            assert!(self.publish_by_backend(channel, &Message::plain(data)), "the shards have read their orders");
             self.settle();
         }
         assert!(self.pending.is_empty(), "an order was never answered");

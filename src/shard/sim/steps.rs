@@ -7,18 +7,20 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::world::World;
-use crate::auth::grant::Grant;
-use crate::broker::order::{Errand, Order, Publish, Responder, Subscribe, Who};
-use crate::broker::sim::configuration::{FLEETING, KEPT};
+use crate::broker::order::{Errand, Order, Responder, Who};
+use crate::broker::sim::whims::{self, Deed, Message};
 use crate::config::{Config, Duration};
-use crate::model::refusal::{DisconnectKind, Error, ErrorKind, Unsubscribe};
-use crate::model::{ClientId, Payload, Position};
+use crate::model::Position;
+use crate::model::refusal::{Error, ErrorKind};
+
+/// Most publications that a client reads at once, and one more.
+const PAGE_MAX: usize = 12;
 
 type Answered<T> = oneshot::Receiver<Result<T, Error>>;
 
 /// An order that was given, and is not yet answered.
 pub(super) enum Pending {
-    Publish { shard: usize, answered: Answered<Position>, channel: String, data: String, exclude: Option<ClientId> },
+    Publish { shard: usize, answered: Answered<Position>, channel: String, message: Message },
     Remove { shard: usize, answered: Answered<()>, channel: String },
     Other { shard: usize, answered: Answered<()> },
 }
@@ -99,47 +101,12 @@ impl World {
                 if is_done {
                     return;
                 }
-                let commands: Vec<Value> = (0..commands).filter_map(|_| self.command(peer)).collect();
+                let Self { peers, fresh, random, .. } = self;
+                let command = |_| whims::command(&mut peers[peer].client, fresh, PAGE_MAX, random);
+                let commands: Vec<Value> = (0..commands).filter_map(command).collect();
                 self.say(peer, &commands);
             }
         }
-    }
-
-    fn any_channel(&mut self) -> &'static str {
-        let at = self.random.random_range(0..KEPT.len() + FLEETING.len());
-        KEPT.into_iter().chain(FLEETING).nth(at).expect("below their number")
-    }
-
-    fn command(&mut self, peer: usize) -> Option<Value> {
-        let channel = self.any_channel();
-        if self.random.random_bool(0.2) {
-            return Some(self.question(peer, channel));
-        }
-        if self.random.random_bool(0.5) {
-            if FLEETING.contains(&channel) && self.peers[peer].client.is_idle_in(channel) {
-                return None;
-            }
-            let data = self.fresh_data("client");
-            return Some(self.peers[peer].client.publish(channel, &data));
-        }
-        let client = &mut self.peers[peer].client;
-        if client.is_idle_in(channel) {
-            let flags = (self.random.random_bool(0.5), self.random.random_bool(0.5));
-            let recover = self.random.random_bool(0.8);
-            return Some(client.subscribe(channel, flags, recover));
-        }
-        let leaves = client.may_leave(channel) && self.random.random_bool(0.3);
-        leaves.then(|| client.unsubscribe(channel))
-    }
-
-    fn question(&mut self, peer: usize, channel: &str) -> Value {
-        let client = &mut self.peers[peer].client;
-        if FLEETING.contains(&channel) || self.random.random_bool(0.3) {
-            return client.presence(channel);
-        }
-        let limit = self.random.random_range(0..12);
-        let (resumes, reverse) = (self.random.random_bool(0.5), self.random.random_bool(0.3));
-        client.history(channel, limit, resumes, reverse)
     }
 
     // ------------------------------------------------------------ the control plane
@@ -183,37 +150,23 @@ impl World {
     /// A backend does something.
     fn backend(&mut self) {
         let peer = self.random.random_range(1..self.peers.len());
-        let channel = self.any_channel();
-        match self.random.random_range(0..12) {
-            0 => self.about(peer, |who, answer| {
-                let (channel, reason) = (channel.into(), Unsubscribe::Server);
-                Order::Unsubscribe { who: who.into(), channel, reason, answer }
-            }),
-            1 => self.about(peer, |who, answer| {
-                let (whitelist, reason) = (Arc::default(), DisconnectKind::ForceReconnect.into());
-                Order::Disconnect { who: who.into(), whitelist, reason, answer }
-            }),
-            2 => {
+        let channel = whims::channel(&mut self.random);
+        match whims::deed(&mut self.random) {
+            Deed::RemoveHistory => {
                 let (answer, answered) = oneshot::channel();
                 let shard = self.home_of(channel);
                 if self.order(shard, Order::HistoryRemove { channel: channel.into(), answer }) {
                     self.pending.push(Pending::Remove { shard, answered, channel: channel.into() });
                 }
             }
-            3 => self.about(peer, |who, answer| {
-                let subscribe = Subscribe { who, channel: channel.into(), grant: Grant::default(), recover: None };
-                Order::Subscribe(subscribe.into(), answer)
-            }),
-            _ => {
-                let data = self.fresh_data("backend");
-                let client = &self.peers[peer].client;
-                let exclude = client.is_connected.then_some(client.id);
-                let exclude = exclude.filter(|_| KEPT.contains(&channel) && self.random.random_bool(0.3));
-                let key = self.random.random_bool(0.2).then(|| data.clone());
-                for _ in 0..if key.is_some() { 2 } else { 1 } {
-                    self.publish_by_backend(channel, data.clone(), key.as_deref(), exclude);
+            Deed::Publish => {
+                let Self { peers, fresh, random, .. } = self;
+                let message = Message::of(&peers[peer].client, channel, fresh, random);
+                for _ in 0..message.times() {
+                    self.publish_by_backend(channel, &message);
                 }
             }
+            deed => self.about(peer, |who, answer| whims::order(deed, channel, who, answer)),
         }
     }
 
@@ -234,27 +187,13 @@ impl World {
     }
 
     /// Returns whether the order was given.
-    pub(super) fn publish_by_backend(
-        &mut self,
-        channel: &str,
-        data: String,
-        idempotency_key: Option<&str>,
-        exclude_client: Option<ClientId>,
-    ) -> bool {
+    pub(super) fn publish_by_backend(&mut self, channel: &str, message: &Message) -> bool {
         let shard = self.home_of(channel);
-        let publish = Publish {
-            channel: channel.into(),
-            data: Payload::json(data.clone()),
-            tags: None,
-            skip_history: false,
-            idempotency_key: idempotency_key.map(Box::from),
-            exclude_client,
-        };
         let (answer, answered) = oneshot::channel();
-        let is_given = self.order(shard, Order::Publish(publish.into(), answer));
+        let is_given = self.order(shard, Order::Publish(message.publish(channel), answer));
         if is_given {
             let channel = channel.into();
-            self.pending.push(Pending::Publish { shard, answered, channel, data, exclude: exclude_client });
+            self.pending.push(Pending::Publish { shard, answered, channel, message: message.clone() });
         }
         is_given
     }
@@ -275,13 +214,13 @@ impl World {
 
     fn is_answered(&mut self, order: &mut Pending) -> bool {
         match order {
-            Pending::Publish { answered, channel, data, exclude, .. } => {
+            Pending::Publish { answered, channel, message, .. } => {
                 let Ok(answer) = answered.try_recv() else { return false };
                 let position = answer.expect("a known channel");
-                if let Some(client) = *exclude {
-                    self.chronicle.exclude(channel, position.offset, data, client);
+                if let Some(client) = message.exclude {
+                    self.chronicle.exclude(channel, position.offset, &message.data, client);
                 }
-                self.chronicle.acknowledge(channel, data);
+                self.chronicle.acknowledge(channel, &message.data);
             }
             Pending::Remove { shard, answered, channel } => {
                 let Ok(answer) = answered.try_recv() else { return false };

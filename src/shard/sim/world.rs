@@ -26,6 +26,7 @@ use crate::broker::sim::chronicle::Chronicle;
 use crate::broker::sim::client::Client;
 use crate::broker::sim::configuration::{FLEETING, KEPT, SECRET, configuration};
 use crate::broker::sim::dialect::FORMATS;
+use crate::broker::sim::whims::Fresh;
 use crate::config::{Config, Duration, Purpose};
 use crate::hub::Placement;
 use crate::protocol::Format;
@@ -70,7 +71,7 @@ pub(super) struct World {
     /// Clients of all shards.
     pub(super) places: Arc<Places>,
     placement: Placement,
-    published: u64,
+    pub(super) fresh: Fresh,
 }
 
 impl World {
@@ -97,7 +98,7 @@ impl World {
             config,
             places,
             placement,
-            published: 0,
+            fresh: Fresh::default(),
         };
         world.link(0);
         for channel in FLEETING {
@@ -133,13 +134,6 @@ impl World {
 
     pub(super) fn now(&self) -> Now {
         self.network.borrow().now
-    }
-
-    /// Data that was never published before.
-    pub(super) fn fresh_data(&mut self, by: &str) -> String {
-        self.published += 1;
-        let padding = "x".repeat(self.random.random_range(0..150));
-        format!("\"{by}-{}-{padding}\"", self.published)
     }
 
     pub(super) fn home_of(&self, channel: &str) -> usize {
