@@ -94,6 +94,10 @@ const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < HALF_CLOSED
 /// several.
 pub const TURN_NS: u64 = 400_000;
 
+/// Work that the tokens of all strangers together may cause in one tick, nanoseconds: the others of them wait for the next.
+/// Ten signatures on P-256. Few in tests.
+pub const STRANGERS_TURN_NS: u64 = if cfg!(test) { 20_000 } else { 1_000_000 };
+
 /// Work of a session after which its user is charged, nanoseconds.
 pub const BILL_NS: u32 = 1_000_000;
 

@@ -2,6 +2,8 @@
 
 use aws_lc_rs::{hmac, signature};
 
+use crate::work::price;
+
 /// How a token is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
@@ -39,6 +41,17 @@ impl Algorithm {
             "EdDSA" => Self::EdDsa,
             _ => return None,
         })
+    }
+
+    /// What it costs to check one signature.
+    pub(super) fn price_ns(self) -> u64 {
+        match self {
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => price::HMAC_NS,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 => price::RSA_NS,
+            Self::Es256 => price::P256_NS,
+            Self::Es384 | Self::Es512 => price::LONG_CURVE_NS,
+            Self::EdDsa => price::ED25519_NS,
+        }
     }
 
     /// What carries the algorithm out. RSA keys have 2048 to 8192 bits (RFC 7518, 3.3 sets the lower bound).

@@ -42,8 +42,9 @@ impl Keys {
     }
 
     /// Finds the key of a token and checks the signature with it. A `kid` that is in the set decides; any other
-    /// may belong to a configured key, and a token without one to every key of its algorithm.
-    pub(super) fn check(&self, jws: &Jws<'_>) -> Result<(), TokenError> {
+    /// may belong to a configured key, and a token without one to every key of its algorithm: each that is tried is added
+    /// to `price_ns`.
+    pub(super) fn check(&self, jws: &Jws<'_>, price_ns: &mut u64) -> Result<(), TokenError> {
         let header = jws.header()?;
         let Some(algorithm) = Algorithm::named(&header.algorithm) else {
             return Err(TokenError::NoKey { algorithm: header.algorithm });
@@ -58,7 +59,11 @@ impl Keys {
             .filter(|key| kid.is_none() || key.kid.as_deref() == kid.filter(|_| listed))
             .peekable();
         let tried = fitting.peek().is_some();
-        if fitting.any(|key| key.verifies(jws.signed, &signature)) {
+        let verifies = |key: &Key| {
+            *price_ns += algorithm.price_ns();
+            key.verifies(jws.signed, &signature)
+        };
+        if fitting.any(verifies) {
             return Ok(());
         }
         Err(match header.kid {

@@ -39,8 +39,21 @@ impl Verifier {
     /// # Errors
     /// Why the token is refused.
     pub fn connection(&self, token: &str, now_unix_s: i64) -> Result<ConnectionClaims, TokenError> {
+        self.connection_at(token, now_unix_s, &mut 0)
+    }
+
+    /// The same, and adds what the signatures cost that were checked to `price_ns`, whatever comes of it.
+    ///
+    /// # Errors
+    /// Why the token is refused.
+    pub fn connection_at(
+        &self,
+        token: &str,
+        now_unix_s: i64,
+        price_ns: &mut u64,
+    ) -> Result<ConnectionClaims, TokenError> {
         let rules = &self.connection;
-        let json = self.signed_json(token, rules)?;
+        let json = self.signed_json(token, rules, price_ns)?;
         let mut common = rules.check_claims(&json, now_unix_s)?;
         if common.channel.take().is_some_and(|channel| !channel.is_empty()) {
             return Err(TokenError::ForSubscription);
@@ -55,8 +68,21 @@ impl Verifier {
     /// # Errors
     /// Why the token is refused.
     pub fn subscription(&self, token: &str, now_unix_s: i64) -> Result<SubscriptionClaims, TokenError> {
+        self.subscription_at(token, now_unix_s, &mut 0)
+    }
+
+    /// The same, and adds what the signatures cost that were checked to `price_ns`, whatever comes of it.
+    ///
+    /// # Errors
+    /// Why the token is refused.
+    pub fn subscription_at(
+        &self,
+        token: &str,
+        now_unix_s: i64,
+        price_ns: &mut u64,
+    ) -> Result<SubscriptionClaims, TokenError> {
         let rules = self.subscription.as_ref().unwrap_or(&self.connection);
-        let json = self.signed_json(token, rules)?;
+        let json = self.signed_json(token, rules, price_ns)?;
         let mut common = rules.check_claims(&json, now_unix_s)?;
         let channel = common.channel.take().filter(|channel| !channel.is_empty()).ok_or(TokenError::MissingChannel)?;
         let user = rules.user(&json, &mut common)?;
@@ -64,10 +90,10 @@ impl Verifier {
     }
 
     /// The claims of a token whose signature fits.
-    fn signed_json(&self, token: &str, rules: &Rules) -> Result<Vec<u8>, TokenError> {
+    fn signed_json(&self, token: &str, rules: &Rules, price_ns: &mut u64) -> Result<Vec<u8>, TokenError> {
         let jws = Jws::split(token)?;
         if !self.skip_signature {
-            rules.keys.check(&jws)?;
+            rules.keys.check(&jws, price_ns)?;
         }
         jws.payload()
     }

@@ -33,6 +33,10 @@ impl Broker {
             entry.hold_back(frame);
             return Input::Paused;
         }
+        if !entry.is_connected() && self.edge.knocks(session) {
+            self.edge.sessions[session as usize].hold_back(frame);
+            return Input::Paused;
+        }
         self.commands(session, frame, now)
     }
 
@@ -84,7 +88,9 @@ impl Broker {
                 self.edge.refuse_exhausted(session, id);
                 false
             } else {
+                let is_stranger = !self.edge.sessions[session as usize].is_connected();
                 let step = self.edge.with_session(session, now, |session, context| session.handle(command, context));
+                self.edge.charge_signatures(session, is_stranger, now);
                 self.edge.sessions[session as usize].keys_are_fresh = false;
                 let again = matches!(step, Step::FetchKeys | Step::Later);
                 self.edge.metrics.commands.add(u64::from(!again));

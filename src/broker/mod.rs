@@ -162,7 +162,7 @@ impl Broker {
 
     /// Whether sessions or orders wait for the next tick.
     pub fn waits_for_tick(&self) -> bool {
-        !self.edge.giving_way.is_empty() || !self.walks.is_empty()
+        !self.edge.giving_way.is_empty() || !self.edge.knocking.is_empty() || !self.walks.is_empty()
     }
 
     /// Whether a session is to be looked at again in this tick.

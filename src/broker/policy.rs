@@ -1,6 +1,7 @@
 //! What a shard goes by: one configuration, the rules made of it, what tokens are checked with. Edge and home share it, so
 //! that both always go by the same.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::auth::Verifier;
@@ -20,18 +21,22 @@ pub(super) struct Policy {
     pub(super) access: Arc<Access>,
     /// What tokens are checked with.
     pub(super) verifier: Arc<Verifier>,
+    /// What the signatures of tokens have cost since this was last taken, nanoseconds.
+    pub(super) signatures_ns: Cell<u64>,
 }
 
 impl Policy {
     /// # Errors
     /// A `channel_regex` that does not compile; `Config::load` has refused those already.
     pub(super) fn new(config: Arc<Config>, verifier: Arc<Verifier>) -> Result<Self, regex::Error> {
-        Ok(Self { access: Arc::new(Access::new(&config.channel)?), config, verifier })
+        let access = Arc::new(Access::new(&config.channel)?);
+        Ok(Self { access, config, verifier, signatures_ns: Cell::default() })
     }
 
     /// What a session reads of the node.
     pub(super) fn context(&self, now: Now) -> Context<'_> {
-        Context { config: &self.config, access: &self.access, verifier: &self.verifier, now }
+        let Self { config, access, verifier, signatures_ns } = self;
+        Context { config, access, verifier, now, signatures_ns }
     }
 
     /// What the hub needs to know of a channel's options.

@@ -51,7 +51,7 @@ impl Session {
             }
             return self.accept(id, None, Introduction::of(&connect), context);
         }
-        match context.verifier.connection(&connect.token, context.now.unix_s()) {
+        match context.connection_token(&connect.token) {
             Ok(claims) => self.accept(id, Some(claims), Introduction::of(&connect), context),
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
             Err(TokenError::Expired) => Step::Refuse(ErrorKind::TokenExpired.into()),

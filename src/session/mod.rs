@@ -25,6 +25,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -39,7 +40,7 @@ pub use step::{Ask, Step};
 pub use subscription::{Flags, Stage, Subscription};
 pub use terms::Terms;
 
-use crate::auth::Verifier;
+use crate::auth::{ConnectionClaims, SubscriptionClaims, TokenError, Verifier};
 use crate::config::Config;
 use crate::model::refusal::{Disconnect, DisconnectKind, ErrorKind};
 use crate::model::{ClientId, ClientInfo};
@@ -71,6 +72,24 @@ pub struct Context<'a> {
     pub verifier: &'a Verifier,
     /// When the tick looked at the clock.
     pub now: Now,
+    /// Output: what the signatures of tokens have cost, nanoseconds by the table of prices.
+    pub signatures_ns: &'a Cell<u64>,
+}
+
+impl Context<'_> {
+    fn connection_token(self, token: &str) -> Result<ConnectionClaims, TokenError> {
+        let mut price_ns = self.signatures_ns.take();
+        let claims = self.verifier.connection_at(token, self.now.unix_s(), &mut price_ns);
+        self.signatures_ns.set(price_ns);
+        claims
+    }
+
+    fn subscription_token(self, token: &str) -> Result<SubscriptionClaims, TokenError> {
+        let mut price_ns = self.signatures_ns.take();
+        let claims = self.verifier.subscription_at(token, self.now.unix_s(), &mut price_ns);
+        self.signatures_ns.set(price_ns);
+        claims
+    }
 }
 
 /// What the next command waits for.

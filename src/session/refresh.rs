@@ -32,7 +32,7 @@ impl Session {
         if token.is_empty() {
             return Step::Refuse(ErrorKind::BadRequest.into());
         }
-        match context.verifier.connection(token, context.now.unix_s()) {
+        match context.connection_token(token) {
             Ok(claims) if *claims.user == **self.user() => self.renew(claims, context),
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
             // An error would make the SDKs give up for good; after this they come back with a new token.
@@ -96,7 +96,7 @@ impl Session {
             Some(subscription) if !subscription.is_live() => return Step::Later,
             Some(_) => {}
         }
-        let claims = match context.verifier.subscription(token, context.now.unix_s()) {
+        let claims = match context.subscription_token(token) {
             Ok(claims) => claims,
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Step::FetchKeys,
             Err(TokenError::Expired) => return Step::Refuse(ErrorKind::TokenExpired.into()),

@@ -134,7 +134,7 @@ impl Session {
         context: Context<'_>,
     ) -> Result<Grant, NoGrant> {
         if !subscribe.token.is_empty() {
-            let verified = context.verifier.subscription(&subscribe.token, context.now.unix_s());
+            let verified = context.subscription_token(&subscribe.token);
             let claims = match verified {
                 Ok(claims) => claims,
                 Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Err(NoGrant::Ask),

@@ -18,6 +18,11 @@ impl Limit {
         let time_per_work = 16_000_u64.checked_div(work_ms)?.max(1);
         Some(Self { time_per_work, burst_ns: burst_ms.saturating_mul(1_000_000).saturating_mul(time_per_work) / 16 })
     }
+
+    /// Whether an excess is as large as a burst.
+    pub fn is_doubled(self, excess_ns: u64) -> bool {
+        excess_ns >= self.burst_ns
+    }
 }
 
 /// What a peer may still do.

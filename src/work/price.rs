@@ -20,3 +20,18 @@ pub const MEMBER_NS: u64 = 200;
 
 /// A publication in an answer, but for its bytes.
 pub const PUBLICATION_NS: u64 = 500;
+
+/// A signature of a token, checked with a shared secret.
+pub const HMAC_NS: u64 = 1_500;
+
+/// A signature checked with an RSA key of 4,096 bits; one of 2,048 bits takes a third.
+pub const RSA_NS: u64 = 60_000;
+
+/// A signature checked with a key on P-256.
+pub const P256_NS: u64 = 100_000;
+
+/// A signature checked with a key on P-384 or P-521.
+pub const LONG_CURVE_NS: u64 = 500_000;
+
+/// A signature checked with an Ed25519 key.
+pub const ED25519_NS: u64 = 100_000;

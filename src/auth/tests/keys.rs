@@ -10,6 +10,7 @@ use super::{NOW_UNIX_S, SECRET, hmac, of, of_key_set};
 use crate::auth::{KeyError, TokenConfig, TokenError, Verifier, mint};
 use crate::config::{ClientConfig, SubscriptionTokenConfig};
 use crate::limits;
+use crate::work::price;
 
 fn claims() -> Value {
     json!({ "sub": "42" })
@@ -182,4 +183,24 @@ fn subscription_tokens_share_the_key_set_only_if_they_name_it() {
     assert_eq!(node("").unwrap().subscription(&token, NOW_UNIX_S), refused);
     let elsewhere = node("https://other.example.com/keys").unwrap_err().to_string();
     assert!(elsewhere.contains("the same as `client.token.jwks_public_endpoint`"), "{elsewhere}");
+}
+
+#[test]
+fn each_signature_that_is_checked_has_its_price() {
+    let verifier =
+        of_key_set(&[P256.jwk_with(json!({ "kid": "a" })), P256.jwk_with(json!({ "kid": "b" })), P384.jwk.clone()]);
+    let price = |token: &str| {
+        let mut price_ns = 0;
+        let _ = verifier.connection_at(token, NOW_UNIX_S, &mut price_ns);
+        let mut again_ns = 0;
+        let _ = verifier.subscription_at(token, NOW_UNIX_S, &mut again_ns);
+        assert_eq!(price_ns, again_ns);
+        price_ns
+    };
+    let wrong = |token: String| token[..token.len() - 8].to_owned() + "AAAAAAAA";
+    assert_eq!(price("no token"), 0);
+    assert_eq!(price(&mint::hs256(SECRET, &claims())), 0, "no key is tried");
+    assert_eq!(price(&P256.token(Algorithm::ES256, Some("a"), &claims())), price::P256_NS);
+    assert_eq!(price(&wrong(P256.token(Algorithm::ES256, None, &claims()))), 2 * price::P256_NS, "every key is tried");
+    assert_eq!(price(&P384.token(Algorithm::ES384, None, &claims())), price::LONG_CURVE_NS);
 }

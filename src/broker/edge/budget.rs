@@ -4,12 +4,17 @@
 //! Prices are estimates by what this shard sees: the subscribers of a room here times the shards, since connections
 //! spread evenly over them. A user's sessions on other shards have allowances of their own there.
 
+use std::collections::VecDeque;
+use std::mem::take;
+
+use slab::Slab;
+
 use super::Edge;
 use super::turn::{Limits, Turn};
-use crate::limits::{BILL_NS, EXCESSES_MAX, SLICE_SENDS, TURN_NS};
+use crate::limits::{BILL_NS, EXCESSES_MAX, SLICE_SENDS, STRANGERS_TURN_NS, TURN_NS};
 use crate::model::refusal::{DisconnectKind, ErrorKind};
 use crate::protocol::word::Verb;
-use crate::session::Ask;
+use crate::session::{Ask, Session};
 use crate::time::Now;
 use crate::work::{Limit, price};
 
@@ -24,7 +29,7 @@ impl Edge {
     /// A tick begins: every session may have its turn anew, and one of those that have given way. None while so much waits
     /// for large rooms that more would only wait, too.
     pub(in crate::broker) fn begin_turns(&mut self) {
-        (self.turn.work_ns, self.turn.is_for_many) = (0, false);
+        (self.turn.work_ns, self.turn.is_for_many, self.turn.strangers_ns) = (0, false, 0);
         self.turn.next_is_due = !self.giving_way.is_empty() && !self.outbox.is_crowded();
     }
 
@@ -44,18 +49,36 @@ impl Edge {
         if let Some(session) = self.resumed.pop() {
             return Some(session);
         }
-        if !std::mem::take(&mut self.turn.next_is_due) {
+        if take(&mut self.turn.next_is_due)
+            && let Some(session) = first_of(&mut self.giving_way, &mut self.sessions)
+        {
+            return Some(session);
+        }
+        if self.turn.strangers_ns >= STRANGERS_TURN_NS {
             return None;
         }
-        while let Some(session) = self.giving_way.pop_front() {
-            // It may have ended since.
-            if let Some(entry) = self.sessions.get_mut(session as usize)
-                && std::mem::take(&mut entry.gives_way)
-            {
-                return Some(session);
-            }
+        first_of(&mut self.knocking, &mut self.sessions)
+    }
+
+    /// A stranger says something. Whether it has to wait for the tokens of other strangers: together they have a part of
+    /// each tick, whoever comes first, so that a flood of them takes no more of the shard than that.
+    pub(in crate::broker) fn knocks(&mut self, session: u32) -> bool {
+        let has_to_wait = self.turn.strangers_ns >= STRANGERS_TURN_NS || !self.knocking.is_empty();
+        if has_to_wait {
+            self.sessions[session as usize].gives_way = true;
+            self.knocking.push_back(session);
         }
-        None
+        has_to_wait
+    }
+
+    /// A command of a session was looked at: the signatures that this took are charged to it, and of a stranger's to all
+    /// strangers.
+    pub(in crate::broker) fn charge_signatures(&mut self, session: u32, is_stranger: bool, now: Now) {
+        let work_ns = self.policy.signatures_ns.take();
+        if work_ns > 0 {
+            self.charge(session, work_ns, now);
+            self.turn.strangers_ns += if is_stranger { work_ns } else { 0 };
+        }
     }
 
     /// A session has caused work, which was done in its turn.
@@ -105,7 +128,7 @@ impl Edge {
     #[cold]
     fn bill(&mut self, session: u32, limit: Limit, now: Now) {
         let entry = &mut self.sessions[session as usize];
-        let work_ns = u64::from(std::mem::take(&mut entry.unbilled_ns));
+        let work_ns = u64::from(take(&mut entry.unbilled_ns));
         let Some(user) = self.users.get_mut(entry.user()) else { return };
         user.allowance.charge(work_ns, limit, now.mono_ms);
         let excess_ns = user.allowance.excess_ns(limit, now.mono_ms);
@@ -119,16 +142,15 @@ impl Edge {
     /// Whether a command is to be refused because its session, or its user, has caused too much.
     pub(in crate::broker) fn is_exhausted(&self, session: u32, verb: &Verb<'_>, now: Now) -> bool {
         let Some(limit) = self.limits.session.or(self.limits.user) else { return false };
-        self.sessions[session as usize].allowance.excess_ns(limit, now.mono_ms) > 0
-            // What ends work, or keeps a client connected, is always taken.
-            && !matches!(
-                verb,
-                Verb::Connect(_)
-                    | Verb::Unsubscribe { .. }
-                    | Verb::Refresh { .. }
-                    | Verb::SubRefresh { .. }
-                    | Verb::Pong
-            )
+        let excess_ns = self.sessions[session as usize].allowance.excess_ns(limit, now.mono_ms);
+        excess_ns > 0
+            && match verb {
+                // What ends work, or keeps a client alive, is always taken.
+                Verb::Unsubscribe { .. } | Verb::Pong => false,
+                // What keeps it connected, too, but not for ever: a token takes work.
+                Verb::Refresh { .. } | Verb::SubRefresh { .. } => limit.is_doubled(excess_ns),
+                _ => true,
+            }
     }
 
     /// Refuses a command of a session that has caused too much. Who goes on regardless is closed.
@@ -143,4 +165,10 @@ impl Edge {
             self.refuse(session, id, ErrorKind::TooManyRequests.into());
         }
     }
+}
+
+/// Takes the first that still waits: the others have ended since.
+fn first_of(line: &mut VecDeque<u32>, sessions: &mut Slab<Session>) -> Option<u32> {
+    let mut waits = |session: &u32| sessions.get_mut(*session as usize).is_some_and(|entry| take(&mut entry.gives_way));
+    std::iter::from_fn(|| line.pop_front()).find(|session| waits(session))
 }

@@ -97,6 +97,8 @@ pub struct Edge {
     pub closings: Vec<Closing>,
     /// Sessions that have had their turn and wait for the next one, in that order.
     pub(super) giving_way: VecDeque<u32>,
+    /// Strangers whose first words wait until there is time for their tokens, oldest first.
+    pub(super) knocking: VecDeque<u32>,
     /// Sessions that were paused and are ready for more, or whose deadlines have moved: see [`Edge::next_resumed`].
     pub(super) resumed: Vec<u32>,
     /// Output: what the control plane is asked.
@@ -124,6 +126,7 @@ impl Edge {
             outbox: Outbox::new(policy.config.client.queue_max_size),
             closings: Vec::new(),
             giving_way: VecDeque::new(),
+            knocking: VecDeque::new(),
             resumed: Vec::new(),
             errands: Vec::new(),
             policy,

@@ -17,7 +17,10 @@ impl Edge {
                 self.expire(session, now);
             }
             _ if !entry.heartbeat.is_stale(now.mono_ms) => {}
-            State::Fresh if entry.awaits == Awaits::Nothing => self.close(session, DisconnectKind::Stale),
+            // Who waits for others has done its part.
+            State::Fresh if entry.awaits == Awaits::Nothing && !entry.gives_way => {
+                self.close(session, DisconnectKind::Stale)
+            }
             State::Fresh | State::Connecting(_) => self.close(session, DisconnectKind::ServerError),
         }
         (!self.sessions[session as usize].is_ending).then(|| self.next_due_ms(session, now))

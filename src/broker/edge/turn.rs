@@ -29,4 +29,6 @@ pub(super) struct Turn {
     pub(super) is_for_many: bool,
     /// One of those that have given way is to have its turn in this tick.
     pub(super) next_is_due: bool,
+    /// What the tokens of strangers have cost in this tick, of all of them together.
+    pub(super) strangers_ns: u64,
 }

@@ -10,6 +10,7 @@ mod orders;
 mod presence;
 mod publishing;
 mod reloading;
+mod strangers;
 mod subscribing;
 mod walking;
 

@@ -54,7 +54,13 @@ impl Desk {
     fn with<T>(&mut self, act: impl FnOnce(&mut Session, Context<'_>) -> T) -> T {
         let access = Access::new(&self.config.channel).expect("the expressions compile");
         let verifier = Verifier::new(&self.config.client.tokens(), None).expect("the keys are keys");
-        let context = Context { config: &self.config, access: &access, verifier: &verifier, now: self.now };
+        let context = Context {
+            config: &self.config,
+            access: &access,
+            verifier: &verifier,
+            now: self.now,
+            signatures_ns: &std::cell::Cell::default(),
+        };
         act(&mut self.session, context)
     }
 
