@@ -1,8 +1,10 @@
 //! The command line: one file per command.
 
 mod banner;
+mod completions;
 mod config;
 mod doctor;
+mod man;
 mod print;
 mod serve;
 mod source;
@@ -10,7 +12,7 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// A realtime messaging gateway: WebSocket and TCP connections, channels with history, recovery and presence.
 #[derive(Debug, Parser)]
@@ -29,6 +31,8 @@ enum Command {
     #[command(subcommand)]
     Token(token::Token),
     Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -42,6 +46,8 @@ impl Cli {
             Command::Config(config) => config.run(),
             Command::Token(token) => token.run(),
             Command::Doctor(doctor) => doctor.run(),
+            Command::Completions(completions) => completions.run(Self::command()).map(|()| ExitCode::SUCCESS),
+            Command::Man(man) => man.run(Self::command()).map(|()| ExitCode::SUCCESS),
         }
     }
 }

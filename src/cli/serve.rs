@@ -9,6 +9,7 @@ use super::banner;
 use super::print::print;
 use super::source::Source;
 use crate::config::Config;
+use crate::control::notice;
 use crate::control::requests::Requests;
 use crate::doctor::{Verdict, examine, raise_limits};
 use crate::log;
@@ -42,6 +43,7 @@ impl Serve {
         let dev = self.source.dev;
         let source = self.source;
         let node = Node::start(config.clone(), Box::new(move || source.read()), requests)?;
+        notice::ready();
         // A node serves whether or not somebody reads where it does.
         let _ = print(&banner::text(&config, &node, dev));
         node.wait()?;

@@ -29,6 +29,13 @@ impl Source {
         Config::load(self.config.as_deref(), Config::environment(), self.dev)
     }
 
+    /// What a node would run with, for people; an error names the file.
+    pub(super) fn effective(&self) -> anyhow::Result<String> {
+        let text = Config::effective(self.config.as_deref(), Config::environment(), self.dev);
+        let text = text.with_context(|| self.name())?;
+        Ok(format!("# By {} and the environment; keys without a comment have their defaults.\n{text}", self.name()))
+    }
+
     /// What was read, for people.
     pub(super) fn name(&self) -> String {
         match (&self.config, self.dev) {

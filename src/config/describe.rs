@@ -26,15 +26,16 @@ fn close_section(schema: &mut Schema) {
 }
 
 /// One key with its documentation.
-struct Key<'a> {
-    name: &'a str,
+pub(super) struct Key<'a> {
+    pub(super) name: &'a str,
     about: &'a str,
-    value: &'a Value,
-    schema: &'a Json,
+    pub(super) value: &'a Value,
+    pub(super) schema: &'a Json,
 }
 
-fn keys<'a>(schema: &'a Json, values: &'a Table) -> Vec<Key<'a>> {
-    // In the order of the structs, plain keys before sections, as TOML wants them.
+/// The keys of a section, in the order of the structs, sections last.
+pub(super) fn keys<'a>(schema: &'a Json, values: &'a Table) -> Vec<Key<'a>> {
+    // Plain keys before sections, as TOML wants them.
     let properties = schema["properties"].as_object().expect("a section has properties");
     let key = |name: &'a String, schema: &'a Json| {
         let value = values.get(name)?;
@@ -158,7 +159,8 @@ const INTRODUCTION: &str = "# Configuration
 Ringpost reads one TOML file (`ringpost serve --config FILE`); without it the defaults below hold. A key that it does
 not know is refused at start with the nearest right name. `ringpost config init FILE` writes a file to start from, with
 secrets of its own; `ringpost config default` prints one with every key, `ringpost config check --config FILE` looks a
-file over, `ringpost config schema` prints a JSON schema for editors.
+file over, `ringpost config effective --config FILE` prints what a node would run with and where each key was given,
+`ringpost config schema` prints a JSON schema for editors.
 
 Every key can be overridden by an environment variable: `RINGPOST_`, then the path in capitals, sections joined by two
 underscores: `RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY`. Lists are written with commas or in TOML's inline form, so

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::{Config, Namespace};
+use super::{Config, ENV_PREFIX, Namespace};
 
 /// Where each key was given: a line of the file or an environment variable.
 #[derive(Debug, Default)]
@@ -45,10 +45,21 @@ impl Origins {
         self.0.insert(path, origin);
     }
 
+    /// Where a key was given itself, or in a table of an environment variable; `None` where it has its default.
+    pub(super) fn of(&self, path: &str) -> Option<&str> {
+        let is_variable = |origin: &&String| origin.starts_with(ENV_PREFIX);
+        self.0.get(path).or_else(|| self.above(path).filter(is_variable)).map(String::as_str)
+    }
+
+    /// Where the nearest that a key stands in was given.
+    fn above(&self, path: &str) -> Option<&String> {
+        let ancestors = path.char_indices().filter(|(_, char)| ".[".contains(*char)).map(|(at, _)| &path[..at]);
+        ancestors.rev().find_map(|above| self.0.get(above))
+    }
+
     /// The key and where it was given; what stands in an environment variable is found at the variable.
     fn name(&self, path: &str) -> String {
-        let ancestors = path.char_indices().filter(|(_, char)| ".[".contains(*char)).map(|(at, _)| &path[..at]);
-        let origin = self.0.get(path).or_else(|| ancestors.rev().find_map(|above| self.0.get(above)));
+        let origin = self.0.get(path).or_else(|| self.above(path));
         origin.map_or_else(|| format!("`{path}`"), |origin| format!("`{path}` ({origin})"))
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use toml::Table;
 
+use super::effective;
 use super::environment::override_from;
 use super::keys::{Origins, check_keys, merge};
 use super::{Config, ENV_PREFIX};
@@ -50,12 +51,29 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
         dev: bool,
     ) -> Result<Self, ConfigError> {
-        let text = match path {
-            None => String::new(),
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| ConfigError::from(format!("{} cannot be read: {error}", path.display())))?,
-        };
-        Self::parse(&text, environment, dev)
+        Self::parse(&text_of(path)?, environment, dev)
+    }
+
+    /// What [`Config::load`] would give, as TOML: every key, and where it was given. Secrets are hidden.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn effective(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        dev: bool,
+    ) -> Result<String, ConfigError> {
+        Self::effective_toml(&text_of(path)?, environment, dev)
+    }
+
+    /// As [`Config::effective`], from the text of the file.
+    pub(super) fn effective_toml(
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+        dev: bool,
+    ) -> Result<String, ConfigError> {
+        let (config, origins) = Self::read(text, environment, dev)?;
+        Ok(effective::toml(&config, &origins))
     }
 
     /// As [`Config::load`], from the text of the file.
@@ -67,6 +85,15 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
         dev: bool,
     ) -> Result<Self, ConfigError> {
+        Self::read(text, environment, dev).map(|(config, _)| config)
+    }
+
+    /// The configuration, and where its keys were given.
+    fn read(
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+        dev: bool,
+    ) -> Result<(Self, Origins), ConfigError> {
         let mut given: Table = text.parse()?;
         let mut origins = Origins::of_file(text)?;
         let defaults = if dev { Self::dev() } else { Self::default() };
@@ -83,7 +110,7 @@ impl Config {
             config.name = host_name();
         }
         match config.check() {
-            problems if problems.is_empty() => Ok(config),
+            problems if problems.is_empty() => Ok((config, origins)),
             problems => Err(ConfigError { problems }),
         }
     }
@@ -96,6 +123,12 @@ impl Config {
         };
         std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with(ENV_PREFIX))
     }
+}
+
+fn text_of(path: Option<&Path>) -> Result<String, ConfigError> {
+    let Some(path) = path else { return Ok(String::new()) };
+    let named = |error| ConfigError::from(format!("{} cannot be read: {error}", path.display()));
+    std::fs::read_to_string(path).map_err(named)
 }
 
 fn host_name() -> String {

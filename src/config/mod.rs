@@ -10,6 +10,7 @@ mod check;
 mod client;
 mod describe;
 mod dev;
+mod effective;
 mod environment;
 mod keys;
 mod level;

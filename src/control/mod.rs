@@ -12,6 +12,7 @@
 //! It owns no session and no channel. What it knows of them it asks for, and it may be late: nothing that a
 //! client does waits for this thread, but a token whose key is unknown.
 
+pub mod notice;
 pub mod requests;
 
 mod api;

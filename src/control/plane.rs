@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::hand_back::HandedBack;
 use super::http::HttpServer;
 use super::keys::{KeyKeeper, KeyRequests};
+use super::notice;
 use super::reload::keep_fixed;
 use super::requests::{Request, Requests};
 use super::shards::Shards;
@@ -118,7 +119,11 @@ impl Plane {
                 },
                 Ok(conn) = self.handed_back.recv_async() => self.hand_back(conn),
                 request = self.requests.next() => match request {
-                    Request::Reload => self.reload().await,
+                    Request::Reload => {
+                        notice::reloading();
+                        self.reload().await;
+                        notice::ready();
+                    }
                     Request::Leave => return Ok(()),
                 },
                 _ = &mut self.keeper => bail!("the keeper of keys has failed"),
@@ -178,6 +183,7 @@ impl Plane {
 
     /// Waits until every shard has ended, for a while.
     async fn drain(&mut self) -> anyhow::Result<()> {
+        notice::stopping();
         self.state.drain();
         let shutdown = self.state.config().shutdown.clone();
         let deadline = Instant::now() + shutdown.timeout.into();

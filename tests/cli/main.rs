@@ -1,6 +1,7 @@
 //! The command line as people use it: the real binary, its output and its exit codes.
 
 mod host;
+mod notice;
 mod pause;
 mod readme;
 mod start;
@@ -119,6 +120,39 @@ fn the_environment_overrides_the_file() {
     let output = command.env("RINGPOST_HTTP_SERVER__PORT", "http").output().expect("the command runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("RINGPOST_HTTP_SERVER__PORT must be a number"));
+}
+
+#[test]
+fn what_a_node_would_run_with_is_shown_without_secrets() {
+    let path = file("effective.toml", "[client]\nping_interval = \"20s\"\n[http_api]\nkey = \"api-key-of-mine\"\n");
+    let mut command = ringpost(&["config", "effective", "--config", path.to_str().expect("the path is text")]);
+    let output = command.env("RINGPOST_HTTP_SERVER__PORT", "9000").output().expect("the command runs");
+    let shown = String::from_utf8(output.stdout).expect("the output is text");
+    assert!(shown.contains("ping_interval = \"20s\"  # line 2\n"), "{shown}");
+    assert!(shown.contains("port = 9000  # RINGPOST_HTTP_SERVER__PORT\n"), "{shown}");
+    assert!(shown.contains("key = \"(hidden)\"  # line 4\n") && !shown.contains("of-mine"), "{shown}");
+}
+
+#[test]
+fn bash_completes_commands_and_their_options() {
+    let completions = file("completions.bash", &success(&["completions", "bash"]));
+    let script = format!(
+        "source {}; COMP_WORDS=(ringpost token conn); COMP_CWORD=2; _ringpost ringpost conn token; echo \"${{COMPREPLY[*]}}\"",
+        completions.display()
+    );
+    let output = Command::new("bash").args(["-c", &script]).output().expect("bash runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "connection\n", "{output:?}");
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    success(&["man", folder.path().to_str().expect("the path is text")]);
+    for name in ["ringpost", "ringpost-serve", "ringpost-config-init", "ringpost-token-connection", "ringpost-doctor"] {
+        let page = fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap_or_else(|_| panic!("no {name}"));
+        assert!(page.contains(&format!(".TH {name} 1")), "{page}");
+    }
+    assert!(failure(&["man", "/nowhere"]).contains("cannot be written to /nowhere"));
 }
 
 #[test]

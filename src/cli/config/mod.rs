@@ -18,6 +18,8 @@ pub(in crate::cli) enum Config {
     Default,
     /// Look a configuration over: every unknown key, wrong value and broken rule at once
     Check(Source),
+    /// Print what a node would run with, and where each key was given; secrets are hidden
+    Effective(Source),
     /// Print the JSON schema of the file, for editors
     Schema,
     /// Print the reference of all keys as Markdown, which is docs/CONFIG.md
@@ -30,6 +32,7 @@ impl Config {
             Self::Init(init) => init.run()?,
             Self::Default => print(&config::default_toml())?,
             Self::Check(source) => check(&source)?,
+            Self::Effective(source) => print(&source.effective()?)?,
             Self::Schema => print(&format!("{:#}\n", config::schema()))?,
             Self::Docs => print(&config::markdown())?,
         }
