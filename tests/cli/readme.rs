@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -39,12 +38,12 @@ struct Shell {
 }
 
 impl Shell {
-    fn run(block: &str, folder: &TempDir, settings: &[(&str, String)]) -> Self {
+    fn run(block: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new("bash");
         forget_settings(&mut command);
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
         command.args(["-euc", block]).current_dir(folder.path()).env("PATH", path).process_group(0);
-        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        command.envs(settings.iter().copied());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("bash runs");
         let lines = BufReader::new(child.stdout.take().expect("it prints"));
         Self { child, lines }
@@ -68,24 +67,27 @@ impl Drop for Shell {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free").port()
+/// What stands in a banner after this, up to the next blank or comma.
+fn after<'a>(banner: &'a str, name: &str) -> &'a str {
+    let (_, rest) = banner.split_once(name).unwrap_or_else(|| panic!("{name} is missing: {banner}"));
+    rest.trim_start().split([' ', ',', '/', '\n']).next().expect("a split has a first part")
+}
+
+/// An address as `nc` takes it.
+fn for_nc(address: &str) -> String {
+    address.replace(':', " ")
 }
 
 #[test]
 fn the_production_block_ends_in_a_node_that_a_client_can_use() {
     let folder = clone();
-    let tcp = free_port();
-    let settings = [
-        ("RINGPOST_HTTP_SERVER__PORT", "0".to_owned()),
-        ("RINGPOST_TCP_SERVER__PORT", tcp.to_string()),
-        ("RINGPOST_INTERNAL_SERVER__PORT", "0".to_owned()),
-    ];
+    let ports = ["RINGPOST_HTTP_SERVER__PORT", "RINGPOST_TCP_SERVER__PORT", "RINGPOST_INTERNAL_SERVER__PORT"];
+    let settings = ports.map(|name| (name, "0"));
     let mut node = Shell::run(&block("config init"), &folder, &settings);
     let text = node.until("metrics");
     assert!(text.contains("ringpost.toml: fine\n\n") || text.contains("ringpost.toml: fine\nringpost"), "{text}");
 
-    let commands = block("token connection").replace("127.0.0.1 8001", &format!("127.0.0.1 {tcp}"));
+    let commands = block("token connection").replace("127.0.0.1 8001", &for_nc(after(&text, "TCP  ")));
     let mut client = Shell::run(&commands, &folder, &[]);
     let connected: Value = serde_json::from_str(&client.until("\"id\":1")).expect("a reply is JSON");
     assert!(connected["connect"]["client"].is_string(), "{connected}");
@@ -97,17 +99,12 @@ fn the_production_block_ends_in_a_node_that_a_client_can_use() {
 fn what_the_first_block_publishes_is_heard_over_tcp() {
     let mut node = Node::start(&["--dev"]);
     let banner = node.banner();
-    let port = |before: &str| {
-        let after = banner.split_once(before).expect("the banner names the port").1;
-        after.chars().take_while(char::is_ascii_digit).collect::<String>()
-    };
-    let tcp = format!("127.0.0.1 {}", port("TCP        127.0.0.1:"));
-    let http = format!("127.0.0.1:{}", port("ws://127.0.0.1:"));
+    let (tcp, http) = (for_nc(after(&banner, "TCP  ")), after(&banner, "ws://"));
     let folder = clone();
     let mut listener = Shell::run(&block("\"connect\":{}").replace("127.0.0.1 8001", &tcp), &folder, &[]);
     listener.until("\"id\":2");
     // Its first line is the node, which runs already.
-    let publish = block("make run").replace("make run\n", "").replace("127.0.0.1:8000", &http);
+    let publish = block("make run").replace("make run\n", "").replace("127.0.0.1:8000", http);
     let mut answer = String::new();
     Shell::run(&publish, &folder, &[]).lines.read_to_string(&mut answer).expect("it is text");
     assert!(answer.contains("\"offset\":1"), "{answer}");
