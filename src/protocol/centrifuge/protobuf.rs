@@ -5,25 +5,16 @@ use std::sync::Arc;
 
 use super::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
 use super::refused::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS};
-use super::wire_type::{Fields, PutField, Value};
+use super::wire_type::{Fields, PutField, Value, next_message};
 use crate::model::refusal::Error;
 use crate::model::{
     ClientInfo, Expiry, HistoryFilter, Payload, PayloadKind, PayloadRef, Position, Publication, Subscribed,
 };
 use crate::protocol::word::{Command, Connect, Connected, History, Push, Reply, ReplyBody, Subscribe, Verb};
-use crate::wire::length;
 
 /// Reads the length-prefixed command at `at` and moves `at` behind it; `None` at the end of the frame.
 pub(super) fn decode_command<'a>(frame: &'a [u8], at: &mut usize) -> Option<Result<Command<'a>, Malformed>> {
-    let rest = &frame[*at..];
-    if rest.is_empty() {
-        return None;
-    }
-    let Ok(length::Message::Whole { payload, consumed }) = length::next(rest, rest.len()) else {
-        return Some(Err(Malformed));
-    };
-    *at += consumed;
-    Some(command(&rest[payload]))
+    next_message(frame, at).map(|message| command(message?))
 }
 
 fn command(message: &[u8]) -> Result<Command<'_>, Malformed> {

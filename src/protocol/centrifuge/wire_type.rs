@@ -1,7 +1,7 @@
 //! Protobuf's wire format (<https://protobuf.dev/programming-guides/encoding/>): fields in place.
 
 use super::Malformed;
-use crate::wire::length::{varint_len, write_varint};
+use crate::wire::length::{self, Message, varint_len, write_varint};
 
 /// One field's value as it lies in the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,20 @@ impl<'a> Value<'a> {
     pub(super) fn flag(self) -> Result<bool, Malformed> {
         Ok(self.number()? != 0)
     }
+}
+
+/// The message with its length before it that lies at `at`, which moves behind it; `None` at the end of the frame.
+#[inline]
+pub(super) fn next_message<'a>(frame: &'a [u8], at: &mut usize) -> Option<Result<&'a [u8], Malformed>> {
+    let rest = &frame[*at..];
+    if rest.is_empty() {
+        return None;
+    }
+    let Ok(Message::Whole { payload, consumed }) = length::next(rest, rest.len()) else {
+        return Some(Err(Malformed));
+    };
+    *at += consumed;
+    Some(Ok(&rest[payload]))
 }
 
 /// Reads a message's fields in order.

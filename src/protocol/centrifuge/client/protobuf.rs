@@ -6,9 +6,8 @@ use super::heard::{Answer, ClientInfo, Connected, FromNode, HistoryPage, Publica
 use crate::model::{Expiry, PayloadRef, PresenceStats, Recover};
 use crate::protocol::centrifuge::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
 use crate::protocol::centrifuge::refused::{Malformed, REJECT_UNRECOVERED};
-use crate::protocol::centrifuge::wire_type::{Fields, PutField, Value};
+use crate::protocol::centrifuge::wire_type::{Fields, PutField, Value, next_message};
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
-use crate::wire::length;
 
 /// Appends a command with its length before it.
 pub(super) fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) {
@@ -104,15 +103,7 @@ fn put_history(history: &History<'_>, out: &mut Vec<u8>) {
 
 /// Reads the reply or push at `at` and moves `at` behind it; `None` at the end of the frame.
 pub(super) fn decode<'a>(frame: &'a [u8], at: &mut usize) -> Option<Result<FromNode<'a>, Malformed>> {
-    let rest = &frame[*at..];
-    if rest.is_empty() {
-        return None;
-    }
-    let Ok(length::Message::Whole { payload, consumed }) = length::next(rest, rest.len()) else {
-        return Some(Err(Malformed));
-    };
-    *at += consumed;
-    Some(reply(&rest[payload]))
+    next_message(frame, at).map(|message| reply(message?))
 }
 
 fn reply(message: &[u8]) -> Result<FromNode<'_>, Malformed> {
