@@ -24,13 +24,13 @@ pub struct Step {
     pub rate_per_s: f64,
     /// Why it did not hold; `None` if it did.
     pub broke: Option<String>,
-    /// What was measured.
+    /// By measure, over the step.
     pub measures: BTreeMap<Measure, Summary>,
     /// Cores that the server kept busy, where that was asked.
     pub server_cores: Option<f64>,
     /// Share of the time in which the load generator was at work.
     pub busy: f64,
-    /// What went wrong.
+    /// By kind, how often.
     pub faults: Faults,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::FAULT_EXAMPLES_MAX;
 
-/// Kinds of wrong.
+/// What can go wrong in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {

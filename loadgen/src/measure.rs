@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits::LATENCY_NS_MAX;
 
-/// What took long.
+/// What is measured in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
@@ -134,7 +134,7 @@ pub struct Interval {
     pub stage: Stage,
     /// When it began, nanoseconds since the run began.
     pub begin_ns: u64,
-    /// When it ended.
+    /// When it ended, nanoseconds since the run began.
     pub end_ns: u64,
     /// How long the load process was at work, nanoseconds; of several, the one that was at work longest.
     pub busy_ns: u64,
@@ -227,21 +227,21 @@ fn read_histograms<'a, D: Deserializer<'a>>(deserializer: D) -> Result<[Histogra
 /// A histogram in numbers; nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// How many.
+    /// How many were measured.
     pub count: u64,
     /// How many a second.
     pub per_s: f64,
     /// Half took at most this long.
     pub p50_ns: u64,
-    /// Nine of ten.
+    /// Nine of ten took no longer, nanoseconds.
     pub p90_ns: u64,
-    /// 99 of 100.
+    /// 99 of 100 took no longer, nanoseconds.
     pub p99_ns: u64,
     /// 999 of 1,000.
     pub p99_9_ns: u64,
     /// 9,999 of 10,000.
     pub p99_99_ns: u64,
-    /// The longest.
+    /// The longest, nanoseconds.
     pub max_ns: u64,
 }
 

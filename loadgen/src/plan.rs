@@ -9,7 +9,7 @@ pub struct Plan {
     pub clients: Vec<Vec<u32>>,
     /// How many channels there are.
     pub channels: u32,
-    /// Who publishes where.
+    /// Each a publisher and a channel.
     pub streams: Vec<Stream>,
     /// What is done once all clients are there.
     pub load: Load,
@@ -66,7 +66,7 @@ pub struct Slow {
 /// Clients that come all at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Storm {
-    /// How many.
+    /// How many come.
     pub clients: u32,
     /// How the connections end that they have: they are the first clients of the plan. `None`: they are further
     /// clients and have none yet.
@@ -169,7 +169,7 @@ pub enum Pace {
     },
     /// The messages before it: a closed loop. So many of each stream are under way.
     Closed {
-        /// How many.
+        /// Messages of a stream that may be under way at once.
         outstanding: u32,
         /// Messages of a stream that are due at once, when there is room for as many.
         burst: u32,

@@ -14,7 +14,7 @@ use crate::scenario::Scenario;
 use crate::server::{Metrics, Usage};
 use crate::slow::SlowReaders;
 
-/// A run.
+/// All that is known of a run: what was asked, where, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// This program and its version.
@@ -29,7 +29,7 @@ pub struct Record {
     pub url: String,
     /// The version that the server told its clients.
     pub server_version: String,
-    /// What ran it.
+    /// The machine of the load generator.
     pub machine: Machine,
     /// When it began, Unix milliseconds.
     pub started_unix_ms: u64,
@@ -52,9 +52,9 @@ pub struct Record {
     /// each.
     #[serde(default)]
     pub cpu_ns_per: BTreeMap<Measure, f64>,
-    /// Second by second.
+    /// By second of the run, in order.
     pub seconds: Vec<Second>,
-    /// All seconds together.
+    /// By measure, over all seconds that count.
     pub whole: BTreeMap<Measure, Whole>,
     /// What was counted while it was measured.
     #[serde(default)]
@@ -64,7 +64,7 @@ pub struct Record {
     /// What the server says about itself, where that was asked: counters since the measuring began, others at its
     /// end.
     pub server_metrics: Metrics,
-    /// What went wrong.
+    /// By kind, how often; a run with any is no result.
     pub faults: Faults,
     /// What became of subscribers that stopped reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,10 +74,10 @@ pub struct Record {
     pub ramp: Option<Climb>,
 }
 
-/// What ran it.
+/// A machine, as far as a result depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// Name and release.
+    /// Its kernel: name and release.
     pub kernel: String,
     /// Model of the processor.
     pub processor: String,
@@ -206,7 +206,7 @@ impl Record {
 }
 
 impl Machine {
-    /// This one.
+    /// The machine that this runs on.
     pub fn this() -> Self {
         let uname = rustix::system::uname();
         let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();

@@ -9,7 +9,7 @@ use procfs::process::Process;
 
 use crate::limits::SCRAPE_TIMEOUT_MS;
 
-/// Where to look.
+/// Where the load generator looks at the server.
 #[derive(Debug)]
 pub struct Probe {
     process: Option<Process>,

@@ -11,7 +11,7 @@ use crate::plan::{Load, Pace, Plan};
 pub struct Part {
     /// Which one, from 0.
     pub index: u32,
-    /// Of how many.
+    /// How many processes share the work.
     pub of: u32,
 }
 
@@ -32,7 +32,7 @@ impl Part {
 /// that a client has the same name, and a stream the same number, wherever it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
-    /// Which part.
+    /// The part of this process.
     pub part: Part,
     /// The plan, where the clients of other parts hear nothing.
     pub plan: Plan,

@@ -42,11 +42,11 @@ pub struct SlowReaders {
 /// The least, the middle and the most of a number of values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
-    /// The least.
+    /// The smallest value.
     pub min: u64,
     /// The one in the middle.
     pub median: u64,
-    /// The most.
+    /// The largest value.
     pub max: u64,
 }
 

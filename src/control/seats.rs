@@ -36,9 +36,9 @@ struct Taken {
 /// How the seats are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SeatCounts {
-    /// Conns of backends.
+    /// Conns that came with the API's key.
     pub(super) backends: u64,
-    /// Other conns.
+    /// Conns without it.
     pub(super) strangers: u64,
     /// Conns whose seat is another's, and which have not gone yet.
     pub(super) leaving: u64,

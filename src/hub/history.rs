@@ -19,7 +19,7 @@ pub(super) struct Kept {
     expire_ms: u64,
 }
 
-/// What recovery found.
+/// What recovery brings, and whether it is all.
 #[derive(Debug, Default)]
 pub(super) struct Recovered {
     pub(super) publications: Vec<Arc<Publication>>,

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-/// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     conns: VecDeque<u32>,

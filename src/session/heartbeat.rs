@@ -6,7 +6,7 @@
 use crate::config::ClientConfig;
 use crate::time::Duration;
 
-/// What is due.
+/// What a look at the clock brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeartbeatEvent {
     /// Nothing yet.

@@ -13,12 +13,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Duration(u64);
 
 impl Duration {
-    /// So many milliseconds.
+    /// A length of time, by milliseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// So many seconds.
+    /// A length of time, by seconds.
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs * 1000)
     }

@@ -3,7 +3,7 @@
 //! Nothing is drawn in a row: who does the thousandth errand does not depend on what came of those before it, nor on
 //! how fast the server is. The same seed is the same day.
 
-/// What is drawn.
+/// A quantity that is drawn, each from a sequence of its own.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Draw {
     Speaker,

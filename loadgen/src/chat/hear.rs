@@ -15,7 +15,7 @@ pub struct Publication {
     pub channel: u32,
     /// Its offset, 0 where the channel has none.
     pub offset: u64,
-    /// What it carries.
+    /// The stamp of the load generator, or that it is none.
     pub message: Result<Stamp, Damaged>,
 }
 

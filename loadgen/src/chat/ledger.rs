@@ -25,7 +25,7 @@ pub(super) enum Contradiction {
     Unsent,
 }
 
-/// One channel.
+/// What was said in a channel, and who must have heard it.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     epoch: Arc<str>,

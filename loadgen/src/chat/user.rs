@@ -21,7 +21,7 @@ pub(super) enum Presence {
 /// A command that a user waits to be answered about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// A message.
+    /// A publish that is not answered yet.
     Publish { channel: u32, due_ns: u64 },
     /// Who is in a room.
     Presence { channel: u32, due_ns: u64 },
@@ -88,7 +88,7 @@ impl Subscription {
     }
 }
 
-/// One user.
+/// A user: how connected, and what is under way.
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) presence: Presence,

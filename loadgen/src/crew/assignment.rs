@@ -16,11 +16,11 @@ use crate::target::Target;
 /// process takes its share of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Assignment {
-    /// What is done.
+    /// The load, with its settings.
     pub scenario: Scenario,
     /// Which share of it.
     pub part: Part,
-    /// Against which server.
+    /// The server, and how to reach it.
     pub target: Target,
     /// What tokens are signed with; without it there are none.
     pub secret: Option<String>,

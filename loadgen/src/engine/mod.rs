@@ -44,13 +44,13 @@ const LOOK_NS: u64 = 10 * MILLISECOND_NS;
 /// What a load thread is to do.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// Who does what.
+    /// The part of the clients that this process plays.
     pub share: Share,
-    /// Against which server.
+    /// The server, and how to reach it.
     pub target: Target,
-    /// In which encoding.
+    /// How words are written to the server.
     pub encoding: Encoding,
-    /// Of each message.
+    /// Bytes of each message.
     pub payload_bytes: usize,
     /// What each channel is called.
     pub channel_names: Vec<String>,

@@ -122,7 +122,7 @@ pub const CONNECT_ID: u32 = 1;
 pub struct Terms {
     /// How messages are written, where the protocol has a choice.
     pub encoding: Encoding,
-    /// Of each message.
+    /// Bytes of each message.
     pub payload_bytes: usize,
     /// Whether any client subscribes.
     pub has_audience: bool,

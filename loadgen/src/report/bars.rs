@@ -17,7 +17,7 @@ pub(crate) struct Group {
     pub(crate) goal: Option<f64>,
 }
 
-/// A server.
+/// A bar: a server and its figure.
 #[derive(Clone, Debug)]
 pub(crate) struct Bar {
     /// Its name.

@@ -14,7 +14,7 @@ pub(crate) enum Scale {
     Logarithmic,
 }
 
-/// A horizontal axis.
+/// What lies below a chart, and how far it goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
     /// What it counts.
@@ -23,7 +23,7 @@ pub(crate) struct Axis {
     pub(crate) ticks: Vec<(f64, String)>,
 }
 
-/// A line.
+/// A line of a chart, by its points.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
     /// For the legend.
@@ -32,7 +32,7 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// A chart.
+/// Lines over a common axis.
 pub(crate) struct Chart<'a> {
     /// What it shows.
     pub(crate) title: &'a str,

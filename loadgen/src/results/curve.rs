@@ -16,7 +16,7 @@ pub struct Curve {
 /// A kind of cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// What is done.
+    /// The name of the cell.
     pub work: String,
     /// What the cost counts, such as `ns CPU per delivery`.
     pub unit: String,

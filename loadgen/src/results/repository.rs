@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 /// What no figure comes from: it may differ from the commit.
 const APART: [&str; 2] = [":(exclude)results", ":(exclude)*.md"];
 
-/// A checkout.
+/// A checkout of this repository, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     /// Its topmost folder.

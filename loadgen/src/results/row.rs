@@ -17,7 +17,7 @@ pub const PLAIN: &str = "plain";
 /// A kind of work, done by several servers in turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// What is done.
+    /// The name of the cell.
     pub work: String,
     /// What the cost counts, such as `ns CPU per delivery`.
     pub unit: String,

@@ -18,9 +18,9 @@ use crate::target::Target;
 pub struct Order {
     /// The scenario's name.
     pub name: String,
-    /// What is done.
+    /// The load, with its settings.
     pub scenario: Scenario,
-    /// Against which server.
+    /// The server, and how to reach it.
     pub target: Target,
     /// What tokens are signed with; without it there are none.
     pub secret: Option<String>,

@@ -15,7 +15,7 @@ pub struct Direct {
     pub users: u32,
     /// How many others each one writes to.
     pub contacts: u32,
-    /// How fast.
+    /// When the next message is due.
     pub pace: PaceSettings,
 }
 

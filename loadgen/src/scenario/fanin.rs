@@ -13,7 +13,7 @@ pub struct FanIn {
     pub channels: u32,
     /// Publishers of each channel.
     pub publishers: u32,
-    /// How fast.
+    /// When the next message is due.
     pub pace: PaceSettings,
 }
 

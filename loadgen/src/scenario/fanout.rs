@@ -20,7 +20,7 @@ pub struct FanOut {
     pub zipf: f64,
     /// How the messages are shared among the channels.
     pub rates: Rates,
-    /// How fast.
+    /// When the next message is due.
     pub pace: PaceSettings,
 }
 

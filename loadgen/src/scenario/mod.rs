@@ -53,9 +53,9 @@ pub struct Scenario {
     /// Where it is done at higher and higher rates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
-    /// What is done.
+    /// The kind of load, with its settings.
     pub work: Work,
-    /// Who stands by.
+    /// Clients that are connected beside those that work.
     #[serde(default)]
     pub bystanders: Bystanders,
 }
@@ -70,7 +70,7 @@ pub struct Run {
     pub payload_bytes: usize,
     /// Load before it counts.
     pub warm_up_s: f64,
-    /// Load that counts.
+    /// How long load is measured, seconds.
     pub duration_s: f64,
     /// What channel names begin with, such as a namespace: `chat:`.
     pub channel_prefix: String,
@@ -92,9 +92,9 @@ impl Default for Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
-    /// Text.
+    /// JSON: text in a WebSocket, lines over TCP.
     Json,
-    /// Bytes.
+    /// Protobuf: length-prefixed messages.
     Protobuf,
 }
 
@@ -116,7 +116,7 @@ impl From<Encoding> for ringpost::protocol::centrifuge::Encoding {
     }
 }
 
-/// What is done.
+/// A kind of load, with its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Work {

@@ -14,7 +14,7 @@ pub struct Publish {
     pub publishers: u32,
     /// How many channels they are spread over, each publisher in one.
     pub channels: u32,
-    /// How fast.
+    /// When the next message is due.
     pub pace: PaceSettings,
 }
 

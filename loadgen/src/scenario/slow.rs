@@ -24,7 +24,7 @@ pub struct Slow {
     pub pause_s: f64,
     /// Receive buffer of their sockets, bytes. The kernel doubles it; within it waits what they do not read.
     pub receive_buffer_bytes: usize,
-    /// How fast.
+    /// When the next message is due.
     pub pace: PaceSettings,
 }
 

@@ -23,10 +23,10 @@ pub enum Phase {
     Ended,
 }
 
-/// One connection.
+/// A connection: its socket, how far it has come, and what is in flight.
 #[derive(Debug)]
 pub struct Conn {
-    /// Whose.
+    /// The number of its client.
     pub client: u32,
     /// How far it has come.
     pub phase: Phase,

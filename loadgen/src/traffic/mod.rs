@@ -30,7 +30,7 @@ pub struct Traffic {
     tally: Tally,
     /// By channel: those of this process who hear it.
     audiences: Vec<u32>,
-    /// By client.
+    /// By client: what it has under way.
     publishers: Vec<Commands<Unanswered>>,
     verifier: Verifier,
     unanswered: u64,
@@ -57,13 +57,13 @@ struct Unanswered {
 /// A message that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Who sends it.
+    /// By number of the client.
     pub publisher: u32,
-    /// Where to.
+    /// By number of the channel.
     pub channel: u32,
     /// The command's id.
     pub id: u32,
-    /// What it carries.
+    /// What its payload begins with.
     pub stamp: Stamp,
 }
 

@@ -68,7 +68,7 @@ pub(super) struct User {
     allowance: Allowance,
 }
 
-/// See the module.
+/// The sessions of a shard, who of them listens to what, and what waits for their conns.
 #[derive(Debug)]
 pub struct Edge {
     pub(super) policy: Policy,

@@ -40,7 +40,7 @@ pub(super) enum Spreading {
     Announcement { info: Arc<ClientInfo>, joined: bool },
 }
 
-/// See the module.
+/// The channels at home on a shard, and what others are to be told of them.
 #[derive(Debug)]
 pub(super) struct Home {
     me: u16,
