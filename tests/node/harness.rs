@@ -58,6 +58,12 @@ impl TestNode {
         node.metrics.iter().map(|metrics| figure(metrics)).sum()
     }
 
+    /// A figure of each shard, by number.
+    pub(crate) fn by_shard(&self, figure: impl Fn(&ShardMetrics) -> u64) -> Vec<u64> {
+        let node = self.node.as_ref().expect("it runs until it is dropped");
+        node.metrics.iter().map(|metrics| figure(metrics)).collect()
+    }
+
     /// Waits until a figure, summed over the shards, is as expected.
     pub(crate) fn await_sum(&self, what: &str, figure: impl Fn(&ShardMetrics) -> u64, expected: u64) {
         let until = Instant::now() + PATIENCE;

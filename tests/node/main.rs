@@ -2,6 +2,7 @@
 
 mod bounds;
 mod client;
+mod credit;
 mod doors;
 mod endings;
 mod framing;
