@@ -236,7 +236,7 @@ impl SessionInfo {
 /// Whether a list of so many bytes can be given to a backend.
 ///
 /// # Errors
-/// 106 where it is longer than a reply may be: a part of it would be taken for the whole.
+/// [`ErrorKind::LimitExceeded`] where it is longer than a reply may be: a part of it would be taken for the whole.
 pub fn check_list(bytes: usize) -> Result<(), Error> {
     if bytes > API_REPLY_BYTES_MAX {
         let why = format!("limit exceeded: the list takes more than {API_REPLY_BYTES_MAX} bytes; ask for less");

@@ -42,7 +42,7 @@ impl Policy {
     /// What the hub needs to know of a channel's options.
     ///
     /// # Errors
-    /// 102 for an unknown namespace.
+    /// As [`Access::resolve`].
     pub(super) fn hub_options(&self, channel: &str) -> Result<HubOptions, Error> {
         Ok(self.access.resolve(channel)?.hub_options(&self.config.channel))
     }
@@ -50,7 +50,7 @@ impl Policy {
     /// The options of a channel that keeps history.
     ///
     /// # Errors
-    /// 102, 108 without history.
+    /// As [`Access::resolve`]; [`ErrorKind::NotAvailable`] without history.
     pub(super) fn with_history(&self, channel: &str) -> Result<HubOptions, Error> {
         let resolved = self.access.resolve(channel)?;
         match resolved.has_history() {
@@ -62,7 +62,7 @@ impl Policy {
     /// Whether a channel tells who is in it.
     ///
     /// # Errors
-    /// 102, 108 without presence.
+    /// As [`Access::resolve`]; [`ErrorKind::NotAvailable`] without presence.
     pub(super) fn with_presence(&self, channel: &str) -> Result<(), Error> {
         match self.access.resolve(channel)?.options.presence {
             true => Ok(()),

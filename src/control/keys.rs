@@ -38,7 +38,7 @@ struct Waiter {
 }
 
 impl KeyRequests {
-    /// Takes up an [`super::order::Errand::FetchKeys`]. False when too many wait already.
+    /// Takes up an [`Errand::FetchKeys`](crate::broker::order::Errand::FetchKeys). False when too many wait already.
     pub(super) fn fetch(&self, shard: u16, ticket: u64) -> bool {
         self.0.try_send(KeyRequest::Fetch(Waiter { shard, ticket })).is_ok()
     }

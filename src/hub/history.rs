@@ -186,7 +186,8 @@ impl Stream {
     /// A page of what is kept.
     ///
     /// # Errors
-    /// 112 when `since` is of another life of the stream or further back than what is kept.
+    /// [`ErrorKind::UnrecoverablePosition`] when `since` is of another life of the stream or further back than what
+    /// is kept.
     pub(super) fn page(&mut self, filter: &HistoryFilter, max: Limit, now: Now) -> Result<HistoryPage, Error> {
         self.expire(now);
         let position = self.position();

@@ -159,7 +159,8 @@ impl Hub {
         }
     }
 
-    /// Changes how many bytes the streams may take. What is too much goes bit by bit, with sweeps and the use of streams.
+    /// Changes how many bytes the streams may take. What is too much goes bit by bit, with sweeps and the use of
+    /// streams.
     pub fn set_stream_bytes_max(&mut self, stream_bytes_max: usize) {
         self.stream_bytes_max = stream_bytes_max;
     }
@@ -220,8 +221,8 @@ impl Hub {
         }
     }
 
-    /// Must follow whatever was done to a channel, whose stream took `before` bytes until then: it goes if nothing is left
-    /// to keep it for, and others go if memory is short.
+    /// Must follow whatever was done to a channel, whose stream took `before` bytes until then: it goes if nothing is
+    /// left to keep it for, and others go if memory is short.
     fn settle(&mut self, key: usize, before: usize) {
         let channel = &self.channels[key];
         let added = channel.stream_bytes().saturating_sub(before);
@@ -246,8 +247,8 @@ impl Hub {
     }
 
     /// Memory is short: the streams that nobody uses go, the oldest first, then what `key` keeps, the oldest first. A
-    /// client that comes back is told that it has missed something. No more than `most` go, unless that is less than the
-    /// bytes that were `added`: where the memory was made smaller, the rest goes with later uses and sweeps.
+    /// client that comes back is told that it has missed something. No more than `most` go, unless that is less than
+    /// the bytes that were `added`: where the memory was made smaller, the rest goes with later uses and sweeps.
     #[cold]
     fn evict(&mut self, key: usize, most: usize, added: usize) {
         let before = self.stream_bytes;
@@ -281,7 +282,8 @@ impl Hub {
     /// Begins a subscription and recovers what was missed.
     ///
     /// # Errors
-    /// 112 where not all that was missed is there and the subscriber takes nothing less.
+    /// [`ErrorKind::UnrecoverablePosition`] where not all that was missed is there and the subscriber takes nothing
+    /// less.
     pub fn subscribe(&mut self, ask: Join<'_>, options: HubOptions, now: Now) -> Result<Joined, Error> {
         let key = self.entry(ask.channel, || ask.channel.clone());
         let before = self.stream_bytes_of(key);
@@ -391,7 +393,8 @@ impl Hub {
     /// Reads a part of the history, as much as `limit` allows; one publication in any case, so that who pages gets on.
     ///
     /// # Errors
-    /// 112 when the position asked for is of another life of the stream, or is no longer kept.
+    /// [`ErrorKind::UnrecoverablePosition`] when the position asked for is of another life of the stream, or is no
+    /// longer kept.
     pub fn history(
         &mut self,
         channel: &str,
@@ -433,9 +436,9 @@ impl Hub {
         self.find(channel).map_or_else(PresenceStats::default, Channel::presence_stats)
     }
 
-    /// Looks at up to `looks` channels from the place `from` on, 0 at the beginning, and lists those with subscribers whose
-    /// names match, with their number of subscribers. `*` in the pattern stands for any characters; an empty pattern
-    /// matches all. Returns where to go on, unless that were all.
+    /// Looks at up to `looks` channels from the place `from` on, 0 at the beginning, and lists those with subscribers
+    /// whose names match, with their number of subscribers. `*` in the pattern stands for any characters; an empty
+    /// pattern matches all. Returns where to go on, unless that were all.
     pub fn channels(
         &self,
         pattern: &str,
@@ -485,8 +488,8 @@ impl Hub {
     }
 }
 
-/// The name of a new life of a stream: 11 of 62 letters, 65 bits. Clients compare it with that of an earlier life of the
-/// same channel only: one in 10^19 times the two are the same.
+/// The name of a new life of a stream: 11 of 62 letters, 65 bits. Clients compare it with that of an earlier life of
+/// the same channel only: one in 10^19 times the two are the same.
 fn epoch(random: &mut StdRng) -> Arc<str> {
     let letters: String = (0..11).map(|_| char::from(random.sample(rand::distr::Alphanumeric))).collect();
     Arc::from(letters)

@@ -125,7 +125,7 @@ pub struct Subscribe<'a> {
     pub recoverable: bool,
     /// Ask for join and leave pushes.
     pub join_leave: bool,
-    /// Refuse with 112 what cannot be recovered whole: the client has its own way to catch up.
+    /// Refuse what cannot be recovered whole: the client has its own way to catch up.
     pub whole: bool,
 }
 
@@ -164,7 +164,8 @@ pub enum ReplyBody<'a> {
     Publish,
     /// All sessions in the channel, never a part of them.
     Presence(&'a [Arc<ClientInfo>]),
-    /// Any of these as [`Encoding::write_body`](super::centrifuge::Encoding::write_body) wrote it, in the reply's encoding.
+    /// Any of these as [`Encoding::write_body`](super::centrifuge::Encoding::write_body) wrote it, in the reply's
+    /// encoding.
     Encoded(&'a [u8]),
     /// How many sessions and users are in the channel.
     PresenceStats(PresenceStats),

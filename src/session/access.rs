@@ -136,7 +136,8 @@ impl Access {
     /// Looks a channel up.
     ///
     /// # Errors
-    /// 107 for an empty or too long name, 102 for a namespace that is not configured.
+    /// [`ErrorKind::BadRequest`] for an empty or too long name, [`ErrorKind::UnknownChannel`] for a namespace that is
+    /// not configured.
     pub fn resolve<'a>(&'a self, channel: &'a str) -> Result<Resolved<'a>, Error> {
         let config = &self.config;
         if channel.is_empty() {
@@ -165,7 +166,7 @@ impl Access {
     /// As [`Access::resolve`], for a name that a client gave.
     ///
     /// # Errors
-    /// Also 107 for a name that clients may not use.
+    /// Also [`ErrorKind::BadRequest`] for a name that clients may not use.
     pub fn resolve_for_client<'a>(&'a self, channel: &'a str) -> Result<Resolved<'a>, Error> {
         let resolved = self.resolve(channel)?;
         if resolved.is_well_named() {

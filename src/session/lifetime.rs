@@ -16,11 +16,11 @@ pub(super) fn has_expired(expire_at_unix_s: Option<i64>, leeway: Duration, conte
 /// What has run out.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Overdue {
-    /// The connection token: disconnect 3005.
+    /// The connection token: the session ends.
     Connection,
-    /// A server-side subscription's token: disconnect 3006.
+    /// A server-side subscription's token: the session ends, too.
     ServerSubscription,
-    /// A client's subscription token: unsubscribe 2501.
+    /// A client's subscription token: the subscription ends.
     Subscription(Arc<str>),
 }
 

@@ -168,7 +168,7 @@ impl Session {
     /// A backend subscribes the session.
     ///
     /// # Errors
-    /// 105 when it is subscribed, 106 when it has too many channels, 102 for an unknown namespace.
+    /// As [`Access::resolve`](super::access::Access::resolve); also when it is subscribed, or has too many channels.
     pub fn subscribe_by_server(
         &mut self,
         channel: &Arc<str>,

@@ -119,7 +119,7 @@ impl Home {
     /// Puts a message into its place, on behalf of shard `by`.
     ///
     /// # Errors
-    /// 106 for one that no subscriber could be given.
+    /// [`ErrorKind::LimitExceeded`] for one that no subscriber could be given.
     pub(super) fn publish(
         &mut self,
         channel: &str,
@@ -215,7 +215,7 @@ impl Home {
     /// Reads history.
     ///
     /// # Errors
-    /// 102, 108 without history, 112 when the position asked for is gone.
+    /// As `Policy::with_history`; [`ErrorKind::UnrecoverablePosition`] when the position asked for is gone.
     pub(super) fn history(
         &mut self,
         channel: &str,
@@ -245,7 +245,8 @@ impl Home {
     /// Who is in a channel.
     ///
     /// # Errors
-    /// 106 where the list is longer than `bytes_max`: a part of it would be taken for the whole.
+    /// [`ErrorKind::LimitExceeded`] where the list is longer than `bytes_max`: a part of it would be taken for the
+    /// whole.
     pub(super) fn presence(&self, channel: &str, bytes_max: usize) -> Result<Vec<Arc<ClientInfo>>, Error> {
         if self.hub.presence_weight(channel) > bytes_max {
             let why = format!("limit exceeded: presence takes more than {bytes_max} bytes; presence_stats counts");
