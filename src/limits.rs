@@ -287,8 +287,8 @@ pub const STRANGER_BYTES_MAX: usize = if cfg!(test) { 256 * 1024 } else { 64 * 1
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
 /// Longest message before a session is connected, bytes, where `client.message_size_limit` allows more: a token, and
-/// beside it the subscribe commands that SDKs send in the message of their connect command (the JavaScript SDK puts all
-/// of them there: 128 of them with tokens of 256 bytes). Nothing else is held for a stranger but what a tick brings.
+/// beside it the subscribe commands that SDKs send in the message of their connect command, 128 of them with tokens of
+/// 256 bytes (docs/decisions/first-message.md). Nothing else is held for a stranger but what a tick brings.
 pub const FIRST_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
 const _: () = assert!(TOKEN_BYTES_MAX + 128 * 384 <= FIRST_MESSAGE_BYTES_MAX);

@@ -84,7 +84,7 @@ impl<R: Reactor> Shard<R> {
         if entry.turn == 0 || entry.purpose == Purpose::Internal {
             return;
         }
-        let fragments = entry.fragments.as_ref().map_or(0, |fragments| fragments.len());
+        let fragments = entry.fragments.as_ref().map_or(0, |fragments| fragments.capacity());
         let held_back = entry.session().map_or(0, |session| self.broker.held_back(session));
         let bytes = entry.unread.capacity() + fragments + held_back;
         self.strangers.hold(&mut self.conns, conn, bytes);

@@ -2,6 +2,7 @@
 
 mod behind;
 mod leaving;
+mod pinned;
 mod stuck;
 
 use std::io::{self, Read, Write};

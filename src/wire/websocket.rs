@@ -200,6 +200,11 @@ impl Fragments {
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
+
+    /// Bytes of memory that they take.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
 }
 
 /// What a data frame means for the message that it belongs to.
