@@ -5,14 +5,16 @@ use super::letter::{Answer, Envelope, Letter, Level};
 use crate::limits::{ASK_BYTES, LIST_ASK_BYTES, RECOVERY_ASK_BYTES};
 use crate::session::Ask;
 use crate::time::Now;
+use crate::work::price;
 
 impl Broker {
     /// Carries a session's question to the channel's home.
     pub(super) fn ask(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) {
         let home = self.placement.of(channel_of(&ask));
         let bytes = bytes_of(&ask);
-        self.edge.charge_for(session, &ask, now);
+        let each_ns = price_of_delivery(&ask);
         if home == self.me {
+            let attached = self.edge.attached;
             let mark = self.post.mark();
             let answer = self.home.answer(ask, now);
             // A publication is delivered before its publisher is answered, and can tell its publisher's session to go.
@@ -26,9 +28,14 @@ impl Broker {
             }
             self.home.announce();
             self.carry(now);
+            self.edge.charge_deliveries(session, self.edge.attached - attached, each_ns, now);
             return;
         }
         let asker = self.edge.awaits(session, id, bytes);
+        if each_ns > 0 {
+            let here = self.edge.heard_by(channel_of(&ask));
+            self.edge.charge_deliveries(session, here, each_ns, now);
+        }
         let letter = match ask {
             // Whose home a channel is looks up for itself what the channel keeps: the answer must not be older than
             // its own configuration.
@@ -44,6 +51,16 @@ impl Broker {
             Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: channel.into() },
         };
         self.post.ask(home, letter);
+    }
+}
+
+/// What each delivery costs that a question brings about, nanoseconds.
+fn price_of_delivery(ask: &Ask<'_>) -> u64 {
+    match ask {
+        Ask::Publish { data, .. } => price::DELIVERY_NS + data.bytes.len() as u64 * price::BYTE_NS / 8,
+        // Its leave will be announced, too.
+        Ask::Subscribe(_, terms) if terms.announce => 2 * price::DELIVERY_NS,
+        _ => 0,
     }
 }
 

@@ -74,6 +74,8 @@ impl Broker {
     fn each_command(&mut self, session: u32, frame: &[u8], now: Now) -> Input {
         let format = self.edge.sessions[session as usize].format;
         let mut commands = format.commands(frame);
+        // Looked at once: what the session causes beyond is at most a turn, and is paid for before the next.
+        let excess = self.edge.excess(session, now);
         loop {
             let start = commands.offset();
             let Some(command) = commands.next() else { return Input::Ready };
@@ -84,7 +86,7 @@ impl Broker {
             };
             let id = command.id;
             self.edge.charge(session, price::COMMAND_NS, now);
-            let again = if self.edge.is_exhausted(session, &command.verb, now) {
+            let again = if excess.refuses(&command.verb) {
                 self.edge.refuse_exhausted(session, id);
                 false
             } else {

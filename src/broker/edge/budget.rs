@@ -10,11 +10,10 @@ use std::mem::take;
 use slab::Slab;
 
 use super::Edge;
-use super::turn::{Limits, Turn};
+use super::turn::{Excess, Limits, Turn};
 use crate::limits::{BILL_NS, EXCESSES_MAX, SLICE_SENDS, STRANGERS_TURN_NS, TURN_NS};
 use crate::model::refusal::{DisconnectKind, ErrorKind};
-use crate::protocol::word::Verb;
-use crate::session::{Ask, Session};
+use crate::session::Session;
 use crate::time::Now;
 use crate::work::{Limit, price};
 
@@ -87,21 +86,21 @@ impl Edge {
         self.charge_allowance(session, work_ns, now);
     }
 
-    /// A session asks others to do something: to deliver, to announce. It is charged for all of it; its turn, only for what
-    /// has to be done at once, since what is sent leaves in slices that others' work gets between.
-    pub(in crate::broker) fn charge_for(&mut self, session: u32, ask: &Ask<'_>, now: Now) {
-        let (channel, each_ns) = match ask {
-            Ask::Publish { channel, data, .. } => {
-                (&**channel, price::DELIVERY_NS + data.bytes.len() as u64 * price::BYTE_NS / 8)
-            }
-            // Its leave will be announced, too.
-            Ask::Subscribe(channel, terms) if terms.announce => (&**channel, 2 * price::DELIVERY_NS),
-            _ => return,
-        };
-        let here = self.audience.find(channel).map_or(0, |room| self.audience.room(room).subscribers.len() as u64);
+    /// So much that a session has asked for has been attached to conns here, and as much on each other shard, about, at
+    /// `each_ns`. It is charged for all of it; its turn, only for what had to be done at once, since what is sent leaves in
+    /// slices that others' work gets between.
+    pub(in crate::broker) fn charge_deliveries(&mut self, session: u32, here: u64, each_ns: u64, now: Now) {
+        if here == 0 {
+            return;
+        }
         self.charge_turn(session, here * price::ATTACHING_NS);
         self.turn.is_for_many |= here > SLICE_SENDS as u64;
         self.charge_allowance(session, here * u64::from(self.shards) * each_ns, now);
+    }
+
+    /// Subscribers of a channel here.
+    pub(in crate::broker) fn heard_by(&self, channel: &str) -> u64 {
+        self.audience.find(channel).map_or(0, |room| self.audience.room(room).subscribers.len() as u64)
     }
 
     fn charge_turn(&mut self, session: u32, work_ns: u64) {
@@ -139,18 +138,14 @@ impl Edge {
         }
     }
 
-    /// Whether a command is to be refused because its session, or its user, has caused too much.
-    pub(in crate::broker) fn is_exhausted(&self, session: u32, verb: &Verb<'_>, now: Now) -> bool {
-        let Some(limit) = self.limits.session.or(self.limits.user) else { return false };
-        let excess_ns = self.sessions[session as usize].allowance.excess_ns(limit, now.mono_ms);
-        excess_ns > 0
-            && match verb {
-                // What ends work, or keeps a client alive, is always taken.
-                Verb::Unsubscribe { .. } | Verb::Pong => false,
-                // What keeps it connected, too, but not for ever: a token takes work.
-                Verb::Refresh { .. } | Verb::SubRefresh { .. } => limit.is_doubled(excess_ns),
-                _ => true,
-            }
+    /// By how much a session, or its user, has caused too much.
+    pub(in crate::broker) fn excess(&self, session: u32, now: Now) -> Excess {
+        let Some(limit) = self.limits.session.or(self.limits.user) else { return Excess::None };
+        match self.sessions[session as usize].allowance.excess_ns(limit, now.mono_ms) {
+            0 => Excess::None,
+            excess_ns if limit.is_doubled(excess_ns) => Excess::Double,
+            _ => Excess::Some,
+        }
     }
 
     /// Refuses a command of a session that has caused too much. Who goes on regardless is closed.

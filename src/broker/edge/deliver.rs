@@ -61,6 +61,7 @@ impl Edge {
             self.outbox.attach(subscriber.conn, extent, tag);
         }
         self.metrics.deliveries.add(conns as u64);
+        self.attached += conns as u64;
         if any_held {
             self.hold(number, &Held::Publication(publication.clone()), Flags::HELD, exclude);
         }
@@ -149,6 +150,7 @@ impl Edge {
                 .get_or_insert_with(|| self.outbox.encode(conns, |out| subscriber.format.write_push(&push, out)));
             self.outbox.attach(subscriber.conn, extent, Tag::KEEP);
         }
+        self.attached += conns as u64;
         if any_held {
             let held = if joined { Held::Join(info.clone()) } else { Held::Leave(info.clone()) };
             self.hold(number, &held, Flags::HELD.with(Flags::JOIN_LEAVE, true), None);

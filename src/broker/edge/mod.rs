@@ -83,6 +83,8 @@ pub struct Edge {
     shards: u16,
     limits: Limits,
     turn: Turn,
+    /// What has been attached to conns for rooms, so far.
+    pub(super) attached: u64,
     pub(super) audience: Audience,
     pub(super) receipts: Receipts,
     /// Where [`Edge::farewell`] goes on.
@@ -118,6 +120,7 @@ impl Edge {
             shards,
             limits: Limits::of(&policy.config.client),
             turn: Turn::default(),
+            attached: 0,
             audience: Audience::default(),
             receipts: Receipts::new(shards),
             farewell_at: 0,

@@ -1,6 +1,7 @@
 //! How much work clients may cause, and what the one whose input is being read has caused.
 
 use crate::config::{ClientConfig, Duration};
+use crate::protocol::word::Verb;
 use crate::work::Limit;
 
 /// The limits in force.
@@ -31,4 +32,26 @@ pub(super) struct Turn {
     pub(super) next_is_due: bool,
     /// What the tokens of strangers have cost in this tick, of all of them together.
     pub(super) strangers_ns: u64,
+}
+
+/// By how much a session has exceeded what it may cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::broker) enum Excess {
+    None,
+    Some,
+    /// By a whole burst.
+    Double,
+}
+
+impl Excess {
+    /// Whether a command is refused for it.
+    pub(in crate::broker) fn refuses(self, verb: &Verb<'_>) -> bool {
+        match verb {
+            // What ends work, or keeps a client alive, is always taken.
+            Verb::Unsubscribe { .. } | Verb::Pong => false,
+            // What keeps it connected, too, but not for ever: a token takes work.
+            Verb::Refresh { .. } | Verb::SubRefresh { .. } => self == Self::Double,
+            _ => self != Self::None,
+        }
+    }
 }
