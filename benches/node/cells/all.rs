@@ -59,165 +59,145 @@ const FLOOR: Beside = Beside::Floor(Wire::Tcp);
 /// How the design has it for a connection: beside a server that checks no token and knows no protocol.
 const CONNECTION: Option<Goal> = Some(Goal::Peer { server: Cow::Borrowed("uWebSockets"), ratio: 1.5 });
 
-/// The node beside the floor, or beside itself at plainer work.
+const DELIVERY: &str = "ns CPU per delivery";
+const REPLY: &str = "ns CPU per publish";
+const CONNECT: &str = "ns CPU per connection";
+const ANSWERED: &str = "ns from due to answered, p99";
+
+const fn ratio(most: f64) -> Option<Goal> {
+    Some(Goal::Ratio(most))
+}
+
+const fn cell(name: &'static str, unit: &'static str, goal: Option<Goal>, work: Work, beside: Beside) -> Cell {
+    Cell { name, unit, goal, work, beside }
+}
+
+/// The node beside the floor, or beside itself at plainer work: what is done, what the cost counts, what it should be, the
+/// node's work, and what that is beside.
 pub(crate) const ALL: [Cell; 20] = [
-    Cell {
-        name: "fan-out 1 to 1,000, 16 messages a send",
-        unit: "ns CPU per delivery",
-        goal: Some(Goal::Ratio(1.1)),
-        work: SIXTEEN,
-        beside: FLOOR,
-    },
-    Cell {
-        name: "fan-out 1 to 1,000, one message at a time",
-        unit: "ns CPU per delivery",
-        goal: Some(Goal::Ratio(1.1)),
-        work: ONE_AT_A_TIME,
-        beside: FLOOR,
-    },
-    Cell {
-        name: "publish with reply, 100 conns, 1 outstanding",
-        unit: "ns CPU per publish",
-        goal: Some(Goal::Ratio(1.15)),
-        work: PUBLISH,
-        beside: FLOOR,
-    },
-    Cell {
-        name: "publish with reply, 100 conns, 32 outstanding",
-        unit: "ns CPU per publish",
-        goal: Some(Goal::Ratio(1.5)),
-        work: PIPELINED,
-        beside: FLOOR,
-    },
-    Cell {
-        name: "an idle, authenticated, subscribed connection",
-        unit: "bytes of user memory",
-        goal: Some(Goal::Cost(640.0)),
-        work: Work { scenario: "idle", settings: &[], cost: Cost::Memory, ..ONE_AT_A_TIME },
-        beside: FLOOR,
-    },
-    Cell {
-        name: "a new connection (TCP, upgrade, JWT, connect, subscribe), of 2,000 at once",
-        unit: "ns CPU per connection",
-        goal: CONNECTION,
-        work: STORM,
-        beside: Beside::Floor(Wire::WebSocket),
-    },
-    Cell {
-        // Here the server sleeps and wakes several times for each, which is most of the cost.
-        name: "the same, 1,000 a second",
-        unit: "ns CPU per connection",
-        goal: CONNECTION,
-        work: Work { scenario: "connect", settings: &["channels=200"], ..STORM },
-        beside: Beside::Floor(Wire::WebSocket),
-    },
-    Cell {
-        name: "promise: Protobuf, fan-out 1 to 1,000, 16 messages a send",
-        unit: "ns CPU per delivery",
-        goal: Some(Goal::Ratio(1.1)),
-        work: Work { settings: &["outstanding=16", "burst=16", "encoding=protobuf"], ..ONE_AT_A_TIME },
-        beside: FLOOR,
-    },
-    Cell {
-        name: "promise: Protobuf, publish with reply, 32 outstanding",
-        unit: "ns CPU per publish",
-        goal: Some(Goal::Ratio(1.5)),
-        work: Work { settings: &["channels=1", "outstanding=32", "burst=32", "encoding=protobuf"], ..PUBLISH },
-        beside: FLOOR,
-    },
-    Cell {
-        name: "promise: history, recovery and positioning, fan-out 1 to 1,000, 16 messages a send",
-        unit: "ns CPU per delivery",
-        goal: Some(Goal::Ratio(1.2)),
-        work: Work { settings: &["outstanding=16", "burst=16", "channel_prefix=kept:"], ..ONE_AT_A_TIME },
-        beside: Beside::Plain(SIXTEEN),
-    },
-    Cell {
-        name: "promise: history, recovery and positioning, fan-out 1 to 1,000, one message at a time",
-        unit: "ns CPU per delivery",
-        goal: Some(Goal::Ratio(1.2)),
-        work: Work { settings: &["outstanding=1", "channel_prefix=kept:"], ..ONE_AT_A_TIME },
-        beside: Beside::Plain(ONE_AT_A_TIME),
-    },
-    Cell {
-        name: "promise: history, publish with reply, 32 outstanding",
-        unit: "ns CPU per publish",
-        goal: None,
-        work: Work { settings: &["channels=1", "outstanding=32", "burst=32", "channel_prefix=kept:"], ..PUBLISH },
-        beside: Beside::Plain(PIPELINED),
-    },
-    Cell {
-        name: "promise: presence and join/leave, fan-out 1 to 1,000, 16 messages a send",
-        unit: "ns CPU per delivery",
-        goal: Some(Goal::Ratio(1.2)),
-        work: Work { settings: &["outstanding=16", "burst=16", "channel_prefix=present:"], ..ONE_AT_A_TIME },
-        beside: Beside::Plain(SIXTEEN),
-    },
-    Cell {
-        name: "promise: presence and join/leave, a new connection of 2,000 at once, ten to a room",
-        unit: "ns CPU per connection",
-        goal: None,
-        work: Work { settings: &["clients=2000", "channels=200", "channel_prefix=present:"], ..STORM },
-        beside: Beside::Plain(STORM),
-    },
-    Cell {
-        name: "promise: two shards that share the audience, fan-out 1 to 1,000, 16 messages a send",
-        unit: "ns CPU per delivery",
-        goal: None,
-        work: Work { shards: 2, ..SIXTEEN },
-        beside: Beside::Plain(SIXTEEN),
-    },
-    Cell {
-        name: "promise: 100 publishers in 50 rooms by Zipf's law, 2,000 members, beside rooms of one size",
-        unit: "ns CPU per delivery",
-        goal: None,
-        work: ZIPF,
-        beside: Beside::Plain(Work {
+    cell("fan-out 1 to 1,000, 16 messages a send", DELIVERY, ratio(1.1), SIXTEEN, FLOOR),
+    cell("fan-out 1 to 1,000, one message at a time", DELIVERY, ratio(1.1), ONE_AT_A_TIME, FLOOR),
+    cell("publish with reply, 100 conns, 1 outstanding", REPLY, ratio(1.15), PUBLISH, FLOOR),
+    cell("publish with reply, 100 conns, 32 outstanding", REPLY, ratio(1.5), PIPELINED, FLOOR),
+    cell(
+        "an idle, authenticated, subscribed connection",
+        "bytes of user memory",
+        Some(Goal::Cost(640.0)),
+        Work { scenario: "idle", settings: &[], cost: Cost::Memory, ..ONE_AT_A_TIME },
+        FLOOR,
+    ),
+    cell(
+        "a new connection (TCP, upgrade, JWT, connect, subscribe), of 2,000 at once",
+        CONNECT,
+        CONNECTION,
+        STORM,
+        Beside::Floor(Wire::WebSocket),
+    ),
+    // Here the server sleeps and wakes several times for each, which is most of the cost.
+    cell(
+        "the same, 1,000 a second",
+        CONNECT,
+        CONNECTION,
+        Work { scenario: "connect", settings: &["channels=200"], ..STORM },
+        Beside::Floor(Wire::WebSocket),
+    ),
+    cell(
+        "promise: Protobuf, fan-out 1 to 1,000, 16 messages a send",
+        DELIVERY,
+        ratio(1.1),
+        Work { settings: &["outstanding=16", "burst=16", "encoding=protobuf"], ..ONE_AT_A_TIME },
+        FLOOR,
+    ),
+    cell(
+        "promise: Protobuf, publish with reply, 32 outstanding",
+        REPLY,
+        ratio(1.5),
+        Work { settings: &["channels=1", "outstanding=32", "burst=32", "encoding=protobuf"], ..PUBLISH },
+        FLOOR,
+    ),
+    cell(
+        "promise: history, recovery and positioning, fan-out 1 to 1,000, 16 messages a send",
+        DELIVERY,
+        ratio(1.2),
+        Work { settings: &["outstanding=16", "burst=16", "channel_prefix=kept:"], ..ONE_AT_A_TIME },
+        Beside::Plain(SIXTEEN),
+    ),
+    cell(
+        "promise: history, recovery and positioning, fan-out 1 to 1,000, one message at a time",
+        DELIVERY,
+        ratio(1.2),
+        Work { settings: &["outstanding=1", "channel_prefix=kept:"], ..ONE_AT_A_TIME },
+        Beside::Plain(ONE_AT_A_TIME),
+    ),
+    cell(
+        "promise: history, publish with reply, 32 outstanding",
+        REPLY,
+        None,
+        Work { settings: &["channels=1", "outstanding=32", "burst=32", "channel_prefix=kept:"], ..PUBLISH },
+        Beside::Plain(PIPELINED),
+    ),
+    cell(
+        "promise: presence and join/leave, fan-out 1 to 1,000, 16 messages a send",
+        DELIVERY,
+        ratio(1.2),
+        Work { settings: &["outstanding=16", "burst=16", "channel_prefix=present:"], ..ONE_AT_A_TIME },
+        Beside::Plain(SIXTEEN),
+    ),
+    cell(
+        "promise: presence and join/leave, a new connection of 2,000 at once, ten to a room",
+        CONNECT,
+        None,
+        Work { settings: &["clients=2000", "channels=200", "channel_prefix=present:"], ..STORM },
+        Beside::Plain(STORM),
+    ),
+    cell(
+        "promise: two shards that share the audience, fan-out 1 to 1,000, 16 messages a send",
+        DELIVERY,
+        None,
+        Work { shards: 2, ..SIXTEEN },
+        Beside::Plain(SIXTEEN),
+    ),
+    cell(
+        "promise: 100 publishers in 50 rooms by Zipf's law, 2,000 members, beside rooms of one size",
+        DELIVERY,
+        None,
+        ZIPF,
+        Beside::Plain(Work {
             settings: &["channels=50", "publishers=2", "subscribers=40", "outstanding=1", "zipf=0", "rates=even"],
             ..ZIPF
         }),
-    },
-    Cell {
-        name: "promise: 10,000 clients that recover 10 messages each at once, beside those that only come back",
-        unit: "ns CPU per client",
-        goal: None,
-        work: Work {
+    ),
+    cell(
+        "promise: 10,000 clients that recover 10 messages each at once, beside those that only come back",
+        "ns CPU per client",
+        None,
+        Work {
             scenario: "recovery-storm",
             settings: &["clients=10000", "channels=1000", "missed=10", "channel_prefix=kept:"],
             ..STORM
         },
-        beside: Beside::Plain(Work {
-            scenario: "reconnect-storm",
-            settings: &["clients=10000", "channels=1000"],
-            ..STORM
-        }),
-    },
-    Cell {
-        name: "latency: fan-out 1 to 1,000 at half of saturation",
-        unit: "ns from due to delivered, p99",
-        goal: Some(Goal::Ratio(2.0)),
-        work: HALF_FAN_OUT,
-        beside: FLOOR,
-    },
-    Cell {
-        name: "latency: publish with reply at half of saturation",
-        unit: "ns from due to answered, p99",
-        goal: Some(Goal::Ratio(2.0)),
-        work: HALF_PUBLISH,
-        beside: FLOOR,
-    },
-    Cell {
-        name: "latency: the publisher's reply of a fan-out 1 to 1,000 at a quarter of saturation",
-        unit: "ns from due to answered, p99",
-        goal: None,
-        work: Work { cost: Cost::P99(Measure::Reply), rate: QUARTER, ..HALF_FAN_OUT },
-        beside: Beside::Plain(Work {
+        Beside::Plain(Work { scenario: "reconnect-storm", settings: &["clients=10000", "channels=1000"], ..STORM }),
+    ),
+    cell(
+        "latency: fan-out 1 to 1,000 at half of saturation",
+        "ns from due to delivered, p99",
+        ratio(2.0),
+        HALF_FAN_OUT,
+        FLOOR,
+    ),
+    cell("latency: publish with reply at half of saturation", ANSWERED, ratio(2.0), HALF_PUBLISH, FLOOR),
+    cell(
+        "latency: the publisher's reply of a fan-out 1 to 1,000 at a quarter of saturation",
+        ANSWERED,
+        None,
+        Work { cost: Cost::P99(Measure::Reply), rate: QUARTER, ..HALF_FAN_OUT },
+        Beside::Plain(Work {
             settings: &["subscribers=1"],
             cost: Cost::P99(Measure::Reply),
             rate: QUARTER,
             ..HALF_FAN_OUT
         }),
-    },
+    ),
 ];
 
 const QUARTER: Option<Rate> = Some(Rate { share: 0.25, saturating: &["outstanding=4"] });
