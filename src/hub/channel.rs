@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use hashbrown::hash_table::{Entry, HashTable};
 use smallvec::SmallVec;
 
 use super::history::Stream;
@@ -39,7 +40,8 @@ pub(super) struct Channel {
     pub(super) stream: Option<Box<Stream>>,
     /// Its place among those that only their stream keeps.
     pub(super) link: Link,
-    members: HashMap<ClientId, Member, foldhash::fast::RandomState>,
+    /// By client id.
+    members: HashTable<Member>,
     /// A shard's number, and how many subscribers it has; none with 0.
     shards: SmallVec<[(u16, u32); 2]>,
     /// Sessions per user, only of those in presence.
@@ -55,7 +57,7 @@ impl Channel {
             name,
             stream: None,
             link: Link::OUT,
-            members: HashMap::default(),
+            members: HashTable::new(),
             shards: SmallVec::new(),
             users: HashMap::default(),
             present: 0,
@@ -103,8 +105,10 @@ impl Channel {
 
     pub(super) fn join(&mut self, info: &Arc<ClientInfo>, shard: u16, announce: bool, presence: bool) {
         let member = Member { info: info.clone(), shard, announce, presence };
-        let before = self.members.insert(info.client, member);
-        assert!(before.is_none(), "a session subscribes to a channel once");
+        match self.members.entry(hash_of(info.client), |other| other.info.client == info.client, hash_of_member) {
+            Entry::Vacant(place) => drop(place.insert(member)),
+            Entry::Occupied(_) => unreachable!("a session subscribes to a channel once"),
+        }
         match self.shards.iter_mut().find(|(other, _)| *other == shard) {
             Some((_, count)) => *count += 1,
             None => self.shards.push((shard, 1)),
@@ -118,7 +122,7 @@ impl Channel {
 
     /// A subscriber, who stays the same, is seen with other information.
     pub(super) fn appear(&mut self, info: Arc<ClientInfo>) {
-        if let Some(member) = self.members.get_mut(&info.client) {
+        if let Some(member) = self.members.find_mut(hash_of(info.client), |member| member.info.client == info.client) {
             debug_assert_eq!(member.info.user, info.user, "presence counts users");
             if member.presence {
                 self.present_bytes = self.present_bytes - member.info.weight() + info.weight();
@@ -129,7 +133,8 @@ impl Channel {
 
     /// Removes a subscriber; says who it was and whether others hear of it.
     pub(super) fn leave(&mut self, client: ClientId, shard: u16) -> Option<(Arc<ClientInfo>, bool)> {
-        let member = self.members.remove(&client)?;
+        let place = self.members.find_entry(hash_of(client), |member| member.info.client == client).ok()?;
+        let (member, _) = place.remove();
         assert_eq!(member.shard, shard, "a session leaves from where it joined");
         let at = self.shards.iter().position(|(other, _)| *other == shard).expect("its shard is counted");
         self.shards[at].1 -= 1;
@@ -149,7 +154,7 @@ impl Channel {
     }
 
     pub(super) fn presence(&self) -> Vec<Arc<ClientInfo>> {
-        let present = self.members.values().filter(|member| member.presence);
+        let present = self.members.iter().filter(|member| member.presence);
         let mut clients: Vec<_> = present.map(|member| member.info.clone()).collect();
         clients.sort_unstable_by_key(|info| info.client);
         clients
@@ -162,4 +167,15 @@ impl Channel {
     pub(super) fn presence_stats(&self) -> PresenceStats {
         PresenceStats { num_clients: self.present, num_users: self.users.len() as u32 }
     }
+}
+
+/// Client ids are random, and the node's own: both halves, one over the other so that no fixed bit is left, are as good as
+/// a hash.
+fn hash_of(client: ClientId) -> u64 {
+    let (first, second) = client.as_u64_pair();
+    first ^ second
+}
+
+fn hash_of_member(member: &Member) -> u64 {
+    hash_of(member.info.client)
 }

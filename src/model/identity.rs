@@ -17,15 +17,15 @@ pub struct ClientInfo {
     /// Client id: one per session, made by the node.
     pub client: ClientId,
     /// `info` of the connection token.
-    pub conn_info: Option<Payload>,
+    pub conn_info: Option<Box<Payload>>,
     /// `info` of the subscription token or of a server-side subscription.
-    pub chan_info: Option<Payload>,
+    pub chan_info: Option<Box<Payload>>,
 }
 
 impl ClientInfo {
     /// About as many bytes as it takes in a frame, whatever the dialect: what budgets of bytes count.
     pub fn weight(&self) -> usize {
-        let infos = [&self.conn_info, &self.chan_info].into_iter().flatten().map(Payload::weight);
+        let infos = [&self.conn_info, &self.chan_info].into_iter().flatten().map(|info| info.weight());
         WORD_BYTES + self.user.len() + infos.sum::<usize>()
     }
 }

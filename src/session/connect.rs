@@ -84,7 +84,12 @@ impl Session {
         let limit = if user.is_empty() { 0 } else { client.user_connection_limit };
         Step::Connect(Box::new(Identity {
             id,
-            info: Arc::new(ClientInfo { user, client: self.info.client, conn_info: claims.info, chan_info: None }),
+            info: Arc::new(ClientInfo {
+                user,
+                client: self.info.client,
+                conn_info: claims.info.map(Box::new),
+                chan_info: None,
+            }),
             expire_at_unix_s,
             device: claims.device.or(introduction.device),
             planned,

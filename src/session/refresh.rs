@@ -71,10 +71,11 @@ impl Session {
 
     /// From now on others see the session with this information. Returns what the homes of its channels must be told.
     pub fn appear_as(&mut self, conn_info: Payload) -> Vec<Appearance> {
-        if self.info.conn_info.as_ref() == Some(&conn_info) {
+        if self.info.conn_info.as_deref() == Some(&conn_info) {
             return Vec::new();
         }
-        let with_info = |info: &ClientInfo| Arc::new(ClientInfo { conn_info: Some(conn_info.clone()), ..info.clone() });
+        let with_info =
+            |info: &ClientInfo| Arc::new(ClientInfo { conn_info: Some(Box::new(conn_info.clone())), ..info.clone() });
         self.info = with_info(&self.info);
         let general = &self.info;
         let appear = |subscription: &mut super::Subscription| {
@@ -124,10 +125,10 @@ impl Session {
         let subscription = self.subscription_mut(channel)?;
         subscription.expire_at_unix_s = expire_at_unix_s;
         let before = subscription.info.as_ref().unwrap_or(&general);
-        if chan_info.is_none() || before.chan_info == chan_info {
+        if chan_info.is_none() || before.chan_info.as_deref() == chan_info.as_ref() {
             return None;
         }
-        let info = Arc::new(ClientInfo { chan_info, ..(**before).clone() });
+        let info = Arc::new(ClientInfo { chan_info: chan_info.map(Box::new), ..(**before).clone() });
         subscription.info = Some(info.clone());
         Some(Appearance { channel: subscription.channel.clone(), info })
     }

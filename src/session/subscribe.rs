@@ -49,7 +49,7 @@ impl Session {
         let was_recovering = recover.is_some();
         let info = match &grant.info {
             None => self.info.clone(),
-            Some(info) => Arc::new(ClientInfo { chan_info: Some(info.clone()), ..(*self.info).clone() }),
+            Some(info) => Arc::new(ClientInfo { chan_info: Some(Box::new(info.clone())), ..(*self.info).clone() }),
         };
         Terms {
             info,

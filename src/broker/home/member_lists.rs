@@ -63,7 +63,7 @@ mod tests {
     use crate::model::{ClientId, Payload};
 
     fn client(info_bytes: usize) -> Arc<ClientInfo> {
-        let conn_info = Some(Payload::json(format!("\"{}\"", "i".repeat(info_bytes))));
+        let conn_info = Some(Box::new(Payload::json(format!("\"{}\"", "i".repeat(info_bytes)))));
         Arc::new(ClientInfo { user: "ada".into(), client: ClientId::nil(), conn_info, chan_info: None })
     }
 

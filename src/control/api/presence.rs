@@ -48,8 +48,8 @@ impl From<&model::ClientInfo> for ClientInfo {
         Self {
             user: info.user.clone(),
             client: info.client.to_string(),
-            conn_info: info.conn_info.as_ref().map(payload::write),
-            chan_info: info.chan_info.as_ref().map(payload::write),
+            conn_info: info.conn_info.as_deref().map(payload::write),
+            chan_info: info.chan_info.as_deref().map(payload::write),
         }
     }
 }

@@ -301,8 +301,8 @@ fn put_publication(publication: &Publication, out: &mut Vec<u8>) {
 fn put_info(info: &ClientInfo, out: &mut Vec<u8>) {
     out.put_text(1, &info.user);
     put_client(2, info.client, out);
-    put_payload(3, info.conn_info.as_ref(), out);
-    put_payload(4, info.chan_info.as_ref(), out);
+    put_payload(3, info.conn_info.as_deref(), out);
+    put_payload(4, info.chan_info.as_deref(), out);
 }
 
 /// Appends a push's message, without its length. A ping is the empty message.

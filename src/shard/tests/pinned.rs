@@ -49,3 +49,13 @@ fn what_strangers_pin_with_fragments_is_counted_whole_and_bounded() {
     }
     assert!(most_pinned > most / 2, "{most_pinned}");
 }
+
+#[test]
+fn a_connection_that_idles_takes_little() {
+    // What each has of its own; the memory of an idle connection is about twice that, with names and tables.
+    assert_eq!(size_of::<Conn<OwnedFd>>(), 72);
+    assert!(size_of::<crate::session::Session>() <= 200, "{}", size_of::<crate::session::Session>());
+    assert_eq!(size_of::<crate::session::Subscription>(), 56);
+    assert_eq!(size_of::<crate::model::ClientInfo>(), 48);
+    assert_eq!(size_of::<crate::broker::Subscriber>(), 12);
+}

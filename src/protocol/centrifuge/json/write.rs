@@ -141,8 +141,8 @@ fn write_publication(publication: &Publication, object: &mut Object<'_>) {
 fn write_info(info: &ClientInfo, object: &mut Object<'_>) {
     object.text("user", &info.user);
     write_client("client", info.client, object);
-    write_payload("conn_info", info.conn_info.as_ref(), object);
-    write_payload("chan_info", info.chan_info.as_ref(), object);
+    write_payload("conn_info", info.conn_info.as_deref(), object);
+    write_payload("chan_info", info.chan_info.as_deref(), object);
 }
 
 /// Appends a push's body. A ping is the empty object.

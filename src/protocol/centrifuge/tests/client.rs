@@ -33,8 +33,8 @@ fn info(info: &crate::model::ClientInfo) -> ClientInfo<'_> {
     ClientInfo {
         user: Cow::Borrowed(&*info.user),
         client: info.client.to_string().into(),
-        conn_info: bytes(info.conn_info.as_ref()),
-        chan_info: bytes(info.chan_info.as_ref()),
+        conn_info: bytes(info.conn_info.as_deref()),
+        chan_info: bytes(info.chan_info.as_deref()),
     }
 }
 

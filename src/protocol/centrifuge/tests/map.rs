@@ -177,8 +177,8 @@ fn client_info(info: &ClientInfo) -> proto::ClientInfo {
     proto::ClientInfo {
         user: info.user.to_string(),
         client: info.client.to_string(),
-        conn_info: bytes(info.conn_info.as_ref()),
-        chan_info: bytes(info.chan_info.as_ref()),
+        conn_info: bytes(info.conn_info.as_deref()),
+        chan_info: bytes(info.chan_info.as_deref()),
     }
 }
 

@@ -189,6 +189,7 @@ fn expiry() -> impl Strategy<Value = Expiry> {
 fn info(kind: PayloadKind) -> impl Strategy<Value = Arc<ClientInfo>> {
     (text(), any::<u128>(), option::of(payload(kind)), option::of(payload(kind))).prop_map(
         |(user, client, conn_info, chan_info)| {
+            let (conn_info, chan_info) = (conn_info.map(Box::new), chan_info.map(Box::new));
             Arc::new(ClientInfo { user: user.into(), client: Uuid::from_u128(client), conn_info, chan_info })
         },
     )
