@@ -1,5 +1,5 @@
 //! How often a message allocates, once everything has its size: not at all on its way to the subscribers,
-//! twice (the payload, the publication) where it is published.
+//! twice (the payload, the publication) where it is published. And how much a client keeps that does nothing.
 
 use std::sync::Arc;
 
@@ -16,11 +16,13 @@ use ringpost::time::Now;
 
 const SUBSCRIBERS: u32 = 100;
 const MESSAGES: u64 = 100;
+const SECRET: &str = "a secret of the tests";
 const NOW: Now = Now { mono_ms: 1_000, unix_ms: 1_700_000_000_000 };
 
 fn shards() -> Vec<Broker> {
     let mut config = Config::default();
     config.client.allow_anonymous_connect_without_token = true;
+    config.client.token.hmac_secret_key = SECRET.into();
     config.channel.without_namespace = ChannelOptions {
         history_size: 10,
         history_ttl: Duration::from_secs(60),
@@ -161,4 +163,31 @@ fn a_publication_from_another_shard_allocates_nothing() {
     let (first, second) = (letters(&mut shards), letters(&mut shards));
     deliver(&mut shards[0], first);
     assert_eq!(measure(|| deliver(&mut shards[0], second)).count_total, 0);
+}
+
+/// A user's client that has subscribed and does nothing.
+fn idle(shards: &mut [Broker], conn: u32, channel: &str) {
+    shards[0].edge.outbox.open(conn);
+    let session = shards[0].open(conn, Format::WebSocketJson, NOW);
+    let claims = serde_json::json!({ "sub": format!("user{conn}") });
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("a token");
+    command(&mut shards[0], session, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
+    command(&mut shards[0], session, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#));
+    settle(shards);
+}
+
+#[test]
+fn an_idle_client_takes_little_memory() {
+    // Where tables have just doubled, and where they are nearly full: what a client takes lies between the two.
+    for (clients, most_bytes) in [(4_100, 700), (7_100, 450)] {
+        let mut shards = shards();
+        let channel = channel_at(0);
+        idle(&mut shards, 0, &channel);
+        let all = measure(|| (1..=clients).for_each(|conn| idle(&mut shards, conn, &channel)));
+        let each_bytes = all.bytes_current / i64::from(clients);
+        assert!(each_bytes <= most_bytes, "{each_bytes} bytes for each of {clients} clients");
+        let blocks = all.count_current / i64::from(clients);
+        assert_eq!(blocks, 2, "the user's name, and what others see of it; all else lies in tables");
+    }
 }
