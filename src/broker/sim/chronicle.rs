@@ -30,6 +30,8 @@ pub(crate) struct Chronicle {
     may_miss: bool,
     /// How much channels keep has changed: what is not kept, or was forgotten before, is no fault.
     pub(crate) has_changed: bool,
+    /// Publications that went by while their channels kept nothing.
+    passed: usize,
     lives: BTreeMap<(String, String), Life>,
     /// Per channel without history: what somebody who always listened has heard.
     heard: BTreeMap<String, Vec<String>>,
@@ -85,6 +87,11 @@ impl Chronicle {
                 assert!(kept.iter().any(|other| other.offset == offset), "{channel} lost offset {offset}");
             }
         }
+    }
+
+    /// So many publications went by while their channels kept nothing, beside those that were written down.
+    pub(crate) fn let_pass(&mut self, count: usize) {
+        self.passed += count;
     }
 
     /// A channel's history was removed.
@@ -164,6 +171,7 @@ impl Chronicle {
     pub(crate) fn check_acknowledged(&self) {
         let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         let mut missed: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut passed = self.passed;
         for ((channel, _), life) in &self.lives {
             for entry in &life.entries {
                 match entry {
@@ -186,8 +194,8 @@ impl Chronicle {
                 continue;
             }
             // One of those that nobody saw.
-            let left = missed.get_mut(channel.as_str()).filter(|left| **left > 0);
-            *left.unwrap_or_else(|| panic!("{channel}: {data} is nowhere")) -= 1;
+            let left = missed.get_mut(channel.as_str()).filter(|left| **left > 0).unwrap_or(&mut passed);
+            *left = left.checked_sub(1).unwrap_or_else(|| panic!("{channel}: {data} is nowhere"));
         }
     }
 }
