@@ -15,8 +15,8 @@ test: ## Install what the tests need, and run them all
 	cargo test --workspace
 	./tests/sdk/run
 
-soak: ## Run both simulations over 10,000 seeds (SEEDS and FIRST say otherwise)
-	./tests/soak
+soak: ## Run both simulations over 10,000 seeds (`make soak SEEDS=300 FIRST=5000`: other ones)
+	./tests/soak $(SEEDS) $(FIRST)
 
 check: ## Look at format, lints, licenses and advisories
 	cargo fmt --all --check
