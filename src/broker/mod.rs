@@ -208,7 +208,7 @@ impl Broker {
         self.edge.sessions[session as usize].is_answered()
     }
 
-    /// The client has shown by a control frame of its transport that it is alive.
+    /// The client has shown that it is alive: by a control frame of its transport, or by something that is not read yet.
     pub fn heard(&mut self, session: u32) {
         let session = &mut self.edge.sessions[session as usize];
         if session.is_connected() {

@@ -106,13 +106,23 @@ impl<R: Reactor> Shard<R> {
     fn session_due(&mut self, conn: u32, session: u32, now: Now) {
         if self.is_stuck(conn, now) {
             self.broker.close(session, DisconnectKind::Slow, now);
-        } else if self.broker.conn_of(session) == Some(conn)
+        } else if self.broker.conn_of(session) == Some(conn) {
             // Its socket was not found broken.
-            && let Some(next_ms) = self.broker.timer(session, now)
-        {
-            self.look_at(conn, next_ms);
+            if self.holds_input(conn, session) {
+                self.broker.heard(session);
+            }
+            if let Some(next_ms) = self.broker.timer(session, now) {
+                self.look_at(conn, next_ms);
+            }
         }
         self.say_goodbyes(now);
+    }
+
+    /// Whether something of a client has come that its session cannot take yet: it need not say it twice. One that does not
+    /// read its own answers is found out by its socket.
+    fn holds_input(&self, conn: u32, session: u32) -> bool {
+        let entry = &self.conns[conn as usize];
+        entry.waits() && !entry.unread.is_empty() || self.broker.held_back(session) > 0
     }
 
     /// Copies what is not counted message by message to the metrics.

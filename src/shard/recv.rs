@@ -51,7 +51,17 @@ impl<R: Reactor> Shard<R> {
         }
         // A stranger may have given way.
         if !more && self.conns.contains(conn as usize) {
+            self.take_for_alive(conn);
             self.go_on_receiving(conn);
+        }
+    }
+
+    /// There may be more in the socket than could be received: who is to answer by now may have done so.
+    fn take_for_alive(&mut self, conn: u32) {
+        if let Some(session) = self.conns[conn as usize].session()
+            && self.broker.conn_of(session) == Some(conn)
+        {
+            self.broker.heard(session);
         }
     }
 

@@ -134,7 +134,9 @@ impl Deadlines {
             return;
         }
         // Who does not read the goodbye is waited for.
-        let linger_ms = if pipe.is_read() { 0 } else { LINGER_MS + LATE_MS_MAX + self.paused_ms };
+        let was_late = self.late_at_ms.is_some_and(|at_ms| look.before_ms <= at_ms + LATE_MS_MAX);
+        let is_behind = !pipe.is_read() || self.behind_ms > 0 || was_late;
+        let linger_ms = if is_behind { LINGER_MS + LATE_MS_MAX + self.paused_ms } else { 0 };
         let expired = self.expires_ms.is_some_and(|at_ms| at_ms + LATE_MS_MAX + linger_ms < look.before_ms);
         assert!(!expired, "its token expired long ago: {self:?}");
         if client.ping_ms == 0 {

@@ -133,19 +133,22 @@ impl Simulated {
             .filter(|(op, number)| self.can_complete(*op, *number))
             .collect();
         ready.shuffle(&mut self.network.borrow_mut().random);
-        if self.has_elapsed() {
+        let has_elapsed = self.has_elapsed();
+        if has_elapsed {
             self.elapses_ms = None;
             if !self.strikes(Fault::LosesTimer) {
                 self.completed.push_back(Event::Elapsed);
             }
         }
         for (operation, number) in ready {
-            if !self.completed.is_empty() && self.network.borrow_mut().random.random_bool(0.3) {
+            // What has come is reported no later than a timer that elapsed after it.
+            let is_due = has_elapsed && matches!(operation, Operation::Receive { .. });
+            if !is_due && !self.completed.is_empty() && self.network.borrow_mut().random.random_bool(0.3) {
                 continue;
             }
             match operation {
                 Operation::Accept { door } => self.complete_accept(door, number),
-                Operation::Receive { conn } => self.complete_receive(conn, number),
+                Operation::Receive { conn } => self.complete_receive(conn, number, is_due),
                 Operation::Writable { conn } => {
                     self.in_flight.remove(&operation);
                     if !self.strikes(Fault::LosesWritable) {
@@ -174,12 +177,14 @@ impl Simulated {
         self.completed.push_back(Event::Accepted { door, socket, more });
     }
 
-    fn complete_receive(&mut self, conn: u32, pipe: usize) {
+    /// Reports some of what has come, or all of it.
+    fn complete_receive(&mut self, conn: u32, pipe: usize, all: bool) {
         if self.strikes(Fault::DelaysReceived) {
             self.delayed = Some((conn, self.now().mono_ms + 30_000));
             return;
         }
-        let buffers = self.network.borrow_mut().random.random_range(1..=3);
+        let some = self.network.borrow_mut().random.random_range(1..=3);
+        let buffers = if all { usize::MAX } else { some };
         for _ in 0..buffers {
             if !self.network.borrow().is_readable(pipe) {
                 return;

@@ -124,8 +124,8 @@ impl World {
         config.client.message_size_limit = 20_000;
         config.client.queue_max_size = random.random_range(3000..30_000);
         // Deadlines that are met in a simulation.
-        config.client.ping_interval = Duration::from_secs(random.random_range(4..30));
-        config.client.pong_timeout = Duration::from_millis(random.random_range(1000..4000));
+        config.client.ping_interval = Duration::from_secs(random.random_range(3..20));
+        config.client.pong_timeout = Duration::from_millis(random.random_range(200..3000));
         config.client.pong_misses = random.random_range(1..=3);
         config.client.stale_close_delay = Duration::from_secs(20);
         config.client.expired_close_delay = Duration::from_millis(random.random_range(0..5000));
