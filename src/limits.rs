@@ -168,7 +168,8 @@ pub const HTTP_LINGER_MS: u64 = 1_000;
 /// there, longer presence is refused.
 pub const API_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What a channel or a session takes in a list of the backend API beside its names, about, bytes.
+/// What a channel or a session takes in a list of the backend API, or a list among those that are kept, beside names and
+/// what was encoded, about, bytes.
 pub const LISTED_BYTES: usize = 64;
 
 /// Lists of members that a shard keeps encoded between two questions, bytes: sixteen of the longest that

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::limits::MEMBER_LISTS_BYTES_MAX;
+use crate::limits::{LISTED_BYTES, MEMBER_LISTS_BYTES_MAX};
 use crate::model::ClientInfo;
 use crate::protocol::centrifuge::Encoding;
 use crate::protocol::word::ReplyBody;
@@ -35,13 +35,16 @@ impl MemberLists {
         let mut encoded = Vec::with_capacity(weight);
         encoding.write_body(&ReplyBody::Presence(clients), &mut encoded);
         let encoded: Arc<[u8]> = encoded.into();
-        if self.bytes + encoded.len() > MEMBER_LISTS_BYTES_MAX {
+        let bytes = bytes_of(channel, &encoded);
+        if clients.is_empty() || bytes > MEMBER_LISTS_BYTES_MAX {
+            // Nobody would leave, so that it would stay for ever: names are cheap.
+            return encoded;
+        }
+        if self.bytes + bytes > MEMBER_LISTS_BYTES_MAX {
             *self = Self::default();
         }
-        if encoded.len() <= MEMBER_LISTS_BYTES_MAX {
-            self.bytes += encoded.len();
-            self.by_channel.entry(channel.into()).or_default()[encoding.index()] = Some(encoded.clone());
-        }
+        self.bytes += bytes;
+        self.by_channel.entry(channel.into()).or_default()[encoding.index()] = Some(encoded.clone());
         encoded
     }
 
@@ -52,9 +55,14 @@ impl MemberLists {
             return;
         }
         if let Some(encoded) = self.by_channel.remove(channel) {
-            self.bytes -= encoded.iter().flatten().map(|bytes| bytes.len()).sum::<usize>();
+            self.bytes -= encoded.iter().flatten().map(|encoded| bytes_of(channel, encoded)).sum::<usize>();
         }
     }
+}
+
+/// What a kept list takes in memory, about.
+fn bytes_of(channel: &str, encoded: &[u8]) -> usize {
+    LISTED_BYTES + channel.len() + encoded.len()
 }
 
 #[cfg(test)]
@@ -79,6 +87,15 @@ mod tests {
         assert!(lists.find("room:399", Encoding::Json).is_some(), "the newest is kept");
         let giant = [client(MEMBER_LISTS_BYTES_MAX)];
         assert!(lists.keep("giant", Encoding::Json, &giant).len() > MEMBER_LISTS_BYTES_MAX);
+        assert!(lists.find("giant", Encoding::Json).is_none());
+    }
+
+    #[test]
+    fn names_that_nobody_is_in_leave_nothing_behind() {
+        let mut lists = MemberLists::default();
+        for number in 0..1_000 {
+            assert!(!lists.keep(&format!("room:{number}"), Encoding::Json, &[]).is_empty());
+        }
         assert_eq!((lists.bytes, lists.by_channel.len()), (0, 0));
     }
 
