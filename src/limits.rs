@@ -110,6 +110,9 @@ const _: () = assert!(EXCESSES_MAX < REFUSALS_MAX);
 /// Refused commands in a row after which a session is closed with 3509.
 pub const REFUSALS_MAX: u16 = 1000;
 
+/// Names of devices that sessions of a shard share: official SDKs, in a version or two.
+pub const DEVICE_NAMES_SHARED: usize = 8;
+
 /// Longest name of a device that is remembered with its session, bytes; longer ones are not.
 pub const DEVICE_NAME_BYTES_MAX: usize = 128;
 

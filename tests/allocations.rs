@@ -172,7 +172,7 @@ fn idle(shards: &mut [Broker], conn: u32, channel: &str) {
     let claims = serde_json::json!({ "sub": format!("user{conn}") });
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("a token");
-    command(&mut shards[0], session, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
+    command(&mut shards[0], session, &format!(r#"{{"id":1,"connect":{{"token":"{token}","name":"an SDK's name"}}}}"#));
     command(&mut shards[0], session, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#));
     settle(shards);
 }

@@ -179,7 +179,7 @@ impl Broker {
         SessionInfo {
             client: entry.info.client,
             format: entry.format,
-            device: entry.device.clone().unwrap_or_default(),
+            device: entry.device.as_deref().unwrap_or_default().into(),
             shard: self.me,
             connected_unix_ms: entry.connected_unix_ms,
             expiry: entry.expiry(now.unix_s()),

@@ -118,7 +118,7 @@ pub struct Session {
     /// Its identity towards others; the user is empty until it is connected.
     pub info: Arc<ClientInfo>,
     /// Which device it is, for the backend's list of a user's sessions.
-    pub device: Option<Box<str>>,
+    pub device: Option<Arc<str>>,
     /// When it connected, Unix milliseconds.
     pub connected_unix_ms: i64,
     /// When its token expires, Unix seconds.

@@ -34,6 +34,11 @@ impl Edge {
         }
     }
 
+    /// The session's client has said on which device it is.
+    pub(in crate::broker) fn name_device(&mut self, session: u32, name: &str) {
+        self.sessions[session as usize].device = Some(self.devices.share(name));
+    }
+
     /// A planned subscription has begun.
     pub(super) fn planned_subscribed(&mut self, session: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) {
         self.connecting(session).subs.push((channel, subscribed));

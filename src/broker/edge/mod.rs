@@ -9,6 +9,7 @@ mod audience;
 mod budget;
 mod connect;
 mod deliver;
+mod devices;
 mod end;
 pub(super) mod receipts;
 mod timers;
@@ -25,6 +26,7 @@ use smallvec::SmallVec;
 
 pub use audience::{Audience, Subscriber};
 
+use self::devices::Devices;
 use self::receipts::Receipts;
 use self::turn::{Limits, Turn};
 use super::letter::Asker;
@@ -79,6 +81,7 @@ pub struct Edge {
     generation: u32,
     /// Sessions that are connected.
     pub(super) connected: u32,
+    devices: Devices,
     pub(super) users: HashMap<Arc<str>, User>,
     shards: u16,
     limits: Limits,
@@ -116,6 +119,7 @@ impl Edge {
             sessions: Slab::new(),
             generation: 0,
             connected: 0,
+            devices: Devices::default(),
             users: HashMap::new(),
             shards,
             limits: Limits::of(&policy.config.client),
