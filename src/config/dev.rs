@@ -47,6 +47,8 @@ fn open() -> ChannelOptions {
         allow_history_for_anonymous: true,
         allow_presence_for_subscriber: true,
         allow_presence_for_anonymous: true,
+        // Names of rooms in every language: without an expression they would be ASCII.
+        channel_regex: ".*".into(),
         ..ChannelOptions::default()
     }
 }
