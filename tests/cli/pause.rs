@@ -11,7 +11,7 @@ use super::{Node, file};
 #[test]
 fn clients_that_said_connect_while_the_node_was_stopped_are_welcomed() {
     let config = "[http_server]\naddress = \"127.0.0.1\"\n[tcp_server]\naddress = \"127.0.0.1\"\n\
-                  [client]\ninsecure = true\nstale_close_delay = \"1s\"\n[shutdown]\ndrain_time = \"0s\"\n";
+                  [client]\ninsecure = true\nstale_close_delay = \"2s\"\n[shutdown]\ndrain_time = \"0s\"\n";
     let config = file("pause.toml", config);
     let mut node = Node::start(&["--config", config.to_str().expect("the path is text")]);
     let banner = node.banner();
