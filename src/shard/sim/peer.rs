@@ -131,7 +131,10 @@ impl Peer {
     /// Time has passed.
     pub(super) fn waited(&mut self, ms: u64, network: &Network) {
         if let Some(wire) = &mut self.wire {
-            let is_behind = !network.pipe(wire.pipe).is_read() || !wire.out.is_empty();
+            let pipe = network.pipe(wire.pipe);
+            let is_behind = !pipe.is_read() || !wire.out.is_empty();
+            // A goodbye is not waited for so long.
+            wire.is_excused |= pipe.behind_ms >= LINGER_MS / 2;
             wire.deadlines.waited(ms, is_behind, network.now);
         }
     }
@@ -161,7 +164,7 @@ impl Peer {
             return Reading::Nothing;
         }
         let pipe = network.pipe(wire.pipe);
-        wire.is_excused |= pipe.is_cut_by_others() || pipe.behind_ms >= LINGER_MS / 2;
+        wire.is_excused |= pipe.is_cut_by_others();
         let bytes = network.read(wire.pipe, most);
         let was_connected = self.client.is_connected;
         if let Some(words) = past_head(&mut wire.head, &bytes) {
