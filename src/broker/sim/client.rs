@@ -272,7 +272,7 @@ impl Client {
             (Call::Publish { .. } | Call::Presence { .. }, 103) => {}
             // The stream had ended, and another begun.
             (Call::History { since: Some(_), .. }, 112) => {}
-            (Call::History { .. }, 108) if self.has_seen_changes => {}
+            (Call::History { .. }, 108) if self.expects_gaps => {}
             // Letters took so long that the token expired before it was read.
             (Call::Connect, 109) => {}
             (call, _) => panic!("{call:?} was refused: {error}"),
