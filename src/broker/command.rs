@@ -85,6 +85,10 @@ impl Broker {
                 return Input::Ended;
             };
             let id = command.id;
+            if self.edge.waits_for_list(session, &command.verb) {
+                self.edge.sessions[session as usize].hold_back(&frame[start..]);
+                return Input::Paused;
+            }
             self.edge.charge(session, price::COMMAND_NS, now);
             let again = if excess.refuses(&command.verb) {
                 self.edge.refuse_exhausted(session, id);

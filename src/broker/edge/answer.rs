@@ -53,7 +53,7 @@ impl Edge {
     pub(in crate::broker) fn answered(&mut self, session: u32, id: u32, answer: Answer, now: Now) {
         let work_ns = price_of(&answer);
         if work_ns > 0 {
-            self.charge(session, work_ns, now);
+            self.charge_list(session, work_ns, now);
         }
         if self.sessions[session as usize].is_ending
             && matches!(answer, Answer::Subscribed { .. } | Answer::Enrolled { .. })

@@ -13,6 +13,7 @@ use super::Edge;
 use super::turn::{Excess, Limits, Turn};
 use crate::limits::{BILL_NS, EXCESSES_MAX, SLICE_SENDS, STRANGERS_TURN_NS, TURN_NS};
 use crate::model::refusal::{DisconnectKind, ErrorKind};
+use crate::protocol::word::Verb;
 use crate::session::Session;
 use crate::time::Now;
 use crate::work::{Limit, price};
@@ -21,15 +22,16 @@ impl Edge {
     /// A session's input is read: it has its turn, unless it has it already.
     pub(in crate::broker) fn take_turn(&mut self, session: u32) {
         if self.turn.session != session {
-            self.turn = Turn { session, work_ns: 0, is_for_many: false, ..self.turn };
+            self.turn = Turn { session, work_ns: 0, is_for_many: false, is_due: false, ..self.turn };
         }
     }
 
-    /// A tick begins: every session may have its turn anew, and one of those that have given way. None while so much waits
-    /// for large rooms that more would only wait, too.
+    /// A tick begins: every session may have its turn anew. Those that have given way have one turn together, in which
+    /// there is time for one of them, or for several that want little. None while so much waits for large rooms that more
+    /// would only wait, too.
     pub(in crate::broker) fn begin_turns(&mut self) {
-        (self.turn.work_ns, self.turn.is_for_many, self.turn.strangers_ns) = (0, false, 0);
-        self.turn.next_is_due = !self.giving_way.is_empty() && !self.outbox.is_crowded();
+        let due = if self.outbox.is_crowded() { 0 } else { self.giving_way.len() };
+        self.turn = Turn { session: self.turn.session, due, ..Turn::default() };
     }
 
     /// Whether the session whose turn it is has to give way to the others.
@@ -43,15 +45,41 @@ impl Edge {
         self.giving_way.push_back(session);
     }
 
-    /// The next session to look at again: those that were woken, then the one whose turn it is in this tick.
+    /// A session asks for a list. Whether it has to give way first: what is listed for all sessions in a tick is bounded,
+    /// however many they are.
+    pub(in crate::broker) fn waits_for_list(&mut self, session: u32, verb: &Verb<'_>) -> bool {
+        let is_list = match verb {
+            Verb::History(_) | Verb::Presence { .. } => true,
+            Verb::Subscribe(subscribe) => subscribe.recover.recover,
+            _ => false,
+        };
+        let has_to_wait =
+            is_list && !self.turn.is_due && (self.turn.lists_ns >= TURN_NS || !self.giving_way.is_empty());
+        if has_to_wait {
+            self.give_way(session);
+        }
+        has_to_wait
+    }
+
+    /// A list was given to a session.
+    pub(in crate::broker) fn charge_list(&mut self, session: u32, work_ns: u64, now: Now) {
+        self.turn.lists_ns += work_ns;
+        self.charge(session, work_ns, now);
+    }
+
+    /// The next session to look at again: those that were woken, then those whose turn it is in this tick.
     pub(in crate::broker) fn next_resumed(&mut self) -> Option<u32> {
         if let Some(session) = self.resumed.pop() {
             return Some(session);
         }
-        if take(&mut self.turn.next_is_due)
-            && let Some(session) = first_of(&mut self.giving_way, &mut self.sessions)
-        {
-            return Some(session);
+        if self.turn.due > 0 && self.turn.due_ns < TURN_NS {
+            let waiting = self.giving_way.len();
+            let next = first_of(&mut self.giving_way, &mut self.sessions);
+            self.turn.due = self.turn.due.saturating_sub(waiting - self.giving_way.len());
+            if let Some(session) = next {
+                self.turn = Turn { session, work_ns: 0, is_for_many: false, is_due: true, ..self.turn };
+                return next;
+            }
         }
         if self.turn.strangers_ns >= STRANGERS_TURN_NS {
             return None;
@@ -106,6 +134,7 @@ impl Edge {
     fn charge_turn(&mut self, session: u32, work_ns: u64) {
         if self.turn.session == session {
             self.turn.work_ns += work_ns;
+            self.turn.due_ns += if self.turn.is_due { work_ns } else { 0 };
         }
     }
 

@@ -28,8 +28,14 @@ pub(super) struct Turn {
     pub(super) work_ns: u64,
     /// It has made something for a large room.
     pub(super) is_for_many: bool,
-    /// One of those that have given way is to have its turn in this tick.
-    pub(super) next_is_due: bool,
+    /// It had given way, and this is what it waited for.
+    pub(super) is_due: bool,
+    /// How many that have given way may have their turn in this tick.
+    pub(super) due: usize,
+    /// What those have caused that had theirs.
+    pub(super) due_ns: u64,
+    /// What the lists have cost that were given in this tick, to all sessions together.
+    pub(super) lists_ns: u64,
     /// What the tokens of strangers have cost in this tick, of all of them together.
     pub(super) strangers_ns: u64,
 }

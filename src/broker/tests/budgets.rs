@@ -1,8 +1,10 @@
 //! No answer is larger than a reply may be, and what a client asks for does not end it.
 
 use super::*;
+use crate::limits::TURN_NS;
 use crate::model::refusal::ErrorKind;
 use crate::outbox::Flushed;
+use crate::work::price;
 
 const REPLY_BYTES: usize = 4096;
 
@@ -230,5 +232,26 @@ fn recoveries_from_another_shard_are_asked_for_as_their_answers_have_room() {
                 assert_eq!(kinds(&words), ["2:subscribe", "3:subscribe", "4:subscribe", "5:subscribe", "6:subscribe"])
             }
         }
+    }
+}
+
+#[test]
+fn lists_that_many_ask_for_at_once_are_given_over_several_ticks_in_the_order_of_asking() {
+    let mut node = Node::with(config());
+    let channel = node.at(0, "kept");
+    let data = json!("x".repeat((TURN_NS / price::BYTE_NS) as usize)).to_string();
+    node.publish(&channel, &data, None);
+    let peers: Vec<_> = (0..3).map(|number| node.connect(0, json!({"sub": format!("p{number}")}))).collect();
+    let question = json!({"id": 2, "history": {"channel": channel, "limit": 1}}).to_string();
+    let now = node.now;
+    let broker = &mut node.brokers[0];
+    broker.begin_tick(now);
+    let inputs: Vec<_> = peers.iter().map(|peer| broker.input(peer.session, question.as_bytes(), now)).collect();
+    assert_eq!(inputs, [Input::Paused; 3], "the first has its list, and had its turn with it");
+    for peer in [peers[1], peers[2]] {
+        broker.begin_tick(now);
+        while broker.next_resumed().is_some_and(|session| session != peer.session) {}
+        broker.resume(peer.session, now);
+        assert_eq!(broker.next_resumed(), None, "one in a tick");
     }
 }
