@@ -62,7 +62,7 @@ test('the guide names the versions that are tried', () => {
   const named = SDKS.text.split('\n').filter((line) => line.startsWith('|')).join('\n');
   const read = (path) => readFileSync(here(path), 'utf8');
   const tried = [
-    ...Object.values(JSON.parse(read('package.json')).dependencies).slice(0, 1),
+    JSON.parse(read('package.json')).dependencies.centrifuge,
     ...[...read('python/requirements.txt').matchAll(/^(?:cent|centrifuge-python)==(\S+)/gm)].map(([, version]) => version),
     /centrifuge-go v(\S+)/.exec(read('go/go.mod'))[1],
     /<artifactId>centrifuge-java<\/artifactId>\s*<version>(\S+)<\/version>/.exec(read('java/pom.xml'))[1],
