@@ -17,19 +17,19 @@ pub const ARENA_FLUSH_BYTES: usize = 256 * 1024;
 /// publishes into a room of 100,000 would make gigabytes.
 pub const SPANS_FLUSH: usize = 512 * 1024;
 
-/// Conns that are sent to before the shard looks at its ring again: some 100 µs of sends, long beside the microsecond that
+/// Conns that are sent to before the shard looks at its ring again: some 400 µs of sends, long beside the microsecond that
 /// the look costs, short beside what people notice. A room that one slice serves counts as small. Few in tests, so that
 /// the simulation gets there.
-pub const SLICE_SENDS: usize = if cfg!(test) { 4 } else { 32 };
+pub const SLICE_SENDS: usize = if cfg!(test) { 4 } else { 128 };
 
 /// Bytes after which the shard looks at its ring again, however few conns they are for: as long as a slice of short
 /// messages takes.
-pub const SLICE_BYTES: usize = 256 * 1024;
+pub const SLICE_BYTES: usize = 512 * 1024;
 
-/// What may wait for large rooms, bytes to send, before nothing more is made for them: 32 slices by bytes, a burst of 64
+/// What may wait for large rooms, bytes to send, before nothing more is made for them: 16 slices by bytes, a burst of 64
 /// short messages into a room of 1,000. The more waits, the more leaves in one send. Little in tests, so that the
 /// simulation gets there.
-pub const LARGE_BYTES_WAITING_MAX: usize = if cfg!(test) { 2_000 } else { 32 * SLICE_BYTES };
+pub const LARGE_BYTES_WAITING_MAX: usize = if cfg!(test) { 2_000 } else { 16 * SLICE_BYTES };
 
 /// Most bytes gathered for one send call: loopback and LAN sockets take that much at once.
 pub const SEND_BYTES_MAX: usize = 64 * 1024;
