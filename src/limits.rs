@@ -22,6 +22,9 @@ pub const SPANS_FLUSH: usize = 512 * 1024;
 /// the simulation gets there.
 pub const SLICE_SENDS: usize = if cfg!(test) { 4 } else { 128 };
 
+/// Slices that a tick sends while nothing else is to be done: timers wait for some milliseconds at the most.
+pub const SLICES_PER_TICK: usize = 8;
+
 /// Bytes after which the shard looks at its ring again, however few conns they are for: as long as a slice of short
 /// messages takes.
 pub const SLICE_BYTES: usize = 512 * 1024;
@@ -90,7 +93,7 @@ pub const HALF_CLOSED_MS: u64 = 6_000;
 const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < HALF_CLOSED_MS && LINGER_MS < HALF_CLOSED_MS);
 
 /// Work that a session may cause in one tick before the others have their turn, nanoseconds by the table of prices. A
-/// publish into a room of 8,000 is about one turn, and eight into a room of 1,000; a frame of 64 KiB of small questions is
+/// publish into a room of 20,000 is about one turn, and twenty into a room of 1,000; a frame of 64 KiB of small questions is
 /// several.
 pub const TURN_NS: u64 = 400_000;
 

@@ -19,7 +19,7 @@ use crate::broker::ending::Ending;
 use crate::broker::lane::Lane;
 use crate::broker::letter::{Letter, Level};
 use crate::config::Purpose;
-use crate::limits::{HALF_CLOSED_MS, HELD_BYTES_MAX, LINGER_MS, SLICE_SENDS, TICKS_APART_MS_MAX};
+use crate::limits::{HALF_CLOSED_MS, HELD_BYTES_MAX, LINGER_MS, SLICE_SENDS, SLICES_PER_TICK, TICKS_APART_MS_MAX};
 use crate::model::refusal::DisconnectKind;
 use crate::ring::Event;
 use crate::time::Now;
@@ -290,7 +290,7 @@ fn a_stranger_that_waits_is_not_read_on() {
 
 #[test]
 fn a_large_room_keeps_neither_its_publisher_nor_others_waiting() {
-    const ROOM: usize = 4 * SLICE_SENDS;
+    const ROOM: usize = 4 * SLICES_PER_TICK * SLICE_SENDS;
     let mut half = Half::with(|_| {});
     let placement = Placement::new(2, 1);
     let channel = (0..).map(|number| number.to_string()).find(|name| placement.of(name) == 0).unwrap();

@@ -12,8 +12,8 @@ pub const BYTE_NS: u64 = 2;
 pub const DELIVERY_NS: u64 = 1_000;
 
 /// What has to be done at once of a delivery: it is attached to its conn, whose send comes in a later slice (`make gate`:
-/// 84 to 243 instructions).
-pub const ATTACHING_NS: u64 = 50;
+/// 84 instructions in a burst, 243 alone).
+pub const ATTACHING_NS: u64 = 20;
 
 /// A member of a channel, where the list has changed since it was last asked for: looked up, sorted, encoded.
 pub const MEMBER_NS: u64 = 200;
