@@ -199,11 +199,11 @@ impl Outbox {
     /// Keeps what is written as one frame for so many conns, until the next flush.
     pub fn encode(&mut self, conns: usize, write: impl FnOnce(&mut Vec<u8>)) -> Extent {
         let reach = if conns > SLICE_SENDS { Reach::Many } else { Reach::Few };
-        let frame = self.batches.write(reach, write);
-        if frame.is_large() {
-            self.batches.expect(conns * frame.len());
+        let extent = self.batches.write(reach, write);
+        if extent.is_large() {
+            self.batches.expect(conns * extent.len());
         }
-        frame
+        extent
     }
 
     /// Attaches what is written as one frame for one conn.

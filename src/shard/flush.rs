@@ -1,6 +1,6 @@
 //! What goes out: one send per conn for everything that waits for it, a slice of the conns at a time.
 //!
-//! Between two slices the shard looks at its ring, so that a large room holds up nobody.
+//! Between two slices the shard looks whether there is something else to do, so that a large room holds up nobody.
 
 use std::io;
 
@@ -45,19 +45,10 @@ impl<R: Reactor> Shard<R> {
                 return;
             }
             self.flush_slice(now);
-            if self.is_called() {
+            if self.has_more_to_do() || self.mailboxes.has_letters() || !self.orders.is_empty() {
                 return;
             }
         }
-    }
-
-    /// Whether somebody waits for the shard.
-    fn is_called(&mut self) -> bool {
-        self.reactor.is_ready()
-            || self.broker.waits_for_tick()
-            || self.broker.has_resumed()
-            || self.mailboxes.has_letters()
-            || !self.orders.is_empty()
     }
 
     fn flush_slice(&mut self, now: Now) {

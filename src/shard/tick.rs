@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Only here is the clock looked at. What a tick produced leaves at its end, so that what belongs to one socket goes out
-//! in one call: small things at once, a large room in slices, of which each tick sends one (more when the outbox is full).
+//! in one call: small things at once, a large room in slices, of which a tick sends one (more while nothing else is to be
+//! done, or when the outbox is full).
 
 use std::io;
 
@@ -36,12 +37,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Says that the shard sleeps, unless there is something to do.
     pub(super) fn falls_asleep(&mut self) -> bool {
-        if self.reactor.is_ready()
-            || self.waits_for_room()
-            || self.broker.edge.outbox.is_dirty()
-            || self.broker.waits_for_tick()
-            || self.has_farewells()
-        {
+        if self.has_more_to_do() || self.broker.edge.outbox.is_dirty() {
             return false;
         }
         self.waker.sleeps();
@@ -51,6 +47,11 @@ impl<R: Reactor> Shard<R> {
             self.waker.awake();
         }
         sleeps
+    }
+
+    /// Whether there is something to do but to send, as far as the shard knows without asking other threads.
+    pub(super) fn has_more_to_do(&mut self) -> bool {
+        self.reactor.is_ready() || self.waits_for_room() || self.broker.waits_for_tick() || self.has_farewells()
     }
 
     /// Does everything that there is to do at once. False when there was nothing.
