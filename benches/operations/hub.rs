@@ -9,7 +9,12 @@ use ringpost::model::Payload;
 use super::{NOW, Operation, data};
 
 pub(super) fn operations() -> Vec<Operation> {
-    let history = HubOptions { history_size: 10, history_ttl_ms: 60_000, history_meta_ttl_ms: 3_600_000 };
+    let history = HubOptions {
+        history_size: 10,
+        history_ttl_ms: 60_000,
+        history_meta_ttl_ms: 3_600_000,
+        ..HubOptions::default()
+    };
     let operation = |name, channels, options| Operation::new("hub", name, 1, move || publish(channels, options));
     vec![
         operation("publish without history", 1, HubOptions::default()),

@@ -82,7 +82,7 @@ pub enum SlowConsumer {
 }
 
 /// What the channels of a namespace are and allow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ChannelOptions {
     /// Subscribers are listed, for the presence calls.
@@ -117,6 +117,9 @@ pub struct ChannelOptions {
     pub allow_publish_for_subscriber: bool,
     /// Anonymous clients may publish too, where clients or subscribers may.
     pub allow_publish_for_anonymous: bool,
+    /// What a client publishes comes to itself, too, where it is subscribed. With `false` the connection that published does
+    /// not get it as a push; the user's other connections do, and who recovers or reads history is given all.
+    pub echo: bool,
     /// Clients may read history.
     pub allow_history_for_client: bool,
     /// Clients may read history where they are subscribed.
@@ -136,4 +139,37 @@ pub struct ChannelOptions {
     pub channel_regex: String,
     /// What happens to a subscriber that reads too slowly: `disconnect` or `conflate`.
     pub slow_consumer: SlowConsumer,
+}
+
+impl Default for ChannelOptions {
+    fn default() -> Self {
+        Self {
+            presence: false,
+            join_leave: false,
+            force_push_join_leave: false,
+            history_size: 0,
+            history_ttl: Duration::default(),
+            history_meta_ttl: Duration::default(),
+            force_positioning: false,
+            allow_positioning: false,
+            force_recovery: false,
+            allow_recovery: false,
+            force_recovery_mode: ForceRecoveryMode::default(),
+            allow_subscribe_for_client: false,
+            allow_subscribe_for_anonymous: false,
+            allow_publish_for_client: false,
+            allow_publish_for_subscriber: false,
+            allow_publish_for_anonymous: false,
+            echo: true,
+            allow_history_for_client: false,
+            allow_history_for_subscriber: false,
+            allow_history_for_anonymous: false,
+            allow_presence_for_client: false,
+            allow_presence_for_subscriber: false,
+            allow_presence_for_anonymous: false,
+            allow_user_limited_channels: false,
+            channel_regex: String::new(),
+            slow_consumer: SlowConsumer::default(),
+        }
+    }
 }

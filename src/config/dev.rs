@@ -28,7 +28,8 @@ impl Config {
                     ..open()
                 },
             },
-            Namespace { name: "typing".into(), options: open() },
+            // Nobody need be told that they type.
+            Namespace { name: "typing".into(), options: ChannelOptions { echo: false, ..open() } },
         ];
         config
     }

@@ -9,6 +9,8 @@ pub struct HubOptions {
     pub history_ttl_ms: u64,
     /// How long epoch and offset outlive the last use, milliseconds; 0 is for ever.
     pub history_meta_ttl_ms: u64,
+    /// Whether a publication does not go to the client that published it.
+    pub excludes_publisher: bool,
 }
 
 impl HubOptions {

@@ -91,6 +91,7 @@ impl Resolved<'_> {
             history_size: options.history_size,
             history_ttl_ms: options.history_ttl.as_millis(),
             history_meta_ttl_ms: if meta_ttl_ms > 0 { meta_ttl_ms } else { config.history_meta_ttl.as_millis() },
+            excludes_publisher: !options.echo,
         }
     }
 

@@ -112,8 +112,9 @@ impl Home {
         by: u16,
         now: Now,
     ) -> Result<(), Error> {
+        let exclude = options.excludes_publisher.then_some(info.client);
         let message = NewPublication { data, info: Some(info), tags: None, skip_history: false, idempotency_key: None };
-        self.publish(channel, message, options, None, by, now).map(drop)
+        self.publish(channel, message, options, exclude, by, now).map(drop)
     }
 
     /// Puts a message into its place, on behalf of shard `by`.

@@ -58,7 +58,8 @@ struct Node {
     conns: u32,
 }
 
-/// `open:` keeps nothing and allows all, `kept:` keeps and recovers, `wish:` keeps and recovers who asks.
+/// `open:` keeps nothing and allows all, `kept:` keeps and recovers, `wish:` keeps and recovers who asks, `mute:` is as `kept:`
+/// without echo.
 fn config() -> Config {
     let open = ChannelOptions {
         presence: true,
@@ -76,7 +77,8 @@ fn config() -> Config {
     config.channel.namespaces = vec![
         namespace("open", ChannelOptions { force_push_join_leave: true, ..open }),
         namespace("kept", ChannelOptions { force_recovery: true, ..kept.clone() }),
-        namespace("wish", kept),
+        namespace("wish", kept.clone()),
+        namespace("mute", ChannelOptions { force_recovery: true, echo: false, ..kept }),
     ];
     config
 }

@@ -135,6 +135,37 @@ fn a_sender_that_is_excluded_has_no_gap() {
 }
 
 #[test]
+fn a_publisher_without_echo_hears_others_has_no_gap_and_recovers_all() {
+    for home in 0..2 {
+        let mut node = Node::new();
+        let channel = node.at(home, "mute");
+        let publish = |id: u32, data: u32| json!({"id": id, "publish": {"channel": channel, "data": data}}).to_string();
+        let publisher = node.connect(0, json!({"sub": "7"}));
+        let same_user = node.connect(0, json!({"sub": "7"}));
+        let elsewhere = node.connect(1, json!({"sub": "8"}));
+        for peer in [publisher, same_user, elsewhere] {
+            node.say(peer, &subscribe(2, &channel));
+        }
+        node.tell(publisher, &publish(3, 1));
+        node.tell(publisher, &publish(4, 2));
+        node.carry();
+        assert_eq!(kinds(&node.hear(publisher)), ["3:publish", "4:publish"]);
+        for other in [same_user, elsewhere] {
+            assert_eq!(kinds(&node.hear(other)), ["pub 1", "pub 2"]);
+        }
+        node.tell(elsewhere, &publish(3, 3));
+        node.carry();
+        let words = node.hear(publisher);
+        assert_eq!(kinds(&words), ["pub 3"]);
+        assert_eq!(words[0]["push"]["pub"]["offset"], 3);
+        let back = node.connect(0, json!({"sub": "7"}));
+        let body = json!({"id": 2, "subscribe": {"channel": channel, "recover": true, "offset": 0}});
+        let words = node.say(back, &body.to_string());
+        assert_eq!(words[0]["subscribe"]["publications"].as_array().map(Vec::len), Some(3));
+    }
+}
+
+#[test]
 fn a_subscription_token_opens_its_channel_to_its_user_for_its_time() {
     let mut node = Node::new();
     let channel = format!("${}", node.at(0, "open"));

@@ -49,6 +49,29 @@ for (const build of BUILDS) {
     assert.deepEqual({ wasRecovering, recovered }, { wasRecovering: true, recovered: true });
   });
 
+  test(as('without echo its own messages come by recovery only'), async (t) => {
+    const room = channel('mute');
+    const client = await patient(t);
+    const subscription = await subscribe(client, room);
+    const other = await connect(t, build, { user: 'bob' });
+    const others = await subscribe(other, room);
+    await publish(room, 1);
+    await subscription.publish(build.write(2));
+    await publish(room, 3);
+    await others.heard.publication.at(2);
+    await subscription.heard.publication.at(1);
+    assert.deepEqual(numbers(others), [1, 2, 3]);
+    assert.deepEqual(numbers(subscription), [1, 3]);
+    await subscription.publish(build.write(4));
+    await away(client, () => publish(room, 5));
+    await subscription.heard.publication.at(3);
+    // Of its own it is given the one that came after the last that it has heard.
+    assert.deepEqual(numbers(subscription), [1, 3, 4, 5]);
+    const { recovered } = await subscription.heard.subscribed.at(1);
+    assert.ok(recovered);
+    assert.deepEqual(subscription.heard.unsubscribed.all, []);
+  });
+
   test(as('it recovers again and again while messages flow'), async (t) => {
     const room = channel('crowd');
     const client = await connect(t, build);
