@@ -84,7 +84,8 @@ pub(super) fn changed_toml(config: &Config, shown: &[&str]) -> String {
     text
 }
 
-fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+/// The value or section at a path.
+pub(super) fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
     match path.split_once('.') {
         Some((section, rest)) => find(table.get(section)?.as_table()?, rest),
         None => table.get(path),

@@ -12,6 +12,7 @@ mod describe;
 mod dev;
 mod effective;
 mod environment;
+pub mod import;
 mod keys;
 mod level;
 mod listeners;

@@ -97,6 +97,32 @@ fn a_file_that_is_there_already_is_never_overwritten() {
 }
 
 #[test]
+fn a_configuration_of_centrifugo_becomes_one_that_a_node_takes() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = |name: &str| folder.path().join(name).to_str().expect("the path is text").to_owned();
+    let write = |name: &str, text: &str| fs::write(path(name), text).expect("the file is written");
+    write(
+        "there.yaml",
+        "client: {token: {hmac_secret_key: swordfish-swordfish-swordfish-32b}}\nadmin: {enabled: true}\n",
+    );
+    let said = output(&["config", "import", &path("there.yaml"), "--output", &path("here.toml")]);
+    assert!(said.status.success() && said.stdout.is_empty(), "{said:?}");
+    let told = String::from_utf8_lossy(&said.stderr);
+    assert!(told.contains("not taken over:\n  - admin: ") && !told.contains("swordfish"), "{told}");
+    assert_eq!(fs::metadata(path("here.toml")).expect("the file is there").permissions().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(path("here.toml")).unwrap().contains("swordfish"));
+    success(&["config", "check", "--config", &path("here.toml")]);
+    assert!(failure(&["config", "import", &path("there.yaml"), "--output", &path("here.toml")]).contains("already"));
+
+    write("flat.json", r#"{"port": "9000", "presence": true}"#);
+    assert!(success(&["config", "import", &path("flat.json")]).contains("\nport = 9000\n"));
+    write("broken.json", r#"{"port": 70000}"#);
+    assert!(failure(&["config", "import", &path("broken.json")]).contains("cannot be used yet"));
+    write("there.ini", "");
+    assert!(failure(&["config", "import", &path("there.ini")]).contains("name it .json"));
+}
+
+#[test]
 fn the_default_file_passes_the_check() {
     let path = file("default.toml", &success(&["config", "default"]));
     let checked = success(&["config", "check", "--config", path.to_str().unwrap()]);

@@ -1,13 +1,11 @@
 //! `ringpost config init`.
 
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 
+use super::private_file;
 use crate::cli::print::print;
 use crate::config::{self, TcpServerConfig};
 
@@ -22,19 +20,9 @@ pub(in crate::cli) struct Init {
 impl Init {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let text = config::starter_toml().context("the system gives no random bytes for secrets")?;
-        write_new(&self.file, &text).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                anyhow::anyhow!("{} is there already, and is left as it is: name another file", self.file.display())
-            }
-            _ => anyhow::anyhow!("{} cannot be written: {error}", self.file.display()),
-        })?;
+        private_file::write_new(&self.file, &text)?;
         Ok(print(&what_next(&self.file))?)
     }
-}
-
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
 }
 
 fn what_next(file: &Path) -> String {

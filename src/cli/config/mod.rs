@@ -1,6 +1,8 @@
 //! `ringpost config`: begins, shows and checks the configuration.
 
+mod import;
 mod init;
+mod private_file;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,7 @@ use crate::config;
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Config {
     Init(init::Init),
+    Import(import::Import),
     /// Print a file with every key, its meaning and its default
     Default,
     /// Look a configuration over: every unknown key, wrong value and broken rule at once
@@ -30,6 +33,7 @@ impl Config {
     pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Init(init) => init.run()?,
+            Self::Import(import) => return import.run(),
             Self::Default => print(&config::default_toml())?,
             Self::Check(source) => check(&source)?,
             Self::Effective(source) => print(&source.effective()?)?,
