@@ -47,6 +47,7 @@ peers: ## Install other servers, and measure them beside the node and its floor;
 	./benches/peers/install
 	cargo bench --package ringpost-loadgen --bench node -- --peers --result peers --idle 18000
 
-docs: ## Write docs/CONFIG.md anew from the comments in src/config
+docs: ## Write docs/CONFIG.md and docs/API.md anew from the comments in src/config and src/control/api
 	cargo run --quiet -- config docs > target/CONFIG.md
-	mv target/CONFIG.md docs/CONFIG.md
+	cargo run --quiet -- api docs > target/API.md
+	mv target/CONFIG.md target/API.md docs/

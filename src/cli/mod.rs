@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod api;
 mod banner;
 mod completions;
 mod config;
@@ -30,6 +31,8 @@ enum Command {
     Config(config::Config),
     #[command(subcommand)]
     Token(token::Token),
+    #[command(subcommand)]
+    Api(api::Api),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(man::Man),
@@ -45,6 +48,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(),
             Command::Config(config) => config.run(),
             Command::Token(token) => token.run(),
+            Command::Api(api) => api.run(),
             Command::Doctor(doctor) => doctor.run(),
             Command::Completions(completions) => completions.run(Self::command()).map(|()| ExitCode::SUCCESS),
             Command::Man(man) => man.run(Self::command()).map(|()| ExitCode::SUCCESS),

@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use super::refused::not_found;
 use super::state::ControlState;
-use super::text::not_found;
 use crate::shard::probe::Probe;
 
 /// Answers a probe, on any of its paths.

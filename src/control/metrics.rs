@@ -17,9 +17,10 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
 
 use super::process::ProcessStats;
+use super::refused::{not_found, refused};
 use super::state::ControlState;
-use super::text::{not_found, text as line};
 use crate::broker::metrics::{ShardMetrics, TICK_BUCKETS_US};
+use crate::model::refusal::ErrorKind;
 use crate::shard::handle::ShardHandle;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -87,7 +88,9 @@ pub(super) async fn metrics(State(state): State<Arc<ControlState>>) -> Response 
     let mut body = String::new();
     match text::encode(&mut body, &registry) {
         Ok(()) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response(),
-        Err(fmt::Error) => line(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"),
+        Err(fmt::Error) => {
+            refused(StatusCode::INTERNAL_SERVER_ERROR, ErrorKind::Internal.because("the metrics cannot be written"))
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod metrics;
 mod page;
 mod plane;
 mod process;
+mod refused;
 mod reload;
 mod router;
 mod seats;
@@ -36,5 +37,6 @@ mod visitor;
 #[cfg(test)]
 mod tests;
 
+pub use api::{api_document, api_reference};
 pub use plane::{ControlSetup, run};
 pub use reload::Reload;

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::refused::{bad_request, not_found};
 use super::state::ControlState;
-use super::text::{not_found, text};
+use super::text::text;
 use crate::auth::mint;
 use crate::config::Purpose;
 use crate::limits::DEMO_USER_BYTES_MAX;
@@ -55,13 +57,20 @@ pub(super) struct Wish {
 }
 
 /// A connection token for whoever asks: only where the demo is switched on.
-pub(super) async fn token(State(state): State<Arc<ControlState>>, Query(Wish { user }): Query<Wish>) -> Response {
+pub(super) async fn token(
+    State(state): State<Arc<ControlState>>,
+    wish: Result<Query<Wish>, QueryRejection>,
+) -> Response {
     let config = state.config();
     if !config.demo.enabled {
         return not_found("the demo is switched off: `demo.enabled`");
     }
+    let user = match wish {
+        Ok(Query(Wish { user })) => user,
+        Err(rejection) => return bad_request(rejection.body_text()),
+    };
     if user.is_empty() || user.len() > DEMO_USER_BYTES_MAX {
-        return text(StatusCode::BAD_REQUEST, "`user` must be 1 to 64 bytes");
+        return bad_request(format!("`user` must be 1 to {DEMO_USER_BYTES_MAX} bytes"));
     }
     let secret = &config.client.token.hmac_secret_key;
     if secret.is_empty() {

@@ -9,10 +9,11 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 
+use super::refused::{bad_request, not_found, refused};
 use super::state::ControlState;
-use super::text::{not_found, text};
 use super::{api, door, health, metrics, page};
 use crate::config::Purpose;
+use crate::model::refusal::ErrorKind;
 use crate::wire::http::is_same_text;
 
 /// What a listener answers, but for upgrades on the WebSocket door: the shards do that themselves.
@@ -38,9 +39,9 @@ pub(super) fn router(state: Arc<ControlState>, purpose: Purpose) -> Router {
 /// One `Host`, which HTTP/1.0 may leave out (RFC 9112, 3.2).
 async fn one_host(request: Request, next: Next) -> Response {
     match request.headers().get_all(header::HOST).iter().count() {
-        0 if request.version() == Version::HTTP_11 => text(StatusCode::BAD_REQUEST, "Host is missing"),
+        0 if request.version() == Version::HTTP_11 => bad_request("Host is missing"),
         0 | 1 => next.run(request).await,
-        _ => text(StatusCode::BAD_REQUEST, "Host comes more than once"),
+        _ => bad_request("Host comes more than once"),
     }
 }
 
@@ -54,7 +55,7 @@ async fn elsewhere(State(state): State<Arc<ControlState>>, request: Request) -> 
         true => ", backends call POST /api/<method>",
         false => "",
     };
-    not_found(&format!("nothing is here; clients connect to {door} by WebSocket{backends}"))
+    not_found(format!("nothing is here; clients connect to {door} by WebSocket{backends}"))
 }
 
 async fn elsewhere_internally() -> Response {
@@ -66,5 +67,5 @@ async fn wrong_method(uri: Uri) -> Response {
         true => "API methods are called with POST",
         false => "this path does not take that method",
     };
-    text(StatusCode::METHOD_NOT_ALLOWED, line)
+    refused(StatusCode::METHOD_NOT_ALLOWED, ErrorKind::MethodNotFound.because(line))
 }

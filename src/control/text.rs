@@ -8,8 +8,3 @@ pub(super) fn text(status: StatusCode, line: &str) -> Response {
     let plain: (HeaderName, &str) = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
     (status, [plain], format!("{line}\n")).into_response()
 }
-
-/// 404 with a reason.
-pub(super) fn not_found(line: &str) -> Response {
-    text(StatusCode::NOT_FOUND, line)
-}

@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::key::Authorized;
-use super::reply::{ApiError, Done, Rejection};
+use super::reply::{Done, Rejection};
+use super::shape::Object;
 use super::{Method, deadline, request, until};
 use super::{broadcast, channels, connections, disconnect, history, history_remove, info};
 use super::{presence, presence_stats, publish, refresh, subscribe, unsubscribe};
+use crate::control::refused::ApiError;
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
@@ -32,19 +34,19 @@ pub(super) struct Batch {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Command {
-    Publish(publish::Publish),
-    Broadcast(broadcast::Broadcast),
-    Subscribe(subscribe::Subscribe),
-    Unsubscribe(unsubscribe::Unsubscribe),
-    Disconnect(disconnect::Disconnect),
-    Refresh(refresh::Refresh),
-    Presence(presence::Presence),
-    PresenceStats(presence_stats::PresenceStats),
-    History(history::History),
-    HistoryRemove(history_remove::HistoryRemove),
-    Channels(channels::Channels),
-    Connections(connections::Connections),
-    Info(info::Info),
+    Publish(Object<publish::Publish>),
+    Broadcast(Object<broadcast::Broadcast>),
+    Subscribe(Object<subscribe::Subscribe>),
+    Unsubscribe(Object<unsubscribe::Unsubscribe>),
+    Disconnect(Object<disconnect::Disconnect>),
+    Refresh(Object<refresh::Refresh>),
+    Presence(Object<presence::Presence>),
+    PresenceStats(Object<presence_stats::PresenceStats>),
+    History(Object<history::History>),
+    HistoryRemove(Object<history_remove::HistoryRemove>),
+    Channels(Object<channels::Channels>),
+    Connections(Object<connections::Connections>),
+    Info(Object<info::Info>),
 }
 
 /// The answers.
@@ -79,19 +81,19 @@ impl Command {
         use CommandReply as To;
         let result = async {
             Ok(match self {
-                Self::Publish(method) => To::Publish(method.run(state).await?),
-                Self::Broadcast(method) => To::Broadcast(method.run(state).await?),
-                Self::Subscribe(method) => To::Subscribe(method.run(state).await?),
-                Self::Unsubscribe(method) => To::Unsubscribe(method.run(state).await?),
-                Self::Disconnect(method) => To::Disconnect(method.run(state).await?),
-                Self::Refresh(method) => To::Refresh(method.run(state).await?),
-                Self::Presence(method) => To::Presence(method.run(state).await?),
-                Self::PresenceStats(method) => To::PresenceStats(method.run(state).await?),
-                Self::History(method) => To::History(method.run(state).await?),
-                Self::HistoryRemove(method) => To::HistoryRemove(method.run(state).await?),
-                Self::Channels(method) => To::Channels(method.run(state).await?),
-                Self::Connections(method) => To::Connections(method.run(state).await?),
-                Self::Info(method) => To::Info(method.run(state).await?),
+                Self::Publish(Object(method)) => To::Publish(method.run(state).await?),
+                Self::Broadcast(Object(method)) => To::Broadcast(method.run(state).await?),
+                Self::Subscribe(Object(method)) => To::Subscribe(method.run(state).await?),
+                Self::Unsubscribe(Object(method)) => To::Unsubscribe(method.run(state).await?),
+                Self::Disconnect(Object(method)) => To::Disconnect(method.run(state).await?),
+                Self::Refresh(Object(method)) => To::Refresh(method.run(state).await?),
+                Self::Presence(Object(method)) => To::Presence(method.run(state).await?),
+                Self::PresenceStats(Object(method)) => To::PresenceStats(method.run(state).await?),
+                Self::History(Object(method)) => To::History(method.run(state).await?),
+                Self::HistoryRemove(Object(method)) => To::HistoryRemove(method.run(state).await?),
+                Self::Channels(Object(method)) => To::Channels(method.run(state).await?),
+                Self::Connections(Object(method)) => To::Connections(method.run(state).await?),
+                Self::Info(Object(method)) => To::Info(method.run(state).await?),
             })
         };
         until(deadline, result).await.unwrap_or_else(|error| To::Error(error.into()))

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::Method;
 use super::reply::Done;
+use super::shape::{object, whole};
 use super::who::{client_id, who};
 use crate::broker::order::Order;
 use crate::control::state::ControlState;
@@ -23,6 +24,7 @@ pub(super) struct Disconnect {
     /// Whose sessions end.
     user: String,
     /// What the clients are told; without it 3503, after which they stay away.
+    #[serde(default, deserialize_with = "object")]
     disconnect: Option<DisconnectReason>,
     /// Only this session of the user.
     client: Option<String>,
@@ -36,7 +38,7 @@ pub(super) struct Disconnect {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct DisconnectReason {
     /// 3000 to 4999; clients do not come back after 3500–3999 and 4500–4999. 0 is 3503.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     code: u16,
     /// For a person, at most 123 bytes.
     #[serde(default)]

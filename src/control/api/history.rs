@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::presence::ClientInfo;
+use super::shape::{object, whole_or_null};
 use super::subscribe::StreamPosition;
 use super::{Method, payload};
 use crate::broker::order::Order;
@@ -22,8 +23,10 @@ pub(super) struct History {
     /// The channel; its namespace must keep history.
     channel: String,
     /// How many at the most; 0 asks for the position only, -1 for all.
+    #[serde(default, deserialize_with = "whole_or_null")]
     limit: Option<i32>,
     /// Only those after this place; with `reverse` those before it.
+    #[serde(default, deserialize_with = "object")]
     since: Option<StreamPosition>,
     /// Newest first.
     reverse: Option<bool>,

@@ -1,14 +1,15 @@
 //! The backend API: `POST /api/<method>`, one file per method.
 //!
 //! Fields, shapes and error codes are those of Centrifugo's HTTP API, so that its libraries for backends work
-//! unchanged. What a method refuses is an error inside a 200; what is no call at all is a 400, 401, 404 or 413
-//! with the same error object.
+//! unchanged. What a method refuses is an error inside a 200; what is no call at all is a 400, 401, 404, 405,
+//! 408 or 413 with the same error object.
 
 mod batch;
 mod broadcast;
 mod channels;
 mod connections;
 mod disconnect;
+mod examples;
 mod history;
 mod history_remove;
 mod info;
@@ -20,9 +21,11 @@ mod payload;
 mod presence;
 mod presence_stats;
 mod publish;
+mod reference;
 mod refresh;
 mod reply;
 mod request;
+mod shape;
 mod subscribe;
 mod unsubscribe;
 mod who;
@@ -38,6 +41,8 @@ use self::key::Authorized;
 pub(super) use self::key::may_call;
 use self::list::{Visitor, visit};
 use self::method::{Method, deadline, until};
+pub use self::openapi::document as api_document;
+pub use self::reference::markdown as api_reference;
 use self::reply::{Rejection, Reply};
 use super::state::ControlState;
 

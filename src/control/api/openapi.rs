@@ -5,13 +5,15 @@ use std::sync::OnceLock;
 
 use axum::Json;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::batch::{Batch, BatchReply};
-use super::reply::{Refused, Reply};
-use super::{Method, Visitor, visit};
+use super::reply::Reply;
+use super::{Method, Visitor, examples, visit};
 use crate::config::HttpServerConfig;
+use crate::control::refused::Refused;
 
 /// Serves the document.
 pub(super) async fn serve() -> Json<&'static Value> {
@@ -19,7 +21,8 @@ pub(super) async fn serve() -> Json<&'static Value> {
     Json(DOCUMENT.get_or_init(document))
 }
 
-fn document() -> Value {
+/// The whole document.
+pub fn document() -> Value {
     let mut description = Description::new();
     visit(&mut description);
     description.method::<Batch, BatchReply>("batch");
@@ -39,6 +42,10 @@ fn document() -> Value {
             "version": crate::VERSION,
             "description": ABOUT,
         },
+        "servers": [
+            { "url": "/", "description": "The node that gives this document." },
+            { "url": "http://127.0.0.1:8000", "description": "A node in development mode." },
+        ],
         "security": [{ "key": [] }, { "authorization": [] }],
         "paths": paths,
         "components": {
@@ -70,6 +77,7 @@ impl Description {
             SchemaSettings::draft2020_12().with(|settings| {
                 settings.definitions_path = "/components/schemas".into();
                 settings.meta_schema = None;
+                settings.transforms.push(Box::new(RecursiveTransform(bound)));
             })
         };
         Self {
@@ -82,12 +90,16 @@ impl Description {
     fn method<Request: JsonSchema, Answer: JsonSchema>(&mut self, name: &str) {
         let request = self.requests.subschema_for::<Request>();
         let about = self.requests.definitions()[&*Request::schema_name()]["description"].clone();
+        let example = examples::of(name);
         let post = json!({
             "operationId": name,
             "summary": about,
-            "requestBody": { "required": true, "content": content(&request.into()) },
+            "requestBody": { "required": true, "content": with_example(content(&request.into()), example.call) },
             "responses": {
-                "200": answer("An answer.", &self.results.subschema_for::<Answer>().into()),
+                "200": {
+                    "description": "An answer.",
+                    "content": with_example(content(&self.results.subschema_for::<Answer>().into()), example.answer),
+                },
                 "400": answer("The body is not what the method takes.", &self.refused()),
                 "401": answer("Without the right key.", &self.refused()),
                 "408": answer("The body did not come in time.", &self.refused()),
@@ -107,15 +119,19 @@ impl Description {
         let status = json!({ "enum": ["ready", "draining", "live"], "description": "In one word." });
         let health = json!({ "type": "object", "properties": { "status": status }, "required": ["status"] });
         let look = |summary: &str, responses: Value| json!({ "get": { "summary": summary, "security": [], "responses": responses } });
-        let off = line("Probes are switched off (`health.enabled`).");
+        let refused = self.refused();
+        let off = answer("Probes are switched off (`health.enabled`).", &refused);
         let ready = json!({
             "200": answer("It does.", &health), "503": answer("It is about to leave.", &health), "404": off,
         });
         let live = json!({ "200": answer("It is.", &health), "404": off });
-        let metrics = json!({ "200": {
-            "description": "OpenMetrics 1.0.",
-            "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
-        } });
+        let metrics = json!({
+            "200": {
+                "description": "OpenMetrics 1.0.",
+                "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
+            },
+            "404": answer("Metrics are switched off (`prometheus.enabled`).", &refused),
+        });
         let this = json!({ "200": answer("OpenAPI 3.1.", &json!({ "type": "object" })) });
         for (path, summary, responses) in [
             ("/health", "Does the node take clients? With `?live`, is it there?", ready.clone()),
@@ -144,8 +160,8 @@ impl Description {
             }],
             "responses": {
                 "200": answer("A token that lives a day.", &json!({ "type": "object" })),
-                "400": line("No name, or a long one."),
-                "404": line("The demo is switched off (`demo.enabled`)."),
+                "400": answer("No name, or a long one.", &self.refused()),
+                "404": answer("The demo is switched off (`demo.enabled`).", &self.refused()),
             },
         });
         let door = json!({
@@ -164,6 +180,24 @@ impl Description {
         self.paths.insert("/demo/token".into(), json!({ "post": token }));
         self.paths.insert(path, json!({ "get": door }));
     }
+}
+
+/// Says what numbers a field can hold. `schemars` does so for small and unsigned ones.
+fn bound(schema: &mut Schema) {
+    let (min, max) = match schema.get("format").and_then(Value::as_str) {
+        Some("int32") => (json!(i32::MIN), json!(i32::MAX)),
+        Some("int64") => (json!(i64::MIN), json!(i64::MAX)),
+        Some("uint32") => (json!(0), json!(u32::MAX)),
+        Some("uint64") => (json!(0), json!(u64::MAX)),
+        _ => return,
+    };
+    schema.insert("minimum".into(), min);
+    schema.insert("maximum".into(), max);
+}
+
+fn with_example(mut content: Value, example: Value) -> Value {
+    content["application/json"]["example"] = example;
+    content
 }
 
 /// An answer of one line of text, for a person.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::reply::Done;
+use super::shape::whole_or_null;
 use super::who::who;
 use super::{Method, payload};
 use crate::broker::order::Order;
@@ -26,6 +27,7 @@ pub(super) struct Refresh {
     /// They have expired: end them with 3005.
     expired: Option<bool>,
     /// When they expire, Unix seconds; 0 is never, what is past ends them.
+    #[serde(default, deserialize_with = "whole_or_null")]
     expire_at: Option<i64>,
     /// Shown to others as `conn_info` from now on: any JSON value.
     info: Option<Box<RawValue>>,

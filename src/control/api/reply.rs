@@ -1,17 +1,14 @@
 //! What calls are answered with.
 
-use std::borrow::Cow;
-
-use axum::Json;
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::control::refused::{ApiError, refused};
 use crate::limits::API_BODY_BYTES_MAX;
 use crate::model::refusal::{Error, ErrorKind};
-use crate::protocol::centrifuge::codes;
 
 /// A result, or why there is none.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -31,30 +28,6 @@ impl<T> From<Result<T, Error>> for Reply<T> {
             Err(error) => Self::Error(error.into()),
         }
     }
-}
-
-/// Why a call was refused.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ApiError {
-    /// 100 the node failed, 102 unknown channel, 104 unknown method, 106 limit exceeded, 107 bad request,
-    /// 108 not available, 112 unrecoverable position.
-    code: u32,
-    /// For a person.
-    message: Cow<'static, str>,
-}
-
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
-        let (code, message, _) = codes::of_error(error.kind);
-        Self { code, message: error.message.unwrap_or(Cow::Borrowed(message)) }
-    }
-}
-
-/// The body of a 400, 401, 404, 408 or 413.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Refused {
-    /// As in a reply that refuses a call.
-    error: ApiError,
 }
 
 /// Nothing to tell but that it was done.
@@ -91,7 +64,7 @@ impl IntoResponse for Rejection {
                 ErrorKind::MethodNotFound.because("method not found: /api/openapi.json lists the methods"),
             ),
         };
-        let mut response = (status, Json(Refused { error: error.into() })).into_response();
+        let mut response = refused(status, error);
         if status == StatusCode::UNAUTHORIZED {
             // Who guesses keys pays with a connection for each.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

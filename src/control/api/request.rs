@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::reply::Rejection;
+use super::shape::Object;
 use crate::limits::{API_BODY_BYTES_MAX, HTTP_BODY_TIMEOUT_MS};
 
 /// Reads a request, whatever the content type says: `curl -d` claims it is a form.
@@ -26,10 +27,13 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Rejection
         Ok(Err(_)) => return Err(Rejection::BadRequest("the body broke off, or its chunks are malformed".into())),
         Err(_) => return Err(Rejection::Slow),
     };
-    // `info` and `channels` need no fields, hence no body.
-    let json = if body.is_empty() { b"{}" } else { &body[..] };
-    match Json::from_bytes(json) {
-        Ok(Json(request)) => Ok(request),
+    if body.is_empty() {
+        return Err(Rejection::BadRequest(
+            "the body is missing: every method takes a JSON object, `{}` at the least".into(),
+        ));
+    }
+    match Json::from_bytes(&body) {
+        Ok(Json(Object(request))) => Ok(request),
         Err(rejection) => Err(Rejection::BadRequest(rejection.body_text())),
     }
 }

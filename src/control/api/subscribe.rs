@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::reply::Done;
+use super::shape::{object, whole, whole_or_null};
 use super::who::who;
 use super::{Method, payload};
 use crate::auth::grant::{Grant, Overrides};
@@ -24,6 +25,7 @@ pub(super) struct Subscribe {
     /// A name whose namespace is configured.
     channel: String,
     /// When the subscription ends, Unix seconds; 0 is never, what is past is refused.
+    #[serde(default, deserialize_with = "whole_or_null")]
     expire_at: Option<i64>,
     /// Shown to others as `chan_info`: any JSON value.
     info: Option<Box<RawValue>>,
@@ -38,8 +40,10 @@ pub(super) struct Subscribe {
     /// The same: bytes in base64.
     b64data: Option<String>,
     /// Recover from here at once.
+    #[serde(default, deserialize_with = "object")]
     recover_since: Option<StreamPosition>,
     /// Options to take instead of the namespace's.
+    #[serde(default, deserialize_with = "object")]
     r#override: Option<SubscribeOptionOverride>,
 }
 
@@ -47,7 +51,7 @@ pub(super) struct Subscribe {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct StreamPosition {
     /// The offset of the last publication that was seen.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     offset: u64,
     /// Which life of the channel the offset belongs to.
     #[serde(default)]
@@ -64,14 +68,19 @@ impl From<StreamPosition> for Position {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct SubscribeOptionOverride {
     /// The subscriber is listed.
+    #[serde(default, deserialize_with = "object")]
     presence: Option<BoolValue>,
     /// Its coming and going is announced.
+    #[serde(default, deserialize_with = "object")]
     join_leave: Option<BoolValue>,
     /// It is told who comes and goes.
+    #[serde(default, deserialize_with = "object")]
     force_push_join_leave: Option<BoolValue>,
     /// It recovers what it missed while it was away.
+    #[serde(default, deserialize_with = "object")]
     force_recovery: Option<BoolValue>,
     /// It watches for gaps.
+    #[serde(default, deserialize_with = "object")]
     force_positioning: Option<BoolValue>,
 }
 

@@ -5,6 +5,8 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::node::{KEY, Setup, TestNode};
+use crate::auth::mint;
+use crate::config::Config;
 
 async fn document(node: &TestNode) -> Value {
     let (status, text) = node.get("/api/openapi.json").await;
@@ -62,6 +64,53 @@ async fn live_requests_and_answers_of_every_method_are_as_described() {
     for (path, _) in described {
         assert!(calls.iter().any(|(method, _)| path == &format!("/api/{method}")), "{path} was not called");
     }
+}
+
+/// What a value is made of: names and types, with ids and texts of the node's own left out.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let name = |name: &String| if name.parse::<uuid::Uuid>().is_ok() { "an id".into() } else { name.clone() };
+            fields.iter().map(|(field, value)| (name(field), shape(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(shape).collect(),
+        Value::Number(_) => json!(0),
+        Value::String(_) => json!(""),
+        other => other.clone(),
+    }
+}
+
+#[tokio::test]
+async fn the_conversation_of_the_examples_can_be_had() {
+    let mut config = Config::dev();
+    config.client.subscribe_to_user_personal_channel.enabled = false;
+    let node = TestNode::start(Setup { config, ..Setup::default() });
+    let expires = json!({ "sub": "42", "exp": 4_000_000_000_u64, "info": { "name": "42" } });
+    let client = node.client_with(0, &mint::hs256(&Config::dev().client.token.hmac_secret_key, &expires));
+    client.subscribe("chat:lobby");
+    let document = document(&node).await;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(method) = path.strip_prefix("/api/").filter(|_| item.get("post").is_some()) else { continue };
+        let at = |rest: &str| {
+            let pointer = format!("/post/{rest}/content/application~1json/example");
+            item.pointer(&pointer).unwrap_or_else(|| panic!("{method} has no example of its {rest}"))
+        };
+        let (call, expected) = (at("requestBody"), at("responses/200"));
+        for (what, rest) in [(call, "requestBody"), (expected, "responses/200")] {
+            assert!(validator(&document, &place(path, rest)).is_valid(what), "{method}: {what}");
+        }
+        let answer = node.call(method, call.clone()).await;
+        assert_eq!(shape(&answer), shape(expected), "{method}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_document_says_where_the_node_is_and_which_numbers_a_field_can_hold() {
+    let node = TestNode::start(Setup::default());
+    let document = document(&node).await;
+    assert_eq!(document["servers"][0]["url"], "/");
+    let limit = &document["components"]["schemas"]["HistoryRequest"]["properties"]["limit"];
+    assert_eq!((&limit["minimum"], &limit["maximum"]), (&json!(i32::MIN), &json!(i32::MAX)), "{limit}");
 }
 
 #[tokio::test]

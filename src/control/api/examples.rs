@@ -1,0 +1,122 @@
+//! A conversation of a backend with the node: an example of each method, with what it is answered.
+//!
+//! User 42 is connected and subscribed to `chat:lobby`, whose namespace keeps history and presence. The tests hold this
+//! conversation with a node, in the order of the list of methods, and compare.
+
+use serde_json::{Value, json};
+
+/// A call and its answer.
+#[derive(Debug)]
+pub(super) struct Example {
+    /// The body of the call.
+    pub(super) call: Value,
+    /// The whole answer.
+    pub(super) answer: Value,
+}
+
+const CLIENT: &str = "7e1b3a1c-5d0e-4f2b-9c3a-2f6d8e4b1a90";
+const EPOCH: &str = "kZQxPwLm";
+
+/// The example of a method.
+pub(super) fn of(method: &str) -> Example {
+    let (call, answer) = match method {
+        "publish" | "broadcast" | "history" | "history_remove" => publications(method),
+        "subscribe" | "unsubscribe" | "disconnect" | "refresh" => sessions(method),
+        _ => lists(method),
+    };
+    Example { call, answer }
+}
+
+fn publications(method: &str) -> (Value, Value) {
+    let done = json!({ "result": {} });
+    match method {
+        "publish" => (
+            json!({ "channel": "chat:lobby", "data": { "text": "hello" }, "tags": { "kind": "note" } }),
+            json!({ "result": { "offset": 1, "epoch": EPOCH } }),
+        ),
+        "broadcast" => (
+            json!({ "channels": ["chat:lobby", "nowhere:x"], "data": { "text": "to all" }, "idempotency_key": "a1" }),
+            json!({ "result": { "responses": [
+                { "result": { "offset": 2, "epoch": EPOCH } },
+                { "error": { "code": 102, "message": "unknown channel" } },
+            ] } }),
+        ),
+        "history" => (
+            json!({ "channel": "chat:lobby", "limit": 1, "reverse": true }),
+            json!({ "result": {
+                "publications": [{ "data": { "text": "to all" }, "offset": 2 }],
+                "epoch": EPOCH,
+                "offset": 2,
+            } }),
+        ),
+        "history_remove" => (json!({ "channel": "chat:lobby" }), done),
+        other => unreachable!("{other} is no method of publications"),
+    }
+}
+
+fn sessions(method: &str) -> (Value, Value) {
+    let call = match method {
+        "subscribe" => json!({ "user": "42", "channel": "chat:news", "info": { "role": "guest" } }),
+        "unsubscribe" => json!({ "user": "42", "channel": "chat:news" }),
+        "refresh" => json!({ "user": "42", "expire_at": 1_900_000_000 }),
+        "disconnect" => json!({ "user": "7", "disconnect": { "code": 4001, "reason": "logged out" } }),
+        other => unreachable!("{other} is no method of sessions"),
+    };
+    (call, json!({ "result": {} }))
+}
+
+fn lists(method: &str) -> (Value, Value) {
+    match method {
+        "presence" => (
+            json!({ "channel": "chat:lobby" }),
+            json!({ "result": { "presence": {
+                CLIENT: { "user": "42", "client": CLIENT, "conn_info": { "name": "42" } },
+            } } }),
+        ),
+        "presence_stats" => {
+            (json!({ "channel": "chat:lobby" }), json!({ "result": { "num_clients": 1, "num_users": 1 } }))
+        }
+        "channels" => (
+            json!({ "pattern": "chat:*" }),
+            json!({ "result": { "channels": { "chat:lobby": { "num_clients": 1 } } } }),
+        ),
+        "connections" => (
+            json!({ "user": "42" }),
+            json!({ "result": { "connections": { CLIENT: {
+                "user": "42",
+                "device": "js",
+                "transport": "websocket",
+                "protocol": "json",
+                "shard": 0,
+                "connected_at_ms": 1_790_000_000_000_i64,
+                "ttl": 3600,
+                "state": { "channels": { "chat:lobby": {} } },
+            } } } }),
+        ),
+        "info" => (
+            json!({}),
+            json!({ "result": { "nodes": [{
+                "uid": "b7a8c1de-4f0e-4c58-8d3b-90b1f2a6e7c4",
+                "name": "ringpost",
+                "version": crate::VERSION,
+                "num_clients": 1,
+                "num_users": 1,
+                "num_subs": 1,
+                "num_channels": 1,
+                "uptime": 3600,
+                "process": { "cpu": 1.5, "rss": 25_000_000 },
+            }] } }),
+        ),
+        "batch" => (
+            json!({ "commands": [
+                { "publish": { "channel": "chat:lobby", "data": { "text": "one of two" } } },
+                { "presence_stats": { "channel": "nowhere:x" } },
+            ] }),
+            json!({ "replies": [
+                { "publish": { "offset": 3, "epoch": EPOCH } },
+                { "error": { "code": 102, "message": "unknown channel" } },
+            ] }),
+        ),
+        other => unreachable!("{other} has no example"),
+    }
+}
