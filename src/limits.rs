@@ -97,6 +97,13 @@ const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < HALF_CLOSED
 /// several.
 pub const TURN_NS: u64 = 400_000;
 
+/// Work that all sessions together may cause in one tick before their turns become short, nanoseconds. Five sessions may
+/// have a whole turn in it.
+pub const TICK_NS: u64 = 2_000_000;
+
+/// A short turn, nanoseconds: a few commands, or whatever is the first.
+pub const SHORT_TURN_NS: u64 = 4_000;
+
 /// Work that the tokens of all strangers together may cause in one tick, nanoseconds: the others of them wait for the next.
 /// Ten signatures on P-256. Few in tests.
 pub const STRANGERS_TURN_NS: u64 = if cfg!(test) { 20_000 } else { 1_000_000 };

@@ -85,7 +85,7 @@ impl Broker {
                 return Input::Ended;
             };
             let id = command.id;
-            if self.edge.waits_for_list(session, &command.verb) {
+            if self.edge.has_to_wait(session, &command.verb) {
                 self.edge.sessions[session as usize].hold_back(&frame[start..]);
                 return Input::Paused;
             }
@@ -104,7 +104,9 @@ impl Broker {
                 again
             };
             // The next command counts on what this one has left.
+            let attached = self.edge.attached;
             self.carry(now);
+            self.edge.charge_attached(session, self.edge.attached - attached);
             if self.edge.sessions[session as usize].is_ending {
                 return Input::Ended;
             }

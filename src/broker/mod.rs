@@ -176,9 +176,9 @@ impl Broker {
         self.edge.next_resumed()
     }
 
-    /// Whether so much waits for large rooms that nothing more is to be taken for them.
+    /// Whether so much waits for large rooms, or was made for rooms in this tick, that nothing more is to be taken for them.
     pub fn is_crowded(&self) -> bool {
-        self.edge.outbox.is_crowded()
+        self.edge.outbox.is_crowded() || self.edge.has_attached_enough()
     }
 
     /// Regular house-keeping; call about ten times a second. Its cost does not grow with the number of

@@ -11,7 +11,7 @@ use slab::Slab;
 
 use super::Edge;
 use super::turn::{Excess, Limits, Turn};
-use crate::limits::{BILL_NS, EXCESSES_MAX, SLICE_SENDS, STRANGERS_TURN_NS, TURN_NS};
+use crate::limits::{BILL_NS, EXCESSES_MAX, SHORT_TURN_NS, SLICE_SENDS, STRANGERS_TURN_NS, TICK_NS, TURN_NS};
 use crate::model::refusal::{DisconnectKind, ErrorKind};
 use crate::protocol::word::Verb;
 use crate::session::Session;
@@ -31,12 +31,19 @@ impl Edge {
     /// would only wait, too.
     pub(in crate::broker) fn begin_turns(&mut self) {
         let due = if self.outbox.is_crowded() { 0 } else { self.giving_way.len() };
-        self.turn = Turn { session: self.turn.session, due, ..Turn::default() };
+        self.turn = Turn { session: self.turn.session, due, attached_before: self.attached, ..Turn::default() };
     }
 
-    /// Whether the session whose turn it is has to give way to the others.
+    /// Whether the session whose turn it is has to give way to the others. Turns are short once those of the tick have
+    /// taken long: everybody can still say a word in it.
     pub(in crate::broker) fn is_turn_over(&self) -> bool {
-        self.turn.work_ns >= TURN_NS || self.turn.is_for_many && self.outbox.is_crowded()
+        let turn_ns = if self.turn.tick_ns < TICK_NS { TURN_NS } else { SHORT_TURN_NS };
+        self.turn.work_ns >= turn_ns || self.turn.is_for_many && self.outbox.is_crowded()
+    }
+
+    /// Whether so much was attached for rooms in this tick, whoever caused it, that the rest waits for the next.
+    pub(in crate::broker) fn has_attached_enough(&self) -> bool {
+        (self.attached - self.turn.attached_before) * price::ATTACHING_NS >= TURN_NS
     }
 
     /// A session waits for its next turn.
@@ -45,16 +52,18 @@ impl Edge {
         self.giving_way.push_back(session);
     }
 
-    /// A session asks for a list. Whether it has to give way first: what is listed for all sessions in a tick is bounded,
-    /// however many they are.
-    pub(in crate::broker) fn waits_for_list(&mut self, session: u32, verb: &Verb<'_>) -> bool {
+    /// A session asks for something that can cost much at once: a list, or what a whole room hears. Whether it has to give
+    /// way first: what is done of each for all sessions in a tick is bounded, however many they are.
+    pub(in crate::broker) fn has_to_wait(&mut self, session: u32, verb: &Verb<'_>) -> bool {
         let is_list = match verb {
             Verb::History(_) | Verb::Presence { .. } => true,
             Verb::Subscribe(subscribe) => subscribe.recover.recover,
             _ => false,
         };
-        let has_to_wait =
-            is_list && !self.turn.is_due && (self.turn.lists_ns >= TURN_NS || !self.giving_way.is_empty());
+        let is_heard = matches!(verb, Verb::Publish { .. } | Verb::Subscribe(_) | Verb::Unsubscribe { .. });
+        let has_to_wait = !self.turn.is_due
+            && (is_list && (self.turn.lists_ns >= TURN_NS || !self.giving_way.is_empty())
+                || is_heard && self.has_attached_enough());
         if has_to_wait {
             self.give_way(session);
         }
@@ -118,12 +127,17 @@ impl Edge {
     /// `each_ns`. It is charged for all of it; its turn, only for what had to be done at once, since what is sent leaves in
     /// slices that others' work gets between.
     pub(in crate::broker) fn charge_deliveries(&mut self, session: u32, here: u64, each_ns: u64, now: Now) {
-        if here == 0 {
-            return;
+        if here > 0 {
+            self.charge_attached(session, here);
+            self.charge_allowance(session, here * u64::from(self.shards) * each_ns, now);
         }
+    }
+
+    /// So much has been attached to conns here that a session has caused and is not charged for any more: its leave of a
+    /// channel is paid for when it comes.
+    pub(in crate::broker) fn charge_attached(&mut self, session: u32, here: u64) {
         self.charge_turn(session, here * price::ATTACHING_NS);
         self.turn.is_for_many |= here > SLICE_SENDS as u64;
-        self.charge_allowance(session, here * u64::from(self.shards) * each_ns, now);
     }
 
     /// Subscribers of a channel here.
@@ -132,6 +146,7 @@ impl Edge {
     }
 
     fn charge_turn(&mut self, session: u32, work_ns: u64) {
+        self.turn.tick_ns += work_ns;
         if self.turn.session == session {
             self.turn.work_ns += work_ns;
             self.turn.due_ns += if self.turn.is_due { work_ns } else { 0 };

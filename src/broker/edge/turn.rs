@@ -34,8 +34,12 @@ pub(super) struct Turn {
     pub(super) due: usize,
     /// What those have caused that had theirs.
     pub(super) due_ns: u64,
-    /// What the lists have cost that were given in this tick, to all sessions together.
+    /// What all sessions together have caused in this tick.
+    pub(super) tick_ns: u64,
+    /// Of that, the lists.
     pub(super) lists_ns: u64,
+    /// What had been attached to conns for rooms when the tick began.
+    pub(super) attached_before: u64,
     /// What the tokens of strangers have cost in this tick, of all of them together.
     pub(super) strangers_ns: u64,
 }

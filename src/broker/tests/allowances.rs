@@ -1,7 +1,7 @@
 //! What a client may cause, and who has to wait for it.
 
 use super::*;
-use crate::limits::{EXCESSES_MAX, SLICE_SENDS, TURN_NS};
+use crate::limits::{EXCESSES_MAX, SHORT_TURN_NS, SLICE_SENDS, TICK_NS, TURN_NS};
 use crate::work::price;
 
 /// A node whose clients may cause `work` a second, and `burst` at once.
@@ -23,6 +23,11 @@ fn frame(commands: impl Iterator<Item = String>) -> String {
 
 /// A room with `members`, of whom the first is returned.
 fn room(node: &mut Node, channel: &str, members: usize) -> Peer {
+    gather(node, channel, members)[0]
+}
+
+/// So many who are in a room.
+fn gather(node: &mut Node, channel: &str, members: usize) -> Vec<Peer> {
     let subscribe = json!({"id": 2, "subscribe": {"channel": channel}}).to_string();
     let peers: Vec<_> = (0..members)
         .map(|number| {
@@ -32,7 +37,7 @@ fn room(node: &mut Node, channel: &str, members: usize) -> Peer {
         })
         .collect();
     node.carry();
-    peers.into_iter().inspect(|peer| drop(node.hear(*peer))).next().expect("somebody is there")
+    peers.into_iter().inspect(|peer| drop(node.hear(*peer))).collect()
 }
 
 fn code_of(word: &Value) -> Option<u64> {
@@ -225,4 +230,92 @@ fn nobody_who_has_given_way_goes_on_while_much_waits_for_a_large_room() {
     assert_eq!(input, Input::Paused, "the second publish is as large");
     let slices = 100 / SLICE_SENDS;
     assert!((slices - 1..=slices + 2).contains(&ticks), "{ticks} ticks");
+}
+
+/// Empties the outbox as sockets would that take everything.
+fn send_all(broker: &mut Broker) {
+    while broker.edge.outbox.is_dirty() {
+        broker.edge.outbox.flush(|_, bytes| Ok(bytes.len()), |_, flushed| panic!("{flushed:?}"));
+    }
+}
+
+#[test]
+fn however_many_publish_into_rooms_a_tick_attaches_its_share_and_the_rest_follows_in_order() {
+    let mut node = frugal(0, 1_000);
+    let (channel, members) = (node.at(0, "wish"), 200);
+    let share = (TURN_NS / price::ATTACHING_NS) as usize;
+    let peers = gather(&mut node, &channel, members);
+    let now = node.now;
+    let broker = &mut node.brokers[0];
+    broker.begin_tick(now);
+    let mut waiting = Vec::new();
+    for peer in &peers {
+        broker.input(peer.session, publish(2, &channel).as_bytes(), now);
+        match broker.held_back(peer.session) {
+            0 => assert!(waiting.is_empty(), "nobody passes who waits"),
+            _ => waiting.push(peer.session),
+        }
+        send_all(broker);
+    }
+    assert_eq!(peers.len() - waiting.len(), share / members);
+    assert!(broker.is_crowded(), "backends and other shards wait, too");
+    let mut published = Vec::new();
+    while broker.waits_for_tick() {
+        let before = broker.edge.attached;
+        broker.begin_tick(now);
+        while let Some(session) = broker.next_resumed() {
+            let waited = broker.held_back(session) > 0;
+            broker.resume(session, now);
+            if waited && broker.held_back(session) == 0 {
+                published.push(session);
+            }
+            send_all(broker);
+        }
+        assert!(((broker.edge.attached - before) as usize) < share + members);
+    }
+    assert_eq!(published, waiting);
+}
+
+#[test]
+fn who_leaves_a_large_room_gives_way_like_who_publishes_into_it() {
+    let mut node = frugal(0, 1_000);
+    let channel = node.at(0, "open");
+    room(&mut node, &channel, 100);
+    let leaver = node.connect(0, json!({"sub": "leaver"}));
+    let rounds = 5;
+    let comings_and_goings = frame((1..=rounds).flat_map(|round| {
+        let (come, go) = (json!({"channel": channel}), json!({"channel": channel}));
+        [json!({"id": 2 * round, "subscribe": come}), json!({"id": 2 * round + 1, "unsubscribe": go})]
+            .map(|command| command.to_string())
+    }));
+    let now = node.now;
+    let broker = &mut node.brokers[0];
+    broker.begin_tick(now);
+    let mut input = broker.input(leaver.session, comings_and_goings.as_bytes(), now);
+    let mut ticks = 0;
+    while input == Input::Paused {
+        send_all(broker);
+        broker.begin_tick(now);
+        while broker.next_resumed().is_some_and(|session| session != leaver.session) {}
+        input = broker.resume(leaver.session, now);
+        ticks += 1;
+    }
+    assert_eq!(ticks, 2 * rounds, "one for each coming and each going");
+}
+
+#[test]
+fn when_a_tick_has_taken_long_everybody_else_still_has_a_word_in_it() {
+    let mut node = frugal(0, 1_000);
+    let long = (TICK_NS / TURN_NS) as usize;
+    let peers: Vec<_> = (0..long + 3).map(|number| node.connect(0, json!({"sub": format!("p{number}")}))).collect();
+    let (_, burst) = burst(2);
+    let now = node.now;
+    node.brokers[0].begin_tick(now);
+    for peer in &peers {
+        assert_eq!(node.brokers[0].input(peer.session, burst.as_bytes(), now), Input::Paused);
+    }
+    let answers: Vec<_> = peers.iter().map(|peer| node.hear(*peer).len() as u64).collect();
+    let (first, rest) = answers.split_at(long);
+    assert!(first.iter().all(|answers| *answers > TURN_NS / price::COMMAND_NS / 2), "{answers:?}");
+    assert!(rest.iter().all(|answers| (1..=SHORT_TURN_NS / price::COMMAND_NS).contains(answers)), "{answers:?}");
 }
