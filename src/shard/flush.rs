@@ -48,6 +48,8 @@ impl<R: Reactor> Shard<R> {
             if self.has_more_to_do() || self.mailboxes.has_letters() || !self.orders.is_empty() {
                 return;
             }
+            // Nobody waits: what comes next has waited from here on.
+            self.looked();
         }
     }
 

@@ -109,6 +109,8 @@ pub struct Shard<R: Reactor = Kernel> {
     has_turned: bool,
     /// The wheel is to turn once this tick's input has been read.
     is_turn_due: bool,
+    /// When the shard last looked whether somebody has come.
+    looked_ns: u64,
     /// When the last tick began, monotonic milliseconds.
     looked_ms: u64,
     /// Doors that rest until the next turn of the wheel, for want of descriptors.
@@ -162,6 +164,7 @@ impl<R: Reactor> Shard<R> {
             drain: None,
             has_turned: false,
             is_turn_due: false,
+            looked_ns: 0,
             looked_ms: now.mono_ms,
             paused_doors: Vec::new(),
             waiting: Vec::new(),

@@ -56,7 +56,7 @@ impl<R: Reactor> Shard<R> {
 
     /// Does everything that there is to do at once. False when there was nothing.
     pub(super) fn tick(&mut self) -> bool {
-        let begun_ns = self.reactor.mono_ns();
+        self.looked_ns = self.reactor.mono_ns();
         let now = self.reactor.now();
         self.make_up_for_pause(now);
         let mut busy = self.broker.edge.outbox.is_dirty() || self.broker.waits_for_tick();
@@ -75,9 +75,16 @@ impl<R: Reactor> Shard<R> {
         self.say_farewells(now);
         self.settle(now);
         if busy {
-            self.metrics.ticks.record_ns(self.reactor.mono_ns() - begun_ns);
+            self.looked();
         }
         busy
+    }
+
+    /// The shard has looked whether somebody has come: what it did until then is a tick of the metrics.
+    pub(super) fn looked(&mut self) {
+        let now_ns = self.reactor.mono_ns();
+        self.metrics.ticks.record_ns(now_ns - self.looked_ns);
+        self.looked_ns = now_ns;
     }
 
     fn take_orders(&mut self, now: Now) -> bool {
