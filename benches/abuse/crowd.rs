@@ -1,6 +1,7 @@
 //! The crowd, as a process of its own: this program again. It is told when to begin by a line, and ends with its input.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _, stdin, stdout};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,6 +32,16 @@ pub(crate) fn about(kind: Kind) -> String {
 /// How many shards the node has, all on its one core.
 pub(crate) fn shards(kind: Kind) -> u32 {
     if kind == Kind::ShardFlood { 3 } else { 1 }
+}
+
+/// Where the crowd runs: on a core of its own, or where there is none on that of the quiet clients.
+pub(crate) fn core() -> usize {
+    if has_core(CLIENT_CORE + 1) { CLIENT_CORE + 1 } else { CLIENT_CORE }
+}
+
+/// Whether the machine has a core of this number.
+pub(crate) fn has_core(number: usize) -> bool {
+    Path::new(&format!("/sys/devices/system/cpu/cpu{number}")).exists()
 }
 
 /// The namespace in which the node lets abusers do what they do.
@@ -81,7 +92,7 @@ impl Drop for Crowd {
 /// Is the crowd: connects, waits for a line, and does what it does for as long as there is somebody to do it for.
 pub(crate) fn serve(kind: &str, url: &str) -> anyhow::Result<()> {
     let kind = Kind::from_str(kind, false).map_err(|error| anyhow!(error))?;
-    pin(CLIENT_CORE)?;
+    pin(core())?;
     let order = Order {
         kind,
         target: Target::parse(url)?,
@@ -91,7 +102,7 @@ pub(crate) fn serve(kind: &str, url: &str) -> anyhow::Result<()> {
         abusers: kind.abusers(),
     };
     let mut abuse = Abuse::begin(order)?;
-    // The quiet clients are on the same core: what makes them wait is to be the server.
+    // The quiet clients may be on the same core: what makes them wait is to be the server.
     setpriority_process(None, 19)?;
     stdout().write_all(READY.as_bytes())?;
     stdout().flush()?;

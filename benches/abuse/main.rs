@@ -1,8 +1,9 @@
 //! What a quiet client waits beside those who ask a node for too much: `cargo bench -p ringpost-loadgen --bench abuse`.
 //!
-//! The node runs on core 0. On core 1 ten quiet clients ping it by a schedule, while a crowd of another process, whose
-//! priority is the lowest, first does nothing and then what it is there for. Each such pair of runs has a node of its
-//! own. The figure is the 99th percentile of the pings; the most memory that the node took stands beside it.
+//! The node runs on core 0. On core 1 ten quiet clients ping it by a schedule, while a crowd of another process first does
+//! nothing and then what it is there for: on core 2, or where there is none with the quiet clients, at the lowest priority.
+//! Each such pair of runs has a node of its own. The figure is the 99th percentile of the pings. Beside it: how late they
+//! left their own core, the node's ticks, and the most memory that it took.
 
 #[path = "../node/binary.rs"]
 mod binary;
@@ -11,6 +12,7 @@ mod crowd;
 mod load;
 #[path = "../node/server.rs"]
 mod server;
+mod ticks;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +30,7 @@ use ringpost_loadgen::scenario::{Scenario, find, read, set};
 use self::crowd::Crowd;
 use self::load::{CLIENT_CORE, NODE, SECRET, load};
 use self::server::{Server, free_address};
+use self::ticks::Ticks;
 
 /// The core of the node.
 const SERVER_CORE: usize = 0;
@@ -36,8 +39,9 @@ const SERVER_CORE: usize = 0;
 const GOAL: f64 = 2.0;
 
 const ABOUT: &str = "How long ten quiet clients wait for the answers to their pings, without and beside a crowd that asks for \
-                     too much; the node on one core, all clients on another. Each pair of runs has a node of its own. \
-                     Medians of the pairs.";
+                     too much; the node on one core, the quiet clients on another, the crowd on a third where there is one. What \
+                     left late waited for its own core, which the kernel may keep for the crowd. Each pair of runs has a \
+                     node of its own. Medians of the pairs.";
 
 /// Measures what a quiet client waits beside those who ask for too much.
 #[derive(Debug, Parser)]
@@ -93,8 +97,10 @@ fn settings(options: &Options) -> BTreeMap<String, String> {
     let node: Vec<_> = NODE.iter().map(|(key, value)| format!("{key}={value}")).collect();
     [
         ("node", node.join(" ")),
-        ("node, shards", format!("one on core {SERVER_CORE}; three there for the flood between shards")),
-        ("clients, core", CLIENT_CORE.to_string()),
+        ("node, core", SERVER_CORE.to_string()),
+        ("node, flood between shards", format!("three shards, cores {}", cores(3).0)),
+        ("quiet clients, core", CLIENT_CORE.to_string()),
+        ("crowd, core", crowd::core().to_string()),
         ("pairs", options.pairs.to_string()),
         ("seconds each", options.secs.to_string()),
     ]
@@ -104,16 +110,18 @@ fn settings(options: &Options) -> BTreeMap<String, String> {
 
 /// A pair of runs beside a crowd, against a node of their own.
 fn measure(node: &Path, kind: Kind, secs: u64, command: &str) -> anyhow::Result<Pair> {
-    let (server, url) = start(node, crowd::shards(kind))?;
+    let (server, url, metrics_url) = start(node, crowd::shards(kind))?;
     let mut crowd = Crowd::start(kind, &url)?;
     let process = Process::new(server.pid())?;
     let side = |name: &str| -> anyhow::Result<Side> {
         // From here on the peak is that of this run.
         std::fs::write(format!("/proc/{}/clear_refs", server.pid()), "5")?;
         let name = format!("{}, {name}", crowd::name(kind));
+        let before = Ticks::of(&metrics_url)?;
         let record = load(&server, &url, Some(SECRET), name, pings(secs)?, command)?;
+        let tick_p999_ns = Ticks::of(&metrics_url)?.since(&before).p999_ns();
         let peak_bytes = process.status()?.vmhwm.unwrap_or(0) * 1024;
-        Ok(Side { peak_bytes, record })
+        Ok(Side { peak_bytes, tick_p999_ns, record })
     };
     let quiet = side("quiet")?;
     crowd.act()?;
@@ -127,18 +135,29 @@ fn pings(secs: u64) -> anyhow::Result<Scenario> {
     settings.iter().try_fold(scenario, |scenario, setting: &String| set(&scenario, setting))
 }
 
-/// Starts a node with so many shards; where clients find it.
-fn start(node: &Path, shards: u32) -> anyhow::Result<(Server, String)> {
+/// Where so many shards run, and how many on each core: each on one of its own behind that of the crowd, or where there are
+/// too few all on the first.
+fn cores(shards: u32) -> (String, u32) {
+    let of_own: Vec<_> = (crowd::core() + 1..).take(shards as usize - 1).collect();
+    if of_own.iter().all(|core| crowd::has_core(*core)) {
+        let cores: Vec<_> = [SERVER_CORE].into_iter().chain(of_own).map(|core| core.to_string()).collect();
+        return (cores.join(","), 1);
+    }
+    (SERVER_CORE.to_string(), shards)
+}
+
+/// Starts a node with so many shards; where clients find it, and its metrics.
+fn start(node: &Path, shards: u32) -> anyhow::Result<(Server, String, String)> {
     let address = free_address()?;
     let mut command = Command::new(node);
     command.arg("serve").envs(NODE);
     command.env("RINGPOST_HTTP_SERVER__PORT", address.port().to_string());
     command.env("RINGPOST_CLIENT__TOKEN__HMAC_SECRET_KEY", SECRET);
-    command.env("RINGPOST_SHARDS__CORES", SERVER_CORE.to_string());
-    command.env("RINGPOST_SHARDS__PER_CORE", shards.to_string());
-    // A process inherits the core of the thread that starts it.
+    let (cores, per_core) = cores(shards);
+    command.env("RINGPOST_SHARDS__CORES", cores).env("RINGPOST_SHARDS__PER_CORE", per_core.to_string());
+    // A process inherits the core of the thread that starts it; its shards go to theirs.
     pin(SERVER_CORE)?;
     let server = Server::start(command, address);
     pin(CLIENT_CORE)?;
-    Ok((server?, format!("ws://{address}/connection/websocket")))
+    Ok((server?, format!("ws://{address}/connection/websocket"), format!("http://{address}/metrics")))
 }

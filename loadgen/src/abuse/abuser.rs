@@ -46,6 +46,15 @@ impl Abuser {
         Self { next_id: first_id, ..Self::default() }
     }
 
+    /// It begins `share` of a round after the first one: strangers do not act in step.
+    pub(super) fn begin(&mut self, share: f64, next: Next, now_ns: u64) {
+        let part = |ns: u64| now_ns + (ns as f64 * share) as u64;
+        self.link.0 = part(LINK_NS);
+        if let Next::After(ms) = next {
+            self.due_ns = part(ms * MILLISECOND_NS);
+        }
+    }
+
     /// What is due. `is_ready`: it was let in; `waiting_bytes`: what it has said and not sent.
     pub(super) fn turn(
         &mut self,
@@ -133,6 +142,20 @@ mod tests {
         assert!(abuser.spoke(Next::Anew(2), 0), "it stops reading");
         assert_eq!(abuser.turn(MILLISECOND_NS, true, 0, None), None);
         assert_eq!(abuser.turn(2 * MILLISECOND_NS, true, 9, None), Some(Turn::Break));
+    }
+
+    #[test]
+    fn abusers_who_speak_in_their_time_do_not_speak_in_step() {
+        let mut abusers = vec![Abuser::default(); 4];
+        let spoken: Vec<_> = (0..4)
+            .map(|number| {
+                let abuser = &mut abusers[number];
+                abuser.came(7);
+                abuser.begin(number as f64 / 4.0, Next::After(8), 0);
+                (0..).find(|ms| abuser.turn(ms * MILLISECOND_NS, true, 0, None).is_some()).unwrap()
+            })
+            .collect();
+        assert_eq!(spoken, [0, 2, 4, 6]);
     }
 
     #[test]

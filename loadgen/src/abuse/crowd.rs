@@ -284,6 +284,13 @@ impl Crowd {
     pub(super) fn begin(&mut self) {
         if !std::mem::replace(&mut self.acts, true) {
             self.told = Told::default();
+            if !self.order.kind.are_clients() {
+                return;
+            }
+            let (now_ns, number, (_, next)) = (self.now_ns(), self.abusers.len() as f64, self.order.kind.batch());
+            for (at, abuser) in self.abusers.iter_mut().enumerate() {
+                abuser.begin(at as f64 / number, next, now_ns);
+            }
         }
     }
 

@@ -31,6 +31,10 @@ pub struct Pair {
 pub struct Side {
     /// The most memory of the server that was in RAM during the run, bytes.
     pub peak_bytes: u64,
+    /// All but one in a thousand of the server's ticks took no longer, nanoseconds, to a bucket of its histogram: how long
+    /// what has come waits in it for others. Nobody says where there are no ticks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick_p999_ns: Option<u64>,
     /// What the quiet client measured. Its faults count in the table: a client that was turned away did not wait long.
     pub record: Record,
 }
@@ -48,6 +52,12 @@ impl Side {
     /// The longest that it waited, nanoseconds.
     pub fn max_ns(&self) -> u64 {
         self.reply().map_or(crate::limits::LATENCY_NS_MAX, |summary| summary.max_ns)
+    }
+
+    /// Of its questions, 99 in 100 left no later than so many nanoseconds after their time: what it waited for its own
+    /// core.
+    pub fn late_p99_ns(&self) -> u64 {
+        self.record.whole.get(&Measure::Lateness).map_or(0, |whole| whole.summary.p99_ns)
     }
 
     /// What went wrong for it.
@@ -93,7 +103,7 @@ pub(super) mod tests {
         let mut replies = histogram();
         replies.record_n(us * 1000, 100).unwrap();
         let whole = BTreeMap::from([(Measure::Reply, Whole::of(&replies, 100, 1.0))]);
-        Side { peak_bytes: us << 20, record: Record { whole, ..record() } }
+        Side { peak_bytes: us << 20, tick_p999_ns: None, record: Record { whole, ..record() } }
     }
 
     /// Pairs of runs, by what their answers took, microseconds.

@@ -90,9 +90,16 @@ pub(super) fn verdict(excess: f64) -> String {
 /// A line for each thing that asks for too much, with what the quiet client beside it waits.
 fn pairings(text: &mut String, pairings: &[Pairing]) {
     let names = ["beside", "p99, quiet", "p99, abused", "multiple", "max, quiet", "max, abused"];
+    let whose = [
+        "left late, p99, quiet",
+        "left late, p99, abused",
+        "node's ticks, p99.9, quiet",
+        "node's ticks, p99.9, abused",
+    ];
     let more = ["peak memory, quiet", "peak memory, abused", "faults, abused", "goal", ""];
-    line(text, names.into_iter().chain(more));
-    line(text, vec!["---"; names.len() + more.len()]);
+    line(text, names.into_iter().chain(whose).chain(more));
+    line(text, vec!["---"; names.len() + whose.len() + more.len()]);
+    let tick = |side: &Side| side.tick_p999_ns.unwrap_or_default();
     for pairing in pairings {
         let of_quiet = |read: fn(&Side) -> u64| pairing.median(|pair| read(&pair.quiet) as f64);
         let of_abused = |read: fn(&Side) -> u64| pairing.median(|pair| read(&pair.abused) as f64);
@@ -106,6 +113,10 @@ fn pairings(text: &mut String, pairings: &[Pairing]) {
                 format!("{ratio:.2}×"),
                 duration(of_quiet(Side::max_ns) as u64),
                 duration(of_abused(Side::max_ns) as u64),
+                duration(of_quiet(Side::late_p99_ns) as u64),
+                duration(of_abused(Side::late_p99_ns) as u64),
+                format!("≤ {}", duration(of_quiet(tick) as u64)),
+                format!("≤ {}", duration(of_abused(tick) as u64)),
                 bytes(of_quiet(|side| side.peak_bytes)),
                 bytes(of_abused(|side| side.peak_bytes)),
                 count(of_abused(Side::faults)),
