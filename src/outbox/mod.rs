@@ -29,7 +29,7 @@ pub use tag::Tag;
 
 use self::arena::{Batches, NONE, Reach};
 use self::lane::Lane;
-use crate::limits::{LARGE_BYTES_WAITING_MAX, SEND_BYTES_MAX, SLICE_BYTES, SLICE_SENDS};
+use crate::limits::{LARGE_BYTES_WAITING_MAX, SEND_BYTES_MAX, SESSIONS_RESERVED, SLICE_BYTES, SLICE_SENDS};
 
 /// All that waits for one conn, where it is one span.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +107,7 @@ impl Outbox {
             large: Lane::default(),
             old_until: (0, 0),
             parcels: Vec::new(),
-            slots: Vec::new(),
+            slots: Vec::with_capacity(SESSIONS_RESERVED),
             backlogs: Slab::new(),
             scratch: Vec::with_capacity(SEND_BYTES_MAX),
             backlog_bytes: 0,

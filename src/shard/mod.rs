@@ -51,7 +51,7 @@ use crate::broker::order::{Errand, Order};
 use crate::broker::{Broker, BrokerSetup};
 use crate::config::Config;
 use crate::hub::Placement;
-use crate::limits::EVENTS_PER_TICK;
+use crate::limits::{EVENTS_PER_TICK, SESSIONS_RESERVED};
 use crate::outbox::Flushed;
 
 /// What a shard is made of.
@@ -151,7 +151,7 @@ impl<R: Reactor> Shard<R> {
             me,
             broker,
             reactor,
-            conns: Slab::new(),
+            conns: Slab::with_capacity(SESSIONS_RESERVED),
             doors,
             admission: Admission::new(setup.places, &config.client, shards, now),
             strangers: Strangers::default(),

@@ -33,6 +33,7 @@ use super::letter::Asker;
 use super::metrics::ShardMetrics;
 use super::order::Errand;
 use super::policy::Policy;
+use crate::limits::SESSIONS_RESERVED;
 use crate::model::ClientId;
 use crate::model::refusal::{Disconnect, Error};
 use crate::outbox::{Outbox, Tag};
@@ -116,7 +117,7 @@ impl Edge {
             metrics,
             random,
             node: Arc::from(format!("{}#{me}", policy.config.name)),
-            sessions: Slab::new(),
+            sessions: Slab::with_capacity(SESSIONS_RESERVED),
             generation: 0,
             connected: 0,
             devices: Devices::default(),
