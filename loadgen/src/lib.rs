@@ -21,6 +21,7 @@ pub mod scenario;
 pub mod plan;
 pub mod share;
 
+pub(crate) mod advice;
 pub mod chat;
 pub mod clock;
 pub mod commands;

@@ -90,6 +90,14 @@ const _: () = assert!(SHARED_STREAMS_MAX as u64 * 2 * 11 + 1024 < LINE_BYTES_MAX
 /// From the word to begin until the load does, milliseconds: all load processes must have heard it.
 pub const LOAD_LEAD_MS: u64 = 50;
 
+/// How often a run that was not asked to end looks whether it is, milliseconds.
+pub const STOP_LOOK_MS: u64 = 100;
+
+/// From the word to end a run until its load does, milliseconds: all load processes must have heard it, and each looks
+/// that often.
+pub const STOP_LEAD_MS: u64 = 500;
+const _: () = assert!(STOP_LEAD_MS >= STOP_LOOK_MS + LOAD_LEAD_MS);
+
 /// A load process that has something to do and says nothing for so long is given up, milliseconds: longer than its own
 /// patience while clients gather and while messages arrive.
 pub const SILENCE_MS: u64 = 20_000;

@@ -23,6 +23,9 @@ pub struct Record {
     pub name: String,
     /// What was done, every setting.
     pub scenario: Scenario,
+    /// The settings that differ from the scenario's own, as `key=value`.
+    #[serde(default)]
+    pub changed: Vec<String>,
     /// What was typed, without the secret.
     pub command: String,
     /// Where the server was.
@@ -37,6 +40,9 @@ pub struct Record {
     pub clients: u64,
     /// How long was measured, seconds.
     pub measured_s: f64,
+    /// Whether it was ended before its time.
+    #[serde(default)]
+    pub is_interrupted: bool,
     /// What was due and was not sent: the server was too slow.
     pub behind: u64,
     /// How often clients could not connect that tried again later.

@@ -1,4 +1,5 @@
-//! What `--dev` starts from: everything open on loopback, and the channels of the demo page.
+//! What `--dev` starts from: everything open on loopback, the channels of the demo page, and channels without a namespace
+//! that keep nothing.
 
 use super::{ChannelOptions, Config, DemoConfig, Duration, Namespace};
 
@@ -18,6 +19,13 @@ impl Config {
         config.client.subscribe_to_user_personal_channel.enabled = true;
         config.http_api.key = "dev".into();
         config.shutdown.drain_time = Duration::from_millis(500);
+        config.channel.without_namespace = ChannelOptions {
+            allow_subscribe_for_client: true,
+            allow_subscribe_for_anonymous: true,
+            allow_publish_for_client: true,
+            allow_publish_for_anonymous: true,
+            ..ChannelOptions::default()
+        };
         config.channel.namespaces = vec![
             Namespace {
                 name: "chat".into(),
@@ -42,7 +50,7 @@ fn open() -> ChannelOptions {
         force_push_join_leave: true,
         allow_subscribe_for_client: true,
         allow_subscribe_for_anonymous: true,
-        allow_publish_for_subscriber: true,
+        allow_publish_for_client: true,
         allow_publish_for_anonymous: true,
         allow_history_for_subscriber: true,
         allow_history_for_anonymous: true,

@@ -55,7 +55,9 @@ impl Abuse {
                 bail!("the crowd is not let in: {why}");
             }
             if now_ns > patient_until_ns {
-                bail!("only {ready} of the crowd were let in, the others wait: is there a limit on connections?");
+                bail!(
+                    "only {ready} of the crowd were let in, the others were never answered: is there a limit on connections?"
+                );
             }
         }
         Ok(abuse)

@@ -1,10 +1,13 @@
 //! `ringpost-loadgen abuse`.
 
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::Args;
 
+use super::interrupt;
 use super::output::print;
 use crate::abuse::{self, Kind};
 use crate::report::text::{bytes, count};
@@ -30,7 +33,7 @@ pub(super) struct Abuse {
     /// Those who ask for too much; if not given as many as broke servers.
     #[arg(long, value_name = "COUNT")]
     abusers: Option<u32>,
-    /// For how long, seconds.
+    /// For how long, seconds; Ctrl-C ends it before.
     #[arg(long, default_value_t = 10)]
     secs: u64,
 }
@@ -46,8 +49,9 @@ impl Abuse {
             abusers: self.abusers.unwrap_or(self.kind.abusers()),
         };
         let mut abuse = abuse::Abuse::begin(order)?;
+        let stop = interrupt::caught().context("signals cannot be caught")?;
         let until = Instant::now() + Duration::from_secs(self.secs);
-        let told = abuse.act(|_| Instant::now() >= until)?;
+        let told = abuse.act(|_| Instant::now() >= until || stop.load(Ordering::Relaxed))?;
         print(&format!(
             "{} acts, {} said, {} heard\nabusers cut off {} times, {} members lost\n",
             count(told.acts as f64),

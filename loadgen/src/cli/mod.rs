@@ -1,6 +1,9 @@
 //! The command line: one file per command.
 
 mod abuse;
+mod command;
+mod file;
+mod interrupt;
 mod list;
 mod load_process;
 mod output;
@@ -18,9 +21,11 @@ use crate::crew::LOAD_PROCESS;
 
 const EXIT_CODES: &str = "\
 Exit code: 0 when all went well, 1 when the server did something wrong (a message lost, out of order or twice, a \
-command refused, a connection ended), 2 when the run could not be made.
+command refused, a connection ended), 2 when the run could not be made or its files could not be written.
 
-To try it out: RINGPOST_CLIENT__INSECURE=true ringpost serve --dev, and in another terminal: ringpost-loadgen run fanout";
+Ctrl-C (or SIGTERM) ends a run early, with its table and the files that were asked for; a second one ends it at once.
+
+To try it out: `make run`, and in another terminal: ringpost-loadgen run fanout";
 
 /// Makes load for a server of the Centrifugo client protocol, measures it, and checks every message.
 #[derive(Debug, Parser)]

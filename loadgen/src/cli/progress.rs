@@ -32,6 +32,11 @@ impl ProgressLine {
                 // A terminal that is gone is no reason to end a run.
                 let _ = writeln!(stderr(), "{}", line(progress));
             }
+            Progress::Stopping => {
+                self.clear();
+                // A terminal that is gone is no reason not to end.
+                let _ = writeln!(stderr(), "{}", line(progress));
+            }
             Progress::Step { .. } => self.write(&(line(progress) + "\n")),
             _ => self.write(&line(progress)),
         }
@@ -55,6 +60,7 @@ fn line(progress: Progress) -> String {
         Progress::Shared { connections, processes } => {
             format!("{} connections, shared by {processes} load processes", count(connections as f64))
         }
+        Progress::Stopping => "ending the run; Ctrl-C once more ends it at once".into(),
         Progress::Gathering { ready, total } => {
             format!("{} {} of {} clients", bar(ready as f64 / total as f64), count(ready as f64), count(total as f64))
         }

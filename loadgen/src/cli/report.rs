@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::file::OutputFile;
 use super::output::print;
 use crate::record::Record;
 use crate::report::{html, table};
@@ -23,12 +24,12 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let file = self.html.as_deref().map(|path| OutputFile::new("--html", path)).transpose()?;
         let records = self.files.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
         let names: Vec<_> = self.files.iter().map(|path| name(path)).collect();
         print(&table::side_by_side(&records, &names))?;
-        if let Some(path) = &self.html {
-            std::fs::write(path, html::of(&records, &names))
-                .with_context(|| format!("{} cannot be written", path.display()))?;
+        if let Some(file) = file {
+            file.write(&html::of(&records, &names))?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,17 +1,21 @@
 //! `ringpost-loadgen run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use ringpost::cores;
 
+use super::command::{CommandLine, SECRET_VARIABLE};
+use super::file::OutputFile;
+use super::interrupt;
 use super::output::print;
 use super::progress::ProgressLine;
+use crate::record::Record;
 use crate::report::{html, table};
-use crate::run::{Order, run};
-use crate::scenario::{find, read, set};
+use crate::run::{Order, run_until};
+use crate::scenario::{changed, find, read, set};
 use crate::target::Target;
 
 /// Run a scenario and say what came of it
@@ -23,8 +27,8 @@ pub(super) struct Run {
     /// mqtt://HOST:PORT for MQTT 3.1.1.
     #[arg(long, default_value = "ws://127.0.0.1:8000/connection/websocket")]
     url: String,
-    /// The key that the server checks HS256 tokens with; clients get tokens signed with it. Without it they come
-    /// without tokens.
+    /// The key that the server checks HS256 tokens with; clients get tokens signed with it. If not given, that of the
+    /// environment, RINGPOST_LOADGEN_SECRET. Without either they come without tokens.
     #[arg(long, value_name = "KEY")]
     secret: Option<String>,
     /// Change a setting of the scenario; may be repeated. `show SCENARIO` prints them all.
@@ -55,12 +59,18 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let mut scenario = read(&find(&self.scenario)?)?;
+    pub(super) fn run(mut self) -> anyhow::Result<ExitCode> {
+        self.secret = self.secret.or_else(|| std::env::var(SECRET_VARIABLE).ok());
+        ensure!(
+            self.secret.as_deref() != Some(""),
+            "the secret is empty: set {SECRET_VARIABLE}, or leave --secret out"
+        );
+        let mut own = read(&find(&self.scenario)?)?;
         if self.ramp {
-            scenario.ramp.get_or_insert_default();
+            own.ramp.get_or_insert_default();
         }
-        let scenario = self.set.iter().try_fold(scenario, |scenario, setting| set(&scenario, setting))?;
+        let scenario = self.set.iter().try_fold(own.clone(), |scenario, setting| set(&scenario, setting))?;
+        let changed = changed(&own, &scenario)?;
         let order = Order {
             name: self.scenario.trim_end_matches(".toml").rsplit('/').next().unwrap_or_default().to_owned(),
             scenario,
@@ -73,19 +83,14 @@ impl Run {
             metrics_url: self.metrics.clone(),
             command: self.command(),
         };
+        let files = Files::new(&self)?;
+        let stop = interrupt::caught().context("signals cannot be caught")?;
         let mut line = ProgressLine::new();
-        let record = run(&order, |progress| line.show(progress));
+        let record = run_until(&order, &stop, |progress| line.show(progress));
         line.clear();
-        let record = record?;
+        let record = Record { changed, ..record? };
         print(&table::of(&record))?;
-        if let Some(path) = &self.json {
-            let json = serde_json::to_string_pretty(&record)? + "\n";
-            std::fs::write(path, json).with_context(|| format!("{} cannot be written", path.display()))?;
-        }
-        if let Some(path) = &self.html {
-            let page = html::of(std::slice::from_ref(&record), std::slice::from_ref(&record.name));
-            std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))?;
-        }
+        files.write(&record)?;
         Ok(if record.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
@@ -100,25 +105,65 @@ impl Run {
         cores
     }
 
-    /// What was typed, as far as it matters for the result.
+    /// What makes the same run again.
     fn command(&self) -> String {
-        let mut command = format!("ringpost-loadgen run {} --url {}", self.scenario, self.url);
+        let program = std::env::args().next().unwrap_or_else(|| "ringpost-loadgen".into());
+        let mut command = CommandLine::new(&program, &["run", &self.scenario, "--url", &self.url]);
         if self.secret.is_some() {
-            command.push_str(" --secret …");
+            command.secret();
         }
         if self.ramp {
-            command.push_str(" --ramp");
+            command.push("--ramp");
         }
-        for setting in &self.set {
-            command.push_str(&format!(" --set {setting}"));
+        self.set.iter().for_each(|setting| command.option("--set", setting));
+        let cores: Vec<_> = self.core.iter().map(usize::to_string).collect();
+        let file = |path: &Option<PathBuf>| path.as_deref().map(Path::to_string_lossy).map(String::from);
+        for (name, value) in [
+            ("--processes", self.processes.map(|processes| processes.to_string())),
+            ("--core", (!cores.is_empty()).then(|| cores.join(","))),
+            ("--pid", self.pid.map(|pid| pid.to_string())),
+            ("--metrics", self.metrics.clone()),
+            ("--json", file(&self.json)),
+            ("--html", file(&self.html)),
+        ] {
+            if let Some(value) = value {
+                command.option(name, &value);
+            }
         }
-        if let Some(processes) = self.processes {
-            command.push_str(&format!(" --processes {processes}"));
-        }
-        if !self.core.is_empty() {
-            let cores: Vec<_> = self.core.iter().map(usize::to_string).collect();
-            command.push_str(&format!(" --core {}", cores.join(",")));
-        }
-        command
+        command.into_string()
+    }
+}
+
+/// The files that a run leaves.
+struct Files {
+    json: Option<OutputFile>,
+    html: Option<OutputFile>,
+}
+
+impl Files {
+    /// Those that are asked for.
+    ///
+    /// # Errors
+    /// When one of them could not be written.
+    fn new(run: &Run) -> anyhow::Result<Self> {
+        let file =
+            |option, path: &Option<PathBuf>| path.as_deref().map(|path| OutputFile::new(option, path)).transpose();
+        Ok(Self { json: file("--json", &run.json)?, html: file("--html", &run.html)? })
+    }
+
+    /// Writes all that can be written.
+    ///
+    /// # Errors
+    /// The first one that could not.
+    fn write(&self, record: &Record) -> anyhow::Result<()> {
+        let json = match &self.json {
+            Some(file) => file.write(&(serde_json::to_string_pretty(record)? + "\n")),
+            None => Ok(()),
+        };
+        let html = match &self.html {
+            Some(file) => file.write(&html::of(std::slice::from_ref(record), std::slice::from_ref(&record.name))),
+            None => Ok(()),
+        };
+        json.and(html)
     }
 }

@@ -71,26 +71,24 @@ impl Crew {
         self.awaited_since.len()
     }
 
-    /// The next word of one of them.
+    /// The next word of one of them; `None` where none comes for so long.
     ///
     /// # Errors
     /// When one has ended before its time, or says nothing though it should.
-    pub(crate) fn next(&mut self) -> anyhow::Result<(usize, News)> {
-        loop {
-            let patience = Duration::from_millis(SILENCE_MS);
-            let awaited = self.awaited_since.iter().enumerate().filter_map(|(member, since)| Some((member, (*since)?)));
-            let (member, since) = awaited.min_by_key(|(_, since)| *since).context("everybody waits for a cue")?;
-            match self.news.recv_timeout(patience.saturating_sub(since.elapsed())) {
-                Ok((member, news)) => {
-                    self.awaited_since[member] = Some(Instant::now());
-                    return Ok((member, news));
-                }
-                Err(RecvTimeoutError::Timeout) if since.elapsed() < patience => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    bail!("{} has said nothing for {} s: is it stopped?", self.name(member), SILENCE_MS / 1000)
-                }
-                Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the load thread panicked")),
+    pub(crate) fn next(&mut self, at_most: Duration) -> anyhow::Result<Option<(usize, News)>> {
+        let patience = Duration::from_millis(SILENCE_MS);
+        let awaited = self.awaited_since.iter().enumerate().filter_map(|(member, since)| Some((member, (*since)?)));
+        let (member, since) = awaited.min_by_key(|(_, since)| *since).context("everybody waits for a cue")?;
+        match self.news.recv_timeout(at_most.min(patience.saturating_sub(since.elapsed()))) {
+            Ok((member, news)) => {
+                self.awaited_since[member] = Some(Instant::now());
+                Ok(Some((member, news)))
             }
+            Err(RecvTimeoutError::Timeout) if since.elapsed() < patience => Ok(None),
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("{} has said nothing for {} s: is it stopped?", self.name(member), SILENCE_MS / 1000)
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(anyhow!("the load thread panicked")),
         }
     }
 
@@ -114,10 +112,22 @@ impl Crew {
     /// When a process does not listen any more.
     pub(crate) fn cue(&mut self, cue: Cue) -> anyhow::Result<()> {
         self.awaited_since.fill(Some(Instant::now()));
+        self.tell(&cue)
+    }
+
+    /// Tells everybody when the load ends, which those who have ended theirs need not know.
+    ///
+    /// # Errors
+    /// When a process does not listen any more.
+    pub(crate) fn stop(&mut self, at_ns: u64) -> anyhow::Result<()> {
+        self.tell(&Cue::Stop(at_ns))
+    }
+
+    fn tell(&mut self, cue: &Cue) -> anyhow::Result<()> {
         match &mut self.members {
             // A thread that has panicked is told of by its news.
-            Members::Thread { cues, .. } => drop(cues.send(cue)),
-            Members::Processes(processes) => processes.iter_mut().try_for_each(|process| process.cue(&cue))?,
+            Members::Thread { cues, .. } => drop(cues.send(cue.clone())),
+            Members::Processes(processes) => processes.iter_mut().try_for_each(|process| process.cue(cue))?,
         }
         Ok(())
     }
@@ -137,6 +147,8 @@ impl Crew {
 mod tests {
     use super::*;
 
+    const SOON: Duration = Duration::from_millis(1);
+
     /// A crew of so many, and where its news come from.
     fn crew(count: usize) -> (Crew, Sender<(usize, News)>) {
         let (news_in, news) = mpsc::channel();
@@ -149,7 +161,8 @@ mod tests {
         let (mut crew, news) = crew(2);
         assert!(!crew.waits(1));
         news.send((0, News::Ready)).unwrap();
-        assert!(matches!(crew.next(), Ok((0, News::Ready))));
+        assert!(matches!(crew.next(SOON), Ok(Some((0, News::Ready)))));
+        assert!(matches!(crew.next(SOON), Ok(None)), "nothing came");
         assert!(crew.waits(0));
         crew.cue(Cue::Load(0)).unwrap();
         assert!(!crew.waits(0), "the other one is at work again");
@@ -160,17 +173,17 @@ mod tests {
         let (mut crew, news) = crew(2);
         let long_ago = Instant::now().checked_sub(Duration::from_millis(SILENCE_MS)).unwrap();
         crew.awaited_since = vec![Some(long_ago), None];
-        let error = crew.next().unwrap_err().to_string();
+        let error = crew.next(SOON).unwrap_err().to_string();
         assert!(error.contains("has said nothing for 20 s"), "{error}");
         // What was said in time and read late is no silence.
         news.send((0, News::Draining(7))).unwrap();
-        assert!(matches!(crew.next(), Ok((0, News::Draining(7)))));
+        assert!(matches!(crew.next(SOON), Ok(Some((0, News::Draining(7))))));
     }
 
     #[test]
     fn a_thread_that_panicked_ends_the_run() {
         let (mut crew, news) = crew(1);
         drop(news);
-        assert!(crew.next().unwrap_err().to_string().contains("panicked"));
+        assert!(crew.next(SOON).unwrap_err().to_string().contains("panicked"));
     }
 }

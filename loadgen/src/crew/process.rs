@@ -1,6 +1,7 @@
 //! A load process, as seen by the one that started it.
 
 use std::io::BufReader;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::Sender;
@@ -34,7 +35,8 @@ impl Process {
         news: Sender<(usize, News)>,
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
-        command.arg(LOAD_PROCESS).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Out of the reach of Ctrl-C, which is the starter's: it ends the load of all at the same time.
+        command.arg(LOAD_PROCESS).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let child = command.spawn();
         let mut child = child.with_context(|| format!("no load process can be started of {}", program.display()))?;
         let (input, output) = (child.stdin.take(), child.stdout.take());

@@ -52,6 +52,15 @@ impl Clients {
         (client as usize) < self.share.plan.clients.len()
     }
 
+    /// Whether there is nothing more to do: all that was to happen once has happened, or those who have work to do are
+    /// all gone and none comes back.
+    pub(super) fn are_done(&self) -> bool {
+        match self.work {
+            Work::Traffic(_) | Work::Slow(_) | Work::Nothing => self.swarm.is_empty(),
+            Work::Arrivals(_) | Work::Storm(_) | Work::Recovery(_) | Work::Chat(_) => self.work.is_over(),
+        }
+    }
+
     /// Opens a connection for a client that was due then.
     pub(super) fn open(&mut self, client: u32, due_ns: u64) {
         match self.swarm.open(client, due_ns, self.share.plan.receive_buffer_bytes(client)) {
@@ -148,6 +157,8 @@ impl Clients {
         match &mut self.work {
             Work::Nothing | Work::Traffic(_) | Work::Slow(_) => {}
             Work::Arrivals(arrivals) => arrivals.failed(),
+            // Until its load begins none is due.
+            Work::Recovery(_) if self.ready < self.share.clients.len() => {}
             Work::Recovery(recovery) => recovery.failed(),
             Work::Storm(storm) => {
                 if storm.turned_away(client, self.swarm.now_ns()) {

@@ -25,9 +25,10 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use self::clients::Clients;
 pub use self::news::{Cue, News, Outcome};
 use self::work::Work;
+use crate::advice::advice;
 use crate::clock::{Clock, thread_cpu_ns};
 use crate::fault::Faults;
-use crate::limits::{DRAIN_PATIENCE_MS, EVENTS_PER_TURN, GATHER_PATIENCE_MS, HANDSHAKES_MAX};
+use crate::limits::{DRAIN_PATIENCE_MS, EVENTS_PER_TURN, GATHER_PATIENCE_MS, HANDSHAKES_MAX, STOP_LOOK_MS};
 use crate::measure::{Interval, Stage};
 use crate::payload::Payloads;
 use crate::protocol::{Reader, Terms, Writer};
@@ -183,10 +184,12 @@ impl Engine {
     fn await_cue(&mut self) -> anyhow::Result<Cue> {
         loop {
             match self.line.cues.try_recv() {
+                // The load has ended by itself.
+                Ok(Cue::Stop(_)) => {}
                 Ok(cue) => return Ok(cue),
                 Err(TryRecvError::Disconnected) => bail!("the run was given up"),
-                Err(TryRecvError::Empty) => self.turn(self.clients.swarm.now_ns() + LOOK_NS)?,
-            };
+                Err(TryRecvError::Empty) => drop(self.turn(self.clients.swarm.now_ns() + LOOK_NS)?),
+            }
         }
     }
 
@@ -257,6 +260,9 @@ impl Engine {
                 }
             }
             self.turn(now_ns + LOOK_NS)?;
+            if matches!(self.line.cues.try_recv(), Err(TryRecvError::Disconnected)) {
+                bail!("the run was given up");
+            }
             let ready = self.clients.ready;
             if ready > last_ready {
                 (last_ready, patient_until_ns) = (ready, now_ns + GATHER_PATIENCE_MS * MILLISECOND_NS);
@@ -266,7 +272,15 @@ impl Engine {
                 bail!("{first}{}", advice(first));
             }
             if now_ns > patient_until_ns {
-                bail!("only {ready} of {total} clients were let in, the others wait: is there a limit on connections?");
+                let patience_s = GATHER_PATIENCE_MS / 1000;
+                if ready == 0 {
+                    let silence = format!("the server never answered any of {total} clients, in {patience_s} s");
+                    bail!("{silence}{}", advice(&silence));
+                }
+                bail!(
+                    "only {ready} of {total} clients were let in and none in the last {patience_s} s: is there a limit on \
+                     connections?"
+                );
             }
         }
         Ok(())
@@ -285,19 +299,37 @@ impl Engine {
         for (stage, stage_end_ns) in [(Stage::WarmUp, measured_ns), (Stage::Measured, end_ns)] {
             self.begin(stage);
             self.stage_end_ns = stage_end_ns;
-            while self.clients.interval.begin_ns < stage_end_ns {
-                let interval_end_ns = stage_end_ns.min(self.clients.interval.begin_ns + SECOND_NS);
-                while self.turn(self.clients.work.next_due_ns().min(interval_end_ns))? < interval_end_ns {
-                    // Of several load processes none knows about the others.
-                    if self.clients.share.part == Part::WHOLE && self.clients.work.is_over() {
-                        self.stage_end_ns = self.clients.swarm.now_ns();
-                        self.cut(self.stage_end_ns);
-                        return Ok(());
-                    }
-                }
-                self.cut(interval_end_ns);
+            while self.clients.interval.begin_ns < self.stage_end_ns {
+                self.pass_second()?;
             }
         }
+        Ok(())
+    }
+
+    /// A second of load, or what is left of the stage.
+    fn pass_second(&mut self) -> anyhow::Result<()> {
+        let second_end_ns = self.clients.interval.begin_ns + SECOND_NS;
+        let mut now_ns = self.clients.interval.begin_ns;
+        while now_ns < second_end_ns.min(self.stage_end_ns) {
+            let look_ns = now_ns + STOP_LOOK_MS * MILLISECOND_NS;
+            let until_ns = self.clients.work.next_due_ns().min(look_ns).min(second_end_ns).min(self.stage_end_ns);
+            now_ns = self.turn(until_ns)?;
+            match self.line.cues.try_recv() {
+                // A thread that hears it too late has a second that the others lack; its end cannot be before its beginning.
+                Ok(Cue::Stop(at_ns)) => {
+                    let at_ns = at_ns.max(self.clients.interval.begin_ns + 1);
+                    self.stage_end_ns = self.stage_end_ns.min(at_ns);
+                }
+                Ok(cue) => unreachable!("{cue:?} while the load is made"),
+                Err(TryRecvError::Disconnected) => bail!("the run was given up"),
+                Err(TryRecvError::Empty) => {}
+            }
+            // Of several load processes none knows about the others.
+            if self.clients.share.part == Part::WHOLE && self.clients.are_done() {
+                self.stage_end_ns = now_ns;
+            }
+        }
+        self.cut(second_end_ns.min(self.stage_end_ns));
         Ok(())
     }
 
@@ -341,23 +373,5 @@ impl Engine {
         }
         self.cut(now_ns);
         Ok(())
-    }
-}
-
-/// What a person can do about a server that does not let clients in.
-fn advice(fault: &str) -> &'static str {
-    let says = |text: &str| fault.contains(text);
-    if says("refused (os error") {
-        "\nIs the server running? Give its address with --url"
-    } else if says("101: ") || says("3500 ") || says("3501 ") || says("109: ") {
-        "\nGive the key that the server checks tokens with: --secret"
-    } else if says("cannot recover") {
-        "\nLet the server keep what is published: the namespace of `channel_prefix` needs history_size, history_ttl and \
-         force_recovery or allow_recovery. docs/LOADGEN.md shows a configuration for `chat`"
-    } else if says("102: ") || says("103: ") {
-        "\nLet clients subscribe and publish in the server's configuration, or name a namespace in which they may: \
-         --set channel_prefix=NAMESPACE:"
-    } else {
-        ""
     }
 }

@@ -30,11 +30,14 @@ pub enum News {
     Ended(Result<Outcome, String>),
 }
 
-/// What a load thread is told, in this order. What others have sent is in it, as far as they have told.
+/// What a load thread is told, in this order; [`Cue::Stop`] at any time. What others have sent is in it, as far as they
+/// have told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Cue {
     /// Everybody is ready: the load begins at this time of the common clock, nanoseconds.
     Load(u64),
+    /// The load ends at this time of the common clock, nanoseconds, where it has not ended before.
+    Stop(u64),
     /// Nobody sends any more.
     Drain(Tally),
     /// Everybody has settled, and the server was looked at.

@@ -3,6 +3,7 @@
 use super::clients::Clients;
 use super::recovery::Action;
 use super::work::Work;
+use crate::fault::Fault;
 use crate::limits::ARRIVALS_PER_TURN;
 use crate::plan::Breakage;
 use crate::protocol::{CONNECT_ID, Heard};
@@ -53,12 +54,17 @@ impl Clients {
 
     /// A client has heard something.
     pub(super) fn hear_recovery(&mut self, key: u32, client: u32, heard: Heard<'_>, now_ns: u64) {
-        let Self { work: Work::Recovery(recovery), faults, .. } = self else { return };
+        let Self { work: Work::Recovery(recovery), faults, swarm, .. } = self else { return };
+        let is_ready = swarm.conn(key).is_some_and(|conn| conn.phase == Phase::Ready);
         match heard {
             Heard::Acknowledged { .. } => recovery.acknowledged(now_ns),
             Heard::Joined { joined, .. } => {
                 recovery.joined(client, joined, faults);
                 self.arrived(key, client, now_ns);
+            }
+            Heard::Refused { why, .. } if is_ready && client == recovery.publisher() => {
+                recovery.give_up();
+                faults.note(Fault::Refused, || format!("what all are to miss was refused: {why}"));
             }
             Heard::Recovered { offset, message } => recovery.recovered(client, offset, message, faults),
             heard => self.hear_rare(key, client, heard, now_ns),

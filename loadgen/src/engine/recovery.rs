@@ -59,6 +59,8 @@ pub(super) struct Recovery {
     under_way: usize,
     /// By client: messages that it was given back.
     recovered: Vec<u32>,
+    /// Whether it came to an end before anybody came.
+    is_given_up: bool,
 }
 
 impl Recovery {
@@ -74,6 +76,7 @@ impl Recovery {
             come: 0,
             under_way: 0,
             recovered: vec![0; plan.clients as usize],
+            is_given_up: false,
             plan,
         }
     }
@@ -105,7 +108,7 @@ impl Recovery {
 
     /// The next thing to be done, if it is time.
     pub(super) fn take(&mut self, now_ns: u64, interval: &mut Interval) -> Option<Action> {
-        if now_ns < self.begin_ns {
+        if now_ns < self.begin_ns || self.is_given_up {
             return None;
         }
         if std::mem::take(&mut self.breaks) {
@@ -138,6 +141,11 @@ impl Recovery {
         if self.acknowledged == self.total() {
             self.due_ns = Some(now_ns);
         }
+    }
+
+    /// What is to be missed is not taken: nobody is to come any more.
+    pub(super) fn give_up(&mut self) {
+        self.is_given_up = true;
     }
 
     /// A subscription of a client begins; what it missed follows.
@@ -187,22 +195,26 @@ impl Recovery {
     pub(super) fn next_due_ns(&self) -> u64 {
         let waits = self.published - self.acknowledged >= RECOVERY_UNANSWERED_MAX
             || self.published == self.total() && self.due_ns.is_none()
-            || self.come == self.plan.clients;
+            || self.come == self.plan.clients
+            || self.is_given_up;
         if waits { u64::MAX } else { self.begin_ns }
     }
 
     /// Clients on their way, and messages that were not acknowledged.
     pub(super) fn under_way(&self) -> u64 {
-        self.under_way as u64 + u64::from(self.published - self.acknowledged)
+        if self.is_given_up { 0 } else { self.under_way as u64 + u64::from(self.published - self.acknowledged) }
     }
 
     /// Whether all have come.
     pub(super) fn is_over(&self) -> bool {
-        self.come == self.plan.clients && self.under_way == 0
+        self.is_given_up || self.come == self.plan.clients && self.under_way == 0
     }
 
     /// What was not given back now never will be.
     pub(super) fn finish(&self, faults: &mut Faults) {
+        if self.is_given_up {
+            return;
+        }
         let absent = u64::from(self.plan.clients - self.come) + self.under_way as u64;
         if absent > 0 {
             faults.note_many(Fault::NotConnected, absent, || {
@@ -283,6 +295,16 @@ mod tests {
         recovery.finish(&mut faults);
         assert!(recovery.is_over() && faults.is_empty(), "{faults:?}");
         assert_eq!(interval.histogram(Measure::Connect).len(), 3);
+    }
+
+    #[test]
+    fn where_nothing_can_be_missed_nobody_comes_and_it_is_over() {
+        let (mut recovery, mut interval, mut faults) = away();
+        assert!(matches!(recovery.take(BEGIN_NS, &mut interval), Some(Action::Publish { .. })));
+        recovery.give_up();
+        assert_eq!((recovery.take(BEGIN_NS, &mut interval), recovery.next_due_ns()), (None, u64::MAX));
+        recovery.finish(&mut faults);
+        assert!(recovery.is_over() && recovery.under_way() == 0 && faults.is_empty(), "{faults:?}");
     }
 
     #[test]

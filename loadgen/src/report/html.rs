@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::chart::{Axis, Chart, Scale, Series, WIDTH, range};
-use super::table::{compared, verdict};
+use super::table::{about, compared, verdict};
 use super::text::{bytes, count, duration, escape};
 use super::{distribution, ramp};
 use crate::measure::{Measure, Summary};
@@ -31,7 +31,7 @@ pub fn of(records: &[Record], names: &[String]) -> String {
             page,
             "<article class=\"{class}\"><h2>{}</h2><p>{}</p><pre>{}</pre><pre>{}</pre><pre class=\"verdict\">{}</pre></article>",
             escape(name),
-            escape(&record.scenario.about),
+            escape(&about(record)),
             escape(&record.command),
             escape(&record.ramp.as_ref().map(ramp::table).unwrap_or_default()),
             escape(&verdict(record))

@@ -35,11 +35,12 @@ pub(super) fn table(climb: &Climb) -> String {
 }
 
 /// What the steps come to.
-pub(super) fn verdict(climb: &Climb) -> String {
+pub(super) fn verdict(climb: &Climb, is_interrupted: bool) -> String {
     let knee = climb.knee();
     let mut text = match knee {
         Some(knee) => format!("The knee is at {} per s.\n", count(knee.rate_per_s)),
-        None => "FAILED: no rate held. Begin with a lower one, or with a longer `p99_ms`.\n".to_owned(),
+        None => "FAILED: no rate held. Begin with a lower one (`--set rate_per_s=…`), or allow a longer `p99_ms`.\n"
+            .to_owned(),
     };
     for step in by_rate(climb) {
         for (fault, number) in step.faults.counts().filter(|(fault, _)| !fault.may_come_of_overload()) {
@@ -55,7 +56,8 @@ pub(super) fn verdict(climb: &Climb) -> String {
                 text.push_str("There the load generator had hardly a moment's rest: the limit may be its own.\n");
             }
         }
-        None => text.push_str("No rate broke: the limit is higher, allow more steps (`steps_max`).\n"),
+        None if is_interrupted => text.push_str("No rate broke until it was interrupted.\n"),
+        None => text.push_str("No rate broke: the limit is higher, allow more steps (`--set steps_max=20`).\n"),
     }
     text
 }

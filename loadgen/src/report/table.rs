@@ -6,12 +6,13 @@ use super::grid::grid;
 use super::particulars::{self, Figure};
 use super::ramp;
 use super::text::{bytes, count, duration, percent};
+use crate::advice::advice;
 use crate::measure::Measure;
 use crate::record::Record;
 
 /// What came of a run.
 pub fn of(record: &Record) -> String {
-    let mut text = format!("{}: {}\n", record.name, record.scenario.about);
+    let mut text = format!("{}: {}\n", record.name, about(record));
     for (name, value) in setting(record) {
         let _ = writeln!(text, "  {name:<18} {value}");
     }
@@ -29,6 +30,15 @@ pub fn of(record: &Record) -> String {
     text
 }
 
+/// What was done, in a sentence: the scenario's own, and what was set otherwise.
+pub(super) fn about(record: &Record) -> String {
+    let about = &record.scenario.about;
+    match &record.changed[..] {
+        [] => about.clone(),
+        changed => format!("{about}, but with {}", changed.join(", ")),
+    }
+}
+
 /// Where and how it ran.
 pub(super) fn setting(record: &Record) -> Vec<Figure> {
     let run = &record.scenario.run;
@@ -39,7 +49,10 @@ pub(super) fn setting(record: &Record) -> Vec<Figure> {
         figure("server", format!("{}, {version}", record.url)),
         figure("messages", format!("{}, {} bytes of data", run.encoding, run.payload_bytes)),
         figure("clients", count(record.clients as f64)),
-        figure("measured", format!("{:.1} s after {} s of warm-up", record.measured_s, run.warm_up_s)),
+        figure("measured", {
+            let interrupted = if record.is_interrupted { ", then interrupted" } else { "" };
+            format!("{:.1} s after {} s of warm-up{interrupted}", record.measured_s, run.warm_up_s)
+        }),
         figure("machine", {
             let machine = &record.machine;
             format!("{} cores, {}, {}", machine.cores, machine.processor, machine.kernel)
@@ -131,6 +144,13 @@ pub(super) fn verdict(record: &Record) -> String {
         for example in &record.faults.examples {
             let _ = writeln!(text, "  {example}");
         }
+        let advice = record.faults.examples.first().map_or("", |first| advice(first)).trim_start();
+        if !advice.is_empty() {
+            let _ = writeln!(text, "{advice}");
+        }
+    }
+    if record.is_interrupted {
+        text.push_str("Interrupted: what was measured until then is above.\n");
     }
     if record.behind > 0 {
         let behind = count(record.behind as f64);
@@ -141,7 +161,7 @@ pub(super) fn verdict(record: &Record) -> String {
         text.push_str("The load generator had hardly a moment's rest: what was measured may be its own limit.\n");
     }
     if let Some(climb) = &record.ramp {
-        text.push_str(&ramp::verdict(climb));
+        text.push_str(&ramp::verdict(climb, record.is_interrupted));
     }
     text
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::clock::Clock;
 use crate::crew::{Assignment, Crew};
-use crate::limits::{PROCESSES_MAX, SHARED_STREAMS_MAX};
+use crate::limits::{DESCRIPTORS_RESERVED, PROCESSES_MAX, SHARED_STREAMS_MAX};
 use crate::plan::{Load, Plan};
 use crate::scenario::Scenario;
 use crate::share::Part;
@@ -41,8 +41,15 @@ pub struct Order {
 impl Order {
     /// How many load processes make the load of a plan.
     pub(super) fn processes(&self, plan: &Plan) -> anyhow::Result<u32> {
-        let needed = swarm::processes(self.scenario.connections_max(plan));
-        let processes = self.processes.unwrap_or(needed.min(PROCESSES_MAX));
+        let connections = self.scenario.connections_max(plan);
+        let needed = swarm::processes(connections);
+        ensure!(
+            self.processes.is_some() || needed <= PROCESSES_MAX,
+            "{connections} connections need {needed} load processes, as few descriptors as this host allows each, and \
+             {PROCESSES_MAX} are the most: raise the limit with `ulimit -Hn {}` as root, or ask for fewer",
+            connections.div_ceil(PROCESSES_MAX.into()) + DESCRIPTORS_RESERVED
+        );
+        let processes = self.processes.unwrap_or(needed);
         ensure!(
             (1..=PROCESSES_MAX).contains(&processes),
             "{processes} load processes are asked for: --processes takes 1 to {PROCESSES_MAX}"
@@ -84,6 +91,8 @@ impl Order {
         if processes == 1 {
             return Crew::thread(assignment(0));
         }
+        // Two pipes each.
+        swarm::allow(2 * u64::from(processes))?;
         Crew::processes(&self.program, &(0..processes).map(assignment).collect::<Vec<_>>())
     }
 }

@@ -28,6 +28,8 @@ pub enum Progress {
         /// The longest of the 99th percentiles, nanoseconds.
         p99_ns: Option<u64>,
     },
+    /// The load is about to end before its time.
+    Stopping,
     /// A second of load is over.
     Second {
         /// Whether it counted.

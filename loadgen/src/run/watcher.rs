@@ -2,9 +2,10 @@
 //! measured, and writes the record.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use hdrhistogram::Histogram;
 
 use super::order::Order;
@@ -12,15 +13,15 @@ use super::progress::Progress;
 use crate::clock::Clock;
 use crate::crew::Crew;
 use crate::engine::{Cue, News, Outcome};
-use crate::limits::LOAD_LEAD_MS;
+use crate::limits::{LOAD_LEAD_MS, STOP_LEAD_MS, STOP_LOOK_MS};
 use crate::measure::{Count, Interval, Measure, Stage, Summary, histogram};
 use crate::record::{Looks, Machine, Record, Second, ServerUse, Whole, cost_each};
 use crate::seconds::Seconds;
 use crate::server::{Metrics, Probe, Usage, change};
 use crate::traffic::Tally;
 
-/// Runs a scenario, or one step of its ramp.
-pub(super) fn run_once(order: &Order, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
+/// Runs a scenario, or one step of its ramp, to its end or until it is to `stop`.
+pub(super) fn run_once(order: &Order, stop: &AtomicBool, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
     let plan = order.scenario.plan()?;
     let probe = Probe::new(order.pid, order.metrics_url.as_deref())?;
     let processes = order.processes(&plan)?;
@@ -33,7 +34,7 @@ pub(super) fn run_once(order: &Order, watch: &mut impl FnMut(Progress)) -> anyho
     let crew = order.crew(processes, clock)?;
     let total_s = order.scenario.run.warm_up_s + order.scenario.run.duration_s;
     let mut watcher = Watcher::new(&probe, crew, clock, total_s, clients);
-    let outcome = watcher.watch(watch)?;
+    let outcome = watcher.watch(stop, watch)?;
     watcher.record(order, outcome, started.duration_since(UNIX_EPOCH).context("the clock is before 1970")?)
 }
 
@@ -46,6 +47,10 @@ struct Watcher<'a> {
     clients: u64,
     /// By load process: clients that are there.
     gathered: Vec<u64>,
+    /// How far the load is; `None` while clients gather.
+    stage: Option<Stage>,
+    /// Whether the load is ended before its time.
+    is_interrupted: bool,
     looks: Looks,
     last_usage: Usage,
     metrics_before: Option<Metrics>,
@@ -76,6 +81,8 @@ impl<'a> Watcher<'a> {
             total_s,
             clients,
             gathered: vec![0; processes],
+            stage: None,
+            is_interrupted: false,
             looks: Looks { before, gathered: before, ..Looks::default() },
             last_usage: Usage::default(),
             metrics_before: None,
@@ -93,11 +100,15 @@ impl<'a> Watcher<'a> {
     }
 
     /// Leads all load threads through the run, phase by phase: each phase begins when all have ended the one before.
-    fn watch(&mut self, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Outcome> {
-        let (mut tally, mut outcome) = (Tally::default(), Outcome::default());
-        let mut is_measuring = false;
+    fn watch(&mut self, stop: &AtomicBool, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Outcome> {
+        let (mut tally, mut outcome, mut is_to_stop) = (Tally::default(), Outcome::default(), false);
         loop {
-            let (member, news) = self.crew.next()?;
+            if !is_to_stop && stop.load(Ordering::Relaxed) {
+                is_to_stop = true;
+                watch(Progress::Stopping);
+                self.stop()?;
+            }
+            let Some((member, news)) = self.crew.next(Duration::from_millis(STOP_LOOK_MS))? else { continue };
             match news {
                 News::Gathered(ready) => {
                     self.gathered[member] = ready;
@@ -107,12 +118,13 @@ impl<'a> Watcher<'a> {
                     if self.crew.waits(member) {
                         self.looks.gathered = self.probe.usage().unwrap_or_default();
                         self.crew.cue(Cue::Load(self.clock.now_ns() + LOAD_LEAD_MS * 1_000_000))?;
+                        self.stage = Some(Stage::WarmUp);
                     }
                 }
                 // All of them measure from the same time on.
-                News::Measuring if is_measuring => {}
+                News::Measuring if self.stage == Some(Stage::Measured) => {}
                 News::Measuring => {
-                    is_measuring = true;
+                    self.stage = Some(Stage::Measured);
                     self.metrics_before = self.probe.metrics();
                     self.looks.measuring = self.probe.usage().unwrap_or_default();
                     self.last_usage = self.looks.measuring;
@@ -120,6 +132,7 @@ impl<'a> Watcher<'a> {
                 News::Interval(interval) => self.take(member, interval).into_iter().for_each(&mut *watch),
                 News::Draining(_) => {}
                 News::Loaded(sent) => {
+                    self.stage = Some(Stage::Drain);
                     tally.learn(&sent);
                     if self.crew.waits(member) {
                         self.crew.cue(Cue::Drain(tally.clone()))?;
@@ -141,6 +154,25 @@ impl<'a> Watcher<'a> {
                 }
             }
         }
+    }
+
+    /// Ends the load soon. A run whose load has ended by itself goes on: what is under way has a bound of its own.
+    ///
+    /// # Errors
+    /// When nothing was measured that could be told.
+    fn stop(&mut self) -> anyhow::Result<()> {
+        let ready = self.gathered.iter().sum::<u64>();
+        ensure!(
+            self.stage.is_some(),
+            "interrupted when {ready} of {} clients were there, before any load",
+            self.clients
+        );
+        ensure!(self.stage != Some(Stage::WarmUp), "interrupted in the warm-up, before anything was measured");
+        if self.stage == Some(Stage::Measured) {
+            self.is_interrupted = true;
+            self.crew.stop(self.clock.now_ns() + STOP_LEAD_MS * 1_000_000)?;
+        }
+        Ok(())
     }
 
     /// Takes what one load process has told of a second; what happened in it, once all have.
@@ -221,6 +253,7 @@ impl<'a> Watcher<'a> {
             program: format!("ringpost-loadgen {}", ringpost::VERSION),
             name: order.name.clone(),
             scenario: order.scenario.clone(),
+            changed: Vec::new(),
             command: order.command.clone(),
             url: order.target.url.clone(),
             server_version: outcome.server_version,
@@ -228,6 +261,7 @@ impl<'a> Watcher<'a> {
             started_unix_ms: started.as_millis() as u64,
             clients: self.clients,
             measured_s,
+            is_interrupted: self.is_interrupted,
             behind: outcome.behind,
             attempts_failed: outcome.attempts_failed,
             slow: outcome.fates.sum(),

@@ -80,6 +80,34 @@ pub fn set(scenario: &Scenario, setting: &str) -> anyhow::Result<Scenario> {
     changed.map_err(|error| anyhow::anyhow!("`{setting}` does not fit: {}", error.message()))
 }
 
+/// The settings that differ between a scenario and what it was made of, as [`set`] takes them.
+///
+/// # Errors
+/// When a scenario cannot be written, which all can.
+pub fn changed(own: &Scenario, scenario: &Scenario) -> anyhow::Result<Vec<String>> {
+    let (own, scenario) = (Table::try_from(own)?, Table::try_from(scenario)?);
+    let keys = keys(&scenario, "");
+    let mut changed = Vec::new();
+    for path in &keys {
+        let value = value(&scenario, path);
+        if value == self::value(&own, path) {
+            continue;
+        }
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let is_clear = keys.iter().filter(|key| key.rsplit('.').next() == Some(name)).count() == 1;
+        let text = value.map_or(String::new(), |value| value.as_str().map_or(value.to_string(), str::to_owned));
+        changed.push(format!("{}={text}", if is_clear { name } else { path }));
+    }
+    Ok(changed)
+}
+
+fn value<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        Some((head, rest)) => value(table.get(head)?.as_table()?, rest),
+        None => table.get(path),
+    }
+}
+
 /// A TOML value, or else a string without quotes.
 fn parse(text: &str) -> Value {
     let table: Option<Table> = toml::from_str(&format!("value = {text}")).ok();

@@ -30,7 +30,7 @@ pub use self::direct::Direct;
 pub use self::fanin::FanIn;
 pub use self::fanout::{FanOut, Rates};
 pub use self::idle::Idle;
-pub use self::load::{BUILT_IN, find, read, set};
+pub use self::load::{BUILT_IN, changed, find, read, set};
 pub use self::pace::PaceSettings;
 pub use self::ping::Ping;
 pub use self::publish::Publish;

@@ -58,6 +58,11 @@ impl Swarm {
         self.clock.now_ns()
     }
 
+    /// Whether there is no connection at all.
+    pub fn is_empty(&self) -> bool {
+        self.conns.is_empty()
+    }
+
     /// A connection that is open, or about to end.
     pub fn conn(&mut self, key: u32) -> Option<&mut Conn> {
         self.conns.get_mut(key as usize)

@@ -62,7 +62,7 @@ pub fn processes(connections: u64) -> u32 {
     connections.div_ceil(connections_each).max(1).try_into().unwrap_or(u32::MAX)
 }
 
-/// Makes room for so many connections of this process.
+/// Makes room for so many connections (or pipes) of this process.
 ///
 /// # Errors
 /// When the host does not allow that many descriptors; it says how to allow them.

@@ -52,7 +52,8 @@ impl TestNode {
         self.node = Some(start(self.config.clone()));
     }
 
-    fn stop(&mut self) {
+    /// Ends the node.
+    pub(crate) fn stop(&mut self) {
         if let Some(node) = self.node.take() {
             node.stop();
             // A failed test has said why already.

@@ -16,6 +16,7 @@ pub(crate) fn record() -> Record {
         program: "ringpost-loadgen 0".into(),
         name: "fanout".into(),
         scenario: read(&find("fanout").unwrap()).unwrap(),
+        changed: Vec::new(),
         command: "ringpost-loadgen run fanout".into(),
         url: "tcp://127.0.0.1:1".into(),
         server_version: "1.2".into(),
@@ -23,6 +24,7 @@ pub(crate) fn record() -> Record {
         started_unix_ms: 0,
         clients: 1001,
         measured_s: 2.0,
+        is_interrupted: false,
         behind: 0,
         attempts_failed: 0,
         busy: 0.25,
@@ -57,6 +59,21 @@ fn a_bad_run_tells_what_went_wrong_first() {
         assert!(text.contains(expected), "{expected} in {text}");
     }
     assert!(!text.contains("Every message came"), "{text}");
+}
+
+#[test]
+fn the_headline_tells_what_was_set_and_that_it_was_interrupted() {
+    let changed = vec!["subscribers=3".into(), "rate_per_s=50".into()];
+    let text = of(&Record { changed, is_interrupted: true, ..record() });
+    assert!(text.lines().next().unwrap().ends_with("open loop, but with subscribers=3, rate_per_s=50"), "{text}");
+    assert!(text.contains("then interrupted") && text.contains("Interrupted: what"), "{text}");
+}
+
+#[test]
+fn a_refusal_brings_advice() {
+    let mut record = record();
+    record.faults.note(Fault::Refused, || "message 0 of client 9 was refused: 103: permission denied".into());
+    assert!(of(&record).contains("channel_prefix=NAMESPACE:"), "{}", of(&record));
 }
 
 #[test]
