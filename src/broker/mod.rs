@@ -29,6 +29,7 @@ pub(crate) mod sim;
 mod tests;
 mod walk;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
@@ -80,6 +81,8 @@ pub struct Broker {
     pub edge: Edge,
     home: Home,
     post: Post,
+    /// Comings and goings that are told in a later tick, in order: this one has told enough rooms.
+    late: VecDeque<Spread>,
     /// Orders that look at many sessions or channels.
     walks: Walks,
     /// The name of a channel that another shard publishes to; kept for its memory.
@@ -99,6 +102,7 @@ impl Broker {
             edge: Edge::new(me, placement.shards(), policy.clone(), metrics.clone(), random),
             home: Home::new(me, placement.shards(), policy, metrics, secret),
             post: Post::new(me, placement.shards()),
+            late: VecDeque::new(),
             walks: Walks::default(),
             placement,
             name: String::new(),
@@ -156,13 +160,17 @@ impl Broker {
     /// A tick begins: call it before anything is read. Orders that have used their share of the last one go on.
     pub fn begin_tick(&mut self, now: Now) {
         self.edge.begin_turns();
+        self.tell_late();
         self.walks.begin_tick();
         self.walk(now);
     }
 
     /// Whether sessions or orders wait for the next tick.
     pub fn waits_for_tick(&self) -> bool {
-        !self.edge.giving_way.is_empty() || !self.edge.knocking.is_empty() || !self.walks.is_empty()
+        !self.edge.giving_way.is_empty()
+            || !self.edge.knocking.is_empty()
+            || !self.walks.is_empty()
+            || !self.late.is_empty()
     }
 
     /// Whether a session is to be looked at again in this tick.
@@ -272,29 +280,50 @@ impl Broker {
             return;
         }
         let mut spreads = std::mem::take(&mut self.home.spreads);
-        for Spread { channel, shards, what, by } in spreads.drain(..) {
-            let others = shards.without(ShardSet::of(self.me));
-            if !others.is_empty() {
-                self.post.deliver(by, others, || match &what {
-                    Spreading::Publication(publication, exclude) => Letter::Publication {
-                        channel: channel.clone(),
-                        publication: publication.clone(),
-                        exclude: *exclude,
-                    },
-                    Spreading::Announcement { info, joined } => {
-                        Letter::Announce { channel: channel.clone(), info: info.clone(), joined: *joined }
-                    }
-                });
-            }
-            if !shards.contains(self.me) {
-                continue;
-            }
-            match &what {
-                Spreading::Publication(publication, exclude) => self.edge.deliver(&channel, publication, *exclude),
-                Spreading::Announcement { info, joined } => self.edge.deliver_announcement(&channel, info, *joined),
+        for spread in spreads.drain(..) {
+            // A thousand who go at once are a million deliveries: the others have their turns between.
+            let is_late = matches!(spread.what, Spreading::Announcement { .. })
+                && (!self.late.is_empty() || self.edge.has_attached_enough());
+            if is_late {
+                self.late.push_back(spread);
+            } else {
+                self.spread_one(&spread);
             }
         }
         self.home.spreads = spreads;
+    }
+
+    /// Tells comings and goings of ticks before, as many as there is room for.
+    fn tell_late(&mut self) {
+        while !self.is_crowded()
+            && let Some(spread) = self.late.pop_front()
+        {
+            self.spread_one(&spread);
+        }
+    }
+
+    fn spread_one(&mut self, spread: &Spread) {
+        let Spread { channel, shards, what, by } = spread;
+        let others = shards.without(ShardSet::of(self.me));
+        if !others.is_empty() {
+            self.post.deliver(*by, others, || match what {
+                Spreading::Publication(publication, exclude) => Letter::Publication {
+                    channel: channel.clone(),
+                    publication: publication.clone(),
+                    exclude: *exclude,
+                },
+                Spreading::Announcement { info, joined } => {
+                    Letter::Announce { channel: channel.clone(), info: info.clone(), joined: *joined }
+                }
+            });
+        }
+        if !shards.contains(self.me) {
+            return;
+        }
+        match what {
+            Spreading::Publication(publication, exclude) => self.edge.deliver(channel, publication, *exclude),
+            Spreading::Announcement { info, joined } => self.edge.deliver_announcement(channel, info, *joined),
+        }
     }
 
     fn notify(&mut self, notice: Notice, now: Now) {

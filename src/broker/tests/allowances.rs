@@ -319,3 +319,34 @@ fn when_a_tick_has_taken_long_everybody_else_still_has_a_word_in_it() {
     assert!(first.iter().all(|answers| *answers > TURN_NS / price::COMMAND_NS / 2), "{answers:?}");
     assert!(rest.iter().all(|answers| (1..=SHORT_TURN_NS / price::COMMAND_NS).contains(answers)), "{answers:?}");
 }
+
+#[test]
+fn a_room_that_loses_its_members_at_once_is_told_over_several_ticks_and_of_all_in_order() {
+    let mut node = frugal(0, 1_000);
+    let (channel, members) = (node.at(0, "open"), 400);
+    let peers = gather(&mut node, &channel, members);
+    let share = (TURN_NS / price::ATTACHING_NS) as usize;
+    let now = node.now;
+    let (stays, go) = peers.split_last().unwrap();
+    let broker = &mut node.brokers[0];
+    broker.begin_tick(now);
+    let before = broker.edge.attached;
+    for peer in go {
+        broker.end(peer.session, now);
+        broker.edge.outbox.close(peer.conn);
+    }
+    let told = (broker.edge.attached - before) as usize;
+    assert!((share..share + members).contains(&told), "{told} of {}", members * (members - 1) / 2);
+    assert!(broker.waits_for_tick());
+    // Who comes now comes after those have gone.
+    let comes = node.connect(0, json!({"sub": "new"}));
+    node.tell(comes, &json!({"id": 2, "subscribe": {"channel": channel}}).to_string());
+    let mut words = node.hear(*stays);
+    while node.brokers[0].waits_for_tick() {
+        node.brokers[0].begin_tick(now);
+        words.extend(node.hear(*stays));
+    }
+    let kinds = kinds(&words);
+    let (leaves, join) = kinds.split_at(go.len());
+    assert!(leaves.iter().all(|kind| kind == "leave") && join == ["join"], "{kinds:?}");
+}
