@@ -131,3 +131,17 @@ fn a_program_that_is_too_old_is_told_from_one_that_is_not() {
         assert_eq!(status.success(), is_old, "{version} where {least} will do");
     }
 }
+
+#[test]
+fn the_first_commands_of_the_readme_find_their_programs_after_make_run() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let first = readme.split("## In production").next().unwrap();
+    let script = script();
+    let build = script.split("tests=(").next().unwrap();
+    let mut tried = 0;
+    for program in ["curl", "nc"].into_iter().filter(|program| first.contains(&format!("{program} "))) {
+        assert!(build.contains(&format!("\"{program} ")), "`make run` leaves {program} out");
+        tried += 1;
+    }
+    assert!(tried > 0, "the README has other commands now");
+}
