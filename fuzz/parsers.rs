@@ -1,8 +1,13 @@
 //! What every parser must keep to, whatever bytes come: one function per parser, called by a libFuzzer target
-//! here and by `tests/fuzz.rs`, which needs no nightly compiler.
+//! here and by `tests/fuzz.rs`.
 
 #![allow(dead_code, reason = "each target calls one of them")]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ringpost::auth::{TokenConfig, Verifier, VerifierConfig};
+use ringpost::config::Config;
+use ringpost::config::import::{Format as FileFormat, import};
 use ringpost::model::{Payload, Publication};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
@@ -208,4 +213,41 @@ pub(crate) fn push(input: &[u8]) {
     };
     assert_eq!(*channel, name);
     assert_eq!(heard.tags, [(name.clone(), name)]);
+}
+
+/// When tokens are looked at, Unix seconds.
+const NOW_UNIX_S: i64 = 1_700_000_000;
+
+/// Who has not signed is not believed, whatever a token says; where signatures are not looked at, claims are read or refused.
+/// A key set is taken or refused.
+pub(crate) fn tokens(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let signed = TokenConfig { hmac_secret_key: "that of nobody".into(), ..TokenConfig::default() };
+    let verifier = |skip_signature, key_set| {
+        Verifier::new(&VerifierConfig { connection: &signed, subscription: None, skip_signature }, key_set)
+    };
+    let strict = verifier(false, None).expect("the secret is a key");
+    assert!(strict.connection(&text, NOW_UNIX_S).is_err());
+    assert!(strict.subscription(&text, NOW_UNIX_S).is_err());
+    let claims = URL_SAFE_NO_PAD.encode(input);
+    let trusting = verifier(true, None).expect("the secret is a key");
+    for head in [r#"{"alg":"HS256"}"#, r#"{"alg":"none"}"#] {
+        let token = format!("{}.{claims}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(head));
+        assert!(strict.connection(&token, NOW_UNIX_S).is_err());
+        if trusting.connection(&token, NOW_UNIX_S).is_ok() {
+            assert!(trusting.subscription(&token, NOW_UNIX_S).is_err(), "a token is for one thing");
+        }
+    }
+    let _ = verifier(false, Some(&text));
+}
+
+/// A file is taken or refused; what the import of another server's file calls right is right.
+pub(crate) fn configuration(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let _ = Config::parse(&text, std::iter::empty(), false);
+    for format in [FileFormat::Json, FileFormat::Yaml, FileFormat::Toml] {
+        let Ok(imported) = import(&text, format) else { continue };
+        let taken = Config::parse(&imported.toml, std::iter::empty(), false);
+        assert_eq!(taken.is_ok(), imported.problems.is_empty(), "{imported:?}");
+    }
 }

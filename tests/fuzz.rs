@@ -3,6 +3,9 @@
 #[path = "../fuzz/parsers.rs"]
 mod parsers;
 
+use std::fs;
+use std::path::Path;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -110,6 +113,38 @@ fn http_heads() -> Vec<Vec<u8>> {
     vec![head, answer, b"POST /api/publish HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}".to_vec()]
 }
 
+const CLAIMS: [&str; 4] = [
+    r#"{"sub":"7","exp":1800000000,"iat":1700000000,"nbf":1700000000,"aud":["a"],"iss":"i","info":{"a":1},"b64info":"e30=","channels":["a"],"subs":{"b":{"override":{"presence":{"value":true}},"info":1}},"expire_at":0}"#,
+    r#"{"sub":"7","channel":"chat:a","client":"c","exp":1800000000,"override":{"join_leave":{"value":false}},"data":{}}"#,
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"1","use":"sig"},{"kty":"oct","k":"c2VjcmV0","alg":"HS256"}]}"#,
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJl",
+];
+
+const CONFIGURATIONS: [&str; 3] = [
+    "name = \"a\"\n[client]\nping_interval = \"1h30m\"\nallowed_origins = [\"https://*.a\"]\n[[channel.namespaces]]\nname = \"chat\"\nhistory_size = 3\nhistory_ttl = \"1s\"\nchannel_regex = \"^a\"\n",
+    "client: {ping_interval: 1.5s, token: {hmac_secret_key: s}}\nengine: {type: redis}\nchannel:\n  namespaces: [{name: chat, presence: true, delta_publish: true}]\n",
+    r#"{"port":"9000","token_hmac_secret_key":"s","namespaces":[{"name":"a","history_size":1,"history_ttl":"5s"}],"admin":true}"#,
+];
+
+/// A target of libFuzzer: its name, what it calls, and what both begin with.
+type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
+
+fn targets() -> [Target; 11] {
+    [
+        ("http", parsers::http, http_heads()),
+        ("websocket", parsers::websocket, websocket_frames()),
+        ("line", parsers::line, lines(&COMMANDS)),
+        ("length", parsers::length, commands_in_protobuf()),
+        ("commands_json", parsers::commands_json, lines(&COMMANDS)),
+        ("commands_protobuf", parsers::commands_protobuf, commands_in_protobuf()),
+        ("replies_json", parsers::replies_json, lines(&REPLIES)),
+        ("replies_protobuf", parsers::replies_protobuf, replies_in_protobuf()),
+        ("push", parsers::push, lines(&REPLIES)),
+        ("tokens", parsers::tokens, lines(&CLAIMS)),
+        ("configuration", parsers::configuration, lines(&CONFIGURATIONS)),
+    ]
+}
+
 #[derive(Clone, Debug)]
 enum Fault {
     Flip(Index, u8),
@@ -206,8 +241,62 @@ proptest! {
     }
 
     #[test]
+    fn tokens_of_anybody(input in input(lines(&CLAIMS))) {
+        parsers::tokens(&input);
+    }
+
+    #[test]
     fn published_bytes(input in input(lines(&REPLIES))) {
         parsers::push(&input);
+    }
+}
+
+proptest! {
+    // A file is read once, so it may take its time.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn configurations_of_both_servers(input in input(lines(&CONFIGURATIONS))) {
+        parsers::configuration(&input);
+    }
+}
+
+#[test]
+fn what_was_found_before_holds() {
+    for (target, parser, seeds) in targets() {
+        seeds.iter().for_each(|seed| parser(seed));
+        let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/found").join(target);
+        for entry in fs::read_dir(found).into_iter().flatten() {
+            let path = entry.expect("the folder can be read").path();
+            println!("{}", path.display());
+            parser(&fs::read(path).expect("the file can be read"));
+        }
+    }
+}
+
+#[test]
+fn every_target_of_libfuzzer_is_tried_here_too() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/Cargo.toml")).unwrap();
+    for (target, ..) in targets() {
+        assert!(manifest.contains(&format!("path = \"targets/{target}.rs\"")), "{target}");
+    }
+    assert_eq!(manifest.matches("[[bin]]").count(), targets().len());
+}
+
+#[test]
+#[ignore = "`fuzz/run` asks for it"]
+fn the_seeds_are_written_for_libfuzzer() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (target, _, seeds) in targets() {
+        let folder = root.join("target/fuzz/seeds").join(target);
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        for (at, seed) in seeds.iter().enumerate() {
+            fs::write(folder.join(at.to_string()), seed).expect("a file can be written");
+        }
+        for entry in fs::read_dir(root.join("fuzz/found").join(target)).into_iter().flatten() {
+            let path = entry.expect("the folder can be read").path();
+            fs::copy(&path, folder.join(path.file_name().expect("it has a name"))).expect("a file can be written");
+        }
     }
 }
 
