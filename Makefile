@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check gate gate-accept bench abuse peers results docs
+.PHONY: help run test soak fuzz check gate gate-accept bench abuse peers results docs package test-package
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -17,6 +17,9 @@ test: ## Install what the tests need, and run them all
 
 soak: ## Run both simulations over 10,000 seeds (`make soak SEEDS=300 FIRST=5000`: other ones)
 	./tests/soak $(SEEDS) $(FIRST)
+
+fuzz: ## Fuzz every parser for a minute, by coverage (`make fuzz SECS=600 TARGETS="http line"`: these for longer)
+	./fuzz/run $(or $(SECS),60) $(TARGETS)
 
 check: ## Look at format, lints, licenses and advisories
 	cargo fmt --all --check
@@ -51,3 +54,11 @@ docs: ## Write docs/CONFIG.md and docs/API.md anew from the comments in src/conf
 	cargo run --quiet -- config docs > target/CONFIG.md
 	cargo run --quiet -- api docs > target/API.md
 	mv target/CONFIG.md target/API.md docs/
+
+package: ## Build a deb and a static binary, with their sums, in target/package (a quarter of an hour on two cores)
+	./tests/packages package
+	./packaging/build
+
+test-package: ## Try both: the deb in a bare Debian 12, the static binary where nothing else is (as root; some minutes)
+	./tests/packages package
+	./packaging/test
