@@ -50,6 +50,9 @@ pub const PROCESSES_MAX: u32 = 64;
 /// many.
 pub const ABUSE_PROCESS: u32 = PROCESSES_MAX;
 
+/// Most runs that are laid side by side: charts have as many colours.
+pub const COMPARED_MAX: usize = 8;
+
 /// Most clients of a scenario.
 pub const CLIENTS_MAX: u64 = 1_000_000;
 

@@ -8,14 +8,15 @@ use clap::Args;
 
 use super::file::OutputFile;
 use super::output::print;
+use crate::limits::COMPARED_MAX;
 use crate::record::Record;
-use crate::report::{html, table};
+use crate::report::{compare, html};
 
-/// Lay runs side by side
+/// Lay runs side by side, with their differences and with charts over each other
 #[derive(Debug, Args)]
 pub(super) struct Report {
-    /// Files that `run --json` has written.
-    #[arg(required = true)]
+    /// Files that `run --json` has written; the others are compared with the first.
+    #[arg(required = true, num_args = 1..=COMPARED_MAX)]
     files: Vec<PathBuf>,
     /// Write a report with charts to this file; it needs no other file.
     #[arg(long, value_name = "FILE")]
@@ -27,7 +28,7 @@ impl Report {
         let file = self.html.as_deref().map(|path| OutputFile::new("--html", path)).transpose()?;
         let records = self.files.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
         let names: Vec<_> = self.files.iter().map(|path| name(path)).collect();
-        print(&table::side_by_side(&records, &names))?;
+        print(&compare::side_by_side(&records, &names))?;
         if let Some(file) = file {
             file.write(&html::of(&records, &names))?;
         }

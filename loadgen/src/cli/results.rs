@@ -22,17 +22,32 @@ enum Command {
         /// Their folders; all of the checkout's if none is given.
         folders: Vec<PathBuf>,
     },
+    /// Write the charts anew from the raw figures, as this program draws them.
+    Draw {
+        /// Their folders; all of the checkout's if none is given.
+        folders: Vec<PathBuf>,
+    },
     /// Write the newest results of each name into the README of the checkout.
     Readme,
+}
+
+/// The folders that were given, or all of the checkout.
+fn given(folders: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
+    if folders.is_empty() { directory::all(&Repository::here()?.results()) } else { Ok(folders) }
 }
 
 impl Results {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Check { folders } => {
-                let given = if folders.is_empty() { directory::all(&Repository::here()?.results())? } else { folders };
+                let given = given(folders)?;
                 given.iter().try_for_each(|folder| directory::check(folder))?;
                 print(&format!("{} results, and they lack nothing\n", given.len()))?;
+            }
+            Command::Draw { folders } => {
+                let given = given(folders)?;
+                given.iter().try_for_each(|folder| directory::draw(folder))?;
+                print(&format!("{} charts are drawn anew\n", given.len()))?;
             }
             Command::Readme => {
                 let is_changed = readme::write(&Repository::here()?)?;

@@ -1,6 +1,8 @@
 //! Figures that only some kinds of work have.
 
+use super::figure::Figure;
 use super::text::{bytes, count, duration};
+use super::unit::Unit;
 use crate::climb::Climb;
 use crate::measure::Measure;
 use crate::plan::Breakage;
@@ -8,13 +10,10 @@ use crate::record::Record;
 use crate::scenario::{Connect, Work};
 use crate::slow::{SlowReaders, Spread};
 
-/// A figure of a run: its name and its value.
-pub(super) type Figure = (String, String);
-
 /// What a run tells beside what all runs tell.
 pub(super) fn of(record: &Record) -> Vec<Figure> {
     let knee = record.ramp.as_ref().and_then(Climb::knee);
-    let knee = knee.map(|knee| ("ramp: knee, per s".to_owned(), count(knee.rate_per_s)));
+    let knee = knee.map(|knee| Figure::number("ramp: knee, per s", knee.rate_per_s, Unit::Count));
     let slow = record.slow.as_ref().map(slow).unwrap_or_default();
     [of_work(record), slow, knee.into_iter().collect()].concat()
 }
@@ -33,12 +32,13 @@ fn of_work(record: &Record) -> Vec<Figure> {
 fn storm(record: &Record, measure: Measure, at_once: bool) -> Vec<Figure> {
     let Some(whole) = record.whole.get(&measure) else { return Vec::new() };
     let (clients, last_ns) = (whole.summary.count as f64, whole.summary.max_ns);
-    let mut figures = vec![("storm: the last was in after".to_owned(), duration(last_ns))];
+    let mut figures = vec![Figure::number("storm: the last was in after", last_ns as f64, Unit::Nanoseconds)];
     if at_once {
-        figures.push(("storm: clients let in per s".to_owned(), count(clients * 1e9 / last_ns as f64)));
+        let per_s = clients * 1e9 / last_ns as f64;
+        figures.push(Figure::number("storm: clients let in per s", per_s, Unit::Count));
     }
     if record.attempts_failed > 0 {
-        figures.push(("storm: attempts that failed".to_owned(), count(record.attempts_failed as f64)));
+        figures.push(Figure::number("storm: attempts that failed", record.attempts_failed as f64, Unit::Count));
     }
     figures
 }
@@ -50,15 +50,15 @@ fn slow(slow: &SlowReaders) -> Vec<Figure> {
         format!("{median} in the middle, {min} to {max}")
     };
     let mut figures = vec![
-        ("slow: stopped reading".to_owned(), count(slow.stopped as f64)),
-        ("slow: caught up".to_owned(), count(slow.caught_up as f64)),
+        Figure::number("slow: stopped reading", slow.stopped as f64, Unit::Count),
+        Figure::number("slow: caught up", slow.caught_up as f64, Unit::Count),
     ];
     if !slow.cut.is_empty() {
         let told = slow.cut.iter().map(|(why, number)| format!("{} ({why})", count(*number as f64)));
-        figures.push(("slow: cut off".to_owned(), told.collect::<Vec<_>>().join(", ")));
+        figures.push(Figure::told("slow: cut off", told.collect::<Vec<_>>().join(", ")));
         let sent = spread(&slow.cut_bytes, &|sent| bytes(sent as f64));
-        figures.push(("slow: sent to those cut off".to_owned(), sent));
-        figures.push(("slow: for the messages of".to_owned(), spread(&slow.cut_span_ns, &duration)));
+        figures.push(Figure::told("slow: sent to those cut off", sent));
+        figures.push(Figure::told("slow: for the messages of", spread(&slow.cut_span_ns, &duration)));
     }
     figures
 }
@@ -74,7 +74,7 @@ mod tests {
     use crate::scenario::{find, read};
 
     fn told(record: &Record) -> String {
-        of(record).into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+        of(record).into_iter().map(|Figure { name, text, .. }| format!("{name}: {text}\n")).collect()
     }
 
     /// A run of a scenario in which 100 clients came, the last after half a second.

@@ -13,14 +13,14 @@ fn by_rate(climb: &Climb) -> Vec<&Step> {
     steps
 }
 
-/// A line for each rate.
-pub(super) fn table(climb: &Climb) -> String {
-    let mut rows =
-        vec![["due per s", "latency", "p50", "p99", "max", "server cores", "at work", ""].map(str::to_owned)];
+/// A head, and a line for each rate.
+pub(super) fn rows(climb: &Climb) -> [Vec<Vec<String>>; 2] {
+    let head = ["due per s", "latency", "p50", "p99", "max", "server cores", "at work", ""].map(str::to_owned).to_vec();
+    let mut rows = Vec::new();
     for step in by_rate(climb) {
         let worst = step.worst();
         let of_worst = |read: fn(&Summary) -> u64| worst.map_or("–".into(), |(_, summary)| duration(read(summary)));
-        rows.push([
+        rows.push(vec![
             count(step.rate_per_s),
             worst.map_or("–", |(measure, _)| measure.name()).to_owned(),
             of_worst(|summary| summary.p50_ns),
@@ -31,7 +31,12 @@ pub(super) fn table(climb: &Climb) -> String {
             step.broke.as_ref().map_or("held", |_| "broke").to_owned(),
         ]);
     }
-    grid(&rows.into_iter().map(Vec::from).collect::<Vec<_>>())
+    [vec![head], rows]
+}
+
+/// The same as text.
+pub(super) fn table(climb: &Climb) -> String {
+    grid(&rows(climb).concat())
 }
 
 /// What the steps come to.
@@ -75,8 +80,8 @@ pub(super) fn latency(climb: &Climb) -> Vec<Series> {
 /// The processor time of each rate.
 pub(super) fn cores(climb: &Climb) -> Vec<Series> {
     vec![
-        line(climb, "server, cores", |step| step.server_cores),
-        line(climb, "load generator, share at work", |step| Some(step.busy)),
+        line(climb, "server", |step| step.server_cores),
+        line(climb, "load generator, at work", |step| Some(step.busy)),
     ]
 }
 
@@ -86,18 +91,7 @@ fn line(climb: &Climb, name: &str, value: impl Fn(&Step) -> Option<f64>) -> Seri
     Series { name: name.into(), points: points.collect() }
 }
 
-/// Rates that have room for their text beside each other.
+/// The rates, where they stand.
 pub(super) fn ticks(climb: &Climb) -> Vec<(f64, String)> {
-    const TICKS_MAX: f64 = 7.0;
-    let steps = by_rate(climb);
-    let rate = |step: Option<&&Step>| step.map_or(1.0, |step| step.rate_per_s);
-    let apart = (rate(steps.last()) / rate(steps.first())).log10() / TICKS_MAX;
-    let mut ticks: Vec<(f64, String)> = Vec::new();
-    for step in steps {
-        let at = step.rate_per_s.log10();
-        if ticks.last().is_none_or(|(last, _)| at - last >= apart) {
-            ticks.push((at, count(step.rate_per_s)));
-        }
-    }
-    ticks
+    by_rate(climb).into_iter().map(|step| (step.rate_per_s.log10(), count(step.rate_per_s.round()))).collect()
 }

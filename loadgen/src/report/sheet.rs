@@ -16,6 +16,8 @@ pub(crate) struct Drawing {
     pub(crate) height: f64,
     /// SVG, from 0, 0.
     pub(crate) elements: String,
+    /// What it shows, in words.
+    pub(crate) alternative: String,
 }
 
 /// How wide what stands in one row may be together: a page of GitHub shows it at about its own size.
@@ -28,6 +30,7 @@ const HEAD: f64 = 44.0;
 /// # Panics
 /// When a row is too wide.
 pub(crate) fn of(title: &str, note: &str, rows: &[Vec<Drawing>]) -> String {
+    let told: Vec<_> = rows.iter().flatten().map(|drawing| drawing.alternative.as_str()).collect();
     let mut elements = String::new();
     let mut y = MARGIN + HEAD;
     for row in rows {
@@ -40,10 +43,10 @@ pub(crate) fn of(title: &str, note: &str, rows: &[Vec<Drawing>]) -> String {
         y += row.iter().map(|drawing| drawing.height).fold(0.0, f64::max);
     }
     let (width, height) = (WIDTH + 2.0 * MARGIN, y + MARGIN);
-    let (title, note) = (escape(title), escape(note));
+    let (title, note, told) = (escape(title), escape(note), escape(&told.join(". ")));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" role=\"img\" aria-label=\"{title}\">\n<style>\n{STYLE}</style>\n\
+         height=\"{height}\" role=\"img\" aria-labelledby=\"t d\">\n<title id=\"t\">{title}</title><desc id=\"d\">{told}</desc>\n<style>\n{STYLE}</style>\n\
          <rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"8\"/>\
          <text class=\"title\" x=\"{MARGIN}\" y=\"32\">{title}</text>\
          <text x=\"{MARGIN}\" y=\"50\">{note}</text>\n{elements}\n</svg>\n",
@@ -58,13 +61,17 @@ mod tests {
 
     #[test]
     fn rows_stand_below_each_other_and_drawings_side_by_side() {
-        let drawing = |width, height, elements: &str| Drawing { width, height, elements: elements.into() };
+        let drawing = |width, height, elements: &str| {
+            let alternative = format!("{width} wide");
+            Drawing { width, height, elements: elements.into(), alternative }
+        };
         let rows =
             [vec![drawing(300.0, 50.0, "<a/>"), drawing(300.0, 70.0, "<b/>")], vec![drawing(840.0, 100.0, "<c/>")]];
         let svg = of("t & u", "n", &rows);
         for (x, y, elements) in [(20, 64, "<a/>"), (320, 64, "<b/>"), (20, 134, "<c/>")] {
             assert!(svg.contains(&format!("<g transform=\"translate({x} {y})\">{elements}</g>")), "{svg}");
         }
+        assert!(svg.contains("<desc id=\"d\">300 wide. 300 wide. 840 wide</desc>"), "{svg}");
         assert!(svg.contains("viewBox=\"0 0 880 254\"") && svg.contains("t &amp; u"), "{svg}");
     }
 }

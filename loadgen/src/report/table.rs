@@ -1,24 +1,25 @@
-//! The table at the end of a run, and runs side by side.
+//! The table at the end of a run.
 
 use std::fmt::Write as _;
 
+use super::figure::Figure;
 use super::grid::grid;
-use super::particulars::{self, Figure};
-use super::ramp;
-use super::text::{bytes, count, duration, percent};
+use super::text::{count, duration, percent};
+use super::unit::Unit;
+use super::{particulars, ramp};
 use crate::advice::advice;
-use crate::measure::Measure;
-use crate::record::Record;
+use crate::measure::{Measure, Summary};
+use crate::record::{Record, Second, ServerUse};
 
 /// What came of a run.
 pub fn of(record: &Record) -> String {
     let mut text = format!("{}: {}\n", record.name, about(record));
-    for (name, value) in setting(record) {
+    for Figure { name, text: value, .. } in setting(record) {
         let _ = writeln!(text, "  {name:<18} {value}");
     }
     text.push('\n');
     text.push_str(&latencies(record));
-    for (name, value) in particulars::of(record).into_iter().chain(costs(record)) {
+    for Figure { name, text: value, .. } in particulars::of(record).into_iter().chain(costs(record)) {
         let _ = writeln!(text, "  {name:<34} {value}");
     }
     if let Some(climb) = &record.ramp {
@@ -42,18 +43,17 @@ pub(super) fn about(record: &Record) -> String {
 /// Where and how it ran.
 pub(super) fn setting(record: &Record) -> Vec<Figure> {
     let run = &record.scenario.run;
-    let figure = |name: &str, value: String| (name.to_owned(), value);
     let version = if record.server_version.is_empty() { "of no version" } else { &record.server_version };
     vec![
-        figure("command", record.command.clone()),
-        figure("server", format!("{}, {version}", record.url)),
-        figure("messages", format!("{}, {} bytes of data", run.encoding, run.payload_bytes)),
-        figure("clients", count(record.clients as f64)),
-        figure("measured", {
+        Figure::told("command", record.command.clone()),
+        Figure::told("server", format!("{}, {version}", record.url)),
+        Figure::told("messages", format!("{}, {} bytes of data", run.encoding, run.payload_bytes)),
+        Figure::told("clients", count(record.clients as f64)),
+        Figure::told("measured", {
             let interrupted = if record.is_interrupted { ", then interrupted" } else { "" };
             format!("{:.1} s after {} s of warm-up{interrupted}", record.measured_s, run.warm_up_s)
         }),
-        figure("machine", {
+        Figure::told("machine", {
             let machine = &record.machine;
             format!("{} cores, {}, {}", machine.cores, machine.processor, machine.kernel)
         }),
@@ -76,42 +76,53 @@ fn latencies(record: &Record) -> String {
 /// What it took.
 pub(super) fn costs(record: &Record) -> Vec<Figure> {
     let mut figures = Vec::new();
-    let mut figure = |name: &str, value: String| figures.push((name.to_owned(), value));
     for (counted, number) in &record.counts {
         let (number, per_s) = (*number as f64, *number as f64 / record.measured_s);
-        figure(counted.name(), format!("{}, {} per s", count(number), count(per_s)));
+        let told = format!("{}, {} per s", count(number), count(per_s));
+        figures.push(Figure::number(counted.name(), number, Unit::Count).in_words(told));
     }
-    if let Some(server) = &record.server {
-        figure("server: cores in use", format!("{:.2}, {} in user mode", server.cores, percent(server.user_share)));
-        for (measure, ns) in &server.cpu_ns_per {
-            if let Some(each) = each(*measure) {
-                figure(&format!("server: CPU per {each}"), duration(*ns as u64));
-            }
-        }
-        if let Some(ns) = server.cpu_ns_per_client {
-            figure("server: CPU per client that came", duration(ns as u64));
-        }
-        if let Some(per_client) = server.bytes_per_client {
-            figure("server: memory per client", bytes(per_client));
-        }
-        figure("server: memory", bytes(server.resident_bytes as f64));
-        figure("server: context switches per s", {
-            let (voluntary, involuntary) = (server.voluntary_switches_per_s, server.involuntary_switches_per_s);
-            format!("{} voluntary, {} not", count(voluntary), count(involuntary))
-        });
-    }
+    figures.extend(record.server.as_ref().map(|server| server_costs(record, server)).unwrap_or_default());
     for (measure, ns) in &record.cpu_ns_per {
         if let Some(each) = each(*measure) {
-            figure(&format!("load generator: CPU per {each}"), duration(*ns as u64));
+            figures.push(Figure::number(&format!("load generator: CPU per {each}"), *ns, Unit::Nanoseconds));
         }
     }
-    figure("load generator: at work", {
-        let by_process: Vec<_> = record.busy_by_process.iter().map(|busy| percent(*busy)).collect();
-        match by_process.len() {
-            0 | 1 => percent(record.busy),
-            processes => format!("{}, of {processes} processes {}", percent(record.busy), by_process.join(", ")),
+    let by_process: Vec<_> = record.busy_by_process.iter().map(|busy| percent(*busy)).collect();
+    let told = match by_process.len() {
+        0 | 1 => percent(record.busy),
+        processes => format!("{}, of {processes} processes {}", percent(record.busy), by_process.join(", ")),
+    };
+    let at_work = Figure::number("load generator: at work", record.busy, Unit::Cores).in_words(told);
+    figures.push(at_work.by_second(record.seconds.iter().map(|second| second.busy).collect()));
+    figures
+}
+
+/// What it took of the server.
+fn server_costs(record: &Record, server: &ServerUse) -> Vec<Figure> {
+    let by_second =
+        |value: &dyn Fn(&Second) -> Option<f64>| record.seconds.iter().filter_map(value).collect::<Vec<_>>();
+    let told = format!("{:.2}, {} in user mode", server.cores, percent(server.user_share));
+    let cores = Figure::number("server: cores in use", server.cores, Unit::Cores).in_words(told);
+    let mut figures = vec![cores.by_second(by_second(&|second| second.server_cores))];
+    for (measure, ns) in &server.cpu_ns_per {
+        if let Some(each) = each(*measure) {
+            let of_second = |second: &Second| Some(second.server_cores? / second.measures.get(measure)?.per_s * 1e9);
+            let cost = Figure::number(&format!("server: CPU per {each}"), *ns, Unit::Nanoseconds);
+            figures.push(cost.by_second(by_second(&of_second)));
         }
-    });
+    }
+    if let Some(ns) = server.cpu_ns_per_client {
+        figures.push(Figure::number("server: CPU per client that came", ns, Unit::Nanoseconds));
+    }
+    if let Some(per_client) = server.bytes_per_client {
+        figures.push(Figure::number("server: memory per client", per_client, Unit::Bytes));
+    }
+    let memory = Figure::number("server: memory", server.resident_bytes as f64, Unit::Bytes);
+    figures.push(memory.by_second(by_second(&|second| second.server_resident_bytes.map(|bytes| bytes as f64))));
+    let (voluntary, involuntary) = (server.voluntary_switches_per_s, server.involuntary_switches_per_s);
+    let told = format!("{} voluntary, {} not", count(voluntary), count(involuntary));
+    let switches = Figure::number("server: context switches per s", voluntary + involuntary, Unit::Count);
+    figures.push(switches.in_words(told));
     figures
 }
 
@@ -166,47 +177,28 @@ pub(super) fn verdict(record: &Record) -> String {
     text
 }
 
-/// Every figure of a run that can be compared.
+/// Every figure of a run that stands beside that of another.
 pub(super) fn figures(record: &Record) -> Vec<Figure> {
     // The command is left out: it is long, and says what the other settings say.
     let mut figures = setting(record).split_off(1);
     for (measure, whole) in &record.whole {
         let name = measure.name();
-        figures.push((format!("{name} per s"), count(whole.summary.per_s)));
-        let percentiles = whole.summary.percentiles();
-        figures.extend(percentiles.map(|(percentile, ns)| (format!("{name} {percentile}"), duration(ns))));
+        let by_second = |value: &dyn Fn(&Summary) -> f64| -> Vec<f64> {
+            record.seconds.iter().filter_map(|second| second.measures.get(measure)).map(value).collect()
+        };
+        let rate = Figure::number(&format!("{name} per s"), whole.summary.per_s, Unit::Count);
+        figures.push(rate.by_second(by_second(&|summary| summary.per_s)));
+        for (at, (percentile, ns)) in whole.summary.percentiles().into_iter().enumerate() {
+            let latency = Figure::number(&format!("{name} {percentile}"), ns as f64, Unit::Nanoseconds);
+            figures.push(latency.by_second(by_second(&|summary| summary.percentiles()[at].1 as f64)));
+        }
     }
     figures.extend(particulars::of(record));
     figures.extend(costs(record));
-    figures.push(("faults".to_owned(), count(record.faults.counts().map(|(_, number)| number).sum::<u64>() as f64)));
-    figures.push(("behind".to_owned(), count(record.behind as f64)));
+    let faults = record.faults.counts().map(|(_, number)| number).sum::<u64>();
+    figures.push(Figure::number("faults", faults as f64, Unit::Count));
+    figures.push(Figure::number("behind", record.behind as f64, Unit::Count));
     figures
-}
-
-/// The figures of all runs, in the order in which they first come: name, and a value of each run.
-pub(super) fn compared(records: &[Record]) -> Vec<(String, Vec<String>)> {
-    let of_each: Vec<_> = records.iter().map(figures).collect();
-    let mut names = Vec::new();
-    for (name, _) in of_each.iter().flatten() {
-        if !names.contains(name) {
-            names.push(name.clone());
-        }
-    }
-    let value = |figures: &Vec<Figure>, name: &str| {
-        figures.iter().find(|(known, _)| known == name).map_or("–".to_owned(), |(_, value)| value.clone())
-    };
-    let row = |name: String| {
-        let values = of_each.iter().map(|figures| value(figures, &name)).collect();
-        (name, values)
-    };
-    names.into_iter().map(row).collect()
-}
-
-/// Runs side by side, under the names that are given.
-pub fn side_by_side(records: &[Record], names: &[String]) -> String {
-    let mut rows = vec![[String::new()].iter().chain(names).cloned().collect()];
-    rows.extend(compared(records).into_iter().map(|(name, values)| [vec![name], values].concat()));
-    grid(&rows)
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use super::row::{median, servers};
 use super::{Curve, Head, Line, Pairing, Raw, Row};
 use crate::report::bars::{self, Bar, Group};
-use crate::report::chart::{Axis, Chart, Scale, Series, range};
+use crate::report::chart::{Axis, Chart, Scale, Series};
 use crate::report::distribution;
 use crate::report::sheet::{self, Drawing};
 use crate::report::text::{count, duration, short_count};
+use crate::report::unit::Unit;
 
 /// An SVG file; without anything drawn where there are no figures.
 pub(super) fn of(head: &Head, raw: &Raw) -> String {
@@ -33,7 +34,8 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
 
 /// The bar of a pairing.
 fn pair(pairing: &Pairing) -> Group {
-    let bar = Bar { name: "abused".into(), ratio: pairing.ratio(), series: 0 };
+    let waited_ns = pairing.median(|pair| pair.abused.p99_ns() as f64);
+    let bar = Bar { name: "abused".into(), ratio: pairing.ratio(), cost: duration(waited_ns as u64), series: 0 };
     Group { name: pairing.abuse.clone(), bars: vec![bar], goal: Some(pairing.goal) }
 }
 
@@ -42,7 +44,8 @@ fn group(row: &Row, servers: &[&str]) -> Option<Group> {
     let bar = |(series, server): (usize, &&str)| {
         // Ratios to nothing cannot be drawn.
         let ratio = row.ratio(server).filter(|ratio| ratio.is_finite() && *ratio > 0.0)?;
-        Some(Bar { name: (*server).to_owned(), ratio, series })
+        let cost = count(row.cost(server)?.round());
+        Some(Bar { name: (*server).to_owned(), ratio, cost, series })
     };
     let others = servers.iter().enumerate().filter(|(_, server)| **server != row.beside);
     let bars: Vec<_> = others.filter_map(bar).collect();
@@ -62,9 +65,8 @@ fn latency(row: &Row, servers: &[&str]) -> Option<Drawing> {
         record.map_or_else(nothing, |record| distribution::line(server, record, measure))
     };
     let series: Vec<_> = servers.iter().map(line).collect();
-    let (value, below) = (|ns: f64| duration(ns as u64), distribution::axis(measure.name()));
-    let (range, scale) = (range(&series), Scale::Logarithmic);
-    Chart { title: &row.work, scale, value: &value, below, series, range, width: sheet::WIDTH / 2.0 }.drawing()
+    let (scale, unit, below) = (Scale::Logarithmic, Unit::Nanoseconds, distribution::axis(measure.name()));
+    Chart { title: &row.work, scale, unit, below, series, width: sheet::WIDTH / 2.0 }.drawing()
 }
 
 /// A kind of cost as something grows.
@@ -72,14 +74,13 @@ fn cost(curve: &Curve, line: &Line) -> Option<Drawing> {
     // By powers of ten: from a hundred to a thousand is as far as from a thousand to ten thousand.
     let place = |at: u64| (at.max(1) as f64).log10();
     let ticks = line.points.iter().map(|point| (place(point.at), short_count(point.at as f64))).collect();
-    let below = Axis { name: format!("{}, logarithmic", curve.by), ticks };
+    let name = format!("{}, logarithmic", curve.by);
+    let below = Axis { name, ticks, place: |at| count(10f64.powf(at).round()) };
     let points = line.points.iter().map(|point| (place(point.at), point.cost())).collect();
     let series = vec![Series { name: line.unit.clone(), points }];
-    let is_time = line.unit.starts_with("ns ");
-    let value = |cost: f64| if is_time { duration(cost as u64) } else { count(cost) };
-    let (title, range) = (format!("{}, by {}", line.work, curve.by), range(&series));
-    let scale = Scale::Linear;
-    Chart { title: &title, scale, value: &value, below, series, range, width: sheet::WIDTH / 2.0 }.drawing()
+    let unit = if line.unit.starts_with("ns ") { Unit::Nanoseconds } else { Unit::Count };
+    let (title, scale) = (format!("{}, by {}", line.work, curve.by), Scale::Linear);
+    Chart { title: &title, scale, unit, below, series, width: sheet::WIDTH / 2.0 }.drawing()
 }
 
 #[cfg(test)]

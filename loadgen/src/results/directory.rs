@@ -45,6 +45,17 @@ pub fn write(results: &Path, head: &Head, raw: &Raw) -> anyhow::Result<PathBuf> 
     Ok(folder)
 }
 
+/// Writes the chart of a result anew, from its figures.
+///
+/// # Errors
+/// When the folder holds no result.
+pub fn draw(folder: &Path) -> anyhow::Result<()> {
+    let name = folder.display();
+    let head = head(folder).with_context(|| format!("{name} is no result"))?;
+    let raw = raw(folder).with_context(|| format!("{name} is no result"))?;
+    fs::write(folder.join(CHART), chart::of(&head, &raw)).with_context(|| format!("{CHART} cannot be written"))
+}
+
 /// Looks whether a folder holds a result that may be shown.
 ///
 /// # Errors
@@ -146,6 +157,10 @@ mod tests {
             let folder = write(results.path(), &head, &raw()).unwrap();
             assert_eq!(folder, results.path().join(head.folder()));
             check(&folder).unwrap();
+            let chart = fs::read(folder.join(CHART)).unwrap();
+            fs::write(folder.join(CHART), "").unwrap();
+            draw(&folder).unwrap();
+            assert_eq!(fs::read(folder.join(CHART)).unwrap(), chart);
             assert_eq!((super::head(&folder).unwrap(), super::raw(&folder).unwrap()), (head.clone(), raw()));
             assert_eq!(all(results.path()).unwrap(), [folder], "nothing else is left");
         }

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::measure::{Measure, Summary};
+use crate::record::Second;
 use crate::report::table::tests::{ramp, record};
 
 fn with_seconds() -> Record {
@@ -47,14 +49,50 @@ fn a_ramp_has_charts_by_rate() {
 }
 
 #[test]
-fn several_runs_share_a_scale() {
+fn several_runs_are_laid_over_each_other_with_their_names_and_their_differences() {
     let mut slow = with_seconds();
     for second in &mut slow.seconds {
-        second.measures.get_mut(&Measure::Delivery).unwrap().max_ns = 3_000_000_000;
+        second.measures.get_mut(&Measure::Delivery).unwrap().p99_ns = 3_000_000_000;
     }
+    slow.whole.get_mut(&Measure::Delivery).unwrap().summary.p99_ns = 40_000;
     let page = of(&[with_seconds(), slow], &["one".into(), "two".into()]);
-    let latency: String = page.split("<figure>").skip(1).take(2).collect();
-    assert_eq!(latency.matches(">10.0 s</text>").count(), 2, "both axes reach as far as the slower run");
+    let p99: Vec<_> =
+        page.split("<figure>").filter(|figure| figure.contains(">Latency, delivery: p99</text>")).collect();
+    assert_eq!(p99.len(), 1, "one chart for both");
+    assert!(
+        p99[0].contains(">one</text>") && p99[0].contains(">two</text>") && p99[0].contains("series s1"),
+        "{}",
+        p99[0]
+    );
+    assert_eq!(p99[0].matches("<polyline").count(), 2);
+    assert!(page.contains("<td class=\"change\">+") && page.contains("<td class=\"noise\">same</td>"), "{page}");
+    assert!(page.contains("within noise"), "the marks are explained");
+}
+
+#[test]
+fn every_chart_has_words_and_a_table_and_every_cell_a_head() {
+    let page = of(&[ramp(&[(100.0, true), (200.0, false)]), with_seconds()], &["one".into(), "two".into()]);
+    let charts = page.matches("<svg").count();
+    assert!(charts > 5);
+    for part in ["role=\"img\"", "<desc", "<details><summary>"] {
+        assert_eq!(page.matches(part).count(), charts, "{part}");
+    }
+    assert!(page.matches("<th>").count() == 0 && page.contains("<th scope=\"row\">100</th>"), "{page}");
+    let mut ids: Vec<_> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "no two of one name");
+}
+
+#[test]
+fn names_in_any_script_and_direction_stay_by_themselves() {
+    let page = of(&[with_seconds()], &["تجربة".into()]);
+    assert!(page.contains("<bdi>تجربة</bdi>"));
+    let style = &page[..page.find("</style>").unwrap()];
+    for physical in ["text-align: right", "border-left", "border-right", "margin-left", "padding-right"] {
+        assert!(!style.contains(physical), "{physical} would be wrong from right to left");
+    }
 }
 
 #[test]

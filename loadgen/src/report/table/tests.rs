@@ -77,16 +77,6 @@ fn a_refusal_brings_advice() {
 }
 
 #[test]
-fn runs_stand_side_by_side_also_where_one_lacks_a_figure() {
-    let mut other = record();
-    other.whole.clear();
-    let text = side_by_side(&[record(), other], &["one".into(), "two".into()]);
-    let line = text.lines().find(|line| line.contains("delivery p50")).unwrap();
-    assert!(line.contains("20.0 µs") && line.ends_with('–'), "{text}");
-    assert!(text.lines().next().unwrap().ends_with("two"), "{text}");
-}
-
-#[test]
 fn a_record_survives_being_written() {
     let json = serde_json::to_string(&record()).unwrap();
     assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record());
