@@ -11,6 +11,10 @@ use crate::time::Duration;
 pub struct TokenConfig {
     /// The shared secret of HS256, HS384 and HS512 tokens.
     pub hmac_secret_key: String,
+    /// The secret of before, which is taken as well while another one takes its place.
+    pub hmac_previous_secret_key: String,
+    /// Until when the secret of before is taken, Unix seconds; 0 is for ever.
+    pub hmac_previous_secret_key_valid_until: i64,
     /// The public key of RS256, RS384 and RS512 tokens, in PEM (`-----BEGIN PUBLIC KEY-----`), of 2048 to 8192
     /// bits.
     pub rsa_public_key: String,
@@ -42,6 +46,8 @@ impl Default for TokenConfig {
     fn default() -> Self {
         Self {
             hmac_secret_key: String::new(),
+            hmac_previous_secret_key: String::new(),
+            hmac_previous_secret_key_valid_until: 0,
             rsa_public_key: String::new(),
             ecdsa_public_key: String::new(),
             ed25519_public_key: String::new(),

@@ -12,6 +12,8 @@ pub(super) struct Key {
     pub(super) algorithm: Algorithm,
     /// `kid` in the key set; configured keys have none.
     pub(super) kid: Option<Box<str>>,
+    /// Until when it is used, Unix seconds.
+    until_unix_s: i64,
     material: Material,
 }
 
@@ -29,6 +31,16 @@ impl Key {
             return Vec::new();
         }
         Self::parse(&[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512], secret)
+    }
+
+    /// The same key, which ends then (Unix seconds).
+    pub(super) fn until(self, until_unix_s: i64) -> Self {
+        Self { until_unix_s, ..self }
+    }
+
+    /// Whether it is still used.
+    pub(super) fn is_used_at(&self, now_unix_s: i64) -> bool {
+        now_unix_s <= self.until_unix_s
     }
 
     /// Keys of an RSA public key in DER; none if it is no such key or has fewer than 2048 or more than 8192 bits.
@@ -49,7 +61,8 @@ impl Key {
             Primitive::Hmac(hash) => Some(Material::Secret(Box::new(hmac::Key::new(hash, bytes)))),
             Primitive::Signature(scheme) => ParsedPublicKey::new(scheme, bytes).ok().map(Material::Public),
         };
-        let key = |&algorithm| Some(Self { algorithm, kid: None, material: material(algorithm)? });
+        let key =
+            |&algorithm| Some(Self { algorithm, kid: None, until_unix_s: i64::MAX, material: material(algorithm)? });
         algorithms.iter().filter_map(key).collect()
     }
 

@@ -23,6 +23,12 @@ impl Keys {
     pub(super) fn new(config: &TokenConfig, section: &'static str, key_set: Option<&str>) -> Result<Self, KeyError> {
         let refuse = |key, problem: &str| KeyError::Config { section, key, problem: problem.into() };
         let mut keys = Key::of_secret(config.hmac_secret_key.as_bytes());
+        let until_unix_s = match config.hmac_previous_secret_key_valid_until {
+            0 => i64::MAX,
+            until_unix_s => until_unix_s,
+        };
+        let previous = Key::of_secret(config.hmac_previous_secret_key.as_bytes());
+        keys.extend(previous.into_iter().map(|key| key.until(until_unix_s)));
         for (key, pem, parse, kind) in public_keys(config) {
             let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
                 .map_err(|_| refuse(key, "it must be a public key in PEM, -----BEGIN PUBLIC KEY-----"))?;
@@ -44,7 +50,7 @@ impl Keys {
     /// Finds the key of a token and checks the signature with it. A `kid` that is in the set decides; any other
     /// may belong to a configured key, and a token without one to every key of its algorithm: each that is tried is added
     /// to `price_ns`.
-    pub(super) fn check(&self, jws: &Jws<'_>, price_ns: &mut u64) -> Result<(), TokenError> {
+    pub(super) fn check(&self, jws: &Jws<'_>, now_unix_s: i64, price_ns: &mut u64) -> Result<(), TokenError> {
         let header = jws.header()?;
         let Some(algorithm) = Algorithm::named(&header.algorithm) else {
             return Err(TokenError::NoKey { algorithm: header.algorithm });
@@ -55,7 +61,7 @@ impl Keys {
         let mut fitting = self
             .keys
             .iter()
-            .filter(|key| key.algorithm == algorithm)
+            .filter(|key| key.algorithm == algorithm && key.is_used_at(now_unix_s))
             .filter(|key| kid.is_none() || key.kid.as_deref() == kid.filter(|_| listed))
             .peekable();
         let tried = fitting.peek().is_some();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 
 use super::claims::{ConnectionClaims, SubscriptionClaims};
 use super::error::TokenError;
@@ -40,15 +40,29 @@ impl Common {
     }
 }
 
-/// Unix seconds; RFC 7519, 2 allows fractions, which are cut off.
+/// Unix seconds; RFC 7519, 2 allows fractions, which are cut off. Issuers in loosely typed languages write the number as a
+/// string, which other verifiers take as well.
 #[derive(Clone, Copy, Deserialize)]
-#[serde(from = "serde_json::Number")]
+#[serde(try_from = "Written")]
 pub(super) struct NumericDate(pub(super) i64);
 
-impl From<serde_json::Number> for NumericDate {
-    fn from(number: serde_json::Number) -> Self {
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(Number),
+    Text(Box<str>),
+}
+
+impl TryFrom<Written> for NumericDate {
+    type Error = serde_json::Error;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let number = match written {
+            Written::Number(number) => number,
+            Written::Text(text) => serde_json::from_str::<Number>(&text)?,
+        };
         // Casting from f64 saturates: a date out of range is for ever, or long past.
-        Self(number.as_i64().unwrap_or_else(|| number.as_f64().unwrap_or(f64::INFINITY) as i64))
+        Ok(Self(number.as_i64().unwrap_or_else(|| number.as_f64().unwrap_or(f64::INFINITY) as i64)))
     }
 }
 

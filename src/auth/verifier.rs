@@ -53,7 +53,7 @@ impl Verifier {
         price_ns: &mut u64,
     ) -> Result<ConnectionClaims, TokenError> {
         let rules = &self.connection;
-        let json = self.signed_json(token, rules, price_ns)?;
+        let json = self.signed_json(token, rules, now_unix_s, price_ns)?;
         let mut common = rules.check_claims(&json, now_unix_s)?;
         if common.channel.take().is_some_and(|channel| !channel.is_empty()) {
             return Err(TokenError::ForSubscription);
@@ -82,7 +82,7 @@ impl Verifier {
         price_ns: &mut u64,
     ) -> Result<SubscriptionClaims, TokenError> {
         let rules = self.subscription.as_ref().unwrap_or(&self.connection);
-        let json = self.signed_json(token, rules, price_ns)?;
+        let json = self.signed_json(token, rules, now_unix_s, price_ns)?;
         let mut common = rules.check_claims(&json, now_unix_s)?;
         let channel = common.channel.take().filter(|channel| !channel.is_empty()).ok_or(TokenError::MissingChannel)?;
         let user = rules.user(&json, &mut common)?;
@@ -90,10 +90,16 @@ impl Verifier {
     }
 
     /// The claims of a token whose signature fits.
-    fn signed_json(&self, token: &str, rules: &Rules, price_ns: &mut u64) -> Result<Vec<u8>, TokenError> {
+    fn signed_json(
+        &self,
+        token: &str,
+        rules: &Rules,
+        now_unix_s: i64,
+        price_ns: &mut u64,
+    ) -> Result<Vec<u8>, TokenError> {
         let jws = Jws::split(token)?;
         if !self.skip_signature {
-            rules.keys.check(&jws, price_ns)?;
+            rules.keys.check(&jws, now_unix_s, price_ns)?;
         }
         jws.payload()
     }

@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 
 use super::{ChannelOptions, Config, Duration};
+use crate::auth::TokenConfig;
 use crate::limits::{
     BACKLOG_MAX, CHANNEL_NAME_BYTES_MAX, CHANNELS_PER_SESSION_MAX, CONNECTIONS_MAX, HISTORY_BYTES_MAX,
     HISTORY_PUBLICATIONS_MAX, KEEP_MS_MAX, MAILBOX_LETTERS_MAX, MESSAGE_BYTES_MAX, QUEUE_BYTES_MAX,
@@ -25,7 +26,7 @@ impl Config {
     }
 
     /// Those that a type bounds already, ports and misses, are not here.
-    fn numbers(&self) -> [Number; 17] {
+    fn numbers(&self) -> [Number; 19] {
         let (shards, client) = (&self.shards, &self.client);
         let connections = u64::from(CONNECTIONS_MAX);
         [
@@ -44,6 +45,8 @@ impl Config {
             ("client.connection_rate_limit", client.connection_rate_limit.into(), 0..=connections),
             ("channel.history_memory", self.channel.history_memory as u64, 1 << 20..=HISTORY_BYTES_MAX),
             ("channel.max_length", self.channel.max_length as u64, 1..=CHANNEL_NAME_BYTES_MAX as u64),
+            until("client.token.hmac_previous_secret_key_valid_until", &client.token),
+            until("client.subscription_token.hmac_previous_secret_key_valid_until", &client.subscription_token.token),
             publications("client.history_max_publication_limit", client.history_max_publication_limit),
             publications("client.recovery_max_publication_limit", client.recovery_max_publication_limit),
         ]
@@ -74,6 +77,11 @@ impl Config {
             ("shutdown.timeout", self.shutdown.timeout, 1..=2 * WAIT_MS_MAX),
         ]
     }
+}
+
+/// Unix seconds, up to the end of the year 9999. A negative one is above all bounds.
+fn until(key: &'static str, token: &TokenConfig) -> Number {
+    (key, token.hmac_previous_secret_key_valid_until as u64, 0..=253_402_300_799)
 }
 
 fn publications(key: &'static str, count: usize) -> Number {

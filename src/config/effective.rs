@@ -10,8 +10,13 @@ use super::describe::{keys, schema};
 use super::keys::Origins;
 
 /// Keys whose values nobody is shown.
-const SECRETS: [&str; 3] =
-    ["client.token.hmac_secret_key", "client.subscription_token.hmac_secret_key", "http_api.key"];
+const SECRETS: [&str; 5] = [
+    "client.token.hmac_secret_key",
+    "client.token.hmac_previous_secret_key",
+    "client.subscription_token.hmac_secret_key",
+    "client.subscription_token.hmac_previous_secret_key",
+    "http_api.key",
+];
 
 /// What stands for a secret that is set.
 const HIDDEN: &str = "(hidden)";
@@ -112,6 +117,7 @@ presence = true
                 let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 match value {
                     Value::Table(inner) => look(inner, &here, found),
+                    _ if name.ends_with("_valid_until") => {}
                     _ if name.contains("secret") || name.contains("password") || name == "key" => found.push(here),
                     _ => {}
                 }

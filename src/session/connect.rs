@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::access::Access;
 use super::connecting::Connecting;
 use super::identity::{Identity, PlannedSubscription};
 use super::lifetime::has_expired;
@@ -14,7 +13,7 @@ use super::{Context, Flags, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
 use crate::limits::DEVICE_NAME_BYTES_MAX;
-use crate::model::refusal::{Disconnect, DisconnectKind, ErrorKind};
+use crate::model::refusal::{Disconnect, DisconnectKind, Error, ErrorKind};
 use crate::model::{ClientInfo, Recover};
 use crate::protocol::word::Connect;
 
@@ -78,7 +77,8 @@ impl Session {
         }
         let planned = match plan(&claims, &introduction, context) {
             Ok(planned) => planned,
-            Err(disconnect) => return Step::Close(disconnect),
+            Err(NoPlan::Refuse(error)) => return Step::Refuse(error),
+            Err(NoPlan::Close(disconnect)) => return Step::Close(disconnect),
         };
         let user: Arc<str> = Arc::from(&*claims.user);
         let limit = if user.is_empty() { 0 } else { client.user_connection_limit };
@@ -124,6 +124,14 @@ impl Session {
     }
 }
 
+/// Why a connection does not begin.
+enum NoPlan {
+    /// The command is refused: a channel does not exist.
+    Refuse(Error),
+    /// The session ends: there are too many channels.
+    Close(Disconnect),
+}
+
 /// The subscriptions that come with a connection, in the making.
 struct Plan<'a> {
     planned: Vec<PlannedSubscription>,
@@ -136,13 +144,13 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// It does not exist, or there are too many.
-    fn must_have(&mut self, channel: Arc<str>, grant: Grant, by_token: bool) -> Result<(), Disconnect> {
-        known(self.context.access, &channel)?;
+    fn must_have(&mut self, channel: Arc<str>, grant: Grant, by_token: bool) -> Result<(), NoPlan> {
+        self.context.access.resolve(&channel).map_err(NoPlan::Refuse)?;
         if self.has(&channel) {
             return Ok(());
         }
         if self.is_full() {
-            return Err(DisconnectKind::ChannelLimit.into());
+            return Err(NoPlan::Close(DisconnectKind::ChannelLimit.into()));
         }
         let mut wishes = self.introduction.recover.iter();
         let recover = wishes.find(|(name, _)| **name == *channel).map(|(_, recover)| recover.clone());
@@ -176,7 +184,7 @@ fn plan(
     claims: &ConnectionClaims,
     introduction: &Introduction,
     context: Context<'_>,
-) -> Result<Vec<PlannedSubscription>, Disconnect> {
+) -> Result<Vec<PlannedSubscription>, NoPlan> {
     let mut plan = Plan { planned: Vec::new(), introduction, context };
     for (channel, grant) in &claims.subs {
         plan.must_have(Arc::from(&**channel), grant.clone(), true)?;
@@ -193,11 +201,4 @@ fn plan(
         plan.may_have(channel, recover, &claims.user);
     }
     Ok(plan.planned)
-}
-
-fn known(access: &Access, channel: &str) -> Result<(), Disconnect> {
-    match access.resolve(channel) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(DisconnectKind::BadRequest.because("token names a channel that does not exist")),
-    }
 }

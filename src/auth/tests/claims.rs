@@ -90,6 +90,14 @@ fn an_empty_token_is_of_an_anonymous_user_for_ever() {
 }
 
 #[test]
+fn a_date_may_be_a_number_in_a_string() {
+    let at = |date: &str| connection(&verifier(), &json!({ "sub": "42", "exp": date })).map(|claims| claims.exp_unix_s);
+    assert_eq!(at(&(NOW_UNIX_S + 60).to_string()), Ok(Some(NOW_UNIX_S + 60)));
+    assert_eq!(at(&format!("{}.5", NOW_UNIX_S + 60)), Ok(Some(NOW_UNIX_S + 60)));
+    assert_eq!(at(&NOW_UNIX_S.to_string()), Err(TokenError::Expired));
+}
+
+#[test]
 fn expire_at_parts_the_sessions_end_from_the_tokens() {
     let end = |claims| connection(&verifier(), &claims).map(|claims| claims.exp_unix_s);
     let exp = NOW_UNIX_S + 60;
@@ -218,6 +226,8 @@ fn claims_of_a_wrong_type_are_told() {
     let wrong = [
         json!({ "sub": 42 }),
         json!({ "exp": "tomorrow" }),
+        json!({ "exp": "" }),
+        json!({ "exp": true }),
         json!({ "channels": "news" }),
         json!({ "subs": ["news"] }),
         json!({ "subs": { "news": { "override": { "presence": true } } } }),

@@ -37,6 +37,26 @@ fn the_key_id_chooses_among_keys_of_one_algorithm() {
 }
 
 #[test]
+fn a_secret_of_before_is_taken_until_its_time_is_over() {
+    let rotated = |valid_until| {
+        of(TokenConfig {
+            hmac_secret_key: "a-secret-that-takes-the-place-of-another".into(),
+            hmac_previous_secret_key: SECRET.into(),
+            hmac_previous_secret_key_valid_until: valid_until,
+            ..hmac()
+        })
+    };
+    let old = mint::hs256(SECRET, &claims());
+    let new = mint::hs256("a-secret-that-takes-the-place-of-another", &claims());
+    for (valid_until, is_taken) in [(0, true), (NOW_UNIX_S, true), (NOW_UNIX_S + 1, true), (NOW_UNIX_S - 1, false)] {
+        let verifier = rotated(valid_until);
+        assert!(verifier.connection(&new, NOW_UNIX_S).is_ok());
+        assert_eq!(verifier.connection(&old, NOW_UNIX_S).is_ok(), is_taken, "until {valid_until}");
+    }
+    assert_eq!(rotated(1).connection(&old, NOW_UNIX_S), Err(TokenError::BadSignature));
+}
+
+#[test]
 fn a_key_that_the_token_does_not_name_is_not_tried() {
     let secret = |kid: &str, secret: &str| json!({ "kty": "oct", "kid": kid, "k": URL_SAFE_NO_PAD.encode(secret) });
     let verifier = of_key_set(&[secret("one", SECRET), secret("two", "another secret")]);

@@ -146,8 +146,8 @@ fn commands_behind_the_connect_in_one_frame_wait_for_its_reply() {
 fn a_token_that_names_an_unknown_channel_or_too_many_is_refused() {
     let mut node = Node::new();
     let peer = node.open(0);
-    node.tell(peer, &connect(&json!({"sub": "7", "channels": ["nowhere:1"]})));
-    assert_eq!(node.goodbye(peer), Some(3501));
+    let unknown = connect(&json!({"sub": "7", "channels": ["nowhere:1"]}));
+    assert_eq!(kinds(&node.say(peer, &unknown)), ["1:error 102"]);
     let peer = node.open(0);
     let many: Vec<_> = (0..129).map(|number| format!("open:{number}")).collect();
     node.tell(peer, &connect(&json!({"sub": "7", "channels": many})));
