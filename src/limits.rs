@@ -153,6 +153,12 @@ pub const IDEMPOTENCY_KEYS_MAX: usize = 100_000;
 /// Longest idempotency key, bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
+/// Longest `version_epoch` of a publish, bytes: the channel keeps it. That of an idempotency key.
+pub const VERSION_EPOCH_BYTES_MAX: usize = IDEMPOTENCY_KEY_BYTES_MAX;
+
+/// Longest pattern of channels' names, bytes: several times the longest name.
+pub const PATTERN_BYTES_MAX: usize = 1024;
+
 /// HTTP conns that the control plane has at the same time; one more takes the place of one that idles, or is told 503.
 /// Backends keep one per worker.
 pub const HTTP_CONNS_MAX: usize = 512;

@@ -28,8 +28,14 @@ fn publish(channels: usize, options: HubOptions) -> impl FnMut() {
     let mut hub = Hub::new(1, usize::MAX);
     let data = Payload::json(data());
     let mut publish = move |at: usize| {
-        let message =
-            NewPublication { data: data.clone(), info: None, tags: None, skip_history: false, idempotency_key: None };
+        let message = NewPublication {
+            data: data.clone(),
+            info: None,
+            tags: None,
+            skip_history: false,
+            idempotency_key: None,
+            version: None,
+        };
         hub.publish(&names[at % channels], message, options, NOW)
     };
     // Until every history is full.

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::broker::order::{Responder, SessionInfo, Subscribe, Who};
+use crate::hub::Pattern;
 use crate::limits::LOOKS_PER_TICK;
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{ClientId, Payload};
@@ -20,7 +21,7 @@ pub(super) enum Act {
 /// What is walked for.
 #[derive(Debug)]
 pub(super) enum Task {
-    Channels { pattern: Arc<str>, found: Vec<(Arc<str>, u32)>, answer: Responder<Vec<(Arc<str>, u32)>> },
+    Channels { pattern: Arc<Pattern>, found: Vec<(Arc<str>, u32)>, answer: Responder<Vec<(Arc<str>, u32)>> },
     Sessions { who: Arc<Who>, found: Vec<SessionInfo>, answer: Responder<Vec<SessionInfo>> },
     Each { who: Arc<Who>, act: Act, answer: Responder<()> },
 }

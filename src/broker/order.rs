@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::auth::Verifier;
 use crate::auth::grant::Grant;
 use crate::config::{Config, Purpose};
+use crate::hub::{Pattern, Version};
 use crate::limits::{API_REPLY_BYTES_MAX, LISTED_BYTES};
 use crate::model::refusal::{Disconnect, Error, ErrorKind, Unsubscribe};
 use crate::model::{
@@ -59,8 +60,8 @@ pub enum Order {
     },
     /// To every shard: the channels at home there that have subscribers.
     Channels {
-        /// Which names; `*` stands for any characters, empty matches all.
-        pattern: Arc<str>,
+        /// Which names.
+        pattern: Arc<Pattern>,
         /// Gets the channels, each with its number of subscribers.
         answer: Responder<Vec<(Arc<str>, u32)>>,
     },
@@ -179,6 +180,8 @@ pub struct Publish {
     pub skip_history: bool,
     /// Publishing again with the same key within the window gives the first result and no message.
     pub idempotency_key: Option<Box<str>>,
+    /// What state of a thing it tells: an older one is dropped.
+    pub version: Option<Box<Version>>,
     /// The session that does not get the message (the sender, on whose behalf a backend publishes).
     pub exclude_client: Option<ClientId>,
 }

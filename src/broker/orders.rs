@@ -67,8 +67,8 @@ impl Broker {
     }
 
     fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Position, Error> {
-        let Publish { channel, data, tags, skip_history, idempotency_key, exclude_client } = publish;
-        let message = NewPublication { data, info: None, tags, skip_history, idempotency_key };
+        let Publish { channel, data, tags, skip_history, idempotency_key, version, exclude_client } = publish;
+        let message = NewPublication { data, info: None, tags, skip_history, idempotency_key, version };
         let options = self.home.policy.hub_options(&channel)?;
         self.home.publish(&channel, message, options, exclude_client, self.me, now)
     }

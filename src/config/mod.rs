@@ -30,8 +30,8 @@ pub use level::log_filter;
 pub use listeners::{Listener, Purpose};
 pub use load::ConfigError;
 pub use node::{
-    EndpointConfig, HttpApiConfig, HttpServerConfig, InternalServerConfig, LogConfig, LogFormat, ShardsConfig,
-    ShutdownConfig, TcpServerConfig,
+    ApiErrorMode, EndpointConfig, HttpApiConfig, HttpServerConfig, InternalServerConfig, LogConfig, LogFormat,
+    ShardsConfig, ShutdownConfig, TcpServerConfig,
 };
 pub use starter::starter_toml;
 

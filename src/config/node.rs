@@ -114,6 +114,21 @@ pub struct HttpApiConfig {
     pub key: String,
     /// Whether the API asks for no key. For development only.
     pub insecure: bool,
+    /// Where errors of methods are told: in the body of a 200 (`reply`), or by the status (`transport`), which a caller can
+    /// ask for by `X-Centrifugo-Error-Mode: transport`.
+    pub error_mode: ApiErrorMode,
+}
+
+/// Where the API tells what a method refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ApiErrorMode {
+    /// In the reply's `error`; the status is 200.
+    #[default]
+    #[serde(alias = "")]
+    Reply,
+    /// By the status; the body is the error.
+    Transport,
 }
 
 impl HttpApiConfig {

@@ -91,7 +91,7 @@ impl Service<Request<Incoming>> for Doorman {
                 Err(ForShard)
             });
         }
-        let is_backend = self.visitor.begins(request.headers());
+        let is_backend = self.visitor.begins(request.headers(), request.uri());
         let answer = self.visitor.clone().answer(is_backend, self.router.call(request));
         Box::pin(async move { Ok(answer.await.unwrap_or_else(|never| match never {})) })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 
 use super::api::may_call;
 use super::seats::Seat;
@@ -29,10 +29,10 @@ impl Visitor {
         answer
     }
 
-    /// A request with these headers begins. Whether it is a backend's.
-    pub(super) fn begins(&self, headers: &HeaderMap) -> bool {
+    /// A request with these headers, to this address, begins. Whether it is a backend's.
+    pub(super) fn begins(&self, headers: &HeaderMap, uri: &Uri) -> bool {
         let config = self.state.config();
-        let with_key = || self.purpose.is_internal(&config) && may_call(&config.http_api, headers);
+        let with_key = || self.purpose.is_internal(&config) && may_call(&config.http_api, headers, uri);
         let is_backend = self.purpose == Purpose::Internal || with_key();
         self.seat.begins(is_backend);
         is_backend

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::version::Version;
 use super::{HubOptions, Limit, RecoveryMode};
 use crate::limits::{FREED_AT_ONCE, PUBLICATION_BYTES};
 use crate::model::refusal::{Error, ErrorKind};
@@ -42,6 +43,8 @@ pub(super) struct Stream {
     kept: VecDeque<Kept>,
     /// Bytes of what is kept, about.
     bytes: usize,
+    /// That of the newest publication, where it had one.
+    version: Option<Box<Version>>,
     /// How long the meta lives from each use; `u64::MAX` is for ever.
     meta_ttl_ms: u64,
     meta_expire_ms: u64,
@@ -49,7 +52,15 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(epoch: Arc<str>) -> Self {
-        Self { epoch, top: 0, kept: VecDeque::new(), bytes: 0, meta_ttl_ms: u64::MAX, meta_expire_ms: u64::MAX }
+        Self {
+            epoch,
+            top: 0,
+            kept: VecDeque::new(),
+            bytes: 0,
+            version: None,
+            meta_ttl_ms: u64::MAX,
+            meta_expire_ms: u64::MAX,
+        }
     }
 
     pub(super) fn position(&self) -> Position {
@@ -61,10 +72,22 @@ impl Stream {
         self.top + 1
     }
 
+    /// Whether a publication of this version comes too late: the newest is of it already, or of a later one.
+    pub(super) fn has_passed(&self, version: &Version) -> bool {
+        self.version.as_ref().is_some_and(|newest| version.is_passed_by(newest))
+    }
+
     /// Takes a publication whose offset is [`Stream::next_offset`].
-    pub(super) fn append(&mut self, publication: Arc<Publication>, options: HubOptions, now: Now) {
+    pub(super) fn append(
+        &mut self,
+        publication: Arc<Publication>,
+        version: Option<Box<Version>>,
+        options: HubOptions,
+        now: Now,
+    ) {
         assert_eq!(publication.offset, self.next_offset());
         self.top = publication.offset;
+        self.version = version;
         self.expire(now);
         // One, where the size is that of before; the excess of a larger one goes with the next publications.
         for _ in 0..FREED_AT_ONCE {
@@ -116,9 +139,9 @@ impl Stream {
         true
     }
 
-    /// Bytes of the publications that are kept, about.
+    /// Bytes of the publications that are kept, and of the newest one's version, about.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.version.as_ref().map_or(0, |version| version.bytes())
     }
 
     /// Forgets the publications; positions stay valid. Returns them, to be freed.
@@ -130,6 +153,11 @@ impl Stream {
     #[cfg(test)]
     pub(super) fn kept(&self) -> impl Iterator<Item = &Arc<Publication>> {
         self.kept.iter().map(|kept| &kept.publication)
+    }
+
+    /// Whether an epoch is this stream's. An empty one is any: who gives none counts on none.
+    fn is_life(&self, epoch: &str) -> bool {
+        epoch.is_empty() || *epoch == *self.epoch
     }
 
     fn first_kept(&self) -> u64 {
@@ -156,8 +184,7 @@ impl Stream {
     }
 
     fn recover_stream(&self, since: &Position, limit: Limit) -> Recovered {
-        // An empty epoch with offset 0 is a client that has seen nothing of any life of the stream.
-        let same_life = *since.epoch == *self.epoch || (since.epoch.is_empty() && since.offset == 0);
+        let same_life = self.is_life(&since.epoch);
         let missed = self.top.checked_sub(since.offset);
         let whole = same_life
             && missed.is_some_and(|missed| {
@@ -187,10 +214,18 @@ impl Stream {
     ///
     /// # Errors
     /// [`ErrorKind::UnrecoverablePosition`] when `since` is of another life of the stream or further back than what
-    /// is kept.
+    /// is kept; [`ErrorKind::BadRequest`] for what would lie before the first.
     pub(super) fn page(&mut self, filter: &HistoryFilter, max: Limit, now: Now) -> Result<HistoryPage, Error> {
         self.expire(now);
         let position = self.position();
+        if let Some(since) = &filter.since {
+            if filter.reverse && since.offset == 0 {
+                return Err(ErrorKind::BadRequest.because("bad request: nothing lies before offset 0"));
+            }
+            if !self.is_life(&since.epoch) {
+                return Err(ErrorKind::UnrecoverablePosition.into());
+            }
+        }
         if filter.limit == 0 {
             return Ok(HistoryPage { publications: Vec::new(), position });
         }
@@ -199,19 +234,13 @@ impl Stream {
         let publications = match (&filter.since, filter.reverse) {
             (None, false) => fitting(self.kept_from(0), limit),
             (None, true) => fitting(self.kept_from(0).rev(), limit),
-            (Some(since), reverse) => {
-                if !since.epoch.is_empty() && *since.epoch != *self.epoch {
+            (Some(since), true) => fitting(self.kept_before(since.offset).rev(), limit),
+            (Some(since), false) => {
+                let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
+                if since.offset > self.top || hole {
                     return Err(ErrorKind::UnrecoverablePosition.into());
                 }
-                if reverse {
-                    fitting(self.kept_before(since.offset).rev(), limit)
-                } else {
-                    let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
-                    if since.offset > self.top || hole {
-                        return Err(ErrorKind::UnrecoverablePosition.into());
-                    }
-                    fitting(self.kept_from(since.offset + 1), limit)
-                }
+                fitting(self.kept_from(since.offset + 1), limit)
             }
         };
         Ok(HistoryPage { publications, position })

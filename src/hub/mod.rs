@@ -18,6 +18,7 @@ mod shard_set;
 #[cfg(test)]
 mod tests;
 mod unused;
+mod version;
 
 use std::sync::Arc;
 
@@ -28,13 +29,14 @@ use slab::Slab;
 
 pub use channel::FanOut;
 pub use options::{HubOptions, Limit, RecoveryMode};
+pub use pattern::Pattern;
 pub use placement::Placement;
 pub use shard_set::ShardSet;
+pub use version::Version;
 
 use self::channel::Channel;
 use self::history::Stream;
 use self::idempotency::Idempotency;
-use self::pattern::matches;
 use self::remains::Remains;
 use self::unused::Unused;
 use crate::limits::FREED_AT_ONCE;
@@ -105,6 +107,9 @@ pub struct NewPublication {
     pub skip_history: bool,
     /// Publish once per key.
     pub idempotency_key: Option<Box<str>>,
+    /// Publish only where the channel's newest publication is not of this version yet. Of no effect where the message
+    /// is not kept.
+    pub version: Option<Box<Version>>,
 }
 
 impl NewPublication {
@@ -119,7 +124,7 @@ impl NewPublication {
 pub struct Published {
     /// Its place; offset 0 and no epoch where it is not kept.
     pub position: Position,
-    /// To whom it goes; `None` when nobody subscribes or its idempotency key was seen before.
+    /// To whom it goes; `None` when nobody subscribes, its idempotency key was seen before, or its version comes too late.
     pub fan_out: Option<FanOut>,
 }
 
@@ -338,7 +343,7 @@ impl Hub {
 
     /// Puts a message into its place.
     pub fn publish(&mut self, channel: &str, message: NewPublication, options: HubOptions, now: Now) -> Published {
-        let NewPublication { data, info, tags, skip_history, idempotency_key } = message;
+        let NewPublication { data, info, tags, skip_history, idempotency_key, version } = message;
         if let Some(idempotency_key) = &idempotency_key
             && let Some(position) = self.idempotency.find(channel, idempotency_key, now)
         {
@@ -347,7 +352,7 @@ impl Hub {
         let time_unix_ms = if options.has_history() { now.unix_ms } else { 0 };
         let publication = Publication { offset: 0, data, info, tags, time_unix_ms };
         let published = if options.has_history() && !skip_history {
-            self.publish_kept(channel, publication, options, now)
+            self.publish_kept(channel, publication, version, options, now)
         } else {
             self.publish_fleeting(channel, publication, options)
         };
@@ -361,17 +366,21 @@ impl Hub {
         &mut self,
         channel: &str,
         mut publication: Publication,
+        version: Option<Box<Version>>,
         options: HubOptions,
         now: Now,
     ) -> Published {
         let key = self.entry(channel, || Arc::from(channel));
         let before = self.stream_bytes_of(key);
         let stream = self.stream(key, options, now);
+        let is_late = version.as_ref().is_some_and(|version| stream.has_passed(version));
         publication.offset = stream.next_offset();
         let publication = Arc::new(publication);
-        stream.append(publication.clone(), options, now);
+        if !is_late {
+            stream.append(publication.clone(), version, options, now);
+        }
         let position = stream.position();
-        let fan_out = self.channels[key].fan_out(publication);
+        let fan_out = if is_late { None } else { self.channels[key].fan_out(publication) };
         self.settle(key, before);
         Published { position, fan_out }
     }
@@ -437,11 +446,10 @@ impl Hub {
     }
 
     /// Looks at up to `looks` channels from the place `from` on, 0 at the beginning, and lists those with subscribers
-    /// whose names match, with their number of subscribers. `*` in the pattern stands for any characters; an empty
-    /// pattern matches all. Returns where to go on, unless that were all.
+    /// whose names match, with their number of subscribers. Returns where to go on, unless that were all.
     pub fn channels(
         &self,
-        pattern: &str,
+        pattern: &Pattern,
         from: usize,
         looks: usize,
         found: &mut Vec<(Arc<str>, u32)>,
@@ -449,8 +457,7 @@ impl Hub {
         let end = self.channels.capacity();
         let until = from.saturating_add(looks).min(end);
         let looked_at = (from..until).filter_map(|key| self.channels.get(key));
-        let matching = looked_at
-            .filter(|channel| channel.subscribers() > 0 && (pattern.is_empty() || matches(pattern, &channel.name)));
+        let matching = looked_at.filter(|channel| channel.subscribers() > 0 && pattern.matches(&channel.name));
         found.extend(matching.map(|channel| (channel.name.clone(), channel.subscribers())));
         (until < end).then_some(until)
     }

@@ -15,6 +15,8 @@ pub struct Subscribed {
     pub positioned: bool,
     /// Where the stream stands; told when positioned or recoverable.
     pub position: Position,
+    /// The offset that the client recovers from, 0 where it asked for nothing.
+    pub since: u64,
     /// What was missed, oldest first.
     pub publications: Vec<Arc<Publication>>,
     /// All that was missed is in `publications`.
@@ -23,4 +25,12 @@ pub struct Subscribed {
     pub was_recovering: bool,
     /// What a token or a backend adds for the client.
     pub data: Option<Payload>,
+}
+
+impl Subscribed {
+    /// The offset that the client is told. Where it is given what it missed, that is where it was: what it is given brings
+    /// it on, and a client that notes the offset first and falters then misses nothing.
+    pub fn told_offset(&self) -> u64 {
+        if self.recovered { self.since } else { self.position.offset }
+    }
 }

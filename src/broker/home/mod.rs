@@ -113,7 +113,14 @@ impl Home {
         now: Now,
     ) -> Result<(), Error> {
         let exclude = options.excludes_publisher.then_some(info.client);
-        let message = NewPublication { data, info: Some(info), tags: None, skip_history: false, idempotency_key: None };
+        let message = NewPublication {
+            data,
+            info: Some(info),
+            tags: None,
+            skip_history: false,
+            idempotency_key: None,
+            version: None,
+        };
         self.publish(channel, message, options, exclude, by, now).map(drop)
     }
 
@@ -178,6 +185,7 @@ impl Home {
             recoverable: terms.flags.has(Flags::RECOVERABLE) && options.has_history(),
             positioned: terms.flags.has(Flags::POSITIONED) && options.has_history(),
             position: joined.position,
+            since: terms.recover.as_ref().map_or(0, |since| since.offset),
             publications: joined.publications,
             recovered: joined.recovered,
             was_recovering: terms.was_recovering,

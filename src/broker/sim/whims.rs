@@ -139,6 +139,7 @@ impl Message {
             tags: None,
             skip_history: false,
             idempotency_key: self.idempotency_key.as_deref().map(Box::from),
+            version: None,
             exclude_client: self.exclude,
         })
     }

@@ -246,6 +246,7 @@ impl Node {
             tags: None,
             skip_history: false,
             idempotency_key: None,
+            version: None,
             exclude_client,
         };
         let home = usize::from(self.placement.of(channel));

@@ -3,6 +3,7 @@
 use super::*;
 use crate::auth::grant::Grant;
 use crate::broker::order::{Subscribe, Who};
+use crate::hub::Pattern;
 use crate::model::refusal::{DisconnectKind, ErrorKind, Unsubscribe};
 use crate::model::{HistoryFilter, PayloadKind, PresenceStats, Recover};
 
@@ -48,6 +49,7 @@ fn what_a_backend_was_told_has_failed_does_not_happen_later() {
         tags: None,
         skip_history: false,
         idempotency_key: None,
+        version: None,
         exclude_client: None,
     };
     node.brokers[0].order(Order::Publish(publish.into(), answer), node.now);
@@ -176,7 +178,9 @@ fn a_backend_reads_history_and_presence() {
     assert_eq!(clients, [node.client(peer)]);
     let stats = node.order(1, |answer| Order::PresenceStats { channel: open.as_str().into(), answer });
     assert_eq!(stats, Ok(PresenceStats { num_clients: 1, num_users: 1 }));
-    let channels = node.order(1, |answer| Order::Channels { pattern: "".into(), answer }).expect("it works");
+    let channels = node
+        .order(1, |answer| Order::Channels { pattern: Arc::new(Pattern::new("").unwrap()), answer })
+        .expect("it works");
     assert_eq!(channels, [(Arc::from(open.as_str()), 1)]);
     let info = [0, 1].map(|shard| node.order(shard, |answer| Order::Info { answer }).expect("it works"));
     assert_eq!((info[0].num_clients, info[0].num_subs, info[1].num_channels), (1, 1, 1));

@@ -110,7 +110,7 @@ const EXACT: &str = "presence and positions are exact: nothing is renewed or che
 const WHOLE: &str = "every publication is sent whole, there is no delta compression";
 
 /// What is not taken over, by path or by section, and why. The first that fits holds.
-pub(super) const LEFT_OUT: [(&str, &str); 74] = [
+pub(super) const LEFT_OUT: [(&str, &str); 73] = [
     ("engine", ONE_NODE),
     ("broker", ONE_NODE),
     ("brokers", ONE_NODE),
@@ -148,7 +148,6 @@ pub(super) const LEFT_OUT: [(&str, &str); 74] = [
     ("uni", ONE_WAY),
     ("grpc_api", "there is no gRPC: backends call the HTTP API"),
     ("http_api.handler_prefix", FIXED_PATHS),
-    ("http_api.error_mode", "see docs/PROTOCOL.md for the errors of the API"),
     ("http_api.external", "where `internal_server` is set, the API answers there only"),
     ("health.handler_prefix", FIXED_PATHS),
     ("prometheus", "`/metrics` is fixed, and so are its names: see docs/MIGRATION.md"),
@@ -173,7 +172,7 @@ pub(super) const LEFT_OUT: [(&str, &str); 74] = [
     ("client.presence_update_interval", EXACT),
     ("client.channel_position_check_delay", EXACT),
     ("client.channel_position_max_time_lag", EXACT),
-    ("client.connect_include_server_time", "the connect reply has no server time"),
+    ("client.connect_include_server_time", "the connect reply always has the server's time"),
     ("client.connect_code_to_unidirectional_disconnect", ONE_WAY),
     ("client.concurrency", OWN_SOCKETS),
     ("client.write_delay", OWN_SOCKETS),

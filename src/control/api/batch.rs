@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::key::Authorized;
 use super::reply::{Done, Rejection};
-use super::shape::Object;
+use super::shape::{Object, object};
 use super::{Method, deadline, request, until};
 use super::{broadcast, channels, connections, disconnect, history, history_remove, info};
 use super::{presence, presence_stats, publish, refresh, subscribe, unsubscribe};
@@ -21,32 +21,59 @@ use crate::limits::BATCH_COMMANDS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
 
 /// Call several methods at once.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "BatchRequest")]
 pub(super) struct Batch {
-    /// The calls, at most 10,000.
-    commands: Vec<Command>,
+    /// The calls, at most 10,000. One that cannot be carried out is told so in its reply.
+    commands: Vec<Option<Object<Command>>>,
     /// Carry them out in any order, side by side; otherwise each waits for the one before.
     parallel: Option<bool>,
 }
 
-/// One call: the method's name and its request.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Command {
-    Publish(Object<publish::Publish>),
-    Broadcast(Object<broadcast::Broadcast>),
-    Subscribe(Object<subscribe::Subscribe>),
-    Unsubscribe(Object<unsubscribe::Unsubscribe>),
-    Disconnect(Object<disconnect::Disconnect>),
-    Refresh(Object<refresh::Refresh>),
-    Presence(Object<presence::Presence>),
-    PresenceStats(Object<presence_stats::PresenceStats>),
-    History(Object<history::History>),
-    HistoryRemove(Object<history_remove::HistoryRemove>),
-    Channels(Object<channels::Channels>),
-    Connections(Object<connections::Connections>),
-    Info(Object<info::Info>),
+/// One call: the method's name and its request. The first that is given counts.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Command {
+    /// Put a message into a channel.
+    #[serde(deserialize_with = "object")]
+    publish: Option<publish::Publish>,
+    /// Put the same message into many channels.
+    #[serde(deserialize_with = "object")]
+    broadcast: Option<broadcast::Broadcast>,
+    /// Subscribe a user's sessions to a channel.
+    #[serde(deserialize_with = "object")]
+    subscribe: Option<subscribe::Subscribe>,
+    /// End a subscription of a user's sessions.
+    #[serde(deserialize_with = "object")]
+    unsubscribe: Option<unsubscribe::Unsubscribe>,
+    /// End a user's sessions.
+    #[serde(deserialize_with = "object")]
+    disconnect: Option<disconnect::Disconnect>,
+    /// Read a channel's past publications.
+    #[serde(deserialize_with = "object")]
+    history: Option<history::History>,
+    /// Forget a channel's past publications.
+    #[serde(deserialize_with = "object")]
+    history_remove: Option<history_remove::HistoryRemove>,
+    /// Who is in a channel?
+    #[serde(deserialize_with = "object")]
+    presence: Option<presence::Presence>,
+    /// How many are in a channel?
+    #[serde(deserialize_with = "object")]
+    presence_stats: Option<presence_stats::PresenceStats>,
+    /// How is the node?
+    #[serde(deserialize_with = "object")]
+    info: Option<info::Info>,
+    /// Say anew when a user's sessions expire.
+    #[serde(deserialize_with = "object")]
+    refresh: Option<refresh::Refresh>,
+    /// Which channels have subscribers?
+    #[serde(deserialize_with = "object")]
+    channels: Option<channels::Channels>,
+    /// Which sessions does a user have?
+    #[serde(deserialize_with = "object")]
+    connections: Option<connections::Connections>,
 }
 
 /// The answers.
@@ -77,27 +104,33 @@ enum CommandReply {
 }
 
 impl Command {
-    async fn run(self, state: &ControlState, deadline: Instant) -> CommandReply {
+    async fn run(self, state: &ControlState) -> Result<CommandReply, Error> {
         use CommandReply as To;
-        let result = async {
-            Ok(match self {
-                Self::Publish(Object(method)) => To::Publish(method.run(state).await?),
-                Self::Broadcast(Object(method)) => To::Broadcast(method.run(state).await?),
-                Self::Subscribe(Object(method)) => To::Subscribe(method.run(state).await?),
-                Self::Unsubscribe(Object(method)) => To::Unsubscribe(method.run(state).await?),
-                Self::Disconnect(Object(method)) => To::Disconnect(method.run(state).await?),
-                Self::Refresh(Object(method)) => To::Refresh(method.run(state).await?),
-                Self::Presence(Object(method)) => To::Presence(method.run(state).await?),
-                Self::PresenceStats(Object(method)) => To::PresenceStats(method.run(state).await?),
-                Self::History(Object(method)) => To::History(method.run(state).await?),
-                Self::HistoryRemove(Object(method)) => To::HistoryRemove(method.run(state).await?),
-                Self::Channels(Object(method)) => To::Channels(method.run(state).await?),
-                Self::Connections(Object(method)) => To::Connections(method.run(state).await?),
-                Self::Info(Object(method)) => To::Info(method.run(state).await?),
-            })
-        };
-        until(deadline, result).await.unwrap_or_else(|error| To::Error(error.into()))
+        Ok(match self {
+            Self { publish: Some(method), .. } => To::Publish(method.run(state).await?),
+            Self { broadcast: Some(method), .. } => To::Broadcast(method.run(state).await?),
+            Self { subscribe: Some(method), .. } => To::Subscribe(method.run(state).await?),
+            Self { unsubscribe: Some(method), .. } => To::Unsubscribe(method.run(state).await?),
+            Self { disconnect: Some(method), .. } => To::Disconnect(method.run(state).await?),
+            Self { history: Some(method), .. } => To::History(method.run(state).await?),
+            Self { history_remove: Some(method), .. } => To::HistoryRemove(method.run(state).await?),
+            Self { presence: Some(method), .. } => To::Presence(method.run(state).await?),
+            Self { presence_stats: Some(method), .. } => To::PresenceStats(method.run(state).await?),
+            Self { info: Some(method), .. } => To::Info(method.run(state).await?),
+            Self { refresh: Some(method), .. } => To::Refresh(method.run(state).await?),
+            Self { channels: Some(method), .. } => To::Channels(method.run(state).await?),
+            Self { connections: Some(method), .. } => To::Connections(method.run(state).await?),
+            _ => return Err(ErrorKind::MethodNotFound.into()),
+        })
     }
+}
+
+async fn run(command: Option<Object<Command>>, state: &ControlState, deadline: Instant) -> CommandReply {
+    let result = async {
+        let Some(Object(command)) = command else { return Err(ErrorKind::BadRequest.into()) };
+        command.run(state).await
+    };
+    until(deadline, result).await.unwrap_or_else(|error| CommandReply::Error(error.into()))
 }
 
 /// Carries a batch out. Unlike other methods it answers without `result` around the replies.
@@ -117,20 +150,20 @@ pub(super) async fn call(
     Ok(Json(BatchReply { replies }))
 }
 
-async fn one_by_one(commands: Vec<Command>, state: &ControlState) -> Vec<CommandReply> {
+async fn one_by_one(commands: Vec<Option<Object<Command>>>, state: &ControlState) -> Vec<CommandReply> {
     let deadline = deadline();
     let mut replies = Vec::with_capacity(commands.len());
     for command in commands {
-        replies.push(command.run(state, deadline).await);
+        replies.push(run(command, state, deadline).await);
     }
     replies
 }
 
-async fn side_by_side(commands: Vec<Command>, state: &Arc<ControlState>) -> Vec<CommandReply> {
+async fn side_by_side(commands: Vec<Option<Object<Command>>>, state: &Arc<ControlState>) -> Vec<CommandReply> {
     let deadline = deadline();
     let tasks = commands.into_iter().map(|command| {
         let state = state.clone();
-        tokio::spawn(async move { command.run(&state, deadline).await })
+        tokio::spawn(async move { run(command, &state, deadline).await })
     });
     let tasks: Vec<_> = tasks.collect();
     let mut replies = Vec::with_capacity(tasks.len());

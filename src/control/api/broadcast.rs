@@ -6,21 +6,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Method;
-use super::publish::{Message, PublishResult};
+use super::publish::{Fields, Message, PublishResult};
 use super::reply::Reply;
+use super::shape::whole_or_null;
+use super::{Method, payload};
 use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::limits::BROADCAST_CHANNELS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
 
 /// Put the same message into many channels.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "BroadcastRequest")]
 pub(super) struct Broadcast {
     /// The channels, at most 100,000.
     channels: Vec<String>,
-    /// The message: any JSON value but null. This or `b64data` is required.
+    /// The message: any JSON value. This or `b64data` is required.
+    #[serde(deserialize_with = "payload::given")]
     data: Option<Box<RawValue>>,
     /// The message: bytes in base64.
     b64data: Option<String>,
@@ -30,6 +33,12 @@ pub(super) struct Broadcast {
     tags: Option<BTreeMap<String, String>>,
     /// Publishing again with the same key within five minutes gives the first results and no second message.
     idempotency_key: Option<String>,
+    /// Which state of a thing the message tells: dropped in channels whose newest message is of this one or a later one.
+    /// Needs a history; 0 is none.
+    #[serde(deserialize_with = "whole_or_null")]
+    version: Option<u64>,
+    /// Which count the version belongs to: in another one every version is new. Empty goes by the version alone.
+    version_epoch: Option<String>,
     /// The client that does not get the message.
     exclude_client: Option<String>,
 }
@@ -46,15 +55,27 @@ impl Method for Broadcast {
     type Result = BroadcastResult;
 
     async fn run(self, state: &ControlState) -> Result<BroadcastResult, Error> {
-        let Self { channels, data, b64data, skip_history, tags, idempotency_key, exclude_client } = self;
-        let message = Message::new(
-            data.as_deref(),
-            b64data.as_deref(),
-            tags,
+        let Self {
+            channels,
+            data,
+            b64data,
             skip_history,
+            tags,
             idempotency_key,
-            exclude_client.as_deref(),
-        )?;
+            version,
+            version_epoch,
+            exclude_client,
+        } = self;
+        let message = Message::new(Fields {
+            data,
+            b64data,
+            skip_history,
+            tags,
+            idempotency_key,
+            version,
+            version_epoch,
+            exclude_client,
+        })?;
         if channels.is_empty() {
             return Err(ErrorKind::BadRequest.because("bad request: channels is empty"));
         }

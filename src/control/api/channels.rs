@@ -9,14 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::Method;
 use crate::broker::order::{Order, check_list};
 use crate::control::state::ControlState;
+use crate::hub::Pattern;
 use crate::limits::LISTED_BYTES;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 
 /// Which channels have subscribers? Looks at every channel: not for every second.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "ChannelsRequest")]
 pub(super) struct Channels {
-    /// Only names that match: `*` stands for any characters. Empty matches all.
+    /// Only names that match: `*` stands for any characters, `?` for one, `[a-z]` for one of these, `[!a-z]` for another
+    /// one, `{a,b}` for one of several; a backslash takes the next character as it is. Empty matches all.
     pattern: Option<String>,
 }
 
@@ -39,7 +42,9 @@ impl Method for Channels {
     type Result = ChannelsResult;
 
     async fn run(self, state: &ControlState) -> Result<ChannelsResult, Error> {
-        let pattern: Arc<str> = Arc::from(self.pattern.unwrap_or_default());
+        let pattern = Pattern::new(&self.pattern.unwrap_or_default());
+        let pattern = pattern.map_err(|why| ErrorKind::BadRequest.because(format!("bad request: pattern: {why}")))?;
+        let pattern = Arc::new(pattern);
         let lists = state.shards.ask_all(|answer| Order::Channels { pattern: pattern.clone(), answer }).await?;
         check_list(lists.iter().flatten().map(|(channel, _)| channel.len() + LISTED_BYTES).sum())?;
         let channels = lists.into_iter().flatten();

@@ -13,7 +13,8 @@ use crate::model::refusal::Error;
 use crate::protocol::centrifuge::Encoding;
 
 /// Which sessions does a user have, and on which devices?
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "ConnectionsRequest")]
 pub(super) struct Connections {
     /// Whose sessions are listed.

@@ -18,7 +18,8 @@ use crate::model::refusal::{self, DisconnectKind, Error, ErrorKind};
 use crate::protocol::centrifuge::codes::{self, BACKENDS_DISCONNECTS};
 
 /// End a user's sessions.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "DisconnectRequest")]
 pub(super) struct Disconnect {
     /// Whose sessions end.
@@ -28,7 +29,7 @@ pub(super) struct Disconnect {
     disconnect: Option<DisconnectReason>,
     /// Only this session of the user.
     client: Option<String>,
-    /// Not supported: name the client.
+    /// Names nobody: clients of this node have no session of another name. Name the client.
     session: Option<String>,
     /// Client ids of sessions that stay.
     whitelist: Option<Vec<String>>,
@@ -56,8 +57,12 @@ impl TryFrom<DisconnectReason> for refusal::Disconnect {
             let why = format!("bad request: disconnect.reason is longer than {CLOSE_REASON_BYTES_MAX} bytes");
             return Err(ErrorKind::BadRequest.because(why));
         }
-        let kind = if code == 0 { DisconnectKind::ForceDisconnect } else { codes::disconnect_of(code) };
-        Ok(if reason.is_empty() { kind.into() } else { kind.because(reason) })
+        Ok(match (code, reason.is_empty()) {
+            (0, true) => DisconnectKind::ForceDisconnect.into(),
+            (0, false) => DisconnectKind::ForceDisconnect.because(reason),
+            // A backend's own code, and no words of ours for it.
+            (code, _) => codes::disconnect_of(code).because(reason),
+        })
     }
 }
 
@@ -66,11 +71,10 @@ impl Method for Disconnect {
     type Result = Done;
 
     async fn run(self, state: &ControlState) -> Result<Done, Error> {
-        let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref())?);
+        let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref()));
         let reason = refusal::Disconnect::try_from(self.disconnect.unwrap_or_default())?;
         let stay = self.whitelist.unwrap_or_default();
-        let stay: Result<HashSet<ClientId>, Error> = stay.iter().map(|client| client_id(client, "whitelist")).collect();
-        let whitelist = Arc::new(stay?);
+        let whitelist: Arc<HashSet<ClientId>> = Arc::new(stay.iter().map(|client| client_id(client)).collect());
         let order = |answer| Order::Disconnect {
             who: who.clone(),
             whitelist: whitelist.clone(),

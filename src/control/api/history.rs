@@ -17,7 +17,8 @@ use crate::model::refusal::Error;
 use crate::model::{self, HistoryFilter};
 
 /// Read a channel's past publications.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "HistoryRequest")]
 pub(super) struct History {
     /// The channel; its namespace must keep history.

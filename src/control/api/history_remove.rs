@@ -12,7 +12,8 @@ use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 
 /// Forget a channel's past publications. Offsets go on.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "HistoryRemoveRequest")]
 pub(super) struct HistoryRemove {
     /// The channel; its namespace must keep history.

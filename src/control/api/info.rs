@@ -10,7 +10,8 @@ use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 
 /// How is the node?
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "InfoRequest")]
 pub(super) struct Info {}
 

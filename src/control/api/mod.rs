@@ -1,4 +1,4 @@
-//! The backend API: `POST /api/<method>`, one file per method.
+//! The backend API: `POST /api/<method>`, one file per method; and `POST /api`, lines of calls.
 //!
 //! Fields, shapes and error codes are those of Centrifugo's HTTP API, so that its libraries for backends work
 //! unchanged. What a method refuses is an error inside a 200; what is no call at all is a 400, 401, 404, 405,
@@ -14,8 +14,10 @@ mod history;
 mod history_remove;
 mod info;
 mod key;
+mod lines;
 mod list;
 mod method;
+mod mode;
 mod openapi;
 mod payload;
 mod presence;
@@ -32,18 +34,20 @@ mod who;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use self::key::Authorized;
 pub(super) use self::key::may_call;
 use self::list::{Visitor, visit};
 use self::method::{Method, deadline, until};
+use self::mode::ErrorMode;
 pub use self::openapi::document as api_document;
 pub use self::reference::markdown as api_reference;
-use self::reply::{Rejection, Reply};
+use self::reply::Rejection;
 use super::state::ControlState;
 
 /// The paths below `/api`.
@@ -56,16 +60,22 @@ pub(super) fn routes() -> Router<Arc<ControlState>> {
     }
     let mut routes = Routes(Router::new());
     visit(&mut routes);
-    routes.0.route("/batch", post(batch::call)).route("/openapi.json", get(openapi::serve)).fallback(unknown)
+    routes
+        .0
+        .route("/", post(lines::call))
+        .route("/batch", post(batch::call))
+        .route("/openapi.json", get(openapi::serve))
+        .fallback(unknown)
 }
 
 async fn call<M: Method>(
     State(state): State<Arc<ControlState>>,
     _: Authorized,
+    mode: ErrorMode,
     body: Body,
-) -> Result<Json<Reply<M::Result>>, Rejection> {
+) -> Result<Response, Rejection> {
     let method: M = request::read(body).await?;
-    Ok(Json(Reply::from(until(deadline(), method.run(&state)).await)))
+    Ok(mode.answer(until(deadline(), method.run(&state)).await))
 }
 
 async fn unknown() -> Rejection {

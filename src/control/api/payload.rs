@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize as _, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::model::Payload;
@@ -22,6 +23,14 @@ pub(super) fn read(
         return Ok(Some(Payload::binary(STANDARD.decode(base64).map_err(wrong)?)));
     }
     Ok(json.map(|json| Payload::json(one_line(json.get().as_bytes()).into_owned())))
+}
+
+/// Reads a field that may hold any JSON: null is a value, too, and another than none.
+///
+/// # Errors
+/// Malformed JSON.
+pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// The payload as clients that speak JSON see it.

@@ -14,7 +14,8 @@ use crate::model;
 use crate::model::refusal::Error;
 
 /// Who is in a channel?
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "PresenceRequest")]
 pub(super) struct Presence {
     /// The channel; its namespace must have `presence`.

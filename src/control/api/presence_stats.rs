@@ -11,7 +11,8 @@ use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 
 /// How many are in a channel?
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "PresenceStatsRequest")]
 pub(super) struct PresenceStats {
     /// The channel; its namespace must have `presence`.

@@ -7,21 +7,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::shape::whole_or_null;
 use super::who::client_id;
 use super::{Method, payload};
 use crate::broker::order::{self, Order};
 use crate::control::state::ControlState;
-use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
+use crate::hub::Version;
+use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, VERSION_EPOCH_BYTES_MAX};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, Payload, Position, Tags};
 
 /// Put a message into a channel.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "PublishRequest")]
 pub(super) struct Publish {
     /// Where to: a name whose namespace is configured.
     channel: String,
-    /// The message: any JSON value but null. This or `b64data` is required.
+    /// The message: any JSON value. This or `b64data` is required.
+    #[serde(deserialize_with = "payload::given")]
     data: Option<Box<RawValue>>,
     /// The message: bytes in base64.
     b64data: Option<String>,
@@ -31,6 +35,12 @@ pub(super) struct Publish {
     tags: Option<BTreeMap<String, String>>,
     /// Publishing again with the same key within five minutes gives the first result and no second message.
     idempotency_key: Option<String>,
+    /// Which state of a thing the message tells: dropped where the channel's newest message is of this one or a later
+    /// one. Needs a history; 0 is none.
+    #[serde(deserialize_with = "whole_or_null")]
+    version: Option<u64>,
+    /// Which count the version belongs to: in another one every version is new. Empty goes by the version alone.
+    version_epoch: Option<String>,
     /// The client that does not get the message: its sender, on whose behalf the backend publishes.
     exclude_client: Option<String>,
 }
@@ -63,38 +73,52 @@ pub(super) struct Message {
     tags: Option<Tags>,
     skip_history: bool,
     idempotency_key: Option<Box<str>>,
+    version: Option<Box<Version>>,
     exclude_client: Option<ClientId>,
+}
+
+/// The fields that both methods have.
+#[derive(Debug)]
+pub(super) struct Fields {
+    pub(super) data: Option<Box<RawValue>>,
+    pub(super) b64data: Option<String>,
+    pub(super) skip_history: Option<bool>,
+    pub(super) tags: Option<BTreeMap<String, String>>,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) version: Option<u64>,
+    pub(super) version_epoch: Option<String>,
+    pub(super) exclude_client: Option<String>,
 }
 
 impl Message {
     /// Reads the fields that both methods have.
     ///
     /// # Errors
-    /// 107 without data, and for data, keys and clients that cannot be.
-    pub(super) fn new(
-        data: Option<&RawValue>,
-        b64data: Option<&str>,
-        tags: Option<BTreeMap<String, String>>,
-        skip_history: Option<bool>,
-        idempotency_key: Option<String>,
-        exclude_client: Option<&str>,
-    ) -> Result<Self, Error> {
+    /// 107 without data, and for data and keys that cannot be.
+    pub(super) fn new(fields: Fields) -> Result<Self, Error> {
         let missing = || ErrorKind::BadRequest.because("bad request: data or b64data is required");
-        let data = payload::read(data, b64data, "b64data")?.ok_or_else(missing)?;
-        let tags = tags.filter(|tags| !tags.is_empty());
+        let data = payload::read(fields.data.as_deref(), fields.b64data.as_deref(), "b64data")?.ok_or_else(missing)?;
+        let tags = fields.tags.filter(|tags| !tags.is_empty());
         let tags = tags.map(|tags| tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect());
-        let idempotency_key = idempotency_key.filter(|key| !key.is_empty());
-        if idempotency_key.as_ref().is_some_and(|key| key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
-            let why = format!("bad request: idempotency_key is longer than {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-            return Err(ErrorKind::BadRequest.because(why));
+        let idempotency_key = fields.idempotency_key.filter(|key| !key.is_empty()).map(String::into_boxed_str);
+        let version_epoch = fields.version_epoch.unwrap_or_default();
+        for (name, length, most) in [
+            ("idempotency_key", idempotency_key.as_ref().map_or(0, |key| key.len()), IDEMPOTENCY_KEY_BYTES_MAX),
+            ("version_epoch", version_epoch.len(), VERSION_EPOCH_BYTES_MAX),
+        ] {
+            if length > most {
+                return Err(ErrorKind::BadRequest.because(format!("bad request: {name} is longer than {most} bytes")));
+            }
         }
-        let exclude_client = exclude_client.filter(|client| !client.is_empty());
+        let version = fields.version.filter(|number| *number > 0);
+        let exclude_client = fields.exclude_client.filter(|client| !client.is_empty());
         Ok(Self {
             data,
             tags,
-            skip_history: skip_history.unwrap_or_default(),
-            idempotency_key: idempotency_key.map(String::into_boxed_str),
-            exclude_client: exclude_client.map(|client| client_id(client, "exclude_client")).transpose()?,
+            skip_history: fields.skip_history.unwrap_or_default(),
+            idempotency_key,
+            version: version.map(|number| Box::new(Version { number, epoch: version_epoch.into() })),
+            exclude_client: exclude_client.map(|client| client_id(&client)),
         })
     }
 
@@ -106,6 +130,7 @@ impl Message {
             tags: self.tags.clone(),
             skip_history: self.skip_history,
             idempotency_key: self.idempotency_key.clone(),
+            version: self.version.clone(),
             exclude_client: self.exclude_client,
         })
     }
@@ -116,15 +141,27 @@ impl Method for Publish {
     type Result = PublishResult;
 
     async fn run(self, state: &ControlState) -> Result<PublishResult, Error> {
-        let Self { channel, data, b64data, skip_history, tags, idempotency_key, exclude_client } = self;
-        let message = Message::new(
-            data.as_deref(),
-            b64data.as_deref(),
-            tags,
+        let Self {
+            channel,
+            data,
+            b64data,
             skip_history,
+            tags,
             idempotency_key,
-            exclude_client.as_deref(),
-        )?;
+            version,
+            version_epoch,
+            exclude_client,
+        } = self;
+        let message = Message::new(Fields {
+            data,
+            b64data,
+            skip_history,
+            tags,
+            idempotency_key,
+            version,
+            version_epoch,
+            exclude_client,
+        })?;
         let position = state.shards.ask(&channel, |answer| Order::Publish(message.to(&channel), answer)).await?;
         Ok(position.into())
     }

@@ -15,14 +15,15 @@ use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 
 /// Say anew when a user's sessions expire.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "RefreshRequest")]
 pub(super) struct Refresh {
     /// Whose sessions go on, or end.
     user: String,
     /// Only this session of the user.
     client: Option<String>,
-    /// Not supported: name the client.
+    /// Names nobody: clients of this node have no session of another name. Name the client.
     session: Option<String>,
     /// They have expired: end them with 3005.
     expired: Option<bool>,
@@ -38,7 +39,7 @@ impl Method for Refresh {
     type Result = Done;
 
     async fn run(self, state: &ControlState) -> Result<Done, Error> {
-        let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref())?);
+        let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref()));
         let expired = self.expired.unwrap_or_default();
         let expire_at_unix_s = self.expire_at.filter(|at| *at != 0);
         let info = payload::read(self.info.as_deref(), None, "info")?;

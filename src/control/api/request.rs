@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -18,15 +18,7 @@ use crate::limits::{API_BODY_BYTES_MAX, HTTP_BODY_TIMEOUT_MS};
 /// # Errors
 /// What is wrong with it, with the path of the field.
 pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Rejection> {
-    let whole = to_bytes(body, API_BODY_BYTES_MAX);
-    let body = match timeout(Duration::from_millis(HTTP_BODY_TIMEOUT_MS), whole).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
-            return Err(Rejection::TooLarge);
-        }
-        Ok(Err(_)) => return Err(Rejection::BadRequest("the body broke off, or its chunks are malformed".into())),
-        Err(_) => return Err(Rejection::Slow),
-    };
+    let body = whole(body).await?;
     if body.is_empty() {
         return Err(Rejection::BadRequest(
             "the body is missing: every method takes a JSON object, `{}` at the least".into(),
@@ -35,5 +27,21 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Rejection
     match Json::from_bytes(&body) {
         Ok(Json(Object(request))) => Ok(request),
         Err(rejection) => Err(Rejection::BadRequest(rejection.body_text())),
+    }
+}
+
+/// The bytes of a body.
+///
+/// # Errors
+/// It is too long, or broke off, or did not come in time.
+pub(super) async fn whole(body: Body) -> Result<Bytes, Rejection> {
+    let whole = to_bytes(body, API_BODY_BYTES_MAX);
+    match timeout(Duration::from_millis(HTTP_BODY_TIMEOUT_MS), whole).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
+            Err(Rejection::TooLarge)
+        }
+        Ok(Err(_)) => Err(Rejection::BadRequest("the body broke off, or its chunks are malformed".into())),
+        Err(_) => Err(Rejection::Slow),
     }
 }

@@ -17,7 +17,8 @@ use crate::model::refusal::Error;
 use crate::model::{Position, Recover};
 
 /// Subscribe a user's sessions to a channel.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "SubscribeRequest")]
 pub(super) struct Subscribe {
     /// Whose sessions are subscribed.
@@ -33,7 +34,7 @@ pub(super) struct Subscribe {
     b64info: Option<String>,
     /// Only this session of the user.
     client: Option<String>,
-    /// Not supported: name the client.
+    /// Names nobody: clients of this node have no session of another name. Name the client.
     session: Option<String>,
     /// Given to the client with the subscription: any JSON value.
     data: Option<Box<RawValue>>,
@@ -110,7 +111,7 @@ impl Method for Subscribe {
 
     async fn run(self, state: &ControlState) -> Result<Done, Error> {
         let subscribe = Arc::new(order::Subscribe {
-            who: who(&self.user, self.client.as_deref(), self.session.as_deref())?,
+            who: who(&self.user, self.client.as_deref(), self.session.as_deref()),
             channel: Arc::from(self.channel),
             grant: Grant {
                 info: payload::read(self.info.as_deref(), self.b64info.as_deref(), "b64info")?,

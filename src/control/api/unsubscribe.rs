@@ -13,7 +13,8 @@ use crate::control::state::ControlState;
 use crate::model::refusal::{self, Error};
 
 /// End the subscription of a user's sessions to a channel.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 #[schemars(rename = "UnsubscribeRequest")]
 pub(super) struct Unsubscribe {
     /// Whose sessions lose the subscription.
@@ -22,7 +23,7 @@ pub(super) struct Unsubscribe {
     channel: String,
     /// Only this session of the user.
     client: Option<String>,
-    /// Not supported: name the client.
+    /// Names nobody: clients of this node have no session of another name. Name the client.
     session: Option<String>,
 }
 
@@ -31,7 +32,7 @@ impl Method for Unsubscribe {
     type Result = Done;
 
     async fn run(self, state: &ControlState) -> Result<Done, Error> {
-        let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref())?);
+        let who = Arc::new(who(&self.user, self.client.as_deref(), self.session.as_deref()));
         let channel: Arc<str> = Arc::from(self.channel);
         let order = |answer| Order::Unsubscribe {
             who: who.clone(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::node::{Setup, TestNode};
+use super::node::{KEY, Setup, TestNode};
 
 #[tokio::test]
 async fn a_publish_reaches_subscribers_on_every_shard_in_one_order() {
@@ -168,4 +168,106 @@ async fn a_batch_answers_in_the_order_of_its_commands() {
         assert_eq!(replies[2]["error"]["code"], 108);
         assert_eq!(replies[3]["info"]["nodes"].as_array().unwrap().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_bad_command_of_a_batch_does_not_void_the_others() {
+    let node = TestNode::start(Setup::default());
+    let good = json!({ "publish": { "channel": "chat:a", "data": 1 } });
+    let elsewhere = json!({ "publish": { "channel": "nowhere:a", "data": 1 } });
+    let commands = json!([good, { "publish": {} }, null, { "fly": {} }, {}, elsewhere, good]);
+    for parallel in [false, true] {
+        let answer = node.call("batch", json!({ "commands": commands, "parallel": parallel })).await;
+        let replies = answer["replies"].as_array().unwrap();
+        assert!(replies[0]["publish"].is_object() && replies[6]["publish"].is_object(), "{answer}");
+        let told: Vec<_> = replies[1..6].iter().map(|reply| reply["error"]["code"].as_u64().unwrap()).collect();
+        assert_eq!(told, [107, 107, 104, 104, 102], "{answer}");
+    }
+    let null = json!({ "commands": [{ "publish": null, "presence_stats": { "channel": "chat:a" } }] });
+    assert!(node.call("batch", null).await["replies"][0]["presence_stats"].is_object());
+}
+
+#[tokio::test]
+async fn calls_may_be_lines_of_method_and_params() {
+    let node = TestNode::start(Setup::default());
+    let call = async |body: &str| {
+        let call = node.http.post(node.url("/api")).header("X-API-Key", KEY).body(body.to_owned());
+        let response = call.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let body = r#"{"id":7,"method":"publish","params":{"channel":"chat:a","data":1}}
+        {"method":"PUBLISH","params":{"channel":"nowhere:a","data":1}}{"method":"publish"}
+        {"method":"presence_stats","params":{"channel":7}}
+        {"method":"fly","params":{}}
+        {"method":"presence_stats","params":{"channel":"chat:a"}}"#;
+    let (status, text) = call(body).await;
+    assert_eq!(status, 200, "{text}");
+    let replies: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&replies[0]["id"], &replies[0]["result"]["offset"]), (&json!(7), &json!(1)));
+    let codes: Vec<_> = replies[1..5].iter().map(|reply| reply["error"]["code"].as_u64().unwrap()).collect();
+    assert_eq!(codes, [102, 107, 107, 104]);
+    assert_eq!(replies[5], json!({ "result": { "num_clients": 0, "num_users": 0 } }));
+    // Nothing is carried out unless all of it is understood.
+    let broken = [r#"{"method":"publish","params":{"channel":"chat:a","data":2}}{"#, "", "[]", "7", "null x"];
+    for body in broken {
+        assert_eq!(call(body).await.0, 400, "{body}");
+    }
+    assert_eq!(node.result("history", json!({ "channel": "chat:a" })).await["offset"], 1);
+    let unauthorized = node.http.post(node.url("/api")).body(r#"{"method":"info"}"#).send().await.unwrap();
+    assert_eq!(unauthorized.status().as_u16(), 401);
+}
+
+#[tokio::test]
+async fn null_is_published_as_what_it_is() {
+    let node = TestNode::start(Setup::default());
+    let client = node.client(0, "ann");
+    client.subscribe("chat:room");
+    node.result("publish", json!({ "channel": "chat:room", "data": null })).await;
+    node.result("broadcast", json!({ "channels": ["chat:room"], "data": null })).await;
+    let came = client.publications();
+    assert_eq!(came.iter().map(|publication| &publication["data"]).collect::<Vec<_>>(), [&Value::Null; 2]);
+}
+
+#[tokio::test]
+async fn an_older_version_is_answered_and_not_delivered() {
+    let node = TestNode::start(Setup::default());
+    let client = node.client(1, "ann");
+    client.subscribe("chat:room");
+    for (version, offset) in [(2, 1), (1, 1), (2, 1), (3, 2)] {
+        let body = json!({ "channel": "chat:room", "data": version, "version": version, "version_epoch": "e" });
+        assert_eq!(node.result("publish", body).await["offset"], offset, "version {version}");
+    }
+    let body = json!({ "channels": ["chat:room", "chat:other"], "data": 3, "version": 3, "version_epoch": "e" });
+    assert_eq!(node.result("broadcast", body).await["responses"][1]["result"]["offset"], 1);
+    let came = client.publications();
+    assert_eq!(came.iter().map(|publication| &publication["data"]).collect::<Vec<_>>(), [&json!(2), &json!(3)]);
+}
+
+#[tokio::test]
+async fn who_does_not_exist_is_nobody() {
+    let node = TestNode::start(Setup::default());
+    let client = node.client(0, "ann");
+    let id = client.id();
+    client.subscribe("chat:room");
+    for narrow in
+        [json!({ "client": "none" }), json!({ "session": "none" }), json!({ "client": id, "session": "none" })]
+    {
+        for (method, more) in [
+            ("subscribe", json!({ "channel": "chat:other" })),
+            ("unsubscribe", json!({ "channel": "chat:room" })),
+            ("refresh", json!({ "expired": true })),
+            ("disconnect", json!({})),
+        ] {
+            let mut body = json!({ "user": "ann" });
+            for fields in [&narrow, &more] {
+                body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            }
+            assert_eq!(node.result(method, body).await, json!({}));
+        }
+    }
+    for method in ["unsubscribe", "refresh", "disconnect"] {
+        assert_eq!(node.result(method, json!({})).await, json!({}), "{method}");
+    }
+    node.result("publish", json!({ "channel": "chat:room", "data": 1, "exclude_client": "none" })).await;
+    assert_eq!((client.publications().len(), client.closed()), (1, None));
 }

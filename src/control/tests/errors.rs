@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::node::{KEY, Setup, TestNode};
-use crate::config::Config;
+use crate::config::{ApiErrorMode, Config};
 use crate::limits::API_BODY_BYTES_MAX;
 
 #[tokio::test]
@@ -51,7 +51,6 @@ async fn a_body_that_is_no_call_is_told_which_field_is_wrong() {
     let node = TestNode::start(Setup::default());
     for (method, body, says) in [
         ("publish", r#"{"channel":"chat:a""#, "EOF"),
-        ("publish", r#"{"data":1}"#, "missing field `channel`"),
         ("publish", r#"{"channel":7,"data":1}"#, "channel: invalid type"),
         ("publish", r#"{"channel":"chat:a","data":1,"tags":{"a":1}}"#, "tags.a: invalid type"),
         ("info", "", "the body is missing"),
@@ -69,7 +68,7 @@ async fn a_body_that_is_no_call_is_told_which_field_is_wrong() {
         ("disconnect", r#"{"user":"a","disconnect":{"code":1e300}}"#, "disconnect.code: invalid value"),
         ("refresh", r#"{"user":"a","expire_at":-9223372036854775809}"#, "expire_at: invalid value"),
         ("history", r#"{"channel":"chat:a","since":{"offset":-1}}"#, "since.offset"),
-        ("batch", r#"{"commands":[{"publish":{"channel":"chat:a"}},{"fly":{}}]}"#, "commands[1]"),
+        ("batch", r#"{"commands":7}"#, "commands: invalid type"),
     ] {
         let call = node.http.post(node.url(&format!("/api/{method}"))).header("X-API-Key", KEY).body(body);
         let response = call.send().await.unwrap();
@@ -91,13 +90,20 @@ async fn refusals_carry_the_numbers_that_libraries_know() {
         ("publish", json!({ "channel": "chat:a" }), 107),
         ("publish", json!({ "channel": "chat:a", "b64data": "%" }), 107),
         ("publish", json!({ "channel": "chat:a", "data": 1, "idempotency_key": long }), 107),
-        ("publish", json!({ "channel": "chat:a", "data": 1, "exclude_client": "me" }), 107),
+        ("publish", json!({ "channel": "chat:a", "data": 1, "version_epoch": long }), 107),
+        ("publish", json!({}), 107),
+        ("broadcast", json!({}), 107),
+        ("subscribe", json!({}), 107),
+        ("presence", json!({}), 107),
+        ("presence_stats", json!({}), 107),
+        ("history", json!({}), 107),
+        ("history_remove", json!({}), 107),
+        ("history", json!({ "channel": "chat:a", "since": {}, "reverse": true }), 107),
+        ("channels", json!({ "pattern": "chat:[" }), 107),
         ("broadcast", json!({ "channels": [], "data": 1 }), 107),
         ("broadcast", json!({ "channels": vec!["a"; 100_001], "data": 1 }), 106),
         ("subscribe", json!({ "user": "ann", "channel": "nowhere:a" }), 102),
-        ("subscribe", json!({ "user": "ann", "channel": "chat:a", "session": "s" }), 107),
         ("unsubscribe", json!({ "user": "ann", "channel": "nowhere:a" }), 102),
-        ("disconnect", json!({ "user": "ann", "client": "me" }), 107),
         ("disconnect", json!({ "user": "ann", "disconnect": { "code": 1000 } }), 107),
         ("disconnect", json!({ "user": "ann", "disconnect": { "reason": long } }), 107),
         ("presence", json!({ "channel": "plain" }), 108),
@@ -189,4 +195,46 @@ async fn a_door_may_have_any_path() {
     let node = TestNode::start(Setup { config, ..Setup::default() });
     let (status, _) = node.get("/health").await;
     assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_caller_may_have_errors_as_statuses() {
+    let mut config = Config::dev();
+    let node = TestNode::start(Setup { config: config.clone(), ..Setup::default() });
+    config.http_api.error_mode = ApiErrorMode::Transport;
+    let always = TestNode::start(Setup { config, ..Setup::default() });
+    for (method, body, status, code) in [
+        ("publish", json!({ "channel": "nowhere:a", "data": 1 }), 404, 102),
+        ("publish", json!({}), 400, 107),
+        ("presence", json!({ "channel": "plain" }), 400, 108),
+        ("history", json!({ "channel": "chat:a", "limit": 1, "since": { "offset": 1, "epoch": "other" } }), 416, 112),
+    ] {
+        let asked = node.request(method, &body).header("X-Centrifugo-Error-Mode", "transport");
+        for answer in [asked.send().await.unwrap(), always.request(method, &body).send().await.unwrap()] {
+            assert_eq!(answer.status().as_u16(), status, "{method}");
+            let error: Value = answer.json().await.unwrap();
+            assert_eq!(error["code"], code, "{error}");
+        }
+    }
+    let asked = node.request("info", &json!({})).header("X-Centrifugo-Error-Mode", "transport").send().await.unwrap();
+    assert!(asked.json::<Value>().await.unwrap()["result"]["nodes"].is_array(), "a result is as ever");
+}
+
+#[tokio::test]
+async fn the_key_may_stand_in_the_address() {
+    let node = TestNode::start(Setup::default());
+    for (query, header, status) in [
+        ("?api_key=dev", None, 200),
+        ("?other=1&api_key=%64ev", None, 200),
+        ("?api_key=dev", Some("wrong"), 200),
+        ("?api_key=wrong", None, 401),
+        ("?api_key=", None, 401),
+        ("?key=dev", None, 401),
+    ] {
+        let mut call = node.http.post(node.url(&format!("/api/info{query}"))).body("{}");
+        if let Some(key) = header {
+            call = call.header("X-API-Key", key);
+        }
+        assert_eq!(call.send().await.unwrap().status().as_u16(), status, "{query}");
+    }
 }

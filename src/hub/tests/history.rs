@@ -44,6 +44,7 @@ fn pages_go_forward_and_back() {
     assert_eq!(filtered(2, None, true), Ok(vec![5, 4]));
     assert_eq!(filtered(2, Some(4), true), Ok(vec![3, 2]));
     assert_eq!(filtered(-1, Some(1), true), Ok(vec![]));
+    assert_eq!(filtered(-1, Some(0), true), Err(ErrorKind::BadRequest));
     assert_eq!(filtered(-1, Some(99), true), Ok(vec![5, 4, 3, 2, 1]));
 }
 
@@ -73,6 +74,53 @@ fn a_page_after_a_hole_or_in_another_life_is_refused() {
     assert_eq!(after(9, &epoch), Err(ErrorKind::UnrecoverablePosition));
     assert_eq!(after(5, "else"), Err(ErrorKind::UnrecoverablePosition));
     assert_eq!(after(5, ""), Ok(vec![6, 7, 8]));
+    for reverse in [false, true] {
+        let filter = HistoryFilter { limit: 0, since: since(5, &"else".into()), reverse };
+        assert_eq!(
+            page(&mut hub, filter, 0),
+            Err(ErrorKind::UnrecoverablePosition),
+            "also where no publication is wanted"
+        );
+    }
+}
+
+#[test]
+fn an_older_version_is_dropped_and_one_of_another_count_is_not() {
+    let mut hub = hub();
+    let (channel, info) = (Arc::from("a"), client(1, "u"));
+    hub.subscribe(join(&channel, &info, 0, None), OPTIONS, at(0)).expect("it never fails");
+    let mut publish = |number, epoch: &str| {
+        let version = (number > 0).then(|| Box::new(Version { number, epoch: epoch.into() }));
+        let published = hub.publish("a", NewPublication { version, ..message("1") }, OPTIONS, at(0));
+        (published.position.offset, published.fan_out.is_some())
+    };
+    // As centrifuge counts: tests/sdk/reference compares.
+    assert_eq!(publish(2, ""), (1, true));
+    assert_eq!(publish(1, ""), (1, false));
+    assert_eq!(publish(2, ""), (1, false));
+    assert_eq!(publish(3, ""), (2, true));
+    assert_eq!(publish(1, "e"), (3, true));
+    assert_eq!(publish(1, "e"), (3, false));
+    assert_eq!(publish(1, ""), (3, false));
+    assert_eq!(publish(0, ""), (4, true));
+    assert_eq!(publish(1, ""), (5, true), "one without a version ends the count");
+}
+
+#[test]
+fn the_memory_of_versions_is_counted_and_given_back() {
+    let mut hub = hub();
+    let message = |number, data: &str| NewPublication {
+        version: Some(Box::new(Version { number, epoch: "e".repeat(200).into() })),
+        ..message(data)
+    };
+    hub.publish("a", message(1, "1"), OPTIONS, at(0));
+    let first = hub.stream_bytes();
+    hub.publish("a", message(1, "2"), OPTIONS, at(0));
+    assert_eq!(hub.stream_bytes(), first, "what is dropped takes nothing");
+    publish(&mut hub, "2", 0);
+    assert!(hub.stream_bytes() < first + 200, "the version is gone");
+    hub.sweep(at(1_000_000), 10);
+    assert_eq!(hub.stream_bytes(), 0);
 }
 
 #[test]
@@ -102,7 +150,8 @@ fn everything_that_was_missed_is_recovered_or_nothing() {
     assert_eq!(from(2, &epoch), (false, vec![]));
     assert_eq!(from(9, &epoch), (false, vec![]));
     assert_eq!(from(8, "else"), (false, vec![]));
-    assert_eq!(from(8, ""), (false, vec![]));
+    assert_eq!(from(6, ""), (true, vec![7, 8]), "who gives no epoch counts on none");
+    assert_eq!(from(0, ""), (false, vec![]));
 }
 
 #[test]

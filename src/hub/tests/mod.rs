@@ -30,6 +30,7 @@ fn message(data: &str) -> NewPublication {
         tags: None,
         skip_history: false,
         idempotency_key: None,
+        version: None,
     }
 }
 
@@ -197,7 +198,7 @@ fn channels_are_found_by_pattern() {
     let found = |pattern: &str| {
         let (mut found, mut from) = (Vec::new(), Some(0));
         while let Some(at) = from {
-            from = hub.channels(pattern, at, 2, &mut found);
+            from = hub.channels(&Pattern::new(pattern).unwrap(), at, 2, &mut found);
         }
         let mut names: Vec<_> = found.into_iter().map(|(name, _)| name.to_string()).collect();
         names.sort();
@@ -211,6 +212,12 @@ fn channels_are_found_by_pattern() {
     assert_eq!(found("chat:a"), "chat:a");
     assert_eq!(found("chat"), "");
     assert_eq!(found("chat:a*a"), "");
+    assert_eq!(found("chat:?"), "chat:a chat:b");
+    assert_eq!(found("chat:[bc]"), "chat:b");
+    assert_eq!(found("chat:[!b]"), "chat:a");
+    assert_eq!(found("{chat:a,game:*}"), "chat:a game:a:b");
+    assert_eq!(found("chat:\\?"), "");
+    assert!(Pattern::new("chat:[").is_err() && Pattern::new(&"*".repeat(2000)).is_err());
 }
 
 #[test]

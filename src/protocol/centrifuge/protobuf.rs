@@ -271,7 +271,7 @@ fn put_subscribed(subscribed: &Subscribed, out: &mut Vec<u8>) {
     out.put_text(6, &subscribed.position.epoch);
     put_publications(7, &subscribed.publications, out);
     out.put_flag(8, subscribed.recovered);
-    out.put_number(9, subscribed.position.offset);
+    out.put_number(9, subscribed.told_offset());
     out.put_flag(10, subscribed.positioned);
     put_payload(11, subscribed.data.as_ref(), out);
     out.put_flag(12, subscribed.was_recovering);
@@ -341,7 +341,7 @@ fn put_push(push: &Push<'_>, out: &mut Vec<u8>) {
             out.put_message(9, |out| {
                 out.put_flag(1, subscribed.recoverable);
                 out.put_text(4, &subscribed.position.epoch);
-                out.put_number(5, subscribed.position.offset);
+                out.put_number(5, subscribed.told_offset());
                 out.put_flag(6, subscribed.positioned);
                 put_payload(7, subscribed.data.as_ref(), out);
             });

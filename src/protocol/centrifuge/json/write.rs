@@ -105,7 +105,7 @@ fn write_subscribed(subscribed: &Subscribed, object: &mut Object<'_>) {
         write_publications(&subscribed.publications, object.key("publications"));
     }
     object.flag("recovered", subscribed.recovered);
-    object.positive("offset", subscribed.position.offset);
+    object.positive("offset", subscribed.told_offset());
     object.flag("positioned", subscribed.positioned);
     write_payload("data", subscribed.data.as_ref(), object);
     object.flag("was_recovering", subscribed.was_recovering);
@@ -183,7 +183,7 @@ fn write_push(push: &Push<'_>, object: &mut Object<'_>) {
             object.object("subscribe", |object| {
                 object.flag("recoverable", subscribed.recoverable);
                 object.some_text("epoch", &subscribed.position.epoch);
-                object.positive("offset", subscribed.position.offset);
+                object.positive("offset", subscribed.told_offset());
                 object.flag("positioned", subscribed.positioned);
                 write_payload("data", subscribed.data.as_ref(), object);
             });

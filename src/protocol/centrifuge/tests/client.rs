@@ -57,7 +57,7 @@ fn subscribed(subscribed: &crate::model::Subscribed) -> Subscribed<'_> {
         epoch: Cow::Borrowed(&*subscribed.position.epoch),
         publications: subscribed.publications.iter().map(|one| publication(one)).collect(),
         recovered: subscribed.recovered,
-        offset: subscribed.position.offset,
+        offset: subscribed.told_offset(),
         positioned: subscribed.positioned,
         data: bytes(subscribed.data.as_ref()),
         was_recovering: subscribed.was_recovering,
@@ -123,7 +123,7 @@ fn pushed<'a>(push: &'a Push<'a>) -> FromNode<'a> {
             let told = Subscribed {
                 recoverable: begun.recoverable,
                 epoch: Cow::Borrowed(&*begun.position.epoch),
-                offset: begun.position.offset,
+                offset: begun.told_offset(),
                 positioned: begun.positioned,
                 data: bytes(begun.data.as_ref()),
                 ..Subscribed::default()

@@ -155,7 +155,7 @@ fn subscribe_result(subscribed: &Subscribed) -> proto::SubscribeResult {
         epoch: subscribed.position.epoch.to_string(),
         publications: subscribed.publications.iter().map(|publication| self::publication(publication)).collect(),
         recovered: subscribed.recovered,
-        offset: subscribed.position.offset,
+        offset: subscribed.told_offset(),
         positioned: subscribed.positioned,
         data: bytes(subscribed.data.as_ref()),
         was_recovering: subscribed.was_recovering,
@@ -210,7 +210,7 @@ pub(super) fn push(push: &Push<'_>) -> proto::Reply {
             message.subscribe = Some(proto::Subscribe {
                 recoverable: subscribed.recoverable,
                 epoch: subscribed.position.epoch.to_string(),
-                offset: subscribed.position.offset,
+                offset: subscribed.told_offset(),
                 positioned: subscribed.positioned,
                 data: bytes(subscribed.data.as_ref()),
             });

@@ -210,16 +210,19 @@ fn publication(kind: PayloadKind) -> impl Strategy<Value = Publication> {
 
 fn subscribed(kind: PayloadKind) -> impl Strategy<Value = Subscribed> {
     let publications = vec(publication(kind).prop_map(Arc::new), 0..3);
-    (expiry(), any::<[bool; 4]>(), position(), publications, option::of(payload(kind))).prop_map(
-        |(expiry, [recoverable, positioned, recovered, was_recovering], position, publications, data)| Subscribed {
-            expiry,
-            recoverable,
-            positioned,
-            position,
-            publications,
-            recovered,
-            was_recovering,
-            data,
+    (expiry(), any::<[bool; 4]>(), position(), any::<u64>(), publications, option::of(payload(kind))).prop_map(
+        |(expiry, [recoverable, positioned, recovered, was_recovering], position, since, publications, data)| {
+            Subscribed {
+                expiry,
+                recoverable,
+                positioned,
+                position,
+                since,
+                publications,
+                recovered,
+                was_recovering,
+                data,
+            }
         },
     )
 }
