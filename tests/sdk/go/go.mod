@@ -5,6 +5,7 @@ go 1.25.0
 
 require (
 	github.com/centrifugal/centrifuge-go v0.12.1
+	github.com/centrifugal/gocent/v3 v3.3.0
 	github.com/golang-jwt/jwt/v5 v5.2.3
 )
 

@@ -65,8 +65,9 @@ test('the guide names the versions that are tried', () => {
     JSON.parse(read('package.json')).dependencies.centrifuge,
     ...[...read('python/requirements.txt').matchAll(/^(?:cent|centrifuge-python)==(\S+)/gm)].map(([, version]) => version),
     /centrifuge-go v(\S+)/.exec(read('go/go.mod'))[1],
+    /gocent\/v3 v(\S+)/.exec(read('go/go.mod'))[1],
     /<artifactId>centrifuge-java<\/artifactId>\s*<version>(\S+)<\/version>/.exec(read('java/pom.xml'))[1],
   ];
-  assert.equal(tried.length, 5);
+  assert.equal(tried.length, 6);
   for (const version of tried) assert.ok(named.includes(`| ${version} |`), version);
 });
