@@ -73,7 +73,7 @@ fn figures(page: &mut String, records: &[Record], names: &[String]) {
     page.push_str("<section><h2>Figures</h2><table>");
     if records.len() > 1 {
         let column = |(run, name): (usize, &String)| {
-            let change = if run == 0 { "" } else { "<th scope=\"col\">change</th>" };
+            let change = if run == 0 { "" } else { "<th scope=\"col\" class=\"noise\">change</th>" };
             format!("<th scope=\"col\"><bdi>{}</bdi></th>{change}", escape(name))
         };
         let columns: String = names.iter().enumerate().map(column).collect();

@@ -15,7 +15,8 @@ fn by_rate(climb: &Climb) -> Vec<&Step> {
 
 /// A head, and a line for each rate.
 pub(super) fn rows(climb: &Climb) -> [Vec<Vec<String>>; 2] {
-    let head = ["due per s", "latency", "p50", "p99", "max", "server cores", "at work", ""].map(str::to_owned).to_vec();
+    let head =
+        ["due per s", "latency", "p50", "p99", "max", "server cores", "at work", "outcome"].map(str::to_owned).to_vec();
     let mut rows = Vec::new();
     for step in by_rate(climb) {
         let worst = step.worst();

@@ -78,6 +78,7 @@ fn every_chart_has_words_and_a_table_and_every_cell_a_head() {
         assert_eq!(page.matches(part).count(), charts, "{part}");
     }
     assert!(page.matches("<th>").count() == 0 && page.contains("<th scope=\"row\">100</th>"), "{page}");
+    assert!(!page.contains("<th scope=\"col\"></th>"), "a head is never empty");
     let mut ids: Vec<_> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let all = ids.len();
     ids.sort_unstable();
