@@ -2,8 +2,8 @@
 
 use super::Broker;
 use crate::broker::order::Errand;
-use crate::model::refusal::DisconnectKind;
-use crate::protocol::word::ReplyBody;
+use crate::model::refusal::{DisconnectKind, ErrorKind};
+use crate::protocol::word::{ReplyBody, Verb};
 use crate::session::{Awaits, State, Step};
 use crate::time::Now;
 use crate::work::price;
@@ -92,6 +92,9 @@ impl Broker {
             self.edge.charge(session, price::COMMAND_NS, now);
             let again = if excess.refuses(&command.verb) {
                 self.edge.refuse_exhausted(session, id);
+                if !self.edge.sessions[session as usize].is_ending {
+                    self.count_refusal(&command.verb, ErrorKind::TooManyRequests);
+                }
                 false
             } else {
                 let is_stranger = !self.edge.sessions[session as usize].is_connected();
@@ -100,6 +103,12 @@ impl Broker {
                 self.edge.sessions[session as usize].keys_are_fresh = false;
                 let again = matches!(step, Step::FetchKeys | Step::Later);
                 self.edge.metrics.commands.add(u64::from(!again));
+                if let Step::Refuse(error) = &step
+                    && let Some(Ok(command)) = format.commands(&frame[start..]).next()
+                {
+                    // The session has used the command up; few are refused.
+                    self.count_refusal(&command.verb, error.kind);
+                }
                 self.carry_out(session, id, step, now);
                 again
             };
@@ -124,6 +133,11 @@ impl Broker {
                 return Input::Paused;
             }
         }
+    }
+
+    /// Counts a refusal for the namespace that the command is about.
+    fn count_refusal(&self, verb: &Verb<'_>, kind: ErrorKind) {
+        self.edge.policy.counts_of(verb.channel().unwrap_or_default()).errors.count(kind);
     }
 
     /// Does what a session wants done.

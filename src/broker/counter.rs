@@ -31,6 +31,12 @@ impl Gauge {
         self.0.store(value, Relaxed);
     }
 
+    /// Up by so many, or down. By the shard alone.
+    #[inline]
+    pub fn add(&self, more: i64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add_signed(more), Relaxed);
+    }
+
     /// By any thread; it may be a moment old.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)

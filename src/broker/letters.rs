@@ -27,10 +27,12 @@ impl Broker {
             Letter::Appear { channel, info } => self.home.appear(&channel, info),
             Letter::History { asker, channel, filter } => {
                 let page = self.home.history(&channel, &filter.0, self.home.limit(filter.1), now);
-                self.answer(from, asker, Answer::History(page.map(Box::new)));
+                let page = self.home.counted(&channel, page.map(Box::new));
+                self.answer(from, asker, Answer::History(page));
             }
             Letter::Presence { asker, channel, encoding } => {
                 let list = self.home.member_list(&channel, encoding);
+                let list = self.home.counted(&channel, list);
                 self.answer(from, asker, Answer::Presence(list));
             }
             Letter::PresenceStats { asker, channel } => {
@@ -66,7 +68,9 @@ impl Broker {
         channel.clear();
         let data = envelope.open(&mut channel);
         let options = self.home.policy.hub_options(&channel);
-        match options.and_then(|options| self.home.publish_for_client(&channel, data, info, options, from, now)) {
+        let published =
+            options.and_then(|options| self.home.publish_for_client(&channel, data, info, options, from, now));
+        match self.home.counted(&channel, published) {
             Ok(()) => {
                 // Charged before it is owed for.
                 self.carry(now);

@@ -2,16 +2,28 @@
 
 use super::counter::{Counter, Gauge};
 use super::ending::Endings;
-use crate::model::refusal::ErrorKind;
-use crate::protocol::centrifuge::codes::{self, ERROR_CODES};
+use super::namespaces::Namespaces;
 
-/// Upper bounds of the tick histogram's buckets, microseconds; one more bucket takes the rest.
-pub const TICK_BUCKETS_US: [u64; 12] = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 50_000, 250_000];
+/// Upper bounds of the tick histogram's buckets, nanoseconds; one more bucket takes the rest.
+pub const TICK_BUCKETS_NS: [u64; 12] = [
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    50_000_000,
+    250_000_000,
+];
 
 /// How long ticks took.
 #[derive(Debug, Default)]
 pub struct TickHistogram {
-    buckets: [Counter; TICK_BUCKETS_US.len() + 1],
+    buckets: [Counter; TICK_BUCKETS_NS.len() + 1],
     sum_ns: Counter,
 }
 
@@ -19,13 +31,13 @@ impl TickHistogram {
     /// Adds one tick.
     #[inline]
     pub fn record_ns(&self, ns: u64) {
-        let bucket = TICK_BUCKETS_US.iter().position(|bound_us| ns <= bound_us * 1000);
-        self.buckets[bucket.unwrap_or(TICK_BUCKETS_US.len())].add(1);
+        let bucket = TICK_BUCKETS_NS.iter().position(|bound_ns| ns <= *bound_ns);
+        self.buckets[bucket.unwrap_or(TICK_BUCKETS_NS.len())].add(1);
         self.sum_ns.add(ns);
     }
 
     /// Ticks per bucket, not cumulated.
-    pub fn buckets(&self) -> [u64; TICK_BUCKETS_US.len() + 1] {
+    pub fn buckets(&self) -> [u64; TICK_BUCKETS_NS.len() + 1] {
         std::array::from_fn(|at| self.buckets[at].get())
     }
 
@@ -46,8 +58,6 @@ pub struct ShardMetrics {
     pub stranger_bytes: Gauge,
     /// Sessions, connected or not.
     pub sessions: Gauge,
-    /// Subscriptions of the sessions here.
-    pub subscriptions: Gauge,
     /// Channels at home here.
     pub channels: Gauge,
     /// Bytes that the streams of the channels at home here take, about.
@@ -80,10 +90,6 @@ pub struct ShardMetrics {
     pub commands: Counter,
     /// Replies and pushes for single clients.
     pub messages_out: Counter,
-    /// Publications put in order at home here.
-    pub publishes: Counter,
-    /// Publications times the subscribers here that they went to.
-    pub deliveries: Counter,
     /// Letters sent to other shards.
     pub letters: Counter,
     /// Times that a conn was not read on since other shards were behind.
@@ -96,19 +102,6 @@ pub struct ShardMetrics {
     pub ticks: TickHistogram,
     /// Why conns ended.
     pub endings: Endings,
-    /// By code of the client protocol.
-    errors: [Counter; (*ERROR_CODES.end() - *ERROR_CODES.start() + 1) as usize],
-}
-
-impl ShardMetrics {
-    /// Counts a refused command.
-    pub fn error(&self, kind: ErrorKind) {
-        let (code, ..) = codes::of_error(kind);
-        self.errors[(code - ERROR_CODES.start()) as usize].add(1);
-    }
-
-    /// Refused commands by code.
-    pub fn errors(&self) -> impl Iterator<Item = (u32, u64)> {
-        ERROR_CODES.zip(self.errors.iter().map(Counter::get))
-    }
+    /// What is counted for each namespace of channels.
+    pub namespaces: Namespaces,
 }

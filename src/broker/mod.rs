@@ -13,12 +13,14 @@ pub mod counter;
 mod credit;
 mod edge;
 pub mod ending;
+pub mod errors;
 mod home;
 pub mod lane;
 pub mod letter;
 mod letters;
 mod line;
 pub mod metrics;
+pub mod namespaces;
 pub mod order;
 mod orders;
 mod policy;
@@ -96,11 +98,11 @@ impl Broker {
     /// A `channel_regex` that does not compile.
     pub fn new(setup: BrokerSetup) -> Result<Self, regex::Error> {
         let BrokerSetup { me, placement, config, verifier, metrics, secret, random } = setup;
-        let policy = Policy::new(config, verifier)?;
+        let policy = Policy::new(config, verifier, &metrics)?;
         Ok(Self {
             me,
-            edge: Edge::new(me, placement.shards(), policy.clone(), metrics.clone(), random),
-            home: Home::new(me, placement.shards(), policy, metrics, secret),
+            edge: Edge::new(me, placement.shards(), policy.clone(), metrics, random),
+            home: Home::new(me, placement.shards(), policy, secret),
             post: Post::new(me, placement.shards()),
             late: VecDeque::new(),
             walks: Walks::default(),
@@ -242,7 +244,6 @@ impl Broker {
     pub fn report(&self) {
         let (edge, metrics) = (&self.edge, &self.edge.metrics);
         metrics.sessions.set(edge.sessions.len() as u64);
-        metrics.subscriptions.set(edge.audience.subscribers() as u64);
         metrics.channels.set(self.home.hub.len() as u64);
         metrics.stream_bytes.set(self.home.hub.stream_bytes() as u64);
         metrics.stream_evictions.set(self.home.hub.evictions());

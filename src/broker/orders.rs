@@ -99,7 +99,7 @@ impl Broker {
     }
 
     fn reload(&mut self, config: Arc<Config>) {
-        match Policy::new(config, self.home.policy.verifier.clone()) {
+        match Policy::new(config, self.home.policy.verifier.clone(), &self.edge.metrics) {
             Ok(policy) => {
                 self.edge.outbox.set_bytes_max(policy.config.client.queue_max_size);
                 self.go_by(policy);

@@ -2,8 +2,11 @@
 //! that both always go by the same.
 
 use std::cell::Cell;
+use std::iter;
 use std::sync::Arc;
 
+use super::metrics::ShardMetrics;
+use super::namespaces::{NO_NAMESPACE, NamespaceMetrics};
 use crate::auth::Verifier;
 use crate::config::Config;
 use crate::hub::HubOptions;
@@ -23,19 +26,38 @@ pub(super) struct Policy {
     pub(super) verifier: Arc<Verifier>,
     /// What the signatures of tokens have cost since this was last taken, nanoseconds.
     pub(super) signatures_ns: Cell<u64>,
+    /// The counts of the namespaces, by their numbers.
+    pub(super) namespaces: Arc<[Arc<NamespaceMetrics>]>,
 }
 
 impl Policy {
     /// # Errors
     /// A `channel_regex` that does not compile; `Config::load` has refused those already.
-    pub(super) fn new(config: Arc<Config>, verifier: Arc<Verifier>) -> Result<Self, regex::Error> {
+    pub(super) fn new(
+        config: Arc<Config>,
+        verifier: Arc<Verifier>,
+        metrics: &ShardMetrics,
+    ) -> Result<Self, regex::Error> {
         let access = Arc::new(Access::new(&config.channel)?);
-        Ok(Self { access, config, verifier, signatures_ns: Cell::default() })
+        let names = config.channel.namespaces.iter().map(|namespace| namespace.name.as_str());
+        let namespaces = iter::once(NO_NAMESPACE).chain(names).map(|name| metrics.namespaces.of(name)).collect();
+        Ok(Self { access, config, verifier, signatures_ns: Cell::default(), namespaces })
+    }
+
+    /// The counts of a namespace, by its number in the configuration in force.
+    #[inline]
+    pub(super) fn counts(&self, namespace: u32) -> &Arc<NamespaceMetrics> {
+        &self.namespaces[namespace as usize]
+    }
+
+    /// The counts of a channel's namespace.
+    pub(super) fn counts_of(&self, channel: &str) -> &Arc<NamespaceMetrics> {
+        self.counts(self.access.resolve(channel).map_or(0, |resolved| resolved.namespace))
     }
 
     /// What a session reads of the node.
     pub(super) fn context(&self, now: Now) -> Context<'_> {
-        let Self { config, access, verifier, signatures_ns } = self;
+        let Self { config, access, verifier, signatures_ns, .. } = self;
         Context { config, access, verifier, now, signatures_ns }
     }
 

@@ -1,41 +1,42 @@
 //! `/metrics`: what the shards count, read when Prometheus asks.
 //!
-//! The text is OpenMetrics 1.0, which Prometheus has read since 2.5. Names are written out whole here, so that
-//! a search for one finds it.
+//! Names are written out whole here, with their units, so that a search for one finds it. What is counted by namespace
+//! or by method is bounded by what is configured and by the API.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, NoLabelSet, text};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet, text,
+};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
+use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
 use super::state::ControlState;
-use crate::broker::metrics::{ShardMetrics, TICK_BUCKETS_US};
+use crate::broker::metrics::{ShardMetrics, TICK_BUCKETS_NS};
+use crate::broker::namespaces::NamespaceMetrics;
 use crate::model::refusal::ErrorKind;
 use crate::shard::handle::ShardHandle;
 
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-type Read = fn(&ShardMetrics) -> u64;
+type Read<T> = fn(&T) -> u64;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read); 12] = [
+const GAUGES: [(&str, &str, Read<ShardMetrics>); 11] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
         shard.stranger_bytes.get()
     }),
     ("ringpost_sessions", "Sessions, connected or about to be", |shard| shard.sessions.get()),
-    ("ringpost_subscriptions", "Subscriptions of the sessions on the shard", |shard| shard.subscriptions.get()),
     ("ringpost_channels", "Channels at home on the shard, with subscribers or history", |shard| shard.channels.get()),
     ("ringpost_stream_bytes", "Bytes that streams of channels at home on the shard take, about", |shard| {
         shard.stream_bytes.get()
@@ -54,7 +55,7 @@ const GAUGES: [(&str, &str, Read); 12] = [
 ];
 
 /// Name without `_total`, help and value of what only grows.
-const COUNTERS: [(&str, &str, Read); 15] = [
+const COUNTERS: [(&str, &str, Read<ShardMetrics>); 13] = [
     ("ringpost_accepts", "Sockets accepted", |shard| shard.accepts.get()),
     ("ringpost_probes", "Probes of health that shards answered", |shard| shard.probes.get()),
     ("ringpost_accept_pauses", "Times that accepting paused for want of descriptors", |shard| {
@@ -65,8 +66,6 @@ const COUNTERS: [(&str, &str, Read); 15] = [
     ("ringpost_messages_out", "Replies and pushes to single clients", |shard| shard.messages_out.get()),
     ("ringpost_received_bytes", "Bytes of frames from clients", |shard| shard.bytes_in.get()),
     ("ringpost_sent_bytes", "Bytes that sockets took", |shard| shard.bytes_out.get()),
-    ("ringpost_publishes", "Publications put in order on the shard", |shard| shard.publishes.get()),
-    ("ringpost_deliveries", "Publications times the subscribers that they went to", |shard| shard.deliveries.get()),
     ("ringpost_stream_evictions", "Streams that went because memory was short", |shard| shard.stream_evictions.get()),
     ("ringpost_letters", "Letters sent to other shards", |shard| shard.letters.get()),
     ("ringpost_holds", "Times that a connection was not read on since other shards were behind", |shard| {
@@ -78,8 +77,19 @@ const COUNTERS: [(&str, &str, Read); 15] = [
     ("ringpost_buffer_shortages", "Times that no receive buffer was left", |shard| shard.buffer_shortages.get()),
 ];
 
+/// The same for each namespace of channels.
+const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 5] = [
+    ("ringpost_publishes", "Publications put in order on the shard, by namespace", |of| of.publishes.get()),
+    ("ringpost_deliveries", "Publications times the subscribers that they went to, by namespace", |of| {
+        of.deliveries.get()
+    }),
+    ("ringpost_subscribes", "Subscriptions that began, by namespace", |of| of.subscribes.get()),
+    ("ringpost_joins", "Joins that were announced, by namespace", |of| of.joins.get()),
+    ("ringpost_leaves", "Leaves that were announced, by namespace", |of| of.leaves.get()),
+];
+
 /// Answers a scrape.
-pub(super) async fn metrics(State(state): State<Arc<ControlState>>) -> Response {
+pub(super) async fn metrics(State(state): State<Arc<ControlState>>, headers: HeaderMap) -> Response {
     if !state.config().prometheus.enabled {
         return not_found("metrics are switched off: `prometheus.enabled`");
     }
@@ -87,7 +97,10 @@ pub(super) async fn metrics(State(state): State<Arc<ControlState>>) -> Response 
     registry.register_collector(Box::new(NodeMetrics(state)));
     let mut body = String::new();
     match text::encode(&mut body, &registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response(),
+        Ok(()) => {
+            let exposition = Exposition::of(&headers);
+            ([(header::CONTENT_TYPE, exposition.content_type())], exposition.write(body)).into_response()
+        }
         Err(fmt::Error) => {
             refused(StatusCode::INTERNAL_SERVER_ERROR, ErrorKind::Internal.because("the metrics cannot be written"))
         }
@@ -101,39 +114,81 @@ impl Collector for NodeMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let shards = self.0.shards.handles();
         for (name, help, read) in GAUGES {
-            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            let mut metric = describe(&mut encoder, name, help, MetricType::Gauge)?;
             for shard in shards {
                 metric.encode_family(&[("shard", shard.shard.to_string())])?.encode_gauge(&read(&shard.metrics))?;
             }
         }
         for (name, help, read) in COUNTERS {
-            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            let mut metric = describe(&mut encoder, name, help, MetricType::Counter)?;
             for shard in shards {
                 let labels = [("shard", shard.shard.to_string())];
                 count(&mut metric.encode_family(&labels)?, &read(&shard.metrics))?;
             }
         }
-        encode_codes(&mut encoder, shards)?;
+        encode_namespaces(&mut encoder, shards)?;
+        encode_closes(&mut encoder, shards)?;
         encode_ticks(&mut encoder, shards)?;
         self.encode_node(&mut encoder)?;
+        self.0.calls.encode(&mut encoder)?;
         encode_process(&mut encoder, &self.0)
     }
 }
 
-fn count(metric: &mut prometheus_client::encoding::MetricEncoder<'_>, value: &impl EncodeCounterValue) -> fmt::Result {
+/// Begins a family whose name ends with its unit, if it has one.
+fn describe<'s>(
+    encoder: &'s mut DescriptorEncoder<'_>,
+    name: &'s str,
+    help: &str,
+    kind: MetricType,
+) -> Result<MetricEncoder<'s>, fmt::Error> {
+    let of_unit = |unit: &'static Unit| Some((name.strip_suffix(unit.as_str())?.strip_suffix('_')?, Some(unit)));
+    let (name, unit) = of_unit(&Unit::Bytes).or_else(|| of_unit(&Unit::Seconds)).unwrap_or((name, None));
+    encoder.encode_descriptor(name, help, unit, kind)
+}
+
+fn count(metric: &mut MetricEncoder<'_>, value: &impl EncodeCounterValue) -> fmt::Result {
     metric.encode_counter(value, None::<&Exemplar<NoLabelSet, f64>>)
 }
 
-/// Errors by code, endings by cause and code. What never came is left out.
-fn encode_codes(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> fmt::Result {
-    let labels = |shard: &ShardHandle, code: String| [("shard", shard.shard.to_string()), ("code", code)];
-    let help = "Refused commands by error code";
-    let mut errors = encoder.encode_descriptor("ringpost_errors", help, None, MetricType::Counter)?;
-    for shard in shards {
-        for (code, number) in shard.metrics.errors().filter(|(_, number)| *number > 0) {
-            count(&mut errors.encode_family(&labels(shard, code.to_string()))?, &number)?;
+/// The shard and the namespace.
+type Labels = [(&'static str, String); 2];
+
+/// What is counted by namespace. Codes that never came are left out.
+fn encode_namespaces(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> fmt::Result {
+    let of_shard = |shard: &ShardHandle| {
+        let number = shard.shard.to_string();
+        shard
+            .metrics
+            .namespaces
+            .all()
+            .into_iter()
+            .map(move |(name, of)| ([("shard", number.clone()), ("namespace", name.into())], of))
+    };
+    let namespaces: Vec<(Labels, Arc<NamespaceMetrics>)> = shards.iter().flat_map(of_shard).collect();
+    let help = "Subscriptions of the sessions on the shard, by namespace";
+    let mut subscriptions = encoder.encode_descriptor("ringpost_subscriptions", help, None, MetricType::Gauge)?;
+    for (labels, of) in &namespaces {
+        subscriptions.encode_family(labels)?.encode_gauge(&of.subscriptions.get())?;
+    }
+    for (name, help, read) in NAMESPACE_COUNTERS {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, of) in &namespaces {
+            count(&mut metric.encode_family(labels)?, &read(of))?;
         }
     }
+    let help = "Refused commands by namespace and error code";
+    let mut errors = encoder.encode_descriptor("ringpost_errors", help, None, MetricType::Counter)?;
+    for (labels, of) in &namespaces {
+        for (code, number) in of.errors.iter().filter(|(_, number)| *number > 0) {
+            count(&mut errors.encode_family(&(labels.as_slice(), [("code", code.to_string())]))?, &number)?;
+        }
+    }
+    Ok(())
+}
+
+/// Endings by cause and code. What never came is left out.
+fn encode_closes(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> fmt::Result {
     let help =
         "Connections that ended, by cause: disconnect, violation and refusal have a code, other is a backend's own";
     let mut closes = encoder.encode_descriptor("ringpost_closes", help, None, MetricType::Counter)?;
@@ -148,9 +203,9 @@ fn encode_codes(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> 
 
 fn encode_ticks(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> fmt::Result {
     let help = "How long the shard's ticks took";
-    let mut ticks = encoder.encode_descriptor("ringpost_tick_duration_seconds", help, None, MetricType::Histogram)?;
+    let mut ticks = describe(encoder, "ringpost_tick_duration_seconds", help, MetricType::Histogram)?;
     for shard in shards {
-        let bounds = TICK_BUCKETS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
+        let bounds = TICK_BUCKETS_NS.iter().map(|ns| *ns as f64 / 1e9).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(shard.metrics.ticks.buckets()).collect();
         let number = buckets.iter().map(|(_, ticks)| ticks).sum();
         let sum_s = shard.metrics.ticks.sum_ns() as f64 / 1e9;
@@ -166,7 +221,7 @@ fn encode_gauge(
     help: &str,
     value: impl EncodeGaugeValue,
 ) -> fmt::Result {
-    encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    describe(encoder, name, help, MetricType::Gauge)?.encode_gauge(&value)
 }
 
 impl NodeMetrics {
@@ -204,7 +259,7 @@ impl NodeMetrics {
 fn encode_process(encoder: &mut DescriptorEncoder<'_>, state: &ControlState) -> fmt::Result {
     let stats = ProcessStats::read();
     let help = "Processor time, user and system";
-    let mut cpu = encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
+    let mut cpu = describe(encoder, "process_cpu_seconds", help, MetricType::Counter)?;
     count(&mut cpu, &stats.cpu_s)?;
     encode_gauge(encoder, "process_resident_memory_bytes", "Memory in RAM", stats.resident_bytes)?;
     encode_gauge(encoder, "process_open_fds", "Open descriptors", stats.open_fds)?;

@@ -16,7 +16,9 @@ pub mod notice;
 pub mod requests;
 
 mod api;
+mod calls;
 mod door;
+mod exposition;
 mod hand_back;
 mod health;
 mod http;

@@ -25,7 +25,7 @@ pub(super) fn router(state: Arc<ControlState>, purpose: Purpose) -> Router {
             .route("/health/live", get(health::health))
             .route("/health/ready", get(health::health))
             .route("/metrics", get(metrics::metrics))
-            .nest("/api", api::routes());
+            .nest("/api", api::routes(&state));
     }
     let router = match purpose {
         Purpose::Internal => router.fallback(elsewhere_internally),

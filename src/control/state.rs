@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+use super::calls::Calls;
 use super::seats::Seats;
 use super::shards::Shards;
 use crate::config::Config;
@@ -21,6 +22,8 @@ pub(super) struct ControlState {
     pub(super) started: SystemTime,
     /// Seats of the HTTP conns that are served.
     pub(super) seats: Arc<Seats>,
+    /// How the backend API is used.
+    pub(super) calls: Calls,
     config: RwLock<Arc<Config>>,
     draining: AtomicBool,
 }
@@ -33,6 +36,7 @@ impl ControlState {
             node_id: Uuid::new_v4(),
             started,
             seats: Arc::new(Seats::new()),
+            calls: Calls::new(),
             config: RwLock::new(config),
             draining: AtomicBool::new(false),
         }

@@ -11,6 +11,9 @@ pub struct HubOptions {
     pub history_meta_ttl_ms: u64,
     /// Whether a publication does not go to the client that published it.
     pub excludes_publisher: bool,
+    /// The number of the channel's namespace in the configuration, 0 for none: whoever counts by it need not look the name
+    /// up again.
+    pub namespace: u32,
 }
 
 impl HubOptions {

@@ -91,6 +91,22 @@ pub enum Verb<'a> {
     Unknown,
 }
 
+impl Verb<'_> {
+    /// The channel that the command is about, as the client spelled it.
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Subscribe(subscribe) => Some(&subscribe.channel),
+            Self::History(history) => Some(&history.channel),
+            Self::Unsubscribe { channel }
+            | Self::Publish { channel, .. }
+            | Self::Presence { channel }
+            | Self::PresenceStats { channel }
+            | Self::SubRefresh { channel, .. } => Some(channel),
+            _ => None,
+        }
+    }
+}
+
 /// Fields of a connect command.
 #[derive(Debug, Default, PartialEq)]
 pub struct Connect<'a> {

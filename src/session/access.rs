@@ -17,17 +17,18 @@ use crate::model::refusal::{Error, ErrorKind};
 /// The rules of one namespace.
 #[derive(Debug)]
 struct Rule {
+    number: u32,
     options: ChannelOptions,
     name: Option<Regex>,
 }
 
 impl Rule {
-    fn new(options: &ChannelOptions) -> Result<Self, regex::Error> {
+    fn new(number: u32, options: &ChannelOptions) -> Result<Self, regex::Error> {
         let name = match options.channel_regex.as_str() {
             "" => None,
             pattern => Some(Regex::new(pattern)?),
         };
-        Ok(Self { options: options.clone(), name })
+        Ok(Self { number, options: options.clone(), name })
     }
 }
 
@@ -45,6 +46,8 @@ pub struct Access {
 /// One channel as its name and namespace have it.
 #[derive(Clone, Copy, Debug)]
 pub struct Resolved<'a> {
+    /// Its place in the configuration, from 1; 0 for the channels without a namespace.
+    pub namespace: u32,
     /// The namespace's options.
     pub options: &'a ChannelOptions,
     /// Only with a subscription token.
@@ -92,6 +95,7 @@ impl Resolved<'_> {
             history_ttl_ms: options.history_ttl.as_millis(),
             history_meta_ttl_ms: if meta_ttl_ms > 0 { meta_ttl_ms } else { config.history_meta_ttl.as_millis() },
             excludes_publisher: !options.echo,
+            namespace: self.namespace,
         }
     }
 
@@ -116,12 +120,12 @@ impl Access {
     /// A `channel_regex` that does not compile; `Config::load` has refused those already.
     pub fn new(config: &ChannelConfig) -> Result<Self, regex::Error> {
         let mut namespaces = HashMap::new();
-        for namespace in &config.namespaces {
-            namespaces.insert(Box::from(namespace.name.as_str()), Rule::new(&namespace.options)?);
+        for (number, namespace) in (1..).zip(&config.namespaces) {
+            namespaces.insert(Box::from(namespace.name.as_str()), Rule::new(number, &namespace.options)?);
         }
         let boundary = |text: &str| (!text.is_empty()).then(|| text.as_bytes().to_vec());
         Ok(Self {
-            without_namespace: Rule::new(&config.without_namespace)?,
+            without_namespace: Rule::new(0, &config.without_namespace)?,
             namespaces,
             namespace_boundary: boundary(&config.namespace_boundary).map(|text| Finder::new(&text).into_owned()),
             user_boundary: boundary(&config.user_boundary).map(|text| FinderRev::new(&text).into_owned()),
@@ -161,7 +165,7 @@ impl Access {
         let users_begin = self.user_boundary.as_ref().and_then(|boundary| boundary.rfind(rest.as_bytes()));
         let users = users_begin.map(|at| &rest[at + config.user_boundary.len()..]);
         let (options, regex, separator) = (&rule.options, rule.name.as_ref(), &*config.user_separator);
-        Ok(Resolved { options, private, channel, rest, regex, users, separator })
+        Ok(Resolved { namespace: rule.number, options, private, channel, rest, regex, users, separator })
     }
 
     /// As [`Access::resolve`], for a name that a client gave.

@@ -57,7 +57,7 @@ fn no_folder_names_what_it_must_never_name() {
 #[test]
 fn only_the_adapter_of_the_client_protocol_says_its_codes() {
     let source = crate_in("src");
-    let places = ["model", "work", "session", "hub", "outbox", "broker/edge", "broker/home", "shard", "control"];
+    let places = ["model", "work", "session", "hub", "outbox", "broker", "shard", "control"];
     let said = nevers::codes(&source, &places);
     assert!(said.is_empty(), "{}", said.join("\n"));
     let codes = nevers::codes(&source, &["protocol/centrifuge"]);

@@ -41,9 +41,9 @@ fn at_home(node: &TestNode, shard: usize) -> String {
     let mut client = LineClient::connect(node.tcp);
     let mut names = (0..).map(|number| format!("room{number}"));
     let is_there = |name: &String| {
-        let before = node.by_shard(|shard| shard.publishes.get());
+        let before = node.by_shard(|shard| shard.namespaces.sum(|namespace| namespace.publishes.get()));
         assert!(client.ask(json!({"publish": {"channel": name, "data": 0}}))["publish"].is_object());
-        node.by_shard(|shard| shard.publishes.get())[shard] > before[shard]
+        node.by_shard(|shard| shard.namespaces.sum(|namespace| namespace.publishes.get()))[shard] > before[shard]
     };
     names.find(is_there).expect("every shard has some")
 }
@@ -95,7 +95,7 @@ fn publishers_wait_for_the_shard_with_the_subscribers_and_nothing_gathers_betwee
     for client in &mut subscribers {
         assert!(client.ask(json!({"subscribe": {"channel": channel}}))["subscribe"].is_object());
     }
-    let before = node.sum(|shard| shard.publishes.get());
+    let before = node.sum(|shard| shard.namespaces.sum(|namespace| namespace.publishes.get()));
     let reading: Vec<_> = subscribers
         .iter()
         .map(|client| client.stream.try_clone().unwrap())
@@ -111,8 +111,9 @@ fn publishers_wait_for_the_shard_with_the_subscribers_and_nothing_gathers_betwee
     let between_max = 2 * (MAILBOX_BYTES_MAX + WINDOW_BYTES) as u64;
     let mut behind_most = 0;
     while !publishing.iter().all(JoinHandle::is_finished) {
-        let published = node.sum(|shard| shard.publishes.get()) - before;
-        let delivered = node.sum(|shard| shard.deliveries.get()) / SUBSCRIBERS as u64;
+        let published = node.sum(|shard| shard.namespaces.sum(|namespace| namespace.publishes.get())) - before;
+        let delivered =
+            node.sum(|shard| shard.namespaces.sum(|namespace| namespace.deliveries.get())) / SUBSCRIBERS as u64;
         behind_most = behind_most.max(published.saturating_sub(delivered));
         let between = node.sum(|shard| shard.mailbox_bytes.get() + shard.mailbox_waiting_bytes.get());
         assert!(between <= between_max, "{between} bytes are between the shards");

@@ -90,7 +90,7 @@ impl TestNode {
     pub(crate) fn await_emptiness(&self) {
         self.await_sum("conns", |shard| shard.conns.get(), 0);
         self.await_sum("sessions", |shard| shard.sessions.get(), 0);
-        self.await_sum("subscriptions", |shard| shard.subscriptions.get(), 0);
+        self.await_sum("subscriptions", |shard| shard.namespaces.sum(|of| of.subscriptions.get()), 0);
         self.await_sum("outbox bytes", |shard| shard.outbox_bytes.get(), 0);
         self.await_sum("letters waiting", |shard| shard.mailbox_waiting.get(), 0);
     }

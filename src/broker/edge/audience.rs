@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use slab::Slab;
 
+use crate::broker::namespaces::NamespaceMetrics;
 use crate::protocol::Format;
 use crate::session::Flags;
 
@@ -34,6 +35,8 @@ pub struct Room {
     pub offset: u64,
     /// Its subscribers, in no order.
     pub subscribers: Vec<Subscriber>,
+    /// The counts of its namespace.
+    pub counts: Arc<NamespaceMetrics>,
 }
 
 /// All rooms of one shard.
@@ -75,12 +78,20 @@ impl Audience {
         &mut self.rooms[room as usize]
     }
 
-    /// Adds a subscriber, who knows where the stream stands if it is positioned; returns its room and place.
-    pub fn join(&mut self, channel: &Arc<str>, subscriber: Subscriber, offset: Option<u64>) -> (u32, u32) {
+    /// Adds a subscriber, who knows where the stream stands if it is positioned; returns its room and place. `counts` are
+    /// those of the channel's namespace.
+    pub(super) fn join(
+        &mut self,
+        channel: &Arc<str>,
+        subscriber: Subscriber,
+        offset: Option<u64>,
+        counts: &Arc<NamespaceMetrics>,
+    ) -> (u32, u32) {
         let room = match self.by_channel.get(channel) {
             Some(room) => *room,
             None => {
-                let room = Room { channel: channel.clone(), offset: 0, subscribers: Vec::with_capacity(1) };
+                let subscribers = Vec::with_capacity(1);
+                let room = Room { channel: channel.clone(), offset: 0, subscribers, counts: counts.clone() };
                 let number = u32::try_from(self.rooms.insert(room)).expect("rooms are bounded by subscriptions");
                 self.by_channel.insert(channel.clone(), number);
                 number
@@ -90,6 +101,8 @@ impl Audience {
         let entry = self.room_mut(room);
         entry.offset = offset.unwrap_or(entry.offset);
         entry.subscribers.push(subscriber);
+        entry.counts.subscriptions.add(1);
+        entry.counts.subscribes.add(1);
         (room, entry.subscribers.len() as u32 - 1)
     }
 
@@ -98,6 +111,7 @@ impl Audience {
         self.subscribers -= 1;
         let entry = &mut self.rooms[room as usize];
         entry.subscribers.swap_remove(place as usize);
+        entry.counts.subscriptions.add(-1);
         if entry.subscribers.is_empty() {
             let entry = self.rooms.remove(room as usize);
             self.by_channel.remove(&entry.channel);

@@ -60,7 +60,7 @@ impl Edge {
             let tag = if conflate { Tag::latest_of(number) } else { Tag::KEEP };
             self.outbox.attach(subscriber.conn, extent, tag);
         }
-        self.metrics.deliveries.add(conns as u64);
+        room.counts.deliveries.add(conns as u64);
         self.attached += conns as u64;
         if any_held {
             self.hold(number, &Held::Publication(publication.clone()), Flags::HELD, exclude);

@@ -188,9 +188,9 @@ impl Edge {
         self.outbox.answer_bytes(conn) > self.policy.config.client.reply_max_size
     }
 
-    /// Refuses a command; a client that is refused too often is closed.
+    /// Refuses a command; a client that is refused too often is closed. Whoever decides to refuse counts it, for the
+    /// namespace that the command is about.
     pub(in crate::broker) fn refuse(&mut self, session: u32, id: u32, error: Error) {
-        self.metrics.error(error.kind);
         self.reply(session, id, ReplyBody::Error(error));
         if let Some(disconnect) = self.sessions[session as usize].count_refusal() {
             self.close(session, disconnect);

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use self::member_lists::MemberLists;
 use self::roster::Roster;
 use super::letter::{Answer, MemberList};
-use super::metrics::ShardMetrics;
 use super::policy::Policy;
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
@@ -46,7 +45,6 @@ pub(super) struct Home {
     me: u16,
     shards: u16,
     pub(super) policy: Policy,
-    metrics: Arc<ShardMetrics>,
     pub(super) hub: Hub,
     pub(super) roster: Roster,
     member_lists: MemberLists,
@@ -57,13 +55,12 @@ pub(super) struct Home {
 }
 
 impl Home {
-    pub(super) fn new(me: u16, shards: u16, policy: Policy, metrics: Arc<ShardMetrics>, secret: u64) -> Self {
+    pub(super) fn new(me: u16, shards: u16, policy: Policy, secret: u64) -> Self {
         Self {
             me,
             shards,
             hub: Hub::new(secret ^ u64::from(me), stream_bytes_max(&policy, shards)),
             policy,
-            metrics,
             roster: Roster::default(),
             member_lists: MemberLists::default(),
             joins: Vec::new(),
@@ -81,15 +78,28 @@ impl Home {
     pub(super) fn answer(&mut self, ask: Ask<'_>, now: Now) -> Answer {
         match ask {
             Ask::Publish { channel, data, info, options } => {
-                Answer::Published(self.publish_for_client(&channel, data.to_payload(), info, options, self.me, now))
+                let published = self.publish_for_client(&channel, data.to_payload(), info, options, self.me, now);
+                Answer::Published(self.counted(&channel, published))
             }
             Ask::Subscribe(channel, terms) => self.subscribe(channel, &terms, self.me, now),
             Ask::History { channel, filter, max } => {
-                Answer::History(self.history(&channel, &filter, self.limit(max), now).map(Box::new))
+                let page = self.history(&channel, &filter, self.limit(max), now).map(Box::new);
+                Answer::History(self.counted(&channel, page))
             }
-            Ask::Presence(channel, encoding) => Answer::Presence(self.member_list(&channel, encoding)),
+            Ask::Presence(channel, encoding) => {
+                let list = self.member_list(&channel, encoding);
+                Answer::Presence(self.counted(&channel, list))
+            }
             Ask::PresenceStats(channel) => Answer::PresenceStats(self.hub.presence_stats(&channel)),
         }
+    }
+
+    /// What a client is told: a refusal is counted for the channel's namespace.
+    pub(super) fn counted<T>(&self, channel: &str, told: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &told {
+            self.policy.counts_of(channel).errors.count(error.kind);
+        }
+        told
     }
 
     /// Bytes of publications or clients in one reply to a client.
@@ -147,7 +157,7 @@ impl Home {
             return Err(ErrorKind::LimitExceeded.because(why));
         }
         let published = self.hub.publish(channel, message, options, now);
-        self.metrics.publishes.add(1);
+        self.policy.counts(options.namespace).publishes.add(1);
         if let Some(FanOut { channel, publication, shards }) = published.fan_out {
             self.spreads.push(Spread { channel, shards, what: Spreading::Publication(publication, exclude), by });
         }
@@ -157,7 +167,8 @@ impl Home {
     /// Begins a subscription of a session on `shard`. Who is to hear of it hears after [`Home::announce`].
     pub(super) fn subscribe(&mut self, channel: Arc<str>, terms: &Terms, shard: u16, now: Now) -> Answer {
         let client = terms.info.client;
-        let result = Box::new(self.join(&channel, terms, shard, now));
+        let joined = self.join(&channel, terms, shard, now);
+        let result = Box::new(self.counted(&channel, joined));
         Answer::Subscribed { channel, client, result }
     }
 
@@ -178,6 +189,7 @@ impl Home {
         let joined = self.hub.subscribe(join, options, now)?;
         self.member_lists.forget(channel);
         if !joined.announce_to.is_empty() {
+            self.policy.counts(options.namespace).joins.add(1);
             let what = Spreading::Announcement { info: terms.info.clone(), joined: true };
             self.joins.push(Spread { channel: channel.clone(), shards: joined.announce_to, what, by: shard });
         }
@@ -210,6 +222,7 @@ impl Home {
         let Some(left) = self.hub.unsubscribe(&channel, shard, client, now) else { return };
         self.member_lists.forget(&channel);
         if !left.announce_to.is_empty() {
+            self.policy.counts_of(&channel).leaves.add(1);
             let what = Spreading::Announcement { info: left.info, joined: false };
             self.spreads.push(Spread { channel, shards: left.announce_to, what, by: shard });
         }

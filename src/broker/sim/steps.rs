@@ -134,7 +134,10 @@ impl World {
     }
 
     fn publishes(&self) -> u64 {
-        self.brokers.iter().map(|broker| broker.edge.metrics.publishes.get()).sum()
+        self.brokers
+            .iter()
+            .map(|broker| broker.edge.metrics.namespaces.sum(|namespace| namespace.publishes.get()))
+            .sum()
     }
 
     fn go_by(&mut self, config: Config) {

@@ -78,8 +78,11 @@ fn who_goes_on_although_it_is_refused_is_closed_with_a_code_after_which_it_comes
         }
     }
     assert_eq!(node.goodbye(peer), Some(3013));
-    let refused = node.brokers[0].edge.metrics.errors().find(|(code, _)| *code == 111).map(|(_, number)| number);
-    assert_eq!(refused, Some(u64::from(EXCESSES_MAX) - 1));
+    let code_of = |number| move |(code, _): &(u32, u64)| *code == number;
+    let namespaces = &node.brokers[0].edge.metrics.namespaces;
+    let refused =
+        namespaces.sum(|namespace| namespace.errors.iter().find(code_of(111)).map_or(0, |(_, number)| number));
+    assert_eq!(refused, u64::from(EXCESSES_MAX) - 1);
 }
 
 #[test]

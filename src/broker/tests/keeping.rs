@@ -250,7 +250,11 @@ fn the_report_counts_what_there_is() {
     let report = |node: &Node| {
         node.brokers[0].report();
         let metrics = &node.brokers[0].edge.metrics;
-        (metrics.sessions.get(), metrics.subscriptions.get(), metrics.channels.get())
+        (
+            metrics.sessions.get(),
+            metrics.namespaces.sum(|namespace| namespace.subscriptions.get()),
+            metrics.channels.get(),
+        )
     };
     assert_eq!(report(&node), (1, 2, 1));
     node.drop(peer);

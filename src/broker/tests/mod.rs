@@ -4,6 +4,7 @@
 mod allowances;
 mod budgets;
 mod connecting;
+mod counting;
 mod credit;
 mod keeping;
 mod orders;

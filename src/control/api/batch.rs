@@ -12,13 +12,16 @@ use tokio::time::Instant;
 use super::key::Authorized;
 use super::reply::{Done, Rejection};
 use super::shape::{Object, object};
-use super::{Method, deadline, request, until};
 use super::{broadcast, channels, connections, disconnect, history, history_remove, info};
+use super::{deadline, request, run_until};
 use super::{presence, presence_stats, publish, refresh, subscribe, unsubscribe};
 use crate::control::refused::ApiError;
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
+
+/// As in the path.
+pub(super) const NAME: &str = "batch";
 
 /// Call several methods at once.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -104,33 +107,33 @@ enum CommandReply {
 }
 
 impl Command {
-    async fn run(self, state: &ControlState) -> Result<CommandReply, Error> {
+    async fn run(self, state: &ControlState, deadline: Instant) -> Result<CommandReply, Error> {
         use CommandReply as To;
         Ok(match self {
-            Self { publish: Some(method), .. } => To::Publish(method.run(state).await?),
-            Self { broadcast: Some(method), .. } => To::Broadcast(method.run(state).await?),
-            Self { subscribe: Some(method), .. } => To::Subscribe(method.run(state).await?),
-            Self { unsubscribe: Some(method), .. } => To::Unsubscribe(method.run(state).await?),
-            Self { disconnect: Some(method), .. } => To::Disconnect(method.run(state).await?),
-            Self { history: Some(method), .. } => To::History(method.run(state).await?),
-            Self { history_remove: Some(method), .. } => To::HistoryRemove(method.run(state).await?),
-            Self { presence: Some(method), .. } => To::Presence(method.run(state).await?),
-            Self { presence_stats: Some(method), .. } => To::PresenceStats(method.run(state).await?),
-            Self { info: Some(method), .. } => To::Info(method.run(state).await?),
-            Self { refresh: Some(method), .. } => To::Refresh(method.run(state).await?),
-            Self { channels: Some(method), .. } => To::Channels(method.run(state).await?),
-            Self { connections: Some(method), .. } => To::Connections(method.run(state).await?),
+            Self { publish: Some(method), .. } => To::Publish(run_until(method, state, deadline).await?),
+            Self { broadcast: Some(method), .. } => To::Broadcast(run_until(method, state, deadline).await?),
+            Self { subscribe: Some(method), .. } => To::Subscribe(run_until(method, state, deadline).await?),
+            Self { unsubscribe: Some(method), .. } => To::Unsubscribe(run_until(method, state, deadline).await?),
+            Self { disconnect: Some(method), .. } => To::Disconnect(run_until(method, state, deadline).await?),
+            Self { history: Some(method), .. } => To::History(run_until(method, state, deadline).await?),
+            Self { history_remove: Some(method), .. } => To::HistoryRemove(run_until(method, state, deadline).await?),
+            Self { presence: Some(method), .. } => To::Presence(run_until(method, state, deadline).await?),
+            Self { presence_stats: Some(method), .. } => To::PresenceStats(run_until(method, state, deadline).await?),
+            Self { info: Some(method), .. } => To::Info(run_until(method, state, deadline).await?),
+            Self { refresh: Some(method), .. } => To::Refresh(run_until(method, state, deadline).await?),
+            Self { channels: Some(method), .. } => To::Channels(run_until(method, state, deadline).await?),
+            Self { connections: Some(method), .. } => To::Connections(run_until(method, state, deadline).await?),
             _ => return Err(ErrorKind::MethodNotFound.into()),
         })
     }
 }
 
 async fn run(command: Option<Object<Command>>, state: &ControlState, deadline: Instant) -> CommandReply {
-    let result = async {
-        let Some(Object(command)) = command else { return Err(ErrorKind::BadRequest.into()) };
-        command.run(state).await
+    let result = match command {
+        Some(Object(command)) => command.run(state, deadline).await,
+        None => Err(ErrorKind::BadRequest.into()),
     };
-    until(deadline, result).await.unwrap_or_else(|error| CommandReply::Error(error.into()))
+    result.unwrap_or_else(|error| CommandReply::Error(error.into()))
 }
 
 /// Carries a batch out. Unlike other methods it answers without `result` around the replies.
@@ -143,10 +146,12 @@ pub(super) async fn call(
     if commands.len() > BATCH_COMMANDS_MAX {
         return Err(Rejection::BadRequest(format!("limit exceeded: more than {BATCH_COMMANDS_MAX} commands")));
     }
+    let begun = Instant::now();
     let replies = match parallel {
         Some(true) => side_by_side(commands, &state).await,
         _ => one_by_one(commands, &state).await,
     };
+    state.calls.count(NAME, begun.elapsed(), None);
     Ok(Json(BatchReply { replies }))
 }
 

@@ -17,7 +17,7 @@ use super::list::{Visitor, visit};
 use super::method::Method;
 use super::reply::{Rejection, Reply};
 use super::shape::Object;
-use super::{deadline, request, until};
+use super::{deadline, request, run_until};
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
@@ -88,6 +88,7 @@ struct Finder<'a> {
     state: &'a ControlState,
     method: &'a str,
     params: &'a str,
+    deadline: Instant,
     call: Option<Call<'a>>,
 }
 
@@ -96,11 +97,11 @@ impl Visitor for Finder<'_> {
         if !self.method.eq_ignore_ascii_case(M::NAME) {
             return;
         }
-        let Self { state, params, .. } = *self;
+        let Self { state, params, deadline, .. } = *self;
         self.call = Some(Box::pin(async move {
             let wrong = |error| ErrorKind::BadRequest.because(format!("bad request: params: {error}"));
             let Object(method) = serde_json::from_str::<Object<M>>(params).map_err(wrong)?;
-            let result = method.run(state).await?;
+            let result = run_until(method, state, deadline).await?;
             Ok(to_raw_value(&result).expect("a result is written as JSON"))
         }));
     }
@@ -115,10 +116,10 @@ async fn carry_out(
     if method.is_empty() {
         return Err(ErrorKind::BadRequest.because("bad request: method is missing"));
     }
-    let mut finder = Finder { state, method, params: params.map_or("{}", RawValue::get), call: None };
+    let mut finder = Finder { state, method, params: params.map_or("{}", RawValue::get), deadline, call: None };
     visit(&mut finder);
     match finder.call {
-        Some(call) => until(deadline, call).await,
+        Some(call) => call.await,
         None => Err(ErrorKind::MethodNotFound.into()),
     }
 }

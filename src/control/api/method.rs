@@ -28,10 +28,21 @@ pub(super) fn deadline() -> Instant {
     Instant::now() + Duration::from_millis(API_CALL_TIMEOUT_MS)
 }
 
-pub(super) async fn until<T>(deadline: Instant, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+/// Carries a method out and counts it.
+///
+/// # Errors
+/// What the method refuses; 100 when it has no answer at the deadline.
+pub(super) async fn run_until<M: Method>(
+    method: M,
+    state: &ControlState,
+    deadline: Instant,
+) -> Result<M::Result, Error> {
+    let begun = Instant::now();
     let late = ErrorKind::Internal.because(
         "internal server error: the shards did not answer in time; what they had not begun is not done, what they had \
          begun is",
     );
-    timeout_at(deadline, work).await.unwrap_or(Err(late))
+    let result = timeout_at(deadline, method.run(state)).await.unwrap_or(Err(late));
+    state.calls.count(M::NAME, begun.elapsed(), result.as_ref().err().map(|error| error.kind));
+    result
 }

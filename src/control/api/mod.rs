@@ -36,36 +36,40 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 
 use self::key::Authorized;
 pub(super) use self::key::may_call;
 use self::list::{Visitor, visit};
-use self::method::{Method, deadline, until};
-use self::mode::ErrorMode;
+use self::method::{Method, deadline, run_until};
+use self::mode::{Answered, ErrorMode};
 pub use self::openapi::document as api_document;
 pub use self::reference::markdown as api_reference;
 use self::reply::Rejection;
 use super::state::ControlState;
 
 /// The paths below `/api`.
-pub(super) fn routes() -> Router<Arc<ControlState>> {
-    struct Routes(Router<Arc<ControlState>>);
-    impl Visitor for Routes {
+pub(super) fn routes(state: &Arc<ControlState>) -> Router<Arc<ControlState>> {
+    struct Routes<'a>(Router<Arc<ControlState>>, &'a ControlState);
+    impl Visitor for Routes<'_> {
         fn see<M: Method>(&mut self) {
+            self.1.calls.expect(M::NAME);
             self.0 = std::mem::take(&mut self.0).route(&format!("/{}", M::NAME), post(call::<M>));
         }
     }
-    let mut routes = Routes(Router::new());
+    state.calls.expect(batch::NAME);
+    let mut routes = Routes(Router::new(), state);
     visit(&mut routes);
-    routes
+    let routes = routes
         .0
         .route("/", post(lines::call))
-        .route("/batch", post(batch::call))
+        .route(&format!("/{}", batch::NAME), post(batch::call))
         .route("/openapi.json", get(openapi::serve))
-        .fallback(unknown)
+        .fallback(unknown);
+    routes.layer(middleware::from_fn_with_state(state.clone(), count_rejections))
 }
 
 async fn call<M: Method>(
@@ -75,9 +79,17 @@ async fn call<M: Method>(
     body: Body,
 ) -> Result<Response, Rejection> {
     let method: M = request::read(body).await?;
-    Ok(mode.answer(until(deadline(), method.run(&state)).await))
+    Ok(mode.answer(run_until(method, &state, deadline()).await))
 }
 
 async fn unknown() -> Rejection {
     Rejection::UnknownMethod
+}
+
+async fn count_rejections(State(state): State<Arc<ControlState>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if response.status().is_client_error() && response.extensions().get::<Answered>().is_none() {
+        state.calls.reject(response.status().as_u16());
+    }
+    response
 }

@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::reply::Reply;
@@ -18,6 +18,10 @@ use crate::model::refusal::{Error, ErrorKind};
 
 /// A caller asks for `transport` by this header. Libraries for backends know its name.
 const HEADER: &str = "x-centrifugo-error-mode";
+
+/// Marks a refusal by status of what was a call all the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answered;
 
 /// As the configuration has it, or the caller.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +40,9 @@ impl ErrorMode {
     /// The answer to a call.
     pub(super) fn answer<T: Serialize>(self, result: Result<T, Error>) -> Response {
         match (self.0, result) {
-            (ApiErrorMode::Transport, Err(error)) => (status(error.kind), Json(ApiError::from(error))).into_response(),
+            (ApiErrorMode::Transport, Err(error)) => {
+                (status(error.kind), Extension(Answered), Json(ApiError::from(error))).into_response()
+            }
             (_, result) => Json(Reply::from(result)).into_response(),
         }
     }

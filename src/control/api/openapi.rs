@@ -9,7 +9,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::batch::{Batch, BatchReply};
+use super::batch::{self, Batch, BatchReply};
 use super::reply::Reply;
 use super::{Method, Visitor, examples, visit};
 use crate::config::HttpServerConfig;
@@ -25,7 +25,7 @@ pub(super) async fn serve() -> Json<&'static Value> {
 pub fn document() -> Value {
     let mut description = Description::new();
     visit(&mut description);
-    description.method::<Batch, BatchReply>("batch");
+    description.method::<Batch, BatchReply>(batch::NAME);
     description.looks();
     description.doors();
     let Description { mut requests, mut results, paths } = description;
@@ -127,8 +127,11 @@ impl Description {
         let live = json!({ "200": answer("It is.", &health), "404": off });
         let metrics = json!({
             "200": {
-                "description": "OpenMetrics 1.0.",
-                "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
+                "description": "OpenMetrics 1.0 or the text of Prometheus 0.0.4, by `Accept`.",
+                "content": {
+                    "text/plain": { "schema": { "type": "string" } },
+                    "application/openmetrics-text": { "schema": { "type": "string" } },
+                },
             },
             "404": answer("Metrics are switched off (`prometheus.enabled`).", &refused),
         });

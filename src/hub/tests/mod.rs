@@ -7,8 +7,13 @@ use std::sync::Arc;
 use super::*;
 use crate::limits::IDEMPOTENCY_WINDOW_MS;
 
-const OPTIONS: HubOptions =
-    HubOptions { history_size: 5, history_ttl_ms: 10_000, history_meta_ttl_ms: 60_000, excludes_publisher: false };
+const OPTIONS: HubOptions = HubOptions {
+    history_size: 5,
+    history_ttl_ms: 10_000,
+    history_meta_ttl_ms: 60_000,
+    excludes_publisher: false,
+    namespace: 0,
+};
 const FLEETING: HubOptions = HubOptions { history_size: 0, history_ttl_ms: 0, ..OPTIONS };
 
 fn few(publications: usize) -> Limit {

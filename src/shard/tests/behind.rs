@@ -67,7 +67,7 @@ fn a_publisher_is_not_read_until_its_deliveries_have_left_and_loses_none() {
         half.tick();
         assert!(waiting_bytes(&half.shard) <= WINDOW_BYTES as u64 + COPY_BYTES, "{}", waiting_bytes(&half.shard));
     }
-    let published = half.shard.metrics.publishes.get();
+    let published = half.shard.metrics.namespaces.sum(|namespace| namespace.publishes.get());
     assert!(published < 100, "{published} publishes, and nobody waits");
     let mut delivered = 0;
     while delivered < PUBLISHES {

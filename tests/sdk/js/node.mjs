@@ -38,7 +38,7 @@ export class Node {
       known ||= found === name;
       if (found === name && wanted.every((label) => labelled?.includes(label))) sum += Number(value);
     }
-    if (!known && !text.includes(`# TYPE ${name.replace(/_total$/, '')} `)) throw new Error(`there is no metric ${name}`);
+    if (!known && !text.includes(`# TYPE ${name} `)) throw new Error(`there is no metric ${name}`);
     return sum;
   }
 

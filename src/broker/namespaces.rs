@@ -1,0 +1,56 @@
+//! What a shard counts for each namespace of channels.
+//!
+//! Namespaces are configured, so there are few. One keeps its counts for as long as the node lives, by its name, whatever is
+//! reloaded meanwhile. The lock is taken when a shard takes a configuration and when Prometheus asks; what is counted
+//! is found by the number of the namespace, or with the room of the channel.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::counter::{Counter, Gauge};
+use super::errors::Errors;
+
+/// Channels without a namespace, and what names none that is configured. No namespace can have this name.
+pub const NO_NAMESPACE: &str = "(none)";
+
+/// The counts of one namespace on one shard.
+#[derive(Debug, Default)]
+pub struct NamespaceMetrics {
+    /// Subscriptions of the sessions here.
+    pub subscriptions: Gauge,
+    /// Subscriptions of sessions here that began.
+    pub subscribes: Counter,
+    /// Publications put in order at home here.
+    pub publishes: Counter,
+    /// Publications times the subscribers here that they went to.
+    pub deliveries: Counter,
+    /// Times that channels at home here had somebody's coming announced.
+    pub joins: Counter,
+    /// Times that channels at home here had somebody's going announced.
+    pub leaves: Counter,
+    /// Commands on its channels that were refused: those of sessions here, and those that came to a home here.
+    pub errors: Errors,
+}
+
+/// The counts of every namespace that the shard has known.
+#[derive(Debug, Default)]
+pub struct Namespaces(Mutex<BTreeMap<Box<str>, Arc<NamespaceMetrics>>>);
+
+impl Namespaces {
+    /// The counts of a namespace.
+    pub fn of(&self, name: &str) -> Arc<NamespaceMetrics> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(name.into()).or_default().clone()
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> Vec<(Box<str>, Arc<NamespaceMetrics>)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(|(name, metrics)| (name.clone(), metrics.clone())).collect()
+    }
+
+    /// What all of them have counted together.
+    pub fn sum(&self, read: impl Fn(&NamespaceMetrics) -> u64) -> u64 {
+        self.all().iter().map(|(_, metrics)| read(metrics)).sum()
+    }
+}
