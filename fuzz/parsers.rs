@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each target calls one of them")]
 
+use std::net::IpAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringpost::auth::{TokenConfig, Verifier, VerifierConfig};
@@ -13,7 +15,9 @@ use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
 use ringpost::protocol::centrifuge::{Encoding, json};
 use ringpost::protocol::word::{Command, Push, Verb};
+use ringpost::wire::forwarded::{self, Syntax};
 use ringpost::wire::http::{self, Head, Response, UpgradeRequest};
+use ringpost::wire::proxy::{self, ProxyHeader};
 use ringpost::wire::websocket::{self, Decoded, Opcode, Piece, Sender};
 use ringpost::wire::{length, line};
 
@@ -36,6 +40,21 @@ pub(crate) fn http(input: &[u8]) {
     let request = UpgradeRequest { target: "/", host: "h", nonce: [7; 16], protocol: None, origin: None };
     if let Ok(Response::Accepted { consumed, .. }) = request.check(input) {
         assert_eq!(request.check(&input[..consumed - 1]), Ok(Response::Partial));
+    }
+}
+
+/// A header that is whole is partial one byte earlier; what a proxy says of requests names somebody.
+pub(crate) fn proxy(input: &[u8]) {
+    if let Ok(ProxyHeader::Whole { consumed, .. }) = proxy::read(input) {
+        assert!(consumed <= input.len());
+        assert_eq!(proxy::read(&input[..consumed - 1]), Ok(ProxyHeader::Partial));
+        assert_eq!(proxy::read(&input[..consumed]), proxy::read(input));
+    }
+    let (peer, lines) = (IpAddr::from([10, 0, 0, 1]), String::from_utf8_lossy(input));
+    for syntax in [Syntax::XForwardedFor, Syntax::Forwarded] {
+        let client = |trusts: fn(IpAddr) -> bool| forwarded::client(peer, lines.lines(), syntax, trusts);
+        assert_eq!(client(|_| false), peer, "who is not trusted is not believed");
+        assert_eq!(client(|_| true), client(|_| true).to_canonical());
     }
 }
 

@@ -40,6 +40,7 @@ pub mod control;
 
 pub mod node;
 
+pub mod access_log;
 pub mod log;
 
 pub mod doctor;

@@ -241,6 +241,10 @@ const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < 10_000);
 /// Longest head of an HTTP request on a shard, bytes. Browsers with many cookies stay below 8 KiB.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// Longest header of the PROXY protocol, bytes: as much as nginx takes. Addresses and the usual fields stay below 600; only a
+/// client's whole certificate is longer.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
+
 /// Most headers of an HTTP request on a shard.
 pub const HTTP_HEADERS_MAX: usize = 64;
 
@@ -382,6 +386,16 @@ pub const KEEP_MS_MAX: u64 = 3650 * 24 * 60 * 60 * 1000;
 
 /// Requests of signals and of the node's owner that may wait: a second one to leave is the last that matters.
 pub const REQUESTS_WAITING_MAX: usize = 16;
+
+/// Letters of a method's name that the access log keeps of a call: the longest has 16.
+pub const LOGGED_METHOD_BYTES_MAX: usize = 64;
+
+/// Lines of the access log that may wait for its file; past it they are dropped and counted. As many as clients come or go
+/// in half a second of a storm; with names of users of 40 bytes 2 MiB.
+pub const ACCESS_LINES_MAX: usize = 8_192;
+
+/// How long a node that ends waits for the access log's file to take what waits, milliseconds.
+pub const ACCESS_LOG_LINGER_MS: u64 = 2_000;
 
 /// Log lines that may wait for standard error; past it they are dropped and counted. At 200 bytes a line a
 /// stalled terminal holds 3 MiB.

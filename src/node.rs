@@ -11,6 +11,7 @@ use glommio::LocalExecutorBuilder;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
+use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::Errand;
@@ -53,6 +54,8 @@ pub struct Node {
     handles: Vec<ShardHandle>,
     shards: Vec<JoinHandle<anyhow::Result<()>>>,
     control: JoinHandle<anyhow::Result<()>>,
+    /// Last, so that what shards and control plane have to say is written.
+    _access_log: Option<AccessLogGuard>,
 }
 
 impl Node {
@@ -81,6 +84,7 @@ impl Node {
         let verifier =
             Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
         let (open, opened) = flume::bounded(count);
+        let (access_log, access_log_guard) = AccessLog::start(&config.access_log)?;
         let shared = Shared {
             placement: placement.clone(),
             verifier: Arc::new(verifier),
@@ -88,6 +92,7 @@ impl Node {
             secret: rand::random(),
             errands: errands_in,
             config: config.clone(),
+            access_log: access_log.clone(),
             opened,
         };
         let mailboxes = Mailboxes::mesh(config.shards.mailbox_letters(count), &wakers);
@@ -111,6 +116,7 @@ impl Node {
             errands,
             requests: requests.clone(),
             started,
+            access_log,
             ready,
         };
         let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup));
@@ -137,6 +143,7 @@ impl Node {
             handles: kept,
             shards,
             control,
+            _access_log: access_log_guard,
         })
     }
 
@@ -176,6 +183,7 @@ struct Shared {
     places: Arc<Places>,
     secret: u64,
     errands: flume::Sender<Errand>,
+    access_log: AccessLog,
     /// A message for each shard when it may let clients in; none comes where the node does not start.
     opened: flume::Receiver<()>,
 }
@@ -204,6 +212,7 @@ impl Shared {
             orders,
             errands: self.errands.clone(),
             places: self.places.clone(),
+            access_log: self.access_log.clone(),
             secret: self.secret,
             random: StdRng::from_os_rng(),
         };

@@ -82,7 +82,7 @@ fn command(shard: &mut Broker, session: u32, command: &str) {
 
 fn subscribed(shards: &mut [Broker], shard: usize, conn: u32, channel: &str) -> u32 {
     shards[shard].edge.outbox.open(conn);
-    let session = shards[shard].open(conn, Format::WebSocketJson, NOW);
+    let session = shards[shard].open(conn, Format::WebSocketJson, std::net::Ipv4Addr::LOCALHOST.into(), NOW);
     command(&mut shards[shard], session, r#"{"id":1,"connect":{}}"#);
     command(&mut shards[shard], session, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#));
     settle(shards);
@@ -168,7 +168,7 @@ fn a_publication_from_another_shard_allocates_nothing() {
 /// A user's client that has subscribed and does nothing.
 fn idle(shards: &mut [Broker], conn: u32, channel: &str) {
     shards[0].edge.outbox.open(conn);
-    let session = shards[0].open(conn, Format::WebSocketJson, NOW);
+    let session = shards[0].open(conn, Format::WebSocketJson, std::net::Ipv4Addr::LOCALHOST.into(), NOW);
     let claims = serde_json::json!({ "sub": format!("user{conn}") });
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("a token");

@@ -9,6 +9,7 @@ use std::path::Path;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proxy_header::{ProxiedAddress, ProxyHeader, Tlv};
 use ringpost::model::refusal::{DisconnectKind, Unsubscribe};
 use ringpost::model::{Expiry, Payload, Publication};
 use ringpost::protocol::Format;
@@ -113,6 +114,18 @@ fn http_heads() -> Vec<Vec<u8>> {
     vec![head, answer, b"POST /api/publish HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}".to_vec()]
 }
 
+/// Headers of the PROXY protocol in both versions, and lines of requests.
+fn proxy_headers() -> Vec<Vec<u8>> {
+    let client = ProxiedAddress::stream("192.0.2.1:4711".parse().unwrap(), "198.51.100.1:8000".parse().unwrap());
+    let (mut text, mut bytes, mut local) = (Vec::new(), Vec::new(), Vec::new());
+    ProxyHeader::with_address(client.clone()).encode_v1(&mut text).unwrap();
+    ProxyHeader::with_tlvs(Some(client), [Tlv::Crc32c(0), Tlv::Noop(3)]).encode_v2(&mut bytes).unwrap();
+    ProxyHeader::with_local().encode_v2(&mut local).unwrap();
+    let lines =
+        ["192.0.2.1, 10.0.0.2\n", "for=\"[2001:db8::1]:80\";proto=https, For=192.0.2.1;host=\"a,\\\"\";by=_x\n"];
+    [text, bytes, local].into_iter().chain(lines.map(|line| line.as_bytes().to_vec())).collect()
+}
+
 const CLAIMS: [&str; 4] = [
     r#"{"sub":"7","exp":1800000000,"iat":1700000000,"nbf":1700000000,"aud":["a"],"iss":"i","info":{"a":1},"b64info":"e30=","channels":["a"],"subs":{"b":{"override":{"presence":{"value":true}},"info":1}},"expire_at":0}"#,
     r#"{"sub":"7","channel":"chat:a","client":"c","exp":1800000000,"override":{"join_leave":{"value":false}},"data":{}}"#,
@@ -129,9 +142,10 @@ const CONFIGURATIONS: [&str; 3] = [
 /// A target of libFuzzer: its name, what it calls, and what both begin with.
 type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
-fn targets() -> [Target; 11] {
+fn targets() -> [Target; 12] {
     [
         ("http", parsers::http, http_heads()),
+        ("proxy", parsers::proxy, proxy_headers()),
         ("websocket", parsers::websocket, websocket_frames()),
         ("line", parsers::line, lines(&COMMANDS)),
         ("length", parsers::length, commands_in_protobuf()),
@@ -203,6 +217,11 @@ proptest! {
     #[test]
     fn heads(input in input(http_heads())) {
         parsers::http(&input);
+    }
+
+    #[test]
+    fn proxies(input in input(proxy_headers())) {
+        parsers::proxy(&input);
     }
 
     #[test]

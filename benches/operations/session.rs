@@ -25,7 +25,7 @@ fn come_and_go() -> impl FnMut() {
         let session = shard::connect(&mut broker, 1, Format::WebSocketJson, &token);
         shard::tell(&mut broker, session, &subscribe);
         shard::flush(&mut broker);
-        broker.end(session, NOW);
+        broker.end(session, ringpost::broker::ending::Ending::PeerEnded, NOW);
         broker.edge.outbox.close(1);
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn channel_at(shard: u16, shards: u16) -> String {
 /// A session of a new conn, connected with a token.
 pub(crate) fn connect(broker: &mut Broker, conn: u32, format: Format, token: &str) -> u32 {
     broker.edge.outbox.open(conn);
-    let session = broker.open(conn, format, NOW);
+    let session = broker.open(conn, format, std::net::Ipv4Addr::LOCALHOST.into(), NOW);
     tell(broker, session, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
     session
 }

@@ -3,6 +3,8 @@
 //! Every conn that was accepted ends exactly once, by one of them, so that the accepted ones are the open ones and
 //! the endings together.
 
+use std::borrow::Cow;
+
 use rustix::io::Errno;
 
 use super::counter::Counter;
@@ -26,6 +28,8 @@ pub enum Ending {
     Broken(Errno),
     /// The peer said nothing in time.
     Silent,
+    /// It came from a proxy that did not say rightly, or not in time, whose it is.
+    ProxyHeader,
     /// It was no client, and its place or its memory was needed.
     GaveWay,
     /// It was closed as soon as it came: all places were taken, and too many were about to go.
@@ -36,6 +40,47 @@ pub enum Ending {
     Drained,
     /// It is no client: the control plane serves it.
     HandedOver,
+}
+
+impl Ending {
+    /// What it is called, as in the metrics.
+    pub fn cause(self) -> &'static str {
+        match self {
+            Self::Disconnect(_) => "disconnect",
+            Self::Violation(_) => "violation",
+            Self::Refusal(_) => "refusal",
+            Self::PeerClosed => "peer_closed",
+            Self::PeerEnded => "peer_ended",
+            Self::Broken(_) => "broken",
+            Self::Silent => "silent",
+            Self::ProxyHeader => "proxy_header",
+            Self::GaveWay => "gave_way",
+            Self::TurnedAway => "turned_away",
+            Self::Answered => "answered",
+            Self::Drained => "drained",
+            Self::HandedOver => "handed_over",
+        }
+    }
+
+    /// Its code: of the client protocol, of WebSocket, or the HTTP status.
+    pub fn code(self) -> Option<u16> {
+        match self {
+            Self::Disconnect(kind) => Some(codes::of_disconnect(kind).0),
+            Self::Violation(code) | Self::Refusal(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Why, for a person, where it says more than what it is called.
+    pub fn reason(self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Disconnect(kind) => {
+                Some(codes::of_disconnect(kind).1.into()).filter(|text: &Cow<'_, str>| !text.is_empty())
+            }
+            Self::Broken(errno) => Some(errno.to_string().into()),
+            _ => None,
+        }
+    }
 }
 
 const VIOLATIONS: [u16; 3] = [1002, 1007, 1009];
@@ -58,6 +103,7 @@ pub struct Endings {
     peer_closed: Counter,
     peer_ended: Counter,
     silent: Counter,
+    proxy_header: Counter,
     gave_way: Counter,
     turned_away: Counter,
     answered: Counter,
@@ -96,14 +142,15 @@ impl Endings {
         let others = [("disconnect", &self.others), ("broken", &self.other_breaks)];
         let others = others.into_iter().map(|(cause, counter)| (cause, "other".to_string(), counter.get()));
         let without_code = [
-            ("peer_closed", &self.peer_closed),
-            ("peer_ended", &self.peer_ended),
-            ("silent", &self.silent),
-            ("gave_way", &self.gave_way),
-            ("turned_away", &self.turned_away),
-            ("answered", &self.answered),
-            ("drained", &self.drained),
-            ("handed_over", &self.handed_over),
+            (Ending::PeerClosed.cause(), &self.peer_closed),
+            (Ending::PeerEnded.cause(), &self.peer_ended),
+            (Ending::Silent.cause(), &self.silent),
+            (Ending::ProxyHeader.cause(), &self.proxy_header),
+            (Ending::GaveWay.cause(), &self.gave_way),
+            (Ending::TurnedAway.cause(), &self.turned_away),
+            (Ending::Answered.cause(), &self.answered),
+            (Ending::Drained.cause(), &self.drained),
+            (Ending::HandedOver.cause(), &self.handed_over),
         ];
         let without_code = without_code.into_iter().map(|(cause, counter)| (cause, String::new(), counter.get()));
         with_code.chain(others).chain(without_code)
@@ -125,6 +172,7 @@ impl Endings {
             Ending::PeerClosed => &self.peer_closed,
             Ending::PeerEnded => &self.peer_ended,
             Ending::Silent => &self.silent,
+            Ending::ProxyHeader => &self.proxy_header,
             Ending::GaveWay => &self.gave_way,
             Ending::TurnedAway => &self.turned_away,
             Ending::Answered => &self.answered,

@@ -29,8 +29,10 @@ mod post;
 pub(crate) mod sim;
 #[cfg(test)]
 mod tests;
+pub mod visit;
 mod walk;
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ pub use command::Input;
 pub use edge::{Audience, Closing, Edge, Subscriber};
 
 use self::edge::Notice;
+use self::ending::Ending;
 use self::home::{Home, Spread, Spreading};
 use self::letter::Letter;
 use self::line::Walks;
@@ -111,9 +114,9 @@ impl Broker {
         })
     }
 
-    /// Begins a session for a conn whose framing is known. The outbox must be open for the conn.
-    pub fn open(&mut self, conn: u32, format: Format, now: Now) -> u32 {
-        self.edge.open(conn, format, now)
+    /// Begins a session for a conn whose framing is known, and whose client has this address. The outbox must be open for the conn.
+    pub fn open(&mut self, conn: u32, format: Format, address: IpAddr, now: Now) -> u32 {
+        self.edge.open(conn, format, address, now)
     }
 
     /// Sessions, connected or not.
@@ -126,6 +129,11 @@ impl Broker {
         self.edge.sessions.get(session as usize).map(|session| session.conn)
     }
 
+    /// Where the client of a session is.
+    pub fn address_of(&self, session: u32) -> IpAddr {
+        self.edge.sessions[session as usize].address()
+    }
+
     /// Ends a session and has its conn closed. The session must exist.
     pub fn close(&mut self, session: u32, disconnect: impl Into<Disconnect>, now: Now) {
         self.edge.close(session, disconnect);
@@ -134,8 +142,8 @@ impl Broker {
 
     /// Ends a session whose conn has gone: gives all back that it held. What other shards have yet to answer
     /// is given back when the answer comes.
-    pub fn end(&mut self, session: u32, now: Now) {
-        self.edge.end(session);
+    pub fn end(&mut self, session: u32, ending: Ending, now: Now) {
+        self.edge.end(session, ending, None, now);
         self.finish(now);
     }
 
@@ -256,7 +264,7 @@ impl Broker {
     /// The end of every input: all is carried, and the sessions that were told to go end.
     fn finish(&mut self, now: Now) {
         self.carry(now);
-        while self.edge.end_told() {
+        while self.edge.end_told(now) {
             self.carry(now);
         }
     }

@@ -3,6 +3,7 @@
 //! Orders travel through a bounded `flume` channel per shard; each carries the one-shot sender of its
 //! answer. A channel's orders go to its home shard, a user's to every shard.
 
+use core::net::IpAddr;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,8 +127,8 @@ pub enum Order {
         socket: std::os::fd::OwnedFd,
         /// The head of the upgrade, and what was read behind it.
         read: bytes::Bytes,
-        /// What its listener is for.
-        purpose: Purpose,
+        /// Where it came from.
+        arrival: Arrival,
     },
     /// To the shard that asked with [`Errand::FetchKeys`]. Where the fetch succeeded, an [`Order::Verifier`]
     /// came before.
@@ -219,6 +220,8 @@ pub struct SessionInfo {
     pub device: Box<str>,
     /// Which shard serves it.
     pub shard: u16,
+    /// The client's address.
+    pub address: IpAddr,
     /// When it connected, Unix milliseconds.
     pub connected_unix_ms: i64,
     /// When its token is over; never, for one without.
@@ -261,6 +264,17 @@ pub struct ShardInfo {
     pub num_channels: u32,
 }
 
+/// Where a conn came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// What the listener is for that it came through.
+    pub purpose: Purpose,
+    /// Whose it is: its peer's address, or the one that a proxy has told before the first byte.
+    pub address: IpAddr,
+    /// Its first request came with the API's key.
+    pub is_backend: bool,
+}
+
 /// What a shard asks of the control plane.
 #[derive(Debug)]
 pub enum Errand {
@@ -270,10 +284,8 @@ pub enum Errand {
         socket: std::os::fd::OwnedFd,
         /// What was read already.
         read: bytes::Bytes,
-        /// What the listener is for that it came through.
-        purpose: Purpose,
-        /// Its first request came with the API's key.
-        is_backend: bool,
+        /// Where it came from.
+        arrival: Arrival,
     },
     /// A token's key is not known: fetch the key sets anew (rate limited) and answer with
     /// [`Order::KeysFetched`].

@@ -148,7 +148,7 @@ impl Broker {
                 self.edge.close(session, DisconnectKind::Expired);
             }
             Act::Refresh { expire_at_unix_s, info, .. } => {
-                entry.expire_at_unix_s = *expire_at_unix_s;
+                entry.expire_at = (*expire_at_unix_s).into();
                 let appearances = info.as_ref().map_or_else(Vec::new, |info| entry.appear_as(info.clone()));
                 let expiry = entry.expiry(now.unix_s());
                 self.edge.appear(appearances);
@@ -181,6 +181,7 @@ impl Broker {
             format: entry.format,
             device: entry.device.as_deref().unwrap_or_default().into(),
             shard: self.me,
+            address: entry.address(),
             connected_unix_ms: entry.connected_unix_ms,
             expiry: entry.expiry(now.unix_s()),
             channels: entry.subscriptions.iter().map(|subscription| subscription.channel.clone()).collect(),

@@ -26,7 +26,7 @@ impl Config {
     }
 
     /// Those that a type bounds already, ports and misses, are not here.
-    fn numbers(&self) -> [Number; 19] {
+    fn numbers(&self) -> [Number; 20] {
         let (shards, client) = (&self.shards, &self.client);
         let connections = u64::from(CONNECTIONS_MAX);
         [
@@ -47,6 +47,7 @@ impl Config {
             ("channel.max_length", self.channel.max_length as u64, 1..=CHANNEL_NAME_BYTES_MAX as u64),
             until("client.token.hmac_previous_secret_key_valid_until", &client.token),
             until("client.subscription_token.hmac_previous_secret_key_valid_until", &client.subscription_token.token),
+            ("access_log.sample", self.access_log.sample.into(), 1..=1_000_000),
             publications("client.history_max_publication_limit", client.history_max_publication_limit),
             publications("client.recovery_max_publication_limit", client.recovery_max_publication_limit),
         ]

@@ -74,6 +74,12 @@ impl Config {
                 address.parse::<IpAddr>().is_ok(),
                 format!("`{key}.address` is \"{address}\": it must be an IP address, such as 0.0.0.0"),
             );
+            rule(
+                !listener.proxy_protocol || !self.proxies.trusted.is_empty(),
+                format!(
+                    "`{key}.proxy_protocol` is true, but `proxies.trusted` is empty: name the proxies that send it"
+                ),
+            );
         }
         for (at, one) in listeners.iter().enumerate() {
             let same = |other: &&Listener<'_>| other.port == one.port && other.port != 0;
@@ -248,6 +254,20 @@ mod tests {
         for path in ["ws", "/", "/api/ws", "/health", "/ws?x"] {
             assert_refused("websocket_path", |config| config.http_server.websocket_path = path.into());
         }
+    }
+
+    #[test]
+    fn a_proxy_header_is_expected_from_proxies_that_are_named() {
+        let expecting = |config: &mut Config| config.tcp_server.proxy_protocol = true;
+        assert_refused("tcp_server.proxy_protocol", expecting);
+        let from = |config: &mut Config| config.proxies.trusted = vec!["10.0.0.0/8".parse().unwrap()];
+        assert_eq!(
+            broken(|config| {
+                expecting(config);
+                from(config);
+            }),
+            [""; 0]
+        );
     }
 
     #[test]

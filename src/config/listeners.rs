@@ -22,6 +22,15 @@ impl Purpose {
             Self::Internal => true,
         }
     }
+
+    /// Whether trusted proxies begin each connection there with a header of the PROXY protocol.
+    pub fn takes_proxy_header(self, config: &Config) -> bool {
+        match self {
+            Self::Http => config.http_server.proxy_protocol,
+            Self::Tcp => config.tcp_server.proxy_protocol,
+            Self::Internal => config.internal_server.proxy_protocol,
+        }
+    }
 }
 
 /// A listener that the configuration asks for.
@@ -35,19 +44,29 @@ pub struct Listener<'a> {
     pub address: &'a str,
     /// Its port; 0 takes a free one.
     pub port: u16,
+    /// Whether trusted proxies begin each connection with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
 }
 
 impl Config {
     /// All listeners that are asked for; the HTTP port is always among them.
     pub fn listeners(&self) -> Vec<Listener<'_>> {
         let Self { http_server: http, tcp_server: tcp, internal_server: internal, .. } = self;
-        let of = |purpose, section, address, port| Listener { purpose, section, address, port };
-        let mut listeners = vec![of(Purpose::Http, "http_server", http.address.as_str(), http.port)];
+        let of = |purpose, section, address, port, proxy_protocol| Listener {
+            purpose,
+            section,
+            address,
+            port,
+            proxy_protocol,
+        };
+        let mut listeners =
+            vec![of(Purpose::Http, "http_server", http.address.as_str(), http.port, http.proxy_protocol)];
         if tcp.enabled {
-            listeners.push(of(Purpose::Tcp, "tcp_server", &tcp.address, tcp.port));
+            listeners.push(of(Purpose::Tcp, "tcp_server", &tcp.address, tcp.port, tcp.proxy_protocol));
         }
         if internal.is_set() {
-            listeners.push(of(Purpose::Internal, "internal_server", &internal.address, internal.port));
+            let (address, port) = (&internal.address, internal.port);
+            listeners.push(of(Purpose::Internal, "internal_server", address, port, internal.proxy_protocol));
         }
         listeners
     }

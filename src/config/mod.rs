@@ -18,6 +18,7 @@ mod level;
 mod listeners;
 mod load;
 mod node;
+mod proxies;
 mod starter;
 
 use schemars::JsonSchema;
@@ -30,9 +31,10 @@ pub use level::log_filter;
 pub use listeners::{Listener, Purpose};
 pub use load::ConfigError;
 pub use node::{
-    ApiErrorMode, EndpointConfig, HttpApiConfig, HttpServerConfig, InternalServerConfig, LogConfig, LogFormat,
-    ShardsConfig, ShutdownConfig, TcpServerConfig,
+    AccessLogConfig, ApiErrorMode, EndpointConfig, HttpApiConfig, HttpServerConfig, InternalServerConfig, LogConfig,
+    LogFormat, ShardsConfig, ShutdownConfig, TcpServerConfig,
 };
+pub use proxies::{ForwardedHeader, Network, ProxiesConfig};
 pub use starter::starter_toml;
 
 pub use crate::time::Duration;
@@ -55,6 +57,8 @@ pub struct Config {
     pub tcp_server: TcpServerConfig,
     /// The internal port: API, health and metrics, where clients do not come.
     pub internal_server: InternalServerConfig,
+    /// Proxies before the node, and what is believed of them. Nobody is, until they are named here.
+    pub proxies: ProxiesConfig,
     /// Who may connect, and the bounds of one connection.
     pub client: ClientConfig,
     /// Channel names, namespaces and their options.
@@ -69,6 +73,9 @@ pub struct Config {
     pub demo: DemoConfig,
     /// The log.
     pub log: LogConfig,
+    /// The access log: a JSON object per line for each client that connects, closes or is refused, and each call of the API
+    /// that is refused.
+    pub access_log: AccessLogConfig,
     /// Endings.
     pub shutdown: ShutdownConfig,
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Duration;
 use crate::limits::{MAILBOX_LETTERS, MAILBOX_LETTERS_SHARED};
+use crate::model::ClientId;
 
 /// Cores and their rings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,11 +63,20 @@ pub struct HttpServerConfig {
     pub backlog: u32,
     /// The path of the WebSocket door.
     pub websocket_path: String,
+    /// Whether proxies say first whose connection it is: by a header of the PROXY protocol, version 1 or 2, which each
+    /// connection from one of `proxies.trusted` must begin with.
+    pub proxy_protocol: bool,
 }
 
 impl Default for HttpServerConfig {
     fn default() -> Self {
-        Self { address: "0.0.0.0".into(), port: 8000, backlog: 4096, websocket_path: "/connection/websocket".into() }
+        Self {
+            address: "0.0.0.0".into(),
+            port: 8000,
+            backlog: 4096,
+            websocket_path: "/connection/websocket".into(),
+            proxy_protocol: false,
+        }
     }
 }
 
@@ -80,11 +90,13 @@ pub struct TcpServerConfig {
     pub address: String,
     /// The port.
     pub port: u16,
+    /// As `http_server.proxy_protocol`.
+    pub proxy_protocol: bool,
 }
 
 impl Default for TcpServerConfig {
     fn default() -> Self {
-        Self { enabled: true, address: "0.0.0.0".into(), port: 8001 }
+        Self { enabled: true, address: "0.0.0.0".into(), port: 8001, proxy_protocol: false }
     }
 }
 
@@ -97,6 +109,8 @@ pub struct InternalServerConfig {
     pub address: String,
     /// The port, where there is an address; 0 takes a free one.
     pub port: u16,
+    /// As `http_server.proxy_protocol`.
+    pub proxy_protocol: bool,
 }
 
 impl InternalServerConfig {
@@ -178,6 +192,32 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// The access log: a JSON object per line for each client that connects, closes or is refused, and each call of the API that
+/// is refused. Lines that its file cannot take in time are dropped and counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct AccessLogConfig {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// The file, which is opened again at SIGHUP; empty is standard output.
+    pub path: String,
+    /// One of how many clients is told of, by its id: who is told to come is told to go. All refusals are.
+    pub sample: u32,
+}
+
+impl AccessLogConfig {
+    /// Whether this client is told of.
+    pub fn takes(&self, client: ClientId) -> bool {
+        self.enabled && client.as_u64_pair().1.is_multiple_of(self.sample.into())
+    }
+}
+
+impl Default for AccessLogConfig {
+    fn default() -> Self {
+        Self { enabled: false, path: String::new(), sample: 1 }
     }
 }
 

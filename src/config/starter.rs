@@ -36,7 +36,11 @@ pub fn starter_toml() -> Result<String, Unspecified> {
 /// Clients with a token talk in `chat:…`; backends call from this host.
 fn starter(token_secret: String, api_key: String) -> Config {
     let mut config = Config {
-        internal_server: InternalServerConfig { address: "127.0.0.1".into(), port: 8002 },
+        internal_server: InternalServerConfig {
+            address: "127.0.0.1".into(),
+            port: 8002,
+            ..InternalServerConfig::default()
+        },
         ..Config::default()
     };
     config.client.token.hmac_secret_key = token_secret;

@@ -26,9 +26,10 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 
+use super::refused_calls::Call;
 use super::seats::Seat;
 use super::visitor::Visitor;
-use crate::config::Purpose;
+use crate::broker::order::Arrival;
 use crate::wire::http;
 
 /// A conn for a shard.
@@ -38,8 +39,8 @@ pub(super) struct HandedBack {
     pub(super) socket: OwnedFd,
     /// The head of the upgrade, and what came behind it.
     pub(super) read: Bytes,
-    /// What its listener is for.
-    pub(super) purpose: Purpose,
+    /// Where it came from.
+    pub(super) arrival: Arrival,
     /// It counts as a conn of the control plane until a shard has it.
     pub(super) seat: Arc<Seat>,
 }
@@ -92,8 +93,15 @@ impl Service<Request<Incoming>> for Doorman {
             });
         }
         let is_backend = self.visitor.begins(request.headers(), request.uri());
+        let call = Call::of(&request, &self.visitor);
         let answer = self.visitor.clone().answer(is_backend, self.router.call(request));
-        Box::pin(async move { Ok(answer.await.unwrap_or_else(|never| match never {})) })
+        Box::pin(async move {
+            let response = answer.await.unwrap_or_else(|never| match never {});
+            if let Some(call) = call {
+                call.answered(&response);
+            }
+            Ok(response)
+        })
     }
 }
 
@@ -123,7 +131,7 @@ fn head(method: &Method, uri: &Uri, version: Version, headers: &HeaderMap) -> Ve
 /// The socket is broken.
 pub(super) fn take_apart(
     parts: Parts<Stream, Doorman>,
-    purpose: Purpose,
+    arrival: Arrival,
     seat: Arc<Seat>,
 ) -> io::Result<Option<HandedBack>> {
     let Some(head) = parts.service.head.get() else { return Ok(None) };
@@ -134,7 +142,7 @@ pub(super) fn take_apart(
     let socket = reader.reunite(writer).map_err(io::Error::other)?.into_std()?;
     socket.set_nonblocking(false)?;
     SockRef::from(&socket).set_tcp_user_timeout(None)?;
-    Ok(Some(HandedBack { socket: socket.into(), read, purpose, seat }))
+    Ok(Some(HandedBack { socket: socket.into(), read, arrival, seat }))
 }
 
 /// Tells when hyper has written all that it had.

@@ -20,6 +20,7 @@ use super::router::router;
 use super::seats::Seat;
 use super::state::ControlState;
 use super::visitor::Visitor;
+use crate::broker::order::Arrival;
 use crate::config::Purpose;
 use crate::limits::{HTTP_HEAD_TIMEOUT_MS, HTTP_HEADERS_MAX, HTTP_LINGER_MS, HTTP_UNREAD_TIMEOUT_MS};
 use crate::wire::http::{Status, write_refusal};
@@ -43,24 +44,23 @@ impl HttpServer {
         (Self { state, public, internal, leaves: watch::Sender::new(false), handed_back }, back)
     }
 
-    /// Takes a conn over, of which `read` was read already; `is_backend` where that has the API's key. Must be called
-    /// within the runtime.
-    pub(super) fn serve(&self, socket: OwnedFd, read: Bytes, purpose: Purpose, is_backend: bool) {
+    /// Takes a conn over, of which `read` was read already. Must be called within the runtime.
+    pub(super) fn serve(&self, socket: OwnedFd, read: Bytes, arrival: Arrival) {
         let socket = StdTcpStream::from(socket);
-        let Some(seat) = self.state.seats.take(is_backend || purpose == Purpose::Internal) else {
+        let Some(seat) = self.state.seats.take(arrival.is_backend || arrival.purpose == Purpose::Internal) else {
             refuse(&socket);
             return;
         };
         match prepare(socket) {
-            Ok(socket) => self.spawn(socket, read, purpose, Arc::new(seat)),
+            Ok(socket) => self.spawn(socket, read, arrival, Arc::new(seat)),
             Err(error) => tracing::debug!(%error, "an HTTP conn was lost"),
         }
     }
 
-    fn spawn(&self, socket: TcpStream, read: Bytes, purpose: Purpose, seat: Arc<Seat>) {
-        let router = if purpose == Purpose::Internal { &self.internal } else { &self.public };
+    fn spawn(&self, socket: TcpStream, read: Bytes, arrival: Arrival, seat: Arc<Seat>) {
+        let router = if arrival.purpose == Purpose::Internal { &self.internal } else { &self.public };
         let (stream, flushed) = hand_back::stream(socket, read);
-        let visitor = Visitor { state: self.state.clone(), purpose, seat: seat.clone() };
+        let visitor = Visitor { state: self.state.clone(), arrival, seat: seat.clone() };
         let mut conn = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(HTTP_HEAD_TIMEOUT_MS))
@@ -82,7 +82,7 @@ impl HttpServer {
                     timeout(Duration::from_millis(HTTP_LINGER_MS), &mut conn).await.unwrap_or(Ok(()))
                 }
             };
-            match (ended, hand_back::take_apart(conn.into_parts(), purpose, seat)) {
+            match (ended, hand_back::take_apart(conn.into_parts(), arrival, seat)) {
                 (Err(_), Ok(Some(conn))) => drop(handed_back.send_async(conn).await),
                 (Err(error), _) => tracing::debug!(%error, "an HTTP conn ended early"),
                 (Ok(()), _) => {}

@@ -235,6 +235,10 @@ impl NodeMetrics {
         let help = "Log lines that standard error did not take in time";
         let mut dropped = encoder.encode_descriptor("ringpost_log_lines_dropped", help, None, MetricType::Counter)?;
         count(&mut dropped, &(crate::log::dropped_lines() as u64))?;
+        let help = "Lines of the access log that its file did not take in time";
+        let mut dropped =
+            encoder.encode_descriptor("ringpost_access_log_lines_dropped", help, None, MetricType::Counter)?;
+        count(&mut dropped, &state.access_log.dropped_lines())?;
         self.encode_seats(encoder)
     }
 

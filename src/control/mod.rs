@@ -28,6 +28,7 @@ mod page;
 mod plane;
 mod process;
 mod refused;
+mod refused_calls;
 mod reload;
 mod router;
 mod seats;

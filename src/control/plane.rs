@@ -16,6 +16,7 @@ use super::reload::keep_fixed;
 use super::requests::{Request, Requests};
 use super::shards::Shards;
 use super::state::ControlState;
+use crate::access_log::AccessLog;
 use crate::broker::order::{Errand, Order};
 use crate::config::Config;
 use crate::control::reload::Reload;
@@ -38,6 +39,8 @@ pub struct ControlSetup {
     pub requests: Requests,
     /// When the node began.
     pub started: SystemTime,
+    /// Where it is written down which calls were refused.
+    pub access_log: AccessLog,
     /// Told once it has all that it takes from the host.
     pub ready: flume::Sender<()>,
 }
@@ -84,8 +87,8 @@ struct Plane {
 
 impl Plane {
     fn new(setup: ControlSetup) -> Self {
-        let ControlSetup { config, reload, shards, placement, errands, requests, started, ready } = setup;
-        let state = Arc::new(ControlState::new(Shards::new(shards, placement), config, started));
+        let ControlSetup { config, reload, shards, placement, errands, requests, started, access_log, ready } = setup;
+        let state = Arc::new(ControlState::new(Shards::new(shards, placement), config, started, access_log));
         let (http, handed_back) = HttpServer::new(state.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
         let keeper = tokio::spawn(keeper.run());
@@ -133,7 +136,7 @@ impl Plane {
 
     async fn errand(&mut self, errand: Errand) {
         match errand {
-            Errand::Http { socket, read, purpose, is_backend } => self.http.serve(socket, read, purpose, is_backend),
+            Errand::Http { socket, read, arrival } => self.http.serve(socket, read, arrival),
             Errand::FetchKeys { shard, ticket } => {
                 if !self.keys.fetch(shard, ticket) {
                     self.state.shards.tell(shard, Order::KeysFetched { ticket, fetched: false }).await;
@@ -146,17 +149,18 @@ impl Plane {
     /// Gives a conn to the shard that has the fewest. A shard that takes no orders holds nobody else up; the conn keeps its
     /// seat meanwhile.
     fn hand_back(&self, conn: HandedBack) {
-        let HandedBack { socket, read, purpose, seat } = conn;
+        let HandedBack { socket, read, arrival, seat } = conn;
         let state = self.state.clone();
         tokio::spawn(async move {
             let shards = state.shards.handles().iter();
             let shard = shards.min_by_key(|shard| shard.metrics.conns.get()).expect("a node has shards");
-            shard.order(Order::Adopt { socket, read, purpose }).await;
+            shard.order(Order::Adopt { socket, read, arrival }).await;
             drop(seat);
         });
     }
 
     async fn reload(&mut self) {
+        self.state.access_log.reopen();
         let mut config = match (self.reload)() {
             Ok(config) => config,
             Err(error) => {

@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -29,6 +29,17 @@ impl From<Error> for ApiError {
     }
 }
 
+/// The code of the error that a call was answered with: left in the answer, for the access log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefusedWith(pub(super) u32);
+
+impl RefusedWith {
+    /// The code of this one.
+    pub(super) fn of(error: &ApiError) -> Self {
+        Self(error.code)
+    }
+}
+
 /// The body of every answer that is no 200.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Refused {
@@ -38,7 +49,8 @@ pub(super) struct Refused {
 
 /// An answer that refuses.
 pub(super) fn refused(status: StatusCode, error: Error) -> Response {
-    (status, Json(Refused { error: error.into() })).into_response()
+    let error = ApiError::from(error);
+    (status, Extension(RefusedWith::of(&error)), Json(Refused { error })).into_response()
 }
 
 /// 404: nothing is at the path, or it is switched off.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::calls::Calls;
 use super::seats::Seats;
 use super::shards::Shards;
+use crate::access_log::AccessLog;
 use crate::config::Config;
 
 /// The node as the control plane sees it.
@@ -24,19 +25,22 @@ pub(super) struct ControlState {
     pub(super) seats: Arc<Seats>,
     /// How the backend API is used.
     pub(super) calls: Calls,
+    /// Where it is written down which calls were refused.
+    pub(super) access_log: AccessLog,
     config: RwLock<Arc<Config>>,
     draining: AtomicBool,
 }
 
 impl ControlState {
     /// A node that is ready.
-    pub(super) fn new(shards: Shards, config: Arc<Config>, started: SystemTime) -> Self {
+    pub(super) fn new(shards: Shards, config: Arc<Config>, started: SystemTime, access_log: AccessLog) -> Self {
         Self {
             shards,
             node_id: Uuid::new_v4(),
             started,
             seats: Arc::new(Seats::new()),
             calls: Calls::new(),
+            access_log,
             config: RwLock::new(config),
             draining: AtomicBool::new(false),
         }

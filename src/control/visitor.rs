@@ -7,14 +7,15 @@ use axum::http::{HeaderMap, Uri};
 use super::api::may_call;
 use super::seats::Seat;
 use super::state::ControlState;
+use crate::broker::order::Arrival;
 use crate::config::Purpose;
 
 /// Who is on a conn.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
     pub(super) state: Arc<ControlState>,
-    /// What the listener is for that the conn came through.
-    pub(super) purpose: Purpose,
+    /// Where the conn came from.
+    pub(super) arrival: Arrival,
     /// The conn's seat.
     pub(super) seat: Arc<Seat>,
 }
@@ -32,8 +33,8 @@ impl Visitor {
     /// A request with these headers, to this address, begins. Whether it is a backend's.
     pub(super) fn begins(&self, headers: &HeaderMap, uri: &Uri) -> bool {
         let config = self.state.config();
-        let with_key = || self.purpose.is_internal(&config) && may_call(&config.http_api, headers, uri);
-        let is_backend = self.purpose == Purpose::Internal || with_key();
+        let with_key = || self.arrival.purpose.is_internal(&config) && may_call(&config.http_api, headers, uri);
+        let is_backend = self.arrival.purpose == Purpose::Internal || with_key();
         self.seat.begins(is_backend);
         is_backend
     }

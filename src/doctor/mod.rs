@@ -11,6 +11,7 @@ macro_rules! page {
     }};
 }
 
+mod access_log;
 mod cores;
 mod descriptors;
 mod device;
@@ -49,12 +50,13 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         io_uring::check(),
         cores::check(&config.shards, &allowed),
         memlock::check(shards, &config.shards),
-        threads::check(shards),
+        threads::check(shards, &config.access_log),
         descriptors::check(config.client.connection_limit, shards),
         memory::check(shards, &config.shards),
         huge_pages::check(),
     ];
     findings.extend(ports::check(config));
+    findings.extend(access_log::check(&config.access_log));
     findings.extend(network::check(config));
     findings.extend(drops::check(config.http_server.backlog));
     findings.extend(tcp_memory::check(&config.client));

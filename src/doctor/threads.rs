@@ -9,8 +9,9 @@ use rustix::thread::CapabilitySet;
 use super::Finding;
 use super::limit::{Limit, is_exempt, is_root};
 use super::proc;
+use crate::config::AccessLogConfig;
 
-/// The first one, the log, the signals, the control plane, and the one that looks names up.
+/// The first one, the log, the signals, the control plane, and the one that looks names up; an access log has its own.
 const OF_A_NODE: u64 = 5;
 
 /// The shard itself, and the executor's for calls that block.
@@ -23,7 +24,7 @@ struct Bound {
     others: u64,
 }
 
-pub(super) fn check(shards: usize) -> Finding {
+pub(super) fn check(shards: usize, access_log: &AccessLogConfig) -> Finding {
     let own = fs::read_dir("/proc/self/task").map_or(1, |threads| threads.count() as u64);
     let mut bounds = Vec::new();
     if let Some(limit) = number("pids.max") {
@@ -35,12 +36,11 @@ pub(super) fn check(shards: usize) -> Finding {
         let limit = Limit::of(Resource::Nproc).0;
         bounds.push(Bound { name: "of the user", limit, others: threads_of_user().saturating_sub(own) });
     }
-    judge(&bounds, shards)
+    judge(&bounds, shards, OF_A_NODE + u64::from(access_log.enabled) + OF_A_SHARD * shards as u64)
 }
 
-fn judge(bounds: &[Bound], shards: usize) -> Finding {
+fn judge(bounds: &[Bound], shards: usize, needed: u64) -> Finding {
     const CHECK: &str = "threads";
-    let needed = OF_A_NODE + OF_A_SHARD * shards as u64;
     let tightest = bounds.iter().min_by_key(|bound| bound.limit.saturating_sub(bound.others));
     let Some(Bound { name, limit, others }) = tightest.filter(|bound| bound.limit != u64::MAX) else {
         return Finding::ok(CHECK, "unlimited", format!("{shards} shards need {needed}"));
@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn every_thread_of_every_shard_must_fit_beside_what_others_have() {
-        assert_eq!(judge(&[of_user(19, 10)], 2).verdict, Verdict::Ok);
-        let finding = judge(&[of_user(18, 10)], 2);
+        assert_eq!(judge(&[of_user(19, 10)], 2, 9).verdict, Verdict::Ok);
+        let finding = judge(&[of_user(18, 10)], 2, 9);
         assert_eq!((finding.verdict, finding.value.as_str()), (Verdict::Fail, "8 of the 18 of the user"));
         assert!(finding.fix.unwrap().starts_with("TasksMax=19 "));
     }
@@ -95,13 +95,13 @@ mod tests {
     #[test]
     fn the_tighter_bound_counts() {
         let group = Bound { name: "of the control group", limit: 8, others: 0 };
-        assert_eq!(judge(&[of_user(100, 10), group], 2).value, "8 of the 8 of the control group");
+        assert_eq!(judge(&[of_user(100, 10), group], 2, 9).value, "8 of the 8 of the control group");
     }
 
     #[test]
     fn where_nothing_bounds_them_there_are_enough() {
-        assert_eq!(judge(&[], 64).verdict, Verdict::Ok);
-        assert_eq!(judge(&[of_user(u64::MAX, 10)], 64).value, "unlimited");
+        assert_eq!(judge(&[], 64, 133).verdict, Verdict::Ok);
+        assert_eq!(judge(&[of_user(u64::MAX, 10)], 64, 133).value, "unlimited");
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Session {
     /// Takes the identity on and plans its subscriptions.
     pub fn admit(&mut self, identity: Identity, context: Context<'_>) {
         self.info = identity.info;
-        self.expire_at_unix_s = identity.expire_at_unix_s;
+        self.expire_at = identity.expire_at_unix_s.into();
         self.connected_unix_ms = context.now.unix_ms;
         let delay_ms = context.config.client.stale_close_delay.as_millis();
         self.heartbeat.expect_connect(context.now.mono_ms, delay_ms);

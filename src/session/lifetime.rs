@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Flags, Session};
+use super::{Context, ExpireAt, Flags, Session};
 use crate::time::Duration;
 
 /// Whether something that a token is to begin or to renew is over already, by clocks that differ by `leeway` at most.
@@ -29,15 +29,15 @@ impl Session {
     pub fn overdue(&self, context: Context<'_>) -> Option<Overdue> {
         let client = &context.config.client;
         let now_ms = context.now.unix_ms;
-        let past = |at: Option<i64>, grace_ms: u64| at.is_some_and(|at| now_ms >= due_ms(at, grace_ms));
-        if past(self.expire_at_unix_s, client.expired_close_delay.as_millis()) {
+        let past = |at: ExpireAt, grace_ms: u64| at.unix_s().is_some_and(|at| now_ms >= due_ms(at, grace_ms));
+        if past(self.expire_at, client.expired_close_delay.as_millis()) {
             return Some(Overdue::Connection);
         }
         let grace_ms = client.expired_sub_close_delay.as_millis();
         let expired = self
             .subscriptions
             .iter()
-            .find(|subscription| subscription.is_live() && past(subscription.expire_at_unix_s, grace_ms))?;
+            .find(|subscription| subscription.is_live() && past(subscription.expire_at, grace_ms))?;
         Some(if expired.flags.has(Flags::SERVER_SIDE) {
             Overdue::ServerSubscription
         } else {
@@ -52,10 +52,10 @@ impl Session {
             let left_ms = due_ms(at, grace_ms).saturating_sub(context.now.unix_ms).max(0);
             context.now.mono_ms.saturating_add(left_ms as u64)
         };
-        let connection = self.expire_at_unix_s.map(|at| mono(at, client.expired_close_delay.as_millis()));
+        let connection = self.expire_at.unix_s().map(|at| mono(at, client.expired_close_delay.as_millis()));
         let grace_ms = client.expired_sub_close_delay.as_millis();
         let live = self.subscriptions.iter().filter(|subscription| subscription.is_live());
-        let expiring = live.filter_map(|subscription| subscription.expire_at_unix_s);
+        let expiring = live.filter_map(|subscription| subscription.expire_at.unix_s());
         let subscription = expiring.map(|at| mono(at, grace_ms)).min();
         [Some(self.heartbeat.next_ms()), connection, subscription].into_iter().flatten().min().unwrap_or(u64::MAX)
     }

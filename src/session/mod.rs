@@ -11,6 +11,7 @@ pub mod access;
 mod appearance;
 mod connect;
 mod connecting;
+mod expire_at;
 mod heartbeat;
 mod identity;
 mod lifetime;
@@ -25,6 +26,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -32,6 +34,7 @@ use smallvec::SmallVec;
 
 pub use appearance::Appearance;
 pub use connecting::{Connecting, Held};
+pub use expire_at::ExpireAt;
 pub use heartbeat::{Heartbeat, HeartbeatEvent, Rhythm};
 pub use identity::{Identity, PlannedSubscription};
 pub use lifetime::Overdue;
@@ -113,6 +116,8 @@ pub struct Session {
     pub conn: u32,
     /// How its words are written.
     pub format: Format,
+    /// Where its client is: of version 6, whatever it was, which takes less.
+    address: Ipv6Addr,
     /// Where it is in its life.
     pub state: State,
     /// Its identity towards others; the user is empty until it is connected.
@@ -121,8 +126,8 @@ pub struct Session {
     pub device: Option<Arc<str>>,
     /// When it connected, Unix milliseconds.
     pub connected_unix_ms: i64,
-    /// When its token expires, Unix seconds.
-    pub expire_at_unix_s: Option<i64>,
+    /// When its token expires.
+    pub expire_at: ExpireAt,
     /// Pings and their answers.
     pub heartbeat: Heartbeat,
     /// Begun or not; most sessions of a chat have few.
@@ -155,17 +160,18 @@ pub struct Session {
 
 impl Session {
     /// A session whose first command has yet to come.
-    pub fn new(generation: u32, conn: u32, format: Format, client: ClientId) -> Self {
+    pub fn new(generation: u32, conn: u32, format: Format, client: ClientId, address: IpAddr) -> Self {
         let info = ClientInfo { user: Arc::default(), client, conn_info: None, chan_info: None };
         Self {
             generation,
             conn,
             format,
+            address: to_version_6(address),
             state: State::Fresh,
             info: Arc::new(info),
             device: None,
             connected_unix_ms: 0,
-            expire_at_unix_s: None,
+            expire_at: ExpireAt::NEVER,
             heartbeat: Heartbeat::default(),
             subscriptions: SmallVec::new(),
             refused: 0,
@@ -181,6 +187,11 @@ impl Session {
             asks_no_more: false,
             gives_way: false,
         }
+    }
+
+    /// Where its client is.
+    pub fn address(&self) -> IpAddr {
+        IpAddr::V6(self.address).to_canonical()
     }
 
     /// The user, empty when anonymous.
@@ -279,5 +290,12 @@ impl Session {
     /// The subscription to a channel, in whatever stage.
     pub fn subscription_mut(&mut self, channel: &str) -> Option<&mut Subscription> {
         self.subscriptions.iter_mut().find(|subscription| &*subscription.channel == channel)
+    }
+}
+
+fn to_version_6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
     }
 }

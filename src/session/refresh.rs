@@ -25,7 +25,7 @@ pub fn expiry(expire_at_unix_s: Option<i64>, now_unix_s: i64) -> Expiry {
 impl Session {
     /// When the session expires, as clients are told.
     pub fn expiry(&self, now_unix_s: i64) -> Expiry {
-        expiry(self.expire_at_unix_s, now_unix_s)
+        expiry(self.expire_at.unix_s(), now_unix_s)
     }
 
     pub(super) fn refresh<'a>(&mut self, token: &str, context: Context<'_>) -> Step<'a> {
@@ -52,7 +52,7 @@ impl Session {
             // The client comes back with the new token, and gets what it names.
             return Step::Close(DisconnectKind::InsufficientState.into());
         }
-        self.expire_at_unix_s = expire_at_unix_s;
+        self.expire_at = expire_at_unix_s.into();
         let appearances = claims.info.map_or_else(Vec::new, |info| self.appear_as(info));
         let refreshed =
             Refreshed { client: self.info.client, version: crate::VERSION, expiry: self.expiry(context.now.unix_s()) };
@@ -123,7 +123,7 @@ impl Session {
     ) -> Option<Appearance> {
         let general = self.info.clone();
         let subscription = self.subscription_mut(channel)?;
-        subscription.expire_at_unix_s = expire_at_unix_s;
+        subscription.expire_at = expire_at_unix_s.into();
         let before = subscription.info.as_ref().unwrap_or(&general);
         if chan_info.is_none() || before.chan_info.as_deref() == chan_info.as_ref() {
             return None;

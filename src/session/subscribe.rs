@@ -79,7 +79,7 @@ impl Session {
             channel,
             stage: Stage::Pending,
             flags: terms.flags,
-            expire_at_unix_s: terms.expire_at_unix_s,
+            expire_at: terms.expire_at_unix_s.into(),
             info,
         });
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ExpireAt;
 use crate::model::ClientInfo;
 use crate::model::refusal::Unsubscribe;
 
@@ -73,8 +74,8 @@ pub struct Subscription {
     pub stage: Stage,
     /// What holds for it.
     pub flags: Flags,
-    /// When it expires, Unix seconds.
-    pub expire_at_unix_s: Option<i64>,
+    /// When it expires.
+    pub expire_at: ExpireAt,
     /// The session's info with this channel's `chan_info`, where there is one.
     pub info: Option<Arc<ClientInfo>>,
 }

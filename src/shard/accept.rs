@@ -10,6 +10,7 @@ use super::Shard;
 use super::conn::Conn;
 use super::reactor::Reactor;
 use crate::broker::ending::Ending;
+use crate::broker::order::Arrival;
 use crate::config::Purpose;
 use crate::time::Now;
 
@@ -31,8 +32,10 @@ impl<R: Reactor> Shard<R> {
         let pause = match socket {
             Ok(socket) => {
                 // Who slips in while the door is being shut would only hold the drain up.
-                if self.drain.is_none() {
-                    self.welcome(socket, self.doors.purpose(door), now);
+                if self.drain.is_none()
+                    && let Some(conn) = self.welcome(socket, self.doors.purpose(door), now)
+                {
+                    self.expect_proxy(conn);
                 }
                 false
             }
@@ -51,9 +54,10 @@ impl<R: Reactor> Shard<R> {
     }
 
     /// Takes a conn back from the control plane, as if it had just come and said so much.
-    pub(super) fn adopt(&mut self, socket: OwnedFd, read: Bytes, purpose: Purpose, now: Now) {
+    pub(super) fn adopt(&mut self, socket: OwnedFd, read: Bytes, arrival: Arrival, now: Now) {
         let Some(socket) = self.reactor.adopt(socket) else { return };
-        let Some(conn) = self.welcome(socket, purpose, now) else { return };
+        let Some(conn) = self.welcome(socket, arrival.purpose, now) else { return };
+        self.told.insert(conn, arrival.address);
         self.conns[conn as usize].unread = read.into();
         self.read_on(conn, now);
     }

@@ -65,7 +65,7 @@ impl<R: Reactor> Shard<R> {
 
     /// The peer sent a close frame.
     pub(super) fn peer_closed(&mut self, conn: u32, session: u32, code: Option<u16>, now: Now) -> Progress {
-        self.broker.end(session, now);
+        self.broker.end(session, Ending::PeerClosed, now);
         self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| websocket::write_close_answer(code, out));
         self.begin_closing(conn, Ending::PeerClosed, now);
         Progress::Ended
@@ -76,7 +76,7 @@ impl<R: Reactor> Shard<R> {
         match self.conns[conn as usize].phase {
             Phase::Leaving => self.hand_over(conn),
             Phase::Closing => self.parting.push(conn),
-            Phase::Accepted => self.linger(conn, Ending::PeerEnded, now.mono_ms + LINGER_MS),
+            Phase::Proxied | Phase::Accepted => self.linger(conn, Ending::PeerEnded, now.mono_ms + LINGER_MS),
             Phase::Upgrading => self.cut_short(conn, now),
             Phase::Open { session, .. } => {
                 self.broker.ask_no_more(session);
@@ -98,7 +98,7 @@ impl<R: Reactor> Shard<R> {
             && !entry.waits()
             && self.broker.is_answered(session)
         {
-            self.broker.end(session, now);
+            self.broker.end(session, Ending::PeerEnded, now);
             // The answers have as long to leave as they had to come.
             self.linger(conn, Ending::PeerEnded, now.mono_ms + HALF_CLOSED_MS);
         }
@@ -108,7 +108,7 @@ impl<R: Reactor> Shard<R> {
     pub(super) fn broken(&mut self, conn: u32, errno: Errno, now: Now) {
         tracing::debug!(%errno, "a connection broke");
         if let Some(session) = self.conns[conn as usize].session() {
-            self.broker.end(session, now);
+            self.broker.end(session, Ending::Broken(errno), now);
         }
         self.abandon(conn, Ending::Broken(errno));
     }
@@ -172,6 +172,7 @@ impl<R: Reactor> Shard<R> {
         }
         self.admission.give_back(entry.place);
         self.broker.edge.outbox.close(conn);
+        self.forget_told(conn);
         entry
     }
 }

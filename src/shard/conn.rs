@@ -5,7 +5,7 @@
 //!                                       └─no upgrade→ Leaving → the control plane's
 //! ```
 //!
-//! `Open` has a session, whose own states are connecting and connected; a peer may have ended its side of it. A conn is
+//! Before that, one that comes from a proxy is `Proxied` until the proxy has told whose it is. `Open` has a session, whose own states are connecting and connected; a peer may have ended its side of it. A conn is
 //! removed only when nothing
 //! that it asked of the ring is still in flight, so that no event can reach its successor in the slab
 //! (docs/ARCHITECTURE.md, "A socket's life on the ring").
@@ -19,6 +19,8 @@ use crate::wire::websocket::Fragments;
 /// How far a conn has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// It comes from a proxy that has to tell first whose it is.
+    Proxied,
     /// Nothing was read.
     Accepted,
     /// The head of an HTTP request was begun.

@@ -29,7 +29,7 @@ impl<R: Reactor> Shard<R> {
         let strangers: Vec<u32> = self
             .conns
             .iter()
-            .filter(|(_, conn)| matches!(conn.phase, Phase::Accepted | Phase::Upgrading))
+            .filter(|(_, conn)| matches!(conn.phase, Phase::Proxied | Phase::Accepted | Phase::Upgrading))
             .map(|(conn, _)| conn as u32)
             .collect();
         for conn in strangers {

@@ -9,9 +9,8 @@ use super::wheel::{WHEEL_TICK_MS, Wheel};
 use crate::broker::ending::Ending;
 use crate::limits::TICKS_APART_MS_MAX;
 use crate::model::refusal::DisconnectKind;
-use crate::outbox::Tag;
 use crate::time::Now;
-use crate::wire::http::{self, Status};
+use crate::wire::http::Status;
 
 impl<R: Reactor> Shard<R> {
     /// Has the conn looked at no later than `due_ms`, monotonic milliseconds.
@@ -81,23 +80,15 @@ impl<R: Reactor> Shard<R> {
         match self.conns[conn as usize].phase {
             // Not all was answered in time.
             Phase::Open { session, .. } if self.conns[conn as usize].half_closed => {
-                self.broker.end(session, now);
+                self.broker.end(session, Ending::PeerEnded, now);
                 self.abandon(conn, Ending::PeerEnded);
             }
             Phase::Open { session, .. } => self.session_due(conn, session, now),
             // No whole request came in time.
             Phase::Upgrading => {
-                let late = |out: &mut Vec<u8>| {
-                    http::write_refusal(
-                        Status::REQUEST_TIMEOUT,
-                        "the request did not arrive in time",
-                        now.unix_ms,
-                        out,
-                    );
-                };
-                self.broker.edge.outbox.write(conn, Tag::CONTROL, late);
-                self.begin_closing(conn, Ending::Refusal(Status::REQUEST_TIMEOUT.0), now);
+                self.refuse(conn, Status::REQUEST_TIMEOUT, "the request did not arrive in time", now);
             }
+            Phase::Proxied => self.abandon(conn, Ending::ProxyHeader),
             Phase::Accepted | Phase::Closing => self.abandon(conn, Ending::Silent),
             Phase::Leaving => {}
         }

@@ -122,7 +122,7 @@ impl<R: Reactor> Shard<R> {
             Purpose::Http | Purpose::Tcp => self.strangers.leave(entry),
         }
         if let Some(session) = entry.session() {
-            self.broker.end(session, now);
+            self.broker.end(session, Ending::GaveWay, now);
         }
         self.abandon(conn, Ending::GaveWay);
     }

@@ -1,6 +1,7 @@
 //! The world outside as it is: sockets of the kernel, a ring, and its clocks. The only place of a shard that reads one.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,8 +10,8 @@ use rustix::net::{SendFlags, Shutdown};
 
 use super::reactor::{EventOf, Reactor, Socket};
 use super::waker::Waker;
-use crate::broker::order::Errand;
-use crate::config::{Purpose, ShardsConfig};
+use crate::broker::order::{Arrival, Errand};
+use crate::config::ShardsConfig;
 use crate::ring::{Buffer, Ring, RingSize};
 use crate::time::Now;
 
@@ -93,8 +94,8 @@ impl Reactor for Kernel {
         self.ring.events(events);
     }
 
-    fn hand_over(&mut self, socket: OwnedFd, read: Bytes, purpose: Purpose, is_backend: bool) -> Option<Errand> {
-        Some(Errand::Http { socket, read, purpose, is_backend })
+    fn hand_over(&mut self, socket: OwnedFd, read: Bytes, arrival: Arrival) -> Option<Errand> {
+        Some(Errand::Http { socket, read, arrival })
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> Option<OwnedFd> {
@@ -107,6 +108,11 @@ impl Socket for OwnedFd {
     #[inline(always)]
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::net::send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        let address = SocketAddr::try_from(rustix::net::getpeername(self).ok()??).ok()?;
+        Some(address.ip().to_canonical())
     }
 
     fn shutdown(&self, how: Shutdown) {

@@ -4,6 +4,7 @@
 //! gives orders. `tick` is the page on which it all meets; `broker` is what it decides with, free of I/O.
 
 mod accept;
+mod address;
 pub mod admission;
 mod close;
 pub mod conn;
@@ -24,14 +25,17 @@ mod request;
 mod strangers;
 pub mod tick;
 mod upgrade;
+mod visits;
 pub mod waker;
 pub mod wheel;
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use rand::rngs::StdRng;
 use slab::Slab;
 
@@ -45,6 +49,7 @@ use self::reactor::{EventOf, Reactor};
 use self::strangers::Strangers;
 use self::waker::Waker;
 use self::wheel::Wheel;
+use crate::access_log::AccessLog;
 use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::{Errand, Order};
@@ -79,6 +84,8 @@ pub struct ShardSetup<S = OwnedFd> {
     pub errands: flume::Sender<Errand>,
     /// Places of the whole node.
     pub places: Arc<Places>,
+    /// Where it is written down who came and went.
+    pub access_log: AccessLog,
     /// Seeds what clients must not guess; the same on all shards.
     pub secret: u64,
     /// Source of session identities and jitter; seeded in simulation.
@@ -99,9 +106,12 @@ pub struct Shard<R: Reactor = Kernel> {
     strangers: Strangers,
     /// Likewise, of those that came through the internal port.
     callers: Strangers,
+    /// By conn: whose it is, as a proxy has told it, until that is known to the conn's session.
+    told: HashMap<u32, IpAddr>,
     mailboxes: Mailboxes,
     orders: flume::Receiver<Order>,
     errands: flume::Sender<Errand>,
+    access_log: AccessLog,
     waker: Arc<Waker>,
     wheel: Wheel,
     drain: Option<Drain>,
@@ -156,9 +166,11 @@ impl<R: Reactor> Shard<R> {
             admission: Admission::new(setup.places, &config.client, shards, now),
             strangers: Strangers::default(),
             callers: Strangers::default(),
+            told: HashMap::new(),
             mailboxes,
             orders: setup.orders,
             errands: setup.errands,
+            access_log: setup.access_log,
             waker,
             wheel: Wheel::new(now.mono_ms),
             drain: None,

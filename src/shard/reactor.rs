@@ -8,6 +8,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::net::IpAddr;
 use std::ops::DerefMut;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -16,8 +17,7 @@ use bytes::Bytes;
 use rustix::net::Shutdown;
 
 use super::waker::Waker;
-use crate::broker::order::Errand;
-use crate::config::Purpose;
+use crate::broker::order::{Arrival, Errand};
 use crate::ring::Event;
 use crate::time::Now;
 
@@ -76,9 +76,8 @@ pub trait Reactor: Debug {
     /// Appends what has happened, in the order in which it happened.
     fn events(&mut self, events: &mut Vec<EventOf<Self>>);
 
-    /// What the control plane is told of a socket that is no client's: what was read of it, through a listener of which
-    /// purpose it came, and whether with the API's key.
-    fn hand_over(&mut self, socket: Self::Socket, read: Bytes, purpose: Purpose, is_backend: bool) -> Option<Errand>;
+    /// What the control plane is told of a socket that is no client's, of which so much was read.
+    fn hand_over(&mut self, socket: Self::Socket, read: Bytes, arrival: Arrival) -> Option<Errand>;
 
     /// A socket that comes back from the control plane, if sockets are descriptors.
     fn adopt(&mut self, socket: OwnedFd) -> Option<Self::Socket>;
@@ -91,6 +90,9 @@ pub trait Socket: Debug {
     /// # Errors
     /// `WouldBlock` when the socket is full; all others mean that it is broken.
     fn send(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// The address of its peer; `None` where the peer is gone already.
+    fn peer(&self) -> Option<IpAddr>;
 
     /// Ends one direction or both. What is in flight there comes back. A socket that is broken has ended already.
     fn shutdown(&self, how: Shutdown);

@@ -164,6 +164,7 @@ impl<R: Reactor> Shard<R> {
             let progress = match (entry.phase, entry.purpose) {
                 (Phase::Open { .. }, _) if entry.waits() => Progress::Wait,
                 (Phase::Open { session, format }, _) => self.read_frame(conn, session, format, rest, now),
+                (Phase::Proxied, _) => self.read_proxy_header(conn, rest, now),
                 (Phase::Accepted | Phase::Upgrading, Purpose::Tcp) => self.read_first_bytes(conn, rest, now),
                 (Phase::Accepted | Phase::Upgrading, _) => self.read_head(conn, rest, now),
                 (Phase::Leaving, _) => Progress::Wait,
@@ -263,8 +264,8 @@ impl<R: Reactor> Shard<R> {
 
     fn violated(&mut self, conn: u32, session: u32, violation: Violation, now: Now) -> Progress {
         tracing::debug!(%violation, "a client broke the WebSocket protocol");
-        self.broker.end(session, now);
         let code = violation.close_code();
+        self.broker.end(session, Ending::Violation(code), now);
         self.broker
             .edge
             .outbox

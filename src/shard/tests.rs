@@ -18,6 +18,7 @@ use super::*;
 use crate::broker::ending::Ending;
 use crate::broker::lane::Lane;
 use crate::broker::letter::{Letter, Level};
+use crate::broker::order::Arrival;
 use crate::config::Purpose;
 use crate::limits::{HALF_CLOSED_MS, HELD_BYTES_MAX, LINGER_MS, SLICE_SENDS, SLICES_PER_TICK, TICKS_APART_MS_MAX};
 use crate::model::refusal::DisconnectKind;
@@ -56,6 +57,7 @@ impl Half {
         let (errands_left, errands) = flume::unbounded();
         let kernel = Kernel::new(&config.shards).unwrap();
         let setup = ShardSetup {
+            access_log: AccessLog::default(),
             me: 0,
             placement: Placement::new(2, 1),
             verifier: Arc::new(Verifier::new(&config.client.tokens(), None).unwrap()),
@@ -414,7 +416,8 @@ fn an_upgrade_that_comes_back_is_answered_at_once_and_refused_while_the_node_dra
     let come_back = |half: &mut Half| {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = listener.accept().unwrap().0.into();
-        half.orders.send(Order::Adopt { socket, read: HEAD.into(), purpose: Purpose::Http }).unwrap();
+        let arrival = Arrival { purpose: Purpose::Http, address: [192, 0, 2, 1].into(), is_backend: false };
+        half.orders.send(Order::Adopt { socket, read: HEAD.into(), arrival }).unwrap();
         half.tick();
         let mut status = [0; 12];
         client.read_exact(&mut status).unwrap();

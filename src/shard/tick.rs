@@ -73,6 +73,7 @@ impl<R: Reactor> Shard<R> {
             self.turn(now);
         }
         self.say_farewells(now);
+        self.tell_visits();
         self.settle(now);
         if busy {
             self.looked();
@@ -104,7 +105,7 @@ impl<R: Reactor> Shard<R> {
             };
             match order {
                 Order::Drain(time) => self.begin_drain(time.as_millis() as u64),
-                Order::Adopt { socket, read, purpose } => self.adopt(socket, read, purpose, now),
+                Order::Adopt { socket, read, arrival } => self.adopt(socket, read, arrival, now),
                 Order::Reload(config) => {
                     self.broker.order(Order::Reload(config), now);
                     self.admission.configure(&self.broker.config().client);

@@ -9,6 +9,7 @@ use super::origin;
 use super::reactor::Reactor;
 use super::recv::Progress;
 use crate::broker::ending::Ending;
+use crate::broker::order::Arrival;
 use crate::config::Purpose;
 use crate::model::refusal::DisconnectKind;
 use crate::outbox::Tag;
@@ -24,10 +25,13 @@ impl<R: Reactor> Shard<R> {
                 self.conns[conn as usize].phase = Phase::Upgrading;
                 Progress::Wait
             }
-            Ok(Head::Upgrade(upgrade)) => match self.check(conn, &upgrade) {
-                Ok(()) => self.upgrade(conn, &upgrade, now),
-                Err((status, message)) => self.refuse(conn, status, &message, now),
-            },
+            Ok(Head::Upgrade(upgrade)) => {
+                self.read_forwarded(conn, &bytes[..upgrade.consumed]);
+                match self.check(conn, &upgrade) {
+                    Ok(()) => self.upgrade(conn, &upgrade, now),
+                    Err((status, message)) => self.refuse(conn, status, &message, now),
+                }
+            }
             Ok(Head::Plain(request)) => self.take_request(conn, &request, bytes.len(), now),
             Err(violation) => self.refuse(conn, violation.status(), &violation.to_string(), now),
         }
@@ -69,8 +73,10 @@ impl<R: Reactor> Shard<R> {
     }
 
     pub(super) fn refuse(&mut self, conn: u32, status: Status, message: &str, now: Now) -> Progress {
+        let ending = Ending::Refusal(status.0);
+        self.tell_refused(conn, None, ending, message, now);
         self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| http::write_refusal(status, message, now.unix_ms, out));
-        self.begin_closing(conn, Ending::Refusal(status.0), now);
+        self.begin_closing(conn, ending, now);
         Progress::Ended
     }
 
@@ -90,15 +96,18 @@ impl<R: Reactor> Shard<R> {
             Ok(false) => Progress::Wait,
             Err(refusal) => {
                 let disconnect = DisconnectKind::ConnectionLimit.because(refusal.message());
+                let ending = Ending::Disconnect(disconnect.kind);
+                self.tell_refused(conn, Some(format), ending, refusal.message(), now);
                 self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| format.write_goodbye(&disconnect, out));
-                self.begin_closing(conn, Ending::Disconnect(disconnect.kind), now);
+                self.begin_closing(conn, ending, now);
                 Progress::Ended
             }
         }
     }
 
     fn open(&mut self, conn: u32, format: Format, now: Now) {
-        let session = self.broker.open(conn, format, now);
+        let session = self.broker.open(conn, format, self.address_of(conn), now);
+        self.forget_told(conn);
         let entry = &mut self.conns[conn as usize];
         entry.phase = Phase::Open { session, format };
         let due_ms = self.broker.next_due_ms(session, now);
@@ -108,10 +117,11 @@ impl<R: Reactor> Shard<R> {
     /// Gives a conn that is no client to the control plane.
     pub(super) fn hand_over(&mut self, conn: u32) {
         self.count_ending(conn, Ending::HandedOver);
+        let address = self.address_of(conn);
         let entry = self.take_out(conn);
         debug_assert!(entry.in_flight.is_empty());
-        if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into(), entry.purpose, entry.is_backend)
-        {
+        let arrival = Arrival { purpose: entry.purpose, address, is_backend: entry.is_backend };
+        if let Some(errand) = self.reactor.hand_over(entry.socket, entry.unread.into(), arrival) {
             // A control plane that has ended closes the socket by dropping it.
             let _ = self.errands.send(errand);
         }

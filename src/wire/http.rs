@@ -190,6 +190,16 @@ pub fn parse(input: &[u8]) -> Result<Head<'_>, HttpViolation> {
     parse_upgrade(request.path.unwrap_or_default(), &headers, consumed).map(Head::Upgrade)
 }
 
+/// The values of all lines of this name in a whole head, in their order. One that is no UTF-8 is empty.
+pub fn values<'a>(head: &'a [u8], name: &'static str) -> SmallVec<[&'a str; 1]> {
+    let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(httparse::Status::Complete(_)) => Headers(request.headers).values(name).collect(),
+        _ => SmallVec::new(),
+    }
+}
+
 fn plain<'a>(method: &'a str, target: &'a str, is_1_1: bool, headers: &Headers<'_, 'a>, consumed: usize) -> Plain<'a> {
     let has_body = headers.has("transfer-encoding") || headers.values("content-length").any(|length| length != "0");
     let hosts = headers.values("host").count();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ringpost::broker::metrics::ShardMetrics;
 use ringpost::config::{ChannelOptions, Config, ConfigError, Duration as Setting};
-use ringpost::control::requests::Requests;
+use ringpost::control::requests::{Request, Requests};
 use ringpost::node::Node;
 
 /// How long a test waits for anything before it gives up.
@@ -14,6 +14,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A node on free ports of loopback. Two shards, also where there is only one core to pin them to.
 pub(crate) struct TestNode {
     node: Option<Node>,
+    requests: Requests,
     /// The HTTP port.
     pub(crate) http: SocketAddr,
     /// The TCP port.
@@ -46,10 +47,11 @@ impl TestNode {
         };
         change(&mut config);
         let reload = Box::new(|| Err(ConfigError { problems: vec!["tests do not reload".into()] }));
-        let node = Node::start(config, reload, Requests::new()).expect("the node starts");
+        let requests = Requests::new();
+        let node = Node::start(config, reload, requests.clone()).expect("the node starts");
         let (http, tcp) = (node.http_address, node.tcp_address.expect("the TCP port is open"));
         let internal = node.internal_address;
-        Self { node: Some(node), http, tcp, internal }
+        Self { node: Some(node), requests, http, tcp, internal }
     }
 
     /// A figure summed over the shards.
@@ -93,6 +95,11 @@ impl TestNode {
         self.await_sum("subscriptions", |shard| shard.namespaces.sum(|of| of.subscriptions.get()), 0);
         self.await_sum("outbox bytes", |shard| shard.outbox_bytes.get(), 0);
         self.await_sum("letters waiting", |shard| shard.mailbox_waiting.get(), 0);
+    }
+
+    /// Has the configuration read again, as SIGHUP does; in tests that is refused.
+    pub(crate) fn reload(&self) {
+        self.requests.ask(Request::Reload);
     }
 
     /// Begins the drain.

@@ -1,5 +1,6 @@
 //! A whole node in this process, and sockets that behave well or badly.
 
+mod access_log;
 mod bounds;
 mod client;
 mod credit;
@@ -8,6 +9,7 @@ mod endings;
 mod framing;
 mod harness;
 mod http;
+mod proxies;
 mod rooms;
 mod slow;
 mod strangers;

@@ -82,6 +82,7 @@ impl Edge {
         };
         self.reply(session, connecting.id, ReplyBody::Connect(&connected));
         self.metrics.connects.add(1);
+        self.tell_connected(session, now);
         self.release(session);
         for (channel, held) in &connecting.held {
             let push = match held {

@@ -1,9 +1,13 @@
 //! Endings: of a subscription, of a session.
 
+use std::borrow::Cow;
+
 use super::{Closing, Edge, Notice};
+use crate::broker::ending::Ending;
 use crate::model::refusal::{Disconnect, DisconnectKind, Unsubscribe};
 use crate::protocol::word::Push;
 use crate::session::{Flags, Session, Stage};
+use crate::time::Now;
 
 impl Edge {
     /// Ends a session's subscription, if it has one that has begun, and tells the channel's home.
@@ -61,12 +65,12 @@ impl Edge {
 
     /// Ends the sessions that were told to go, and has their conns closed. Called at the end of every input, and the one
     /// place where the broker ends sessions. False when there were none.
-    pub(in crate::broker) fn end_told(&mut self) -> bool {
+    pub(in crate::broker) fn end_told(&mut self, now: Now) -> bool {
         let told = std::mem::take(&mut self.told);
         let any = !told.is_empty();
         for (session, disconnect) in told {
             let conn = self.sessions[session as usize].conn;
-            self.end(session);
+            self.end(session, Ending::Disconnect(disconnect.kind), disconnect.reason.as_ref(), now);
             self.closings.push(Closing { conn, disconnect });
         }
         any
@@ -88,8 +92,15 @@ impl Edge {
 
     /// Ends a session whose conn has gone: gives all back that it held. What other shards have yet to answer
     /// is given back when the answer comes.
-    pub(in crate::broker) fn end(&mut self, session: u32) {
+    pub(in crate::broker) fn end(
+        &mut self,
+        session: u32,
+        ending: Ending,
+        reason: Option<&Cow<'static, str>>,
+        now: Now,
+    ) {
         let entry = self.sessions.remove(session as usize);
+        self.tell_ended(&entry, ending, reason, now);
         self.connected -= u32::from(entry.is_connected());
         self.forget_user(&entry, session);
         let client = entry.info.client;

@@ -14,7 +14,9 @@ mod end;
 pub(super) mod receipts;
 mod timers;
 mod turn;
+mod visits;
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ use super::letter::Asker;
 use super::metrics::ShardMetrics;
 use super::order::Errand;
 use super::policy::Policy;
+use super::visit::Visit;
 use crate::limits::SESSIONS_RESERVED;
 use crate::model::ClientId;
 use crate::model::refusal::{Disconnect, Error};
@@ -109,6 +112,8 @@ pub struct Edge {
     pub(super) resumed: Vec<u32>,
     /// Output: what the control plane is asked.
     pub errands: Vec<Errand>,
+    /// Output: what the access log is told, where there is one.
+    pub visits: Vec<Visit>,
 }
 
 impl Edge {
@@ -137,16 +142,17 @@ impl Edge {
             knocking: VecDeque::new(),
             resumed: Vec::new(),
             errands: Vec::new(),
+            visits: Vec::new(),
             policy,
         }
     }
 
-    pub(super) fn open(&mut self, conn: u32, format: Format, now: Now) -> u32 {
+    pub(super) fn open(&mut self, conn: u32, format: Format, address: IpAddr, now: Now) -> u32 {
         let mut client = [0; 16];
         self.random.fill_bytes(&mut client);
         let client = uuid::Builder::from_random_bytes(client).into_uuid();
         self.generation = self.generation.wrapping_add(1);
-        let mut session = Session::new(self.generation, conn, format, client);
+        let mut session = Session::new(self.generation, conn, format, client, address);
         session.heartbeat.expect_connect(now.mono_ms, self.policy.config.client.stale_close_delay.as_millis());
         u32::try_from(self.sessions.insert(session)).expect("sessions are bounded by descriptors")
     }

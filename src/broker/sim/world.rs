@@ -20,6 +20,7 @@ use super::mail::Mail;
 use super::whims::Fresh;
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
+use crate::broker::ending::Ending;
 use crate::broker::letter::Letter;
 use crate::broker::{Broker, BrokerSetup, Closing, Input};
 use crate::hub::Placement;
@@ -128,7 +129,7 @@ impl World {
         let entry = self.links[shard].vacant_entry();
         let conn = entry.key() as u32;
         broker.edge.outbox.open(conn);
-        let session = broker.open(conn, format, now);
+        let session = broker.open(conn, format, core::net::Ipv4Addr::LOCALHOST.into(), now);
         entry.insert(Link {
             session: Some(session),
             format,
@@ -161,7 +162,7 @@ impl World {
         let Some((shard, conn)) = self.places[client].take() else { return };
         let link = self.links[shard].remove(conn as usize);
         if let Some(session) = link.session {
-            self.brokers[shard].end(session, self.now);
+            self.brokers[shard].end(session, Ending::PeerEnded, self.now);
         }
         self.brokers[shard].edge.outbox.close(conn);
         self.clients[client].unlinked(&mut self.chronicle);

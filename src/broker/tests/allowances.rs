@@ -335,7 +335,7 @@ fn a_room_that_loses_its_members_at_once_is_told_over_several_ticks_and_of_all_i
     broker.begin_tick(now);
     let before = broker.edge.attached;
     for peer in go {
-        broker.end(peer.session, now);
+        broker.end(peer.session, Ending::PeerEnded, now);
         broker.edge.outbox.close(peer.conn);
     }
     let told = (broker.edge.attached - before) as usize;

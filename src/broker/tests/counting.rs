@@ -93,7 +93,7 @@ fn a_namespace_keeps_its_counts_whatever_is_reloaded() {
     gone.channel.namespaces.retain(|namespace| namespace.name != "open");
     node.brokers[0].order(Order::Reload(Arc::new(gone)), node.now);
     node.after(0);
-    node.brokers[0].end(peer.session, node.now);
+    node.brokers[0].end(peer.session, Ending::PeerEnded, node.now);
     node.carry();
     assert_eq!(node.counted("open", |of| of.subscriptions.get()), 0, "the room is of a namespace that is gone");
 }

@@ -26,6 +26,7 @@ use tokio::sync::oneshot;
 use super::{Broker, BrokerSetup, Closing, Input};
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
+use crate::broker::ending::Ending;
 use crate::broker::lane::Lane;
 use crate::broker::letter::Letter;
 use crate::broker::order::{Order, Publish};
@@ -125,7 +126,7 @@ impl Node {
         self.conns += 1;
         let conn = self.conns;
         self.brokers[shard].edge.outbox.open(conn);
-        let session = self.brokers[shard].open(conn, Format::TcpJson, self.now);
+        let session = self.brokers[shard].open(conn, Format::TcpJson, core::net::Ipv4Addr::LOCALHOST.into(), self.now);
         Peer { shard, conn, session }
     }
 
@@ -215,7 +216,7 @@ impl Node {
 
     /// The peer has gone without a word.
     fn drop(&mut self, peer: Peer) {
-        self.brokers[peer.shard].end(peer.session, self.now);
+        self.brokers[peer.shard].end(peer.session, Ending::PeerEnded, self.now);
         self.brokers[peer.shard].edge.outbox.close(peer.conn);
         self.after(peer.shard);
     }

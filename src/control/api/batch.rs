@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use super::shape::{Object, object};
 use super::{broadcast, channels, connections, disconnect, history, history_remove, info};
 use super::{deadline, request, run_until};
 use super::{presence, presence_stats, publish, refresh, subscribe, unsubscribe};
-use crate::control::refused::ApiError;
+use crate::control::refused::{ApiError, RefusedWith};
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
@@ -106,6 +107,16 @@ enum CommandReply {
     Info(info::InfoResult),
 }
 
+impl IntoResponse for BatchReply {
+    fn into_response(self) -> Response {
+        let mut refused = self.replies.iter().filter_map(|reply| match reply {
+            CommandReply::Error(error) => Some(RefusedWith::of(error)),
+            _ => None,
+        });
+        (refused.next().map(Extension), Json(self)).into_response()
+    }
+}
+
 impl Command {
     async fn run(self, state: &ControlState, deadline: Instant) -> Result<CommandReply, Error> {
         use CommandReply as To;
@@ -141,7 +152,7 @@ pub(super) async fn call(
     State(state): State<Arc<ControlState>>,
     _: Authorized,
     body: Body,
-) -> Result<Json<BatchReply>, Rejection> {
+) -> Result<BatchReply, Rejection> {
     let Batch { commands, parallel } = request::read(body).await?;
     if commands.len() > BATCH_COMMANDS_MAX {
         return Err(Rejection::BadRequest(format!("limit exceeded: more than {BATCH_COMMANDS_MAX} commands")));
@@ -152,7 +163,7 @@ pub(super) async fn call(
         _ => one_by_one(commands, &state).await,
     };
     state.calls.count(NAME, begun.elapsed(), None);
-    Ok(Json(BatchReply { replies }))
+    Ok(BatchReply { replies })
 }
 
 async fn one_by_one(commands: Vec<Option<Object<Command>>>, state: &ControlState) -> Vec<CommandReply> {

@@ -1,6 +1,7 @@
 //! `connections`
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -39,6 +40,8 @@ struct ConnectionInfo {
     transport: &'static str,
     /// `json` or `protobuf`.
     protocol: &'static str,
+    /// The client's address, as the socket has it or a trusted proxy says.
+    address: IpAddr,
     /// The shard that serves it.
     shard: u16,
     /// When it connected, Unix milliseconds.
@@ -72,6 +75,7 @@ impl ConnectionInfo {
                 Encoding::Json => "json",
                 Encoding::Protobuf => "protobuf",
             },
+            address: session.address,
             shard: session.shard,
             connected_at_ms: session.connected_unix_ms,
             ttl: session.expiry.expires.then_some(session.expiry.ttl_s),

@@ -87,6 +87,7 @@ fn lists(method: &str) -> (Value, Value) {
                 "device": "js",
                 "transport": "websocket",
                 "protocol": "json",
+                "address": "192.0.2.1",
                 "shard": 0,
                 "connected_at_ms": 1_790_000_000_000_i64,
                 "ttl": 3600,

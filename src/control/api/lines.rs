@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -18,6 +19,7 @@ use super::method::Method;
 use super::reply::{Rejection, Reply};
 use super::shape::Object;
 use super::{deadline, request, run_until};
+use crate::control::refused::RefusedWith;
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
@@ -55,15 +57,18 @@ pub(super) async fn call(
     let body = request::whole(body).await?;
     let lines = read(&body)?;
     let deadline = deadline();
-    let mut answers = Vec::new();
+    let (mut answers, mut refused) = (Vec::new(), None);
     for Line { id, method, params } in lines {
         let reply = Reply::from(carry_out(&state, &method, params.as_deref(), deadline).await);
+        if let Reply::Error(error) = &reply {
+            refused.get_or_insert(Extension(RefusedWith::of(error)));
+        }
         if !answers.is_empty() {
             answers.push(b'\n');
         }
         serde_json::to_writer(&mut answers, &LineReply { id, reply }).expect("an answer is written as JSON");
     }
-    Ok(([(CONTENT_TYPE, "application/json")], answers).into_response())
+    Ok((refused, [(CONTENT_TYPE, "application/json")], answers).into_response())
 }
 
 fn read(body: &[u8]) -> Result<Vec<Line>, Rejection> {

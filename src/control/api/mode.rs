@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::reply::Reply;
 use crate::config::ApiErrorMode;
-use crate::control::refused::ApiError;
+use crate::control::refused::{ApiError, RefusedWith};
 use crate::control::state::ControlState;
 use crate::model::refusal::{Error, ErrorKind};
 
@@ -41,9 +41,11 @@ impl ErrorMode {
     pub(super) fn answer<T: Serialize>(self, result: Result<T, Error>) -> Response {
         match (self.0, result) {
             (ApiErrorMode::Transport, Err(error)) => {
-                (status(error.kind), Extension(Answered), Json(ApiError::from(error))).into_response()
+                let (status, error) = (status(error.kind), ApiError::from(error));
+                let marks = (Extension(Answered), Extension(RefusedWith::of(&error)));
+                (status, marks, Json(error)).into_response()
             }
-            (_, result) => Json(Reply::from(result)).into_response(),
+            (_, result) => Reply::from(result).into_response(),
         }
     }
 }

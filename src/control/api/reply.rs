@@ -3,10 +3,11 @@
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::control::refused::{ApiError, refused};
+use crate::control::refused::{ApiError, RefusedWith, refused};
 use crate::limits::API_BODY_BYTES_MAX;
 use crate::model::refusal::{Error, ErrorKind};
 
@@ -19,6 +20,16 @@ pub(super) enum Reply<T> {
     Result(T),
     /// It was refused.
     Error(ApiError),
+}
+
+impl<T: Serialize> IntoResponse for Reply<T> {
+    fn into_response(self) -> Response {
+        let refused = match &self {
+            Self::Result(_) => None,
+            Self::Error(error) => Some(Extension(RefusedWith::of(error))),
+        };
+        (refused, Json(self)).into_response()
+    }
 }
 
 impl<T> From<Result<T, Error>> for Reply<T> {

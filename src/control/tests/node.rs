@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::Read as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -15,10 +15,11 @@ use rand::rngs::StdRng;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+use crate::access_log::AccessLog;
 use crate::auth::{Verifier, mint};
 use crate::broker::ending::Ending;
 use crate::broker::metrics::ShardMetrics;
-use crate::broker::order::{Errand, Order};
+use crate::broker::order::{Arrival, Errand, Order};
 use crate::broker::{Broker, BrokerSetup};
 use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
@@ -213,6 +214,7 @@ impl TestNode {
         };
         let requests = Requests::new();
         let setup = ControlSetup {
+            access_log: AccessLog::default(),
             config,
             reload,
             shards,
@@ -303,7 +305,7 @@ impl TestNode {
             let (conn, now) = (world.conns, world.now());
             let broker = &mut world.brokers[usize::from(shard)];
             broker.edge.outbox.open(conn);
-            (conn, broker.open(conn, Format::TcpJson, now))
+            (conn, broker.open(conn, Format::TcpJson, Ipv4Addr::LOCALHOST.into(), now))
         });
         let client = TestClient { node: self, shard, conn, session };
         client.send(json!({ "id": 1, "connect": { "token": token, "name": "js" } }));
@@ -343,8 +345,7 @@ fn hand_over(listener: &TcpListener, errands: &flume::Sender<Errand>, closing: &
                 let _ = errands.send(Errand::Http {
                     socket: socket.into(),
                     read,
-                    purpose: Purpose::Http,
-                    is_backend: false,
+                    arrival: Arrival { purpose: Purpose::Http, address: Ipv4Addr::LOCALHOST.into(), is_backend: false },
                 });
             }
         });

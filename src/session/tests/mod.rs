@@ -47,7 +47,7 @@ impl Desk {
     }
 
     fn fresh(config: Config) -> Self {
-        let session = Session::new(1, 0, Format::TcpJson, ClientId::nil());
+        let session = Session::new(1, 0, Format::TcpJson, ClientId::nil(), core::net::Ipv4Addr::LOCALHOST.into());
         Self { config, session, now: Now { mono_ms: 5_000, unix_ms: 1_000_000_000 } }
     }
 
@@ -201,7 +201,7 @@ fn a_thousand_refusals_in_a_row_are_too_many() {
 #[test]
 fn an_expired_connection_has_a_while_to_refresh() {
     let mut desk = Desk::of("7", ChannelOptions::default());
-    desk.session.expire_at_unix_s = Some(desk.now.unix_s() + 10);
+    desk.session.expire_at = Some(desk.now.unix_s() + 10).into();
     let due_ms = desk.now.mono_ms + 10_000 + desk.config.client.expired_close_delay.as_millis();
     desk.session.heartbeat.expect_connect(u64::MAX, 0);
     assert_eq!(desk.with(|session, context| session.next_due_ms(context)), due_ms);
@@ -217,8 +217,8 @@ fn times_at_the_edges_of_what_can_be_written_do_no_harm() {
         let mut desk = Desk::of("7", options(|options| options.allow_subscribe_for_client = true));
         desk.subscribe("ns:a");
         desk.live("ns:a");
-        desk.session.expire_at_unix_s = Some(at);
-        desk.session.subscription_mut("ns:a").expect("it was asked for").expire_at_unix_s = Some(at);
+        desk.session.expire_at = Some(at).into();
+        desk.session.subscription_mut("ns:a").expect("it was asked for").expire_at = Some(at).into();
         assert_eq!(desk.session.expiry(desk.now.unix_s()).ttl_s, ttl_s);
         let due_ms = desk.with(|session, context| session.next_due_ms(context));
         let overdue = desk.with(|session, context| session.overdue(context));
@@ -232,7 +232,7 @@ fn an_expired_subscription_ends_alone_unless_the_server_made_it() {
     desk.subscribe("ns:a");
     let expire_at_unix_s = desk.now.unix_s() - 100;
     let subscription = desk.session.subscription_mut("ns:a").expect("it was asked for");
-    subscription.expire_at_unix_s = Some(expire_at_unix_s);
+    subscription.expire_at = Some(expire_at_unix_s).into();
     assert_eq!(desk.with(|session, context| session.overdue(context)), None, "it has not begun");
     desk.live("ns:a");
     let overdue = desk.with(|session, context| session.overdue(context));

@@ -1,6 +1,7 @@
 //! What must hold of a shard after every turn, and what must be left when all have gone.
 
 use super::reactor::Simulated;
+use super::world::CLIENT;
 use crate::limits::{ARENA_FLUSH_BYTES, HELD_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
 use crate::shard::Shard;
 use crate::shard::conn::Phase;
@@ -25,12 +26,17 @@ pub(super) fn check(shard: &Shard<Simulated>) {
         let unread_max = frame_max.max(HELD_BYTES_MAX) + in_one_turn;
         assert!(conn.unread.len() <= unread_max, "conn {number} keeps {} bytes unread", conn.unread.len());
         assert!(conn.phase != Phase::Closing || conn.unread.is_empty(), "conn {number} closes and keeps bytes");
+        let is_told = matches!(conn.phase, Phase::Accepted | Phase::Upgrading | Phase::Open { .. });
+        if is_told && shard.broker.config().tcp_server.proxy_protocol {
+            assert_eq!(shard.address_of(number as u32), CLIENT, "conn {number} is not its client's");
+        }
         sessions += usize::from(conn.session().is_some());
         if !conn.in_flight.receives() && !conn.waits() && !conn.half_closed {
             let is_done = matches!(conn.phase, Phase::Closing | Phase::Leaving);
             assert!(is_done, "conn {number} is deaf: {conn:?}");
         }
     }
+    assert!(shard.told.len() <= shard.conns.len() - sessions, "what proxies told is kept for too long");
     assert_eq!(sessions, shard.broker.sessions(), "a session is carried by one conn");
     assert!(shard.broker.edge.closings.is_empty(), "a turn leaves nothing to do");
     // Of answers, what one reply may bring waits before no more is asked, and what one turn answers comes on top.

@@ -71,6 +71,8 @@ pub(super) struct Network {
     pub(super) random: StdRng,
     pub(super) now: Now,
     pub(super) planted: Planted,
+    /// What a proxy says before each client; empty where there is no proxy.
+    pub(super) proxy_header: &'static [u8],
     pipes: Vec<Pipe>,
     listeners: Vec<Listener>,
     trace: std::hash::DefaultHasher,
@@ -80,7 +82,15 @@ pub(super) type Shared = Rc<RefCell<Network>>;
 
 impl Network {
     pub(super) fn new(random: StdRng, now: Now, planted: Planted) -> Self {
-        Self { random, now, planted, pipes: Vec::new(), listeners: Vec::new(), trace: std::hash::DefaultHasher::new() }
+        Self {
+            random,
+            now,
+            planted,
+            proxy_header: b"",
+            pipes: Vec::new(),
+            listeners: Vec::new(),
+            trace: std::hash::DefaultHasher::new(),
+        }
     }
 
     /// A number for all that was sent, and when.
@@ -121,7 +131,8 @@ impl Network {
             return None;
         }
         let pipe = self.pipes.len();
-        self.pipes.push(Pipe { is_boundless, ..Pipe::default() });
+        let up = self.proxy_header.iter().copied().collect();
+        self.pipes.push(Pipe { up, is_boundless, ..Pipe::default() });
         self.listeners[listener].waiting.push_back(pipe);
         Some(pipe)
     }
@@ -296,7 +307,8 @@ impl Network {
     /// The control plane serves this one from now on.
     pub(super) fn hand_over(&mut self, pipe: usize, read: &[u8]) {
         let pipe = &mut self.pipes[pipe];
-        assert_eq!(pipe.received, read, "all that was received is handed over");
+        let received = &pipe.received[self.proxy_header.len()..];
+        assert_eq!(received, read, "all that was received is handed over");
         pipe.is_handed_over = true;
     }
 

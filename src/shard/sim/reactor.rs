@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -18,8 +19,7 @@ use rustix::net::Shutdown;
 
 use super::fault::Fault;
 use super::network::Shared;
-use crate::broker::order::Errand;
-use crate::config::Purpose;
+use crate::broker::order::{Arrival, Errand};
 use crate::ring::{Event, Received};
 use crate::shard::reactor::{EventOf, Reactor, Socket};
 use crate::shard::waker::Waker;
@@ -305,7 +305,7 @@ impl Reactor for Simulated {
         }
     }
 
-    fn hand_over(&mut self, socket: SimulatedSocket, read: Bytes, _: Purpose, _: bool) -> Option<Errand> {
+    fn hand_over(&mut self, socket: SimulatedSocket, read: Bytes, _: Arrival) -> Option<Errand> {
         self.network.borrow_mut().hand_over(socket.number, &read);
         None
     }
@@ -320,6 +320,9 @@ enum Kind {
     Listener,
     Pipe,
 }
+
+/// Where all simulated connections come from.
+pub(super) const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 
 /// The node's end of a pipe, or a listener.
 #[derive(Debug)]
@@ -348,6 +351,10 @@ impl Socket for SimulatedSocket {
             Some(taken) => Ok(taken),
             None => Err(Errno::PIPE.into()),
         }
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        Some(PROXY)
     }
 
     fn shutdown(&self, how: Shutdown) {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,9 +16,10 @@ use super::deadlines::{Deadlines, Looked};
 use super::fault::{Fault, Planted};
 use super::network::{Network, Shared};
 use super::peer::{Peer, Reading};
-use super::reactor::{Simulated, SimulatedSocket};
+use super::reactor::{PROXY, Simulated, SimulatedSocket};
 use super::steps::Pending;
 use super::stranger::Stranger;
+use crate::access_log::AccessLog;
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
 use crate::broker::lane::Lane;
@@ -39,6 +41,18 @@ use crate::shard::{Shard, ShardSetup};
 use crate::time::Now;
 
 const PEERS: usize = 7;
+
+/// What a proxy says of [`CLIENT`].
+const PROXY_HEADER: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x01\x12\x67\x1f\x40";
+
+/// Where all simulated clients are, where there is a proxy.
+pub(super) const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// Every connection is a proxy's.
+fn expect_proxies(config: &mut Config) {
+    config.proxies.trusted = vec![PROXY.to_string().parse().expect("it is an address")];
+    (config.http_server.proxy_protocol, config.tcp_server.proxy_protocol) = (true, true);
+}
 
 /// Orders that may wait for a shard.
 const ORDERS_WAITING: usize = 4;
@@ -78,9 +92,13 @@ impl World {
     pub(super) fn new(seed: u64, planted: Planted) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let now = Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 };
-        let network = Network::new(StdRng::seed_from_u64(seed ^ 1 << 40), now, planted);
+        let mut network = Network::new(StdRng::seed_from_u64(seed ^ 1 << 40), now, planted);
+        let mut config = Self::configuration(&mut random);
+        if seed.is_multiple_of(3) {
+            expect_proxies(&mut config);
+            network.proxy_header = PROXY_HEADER;
+        }
         let network = Rc::new(RefCell::new(network));
-        let config = Self::configuration(&mut random);
         let shards = random.random_range(1..=4);
         let placement = Placement::new(shards, seed);
         let places = Arc::default();
@@ -369,6 +387,7 @@ fn nodes(
         let (orders, taken) = flume::bounded(ORDERS_WAITING);
         let (errands_left, errands) = flume::unbounded();
         let setup = ShardSetup {
+            access_log: AccessLog::default(),
             me: me as u16,
             placement: placement.clone(),
             config: config.clone(),

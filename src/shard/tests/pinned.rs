@@ -55,7 +55,7 @@ fn a_connection_that_idles_takes_little() {
     // What each has of its own; the memory of an idle connection is about twice that, with names and tables.
     assert_eq!(size_of::<Conn<OwnedFd>>(), 72);
     assert!(size_of::<crate::session::Session>() <= 200, "{}", size_of::<crate::session::Session>());
-    assert_eq!(size_of::<crate::session::Subscription>(), 56);
+    assert_eq!(size_of::<crate::session::Subscription>(), 48);
     assert_eq!(size_of::<crate::model::ClientInfo>(), 48);
     assert_eq!(size_of::<crate::broker::Subscriber>(), 12);
 }

@@ -1,0 +1,60 @@
+//! What the access log is told of clients: who came, who went and why, who was refused.
+//!
+//! Owns what is told, not how it is written. Nothing here is a secret: no token, no key, no payload.
+
+use core::net::IpAddr;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::ending::Ending;
+use crate::model::ClientId;
+use crate::protocol::Format;
+
+/// Something that happened to a client, or to somebody who wanted to be one.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// When, Unix milliseconds.
+    pub time_unix_ms: i64,
+    /// Where the client is.
+    pub address: IpAddr,
+    /// How it speaks; `None` where that was not known yet.
+    pub format: Option<Format>,
+    /// What happened.
+    pub event: VisitEvent,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum VisitEvent {
+    /// It is connected: the reply has been written.
+    Connected(Visitor),
+    /// Its session has ended.
+    Closed {
+        /// Who it was.
+        visitor: Visitor,
+        /// Why.
+        ending: Ending,
+        /// Why, where that is more than the ending says.
+        reason: Option<Cow<'static, str>>,
+        /// How long it was connected, milliseconds.
+        duration_ms: u64,
+    },
+    /// It was refused before it was connected.
+    Refused {
+        /// How.
+        ending: Ending,
+        /// Why, where that is more than the ending says.
+        reason: Option<Cow<'static, str>>,
+    },
+}
+
+/// A client.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The user, empty when anonymous.
+    pub user: Arc<str>,
+    /// Its session.
+    pub client: ClientId,
+    /// The device: claim `meta.device`, header `X-Device`, or the SDK's name.
+    pub device: Option<Arc<str>>,
+}

@@ -1,0 +1,54 @@
+//! Which calls of the API were refused, for the access log.
+//!
+//! Knows of a call its method, from whom it comes, and how it was answered; never its headers, its query or its body.
+
+use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::http::Request;
+use axum::response::Response;
+
+use super::refused::RefusedWith;
+use super::visitor::Visitor;
+use crate::access_log::{AccessLog, Entry, RefusedCall};
+use crate::limits::LOGGED_METHOD_BYTES_MAX;
+
+/// A call under way.
+#[derive(Debug)]
+pub(super) struct Call {
+    method: Box<str>,
+    address: IpAddr,
+    log: AccessLog,
+}
+
+impl Call {
+    /// The call that a request is, if it is one and there is an access log.
+    pub(super) fn of<B>(request: &Request<B>, visitor: &Visitor) -> Option<Self> {
+        let state = &visitor.state;
+        let method = request.uri().path().strip_prefix("/api").filter(|_| state.access_log.is_on())?;
+        let method = method.strip_prefix('/').or_else(|| method.is_empty().then_some(method))?;
+        let lines = |name| request.headers().get_all(name).iter().map(|line| line.to_str().unwrap_or_default());
+        Some(Self {
+            method: method.chars().take(LOGGED_METHOD_BYTES_MAX).collect(),
+            address: state.config().proxies.client_of(visitor.arrival.address, lines),
+            log: state.access_log.clone(),
+        })
+    }
+
+    /// It was answered.
+    pub(super) fn answered(self, response: &Response) {
+        let code = response.extensions().get().map(|RefusedWith(code)| *code);
+        let status = response.status();
+        if code.is_none() && !status.is_client_error() && !status.is_server_error() {
+            return;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.log.write(Entry::Call(RefusedCall {
+            time_unix_ms: now.as_millis() as i64,
+            address: self.address,
+            method: self.method,
+            status: status.as_u16(),
+            code,
+        }));
+    }
+}
