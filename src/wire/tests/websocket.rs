@@ -194,6 +194,8 @@ proptest! {
         prop_assert_eq!(&ours.messages[..common], &theirs[..common]);
         match (ours.violation, error) {
             (None, None) => prop_assert_eq!(ours.messages.len(), theirs.len()),
+            // Its last fragment has not come: we have not looked at it yet.
+            (None, Some(tungstenite::Error::Utf8(_))) => prop_assert_eq!(ours.messages.len(), theirs.len()),
             (None, Some(error)) => prop_assert!(false, "only they object: {}", error),
             // They take lengths that are not the shortest, and look at a frame only when it is whole.
             (Some(_), _) => {}
