@@ -18,7 +18,7 @@ const SDK = join(PACKAGES, 'centrifuge/dist/centrifuge.js');
 
 /** How each is started, in a copy of the folder that has the packages of the tests. */
 const BACKENDS = {
-  node: () => ['node', ['node/server.mjs']],
+  node: () => [process.execPath, ['node/server.mjs']],
   python: () => [process.env.SDK_TEST_PYTHON, ['python/server.py']],
   go(folder) {
     execFileSync('go', ['build', '-mod=readonly', '-o', 'server', '.'], { cwd: join(folder, 'go') });

@@ -9,7 +9,7 @@ import { until } from './wait.mjs';
 test('the program of the README hears what a backend publishes', async (t) => {
   const node = await start(t, { dev: true });
   const program = new Guide('README.md').program('js');
-  const child = spawn('node', ['--input-type=module'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module'], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.after(() => child.kill());
   let printed = '';
   child.stdout.on('data', (data) => { printed += data; });

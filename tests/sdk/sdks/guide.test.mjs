@@ -17,7 +17,7 @@ const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** How each program is started, in a folder of its own: a command, its arguments, what it is fed. */
 const STARTS = {
-  js: (folder, code) => ['node', ['--input-type=module'], code],
+  js: (folder, code) => [process.execPath, ['--input-type=module'], code],
   python: (folder, code) => [process.env.SDK_TEST_PYTHON, ['-'], code],
   go(folder, code) {
     for (const file of ['go.mod', 'go.sum']) cpSync(here(`go/${file}`), join(folder, file));

@@ -30,7 +30,7 @@ function go(t, code) {
 }
 
 const RUNS = {
-  js: (t, input) => run('node', ['--input-type=module'], { input, cwd: here }),
+  js: (t, input) => run(process.execPath, ['--input-type=module'], { input, cwd: here }),
   python: (t, input) => run(process.env.SDK_TEST_PYTHON, ['-'], { input }),
   go,
   php: (t, input) => run('php', [], { input }),
