@@ -171,6 +171,9 @@ impl Broker {
     pub fn begin_tick(&mut self, now: Now) {
         self.edge.begin_turns();
         self.tell_late();
+        if !self.late.is_empty() {
+            self.edge.tell_nothing_more();
+        }
         self.walks.begin_tick();
         self.walk(now);
     }
@@ -196,6 +199,10 @@ impl Broker {
 
     /// Whether so much waits for large rooms, or was made for rooms in this tick, that nothing more is to be taken for them.
     pub fn is_crowded(&self) -> bool {
+        self.is_full_of_rooms() || !self.late.is_empty()
+    }
+
+    fn is_full_of_rooms(&self) -> bool {
         self.edge.outbox.is_crowded() || self.edge.has_attached_enough()
     }
 
@@ -304,7 +311,7 @@ impl Broker {
 
     /// Tells comings and goings of ticks before, as many as there is room for.
     fn tell_late(&mut self) {
-        while !self.is_crowded()
+        while !self.is_full_of_rooms()
             && let Some(spread) = self.late.pop_front()
         {
             self.spread_one(&spread);

@@ -34,6 +34,12 @@ impl Edge {
         self.turn = Turn { session: self.turn.session, due, attached_before: self.attached, ..Turn::default() };
     }
 
+    /// Rooms have yet to hear of what was done in ticks before: nothing more is done in this one that they must hear, and
+    /// none has its turn that has given way.
+    pub(in crate::broker) fn tell_nothing_more(&mut self) {
+        (self.turn.due, self.turn.is_behind) = (0, true);
+    }
+
     /// Whether the session whose turn it is has to give way to the others. Turns are short once those of the tick have
     /// taken long: everybody can still say a word in it.
     pub(in crate::broker) fn is_turn_over(&self) -> bool {
@@ -63,7 +69,7 @@ impl Edge {
         let is_heard = matches!(verb, Verb::Publish { .. } | Verb::Subscribe(_) | Verb::Unsubscribe { .. });
         let has_to_wait = !self.turn.is_due
             && (is_list && (self.turn.lists_ns >= TURN_NS || !self.giving_way.is_empty())
-                || is_heard && self.has_attached_enough());
+                || is_heard && (self.turn.is_behind || self.has_attached_enough()));
         if has_to_wait {
             self.give_way(session);
         }

@@ -38,6 +38,8 @@ pub(super) struct Turn {
     pub(super) tick_ns: u64,
     /// Of that, the lists.
     pub(super) lists_ns: u64,
+    /// Rooms have yet to hear of what was done in ticks before.
+    pub(super) is_behind: bool,
     /// What had been attached to conns for rooms when the tick began.
     pub(super) attached_before: u64,
     /// What the tokens of strangers have cost in this tick, of all of them together.

@@ -353,3 +353,40 @@ fn a_room_that_loses_its_members_at_once_is_told_over_several_ticks_and_of_all_i
     let (leaves, join) = kinds.split_at(go.len());
     assert!(leaves.iter().all(|kind| kind == "leave") && join == ["join"], "{kinds:?}");
 }
+
+#[test]
+fn who_comes_and_goes_in_a_loop_waits_until_the_room_has_heard_of_it() {
+    let mut node = frugal(0, 10_000);
+    let (channel, members) = (node.at(0, "open"), 400);
+    let peers = gather(&mut node, &channel, members);
+    let walkers: Vec<_> = (0..4).map(|number| node.connect(0, json!({"sub": format!("w{number}")}))).collect();
+    let rounds = 300;
+    let comings_and_goings = frame((1..=rounds).flat_map(|round| {
+        let (come, go) = (json!({"channel": channel}), json!({"channel": channel}));
+        [json!({"id": 2 * round, "subscribe": come}), json!({"id": 2 * round + 1, "unsubscribe": go})]
+            .map(|command| command.to_string())
+    }));
+    let now = node.now;
+    let broker = &mut node.brokers[0];
+    broker.begin_tick(now);
+    for walker in &walkers {
+        broker.input(walker.session, comings_and_goings.as_bytes(), now);
+    }
+    for peer in &peers[members / 2..] {
+        broker.end(peer.session, Ending::PeerEnded, now);
+        broker.edge.outbox.close(peer.conn);
+    }
+    assert!(!broker.late.is_empty());
+    let a_turn = (TURN_NS / price::COMMAND_NS) as usize;
+    let mut ticks = 0;
+    while broker.waits_for_tick() {
+        send_all(broker);
+        broker.begin_tick(now);
+        while let Some(session) = broker.next_resumed() {
+            broker.resume(session, now);
+        }
+        assert!(broker.late.len() <= a_turn, "{} comings and goings wait to be told", broker.late.len());
+        ticks += 1;
+    }
+    assert!(ticks > 50, "{ticks} ticks");
+}
