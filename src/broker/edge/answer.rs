@@ -96,7 +96,7 @@ impl Edge {
         }
         let entry = &mut self.sessions[session as usize];
         let subscriber = Subscriber { conn: entry.conn, session, format: entry.format, flags };
-        let counts = self.policy.counts_of(&channel);
+        let counts = || self.policy.counts_of(&channel).clone();
         let (room, place) = self.audience.join(&channel, subscriber, offset, counts);
         // One name for all in a room: that of the question would be one more block of memory for each.
         entry.subscriptions[at].channel = self.audience.room(room).channel.clone();

@@ -78,20 +78,20 @@ impl Audience {
         &mut self.rooms[room as usize]
     }
 
-    /// Adds a subscriber, who knows where the stream stands if it is positioned; returns its room and place. `counts` are
-    /// those of the channel's namespace.
+    /// Adds a subscriber, who knows where the stream stands if it is positioned; returns its room and place. `counts` finds
+    /// those of the channel's namespace, for a room that begins.
     pub(super) fn join(
         &mut self,
         channel: &Arc<str>,
         subscriber: Subscriber,
         offset: Option<u64>,
-        counts: &Arc<NamespaceMetrics>,
+        counts: impl FnOnce() -> Arc<NamespaceMetrics>,
     ) -> (u32, u32) {
         let room = match self.by_channel.get(channel) {
             Some(room) => *room,
             None => {
                 let subscribers = Vec::with_capacity(1);
-                let room = Room { channel: channel.clone(), offset: 0, subscribers, counts: counts.clone() };
+                let room = Room { channel: channel.clone(), offset: 0, subscribers, counts: counts() };
                 let number = u32::try_from(self.rooms.insert(room)).expect("rooms are bounded by subscriptions");
                 self.by_channel.insert(channel.clone(), number);
                 number
