@@ -373,14 +373,16 @@ impl Hub {
         let key = self.entry(channel, || Arc::from(channel));
         let before = self.stream_bytes_of(key);
         let stream = self.stream(key, options, now);
-        let is_late = version.as_ref().is_some_and(|version| stream.has_passed(version));
+        if version.as_ref().is_some_and(|version| stream.has_passed(version)) {
+            let position = stream.position();
+            self.settle(key, before);
+            return Published { position, fan_out: None };
+        }
         publication.offset = stream.next_offset();
         let publication = Arc::new(publication);
-        if !is_late {
-            stream.append(publication.clone(), version, options, now);
-        }
+        stream.append(publication.clone(), version, options, now);
         let position = stream.position();
-        let fan_out = if is_late { None } else { self.channels[key].fan_out(publication) };
+        let fan_out = self.channels[key].fan_out(publication);
         self.settle(key, before);
         Published { position, fan_out }
     }
