@@ -73,8 +73,8 @@ impl<R: Reactor> Shard<R> {
             self.turn(now);
         }
         self.say_farewells(now);
-        self.tell_visits();
         self.settle(now);
+        self.tell_visits();
         if busy {
             self.looked();
         }
