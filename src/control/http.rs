@@ -4,7 +4,7 @@ use std::io;
 use std::net::TcpStream as StdTcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::clock;
 use super::hand_back::{self, Doorman, HandedBack};
 use super::router::router;
 use super::seats::Seat;
@@ -110,7 +111,6 @@ fn prepare(socket: StdTcpStream) -> io::Result<TcpStream> {
 /// Too many conns: one line that says so, as far as the socket takes it at once.
 fn refuse(mut socket: &StdTcpStream) {
     let mut response = Vec::new();
-    let now_unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-    write_refusal(Status::UNAVAILABLE, "too many HTTP connections; try again", now_unix_ms, &mut response);
+    write_refusal(Status::UNAVAILABLE, "too many HTTP connections; try again", clock::unix_ms(), &mut response);
     let _ = socket.set_nonblocking(true).and_then(|()| io::Write::write_all(&mut socket, &response));
 }

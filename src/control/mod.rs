@@ -17,6 +17,7 @@ pub mod requests;
 
 mod api;
 mod calls;
+mod clock;
 mod door;
 mod exposition;
 mod hand_back;

@@ -1,7 +1,6 @@
 //! `/`: the demo page, or a few lines that say where to go.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -11,6 +10,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::clock;
 use super::refused::{bad_request, not_found};
 use super::state::ControlState;
 use super::text::text;
@@ -76,7 +76,7 @@ pub(super) async fn token(
     if secret.is_empty() {
         return not_found("no token can be made: `client.token.hmac_secret_key` is empty");
     }
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now_s = clock::unix_ms().unsigned_abs() / 1000;
     let claims = json!({ "sub": user, "iat": now_s, "exp": now_s + TOKEN_LIFE_S, "info": { "name": user } });
     Json(json!({ "user": user, "token": mint::hs256(secret, &claims) })).into_response()
 }

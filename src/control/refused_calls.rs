@@ -3,11 +3,11 @@
 //! Knows of a call its method, from whom it comes, and how it was answered; never its headers, its query or its body.
 
 use std::net::IpAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::Request;
 use axum::response::Response;
 
+use super::clock;
 use super::refused::RefusedWith;
 use super::visitor::Visitor;
 use crate::access_log::{AccessLog, Entry, RefusedCall};
@@ -42,9 +42,8 @@ impl Call {
         if code.is_none() && !status.is_client_error() && !status.is_server_error() {
             return;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.log.write(Entry::Call(RefusedCall {
-            time_unix_ms: now.as_millis() as i64,
+            time_unix_ms: clock::unix_ms(),
             address: self.address,
             method: self.method,
             status: status.as_u16(),
