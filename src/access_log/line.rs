@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::entry::Entry;
 use crate::broker::ending::Ending;
-use crate::broker::visit::{Visit, VisitEvent, Visitor};
+use crate::broker::visit::{Guest, Visit, VisitEvent};
 use crate::protocol::Format;
 use crate::protocol::centrifuge::Encoding;
 
@@ -77,11 +77,11 @@ fn of_visit(visit: &Visit) -> Line<'_> {
         ..Line::default()
     };
     match &visit.event {
-        VisitEvent::Connected(visitor) => Line { event: "connect", ..of_visitor(line, visitor) },
-        VisitEvent::Closed { visitor, ending, reason, duration_ms } => Line {
+        VisitEvent::Connected(guest) => Line { event: "connect", ..of_guest(line, guest) },
+        VisitEvent::Closed { guest, ending, reason, duration_ms } => Line {
             event: "close",
             duration_ms: Some(*duration_ms),
-            ..of_ending(of_visitor(line, visitor), *ending, reason.as_deref())
+            ..of_ending(of_guest(line, guest), *ending, reason.as_deref())
         },
         VisitEvent::Refused { ending, reason } => {
             Line { event: "refuse", ..of_ending(line, *ending, reason.as_deref()) }
@@ -96,13 +96,8 @@ fn encoding(format: Format) -> &'static str {
     }
 }
 
-fn of_visitor<'a>(line: Line<'a>, visitor: &'a Visitor) -> Line<'a> {
-    Line {
-        user: Some(&visitor.user),
-        client: Some(visitor.client.to_string()),
-        device: visitor.device.as_deref(),
-        ..line
-    }
+fn of_guest<'a>(line: Line<'a>, guest: &'a Guest) -> Line<'a> {
+    Line { user: Some(&guest.user), client: Some(guest.client.to_string()), device: guest.device.as_deref(), ..line }
 }
 
 fn of_ending<'a>(line: Line<'a>, ending: Ending, reason: Option<&'a str>) -> Line<'a> {

@@ -9,12 +9,12 @@ use uuid::Uuid;
 use super::*;
 use crate::broker::ending::Ending;
 use crate::broker::visit::Visit;
-use crate::broker::visit::{VisitEvent, Visitor};
+use crate::broker::visit::{Guest, VisitEvent};
 use crate::model::refusal::DisconnectKind;
 use crate::protocol::Format;
 
-fn visitor(user: &str) -> Visitor {
-    Visitor { user: user.into(), client: Uuid::nil(), device: Some("js".into()) }
+fn guest(user: &str) -> Guest {
+    Guest { user: user.into(), client: Uuid::nil(), device: Some("js".into()) }
 }
 
 fn visit(event: VisitEvent) -> Entry {
@@ -39,7 +39,7 @@ fn object_of(entry: &Entry) -> Value {
 #[test]
 fn who_comes_is_told_with_user_client_address_device_and_transport() {
     assert_eq!(
-        line_of(&visit(VisitEvent::Connected(visitor("ann")))),
+        line_of(&visit(VisitEvent::Connected(guest("ann")))),
         "{\"time\":\"2023-11-14T22:13:20.123Z\",\"event\":\"connect\",\"address\":\"192.0.2.1\",\"user\":\"ann\",\
          \"client\":\"00000000-0000-0000-0000-000000000000\",\"device\":\"js\",\"transport\":\"websocket\",\
          \"protocol\":\"json\"}\n"
@@ -50,7 +50,7 @@ fn who_comes_is_told_with_user_client_address_device_and_transport() {
 fn who_goes_is_told_with_code_reason_and_duration() {
     let closed = |ending, reason: Option<&'static str>| {
         let reason = reason.map(Cow::Borrowed);
-        object_of(&visit(VisitEvent::Closed { visitor: visitor("ann"), ending, reason, duration_ms: 1500 }))
+        object_of(&visit(VisitEvent::Closed { guest: guest("ann"), ending, reason, duration_ms: 1500 }))
     };
     let line = closed(Ending::Disconnect(DisconnectKind::Slow), None);
     assert_eq!([&line["event"], &line["cause"], &line["code"]], [&json!("close"), &json!("disconnect"), &json!(3008)]);
@@ -81,7 +81,7 @@ fn refused_calls_are_told_with_method_and_codes() {
 #[test]
 fn nobody_writes_a_line_or_to_a_terminal_by_their_name() {
     let name = "a\n{\"event\":\"connect\"}\r\u{1b}[2J\u{9b}31m\u{7f}\u{2028}\u{85}ü\"\\";
-    let line = line_of(&visit(VisitEvent::Connected(visitor(name))));
+    let line = line_of(&visit(VisitEvent::Connected(guest(name))));
     assert!(line.strip_suffix('\n').unwrap().chars().all(|char| !char.is_control() && char != '\u{2028}'), "{line}");
     assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["user"], name);
 }
@@ -103,7 +103,7 @@ fn users_in(path: &Path) -> Vec<String> {
 }
 
 fn connected(user: &str) -> Entry {
-    visit(VisitEvent::Connected(visitor(user)))
+    visit(VisitEvent::Connected(guest(user)))
 }
 
 fn wait_until(holds: impl Fn() -> bool) {

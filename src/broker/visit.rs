@@ -27,11 +27,11 @@ pub struct Visit {
 #[derive(Clone, Debug)]
 pub enum VisitEvent {
     /// It is connected: the reply has been written.
-    Connected(Visitor),
+    Connected(Guest),
     /// Its session has ended.
     Closed {
         /// Who it was.
-        visitor: Visitor,
+        guest: Guest,
         /// Why.
         ending: Ending,
         /// Why, where that is more than the ending says.
@@ -50,7 +50,7 @@ pub enum VisitEvent {
 
 /// A client.
 #[derive(Clone, Debug)]
-pub struct Visitor {
+pub struct Guest {
     /// The user, empty when anonymous.
     pub user: Arc<str>,
     /// Its session.

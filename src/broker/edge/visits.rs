@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Edge;
 use crate::broker::ending::Ending;
-use crate::broker::visit::{Visit, VisitEvent, Visitor};
+use crate::broker::visit::{Guest, Visit, VisitEvent};
 use crate::session::Session;
 use crate::time::Now;
 
@@ -13,7 +13,7 @@ impl Edge {
     pub(super) fn tell_connected(&mut self, session: u32, now: Now) {
         let entry = &self.sessions[session as usize];
         if self.policy.config.access_log.takes(entry.info.client) {
-            let event = VisitEvent::Connected(visitor(entry));
+            let event = VisitEvent::Connected(guest(entry));
             self.visits.push(visit(entry, event, now));
         }
     }
@@ -28,7 +28,7 @@ impl Edge {
             VisitEvent::Refused { ending, reason: reason.cloned() }
         } else if self.policy.config.access_log.takes(entry.info.client) {
             let duration_ms = now.unix_ms.saturating_sub(entry.connected_unix_ms).max(0).unsigned_abs();
-            VisitEvent::Closed { visitor: visitor(entry), ending, reason: reason.cloned(), duration_ms }
+            VisitEvent::Closed { guest: guest(entry), ending, reason: reason.cloned(), duration_ms }
         } else {
             return;
         };
@@ -40,6 +40,6 @@ fn visit(entry: &Session, event: VisitEvent, now: Now) -> Visit {
     Visit { time_unix_ms: now.unix_ms, address: entry.address(), format: Some(entry.format), event }
 }
 
-fn visitor(entry: &Session) -> Visitor {
-    Visitor { user: entry.info.user.clone(), client: entry.info.client, device: entry.device.clone() }
+fn guest(entry: &Session) -> Guest {
+    Guest { user: entry.info.user.clone(), client: entry.info.client, device: entry.device.clone() }
 }
