@@ -114,7 +114,8 @@ impl Broker {
         })
     }
 
-    /// Begins a session for a conn whose framing is known, and whose client has this address. The outbox must be open for the conn.
+    /// Begins a session for a conn whose framing is known, and whose client has this address. The outbox must be open for
+    /// the conn.
     pub fn open(&mut self, conn: u32, format: Format, address: IpAddr, now: Now) -> u32 {
         self.edge.open(conn, format, address, now)
     }

@@ -5,10 +5,10 @@
 //!                                       └─no upgrade→ Leaving → the control plane's
 //! ```
 //!
-//! Before that, one that comes from a proxy is `Proxied` until the proxy has told whose it is. `Open` has a session, whose own states are connecting and connected; a peer may have ended its side of it. A conn is
-//! removed only when nothing
-//! that it asked of the ring is still in flight, so that no event can reach its successor in the slab
-//! (docs/ARCHITECTURE.md, "A socket's life on the ring").
+//! Before that, one that comes from a proxy is `Proxied` until the proxy has told whose it is. `Open` has a session, whose
+//! own states are connecting and connected; a peer may have ended its side of it. A conn is removed only when nothing that it
+//! asked of the ring is still in flight, so that no event can reach its successor in the slab (docs/ARCHITECTURE.md, "A
+//! socket's life on the ring").
 
 use super::admission::Place;
 use crate::config::Purpose;

@@ -21,6 +21,15 @@ fn frame(commands: impl Iterator<Item = String>) -> String {
     commands.collect::<Vec<_>>().join("\n")
 }
 
+/// Somebody comes into a room and goes, so many times in one frame.
+fn comings_and_goings(channel: &str, rounds: u32) -> String {
+    let of = json!({"channel": channel});
+    frame((1..=rounds).flat_map(|round| {
+        [json!({"id": 2 * round, "subscribe": of}), json!({"id": 2 * round + 1, "unsubscribe": of})]
+            .map(|command| command.to_string())
+    }))
+}
+
 /// A room with `members`, of whom the first is returned.
 fn room(node: &mut Node, channel: &str, members: usize) -> Peer {
     gather(node, channel, members)[0]
@@ -286,11 +295,7 @@ fn who_leaves_a_large_room_gives_way_like_who_publishes_into_it() {
     room(&mut node, &channel, 100);
     let leaver = node.connect(0, json!({"sub": "leaver"}));
     let rounds = 5;
-    let comings_and_goings = frame((1..=rounds).flat_map(|round| {
-        let (come, go) = (json!({"channel": channel}), json!({"channel": channel}));
-        [json!({"id": 2 * round, "subscribe": come}), json!({"id": 2 * round + 1, "unsubscribe": go})]
-            .map(|command| command.to_string())
-    }));
+    let comings_and_goings = comings_and_goings(&channel, rounds);
     let now = node.now;
     let broker = &mut node.brokers[0];
     broker.begin_tick(now);
@@ -361,11 +366,7 @@ fn who_comes_and_goes_in_a_loop_waits_until_the_room_has_heard_of_it() {
     let peers = gather(&mut node, &channel, members);
     let walkers: Vec<_> = (0..4).map(|number| node.connect(0, json!({"sub": format!("w{number}")}))).collect();
     let rounds = 300;
-    let comings_and_goings = frame((1..=rounds).flat_map(|round| {
-        let (come, go) = (json!({"channel": channel}), json!({"channel": channel}));
-        [json!({"id": 2 * round, "subscribe": come}), json!({"id": 2 * round + 1, "unsubscribe": go})]
-            .map(|command| command.to_string())
-    }));
+    let comings_and_goings = comings_and_goings(&channel, rounds);
     let now = node.now;
     let broker = &mut node.brokers[0];
     broker.begin_tick(now);
