@@ -28,6 +28,8 @@ pub mod work;
 
 pub mod session;
 
+pub mod store;
+
 pub mod hub;
 
 pub mod outbox;

@@ -400,3 +400,20 @@ pub const ACCESS_LOG_LINGER_MS: u64 = 2_000;
 /// Log lines that may wait for standard error; past it they are dropped and counted. At 200 bytes a line a
 /// stalled terminal holds 3 MiB.
 pub const LOG_LINES_MAX: usize = 16_384;
+
+/// Bytes after which a batch of a shard's store is full: a disk writes them in a millisecond or two, and the next batch waits
+/// as long. Little in tests, so that batches fill.
+pub const STORE_BATCH_BYTES_MAX: usize = if cfg!(test) { 1024 } else { 1024 * 1024 };
+
+/// What may wait for a shard's store to be written, bytes, before publishes that need it are refused: what a disk writes in
+/// some ten milliseconds.
+pub const STORE_WAITING_BYTES_MAX: usize = 8 * STORE_BATCH_BYTES_MAX;
+
+/// What may wait before no more is appended to a snapshot: less than a batch, so that publications do not wait behind it.
+pub const STORE_SNAPSHOT_WAITING_BYTES_MAX: usize = STORE_BATCH_BYTES_MAX / 4;
+
+/// Blocks whose memory is kept for the next ones: one is being written, one filled, and one is the first of a segment.
+pub const STORE_BUFFERS_KEPT: usize = 3;
+
+/// Segments of a shard that are not worth a snapshot, however little lives: a write of all that lives every four.
+pub const STORE_SNAPSHOT_SEGMENTS: u64 = 4;

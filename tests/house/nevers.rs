@@ -27,8 +27,8 @@ const IO: [&str; 8] = [
 ];
 
 /// Of the node. `shard`, `control`, `node.rs` and `cli` may be named by those above them only.
-pub(crate) const NODE: [Never; 10] = [
-    Never { places: &["model", "wire", "protocol", "session", "hub", "outbox"], named: &IO },
+pub(crate) const NODE: [Never; 11] = [
+    Never { places: &["model", "wire", "protocol", "session", "hub", "outbox", "store"], named: &IO },
     // Its orders carry sockets that go to a shard, and the way back for an answer.
     Never {
         places: &["broker"],
@@ -45,6 +45,12 @@ pub(crate) const NODE: [Never; 10] = [
     Never { places: &["hub"], named: &["wire", "protocol", "session", "outbox", "broker", "auth"] },
     Never { places: &["session"], named: &["wire", "outbox", "broker"] },
     Never { places: &["outbox"], named: &["session", "hub", "broker", "auth", "config"] },
+    Never {
+        places: &["store"],
+        named: &[
+            "wire", "protocol", "session", "hub", "outbox", "broker", "auth", "config", "ring", "shard", "node.rs",
+        ],
+    },
 ];
 
 /// What drives all else.

@@ -1,0 +1,100 @@
+//! What is kept, as bytes: one enum with every kind of record, so that recovery is one match and
+//! `ringpost store dump` prints them all.
+//!
+//! A record is its kind in one byte, then its fields. A kind that is unknown, or fields that are left over, were written
+//! by a newer version: they are an error, never skipped.
+
+mod fields;
+mod publication;
+mod segment;
+mod stream;
+
+pub use fields::Unreadable;
+pub use publication::{InfoOf, PayloadOf, PublicationRecord, TagsOf, VersionOf};
+pub use segment::{BeginRecord, End};
+pub use stream::StreamRecord;
+
+use self::fields::{Fields, put_bytes, put_u64};
+use super::segment::SegmentId;
+
+/// What is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// The journal's own: what a segment follows.
+    Begin(BeginRecord<'a>),
+    /// The journal's own: a snapshot is whole. What lies in segments before this one is needed no more.
+    Snapshot(SegmentId),
+    /// A publication.
+    Publication(PublicationRecord<'a>),
+    /// How a stream stands.
+    Stream(StreamRecord<'a>),
+    /// The stream of this channel has ended: nothing is known of it any more.
+    Over(&'a str),
+}
+
+/// First byte of a record. Numbers are for ever.
+mod kind {
+    pub(super) const BEGIN: u8 = 1;
+    pub(super) const SNAPSHOT: u8 = 2;
+    pub(super) const PUBLICATION: u8 = 16;
+    pub(super) const STREAM: u8 = 17;
+    pub(super) const OVER: u8 = 18;
+}
+
+impl<'a> Record<'a> {
+    /// Appends the record.
+    pub fn encode(&self, into: &mut Vec<u8>) {
+        match self {
+            Self::Begin(begin) => {
+                into.push(kind::BEGIN);
+                begin.encode(into);
+            }
+            Self::Snapshot(since) => {
+                into.push(kind::SNAPSHOT);
+                put_u64(into, since.0);
+            }
+            Self::Publication(publication) => {
+                into.push(kind::PUBLICATION);
+                publication.encode(into);
+            }
+            Self::Stream(stream) => {
+                into.push(kind::STREAM);
+                stream.encode(into);
+            }
+            Self::Over(channel) => {
+                into.push(kind::OVER);
+                put_bytes(into, channel.as_bytes());
+            }
+        }
+    }
+
+    /// Reads a record that fills `bytes`.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let mut fields = Fields(bytes);
+        let record = match fields.u8()? {
+            kind::BEGIN => Self::Begin(BeginRecord::decode(&mut fields)?),
+            kind::SNAPSHOT => Self::Snapshot(SegmentId(fields.u64()?)),
+            kind::PUBLICATION => Self::Publication(PublicationRecord::decode(&mut fields)?),
+            kind::STREAM => Self::Stream(StreamRecord::decode(&mut fields)?),
+            kind::OVER => Self::Over(fields.text()?),
+            _ => return Err(Unreadable::Newer),
+        };
+        if fields.0.is_empty() { Ok(record) } else { Err(Unreadable::Newer) }
+    }
+
+    /// The channel that it is of; `None` for the journal's own.
+    pub fn channel(&self) -> Option<&'a str> {
+        match self {
+            Self::Begin(_) | Self::Snapshot(_) => None,
+            Self::Publication(publication) => Some(publication.channel),
+            Self::Stream(stream) => Some(stream.channel),
+            Self::Over(channel) => Some(channel),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
