@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use super::entry::Entry;
 use crate::broker::ending::Ending;
 use crate::broker::visit::{Guest, Visit, VisitEvent};
+use crate::model::Device;
 use crate::protocol::Format;
 use crate::protocol::centrifuge::Encoding;
 
@@ -97,7 +98,12 @@ fn encoding(format: Format) -> &'static str {
 }
 
 fn of_guest<'a>(line: Line<'a>, guest: &'a Guest) -> Line<'a> {
-    Line { user: Some(&guest.user), client: Some(guest.client.to_string()), device: guest.device.as_deref(), ..line }
+    Line {
+        user: Some(&guest.user),
+        client: Some(guest.client.to_string()),
+        device: guest.device.as_deref().map(Device::label),
+        ..line
+    }
 }
 
 fn of_ending<'a>(line: Line<'a>, ending: Ending, reason: Option<&'a str>) -> Line<'a> {

@@ -10,11 +10,12 @@ use super::*;
 use crate::broker::ending::Ending;
 use crate::broker::visit::Visit;
 use crate::broker::visit::{Guest, VisitEvent};
+use crate::model::Device;
 use crate::model::refusal::DisconnectKind;
 use crate::protocol::Format;
 
 fn guest(user: &str) -> Guest {
-    Guest { user: user.into(), client: Uuid::nil(), device: Some("js".into()) }
+    Guest { user: user.into(), client: Uuid::nil(), device: Some(Device::named("", "", "js").into()) }
 }
 
 fn visit(event: VisitEvent) -> Entry {

@@ -1,7 +1,7 @@
 //! What a token that was accepted says.
 
 use super::grant::Grant;
-use crate::model::Payload;
+use crate::model::{Device, Payload};
 
 /// A connection token's claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub struct ConnectionClaims {
     pub info: Option<Payload>,
     /// When the session expires, Unix seconds: `expire_at` where it is given (0 is never), else `exp`.
     pub exp_unix_s: Option<i64>,
-    /// `meta.device`: which device the session belongs to.
-    pub device: Option<Box<str>>,
+    /// `device` and `device_kind`, or those of `meta`: which device the session belongs to.
+    pub device: Device,
     /// `subs`: server-side subscriptions with their terms.
     pub subs: Vec<(Box<str>, Grant)>,
     /// `channels`: server-side subscriptions on the namespaces' terms.

@@ -12,7 +12,8 @@ use super::claims::{ConnectionClaims, SubscriptionClaims};
 use super::error::TokenError;
 use super::grant::{Grant, Overrides};
 use super::jws::malformed;
-use crate::model::Payload;
+use crate::limits::DEVICE_NAME_BYTES_MAX;
+use crate::model::{Device, Payload};
 use crate::protocol::centrifuge::json::one_line;
 
 /// Claims that both kinds of token have; they decide whether it is accepted.
@@ -89,6 +90,8 @@ struct RawConnection<'a> {
     #[serde(borrow)]
     info: Option<&'a RawValue>,
     b64info: Option<Box<str>>,
+    device: Option<Box<str>>,
+    device_kind: Option<Box<str>>,
     #[serde(borrow)]
     meta: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -96,10 +99,19 @@ struct RawConnection<'a> {
     channels: Option<Vec<Box<str>>>,
 }
 
-/// The application's own object; the device is all that the node looks for in it.
-#[derive(Deserialize)]
+/// The application's own object; the device is all that the node looks for in it. What has another type is the
+/// application's.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct RawMeta {
-    device: Box<str>,
+    device: Value,
+    device_kind: Value,
+}
+
+impl RawMeta {
+    fn device(&self) -> Device {
+        Device::named(self.device.as_str().unwrap_or_default(), self.device_kind.as_str().unwrap_or_default(), "")
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -185,15 +197,29 @@ pub(super) fn user(json: &[u8], claim: &str) -> Result<Box<str>, TokenError> {
 pub(super) fn connection(json: &[u8], common: &Common, user: Box<str>) -> Result<ConnectionClaims, TokenError> {
     let raw: RawConnection<'_> = read(json)?;
     let subs = raw.subs.unwrap_or_default().into_iter();
-    let meta = raw.meta.and_then(|meta| serde_json::from_str::<RawMeta>(meta.get()).ok());
+    let meta = raw.meta.and_then(|meta| serde_json::from_str::<RawMeta>(meta.get()).ok()).unwrap_or_default();
+    let device = Device {
+        id: device_name("device", raw.device)?,
+        kind: device_name("device_kind", raw.device_kind)?,
+        app: Box::default(),
+    };
     Ok(ConnectionClaims {
         user,
         info: payload(raw.info, raw.b64info.as_deref())?,
         exp_unix_s: common.end_unix_s(),
-        device: meta.map(|meta| meta.device).filter(|device| !device.is_empty()),
+        device: device.or(&meta.device()),
         subs: subs.map(|(channel, raw)| Ok((channel, raw.grant(None)?))).collect::<Result<_, _>>()?,
         channels: raw.channels.unwrap_or_default(),
     })
+}
+
+/// A claim that names the device or its kind. Refused where it is too long: cut short it could be another's.
+fn device_name(claim: &str, name: Option<Box<str>>) -> Result<Box<str>, TokenError> {
+    let name = name.unwrap_or_default();
+    if name.len() > DEVICE_NAME_BYTES_MAX {
+        return Err(malformed("claims", format_args!("`{claim}` is longer than {DEVICE_NAME_BYTES_MAX} bytes")));
+    }
+    Ok(name)
 }
 
 /// Reads a subscription token; whether it has a channel is already known.

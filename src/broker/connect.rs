@@ -14,11 +14,9 @@ impl Broker {
         let id = identity.id;
         let limit = std::mem::take(&mut identity.user_limit);
         let user = identity.info.user.clone();
-        let device = identity.device.take();
+        let device = std::mem::take(&mut identity.device);
         self.edge.with_session(session, now, |session, context| session.admit(identity, context));
-        if let Some(device) = device {
-            self.edge.name_device(session, &device);
-        }
+        self.edge.name_device(session, device);
         // Nobody asks for the sessions of nobody, and there may be very many.
         if !user.is_empty() {
             self.edge.users.entry(user.clone()).or_default().sessions.push(session);

@@ -53,6 +53,7 @@ use crate::auth::Verifier;
 use crate::config::Config;
 use crate::hub::{Placement, ShardSet};
 use crate::limits::SWEEP_BUDGET;
+use crate::model::Device;
 use crate::model::refusal::Disconnect;
 use crate::protocol::Format;
 use crate::session::Appearance;
@@ -118,6 +119,11 @@ impl Broker {
     /// the conn.
     pub fn open(&mut self, conn: u32, format: Format, address: IpAddr, now: Now) -> u32 {
         self.edge.open(conn, format, address, now)
+    }
+
+    /// Whoever connects a session's client has said on which device it is, before the client says anything.
+    pub fn name_device(&mut self, session: u32, device: Device) {
+        self.edge.name_device(session, device);
     }
 
     /// Sessions, connected or not.

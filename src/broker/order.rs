@@ -17,7 +17,7 @@ use crate::hub::{Pattern, Version};
 use crate::limits::{API_REPLY_BYTES_MAX, LISTED_BYTES};
 use crate::model::refusal::{Disconnect, Error, ErrorKind, Unsubscribe};
 use crate::model::{
-    ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover, Tags,
+    ClientId, ClientInfo, Device, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover, Tags,
 };
 use crate::protocol::Format;
 
@@ -216,8 +216,8 @@ pub struct SessionInfo {
     pub client: ClientId,
     /// How its words are written.
     pub format: Format,
-    /// The device: header or claim `device`, else the SDK's name.
-    pub device: Box<str>,
+    /// The device, as far as it is known.
+    pub device: Device,
     /// Which shard serves it.
     pub shard: u16,
     /// The client's address.
@@ -234,7 +234,7 @@ impl SessionInfo {
     /// Bytes that it takes in a list, about.
     pub fn bytes(&self) -> usize {
         LISTED_BYTES
-            + self.device.len()
+            + [&self.device.id, &self.device.kind, &self.device.app].map(|name| name.len()).iter().sum::<usize>()
             + self.channels.iter().map(|channel| channel.len() + LISTED_BYTES).sum::<usize>()
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::ending::Ending;
-use crate::model::ClientId;
+use crate::model::{ClientId, Device};
 use crate::protocol::Format;
 
 /// Something that happened to a client, or to somebody who wanted to be one.
@@ -55,6 +55,6 @@ pub struct Guest {
     pub user: Arc<str>,
     /// Its session.
     pub client: ClientId,
-    /// The device: claim `meta.device`, header `X-Device`, or the SDK's name.
-    pub device: Option<Arc<str>>,
+    /// The device, where something is known of it.
+    pub device: Option<Arc<Device>>,
 }

@@ -179,7 +179,7 @@ impl Broker {
         SessionInfo {
             client: entry.info.client,
             format: entry.format,
-            device: entry.device.as_deref().unwrap_or_default().into(),
+            device: entry.device.as_deref().cloned().unwrap_or_default(),
             shard: self.me,
             address: entry.address(),
             connected_unix_ms: entry.connected_unix_ms,

@@ -7,12 +7,14 @@
 /// the client's id twice, offset and time.
 const WORD_BYTES: usize = 128;
 
+mod device;
 mod identity;
 mod payload;
 mod publication;
 pub mod refusal;
 mod subscribed;
 
+pub use device::Device;
 pub use identity::{ClientId, ClientInfo, Expiry, PresenceStats};
 pub use payload::{Payload, PayloadKind, PayloadRef};
 pub use publication::{HistoryFilter, HistoryPage, Position, Publication, Recover, Tags, weight};

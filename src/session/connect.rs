@@ -12,24 +12,25 @@ use super::terms::Wishes;
 use super::{Context, Flags, Session, State};
 use crate::auth::grant::Grant;
 use crate::auth::{ConnectionClaims, TokenError};
-use crate::limits::DEVICE_NAME_BYTES_MAX;
 use crate::model::refusal::{Disconnect, DisconnectKind, Error, ErrorKind};
-use crate::model::{ClientInfo, Recover};
+use crate::model::{ClientInfo, Device, Recover};
 use crate::protocol::word::Connect;
 
 /// What the client said about itself.
 #[derive(Debug, Default)]
 struct Introduction {
-    device: Option<Box<str>>,
+    device: Device,
     recover: Vec<(Box<str>, Recover)>,
 }
 
 impl Introduction {
     fn of(connect: &Connect<'_>) -> Self {
-        let header = connect.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-device"));
-        let name = header.map_or(&*connect.name, |(_, value)| &**value);
+        let header = |wanted: &str| {
+            let header = connect.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            header.map_or("", |(_, value)| value)
+        };
         Self {
-            device: (1..=DEVICE_NAME_BYTES_MAX).contains(&name.len()).then(|| Box::from(name)),
+            device: Device::named(header("x-device"), header("x-device-kind"), &connect.name),
             recover: connect.subs.iter().map(|(channel, recover)| (Box::from(&**channel), recover.clone())).collect(),
         }
     }
@@ -91,10 +92,16 @@ impl Session {
                 chan_info: None,
             }),
             expire_at_unix_s,
-            device: claims.device.or(introduction.device),
+            device: self.device_of(claims.device, &introduction.device),
             planned,
             user_limit: limit,
         }))
+    }
+
+    /// What the token says goes before what the client says, and that before the head of the upgrade.
+    fn device_of(&self, by_token: Device, by_client: &Device) -> Device {
+        let device = by_token.or(by_client);
+        self.device.as_ref().map_or(device.clone(), |by_upgrade| device.or(by_upgrade))
     }
 
     /// Takes the identity on and plans its subscriptions.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::grant::Grant;
-use crate::model::{ClientInfo, Recover};
+use crate::model::{ClientInfo, Device, Recover};
 
 /// A client whose token (or anonymity) was accepted.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub struct Identity {
     pub info: Arc<ClientInfo>,
     /// Token's expiry, Unix seconds.
     pub expire_at_unix_s: Option<i64>,
-    /// The device, where token, header or SDK name tells.
-    pub device: Option<Box<str>>,
+    /// Which device it is on, as far as the token, a header or the SDK tells.
+    pub device: Device,
     /// What to subscribe before the answer.
     pub planned: Vec<PlannedSubscription>,
     /// How many sessions the user may have; 0 is no limit.

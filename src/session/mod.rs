@@ -46,7 +46,7 @@ pub use terms::Terms;
 use crate::auth::{ConnectionClaims, SubscriptionClaims, TokenError, Verifier};
 use crate::config::Config;
 use crate::model::refusal::{Disconnect, DisconnectKind, ErrorKind};
-use crate::model::{ClientId, ClientInfo};
+use crate::model::{ClientId, ClientInfo, Device};
 use crate::protocol::Format;
 use crate::protocol::word::{Command, Verb};
 use crate::session::access::Access;
@@ -122,8 +122,8 @@ pub struct Session {
     pub state: State,
     /// Its identity towards others; the user is empty until it is connected.
     pub info: Arc<ClientInfo>,
-    /// Which device it is, for the backend's list of a user's sessions.
-    pub device: Option<Arc<str>>,
+    /// Which device its client is on; `None` where nothing is known of it.
+    pub device: Option<Arc<Device>>,
     /// When it connected, Unix milliseconds.
     pub connected_unix_ms: i64,
     /// When its token expires.

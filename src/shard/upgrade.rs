@@ -11,6 +11,7 @@ use super::recv::Progress;
 use crate::broker::ending::Ending;
 use crate::broker::order::Arrival;
 use crate::config::Purpose;
+use crate::model::Device;
 use crate::model::refusal::DisconnectKind;
 use crate::outbox::Tag;
 use crate::protocol::Format;
@@ -68,7 +69,9 @@ impl<R: Reactor> Shard<R> {
         }
         let (format, protocol) = Format::of_upgrade(&upgrade.protocols, upgrade.query);
         self.broker.edge.outbox.write(conn, Tag::CONTROL, |out| http::write_accept(upgrade.key, protocol, out));
-        self.open(conn, format, now);
+        let session = self.open(conn, format, now);
+        let device = Device::named(upgrade.device.unwrap_or_default(), upgrade.device_kind.unwrap_or_default(), "");
+        self.broker.name_device(session, device);
         Progress::Consumed(upgrade.consumed)
     }
 
@@ -105,13 +108,14 @@ impl<R: Reactor> Shard<R> {
         }
     }
 
-    fn open(&mut self, conn: u32, format: Format, now: Now) {
+    fn open(&mut self, conn: u32, format: Format, now: Now) -> u32 {
         let session = self.broker.open(conn, format, self.address_of(conn), now);
         self.forget_told(conn);
         let entry = &mut self.conns[conn as usize];
         entry.phase = Phase::Open { session, format };
         let due_ms = self.broker.next_due_ms(session, now);
         self.look_at(conn, due_ms);
+        session
     }
 
     /// Gives a conn that is no client to the control plane.

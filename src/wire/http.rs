@@ -54,6 +54,10 @@ pub struct Upgrade<'a> {
     pub protocols: SmallVec<[&'a str; 1]>,
     /// Where the page came from; only browsers say.
     pub origin: Option<&'a str>,
+    /// `X-Device`: which device connects. Only clients that are no browsers can say so here.
+    pub device: Option<&'a str>,
+    /// `X-Device-Kind`.
+    pub device_kind: Option<&'a str>,
     /// Which host was asked for: by the target, where it names one, else by `Host` (RFC 9112, 3.2.2).
     pub host: &'a str,
     /// Bytes of the head; what follows is frames.
@@ -260,6 +264,8 @@ fn parse_upgrade<'a>(
         key: headers.single("Sec-WebSocket-Key")?.filter(|key| is_key(key)).ok_or(HttpViolation::Key)?,
         protocols: headers.values("sec-websocket-protocol").collect(),
         origin: headers.single("Origin")?.filter(|origin| !origin.is_empty()),
+        device: headers.values("x-device").next(),
+        device_kind: headers.values("x-device-kind").next(),
         host: authority.unwrap_or(host),
         consumed,
     })

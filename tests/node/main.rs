@@ -4,6 +4,7 @@ mod access_log;
 mod bounds;
 mod client;
 mod credit;
+mod devices;
 mod doors;
 mod endings;
 mod framing;

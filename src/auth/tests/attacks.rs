@@ -187,6 +187,7 @@ fn claim_name() -> impl Strategy<Value = String> {
         "override",
         "meta",
         "device",
+        "device_kind",
         "expire_at",
         "presence",
         "value",

@@ -6,7 +6,8 @@ use super::{NOW_UNIX_S, connection, hmac, of, subscription, verifier};
 use crate::auth::grant::{Grant, Overrides};
 use crate::auth::{ConnectionClaims, KeyError, TokenConfig, TokenError, Verifier};
 use crate::config::{ClientConfig, SubscriptionTokenConfig};
-use crate::model::Payload;
+use crate::limits::DEVICE_NAME_BYTES_MAX;
+use crate::model::{Device, Payload};
 
 fn is_malformed<T>(result: Result<T, TokenError>) -> bool {
     matches!(result, Err(TokenError::Malformed { part: "claims", .. }))
@@ -41,7 +42,7 @@ fn a_connection_token_says_who_connects_and_on_which_terms() {
         user: "42".into(),
         info: Some(Payload::json(&br#"{"name":"Ann"}"#[..])),
         exp_unix_s: Some(NOW_UNIX_S + 60),
-        device: Some("phone".into()),
+        device: Device::named("phone", "", ""),
         subs: vec![("lobby".into(), Grant::default()), ("room".into(), room)],
         channels: vec!["news".into(), "#42".into()],
     };
@@ -253,8 +254,22 @@ fn information_is_kept_on_one_line() {
 #[test]
 fn an_applications_own_meta_is_no_obstacle() {
     let device = |meta| connection(&verifier(), &json!({ "meta": meta })).unwrap().device;
-    assert_eq!(device(json!({ "device": "tablet" })), Some("tablet".into()));
+    let tablet = json!({ "device": "tablet", "device_kind": "handheld" });
+    assert_eq!(device(tablet), Device::named("tablet", "handheld", ""));
     for meta in [json!({ "plan": 3 }), json!({ "device": 7 }), json!({ "device": "" }), json!("text"), json!([])] {
-        assert_eq!(device(meta), None);
+        assert_eq!(device(meta), Device::default());
+    }
+}
+
+#[test]
+fn the_device_of_the_token_itself_goes_before_that_of_its_meta_and_is_bounded() {
+    let device = |claims| connection(&verifier(), &claims).map(|claims| claims.device);
+    let both = json!({ "device": "phone", "meta": { "device": "tablet", "device_kind": "handheld" } });
+    assert_eq!(device(both), Ok(Device::named("phone", "handheld", "")));
+    let longest = "x".repeat(DEVICE_NAME_BYTES_MAX);
+    assert_eq!(device(json!({ "device_kind": longest })), Ok(Device::named("", &longest, "")));
+    for claim in ["device", "device_kind"] {
+        assert!(is_malformed(device(json!({ claim: format!("{longest}x") }))));
+        assert!(is_malformed(device(json!({ claim: 7 }))));
     }
 }

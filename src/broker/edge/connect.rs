@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Edge;
-use crate::model::Subscribed;
 use crate::model::refusal::DisconnectKind;
+use crate::model::{Device, Subscribed};
 use crate::protocol::word::{Connected, Push, ReplyBody};
 use crate::session::{Connecting, Flags, Heartbeat, Held, Rhythm, Stage, State};
 use crate::time::Now;
@@ -34,9 +34,9 @@ impl Edge {
         }
     }
 
-    /// The session's client has said on which device it is.
-    pub(in crate::broker) fn name_device(&mut self, session: u32, name: &str) {
-        self.sessions[session as usize].device = Some(self.devices.share(name));
+    /// It is known on which device the session's client is.
+    pub(in crate::broker) fn name_device(&mut self, session: u32, device: Device) {
+        self.sessions[session as usize].device = (!device.is_unknown()).then(|| self.devices.share(device));
     }
 
     /// A planned subscription has begun.

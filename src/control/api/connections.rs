@@ -34,8 +34,12 @@ pub(super) struct ConnectionsResult {
 struct ConnectionInfo {
     /// As in the request.
     user: Arc<str>,
-    /// The device: claim `meta.device`, header `X-Device`, or the SDK's name.
+    /// The device's id: claim `device` or header `X-Device`; empty where neither names it.
     device: Box<str>,
+    /// Its kind: claim `device_kind` or header `X-Device-Kind`; empty where neither names it.
+    device_kind: Box<str>,
+    /// The SDK or application, as it calls itself.
+    app_name: Box<str>,
     /// `websocket` or `tcp`.
     transport: &'static str,
     /// `json` or `protobuf`.
@@ -69,7 +73,9 @@ impl ConnectionInfo {
         let channels = session.channels.into_iter().map(|channel| (channel, ChannelContext {}));
         Self {
             user,
-            device: session.device,
+            device: session.device.id,
+            device_kind: session.device.kind,
+            app_name: session.device.app,
             transport: if session.format.is_websocket() { "websocket" } else { "tcp" },
             protocol: match session.format.encoding() {
                 Encoding::Json => "json",

@@ -84,7 +84,9 @@ fn lists(method: &str) -> (Value, Value) {
             json!({ "user": "42" }),
             json!({ "result": { "connections": { CLIENT: {
                 "user": "42",
-                "device": "js",
+                "device": "ann-phone-1",
+                "device_kind": "phone",
+                "app_name": "js",
                 "transport": "websocket",
                 "protocol": "json",
                 "address": "192.0.2.1",

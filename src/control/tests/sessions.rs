@@ -90,7 +90,8 @@ async fn connections_tell_a_users_devices() {
     let connections = &result["connections"];
     assert_eq!(connections.as_object().unwrap().len(), 2, "{result}");
     let one = &connections[&first];
-    assert_eq!((&one["user"], &one["device"], &one["shard"]), (&json!("ann"), &json!("js"), &json!(0)));
+    assert_eq!((&one["user"], &one["app_name"], &one["shard"]), (&json!("ann"), &json!("js"), &json!(0)));
+    assert_eq!((&one["device"], &one["device_kind"]), (&json!(""), &json!("")), "nobody has named them");
     assert_eq!((&one["transport"], &one["protocol"]), (&json!("tcp"), &json!("json")));
     assert!(one["state"]["channels"].get("chat:room").is_some(), "{one}");
     assert_eq!(connections[&second]["shard"], 1);

@@ -4,14 +4,17 @@ mod channels;
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::access::Access;
 use super::{Ask, Context, Flags, Identity, Overdue, Session, Stage, Step};
 use crate::auth::Verifier;
 use crate::auth::grant::Grant;
+use crate::auth::mint::hs256;
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::limits::REFUSALS_MAX;
 use crate::model::refusal::{DisconnectKind, ErrorKind};
-use crate::model::{ClientId, ClientInfo, PayloadKind, PayloadRef};
+use crate::model::{ClientId, ClientInfo, Device, PayloadKind, PayloadRef};
 use crate::protocol::Format;
 use crate::protocol::centrifuge::codes;
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
@@ -36,7 +39,7 @@ impl Desk {
                 id: 1,
                 info: Arc::new(info),
                 expire_at_unix_s: None,
-                device: None,
+                device: Device::default(),
                 planned: Vec::new(),
                 user_limit: 0,
             };
@@ -144,19 +147,35 @@ fn a_connect_without_token_needs_the_configuration() {
 }
 
 #[test]
-fn the_device_is_a_header_or_the_name_of_the_sdk_if_it_is_short() {
+fn the_device_is_what_the_token_says_then_the_client_then_the_upgrade() {
     let mut config = Config::default();
     config.client.allow_anonymous_connect_without_token = true;
-    let device = |connect: Connect<'static>| {
-        let step = Desk::fresh(config.clone()).handle(Verb::Connect(Box::new(connect)));
+    config.client.token.hmac_secret_key = "secret".into();
+    let device = |connect: Connect<'static>, upgrade: Device| {
+        let mut desk = Desk::fresh(config.clone());
+        desk.session.device = Some(upgrade.into());
+        let step = desk.handle(Verb::Connect(Box::new(connect)));
         let Step::Connect(identity) = step else { panic!("{step:?}") };
         identity.device
     };
-    let named = Connect { name: "js".into(), ..Connect::default() };
-    assert_eq!(device(named).as_deref(), Some("js"));
-    let headers = vec![("X-Device".into(), "phone".into())];
-    assert_eq!(device(Connect { name: "js".into(), headers, ..Connect::default() }).as_deref(), Some("phone"));
-    assert_eq!(device(Connect { name: "x".repeat(129).into(), ..Connect::default() }), None);
+    let named = || Connect { name: "js".into(), ..Connect::default() };
+    assert_eq!(device(named(), Device::default()), Device::named("", "", "js"));
+    let upgrade = || Device::named("of the upgrade", "tv", "");
+    assert_eq!(device(named(), upgrade()), Device::named("of the upgrade", "tv", "js"));
+    let headers = vec![("X-Device".into(), "of the client".into()), ("x-device-kind".into(), "phone".into())];
+    let by_client = || Connect { headers: headers.clone(), ..named() };
+    assert_eq!(device(by_client(), upgrade()), Device::named("of the client", "phone", "js"));
+    let token = hs256("secret", &json!({ "sub": "7", "device": "of the token" }));
+    let by_token = Connect { token: token.into(), ..by_client() };
+    assert_eq!(device(by_token, upgrade()), Device::named("of the token", "phone", "js"));
+}
+
+#[test]
+fn what_a_client_calls_itself_is_not_remembered_where_it_is_too_long() {
+    let long = "x".repeat(129);
+    assert!(Device::named(&long, &long, &long).is_unknown());
+    let longest = &long[..128];
+    assert_eq!(&*Device::named(longest, "", "").id, longest);
 }
 
 #[test]

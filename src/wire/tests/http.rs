@@ -48,6 +48,8 @@ fn an_upgrade_tells_what_the_shard_decides_by() {
         "sec-websocket-protocol: centrifuge-json, centrifuge-protobuf",
         "Sec-WebSocket-Protocol: chat",
         "origin: https://app.example",
+        "x-device: ann's phone",
+        "X-Device-Kind: phone",
     ]);
     let len = head.len();
     head.extend_from_slice(b"\x81\x80");
@@ -57,6 +59,8 @@ fn an_upgrade_tells_what_the_shard_decides_by() {
         key: KEY,
         protocols: SmallVec::from_slice(&["centrifuge-json, centrifuge-protobuf", "chat"]),
         origin: Some("https://app.example"),
+        device: Some("ann's phone"),
+        device_kind: Some("phone"),
         host: "node.example:8000",
         consumed: len,
     };

@@ -111,6 +111,18 @@ const CHECKS = {
       const name = `$${channel('chat')}`;
       assert.deepEqual((await rooms(t, { subs: { [name]: { data: { seat: 7 } } } }))[name].data, { seat: 7 });
     },
+    async device(t) {
+      const user = channel('');
+      await connect(t, { sub: user, device: 'a phone', meta: { device: 'another' } });
+      const { connections } = await shared.api('connections', { user });
+      assert.equal(Object.values(connections)[0].device, 'a phone');
+    },
+    async device_kind(t) {
+      const user = channel('');
+      await connect(t, { sub: user, device_kind: 'phone' });
+      const { connections } = await shared.api('connections', { user });
+      assert.equal(Object.values(connections)[0].device_kind, 'phone');
+    },
     async meta(t) {
       const user = channel('');
       await connect(t, { sub: user, meta: { device: 'phone', plan: 'free' } });
