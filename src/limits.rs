@@ -417,3 +417,29 @@ pub const STORE_BUFFERS_KEPT: usize = 3;
 
 /// Segments of a shard that are not worth a snapshot, however little lives: a write of all that lives every four.
 pub const STORE_SNAPSHOT_SEGMENTS: u64 = 4;
+
+/// Ends of earlier segments that the first block of a segment names: one a shard, and as many more as the number of shards was
+/// changed while shards wrote nothing.
+pub const STORE_ENDS_MAX: usize = 4_000;
+
+/// Bytes of a new segment that are written at once.
+pub const STORE_ZEROS_BYTES: usize = 1024 * 1024;
+
+const _: () = assert!(16 * STORE_ENDS_MAX < STORE_SEGMENT_BYTES_MIN as usize / 4);
+
+/// Least size of a segment, bytes, that can be configured: the largest batch without its last record, and a first block, take
+/// half of it.
+pub const STORE_SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// A segment holds so many of the largest messages that clients may send: a record holds one, and what tokens say of its
+/// publisher.
+pub const STORE_SEGMENT_MESSAGES_MIN: u64 = 4;
+
+/// Most bytes that `store.segment_size` allows: recovery reads a segment whole.
+pub const STORE_SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Segments of the store that are kept for reuse, per shard: those of two snapshots of a little store.
+pub const STORE_SPARES_PER_SHARD: usize = 4;
+
+/// Between two log lines of a shard that reads its store, segments: a gigabyte or so.
+pub const STORE_PROGRESS_SEGMENTS: usize = 16;

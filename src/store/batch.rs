@@ -17,11 +17,6 @@ impl Batch {
         Self(u64::from(start) << Self::BITS_OF_START)
     }
 
-    /// The start in which the batch was given its number. One that ran out of numbers has taken those of the next.
-    pub fn start(self) -> u32 {
-        (self.0 >> Self::BITS_OF_START) as u32
-    }
-
     /// The one after it.
     pub fn next(self) -> Self {
         Self(self.0 + 1)

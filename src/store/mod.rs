@@ -6,16 +6,27 @@
 //!                                   record ← scan (whole blocks, up to where the last write was torn)
 //! ```
 //!
-//! Knows bytes, files and batches; never a session, a hub or a clock. `docs/decisions/store.md` has the format and its
-//! reasons.
+//! `journal`, `record`, `block`, `segment`, `catalog` and `recovery` know bytes and batches; `directory` and `files` know
+//! files. None knows a session, a hub or a clock. `docs/decisions/store.md` has the format and its reasons.
 
 pub mod batch;
 pub mod block;
+pub mod catalog;
+pub mod directory;
+pub mod error;
+pub mod files;
+pub mod identity;
 pub mod journal;
 pub mod record;
+pub mod recovery;
 pub mod segment;
 
 pub use batch::Batch;
-pub use journal::{Journal, Request};
+pub use directory::Directory;
+pub use error::StoreError;
+pub use journal::{Journal, JournalSetup, Request};
 pub use record::Record;
-pub use segment::SegmentId;
+pub use segment::{Prepared, SegmentId};
+
+#[cfg(test)]
+mod tests;

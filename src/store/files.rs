@@ -1,0 +1,256 @@
+//! Making segments and taking them away: on a thread of its own, since both take a disk's time.
+//!
+//! A new segment is written full of zeros and synced before it gets its name: later writes then change no metadata, and
+//! find their room. Files of segments that were discarded are used again, which spares the zeros.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use super::directory::Directory;
+use super::error::StoreError;
+use super::segment::{Head, Prepared, SegmentId};
+use crate::limits::{STORE_SPARES_PER_SHARD, STORE_ZEROS_BYTES};
+
+/// How a node's store is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// How many shards there are.
+    pub shards: u16,
+    /// How long a segment is, bytes.
+    pub segment_size: u64,
+    /// What all segments may take before publications are refused, bytes.
+    pub max_size: u64,
+}
+
+/// A segment that is prepared, and its file.
+#[derive(Debug)]
+pub struct Open {
+    /// The segment.
+    pub prepared: Prepared,
+    /// To write to.
+    pub file: File,
+}
+
+/// The files of a store. One party changes them.
+#[derive(Debug)]
+pub struct Files {
+    directory: Arc<Directory>,
+    layout: Layout,
+    /// The number of the next segment.
+    next: u64,
+    spares: Vec<SegmentId>,
+    /// Bytes of segments, without spares.
+    bytes: Arc<AtomicU64>,
+    /// Of segments of other numbers of shards: how many shards still need them.
+    shared: HashMap<SegmentId, u16>,
+    /// The log was told that no segment can be made.
+    has_warned: bool,
+}
+
+impl Files {
+    /// The files of a directory that was opened by a node.
+    pub fn new(directory: Arc<Directory>, layout: Layout) -> Self {
+        let entries = || directory.catalog().entries();
+        let shared = entries().filter(|entry| entry.head.shards != layout.shards);
+        let highest = directory.spares().iter().copied().max().max(Some(directory.catalog().highest().0));
+        Self {
+            next: highest.unwrap_or_default().0 + 1,
+            spares: directory.spares().to_vec(),
+            bytes: Arc::new(AtomicU64::new(entries().map(|entry| entry.head.size).sum())),
+            shared: shared.map(|entry| (entry.head.segment, layout.shards)).collect(),
+            has_warned: false,
+            directory,
+            layout,
+        }
+    }
+
+    /// Bytes that all segments take, for the metrics.
+    pub fn bytes(&self) -> Arc<AtomicU64> {
+        self.bytes.clone()
+    }
+
+    /// Makes a segment for a shard.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn prepare(&mut self, shard: u16) -> Result<Open, StoreError> {
+        let segment = SegmentId(self.next);
+        let spare = self.take_spare();
+        let identity = self.directory.identity();
+        let (head, seed) = Head {
+            store: identity.store.as_u128(),
+            segment,
+            start: identity.starts,
+            shard,
+            shards: self.layout.shards,
+            size: self.layout.segment_size,
+        }
+        .encode();
+        // The name of a spare: what is not done is one when the node starts again.
+        let new = self.directory.spare_path(segment);
+        let path = self.directory.segment_path(segment);
+        let make = || {
+            if let Some(spare) = spare {
+                fs::rename(self.directory.spare_path(spare), &new)?;
+            }
+            let file = open(&new)?;
+            if spare.is_none() {
+                fill(&file, self.layout.segment_size)?;
+            }
+            file.write_all_at(&head, 0)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            Ok(file)
+        };
+        let file = make().map_err(|error| {
+            // Gives back what it has taken; where even that fails it is a spare.
+            let _ = fs::remove_file(&new);
+            StoreError::io(&path, "the segment cannot be made")(error)
+        })?;
+        self.next += 1;
+        self.directory.sync()?;
+        self.bytes.fetch_add(self.layout.segment_size, Ordering::Relaxed);
+        Ok(Open { prepared: Prepared { segment, seed, size: self.layout.segment_size }, file })
+    }
+
+    /// As [`Files::prepare`], unless the store takes as much as it may; a snapshot may go past that, which makes room.
+    fn prepare_within(&mut self, shard: u16, for_snapshot: bool) -> Option<Open> {
+        let bytes = self.bytes.load(Ordering::Relaxed) + self.layout.segment_size;
+        if bytes > self.layout.max_size && !for_snapshot {
+            let max_size = self.layout.max_size;
+            self.warn(format_args!("`store.max_size` is reached: {max_size} bytes"));
+            return None;
+        }
+        match self.prepare(shard) {
+            Ok(open) => {
+                self.has_warned = false;
+                Some(open)
+            }
+            Err(error) => {
+                self.warn(format_args!("{error}"));
+                None
+            }
+        }
+    }
+
+    /// Once, until there is room again: a shard asks ten times a second.
+    fn warn(&mut self, problem: std::fmt::Arguments<'_>) {
+        if !std::mem::replace(&mut self.has_warned, true) {
+            tracing::error!("the store has no room, and publishes to channels on disk are refused: {problem}");
+        }
+    }
+
+    /// A spare of the right length; others are removed.
+    fn take_spare(&mut self) -> Option<SegmentId> {
+        while let Some(spare) = self.spares.pop() {
+            let path = self.directory.spare_path(spare);
+            if fs::metadata(&path).is_ok_and(|file| file.len() == self.layout.segment_size) {
+                return Some(spare);
+            }
+            let _ = fs::remove_file(&path);
+        }
+        None
+    }
+
+    /// A shard needs a segment no more. It goes when none does.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn discard(&mut self, segment: SegmentId) -> Result<(), StoreError> {
+        if let Some(left) = self.shared.get_mut(&segment) {
+            *left -= 1;
+            if *left > 0 {
+                return Ok(());
+            }
+            self.shared.remove(&segment);
+        }
+        let path = self.directory.segment_path(segment);
+        let size = fs::metadata(&path).map_or(0, |file| file.len());
+        let taken = self.bytes.load(Ordering::Relaxed) + self.spares.len() as u64 * self.layout.segment_size;
+        let is_spare = taken <= self.layout.max_size
+            && self.spares.len() < STORE_SPARES_PER_SHARD * usize::from(self.layout.shards);
+        let discard = || match is_spare {
+            true => fs::rename(&path, self.directory.spare_path(segment)),
+            false => fs::remove_file(&path),
+        };
+        discard().map_err(StoreError::io(&path, "the segment cannot be taken away"))?;
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+        if is_spare {
+            self.spares.push(segment);
+        }
+        // Names go in the order in which segments were made, so that what is left after a loss of power follows on nothing
+        // that has gone.
+        self.directory.sync()
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn fill(file: &File, size: u64) -> io::Result<()> {
+    let zeros = vec![0; STORE_ZEROS_BYTES];
+    let mut at = 0;
+    while at < size {
+        let bytes = zeros.len().min((size - at) as usize);
+        file.write_all_at(&zeros[..bytes], at)?;
+        at += bytes as u64;
+    }
+    file.set_len(size)
+}
+
+/// What a shard asks of the files.
+enum Task {
+    Prepare { shard: u16, for_snapshot: bool, done: Box<dyn FnOnce(Option<Open>) + Send> },
+    Discard(SegmentId),
+}
+
+/// Asks the thread of the files. The thread ends when the last of these has gone.
+#[derive(Clone, Debug)]
+pub struct FilesHandle {
+    tasks: flume::Sender<Task>,
+}
+
+impl FilesHandle {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The host has no thread left.
+    pub fn start(mut files: Files) -> io::Result<(Self, JoinHandle<()>)> {
+        let (tasks, asked) = flume::unbounded();
+        let thread = thread::Builder::new().name("store".into()).spawn(move || {
+            for task in asked {
+                match task {
+                    Task::Prepare { shard, for_snapshot, done } => done(files.prepare_within(shard, for_snapshot)),
+                    Task::Discard(segment) => {
+                        if let Err(error) = files.discard(segment) {
+                            tracing::warn!("{error}");
+                        }
+                    }
+                }
+            }
+        })?;
+        Ok((Self { tasks }, thread))
+    }
+
+    /// Has a segment made for a shard. `done` is called on the thread of the files, with nothing where there is no room.
+    pub fn prepare(&self, shard: u16, for_snapshot: bool, done: impl FnOnce(Option<Open>) + Send + 'static) {
+        self.ask(Task::Prepare { shard, for_snapshot, done: Box::new(done) });
+    }
+
+    /// A shard needs a segment no more.
+    pub fn discard(&self, segment: SegmentId) {
+        self.ask(Task::Discard(segment));
+    }
+
+    fn ask(&self, task: Task) {
+        // A shard has one request at a time, and a discard per segment: the queue is bounded by what there is.
+        self.tasks.send(task).expect("the thread lives as long as its handles");
+    }
+}
