@@ -32,6 +32,8 @@ pub mod store;
 
 pub mod hub;
 
+pub mod delivery;
+
 pub mod outbox;
 
 pub mod broker;

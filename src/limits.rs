@@ -153,6 +153,46 @@ pub const IDEMPOTENCY_KEYS_MAX: usize = 100_000;
 /// Longest idempotency key, bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
+/// Most dead letters of the channels at home on one shard: some days of a service that is not well, and little to walk.
+pub const DEAD_LETTERS_MAX: usize = if cfg!(test) { 64 } else { 10_000 };
+
+/// Most bytes of their publications: with 32 shards, 2 GiB where all is wrong.
+pub const DEAD_LETTER_BYTES_MAX: usize = if cfg!(test) { 64 * 1024 } else { 64 * 1024 * 1024 };
+
+/// Most devices that one dead letter lists: enough to see whether it is the message or a device that is at fault.
+pub const DEAD_LETTER_DEVICES_MAX: usize = 16;
+
+/// Newest events of at-least-once channels that a shard keeps for `trace`: some 8 MiB.
+pub const TRACE_EVENTS_MAX: usize = if cfg!(test) { 1_024 } else { 65_536 };
+
+/// Most members of one channel, and the room that is planned for.
+pub const MEMBERS_MAX: usize = 1_000_000;
+
+/// Publications that a device which comes back is sent at first: all channels of a session together fit what may be held
+/// until its connect reply is out. What it says that it has received brings the rest.
+pub const ARRIVAL_PUBLICATIONS: u32 = 8;
+
+/// Bytes of publications that are sent again at once, but for the first: a sixteenth of a default queue.
+pub const AGAIN_BYTES_MAX: usize = 64 * 1024;
+
+/// Others hear of received and read in channels of so many members at most: what each says goes to all others.
+pub const RECEIPT_MEMBERS_MAX: usize = 100;
+
+/// Changes of received and read are told together after so long: nobody reads ticks faster.
+pub const POSITIONS_DELAY_MS: u64 = 500;
+
+/// Devices and channels that are looked at in one sweep, ten times a second.
+pub const WAKES_PER_SWEEP: usize = if cfg!(test) { 64 } else { 4_096 };
+
+/// How long a message's id of a client is remembered: a phone that was in a drawer for a night.
+pub const CLIENT_MESSAGE_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Most ids of clients' messages that a shard remembers; beyond, the oldest go.
+pub const CLIENT_MESSAGES_MAX: usize = 1_000_000;
+
+/// Longest id of a client's message, bytes.
+pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 128;
+
 /// Longest `version_epoch` of a publish, bytes: the channel keeps it. That of an idempotency key.
 pub const VERSION_EPOCH_BYTES_MAX: usize = IDEMPOTENCY_KEY_BYTES_MAX;
 

@@ -3,7 +3,7 @@
 use super::Broker;
 use super::letter::{Answer, Envelope, Letter, Level};
 use crate::limits::{ASK_BYTES, LIST_ASK_BYTES, RECOVERY_ASK_BYTES};
-use crate::session::Ask;
+use crate::session::{Ask, InboxWord};
 use crate::time::Now;
 use crate::work::price;
 
@@ -49,6 +49,7 @@ impl Broker {
             }
             Ask::Presence(channel, encoding) => Letter::Presence { asker, channel: channel.into(), encoding },
             Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: channel.into() },
+            Ask::Inbox(channel, ask) => Letter::Inbox { asker, channel: channel.into(), ask },
         };
         self.post.ask(home, letter);
     }
@@ -60,6 +61,10 @@ fn price_of_delivery(ask: &Ask<'_>) -> u64 {
         Ask::Publish { data, .. } => price::DELIVERY_NS + data.bytes.len() as u64 * price::BYTE_NS / 8,
         // Its leave will be announced, too.
         Ask::Subscribe(_, terms) if terms.announce => 2 * price::DELIVERY_NS,
+        Ask::Inbox(_, ask) => match &ask.word {
+            InboxWord::Send { data, .. } => price::DELIVERY_NS + data.bytes.len() as u64 * price::BYTE_NS / 8,
+            _ => 0,
+        },
         _ => 0,
     }
 }
@@ -70,6 +75,7 @@ fn bytes_of(ask: &Ask<'_>) -> u32 {
         Ask::Publish { data, .. } => ASK_BYTES + data.bytes.len() as u32,
         Ask::History { .. } | Ask::Presence(..) => LIST_ASK_BYTES,
         Ask::Subscribe(_, terms) if terms.recover.is_some() => RECOVERY_ASK_BYTES,
+        Ask::Inbox(_, ask) => ASK_BYTES + ask.bytes() as u32,
         Ask::Subscribe(..) | Ask::PresenceStats(_) => ASK_BYTES,
     }
 }
@@ -77,7 +83,7 @@ fn bytes_of(ask: &Ask<'_>) -> u32 {
 fn channel_of<'a>(ask: &'a Ask<'_>) -> &'a str {
     match ask {
         Ask::Publish { channel, .. } | Ask::History { channel, .. } => channel,
-        Ask::Presence(channel, _) | Ask::PresenceStats(channel) => channel,
+        Ask::Presence(channel, _) | Ask::PresenceStats(channel) | Ask::Inbox(channel, _) => channel,
         Ask::Subscribe(channel, _) => channel,
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use bytes::{Buf as _, Bytes};
 
 use super::lane::Lane;
+use crate::delivery::{Dispatch, Sending};
 use crate::model::refusal::Error;
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
     Subscribed,
 };
 use crate::protocol::centrifuge::Encoding;
-use crate::session::Terms;
 use crate::session::access::Access;
+use crate::session::{InboxAsk, Terms};
 
 /// Which command of which session a question belongs to, and what it counts. The shard is the one that the letter came
 /// from.
@@ -146,6 +147,15 @@ pub enum Letter {
         /// Must keep presence: the asker has looked.
         channel: Arc<str>,
     },
+    /// To the home shard: what a device of a member says or asks.
+    Inbox {
+        /// Where the answer goes.
+        asker: Asker,
+        /// Of at least once: the asker has looked.
+        channel: Arc<str>,
+        /// The device, and what it says.
+        ask: Box<InboxAsk>,
+    },
     /// To the user's home shard: may one more session of the user begin?
     Enrol {
         /// Where the answer goes.
@@ -176,6 +186,8 @@ pub enum Letter {
         /// The session that does not get it.
         exclude: Option<ClientId>,
     },
+    /// To the shard of one session: what the home of a channel has to say to it by its name.
+    Dispatch(Box<Dispatch>),
     /// To every other shard: the channels at home here have these options from now on.
     Changed {
         /// Their rules.
@@ -221,6 +233,8 @@ pub enum Answer {
     Presence(Result<MemberList, Error>),
     /// Sessions and distinct users.
     PresenceStats(PresenceStats),
+    /// What is answered to a device, JSON.
+    Inbox(Result<Payload, Error>),
     /// Whether the user may have one more session.
     Enrolled {
         /// As in the letter that asked.
@@ -239,10 +253,13 @@ impl Letter {
             | Self::History { .. }
             | Self::Presence { .. }
             | Self::PresenceStats { .. }
+            | Self::Inbox { .. }
             | Self::Enrol { .. } => Lane::Asks,
             // It must not overtake the subscribe that it is about.
             Self::Appear { .. } => Lane::Asks,
             Self::Publication { .. } | Self::Announce { .. } | Self::Changed { .. } => Lane::Deliveries,
+            // Its place among publications says which of them the session hears.
+            Self::Dispatch(_) => Lane::Deliveries,
             // It says which publications follow it.
             Self::Answer { answer: Answer::Subscribed { .. }, .. } => Lane::Deliveries,
             Self::Answer { .. } | Self::Published { .. } | Self::Refused { .. } => Lane::Answers,
@@ -260,6 +277,8 @@ impl Letter {
                 size_of::<Terms>() + terms.data.as_ref().map_or(0, |data| data.bytes.len())
             }
             Self::History { .. } => size_of::<(HistoryFilter, usize)>(),
+            Self::Inbox { ask, .. } => ask.bytes(),
+            Self::Dispatch(dispatch) => size_of::<Dispatch>() + told(&dispatch.what),
             Self::Answer { answer, .. } => answer.bytes(),
             _ => 0,
         };
@@ -277,7 +296,16 @@ impl Answer {
             },
             Self::History(Ok(page)) => bytes_of(&page.publications),
             Self::Presence(Ok(list)) => list.encoded.len(),
+            Self::Inbox(Ok(payload)) => payload.bytes.len(),
             _ => 0,
         }
+    }
+}
+
+fn told(what: &Sending) -> usize {
+    match what {
+        Sending::Publications { publications, .. } => publications.iter().map(|one| one.bytes()).sum(),
+        Sending::Positions(message) => message.bytes.len(),
+        Sending::Gap => 0,
     }
 }

@@ -39,6 +39,12 @@ impl Broker {
                 let stats = self.home.hub.presence_stats(&channel);
                 self.answer(from, asker, Answer::PresenceStats(stats));
             }
+            Letter::Inbox { asker, channel, ask } => {
+                let answer = self.home.inbox(&channel, *ask, from, now);
+                self.carry(now);
+                self.answer(from, asker, Answer::Inbox(answer));
+            }
+            Letter::Dispatch(dispatch) => self.edge.dispatched(&dispatch),
             Letter::Enrol { asker, user, limit } => {
                 let admitted = self.home.roster.enrol(&user, limit);
                 self.answer(from, asker, Answer::Enrolled { user, admitted });

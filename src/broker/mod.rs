@@ -217,6 +217,8 @@ impl Broker {
     /// channels.
     pub fn sweep(&mut self, now: Now) {
         self.home.hub.sweep(now, SWEEP_BUDGET);
+        self.home.look_at_devices(now);
+        self.finish(now);
     }
 
     /// Whether a session is connected, so that everything is allowed that its channels allow.
@@ -338,6 +340,7 @@ impl Broker {
                 Spreading::Announcement { info, joined } => {
                     Letter::Announce { channel: channel.clone(), info: info.clone(), joined: *joined }
                 }
+                Spreading::Dispatch(dispatch) => Letter::Dispatch(dispatch.clone()),
             });
         }
         if !shards.contains(self.me) {
@@ -346,6 +349,7 @@ impl Broker {
         match what {
             Spreading::Publication(publication, exclude) => self.edge.deliver(channel, publication, *exclude),
             Spreading::Announcement { info, joined } => self.edge.deliver_announcement(channel, info, *joined),
+            Spreading::Dispatch(dispatch) => self.edge.dispatched(dispatch),
         }
     }
 

@@ -28,6 +28,14 @@ pub struct NamespaceMetrics {
     pub joins: Counter,
     /// Times that channels at home here had somebody's going announced.
     pub leaves: Counter,
+    /// Publications that devices of members have yet to say that they have received, in channels at home here.
+    pub unreceived: Gauge,
+    /// Publications that were sent again to a device that had not said in time that it received them.
+    pub redeliveries: Counter,
+    /// Publications that were given up for a device.
+    pub dead_letters: Counter,
+    /// Times that a device was told that something is no longer kept that it had not received.
+    pub lost: Counter,
     /// Commands on its channels that were refused: those of sessions here, and those that came to a home here.
     pub errors: Errors,
 }

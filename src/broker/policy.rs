@@ -9,6 +9,7 @@ use super::metrics::ShardMetrics;
 use super::namespaces::{NO_NAMESPACE, NamespaceMetrics};
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::delivery::InboxOptions;
 use crate::hub::HubOptions;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::session::Context;
@@ -79,6 +80,16 @@ impl Policy {
             true => Ok(resolved.hub_options(&self.config.channel)),
             false => Err(ErrorKind::NotAvailable.into()),
         }
+    }
+
+    /// What is promised to the members of a channel.
+    ///
+    /// # Errors
+    /// As [`Access::resolve`]; [`ErrorKind::NotAvailable`] where nothing is.
+    pub(super) fn inbox_options(&self, channel: &str) -> Result<InboxOptions, Error> {
+        let nothing =
+            || ErrorKind::NotAvailable.because("not available: nothing is received at least once in the channel");
+        self.access.resolve(channel)?.inbox_options().ok_or_else(nothing)
     }
 
     /// Whether a channel tells who is in it.

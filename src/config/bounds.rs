@@ -96,6 +96,17 @@ fn check_options(options: &ChannelOptions, section: &str, problems: &mut Vec<Str
     for (key, time) in times {
         check_time(section, (key, time, 0..=KEEP_MS_MAX), problems);
     }
+    let numbers: [Number; 4] = [
+        ("max_attempts", options.max_attempts.into(), 1..=1000),
+        ("max_unacked", options.max_unacked.into(), 1..=10_000),
+        ("retry_backoff_factor", options.retry_backoff_factor.into(), 1..=100),
+        ("devices_max", options.devices_max.into(), 1..=100),
+    ];
+    numbers.into_iter().for_each(|number| check_number(section, number, problems));
+    // What is sent again is looked for ten times a second.
+    let times = [("ack_timeout", options.ack_timeout), ("retry_backoff_max", options.retry_backoff_max)];
+    times.into_iter().for_each(|(key, time)| check_time(section, (key, time, 500..=WAIT_MS_MAX), problems));
+    check_time(section, ("device_ttl", options.device_ttl, 1000..=KEEP_MS_MAX), problems);
 }
 
 fn check_number(section: &str, (key, value, bounds): Number, problems: &mut Vec<String>) {
@@ -160,7 +171,7 @@ mod tests {
     fn the_options_of_a_namespace_have_bounds_too() {
         let mut found = Vec::new();
         extremes(&Table::try_from(Namespace::default()).unwrap(), "", &mut found);
-        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(found.len(), 10, "{found:?}");
         for (key, value) in found {
             let write = |value: &Value| format!("[[channel.namespaces]]\nname = \"a\"\n{key} = {value}\n");
             assert_refused(write, &key, &value);

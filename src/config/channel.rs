@@ -81,6 +81,17 @@ pub enum SlowConsumer {
     Conflate,
 }
 
+/// What is promised of publications to those who are to receive them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// They go to whoever is subscribed.
+    #[default]
+    AtMostOnce,
+    /// They go to every device of every member of the channel until it says that it has received them.
+    AtLeastOnce,
+}
+
 /// What the channels of a namespace are and allow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -107,6 +118,26 @@ pub struct ChannelOptions {
     pub allow_recovery: bool,
     /// How clients recover: everything (`stream`) or the latest publication (`cache`).
     pub force_recovery_mode: ForceRecoveryMode,
+    /// What is promised of publications: they go to whoever is subscribed (`at_most_once`), or to every device of every member
+    /// until it says that it has received them (`at_least_once`), which needs history.
+    pub delivery: Delivery,
+    /// At least once: a user becomes a member of a channel by subscribing to it. Users whom a channel's name lists
+    /// (`name#7,8`) are always members.
+    pub members_by_subscribing: bool,
+    /// At least once: how long a device may take to say that it has received what it was sent; then it is sent again.
+    pub ack_timeout: Duration,
+    /// At least once: so often a publication is sent to a device before it is given up and becomes a dead letter.
+    pub max_attempts: u16,
+    /// At least once: so many publications a device is sent before it has said that it has received the first of them.
+    pub max_unacked: u32,
+    /// At least once: each attempt is waited for so many times as long as the one before.
+    pub retry_backoff_factor: u32,
+    /// At least once: no attempt is waited for longer, but for a random quarter more.
+    pub retry_backoff_max: Duration,
+    /// At least once: a device of a member that was not connected for longer is forgotten when another comes.
+    pub device_ttl: Duration,
+    /// At least once: the devices that a member has at most. Beyond, that which was away longest is forgotten.
+    pub devices_max: u32,
     /// Clients may subscribe without a subscription token.
     pub allow_subscribe_for_client: bool,
     /// Anonymous clients may too.
@@ -155,6 +186,15 @@ impl Default for ChannelOptions {
             force_recovery: false,
             allow_recovery: false,
             force_recovery_mode: ForceRecoveryMode::default(),
+            delivery: Delivery::default(),
+            members_by_subscribing: false,
+            ack_timeout: Duration::from_secs(30),
+            max_attempts: 10,
+            max_unacked: 64,
+            retry_backoff_factor: 2,
+            retry_backoff_max: Duration::from_secs(600),
+            device_ttl: Duration::from_secs(30 * 86_400),
+            devices_max: 8,
             allow_subscribe_for_client: false,
             allow_subscribe_for_anonymous: false,
             allow_publish_for_client: false,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use regex::Regex;
 
-use super::{ChannelOptions, Config, Duration, ForceRecoveryMode, Listener, SlowConsumer};
+use super::{ChannelOptions, Config, Delivery, Duration, ForceRecoveryMode, Listener, SlowConsumer};
 use crate::limits;
 
 impl Config {
@@ -206,9 +206,35 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
              `force_positioning` promise not to; use `force_recovery_mode = \"cache\"`"
         ));
     }
+    if options.delivery == Delivery::AtLeastOnce {
+        check_at_least_once(options, place, problems);
+    }
     if let Err(error) = Regex::new(&options.channel_regex) {
         problems.push(format!("{place}: `channel_regex` does not compile: {error}"));
     }
+}
+
+/// What contradicts the promise that every device receives everything.
+fn check_at_least_once(options: &ChannelOptions, place: &str, problems: &mut Vec<String>) {
+    let mut rule = |holds: bool, problem: &str| {
+        if !holds {
+            problems.push(format!("{place}: `delivery = \"at_least_once\"` {problem}"));
+        }
+    };
+    let history = options.history_size > 0 && options.history_ttl.as_millis() > 0;
+    rule(history, "needs `history_size` and `history_ttl`: what was not received is sent again from there");
+    rule(
+        !history || options.history_size >= options.max_unacked,
+        "needs a `history_size` of `max_unacked` or more: what a device may still have to receive must be kept",
+    );
+    rule(
+        options.force_recovery_mode == ForceRecoveryMode::Stream,
+        "contradicts `force_recovery_mode = \"cache\"`, which brings the latest publication alone",
+    );
+    rule(
+        options.slow_consumer == SlowConsumer::Disconnect,
+        "contradicts `slow_consumer = \"conflate\"`, which drops publications",
+    );
 }
 
 #[cfg(test)]
@@ -362,5 +388,25 @@ mod tests {
         };
         assert_refused("conflate", conflating(ForceRecoveryMode::Stream));
         assert_eq!(broken(conflating(ForceRecoveryMode::Cache)), [""; 0]);
+    }
+
+    #[test]
+    fn at_least_once_is_refused_beside_what_drops_publications() {
+        let at_least_once = |change: fn(&mut ChannelOptions)| {
+            move |config: &mut Config| {
+                let options = &mut config.channel.without_namespace;
+                (options.history_size, options.history_ttl) = (100, Duration::from_secs(60));
+                options.delivery = Delivery::AtLeastOnce;
+                change(options);
+            }
+        };
+        assert_eq!(broken(at_least_once(|_| ())), [""; 0]);
+        assert_refused("cache", at_least_once(|options| options.force_recovery_mode = ForceRecoveryMode::Cache));
+        assert_refused("conflate", at_least_once(|options| options.slow_consumer = SlowConsumer::Conflate));
+        assert_refused("max_unacked", at_least_once(|options| options.history_size = 63));
+        let without_history = |options: &mut ChannelOptions| {
+            (options.history_size, options.history_ttl) = (0, Duration::default());
+        };
+        assert_refused("needs `history_size`", at_least_once(without_history));
     }
 }

@@ -78,7 +78,7 @@ const COUNTERS: [(&str, &str, Read<ShardMetrics>); 13] = [
 ];
 
 /// The same for each namespace of channels.
-const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 5] = [
+const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 8] = [
     ("ringpost_publishes", "Publications put in order on the shard, by namespace", |of| of.publishes.get()),
     ("ringpost_deliveries", "Publications times the subscribers that they went to, by namespace", |of| {
         of.deliveries.get()
@@ -86,6 +86,11 @@ const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 5] = [
     ("ringpost_subscribes", "Subscriptions that began, by namespace", |of| of.subscribes.get()),
     ("ringpost_joins", "Joins that were announced, by namespace", |of| of.joins.get()),
     ("ringpost_leaves", "Leaves that were announced, by namespace", |of| of.leaves.get()),
+    ("ringpost_redeliveries", "Publications that were sent to a device again, by namespace", |of| {
+        of.redeliveries.get()
+    }),
+    ("ringpost_dead_letters", "Publications that were given up for a device, by namespace", |of| of.dead_letters.get()),
+    ("ringpost_lost", "Times that a device had not received what is no longer kept, by namespace", |of| of.lost.get()),
 ];
 
 /// Answers a scrape.
@@ -170,6 +175,11 @@ fn encode_namespaces(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]
     let mut subscriptions = encoder.encode_descriptor("ringpost_subscriptions", help, None, MetricType::Gauge)?;
     for (labels, of) in &namespaces {
         subscriptions.encode_family(labels)?.encode_gauge(&of.subscriptions.get())?;
+    }
+    let help = "Publications that devices of members have yet to receive, by namespace";
+    let mut unreceived = encoder.encode_descriptor("ringpost_unreceived", help, None, MetricType::Gauge)?;
+    for (labels, of) in &namespaces {
+        unreceived.encode_family(labels)?.encode_gauge(&of.unreceived.get())?;
     }
     for (name, help, read) in NAMESPACE_COUNTERS {
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

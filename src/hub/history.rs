@@ -160,7 +160,19 @@ impl Stream {
         epoch.is_empty() || *epoch == *self.epoch
     }
 
-    fn first_kept(&self) -> u64 {
+    /// Which life of the stream it is.
+    pub(super) fn epoch(&self) -> &Arc<str> {
+        &self.epoch
+    }
+
+    /// The publication of this offset, if it is kept.
+    pub(super) fn get(&self, offset: u64) -> Option<&Arc<Publication>> {
+        let at = offset.checked_sub(self.first_kept())?;
+        self.kept.get(at as usize).map(|kept| &kept.publication)
+    }
+
+    /// The offset of the oldest that is kept, or of the next to come.
+    pub(super) fn first_kept(&self) -> u64 {
         self.kept.front().map_or(self.top + 1, |kept| kept.publication.offset)
     }
 

@@ -15,6 +15,7 @@ mod pattern;
 mod placement;
 mod remains;
 mod shard_set;
+mod shelf;
 #[cfg(test)]
 mod tests;
 mod unused;
@@ -32,6 +33,7 @@ pub use options::{HubOptions, Limit, RecoveryMode};
 pub use pattern::Pattern;
 pub use placement::Placement;
 pub use shard_set::ShardSet;
+pub use shelf::Shelf;
 pub use version::Version;
 
 use self::channel::Channel;
@@ -420,6 +422,15 @@ impl Hub {
         let page = self.stream(key, options, now).page(filter, limit, now);
         self.settle(key, before);
         page
+    }
+
+    /// A look at what a channel's stream keeps, if it has one. Looking is no use.
+    pub fn shelf(&mut self, channel: &str, now: Now) -> Option<Shelf<'_>> {
+        let key = *self.by_name.get(channel)?;
+        let before = self.stream_bytes_of(key);
+        self.channels[key].stream.as_mut()?.expire(now);
+        self.stream_bytes = self.stream_bytes + self.stream_bytes_of(key) - before;
+        self.channels[key].stream.as_deref().map(Shelf)
     }
 
     /// Forgets a channel's publications; offsets go on.

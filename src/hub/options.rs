@@ -11,6 +11,8 @@ pub struct HubOptions {
     pub history_meta_ttl_ms: u64,
     /// Whether a publication does not go to the client that published it.
     pub excludes_publisher: bool,
+    /// Whether members of the channel must say that they have received what is published.
+    pub at_least_once: bool,
     /// The number of the channel's namespace in the configuration, 0 for none: whoever counts by it need not look the name
     /// up again.
     pub namespace: u32,

@@ -10,7 +10,8 @@ use hashbrown::HashMap;
 use memchr::memmem::{Finder, FinderRev};
 use regex::Regex;
 
-use crate::config::{ChannelConfig, ChannelOptions, ForceRecoveryMode};
+use crate::config::{ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode};
+use crate::delivery::InboxOptions;
 use crate::hub::{HubOptions, RecoveryMode};
 use crate::model::refusal::{Error, ErrorKind};
 
@@ -95,8 +96,31 @@ impl Resolved<'_> {
             history_ttl_ms: options.history_ttl.as_millis(),
             history_meta_ttl_ms: if meta_ttl_ms > 0 { meta_ttl_ms } else { config.history_meta_ttl.as_millis() },
             excludes_publisher: !options.echo,
+            at_least_once: self.is_at_least_once(),
             namespace: self.namespace,
         }
+    }
+
+    /// Whether members of the channel must say that they have received what is published.
+    pub fn is_at_least_once(&self) -> bool {
+        self.options.delivery == Delivery::AtLeastOnce && self.has_history()
+    }
+
+    /// What is promised to the channel's members, where anything is.
+    pub fn inbox_options(&self) -> Option<InboxOptions> {
+        let options = self.options;
+        self.is_at_least_once().then(|| InboxOptions {
+            ack_timeout_ms: options.ack_timeout.as_millis(),
+            backoff_factor: options.retry_backoff_factor,
+            backoff_max_ms: options.retry_backoff_max.as_millis(),
+            max_attempts: options.max_attempts,
+            max_unacked: options.max_unacked,
+            device_ttl_ms: options.device_ttl.as_millis(),
+            devices_max: options.devices_max as usize,
+            skips_own: !options.echo,
+            members_subscribe: options.members_by_subscribing,
+            namespace: self.namespace,
+        })
     }
 
     /// Whether the channel keeps publications.

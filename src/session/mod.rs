@@ -14,6 +14,8 @@ mod connecting;
 mod expire_at;
 mod heartbeat;
 mod identity;
+mod inbox;
+mod inbox_ask;
 mod lifetime;
 mod permission;
 mod publish;
@@ -37,6 +39,7 @@ pub use connecting::{Connecting, Held};
 pub use expire_at::ExpireAt;
 pub use heartbeat::{Heartbeat, HeartbeatEvent, Rhythm};
 pub use identity::{Identity, PlannedSubscription};
+pub use inbox_ask::{InboxAsk, InboxWord};
 pub use lifetime::Overdue;
 pub use refresh::expiry;
 pub use step::{Ask, Step};
@@ -260,9 +263,7 @@ impl Session {
             }
             // Without an application behind the node nobody can take it; there is no reply to say so in.
             Verb::Send { .. } => Step::Done,
-            Verb::Rpc { .. } => {
-                Step::Refuse(ErrorKind::NotAvailable.because("not available: no application answers rpc on this node"))
-            }
+            Verb::Rpc { method, data } => self.rpc(&method, data, context),
             Verb::Refresh { token } => self.refresh(&token, context),
             Verb::SubRefresh { channel, token } => self.sub_refresh(&channel, &token, context),
             Verb::Unavailable(what) => Step::Refuse(ErrorKind::NotAvailable.because(what)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::appearance::Appearance;
 use super::identity::Identity;
+use super::inbox_ask::InboxAsk;
 use super::terms::Terms;
 use crate::hub::HubOptions;
 use crate::model::refusal::{Disconnect, Error};
@@ -68,4 +69,6 @@ pub enum Ask<'a> {
     Presence(Cow<'a, str>, Encoding),
     /// How many are there.
     PresenceStats(Cow<'a, str>),
+    /// What a device of a member says or asks.
+    Inbox(Cow<'a, str>, Box<InboxAsk>),
 }

@@ -37,8 +37,10 @@ impl Session {
         let presence = self.may(Permission::presence(options), true, context);
         let join_leave = overrides.join_leave.unwrap_or(options.join_leave);
         let push_join_leave = overrides.force_push_join_leave.unwrap_or(options.force_push_join_leave);
+        let at_least_once = resolved.is_at_least_once() && !self.user().is_empty();
         let recoverable = stream
-            && (overrides.force_recovery.unwrap_or(options.force_recovery)
+            && (at_least_once
+                || overrides.force_recovery.unwrap_or(options.force_recovery)
                 || (wishes.recoverable && (options.allow_recovery || history)));
         let positioned = stream
             && (recoverable
@@ -63,6 +65,7 @@ impl Session {
             presence: overrides.presence.unwrap_or(options.presence),
             recover: recover.filter(|_| recoverable),
             was_recovering,
+            device: at_least_once.then(|| self.device.clone().unwrap_or_default()),
             mode,
             recovery_max: context.config.client.recovery_max_publication_limit,
             whole: wishes.whole,

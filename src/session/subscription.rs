@@ -8,7 +8,7 @@ use crate::model::refusal::Unsubscribe;
 
 /// What holds for a subscription, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flags(u8);
+pub struct Flags(u16);
 
 impl Flags {
     /// Gaps are watched for.
@@ -27,6 +27,8 @@ impl Flags {
     pub const BY_TOKEN: Self = Self(64);
     /// Of a subscriber whose session is ending: it is sent nothing more.
     pub const MUTED: Self = Self(128);
+    /// Of a device that has yet to say what it has received: it is sent nothing but by its name.
+    pub const BEHIND: Self = Self(256);
 
     /// Whether every bit of `other` is set.
     pub fn has(self, other: Self) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::subscription::Flags;
 use crate::hub::RecoveryMode;
-use crate::model::{ClientInfo, Payload, Position};
+use crate::model::{ClientInfo, Device, Payload, Position};
 
 /// Where recovery begins, if the client asks for it and may.
 pub(super) type RecoverFrom = Option<Position>;
@@ -24,6 +24,8 @@ pub struct Terms {
     pub recover: RecoverFrom,
     /// Whether the client has asked for recovery, also where there is none.
     pub was_recovering: bool,
+    /// The user's device, where the channel is one of at least once.
+    pub device: Option<Arc<Device>>,
     /// As the channel's options have it.
     pub mode: RecoveryMode,
     /// Recover no more than this many.

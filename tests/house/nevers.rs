@@ -27,8 +27,8 @@ const IO: [&str; 8] = [
 ];
 
 /// Of the node. `shard`, `control`, `node.rs` and `cli` may be named by those above them only.
-pub(crate) const NODE: [Never; 12] = [
-    Never { places: &["model", "wire", "protocol", "session", "hub", "outbox"], named: &IO },
+pub(crate) const NODE: [Never; 13] = [
+    Never { places: &["model", "wire", "protocol", "session", "hub", "delivery", "outbox"], named: &IO },
     // The rest of the store is its files.
     Never {
         places: &[
@@ -48,7 +48,10 @@ pub(crate) const NODE: [Never; 12] = [
         places: &["broker"],
         named: &["std::time::Instant", "std::time::SystemTime", "std::net", "std::thread", "std::fs", "glommio"],
     },
-    Never { places: &["model", "wire", "protocol", "session", "hub", "outbox", "auth", "broker"], named: &ABOVE },
+    Never {
+        places: &["model", "wire", "protocol", "session", "hub", "delivery", "outbox", "auth", "broker"],
+        named: &ABOVE,
+    },
     Never {
         places: &["model", "wire", "ring"],
         named: &["protocol", "session", "hub", "outbox", "broker", "auth", "config"],
@@ -56,13 +59,18 @@ pub(crate) const NODE: [Never; 12] = [
     Never { places: &["wire", "model", "protocol", "session", "hub", "outbox", "auth", "broker"], named: &["ring"] },
     Never { places: &["ring"], named: &["wire", "model", "shard", "control", "node.rs", "cli"] },
     Never { places: &["protocol"], named: &["session", "hub", "outbox", "broker", "auth", "config"] },
-    Never { places: &["hub"], named: &["wire", "protocol", "session", "outbox", "broker", "auth"] },
+    Never { places: &["hub"], named: &["wire", "protocol", "session", "delivery", "outbox", "broker", "auth"] },
+    Never {
+        places: &["delivery"],
+        named: &["wire", "protocol", "session", "outbox", "broker", "auth", "config", "ring"],
+    },
     Never { places: &["session"], named: &["wire", "outbox", "broker"] },
     Never { places: &["outbox"], named: &["session", "hub", "broker", "auth", "config"] },
     Never {
         places: &["store"],
         named: &[
-            "wire", "protocol", "session", "hub", "outbox", "broker", "auth", "config", "ring", "shard", "node.rs",
+            "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "auth", "config", "ring", "shard",
+            "node.rs",
         ],
     },
 ];

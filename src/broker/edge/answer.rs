@@ -68,6 +68,8 @@ impl Edge {
             }
             Answer::History(Ok(page)) => self.reply(session, id, ReplyBody::History(&page)),
             Answer::Presence(Ok(list)) => self.reply(session, id, ReplyBody::Encoded(&list.encoded)),
+            Answer::Inbox(Ok(payload)) => self.reply(session, id, ReplyBody::Rpc(&payload)),
+            Answer::Inbox(Err(error)) => self.refuse(session, id, error),
             Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
             Answer::Subscribed { channel, result, .. } => match *result {
                 Ok(subscribed) => self.subscribed(session, id, channel, subscribed, now),

@@ -45,7 +45,7 @@ impl Edge {
         let room = self.audience.room(number);
         let conns = room.subscribers.len();
         for subscriber in &room.subscribers {
-            if subscriber.flags.has_any(Flags::HELD.with(Flags::MUTED, true)) {
+            if subscriber.flags.has_any(Flags::HELD.with(Flags::MUTED, true).with(Flags::BEHIND, true)) {
                 any_held |= subscriber.flags.has(Flags::HELD);
                 continue;
             }
@@ -71,9 +71,10 @@ impl Edge {
     /// closed when the reply is due.
     fn hold(&mut self, room: u32, held: &Held, flags: Flags, exclude: Option<ClientId>) {
         let room = self.audience.room(room);
+        let is_publication = matches!(held, Held::Publication(_));
         for subscriber in room.subscribers.iter().filter(|subscriber| subscriber.flags.has(flags)) {
             let session = &mut self.sessions[subscriber.session as usize];
-            if exclude == Some(session.info.client) {
+            if exclude == Some(session.info.client) || (is_publication && subscriber.flags.has(Flags::BEHIND)) {
                 continue;
             }
             let State::Connecting(connecting) = &mut session.state else {
@@ -101,7 +102,7 @@ impl Edge {
         }
     }
 
-    fn lose_place(&mut self, session: u32, channel: &str, flags: Flags) {
+    pub(super) fn lose_place(&mut self, session: u32, channel: &str, flags: Flags) {
         if flags.has(Flags::SERVER_SIDE) {
             self.close(session, DisconnectKind::InsufficientState);
         } else {

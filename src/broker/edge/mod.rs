@@ -10,6 +10,7 @@ mod budget;
 mod connect;
 mod deliver;
 mod devices;
+mod dispatch;
 mod end;
 pub(super) mod receipts;
 mod timers;

@@ -4,6 +4,7 @@
 //! Inputs are questions, from whichever shard; the answer is the return value. What shards with subscribers are to be told
 //! is left in [`Home::spreads`], which the caller takes after each input.
 
+mod inboxes;
 mod member_lists;
 mod roster;
 
@@ -13,6 +14,7 @@ use self::member_lists::MemberLists;
 use self::roster::Roster;
 use super::letter::{Answer, MemberList};
 use super::policy::Policy;
+use crate::delivery::{Delivery, Dispatch};
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
@@ -37,6 +39,8 @@ pub(super) enum Spreading {
     Publication(Arc<Publication>, Option<ClientId>),
     /// Somebody came, or left.
     Announcement { info: Arc<ClientInfo>, joined: bool },
+    /// Something for one session.
+    Dispatch(Box<Dispatch>),
 }
 
 /// The channels at home on a shard, and what others are to be told of them.
@@ -47,6 +51,7 @@ pub(super) struct Home {
     pub(super) policy: Policy,
     pub(super) hub: Hub,
     pub(super) roster: Roster,
+    pub(super) delivery: Delivery,
     member_lists: MemberLists,
     /// Joins to tell once the answers that they belong to are out.
     joins: Vec<Spread>,
@@ -62,6 +67,7 @@ impl Home {
             hub: Hub::new(secret ^ u64::from(me), stream_bytes_max(&policy, shards)),
             policy,
             roster: Roster::default(),
+            delivery: Delivery::new(secret ^ u64::from(me)),
             member_lists: MemberLists::default(),
             joins: Vec::new(),
             spreads: Vec::new(),
@@ -91,6 +97,7 @@ impl Home {
                 Answer::Presence(self.counted(&channel, list))
             }
             Ask::PresenceStats(channel) => Answer::PresenceStats(self.hub.presence_stats(&channel)),
+            Ask::Inbox(channel, ask) => Answer::Inbox(self.inbox(&channel, *ask, self.me, now)),
         }
     }
 
@@ -158,6 +165,9 @@ impl Home {
         }
         let published = self.hub.publish(channel, message, options, now);
         self.policy.counts(options.namespace).publishes.add(1);
+        if options.at_least_once {
+            self.expect_received(channel, &published.position, exclude, now);
+        }
         if let Some(FanOut { channel, publication, shards }) = published.fan_out {
             self.spreads.push(Spread { channel, shards, what: Spreading::Publication(publication, exclude), by });
         }
@@ -174,16 +184,18 @@ impl Home {
 
     fn join(&mut self, channel: &Arc<str>, terms: &Terms, shard: u16, now: Now) -> Result<Subscribed, Error> {
         let options = self.policy.hub_options(channel)?;
+        let is_member = self.admit_device(channel, terms, now)?;
         let join = Join {
             channel,
             shard,
             info: &terms.info,
             announce: terms.announce,
             presence: terms.presence,
-            recover: terms.recover.as_ref(),
+            // Of what a member has received its device's floor knows.
+            recover: terms.recover.as_ref().filter(|_| !is_member),
             mode: terms.mode,
             recovery_limit: self.limit(terms.recovery_max),
-            whole: terms.whole,
+            whole: terms.whole && !is_member,
             stream: terms.flags.has(Flags::POSITIONED),
         };
         let joined = self.hub.subscribe(join, options, now)?;
@@ -193,7 +205,7 @@ impl Home {
             let what = Spreading::Announcement { info: terms.info.clone(), joined: true };
             self.joins.push(Spread { channel: channel.clone(), shards: joined.announce_to, what, by: shard });
         }
-        Ok(Subscribed {
+        let mut subscribed = Subscribed {
             recoverable: terms.flags.has(Flags::RECOVERABLE) && options.has_history(),
             positioned: terms.flags.has(Flags::POSITIONED) && options.has_history(),
             position: joined.position,
@@ -203,23 +215,29 @@ impl Home {
             was_recovering: terms.was_recovering,
             data: terms.data.clone(),
             expiry: crate::session::expiry(terms.expire_at_unix_s, now.unix_s()),
-        })
+        };
+        if is_member {
+            self.seat_device(channel, terms, shard, &mut subscribed, now);
+        }
+        Ok(subscribed)
     }
 
-    /// The answers to subscriptions are out: now others may hear who came.
+    /// The answers to subscriptions are out: now others may hear who came, and devices what they have yet to receive.
     pub(super) fn announce(&mut self) {
         self.spreads.append(&mut self.joins);
+        self.dispatch();
     }
 
     /// Whether everything was taken.
     #[cfg(test)]
     pub(super) fn has_told_all(&self) -> bool {
-        self.joins.is_empty() && self.spreads.is_empty()
+        self.joins.is_empty() && self.spreads.is_empty() && !self.delivery.has_output()
     }
 
     /// A session on `shard` has left a channel.
     pub(super) fn leave(&mut self, channel: Arc<str>, client: ClientId, shard: u16, now: Now) {
         let Some(left) = self.hub.unsubscribe(&channel, shard, client, now) else { return };
+        self.delivery.depart(&channel, client, now);
         self.member_lists.forget(&channel);
         if !left.announce_to.is_empty() {
             self.policy.counts_of(&channel).leaves.add(1);

@@ -5,7 +5,7 @@ use crate::broker::namespaces::NamespaceMetrics;
 
 impl Node {
     /// What both shards have counted for a namespace.
-    fn counted(&self, namespace: &str, read: impl Fn(&NamespaceMetrics) -> u64) -> u64 {
+    pub(super) fn counted(&self, namespace: &str, read: impl Fn(&NamespaceMetrics) -> u64) -> u64 {
         let of = |broker: &Broker| read(&broker.edge.metrics.namespaces.of(namespace));
         self.brokers.iter().map(of).sum()
     }

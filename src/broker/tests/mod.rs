@@ -6,6 +6,7 @@ mod budgets;
 mod connecting;
 mod counting;
 mod credit;
+mod inboxes;
 mod keeping;
 mod orders;
 mod presence;

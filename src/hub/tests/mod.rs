@@ -12,6 +12,7 @@ const OPTIONS: HubOptions = HubOptions {
     history_ttl_ms: 10_000,
     history_meta_ttl_ms: 60_000,
     excludes_publisher: false,
+    at_least_once: false,
     namespace: 0,
 };
 const FLEETING: HubOptions = HubOptions { history_size: 0, history_ttl_ms: 0, ..OPTIONS };

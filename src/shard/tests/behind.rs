@@ -24,6 +24,7 @@ fn subscribed(half: &mut Half) -> String {
         announce: false,
         presence: false,
         recover: None,
+        device: None,
         was_recovering: false,
         mode: RecoveryMode::Stream,
         recovery_max: 0,

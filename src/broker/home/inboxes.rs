@@ -1,0 +1,160 @@
+//! Members and their devices at the channel's home: what the rest of the home does for the inboxes, and they for it.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Home, Spread, Spreading};
+use crate::delivery::{Count, Whose};
+use crate::hub::{NewPublication, ShardSet};
+use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{ClientId, Device, Payload, Position, Subscribed};
+use crate::session::{InboxAsk, InboxWord, Terms};
+use crate::time::Now;
+
+impl Home {
+    /// A session is about to subscribe: whether it is a member's, whose device there is room for. Who is named by the
+    /// channel is a member, and who subscribes where the namespace makes members of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] where there are too many members, or the user has
+    /// too many devices.
+    pub(super) fn admit_device(&mut self, channel: &Arc<str>, terms: &Terms, now: Now) -> Result<bool, Error> {
+        let Some(device) = &terms.device else { return Ok(false) };
+        let resolved = self.policy.access.resolve(channel)?;
+        let Some(options) = resolved.inbox_options() else { return Ok(false) };
+        let user = &terms.info.user;
+        let shelf = self.hub.shelf(channel, now);
+        if resolved.admits_user(user) {
+            self.delivery.add_member(channel, user, 0, options, shelf)?;
+        } else if options.members_subscribe {
+            self.delivery.add_member(channel, user, shelf.map_or(0, |shelf| shelf.top()), options, shelf)?;
+        } else if !self.delivery.is_member(channel, user) {
+            return Ok(false);
+        }
+        self.delivery.admit(channel, Whose { user, device: &device.id }, now)?;
+        Ok(true)
+    }
+
+    /// A session of a member has joined: its device is sent what follows its floor, after the answer.
+    pub(super) fn seat_device(
+        &mut self,
+        channel: &Arc<str>,
+        terms: &Terms,
+        shard: u16,
+        subscribed: &mut Subscribed,
+        now: Now,
+    ) {
+        let Some(shelf) = self.hub.shelf(channel, now) else { return };
+        let whose = Whose { user: &terms.info.user, device: device_id(&terms.device) };
+        let arrival = self.delivery.arrive(channel, whose, (terms.info.client, shard), shelf, now);
+        subscribed.recovered = arrival.whole;
+        subscribed.since = arrival.floor;
+        subscribed.was_recovering |= !arrival.whole;
+    }
+
+    /// A publication has got its place.
+    pub(super) fn expect_received(&mut self, channel: &str, position: &Position, exclude: Option<ClientId>, now: Now) {
+        if let Some(shelf) = self.hub.shelf(channel, now)
+            && let Some(publication) = shelf.get(position.offset)
+        {
+            self.delivery.published(channel, publication, &position.epoch, exclude, now);
+        }
+        // Who must not get it by the way is told before it goes.
+        self.dispatch();
+    }
+
+    /// Looks at devices that have had time to say what they have received.
+    pub(in crate::broker) fn look_at_devices(&mut self, now: Now) {
+        self.delivery.sweep(&mut self.hub, now);
+        self.dispatch();
+    }
+
+    /// What inboxes have to say is told in its order among publications; what they count is counted.
+    pub(in crate::broker) fn dispatch(&mut self) {
+        if !self.delivery.has_output() {
+            return;
+        }
+        let by = self.me;
+        self.spreads.extend(self.delivery.out().map(|dispatch| Spread {
+            channel: dispatch.channel.clone(),
+            shards: ShardSet::of(dispatch.shard),
+            what: Spreading::Dispatch(Box::new(dispatch)),
+            by,
+        }));
+        for (namespace, count) in self.delivery.counts() {
+            let counts = self.policy.counts(namespace);
+            match count {
+                Count::Unreceived(more) => counts.unreceived.add(more),
+                Count::Redelivery => counts.redeliveries.add(1),
+                Count::GivenUp => counts.dead_letters.add(1),
+                Count::Lost => counts.lost.add(1),
+            }
+        }
+    }
+
+    /// Does what a device of a member says, or answers what its user asks, in JSON.
+    ///
+    /// # Errors
+    /// As `Policy::inbox_options` and the methods of [`Delivery`](crate::delivery::Delivery).
+    pub(in crate::broker) fn inbox(
+        &mut self,
+        channel: &str,
+        ask: InboxAsk,
+        by: u16,
+        now: Now,
+    ) -> Result<Payload, Error> {
+        let answer = self.take_inbox_ask(channel, ask, by, now);
+        self.dispatch();
+        self.counted(channel, answer)
+    }
+
+    fn take_inbox_ask(&mut self, channel: &str, ask: InboxAsk, by: u16, now: Now) -> Result<Payload, Error> {
+        self.policy.inbox_options(channel)?;
+        let InboxAsk { user, device, word } = ask;
+        let whose = Whose { user: &user, device: device_id(&device) };
+        let answer = match word {
+            InboxWord::Received(place) => {
+                let shelf = self.hub.shelf(channel, now).ok_or(ErrorKind::UnrecoverablePosition)?;
+                self.delivery.received(channel, whose, (&place.epoch, place.offset), shelf, now)?;
+                json!({})
+            }
+            InboxWord::Retry { place, delay_ms } => {
+                self.delivery.retry(channel, whose, (&place.epoch, place.offset), delay_ms, now)?;
+                json!({})
+            }
+            InboxWord::Read(place) => {
+                self.delivery.read(channel, whose, (&place.epoch, place.offset), now)?;
+                json!({})
+            }
+            InboxWord::Positions => json!(self.delivery.positions_for(channel, &user)?),
+            InboxWord::Unread => json!(self.delivery.unread(channel, &user)?),
+            InboxWord::Send { id, data, info } => {
+                let position = match self.delivery.sent_before(channel, &user, &id, now) {
+                    Some(position) => position,
+                    None => {
+                        let options = self.policy.hub_options(channel)?;
+                        let exclude = options.excludes_publisher.then_some(info.client);
+                        let message = NewPublication {
+                            data,
+                            info: Some(info),
+                            tags: None,
+                            skip_history: false,
+                            idempotency_key: None,
+                            version: None,
+                        };
+                        let position = self.publish(channel, message, options, exclude, by, now)?;
+                        self.delivery.note_sent(channel, &user, &id, &position, now);
+                        position
+                    }
+                };
+                json!({ "epoch": position.epoch, "offset": position.offset })
+            }
+        };
+        Ok(Payload::json(answer.to_string()))
+    }
+}
+
+fn device_id(device: &Option<Arc<Device>>) -> &str {
+    device.as_ref().map_or("", |device| &device.id)
+}

@@ -1,0 +1,345 @@
+//! At least once, as clients see it: members, what they receive, say, and are sent again.
+
+use super::*;
+use crate::config::Delivery;
+
+/// `inbox:` makes members of those who subscribe, `named:` has the members that its channels name.
+fn node() -> Node {
+    let mut config = config();
+    let kept = ChannelOptions {
+        history_size: 100,
+        history_ttl: Duration::from_secs(3600),
+        delivery: Delivery::AtLeastOnce,
+        ack_timeout: Duration::from_secs(10),
+        max_attempts: 3,
+        max_unacked: 3,
+        allow_subscribe_for_client: true,
+        allow_publish_for_client: true,
+        ..ChannelOptions::default()
+    };
+    config.channel.namespaces.push(Namespace {
+        name: "inbox".into(),
+        options: ChannelOptions { members_by_subscribing: true, ..kept.clone() },
+    });
+    config.channel.namespaces.push(Namespace {
+        name: "named".into(),
+        options: ChannelOptions { allow_user_limited_channels: true, ..kept },
+    });
+    Node::with(config)
+}
+
+fn call(id: u32, method: &str, data: Value) -> String {
+    json!({"id": id, "rpc": {"method": format!("inbox.{method}"), "data": data}}).to_string()
+}
+
+impl Node {
+    /// A peer of the user on the shard, by this device, that has subscribed; what it heard then.
+    fn member(&mut self, shard: usize, user: &str, device: &str, channel: &str) -> (Peer, Vec<String>) {
+        let peer = self.connect(shard, json!({"sub": user, "meta": {"device": device}}));
+        let heard = self.say(peer, &subscribe(2, channel));
+        (peer, kinds(&heard))
+    }
+
+    /// The peer says that it has received all up to here; what it hears.
+    fn receive(&mut self, peer: Peer, channel: &str, offset: u64) -> Vec<String> {
+        let words = self.say(peer, &call(9, "received", json!({"channel": channel, "offset": offset})));
+        kinds(&words)
+    }
+
+    /// Time passes, and all shards look at what is due.
+    fn sweep(&mut self, ms: u64) {
+        self.wait(ms);
+        for shard in 0..self.brokers.len() {
+            self.brokers[shard].sweep(self.now);
+            self.after(shard);
+        }
+        self.carry();
+    }
+}
+
+#[test]
+fn who_was_away_is_sent_what_follows_the_floor_when_coming_back_whatever_position_the_client_names() {
+    for home in 0..2 {
+        let mut node = node();
+        let channel = node.at(home, "inbox");
+        let (peer, heard) = node.member(0, "ada", "phone", &channel);
+        assert_eq!(heard, ["2:subscribe"]);
+        for data in 1..=2 {
+            node.publish(&channel, &data.to_string(), None);
+        }
+        node.carry();
+        assert_eq!(kinds(&node.hear(peer)), ["pub 1", "pub 2"]);
+        assert_eq!(node.receive(peer, &channel, 1), ["9:rpc"]);
+        node.drop(peer);
+        node.carry();
+        node.publish(&channel, "3", None);
+        let peer = node.connect(0, json!({"sub": "ada", "meta": {"device": "phone"}}));
+        let ask = json!({"id": 2, "subscribe": {"channel": channel, "recover": true, "offset": 3}});
+        let words = node.say(peer, &ask.to_string());
+        assert_eq!(kinds(&words), ["2:subscribe", "pub 2", "pub 3"]);
+        let subscribe = &words[0]["subscribe"];
+        assert_eq!((&subscribe["recovered"], &subscribe["offset"]), (&json!(true), &json!(1)), "{subscribe}");
+        assert_eq!(node.receive(peer, &channel, 3), ["9:rpc"]);
+        node.sweep(60_000);
+        assert_eq!(kinds(&node.hear(peer)), ["message"], "nothing is sent again that was received");
+    }
+}
+
+#[test]
+fn silence_has_the_first_sent_again_one_at_a_time_with_its_attempt_and_at_last_a_dead_letter() {
+    for home in 0..2 {
+        let mut node = node();
+        let channel = node.at(home, "inbox");
+        let (peer, _) = node.member(0, "ada", "phone", &channel);
+        node.publish(&channel, "1", None);
+        node.publish(&channel, "2", None);
+        node.carry();
+        node.hear(peer);
+        node.sweep(9_900);
+        assert_eq!(kinds(&node.hear(peer)), [""; 0]);
+        node.sweep(200);
+        let words = node.hear(peer);
+        assert_eq!(kinds(&words), ["pub 1"]);
+        assert_eq!(words[0]["push"]["pub"]["tags"], json!({"attempt": "2"}));
+        node.publish(&channel, "3", None);
+        node.carry();
+        assert_eq!(kinds(&node.hear(peer)), [""; 0], "who is late is sent nothing by the way");
+        node.sweep(26_000);
+        let words = node.hear(peer);
+        assert_eq!((kinds(&words), &words[0]["push"]["pub"]["tags"]["attempt"]), (vec!["pub 1".into()], &json!("3")));
+        node.sweep(51_000);
+        assert_eq!(kinds(&node.hear(peer)), ["pub 2", "pub 3"], "the first is given up, and the others come again");
+        let dead = node.brokers[home].home.delivery.dead_letters().list(&channel, 0, 10);
+        assert_eq!(dead.len(), 1);
+        assert_eq!((dead[0].publication.offset, dead[0].failures[0].attempts), (1, 3));
+        assert_eq!(node.receive(peer, &channel, 3), ["9:rpc"]);
+        node.publish(&channel, "4", None);
+        node.carry();
+        assert_eq!(kinds(&node.hear(peer)), ["pub 4"], "who has caught up goes along with everybody");
+        assert_eq!(node.counted("inbox", |of| of.redeliveries.get()), 2);
+        assert_eq!(node.counted("inbox", |of| of.dead_letters.get()), 1);
+        assert_eq!(node.counted("inbox", |of| of.unreceived.get()), 1);
+    }
+}
+
+#[test]
+fn nobody_is_sent_more_than_may_be_unreceived_and_what_is_received_brings_the_rest() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let (quick, _) = node.member(0, "ada", "phone", &channel);
+    let (slow, _) = node.member(0, "bob", "phone", &channel);
+    for data in 1..=6 {
+        node.publish(&channel, &data.to_string(), None);
+        node.carry();
+        assert_eq!(node.receive(quick, &channel, data), [&format!("pub {data}"), "9:rpc"]);
+    }
+    assert_eq!(kinds(&node.hear(slow)), ["pub 1", "pub 2", "pub 3"]);
+    assert_eq!(node.receive(slow, &channel, 4), ["9:error 107"], "beyond what it was sent");
+    assert_eq!(node.receive(slow, &channel, 2), ["pub 4", "pub 5", "9:rpc"]);
+    assert_eq!(node.receive(slow, &channel, 5), ["pub 6", "9:rpc"]);
+    node.publish(&channel, "7", None);
+    node.carry();
+    assert_eq!(kinds(&node.hear(slow)), ["pub 7"]);
+}
+
+#[test]
+fn a_device_that_does_not_want_it_yet_is_sent_it_later() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let (peer, _) = node.member(0, "ada", "", &channel);
+    node.publish(&channel, "1", None);
+    node.carry();
+    node.hear(peer);
+    let words = node.say(peer, &call(3, "retry", json!({"channel": channel, "offset": 1, "delay": 2})));
+    assert_eq!(kinds(&words), ["3:rpc"]);
+    node.sweep(1_900);
+    assert_eq!(kinds(&node.hear(peer)), [""; 0]);
+    node.sweep(200);
+    assert_eq!(kinds(&node.hear(peer)), ["pub 1"]);
+}
+
+#[test]
+fn each_device_of_a_user_has_a_floor_and_a_second_session_of_one_is_no_other_device() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let (phone, _) = node.member(0, "ada", "phone", &channel);
+    let (laptop, _) = node.member(1, "ada", "laptop", &channel);
+    node.publish(&channel, "1", None);
+    node.carry();
+    node.hear(phone);
+    node.hear(laptop);
+    node.receive(phone, &channel, 1);
+    let (again, heard) = node.member(1, "ada", "laptop", &channel);
+    assert_eq!(heard, ["2:subscribe", "pub 1"]);
+    node.receive(again, &channel, 1);
+    node.hear(laptop);
+    node.sweep(60_000);
+    assert!([phone, laptop, again].iter().all(|peer| kinds(&node.hear(*peer)).iter().all(|kind| kind == "message")));
+    let (_, heard) = node.member(1, "ada", "watch", &channel);
+    assert_eq!(heard, ["2:subscribe"], "a new device begins where another has received all");
+}
+
+#[test]
+fn a_personal_channel_keeps_what_its_user_has_never_been_there_for() {
+    let mut node = node();
+    let channel = "named:letters#ada";
+    node.publish(channel, "1", None);
+    node.carry();
+    let (_, heard) = node.member(0, "ada", "phone", channel);
+    assert_eq!(heard, ["2:subscribe", "pub 1"]);
+}
+
+#[test]
+fn who_is_no_member_is_sent_what_comes_and_has_nothing_to_say() {
+    let mut node = node();
+    let channel = node.at(1, "named");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.publish(&channel, "1", None);
+    node.carry();
+    assert_eq!(node.receive(peer, &channel, 1), ["pub 1", "9:error 103"]);
+    let kept = node.at(1, "kept");
+    assert_eq!(node.receive(peer, &kept, 1), ["9:error 108"], "nothing is received at least once there");
+    assert_eq!(kinds(&node.say(peer, &call(3, "nothing", json!({})))), ["3:error 104"]);
+    assert_eq!(kinds(&node.say(peer, &call(3, "read", json!({"channel": channel})))), ["3:error 107"]);
+}
+
+#[test]
+fn another_epoch_is_refused() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    let epoch = node.publish(&channel, "1", None).epoch;
+    node.carry();
+    node.hear(peer);
+    for (epoch, answer) in [("other", "3:error 112"), (&*epoch, "3:rpc")] {
+        for method in ["received", "read"] {
+            let data = json!({"channel": channel, "epoch": epoch, "offset": 1});
+            assert_eq!(kinds(&node.say(peer, &call(3, method, data))), [answer]);
+        }
+    }
+}
+
+#[test]
+fn received_is_not_read_and_members_hear_of_both_a_little_later() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let (ada, _) = node.member(0, "ada", "phone", &channel);
+    let (bob, _) = node.member(1, "bob", "phone", &channel);
+    for data in 1..=3 {
+        node.publish(&channel, &data.to_string(), None);
+    }
+    node.carry();
+    node.hear(ada);
+    node.hear(bob);
+    node.receive(ada, &channel, 2);
+    node.receive(ada, &channel, 3);
+    node.say(ada, &call(3, "read", json!({"channel": channel, "offset": 1})));
+    node.sweep(600);
+    let told =
+        |words: Vec<Value>| words.into_iter().map(|word| word["push"]["message"]["data"].clone()).collect::<Vec<_>>();
+    let [message] = &told(node.hear(bob))[..] else { panic!("one for all that has changed") };
+    assert_eq!(message["users"], json!([{"user": "ada", "received": 3, "read": 1}]));
+    assert_eq!((&message["type"], &message["channel"]), (&json!("inbox.positions"), &json!(channel)));
+    assert_eq!(told(node.hear(ada)).len(), 1, "the user's other devices hear of it, too");
+    let answer = &node.say(ada, &call(4, "unread", json!({"channel": channel})))[0]["rpc"]["data"];
+    assert_eq!((&answer["read"], &answer["unread"], &answer["offset"]), (&json!(1), &json!(2), &json!(3)));
+    let answer = &node.say(bob, &call(4, "positions", json!({"channel": channel})))[0]["rpc"]["data"];
+    assert_eq!(answer["users"][0], json!({"user": "ada", "received": 3, "read": 1}));
+}
+
+#[test]
+fn a_message_with_an_id_is_published_once_however_often_it_is_sent() {
+    for home in 0..2 {
+        let mut node = node();
+        let channel = node.at(home, "inbox");
+        let (bob, _) = node.member(1, "bob", "", &channel);
+        let (ada, _) = node.member(0, "ada", "", &channel);
+        let send = call(3, "send", json!({"channel": channel, "id": "m1", "data": {"text": "hi"}}));
+        let first = node.say(ada, &send);
+        let answer = first.last().unwrap()["rpc"]["data"].clone();
+        assert_eq!(answer["offset"], json!(1), "{first:?}");
+        node.drop(ada);
+        let (ada, _) = node.member(1, "ada", "", &channel);
+        assert_eq!(node.say(ada, &send).last().unwrap()["rpc"]["data"], answer);
+        assert_eq!(kinds(&node.hear(bob)), ["pub {\"text\":\"hi\"}"]);
+        node.hear(ada);
+        let by_another = node.connect(0, json!({"sub": "cyd"}));
+        assert_eq!(node.say(by_another, &send).last().unwrap()["rpc"]["data"]["offset"], json!(2));
+        node.hear(ada);
+        assert_eq!(kinds(&node.say(ada, &call(4, "send", json!({"channel": channel, "data": 1})))), ["4:error 107"]);
+    }
+}
+
+#[test]
+fn what_is_no_longer_kept_is_told_once_as_a_gap() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.drop(peer);
+    node.carry();
+    for data in 1..=105 {
+        node.publish(&channel, &data.to_string(), None);
+    }
+    let peer = node.connect(0, json!({"sub": "ada", "meta": {"device": "phone"}}));
+    let words = node.say(peer, &subscribe(2, &channel));
+    let told = &words[0]["subscribe"];
+    assert_eq!((&told["was_recovering"], told.get("recovered")), (&json!(true), None), "{told}");
+    assert_eq!(kinds(&words)[1], "pub 6");
+    node.drop(peer);
+    node.carry();
+    let peer = node.connect(0, json!({"sub": "ada", "meta": {"device": "phone"}}));
+    let words = node.say(peer, &subscribe(2, &channel));
+    assert_eq!(words[0]["subscribe"]["recovered"], json!(true));
+}
+
+#[test]
+fn the_publishers_own_counts_as_received_where_it_is_not_echoed() {
+    let mut config = config();
+    config.channel.namespaces.push(Namespace {
+        name: "inbox".into(),
+        options: ChannelOptions {
+            history_size: 100,
+            history_ttl: Duration::from_secs(3600),
+            delivery: Delivery::AtLeastOnce,
+            members_by_subscribing: true,
+            echo: false,
+            allow_subscribe_for_client: true,
+            allow_publish_for_client: true,
+            ..ChannelOptions::default()
+        },
+    });
+    let mut node = Node::with(config);
+    let channel = node.at(1, "inbox");
+    let (ada, _) = node.member(0, "ada", "phone", &channel);
+    node.say(ada, &publication(3, &channel, 1));
+    node.publish(&channel, "2", None);
+    node.carry();
+    node.say(ada, &publication(4, &channel, 3));
+    node.hear(ada);
+    node.receive(ada, &channel, 2);
+    node.sweep(60_000);
+    assert_eq!(kinds(&node.hear(ada)), ["message"], "nothing is sent again");
+    assert_eq!(node.counted("inbox", |of| of.unreceived.get()), 0);
+}
+
+#[test]
+fn a_publication_that_is_sent_again_keeps_its_tags() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    let publish = Publish {
+        channel: channel.as_str().into(),
+        data: Payload::json("1"),
+        tags: Some(Box::from([("kind".into(), "text".into())])),
+        skip_history: false,
+        idempotency_key: None,
+        version: None,
+        exclude_client: None,
+    };
+    node.order(1, |answer| Order::Publish(Box::new(publish), answer)).unwrap();
+    node.carry();
+    node.hear(peer);
+    node.sweep(11_000);
+    let words = node.hear(peer);
+    assert_eq!(words[0]["push"]["pub"]["tags"], json!({"attempt": "2", "kind": "text"}));
+}

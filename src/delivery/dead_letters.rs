@@ -1,0 +1,189 @@
+//! Publications that a device was sent as often as it may be, and never received: once per publication, with the devices.
+//!
+//! Bounded in number and in bytes: the oldest go. Seen by backends only.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::limits::{DEAD_LETTER_BYTES_MAX, DEAD_LETTER_DEVICES_MAX, DEAD_LETTERS_MAX};
+use crate::model::Publication;
+
+/// A device that has not received it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Whose device.
+    pub user: Arc<str>,
+    /// Its id, empty for sessions without one.
+    pub device: Box<str>,
+    /// How often it was sent.
+    pub attempts: u16,
+    /// When it was given up, Unix milliseconds.
+    pub at_unix_ms: i64,
+}
+
+/// A publication that was given up.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// In which life of the channel's stream.
+    pub epoch: Arc<str>,
+    /// The publication itself.
+    pub publication: Arc<Publication>,
+    /// The devices, as many as are kept.
+    pub failures: Vec<Failure>,
+    /// Devices beyond those.
+    pub more: u32,
+}
+
+/// A dead letter's place: channel and offset.
+type Place = (Arc<str>, u64);
+
+/// The dead letters of the channels at home on one shard.
+#[derive(Debug, Default)]
+pub struct DeadLetters {
+    by_place: BTreeMap<Place, DeadLetter>,
+    /// By age.
+    order: VecDeque<Place>,
+    bytes: usize,
+}
+
+impl DeadLetters {
+    /// A device has not received a publication.
+    pub(super) fn add(
+        &mut self,
+        channel: &Arc<str>,
+        epoch: &Arc<str>,
+        publication: &Arc<Publication>,
+        failure: Failure,
+    ) {
+        let place = (channel.clone(), publication.offset);
+        if let Some(letter) = self.by_place.get_mut(&place).filter(|letter| letter.epoch == *epoch) {
+            if letter.failures.len() < DEAD_LETTER_DEVICES_MAX {
+                letter.failures.push(failure);
+            } else {
+                letter.more = letter.more.saturating_add(1);
+            }
+            return;
+        }
+        // Of an earlier life of the stream.
+        if self.by_place.contains_key(&place) {
+            self.remove(channel, publication.offset);
+        }
+        self.bytes += publication.bytes();
+        self.order.push_back(place.clone());
+        let (channel, epoch, publication) = (channel.clone(), epoch.clone(), publication.clone());
+        let letter = DeadLetter { channel, epoch, publication, failures: vec![failure], more: 0 };
+        self.by_place.insert(place, letter);
+        while self.by_place.len() > DEAD_LETTERS_MAX || self.bytes > DEAD_LETTER_BYTES_MAX {
+            let Some((channel, offset)) = self.order.pop_front() else { break };
+            self.take(&channel, offset);
+        }
+    }
+
+    fn take(&mut self, channel: &Arc<str>, offset: u64) -> Option<DeadLetter> {
+        let letter = self.by_place.remove(&(channel.clone(), offset))?;
+        self.bytes -= letter.publication.bytes();
+        Some(letter)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_place.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_place.is_empty()
+    }
+
+    /// Those of a channel beyond an offset, or of all channels where the name is empty; at most `limit`.
+    pub fn list(&self, channel: &str, after: u64, limit: usize) -> Vec<DeadLetter> {
+        if channel.is_empty() {
+            return self.by_place.values().take(limit).cloned().collect();
+        }
+        let name: Arc<str> = channel.into();
+        let of_channel = self.by_place.range((name.clone(), after.saturating_add(1))..=(name, u64::MAX));
+        of_channel.take(limit).map(|(_, letter)| letter.clone()).collect()
+    }
+
+    /// The one of this place, if there is one.
+    pub fn find(&self, channel: &str, offset: u64) -> Option<&DeadLetter> {
+        self.by_place.get(&(Arc::from(channel), offset))
+    }
+
+    /// Forgets one: what it was.
+    pub fn remove(&mut self, channel: &str, offset: u64) -> Option<DeadLetter> {
+        let name: Arc<str> = channel.into();
+        let letter = self.take(&name, offset)?;
+        self.order.retain(|(other, at)| (other, *at) != (&name, offset));
+        Some(letter)
+    }
+
+    /// Forgets all of a channel; how many those were.
+    pub fn purge(&mut self, channel: &str) -> usize {
+        let name: Arc<str> = channel.into();
+        let of_channel = self.by_place.range((name.clone(), 0)..=(name.clone(), u64::MAX));
+        let offsets: Vec<_> = of_channel.map(|((_, offset), _)| *offset).collect();
+        for offset in &offsets {
+            self.take(&name, *offset);
+        }
+        self.order.retain(|(other, _)| *other != name);
+        offsets.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Payload;
+
+    fn publication(offset: u64, bytes: usize) -> Arc<Publication> {
+        let data = Payload::json(format!("\"{}\"", "x".repeat(bytes)));
+        Arc::new(Publication { offset, data, info: None, tags: None, time_unix_ms: 0 })
+    }
+
+    fn failure(user: &str) -> Failure {
+        Failure { user: user.into(), device: "".into(), attempts: 3, at_unix_ms: 0 }
+    }
+
+    #[test]
+    fn a_publication_is_one_letter_whatever_number_of_devices_has_not_received_it() {
+        let mut dead = DeadLetters::default();
+        let (channel, epoch) = ("a".into(), "e".into());
+        for number in 0..DEAD_LETTER_DEVICES_MAX + 2 {
+            dead.add(&channel, &epoch, &publication(7, 10), failure(&number.to_string()));
+        }
+        let [letter] = &dead.list("a", 0, 10)[..] else { panic!("one") };
+        assert_eq!((letter.failures.len(), letter.more), (DEAD_LETTER_DEVICES_MAX, 2));
+        assert!(dead.list("a", 7, 10).is_empty() && dead.list("b", 0, 10).is_empty());
+    }
+
+    #[test]
+    fn letters_are_bounded_in_number_and_bytes_and_the_oldest_go() {
+        let mut dead = DeadLetters::default();
+        let (channel, epoch) = ("a".into(), "e".into());
+        for offset in 1..=DEAD_LETTERS_MAX as u64 + 5 {
+            dead.add(&channel, &epoch, &publication(offset, 1), failure("ada"));
+        }
+        assert_eq!(dead.len(), DEAD_LETTERS_MAX);
+        assert!(dead.find("a", 5).is_none() && dead.find("a", 6).is_some());
+        dead.add(&channel, &epoch, &publication(1 << 40, DEAD_LETTER_BYTES_MAX), failure("ada"));
+        assert!(dead.is_empty(), "one that is larger than all together may be");
+        assert_eq!(dead.bytes, 0);
+    }
+
+    #[test]
+    fn what_is_purged_gives_its_bytes_back() {
+        let mut dead = DeadLetters::default();
+        let epoch = "e".into();
+        for (channel, offset) in [("a", 1), ("a", 2), ("b", 1)] {
+            dead.add(&channel.into(), &epoch, &publication(offset, 10), failure("ada"));
+        }
+        assert!(dead.remove("a", 1).is_some() && dead.remove("a", 1).is_none());
+        assert_eq!((dead.purge("a"), dead.purge("a"), dead.len()), (1, 0, 1));
+        assert_eq!(dead.list("", 0, 10).len(), 1);
+        dead.purge("b");
+        assert_eq!((dead.bytes, dead.order.len()), (0, 0));
+    }
+}

@@ -1,0 +1,50 @@
+//! What a home has to say to one session by its name.
+
+use std::sync::Arc;
+
+use crate::model::{ClientId, Payload, Publication};
+
+/// Something for one session in one channel.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// Whose session it is.
+    pub user: Arc<str>,
+    /// Which session.
+    pub client: ClientId,
+    /// The shard that serves it.
+    pub shard: u16,
+    /// What it is told.
+    pub what: Sending,
+}
+
+/// What a session is told.
+#[derive(Clone, Debug)]
+pub enum Sending {
+    /// What follows the floor of its device, and whether the session hears what comes along with everybody in the channel.
+    Publications {
+        /// In order, without a hole.
+        publications: Arc<[Arc<Publication>]>,
+        /// Which attempt of the first it is, from 1.
+        attempt: u16,
+        /// The device is behind: it is sent nothing but by its name.
+        behind: bool,
+    },
+    /// What followed the floor of its device is no longer kept: the subscription begins anew, and says so.
+    Gap,
+    /// Positions in the channel have changed.
+    Positions(Payload),
+}
+
+impl Sending {
+    /// Nothing but that the session is sent to by its name from now on.
+    pub(super) fn behind() -> Self {
+        Self::Publications { publications: Arc::default(), attempt: 1, behind: true }
+    }
+
+    /// Nothing but that the session hears what comes along with everybody from now on.
+    pub(super) fn along() -> Self {
+        Self::Publications { publications: Arc::default(), attempt: 1, behind: false }
+    }
+}

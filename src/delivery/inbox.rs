@@ -1,0 +1,376 @@
+//! One channel whose publications are received at least once: its members, their devices, who of them is connected.
+//!
+//! Publications go along with everybody in the channel, and cost the same however many devices there are: a device that
+//! keeps up is registered at the offset that it must not be sent before it has received more, and the channel at the time
+//! at which devices are looked at (`rounds`). Who is late, or comes back, is sent to by its name.
+//!
+//! Invariants: a floor never goes back; every offset that a floor passes was received, was given up (and is a dead
+//! letter), was the device's own, or was no longer kept and is told as lost. It never encodes, and never sees a session.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use slab::Slab;
+use smallvec::SmallVec;
+
+use super::desk::{Count, Desk};
+use super::device::Device;
+use super::dispatch::{Dispatch, Sending};
+use super::live::{Live, Pace, Seat};
+use super::member::Member;
+use super::options::InboxOptions;
+use super::trace::What;
+use super::wakes::Wake;
+use crate::hub::Shelf;
+use crate::limits::ARRIVAL_PUBLICATIONS;
+use crate::model::ClientId;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::time::Now;
+
+/// A device of a user, as a session names it.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'a> {
+    /// The user, never empty.
+    pub user: &'a Arc<str>,
+    /// The device; empty for sessions without an id.
+    pub device: &'a str,
+}
+
+/// A device has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// All up to here was received, or is lost; what follows it is sent.
+    pub floor: u64,
+    /// Nothing is lost that was not told before.
+    pub whole: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) channel: Arc<str>,
+    /// Its place among the inboxes of the home.
+    pub(super) key: u32,
+    pub(super) options: InboxOptions,
+    /// Of the stream that the floors are places in; empty before there was one.
+    pub(super) epoch: Arc<str>,
+    /// Where that stream stands.
+    pub(super) top: u64,
+    pub(super) members: BTreeMap<Arc<str>, Member>,
+    pub(super) devices: u64,
+    /// Publications that devices have yet to receive, all together.
+    pub(super) unreceived: u64,
+    pub(super) live: Slab<Live>,
+    pub(super) seats: HashMap<ClientId, u32>,
+    /// Devices that keep up, by the offset that they must not be sent along with everybody.
+    pub(super) stops: BTreeSet<(u64, u32)>,
+    /// When connected devices are looked at.
+    pub(super) look_ms: Option<u64>,
+    /// Where the look goes on, and where the stream stood when it began.
+    pub(super) look: (usize, u64),
+    /// Whose positions have changed, and when that is told.
+    pub(super) changed: BTreeSet<Arc<str>>,
+    pub(super) positions_ms: Option<u64>,
+}
+
+impl Inbox {
+    pub(super) fn new(channel: Arc<str>, key: u32, options: InboxOptions) -> Self {
+        Self {
+            channel,
+            key,
+            options,
+            epoch: Arc::default(),
+            top: 0,
+            members: BTreeMap::new(),
+            devices: 0,
+            unreceived: 0,
+            live: Slab::new(),
+            seats: HashMap::new(),
+            stops: BTreeSet::new(),
+            look_ms: None,
+            look: (0, 0),
+            changed: BTreeSet::new(),
+            positions_ms: None,
+        }
+    }
+
+    /// Whether nobody belongs to the channel.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    pub(super) fn count(&self, count: Count, desk: &mut Desk) {
+        desk.counts.push((self.options.namespace, count));
+    }
+
+    pub(super) fn owe(&mut self, more: i64, desk: &mut Desk) {
+        if more != 0 {
+            self.unreceived = self.unreceived.checked_add_signed(more).expect("what is taken away was added");
+            self.count(Count::Unreceived(more), desk);
+        }
+    }
+
+    /// The floors are places in this stream from now on. Where it has begun anew, nothing of it was received, and what was
+    /// before is told as lost.
+    pub(super) fn agree(&mut self, shelf: Shelf<'_>, desk: &mut Desk) {
+        if self.epoch != *shelf.epoch() {
+            if !self.epoch.is_empty() {
+                for member in self.members.values_mut() {
+                    (member.received, member.read) = (0, 0);
+                    member.devices.iter_mut().for_each(Device::begin_anew);
+                }
+                self.stops.clear();
+                for (_, live) in &mut self.live {
+                    (live.pace, live.stop_at) = (Pace::Behind, 0);
+                }
+                self.say_to(None, &Sending::Gap, desk);
+            }
+            self.epoch = shelf.epoch().clone();
+            let owed = self.devices * shelf.top();
+            self.owe(owed as i64 - self.unreceived as i64, desk);
+            self.top = shelf.top();
+        }
+    }
+
+    /// Nobody belongs to the channel any more: nothing is due.
+    pub(super) fn rest(&mut self, desk: &mut Desk) {
+        desk.wakes.move_to(Wake::Inbox(self.key), &mut self.look_ms, None);
+        desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, None);
+    }
+
+    // ------------------------------------------------------------ devices come and go
+
+    /// Makes room for a device of a member, if it is not known.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] where the member has as many devices as may be, and all are connected.
+    pub(super) fn admit(&mut self, whose: Whose<'_>, desk: &mut Desk, now: Now) -> Result<(), Error> {
+        let member = self.members.get_mut(whose.user).ok_or(ErrorKind::PermissionDenied)?;
+        if member.device(whose.device).is_some() {
+            return Ok(());
+        }
+        let expired_s = now.unix_s().saturating_sub_unsigned(self.options.device_ttl_ms / 1000);
+        let mut gone = 0;
+        while let Some(at) = member.longest_away() {
+            let is_too_many = member.devices.len() >= self.options.devices_max;
+            if !is_too_many && i64::from(member.devices[at].seen_s) >= expired_s {
+                break;
+            }
+            gone += self.top - member.devices.remove(at).floor();
+            self.devices -= 1;
+        }
+        if member.devices.len() >= self.options.devices_max {
+            return Err(ErrorKind::LimitExceeded.because("limit exceeded: the user has too many devices"));
+        }
+        let floor = member.received;
+        member.devices.push(Device::new(whose.device, floor));
+        self.devices += 1;
+        self.owe((self.top - floor) as i64 - gone as i64, desk);
+        Ok(())
+    }
+
+    /// A session of a device that was admitted has begun its subscription. It is sent what follows its floor.
+    pub(super) fn arrive(
+        &mut self,
+        whose: Whose<'_>,
+        seat: (ClientId, u16),
+        shelf: Shelf<'_>,
+        now: Now,
+        desk: &mut Desk,
+    ) -> Arrival {
+        self.agree(shelf, desk);
+        let known = self.members.get(whose.user).and_then(|member| member.device(whose.device));
+        let at = known.expect("it was admitted").live;
+        if at != Device::AWAY {
+            self.leave_others(at);
+        }
+        let device = self.members.get_mut(whose.user).and_then(|member| member.device_mut(whose.device));
+        let device = device.expect("it was admitted");
+        let mut lost = std::mem::take(&mut device.lost);
+        let (before, first) = (device.floor(), shelf.first());
+        let passed = device.advance(first - 1);
+        device.rewind();
+        let at = match at {
+            Device::AWAY => self.live.insert(Live {
+                user: whose.user.clone(),
+                device: whose.device.into(),
+                seats: SmallVec::new(),
+                pace: Pace::Behind,
+                stop_at: 0,
+                due_ms: None,
+                deadline_ms: 0,
+            }) as u32,
+            at => at,
+        };
+        device.live = at;
+        let floor = device.floor();
+        if passed > 0 {
+            lost = true;
+            self.count(Count::Lost, desk);
+            desk.note(&self.channel, (before + 1, first - 1), What::Lost, Some((whose.user, whose.device, 0)), now);
+            self.owe(-(passed as i64), desk);
+        }
+        self.live[at as usize].seats.push(Seat { client: seat.0, shard: seat.1 });
+        self.live[at as usize].pace = Pace::Behind;
+        self.seats.insert(seat.0, at);
+        self.pump(at, ARRIVAL_PUBLICATIONS, shelf, now, desk);
+        Arrival { floor, whole: !lost }
+    }
+
+    /// A session has left the channel.
+    pub(super) fn depart(&mut self, client: ClientId, now: Now, desk: &mut Desk) {
+        let Some(at) = self.seats.remove(&client) else { return };
+        let live = &mut self.live[at as usize];
+        live.seats.retain(|seat| seat.client != client);
+        if !live.seats.is_empty() {
+            return;
+        }
+        desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, None);
+        let live = self.live.remove(at as usize);
+        self.stops.remove(&(live.stop_at, at));
+        let device = self.members.get_mut(&live.user).and_then(|member| member.device_mut(&live.device));
+        let device = device.expect("a connected device is a member's");
+        device.live = Device::AWAY;
+        device.seen_s = u32::try_from(now.unix_s()).unwrap_or(u32::MAX);
+    }
+
+    /// A user belongs to the channel no longer. Sessions that are subscribed go along with everybody from now on.
+    pub(super) fn remove(&mut self, user: &str, desk: &mut Desk) -> bool {
+        let Some(member) = self.members.remove(user) else { return false };
+        for device in &member.devices {
+            self.devices -= 1;
+            self.owe(-((self.top - device.floor()) as i64), desk);
+            if !device.is_away() {
+                self.say(device.live, Sending::along(), desk);
+                let live = self.live.get_mut(device.live as usize).expect("it is connected");
+                desk.wakes.move_to(Wake::Device(self.key, device.live), &mut live.due_ms, None);
+                let live = self.live.remove(device.live as usize);
+                self.stops.remove(&(live.stop_at, device.live));
+                for seat in live.seats {
+                    self.seats.remove(&seat.client);
+                }
+            }
+        }
+        self.changed.remove(user);
+        true
+    }
+
+    pub(super) fn say(&self, at: u32, what: Sending, desk: &mut Desk) {
+        let live = &self.live[at as usize];
+        desk.out.extend(live.seats.iter().map(|seat| Dispatch {
+            channel: self.channel.clone(),
+            user: live.user.clone(),
+            client: seat.client,
+            shard: seat.shard,
+            what: what.clone(),
+        }));
+    }
+
+    /// Says something to all sessions of a member, or of all members.
+    pub(super) fn say_to(&self, user: Option<&str>, what: &Sending, desk: &mut Desk) {
+        match user {
+            None => self.live.iter().for_each(|(at, _)| self.say(at as u32, what.clone(), desk)),
+            Some(user) => {
+                let devices = self.members.get(user).into_iter().flat_map(|member| &member.devices);
+                devices.filter(|device| !device.is_away()).for_each(|device| self.say(device.live, what.clone(), desk));
+            }
+        }
+    }
+
+    // ------------------------------------------------------------ what devices say
+
+    fn known(&self, epoch: &str) -> Result<(), Error> {
+        match epoch.is_empty() || *epoch == *self.epoch {
+            true => Ok(()),
+            false => Err(ErrorKind::UnrecoverablePosition.into()),
+        }
+    }
+
+    /// The last offset that a device can have received.
+    fn reached(&self, whose: Whose<'_>) -> Result<u64, Error> {
+        let member = self.members.get(whose.user).ok_or(ErrorKind::PermissionDenied)?;
+        let never = || ErrorKind::BadRequest.because("bad request: this device was sent nothing in the channel");
+        let device = member.device(whose.device).ok_or_else(never)?;
+        let is_along = !device.is_away() && self.live[device.live as usize].pace == Pace::Along;
+        Ok(if is_along { self.top } else { device.reached() })
+    }
+
+    fn check_reached(&self, whose: Whose<'_>, epoch: &str, offset: u64) -> Result<(), Error> {
+        let reached = self.reached(whose)?;
+        self.known(epoch)?;
+        match offset <= reached {
+            true => Ok(()),
+            false => Err(ErrorKind::BadRequest.because("bad request: the offset lies beyond what the device was sent")),
+        }
+    }
+
+    /// A device has received all up to an offset. True where that is news.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnrecoverablePosition`] for another epoch, [`ErrorKind::BadRequest`] beyond what it was sent,
+    /// [`ErrorKind::PermissionDenied`] for one who is no member.
+    pub(super) fn received(
+        &mut self,
+        whose: Whose<'_>,
+        (epoch, offset): (&str, u64),
+        shelf: Shelf<'_>,
+        now: Now,
+        desk: &mut Desk,
+    ) -> Result<bool, Error> {
+        self.agree(shelf, desk);
+        self.check_reached(whose, epoch, offset)?;
+        let member = self.members.get_mut(whose.user).expect("it was looked at");
+        let device = member.device_mut(whose.device).expect("it was looked at");
+        let (before, at) = (device.floor(), device.live);
+        let by = device.advance(offset);
+        if by == 0 {
+            return Ok(false);
+        }
+        member.received = member.received.max(offset);
+        desk.note(&self.channel, (before + 1, offset), What::Received, Some((whose.user, whose.device, 0)), now);
+        self.owe(-(by as i64), desk);
+        if at != Device::AWAY {
+            self.skip_own(at, shelf, desk);
+            let live = &mut self.live[at as usize];
+            live.deadline_ms = now.mono_ms + self.options.ack_timeout_ms;
+            if live.pace == Pace::Again {
+                live.pace = Pace::Behind;
+            }
+            self.pump(at, self.options.max_unacked, shelf, now, desk);
+        }
+        Ok(true)
+    }
+
+    /// A device does not want what follows its floor before `delay_ms` have passed. That attempt has failed.
+    ///
+    /// # Errors
+    /// As [`Inbox::received`].
+    pub(super) fn retry(
+        &mut self,
+        whose: Whose<'_>,
+        (epoch, offset): (&str, u64),
+        delay_ms: u64,
+        now: Now,
+        desk: &mut Desk,
+    ) -> Result<(), Error> {
+        self.check_reached(whose, epoch, offset)?;
+        let member = self.members.get_mut(whose.user).expect("it was looked at");
+        let device = member.device_mut(whose.device).expect("it was looked at");
+        if offset <= device.floor() {
+            return Err(ErrorKind::BadRequest.because("bad request: the device has received it"));
+        }
+        let (at, next) = (device.live, device.floor() + 1);
+        if at == Device::AWAY {
+            return Err(ErrorKind::NotAvailable.because("not available: the device is not subscribed to the channel"));
+        }
+        self.leave_others(at);
+        let live = &mut self.live[at as usize];
+        live.pace = Pace::Again;
+        live.deadline_ms = now.mono_ms + delay_ms;
+        desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
+        desk.note(&self.channel, (next, next), What::Retry, Some((whose.user, whose.device, 0)), now);
+        self.say(at, Sending::behind(), desk);
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! What a device needs while it is connected: where its sessions are, how it is sent to, when it is looked at next.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::model::ClientId;
+
+/// A session that a device is connected by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) client: ClientId,
+    pub(super) shard: u16,
+}
+
+/// How a device is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// With everybody in the channel: it was sent all that there is.
+    Along,
+    /// By its name, up to `max_unacked` beyond its floor, until it has caught up.
+    Behind,
+    /// By its name, nothing but the first after its floor, which it was sent before.
+    Again,
+}
+
+/// A connected device.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) user: Arc<str>,
+    /// The device's id.
+    pub(super) device: Box<str>,
+    pub(super) seats: SmallVec<[Seat; 1]>,
+    pub(super) pace: Pace,
+    /// The offset that it must not be sent along with everybody, where it is registered; 0 where it is not.
+    pub(super) stop_at: u64,
+    /// When it is looked at, where it is registered; monotonic milliseconds.
+    pub(super) due_ms: Option<u64>,
+    /// Until when the first after its floor is waited for, monotonic milliseconds. One that goes along with everybody has
+    /// longer where that came later.
+    pub(super) deadline_ms: u64,
+}

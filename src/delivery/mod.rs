@@ -1,0 +1,286 @@
+//! At least once: who must receive what is published in a channel, what each of their devices has received, and sending
+//! again what it has not.
+//!
+//! At the channel's home, without I/O: the time is an argument, publications are looked up on the channel's
+//! [`Shelf`], and what sessions are to be told is left in [`Delivery::out`], which the caller takes
+//! after each input. A channel of an at-least-once namespace has an *inbox* while it has members.
+//!
+//! ```text
+//! published ─→ along with everybody ──received──→ the floor moves
+//!                  │ not in time                       ↑
+//!                  └─→ sent again, by name, one by one ┴─ as often as may be ─→ dead letter
+//! ```
+
+mod client_messages;
+mod dead_letters;
+mod desk;
+mod device;
+mod dispatch;
+mod inbox;
+mod live;
+mod member;
+mod options;
+mod positions;
+mod rounds;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod wakes;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+pub use dead_letters::{DeadLetter, DeadLetters, Failure};
+pub use desk::Count;
+pub use dispatch::{Dispatch, Sending};
+pub use inbox::{Arrival, Whose};
+pub use options::InboxOptions;
+pub use positions::{MemberPosition, Positions, Unread, Which};
+pub use trace::{Trace, TraceEvent, What};
+
+use self::client_messages::ClientMessages;
+use self::desk::Desk;
+use self::inbox::Inbox;
+use self::member::Member;
+use self::wakes::Wake;
+use crate::hub::{Hub, Shelf};
+use crate::limits::{MEMBERS_MAX, WAKES_PER_SWEEP};
+use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{ClientId, Position, Publication};
+use crate::time::Now;
+
+/// The inboxes of the channels at home on one shard.
+#[derive(Debug)]
+pub struct Delivery {
+    inboxes: Slab<Inbox>,
+    by_channel: HashMap<Arc<str>, u32>,
+    desk: Desk,
+    client_messages: ClientMessages,
+}
+
+impl Delivery {
+    /// Without members. Jitter follows from the seed.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            inboxes: Slab::new(),
+            by_channel: HashMap::new(),
+            desk: Desk::new(seed),
+            client_messages: ClientMessages::default(),
+        }
+    }
+
+    /// Output: what sessions are to be told, in order, before what is published next.
+    pub fn out(&mut self) -> std::vec::Drain<'_, Dispatch> {
+        self.desk.out.drain(..)
+    }
+
+    /// Output: what is to be counted, by the number of the namespace.
+    pub fn counts(&mut self) -> std::vec::Drain<'_, (u32, Count)> {
+        self.desk.counts.drain(..)
+    }
+
+    /// Whether there is output to take.
+    pub fn has_output(&self) -> bool {
+        !self.desk.out.is_empty() || !self.desk.counts.is_empty()
+    }
+
+    /// What was given up.
+    pub fn dead_letters(&mut self) -> &mut DeadLetters {
+        &mut self.desk.dead
+    }
+
+    /// What has happened.
+    pub fn trace(&self) -> &Trace {
+        &self.desk.trace
+    }
+
+    fn find(&mut self, channel: &str) -> Option<(&mut Inbox, &mut Desk)> {
+        let key = *self.by_channel.get(channel)?;
+        Some((&mut self.inboxes[key as usize], &mut self.desk))
+    }
+
+    /// The inbox of a channel, which may be new, under these options from now on.
+    fn entry(
+        &mut self,
+        channel: &Arc<str>,
+        options: InboxOptions,
+        shelf: Option<Shelf<'_>>,
+    ) -> (&mut Inbox, &mut Desk) {
+        let key = match self.by_channel.get(channel) {
+            Some(key) => *key,
+            None => {
+                let entry = self.inboxes.vacant_entry();
+                let key = u32::try_from(entry.key()).expect("channels are bounded by memory");
+                entry.insert(Inbox::new(channel.clone(), key, options));
+                self.by_channel.insert(channel.clone(), key);
+                key
+            }
+        };
+        let (inbox, desk) = (&mut self.inboxes[key as usize], &mut self.desk);
+        inbox.options = options;
+        if let Some(shelf) = shelf {
+            inbox.agree(shelf, desk);
+        }
+        (inbox, desk)
+    }
+
+    // ------------------------------------------------------------ members
+
+    /// A user belongs to a channel from now on, and is to receive what follows `since`: nothing changes for one who did
+    /// before. False for such a one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] where there are too many.
+    pub fn add_member(
+        &mut self,
+        channel: &Arc<str>,
+        user: &Arc<str>,
+        since: u64,
+        options: InboxOptions,
+        shelf: Option<Shelf<'_>>,
+    ) -> Result<bool, Error> {
+        let (inbox, _) = self.entry(channel, options, shelf);
+        if inbox.members.contains_key(user) {
+            return Ok(false);
+        }
+        if inbox.members.len() >= MEMBERS_MAX {
+            return Err(ErrorKind::LimitExceeded.because("limit exceeded: the channel has too many members"));
+        }
+        inbox.members.insert(user.clone(), Member::since(since));
+        Ok(true)
+    }
+
+    /// A user belongs to a channel no longer. False for one who did not.
+    pub fn remove_member(&mut self, channel: &str, user: &str) -> bool {
+        let Some((inbox, desk)) = self.find(channel) else { return false };
+        let removed = inbox.remove(user, desk);
+        if inbox.is_empty() {
+            inbox.rest(desk);
+            let key = self.by_channel.remove(channel).expect("it was found");
+            self.inboxes.remove(key as usize);
+        }
+        removed
+    }
+
+    /// Whether a user belongs to a channel.
+    pub fn is_member(&self, channel: &str, user: &str) -> bool {
+        let inbox = self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize]);
+        inbox.is_some_and(|inbox| inbox.members.contains_key(user))
+    }
+
+    // ------------------------------------------------------------ sessions
+
+    /// A session of a member is about to subscribe: makes room for its device.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] where the user has too many devices.
+    pub fn admit(&mut self, channel: &str, whose: Whose<'_>, now: Now) -> Result<(), Error> {
+        let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
+        inbox.admit(whose, desk, now)
+    }
+
+    /// A session of a device that was admitted has subscribed, on a shard. It is sent what follows the floor of the device.
+    pub fn arrive(
+        &mut self,
+        channel: &str,
+        whose: Whose<'_>,
+        seat: (ClientId, u16),
+        shelf: Shelf<'_>,
+        now: Now,
+    ) -> Arrival {
+        let (inbox, desk) = self.find(channel).expect("its device was admitted");
+        inbox.arrive(whose, seat, shelf, now, desk)
+    }
+
+    /// A session has left a channel.
+    pub fn depart(&mut self, channel: &str, client: ClientId, now: Now) {
+        if let Some((inbox, desk)) = self.find(channel) {
+            inbox.depart(client, now, desk);
+        }
+    }
+
+    /// A publication has got its place in this life of its channel's stream, and goes to everybody there but `exclude` after
+    /// what is in [`Delivery::out`].
+    pub fn published(
+        &mut self,
+        channel: &str,
+        publication: &Publication,
+        epoch: &Arc<str>,
+        exclude: Option<ClientId>,
+        now: Now,
+    ) {
+        if let Some((inbox, desk)) = self.find(channel) {
+            inbox.published(publication, epoch, exclude, now, desk);
+        }
+    }
+
+    /// A device has received all up to a place, an epoch and an offset; an empty epoch is any.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnrecoverablePosition`] for another epoch, [`ErrorKind::BadRequest`] beyond what it was sent,
+    /// [`ErrorKind::PermissionDenied`] for one who is no member.
+    pub fn received(
+        &mut self,
+        channel: &str,
+        whose: Whose<'_>,
+        place: (&str, u64),
+        shelf: Shelf<'_>,
+        now: Now,
+    ) -> Result<(), Error> {
+        let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
+        if inbox.received(whose, place, shelf, now, desk)? && inbox.is_small() {
+            inbox.tell_later(whose.user, now, desk);
+        }
+        Ok(())
+    }
+
+    /// A device does not want what follows its floor before `delay_ms` have passed.
+    ///
+    /// # Errors
+    /// As [`Delivery::received`]; [`ErrorKind::BadRequest`] for what it has received.
+    pub fn retry(
+        &mut self,
+        channel: &str,
+        whose: Whose<'_>,
+        place: (&str, u64),
+        delay_ms: u64,
+        now: Now,
+    ) -> Result<(), Error> {
+        let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
+        inbox.retry(whose, place, delay_ms, now, desk)
+    }
+
+    /// Where the message is that the user has sent to the channel with this id before.
+    pub fn sent_before(&mut self, channel: &str, user: &str, id: &str, now: Now) -> Option<Position> {
+        self.client_messages.find(channel, user, id, now)
+    }
+
+    /// A message that a user has sent with an id was put in its place.
+    pub fn note_sent(&mut self, channel: &str, user: &str, id: &str, position: &Position, now: Now) {
+        self.client_messages.note(channel, user, id, position, now);
+    }
+
+    /// Does what is due: looks at devices that have had time to say what they have received, and tells positions. So much
+    /// at a time; call it about ten times a second.
+    pub fn sweep(&mut self, hub: &mut Hub, now: Now) {
+        for _ in 0..WAKES_PER_SWEEP {
+            let Some(wake) = self.desk.wakes.pop(now.mono_ms) else { return };
+            let (Wake::Inbox(key) | Wake::Device(key, _) | Wake::Positions(key)) = wake;
+            let (inbox, desk) = (&mut self.inboxes[key as usize], &mut self.desk);
+            let shelf = hub.shelf(&inbox.channel, now);
+            if let Some(shelf) = shelf {
+                inbox.agree(shelf, desk);
+            }
+            match (wake, shelf) {
+                (Wake::Positions(_), _) => inbox.tell_positions(desk),
+                (Wake::Inbox(_), Some(shelf)) => inbox.look(shelf, now, desk),
+                (Wake::Device(_, at), Some(shelf)) => inbox.woken(at, shelf, now, desk),
+                // A stream lives as long as anybody subscribes; without one nothing is to be received.
+                (Wake::Inbox(_), None) => inbox.look_ms = None,
+                (Wake::Device(_, at), None) => inbox.live[at as usize].due_ms = None,
+            }
+        }
+    }
+}

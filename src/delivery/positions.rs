@@ -1,0 +1,177 @@
+//! How far members have received and read: asked for, moved, and told to those whom it concerns.
+//!
+//! Received is not read, and neither moves the other. In small channels all members hear of both; in larger ones a user's
+//! own sessions hear of what the user has read.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::Delivery;
+use super::desk::Desk;
+use super::dispatch::Sending;
+use super::inbox::{Inbox, Whose};
+use super::trace::What;
+use super::wakes::Wake;
+use crate::limits::{POSITIONS_DELAY_MS, RECEIPT_MEMBERS_MAX};
+use crate::model::Payload;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::time::Now;
+
+/// How far one member is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MemberPosition {
+    /// The user.
+    pub user: Arc<str>,
+    /// The furthest that any device of the user has received.
+    pub received: u64,
+    /// Up to where the user has read.
+    pub read: u64,
+}
+
+/// What a user has not read of a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// Which life of the channel's stream.
+    pub epoch: Arc<str>,
+    /// The newest offset.
+    pub offset: u64,
+    /// Up to where the user has read.
+    pub read: u64,
+    /// How many there are beyond.
+    pub unread: u64,
+}
+
+/// Where a channel stands, and how far its members are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Positions {
+    /// Which life of the channel's stream.
+    pub epoch: Arc<str>,
+    /// The newest offset.
+    pub offset: u64,
+    /// By name.
+    pub users: Vec<MemberPosition>,
+}
+
+impl Delivery {
+    /// A user has read all up to a place, an epoch and an offset; an empty epoch is any.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnrecoverablePosition`] for another epoch, [`ErrorKind::BadRequest`] beyond what was published,
+    /// [`ErrorKind::PermissionDenied`] for one who is no member.
+    pub fn read(
+        &mut self,
+        channel: &str,
+        whose: Whose<'_>,
+        (epoch, offset): (&str, u64),
+        now: Now,
+    ) -> Result<(), Error> {
+        let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
+        let (top, known) = (inbox.top, epoch.is_empty() || *epoch == *inbox.epoch);
+        let member = inbox.members.get_mut(whose.user).ok_or(ErrorKind::PermissionDenied)?;
+        if !known {
+            return Err(ErrorKind::UnrecoverablePosition.into());
+        }
+        if offset > top {
+            return Err(ErrorKind::BadRequest.because("bad request: nothing was published at this offset yet"));
+        }
+        if offset > member.read {
+            let range = (member.read + 1, offset);
+            member.read = offset;
+            desk.note(&inbox.channel, range, What::Read, Some((whose.user, whose.device, 0)), now);
+            inbox.tell_later(whose.user, now, desk);
+        }
+        Ok(())
+    }
+
+    /// How far members are: up to `limit` of those after the name `after`, or the one of this name.
+    pub fn positions(&self, channel: &str, which: Which<'_>) -> Positions {
+        let Some(inbox) = self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize]) else {
+            return Positions { epoch: Arc::default(), offset: 0, users: Vec::new() };
+        };
+        let users = match which {
+            Which::One(user) => inbox.position(user).into_iter().collect(),
+            Which::After(after, limit) => {
+                let bounds = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
+                let members = inbox.members.range::<str, _>(bounds);
+                members.take(limit).filter_map(|(user, _)| inbox.position(user)).collect()
+            }
+        };
+        Positions { epoch: inbox.epoch.clone(), offset: inbox.top, users }
+    }
+
+    /// What a user has not read of a channel.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`] for one who is no member.
+    pub fn unread(&self, channel: &str, user: &str) -> Result<Unread, Error> {
+        let inbox = self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize]);
+        let inbox = inbox.ok_or(ErrorKind::PermissionDenied)?;
+        let read = inbox.members.get(user).ok_or(ErrorKind::PermissionDenied)?.read;
+        Ok(Unread { epoch: inbox.epoch.clone(), offset: inbox.top, read, unread: inbox.top.saturating_sub(read) })
+    }
+
+    /// As a member sees them: of all members in a small channel, of the user alone in a larger one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`] for one who is no member.
+    pub fn positions_for(&self, channel: &str, user: &str) -> Result<Positions, Error> {
+        if !self.is_member(channel, user) {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        let is_small = self.by_channel.get(channel).is_some_and(|key| self.inboxes[*key as usize].is_small());
+        let which = if is_small { Which::After("", RECEIPT_MEMBERS_MAX) } else { Which::One(user) };
+        Ok(self.positions(channel, which))
+    }
+}
+
+/// Of which members.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// The user of this name.
+    One(&'a str),
+    /// So many of those whose names follow this one.
+    After(&'a str, usize),
+}
+
+impl Inbox {
+    /// Whether all members hear of each other.
+    pub(super) fn is_small(&self) -> bool {
+        self.members.len() <= RECEIPT_MEMBERS_MAX
+    }
+
+    fn position(&self, user: &str) -> Option<MemberPosition> {
+        let (user, member) = self.members.get_key_value(user)?;
+        Some(MemberPosition { user: user.clone(), received: member.received, read: member.read })
+    }
+
+    /// A user's position has changed: it is told with others, a little later.
+    pub(super) fn tell_later(&mut self, user: &Arc<str>, now: Now, desk: &mut Desk) {
+        self.changed.insert(user.clone());
+        if self.positions_ms.is_none() {
+            let at_ms = now.mono_ms + POSITIONS_DELAY_MS;
+            desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, Some(at_ms));
+        }
+    }
+
+    /// Tells the positions that have changed.
+    pub(super) fn tell_positions(&mut self, desk: &mut Desk) {
+        self.positions_ms = None;
+        let changed = std::mem::take(&mut self.changed);
+        let users: Vec<_> = changed.iter().filter_map(|user| self.position(user)).collect();
+        if self.is_small() {
+            return self.say_to(None, &Sending::Positions(self.message(&users)), desk);
+        }
+        for user in users {
+            let message = Sending::Positions(self.message(std::slice::from_ref(&user)));
+            self.say_to(Some(&user.user), &message, desk);
+        }
+    }
+
+    fn message(&self, users: &[MemberPosition]) -> Payload {
+        let (channel, epoch) = (&self.channel, &self.epoch);
+        let message = json!({ "type": "inbox.positions", "channel": channel, "epoch": epoch, "users": users });
+        Payload::json(message.to_string())
+    }
+}

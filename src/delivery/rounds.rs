@@ -1,0 +1,260 @@
+//! How connected devices of a channel are sent to: along with everybody while they keep up, by their names while they are
+//! late, and when they are looked at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::dead_letters::Failure;
+use super::desk::{Count, Desk};
+use super::device::Device;
+use super::dispatch::Sending;
+use super::inbox::Inbox;
+use super::live::{Live, Pace};
+use super::member::Member;
+use super::trace::What;
+use super::wakes::Wake;
+use crate::hub::Shelf;
+use crate::limits::{AGAIN_BYTES_MAX, WAKES_PER_SWEEP};
+use crate::model::{ClientId, Publication};
+use crate::time::Now;
+
+impl Inbox {
+    /// A publication has got its place, and is about to go to everybody in the channel but `exclude`.
+    pub(super) fn published(
+        &mut self,
+        publication: &Publication,
+        epoch: &Arc<str>,
+        exclude: Option<ClientId>,
+        now: Now,
+        desk: &mut Desk,
+    ) {
+        let offset = publication.offset;
+        if self.epoch.is_empty() {
+            self.epoch = epoch.clone();
+        }
+        if self.epoch != *epoch {
+            // Who comes next agrees with the new life of the stream; nobody is here, or it would have lived on.
+            return;
+        }
+        if offset <= self.top {
+            // Published before, with the same key.
+            return;
+        }
+        desk.note(&self.channel, (offset, offset), What::Published, None, now);
+        self.top = offset;
+        self.owe(self.devices as i64, desk);
+        if let Some(at) = exclude.and_then(|client| self.seats.get(&client).copied()) {
+            self.pass_own(at, offset, desk);
+        }
+        while let Some((stop_at, at)) = self.stops.first().copied().filter(|(stop_at, _)| *stop_at <= offset) {
+            self.stops.remove(&(stop_at, at));
+            self.stop(at, offset, now, desk);
+        }
+        if self.look_ms.is_none() && !self.live.is_empty() {
+            self.look = (0, offset);
+            let due_ms = now.mono_ms + self.options.ack_timeout_ms;
+            desk.wakes.move_to(Wake::Inbox(self.key), &mut self.look_ms, Some(due_ms));
+        }
+    }
+
+    /// What a connected device has published itself and is not sent counts as received, where nothing before it is missing.
+    fn pass_own(&mut self, at: u32, offset: u64, desk: &mut Desk) {
+        let passed = device(&mut self.members, &self.live[at as usize], |device| match device.floor() + 1 == offset {
+            true => device.advance(offset),
+            false => 0,
+        });
+        self.owe(-(passed as i64), desk);
+    }
+
+    /// A device that goes along with everybody is at its stop: unless it has received more meanwhile, it is not sent
+    /// `offset` before it has.
+    fn stop(&mut self, at: u32, offset: u64, now: Now, desk: &mut Desk) {
+        let live = &mut self.live[at as usize];
+        live.stop_at = 0;
+        let floor = device(&mut self.members, live, |device| device.floor());
+        let stop_at = floor + u64::from(self.options.max_unacked) + 1;
+        if stop_at > offset {
+            live.stop_at = stop_at;
+            self.stops.insert((stop_at, at));
+            return;
+        }
+        live.pace = Pace::Behind;
+        device(&mut self.members, live, |device| device.send_up_to(offset - 1));
+        live.deadline_ms = live.deadline_ms.max(now.mono_ms + self.options.ack_timeout_ms);
+        let due_ms = live.due_ms.or(Some(live.deadline_ms));
+        desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, due_ms);
+        self.say(at, Sending::behind(), desk);
+    }
+
+    /// Sends a device what follows what it was sent, as much as it may have before it has received more: `window` beyond
+    /// its floor.
+    pub(super) fn pump(&mut self, at: u32, window: u32, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+        let live = &mut self.live[at as usize];
+        if live.pace != Pace::Behind {
+            return;
+        }
+        let member = self.members.get_mut(&live.user).expect("a connected device is a member's");
+        let device = member.device_mut(&live.device).expect("a connected device is a member's");
+        let top = shelf.top();
+        if device.floor() < top && device.floor() + 1 < shelf.first() {
+            return self.say(at, Sending::Gap, desk);
+        }
+        let attempt = if device.sent() == device.floor() { device.failed + 1 } else { 1 };
+        let until = top.min(device.floor() + u64::from(window));
+        let mut bytes = 0;
+        let publications: Arc<[_]> = (device.sent() + 1..=until)
+            .map_while(|offset| shelf.get(offset))
+            .take_while(|publication| {
+                let is_first = bytes == 0;
+                bytes += publication.weight();
+                is_first || bytes <= AGAIN_BYTES_MAX
+            })
+            .cloned()
+            .collect();
+        if let (Some(first), Some(last)) = (publications.first(), publications.last()) {
+            desk.note(
+                &self.channel,
+                (first.offset, last.offset),
+                What::Sent,
+                Some((&live.user, &live.device, attempt)),
+                now,
+            );
+            device.send_up_to(last.offset);
+        }
+        let behind = device.sent() < top;
+        let floor = device.floor();
+        if behind && publications.is_empty() {
+            return;
+        }
+        live.deadline_ms = now.mono_ms + self.options.wait_ms(device.failed, 0);
+        if !behind {
+            live.pace = Pace::Along;
+            live.stop_at = floor + u64::from(self.options.max_unacked) + 1;
+            self.stops.insert((live.stop_at, at));
+        }
+        if floor < top && live.due_ms.is_none() {
+            desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
+        }
+        self.say(at, Sending::Publications { publications, attempt, behind }, desk);
+    }
+
+    /// What follows the floor and was published by the device itself, which is not sent its own, counts as received.
+    pub(super) fn skip_own(&mut self, at: u32, shelf: Shelf<'_>, desk: &mut Desk) {
+        if !self.options.skips_own || self.live[at as usize].pace != Pace::Along {
+            return;
+        }
+        let live = &self.live[at as usize];
+        let floor = device(&mut self.members, live, |device| device.floor());
+        let is_own = |publication: &&Arc<Publication>| {
+            let client = publication.info.as_ref().map(|info| info.client);
+            client.is_some_and(|client| live.seats.iter().any(|seat| seat.client == client))
+        };
+        let own = (floor + 1..=shelf.top()).map_while(|offset| shelf.get(offset)).take_while(is_own).count();
+        let passed = device(&mut self.members, live, |device| device.advance(floor + own as u64));
+        self.owe(-(passed as i64), desk);
+    }
+
+    /// A device goes along with everybody no longer. What it was sent that way counts.
+    pub(super) fn leave_others(&mut self, at: u32) {
+        let live = &mut self.live[at as usize];
+        if live.pace == Pace::Along {
+            self.stops.remove(&(live.stop_at, at));
+            live.stop_at = 0;
+            let top = self.top;
+            device(&mut self.members, live, |device| device.send_up_to(top));
+        }
+    }
+
+    /// Connected devices are to be looked at: something was published a while ago. So many at a time.
+    pub(super) fn look(&mut self, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+        self.look_ms = None;
+        let (from, top) = self.look;
+        let until = (from + WAKES_PER_SWEEP).min(self.live.capacity());
+        for at in from..until {
+            if self.live.get(at).is_some_and(|live| live.pace == Pace::Along && live.due_ms.is_none()) {
+                self.due(at as u32, shelf, now, desk);
+            }
+        }
+        let next_ms = if until < self.live.capacity() {
+            self.look.0 = until;
+            Some(now.mono_ms)
+        } else if self.top > top && !self.live.is_empty() {
+            self.look = (0, self.top);
+            Some(now.mono_ms + self.options.ack_timeout_ms)
+        } else {
+            None
+        };
+        desk.wakes.move_to(Wake::Inbox(self.key), &mut self.look_ms, next_ms);
+    }
+
+    /// A device is looked at: has it received in time what it was sent?
+    pub(super) fn woken(&mut self, at: u32, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+        self.live[at as usize].due_ms = None;
+        self.due(at, shelf, now, desk);
+    }
+
+    fn due(&mut self, at: u32, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+        self.skip_own(at, shelf, desk);
+        let live = &mut self.live[at as usize];
+        let floor = device(&mut self.members, live, |device| device.floor());
+        if floor >= shelf.top() {
+            return;
+        }
+        let Some(next) = shelf.get(floor + 1) else { return self.say(at, Sending::Gap, desk) };
+        let mut deadline_ms = live.deadline_ms;
+        if live.pace == Pace::Along {
+            // The wall clock can jump: nothing was sent before the node began, nor will it be.
+            let age_ms = u64::try_from(now.unix_ms - next.time_unix_ms).unwrap_or(0);
+            let sent_ms = now.mono_ms.saturating_sub(age_ms);
+            deadline_ms = deadline_ms.max(sent_ms + self.options.ack_timeout_ms);
+        }
+        if deadline_ms > now.mono_ms {
+            desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(deadline_ms));
+            return;
+        }
+        self.fail(at, next, shelf, now, desk);
+    }
+
+    /// The first after the floor was sent and not received in time.
+    fn fail(&mut self, at: u32, next: &Arc<Publication>, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+        self.leave_others(at);
+        let live = &mut self.live[at as usize];
+        let (channel, options) = (&self.channel, self.options);
+        let member = self.members.get_mut(&live.user).expect("a connected device is a member's");
+        let device = member.device_mut(&live.device).expect("a connected device is a member's");
+        device.failed += 1;
+        device.rewind();
+        let attempts = device.failed;
+        if attempts >= options.max_attempts {
+            device.advance(next.offset);
+            live.pace = Pace::Behind;
+            desk.note(
+                channel,
+                (next.offset, next.offset),
+                What::GivenUp,
+                Some((&live.user, &live.device, attempts)),
+                now,
+            );
+            let (user, id) = (live.user.clone(), live.device.clone());
+            let failure = Failure { user, device: id, attempts, at_unix_ms: now.unix_ms };
+            desk.dead.add(channel, &self.epoch, next, failure);
+            self.count(Count::GivenUp, desk);
+            self.owe(-1, desk);
+            return self.pump(at, options.max_unacked, shelf, now, desk);
+        }
+        device.send_up_to(next.offset);
+        live.pace = Pace::Again;
+        live.deadline_ms = now.mono_ms + options.wait_ms(attempts, desk.jitter());
+        desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
+        desk.note(channel, (next.offset, next.offset), What::Sent, Some((&live.user, &live.device, attempts + 1)), now);
+        let publications = Arc::from([next.clone()]);
+        self.count(Count::Redelivery, desk);
+        self.say(at, Sending::Publications { publications, attempt: attempts + 1, behind: true }, desk);
+    }
+}
+
+/// What is asked of the device that is connected by this.
+fn device<T>(members: &mut BTreeMap<Arc<str>, Member>, live: &Live, act: impl FnOnce(&mut Device) -> T) -> T {
+    let device = members.get_mut(&live.user).and_then(|member| member.device_mut(&live.device));
+    act(device.expect("a connected device is a member's"))
+}

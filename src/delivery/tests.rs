@@ -1,0 +1,332 @@
+//! The promises, held against a world that keeps its own naive books: every device of every member gets everything, in
+//! order, unless it was given up or lost, and was told so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use uuid::Uuid;
+
+use super::*;
+use crate::hub::{HubOptions, Join, Limit, NewPublication, RecoveryMode};
+use crate::model::{ClientInfo, Payload};
+
+pub(super) const OPTIONS: InboxOptions = InboxOptions {
+    ack_timeout_ms: 1_000,
+    backoff_factor: 2,
+    backoff_max_ms: 4_000,
+    max_attempts: 3,
+    max_unacked: 5,
+    device_ttl_ms: 1_000_000_000,
+    devices_max: 4,
+    skips_own: false,
+    members_subscribe: true,
+    namespace: 0,
+};
+
+const CHANNEL: &str = "room";
+
+/// A session and what it has been given.
+#[derive(Debug)]
+struct Client {
+    user: usize,
+    device: usize,
+    behind: bool,
+    /// The last offset that it was given, or its floor when it began.
+    last: u64,
+    /// It was told that its subscription has to begin anew.
+    is_over: bool,
+}
+
+/// What is known of a device apart from its inbox.
+#[derive(Debug, Default)]
+struct Book {
+    /// Where it began: its user had received all up to there on another.
+    began: u64,
+    /// What any of its sessions was given.
+    given: BTreeSet<u64>,
+    /// The highest floor that was answered.
+    answered: u64,
+    /// What it was told to be lost.
+    lost: BTreeSet<u64>,
+}
+
+struct World {
+    hub: Hub,
+    delivery: Delivery,
+    random: StdRng,
+    now: Now,
+    users: Vec<Arc<str>>,
+    clients: BTreeMap<Uuid, Client>,
+    books: BTreeMap<(usize, usize), Book>,
+    next_client: u128,
+    options: InboxOptions,
+    kept: HubOptions,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let history_size = if random.random_bool(0.3) { 8 } else { 10_000 };
+        let mut world = Self {
+            hub: Hub::new(seed, usize::MAX),
+            delivery: Delivery::new(seed),
+            now: Now { mono_ms: 10_000, unix_ms: 1_700_000_000_000 },
+            users: ["ada", "bob", "cyd"].map(Arc::from).to_vec(),
+            clients: BTreeMap::new(),
+            books: BTreeMap::new(),
+            next_client: 0,
+            options: InboxOptions { max_unacked: random.random_range(1..12), ..OPTIONS },
+            kept: HubOptions { history_size, history_ttl_ms: 1_000_000_000, ..HubOptions::default() },
+            random,
+        };
+        for user in world.users.clone() {
+            world.delivery.add_member(&CHANNEL.into(), &user, 0, world.options, None).unwrap();
+        }
+        world
+    }
+
+    fn floor(&self, user: usize, device: usize) -> u64 {
+        let inbox = &self.delivery.inboxes[self.delivery.by_channel[CHANNEL] as usize];
+        let device = inbox.members[&self.users[user]].device(&device.to_string());
+        device.map_or(0, |device| device.floor())
+    }
+
+    fn top(&mut self) -> u64 {
+        self.hub.shelf(CHANNEL, self.now).map_or(0, Shelf::top)
+    }
+
+    fn is_dead(&self, user: usize, device: usize, offset: u64) -> bool {
+        let dead = self.delivery.desk.dead.find(CHANNEL, offset);
+        let is_of = |failure: &Failure| failure.user == self.users[user] && *failure.device == *device.to_string();
+        dead.is_some_and(|letter| letter.failures.iter().any(is_of))
+    }
+
+    fn give(&mut self, client: Uuid, offset: u64, by_name: bool) {
+        let Client { user, device, last, .. } = self.clients[&client];
+        let floor = self.floor(user, device);
+        if by_name {
+            assert!(offset > floor, "{offset} was received already, the floor is {floor}");
+        }
+        for skipped in last + 1..offset {
+            let passed = skipped <= floor || self.is_dead(user, device, skipped);
+            assert!(passed, "{client} was given {offset} after {last}, and its floor is {floor}");
+        }
+        self.clients.get_mut(&client).unwrap().last = offset;
+        self.books.get_mut(&(user, device)).unwrap().given.insert(offset);
+    }
+
+    /// What the home says to sessions by their names.
+    fn take_out(&mut self) {
+        let out: Vec<_> = self.delivery.out().collect();
+        for dispatch in out {
+            let Some(client) = self.clients.get_mut(&dispatch.client).filter(|client| !client.is_over) else {
+                continue;
+            };
+            match dispatch.what {
+                Sending::Publications { publications, behind, .. } => {
+                    client.behind = behind;
+                    let began = publications.first().map(|publication| publication.offset - 1);
+                    // What is sent again begins behind the floor, wherever the session was.
+                    client.last = began.map_or(client.last, |began| client.last.min(began));
+                    for publication in &*publications {
+                        self.give(dispatch.client, publication.offset, true);
+                    }
+                }
+                Sending::Gap => client.is_over = true,
+                Sending::Positions(_) => {}
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let message = NewPublication {
+            data: Payload::json("1"),
+            info: None,
+            tags: None,
+            skip_history: false,
+            idempotency_key: None,
+            version: None,
+        };
+        let published = self.hub.publish(CHANNEL, message, self.kept, self.now);
+        let shelf = self.hub.shelf(CHANNEL, self.now).unwrap();
+        let (offset, epoch) = (published.position.offset, published.position.epoch);
+        let publication = shelf.get(offset).unwrap().clone();
+        self.delivery.published(CHANNEL, &publication, &epoch, None, self.now);
+        self.take_out();
+        let along = self.clients.iter().filter(|(_, client)| !client.behind && !client.is_over);
+        for client in along.map(|(client, _)| *client).collect::<Vec<_>>() {
+            let Client { user, device, .. } = self.clients[&client];
+            let floor = self.floor(user, device);
+            assert!(offset <= floor + u64::from(self.options.max_unacked), "{offset} is too far beyond {floor}");
+            self.give(client, offset, false);
+        }
+    }
+
+    fn arrive(&mut self, user: usize, device: usize) {
+        self.next_client += 1;
+        let client = Uuid::from_u128(self.next_client);
+        let name = device.to_string();
+        let user_name = self.users[user].clone();
+        let whose = Whose { user: &user_name, device: &name };
+        self.delivery.admit(CHANNEL, whose, self.now).unwrap();
+        let info = Arc::new(ClientInfo { user: user_name.clone(), client, conn_info: None, chan_info: None });
+        let join = Join {
+            channel: &CHANNEL.into(),
+            shard: 0,
+            info: &info,
+            announce: false,
+            presence: false,
+            recover: None,
+            mode: RecoveryMode::Stream,
+            recovery_limit: Limit { publications: 0, bytes: 0 },
+            whole: false,
+            stream: true,
+        };
+        self.hub.subscribe(join, self.kept, self.now).unwrap();
+        let before = self.floor(user, device);
+        let shelf = self.hub.shelf(CHANNEL, self.now).unwrap();
+        let Arrival { floor, whole } = self.delivery.arrive(CHANNEL, whose, (client, 0), shelf, self.now);
+        let after = self.floor(user, device);
+        assert_eq!(whole, before == after, "what is lost is told");
+        assert_eq!(floor, after);
+        let book = self.books.entry((user, device)).or_insert(Book { began: before, ..Book::default() });
+        book.lost.extend(before + 1..=after);
+        self.clients.insert(client, Client { user, device, behind: false, last: after, is_over: false });
+        self.take_out();
+    }
+
+    fn depart(&mut self, client: Uuid) {
+        self.clients.remove(&client);
+        self.hub.unsubscribe(CHANNEL, 0, client, self.now);
+        self.delivery.depart(CHANNEL, client, self.now);
+    }
+
+    fn receive(&mut self, client: Uuid, offset: u64) {
+        let Client { user, device, .. } = self.clients[&client];
+        let name = device.to_string();
+        let user_name = self.users[user].clone();
+        let whose = Whose { user: &user_name, device: &name };
+        let before = self.floor(user, device);
+        let shelf = self.hub.shelf(CHANNEL, self.now).expect("somebody subscribes");
+        let answer = self.delivery.received(CHANNEL, whose, ("", offset), shelf, self.now);
+        answer.expect("what a session was given can be received");
+        let book = self.books.get_mut(&(user, device)).unwrap();
+        book.answered = book.answered.max(offset);
+        assert_eq!(self.floor(user, device), before.max(offset));
+        self.take_out();
+    }
+
+    fn retry(&mut self, client: Uuid) {
+        let Client { user, device, last, .. } = self.clients[&client];
+        let (name, user_name) = (device.to_string(), self.users[user].clone());
+        let whose = Whose { user: &user_name, device: &name };
+        let answer = self.delivery.retry(CHANNEL, whose, ("", last), 500, self.now);
+        assert_eq!(answer.is_ok(), last > self.floor(user, device), "{answer:?}");
+        self.take_out();
+    }
+
+    fn wait(&mut self, ms: u64) {
+        self.now.mono_ms += ms;
+        self.now.unix_ms += ms as i64;
+        self.delivery.sweep(&mut self.hub, self.now);
+        self.take_out();
+    }
+
+    fn any_client(&mut self) -> Option<Uuid> {
+        let at = self.random.random_range(0..self.clients.len().max(1));
+        self.clients.keys().nth(at).copied()
+    }
+
+    fn step(&mut self) {
+        let one = self.any_client();
+        match (self.random.random_range(0..100), one) {
+            (0..35, _) => self.publish(),
+            (35..50, _) if self.clients.len() < 8 => {
+                let (user, device) = (self.random.random_range(0..3), self.random.random_range(0..2));
+                self.arrive(user, device);
+            }
+            (50..57, Some(client)) => self.depart(client),
+            (57..80, Some(client)) if !self.clients[&client].is_over => {
+                let last = self.clients[&client].last;
+                let back = self.random.random_range(0..3);
+                self.receive(client, last.saturating_sub(back));
+            }
+            (80..83, Some(client)) if !self.clients[&client].is_over => self.retry(client),
+            (83..100, _) => {
+                let ms = self.random.random_range(1..1_500);
+                self.wait(ms);
+            }
+            _ => {}
+        }
+        self.check_floors();
+    }
+
+    fn check_floors(&self) {
+        for ((user, device), book) in &self.books {
+            let floor = self.floor(*user, *device);
+            assert!(floor >= book.answered, "an answered floor went back");
+            for offset in book.began + 1..=floor {
+                let known = book.given.contains(&offset) || book.lost.contains(&offset);
+                assert!(
+                    known || self.is_dead(*user, *device, offset) || offset <= book.answered,
+                    "{offset} was skipped"
+                );
+            }
+        }
+    }
+
+    /// Everybody comes back, reads and says so: everything is received in the end.
+    fn settle(&mut self) {
+        for client in self.clients.keys().copied().collect::<Vec<_>>() {
+            self.depart(client);
+        }
+        let devices: Vec<_> = self.books.keys().copied().collect();
+        devices.into_iter().for_each(|(user, device)| self.arrive(user, device));
+        for _ in 0..5_000 {
+            let all: Vec<_> = self.clients.iter().map(|(client, entry)| (*client, entry.last, entry.is_over)).collect();
+            for (client, last, is_over) in all {
+                if is_over {
+                    let Client { user, device, .. } = self.clients[&client];
+                    self.depart(client);
+                    self.arrive(user, device);
+                } else {
+                    self.receive(client, last);
+                }
+            }
+            let top = self.top();
+            let devices: Vec<_> = self.books.keys().copied().collect();
+            if devices.iter().all(|(user, device)| self.floor(*user, *device) == top) {
+                return;
+            }
+            self.wait(50);
+        }
+        panic!("not everything is received in the end");
+    }
+}
+
+#[test]
+fn every_device_of_every_member_gets_everything_in_order_or_is_told() {
+    let seeds = std::env::var("DELIVERY_SEEDS").map_or(300, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
+        let mut world = World::new(seed);
+        let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..300 {
+                world.step();
+            }
+            world.settle();
+            world.wait(100_000);
+            world.check_floors();
+            assert_eq!(world.delivery.inboxes[0].unreceived, 0, "nobody owes anything");
+            let all: Vec<_> = world.clients.keys().copied().collect();
+            all.into_iter().for_each(|client| world.depart(client));
+            world.wait(100_000);
+            assert_eq!(world.delivery.desk.wakes.len(), 0, "nothing is due where nobody is");
+        }));
+        if let Err(panic) = run {
+            eprintln!("seed {seed}");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}

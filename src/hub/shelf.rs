@@ -1,0 +1,32 @@
+//! What a channel's stream keeps, seen without use: for whoever sends it again.
+
+use std::sync::Arc;
+
+use super::history::Stream;
+use crate::model::Publication;
+
+/// A look at a channel's stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Shelf<'a>(pub(super) &'a Stream);
+
+impl<'a> Shelf<'a> {
+    /// Which life of the stream it is.
+    pub fn epoch(self) -> &'a Arc<str> {
+        self.0.epoch()
+    }
+
+    /// The offset of the oldest publication that is kept; one more than the newest where none is.
+    pub fn first(self) -> u64 {
+        self.0.first_kept()
+    }
+
+    /// The offset of the newest publication, 0 before the first.
+    pub fn top(self) -> u64 {
+        self.0.next_offset() - 1
+    }
+
+    /// The publication of this offset, if it is kept.
+    pub fn get(self, offset: u64) -> Option<&'a Arc<Publication>> {
+        self.0.get(offset)
+    }
+}

@@ -1,0 +1,106 @@
+//! What a device says of what it has received, and what its user asks: calls to methods of the node's own, `inbox.…`.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::inbox_ask::{InboxAsk, InboxWord, Place};
+use super::permission::Permission;
+use super::step::{Ask, Step};
+use super::{Context, Session};
+use crate::limits::{CLIENT_MESSAGE_ID_BYTES_MAX, WAIT_MS_MAX};
+use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{Payload, PayloadRef};
+
+/// Methods of these names are the node's.
+const RESERVED: &str = "inbox.";
+
+/// The data of a call.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call<'a> {
+    channel: String,
+    #[serde(default)]
+    epoch: Box<str>,
+    offset: Option<u64>,
+    /// Seconds.
+    #[serde(default)]
+    delay: u32,
+    #[serde(default)]
+    id: Box<str>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+impl Call<'_> {
+    fn place(self) -> Result<Place, Error> {
+        let offset = self.offset.ok_or_else(|| ErrorKind::BadRequest.because("bad request: `offset` is missing"))?;
+        Ok(Place { epoch: self.epoch, offset })
+    }
+}
+
+impl Session {
+    /// A call: of the node's own methods, since no application answers others.
+    pub(super) fn rpc<'a>(&mut self, method: &str, data: PayloadRef<'_>, context: Context<'_>) -> Step<'a> {
+        let Some(method) = method.strip_prefix(RESERVED) else {
+            return Step::Refuse(
+                ErrorKind::NotAvailable.because("not available: no application answers rpc on this node"),
+            );
+        };
+        match self.inbox(method, &data, context) {
+            Ok(step) => step,
+            Err(error) => Step::Refuse(error),
+        }
+    }
+
+    fn inbox<'a>(&self, method: &str, data: &PayloadRef<'_>, context: Context<'_>) -> Result<Step<'a>, Error> {
+        if !["received", "retry", "read", "positions", "unread", "send"].contains(&method) {
+            return Err(ErrorKind::MethodNotFound.into());
+        }
+        let call: Call<'_> = serde_json::from_slice(&data.bytes)
+            .map_err(|error| ErrorKind::BadRequest.because(format!("bad request: {error}")))?;
+        let resolved = context.access.resolve_for_client(&call.channel)?;
+        if !resolved.is_at_least_once() {
+            return Err(
+                ErrorKind::NotAvailable.because("not available: nothing is received at least once in the channel")
+            );
+        }
+        if self.user().is_empty() {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        if method == "send"
+            && let Some(step) = self.refusal(&resolved, Permission::publish(resolved.options), context)
+        {
+            return Ok(step);
+        }
+        let channel = call.channel.clone();
+        let word = match method {
+            "received" => InboxWord::Received(call.place()?),
+            "retry" => {
+                let delay_ms = (u64::from(call.delay) * 1000).min(WAIT_MS_MAX);
+                InboxWord::Retry { place: call.place()?, delay_ms }
+            }
+            "read" => InboxWord::Read(call.place()?),
+            "positions" => InboxWord::Positions,
+            "unread" => InboxWord::Unread,
+            _ => self.message(call)?,
+        };
+        let ask = InboxAsk { user: self.user().clone(), device: self.device.clone(), word };
+        Ok(Step::Ask(Ask::Inbox(Cow::Owned(channel), Box::new(ask))))
+    }
+
+    fn message(&self, call: Call<'_>) -> Result<InboxWord, Error> {
+        let Some(data) = call.data else {
+            return Err(ErrorKind::BadRequest.because("bad request: `data` is missing"));
+        };
+        if !(1..=CLIENT_MESSAGE_ID_BYTES_MAX).contains(&call.id.len()) {
+            let why = format!("bad request: `id` must have 1 to {CLIENT_MESSAGE_ID_BYTES_MAX} bytes");
+            return Err(ErrorKind::BadRequest.because(why));
+        }
+        let in_channel = self.subscription(&call.channel).and_then(|subscription| subscription.info.as_ref());
+        let info = in_channel.unwrap_or(&self.info).clone();
+        let data = Payload::json(data.get().replace(['\n', '\r'], " "));
+        Ok(InboxWord::Send { id: call.id, data, info })
+    }
+}
