@@ -10,7 +10,8 @@
 //!   → results: the records of many runs, with all that is needed to make them again
 //! ```
 //!
-//! Beside all that stands `abuse`: clients that ask for too much, on the same swarm and protocols, which nobody measures.
+//! Beside all that stand `abuse`: clients that ask for too much, on the same swarm and protocols, which nobody measures;
+//! and `crash`: a node that is killed while it is at work, and what it still knows when it is back.
 //!
 //! Schedule, traffic, verification and measuring are sans-IO: values in, values out, time as an argument.
 
@@ -41,6 +42,7 @@ pub mod target;
 
 pub mod abuse;
 pub mod climb;
+pub mod crash;
 pub mod crew;
 pub mod record;
 pub mod report;

@@ -50,6 +50,19 @@ pub const PROCESSES_MAX: u32 = 64;
 /// many.
 pub const ABUSE_PROCESS: u32 = PROCESSES_MAX;
 
+/// The same for the process of a crash trial.
+pub const CRASH_PROCESS: u32 = ABUSE_PROCESS + 1;
+
+/// Messages on a page of a channel's history: as many as servers commonly give at once.
+pub const PAGE_MESSAGES: u32 = 300;
+
+/// How long a node that was started again may take until it takes connections, milliseconds: recovery reads all that it
+/// keeps.
+pub const RESTART_PATIENCE_MS: u64 = 60_000;
+
+/// Messages of one client of a crash trial that may be unanswered; past it the schedule waits.
+pub const CRASH_UNANSWERED_MAX: usize = 256;
+
 /// Most runs that are laid side by side: charts have as many colours.
 pub const COMPARED_MAX: usize = 8;
 

@@ -153,7 +153,7 @@ impl Batch {
                     id += 1;
                     writer.unsubscribe(id, room, out);
                 }
-                Command::History => writer.history(id, room, HISTORY_MESSAGES, out),
+                Command::History => writer.history(id, room, None, HISTORY_MESSAGES, out),
             }
             id += 1;
         }

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod command;
+mod crash;
 mod file;
 mod interrupt;
 mod list;
@@ -39,6 +40,7 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Abuse(abuse::Abuse),
+    Crash(crash::Crash),
     List(list::List),
     Show(show::Show),
     Report(report::Report),
@@ -56,6 +58,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Abuse(abuse) => abuse.run(),
+            Command::Crash(crash) => crash.run(),
             Command::List(list) => list.run(),
             Command::Show(show) => show.run(),
             Command::Report(report) => report.run(),

@@ -332,6 +332,8 @@ impl Clients {
                 | Heard::Publication { .. }
                 | Heard::Joined { .. }
                 | Heard::Recovered { .. }
+                | Heard::Page { .. }
+                | Heard::Kept { .. }
                 | Heard::Left { .. }
                 | Heard::Present { .. },
                 _,

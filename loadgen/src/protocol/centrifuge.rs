@@ -3,14 +3,16 @@
 use ringpost::model::{HistoryFilter, PayloadKind, PayloadRef, Position, Recover};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::Encoding;
-use ringpost::protocol::centrifuge::client::{self, Answer, FromNode, Incoming, Publication, Pushed, Subscribed};
+use ringpost::protocol::centrifuge::client::{
+    self, Answer, FromNode, HistoryPage, Incoming, Publication, Pushed, Subscribed,
+};
 use ringpost::protocol::word::{Command, Connect, History, Subscribe, Verb};
 use ringpost::wire::length;
 use ringpost::wire::websocket::{self, Opcode};
 
 use super::masks::Masks;
 use super::upgrade;
-use super::words::{CONNECT_ID, Heard, Joined, Terms, Violation};
+use super::words::{CONNECT_ID, Heard, Joined, Page, Terms, Violation};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::payload::{Damaged, Payloads, Stamp};
 use crate::target::Transport;
@@ -71,7 +73,6 @@ impl Writer {
     /// Positioning and recovery are asked for: a server may leave them
     /// to the client.
     pub(super) fn subscribe_since(&mut self, id: u32, channel: &str, since: Option<(u64, &str)>, out: &mut Vec<u8>) {
-        let position = |(offset, epoch): (u64, &str)| Position { offset, epoch: epoch.into() };
         let recover = Recover { recover: since.is_some(), since: since.map(position).unwrap_or_default() };
         let subscribe =
             Subscribe { channel: channel.into(), recover, positioned: true, recoverable: true, ..Subscribe::default() };
@@ -86,8 +87,15 @@ impl Writer {
         self.command(id, Verb::Presence { channel: channel.into() }, out);
     }
 
-    pub(super) fn history(&mut self, id: u32, channel: &str, limit: u32, out: &mut Vec<u8>) {
-        let filter = HistoryFilter { limit: limit as i32, ..HistoryFilter::default() };
+    pub(super) fn history(
+        &mut self,
+        id: u32,
+        channel: &str,
+        since: Option<(u64, &str)>,
+        limit: u32,
+        out: &mut Vec<u8>,
+    ) {
+        let filter = HistoryFilter { limit: limit as i32, since: since.map(position), reverse: false };
         self.command(id, Verb::History(History { channel: channel.into(), filter }), out);
     }
 
@@ -116,6 +124,10 @@ impl Writer {
             websocket::write_masked(Opcode::Close, &1000u16.to_be_bytes(), mask, out);
         }
     }
+}
+
+fn position((offset, epoch): (u64, &str)) -> Position {
+    Position { offset, epoch: epoch.into() }
 }
 
 /// The subprotocol of an encoding.
@@ -212,6 +224,10 @@ impl Reader {
                         continue;
                     }
                     Answer::Subscribe(_) => Heard::Subscribed,
+                    Answer::History(page) if self.is_whole => {
+                        self.read_page(id, &page, hear);
+                        continue;
+                    }
                     Answer::Unsubscribe if self.is_whole => Heard::Left { id },
                     Answer::Presence(clients) if self.is_whole => Heard::Present { id, clients: clients.len() },
                     Answer::Error(error) => Heard::Refused { id, why: error.to_string() },
@@ -252,6 +268,14 @@ impl Reader {
         });
         for publication in &subscribed.publications {
             hear(Heard::Recovered { offset: publication.offset, message: self.message(publication) });
+        }
+    }
+
+    fn read_page(&self, id: u32, page: &HistoryPage<'_>, hear: &mut impl FnMut(Heard<'_>)) {
+        let last = page.publications.last().map_or(0, |last| last.offset);
+        hear(Heard::Page { id, page: Page { top: page.offset, epoch: &page.epoch, last } });
+        for publication in &page.publications {
+            hear(Heard::Kept { offset: publication.offset, message: self.message(publication) });
         }
     }
 }

@@ -14,7 +14,7 @@ mod words;
 
 use anyhow::ensure;
 
-pub use self::words::{CONNECT_ID, Client, Heard, Joined, Terms, Violation};
+pub use self::words::{CONNECT_ID, Client, Heard, Joined, Page, Terms, Violation};
 use crate::plan::{Load, Plan};
 use crate::target::{Protocol, Target, Transport};
 
@@ -125,10 +125,10 @@ impl Writer {
         }
     }
 
-    /// Asks for the newest publications of a channel, so many.
-    pub fn history(&mut self, id: u32, channel: &str, limit: u32, out: &mut Vec<u8>) {
+    /// Asks for publications of a channel, so many, oldest first: those after an offset of an epoch, or from the first.
+    pub fn history(&mut self, id: u32, channel: &str, since: Option<(u64, &str)>, limit: u32, out: &mut Vec<u8>) {
         match self {
-            Self::Centrifuge(writer) => writer.history(id, channel, limit, out),
+            Self::Centrifuge(writer) => writer.history(id, channel, since, limit, out),
             _ => unreachable!("{REFUSED}"),
         }
     }

@@ -55,6 +55,20 @@ pub enum Heard<'a> {
         /// The stamp of the load generator, or that it is none.
         message: Result<Stamp, Damaged>,
     },
+    /// The answer to [`Writer::history`](super::Writer::history); what is on the page follows.
+    Page {
+        /// Chosen by the writer of the command that is answered.
+        id: u32,
+        /// Where the channel stands, and where the page ends.
+        page: Page<'a>,
+    },
+    /// A message on the last page.
+    Kept {
+        /// Its place in the channel.
+        offset: u64,
+        /// The stamp of the load generator, or that it is none.
+        message: Result<Stamp, Damaged>,
+    },
     /// The answer to [`Writer::unsubscribe`](super::Writer::unsubscribe).
     Left {
         /// Chosen by the writer of the command that is answered.
@@ -95,6 +109,17 @@ pub struct Joined<'a> {
     pub is_recoverable: bool,
     /// Whether all comes that was missed.
     pub is_recovered: bool,
+}
+
+/// A page of a channel's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page<'a> {
+    /// The offset of the newest message of the channel.
+    pub top: u64,
+    /// Which life of the channel's stream it belongs to.
+    pub epoch: &'a str,
+    /// The offset of the last message on the page; 0 where it is empty.
+    pub last: u64,
 }
 
 /// How a server broke the protocol.

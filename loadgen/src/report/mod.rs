@@ -3,6 +3,7 @@
 pub(crate) mod bars;
 pub(crate) mod chart;
 pub mod compare;
+pub mod crash;
 pub(crate) mod distribution;
 mod figure;
 mod grid;

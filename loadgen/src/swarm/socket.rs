@@ -8,7 +8,7 @@ use anyhow::ensure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
-use crate::limits::{ABUSE_PROCESS, DESCRIPTORS_RESERVED, SOURCE_ADDRESSES};
+use crate::limits::{CRASH_PROCESS, DESCRIPTORS_RESERVED, SOURCE_ADDRESSES};
 
 /// Begins to connect the `number`th socket of a load process; it takes bytes once it is connected.
 ///
@@ -41,7 +41,7 @@ pub(super) fn connect(
 /// Where the `number`th connection of a load process comes from: on loopback every address of 127.0.0.0/8 is ours, and
 /// each has ports of its own. `None` leaves it to the kernel.
 fn source(target: SocketAddr, process: u32, number: u64) -> Option<Ipv4Addr> {
-    const { assert!(ABUSE_PROCESS < 256, "each process has a net of its own") };
+    const { assert!(CRASH_PROCESS < 256, "each process has a net of its own") };
     let IpAddr::V4(address) = target.ip() else { return None };
     let host = (number % u64::from(SOURCE_ADDRESSES)) as u8 + 1;
     address.is_loopback().then(|| Ipv4Addr::new(127, 77, process as u8, host))
@@ -89,7 +89,7 @@ mod tests {
     fn connections_over_loopback_come_from_many_addresses() {
         let target = "127.0.0.1:8000".parse().unwrap();
         let of = |process| (0..1000).map(move |number| source(target, process, number).unwrap());
-        let sources: std::collections::HashSet<_> = of(0).chain(of(ABUSE_PROCESS)).collect();
+        let sources: std::collections::HashSet<_> = of(0).chain(of(CRASH_PROCESS)).collect();
         assert_eq!(sources.len(), 2 * SOURCE_ADDRESSES as usize, "those of another process are others");
         assert!(sources.iter().all(Ipv4Addr::is_loopback));
     }

@@ -4,6 +4,7 @@ mod abuse;
 mod allocations;
 mod chat;
 mod command;
+mod crash;
 mod ends;
 mod harness;
 mod processes;
