@@ -168,6 +168,12 @@ pub const TRACE_EVENTS_MAX: usize = if cfg!(test) { 1_024 } else { 65_536 };
 /// Most members of one channel, and the room that is planned for.
 pub const MEMBERS_MAX: usize = 1_000_000;
 
+/// Members that one call adds or removes, and that one page lists.
+pub const MEMBERS_PER_CALL_MAX: usize = 10_000;
+
+/// Most dead letters in one answer: with the longest messages some 16 MiB are a reply.
+pub const DEAD_LETTERS_PER_CALL_MAX: usize = 1_000;
+
 /// Publications that a device which comes back is sent at first: all channels of a session together fit what may be held
 /// until its connect reply is out. What it says that it has received brings the rest.
 pub const ARRIVAL_PUBLICATIONS: u32 = 8;

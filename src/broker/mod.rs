@@ -15,6 +15,8 @@ mod edge;
 pub mod ending;
 pub mod errors;
 mod home;
+pub mod inbox_order;
+mod inbox_orders;
 pub mod lane;
 pub mod letter;
 mod letters;
@@ -25,6 +27,7 @@ pub mod order;
 mod orders;
 mod policy;
 mod post;
+mod responder;
 #[cfg(test)]
 pub(crate) mod sim;
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
+use super::inbox_order::InboxOrder;
+pub use super::responder::Responder;
 use crate::auth::Verifier;
 use crate::auth::grant::Grant;
 use crate::config::{Config, Purpose};
@@ -20,9 +20,6 @@ use crate::model::{
     ClientId, ClientInfo, Device, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover, Tags,
 };
 use crate::protocol::Format;
-
-/// Where an answer goes. A receiver that has gone is no error.
-pub type Responder<T> = oneshot::Sender<Result<T, Error>>;
 
 /// One request to a shard.
 #[derive(Debug)]
@@ -59,6 +56,8 @@ pub enum Order {
         /// Told when the home or the shard has done it, not when clients have read it.
         answer: Responder<()>,
     },
+    /// To the channel's home shard: about its members, and what they have received.
+    Inbox(InboxOrder),
     /// To every shard: the channels at home there that have subscribers.
     Channels {
         /// Which names.
@@ -151,6 +150,7 @@ impl Order {
             Self::Presence { answer, .. } => answer.is_closed(),
             Self::PresenceStats { answer, .. } => answer.is_closed(),
             Self::History { answer, .. } => answer.is_closed(),
+            Self::Inbox(order) => order.is_abandoned(),
             Self::Channels { answer, .. } => answer.is_closed(),
             Self::Sessions { answer, .. } => answer.is_closed(),
             Self::Info { answer } => answer.is_closed(),

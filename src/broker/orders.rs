@@ -49,6 +49,7 @@ impl Broker {
                 let removed = self.home.policy.with_history(&channel).map(|_| self.home.hub.history_remove(&channel));
                 drop(answer.send(removed));
             }
+            Order::Inbox(order) => self.inbox_order(order, now),
             Order::Channels { .. }
             | Order::Sessions { .. }
             | Order::Subscribe(..)

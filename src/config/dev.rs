@@ -1,7 +1,7 @@
-//! What `--dev` starts from: everything open on loopback, the channels of the demo page, and channels without a namespace
+//! What `--dev` starts from: everything open on loopback, the channels of the demo page, an inbox, and channels without a namespace
 //! that keep nothing.
 
-use super::{ChannelOptions, Config, DemoConfig, Duration, Namespace};
+use super::{ChannelOptions, Config, Delivery, DemoConfig, Duration, Namespace};
 
 /// What development tokens are signed with; it is no secret.
 pub(super) const SECRET: &str = "ringpost-development-secret-not-for-production";
@@ -33,6 +33,17 @@ impl Config {
                     history_size: 100,
                     history_ttl: Duration::from_secs(3600),
                     force_recovery: true,
+                    ..open()
+                },
+            },
+            Namespace {
+                name: "inbox".into(),
+                options: ChannelOptions {
+                    history_size: 1000,
+                    history_ttl: Duration::from_secs(86_400),
+                    delivery: Delivery::AtLeastOnce,
+                    members_by_subscribing: true,
+                    allow_user_limited_channels: true,
                     ..open()
                 },
             },

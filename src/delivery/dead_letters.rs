@@ -36,6 +36,28 @@ pub struct DeadLetter {
     pub more: u32,
 }
 
+/// Which dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterFilter {
+    /// Of this channel; empty is all.
+    pub channel: Arc<str>,
+    /// With a larger offset than this, in a channel.
+    pub after: u64,
+    /// With a device of this user among those that are listed; empty is anybody.
+    pub user: Box<str>,
+    /// Given up for a listed device then or later, Unix milliseconds.
+    pub since_unix_ms: i64,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl DeadLetterFilter {
+    fn concerns(&self, letter: &DeadLetter) -> bool {
+        let of_user = |failure: &Failure| self.user.is_empty() || *failure.user == *self.user;
+        letter.failures.iter().any(|failure| of_user(failure) && failure.at_unix_ms >= self.since_unix_ms)
+    }
+}
+
 /// A dead letter's place: channel and offset.
 type Place = (Arc<str>, u64);
 
@@ -97,14 +119,12 @@ impl DeadLetters {
         self.by_place.is_empty()
     }
 
-    /// Those of a channel beyond an offset, or of all channels where the name is empty; at most `limit`.
-    pub fn list(&self, channel: &str, after: u64, limit: usize) -> Vec<DeadLetter> {
-        if channel.is_empty() {
-            return self.by_place.values().take(limit).cloned().collect();
-        }
-        let name: Arc<str> = channel.into();
-        let of_channel = self.by_place.range((name.clone(), after.saturating_add(1))..=(name, u64::MAX));
-        of_channel.take(limit).map(|(_, letter)| letter.clone()).collect()
+    /// Those that a filter asks for, by channel and offset.
+    pub fn list(&self, filter: &DeadLetterFilter) -> Vec<DeadLetter> {
+        let from = (filter.channel.clone(), filter.after.saturating_add(1));
+        let letters = self.by_place.range(from..).map(|(_, letter)| letter);
+        let letters = letters.take_while(|letter| filter.channel.is_empty() || letter.channel == filter.channel);
+        letters.filter(|letter| filter.concerns(letter)).take(filter.limit).cloned().collect()
     }
 
     /// The one of this place, if there is one.
@@ -138,6 +158,11 @@ mod tests {
     use super::*;
     use crate::model::Payload;
 
+    fn of(channel: &str, after: u64) -> DeadLetterFilter {
+        let (channel, user) = (channel.into(), "".into());
+        DeadLetterFilter { channel, after, user, since_unix_ms: i64::MIN, limit: 10 }
+    }
+
     fn publication(offset: u64, bytes: usize) -> Arc<Publication> {
         let data = Payload::json(format!("\"{}\"", "x".repeat(bytes)));
         Arc::new(Publication { offset, data, info: None, tags: None, time_unix_ms: 0 })
@@ -154,9 +179,29 @@ mod tests {
         for number in 0..DEAD_LETTER_DEVICES_MAX + 2 {
             dead.add(&channel, &epoch, &publication(7, 10), failure(&number.to_string()));
         }
-        let [letter] = &dead.list("a", 0, 10)[..] else { panic!("one") };
+        let [letter] = &dead.list(&of("a", 0))[..] else { panic!("one") };
         assert_eq!((letter.failures.len(), letter.more), (DEAD_LETTER_DEVICES_MAX, 2));
-        assert!(dead.list("a", 7, 10).is_empty() && dead.list("b", 0, 10).is_empty());
+        assert!(dead.list(&of("a", 7)).is_empty() && dead.list(&of("b", 0)).is_empty());
+    }
+
+    #[test]
+    fn letters_are_found_by_channel_user_and_time() {
+        let mut dead = DeadLetters::default();
+        let epoch = "e".into();
+        for (channel, offset, user, at_unix_ms) in [("a", 1, "ada", 10), ("a", 2, "bob", 20), ("b", 1, "ada", 30)] {
+            dead.add(&channel.into(), &epoch, &publication(offset, 1), Failure { at_unix_ms, ..failure(user) });
+        }
+        let found = |filter| {
+            dead.list(&filter)
+                .iter()
+                .map(|letter| (letter.channel.to_string(), letter.publication.offset))
+                .collect::<Vec<_>>()
+        };
+        let place = |channel: &str, offset| (channel.to_string(), offset);
+        assert_eq!(found(of("", 0)), [place("a", 1), place("a", 2), place("b", 1)]);
+        assert_eq!(found(DeadLetterFilter { user: "ada".into(), ..of("", 0) }), [place("a", 1), place("b", 1)]);
+        assert_eq!(found(DeadLetterFilter { since_unix_ms: 20, ..of("a", 0) }), [place("a", 2)]);
+        assert_eq!(found(DeadLetterFilter { limit: 1, ..of("a", 1) }), [place("a", 2)]);
     }
 
     #[test]
@@ -182,7 +227,7 @@ mod tests {
         }
         assert!(dead.remove("a", 1).is_some() && dead.remove("a", 1).is_none());
         assert_eq!((dead.purge("a"), dead.purge("a"), dead.len()), (1, 0, 1));
-        assert_eq!(dead.list("", 0, 10).len(), 1);
+        assert_eq!(dead.list(&of("", 0)).len(), 1);
         dead.purge("b");
         assert_eq!((dead.bytes, dead.order.len()), (0, 0));
     }

@@ -32,12 +32,12 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use slab::Slab;
 
-pub use dead_letters::{DeadLetter, DeadLetters, Failure};
+pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, Failure};
 pub use desk::Count;
 pub use dispatch::{Dispatch, Sending};
 pub use inbox::{Arrival, Whose};
 pub use options::InboxOptions;
-pub use positions::{MemberPosition, Positions, Unread, Which};
+pub use positions::{DevicePosition, MemberDevices, MemberPosition, Positions, Unread};
 pub use trace::{Trace, TraceEvent, What};
 
 use self::client_messages::ClientMessages;

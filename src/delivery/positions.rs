@@ -3,6 +3,7 @@
 //! Received is not read, and neither moves the other. In small channels all members hear of both; in larger ones a user's
 //! own sessions hear of what the user has read.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -30,6 +31,32 @@ pub struct MemberPosition {
     pub read: u64,
 }
 
+/// How far one device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevicePosition {
+    /// Its id, empty for sessions without one.
+    pub device: Box<str>,
+    /// All up to here was received, or given up.
+    pub received: u64,
+    /// Whether it is connected, and subscribed to the channel.
+    pub connected: bool,
+}
+
+/// How far one member is, with each device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberDevices {
+    /// Which life of the channel's stream.
+    pub epoch: Arc<str>,
+    /// The newest offset.
+    pub offset: u64,
+    /// The furthest that any device has received.
+    pub received: u64,
+    /// Up to where the user has read.
+    pub read: u64,
+    /// In no order.
+    pub devices: Vec<DevicePosition>,
+}
+
 /// What a user has not read of a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unread {
@@ -44,7 +71,7 @@ pub struct Unread {
 }
 
 /// Where a channel stands, and how far its members are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Positions {
     /// Which life of the channel's stream.
     pub epoch: Arc<str>,
@@ -85,20 +112,32 @@ impl Delivery {
         Ok(())
     }
 
-    /// How far members are: up to `limit` of those after the name `after`, or the one of this name.
-    pub fn positions(&self, channel: &str, which: Which<'_>) -> Positions {
-        let Some(inbox) = self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize]) else {
-            return Positions { epoch: Arc::default(), offset: 0, users: Vec::new() };
-        };
-        let users = match which {
-            Which::One(user) => inbox.position(user).into_iter().collect(),
-            Which::After(after, limit) => {
-                let bounds = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
-                let members = inbox.members.range::<str, _>(bounds);
-                members.take(limit).filter_map(|(user, _)| inbox.position(user)).collect()
-            }
-        };
+    fn inbox(&self, channel: &str) -> Option<&Inbox> {
+        self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize])
+    }
+
+    /// How far members are: up to `limit` of those after the name `after`.
+    pub fn members(&self, channel: &str, after: &str, limit: usize) -> Positions {
+        let Some(inbox) = self.inbox(channel) else { return Positions::default() };
+        let members = inbox.members.range::<str, _>((Bound::Excluded(after), Bound::Unbounded));
+        let users = members.take(limit).filter_map(|(user, _)| inbox.position(user)).collect();
         Positions { epoch: inbox.epoch.clone(), offset: inbox.top, users }
+    }
+
+    /// How far a member is, with each device.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`] for one who is no member.
+    pub fn devices(&self, channel: &str, user: &str) -> Result<MemberDevices, Error> {
+        let inbox = self.inbox(channel).ok_or(ErrorKind::PermissionDenied)?;
+        let member = inbox.members.get(user).ok_or(ErrorKind::PermissionDenied)?;
+        let devices = member.devices.iter().map(|device| DevicePosition {
+            device: device.id.clone(),
+            received: device.floor(),
+            connected: !device.is_away(),
+        });
+        let (epoch, offset) = (inbox.epoch.clone(), inbox.top);
+        Ok(MemberDevices { epoch, offset, received: member.received, read: member.read, devices: devices.collect() })
     }
 
     /// What a user has not read of a channel.
@@ -106,8 +145,7 @@ impl Delivery {
     /// # Errors
     /// [`ErrorKind::PermissionDenied`] for one who is no member.
     pub fn unread(&self, channel: &str, user: &str) -> Result<Unread, Error> {
-        let inbox = self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize]);
-        let inbox = inbox.ok_or(ErrorKind::PermissionDenied)?;
+        let inbox = self.inbox(channel).ok_or(ErrorKind::PermissionDenied)?;
         let read = inbox.members.get(user).ok_or(ErrorKind::PermissionDenied)?.read;
         Ok(Unread { epoch: inbox.epoch.clone(), offset: inbox.top, read, unread: inbox.top.saturating_sub(read) })
     }
@@ -117,22 +155,13 @@ impl Delivery {
     /// # Errors
     /// [`ErrorKind::PermissionDenied`] for one who is no member.
     pub fn positions_for(&self, channel: &str, user: &str) -> Result<Positions, Error> {
-        if !self.is_member(channel, user) {
-            return Err(ErrorKind::PermissionDenied.into());
+        let inbox = self.inbox(channel).ok_or(ErrorKind::PermissionDenied)?;
+        let own = inbox.position(user).ok_or(ErrorKind::PermissionDenied)?;
+        if inbox.is_small() {
+            return Ok(self.members(channel, "", RECEIPT_MEMBERS_MAX));
         }
-        let is_small = self.by_channel.get(channel).is_some_and(|key| self.inboxes[*key as usize].is_small());
-        let which = if is_small { Which::After("", RECEIPT_MEMBERS_MAX) } else { Which::One(user) };
-        Ok(self.positions(channel, which))
+        Ok(Positions { epoch: inbox.epoch.clone(), offset: inbox.top, users: vec![own] })
     }
-}
-
-/// Of which members.
-#[derive(Clone, Copy, Debug)]
-pub enum Which<'a> {
-    /// The user of this name.
-    One(&'a str),
-    /// So many of those whose names follow this one.
-    After(&'a str, usize),
 }
 
 impl Inbox {

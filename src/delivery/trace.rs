@@ -8,8 +8,7 @@ use std::sync::Arc;
 use crate::limits::TRACE_EVENTS_MAX;
 
 /// What has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// It was put in its place, and sent to everybody in the channel who had received enough of what came before.
     Published,
@@ -25,6 +24,21 @@ pub enum What {
     GivenUp,
     /// It was no longer kept when a device was to be sent it.
     Lost,
+}
+
+impl What {
+    /// As backends read it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Sent => "sent",
+            Self::Received => "received",
+            Self::Retry => "retry",
+            Self::Read => "read",
+            Self::GivenUp => "given_up",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 /// Something that has happened to one message or to several in a row.

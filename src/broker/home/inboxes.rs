@@ -13,6 +13,24 @@ use crate::session::{InboxAsk, InboxWord, Terms};
 use crate::time::Now;
 
 impl Home {
+    /// A backend says that a user belongs to a channel.
+    ///
+    /// # Errors
+    /// As `Policy::inbox_options`; [`ErrorKind::LimitExceeded`] where there are too many.
+    pub(in crate::broker) fn add_member(&mut self, channel: &Arc<str>, user: &Arc<str>, now: Now) -> Result<(), Error> {
+        let resolved = self.policy.access.resolve(channel)?;
+        let is_named = resolved.admits_user(user);
+        let options = self.policy.inbox_options(channel)?;
+        let shelf = self.hub.shelf(channel, now);
+        let since = if is_named { 0 } else { shelf.map_or(0, |shelf| shelf.top()) };
+        self.delivery.add_member(channel, user, since, options, shelf).map(drop)
+    }
+
+    /// A backend says that a user belongs to a channel no longer.
+    pub(in crate::broker) fn remove_member(&mut self, channel: &str, user: &str) {
+        self.delivery.remove_member(channel, user);
+    }
+
     /// A session is about to subscribe: whether it is a member's, whose device there is room for. Who is named by the
     /// channel is a member, and who subscribes where the namespace makes members of them.
     ///

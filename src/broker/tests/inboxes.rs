@@ -1,6 +1,7 @@
 //! At least once, as clients see it: members, what they receive, say, and are sent again.
 
 use super::*;
+use crate::broker::inbox_order::InboxOrder;
 use crate::config::Delivery;
 
 /// `inbox:` makes members of those who subscribe, `named:` has the members that its channels name.
@@ -109,9 +110,8 @@ fn silence_has_the_first_sent_again_one_at_a_time_with_its_attempt_and_at_last_a
         assert_eq!((kinds(&words), &words[0]["push"]["pub"]["tags"]["attempt"]), (vec!["pub 1".into()], &json!("3")));
         node.sweep(51_000);
         assert_eq!(kinds(&node.hear(peer)), ["pub 2", "pub 3"], "the first is given up, and the others come again");
-        let dead = node.brokers[home].home.delivery.dead_letters().list(&channel, 0, 10);
-        assert_eq!(dead.len(), 1);
-        assert_eq!((dead[0].publication.offset, dead[0].failures[0].attempts), (1, 3));
+        let dead = node.brokers[home].home.delivery.dead_letters();
+        assert_eq!((dead.len(), dead.find(&channel, 1).unwrap().failures[0].attempts), (1, 3));
         assert_eq!(node.receive(peer, &channel, 3), ["9:rpc"]);
         node.publish(&channel, "4", None);
         node.carry();
@@ -342,4 +342,56 @@ fn a_publication_that_is_sent_again_keeps_its_tags() {
     node.sweep(11_000);
     let words = node.hear(peer);
     assert_eq!(words[0]["push"]["pub"]["tags"], json!({"attempt": "2", "kind": "text"}));
+}
+
+#[test]
+fn whom_a_backend_makes_a_member_is_sent_what_was_published_since_and_nothing_once_removed() {
+    let mut node = node();
+    let channel = node.at(1, "named");
+    let name: Arc<str> = channel.as_str().into();
+    node.publish(&channel, "1", None);
+    let users = || vec![Arc::from("ada"), Arc::from("bob")];
+    node.order(1, |answer| Order::Inbox(InboxOrder::AddMembers(name.clone(), users(), answer))).unwrap();
+    node.publish(&channel, "2", None);
+    let (peer, heard) = node.member(0, "ada", "phone", &channel);
+    assert_eq!(heard, ["2:subscribe", "pub 2"]);
+    let list = |node: &mut Node, after: &str, limit| {
+        let order = |answer| Order::Inbox(InboxOrder::Members(name.clone(), after.into(), limit, answer));
+        let page = node.order(1, order).unwrap();
+        page.users.iter().map(|one| one.user.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(list(&mut node, "", 1), ["ada"]);
+    assert_eq!(list(&mut node, "ada", 10), ["bob"]);
+    node.order(1, |answer| Order::Inbox(InboxOrder::RemoveMembers(name.clone(), users(), answer))).unwrap();
+    node.carry();
+    node.sweep(60_000);
+    assert_eq!(kinds(&node.hear(peer)), [""; 0], "nothing is sent again to one who is no member");
+    node.publish(&channel, "3", None);
+    node.carry();
+    assert_eq!(kinds(&node.hear(peer)), ["pub 3"], "who is subscribed hears what comes");
+    assert_eq!(node.counted("named", |of| of.unreceived.get()), 0);
+}
+
+#[test]
+fn a_dead_letter_is_published_anew_and_what_became_of_it_is_told() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let name: Arc<str> = channel.as_str().into();
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.publish(&channel, "1", None);
+    node.carry();
+    [11_000, 26_000, 51_000].into_iter().for_each(|ms| node.sweep(ms));
+    assert_eq!(kinds(&node.hear(peer)), ["pub 1"; 3]);
+    let requeue = |node: &mut Node| node.order(1, |answer| Order::Inbox(InboxOrder::Requeue(name.clone(), 1, answer)));
+    assert_eq!(requeue(&mut node).unwrap().offset, 2);
+    node.carry();
+    assert_eq!(kinds(&node.hear(peer)), ["pub 1"]);
+    assert!(requeue(&mut node).is_err(), "it is dead no longer");
+    node.receive(peer, &channel, 2);
+    let trace = |node: &mut Node, offset| {
+        let events = node.order(1, |answer| Order::Inbox(InboxOrder::Trace(name.clone(), offset, answer))).unwrap();
+        events.iter().map(|event| (event.what.name(), event.attempt)).collect::<Vec<_>>()
+    };
+    assert_eq!(trace(&mut node, 1), [("published", 0), ("sent", 2), ("sent", 3), ("given_up", 3)]);
+    assert_eq!(trace(&mut node, 2), [("published", 0), ("received", 0)]);
 }

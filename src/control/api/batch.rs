@@ -14,7 +14,9 @@ use super::key::Authorized;
 use super::reply::{Done, Rejection};
 use super::shape::{Object, object};
 use super::{broadcast, channels, connections, disconnect, history, history_remove, info};
+use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
 use super::{deadline, request, run_until};
+use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
 use super::{presence, presence_stats, publish, refresh, subscribe, unsubscribe};
 use crate::control::refused::{ApiError, RefusedWith};
 use crate::control::state::ControlState;
@@ -78,6 +80,36 @@ struct Command {
     /// Which sessions does a user have?
     #[serde(deserialize_with = "object")]
     connections: Option<connections::Connections>,
+    /// Make users members of a channel.
+    #[serde(deserialize_with = "object")]
+    members_add: Option<members_add::MembersAdd>,
+    /// End the membership of users in a channel.
+    #[serde(deserialize_with = "object")]
+    members_remove: Option<members_remove::MembersRemove>,
+    /// List the members of a channel.
+    #[serde(deserialize_with = "object")]
+    members_list: Option<members_list::MembersList>,
+    /// How far has a member received and read?
+    #[serde(deserialize_with = "object")]
+    inbox_positions: Option<inbox_positions::InboxPositions>,
+    /// How much has a member not read?
+    #[serde(deserialize_with = "object")]
+    inbox_unread: Option<inbox_unread::InboxUnread>,
+    /// What has become of one message?
+    #[serde(deserialize_with = "object")]
+    trace: Option<trace::Trace>,
+    /// List publications that were given up.
+    #[serde(deserialize_with = "object")]
+    dead_letters_list: Option<dead_letters_list::DeadLettersList>,
+    /// Show one publication that was given up.
+    #[serde(deserialize_with = "object")]
+    dead_letters_show: Option<dead_letters_show::DeadLettersShow>,
+    /// Publish one that was given up anew.
+    #[serde(deserialize_with = "object")]
+    dead_letters_requeue: Option<dead_letters_requeue::DeadLettersRequeue>,
+    /// Forget publications that were given up.
+    #[serde(deserialize_with = "object")]
+    dead_letters_purge: Option<dead_letters_purge::DeadLettersPurge>,
 }
 
 /// The answers.
@@ -105,6 +137,16 @@ enum CommandReply {
     Channels(channels::ChannelsResult),
     Connections(connections::ConnectionsResult),
     Info(info::InfoResult),
+    MembersAdd(Done),
+    MembersRemove(Done),
+    MembersList(members_list::MembersListResult),
+    InboxPositions(inbox_positions::InboxPositionsResult),
+    InboxUnread(inbox_unread::InboxUnreadResult),
+    Trace(trace::TraceResult),
+    DeadLettersList(dead_letters_list::DeadLettersListResult),
+    DeadLettersShow(dead_letters_list::DeadLetter),
+    DeadLettersRequeue(publish::PublishResult),
+    DeadLettersPurge(dead_letters_purge::DeadLettersPurgeResult),
 }
 
 impl IntoResponse for BatchReply {
@@ -134,6 +176,24 @@ impl Command {
             Self { refresh: Some(method), .. } => To::Refresh(run_until(method, state, deadline).await?),
             Self { channels: Some(method), .. } => To::Channels(run_until(method, state, deadline).await?),
             Self { connections: Some(method), .. } => To::Connections(run_until(method, state, deadline).await?),
+            Self { members_add: Some(method), .. } => To::MembersAdd(run_until(method, state, deadline).await?),
+            Self { members_remove: Some(method), .. } => To::MembersRemove(run_until(method, state, deadline).await?),
+            Self { members_list: Some(method), .. } => To::MembersList(run_until(method, state, deadline).await?),
+            Self { inbox_positions: Some(method), .. } => To::InboxPositions(run_until(method, state, deadline).await?),
+            Self { inbox_unread: Some(method), .. } => To::InboxUnread(run_until(method, state, deadline).await?),
+            Self { trace: Some(method), .. } => To::Trace(run_until(method, state, deadline).await?),
+            Self { dead_letters_list: Some(method), .. } => {
+                To::DeadLettersList(run_until(method, state, deadline).await?)
+            }
+            Self { dead_letters_show: Some(method), .. } => {
+                To::DeadLettersShow(run_until(method, state, deadline).await?)
+            }
+            Self { dead_letters_requeue: Some(method), .. } => {
+                To::DeadLettersRequeue(run_until(method, state, deadline).await?)
+            }
+            Self { dead_letters_purge: Some(method), .. } => {
+                To::DeadLettersPurge(run_until(method, state, deadline).await?)
+            }
             _ => return Err(ErrorKind::MethodNotFound.into()),
         })
     }

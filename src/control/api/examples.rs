@@ -22,6 +22,10 @@ pub(super) fn of(method: &str) -> Example {
     let (call, answer) = match method {
         "publish" | "broadcast" | "history" | "history_remove" => publications(method),
         "subscribe" | "unsubscribe" | "disconnect" | "refresh" => sessions(method),
+        "members_add" | "members_remove" | "members_list" | "inbox_positions" | "inbox_unread" => members(method),
+        "trace" | "dead_letters_list" | "dead_letters_show" | "dead_letters_requeue" | "dead_letters_purge" => {
+            unreceived(method)
+        }
         _ => lists(method),
     };
     Example { call, answer }
@@ -63,6 +67,46 @@ fn sessions(method: &str) -> (Value, Value) {
         other => unreachable!("{other} is no method of sessions"),
     };
     (call, json!({ "result": {} }))
+}
+
+fn members(method: &str) -> (Value, Value) {
+    let done = json!({ "result": {} });
+    match method {
+        "members_add" => (json!({ "channel": "inbox:team", "users": ["7", "42"] }), done),
+        "members_remove" => (json!({ "channel": "inbox:team", "users": ["7"] }), done),
+        "members_list" => (
+            json!({ "channel": "inbox:team", "limit": 100 }),
+            json!({ "result": {
+                "members": [{ "user": "42", "received": 0, "read": 0 }],
+                "epoch": "",
+                "offset": 0,
+            } }),
+        ),
+        "inbox_positions" => (
+            json!({ "channel": "inbox:team", "user": "42" }),
+            json!({ "result": { "epoch": "", "offset": 0, "received": 0, "read": 0, "devices": {} } }),
+        ),
+        "inbox_unread" => (
+            json!({ "channel": "inbox:team", "user": "42" }),
+            json!({ "result": { "epoch": "", "offset": 0, "read": 0, "unread": 0 } }),
+        ),
+        other => unreachable!("{other} is no method of members"),
+    }
+}
+
+fn unreceived(method: &str) -> (Value, Value) {
+    match method {
+        "trace" => (json!({ "channel": "inbox:team", "offset": 1 }), json!({ "result": { "events": [] } })),
+        "dead_letters_list" => {
+            (json!({ "channel": "inbox:team", "user": "42" }), json!({ "result": { "dead_letters": [] } }))
+        }
+        "dead_letters_show" | "dead_letters_requeue" => (
+            json!({ "channel": "inbox:team", "offset": 1 }),
+            json!({ "error": { "code": 108, "message": "not available: no such dead letter" } }),
+        ),
+        "dead_letters_purge" => (json!({ "channel": "inbox:team" }), json!({ "result": { "purged": 0 } })),
+        other => unreachable!("{other} is no method of what is not received"),
+    }
 }
 
 fn lists(method: &str) -> (Value, Value) {

@@ -46,7 +46,7 @@ pub(super) struct HistoryResult {
 
 /// A message in a channel.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Publication {
+pub(super) struct Publication {
     /// The message; bytes that are no JSON are given as text, or else in base64.
     data: Box<RawValue>,
     /// The client that published it; left out where a backend did.

@@ -5,6 +5,8 @@ use super::{
     broadcast, channels, connections, disconnect, history, history_remove, info, presence, presence_stats, publish,
     refresh, subscribe, unsubscribe,
 };
+use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
+use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
 
 /// Somebody who wants to see every method.
 pub(super) trait Visitor {
@@ -24,6 +26,16 @@ pub(super) fn visit(visitor: &mut impl Visitor) {
     visitor.see::<presence_stats::PresenceStats>();
     visitor.see::<history::History>();
     visitor.see::<history_remove::HistoryRemove>();
+    visitor.see::<members_add::MembersAdd>();
+    visitor.see::<members_remove::MembersRemove>();
+    visitor.see::<members_list::MembersList>();
+    visitor.see::<inbox_positions::InboxPositions>();
+    visitor.see::<inbox_unread::InboxUnread>();
+    visitor.see::<trace::Trace>();
+    visitor.see::<dead_letters_list::DeadLettersList>();
+    visitor.see::<dead_letters_show::DeadLettersShow>();
+    visitor.see::<dead_letters_requeue::DeadLettersRequeue>();
+    visitor.see::<dead_letters_purge::DeadLettersPurge>();
     visitor.see::<channels::Channels>();
     visitor.see::<connections::Connections>();
     visitor.see::<info::Info>();
