@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { launch } from '../browser/browser.mjs';
 import { freePort, start } from '../js/node.mjs';
 import { until } from '../js/wait.mjs';
+import { EXAMPLES, PACKAGES, copy } from './copy.mjs';
 
-const EXAMPLES = fileURLToPath(new URL('../../../examples', import.meta.url));
-const PACKAGES = fileURLToPath(new URL('../node_modules', import.meta.url));
 const SDK = join(PACKAGES, 'centrifuge/dist/centrifuge.js');
 
 /** How each is started, in a copy of the folder that has the packages of the tests. */
@@ -25,15 +23,6 @@ const BACKENDS = {
     return [join(folder, 'go/server'), [], { PAGE: 'page.html' }];
   },
 };
-
-/** A copy of the examples, with the packages of the tests beside it. */
-function copy(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'ringpost-examples-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  cpSync(EXAMPLES, folder, { recursive: true });
-  symlinkSync(PACKAGES, join(folder, 'node_modules'));
-  return folder;
-}
 
 /** Starts a backend beside a node; gives where its page is. */
 async function serve(t, name, node) {
