@@ -54,7 +54,7 @@ fn examples(config: &Config, api: SocketAddr, tcp: Option<SocketAddr>) -> String
 }
 
 /// The address to open from this host: a node that listens everywhere is reached at loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -10,6 +10,7 @@ mod print;
 mod serve;
 mod source;
 mod token;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ enum Command {
     Token(token::Token),
     #[command(subcommand)]
     Api(api::Api),
+    Trace(trace::Trace),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(man::Man),
@@ -49,6 +51,7 @@ impl Cli {
             Command::Config(config) => config.run(),
             Command::Token(token) => token.run(),
             Command::Api(api) => api.run(),
+            Command::Trace(trace) => trace.run(),
             Command::Doctor(doctor) => doctor.run(),
             Command::Completions(completions) => completions.run(Self::command()).map(|()| ExitCode::SUCCESS),
             Command::Man(man) => man.run(Self::command()).map(|()| ExitCode::SUCCESS),

@@ -319,3 +319,27 @@ fn a_node_prints_the_ports_that_it_got_and_ends_at_sigterm() {
     kill_process(Pid::from_child(&node.0), Signal::TERM).expect("the node is there");
     assert!(node.0.wait().expect("the node ends").success());
 }
+
+#[test]
+fn a_message_of_an_at_least_once_channel_can_be_traced() {
+    let mut node = Node::start(&["--dev"]);
+    let text = node.banner();
+    let api = text.split_once("API").expect("it has one").1.trim_start();
+    let url = api.split_once("/api").expect("it is told").0;
+    let trace = |offset: &str| output(&["trace", "inbox:a", offset, "--dev", "--url", url]);
+    let unknown = trace("1");
+    assert!(!unknown.status.success() && unknown.stdout.is_empty() && unknown.stderr.is_empty(), "{unknown:?}");
+    let call = |method: &str, body: &str| {
+        let host = url.strip_prefix("http://").expect("it is HTTP");
+        let mut conn = TcpStream::connect(host).expect("the node is there");
+        let head = format!("POST /api/{method} HTTP/1.1\r\nHost: node\r\nX-API-Key: dev\r\nConnection: close\r\n");
+        write!(conn, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("it is taken");
+        std::io::read_to_string(conn).expect("it answers")
+    };
+    assert!(call("members_add", r#"{"channel":"inbox:a","users":["ada"]}"#).contains("result"));
+    assert!(call("publish", r#"{"channel":"inbox:a","data":1}"#).contains("result"));
+    let said = trace("1");
+    assert!(said.status.success() && String::from_utf8_lossy(&said.stdout).contains("published"), "{said:?}");
+    assert!(failure(&["trace", "chat:a", "1", "--dev", "--url", url]).contains("at least once"));
+    assert!(failure(&["trace", "inbox:a", "1", "--dev", "--url", "http://127.0.0.1:1"]).contains("no node answers"));
+}
