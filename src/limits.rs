@@ -458,6 +458,18 @@ pub const STORE_WAITING_BYTES_MAX: usize = 8 * STORE_BATCH_BYTES_MAX;
 /// What may wait before no more is appended to a snapshot: less than a batch, so that publications do not wait behind it.
 pub const STORE_SNAPSHOT_WAITING_BYTES_MAX: usize = STORE_BATCH_BYTES_MAX / 4;
 
+/// What a shard appends to a snapshot in one tick, bytes: a fraction of a millisecond. Little in tests, so that snapshots
+/// take several ticks.
+pub const SNAPSHOT_BYTES_PER_TICK: usize = STORE_SNAPSHOT_WAITING_BYTES_MAX;
+
+/// Changes whose batch is committed that a shard makes in one tick: a millisecond at most, without their deliveries. Few in
+/// tests, so that the simulations get there.
+pub const COMMITS_PER_TICK: usize = if cfg!(test) { 8 } else { 1024 };
+
+/// Changes of channels that wait for their batch, or for their turn after it, bytes, before publishes that need the disk are
+/// refused: what is made faster than rooms can be told of it. Beside what the journal lets wait for the disk itself.
+pub const COMMITS_WAITING_BYTES_MAX: usize = 8 * STORE_WAITING_BYTES_MAX;
+
 /// Blocks whose memory is kept for the next ones: one is being written, one filled, and one is the first of a segment.
 pub const STORE_BUFFERS_KEPT: usize = 3;
 

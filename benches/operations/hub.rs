@@ -36,7 +36,7 @@ fn publish(channels: usize, options: HubOptions) -> impl FnMut() {
             idempotency_key: None,
             version: None,
         };
-        hub.publish(&names[at % channels], message, options, NOW)
+        hub.publish(&names[at % channels], message, options, NOW).expect("memory has room")
     };
     // Until every history is full.
     (0..channels * options.history_size as usize).for_each(|at| drop(publish(at)));

@@ -1,6 +1,7 @@
 //! Questions to a channel's home: answered at once where it is here, sent where it is another shard's.
 
 use super::Broker;
+use super::home::{Outcome, Waiter};
 use super::letter::{Answer, Envelope, Letter, Level};
 use crate::limits::{ASK_BYTES, LIST_ASK_BYTES, RECOVERY_ASK_BYTES};
 use crate::session::{Ask, InboxWord};
@@ -14,22 +15,10 @@ impl Broker {
         let bytes = bytes_of(&ask);
         let each_ns = price_of_delivery(&ask);
         if home == self.me {
-            let attached = self.edge.attached;
-            let mark = self.post.mark();
-            let answer = self.home.answer(ask, now);
-            // A publication is delivered before its publisher is answered, and can tell its publisher's session to go.
-            self.carry(now);
-            if matches!(answer, Answer::Published(Ok(()))) && self.post.is_behind(mark) {
-                let asker = self.edge.awaits(session, id, bytes);
-                self.edge.receipts.expect(home, Level::Memory, asker);
-                self.post.owe_receipt(home);
-            } else {
-                self.edge.answered(session, id, answer, now);
-            }
-            self.home.announce();
-            self.carry(now);
-            self.edge.charge_deliveries(session, self.edge.attached - attached, each_ns, now);
-            return;
+            return match ask {
+                Ask::Publish { .. } => self.publish_here(session, id, ask, now),
+                _ => self.ask_here(session, id, ask, now),
+            };
         }
         let asker = self.edge.awaits(session, id, bytes);
         if each_ns > 0 {
@@ -39,9 +28,10 @@ impl Broker {
         let letter = match ask {
             // Whose home a channel is looks up for itself what the channel keeps: the answer must not be older than
             // its own configuration.
-            Ask::Publish { channel, data, info, options: _ } => {
-                self.edge.receipts.expect(home, Level::Memory, asker);
-                Letter::Publish { envelope: Envelope::new(&channel, &data), info }
+            Ask::Publish { channel, data, info, options } => {
+                let level = Level::of(options);
+                self.edge.receipts.expect(home, level, asker);
+                Letter::Publish { envelope: Envelope::new(&channel, &data), info, level }
             }
             Ask::Subscribe(channel, terms) => Letter::Subscribe { asker, channel, terms: Box::new(terms) },
             Ask::History { channel, filter, max } => {
@@ -52,6 +42,50 @@ impl Broker {
             Ask::Inbox(channel, ask) => Letter::Inbox { asker, channel: channel.into(), ask },
         };
         self.post.ask(home, letter);
+    }
+}
+
+impl Broker {
+    fn ask_here(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) {
+        let each_ns = price_of_delivery(&ask);
+        let attached = self.edge.attached;
+        let answer = self.home.answer(ask, now);
+        // What the answer follows is told before it.
+        self.carry(now);
+        self.edge.answered(session, id, answer, now);
+        self.home.announce();
+        self.carry(now);
+        self.edge.charge_deliveries(session, self.edge.attached - attached, each_ns, now);
+    }
+
+    fn publish_here(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) {
+        let (bytes, each_ns) = (bytes_of(&ask), price_of_delivery(&ask));
+        let Ask::Publish { channel, data, info, options } = ask else { unreachable!("only publishes come here") };
+        let (attached, mark) = (self.edge.attached, self.post.mark());
+        let published = self.home.publish_for_client(&channel, data.to_payload(), info, options, self.me, now);
+        // A publication is delivered before its publisher is answered, and can tell its publisher's session to go.
+        self.carry(now);
+        let level = Level::of(options);
+        match published {
+            Ok(Outcome::Done(_)) if !self.post.is_behind(mark) => {
+                self.edge.answered(session, id, Answer::Published(Ok(())), now);
+            }
+            Err(error) => self.edge.answered(session, id, Answer::Published(Err(error)), now),
+            Ok(outcome) => {
+                let asker = self.edge.awaits(session, id, bytes);
+                self.edge.receipts.expect(self.me, level, asker);
+                match outcome {
+                    Outcome::Done(_) => self.owe(self.me, level, Ok(())),
+                    Outcome::Later(pending) => {
+                        self.home.wait(pending, Waiter::Receipt(self.me, level));
+                        // Nobody has heard of it yet: as of one that is on its way to another shard.
+                        let here = self.edge.heard_by(&channel);
+                        self.edge.charge_deliveries(session, here, each_ns, now);
+                    }
+                }
+            }
+        }
+        self.edge.charge_deliveries(session, self.edge.attached - attached, each_ns, now);
     }
 }
 

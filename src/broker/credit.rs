@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use super::letter::Level;
 use crate::hub::ShardSet;
 use crate::limits::{WINDOW_BYTES, WINDOW_STEP_BYTES};
 use crate::model::refusal::Error;
@@ -19,10 +20,17 @@ struct Debt {
     /// The last delivery of it.
     stamp: u64,
     bytes: usize,
-    /// Publishes to acknowledge when it has left.
-    receipts: u32,
-    /// A publish to refuse then: a shard is told of its publishes in their order.
-    refused: Option<Box<Error>>,
+    /// Publishes to acknowledge when it has left, by level.
+    receipts: [u32; Level::COUNT],
+    /// A publish to refuse then: a shard is told of its publishes of a level in their order.
+    refused: Option<Box<(Level, Error)>>,
+}
+
+impl Debt {
+    /// Of no delivery.
+    fn of_none() -> Self {
+        Self { to: ShardSet::EMPTY, stamp: 0, bytes: 0, receipts: [0; Level::COUNT], refused: None }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -74,28 +82,26 @@ impl Credit {
                 debt.bytes += bytes;
             }
             _ => {
-                account.debts.push_back(Debt { to, stamp, bytes, receipts: 0, refused: None });
+                account.debts.push_back(Debt { to, stamp, bytes, ..Debt::of_none() });
                 self.indebted.insert(shard);
             }
         }
     }
 
     /// A publish of a shard is in its place, and what it made is charged: acknowledge it when all of that has left.
-    pub(super) fn owe_receipt(&mut self, shard: u16) {
+    pub(super) fn owe_receipt(&mut self, shard: u16, level: Level) {
         let account = &mut self.accounts[usize::from(shard)];
-        match account.newest() {
-            Some(debt) => debt.receipts += 1,
-            None => {
-                account.debts.push_back(Debt { to: ShardSet::EMPTY, stamp: 0, bytes: 0, receipts: 1, refused: None });
-                self.indebted.insert(shard);
-            }
+        if account.newest().is_none() {
+            account.debts.push_back(Debt::of_none());
+            self.indebted.insert(shard);
         }
+        let debt = account.newest().expect("one was just made");
+        debt.receipts[level as usize] += 1;
     }
 
     /// A publish of a shard is refused: say so after the receipts of those before it.
-    pub(super) fn owe_refusal(&mut self, shard: u16, error: Error) {
-        let refused = Some(Box::new(error));
-        let debt = Debt { to: ShardSet::EMPTY, stamp: 0, bytes: 0, receipts: 0, refused };
+    pub(super) fn owe_refusal(&mut self, shard: u16, level: Level, error: Error) {
+        let debt = Debt { refused: Some(Box::new((level, error))), ..Debt::of_none() };
         self.accounts[usize::from(shard)].debts.push_back(debt);
         self.indebted.insert(shard);
     }
@@ -114,23 +120,29 @@ impl Credit {
     pub(super) fn settle(
         &mut self,
         has_left: impl Fn(ShardSet, u64) -> bool,
-        mut give: impl FnMut(u16, Result<u32, Error>),
+        mut give: impl FnMut(u16, Level, Result<u32, Error>),
     ) {
         for shard in self.indebted.iter() {
             let account = &mut self.accounts[usize::from(shard)];
-            let mut receipts = 0;
+            let mut receipts = [0; Level::COUNT];
             while let Some(debt) = account.debts.pop_front_if(|debt| has_left(debt.to, debt.stamp)) {
                 account.bytes -= debt.bytes;
-                receipts += debt.receipts;
-                if let Some(error) = debt.refused {
-                    if receipts > 0 {
-                        give(shard, Ok(std::mem::take(&mut receipts)));
+                for level in Level::ALL {
+                    receipts[level as usize] += debt.receipts[level as usize];
+                }
+                if let Some(refused) = debt.refused {
+                    let (level, error) = *refused;
+                    let before = std::mem::take(&mut receipts[level as usize]);
+                    if before > 0 {
+                        give(shard, level, Ok(before));
                     }
-                    give(shard, Err(*error));
+                    give(shard, level, Err(error));
                 }
             }
-            if receipts > 0 {
-                give(shard, Ok(receipts));
+            for level in Level::ALL {
+                if receipts[level as usize] > 0 {
+                    give(shard, level, Ok(receipts[level as usize]));
+                }
             }
             if account.debts.is_empty() {
                 self.indebted.remove(shard);

@@ -63,7 +63,6 @@ impl Broker {
 
     /// Publishes a dead letter anew: its attempts begin anew with its new offset.
     fn requeue(&mut self, channel: &Arc<str>, offset: u64, now: Now) -> Result<Position, Error> {
-        let options = self.home.policy.hub_options(channel)?;
         let dead = self.home.delivery.dead_letters();
         let letter = dead
             .find(channel, offset)
@@ -77,7 +76,7 @@ impl Broker {
             idempotency_key: None,
             version: None,
         };
-        let position = self.home.publish(channel, message, options, None, self.me, now)?;
+        let position = self.home.publish_in_memory(channel, message, None, self.me, now)?;
         self.home.delivery.dead_letters().remove(channel, offset);
         Ok(position)
     }

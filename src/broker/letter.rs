@@ -6,6 +6,7 @@ use bytes::{Buf as _, Bytes};
 
 use super::lane::Lane;
 use crate::delivery::{Dispatch, Sending};
+use crate::hub::HubOptions;
 use crate::model::refusal::Error;
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
@@ -68,11 +69,21 @@ impl Envelope {
 pub enum Level {
     /// It is in the memory of its channel's home.
     Memory,
+    /// It is on the disk of the node.
+    Disk,
 }
 
 impl Level {
     /// How many there are.
-    pub const COUNT: usize = 1;
+    pub const COUNT: usize = 2;
+
+    /// All of them.
+    pub const ALL: [Self; Self::COUNT] = [Self::Memory, Self::Disk];
+
+    /// The level of a channel with these options.
+    pub fn of(options: HubOptions) -> Self {
+        if options.is_durable { Self::Disk } else { Self::Memory }
+    }
 }
 
 /// One message from shard to shard. Letters of one lane of one pair of shards arrive in the order of sending.
@@ -84,6 +95,8 @@ pub enum Letter {
         envelope: Envelope,
         /// The publisher as subscribers see it.
         info: Arc<ClientInfo>,
+        /// At which level the asker awaits its receipt, whatever the home has learned of the channel since.
+        level: Level,
     },
     /// To the shard that asked: the next of its publishes, as many, are in their places, and are on their way.
     Published {

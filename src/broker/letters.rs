@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Broker;
+use super::home::{Outcome, Waiter};
 use super::lane::Lane;
 use super::letter::{Answer, Asker, Envelope, Letter, Level};
 use crate::model::ClientInfo;
@@ -13,11 +14,9 @@ impl Broker {
     /// the answers that were sent before it; asks only where [`Broker::takes_asks`].
     pub fn letter_arrived(&mut self, from: u16, letter: Letter, now: Now) {
         match letter {
-            Letter::Publish { envelope, info } => self.publish_arrived(from, envelope, info, now),
-            Letter::Published { level, count } => {
-                (0..count).for_each(|_| self.edge.receipt_arrived(from, level, Ok(()), now));
-            }
-            Letter::Refused { level, error } => self.edge.receipt_arrived(from, level, Err(error), now),
+            Letter::Publish { envelope, info, level } => self.publish_arrived(from, envelope, info, level, now),
+            Letter::Published { level, count } => self.edge.receipts_arrived(from, level, count, now),
+            Letter::Refused { level, error } => self.edge.refusal_arrived(from, level, error, now),
             Letter::Subscribe { asker, channel, terms } => {
                 let answer = self.home.subscribe(channel, &terms, from, now);
                 self.answer(from, asker, answer);
@@ -69,20 +68,20 @@ impl Broker {
         self.finish(now);
     }
 
-    fn publish_arrived(&mut self, from: u16, envelope: Envelope, info: Arc<ClientInfo>, now: Now) {
+    fn publish_arrived(&mut self, from: u16, envelope: Envelope, info: Arc<ClientInfo>, level: Level, now: Now) {
         let mut channel = std::mem::take(&mut self.name);
         channel.clear();
         let data = envelope.open(&mut channel);
         let options = self.home.policy.hub_options(&channel);
+        let options = self.home.counted(&channel, options);
         let published =
             options.and_then(|options| self.home.publish_for_client(&channel, data, info, options, from, now));
-        match self.home.counted(&channel, published) {
-            Ok(()) => {
-                // Charged before it is owed for.
-                self.carry(now);
-                self.post.owe_receipt(from);
-            }
-            Err(error) => self.post.owe_refusal(from, error),
+        // Charged before it is owed for.
+        self.carry(now);
+        match published {
+            Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Receipt(from, level)),
+            Ok(Outcome::Done(_)) => self.owe(from, level, Ok(())),
+            Err(error) => self.owe(from, level, Err(error)),
         }
         self.name = channel;
     }
@@ -97,8 +96,11 @@ impl Broker {
     /// the next call.
     pub fn post(&mut self, now: Now, mut push: impl FnMut(u16, Lane, usize, Letter) -> Result<(), Letter>) {
         self.post.give(&mut push);
-        for _ in 0..self.post.own_receipts() {
-            self.edge.receipt_arrived(self.me, Level::Memory, Ok(()), now);
+        for (level, outcome) in self.post.own() {
+            match outcome {
+                Ok(count) => self.edge.receipts_arrived(self.me, level, count, now),
+                Err(error) => self.edge.refusal_arrived(self.me, level, error, now),
+            }
         }
     }
 

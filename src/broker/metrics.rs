@@ -64,6 +64,8 @@ pub struct ShardMetrics {
     pub stream_bytes: Gauge,
     /// Streams that went because memory was short. Only grows.
     pub stream_evictions: Gauge,
+    /// Publications and removals that wait for the disk, or for their turn after it.
+    pub commits_waiting: Gauge,
     /// Bytes that wait for slow sockets.
     pub outbox_bytes: Gauge,
     /// Letters to other shards that found no room in their mailboxes and wait.

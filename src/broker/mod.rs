@@ -8,6 +8,7 @@
 
 mod ask;
 mod command;
+mod commits;
 mod connect;
 pub mod counter;
 mod credit;
@@ -92,6 +93,10 @@ pub struct Broker {
     post: Post,
     /// Comings and goings that are told in a later tick, in order: this one has told enough rooms.
     late: VecDeque<Spread>,
+    /// Changes that may still be made in this tick.
+    commits_left: usize,
+    /// A snapshot goes on in the next tick.
+    says_more: bool,
     /// Orders that look at many sessions or channels.
     walks: Walks,
     /// The name of a channel that another shard publishes to; kept for its memory.
@@ -112,6 +117,8 @@ impl Broker {
             home: Home::new(me, placement.shards(), policy, secret),
             post: Post::new(me, placement.shards()),
             late: VecDeque::new(),
+            commits_left: 0,
+            says_more: false,
             walks: Walks::default(),
             placement,
             name: String::new(),
@@ -184,6 +191,7 @@ impl Broker {
         if !self.late.is_empty() {
             self.edge.tell_nothing_more();
         }
+        self.go_on_with_commits(now);
         self.walks.begin_tick();
         self.walk(now);
     }
@@ -194,6 +202,8 @@ impl Broker {
             || !self.edge.knocking.is_empty()
             || !self.walks.is_empty()
             || !self.late.is_empty()
+            || self.home.has_settled()
+            || self.says_more
     }
 
     /// Whether a session is to be looked at again in this tick.
@@ -209,7 +219,7 @@ impl Broker {
 
     /// Whether so much waits for large rooms, or was made for rooms in this tick, that nothing more is to be taken for them.
     pub fn is_crowded(&self) -> bool {
-        self.is_full_of_rooms() || !self.late.is_empty()
+        self.is_full_of_rooms() || !self.late.is_empty() || self.home.has_settled()
     }
 
     fn is_full_of_rooms(&self) -> bool {
@@ -220,6 +230,9 @@ impl Broker {
     /// channels.
     pub fn sweep(&mut self, now: Now) {
         self.home.hub.sweep(now, SWEEP_BUDGET);
+        if let Some(journal) = self.home.hub.log.journal_mut() {
+            journal.retry();
+        }
         self.home.look_at_devices(now);
         self.finish(now);
     }
@@ -274,6 +287,7 @@ impl Broker {
         metrics.channels.set(self.home.hub.len() as u64);
         metrics.stream_bytes.set(self.home.hub.stream_bytes() as u64);
         metrics.stream_evictions.set(self.home.hub.evictions());
+        metrics.commits_waiting.set(self.home.waiting() as u64);
         metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);
         let (letters, bytes) = self.post.waiting();
         metrics.mailbox_waiting.set(letters as u64);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Broker;
+use super::home::{Outcome, Waiter};
 use super::letter::Letter;
 use super::policy::Policy;
 use crate::broker::order::{Order, Publish, ShardInfo};
@@ -26,7 +27,11 @@ impl Broker {
         }
         // An asker that goes meanwhile is nobody's loss: every send below ignores that.
         match order {
-            Order::Publish(publish, answer) => drop(answer.send(self.publish_for_backend(*publish, now))),
+            Order::Publish(publish, answer) => match self.publish_for_backend(*publish, now) {
+                Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Publisher(answer)),
+                Ok(Outcome::Done(position)) => drop(answer.send(Ok(position))),
+                Err(error) => drop(answer.send(Err(error))),
+            },
             Order::Presence { channel, answer } => {
                 let presence = self
                     .home
@@ -45,10 +50,11 @@ impl Broker {
                 self.walks.looked_at(page.as_ref().map_or(0, |page| page.publications.len()));
                 drop(answer.send(page));
             }
-            Order::HistoryRemove { channel, answer } => {
-                let removed = self.home.policy.with_history(&channel).map(|_| self.home.hub.history_remove(&channel));
-                drop(answer.send(removed));
-            }
+            Order::HistoryRemove { channel, answer } => match self.home.history_remove(&channel) {
+                Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Remover(answer)),
+                Ok(Outcome::Done(())) => drop(answer.send(Ok(()))),
+                Err(error) => drop(answer.send(Err(error))),
+            },
             Order::Inbox(order) => self.inbox_order(order, now),
             Order::Channels { .. }
             | Order::Sessions { .. }
@@ -67,7 +73,7 @@ impl Broker {
         self.finish(now);
     }
 
-    fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Position, Error> {
+    fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Outcome<Position>, Error> {
         let Publish { channel, data, tags, skip_history, idempotency_key, version, exclude_client } = publish;
         let message = NewPublication { data, info: None, tags, skip_history, idempotency_key, version };
         let options = self.home.policy.hub_options(&channel)?;

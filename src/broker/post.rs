@@ -88,8 +88,8 @@ pub(super) struct Post {
     behind: ShardSet,
     /// Shards for which more asks wait than should.
     crowded: ShardSet,
-    /// Receipts for publishes of this shard's own sessions.
-    own_receipts: u32,
+    /// Receipts and refusals of publishes of this shard's own sessions, in order.
+    own: Vec<(Level, Result<u32, Error>)>,
 }
 
 impl Post {
@@ -103,7 +103,7 @@ impl Post {
             credit: Credit::new(shards),
             behind: ShardSet::EMPTY,
             crowded: ShardSet::EMPTY,
-            own_receipts: 0,
+            own: Vec::new(),
         }
     }
 
@@ -152,13 +152,13 @@ impl Post {
     }
 
     /// A publish of a shard is in its place, and what it made is charged.
-    pub(super) fn owe_receipt(&mut self, shard: u16) {
-        self.credit.owe_receipt(shard);
+    pub(super) fn owe_receipt(&mut self, shard: u16, level: Level) {
+        self.credit.owe_receipt(shard, level);
     }
 
     /// A publish of a shard is refused.
-    pub(super) fn owe_refusal(&mut self, shard: u16, error: Error) {
-        self.credit.owe_refusal(shard, error);
+    pub(super) fn owe_refusal(&mut self, shard: u16, level: Level, error: Error) {
+        self.credit.owe_refusal(shard, level, error);
     }
 
     /// The last delivery that was made.
@@ -217,15 +217,11 @@ impl Post {
         if self.credit.is_clear() {
             return;
         }
-        let Self { me, lanes: [_, deliveries, answers], credit, own_receipts, .. } = self;
-        let level = Level::Memory;
+        let Self { me, lanes: [_, deliveries, answers], credit, own, .. } = self;
         let has_left = |to, stamp| deliveries.busy.is_empty() || deliveries.has_left(to, stamp);
-        credit.settle(has_left, |shard, outcome| {
+        credit.settle(has_left, |shard, level, outcome| {
             let letter = match outcome {
-                Ok(count) if shard == *me => {
-                    *own_receipts += count;
-                    return;
-                }
+                outcome if shard == *me => return own.push((level, outcome)),
                 Ok(count) => Letter::Published { level, count },
                 Err(error) => Letter::Refused { level, error },
             };
@@ -233,8 +229,8 @@ impl Post {
         });
     }
 
-    /// Receipts for this shard's own sessions that have come since this was last called.
-    pub(super) fn own_receipts(&mut self) -> u32 {
-        std::mem::take(&mut self.own_receipts)
+    /// Receipts and refusals for this shard's own sessions that have come since this was last called.
+    pub(super) fn own(&mut self) -> Vec<(Level, Result<u32, Error>)> {
+        std::mem::take(&mut self.own)
     }
 }

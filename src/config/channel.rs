@@ -70,6 +70,30 @@ pub enum ForceRecoveryMode {
     Cache,
 }
 
+/// Where publications are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Log {
+    /// In memory: gone with the process.
+    #[default]
+    Memory,
+    /// On the node's disk as well: they survive the process and the host, not the disk.
+    Disk,
+}
+
+/// When a publish is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Acknowledge {
+    /// Once it is where the log keeps it.
+    #[default]
+    Log,
+    /// Once it is in memory.
+    Memory,
+    /// Once it is on the disk.
+    Disk,
+}
+
 /// What happens to a subscriber that reads too slowly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -108,6 +132,10 @@ pub struct ChannelOptions {
     pub history_ttl: Duration,
     /// How long epoch and offset outlive the last use; 0 takes `channel.history_meta_ttl`.
     pub history_meta_ttl: Duration,
+    /// Where publications are kept: in `memory`, or on `disk`, too, which needs `store.path`. Only a restart changes it.
+    pub log: Log,
+    /// When a publish is answered: once it is in `memory`, on `disk`, or where `log` keeps it.
+    pub acknowledge: Acknowledge,
     /// Every subscription watches for gaps.
     pub force_positioning: bool,
     /// Clients may ask for gaps to be watched for.
@@ -181,6 +209,8 @@ impl Default for ChannelOptions {
             history_size: 0,
             history_ttl: Duration::default(),
             history_meta_ttl: Duration::default(),
+            log: Log::default(),
+            acknowledge: Acknowledge::default(),
             force_positioning: false,
             allow_positioning: false,
             force_recovery: false,

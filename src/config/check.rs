@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use regex::Regex;
 
-use super::{ChannelOptions, Config, Delivery, Duration, ForceRecoveryMode, Listener, SlowConsumer};
+use super::{Acknowledge, ChannelOptions, Config, Delivery, Duration, ForceRecoveryMode, Listener, Log, SlowConsumer};
 use crate::limits;
 
 impl Config {
@@ -209,6 +209,20 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
     if options.delivery == Delivery::AtLeastOnce {
         check_at_least_once(options, place, problems);
     }
+    if options.log == Log::Disk && !history {
+        problems
+            .push(format!("{place}: `log = \"disk\"` needs `history_size` and `history_ttl`: else nothing is kept"));
+    }
+    match (options.log, options.acknowledge) {
+        (Log::Memory, Acknowledge::Disk) => {
+            problems.push(format!("{place}: `acknowledge = \"disk\"` needs `log = \"disk\"`"));
+        }
+        (Log::Disk, Acknowledge::Memory) => problems.push(format!(
+            "{place}: `acknowledge = \"memory\"` contradicts `log = \"disk\"`: an offset that was told and then lost \
+             would be another publication's after a restart"
+        )),
+        _ => {}
+    }
     if let Err(error) = Regex::new(&options.channel_regex) {
         problems.push(format!("{place}: `channel_regex` does not compile: {error}"));
     }
@@ -222,6 +236,7 @@ fn check_at_least_once(options: &ChannelOptions, place: &str, problems: &mut Vec
         }
     };
     let history = options.history_size > 0 && options.history_ttl.as_millis() > 0;
+    rule(options.log == Log::Memory, "needs `log = \"memory\"`");
     rule(history, "needs `history_size` and `history_ttl`: what was not received is sent again from there");
     rule(
         !history || options.history_size >= options.max_unacked,
@@ -374,6 +389,23 @@ mod tests {
         });
         assert_refused("recovery and positioning", |config| config.channel.without_namespace.allow_recovery = true);
         assert_refused("channel_regex", |config| config.channel.without_namespace.channel_regex = "(".into());
+    }
+
+    #[test]
+    fn a_log_on_disk_is_refused_where_nothing_is_kept_or_answers_do_not_wait_for_it() {
+        let logged = |log, acknowledge, size| {
+            move |config: &mut Config| {
+                let options = &mut config.channel.without_namespace;
+                (options.log, options.acknowledge) = (log, acknowledge);
+                (options.history_size, options.history_ttl) = (size, Duration::from_secs(60 * u64::from(size)));
+            }
+        };
+        assert_refused("needs `history_size`", logged(Log::Disk, Acknowledge::Log, 0));
+        assert_refused("needs `log = \"disk\"`", logged(Log::Memory, Acknowledge::Disk, 10));
+        assert_refused("contradicts", logged(Log::Disk, Acknowledge::Memory, 10));
+        for (log, acknowledge) in [(Log::Disk, Acknowledge::Disk), (Log::Memory, Acknowledge::Memory)] {
+            assert_eq!(broken(logged(log, acknowledge, 10)), [""; 0]);
+        }
     }
 
     #[test]

@@ -24,7 +24,9 @@ mod starter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use channel::{ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode, Namespace, SlowConsumer};
+pub use channel::{
+    Acknowledge, ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode, Log, Namespace, SlowConsumer,
+};
 pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
 pub use describe::{default_toml, markdown, schema};
 pub use level::log_filter;

@@ -30,7 +30,7 @@ use crate::shard::handle::ShardHandle;
 type Read<T> = fn(&T) -> u64;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read<ShardMetrics>); 11] = [
+const GAUGES: [(&str, &str, Read<ShardMetrics>); 12] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
@@ -41,6 +41,7 @@ const GAUGES: [(&str, &str, Read<ShardMetrics>); 11] = [
     ("ringpost_stream_bytes", "Bytes that streams of channels at home on the shard take, about", |shard| {
         shard.stream_bytes.get()
     }),
+    ("ringpost_commits_waiting", "Publishes and removals that wait for the disk", |shard| shard.commits_waiting.get()),
     ("ringpost_outbox_bytes", "Bytes that wait for slow sockets", |shard| shard.outbox_bytes.get()),
     ("ringpost_mailbox_depth", "Letters that wait in the shard's mailboxes", |shard| shard.mailbox_depth.get()),
     ("ringpost_mailbox_waiting", "Letters that found other shards' mailboxes full", |shard| {
@@ -78,7 +79,7 @@ const COUNTERS: [(&str, &str, Read<ShardMetrics>); 13] = [
 ];
 
 /// The same for each namespace of channels.
-const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 8] = [
+const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 9] = [
     ("ringpost_publishes", "Publications put in order on the shard, by namespace", |of| of.publishes.get()),
     ("ringpost_deliveries", "Publications times the subscribers that they went to, by namespace", |of| {
         of.deliveries.get()
@@ -91,6 +92,9 @@ const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 8] = [
     }),
     ("ringpost_dead_letters", "Publications that were given up for a device, by namespace", |of| of.dead_letters.get()),
     ("ringpost_lost", "Times that a device had not received what is no longer kept, by namespace", |of| of.lost.get()),
+    ("ringpost_disk_refusals", "Publishes and removals that the disk would not keep, by namespace", |of| {
+        of.disk_refusals.get()
+    }),
 ];
 
 /// Answers a scrape.

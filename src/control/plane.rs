@@ -12,7 +12,7 @@ use super::hand_back::HandedBack;
 use super::http::HttpServer;
 use super::keys::{KeyKeeper, KeyRequests};
 use super::notice;
-use super::reload::keep_fixed;
+use super::reload::{forbidden, keep_fixed};
 use super::requests::{Request, Requests};
 use super::shards::Shards;
 use super::state::ControlState;
@@ -173,7 +173,8 @@ impl Plane {
             tracing::warn!("only a restart changes {}: kept as before", kept.join(", "));
         }
         // What stays and what comes must agree, too.
-        let problems = config.check();
+        let mut problems = config.check();
+        problems.extend(forbidden(&self.state.config(), &config));
         if !problems.is_empty() {
             tell(&problems);
             return;

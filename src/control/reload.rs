@@ -18,6 +18,25 @@ pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     kept
 }
 
+/// Why a running node cannot go by the new configuration; empty where it can. What a channel has kept on disk would be
+/// another's after the next start, or gone.
+pub(super) fn forbidden(old: &Config, new: &Config) -> Vec<String> {
+    let log_of = |config: &Config, name: &str| match name {
+        "" => Some(config.channel.without_namespace.log),
+        _ => config.channel.namespaces.iter().find(|known| known.name == name).map(|known| known.options.log),
+    };
+    let names = new.channel.namespaces.iter().map(|namespace| namespace.name.as_str());
+    let changed = std::iter::once("").chain(names).filter(|name| {
+        let before = log_of(old, name);
+        before.is_some() && before != log_of(new, name)
+    });
+    let problem = |name: &str| match name {
+        "" => "`channel.without_namespace.log` changes only with a restart".to_string(),
+        _ => format!("the namespace `{name}`: `log` changes only with a restart"),
+    };
+    changed.map(problem).collect()
+}
+
 fn keep<T: Clone + PartialEq>(section: &'static str, old: &T, new: &mut T, kept: &mut Vec<&'static str>) {
     if old != new {
         new.clone_from(old);
@@ -28,6 +47,24 @@ fn keep<T: Clone + PartialEq>(section: &'static str, old: &T, new: &mut T, kept:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{ChannelOptions, Log, Namespace};
+
+    #[test]
+    fn the_log_of_a_namespace_cannot_change_but_one_that_is_new_may_have_any() {
+        let namespace = |name: &str, log| {
+            let options = ChannelOptions { log, ..ChannelOptions::default() };
+            Namespace { name: name.into(), options }
+        };
+        let mut old = Config::default();
+        old.channel.namespaces = vec![namespace("chat", Log::Memory), namespace("gone", Log::Disk)];
+        let mut new = old.clone();
+        new.channel.namespaces = vec![namespace("chat", Log::Memory), namespace("new", Log::Disk)];
+        assert_eq!(forbidden(&old, &new), [""; 0]);
+        new.channel.namespaces[0].options.log = Log::Disk;
+        new.channel.without_namespace.log = Log::Disk;
+        let problems = forbidden(&old, &new);
+        assert!(problems.len() == 2 && problems[1].contains("`chat`: `log`"), "{problems:?}");
+    }
 
     #[test]
     fn what_a_running_node_cannot_change_stays_and_is_named() {

@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use uuid::Uuid;
 
 use super::*;
-use crate::hub::{HubOptions, Join, Limit, NewPublication, RecoveryMode};
+use crate::hub::{HubOptions, Join, Limit, NewPublication, Placed, RecoveryMode};
 use crate::model::{ClientInfo, Payload};
 
 pub(super) const OPTIONS: InboxOptions = InboxOptions {
@@ -149,7 +149,8 @@ impl World {
             idempotency_key: None,
             version: None,
         };
-        let published = self.hub.publish(CHANNEL, message, self.kept, self.now);
+        let placed = self.hub.publish(CHANNEL, message, self.kept, self.now);
+        let Ok(Placed::Done(published)) = placed else { panic!("{placed:?}") };
         let shelf = self.hub.shelf(CHANNEL, self.now).unwrap();
         let (offset, epoch) = (published.position.offset, published.position.epoch);
         let publication = shelf.get(offset).unwrap().clone();

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_table::{Entry, HashTable};
 use smallvec::SmallVec;
 
+use super::HubOptions;
 use super::history::Stream;
 use super::link::Link;
 use super::shard_set::ShardSet;
@@ -38,6 +39,8 @@ struct Member {
 pub(super) struct Channel {
     pub(super) name: Arc<str>,
     pub(super) stream: Option<Box<Stream>>,
+    /// How much of what was asked of it waits for a commit: what is asked now stands in line behind it.
+    pub(super) on_its_way: u32,
     /// Its place among those that only their stream keeps.
     pub(super) link: Link,
     /// By client id.
@@ -56,6 +59,7 @@ impl Channel {
         Self {
             name,
             stream: None,
+            on_its_way: 0,
             link: Link::OUT,
             members: HashTable::new(),
             shards: SmallVec::new(),
@@ -76,17 +80,27 @@ impl Channel {
 
     /// Whether only its stream keeps it.
     pub(super) fn is_unused(&self) -> bool {
-        self.members.is_empty() && self.stream.is_some()
+        self.is_idle() && self.stream.is_some()
     }
 
     /// Whether nothing is left to keep it for.
     pub(super) fn is_over(&self) -> bool {
-        self.members.is_empty() && self.stream.is_none()
+        self.is_idle() && self.stream.is_none()
+    }
+
+    /// Whether nobody is in it and nothing is on its way.
+    fn is_idle(&self) -> bool {
+        self.members.is_empty() && self.on_its_way == 0
     }
 
     /// Whether its stream's time is over. Subscribers hold it: they count on its epoch.
     pub(super) fn has_outlived_stream(&self, now: Now) -> bool {
-        self.members.is_empty() && self.stream.as_ref().is_some_and(|stream| stream.is_over(now))
+        self.is_idle() && self.stream.as_ref().is_some_and(|stream| stream.is_over(now))
+    }
+
+    /// Whether its stream is kept elsewhere than these options say, and can end: a stream is in one log all its life.
+    pub(super) fn is_logged_elsewhere(&self, options: HubOptions) -> bool {
+        self.on_its_way == 0 && self.stream.as_ref().is_some_and(|stream| stream.is_durable() != options.is_durable)
     }
 
     /// Where a publication goes, if anybody subscribes.

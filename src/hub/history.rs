@@ -3,6 +3,9 @@
 //! Offsets begin at 1 and grow by one; the kept publications are the newest, without a hole. The stream's
 //! life (its *meta*: epoch and top offset) outlives the publications by `history_meta_ttl`, unless nothing
 //! was ever published: names are cheap, and clients may choose them.
+//!
+//! A stream holds what is committed, and nobody is told of anything else. Offsets are given before that: they are
+//! *promised*, and taken back where the commit fails.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -40,24 +43,35 @@ fn bytes_of(publication: &Publication) -> usize {
 pub(super) struct Stream {
     epoch: Arc<str>,
     top: u64,
+    /// The last offset that was given; above `top` while publications are on their way.
+    promised: u64,
+    is_durable: bool,
+    /// Recovery: nothing below this offset lives.
+    first: u64,
     kept: VecDeque<Kept>,
     /// Bytes of what is kept, about.
     bytes: usize,
     /// That of the newest publication, where it had one.
     version: Option<Box<Version>>,
+    /// That of the newest publication that is on its way.
+    promised_version: Option<Box<Version>>,
     /// How long the meta lives from each use; `u64::MAX` is for ever.
     meta_ttl_ms: u64,
     meta_expire_ms: u64,
 }
 
 impl Stream {
-    pub(super) fn new(epoch: Arc<str>) -> Self {
+    pub(super) fn new(epoch: Arc<str>, is_durable: bool) -> Self {
         Self {
             epoch,
             top: 0,
+            promised: 0,
+            is_durable,
+            first: 0,
             kept: VecDeque::new(),
             bytes: 0,
             version: None,
+            promised_version: None,
             meta_ttl_ms: u64::MAX,
             meta_expire_ms: u64::MAX,
         }
@@ -67,17 +81,55 @@ impl Stream {
         Position { offset: self.top, epoch: self.epoch.clone() }
     }
 
+    /// Where the stream stands once all that is on its way is committed.
+    pub(super) fn promised(&self) -> Position {
+        Position { offset: self.promised, epoch: self.epoch.clone() }
+    }
+
+    /// Whether this is the place of a publication that is on its way.
+    pub(super) fn has_promised(&self, position: &Position) -> bool {
+        position.offset > self.top && *position.epoch == *self.epoch
+    }
+
     /// The offset that the next publication gets.
     pub(super) fn next_offset(&self) -> u64 {
-        self.top + 1
+        self.promised + 1
     }
 
-    /// Whether a publication of this version comes too late: the newest is of it already, or of a later one.
+    /// Gives a publication of this version the next offset, before it is committed.
+    pub(super) fn promise(&mut self, version: Option<&Version>) {
+        self.promised += 1;
+        self.promised_version = version.cloned().map(Box::new);
+    }
+
+    /// What is on its way will not come: nobody has seen its offsets.
+    pub(super) fn take_back(&mut self) {
+        (self.promised, self.promised_version) = (self.top, None);
+    }
+
+    /// Whether the channel's publications are kept on disk.
+    pub(super) fn is_durable(&self) -> bool {
+        self.is_durable
+    }
+
+    /// Whether a restart would find it.
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.is_durable && self.top > 0
+    }
+
+    /// That of the newest publication.
+    pub(super) fn version(&self) -> Option<&Version> {
+        self.version.as_deref()
+    }
+
+    /// Whether a publication of this version comes too late: the newest is of it already, or of a later one, if only on
+    /// its way.
     pub(super) fn has_passed(&self, version: &Version) -> bool {
-        self.version.as_ref().is_some_and(|newest| version.is_passed_by(newest))
+        let newest = if self.promised > self.top { &self.promised_version } else { &self.version };
+        newest.as_ref().is_some_and(|newest| version.is_passed_by(newest))
     }
 
-    /// Takes a publication whose offset is [`Stream::next_offset`].
+    /// Takes a publication that follows the last one.
     pub(super) fn append(
         &mut self,
         publication: Arc<Publication>,
@@ -85,8 +137,9 @@ impl Stream {
         options: HubOptions,
         now: Now,
     ) {
-        assert_eq!(publication.offset, self.next_offset());
+        assert_eq!(publication.offset, self.top + 1);
         self.top = publication.offset;
+        self.promised = self.promised.max(self.top);
         self.version = version;
         self.expire(now);
         // One, where the size is that of before; the excess of a larger one goes with the next publications.
@@ -150,6 +203,57 @@ impl Stream {
         std::mem::take(&mut self.kept)
     }
 
+    /// Recovery: the stream is known to stand here, and to keep nothing below `first`.
+    pub(super) fn restore_place(&mut self, first: u64, top: u64, version: Option<Version>) {
+        self.first = self.first.max(first);
+        while self.first_kept() < self.first && self.forget_oldest() {}
+        if top >= self.top {
+            self.version = version.map(Box::new);
+            self.reach(top);
+        }
+    }
+
+    /// Recovery: takes a publication that was read, in any order and perhaps again. It is past its time at `expire_ms`, on a
+    /// clock that [`Stream::restored`] knows.
+    pub(super) fn restore(
+        &mut self,
+        publication: Publication,
+        version: Option<Version>,
+        history_size: u32,
+        expire_ms: u64,
+    ) {
+        let offset = publication.offset;
+        if offset > self.top {
+            self.version = version.map(Box::new);
+            self.reach(offset);
+        }
+        let Err(at) = self.kept.binary_search_by_key(&offset, |kept| kept.publication.offset) else { return };
+        if offset < self.first || (at == 0 && self.kept.len() >= history_size as usize) {
+            return;
+        }
+        self.bytes += bytes_of(&publication);
+        self.kept.insert(at, Kept { publication: Arc::new(publication), expire_ms });
+        if self.kept.len() > history_size as usize {
+            self.forget_oldest();
+        }
+    }
+
+    fn reach(&mut self, top: u64) {
+        (self.top, self.promised) = (top, top);
+    }
+
+    /// Recovery has read all. `mono_ms` turns a time on the records' clock into one on the node's. Says how many publications
+    /// cannot be reached since others are missing behind them.
+    pub(super) fn restored(&mut self, mono_ms: impl Fn(u64) -> u64) -> usize {
+        for kept in &mut self.kept {
+            kept.expire_ms = mono_ms(kept.expire_ms);
+        }
+        let follows = |at: usize| self.kept[at].publication.offset + (self.kept.len() - at) as u64 == self.top + 1;
+        let lost = (0..self.kept.len()).rev().take_while(|at| follows(*at)).last().unwrap_or(self.kept.len());
+        (0..lost).for_each(|_| _ = self.forget_oldest());
+        lost
+    }
+
     #[cfg(test)]
     pub(super) fn kept(&self) -> impl Iterator<Item = &Arc<Publication>> {
         self.kept.iter().map(|kept| &kept.publication)
@@ -176,7 +280,8 @@ impl Stream {
         self.kept.front().map_or(self.top + 1, |kept| kept.publication.offset)
     }
 
-    fn kept_from(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Arc<Publication>> {
+    /// What is kept from an offset on.
+    pub(super) fn kept_from(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Arc<Publication>> {
         let skip = offset.saturating_sub(self.first_kept()) as usize;
         self.kept.range(skip.min(self.kept.len())..).map(|kept| &kept.publication)
     }

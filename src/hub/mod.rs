@@ -7,15 +7,22 @@
 //! hold as long as anybody subscribes.
 
 mod channel;
+mod commit;
+mod cursor;
 mod history;
 mod idempotency;
 mod link;
+mod log;
 mod options;
 mod pattern;
+mod placed;
 mod placement;
+mod publish;
+mod recovery;
 mod remains;
 mod shard_set;
 mod shelf;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod unused;
@@ -29,14 +36,17 @@ use rand::{Rng, SeedableRng};
 use slab::Slab;
 
 pub use channel::FanOut;
+pub use log::{Log, failed};
 pub use options::{HubOptions, Limit, RecoveryMode};
 pub use pattern::Pattern;
+pub use placed::{OnItsWay, Placed, Published};
 pub use placement::Placement;
 pub use shard_set::ShardSet;
 pub use shelf::Shelf;
 pub use version::Version;
 
 use self::channel::Channel;
+use self::cursor::Cursor;
 use self::history::Stream;
 use self::idempotency::Idempotency;
 use self::remains::Remains;
@@ -47,6 +57,7 @@ use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags,
 };
+use crate::store::Record;
 use crate::time::Now;
 
 /// A subscription that begins.
@@ -121,15 +132,6 @@ impl NewPublication {
     }
 }
 
-/// A message in its place.
-#[derive(Debug)]
-pub struct Published {
-    /// Its place; offset 0 and no epoch where it is not kept.
-    pub position: Position,
-    /// To whom it goes; `None` when nobody subscribes, its idempotency key was seen before, or its version comes too late.
-    pub fan_out: Option<FanOut>,
-}
-
 /// The channels at home on one shard.
 #[derive(Debug)]
 pub struct Hub {
@@ -146,10 +148,17 @@ pub struct Hub {
     stream_bytes: usize,
     stream_bytes_max: usize,
     evictions: u64,
+    /// What is kept on disk.
+    pub log: Log,
+    /// How far the snapshot of what lives has come.
+    snapshot: Cursor,
+    /// When the newest record was taken that recovery has read, Unix milliseconds.
+    newest_unix_ms: i64,
 }
 
 impl Hub {
-    /// A hub without channels, whose streams may take so many bytes. Epochs follow from the seed.
+    /// A hub without channels, whose streams may take so many bytes. Epochs follow from the seed: it must not be that of an
+    /// earlier start.
     pub fn new(seed: u64, stream_bytes_max: usize) -> Self {
         Self {
             channels: Slab::new(),
@@ -163,6 +172,9 @@ impl Hub {
             stream_bytes: 0,
             stream_bytes_max,
             evictions: 0,
+            log: Log::default(),
+            snapshot: Cursor::default(),
+            newest_unix_ms: 0,
         }
     }
 
@@ -213,18 +225,22 @@ impl Hub {
     }
 
     fn stream(&mut self, key: usize, options: HubOptions, now: Now) -> &mut Stream {
-        if self.channels[key].has_outlived_stream(now) {
+        let channel = &self.channels[key];
+        if channel.has_outlived_stream(now) || channel.is_logged_elsewhere(options) {
             self.end_stream(key);
         }
         let random = &mut self.random;
-        let stream = self.channels[key].stream.get_or_insert_with(|| Box::new(Stream::new(epoch(random))));
+        let begin = || Box::new(Stream::new(epoch(random), options.is_durable));
+        let stream = self.channels[key].stream.get_or_insert_with(begin);
         stream.use_with(options, now);
         stream
     }
 
     fn end_stream(&mut self, key: usize) {
-        if let Some(mut stream) = self.channels[key].stream.take() {
-            self.remains.bury(stream.clear());
+        let Some(mut stream) = self.channels[key].stream.take() else { return };
+        self.remains.bury(stream.clear());
+        if stream.is_on_disk() {
+            self.log.append(&Record::Over(&self.channels[key].name));
         }
     }
 
@@ -343,66 +359,6 @@ impl Hub {
         }
     }
 
-    /// Puts a message into its place.
-    pub fn publish(&mut self, channel: &str, message: NewPublication, options: HubOptions, now: Now) -> Published {
-        let NewPublication { data, info, tags, skip_history, idempotency_key, version } = message;
-        if let Some(idempotency_key) = &idempotency_key
-            && let Some(position) = self.idempotency.find(channel, idempotency_key, now)
-        {
-            return Published { position, fan_out: None };
-        }
-        let time_unix_ms = if options.has_history() { now.unix_ms } else { 0 };
-        let publication = Publication { offset: 0, data, info, tags, time_unix_ms };
-        let published = if options.has_history() && !skip_history {
-            self.publish_kept(channel, publication, version, options, now)
-        } else {
-            self.publish_fleeting(channel, publication, options)
-        };
-        if let Some(idempotency_key) = idempotency_key {
-            self.idempotency.remember(channel, &idempotency_key, published.position.clone(), now);
-        }
-        published
-    }
-
-    fn publish_kept(
-        &mut self,
-        channel: &str,
-        mut publication: Publication,
-        version: Option<Box<Version>>,
-        options: HubOptions,
-        now: Now,
-    ) -> Published {
-        let key = self.entry(channel, || Arc::from(channel));
-        let before = self.stream_bytes_of(key);
-        let stream = self.stream(key, options, now);
-        if version.as_ref().is_some_and(|version| stream.has_passed(version)) {
-            let position = stream.position();
-            self.settle(key, before);
-            return Published { position, fan_out: None };
-        }
-        publication.offset = stream.next_offset();
-        let publication = Arc::new(publication);
-        stream.append(publication.clone(), version, options, now);
-        let position = stream.position();
-        let fan_out = self.channels[key].fan_out(publication);
-        self.settle(key, before);
-        Published { position, fan_out }
-    }
-
-    fn publish_fleeting(&mut self, channel: &str, publication: Publication, options: HubOptions) -> Published {
-        let position = Position::default();
-        let Some(key) = self.by_name.get(channel).copied() else { return Published { position, fan_out: None } };
-        let before = self.stream_bytes_of(key);
-        if !options.has_history() {
-            // The namespace has ceased to keep history. Should it begin again, nobody may take what was kept
-            // before and after for the whole.
-            self.end_stream(key);
-        }
-        let fan_out = self.channels[key].fan_out(Arc::new(publication));
-        self.settle(key, before);
-        Published { position, fan_out }
-    }
-
     /// Reads a part of the history, as much as `limit` allows; one publication in any case, so that who pages gets on.
     ///
     /// # Errors
@@ -431,16 +387,6 @@ impl Hub {
         self.channels[key].stream.as_mut()?.expire(now);
         self.stream_bytes = self.stream_bytes + self.stream_bytes_of(key) - before;
         self.channels[key].stream.as_deref().map(Shelf)
-    }
-
-    /// Forgets a channel's publications; offsets go on.
-    pub fn history_remove(&mut self, channel: &str) {
-        let Some(key) = self.by_name.get(channel).copied() else { return };
-        let before = self.stream_bytes_of(key);
-        if let Some(stream) = &mut self.channels[key].stream {
-            self.remains.bury(stream.clear());
-        }
-        self.settle(key, before);
     }
 
     /// Who is in a channel, by client id.

@@ -13,6 +13,8 @@ pub struct HubOptions {
     pub excludes_publisher: bool,
     /// Whether members of the channel must say that they have received what is published.
     pub at_least_once: bool,
+    /// Whether publications and positions are kept on disk, before anybody is told of them.
+    pub is_durable: bool,
     /// The number of the channel's namespace in the configuration, 0 for none: whoever counts by it need not look the name
     /// up again.
     pub namespace: u32,

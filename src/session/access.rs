@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use memchr::memmem::{Finder, FinderRev};
 use regex::Regex;
 
-use crate::config::{ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode};
+use crate::config::{ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode, Log};
 use crate::delivery::InboxOptions;
 use crate::hub::{HubOptions, RecoveryMode};
 use crate::model::refusal::{Error, ErrorKind};
@@ -97,6 +97,7 @@ impl Resolved<'_> {
             history_meta_ttl_ms: if meta_ttl_ms > 0 { meta_ttl_ms } else { config.history_meta_ttl.as_millis() },
             excludes_publisher: !options.echo,
             at_least_once: self.is_at_least_once(),
+            is_durable: options.log == Log::Disk,
             namespace: self.namespace,
         }
     }

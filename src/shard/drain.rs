@@ -43,7 +43,8 @@ impl<R: Reactor> Shard<R> {
         let Some(drain) = self.drain else { return };
         // Who is not told yet is told by then, however many there are.
         self.drain = Some(Drain { due: (drain.due + drain.per_turn).min(self.broker.sessions()), ..drain });
-        if self.conns.is_empty() && !drain.ended {
+        // Who was told that something is kept may have gone; who waits for that, behind the API, has not.
+        if self.conns.is_empty() && !self.broker.awaits_disk() && !drain.ended {
             self.drain = Some(Drain { due: 0, ended: true, ..drain });
             let _ = self.errands.send(Errand::Ended { shard: self.me });
         }

@@ -12,10 +12,18 @@ use crate::time::Now;
 use crate::work::price;
 
 impl Edge {
-    /// The receipt of a publish came, or its refusal.
-    pub(in crate::broker) fn receipt_arrived(&mut self, home: u16, level: Level, outcome: Result<(), Error>, now: Now) {
+    /// The receipt of so many publishes came.
+    pub(in crate::broker) fn receipts_arrived(&mut self, home: u16, level: Level, count: u32, now: Now) {
+        for _ in 0..count {
+            let asker = self.receipts.came(home, level);
+            self.answer_arrived(asker, Answer::Published(Ok(())), now);
+        }
+    }
+
+    /// The refusal of a publish came.
+    pub(in crate::broker) fn refusal_arrived(&mut self, home: u16, level: Level, error: Error, now: Now) {
         let asker = self.receipts.came(home, level);
-        self.answer_arrived(asker, Answer::Published(outcome), now);
+        self.answer_arrived(asker, Answer::Published(Err(error)), now);
     }
 
     /// An answer came by letter.

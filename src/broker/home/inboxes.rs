@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use tokio::sync::oneshot;
 
-use super::{Home, Spread, Spreading};
+use super::{Home, Outcome, Spread, Spreading, Waiter};
 use crate::delivery::{Count, Whose};
 use crate::hub::{NewPublication, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
@@ -111,6 +112,29 @@ impl Home {
         }
     }
 
+    /// As [`Home::publish`], where members' channels are: in memory.
+    ///
+    /// # Errors
+    /// As [`Home::publish`]; [`ErrorKind::Internal`] where something is on its way to the disk, since a reload has moved the
+    /// channel.
+    pub(in crate::broker) fn publish_in_memory(
+        &mut self,
+        channel: &str,
+        message: NewPublication,
+        exclude: Option<ClientId>,
+        by: u16,
+        now: Now,
+    ) -> Result<Position, Error> {
+        let options = self.policy.hub_options(channel)?;
+        match self.publish(channel, message, options, exclude, by, now)? {
+            Outcome::Done(position) => Ok(position),
+            Outcome::Later(pending) => {
+                self.wait(pending, Waiter::Publisher(oneshot::channel().0));
+                Err(ErrorKind::Internal.into())
+            }
+        }
+    }
+
     /// Does what a device of a member says, or answers what its user asks, in JSON.
     ///
     /// # Errors
@@ -161,7 +185,7 @@ impl Home {
                             idempotency_key: None,
                             version: None,
                         };
-                        let position = self.publish(channel, message, options, exclude, by, now)?;
+                        let position = self.publish_in_memory(channel, message, exclude, by, now)?;
                         self.delivery.note_sent(channel, &user, &id, &position, now);
                         position
                     }

@@ -2,20 +2,25 @@
 //!
 //! A home gives offsets, keeps history and presence, and knows which shards listen; it never sees a session or a socket.
 //! Inputs are questions, from whichever shard; the answer is the return value. What shards with subscribers are to be told
-//! is left in [`Home::spreads`], which the caller takes after each input.
+//! is left in [`Home::spreads`], which the caller takes after each input. What changes a channel that is kept on disk is
+//! answered [`Outcome::Later`]: somebody waits for it, until [`Home::next_settled`] has it.
 
+mod commits;
+mod disk;
 mod inboxes;
 mod member_lists;
 mod roster;
 
 use std::sync::Arc;
 
+use self::commits::Commits;
+pub(super) use self::commits::{Pending, Waiter};
 use self::member_lists::MemberLists;
 use self::roster::Roster;
 use super::letter::{Answer, MemberList};
 use super::policy::Policy;
 use crate::delivery::{Delivery, Dispatch};
-use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, ShardSet};
+use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, Placed, Published, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
 use crate::protocol::centrifuge::Encoding;
@@ -43,6 +48,15 @@ pub(super) enum Spreading {
     Dispatch(Box<Dispatch>),
 }
 
+/// What came of something that changes a channel.
+#[derive(Debug)]
+pub(super) enum Outcome<T> {
+    /// It has happened.
+    Done(T),
+    /// It happens when it is on disk: see [`Home::wait`].
+    Later(Pending),
+}
+
 /// The channels at home on a shard, and what others are to be told of them.
 #[derive(Debug)]
 pub(super) struct Home {
@@ -53,6 +67,10 @@ pub(super) struct Home {
     pub(super) roster: Roster,
     pub(super) delivery: Delivery,
     member_lists: MemberLists,
+    /// What waits for the disk.
+    commits: Commits,
+    /// Records of the store whose channels are not kept on disk.
+    passed_over: u64,
     /// Joins to tell once the answers that they belong to are out.
     joins: Vec<Spread>,
     /// Output: what is to be told, in order.
@@ -69,6 +87,8 @@ impl Home {
             roster: Roster::default(),
             delivery: Delivery::new(secret ^ u64::from(me)),
             member_lists: MemberLists::default(),
+            commits: Commits::new(shards),
+            passed_over: 0,
             joins: Vec::new(),
             spreads: Vec::new(),
         }
@@ -80,13 +100,10 @@ impl Home {
         self.policy = policy;
     }
 
-    /// Answers a session of this shard.
+    /// Answers a session of this shard, but for a publish.
     pub(super) fn answer(&mut self, ask: Ask<'_>, now: Now) -> Answer {
         match ask {
-            Ask::Publish { channel, data, info, options } => {
-                let published = self.publish_for_client(&channel, data.to_payload(), info, options, self.me, now);
-                Answer::Published(self.counted(&channel, published))
-            }
+            Ask::Publish { .. } => unreachable!("a publish can be answered later"),
             Ask::Subscribe(channel, terms) => self.subscribe(channel, &terms, self.me, now),
             Ask::History { channel, filter, max } => {
                 let page = self.history(&channel, &filter, self.limit(max), now).map(Box::new);
@@ -128,7 +145,7 @@ impl Home {
         options: HubOptions,
         by: u16,
         now: Now,
-    ) -> Result<(), Error> {
+    ) -> Result<Outcome<Position>, Error> {
         let exclude = options.excludes_publisher.then_some(info.client);
         let message = NewPublication {
             data,
@@ -138,13 +155,14 @@ impl Home {
             idempotency_key: None,
             version: None,
         };
-        self.publish(channel, message, options, exclude, by, now).map(drop)
+        let outcome = self.publish(channel, message, options, exclude, by, now);
+        self.counted(channel, outcome)
     }
 
     /// Puts a message into its place, on behalf of shard `by`.
     ///
     /// # Errors
-    /// [`ErrorKind::LimitExceeded`] for one that no subscriber could be given.
+    /// [`ErrorKind::LimitExceeded`] for one that no subscriber could be given; as [`Hub::publish`].
     pub(super) fn publish(
         &mut self,
         channel: &str,
@@ -153,7 +171,7 @@ impl Home {
         exclude: Option<ClientId>,
         by: u16,
         now: Now,
-    ) -> Result<Position, Error> {
+    ) -> Result<Outcome<Position>, Error> {
         let bytes_max = self.policy.config.client.queue_max_size;
         let bytes = channel.len() + message.weight();
         if bytes > bytes_max {
@@ -163,15 +181,27 @@ impl Home {
             );
             return Err(ErrorKind::LimitExceeded.because(why));
         }
-        let published = self.hub.publish(channel, message, options, now);
-        self.policy.counts(options.namespace).publishes.add(1);
-        if options.at_least_once {
-            self.expect_received(channel, &published.position, exclude, now);
+        match self.place(channel, message, options, now)? {
+            Placed::Done(published) => {
+                self.policy.counts(options.namespace).publishes.add(1);
+                if options.at_least_once {
+                    self.expect_received(channel, &published.position, exclude, now);
+                }
+                Ok(Outcome::Done(self.leave_spread(published, exclude, by)))
+            }
+            Placed::Later(batch, change) => {
+                let counts = self.policy.counts(options.namespace).clone();
+                let received_in = options.at_least_once.then(|| Arc::from(channel));
+                Ok(Outcome::Later(Pending { batch, change, exclude, received_in, by, bytes, counts }))
+            }
         }
+    }
+
+    fn leave_spread(&mut self, published: Published, exclude: Option<ClientId>, by: u16) -> Position {
         if let Some(FanOut { channel, publication, shards }) = published.fan_out {
             self.spreads.push(Spread { channel, shards, what: Spreading::Publication(publication, exclude), by });
         }
-        Ok(published.position)
+        published.position
     }
 
     /// Begins a subscription of a session on `shard`. Who is to hear of it hears after [`Home::announce`].

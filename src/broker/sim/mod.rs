@@ -13,6 +13,7 @@ pub(crate) mod chronicle;
 pub(crate) mod client;
 pub(crate) mod configuration;
 pub(crate) mod dialect;
+pub(crate) mod disk;
 mod ending;
 mod link;
 mod mail;

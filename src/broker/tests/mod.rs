@@ -6,6 +6,7 @@ mod budgets;
 mod connecting;
 mod counting;
 mod credit;
+mod durable;
 mod inboxes;
 mod keeping;
 mod orders;
@@ -31,6 +32,7 @@ use crate::broker::ending::Ending;
 use crate::broker::lane::Lane;
 use crate::broker::letter::Letter;
 use crate::broker::order::{Order, Publish};
+use crate::broker::sim::disk::Disk;
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::hub::Placement;
 use crate::model::{ClientId, Payload, Position};
@@ -59,6 +61,7 @@ struct Node {
     heard: BTreeMap<(usize, u32), Vec<u8>>,
     goodbyes: Vec<(usize, u32, u16)>,
     conns: u32,
+    disk: Disk,
 }
 
 /// `open:` keeps nothing and allows all, `kept:` keeps and recovers, `wish:` keeps and recovers who asks, `mute:` is as `kept:`
@@ -96,13 +99,17 @@ impl Node {
     }
 
     fn of(shards: u16, config: Config) -> Self {
+        Self::seeded(1, shards, config)
+    }
+
+    fn seeded(secret: u64, shards: u16, config: Config) -> Self {
         let placement = Placement::new(shards, 1);
         let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
         let config = Arc::new(config);
         let broker = |me: u16| {
             let (placement, config, verifier) = (placement.clone(), config.clone(), verifier.clone());
             let random = StdRng::seed_from_u64(me.into());
-            let setup = BrokerSetup { me, placement, config, verifier, metrics: Arc::default(), secret: 1, random };
+            let setup = BrokerSetup { me, placement, config, verifier, metrics: Arc::default(), secret, random };
             Broker::new(setup).expect("no expressions, no error")
         };
         Self {
@@ -114,6 +121,7 @@ impl Node {
             heard: BTreeMap::new(),
             goodbyes: Vec::new(),
             conns: 0,
+            disk: Disk::default(),
         }
     }
 

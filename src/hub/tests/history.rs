@@ -91,7 +91,7 @@ fn an_older_version_is_dropped_and_one_of_another_count_is_not() {
     hub.subscribe(join(&channel, &info, 0, None), OPTIONS, at(0)).expect("it never fails");
     let mut publish = |number, epoch: &str| {
         let version = (number > 0).then(|| Box::new(Version { number, epoch: epoch.into() }));
-        let published = hub.publish("a", NewPublication { version, ..message("1") }, OPTIONS, at(0));
+        let published = put(&mut hub, "a", NewPublication { version, ..message("1") }, OPTIONS, at(0));
         (published.position.offset, published.fan_out.is_some())
     };
     // As centrifuge counts: tests/sdk/reference compares.
@@ -113,9 +113,9 @@ fn the_memory_of_versions_is_counted_and_given_back() {
         version: Some(Box::new(Version { number, epoch: "e".repeat(200).into() })),
         ..message(data)
     };
-    hub.publish("a", message(1, "1"), OPTIONS, at(0));
+    put(&mut hub, "a", message(1, "1"), OPTIONS, at(0));
     let first = hub.stream_bytes();
-    hub.publish("a", message(1, "2"), OPTIONS, at(0));
+    put(&mut hub, "a", message(1, "2"), OPTIONS, at(0));
     assert_eq!(hub.stream_bytes(), first, "what is dropped takes nothing");
     publish(&mut hub, "2", 0);
     assert!(hub.stream_bytes() < first + 200, "the version is gone");
@@ -127,7 +127,7 @@ fn the_memory_of_versions_is_counted_and_given_back() {
 fn a_removed_history_is_empty_and_offsets_go_on() {
     let mut hub = hub();
     let position = publish(&mut hub, "1", 0).position;
-    hub.history_remove("a");
+    remove(&mut hub, "a");
     assert_eq!(page(&mut hub, all(), 0), Ok(vec![]));
     let next = publish(&mut hub, "2", 0).position;
     assert_eq!((next.offset, next.epoch), (2, position.epoch));
@@ -195,7 +195,7 @@ fn what_was_removed_is_not_recovered_but_who_has_seen_all_stays_current() {
     let mut hub = hub();
     publish(&mut hub, "1", 0);
     let position = publish(&mut hub, "2", 0).position;
-    hub.history_remove("a");
+    remove(&mut hub, "a");
     let before = Position { offset: 1, epoch: position.epoch.clone() };
     assert_eq!(recover(&mut hub, &before, RecoveryMode::Stream, 0), (false, vec![]));
     assert_eq!(recover(&mut hub, &position, RecoveryMode::Stream, 0), (true, vec![]));
@@ -214,7 +214,7 @@ fn a_cache_recovers_the_latest_from_anywhere() {
     assert_eq!(recover(&mut hub, &nowhere, RecoveryMode::Cache, 0), (true, vec![8]));
     assert_eq!(recover(&mut hub, &old, RecoveryMode::Cache, 0), (true, vec![8]));
     assert_eq!(recover(&mut hub, &current, RecoveryMode::Cache, 0), (true, vec![]));
-    hub.history_remove("a");
+    remove(&mut hub, "a");
     assert_eq!(recover(&mut hub, &current, RecoveryMode::Cache, 0), (true, vec![]));
     assert_eq!(recover(&mut hub, &old, RecoveryMode::Cache, 0), (false, vec![]));
 }
@@ -262,7 +262,7 @@ fn a_history_that_was_switched_off_and_on_is_another() {
     let (channel, info) = (Arc::from("a"), client(1, "u"));
     hub.subscribe(join(&channel, &info, 0, None), OPTIONS, at(0)).expect("it never fails");
     let before = publish(&mut hub, "1", 0).position;
-    hub.publish("a", message("2"), FLEETING, at(1));
+    put(&mut hub, "a", message("2"), FLEETING, at(1));
     let after = publish(&mut hub, "3", 2).position;
     assert_eq!(after.offset, 1);
     assert_ne!(after.epoch, before.epoch);
@@ -272,7 +272,7 @@ fn a_history_that_was_switched_off_and_on_is_another() {
 fn a_sweep_of_small_steps_visits_every_channel() {
     let mut hub = hub();
     for number in 0..100 {
-        hub.publish(&number.to_string(), message("1"), OPTIONS, at(0));
+        put(&mut hub, &number.to_string(), message("1"), OPTIONS, at(0));
     }
     for _ in 0..30 {
         hub.sweep(at(60_000), 10);

@@ -13,6 +13,7 @@ const OPTIONS: HubOptions = HubOptions {
     history_meta_ttl_ms: 60_000,
     excludes_publisher: false,
     at_least_once: false,
+    is_durable: false,
     namespace: 0,
 };
 const FLEETING: HubOptions = HubOptions { history_size: 0, history_ttl_ms: 0, ..OPTIONS };
@@ -41,7 +42,19 @@ fn message(data: &str) -> NewPublication {
 }
 
 fn publish(hub: &mut Hub, data: &str, now_ms: u64) -> Published {
-    hub.publish("a", message(data), OPTIONS, at(now_ms))
+    put(hub, "a", message(data), OPTIONS, at(now_ms))
+}
+
+/// Publishes in a channel that is kept in memory.
+fn put(hub: &mut Hub, channel: &str, message: NewPublication, options: HubOptions, now: Now) -> Published {
+    match hub.publish(channel, message, options, now) {
+        Ok(Placed::Done(published)) => published,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn remove(hub: &mut Hub, channel: &str) {
+    assert!(matches!(hub.history_remove(channel), Ok(Placed::Done(()))));
 }
 
 fn client(number: u128, user: &str) -> Arc<ClientInfo> {
@@ -124,7 +137,7 @@ fn what_is_not_kept_has_no_place() {
     hub.subscribe(join(&channel, &client(1, "u"), 0, None), OPTIONS, at(0)).expect("it never fails");
     publish(&mut hub, "1", 0);
     let skipped = NewPublication { skip_history: true, ..message("2") };
-    let published = hub.publish("a", skipped, OPTIONS, at(0));
+    let published = put(&mut hub, "a", skipped, OPTIONS, at(0));
     assert_eq!(published.position, Position::default());
     assert_eq!(published.fan_out.expect("somebody subscribes").publication.offset, 0);
     assert_eq!(publish(&mut hub, "3", 0).position.offset, 2);
@@ -135,7 +148,7 @@ fn what_is_not_kept_has_no_place() {
 fn a_channel_without_history_exists_while_somebody_subscribes() {
     let mut hub = hub();
     let (channel, info) = (Arc::from("a"), client(1, "u"));
-    assert!(hub.publish("a", message("1"), FLEETING, at(0)).fan_out.is_none());
+    assert!(put(&mut hub, "a", message("1"), FLEETING, at(0)).fan_out.is_none());
     assert!(hub.is_empty());
     let joined = hub.subscribe(join(&channel, &info, 0, None), FLEETING, at(0)).expect("it never fails");
     assert_eq!(joined.position, Position::default());
@@ -149,7 +162,7 @@ fn a_key_publishes_once_per_channel_and_window() {
     let mut hub = hub();
     let mut once = |channel: &str, now_ms| {
         let message = NewPublication { idempotency_key: Some("k".into()), ..message("1") };
-        hub.publish(channel, message, OPTIONS, at(now_ms)).position.offset
+        put(&mut hub, channel, message, OPTIONS, at(now_ms)).position.offset
     };
     assert_eq!((once("a", 0), once("a", 1), once("b", 1)), (1, 1, 1));
     assert_eq!(once("a", IDEMPOTENCY_WINDOW_MS - 1), 1);
@@ -242,7 +255,7 @@ fn one_secret_makes_one_map_and_uses_every_shard() {
 
 fn keep_one_each(hub: &mut Hub, channels: std::ops::Range<u32>) {
     for number in channels {
-        hub.publish(&format!("name{number}"), message("1"), OPTIONS, at(1));
+        put(hub, &format!("name{number}"), message("1"), OPTIONS, at(1));
     }
 }
 
@@ -283,7 +296,7 @@ fn what_streams_take_is_given_back_when_they_end() {
     let mut hub = hub();
     keep_one_each(&mut hub, 0..100);
     publish(&mut hub, "1", 1);
-    hub.history_remove("a");
+    remove(&mut hub, "a");
     assert!(hub.stream_bytes() > 0);
     for sweep in 0..10 {
         hub.sweep(at(100_000 + sweep), 1_000);
@@ -320,10 +333,10 @@ fn a_long_history_that_is_removed_is_gone_at_once_and_freed_bit_by_bit() {
     let mut hub = hub();
     let options = HubOptions { history_size: KEPT as u32, ..OPTIONS };
     for _ in 0..KEPT {
-        hub.publish("a", message("1"), options, at(1));
+        put(&mut hub, "a", message("1"), options, at(1));
     }
     let bytes = hub.stream_bytes();
-    hub.history_remove("a");
+    remove(&mut hub, "a");
     assert!(hub.stream_bytes() < bytes / 10 && hub.kept("a").unwrap().1.is_empty());
     for left in (0..5).rev() {
         assert_eq!(hub.remains.publications(), (left + 1) * FREED_AT_ONCE);
@@ -337,12 +350,12 @@ fn a_history_that_was_made_shorter_loses_its_excess_bit_by_bit() {
     let mut hub = hub();
     let long = HubOptions { history_size: 3 * FREED_AT_ONCE as u32, ..OPTIONS };
     for _ in 0..3 * FREED_AT_ONCE {
-        hub.publish("a", message("1"), long, at(1));
+        put(&mut hub, "a", message("1"), long, at(1));
     }
     let short = HubOptions { history_size: 10, ..OPTIONS };
     let mut kept = 3 * FREED_AT_ONCE;
     while kept > 10 {
-        hub.publish("a", message("1"), short, at(1));
+        put(&mut hub, "a", message("1"), short, at(1));
         let now_kept = hub.kept("a").unwrap().1.len();
         assert!(now_kept < kept && kept - now_kept < FREED_AT_ONCE, "{kept}, then {now_kept}");
         kept = now_kept;

@@ -12,7 +12,7 @@ mod stream;
 pub use fields::Unreadable;
 pub use publication::{InfoOf, PayloadOf, PublicationRecord, TagsOf, VersionOf};
 pub use segment::{BeginRecord, End};
-pub use stream::StreamRecord;
+pub use stream::{KeyRecord, StreamRecord};
 
 use self::fields::{Fields, put_bytes, put_u64};
 use super::segment::SegmentId;
@@ -28,6 +28,8 @@ pub enum Record<'a> {
     Publication(PublicationRecord<'a>),
     /// How a stream stands.
     Stream(StreamRecord<'a>),
+    /// An idempotency key that a snapshot says again.
+    Key(KeyRecord<'a>),
     /// The stream of this channel has ended: nothing is known of it any more.
     Over(&'a str),
 }
@@ -39,6 +41,7 @@ mod kind {
     pub(super) const PUBLICATION: u8 = 16;
     pub(super) const STREAM: u8 = 17;
     pub(super) const OVER: u8 = 18;
+    pub(super) const KEY: u8 = 19;
 }
 
 impl<'a> Record<'a> {
@@ -61,6 +64,10 @@ impl<'a> Record<'a> {
                 into.push(kind::STREAM);
                 stream.encode(into);
             }
+            Self::Key(key) => {
+                into.push(kind::KEY);
+                key.encode(into);
+            }
             Self::Over(channel) => {
                 into.push(kind::OVER);
                 put_bytes(into, channel.as_bytes());
@@ -79,6 +86,7 @@ impl<'a> Record<'a> {
             kind::SNAPSHOT => Self::Snapshot(SegmentId(fields.u64()?)),
             kind::PUBLICATION => Self::Publication(PublicationRecord::decode(&mut fields)?),
             kind::STREAM => Self::Stream(StreamRecord::decode(&mut fields)?),
+            kind::KEY => Self::Key(KeyRecord::decode(&mut fields)?),
             kind::OVER => Self::Over(fields.text()?),
             _ => return Err(Unreadable::Newer),
         };
@@ -91,6 +99,7 @@ impl<'a> Record<'a> {
             Self::Begin(_) | Self::Snapshot(_) => None,
             Self::Publication(publication) => Some(publication.channel),
             Self::Stream(stream) => Some(stream.channel),
+            Self::Key(key) => Some(key.channel),
             Self::Over(channel) => Some(channel),
         }
     }

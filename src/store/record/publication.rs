@@ -172,12 +172,12 @@ pub struct VersionOf<'a> {
 }
 
 impl<'a> VersionOf<'a> {
-    fn encode(into: &mut Vec<u8>, version: Self) {
+    pub(super) fn encode(into: &mut Vec<u8>, version: Self) {
         put_u64(into, version.number);
         put_bytes(into, version.epoch.as_bytes());
     }
 
-    fn decode(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
+    pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
         Ok(Self { number: fields.u64()?, epoch: fields.text()? })
     }
 }

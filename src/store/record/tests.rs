@@ -93,7 +93,11 @@ fn every_other_kind_is_read_as_it_was_written() {
     let ends = [End { segment: SegmentId(7), at: 4096 }, End { segment: SegmentId(8), at: u64::MAX }];
     goes_there_and_back(&Record::Begin(BeginRecord::Held(&ends)));
     goes_there_and_back(&Record::Snapshot(SegmentId(u64::MAX)));
-    goes_there_and_back(&Record::Stream(StreamRecord { channel: "c", epoch: "e", first: 3, top: 9 }));
+    goes_there_and_back(&Record::Stream(StreamRecord { channel: "c", epoch: "e", first: 3, top: 9, version: None }));
+    let version = Some(VersionOf { number: 7, epoch: "v" });
+    goes_there_and_back(&Record::Stream(StreamRecord { channel: "c", epoch: "e", first: 10, top: 9, version }));
+    let key = KeyRecord { channel: "c", key: "k", epoch: "e", offset: 3, time_unix_ms: -1 };
+    goes_there_and_back(&Record::Key(key));
     goes_there_and_back(&Record::Over("channel"));
 }
 

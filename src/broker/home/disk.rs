@@ -1,0 +1,141 @@
+//! The home's dealings with the disk: what waits for it, what it has of an earlier start, what it is to be told again.
+
+use super::commits::{Awaited, Pending, Waiter};
+use super::{Home, Outcome};
+use crate::broker::letter::Level;
+use crate::hub::{HubOptions, NewPublication, Placed, Published, failed};
+use crate::limits::COMMITS_WAITING_BYTES_MAX;
+use crate::model::Position;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::store::{Journal, Record};
+use crate::time::Now;
+
+impl Home {
+    /// Gives a message its place, unless the disk is behind.
+    pub(super) fn place(
+        &mut self,
+        channel: &str,
+        message: NewPublication,
+        options: HubOptions,
+        now: Now,
+    ) -> Result<Placed<Published>, Error> {
+        if !options.is_durable {
+            return self.hub.publish(channel, message, options, now);
+        }
+        let placed = match self.commits.bytes() < COMMITS_WAITING_BYTES_MAX {
+            true => self.hub.publish(channel, message, options, now),
+            false => Err(ErrorKind::Internal.because("internal server error: too much waits for its subscribers")),
+        };
+        if placed.is_err() {
+            self.policy.counts(options.namespace).disk_refusals.add(1);
+        }
+        placed
+    }
+
+    /// Forgets a channel's publications; offsets go on.
+    ///
+    /// # Errors
+    /// As `Policy::with_history` and [`Hub::history_remove`](crate::hub::Hub::history_remove).
+    pub(in crate::broker) fn history_remove(&mut self, channel: &str) -> Result<Outcome<()>, Error> {
+        let options = self.policy.with_history(channel)?;
+        Ok(match self.hub.history_remove(channel)? {
+            Placed::Done(()) => Outcome::Done(()),
+            Placed::Later(batch, change) => {
+                let counts = self.policy.counts(options.namespace).clone();
+                let (by, bytes) = (self.me, channel.len());
+                Outcome::Later(Pending { batch, change, exclude: None, received_in: None, by, bytes, counts })
+            }
+        })
+    }
+
+    /// Somebody waits for a change. Must follow the call that made it.
+    pub(in crate::broker) fn wait(&mut self, pending: Pending, waiter: Waiter) {
+        self.commits.push(Awaited::Change(pending), waiter);
+    }
+
+    /// Somebody is answered after all who wait already.
+    pub(in crate::broker) fn stand_in_line(&mut self, outcome: Result<(), Error>, waiter: Waiter) {
+        self.commits.push(Awaited::Turn(outcome), waiter);
+    }
+
+    /// Whether a receipt for a shard at this level waits.
+    pub(in crate::broker) fn awaits_receipt(&self, shard: u16, level: Level) -> bool {
+        self.commits.has_receipt(shard, level)
+    }
+
+    /// Whether anybody waits for the disk.
+    pub(in crate::broker) fn awaits_disk(&self) -> bool {
+        self.commits.len() > 0
+    }
+
+    /// How many do.
+    pub(in crate::broker) fn waiting(&self) -> usize {
+        self.commits.len()
+    }
+
+    /// Whether [`Home::next_settled`] has something.
+    pub(in crate::broker) fn has_settled(&self) -> bool {
+        let log = &self.hub.log;
+        self.commits.oldest().is_some_and(|batch| batch <= log.committed() || log.has_failed())
+    }
+
+    /// The oldest that waits, if what it waits for is certain: the change has been made, or never will be.
+    pub(in crate::broker) fn next_settled(&mut self, now: Now) -> Option<(Waiter, Result<Position, Error>)> {
+        let log = &self.hub.log;
+        let (what, waiter, is_kept) = self.commits.next(log.committed(), log.has_failed())?;
+        let outcome = match what {
+            Awaited::Turn(outcome) => outcome.map(|()| Position::default()),
+            Awaited::Change(Pending { change, exclude, received_in, by, counts, .. }) if is_kept => {
+                let published = self.hub.commit(change, now);
+                if let Some(channel) = received_in {
+                    self.expect_received(&channel, &published.position, exclude, now);
+                }
+                if !matches!(waiter, Waiter::Remover(_)) {
+                    counts.publishes.add(1);
+                }
+                Ok(self.leave_spread(published, exclude, by))
+            }
+            Awaited::Change(Pending { change, counts, .. }) => {
+                self.hub.take_back(change);
+                counts.disk_refusals.add(1);
+                let error = failed();
+                if matches!(waiter, Waiter::Receipt(..)) {
+                    counts.errors.count(error.kind);
+                }
+                Err(error)
+            }
+        };
+        Some((waiter, outcome))
+    }
+
+    /// Says a part of what lives to the journal, if it wants that. True where more is to be said at once.
+    pub(in crate::broker) fn snapshot(&mut self, now: Now) -> bool {
+        self.hub.snapshot(self.commits.oldest(), now)
+    }
+
+    /// Takes a record of an earlier start. What is not kept on disk any more is passed over.
+    pub(in crate::broker) fn recover(&mut self, record: &Record<'_>, now: Now) {
+        let Some(channel) = record.channel() else { return };
+        match self.policy.hub_options(channel) {
+            Ok(options) if options.is_durable => self.hub.recover(record, options, now),
+            _ => self.passed_over += 1,
+        }
+    }
+
+    /// All was read: records go to this journal from now on.
+    pub(in crate::broker) fn recovered(&mut self, journal: Journal, now: Now) {
+        let lost = self.hub.recovered(journal, now);
+        if lost > 0 {
+            tracing::error!(shard = self.me, lost, "the store lacks publications: those before them are not given out");
+        }
+        if self.passed_over > 0 {
+            let records = self.passed_over;
+            tracing::warn!(
+                shard = self.me,
+                records,
+                "the store has channels of namespaces that are not kept on disk any more: they begin anew, and what was kept \
+                 of them goes with the next snapshot"
+            );
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! Channels that are kept on disk: nobody is told of anything before it is there, and a restart finds it.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::config::Log;
+use crate::limits::COMMITS_PER_TICK;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{HistoryFilter, HistoryPage};
+
+/// As the others, and `disk:`, which is kept on disk.
+fn durable() -> Config {
+    let mut config = config();
+    let kept = config.channel.namespaces.iter().find(|namespace| namespace.name == "kept").expect("there is one");
+    let options = ChannelOptions {
+        log: Log::Disk,
+        history_size: 100,
+        allow_publish_for_client: true,
+        allow_recovery: true,
+        ..kept.options.clone()
+    };
+    config.channel.namespaces.push(Namespace { name: "disk".into(), options });
+    for namespace in &mut config.channel.namespaces {
+        namespace.options.allow_publish_for_client = true;
+    }
+    config
+}
+
+/// A node of so many shards on this disk.
+fn start(shards: u16, mut disk: Disk, config: Config) -> Node {
+    let mut node = Node::seeded(u64::from(disk.starts()), shards, config);
+    node.wait(1);
+    let (now, placement) = (node.now, node.placement.clone());
+    disk.start(&mut node.brokers, &placement, now);
+    node.disk = disk;
+    node
+}
+
+fn node(shards: u16) -> Node {
+    start(shards, Disk::default(), durable())
+}
+
+/// The node is killed, nothing of what is in flight is kept, and another starts.
+fn restart(mut node: Node, shards: u16) -> Node {
+    node.disk.kill(&BTreeSet::new());
+    start(shards, node.disk, durable())
+}
+
+impl Node {
+    /// The disk takes what it is asked; nothing is synced.
+    fn serve(&mut self) {
+        let shards = self.brokers.len();
+        for shard in 0..shards {
+            self.disk.serve(shard, shards, &mut self.brokers[shard]);
+        }
+    }
+
+    /// The disk does all that it is asked.
+    fn sync(&mut self) {
+        self.write(true);
+    }
+
+    fn write(&mut self, is_synced: bool) {
+        self.serve();
+        let shards = self.brokers.len();
+        while (0..shards).any(|shard| self.disk.is_busy(shard)) {
+            for shard in 0..shards {
+                self.brokers[shard].begin_tick(self.now);
+                self.disk.complete(shard, &mut self.brokers[shard], is_synced, self.now);
+                self.after(shard);
+            }
+            self.carry();
+            self.serve();
+        }
+    }
+
+    fn each_tick(&mut self) {
+        for shard in 0..self.brokers.len() {
+            self.brokers[shard].begin_tick(self.now);
+            self.after(shard);
+        }
+        self.carry();
+        self.serve();
+    }
+
+    fn give(&mut self, publish: Publish) -> oneshot::Receiver<Result<Position, Error>> {
+        let (answer, answered) = oneshot::channel();
+        let home = usize::from(self.placement.of(&publish.channel));
+        self.brokers[home].begin_tick(self.now);
+        self.brokers[home].order(Order::Publish(Box::new(publish), answer), self.now);
+        self.after(home);
+        answered
+    }
+
+    fn kept(&mut self, channel: &str) -> HistoryPage {
+        let home = usize::from(self.placement.of(channel));
+        let filter = HistoryFilter { limit: -1, since: None, reverse: false };
+        self.order(home, |answer| Order::History { channel: channel.into(), filter, answer }).expect("it is kept")
+    }
+
+    fn remove(&mut self, channel: &str) -> oneshot::Receiver<Result<(), Error>> {
+        let (answer, answered) = oneshot::channel();
+        let home = usize::from(self.placement.of(channel));
+        self.brokers[home].order(Order::HistoryRemove { channel: channel.into(), answer }, self.now);
+        answered
+    }
+}
+
+fn message(channel: &str, data: &str) -> Publish {
+    Publish {
+        channel: channel.into(),
+        data: Payload::json(data.to_string()),
+        tags: None,
+        skip_history: false,
+        idempotency_key: None,
+        version: None,
+        exclude_client: None,
+    }
+}
+
+fn data(page: &HistoryPage) -> Vec<String> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it is text");
+    page.publications.iter().map(|publication| text(&publication.data.bytes)).collect()
+}
+
+#[test]
+fn a_publication_is_delivered_answered_and_read_after_its_commit_and_not_before() {
+    for (home, publisher_at) in [(0, 0), (0, 1)] {
+        let mut node = node(2);
+        let channel = node.at(home, "disk");
+        let subscriber = node.connect(1, json!({"sub": "subscriber"}));
+        node.say(subscriber, &subscribe(2, &channel));
+        let publisher = node.connect(publisher_at, json!({"sub": "publisher"}));
+        let mut backend = node.give(message(&channel, "1"));
+        assert_eq!(node.say(publisher, &publication(2, &channel, 2)), [] as [Value; 0]);
+        node.serve();
+        node.each_tick();
+        assert!(backend.try_recv().is_err(), "not on disk yet");
+        assert!(data(&node.kept(&channel)).is_empty());
+        assert_eq!(node.hear(subscriber), [] as [Value; 0]);
+        node.sync();
+        let position = backend.try_recv().expect("it is on disk").expect("and kept");
+        assert_eq!(position.offset, 1);
+        assert_eq!(kinds(&node.hear(publisher)), ["2:publish"]);
+        assert_eq!(kinds(&node.hear(subscriber)), ["pub 1", "pub 2"]);
+        assert_eq!(data(&node.kept(&channel)), ["1", "2"]);
+    }
+}
+
+#[test]
+fn who_subscribes_while_a_publication_is_on_its_way_hears_it_once_after_the_answer() {
+    let mut node = node(2);
+    let channel = node.at(0, "disk");
+    let answer = node.give(message(&channel, "1"));
+    let subscriber = node.connect(1, json!({"sub": "7"}));
+    let words = node.say(subscriber, &subscribe(2, &channel));
+    assert_eq!(kinds(&words), ["2:subscribe"]);
+    assert_eq!(words[0]["subscribe"]["offset"].as_u64().unwrap_or(0), 0, "where the channel stands on disk");
+    node.sync();
+    assert_eq!(kinds(&node.hear(subscriber)), ["pub 1"]);
+    drop(answer);
+}
+
+#[test]
+fn a_publish_that_needs_no_disk_does_not_wait_for_one_that_does() {
+    let mut node = node(2);
+    let (kept, disk) = (node.at(1, "kept"), node.at(1, "disk"));
+    let peer = node.connect(0, json!({"sub": "7"}));
+    node.say(peer, &publication(2, &disk, 1));
+    assert_eq!(kinds(&node.say(peer, &publication(3, &kept, 1))), ["3:publish"]);
+    node.sync();
+    assert_eq!(kinds(&node.hear(peer)), ["2:publish"]);
+}
+
+#[test]
+fn refusals_and_receipts_of_one_level_come_in_the_order_of_their_publishes() {
+    let mut node = node(2);
+    let (here, gone) = (node.at(1, "disk"), node.at(1, "disk2"));
+    let mut config = durable();
+    let mut second = config.channel.namespaces.last().expect("there is one").clone();
+    second.name = "disk2".into();
+    config.channel.namespaces.push(second);
+    node.brokers[0].order(Order::Reload(Arc::new(config)), node.now);
+    let peers = ["7", "8", "9"].map(|user| node.connect(0, json!({"sub": user})));
+    // The home does not know the second namespace.
+    for (peer, channel) in peers.into_iter().zip([&here, &gone, &here]) {
+        node.say(peer, &publication(2, channel, 1));
+    }
+    assert_eq!(node.hear(peers[1]), [] as [Value; 0], "the first waits for the disk, so that its answer waits, too");
+    node.sync();
+    let heard = peers.map(|peer| kinds(&node.hear(peer)));
+    assert_eq!(heard, [["2:publish"], ["2:error 102"], ["2:publish"]]);
+}
+
+#[test]
+fn a_retry_with_the_same_key_waits_for_the_first_and_gets_its_place() {
+    let mut node = node(1);
+    let channel = node.at(0, "disk");
+    let keyed = || Publish { idempotency_key: Some("key".into()), ..message(&channel, "1") };
+    let (mut first, mut second) = (node.give(keyed()), node.give(keyed()));
+    assert!(first.try_recv().is_err() && second.try_recv().is_err());
+    node.sync();
+    let (first, second) = (first.try_recv().unwrap().unwrap(), second.try_recv().unwrap().unwrap());
+    assert_eq!((first.offset, &first), (1, &second));
+    let mut node = restart(node, 1);
+    let mut third = node.give(keyed());
+    assert_eq!(third.try_recv().unwrap().unwrap(), first, "the key lies beside its publication");
+    assert_eq!(data(&node.kept(&channel)), ["1"]);
+}
+
+#[test]
+fn a_version_is_late_if_a_newer_one_is_on_its_way_and_after_a_restart() {
+    let mut node = node(1);
+    let channel = node.at(0, "disk");
+    let versioned = |number| {
+        let version = crate::hub::Version { number, epoch: "".into() };
+        Publish { version: Some(Box::new(version)), ..message(&channel, &number.to_string()) }
+    };
+    let answers = [2, 1].map(|number| node.give(versioned(number)));
+    node.sync();
+    assert!(answers.into_iter().all(|mut answer| answer.try_recv().unwrap().unwrap().offset == 1));
+    let mut node = restart(node, 1);
+    _ = node.give(versioned(2));
+    node.sync();
+    assert_eq!(data(&node.kept(&channel)), ["2"]);
+}
+
+#[test]
+fn a_failed_write_refuses_what_waits_and_memory_channels_go_on() {
+    let mut node = node(2);
+    let (disk, kept) = (node.at(0, "disk"), node.at(0, "kept"));
+    let subscriber = node.connect(1, json!({"sub": "subscriber"}));
+    node.say(subscriber, &subscribe(2, &disk));
+    let publishers = [0, 1].map(|shard| node.connect(shard, json!({"sub": "publisher"})));
+    let mut backend = node.give(message(&disk, "1"));
+    let mut removal = node.remove(&disk);
+    for publisher in publishers {
+        node.say(publisher, &publication(2, &disk, 2));
+    }
+    node.write(false);
+    assert_eq!(backend.try_recv().unwrap().unwrap_err().kind, ErrorKind::Internal);
+    assert_eq!(removal.try_recv().unwrap().unwrap_err().kind, ErrorKind::Internal);
+    for publisher in publishers {
+        assert_eq!(kinds(&node.hear(publisher)), ["2:error 100"]);
+        assert_eq!(kinds(&node.say(publisher, &publication(3, &disk, 3))), ["3:error 100"]);
+        assert_eq!(kinds(&node.say(publisher, &publication(4, &kept, 4))), ["4:publish"]);
+    }
+    assert_eq!(node.hear(subscriber), [] as [Value; 0]);
+    assert!(data(&node.kept(&disk)).is_empty(), "reading goes on");
+}
+
+#[test]
+fn a_disk_without_room_refuses_what_would_be_kept_until_there_is_room() {
+    let mut node = node(1);
+    let channel = node.at(0, "disk");
+    node.disk.is_full = true;
+    let mut refused = 0;
+    for number in 0..200 {
+        let mut answer = node.give(message(&channel, &format!("\"{number}{}\"", "x".repeat(200))));
+        node.sync();
+        refused += u32::from(answer.try_recv().unwrap().is_err());
+    }
+    assert!((1..200).contains(&refused), "{refused} were refused");
+    let page = node.kept(&channel);
+    assert_eq!(page.publications.last().expect("it keeps some").offset, page.position.offset);
+    node.disk.is_full = false;
+    for shard in &mut node.brokers {
+        shard.sweep(node.now);
+    }
+    node.sync();
+    let mut answer = node.give(message(&channel, "1"));
+    node.sync();
+    assert_eq!(answer.try_recv().unwrap().unwrap().offset, page.position.offset + 1);
+}
+
+#[test]
+fn a_restart_finds_channels_with_their_epochs_and_places_whatever_the_number_of_shards() {
+    let mut node = node(3);
+    let channels: Vec<String> = (0..20).map(|number| format!("disk:{number}")).collect();
+    for (number, channel) in channels.iter().enumerate() {
+        for _ in 0..=number {
+            _ = node.give(message(channel, "1"));
+            node.sync();
+        }
+    }
+    let before: Vec<HistoryPage> = channels.iter().map(|channel| node.kept(channel)).collect();
+    // Not on disk, so not promised to anybody.
+    _ = node.give(message(&channels[0], "2"));
+    for shards in [3, 1, 2] {
+        node = restart(node, shards);
+        let after: Vec<HistoryPage> = channels.iter().map(|channel| node.kept(channel)).collect();
+        assert_eq!(after, before);
+    }
+}
+
+#[test]
+fn a_history_that_was_removed_stays_removed_and_offsets_go_on() {
+    let mut node = node(1);
+    let channel = node.at(0, "disk");
+    _ = [node.give(message(&channel, "1")), node.give(message(&channel, "2"))];
+    let mut removal = node.remove(&channel);
+    assert!(removal.try_recv().is_err());
+    _ = node.give(message(&channel, "3"));
+    node.sync();
+    assert_eq!(removal.try_recv(), Ok(Ok(())));
+    for _ in 0..2 {
+        let page = node.kept(&channel);
+        assert_eq!((data(&page), page.position.offset), (vec!["3".into()], 3));
+        node = restart(node, 1);
+    }
+    let mut removal = node.remove(&channel);
+    node.sync();
+    assert_eq!(removal.try_recv(), Ok(Ok(())));
+    let mut node = restart(node, 1);
+    _ = node.give(message(&channel, "4"));
+    node.sync();
+    let page = node.kept(&channel);
+    assert_eq!((data(&page), page.position.offset), (vec!["4".into()], 4));
+}
+
+#[test]
+fn a_stream_that_has_ended_does_not_come_back() {
+    let mut config = durable();
+    config.channel.history_memory = 4000;
+    let mut node = start(1, Disk::default(), config);
+    for number in 0..20 {
+        _ = node.give(message(&format!("disk:{number}"), "1"));
+        node.sync();
+    }
+    let position = node.kept("disk:0").position;
+    assert_eq!(position.offset, 0, "memory was short: it went");
+    node.sync();
+    let mut node = restart(node, 1);
+    let page = node.kept("disk:0");
+    assert!(page.publications.is_empty() && page.position.offset == 0);
+}
+
+#[test]
+fn what_is_kept_has_the_rest_of_its_time_after_a_restart_whatever_the_clock_says() {
+    let mut node = node(1);
+    let channel = node.at(0, "disk");
+    _ = node.give(message(&channel, "1"));
+    node.wait(40_000);
+    _ = node.give(message(&channel, "2"));
+    node.sync();
+    node.disk.kill(&BTreeSet::new());
+    let mut after = Node::of(1, durable());
+    // A clock that has jumped by a year, and a monotonic one that begins anew.
+    after.now = Now { mono_ms: 1_000, unix_ms: node.now.unix_ms + 31_536_000_000 };
+    let (now, placement) = (after.now, after.placement.clone());
+    node.disk.start(&mut after.brokers, &placement, now);
+    assert_eq!(data(&after.kept(&channel)), ["1", "2"]);
+    after.wait(20_000);
+    assert_eq!(data(&after.kept(&channel)), ["2"]);
+    after.wait(40_000);
+    assert!(data(&after.kept(&channel)).is_empty());
+}
+
+#[test]
+fn many_commits_take_several_ticks_in_their_order() {
+    let mut node = node(1);
+    let channel = node.at(0, "disk");
+    let many = 3 * COMMITS_PER_TICK as u32;
+    let mut answers: Vec<_> = (0..many).map(|number| node.give(message(&channel, &number.to_string()))).collect();
+    node.serve();
+    let mut ticks = 0;
+    while answers.last_mut().expect("there are some").try_recv().is_err() {
+        if node.disk.is_busy(0) {
+            node.disk.complete(0, &mut node.brokers[0], true, node.now);
+        }
+        node.each_tick();
+        ticks += 1;
+        assert!(ticks < 100, "it goes on");
+    }
+    assert!(ticks >= 3, "{ticks} ticks");
+    let numbers: Vec<String> = (0..many).map(|number| number.to_string()).collect();
+    assert_eq!(data(&node.kept(&channel)), numbers);
+}
+
+#[test]
+fn snapshots_keep_what_lives_while_old_segments_go() {
+    let mut node = node(2);
+    let publish = |node: &mut Node, round: u32| {
+        for channel in 0..6 {
+            let key = (round.is_multiple_of(7)).then(|| format!("{round}").into());
+            let data = format!("\"{round}{}\"", "x".repeat(100));
+            _ = node.give(Publish { idempotency_key: key, ..message(&format!("disk:{channel}"), &data) });
+        }
+        if round.is_multiple_of(50) {
+            _ = node.remove("disk:5");
+        }
+        node.each_tick();
+        node.sync();
+    };
+    for round in 0..600 {
+        publish(&mut node, round);
+    }
+    assert!(node.disk.discarded > 5, "{} segments went", node.disk.discarded);
+    let before: Vec<HistoryPage> = (0..6).map(|channel| node.kept(&format!("disk:{channel}"))).collect();
+    assert_eq!(before[0].publications.len(), 100);
+    let mut node = restart(node, 2);
+    let after: Vec<HistoryPage> = (0..6).map(|channel| node.kept(&format!("disk:{channel}"))).collect();
+    assert_eq!(after, before);
+    let keyed = Publish { idempotency_key: Some("7".into()), ..message("disk:0", "\"again\"") };
+    assert_eq!(node.give(keyed).try_recv().unwrap().unwrap().offset, 8, "a key survives its publication");
+}
+
+#[test]
+fn a_namespace_that_is_not_kept_on_disk_any_more_begins_anew() {
+    let mut node = node(1);
+    let channel = node.at(0, "disk");
+    _ = node.give(message(&channel, "1"));
+    node.sync();
+    let epoch = node.kept(&channel).position.epoch;
+    node.disk.kill(&BTreeSet::new());
+    let mut config = durable();
+    config.channel.namespaces.last_mut().expect("there is one").options.log = Log::Memory;
+    let mut node = start(1, node.disk, config);
+    let page = node.kept(&channel);
+    assert!(page.publications.is_empty() && page.position.epoch != epoch, "nobody takes it for the same life");
+    let mut node = restart(node, 1);
+    assert_eq!(data(&node.kept(&channel)), ["1"], "it was not thrown away");
+}
