@@ -25,7 +25,6 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, and only for a moment")]
 enum Command {
     Serve(serve::Serve),
     #[command(subcommand)]
