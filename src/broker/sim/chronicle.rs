@@ -7,6 +7,9 @@ use crate::hub::{Hub, HubOptions};
 use crate::model::ClientId;
 use crate::time::Now;
 
+/// Publications of a channel that can be in flight to a disk.
+const IN_FLIGHT_MAX: u64 = 1000;
+
 /// One publication as its home has it.
 #[derive(Clone, Debug)]
 struct Entry {
@@ -64,7 +67,9 @@ impl Chronicle {
                 Some(None) => {}
                 None => {
                     assert_eq!(at, life.entries.len(), "{channel} skipped an offset");
-                    life.entries.push(Some(Entry { data, at_ms: now.mono_ms }));
+                    // When the home took it, which can be long before it was on disk.
+                    let age_ms = (now.unix_ms - publication.time_unix_ms) as u64;
+                    life.entries.push(Some(Entry { data, at_ms: now.mono_ms - age_ms }));
                 }
             }
         }
@@ -99,6 +104,13 @@ impl Chronicle {
         if let Some((position, _)) = hub.kept(channel) {
             let life = self.lives.entry((channel.into(), position.epoch.to_string())).or_default();
             life.removed = position.offset;
+        }
+    }
+
+    /// A channel's history may have been removed when the node was killed.
+    pub(crate) fn may_be_removed(&mut self, channel: &str) {
+        for (_, life) in self.lives.iter_mut().filter(|((name, _), _)| name == channel) {
+            life.removed = life.entries.len() as u64 + IN_FLIGHT_MAX;
         }
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct Client {
     pub(crate) is_reading: bool,
     /// May be told of gaps.
     expects_gaps: bool,
+    /// The disk may fail.
+    pub(crate) expects_failures: bool,
     /// What channels keep and allow has changed while it was there.
     has_seen_changes: bool,
     /// Hears everything in channels without history, for the chronicle.
@@ -105,6 +107,7 @@ impl Client {
             is_reading: true,
             is_witness,
             expects_gaps,
+            expects_failures: false,
             has_seen_changes: false,
             is_connected: false,
             goodbye: None,
@@ -270,6 +273,7 @@ impl Client {
             }
             // A backend unsubscribed the publisher before.
             (Call::Publish { .. } | Call::Presence { .. }, 103) => {}
+            (Call::Publish { .. }, 100) if self.expects_failures => {}
             // The stream had ended, and another begun.
             (Call::History { since: Some(_), .. }, 112) => {}
             (Call::History { .. }, 108) if self.expects_gaps => {}

@@ -1,6 +1,6 @@
 //! The namespaces of the simulated node, and bounds that its clients get to.
 
-use crate::config::{ChannelOptions, Config, Duration, ForceRecoveryMode, Namespace, SlowConsumer};
+use crate::config::{ChannelOptions, Config, Duration, ForceRecoveryMode, Log, Namespace, SlowConsumer};
 
 pub(crate) const SECRET: &str = "a secret that the sessions of the simulation share";
 
@@ -24,6 +24,20 @@ fn namespace(name: &str, options: ChannelOptions) -> Namespace {
     };
     Namespace { name: name.into(), options: open }
 }
+
+/// As [`configuration`], but that some of the channels are kept on disk.
+pub(crate) fn configuration_on_disk() -> Config {
+    let mut config = configuration();
+    for namespace in
+        config.channel.namespaces.iter_mut().filter(|namespace| ["kept", "cache"].contains(&&*namespace.name))
+    {
+        namespace.options.log = Log::Disk;
+    }
+    config
+}
+
+/// Those that are.
+pub(crate) const DURABLE: [&str; 3] = ["kept:a", "kept:b", "cache:a"];
 
 pub(crate) fn configuration() -> Config {
     let mut config = Config { name: "sim".into(), ..Config::default() };

@@ -12,6 +12,21 @@ use crate::time::Now;
 /// Long enough for some batches, short enough for several segments and snapshots.
 const SEGMENT_BYTES: u64 = 24 * 1024;
 
+/// What the disk does wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fault {
+    #[default]
+    None,
+    /// Some writes are told to be synced, and are not.
+    Early,
+    /// Some writes are never told of.
+    Lost,
+    /// Some writes are told of twice.
+    Twice,
+    /// A start does not find the last batch.
+    Forgetful,
+}
+
 /// A write that is in flight.
 #[derive(Debug)]
 struct Write {
@@ -28,6 +43,9 @@ pub(crate) struct Disk {
     starts: u32,
     /// By shard.
     writes: BTreeMap<usize, Write>,
+    fault: Fault,
+    /// Writes since the beginning.
+    written: u64,
     /// No segment is given out.
     pub(crate) is_full: bool,
     /// Segments that were given back since the beginning.
@@ -35,6 +53,11 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
+    /// A disk with a fault.
+    pub(crate) fn with(fault: Fault) -> Self {
+        Self { fault, ..Self::default() }
+    }
+
     /// Has the shards of a node that starts recover what there is, and opens their journals.
     pub(crate) fn start(&mut self, brokers: &mut [Broker], placement: &Placement, now: Now) {
         self.starts += 1;
@@ -80,6 +103,10 @@ impl Disk {
         }
         // Stable: those of one batch stay in order.
         records.sort_by_key(|(batch, _)| *batch);
+        if self.fault == Fault::Forgetful {
+            let last = records.last().map(|(batch, _)| *batch);
+            records.retain(|(batch, _)| Some(*batch) != last);
+        }
         records
     }
 
@@ -111,10 +138,18 @@ impl Disk {
     /// The write of a shard is synced, or fails.
     pub(crate) fn complete(&mut self, shard: usize, broker: &mut Broker, is_synced: bool, now: Now) {
         let Some(write) = self.writes.remove(&shard) else { return };
-        if is_synced {
+        self.written += 1;
+        let is_faulty = self.written.is_multiple_of(5);
+        if is_synced && !(is_faulty && self.fault == Fault::Early) {
             self.write(&write);
         }
+        if is_faulty && self.fault == Fault::Lost {
+            return;
+        }
         broker.written(is_synced, write.bytes, now);
+        if is_faulty && self.fault == Fault::Twice {
+            broker.written(is_synced, Vec::new(), now);
+        }
     }
 
     fn write(&mut self, write: &Write) {

@@ -14,6 +14,7 @@ pub(crate) mod client;
 pub(crate) mod configuration;
 pub(crate) mod dialect;
 pub(crate) mod disk;
+mod durability;
 mod ending;
 mod link;
 mod mail;
@@ -24,7 +25,8 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use world::World;
+use self::disk::Fault;
+use self::world::World;
 
 const STEPS: usize = 600;
 
@@ -40,6 +42,8 @@ enum Trouble {
     Losses,
     /// The configuration is read again: histories go and come back, with publications in between or none.
     Reloads,
+    /// Channels are kept on a disk that is slow and fails, and the node is killed and starts again on it.
+    Kills(Fault),
 }
 
 fn run(seed: u64, trouble: Trouble) -> u64 {
@@ -49,6 +53,7 @@ fn run(seed: u64, trouble: Trouble) -> u64 {
             world.step();
         }
         world.settle();
+        world.recover_from_failures();
         world.check_everyone_is_current();
         world.part();
         world.check_everything_is_given_back();
@@ -88,6 +93,32 @@ fn a_publication_that_is_lost_between_shards_is_told_to_who_counts_on_it() {
 #[test]
 fn a_configuration_that_is_read_again_harms_nobody_and_is_told_to_who_counted_on_it() {
     run_all(Trouble::Reloads);
+}
+
+#[test]
+fn what_was_told_survives_a_kill_and_nothing_is_told_before_it_does() {
+    run_all(Trouble::Kills(Fault::None));
+}
+
+#[test]
+fn faults_of_the_disk_are_found() {
+    for fault in [Fault::Early, Fault::Lost, Fault::Twice, Fault::Forgetful] {
+        let is_found = |seed| catch_unwind(|| run(seed, Trouble::Kills(fault))).is_err();
+        assert!((0..30).any(is_found), "{fault:?} is not found");
+    }
+}
+
+#[test]
+fn nodes_are_killed_while_the_disk_writes_and_disks_fail() {
+    let (mut kills, mut failures, mut discarded) = (0, 0, 0);
+    for seed in 0..20 {
+        let mut world = World::new(seed, Trouble::Kills(Fault::None));
+        (0..STEPS).for_each(|_| world.step());
+        kills += world.kills_in_flight;
+        failures += world.failures;
+        discarded += world.disk.discarded;
+    }
+    assert!(kills > 50 && failures > 10 && discarded > 10, "{kills} kills, {failures} failures, {discarded} segments");
 }
 
 #[test]

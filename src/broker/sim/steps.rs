@@ -9,11 +9,11 @@ use tokio::sync::oneshot;
 
 use super::Trouble;
 use super::configuration::{KEPT, configuration};
+use super::durability::Unanswered;
 use super::whims::{self, Deed, Message};
 use super::world::World;
 use crate::broker::order::{Order, Responder, Who};
 use crate::config::Config;
-use crate::model::refusal::ErrorKind;
 
 /// Most publications that a client reads at once, and one more.
 const PAGE_MAX: usize = 8;
@@ -33,6 +33,7 @@ impl World {
             }
             75..95 => self.backend(),
             95..97 if self.trouble == Trouble::Reloads => self.reload(),
+            95..97 if matches!(self.trouble, Trouble::Kills(_)) => self.kill(),
             95 if self.random.random_bool(0.2) => self.night(),
             96 if self.random.random_bool(0.2) => self.lull(),
             _ => {
@@ -51,6 +52,7 @@ impl World {
             self.deliver(from, to);
         }
         let shard = self.random.random_range(0..shards);
+        self.write(shard);
         self.after(shard);
         let conns: Vec<u32> = self.links[shard].iter().map(|(conn, _)| conn as u32).collect();
         if let Some(conn) = conns.choose(&mut self.random).copied() {
@@ -93,12 +95,9 @@ impl World {
         let home = self.home_of(channel);
         match whims::deed(&mut self.random) {
             Deed::RemoveHistory => {
-                let (answer, mut answered) = oneshot::channel();
+                let (answer, answered) = oneshot::channel();
                 self.brokers[home].order(Order::HistoryRemove { channel: channel.into(), answer }, self.now);
-                match answered.try_recv().expect("answered at once") {
-                    Ok(()) => self.brokers[home].observe_removal(&mut self.chronicle, channel),
-                    Err(error) => assert_eq!(error, ErrorKind::NotAvailable.into(), "{channel} is a known channel"),
-                }
+                self.unanswered.push(Unanswered::Removal { channel: channel.into(), answered });
                 self.after(home);
             }
             // A backend waits while the channel's home is congested.
@@ -173,13 +172,10 @@ impl World {
 
     pub(super) fn publish_by_backend(&mut self, channel: &str, message: &Message) {
         let home = self.home_of(channel);
-        let (answer, mut answered) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         self.brokers[home].order(Order::Publish(message.publish(channel), answer), self.now);
-        let position = answered.try_recv().expect("answered at once").expect("a known channel");
-        if let Some(client) = message.exclude {
-            self.chronicle.exclude(channel, position.offset, &message.data, client);
-        }
-        self.chronicle.acknowledge(channel, &message.data);
+        let (channel, message) = (channel.into(), message.clone());
+        self.unanswered.push(Unanswered::Publish { channel, message, answered });
         self.after(home);
     }
 }

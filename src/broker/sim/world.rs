@@ -13,8 +13,10 @@ use slab::Slab;
 use super::Trouble;
 use super::chronicle::Chronicle;
 use super::client::Client;
-use super::configuration::{FLEETING, KEPT, SECRET, configuration};
+use super::configuration::{FLEETING, KEPT, SECRET, configuration, configuration_on_disk};
 use super::dialect::{self, FORMATS};
+use super::disk::{Disk, Fault};
+use super::durability::Unanswered;
 use super::link::Link;
 use super::mail::Mail;
 use super::whims::Fresh;
@@ -23,6 +25,7 @@ use crate::auth::mint::hs256;
 use crate::broker::ending::Ending;
 use crate::broker::letter::Letter;
 use crate::broker::{Broker, BrokerSetup, Closing, Input};
+use crate::config::Config;
 use crate::hub::Placement;
 use crate::model::refusal::DisconnectKind;
 use crate::outbox::{Flushed, Tag};
@@ -36,6 +39,14 @@ const CLIENTS: usize = 7;
 const WAITING_BYTES_MAX: usize = 24 * 1024;
 
 pub(super) struct World {
+    seed: u64,
+    pub(super) config: Arc<Config>,
+    pub(super) disk: Disk,
+    /// What backends wait for.
+    pub(super) unanswered: Vec<Unanswered>,
+    /// How often a node was killed while its disk wrote, and how often a write failed.
+    pub(super) kills_in_flight: u32,
+    pub(super) failures: u32,
     pub(super) random: StdRng,
     pub(super) now: Now,
     pub(super) brokers: Vec<Broker>,
@@ -60,40 +71,32 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, trouble: Trouble) -> Self {
-        let expects_gaps = trouble != Trouble::Nothing;
+        let kills = matches!(trouble, Trouble::Kills(_));
+        let expects_gaps = trouble != Trouble::Nothing && !kills;
         let mut random = StdRng::seed_from_u64(seed);
         let shards = random.random_range(1..=4);
         let capacity = random.random_range(1..=4);
         let placement = Placement::new(shards, seed);
-        let config = Arc::new(configuration());
-        let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
-        let broker = |me| {
-            let setup = BrokerSetup {
-                me,
-                placement: placement.clone(),
-                config: config.clone(),
-                verifier: verifier.clone(),
-                metrics: Arc::default(),
-                secret: seed,
-                random: StdRng::seed_from_u64(seed ^ u64::from(me) << 32),
-            };
-            Broker::new(setup).expect("no expressions, no error")
-        };
-        let brokers: Vec<Broker> = (0..shards).map(broker).collect();
-        let count = brokers.len();
+        let config = Arc::new(if kills { configuration_on_disk() } else { configuration() });
         let mut world = Self {
+            seed,
+            config,
+            disk: Disk::with(if let Trouble::Kills(fault) = trouble { fault } else { Fault::None }),
+            unanswered: Vec::new(),
+            kills_in_flight: 0,
+            failures: 0,
             random,
             now: Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 },
-            brokers,
-            links: (0..count).map(|_| Slab::new()).collect(),
+            brokers: Vec::new(),
+            links: Vec::new(),
             clients: (0..CLIENTS)
                 .map(|at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, expects_gaps))
                 .collect(),
             places: vec![None; CLIENTS],
-            chronicle: Chronicle::default(),
+            chronicle: if kills { Chronicle::seen_from_afar() } else { Chronicle::default() },
             trouble,
             expects_gaps,
-            mail: (0..count).map(|_| (0..count).map(|_| Mail::default()).collect()).collect(),
+            mail: Vec::new(),
             capacity,
             windows_shut: 0,
             congestions: 0,
@@ -101,14 +104,53 @@ impl World {
             fresh: Fresh::default(),
             trace: std::hash::DefaultHasher::new(),
         };
-        world.link(0);
-        for channel in FLEETING {
-            world.settle();
-            let command = world.clients[0].subscribe(channel, (false, false), false);
-            world.send(0, &[command]);
+        for client in &mut world.clients {
+            client.expects_failures = kills;
         }
-        world.settle();
+        world.start();
         world
+    }
+
+    /// A node starts, on what the disk has, and the one who always listens comes.
+    fn start(&mut self) {
+        let (shards, secret) = (self.placement.shards(), self.seed ^ u64::from(self.disk.starts()) << 40);
+        let verifier = Arc::new(Verifier::new(&self.config.client.tokens(), None).expect("the key is a key"));
+        let broker = |me| {
+            let setup = BrokerSetup {
+                me,
+                placement: self.placement.clone(),
+                config: self.config.clone(),
+                verifier: verifier.clone(),
+                metrics: Arc::default(),
+                secret,
+                random: StdRng::seed_from_u64(secret ^ u64::from(me) << 32),
+            };
+            Broker::new(setup).expect("no expressions, no error")
+        };
+        self.brokers = (0..shards).map(broker).collect();
+        self.links = (0..shards).map(|_| Slab::new()).collect();
+        self.mail = (0..shards).map(|_| (0..shards).map(|_| Mail::default()).collect()).collect();
+        if matches!(self.trouble, Trouble::Kills(_)) {
+            self.disk.start(&mut self.brokers, &self.placement, self.now);
+        }
+        self.link(0);
+        for channel in FLEETING {
+            self.settle();
+            let command = self.clients[0].subscribe(channel, (false, false), false);
+            self.send(0, &[command]);
+        }
+        self.settle();
+    }
+
+    /// The node is gone; another starts, with so many shards.
+    pub(super) fn start_again(&mut self, shards: u16) {
+        for client in 0..self.clients.len() {
+            if self.places[client].take().is_some() {
+                self.clients[client].unlinked(&mut self.chronicle);
+            }
+        }
+        self.placement = Placement::new(shards, self.seed);
+        self.start();
     }
 
     pub(super) fn trace(&self) -> u64 {
@@ -207,9 +249,11 @@ impl World {
 
     /// What the driver does after every call of the broker, but for sending, which may wait.
     pub(super) fn after(&mut self, shard: usize) {
+        self.hear_answers();
         self.observe(shard);
         self.say_goodbyes(shard);
         self.brokers[shard].begin_tick(self.now);
+        self.hear_answers();
         self.observe(shard);
         self.say_goodbyes(shard);
         while !self.brokers[shard].is_congested()
@@ -225,6 +269,7 @@ impl World {
             self.say_goodbyes(shard);
         }
         self.post(shard);
+        self.disk.serve(shard, self.brokers.len(), &mut self.brokers[shard]);
         if self.random.random_bool(0.4) {
             self.flush(shard);
         }
@@ -374,6 +419,14 @@ impl World {
 
     /// Carries everything everywhere until nothing moves.
     pub(super) fn settle(&mut self) {
+        self.settle_but_for_the_disk();
+        while self.write_all() {
+            self.settle_but_for_the_disk();
+        }
+    }
+
+    /// Likewise, while the disk does nothing.
+    pub(super) fn settle_but_for_the_disk(&mut self) {
         for client in &mut self.clients {
             client.is_reading = true;
         }
@@ -389,7 +442,7 @@ impl World {
             for shard in 0..shards {
                 // What waited for room, and who waited for that.
                 self.after(shard);
-                moves |= self.brokers[shard].has_letters();
+                moves |= self.brokers[shard].has_letters() || self.brokers[shard].waits_for_tick();
                 let conns: Vec<u32> = self.links[shard].iter().map(|(conn, _)| conn as u32).collect();
                 for conn in conns {
                     while self.links[shard].contains(conn as usize) && self.receive(shard, conn) {
