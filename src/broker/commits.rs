@@ -59,7 +59,10 @@ impl Broker {
     /// A tick begins: what the one before has left goes on.
     pub(super) fn go_on_with_commits(&mut self, now: Now) {
         self.commits_left = crate::limits::COMMITS_PER_TICK;
-        self.settle(now);
+        if self.home.has_settled() {
+            self.settle(now);
+            self.finish(now);
+        }
         self.says_more = self.home.snapshot(now);
     }
 

@@ -40,8 +40,9 @@ impl Hub {
     fn recover_publication(&mut self, record: &PublicationRecord<'_>, options: HubOptions, now: Now) {
         self.newest_unix_ms = self.newest_unix_ms.max(record.time_unix_ms);
         let expire_ms = on_records_clock(record.time_unix_ms).saturating_add(options.history_ttl_ms);
-        let stream = self.recovered_stream(record.channel, record.epoch, options, now);
+        let stream = self.recovered_stream(record.channel, record.epoch);
         stream.restore(record.to_publication(), record.version.map(version), options.history_size, expire_ms);
+        stream.use_with(options, now);
         if let Some(key) = record.idempotency_key {
             let position = Position { offset: record.offset, epoch: Arc::from(record.epoch) };
             self.recover_key(record.channel, key, position, record.time_unix_ms);
@@ -49,8 +50,9 @@ impl Hub {
     }
 
     fn recover_place(&mut self, record: &StreamRecord<'_>, options: HubOptions, now: Now) {
-        let stream = self.recovered_stream(record.channel, record.epoch, options, now);
+        let stream = self.recovered_stream(record.channel, record.epoch);
         stream.restore_place(record.first, record.top, record.version.map(version));
+        stream.use_with(options, now);
     }
 
     fn recover_key(&mut self, channel: &str, key: &str, position: Position, time_unix_ms: i64) {
@@ -59,15 +61,13 @@ impl Hub {
     }
 
     /// The stream of this epoch: another one is that of an earlier life.
-    fn recovered_stream(&mut self, channel: &str, epoch: &str, options: HubOptions, now: Now) -> &mut Stream {
+    fn recovered_stream(&mut self, channel: &str, epoch: &str) -> &mut Stream {
         let key = self.entry(channel, || Arc::from(channel));
         let stream = &mut self.channels[key].stream;
         if stream.as_ref().is_none_or(|stream| *stream.position().epoch != *epoch) {
             *stream = Some(Box::new(Stream::new(Arc::from(epoch), true)));
         }
-        let stream = stream.as_mut().expect("it was made above");
-        stream.use_with(options, now);
-        stream
+        stream.as_mut().expect("it was made above")
     }
 
     /// All was read, and from now on records go to this journal. Says how many publications are of no use, since others are

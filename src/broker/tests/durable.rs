@@ -357,6 +357,24 @@ fn what_is_kept_has_the_rest_of_its_time_after_a_restart_whatever_the_clock_says
 }
 
 #[test]
+fn a_stream_whose_publications_have_expired_keeps_its_place_as_long_as_without_the_restart() {
+    let mut node = node(1);
+    let channel = node.at(0, "disk");
+    _ = node.give(message(&channel, "1"));
+    node.sync();
+    let position = node.kept(&channel).position;
+    let mut node = restart(node, 1);
+    // Longer than publications are kept, and not as long as epochs.
+    for _ in 0..100 {
+        node.wait(10_000);
+        node.brokers[0].sweep(node.now);
+    }
+    let page = node.kept(&channel);
+    assert!(page.publications.is_empty());
+    assert_eq!(page.position, position);
+}
+
+#[test]
 fn many_commits_take_several_ticks_in_their_order() {
     let mut node = node(1);
     let channel = node.at(0, "disk");
