@@ -3,6 +3,9 @@
 
 #![allow(dead_code, reason = "each target calls one of them")]
 
+#[path = "oracle.rs"]
+mod oracle;
+
 use std::net::IpAddr;
 
 use base64::Engine as _;
@@ -15,6 +18,10 @@ use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
 use ringpost::protocol::centrifuge::{Encoding, json};
 use ringpost::protocol::word::{Command, Push, Verb};
+use ringpost::store::catalog::{Catalog, Damage, Entry};
+use ringpost::store::recovery::read_segment;
+use ringpost::store::segment::{self, HEAD_BYTES};
+use ringpost::store::{Record, SegmentId};
 use ringpost::wire::forwarded::{self, Syntax};
 use ringpost::wire::http::{self, Head, Response, UpgradeRequest};
 use ringpost::wire::proxy::{self, ProxyHeader};
@@ -269,4 +276,41 @@ pub(crate) fn configuration(input: &[u8]) {
         let taken = Config::parse(&imported.toml, std::iter::empty(), false);
         assert_eq!(taken.is_ok(), imported.problems.is_empty(), "{imported:?}");
     }
+}
+
+/// A record is an error, or the bytes of what it says.
+pub(crate) fn records(input: &[u8]) {
+    if let Ok(record) = Record::decode(input) {
+        let mut encoded = Vec::new();
+        record.encode(&mut encoded);
+        assert_eq!(encoded, input, "{record:?}");
+        serde_json::to_string(&record).expect("every record can be printed");
+    }
+}
+
+/// The head of the segment that `segments` reads.
+pub(crate) const SEGMENT: segment::Head =
+    segment::Head { store: 7, segment: SegmentId(1), start: 1, shard: 0, shards: 1, size: 8192 };
+
+/// What lies behind a segment's head is read as a second reader reads it.
+pub(crate) fn segments(input: &[u8]) {
+    let mut file = vec![0; HEAD_BYTES as usize];
+    let head = SEGMENT.encode().0;
+    file[..head.len()].copy_from_slice(&head);
+    file.extend_from_slice(input);
+    let entry = Entry::read(SEGMENT.segment, SEGMENT.store, &file).expect("the head is whole");
+    let mut records = Vec::new();
+    let read = read_segment(&Catalog::default(), &entry, &file, |place, record| {
+        let mut encoded = Vec::new();
+        record.encode(&mut encoded);
+        records.push((place.batch.0, encoded));
+    });
+    let expected = oracle::read(&file);
+    let (end, has_hole) = match read {
+        Ok(end) => (end, false),
+        Err(Damage::Hole { at, .. }) => (at, true),
+        Err(Damage::Unreadable { .. }) => return assert!(expected.records.len() > records.len()),
+        Err(damage) => panic!("{damage}: no other segment names this one"),
+    };
+    assert_eq!(oracle::Segment { records, end: end as usize, has_hole }, expected);
 }

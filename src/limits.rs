@@ -483,7 +483,7 @@ pub const STORE_ENDS_MAX: usize = 4_000;
 /// Bytes of a new segment that are written at once.
 pub const STORE_ZEROS_BYTES: usize = 1024 * 1024;
 
-const _: () = assert!(16 * STORE_ENDS_MAX < STORE_SEGMENT_BYTES_MIN as usize / 4);
+const _: () = assert!(20 * STORE_ENDS_MAX < STORE_SEGMENT_BYTES_MIN as usize / 4);
 
 /// Least size of a segment, bytes, that can be configured: the largest batch without its last record, and a first block, take
 /// half of it.
@@ -495,6 +495,9 @@ pub const STORE_SEGMENT_MESSAGES_MIN: u64 = 4;
 
 /// Most bytes that `store.segment_size` allows: recovery reads a segment whole.
 pub const STORE_SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Most bytes that `store.max_size` allows: a pebibyte, more than a node's disks have.
+pub const STORE_BYTES_MAX: u64 = 1 << 50;
 
 /// Segments of the store that are kept for reuse, per shard: those of two snapshots of a little store.
 pub const STORE_SPARES_PER_SHARD: usize = 4;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,6 +11,7 @@ use anyhow::{Context as _, anyhow};
 use glommio::LocalExecutorBuilder;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use signal_hook::consts::SIGXFSZ;
 
 use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::auth::Verifier;
@@ -28,7 +30,9 @@ use crate::shard::handle::ShardHandle;
 use crate::shard::kernel::Kernel;
 use crate::shard::mailbox::Mailboxes;
 use crate::shard::waker::Waker;
-use crate::shard::{Shard, ShardSetup};
+use crate::shard::{Shard, ShardSetup, ShardStore};
+use crate::store::files::{Files, FilesHandle, Layout, Open};
+use crate::store::{Directory, StoreError};
 
 const HINT: &str = "`ringpost doctor` tells what this host lacks and how to give it";
 
@@ -54,6 +58,7 @@ pub struct Node {
     handles: Vec<ShardHandle>,
     shards: Vec<JoinHandle<anyhow::Result<()>>>,
     control: JoinHandle<anyhow::Result<()>>,
+    store_thread: Option<JoinHandle<()>>,
     /// Last, so that what shards and control plane have to say is written.
     _access_log: Option<AccessLogGuard>,
 }
@@ -80,7 +85,9 @@ impl Node {
         let wakers = cores.iter().map(|_| Ok(Arc::new(Waker::new()?))).collect::<std::io::Result<Vec<_>>>()?;
         let (errands_in, errands) = flume::unbounded();
         let config = Arc::new(config);
-        let placement = Placement::new(count as u16, rand::random());
+        let store = NodeStore::open(&config, count)?;
+        let placement_secret = store.as_ref().map(|store| store.directory.identity().placement_secret);
+        let placement = Placement::new(count as u16, placement_secret.unwrap_or_else(rand::random));
         let verifier =
             Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
         let (open, opened) = flume::bounded(count);
@@ -96,10 +103,20 @@ impl Node {
             opened,
         };
         let mailboxes = Mailboxes::mesh(config.shards.mailbox_letters(count), &wakers);
-        let (mut handles, mut shards) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut starting = Vec::with_capacity(count);
         let parts = cores.iter().zip(doors).zip(mailboxes).zip(wakers).enumerate();
+        let (parts_of_store, store_thread) = match store {
+            Some(store) => store.share(&placement)?,
+            None => (Vec::new(), None),
+        };
+        let mut parts_of_store = parts_of_store.into_iter();
         for (me, (((core, doors), mailboxes), waker)) in parts {
-            let (handle, thread) = shared.start_shard(me as u16, *core, doors, mailboxes, waker)?;
+            let store = parts_of_store.next();
+            starting.push(shared.start_shard(me as u16, *core, doors, mailboxes, waker, store)?);
+        }
+        let (mut handles, mut shards) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for shard in starting {
+            let (handle, thread) = shard.wait()?;
             handles.push(handle);
             shards.push(thread);
         }
@@ -143,6 +160,7 @@ impl Node {
             handles: kept,
             shards,
             control,
+            store_thread,
             _access_log: access_log_guard,
         })
     }
@@ -165,11 +183,16 @@ impl Node {
             }
             Err(anyhow!("the control plane panicked"))
         });
+        let have_ended = control.is_ok() || self.shards.iter().all(JoinHandle::is_finished);
         for shard in self.shards {
             // If the control plane gave up on the shards, so does the node: their threads end with the process.
             if control.is_ok() || shard.is_finished() {
                 shard.join().map_err(|_| anyhow!("a shard panicked"))??;
             }
+        }
+        // It ends when no shard has anything more for it.
+        if let Some(store) = self.store_thread.filter(|_| have_ended) {
+            store.join().map_err(|_| anyhow!("the thread of the store panicked"))?;
         }
         control
     }
@@ -189,7 +212,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Starts a shard's thread and waits until it has all that it takes from the host.
+    /// Starts a shard's thread, which takes what it needs from the host, and reads its part of the store.
     fn start_shard(
         &self,
         me: u16,
@@ -197,7 +220,8 @@ impl Shared {
         doors: Doors,
         mailboxes: Mailboxes,
         waker: Arc<Waker>,
-    ) -> anyhow::Result<(ShardHandle, JoinHandle<anyhow::Result<()>>)> {
+        store: Option<ShardStore>,
+    ) -> anyhow::Result<Starting> {
         let (orders_in, orders) = flume::bounded(ORDERS_WAITING_MAX);
         let metrics = Arc::new(ShardMetrics::default());
         let setup = ShardSetup {
@@ -219,14 +243,72 @@ impl Shared {
         let (ready, is_ready) = flume::bounded(1);
         let opened = self.opened.clone();
         let thread = thread::Builder::new().name(format!("shard-{me}"));
-        let thread = thread.spawn(move || serve(setup, core, &ready, &opened)).context("no thread for a shard")?;
-        match is_ready.recv() {
-            Ok(()) => Ok((ShardHandle::new(me, core, metrics, orders_in, waker), thread)),
-            Err(_) => match thread.join() {
+        let thread =
+            thread.spawn(move || serve(setup, store, core, &ready, &opened)).context("no thread for a shard")?;
+        Ok(Starting { me, handle: ShardHandle::new(me, core, metrics, orders_in, waker), thread, is_ready })
+    }
+}
+
+/// A shard whose thread has been started.
+struct Starting {
+    me: u16,
+    handle: ShardHandle,
+    thread: JoinHandle<anyhow::Result<()>>,
+    is_ready: flume::Receiver<()>,
+}
+
+impl Starting {
+    /// Waits until it can serve.
+    fn wait(self) -> anyhow::Result<(ShardHandle, JoinHandle<anyhow::Result<()>>)> {
+        match self.is_ready.recv() {
+            Ok(()) => Ok((self.handle, self.thread)),
+            Err(_) => match self.thread.join() {
                 Ok(Err(error)) => Err(error),
-                _ => Err(anyhow!("shard {me} ended before it began; {HINT}")),
+                _ => Err(anyhow!("shard {} ended before it began; {HINT}", self.me)),
             },
         }
+    }
+}
+
+/// The store of a node, before its shards have it.
+struct NodeStore {
+    directory: Arc<Directory>,
+    files: Files,
+    firsts: Vec<Open>,
+}
+
+impl NodeStore {
+    /// Opens the directory and makes a segment for each shard; `None` where the node has no store.
+    fn open(config: &Config, shards: usize) -> anyhow::Result<Option<Self>> {
+        if !config.store.is_set() {
+            return Ok(None);
+        }
+        // A limit of a file's size is as a full disk, not the end of the process.
+        signal_hook::flag::register(SIGXFSZ, Arc::default()).context("signals cannot be caught")?;
+        let open = || {
+            let directory = Arc::new(Directory::open(Path::new(&config.store.path), &config.name)?);
+            let layout = Layout {
+                shards: shards as u16,
+                segment_size: config.store.segment_size,
+                max_size: config.store.max_size,
+            };
+            let mut files = Files::new(directory.clone(), layout);
+            let firsts = (0..layout.shards).map(|shard| files.prepare(shard)).collect::<Result<_, StoreError>>()?;
+            Ok::<_, StoreError>(Self { directory, files, firsts })
+        };
+        open().map(Some).context("store.path")
+    }
+
+    /// Each shard's part, and the thread of the files.
+    fn share(self, placement: &Placement) -> anyhow::Result<(Vec<ShardStore>, Option<JoinHandle<()>>)> {
+        let (files, thread) = FilesHandle::start(self.files).context("no thread for the store")?;
+        let part = |first| ShardStore {
+            directory: self.directory.clone(),
+            files: files.clone(),
+            first,
+            placement: placement.clone(),
+        };
+        Ok((self.firsts.into_iter().map(part).collect(), Some(thread)))
     }
 }
 
@@ -247,6 +329,7 @@ impl Drop for Obituary {
 /// A shard's thread, from pinning to the end.
 fn serve(
     setup: ShardSetup,
+    store: Option<ShardStore>,
     core: usize,
     ready: &flume::Sender<()>,
     opened: &flume::Receiver<()>,
@@ -268,7 +351,10 @@ fn serve(
     executor.run(async move {
         let kernel =
             Kernel::new(&setup.config.shards).with_context(|| format!("core {core} cannot run a shard; {HINT}"))?;
-        let shard = Shard::new(setup, kernel)?;
+        let mut shard = Shard::new(setup, kernel)?;
+        if let Some(store) = store {
+            shard.recover(store).context("store.path")?;
+        }
         // The node waits for this.
         let _ = ready.send(());
         if opened.recv().is_err() {

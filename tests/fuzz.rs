@@ -11,11 +11,15 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proxy_header::{ProxiedAddress, ProxyHeader, Tlv};
 use ringpost::model::refusal::{DisconnectKind, Unsubscribe};
-use ringpost::model::{Expiry, Payload, Publication};
+use ringpost::model::{ClientInfo, Expiry, Payload, Publication};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{encode_command, write_frame};
 use ringpost::protocol::centrifuge::{Encoding, protobuf};
 use ringpost::protocol::word::{Connected, Push, Reply, ReplyBody};
+use ringpost::store::block::BlockBuilder;
+use ringpost::store::record::{BeginRecord, End, PublicationRecord, VersionOf};
+use ringpost::store::segment::ShardOf;
+use ringpost::store::{Batch, Record, SegmentId};
 use ringpost::wire::http::UpgradeRequest;
 use ringpost::wire::{length, websocket};
 
@@ -139,10 +143,64 @@ const CONFIGURATIONS: [&str; 3] = [
     r#"{"port":"9000","token_hmac_secret_key":"s","namespaces":[{"name":"a","history_size":1,"history_ttl":"5s"}],"admin":true}"#,
 ];
 
+/// A record of each kind that channels have.
+fn records() -> Vec<Vec<u8>> {
+    let info = ClientInfo {
+        user: "u".into(),
+        client: uuid::Uuid::from_u128(7),
+        conn_info: Some(Box::new(Payload::json("{}"))),
+        chan_info: None,
+    };
+    let publication = Publication {
+        offset: 7,
+        data: Payload::json("{}"),
+        info: Some(info.into()),
+        tags: Some([("k".into(), "v".into())].into()),
+        time_unix_ms: 1,
+    };
+    let said = PublicationRecord {
+        idempotency_key: Some("k"),
+        version: Some(VersionOf { number: 1, epoch: "v" }),
+        ..PublicationRecord::of("c", "e", &publication, 1)
+    };
+    let writer = ShardOf { shard: 0, shards: 1 };
+    let ends = [End { segment: SegmentId(1), at: 4096, writer }];
+    let records = [
+        Record::Publication(said),
+        Record::Over("c"),
+        Record::Snapshot(SegmentId(1)),
+        Record::Begin(BeginRecord::Held(&ends)),
+    ];
+    let encode = |record: &Record<'_>| {
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        bytes
+    };
+    records.iter().map(encode).collect()
+}
+
+/// Blocks of one record, of two, and of none that is understood, in the order of their batches or in another.
+fn blocks() -> Vec<Vec<u8>> {
+    let seed = parsers::SEGMENT.encode().1;
+    let block = |batch, records: &[Vec<u8>]| {
+        let mut block = BlockBuilder::new(Vec::new());
+        records.iter().for_each(|record| block.add(|into| into.extend_from_slice(record)));
+        block.seal(Batch(batch), seed)
+    };
+    let records = records();
+    vec![
+        block(1, &records[..1]),
+        block(2, &records[1..3]),
+        block(9, &records[3..]),
+        block(3, &[vec![200]]),
+        vec![0; 64],
+    ]
+}
+
 /// A target of libFuzzer: its name, what it calls, and what both begin with.
 type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
-fn targets() -> [Target; 12] {
+fn targets() -> [Target; 14] {
     [
         ("http", parsers::http, http_heads()),
         ("proxy", parsers::proxy, proxy_headers()),
@@ -156,6 +214,8 @@ fn targets() -> [Target; 12] {
         ("push", parsers::push, lines(&REPLIES)),
         ("tokens", parsers::tokens, lines(&CLAIMS)),
         ("configuration", parsers::configuration, lines(&CONFIGURATIONS)),
+        ("records", parsers::records, records()),
+        ("segments", parsers::segments, blocks()),
     ]
 }
 
@@ -262,6 +322,16 @@ proptest! {
     #[test]
     fn tokens_of_anybody(input in input(lines(&CLAIMS))) {
         parsers::tokens(&input);
+    }
+
+    #[test]
+    fn records_of_the_store(input in input(records())) {
+        parsers::records(&input);
+    }
+
+    #[test]
+    fn segments_of_the_store(input in input(blocks())) {
+        parsers::segments(&input);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::counter::{Counter, Gauge};
 use super::ending::Endings;
 use super::namespaces::Namespaces;
 
-/// Upper bounds of the tick histogram's buckets, nanoseconds; one more bucket takes the rest.
-pub const TICK_BUCKETS_NS: [u64; 12] = [
+/// Upper bounds of a histogram's buckets, nanoseconds; one more bucket takes the rest.
+pub const DURATION_BUCKETS_NS: [u64; 12] = [
     10_000,
     25_000,
     50_000,
@@ -20,31 +20,48 @@ pub const TICK_BUCKETS_NS: [u64; 12] = [
     250_000_000,
 ];
 
-/// How long ticks took.
+/// How long something took, each time.
 #[derive(Debug, Default)]
-pub struct TickHistogram {
-    buckets: [Counter; TICK_BUCKETS_NS.len() + 1],
+pub struct DurationHistogram {
+    buckets: [Counter; DURATION_BUCKETS_NS.len() + 1],
     sum_ns: Counter,
 }
 
-impl TickHistogram {
-    /// Adds one tick.
+impl DurationHistogram {
+    /// Adds one time.
     #[inline]
     pub fn record_ns(&self, ns: u64) {
-        let bucket = TICK_BUCKETS_NS.iter().position(|bound_ns| ns <= *bound_ns);
-        self.buckets[bucket.unwrap_or(TICK_BUCKETS_NS.len())].add(1);
+        let bucket = DURATION_BUCKETS_NS.iter().position(|bound_ns| ns <= *bound_ns);
+        self.buckets[bucket.unwrap_or(DURATION_BUCKETS_NS.len())].add(1);
         self.sum_ns.add(ns);
     }
 
-    /// Ticks per bucket, not cumulated.
-    pub fn buckets(&self) -> [u64; TICK_BUCKETS_NS.len() + 1] {
+    /// Times per bucket, not cumulated.
+    pub fn buckets(&self) -> [u64; DURATION_BUCKETS_NS.len() + 1] {
         std::array::from_fn(|at| self.buckets[at].get())
     }
 
-    /// All ticks together, nanoseconds.
+    /// All of them together, nanoseconds.
     pub fn sum_ns(&self) -> u64 {
         self.sum_ns.get()
     }
+}
+
+/// What a shard counts of its part of the store.
+#[derive(Debug, Default)]
+pub struct StoreMetrics {
+    /// From the first record of a batch to its end on the disk.
+    pub commits: DurationHistogram,
+    /// From the request to write and sync a batch to its end.
+    pub syncs: DurationHistogram,
+    /// Bytes that were given to the disk.
+    pub written_bytes: Counter,
+    /// Writes that have failed: one shuts the shard's part of the store.
+    pub failures: Counter,
+    /// Bytes that wait to be written.
+    pub waiting_bytes: Gauge,
+    /// Bytes of the segments that hold something.
+    pub kept_bytes: Gauge,
 }
 
 /// One shard's counts.
@@ -101,7 +118,9 @@ pub struct ShardMetrics {
     /// Times that no receive buffer was left.
     pub buffer_shortages: Counter,
     /// How long ticks took.
-    pub ticks: TickHistogram,
+    pub ticks: DurationHistogram,
+    /// Its part of the store, if there is one.
+    pub store: StoreMetrics,
     /// Why conns ended.
     pub endings: Endings,
     /// What is counted for each namespace of channels.

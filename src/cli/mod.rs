@@ -9,6 +9,7 @@ mod man;
 mod print;
 mod serve;
 mod source;
+mod store;
 mod token;
 mod trace;
 
@@ -35,6 +36,8 @@ enum Command {
     Api(api::Api),
     Trace(trace::Trace),
     Doctor(doctor::Doctor),
+    #[command(subcommand)]
+    Store(store::Store),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -52,6 +55,7 @@ impl Cli {
             Command::Api(api) => api.run(),
             Command::Trace(trace) => trace.run(),
             Command::Doctor(doctor) => doctor.run(),
+            Command::Store(store) => store.run(),
             Command::Completions(completions) => completions.run(Self::command()).map(|()| ExitCode::SUCCESS),
             Command::Man(man) => man.run(Self::command()).map(|()| ExitCode::SUCCESS),
         }

@@ -8,7 +8,8 @@ use crate::auth::TokenConfig;
 use crate::limits::{
     BACKLOG_MAX, CHANNEL_NAME_BYTES_MAX, CHANNELS_PER_SESSION_MAX, CONNECTIONS_MAX, HISTORY_BYTES_MAX,
     HISTORY_PUBLICATIONS_MAX, KEEP_MS_MAX, MAILBOX_LETTERS_MAX, MESSAGE_BYTES_MAX, QUEUE_BYTES_MAX,
-    RECEIVE_BUFFERS_MAX, REPLY_PUBLICATIONS_MAX, RING_ENTRIES_MAX, SHARDS_MAX, TOKEN_LEEWAY_MS_MAX, WAIT_MS_MAX,
+    RECEIVE_BUFFERS_MAX, REPLY_PUBLICATIONS_MAX, RING_ENTRIES_MAX, SHARDS_MAX, STORE_BYTES_MAX,
+    STORE_SEGMENT_BYTES_MAX, STORE_SEGMENT_BYTES_MIN, TOKEN_LEEWAY_MS_MAX, WAIT_MS_MAX,
 };
 
 type Number = (&'static str, u64, RangeInclusive<u64>);
@@ -26,7 +27,7 @@ impl Config {
     }
 
     /// Those that a type bounds already, ports and misses, are not here.
-    fn numbers(&self) -> [Number; 20] {
+    fn numbers(&self) -> [Number; 22] {
         let (shards, client) = (&self.shards, &self.client);
         let connections = u64::from(CONNECTIONS_MAX);
         [
@@ -47,6 +48,8 @@ impl Config {
             ("channel.max_length", self.channel.max_length as u64, 1..=CHANNEL_NAME_BYTES_MAX as u64),
             until("client.token.hmac_previous_secret_key_valid_until", &client.token),
             until("client.subscription_token.hmac_previous_secret_key_valid_until", &client.subscription_token.token),
+            ("store.segment_size", self.store.segment_size, STORE_SEGMENT_BYTES_MIN..=STORE_SEGMENT_BYTES_MAX),
+            ("store.max_size", self.store.max_size, STORE_SEGMENT_BYTES_MIN..=STORE_BYTES_MAX),
             ("access_log.sample", self.access_log.sample.into(), 1..=1_000_000),
             publications("client.history_max_publication_limit", client.history_max_publication_limit),
             publications("client.recovery_max_publication_limit", client.recovery_max_publication_limit),

@@ -48,6 +48,18 @@ impl Config {
                 ),
             ),
         }
+        let namespaces = self.channel.namespaces.iter().map(|namespace| &namespace.options);
+        let is_on_disk = |options: &ChannelOptions| options.log == Log::Disk;
+        rule(
+            self.store.is_set() || ![&self.channel.without_namespace].into_iter().chain(namespaces).any(is_on_disk),
+            "`log = \"disk\"` needs `store.path`, a directory for what is kept".into(),
+        );
+        // A record has a message and what tokens say of its publisher, and must leave half of a segment.
+        let least = limits::STORE_SEGMENT_MESSAGES_MIN.saturating_mul(self.client.message_size_limit as u64);
+        rule(
+            !self.store.is_set() || self.store.segment_size >= least,
+            format!("`store.segment_size` must be {least} or more: four of the longest messages"),
+        );
         if let Err(problem) = super::log_filter(&self.log.level) {
             rule(false, format!("`log.level`: {problem}"));
         }
@@ -395,6 +407,7 @@ mod tests {
     fn a_log_on_disk_is_refused_where_nothing_is_kept_or_answers_do_not_wait_for_it() {
         let logged = |log, acknowledge, size| {
             move |config: &mut Config| {
+                config.store.path = "/store".into();
                 let options = &mut config.channel.without_namespace;
                 (options.log, options.acknowledge) = (log, acknowledge);
                 (options.history_size, options.history_ttl) = (size, Duration::from_secs(60 * u64::from(size)));
@@ -403,6 +416,10 @@ mod tests {
         assert_refused("needs `history_size`", logged(Log::Disk, Acknowledge::Log, 0));
         assert_refused("needs `log = \"disk\"`", logged(Log::Memory, Acknowledge::Disk, 10));
         assert_refused("contradicts", logged(Log::Disk, Acknowledge::Memory, 10));
+        assert_refused("needs `store.path`", |config| {
+            logged(Log::Disk, Acknowledge::Log, 10)(config);
+            config.store.path.clear();
+        });
         for (log, acknowledge) in [(Log::Disk, Acknowledge::Disk), (Log::Memory, Acknowledge::Memory)] {
             assert_eq!(broken(logged(log, acknowledge, 10)), [""; 0]);
         }

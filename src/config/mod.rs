@@ -20,6 +20,7 @@ mod load;
 mod node;
 mod proxies;
 mod starter;
+mod store;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,7 @@ pub use node::{
 };
 pub use proxies::{ForwardedHeader, Network, ProxiesConfig};
 pub use starter::starter_toml;
+pub use store::StoreConfig;
 
 pub use crate::time::Duration;
 
@@ -65,6 +67,8 @@ pub struct Config {
     pub client: ClientConfig,
     /// Channel names, namespaces and their options.
     pub channel: ChannelConfig,
+    /// What channels keep beyond the process, where their namespace says `log = "disk"`. Only a restart changes this section.
+    pub store: StoreConfig,
     /// The backend API.
     pub http_api: HttpApiConfig,
     /// `/health`.

@@ -22,15 +22,17 @@ use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
 use super::state::ControlState;
-use crate::broker::metrics::{ShardMetrics, TICK_BUCKETS_NS};
+use crate::broker::metrics::{DURATION_BUCKETS_NS, DurationHistogram, ShardMetrics};
 use crate::broker::namespaces::NamespaceMetrics;
 use crate::model::refusal::ErrorKind;
 use crate::shard::handle::ShardHandle;
 
 type Read<T> = fn(&T) -> u64;
 
+type ReadTimes = fn(&ShardMetrics) -> &DurationHistogram;
+
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read<ShardMetrics>); 12] = [
+const GAUGES: [(&str, &str, Read<ShardMetrics>); 14] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
@@ -53,10 +55,14 @@ const GAUGES: [(&str, &str, Read<ShardMetrics>); 12] = [
     ("ringpost_mailbox_bytes", "Most memory of the shard's letters in other shards' mailboxes", |shard| {
         shard.mailbox_bytes.get()
     }),
+    ("ringpost_store_waiting_bytes", "Bytes that wait to be written to the store", |shard| {
+        shard.store.waiting_bytes.get()
+    }),
+    ("ringpost_store_bytes", "Bytes of the shard's segments of the store", |shard| shard.store.kept_bytes.get()),
 ];
 
 /// Name without `_total`, help and value of what only grows.
-const COUNTERS: [(&str, &str, Read<ShardMetrics>); 13] = [
+const COUNTERS: [(&str, &str, Read<ShardMetrics>); 15] = [
     ("ringpost_accepts", "Sockets accepted", |shard| shard.accepts.get()),
     ("ringpost_probes", "Probes of health that shards answered", |shard| shard.probes.get()),
     ("ringpost_accept_pauses", "Times that accepting paused for want of descriptors", |shard| {
@@ -76,6 +82,10 @@ const COUNTERS: [(&str, &str, Read<ShardMetrics>); 13] = [
         shard.windows_shut.get()
     }),
     ("ringpost_buffer_shortages", "Times that no receive buffer was left", |shard| shard.buffer_shortages.get()),
+    ("ringpost_store_written_bytes", "Bytes that were given to the store's disk", |shard| {
+        shard.store.written_bytes.get()
+    }),
+    ("ringpost_store_failures", "Writes to the store that have failed", |shard| shard.store.failures.get()),
 ];
 
 /// The same for each namespace of channels.
@@ -137,7 +147,7 @@ impl Collector for NodeMetrics {
         }
         encode_namespaces(&mut encoder, shards)?;
         encode_closes(&mut encoder, shards)?;
-        encode_ticks(&mut encoder, shards)?;
+        encode_histograms(&mut encoder, shards)?;
         self.encode_node(&mut encoder)?;
         self.0.calls.encode(&mut encoder)?;
         encode_process(&mut encoder, &self.0)
@@ -215,16 +225,29 @@ fn encode_closes(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) ->
     Ok(())
 }
 
-fn encode_ticks(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> fmt::Result {
-    let help = "How long the shard's ticks took";
-    let mut ticks = describe(encoder, "ringpost_tick_duration_seconds", help, MetricType::Histogram)?;
-    for shard in shards {
-        let bounds = TICK_BUCKETS_NS.iter().map(|ns| *ns as f64 / 1e9).chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(shard.metrics.ticks.buckets()).collect();
-        let number = buckets.iter().map(|(_, ticks)| ticks).sum();
-        let sum_s = shard.metrics.ticks.sum_ns() as f64 / 1e9;
-        let labels = [("shard", shard.shard.to_string())];
-        ticks.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum_s, number, &buckets, None)?;
+/// Name, help and value of what takes time.
+const HISTOGRAMS: [(&str, &str, ReadTimes); 3] = [
+    ("ringpost_tick_duration_seconds", "How long the shard's ticks took", |shard| &shard.ticks),
+    ("ringpost_store_commit_duration_seconds", "From the first record of a batch to the batch on disk", |shard| {
+        &shard.store.commits
+    }),
+    ("ringpost_store_sync_duration_seconds", "How long the disk took to write and sync a batch", |shard| {
+        &shard.store.syncs
+    }),
+];
+
+fn encode_histograms(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> fmt::Result {
+    for (name, help, read) in HISTOGRAMS {
+        let mut family = describe(encoder, name, help, MetricType::Histogram)?;
+        for shard in shards {
+            let histogram = read(&shard.metrics);
+            let bounds = DURATION_BUCKETS_NS.iter().map(|ns| *ns as f64 / 1e9).chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(histogram.buckets()).collect();
+            let number = buckets.iter().map(|(_, times)| times).sum();
+            let sum_s = histogram.sum_ns() as f64 / 1e9;
+            let labels = [("shard", shard.shard.to_string())];
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum_s, number, &buckets, None)?;
+        }
     }
     Ok(())
 }

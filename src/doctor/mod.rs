@@ -30,6 +30,7 @@ mod ports;
 mod power;
 mod proc;
 mod queues;
+mod store;
 mod tcp_memory;
 mod threads;
 
@@ -50,13 +51,14 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         io_uring::check(),
         cores::check(&config.shards, &allowed),
         memlock::check(shards, &config.shards),
-        threads::check(shards, &config.access_log),
+        threads::check(shards, &config.access_log, &config.store),
         descriptors::check(config.client.connection_limit, shards),
         memory::check(shards, &config.shards),
         huge_pages::check(),
     ];
     findings.extend(ports::check(config));
     findings.extend(access_log::check(&config.access_log));
+    findings.extend(store::check(&config.store, shards));
     findings.extend(network::check(config));
     findings.extend(drops::check(config.http_server.backlog));
     findings.extend(tcp_memory::check(&config.client));

@@ -9,7 +9,7 @@ use rustix::thread::CapabilitySet;
 use super::Finding;
 use super::limit::{Limit, is_exempt, is_root};
 use super::proc;
-use crate::config::AccessLogConfig;
+use crate::config::{AccessLogConfig, StoreConfig};
 
 /// The first one, the log, the signals, the control plane, and the one that looks names up; an access log has its own.
 const OF_A_NODE: u64 = 5;
@@ -24,7 +24,7 @@ struct Bound {
     others: u64,
 }
 
-pub(super) fn check(shards: usize, access_log: &AccessLogConfig) -> Finding {
+pub(super) fn check(shards: usize, access_log: &AccessLogConfig, store: &StoreConfig) -> Finding {
     let own = fs::read_dir("/proc/self/task").map_or(1, |threads| threads.count() as u64);
     let mut bounds = Vec::new();
     if let Some(limit) = number("pids.max") {
@@ -36,7 +36,8 @@ pub(super) fn check(shards: usize, access_log: &AccessLogConfig) -> Finding {
         let limit = Limit::of(Resource::Nproc).0;
         bounds.push(Bound { name: "of the user", limit, others: threads_of_user().saturating_sub(own) });
     }
-    judge(&bounds, shards, OF_A_NODE + u64::from(access_log.enabled) + OF_A_SHARD * shards as u64)
+    let of_files = u64::from(access_log.enabled) + u64::from(store.is_set());
+    judge(&bounds, shards, OF_A_NODE + of_files + OF_A_SHARD * shards as u64)
 }
 
 fn judge(bounds: &[Bound], shards: usize, needed: u64) -> Finding {

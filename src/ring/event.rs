@@ -8,6 +8,7 @@ use io_uring::cqueue;
 use rustix::io::Errno;
 
 use super::buffers::{Buffer, BufferPool};
+use crate::store::Prepared;
 
 /// Which operation a completion belongs to; the upper half of its user data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,7 @@ pub(super) enum Kind {
     Writable,
     Timer,
     Woken,
+    Written,
     Cancel,
 }
 
@@ -25,8 +27,9 @@ pub(super) fn token(kind: Kind, number: u32) -> u64 {
     (kind as u64) << 32 | u64::from(number)
 }
 
-fn kind_of(user_data: u64) -> Kind {
-    const KINDS: [Kind; 6] = [Kind::Accept, Kind::Receive, Kind::Writable, Kind::Timer, Kind::Woken, Kind::Cancel];
+pub(super) fn kind_of(user_data: u64) -> Kind {
+    const KINDS: [Kind; 7] =
+        [Kind::Accept, Kind::Receive, Kind::Writable, Kind::Timer, Kind::Woken, Kind::Written, Kind::Cancel];
     KINDS[(user_data >> 32) as usize]
 }
 
@@ -78,15 +81,24 @@ pub enum Event<S = OwnedFd, B = Buffer> {
         /// Whether it is still watched.
         more: bool,
     },
+    /// A write to a file has ended.
+    Written {
+        /// Whether it is on disk; if not, what is there is unknown.
+        result: Result<(), Errno>,
+        /// What was to be written, given back.
+        bytes: Vec<u8>,
+    },
+    /// A segment of the store was prepared, or cannot be now.
+    Prepared(Option<Prepared>),
 }
 
 impl Event {
     /// What a completion means; `None` for those that only say that an order was taken.
-    pub(super) fn of(completion: &cqueue::Entry, pool: &Rc<BufferPool>) -> Option<Self> {
+    pub(super) fn of(kind: Kind, completion: &cqueue::Entry, pool: &Rc<BufferPool>) -> Option<Self> {
         let (user_data, result, flags) = (completion.user_data(), completion.result(), completion.flags());
         let number = user_data as u32;
         let more = cqueue::more(flags);
-        match kind_of(user_data) {
+        match kind {
             Kind::Accept => {
                 let socket = if result >= 0 {
                     // SAFETY: the kernel has just made this descriptor for us, and each completion is read once.
@@ -104,7 +116,8 @@ impl Event {
             Kind::Writable => Some(Self::Writable { conn: number }),
             Kind::Timer => Some(Self::Elapsed),
             Kind::Woken => Some(Self::Woken { more }),
-            Kind::Cancel => None,
+            // Its bytes are the ring's to give back.
+            Kind::Written | Kind::Cancel => None,
         }
     }
 }

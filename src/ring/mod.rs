@@ -7,6 +7,7 @@
 mod buffers;
 mod event;
 mod in_flight;
+mod write;
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,6 +23,7 @@ use self::buffers::BufferPool;
 pub use self::event::{Event, Received};
 use self::event::{Kind, token};
 pub use self::in_flight::InFlight;
+use self::write::{Progress, Write};
 
 /// How large a ring is.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,8 @@ pub struct Ring {
     waiting: VecDeque<squeue::Entry>,
     /// Read by the kernel when the timeout is submitted.
     interval: Box<types::Timespec>,
+    /// The write that is in flight.
+    write: Option<Write>,
 }
 
 impl std::fmt::Debug for Ring {
@@ -96,13 +100,13 @@ impl Ring {
         // JUSTIFICATION: the kernel keeps the address.
         unsafe { uring.submitter().register_buf_ring_with_flags(pool.entries_address(), size.buffers, 0, 0)? };
         let interval = Box::new(types::Timespec::new());
-        Ok(Self { uring, pool: Rc::new(pool), waiting: VecDeque::new(), interval })
+        Ok(Self { uring, pool: Rc::new(pool), waiting: VecDeque::new(), interval, write: None })
     }
 
     /// Puts an operation into the submission queue; false when there is no room.
     fn try_push(&mut self, entry: &squeue::Entry) -> bool {
-        // SAFETY: none of our operations points to memory of ours, but for the timeout's, which the ring owns;
-        // buffers are selected from the registered pool. A descriptor that is closed before submission makes
+        // SAFETY: none of our operations points to memory of ours, but for the timeout's and the write's, which the ring
+        // owns until they are done; buffers are selected from the registered pool. A descriptor that is closed before submission makes
         // the operation fail, or reach whatever has its number by then, but no memory: conns and doors keep theirs
         // while anything is in flight.
         // JUSTIFICATION: the crate cannot know what an entry points to.
@@ -163,6 +167,16 @@ impl Ring {
         self.push(opcode::Timeout::new(interval).build().user_data(token(Kind::Timer, 0)));
     }
 
+    /// Writes to a file and syncs what was written: [`Event::Written`]. The file must outlive it.
+    ///
+    /// # Panics
+    /// When a write is in flight.
+    pub fn write(&mut self, file: BorrowedFd<'_>, at: u64, bytes: Vec<u8>) {
+        assert!(self.write.is_none(), "one write is in flight at a time");
+        let write = self.write.insert(Write::new(file.as_raw_fd(), at, bytes)).entry();
+        self.push(write);
+    }
+
     /// Hands the kernel what was asked and lets it do what is ready, without waiting: one system call, or none
     /// where there is nothing to do.
     ///
@@ -220,9 +234,29 @@ impl Ring {
 
     /// Appends what has happened, in the order in which it happened.
     pub fn events(&mut self, events: &mut Vec<Event>) {
+        let mut written = None;
         for completion in self.uring.completion() {
-            events.extend(Event::of(&completion, &self.pool));
+            match event::kind_of(completion.user_data()) {
+                Kind::Written => written = Some(completion.result()),
+                kind => events.extend(Event::of(kind, &completion, &self.pool)),
+            }
         }
+        if let Some(result) = written {
+            self.written(result, events);
+        }
+    }
+
+    fn written(&mut self, result: i32, events: &mut Vec<Event>) {
+        let mut write = self.write.take().expect("a write was in flight");
+        let result = match write.completed(result) {
+            Progress::Synced => Ok(()),
+            Progress::Failed(errno) => Err(errno),
+            Progress::Part => {
+                let rest = self.write.insert(write).entry();
+                return self.push(rest);
+            }
+        };
+        events.push(Event::Written { result, bytes: write.into_bytes() });
     }
 }
 
@@ -230,6 +264,8 @@ impl Drop for Ring {
     fn drop(&mut self) {
         // A kernel that refuses has no such ring, which is as good.
         let _ = self.uring.submitter().unregister_buf_ring(0);
+        // A shard that fails may leave while the kernel still reads these bytes.
+        std::mem::forget(self.write.take());
     }
 }
 

@@ -192,3 +192,30 @@ fn nobody_waits_while_operations_wait_for_room() {
         assert!(matches!(events[..], [Event::Writable { conn: 9 }]), "{events:?}");
     });
 }
+
+#[test]
+fn a_write_is_on_disk_when_it_is_told_and_gives_its_memory_back() {
+    let mut ring = ring(2);
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(100).unwrap();
+    for (at, text) in [(10, "first"), (0, "second")] {
+        ring.write(file.as_fd(), at, text.into());
+        turn(&mut ring, |_, event| {
+            let Event::Written { result: Ok(()), bytes } = event else { panic!("{event:?}") };
+            assert_eq!(bytes, text.as_bytes());
+            true
+        });
+    }
+    let mut text = [0; 15];
+    std::os::unix::fs::FileExt::read_exact_at(&file, &mut text, 0).unwrap();
+    assert_eq!(&text, b"second\0\0\0\0first");
+}
+
+#[test]
+fn a_write_that_fails_is_told_with_its_reason() {
+    let mut ring = ring(2);
+    let path = tempfile::NamedTempFile::new().unwrap();
+    let file = std::fs::File::open(path.path()).unwrap();
+    ring.write(file.as_fd(), 0, vec![1]);
+    turn(&mut ring, |_, event| matches!(event, Event::Written { result: Err(Errno::BADF), .. }));
+}

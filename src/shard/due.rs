@@ -119,6 +119,10 @@ impl<R: Reactor> Shard<R> {
     /// Copies what is not counted message by message to the metrics.
     fn report(&mut self) {
         self.broker.report();
+        if let Some(journal) = self.broker.journal() {
+            self.metrics.store.waiting_bytes.set(journal.waiting_bytes() as u64);
+            self.metrics.store.kept_bytes.set(journal.kept_bytes());
+        }
         self.metrics.conns.set(self.conns.len() as u64);
         self.metrics.strangers.set((self.strangers.len() + self.callers.len()) as u64);
         self.metrics.stranger_bytes.set(self.strangers.bytes() as u64);

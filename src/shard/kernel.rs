@@ -8,18 +8,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use rustix::net::{SendFlags, Shutdown};
 
+use super::disk::Disk;
 use super::reactor::{EventOf, Reactor, Socket};
 use super::waker::Waker;
 use crate::broker::order::{Arrival, Errand};
 use crate::config::ShardsConfig;
-use crate::ring::{Buffer, Ring, RingSize};
+use crate::ring::{Buffer, Event, Ring, RingSize};
+use crate::store::SegmentId;
 use crate::time::Now;
 
-/// A ring, and when it began.
+/// A ring, when it began, and the shard's segments of the store.
 #[derive(Debug)]
 pub struct Kernel {
     ring: Ring,
     started: Instant,
+    disk: Option<Disk>,
 }
 
 impl Kernel {
@@ -33,7 +36,16 @@ impl Kernel {
             buffers: config.receive_buffers,
             buffer_bytes: config.receive_buffer_size,
         };
-        Ok(Self { ring: Ring::new(size)?, started: Instant::now() })
+        Ok(Self { ring: Ring::new(size)?, started: Instant::now(), disk: None })
+    }
+
+    /// The shard has a store from now on.
+    pub fn keep_on(&mut self, disk: Disk) {
+        self.disk = Some(disk);
+    }
+
+    fn disk(&mut self) -> &mut Disk {
+        self.disk.as_mut().expect("who asks for it has a store")
     }
 }
 
@@ -79,7 +91,7 @@ impl Reactor for Kernel {
     }
 
     fn is_ready(&mut self) -> bool {
-        self.ring.is_ready()
+        self.ring.is_ready() || self.disk.as_ref().is_some_and(Disk::has_prepared)
     }
 
     fn enter(&mut self) -> io::Result<()> {
@@ -92,6 +104,22 @@ impl Reactor for Kernel {
 
     fn events(&mut self, events: &mut Vec<EventOf<Self>>) {
         self.ring.events(events);
+        if let Some(disk) = &mut self.disk {
+            events.extend(disk.next_prepared().map(Event::Prepared));
+        }
+    }
+
+    fn prepare(&mut self, for_snapshot: bool) {
+        self.disk().prepare(for_snapshot);
+    }
+
+    fn write(&mut self, segment: SegmentId, at: u64, bytes: Vec<u8>) {
+        let disk = self.disk.as_mut().expect("who writes has a store");
+        self.ring.write(disk.file(segment), at, bytes);
+    }
+
+    fn discard(&mut self, segment: SegmentId) {
+        self.disk().discard(segment);
     }
 
     fn hand_over(&mut self, socket: OwnedFd, read: Bytes, arrival: Arrival) -> Option<Errand> {

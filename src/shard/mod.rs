@@ -8,6 +8,7 @@ mod address;
 pub mod admission;
 mod close;
 pub mod conn;
+pub mod disk;
 pub mod doors;
 mod drain;
 mod draining;
@@ -15,6 +16,8 @@ mod due;
 mod flush;
 mod give_way;
 pub mod handle;
+mod keep;
+mod keeping;
 pub mod kernel;
 pub mod mailbox;
 pub mod origin;
@@ -41,8 +44,10 @@ use slab::Slab;
 
 use self::admission::{Admission, Places};
 use self::conn::Conn;
+pub use self::disk::ShardStore;
 use self::doors::Doors;
 use self::draining::Drain;
+use self::keeping::Keeping;
 use self::kernel::Kernel;
 use self::mailbox::Mailboxes;
 use self::reactor::{EventOf, Reactor};
@@ -131,6 +136,7 @@ pub struct Shard<R: Reactor = Kernel> {
     held: VecDeque<u32>,
     /// By shard: asks that had come when its answers were looked at. Kept for its memory.
     asked: Vec<usize>,
+    keeping: Keeping,
     /// Closing conns whose last bytes are in the outbox.
     parting: Vec<u32>,
     // Kept for their memory; empty between two ticks.
@@ -182,6 +188,7 @@ impl<R: Reactor> Shard<R> {
             waiting: Vec::new(),
             held: VecDeque::new(),
             asked: vec![0; usize::from(shards)],
+            keeping: Keeping::default(),
             parting: Vec::new(),
             events: Vec::with_capacity(EVENTS_PER_TICK),
             unsent: Vec::new(),

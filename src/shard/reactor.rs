@@ -19,6 +19,7 @@ use rustix::net::Shutdown;
 use super::waker::Waker;
 use crate::broker::order::{Arrival, Errand};
 use crate::ring::Event;
+use crate::store::SegmentId;
 use crate::time::Now;
 
 /// What a reactor of this kind reports.
@@ -75,6 +76,15 @@ pub trait Reactor: Debug {
 
     /// Appends what has happened, in the order in which it happened.
     fn events(&mut self, events: &mut Vec<EventOf<Self>>);
+
+    /// Has a segment of the store made: [`Event::Prepared`]. Of one shard one is being made at a time.
+    fn prepare(&mut self, for_snapshot: bool);
+
+    /// Writes into a segment, and syncs what was written: [`Event::Written`]. One write is in flight at a time.
+    fn write(&mut self, segment: SegmentId, at: u64, bytes: Vec<u8>);
+
+    /// A segment is needed no more.
+    fn discard(&mut self, segment: SegmentId);
 
     /// What the control plane is told of a socket that is no client's, of which so much was read.
     fn hand_over(&mut self, socket: Self::Socket, read: Bytes, arrival: Arrival) -> Option<Errand>;

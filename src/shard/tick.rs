@@ -5,6 +5,7 @@
 //! letters ┼→ broker (sessions, hub, audience) → outbox  → one send per conn
 //! events ─┤                                 → letters → the other shards' mailboxes
 //! timers ─┘                                 → errands → the control plane
+//!                                           → journal → one write of the store
 //! ```
 //!
 //! Only here is the clock looked at. What a tick produced leaves at its end, so that what belongs to one socket goes out
@@ -74,6 +75,7 @@ impl<R: Reactor> Shard<R> {
         }
         self.say_farewells(now);
         self.settle(now);
+        self.keep();
         self.tell_visits();
         if busy {
             self.looked();
@@ -179,6 +181,13 @@ impl<R: Reactor> Shard<R> {
                     self.wind();
                     self.has_turned = true;
                 }
+                Event::Written { result, bytes } => {
+                    if let Err(error) = result {
+                        tracing::error!(shard = self.me, %error, "a write to the store has failed: channels on disk take nothing more");
+                    }
+                    self.written(result.is_ok(), bytes, now);
+                }
+                Event::Prepared(prepared) => self.broker.prepared(prepared),
                 Event::Woken { more: true } => {}
                 Event::Woken { more: false } => self.reactor.watch(&self.waker),
             }

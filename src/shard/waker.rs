@@ -40,8 +40,9 @@ impl Waker {
         }
     }
 
+    /// Ends the shard's wait whether or not it says that it sleeps, for what it does not look for once more.
     #[cold]
-    fn ring(&self) {
+    pub fn ring(&self) {
         // A counter that is full wakes as well.
         let _ = rustix::io::write(&self.eventfd, &1u64.to_ne_bytes());
     }

@@ -2,7 +2,7 @@
 
 /// A batch of one shard. Numbers grow over the life of the store, over restarts too: of two records of one channel that of
 /// the higher batch is the later one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Batch(pub u64);
 
 impl Batch {

@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 
 use super::block::{BLOCK_HEAD_BYTES, Block};
-use super::record::{End, Record};
-use super::segment::{HEAD_BYTES, Head, HeadError, SegmentId};
+use super::record::{END_BYTES, End, Record};
+use super::segment::{HEAD_BYTES, Head, HeadError, SegmentId, ShardOf};
 use crate::limits::STORE_ENDS_MAX;
 
 /// How much of a segment's beginning the catalog wants: its head, and a first block that names the end of each segment that
 /// was found at a start.
-pub const PREFIX_BYTES: usize = HEAD_BYTES as usize + BLOCK_HEAD_BYTES + 8 + 16 * STORE_ENDS_MAX;
+pub const PREFIX_BYTES: usize = HEAD_BYTES as usize + BLOCK_HEAD_BYTES + 8 + END_BYTES * STORE_ENDS_MAX;
 
 /// What was lost or changed in a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -113,11 +113,9 @@ impl Catalog {
         self.entries.insert(entry.head.segment, entry);
     }
 
-    /// Those that a shard among so many reads, oldest first: its own, and those of times when there were more shards or
-    /// fewer, where its channels lie among others.
-    pub fn of_shard(&self, shard: u16, shards: u16) -> impl Iterator<Item = &Entry> {
-        let begun = self.entries.values().filter(|entry| entry.has_begun);
-        begun.filter(move |entry| entry.head.shards != shards || entry.head.shard == shard)
+    /// Those that a shard reads, oldest first.
+    pub fn of_shard(&self, reader: ShardOf) -> impl Iterator<Item = &Entry> {
+        self.entries.values().filter(move |entry| entry.has_begun && reader.reads(entry.head.writer()))
     }
 
     /// All of them, oldest first.
@@ -135,9 +133,15 @@ impl Catalog {
         self.ends.get(&segment).copied()
     }
 
-    /// The segments that `entry` says were there.
-    pub fn named_by(entry: &Entry) -> impl Iterator<Item = SegmentId> + '_ {
-        entry.ends.iter().map(|end| end.segment)
+    /// The segments that a shard would read and that some of those that it reads name.
+    pub fn named_for(&self, reader: ShardOf) -> impl Iterator<Item = SegmentId> {
+        let ends = self.of_shard(reader).flat_map(|entry| &entry.ends);
+        ends.filter(move |end| reader.reads(end.writer)).map(|end| end.segment)
+    }
+
+    /// The segments that are named by others.
+    pub fn named(&self) -> impl Iterator<Item = SegmentId> {
+        self.ends.keys().copied()
     }
 
     /// The highest number, and the highest start, that a segment has.

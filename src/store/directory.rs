@@ -19,8 +19,8 @@ use super::catalog::{Catalog, Damage, Entry, PREFIX_BYTES};
 use super::error::StoreError;
 use super::identity::Identity;
 use super::record::Record;
-use super::recovery::{Reader, Recovered, RecoveryError, check_empty, recover};
-use super::segment::SegmentId;
+use super::recovery::{Recovered, RecoveryError, check_empty, recover};
+use super::segment::{SegmentId, ShardOf};
 use crate::limits::STORE_PROGRESS_SEGMENTS;
 
 /// A directory that is locked.
@@ -100,7 +100,7 @@ impl Directory {
     }
 
     /// The numbers of files that can be made segments of.
-    pub(super) fn spares(&self) -> &[SegmentId] {
+    pub fn spares(&self) -> &[SegmentId] {
         &self.spares
     }
 
@@ -140,11 +140,11 @@ impl Directory {
     /// [`StoreError`].
     pub fn recover(
         &self,
-        reader: Reader,
+        reader: ShardOf,
         is_mine: impl Fn(&str) -> bool,
         take: impl FnMut(&Record<'_>),
     ) -> Result<Recovered, StoreError> {
-        let all = self.catalog.of_shard(reader.shard, reader.shards).count();
+        let all = self.catalog.of_shard(reader).count();
         let mut count = 0;
         let read = |segment, into: &mut Vec<u8>| {
             if count > 0 && count % STORE_PROGRESS_SEGMENTS == 0 {

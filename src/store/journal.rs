@@ -21,7 +21,7 @@ use self::snapshot::Snapshot;
 use super::batch::Batch;
 use super::block::BlockBuilder;
 use super::record::{BeginRecord, End, Record};
-use super::segment::{Prepared, SegmentId};
+use super::segment::{Prepared, SegmentId, ShardOf};
 use crate::limits::{
     STORE_BATCH_BYTES_MAX, STORE_BUFFERS_KEPT, STORE_SNAPSHOT_WAITING_BYTES_MAX, STORE_WAITING_BYTES_MAX,
 };
@@ -60,6 +60,8 @@ pub struct Shut;
 pub struct JournalSetup {
     /// The start of the node, from 1.
     pub start: u32,
+    /// The shard that writes.
+    pub writer: ShardOf,
     /// An empty segment of this start.
     pub first: Prepared,
     /// Where the segments end that were found, as far as none of them says it of another.
@@ -91,6 +93,7 @@ pub struct Journal {
     in_flight: Option<InFlight>,
     committed: Batch,
     is_shut: bool,
+    writer: ShardOf,
     room: Room,
     /// What the next segment says of those before it.
     ends: Vec<End>,
@@ -113,6 +116,7 @@ impl Journal {
             in_flight: None,
             committed: batch,
             is_shut: false,
+            writer: setup.writer,
             room: Room::new(setup.first),
             ends: setup.ends,
             snapshot,
@@ -198,7 +202,7 @@ impl Journal {
         }
         let is_full = self.waits() && !self.room.fits(self.next_bytes());
         if is_full || self.snapshot.is_urgent() {
-            let end = self.room.end();
+            let end = self.room.end(self.writer);
             if let Some(next) = self.room.go_on() {
                 self.ends.push(end);
                 self.snapshot.begun(next);

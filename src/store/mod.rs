@@ -29,4 +29,6 @@ pub use record::Record;
 pub use segment::{Prepared, SegmentId};
 
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod tests;

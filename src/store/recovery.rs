@@ -3,19 +3,12 @@
 //! A segment is read up to what is no whole block. That is its end if the last write was torn there: nothing can lie
 //! behind it, and no other segment may know of more. Everything else is damage, and nothing is guessed.
 
+use serde::Serialize;
+
 use super::catalog::{Catalog, Damage, Entry};
 use super::record::{End, Record, Unreadable};
-use super::segment::{Blocks, SegmentId};
+use super::segment::{Blocks, SegmentId, ShardOf};
 use crate::limits::STORE_ENDS_MAX;
-
-/// Whose part of the store is read.
-#[derive(Clone, Copy, Debug)]
-pub struct Reader {
-    /// The shard.
-    pub shard: u16,
-    /// How many there are.
-    pub shards: u16,
-}
 
 /// What was found, beside the records.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -44,7 +37,7 @@ pub enum RecoveryError<E> {
 }
 
 /// Where a record lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// Its segment.
     pub segment: SegmentId,
@@ -61,7 +54,7 @@ pub struct Place {
 /// [`RecoveryError`]: the store is damaged, or cannot be read.
 pub fn recover<E>(
     catalog: &Catalog,
-    reader: Reader,
+    reader: ShardOf,
     is_mine: impl Fn(&str) -> bool,
     mut read: impl FnMut(SegmentId, &mut Vec<u8>) -> Result<(), E>,
     mut take: impl FnMut(&Record<'_>),
@@ -69,7 +62,7 @@ pub fn recover<E>(
     let mut found = Recovered::default();
     let mut bytes = Vec::new();
     let mut snapshot = SegmentId(0);
-    for entry in catalog.of_shard(reader.shard, reader.shards) {
+    for entry in catalog.of_shard(reader) {
         read(entry.head.segment, &mut bytes).map_err(RecoveryError::Read)?;
         let is_own = entry.head.shards == reader.shards;
         let end = read_segment(catalog, entry, &bytes, |_, record| {
@@ -89,13 +82,12 @@ pub fn recover<E>(
         found.segments.push((entry.head.segment, entry.head.size));
         found.bytes += end;
         if catalog.end_of(entry.head.segment).is_none() {
-            found.ends.push(End { segment: entry.head.segment, at: end });
+            found.ends.push(End { segment: entry.head.segment, at: end, writer: entry.head.writer() });
         }
     }
-    for entry in catalog.of_shard(reader.shard, reader.shards) {
-        if let Some(segment) = Catalog::named_by(entry).find(|named| *named >= snapshot && !catalog.has(*named)) {
-            return Err(Damage::Missing { segment }.into());
-        }
+    let named = catalog.named_for(reader);
+    if let Some(damage) = missing(catalog, named, snapshot).next() {
+        return Err(damage.into());
     }
     found.ends.drain(..found.ends.len().saturating_sub(STORE_ENDS_MAX));
     Ok(found)
@@ -136,6 +128,16 @@ pub fn read_segment(
         Some(end) if end != at => Err(Damage::Short { segment, found: at, at: end }),
         _ => Ok(at),
     }
+}
+
+/// Those of the segments that have gone though the newest snapshot, which begins with `snapshot`, does not stand for them.
+pub fn missing(
+    catalog: &Catalog,
+    named: impl Iterator<Item = SegmentId>,
+    snapshot: SegmentId,
+) -> impl Iterator<Item = Damage> {
+    let gone = named.filter(move |segment| *segment >= snapshot && !catalog.has(*segment));
+    gone.map(|segment| Damage::Missing { segment })
 }
 
 /// Whether something whole lies in a segment without a first block: then that was changed.

@@ -3,6 +3,8 @@
 //! The head is on disk before the segment has its name, so a segment whose head cannot be read was damaged. A segment of
 //! an earlier start is never appended to.
 
+use serde::Serialize;
+
 use super::batch::Batch;
 use super::block::{BLOCK_ALIGNMENT, Block};
 
@@ -18,8 +20,25 @@ const MAGIC: [u8; 8] = *b"ringpost";
 const HEAD_LENGTH: usize = 56;
 
 /// The number of a segment, one per store: a higher one was prepared later.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct SegmentId(pub u64);
+
+/// A shard among as many as there are, or were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ShardOf {
+    /// Its number, from 0.
+    pub shard: u16,
+    /// How many there are.
+    pub shards: u16,
+}
+
+impl ShardOf {
+    /// Whether it reads what `writer` wrote: its own, and all of times with more or fewer shards, where its channels lie
+    /// among others.
+    pub fn reads(self, writer: Self) -> bool {
+        self.shards != writer.shards || self.shard == writer.shard
+    }
+}
 
 /// What a segment says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +69,11 @@ pub enum HeadError {
 }
 
 impl Head {
+    /// The shard that writes the segment.
+    pub fn writer(&self) -> ShardOf {
+        ShardOf { shard: self.shard, shards: self.shards }
+    }
+
     /// The head in bytes, and the seed of the segment's blocks.
     pub fn encode(&self) -> ([u8; HEAD_LENGTH], u32) {
         let mut bytes = [0; HEAD_LENGTH];

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use super::files::{Files, Layout, Open};
 use super::journal::JournalSetup;
-use super::recovery::Reader;
-use super::segment::HEAD_BYTES;
+use super::segment::{HEAD_BYTES, ShardOf};
 use super::{Batch, Directory, Journal, Record, Request, StoreError};
 
 const SIZE: u64 = 32 * 1024;
@@ -48,13 +47,14 @@ fn start_as(path: &Path, shards: u16, name: &str) -> Result<Store, StoreError> {
     for shard in 0..shards {
         let mut mine = Vec::new();
         let recovered = directory.recover(
-            Reader { shard, shards },
+            ShardOf { shard, shards },
             |channel| home(channel, shards) == shard,
             |record| mine.extend(record.channel().map(str::to_owned)),
         )?;
         let open = files.prepare(shard)?;
         let journal = Journal::new(JournalSetup {
             start: directory.identity().starts,
+            writer: ShardOf { shard, shards },
             first: open.prepared,
             ends: recovered.ends,
             found: recovered.segments,

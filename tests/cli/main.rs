@@ -5,6 +5,7 @@ mod notice;
 mod pause;
 mod readme;
 mod start;
+mod store;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

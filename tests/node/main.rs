@@ -13,4 +13,5 @@ mod http;
 mod proxies;
 mod rooms;
 mod slow;
+mod store;
 mod strangers;

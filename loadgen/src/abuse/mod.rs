@@ -105,7 +105,11 @@ impl Abuse {
                     }
                 }
                 Event::Writable { conn } => crowd.writable(conn, &self.reader),
-                Event::Elapsed | Event::Accepted { .. } | Event::Woken { .. } => {}
+                Event::Elapsed
+                | Event::Accepted { .. }
+                | Event::Woken { .. }
+                | Event::Written { .. }
+                | Event::Prepared(_) => {}
             }
         }
         crowd.swarm.flush();

@@ -232,7 +232,11 @@ impl Clients {
                     }
                 }
                 Event::Writable { conn } => everyone.writable(conn, &self.reader),
-                Event::Elapsed | Event::Accepted { .. } | Event::Woken { .. } => {}
+                Event::Elapsed
+                | Event::Accepted { .. }
+                | Event::Woken { .. }
+                | Event::Written { .. }
+                | Event::Prepared(_) => {}
             }
         }
         everyone.swarm.flush();

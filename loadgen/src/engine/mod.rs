@@ -226,7 +226,11 @@ impl Engine {
                     }
                 }
                 Event::Writable { conn } => clients.writable(conn, &self.reader),
-                Event::Elapsed | Event::Accepted { .. } | Event::Woken { .. } => {}
+                Event::Elapsed
+                | Event::Accepted { .. }
+                | Event::Woken { .. }
+                | Event::Written { .. }
+                | Event::Prepared(_) => {}
             }
         }
         if self.stage != Stage::Drain {

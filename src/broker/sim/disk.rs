@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::broker::Broker;
 use crate::hub::Placement;
 use crate::store::journal::JournalSetup;
-use crate::store::segment::{Blocks, Head, Prepared};
+use crate::store::segment::{Blocks, Head, Prepared, ShardOf};
 use crate::store::{Batch, Journal, Record, Request, SegmentId};
 use crate::time::Now;
 
@@ -74,7 +74,8 @@ impl Disk {
             let found =
                 old.iter().filter(|(_, head)| is_own(head)).map(|(segment, head)| (*segment, head.size)).collect();
             let first = self.prepare(shard, placement.shards());
-            let setup = JournalSetup { start: self.starts, first, ends: Vec::new(), found };
+            let writer = ShardOf { shard: shard as u16, shards: placement.shards() };
+            let setup = JournalSetup { start: self.starts, writer, first, ends: Vec::new(), found };
             broker.recovered(Journal::new(setup), now);
         }
     }

@@ -23,6 +23,7 @@ use crate::broker::order::{Arrival, Errand};
 use crate::ring::{Event, Received};
 use crate::shard::reactor::{EventOf, Reactor, Socket};
 use crate::shard::waker::Waker;
+use crate::store::SegmentId;
 use crate::time::Now;
 
 /// What is in flight.
@@ -303,6 +304,18 @@ impl Reactor for Simulated {
         {
             self.completed.push_back(Event::Received { conn, received: Received::End, more: false });
         }
+    }
+
+    fn prepare(&mut self, _: bool) {
+        unreachable!("the world has no store")
+    }
+
+    fn write(&mut self, _: SegmentId, _: u64, _: Vec<u8>) {
+        unreachable!("the world has no store")
+    }
+
+    fn discard(&mut self, _: SegmentId) {
+        unreachable!("the world has no store")
     }
 
     fn hand_over(&mut self, socket: SimulatedSocket, read: Bytes, _: Arrival) -> Option<Errand> {

@@ -2,7 +2,7 @@
 
 use crate::limits::STORE_BATCH_BYTES_MAX;
 use crate::store::record::End;
-use crate::store::segment::{HEAD_BYTES, Prepared};
+use crate::store::segment::{HEAD_BYTES, Prepared, ShardOf};
 
 /// Whether a segment is prepared ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl Room {
         (self.segment, at)
     }
 
-    pub(super) fn end(&self) -> End {
-        End { segment: self.segment.segment, at: self.at }
+    pub(super) fn end(&self, writer: ShardOf) -> End {
+        End { segment: self.segment.segment, at: self.at, writer }
     }
 
     /// Goes on with the next segment, if it is there.

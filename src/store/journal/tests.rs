@@ -68,7 +68,8 @@ impl World {
     fn new(room: usize) -> Self {
         let mut disk = Disk { room, ..Disk::default() };
         let first = disk.prepare().unwrap();
-        let journal = Journal::new(JournalSetup { start: 1, first, ends: Vec::new(), found: Vec::new() });
+        let writer = ShardOf { shard: 0, shards: 1 };
+        let journal = Journal::new(JournalSetup { start: 1, writer, first, ends: Vec::new(), found: Vec::new() });
         Self { disk, journal, in_flight: None }
     }
 

@@ -65,6 +65,10 @@ impl<'a> Fields<'a> {
         Ok(u8::from_le_bytes(self.array()?))
     }
 
+    pub(super) fn u16(&mut self) -> Result<u16, Unreadable> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
     pub(super) fn u64(&mut self) -> Result<u64, Unreadable> {
         Ok(u64::from_le_bytes(self.array()?))
     }

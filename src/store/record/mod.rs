@@ -11,14 +11,17 @@ mod stream;
 
 pub use fields::Unreadable;
 pub use publication::{InfoOf, PayloadOf, PublicationRecord, TagsOf, VersionOf};
-pub use segment::{BeginRecord, End};
+pub use segment::{BeginRecord, END_BYTES, End};
 pub use stream::{KeyRecord, StreamRecord};
+
+use serde::Serialize;
 
 use self::fields::{Fields, put_bytes, put_u64};
 use super::segment::SegmentId;
 
 /// What is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Record<'a> {
     /// The journal's own: what a segment follows.
     Begin(BeginRecord<'a>),

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::fields::{Fields, Unreadable, put_bytes, put_i64, put_kind, put_option, put_u64};
 use crate::model::{ClientInfo, Payload, PayloadKind, Publication};
 
 /// A publication that its channel's home has put in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PublicationRecord<'a> {
     /// The channel.
     pub channel: &'a str,
@@ -61,8 +65,18 @@ impl<'a> PayloadOf<'a> {
     }
 }
 
+/// As people read it: JSON as it is, other bytes as a string in base64.
+impl Serialize for PayloadOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.kind, serde_json::from_slice::<&RawValue>(self.bytes)) {
+            (PayloadKind::Json, Ok(json)) => json.serialize(serializer),
+            _ => serializer.serialize_str(&STANDARD.encode(self.bytes)),
+        }
+    }
+}
+
 /// Who published, borrowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct InfoOf<'a> {
     /// The user, empty when anonymous.
     pub user: &'a str,
@@ -154,6 +168,12 @@ impl<'a> TagsOf<'a> {
     }
 }
 
+impl Serialize for TagsOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
 impl PartialEq for TagsOf<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
@@ -163,7 +183,7 @@ impl PartialEq for TagsOf<'_> {
 impl Eq for TagsOf<'_> {}
 
 /// Which state of a thing, borrowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct VersionOf<'a> {
     /// Grows with each state; above 0.
     pub number: u64,

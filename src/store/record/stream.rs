@@ -1,5 +1,7 @@
 //! The life of a channel's stream as records.
 
+use serde::Serialize;
+
 use super::fields::{Fields, Unreadable, put_bytes, put_i64, put_option, put_u64};
 use super::publication::VersionOf;
 
@@ -8,7 +10,7 @@ use super::publication::VersionOf;
 /// Written where a history is removed (`first` is above `top`), and at the head of a channel's state in a snapshot, whose
 /// publications from `first` on follow. A publication that was on its way then may lie before it: recovery puts
 /// publications in the order of their offsets, and skips those that it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct StreamRecord<'a> {
     /// The channel.
     pub channel: &'a str,
@@ -43,7 +45,7 @@ impl<'a> StreamRecord<'a> {
 }
 
 /// An idempotency key and what it was answered with, in a snapshot: its publication may not be kept any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyRecord<'a> {
     /// The channel.
     pub channel: &'a str,

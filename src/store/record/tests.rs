@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::PayloadKind;
+use crate::store::segment::ShardOf;
 
 type Pairs = Vec<(Box<str>, Box<str>)>;
 
@@ -90,7 +91,8 @@ proptest! {
 
 #[test]
 fn every_other_kind_is_read_as_it_was_written() {
-    let ends = [End { segment: SegmentId(7), at: 4096 }, End { segment: SegmentId(8), at: u64::MAX }];
+    let writer = ShardOf { shard: 3, shards: 64 };
+    let ends = [4096, u64::MAX].map(|at| End { segment: SegmentId(7), at, writer });
     goes_there_and_back(&Record::Begin(BeginRecord::Held(&ends)));
     goes_there_and_back(&Record::Snapshot(SegmentId(u64::MAX)));
     goes_there_and_back(&Record::Stream(StreamRecord { channel: "c", epoch: "e", first: 3, top: 9, version: None }));

@@ -1,0 +1,69 @@
+//! A seeded simulation of the store alone: journals of some shards, a disk that keeps what was not synced apart, and loss of
+//! power at every step.
+//!
+//! `SEED=7 cargo test --lib store::sim` runs one seed, `SEEDS=10000` that many, `FIRST=5000` says from which on.
+
+mod disk;
+mod world;
+
+use self::disk::Fault;
+use self::world::{World, Wrong};
+use crate::broker::sim::each_seed;
+
+const STEPS: usize = 500;
+
+/// Runs a seed to its end, or to what is wrong.
+fn run(seed: u64, fault: Option<Fault>) -> Result<World, Wrong> {
+    let mut world = World::new(seed, fault);
+    for _ in 0..STEPS {
+        world.step()?;
+    }
+    world.restart()?;
+    Ok(world)
+}
+
+#[test]
+fn what_was_committed_is_found_in_order_and_nothing_that_was_never_appended() {
+    each_seed(1000, |seed| {
+        if let Err(wrong) = run(seed, None) {
+            panic!("{wrong}; again: SEED={seed} cargo test --lib store::sim");
+        }
+    });
+}
+
+#[test]
+fn the_world_goes_everywhere() {
+    let mut been = world::Been::default();
+    for seed in 0..200 {
+        been.add(&run(seed, None).expect("it holds").been);
+    }
+    let world::Been { restarts, torn, failed, full, snapshots, discarded, reused, shards } = been;
+    let counts = [restarts, torn, failed, full, snapshots, discarded, reused, shards];
+    assert!(counts.iter().all(|count| *count > 50), "{been:?}");
+}
+
+#[test]
+fn planted_faults_are_found() {
+    for fault in Fault::ALL {
+        let finds = (0..200).filter(|seed| run(*seed, Some(fault)).is_err()).count();
+        assert!(finds > 0, "{fault:?} is not found");
+    }
+}
+
+#[test]
+fn a_bit_that_flips_at_rest_refuses_the_start_or_changes_nothing_that_was_kept() {
+    each_seed(300, |seed| {
+        let mut world = run(seed, None).expect("it holds");
+        if let Err(wrong) = world.flip_a_bit() {
+            panic!("{wrong}; again: SEED={seed} cargo test --lib store::sim");
+        }
+    });
+}
+
+#[test]
+fn one_seed_is_one_history() {
+    for seed in 0..5 {
+        let traces = [(); 2].map(|()| run(seed, None).expect("it holds").trace());
+        assert_eq!(traces[0], traces[1], "SEED={seed}");
+    }
+}

@@ -1,0 +1,384 @@
+//! Shards that append, a disk that does what it is asked when the world says so, and the truth to compare with.
+//!
+//! A channel's records are numbered; its last few live. What a snapshot says again is marked. After a loss of power a start
+//! must find, of each channel, all that lives of what was committed, and what was appended once in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::disk::{Disk, Fault, Write};
+use crate::store::catalog::Damage;
+use crate::store::journal::JournalSetup;
+use crate::store::recovery::{Recovered, RecoveryError, recover};
+use crate::store::segment::ShardOf;
+use crate::store::{Batch, Journal, Record, Request, SegmentId};
+
+const CHANNELS: usize = 7;
+
+/// How a record is marked: appended, or said again by a snapshot.
+const ONCE: &str = "once";
+const AGAIN: &str = "again";
+
+/// Records of a channel that live.
+const LIVING: u64 = 6;
+
+/// What a channel's home knows.
+#[derive(Clone, Debug, Default)]
+struct Channel {
+    /// The number of the last record.
+    top: u64,
+    /// Records that wait for their batch.
+    waiting: Vec<(Batch, u64)>,
+    /// The last that is committed.
+    committed: u64,
+}
+
+impl Channel {
+    fn living(top: u64) -> impl Iterator<Item = u64> {
+        top.saturating_sub(LIVING) + 1..=top
+    }
+}
+
+/// A shard that runs.
+#[derive(Debug)]
+struct Shard {
+    journal: Journal,
+    write: Option<Write>,
+    /// It waits for a segment.
+    is_preparing: bool,
+    /// Channels that the snapshot has yet to say.
+    left: Vec<usize>,
+}
+
+/// What a world has seen: so that a test can tell that it goes everywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Been {
+    pub(super) restarts: u64,
+    pub(super) torn: u64,
+    pub(super) failed: u64,
+    pub(super) full: u64,
+    pub(super) snapshots: u64,
+    pub(super) discarded: u64,
+    pub(super) reused: u64,
+    pub(super) shards: u64,
+}
+
+impl Been {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.restarts += other.restarts;
+        self.torn += other.torn;
+        self.failed += other.failed;
+        self.full += other.full;
+        self.snapshots += other.snapshots;
+        self.discarded += other.discarded;
+        self.reused += other.reused;
+        self.shards += other.shards;
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct World {
+    random: StdRng,
+    fault: Option<Fault>,
+    disk: Disk,
+    shards: Vec<Shard>,
+    channels: Vec<Channel>,
+    /// Segments of other numbers of shards: how many still need them.
+    shared: BTreeMap<SegmentId, usize>,
+    is_full: bool,
+    pub(super) been: Been,
+}
+
+fn name(channel: usize, number: u64, mark: &str) -> String {
+    format!("{channel} {number} {mark} {}", "x".repeat((number * 37 % 390) as usize))
+}
+
+impl World {
+    pub(super) fn new(seed: u64, fault: Option<Fault>) -> Self {
+        let mut world = Self {
+            random: StdRng::seed_from_u64(seed),
+            fault,
+            disk: Disk::new(fault),
+            shards: Vec::new(),
+            channels: vec![Channel::default(); CHANNELS],
+            shared: BTreeMap::new(),
+            is_full: false,
+            been: Been::default(),
+        };
+        world.start().expect("an empty disk is well");
+        world
+    }
+
+    pub(super) fn trace(&self) -> String {
+        format!("{:?} {:?} {}", self.channels, self.been, self.disk.segments())
+    }
+
+    pub(super) fn step(&mut self) -> Result<(), Wrong> {
+        let shard = self.random.random_range(0..self.shards.len());
+        match self.random.random_range(0..400) {
+            0 => return self.restart(),
+            1..3 => self.complete(shard, false),
+            3..5 => self.is_full = !self.is_full,
+            5..20 => self.shards[shard].journal.retry(),
+            20..140 => (0..self.random.random_range(1..8)).for_each(|_| self.append()),
+            140..200 => self.serve(shard),
+            200..240 => self.prepared(shard),
+            _ => {
+                self.serve(shard);
+                self.complete(shard, true);
+                self.prepared(shard);
+                self.say_what_lives(shard);
+            }
+        }
+        Ok(())
+    }
+
+    fn home(&self, channel: usize) -> usize {
+        channel % self.shards.len()
+    }
+
+    fn append(&mut self) {
+        let channel = self.random.random_range(0..CHANNELS);
+        let home = self.home(channel);
+        let journal = &mut self.shards[home].journal;
+        if !journal.has_room() {
+            self.been.full += 1;
+            return;
+        }
+        let channel_state = &mut self.channels[channel];
+        let number = channel_state.top + 1;
+        let batch = journal.append(&Record::Over(&name(channel, number, ONCE))).expect("it has room");
+        channel_state.top = number;
+        channel_state.waiting.push((batch, number));
+    }
+
+    /// Takes what a shard asks for.
+    fn serve(&mut self, number: usize) {
+        while let Some(request) = self.shards[number].journal.next_request() {
+            match request {
+                Request::Prepare { .. } => self.shards[number].is_preparing = true,
+                Request::Write { segment, at, bytes } => {
+                    assert!(self.shards[number].write.is_none(), "one write is in flight at a time");
+                    self.shards[number].write = Some(Write { segment, at, bytes });
+                    if self.fault == Some(Fault::TellsTooEarly) && self.random.random_bool(0.2) {
+                        self.tell(number, true);
+                    }
+                }
+                Request::Discard { segment } => self.discard(segment),
+            }
+        }
+    }
+
+    fn discard(&mut self, segment: SegmentId) {
+        if let Some(left) = self.shared.get_mut(&segment) {
+            *left -= 1;
+            if *left > 0 {
+                return;
+            }
+            self.shared.remove(&segment);
+        }
+        self.been.discarded += 1;
+        self.disk.discard(segment);
+    }
+
+    /// The disk has made a segment, or has no room; for a snapshot it always has.
+    fn prepared(&mut self, number: usize) {
+        let shards = self.shards.len() as u16;
+        let is_full = self.is_full && self.random.random_bool(0.8);
+        let shard = &mut self.shards[number];
+        if std::mem::take(&mut shard.is_preparing) {
+            shard.journal.prepared((!is_full).then(|| self.disk.prepare(number as u16, shards)));
+        }
+    }
+
+    /// The write of a shard ends: it is on disk, or nobody knows how much of it.
+    fn complete(&mut self, number: usize, is_synced: bool) {
+        let Some(write) = self.shards[number].write.clone() else { return };
+        if is_synced {
+            self.disk.sync(&write);
+            return self.tell(number, true);
+        }
+        self.been.failed += 1;
+        self.disk.tear(&write, &mut self.random);
+        self.tell(number, self.fault == Some(Fault::IgnoresFailedSync));
+    }
+
+    fn tell(&mut self, number: usize, is_synced: bool) {
+        let write = self.shards[number].write.take().expect("a write is in flight");
+        self.shards[number].journal.written(is_synced, write.bytes);
+        let committed = self.shards[number].journal.committed();
+        for channel in 0..CHANNELS {
+            if self.home(channel) == number {
+                let state = &mut self.channels[channel];
+                let is_on_disk = |(batch, _): &mut (Batch, u64)| *batch <= committed;
+                let on_disk = state.waiting.extract_if(.., is_on_disk).map(|(_, number)| number).max();
+                state.committed = state.committed.max(on_disk.unwrap_or(0));
+            }
+        }
+    }
+
+    /// A shard's snapshot, channel by channel.
+    fn say_what_lives(&mut self, number: usize) {
+        if !self.shards[number].journal.snapshot_wants() {
+            return;
+        }
+        if self.shards[number].left.is_empty() {
+            self.shards[number].left = (0..CHANNELS).filter(|channel| self.home(*channel) == number).collect();
+            self.been.snapshots += 1;
+        }
+        let channel = self.shards[number].left.pop();
+        let shard = &mut self.shards[number];
+        if let Some(channel) = channel {
+            for living in Channel::living(self.channels[channel].top) {
+                shard.journal.append(&Record::Over(&name(channel, living, AGAIN))).expect("it wants more");
+            }
+        }
+        if shard.left.is_empty() {
+            shard.journal.snapshot_done().expect("it wants more");
+        }
+    }
+
+    /// The power goes, and the node starts again, perhaps with another number of shards.
+    pub(super) fn restart(&mut self) -> Result<(), Wrong> {
+        self.been.restarts += 1;
+        for shard in std::mem::take(&mut self.shards) {
+            if let Some(write) = shard.write {
+                self.been.torn += u64::from(self.disk.tear(&write, &mut self.random));
+            }
+        }
+        self.start()
+    }
+
+    fn start(&mut self) -> Result<(), Wrong> {
+        let shards: u16 = self.random.random_range(1..4);
+        let catalog = self.disk.catalog()?;
+        let shared = catalog.entries().filter(|entry| entry.head.shards != shards);
+        self.shared = shared.map(|entry| (entry.head.segment, shards.into())).collect();
+        self.been.shards += u64::from(!self.shared.is_empty());
+        self.been.reused = self.disk.reused;
+        let mut starting = Vec::new();
+        for shard in 0..shards {
+            let mut found = Found::default();
+            let is_mine =
+                |name: &str| parse(name).is_some_and(|said| said.channel % usize::from(shards) == usize::from(shard));
+            let read = |segment, into: &mut Vec<u8>| {
+                self.disk.read(segment, into);
+                Ok::<(), Infallible>(())
+            };
+            let read = recover(&catalog, ShardOf { shard, shards }, is_mine, read, |record| found.take(record));
+            starting.push(match read {
+                Err(RecoveryError::Damaged(damage)) => return Err(damage.into()),
+                Err(RecoveryError::Read(never)) => match never {},
+                Ok(recovered) => recovered,
+            });
+            for channel in (usize::from(shard)..CHANNELS).step_by(shards.into()) {
+                self.channels[channel] = found.check(channel, &self.channels[channel])?;
+            }
+        }
+        let start = self.disk.start;
+        let begin = |(number, recovered): (usize, Recovered)| {
+            let writer = ShardOf { shard: number as u16, shards };
+            let first = self.disk.prepare(number as u16, shards);
+            let setup = JournalSetup { start, writer, first, ends: recovered.ends, found: recovered.segments };
+            Shard { journal: Journal::new(setup), write: None, is_preparing: false, left: Vec::new() }
+        };
+        self.shards = starting.into_iter().enumerate().map(begin).collect();
+        Ok(())
+    }
+
+    /// All that waits is written, and a little more by each shard; then a bit flips in what earlier starts have left.
+    pub(super) fn flip_a_bit(&mut self) -> Result<(), Wrong> {
+        let before = self.disk.next();
+        self.restart()?;
+        (0..100).for_each(|_| self.append());
+        for number in 0..self.shards.len() {
+            while self.shards[number].journal.waiting_bytes() > 0 || self.shards[number].write.is_some() {
+                self.serve(number);
+                self.is_full = false;
+                self.prepared(number);
+                self.complete(number, true);
+            }
+        }
+        self.disk.flip(before, &mut self.random);
+        match self.restart() {
+            Err(Wrong::Refused(_)) => Ok(()),
+            started => started,
+        }
+    }
+}
+
+/// What is wrong with a world.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Wrong {
+    /// A start was refused.
+    #[error("refused: {0}")]
+    Refused(#[from] Damage),
+    /// What was found is not what was kept.
+    #[error("{0}")]
+    Found(String),
+}
+
+/// What a record says.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    channel: usize,
+    number: u64,
+    is_again: bool,
+}
+
+/// What a start has found.
+#[derive(Debug, Default)]
+struct Found {
+    /// By channel, in the order in which it was found.
+    once: BTreeMap<usize, Vec<u64>>,
+    all: BTreeMap<usize, BTreeSet<u64>>,
+    never_said: Vec<String>,
+}
+
+impl Found {
+    fn take(&mut self, record: &Record<'_>) {
+        match record.channel().and_then(parse) {
+            Some(Said { channel, number, is_again }) => {
+                self.all.entry(channel).or_default().insert(number);
+                if !is_again {
+                    self.once.entry(channel).or_default().push(number);
+                }
+            }
+            None => self.never_said.push(format!("{record:?}")),
+        }
+    }
+
+    /// Compares with what a channel's home knew. Returns how the channel goes on.
+    fn check(&mut self, channel: usize, knew: &Channel) -> Result<Channel, Wrong> {
+        let wrong = |what: &str| Err(Wrong::Found(format!("channel {channel}, {knew:?}: {what}, {self:?}")));
+        let all = self.all.get(&channel).cloned().unwrap_or_default();
+        let once = self.once.get(&channel).map_or(&[][..], Vec::as_slice);
+        let top = all.last().copied().unwrap_or(0);
+        if !self.never_said.is_empty() || top > knew.top {
+            return wrong("it was never appended");
+        }
+        if top < knew.committed || !Channel::living(knew.committed).all(|number| all.contains(&number)) {
+            return wrong("what was committed is lost");
+        }
+        if !Channel::living(top).all(|number| all.contains(&number)) {
+            return wrong("there is a hole");
+        }
+        if !once.is_sorted_by(|one, next| one < next) {
+            return wrong("it comes twice, or in another order");
+        }
+        Ok(Channel { top, committed: top, waiting: Vec::new() })
+    }
+}
+
+/// What a name says; nothing where it is not one that the world gave.
+fn parse(text: &str) -> Option<Said> {
+    let mut words = text.split(' ');
+    let (channel, number) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let is_again = words.next()? == AGAIN;
+    let said = name(channel, number, if is_again { AGAIN } else { ONCE });
+    (said == text && channel < CHANNELS).then_some(Said { channel, number, is_again })
+}

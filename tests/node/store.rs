@@ -1,0 +1,86 @@
+//! A node with channels on disk: what was answered is there after a restart, with as many shards or with others.
+
+use std::path::Path;
+
+use ringpost::config::{Config, Log};
+use ringpost::limits::STORE_SEGMENT_BYTES_MIN;
+use ringpost::store::Directory;
+use serde_json::{Value, json};
+
+use crate::client::LineClient;
+use crate::harness::TestNode;
+
+fn on_disk(path: &Path, shards: usize) -> impl FnOnce(&mut Config) {
+    move |config| {
+        config.store.path = path.to_str().expect("the path is text").into();
+        config.store.segment_size = STORE_SEGMENT_BYTES_MIN;
+        config.shards.per_core = shards;
+        config.shards.cores = ringpost::cores::allowed().expect("there are cores")[0].to_string();
+        config.channel.without_namespace.log = Log::Disk;
+    }
+}
+
+/// The offsets, the data and the epoch of a channel's history.
+fn history(client: &mut LineClient, channel: &str) -> (Vec<(u64, Value)>, String) {
+    let page = client.ask(json!({"history": {"channel": channel, "limit": 1000}}));
+    let publications = page["history"]["publications"].as_array().expect("a page").iter();
+    let kept = publications.map(|one| (one["offset"].as_u64().expect("an offset"), one["data"].clone())).collect();
+    (kept, page["history"]["epoch"].as_str().expect("an epoch").into())
+}
+
+#[test]
+fn what_was_answered_is_there_after_a_restart_with_any_number_of_shards() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let channels = ["a", "b", "c", "d", "e", "f", "g"];
+    let mut epochs = Vec::<String>::new();
+    let mut published = 0;
+    for shards in [2, 2, 3, 1] {
+        let node = TestNode::with(on_disk(folder.path(), shards));
+        let mut client = LineClient::connect(node.tcp);
+        for (at, channel) in channels.iter().enumerate() {
+            let (kept, epoch) = history(&mut client, channel);
+            let expected: Vec<_> = (1..=published).map(|number| (number, json!({"number": number}))).collect();
+            assert_eq!(kept, expected, "{channel} with {shards} shards");
+            match epochs.get(at) {
+                Some(before) => assert_eq!(epoch, *before, "the stream goes on"),
+                None => epochs.push(epoch),
+            }
+        }
+        for number in published + 1..=published + 20 {
+            for channel in channels {
+                let reply = client.ask(json!({"publish": {"channel": channel, "data": {"number": number}}}));
+                assert_eq!(reply["publish"], json!({}), "{reply}");
+            }
+        }
+        published += 20;
+        drop(client);
+        assert!(node.sum(|shard| shard.store.written_bytes.get()) > 0);
+        node.stop();
+        node.wait();
+        Directory::look(folder.path()).expect("the directory is let go");
+    }
+}
+
+#[test]
+fn a_subscriber_is_told_in_order_and_recovers_over_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let node = TestNode::with(on_disk(folder.path(), 2));
+    let (mut publisher, mut subscriber) = (LineClient::connect(node.tcp), LineClient::connect(node.tcp));
+    let begun = subscriber.ask(json!({"subscribe": {"channel": "room"}}));
+    let epoch = begun["subscribe"]["epoch"].clone();
+    for number in 1..=500 {
+        publisher.tell(json!({"publish": {"channel": "room", "data": number}}));
+    }
+    for number in 1..=500 {
+        assert_eq!(subscriber.publication(), ("room".into(), number, json!(number)));
+    }
+    drop((publisher, subscriber));
+    node.stop();
+    node.wait();
+    let node = TestNode::with(on_disk(folder.path(), 2));
+    let mut subscriber = LineClient::connect(node.tcp);
+    let since = json!({"channel": "room", "recover": true, "epoch": epoch, "offset": 490});
+    let again = subscriber.ask(json!({"subscribe": since}));
+    assert_eq!(again["subscribe"]["recovered"], json!(true), "{again}");
+    assert_eq!(again["subscribe"]["publications"].as_array().map(Vec::len), Some(10), "{again}");
+}
