@@ -198,6 +198,24 @@ pub const CLIENT_MESSAGES_MAX: usize = 1_000_000;
 
 /// Longest id of a client's message, bytes.
 pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 128;
+/// Longest filter of a subscription, bytes as it lies in the command: some 200 values of a list. Kept, it takes four times as
+/// much at the most.
+pub const FILTER_BYTES_MAX: usize = 4096;
+
+/// Most nodes of a filter: a page of conditions. Each is asked for each publication.
+pub const FILTER_NODES_MAX: u32 = 64;
+
+/// Most values of a filter's lists together.
+pub const FILTER_VALUES_MAX: u32 = 256;
+
+/// Deepest filter, nodes one in the other.
+pub const FILTER_DEPTH_MAX: u32 = 16;
+
+/// Most nodes of all different filters in a channel on one shard: all are asked for one publication, within a session's
+/// turn. Few in tests.
+pub const ROOM_FILTER_NODES_MAX: u32 = if cfg!(test) { 128 } else { 16_384 };
+
+const _: () = assert!(ROOM_FILTER_NODES_MAX as u64 * crate::work::price::FILTER_NODE_NS <= TURN_NS);
 
 /// Longest `version_epoch` of a publish, bytes: the channel keeps it. That of an idempotency key.
 pub const VERSION_EPOCH_BYTES_MAX: usize = IDEMPOTENCY_KEY_BYTES_MAX;

@@ -23,9 +23,10 @@ use ringpost::store::{Batch, Record, SegmentId};
 use ringpost::wire::http::UpgradeRequest;
 use ringpost::wire::{length, websocket};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     r#"{"id":1,"connect":{"token":"t","data":{"a":[1,2]},"subs":{"s":{"recover":true,"offset":5,"epoch":"e"}},"name":"js","headers":{"h":"v"}}}"#,
     r#"{"id":2,"subscribe":{"channel":"c","token":"t","recover":true,"epoch":"e","offset":7,"data":null,"positioned":true}}"#,
+    r#"{"id":2,"subscribe":{"channel":"c","tf":{"op":"and","nodes":[{"op":"not","nodes":[{"key":"k","cmp":"in","vals":["a",""]}]},{"key":"n","cmp":"gte","val":"-1.5"}]}}}"#,
     r#"{"id":3,"publish":{"channel":"c","data":"a\"\u00e4\\"}}"#,
     r#"{"id":4,"history":{"channel":"c","limit":-1,"since":{"offset":1,"epoch":"e"},"reverse":true}}"#,
     r#"{"id":5,"rpc":{"method":"m","data":{}}}"#,

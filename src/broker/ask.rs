@@ -25,6 +25,9 @@ impl Broker {
             let here = self.edge.heard_by(channel_of(&ask));
             self.edge.charge_deliveries(session, here, each_ns, now);
         }
+        if matches!(ask, Ask::Publish { .. }) {
+            self.edge.charge_filters(session, self.edge.filters_of(channel_of(&ask)), now);
+        }
         let letter = match ask {
             // Whose home a channel is looks up for itself what the channel keeps: the answer must not be older than
             // its own configuration.
@@ -61,7 +64,7 @@ impl Broker {
     fn publish_here(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) {
         let (bytes, each_ns) = (bytes_of(&ask), price_of_delivery(&ask));
         let Ask::Publish { channel, data, info, options } = ask else { unreachable!("only publishes come here") };
-        let (attached, mark) = (self.edge.attached, self.post.mark());
+        let (attached, asked, mark) = (self.edge.attached, self.edge.asked, self.post.mark());
         let published = self.home.publish_for_client(&channel, data.to_payload(), info, options, self.me, now);
         // A publication is delivered before its publisher is answered, and can tell its publisher's session to go.
         self.carry(now);
@@ -81,11 +84,13 @@ impl Broker {
                         // Nobody has heard of it yet: as of one that is on its way to another shard.
                         let here = self.edge.heard_by(&channel);
                         self.edge.charge_deliveries(session, here, each_ns, now);
+                        self.edge.charge_filters(session, self.edge.filters_of(&channel), now);
                     }
                 }
             }
         }
         self.edge.charge_deliveries(session, self.edge.attached - attached, each_ns, now);
+        self.edge.charge_filters(session, self.edge.asked - asked, now);
     }
 }
 

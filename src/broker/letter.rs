@@ -7,6 +7,7 @@ use bytes::{Buf as _, Bytes};
 use super::lane::Lane;
 use crate::delivery::{Dispatch, Sending};
 use crate::hub::HubOptions;
+use crate::limits::FILTER_BYTES_MAX;
 use crate::model::refusal::Error;
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
@@ -287,7 +288,8 @@ impl Letter {
             Self::Publish { envelope, .. } => envelope.bytes(),
             Self::Publication { publication, .. } => publication.bytes(),
             Self::Subscribe { terms, .. } => {
-                size_of::<Terms>() + terms.data.as_ref().map_or(0, |data| data.bytes.len())
+                let filter = if terms.filter.is_some() { FILTER_BYTES_MAX } else { 0 };
+                size_of::<Terms>() + terms.data.as_ref().map_or(0, |data| data.bytes.len()) + filter
             }
             Self::History { .. } => size_of::<(HistoryFilter, usize)>(),
             Self::Inbox { ask, .. } => ask.bytes(),

@@ -24,6 +24,8 @@ pub struct NamespaceMetrics {
     pub publishes: Counter,
     /// Publications times the subscribers here that they went to.
     pub deliveries: Counter,
+    /// Publications times the subscribers here whose filter kept them out.
+    pub filtered: Counter,
     /// Times that channels at home here had somebody's coming announced.
     pub joins: Counter,
     /// Times that channels at home here had somebody's going announced.

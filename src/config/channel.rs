@@ -179,6 +179,9 @@ pub struct ChannelOptions {
     /// What a client publishes comes to itself, too, where it is subscribed. With `false` the connection that published does
     /// not get it as a push; the user's other connections do, and who recovers or reads history is given all.
     pub echo: bool,
+    /// A client that subscribes may name a filter over the tags of publications (`tf`): it gets those that pass, live and when
+    /// it recovers.
+    pub allow_tags_filter: bool,
     /// Clients may read history.
     pub allow_history_for_client: bool,
     /// Clients may read history where they are subscribed.
@@ -231,6 +234,7 @@ impl Default for ChannelOptions {
             allow_publish_for_subscriber: false,
             allow_publish_for_anonymous: false,
             echo: true,
+            allow_tags_filter: false,
             allow_history_for_client: false,
             allow_history_for_subscriber: false,
             allow_history_for_anonymous: false,

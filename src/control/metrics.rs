@@ -94,6 +94,9 @@ const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 9] = [
     ("ringpost_deliveries", "Publications times the subscribers that they went to, by namespace", |of| {
         of.deliveries.get()
     }),
+    ("ringpost_filtered", "Publications times the subscribers whose tags filter kept them out, by namespace", |of| {
+        of.filtered.get()
+    }),
     ("ringpost_subscribes", "Subscriptions that began, by namespace", |of| of.subscribes.get()),
     ("ringpost_joins", "Joins that were announced, by namespace", |of| of.joins.get()),
     ("ringpost_leaves", "Leaves that were announced, by namespace", |of| of.leaves.get()),

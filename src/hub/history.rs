@@ -14,7 +14,7 @@ use super::version::Version;
 use super::{HubOptions, Limit, RecoveryMode};
 use crate::limits::{FREED_AT_ONCE, PUBLICATION_BYTES};
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{HistoryFilter, HistoryPage, Position, Publication};
+use crate::model::{HistoryFilter, HistoryPage, Position, Publication, TagsFilter};
 use crate::time::Now;
 
 #[derive(Debug)]
@@ -291,16 +291,25 @@ impl Stream {
         self.kept.range(..until.min(self.kept.len())).map(|kept| &kept.publication)
     }
 
-    /// All that came after `since`, or the honest answer that it is not all there.
-    pub(super) fn recover(&mut self, since: &Position, mode: RecoveryMode, limit: Limit, now: Now) -> Recovered {
+    /// All that came after `since` and passes the filter, or the honest answer that it is not all there. What does not pass
+    /// is none that is missing; it counts among what is looked at.
+    pub(super) fn recover(
+        &mut self,
+        since: &Position,
+        mode: RecoveryMode,
+        limit: Limit,
+        filter: Option<&TagsFilter>,
+        now: Now,
+    ) -> Recovered {
         self.expire(now);
+        let passes = |publication: &Publication| filter.is_none_or(|filter| filter.passes(publication.tags.as_ref()));
         match mode {
-            RecoveryMode::Stream => self.recover_stream(since, limit),
-            RecoveryMode::Cache => self.recover_latest(since),
+            RecoveryMode::Stream => self.recover_stream(since, limit, passes),
+            RecoveryMode::Cache => self.recover_latest(since, limit, passes),
         }
     }
 
-    fn recover_stream(&self, since: &Position, limit: Limit) -> Recovered {
+    fn recover_stream(&self, since: &Position, limit: Limit, passes: impl Fn(&Publication) -> bool) -> Recovered {
         let same_life = self.is_life(&since.epoch);
         let missed = self.top.checked_sub(since.offset);
         let whole = same_life
@@ -310,20 +319,19 @@ impl Stream {
         if !whole {
             return Recovered::default();
         }
-        let publications: Vec<_> = self.kept_from(since.offset + 1).cloned().collect();
+        let publications: Vec<_> = self.kept_from(since.offset + 1).filter(|one| passes(one)).cloned().collect();
         if publications.iter().map(|publication| publication.weight()).sum::<usize>() > limit.bytes {
             return Recovered::default();
         }
         Recovered { publications, recovered: true }
     }
 
-    /// Cache mode: only the latest publication matters, whatever was missed before it.
-    fn recover_latest(&self, since: &Position) -> Recovered {
+    /// Cache mode: only the latest publication matters that passes, whatever was missed before it.
+    fn recover_latest(&self, since: &Position, limit: Limit, passes: impl Fn(&Publication) -> bool) -> Recovered {
         let seen = since.offset > 0 && since.offset == self.top && *since.epoch == *self.epoch;
-        let publications = match self.kept.back() {
-            Some(latest) if !seen => vec![latest.publication.clone()],
-            _ => Vec::new(),
-        };
+        let mut newest_first = self.kept_from(0).rev().take(limit.publications.max(1));
+        let latest = if seen { None } else { newest_first.find(|one| passes(one)) };
+        let publications = latest.cloned().into_iter().collect::<Vec<_>>();
         Recovered { recovered: seen || !publications.is_empty(), publications }
     }
 

@@ -55,7 +55,7 @@ use crate::limits::FREED_AT_ONCE;
 use crate::model;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{
-    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags,
+    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags, TagsFilter,
 };
 use crate::store::Record;
 use crate::time::Now;
@@ -83,6 +83,8 @@ pub struct Join<'a> {
     pub whole: bool,
     /// Whether the subscriber wants to know where the stream stands.
     pub stream: bool,
+    /// Which publications it wants.
+    pub filter: Option<&'a TagsFilter>,
 }
 
 /// A subscription that has begun.
@@ -315,7 +317,7 @@ impl Hub {
             let stream = self.stream(key, options, now);
             joined.position = stream.position();
             if let Some(since) = ask.recover {
-                let found = stream.recover(since, ask.mode, ask.recovery_limit, now);
+                let found = stream.recover(since, ask.mode, ask.recovery_limit, ask.filter, now);
                 if ask.whole && !found.recovered {
                     self.settle(key, before);
                     return Err(ErrorKind::UnrecoverablePosition.into());

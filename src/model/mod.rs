@@ -7,15 +7,18 @@
 /// the client's id twice, offset and time.
 const WORD_BYTES: usize = 128;
 
+mod decimal;
 mod device;
 mod identity;
 mod payload;
 mod publication;
 pub mod refusal;
 mod subscribed;
+mod tags_filter;
 
 pub use device::Device;
 pub use identity::{ClientId, ClientInfo, Expiry, PresenceStats};
 pub use payload::{Payload, PayloadKind, PayloadRef};
 pub use publication::{HistoryFilter, HistoryPage, Position, Publication, Recover, Tags, weight};
 pub use subscribed::Subscribed;
+pub use tags_filter::{BadFilter, Condition, TagsFilter, Test, Values};

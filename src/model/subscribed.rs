@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Expiry, Payload, Position, Publication};
+use super::{Expiry, Payload, Position, Publication, TagsFilter};
 
 /// A subscription's beginning.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,12 +25,15 @@ pub struct Subscribed {
     pub was_recovering: bool,
     /// What a token or a backend adds for the client.
     pub data: Option<Payload>,
+    /// Which publications the subscriber wants; `None` is all. The client knows it: it is not told.
+    pub filter: Option<Arc<TagsFilter>>,
 }
 
 impl Subscribed {
     /// The offset that the client is told. Where it is given what it missed, that is where it was: what it is given brings
-    /// it on, and a client that notes the offset first and falters then misses nothing.
+    /// it on, and a client that notes the offset first and falters then misses nothing. Where nothing of what it missed is
+    /// for it, it is where the stream stands.
     pub fn told_offset(&self) -> u64 {
-        if self.recovered { self.since } else { self.position.offset }
+        if self.recovered && !self.publications.is_empty() { self.since } else { self.position.offset }
     }
 }

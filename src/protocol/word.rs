@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{
-    ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, PayloadRef, PresenceStats, Publication, Recover,
-    Subscribed,
+    BadFilter, ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, PayloadRef, PresenceStats, Publication, Recover,
+    Subscribed, TagsFilter,
 };
 
 // ---------------------------------------------------------------- client → node
@@ -143,6 +143,8 @@ pub struct Subscribe<'a> {
     pub join_leave: bool,
     /// Refuse what cannot be recovered whole: the client has its own way to catch up.
     pub whole: bool,
+    /// Which publications it wants; `None` is all. Or what is wrong with what it asked for.
+    pub filter: Option<Result<TagsFilter, BadFilter>>,
 }
 
 /// Fields of a history command.

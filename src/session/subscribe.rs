@@ -14,8 +14,8 @@ use crate::auth::TokenError;
 use crate::auth::grant::Grant;
 use crate::config::SlowConsumer;
 use crate::hub::RecoveryMode;
-use crate::model::ClientInfo;
 use crate::model::refusal::{DisconnectKind, Error, ErrorKind};
+use crate::model::{BadFilter, ClientInfo, TagsFilter};
 use crate::protocol::word::Subscribe;
 use crate::session::State;
 
@@ -69,6 +69,7 @@ impl Session {
             mode,
             recovery_max: context.config.client.recovery_max_publication_limit,
             whole: wishes.whole,
+            filter: wishes.filter,
             data: grant.data.clone(),
             expire_at_unix_s: grant.expire_at_unix_s,
         }
@@ -87,7 +88,8 @@ impl Session {
         });
     }
 
-    pub(super) fn subscribe<'a>(&mut self, subscribe: Subscribe<'a>, context: Context<'_>) -> Step<'a> {
+    pub(super) fn subscribe<'a>(&mut self, mut subscribe: Subscribe<'a>, context: Context<'_>) -> Step<'a> {
+        let filter = subscribe.filter.take();
         let channel = &*subscribe.channel;
         if self.subscription(channel).is_some() {
             return Step::Refuse(ErrorKind::AlreadySubscribed.into());
@@ -105,18 +107,24 @@ impl Session {
             Err(NoGrant::Close) => return Step::Close(DisconnectKind::InvalidToken.into()),
             Err(NoGrant::Ask) => return Step::FetchKeys,
         };
-        self.ask_subscribe(&subscribe, &resolved, &grant, context)
+        let filter = match admit_filter(filter, &resolved) {
+            Ok(filter) => filter,
+            Err(error) => return Step::Refuse(error),
+        };
+        self.ask_subscribe(&subscribe, filter, &resolved, &grant, context)
     }
 
     /// The rest of a subscribe command once it is clear that the session may.
     fn ask_subscribe<'a>(
         &mut self,
         subscribe: &Subscribe<'_>,
+        filter: Option<Arc<TagsFilter>>,
         resolved: &Resolved<'_>,
         grant: &Grant,
         context: Context<'_>,
     ) -> Step<'a> {
         let wishes = Wishes {
+            filter,
             positioned: subscribe.positioned,
             recoverable: subscribe.recoverable || subscribe.recover.recover,
             join_leave: subscribe.join_leave,
@@ -193,6 +201,21 @@ impl Session {
         let terms = self.terms(&resolved, grant, wishes, recover, context);
         self.begin_subscription(channel.clone(), &terms);
         Ok(terms)
+    }
+}
+
+/// A filter that the client asks for, where its namespace lets it.
+fn admit_filter(
+    filter: Option<Result<TagsFilter, BadFilter>>,
+    resolved: &Resolved<'_>,
+) -> Result<Option<Arc<TagsFilter>>, Error> {
+    let Some(filter) = filter else { return Ok(None) };
+    if !resolved.options.allow_tags_filter {
+        return Err(ErrorKind::BadRequest.because("bad request: the channel takes no tags filter"));
+    }
+    match filter {
+        Ok(filter) => Ok(Some(Arc::new(filter))),
+        Err(why) => Err(ErrorKind::BadRequest.because(format!("bad request: the tags filter is wrong: {why}"))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::subscription::Flags;
 use crate::hub::RecoveryMode;
-use crate::model::{ClientInfo, Device, Payload, Position};
+use crate::model::{ClientInfo, Device, Payload, Position, TagsFilter};
 
 /// Where recovery begins, if the client asks for it and may.
 pub(super) type RecoverFrom = Option<Position>;
@@ -32,6 +32,8 @@ pub struct Terms {
     pub recovery_max: usize,
     /// Refuse the subscription unless all can be recovered.
     pub whole: bool,
+    /// Which publications the subscriber wants; `None` is all.
+    pub filter: Option<Arc<TagsFilter>>,
     /// Application data for the client.
     pub data: Option<Payload>,
     /// When the subscription expires, Unix seconds.
@@ -39,11 +41,12 @@ pub struct Terms {
 }
 
 /// What a client asks for beyond the options.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Wishes {
     pub(super) positioned: bool,
     pub(super) recoverable: bool,
     pub(super) join_leave: bool,
     pub(super) whole: bool,
     pub(super) server_side: bool,
+    pub(super) filter: Option<Arc<TagsFilter>>,
 }

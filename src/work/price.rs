@@ -21,6 +21,9 @@ pub const MEMBER_NS: u64 = 200;
 /// A publication in an answer, but for its bytes.
 pub const PUBLICATION_NS: u64 = 500;
 
+/// A node of a filter, asked about a publication: a search among the tags, a comparison.
+pub const FILTER_NODE_NS: u64 = 20;
+
 /// A signature of a token, checked with a shared secret.
 pub const HMAC_NS: u64 = 1_500;
 

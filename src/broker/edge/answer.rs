@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Edge, Notice, Subscriber};
 use crate::broker::letter::{Answer, Asker, Level};
-use crate::model::refusal::{DisconnectKind, Error};
+use crate::model::refusal::{DisconnectKind, Error, ErrorKind};
 use crate::model::{Publication, Subscribed};
 use crate::protocol::word::{Push, ReplyBody};
 use crate::session::{Awaits, Flags, Stage, State};
@@ -90,6 +90,11 @@ impl Edge {
     /// The session joins the audience, and is told. The answer lies between the publications that it follows
     /// and those that follow it, since both came from the home shard in order.
     fn subscribed(&mut self, session: u32, id: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) {
+        if let Some(filter) = &subscribed.filter
+            && !self.audience.has_room_for(&channel, filter)
+        {
+            return self.refuse_filter(session, id, channel);
+        }
         let entry = &self.sessions[session as usize];
         let at = entry.subscriptions.iter().position(|subscription| subscription.channel == channel);
         let at = at.expect("a subscription stays until its home shard has answered");
@@ -105,9 +110,9 @@ impl Edge {
             self.gap(room);
         }
         let entry = &mut self.sessions[session as usize];
-        let subscriber = Subscriber { conn: entry.conn, session, format: entry.format, flags };
+        let subscriber = Subscriber { conn: entry.conn, session, format: entry.format, flags, filter: None };
         let counts = || self.policy.counts_of(&channel).clone();
-        let (room, place) = self.audience.join(&channel, subscriber, offset, counts);
+        let (room, place) = self.audience.join(&channel, subscriber, offset, subscribed.filter.clone(), counts);
         // One name for all in a room: that of the question would be one more block of memory for each.
         entry.subscriptions[at].channel = self.audience.room(room).channel.clone();
         entry.subscriptions[at].flags = flags;
@@ -128,6 +133,16 @@ impl Edge {
         if let Stage::Ending(reason) = stage {
             self.unsubscribe(session, &channel, reason);
         }
+    }
+
+    /// The room has too many different filters to ask one more. The home has the session already, and is told that it goes.
+    #[cold]
+    fn refuse_filter(&mut self, session: u32, id: u32, channel: Arc<str>) {
+        let kind = ErrorKind::LimitExceeded;
+        self.policy.counts_of(&channel).errors.count(kind);
+        self.subscribe_failed(session, id, &channel, kind.because("limit exceeded: the channel has too many tags filters"));
+        let client = self.sessions[session as usize].info.client;
+        self.notices.push(Notice::Leave { channel, client });
     }
 
     /// The home shard would not have the session.
@@ -153,11 +168,18 @@ fn price_of(answer: &Answer) -> u64 {
     match answer {
         Answer::History(Ok(page)) => told(&page.publications),
         Answer::Subscribed { result, .. } => {
-            result.as_ref().as_ref().map_or(0, |subscribed| told(&subscribed.publications))
+            result.as_ref().as_ref().map_or(0, |subscribed| told(&subscribed.publications) + price_of_filter(subscribed))
         }
         Answer::Presence(Ok(list)) => {
             u64::from(list.newly) * price::MEMBER_NS + list.encoded.len() as u64 * price::BYTE_NS
         }
         _ => 0,
     }
+}
+
+/// What it took to ask a subscriber's filter: about everything that it has missed, at least once for what it takes.
+fn price_of_filter(subscribed: &Subscribed) -> u64 {
+    let Some(filter) = &subscribed.filter else { return 0 };
+    let missed = if subscribed.recovered { subscribed.position.offset.saturating_sub(subscribed.since) } else { 0 };
+    (1 + missed) * u64::from(filter.cost()) * price::FILTER_NODE_NS
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use slab::Slab;
 
+use super::filters::{FilterNumber, Filters};
 use crate::broker::namespaces::NamespaceMetrics;
+use crate::model::TagsFilter;
 use crate::protocol::Format;
 use crate::session::Flags;
 
@@ -24,7 +26,12 @@ pub struct Subscriber {
     pub format: Format,
     /// What holds for its subscription.
     pub flags: Flags,
+    /// Which publications it wants, among the room's filters; `None` is all.
+    pub filter: Option<FilterNumber>,
 }
+
+// Fan-out walks them.
+const _: () = assert!(size_of::<Subscriber>() == 12);
 
 /// One channel's subscribers on this shard.
 #[derive(Debug)]
@@ -37,6 +44,16 @@ pub struct Room {
     pub subscribers: Vec<Subscriber>,
     /// The counts of its namespace.
     pub counts: Arc<NamespaceMetrics>,
+    /// The filters of its subscribers, if any has one.
+    pub(super) filters: Option<Box<Filters>>,
+}
+
+impl Room {
+    /// Whether a subscriber wants the publication that the room's filters were asked about last.
+    #[inline]
+    pub(super) fn wants(&self, subscriber: &Subscriber) -> bool {
+        self.filters.as_ref().is_none_or(|filters| filters.passes(subscriber.filter))
+    }
 }
 
 /// All rooms of one shard.
@@ -78,20 +95,27 @@ impl Audience {
         &mut self.rooms[room as usize]
     }
 
-    /// Adds a subscriber, who knows where the stream stands if it is positioned; returns its room and place. `counts` finds
-    /// those of the channel's namespace, for a room that begins.
+    /// Whether a channel can take a subscriber with this filter: asking all filters of a room has a bound.
+    pub(super) fn has_room_for(&self, channel: &str, filter: &TagsFilter) -> bool {
+        let filters = self.find(channel).and_then(|room| self.room(room).filters.as_deref());
+        filters.is_none_or(|filters| filters.has_room_for(filter))
+    }
+
+    /// Adds a subscriber, who knows where the stream stands if it is positioned, and wants what passes the filter;
+    /// returns its room and place. `counts` finds those of the channel's namespace, for a room that begins.
     pub(super) fn join(
         &mut self,
         channel: &Arc<str>,
         subscriber: Subscriber,
         offset: Option<u64>,
+        filter: Option<Arc<TagsFilter>>,
         counts: impl FnOnce() -> Arc<NamespaceMetrics>,
     ) -> (u32, u32) {
         let room = match self.by_channel.get(channel) {
             Some(room) => *room,
             None => {
                 let subscribers = Vec::with_capacity(1);
-                let room = Room { channel: channel.clone(), offset: 0, subscribers, counts: counts() };
+                let room = Room { channel: channel.clone(), offset: 0, subscribers, counts: counts(), filters: None };
                 let number = u32::try_from(self.rooms.insert(room)).expect("rooms are bounded by subscriptions");
                 self.by_channel.insert(channel.clone(), number);
                 number
@@ -100,7 +124,8 @@ impl Audience {
         self.subscribers += 1;
         let entry = self.room_mut(room);
         entry.offset = offset.unwrap_or(entry.offset);
-        entry.subscribers.push(subscriber);
+        let filter = filter.map(|filter| entry.filters.get_or_insert_default().enter(filter));
+        entry.subscribers.push(Subscriber { filter, ..subscriber });
         entry.counts.subscriptions.add(1);
         entry.counts.subscribes.add(1);
         (room, entry.subscribers.len() as u32 - 1)
@@ -110,7 +135,11 @@ impl Audience {
     pub fn leave(&mut self, room: u32, place: u32) -> Option<Subscriber> {
         self.subscribers -= 1;
         let entry = &mut self.rooms[room as usize];
-        entry.subscribers.swap_remove(place as usize);
+        let left = entry.subscribers.swap_remove(place as usize);
+        if let (Some(filter), Some(filters)) = (left.filter, &mut entry.filters) {
+            filters.leave(filter);
+            entry.filters = entry.filters.take().filter(|filters| !filters.is_empty());
+        }
         entry.counts.subscriptions.add(-1);
         if entry.subscribers.is_empty() {
             let entry = self.rooms.remove(room as usize);

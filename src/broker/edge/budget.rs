@@ -31,7 +31,7 @@ impl Edge {
     /// would only wait, too.
     pub(in crate::broker) fn begin_turns(&mut self) {
         let due = if self.outbox.is_crowded() { 0 } else { self.giving_way.len() };
-        self.turn = Turn { session: self.turn.session, due, attached_before: self.attached, ..Turn::default() };
+        self.turn = Turn { session: self.turn.session, due, attached_before: self.attached, asked_before: self.asked, ..Turn::default() };
     }
 
     /// Rooms have yet to hear of what was done in ticks before: nothing more is done in this one that they must hear, and
@@ -49,7 +49,8 @@ impl Edge {
 
     /// Whether so much was attached for rooms in this tick, whoever caused it, that the rest waits for the next.
     pub(in crate::broker) fn has_attached_enough(&self) -> bool {
-        (self.attached - self.turn.attached_before) * price::ATTACHING_NS >= TURN_NS
+        let attaching_ns = (self.attached - self.turn.attached_before) * price::ATTACHING_NS;
+        attaching_ns + (self.asked - self.turn.asked_before) * price::FILTER_NODE_NS >= TURN_NS
     }
 
     /// A session waits for its next turn.
@@ -139,6 +140,14 @@ impl Edge {
         }
     }
 
+    /// So many nodes of filters here were asked about what a session has published, and about as many on each other shard.
+    pub(in crate::broker) fn charge_filters(&mut self, session: u32, here: u64, now: Now) {
+        if here > 0 {
+            self.charge_turn(session, here * price::FILTER_NODE_NS);
+            self.charge_allowance(session, here * u64::from(self.shards) * price::FILTER_NODE_NS, now);
+        }
+    }
+
     /// So much has been attached to conns here that a session has caused and is not charged for any more: its leave of a
     /// channel is paid for when it comes.
     pub(in crate::broker) fn charge_attached(&mut self, session: u32, here: u64) {
@@ -149,6 +158,12 @@ impl Edge {
     /// Subscribers of a channel here.
     pub(in crate::broker) fn heard_by(&self, channel: &str) -> u64 {
         self.audience.find(channel).map_or(0, |room| self.audience.room(room).subscribers.len() as u64)
+    }
+
+    /// What asking the filters of a channel's subscribers here once takes, in nodes.
+    pub(in crate::broker) fn filters_of(&self, channel: &str) -> u64 {
+        let room = self.audience.find(channel).map(|room| self.audience.room(room));
+        room.and_then(|room| room.filters.as_ref()).map_or(0, |filters| filters.cost().into())
     }
 
     fn charge_turn(&mut self, session: u32, work_ns: u64) {

@@ -40,11 +40,42 @@ impl Edge {
             }
         }
         let push = Push::Publication { channel, publication };
+        let room = self.audience.room_mut(number);
+        let conns = room.subscribers.len();
+        let (wanting, any_held) = match &mut room.filters {
+            None => (conns, self.attach::<false>(number, &push, conns, exclude)),
+            Some(filters) => {
+                self.asked += u64::from(filters.cost());
+                let kept_out = filters.ask(publication.tags.as_ref());
+                room.counts.filtered.add(kept_out as u64);
+                let wanting = conns - kept_out;
+                (wanting, self.attach::<true>(number, &push, wanting, exclude))
+            }
+        };
+        self.audience.room(number).counts.deliveries.add(wanting as u64);
+        self.attached += wanting as u64;
+        if any_held {
+            self.hold(number, &Held::Publication(publication.clone()), Flags::HELD, exclude);
+        }
+    }
+
+    /// Attaches a publication to the conns of a room, about `wanting` of them; of a room with filters, to those whose filter
+    /// it passes. Whether some of them are held back instead.
+    #[inline]
+    fn attach<const FILTERED: bool>(
+        &mut self,
+        number: u32,
+        push: &Push<'_>,
+        wanting: usize,
+        exclude: Option<ClientId>,
+    ) -> bool {
         let mut encoded = Encoded::default();
         let mut any_held = false;
         let room = self.audience.room(number);
-        let conns = room.subscribers.len();
         for subscriber in &room.subscribers {
+            if FILTERED && !room.wants(subscriber) {
+                continue;
+            }
             if subscriber.flags.has_any(Flags::HELD.with(Flags::MUTED, true).with(Flags::BEHIND, true)) {
                 any_held |= subscriber.flags.has(Flags::HELD);
                 continue;
@@ -55,16 +86,12 @@ impl Edge {
                 continue;
             }
             let extent = *encoded.0[subscriber.format.index()]
-                .get_or_insert_with(|| self.outbox.encode(conns, |out| subscriber.format.write_push(&push, out)));
+                .get_or_insert_with(|| self.outbox.encode(wanting, |out| subscriber.format.write_push(push, out)));
             let conflate = subscriber.flags.has(Flags::CONFLATE);
             let tag = if conflate { Tag::latest_of(number) } else { Tag::KEEP };
             self.outbox.attach(subscriber.conn, extent, tag);
         }
-        room.counts.deliveries.add(conns as u64);
-        self.attached += conns as u64;
-        if any_held {
-            self.hold(number, &Held::Publication(publication.clone()), Flags::HELD, exclude);
-        }
+        any_held
     }
 
     /// Keeps a push for subscribers with these flags whose connect reply is not out yet. Who has too many is
@@ -73,6 +100,9 @@ impl Edge {
         let room = self.audience.room(room);
         let is_publication = matches!(held, Held::Publication(_));
         for subscriber in room.subscribers.iter().filter(|subscriber| subscriber.flags.has(flags)) {
+            if is_publication && !room.wants(subscriber) {
+                continue;
+            }
             let session = &mut self.sessions[subscriber.session as usize];
             if exclude == Some(session.info.client) || (is_publication && subscriber.flags.has(Flags::BEHIND)) {
                 continue;

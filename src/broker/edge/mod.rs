@@ -12,6 +12,7 @@ mod deliver;
 mod devices;
 mod dispatch;
 mod end;
+mod filters;
 pub(super) mod receipts;
 mod timers;
 mod turn;
@@ -93,6 +94,8 @@ pub struct Edge {
     turn: Turn,
     /// What has been attached to conns for rooms, so far.
     pub(super) attached: u64,
+    /// Nodes of filters that were asked about publications for rooms, so far.
+    pub(super) asked: u64,
     pub(super) audience: Audience,
     pub(super) receipts: Receipts,
     /// Where [`Edge::farewell`] goes on.
@@ -132,6 +135,7 @@ impl Edge {
             limits: Limits::of(&policy.config.client),
             turn: Turn::default(),
             attached: 0,
+            asked: 0,
             audience: Audience::default(),
             receipts: Receipts::new(shards),
             farewell_at: 0,

@@ -42,6 +42,8 @@ pub(super) struct Turn {
     pub(super) is_behind: bool,
     /// What had been attached to conns for rooms when the tick began.
     pub(super) attached_before: u64,
+    /// Nodes of filters that had been asked when the tick began.
+    pub(super) asked_before: u64,
     /// What the tokens of strangers have cost in this tick, of all of them together.
     pub(super) strangers_ns: u64,
 }

@@ -227,6 +227,7 @@ impl Home {
             recovery_limit: self.limit(terms.recovery_max),
             whole: terms.whole && !is_member,
             stream: terms.flags.has(Flags::POSITIONED),
+            filter: terms.filter.as_deref(),
         };
         let joined = self.hub.subscribe(join, options, now)?;
         self.member_lists.forget(channel);
@@ -244,6 +245,7 @@ impl Home {
             recovered: joined.recovered,
             was_recovering: terms.was_recovering,
             data: terms.data.clone(),
+            filter: terms.filter.clone(),
             expiry: crate::session::expiry(terms.expire_at_unix_s, now.unix_s()),
         };
         if is_member {

@@ -15,6 +15,7 @@ mod publishing;
 mod reloading;
 mod strangers;
 mod subscribing;
+mod tags;
 mod walking;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -65,7 +66,7 @@ struct Node {
 }
 
 /// `open:` keeps nothing and allows all, `kept:` keeps and recovers, `wish:` keeps and recovers who asks, `mute:` is as `kept:`
-/// without echo.
+/// without echo, `tags:` is as `kept:` with filters.
 fn config() -> Config {
     let open = ChannelOptions {
         presence: true,
@@ -84,7 +85,8 @@ fn config() -> Config {
         namespace("open", ChannelOptions { force_push_join_leave: true, ..open }),
         namespace("kept", ChannelOptions { force_recovery: true, ..kept.clone() }),
         namespace("wish", kept.clone()),
-        namespace("mute", ChannelOptions { force_recovery: true, echo: false, ..kept }),
+        namespace("mute", ChannelOptions { force_recovery: true, echo: false, ..kept.clone() }),
+        namespace("tags", ChannelOptions { force_recovery: true, allow_tags_filter: true, join_leave: false, ..kept }),
     ];
     config
 }
@@ -251,21 +253,29 @@ impl Node {
     }
 
     fn publish(&mut self, channel: &str, data: &str, exclude_client: Option<ClientId>) -> Position {
-        let publish = Publish {
-            channel: channel.into(),
-            data: Payload::json(data.to_string()),
-            tags: None,
-            skip_history: false,
-            idempotency_key: None,
-            version: None,
-            exclude_client,
-        };
-        let home = usize::from(self.placement.of(channel));
+        self.order_publish(Publish { exclude_client, ..message(channel, data) })
+    }
+
+    fn order_publish(&mut self, publish: Publish) -> Position {
+        let home = usize::from(self.placement.of(&publish.channel));
         self.order(home, |answer| Order::Publish(Box::new(publish), answer)).expect("a known channel")
     }
 
     fn client(&self, peer: Peer) -> ClientId {
         self.brokers[peer.shard].edge.sessions[peer.session as usize].info.client
+    }
+}
+
+/// What a backend publishes, without more.
+fn message(channel: &str, data: &str) -> Publish {
+    Publish {
+        channel: channel.into(),
+        data: Payload::json(data.to_string()),
+        tags: None,
+        skip_history: false,
+        idempotency_key: None,
+        version: None,
+        exclude_client: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::refusal::ErrorKind;
+use crate::model::{Condition, Test};
 
 // ---------------------------------------------------------------- history
 
@@ -278,4 +279,34 @@ fn a_sweep_of_small_steps_visits_every_channel() {
         hub.sweep(at(60_000), 10);
     }
     assert!(hub.is_empty());
+}
+
+/// Wants the tag `n` to be this.
+fn wants(value: &str) -> TagsFilter {
+    TagsFilter::new(Condition::Tag { key: "n".into(), test: Test::Is(value.into()) }).expect("it is small")
+}
+
+fn tagged(value: &str) -> NewPublication {
+    NewPublication { tags: Some([("n".into(), value.into())].into()), ..message(value) }
+}
+
+#[test]
+fn who_recovers_with_a_filter_is_given_what_passes_and_told_that_it_is_all() {
+    let mut hub = hub();
+    for value in ["a", "b", "a", "c"] {
+        hub.publish("a", tagged(value), OPTIONS, at(0));
+    }
+    let since = Position { offset: 1, epoch: hub.kept("a").expect("it has a stream").0.epoch };
+    let (channel, info) = (Arc::from("a"), client(1, "u"));
+    let mut recovered = |value: &str, mode| {
+        let filter = wants(value);
+        let ask = Join { filter: Some(&filter), mode, ..join(&channel, &info, 0, Some(&since)) };
+        let joined = hub.subscribe(ask, OPTIONS, at(0)).expect("it never fails");
+        hub.unsubscribe("a", 0, info.client, at(0));
+        (joined.recovered, joined.publications.iter().map(|publication| publication.offset).collect::<Vec<_>>())
+    };
+    assert_eq!(recovered("a", RecoveryMode::Stream), (true, vec![3]));
+    assert_eq!(recovered("x", RecoveryMode::Stream), (true, vec![]));
+    assert_eq!(recovered("a", RecoveryMode::Cache), (true, vec![3]), "the newest that passes");
+    assert_eq!(recovered("x", RecoveryMode::Cache), (false, vec![]), "there is none");
 }

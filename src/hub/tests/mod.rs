@@ -64,6 +64,7 @@ fn client(number: u128, user: &str) -> Arc<ClientInfo> {
 
 fn join<'a>(channel: &'a Arc<str>, info: &'a Arc<ClientInfo>, shard: u16, recover: Option<&'a Position>) -> Join<'a> {
     Join {
+        filter: None,
         channel,
         shard,
         info,

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod codes;
+mod filter_node;
 pub mod json;
 pub mod protobuf;
 mod refused;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
-use super::refused::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS};
+use super::filter_node;
+use super::refused::{MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TRACKED_KEYS};
 use super::wire_type::{Fields, PutField, Value, next_message};
 use crate::model::refusal::Error;
 use crate::model::{
@@ -135,6 +136,7 @@ fn subscribe(message: &[u8]) -> Result<Subscribe<'_>, Malformed> {
             (9, value) => subscribe.positioned = value.flag()?,
             (10, value) => subscribe.recoverable = value.flag()?,
             (11, value) => subscribe.join_leave = value.flag()?,
+            (13, value) => subscribe.filter = Some(filter_node::from_protobuf(value.bytes()?)),
             (14, value) => subscribe.whole = value.number()? & REJECT_UNRECOVERED != 0,
             _ => {}
         }
@@ -145,9 +147,6 @@ fn subscribe(message: &[u8]) -> Result<Subscribe<'_>, Malformed> {
 fn subscribe_verb(message: &[u8]) -> Result<Verb<'_>, Malformed> {
     if type_field(message, 15)? != 0 {
         return Ok(Verb::Unavailable(MAP_SUBSCRIPTION));
-    }
-    if last_field(message, 13)?.is_some() {
-        return Ok(Verb::Unavailable(TAGS_FILTER));
     }
     Ok(Verb::Subscribe(Box::new(subscribe(message)?)))
 }

@@ -2,7 +2,6 @@
 
 // What newer versions of the protocol have and this node has not: a client that counts on one of these must be
 // told, since without it the command would mean something else.
-pub(super) const TAGS_FILTER: &str = "not available: tags filter";
 pub(super) const MAP_SUBSCRIPTION: &str = "not available: subscriptions of another type than stream";
 pub(super) const MAP_PUBLISH: &str = "not available: publications of another type than stream";
 pub(super) const TRACKED_KEYS: &str = "not available: tracked keys";

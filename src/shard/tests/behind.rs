@@ -19,6 +19,7 @@ fn subscribed(half: &mut Half) -> String {
     let channel = (0..).map(|number| format!("c{number}")).find(|name| placement.of(name) == 0).unwrap();
     let client = uuid::Uuid::from_u128(7);
     let terms = Terms {
+        filter: None,
         info: Arc::new(ClientInfo { user: "7".into(), client, conn_info: None, chan_info: None }),
         flags: Flags::default(),
         announce: false,

@@ -94,6 +94,31 @@ func TestAClientThatWasCutOffRecoversWhatItMissed(t *testing.T) {
 	})
 }
 
+func TestAFilterOverTagsHoldsLiveAndAfterBeingAway(t *testing.T) {
+	inBoth(t, func(t *testing.T, build build) {
+		name, user := channel("tags"), channel("filtered")
+		guest := build.connect(t, user, centrifuge.Config{})
+		filter := centrifuge.FilterAnd(centrifuge.FilterEq("parity", "0"), centrifuge.FilterNot(centrifuge.FilterIn("n", "2", "22")))
+		room := guest.enter(t, name, centrifuge.SubscriptionConfig{TagsFilter: filter})
+		room.subscribed.at(t, 0)
+		for n := range 9 {
+			tags := map[string]string{"n": fmt.Sprint(n), "parity": fmt.Sprint(n % 2)}
+			api(t, "publish", map[string]any{"channel": name, "data": n, "tags": tags})
+			if n == 4 {
+				room.publications.at(t, 1)
+				api(t, "disconnect", map[string]any{"user": user, "disconnect": map[string]any{"code": 4000, "reason": "cut"}})
+			}
+		}
+		room.publications.at(t, 3)
+		if texts := room.texts(); !slices.Equal(texts, []string{"0", "4", "6", "8"}) {
+			t.Error(texts)
+		}
+		if event := room.subscribed.at(t, 1); !event.Recovered {
+			t.Errorf("%+v", event)
+		}
+	})
+}
+
 func TestConnectionAndSubscriptionAreRenewed(t *testing.T) {
 	inBoth(t, func(t *testing.T, build build) {
 		name := "$" + channel("asked")

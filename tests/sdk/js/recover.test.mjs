@@ -49,6 +49,44 @@ for (const build of BUILDS) {
     assert.deepEqual({ wasRecovering, recovered }, { wasRecovering: true, recovered: true });
   });
 
+  test(as('a filter over tags holds live and after being away, and what it keeps out is no gap'), async (t) => {
+    const room = channel('tags');
+    const tick = async (...numbers) => {
+      for (const n of numbers) await shared.api('publish', { channel: room, data: n, tags: { n: String(n), parity: String(n % 2) } });
+    };
+    const client = await patient(t);
+    const even = { key: 'parity', cmp: 'eq', val: '0' };
+    const tagsFilter = { op: 'and', nodes: [even, { op: 'not', nodes: [{ key: 'n', cmp: 'in', vals: ['4', '44'] }] }, { key: 'n', cmp: 'lt', val: '10.5' }] };
+    const [some, all] = [await subscribe(client, room, { tagsFilter }), await subscribe(await connect(t, build), room)];
+    await tick(1, 2, 3, 4, 5);
+    await away(client, () => tick(6, 7, 8, 9));
+    await tick(11, 10);
+    await all.heard.publication.at(10);
+    await some.heard.publication.at(3);
+    assert.deepEqual(numbers(some), [2, 6, 8, 10]);
+    assert.deepEqual(numbers(all), [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 10]);
+    const { wasRecovering, recovered } = await some.heard.subscribed.at(1);
+    assert.deepEqual({ wasRecovering, recovered }, { wasRecovering: true, recovered: true });
+    assert.equal(some.heard.unsubscribed.all.length, 0);
+    some.setTagsFilter({ key: 'parity', cmp: 'eq', val: '1' });
+    await away(client, async () => {});
+    await some.heard.subscribed.at(2);
+    await tick(12, 13);
+    await some.heard.publication.at(4);
+    assert.deepEqual(numbers(some).at(-1), 13, 'the SDK has subscribed with the new filter');
+  });
+
+  test(as('who was away for longer than the history from its last publication on is told, though nothing was for it'), async (t) => {
+    const room = channel('tags');
+    const client = await patient(t);
+    const subscription = await subscribe(client, room, { tagsFilter: { key: 'n', cmp: 'eq', val: 'none' } });
+    await away(client, () => publish(room, ...Array(10).keys()));
+    assert.equal((await subscription.heard.subscribed.at(1)).recovered, true);
+    await publish(room, ...Array(11).keys());
+    await away(client, async () => {});
+    assert.equal((await subscription.heard.subscribed.at(2)).recovered, false, 'the SDK stands where it was last told');
+  });
+
   test(as('without echo its own messages come by recovery only'), async (t) => {
     const room = channel('mute');
     const client = await patient(t);

@@ -33,6 +33,11 @@ for (const build of BUILDS) {
     await client.publish(channel('asked'), build.write(1));
   });
 
+  test(as('a filter over tags is refused with 107 where the namespace allows none, or it is wrong'), async (t) => {
+    await refused(t, channel('asked'), 107, {}, { tagsFilter: { key: 'n', cmp: 'eq', val: '1' } });
+    await refused(t, channel('tags'), 107, {}, { tagsFilter: { key: 'n', cmp: 'is', val: '1' } });
+  });
+
   test(as('an unknown namespace is refused with 102'), (t) => refused(t, channel('nowhere'), 102));
   test(as('a namespace that allows nothing is refused with 103'), (t) => refused(t, channel('locked'), 103));
   test(as('an anonymous client is refused with 103 where only users may'), (t) => refused(t, channel(), 103, { user: null }));

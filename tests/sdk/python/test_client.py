@@ -6,6 +6,7 @@ import pytest
 from cent import DisconnectRequest, PublishRequest, SubscribeRequest, UnsubscribeRequest
 from centrifuge import CentrifugeError
 from centrifuge.exceptions import ReplyError
+from centrifuge.filter import Filter
 
 from clients import Guest, backend, channel, connection_token, subscription_token, until
 
@@ -59,6 +60,26 @@ async def test_history_comes_in_pages(protobuf):
         assert page.offset == 5
         page = await subscription.history(limit=2, reverse=True)
         assert [ada.read(publication.data) for publication in page.publications] == [4, 3]
+
+
+async def test_a_filter_over_tags_holds_live_and_after_being_away(protobuf):
+    room = channel("tags")
+
+    def tick(*numbers):
+        for n in numbers:
+            backend().publish(PublishRequest(channel=room, data=n, tags={"n": str(n), "parity": str(n % 2)}))
+
+    async with Guest(protobuf) as ada:
+        tags_filter = Filter.all(Filter.eq("parity", "0"), Filter.negate(Filter.is_in("n", ["4", "44"])))
+        subscription = await ada.subscribe(room, tags_filter=tags_filter)
+        tick(1, 2, 3, 4, 5)
+        ada.cut()
+        tick(6, 7, 8)
+        await subscription.heard.at("subscribed", 1)
+        tick(9, 10)
+        await subscription.heard.at("publication", 3)
+        assert ada.data(subscription) == [2, 6, 8, 10]
+        assert subscription.heard.of("subscribed")[1].recovered
 
 
 async def test_a_client_that_was_cut_off_recovers_what_it_missed(protobuf):

@@ -241,6 +241,55 @@ export const conversations = {
     await ada.hears();
   },
 
+  async 'every filter over tags, live and when it recovers'(world) {
+    const leaf = (key, cmp, val, vals) => ({ key, cmp, ...(val && { val }), ...(vals && { vals }) });
+    const not = (node) => ({ op: 'not', nodes: [node] });
+    const filters = [
+      ...['eq', 'neq', 'sw', 'ew', 'ct', 'gt', 'gte', 'lt', 'lte'].flatMap((cmp) => ['a', 'ab', '10', '-1.5'].map((val) => leaf('k', cmp, val))),
+      ...['in', 'nin'].flatMap((cmp) => [['a', 'ab'], ['', '10'], ['x']].map((vals) => leaf('k', cmp, '', vals))),
+      leaf('k', 'ex'), leaf('k', 'nex'), leaf('other', 'ex'), leaf('', 'ex'), leaf('k', 'lt', 'word'), leaf('k', 'gt', '9.99999999999999999999'),
+      { op: 'and', nodes: [leaf('k', 'ex'), not(leaf('k', 'eq', 'a'))] },
+      { op: 'or', nodes: [leaf('k', 'gt', '9'), leaf('other', 'eq', 'b'), { op: 'and', nodes: [leaf('k', 'nex'), leaf('other', 'nex')] }] },
+      not({ op: 'or', nodes: [leaf('k', 'sw', 'a'), leaf('k', 'ew', '0')] }),
+    ];
+    const kinds = [undefined, { k: 'a' }, { k: 'ab' }, { k: '' }, { k: '10' }, { k: '+10.0' }, { k: '-2', other: 'b' }, { other: 'b' }];
+    const clients = [];
+    for (const [at, tf] of filters.entries()) {
+      const client = await world.client(`f${at}`, as('ada'));
+      await client.send({ id: 2, subscribe: { channel: 'tags:all', tf } });
+      clients.push([client, tf]);
+    }
+    let epoch;
+    for (const [n, tags] of kinds.entries()) epoch = (await world.api('publish', { channel: 'tags:all', data: { n }, tags })).result.epoch;
+    for (const [client, tf] of clients) {
+      await client.hears();
+      await client.send({ id: 3, unsubscribe: { channel: 'tags:all' } });
+      await client.send({ id: 4, subscribe: { channel: 'tags:all', recover: true, offset: 2, epoch, tf } });
+    }
+  },
+
+  async 'the latest of what a filter passes'(world) {
+    let epoch;
+    for (const [n, k] of ['a', 'b', 'a', 'c'].entries()) epoch = (await world.api('publish', { channel: 'latest:one', data: { n }, tags: { k } })).result.epoch;
+    for (const val of ['a', 'c', 'x']) {
+      const client = await world.client(val, as('ada'));
+      await client.send({ id: 2, subscribe: { channel: 'latest:one', recover: true, offset: 1, epoch, tf: { key: 'k', cmp: 'eq', val } } });
+    }
+  },
+
+  async 'filters that are none'(world) {
+    const good = { key: 'k', cmp: 'eq', val: 'v' };
+    const wrong = [
+      {}, { cmp: 'eq', val: 'v' }, { key: 'k', cmp: 'is', val: 'v' }, { key: 'k', cmp: 'eq' }, { key: 'k', cmp: 'eq', val: 'v', vals: ['w'] }, { key: 'k', cmp: 'in', vals: [] },
+      { key: 'k', cmp: 'in', val: 'v', vals: ['w'] }, { key: 'k', cmp: 'ex', val: 'v' }, { op: 'xor', nodes: [good] }, { op: 'and' }, { op: 'not', nodes: [good, good] }, { op: 'or', nodes: [good, {}] },
+    ];
+    const ada = await world.client('ada', as('ada'));
+    let id = 1;
+    for (const tf of wrong) await ada.send({ id: ++id, subscribe: { channel: 'tags:wrong', tf } });
+    await ada.send({ id: ++id, subscribe: { channel: 'asked:wrong', tf: good } });
+    await ada.send({ id: ++id, subscribe: { channel: 'tags:wrong', tf: null } });
+  },
+
   async 'tokens that end, and are made new'(world) {
     const ada = await world.client('ada', as('ada', { exp: inSeconds(1000) }));
     await ada.send({ id: 2, refresh: { token: connectionToken('ada', { exp: inSeconds(2000) }) } });

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::borrowed::{opaque, pairs};
 use super::heard::{Answer, ClientInfo, FromNode, Publication, Pushed};
 use crate::model::{Expiry, PayloadRef, PresenceStats, Recover};
+use crate::protocol::centrifuge::filter_node;
 use crate::protocol::centrifuge::json::object::{Object, write_object, write_text};
 use crate::protocol::centrifuge::json::shape::Text;
 use crate::protocol::centrifuge::refused::{Malformed, REJECT_UNRECOVERED};
@@ -94,6 +95,9 @@ fn write_subscribe(subscribe: &Subscribe<'_>, object: &mut Object<'_>) {
     object.flag("recoverable", subscribe.recoverable);
     object.flag("join_leave", subscribe.join_leave);
     object.positive("flag", if subscribe.whole { REJECT_UNRECOVERED } else { 0 });
+    if let Some(Ok(filter)) = &subscribe.filter {
+        object.object("tf", |object| filter_node::write_json(filter.root(), object));
+    }
 }
 
 fn write_history(history: &History<'_>, object: &mut Object<'_>) {

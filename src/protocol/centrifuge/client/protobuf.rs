@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::heard::{Answer, ClientInfo, Connected, FromNode, HistoryPage, Publication, Pushed, Refreshed, Subscribed};
 use crate::model::{Expiry, PayloadRef, PresenceStats, Recover};
 use crate::protocol::centrifuge::codes::{CodedDisconnect, CodedError, CodedUnsubscribe};
+use crate::protocol::centrifuge::filter_node;
 use crate::protocol::centrifuge::refused::{Malformed, REJECT_UNRECOVERED};
 use crate::protocol::centrifuge::wire_type::{Fields, PutField, Value, next_message};
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
@@ -83,6 +84,9 @@ fn put_subscribe(subscribe: &Subscribe<'_>, out: &mut Vec<u8>) {
     out.put_flag(9, subscribe.positioned);
     out.put_flag(10, subscribe.recoverable);
     out.put_flag(11, subscribe.join_leave);
+    if let Some(Ok(filter)) = &subscribe.filter {
+        out.put_message(13, |out| filter_node::put_protobuf(filter.root(), out));
+    }
     out.put_number(14, if subscribe.whole { REJECT_UNRECOVERED } else { 0 });
 }
 

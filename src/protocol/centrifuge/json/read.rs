@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 use super::publish::decode_publish;
 use super::shape::{Object, Pairs, Text, given, or_default, payload};
 use crate::model::{HistoryFilter, Position, Recover};
+use crate::protocol::centrifuge::filter_node;
 use crate::protocol::centrifuge::refused::{
-    MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TAGS_FILTER, TRACKED_KEYS,
+    MAP_PUBLISH, MAP_SUBSCRIPTION, Malformed, REJECT_UNRECOVERED, TRACKED_KEYS,
 };
 use crate::protocol::word::{Command, Connect, History, Subscribe, Verb};
 
@@ -164,7 +165,8 @@ struct RawSubscribe<'a> {
     join_leave: bool,
     #[serde(deserialize_with = "or_default")]
     flag: i64,
-    tf: Option<IgnoredAny>,
+    #[serde(borrow)]
+    tf: Option<&'a RawValue>,
     #[serde(rename = "type", deserialize_with = "or_default")]
     kind: i32,
 }
@@ -267,9 +269,6 @@ fn subscribe(raw: RawSubscribe<'_>) -> Verb<'_> {
     if raw.kind != 0 {
         return Verb::Unavailable(MAP_SUBSCRIPTION);
     }
-    if raw.tf.is_some() {
-        return Verb::Unavailable(TAGS_FILTER);
-    }
     Verb::Subscribe(Box::new(Subscribe {
         recover: recover(&raw),
         channel: raw.channel.0,
@@ -279,6 +278,7 @@ fn subscribe(raw: RawSubscribe<'_>) -> Verb<'_> {
         recoverable: raw.recoverable,
         join_leave: raw.join_leave,
         whole: raw.flag as u64 & REJECT_UNRECOVERED != 0,
+        filter: raw.tf.map(filter_node::from_json),
     }))
 }
 

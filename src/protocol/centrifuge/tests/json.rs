@@ -252,7 +252,6 @@ fn the_first_request_by_number_is_taken() {
 #[test]
 fn what_the_node_has_not_is_told_apart() {
     for frame in [
-        r#"{"id":1,"subscribe":{"channel":"a","tf":{"key":"k","cmp":"eq","val":"v"}}}"#,
         r#"{"id":1,"subscribe":{"channel":"a","type":1}}"#,
         r#"{"id":1,"publish":{"channel":"a","type":1,"key":"k","removed":true}}"#,
         r#"{"id":1,"sub_refresh":{"channel":"a","type":1,"track":[]}}"#,

@@ -81,8 +81,40 @@ fn subscribe_request(subscribe: &Subscribe<'_>) -> proto::SubscribeRequest {
         recoverable: subscribe.recoverable,
         join_leave: subscribe.join_leave,
         flag: if subscribe.whole { 2 } else { 0 },
+        tf: subscribe.filter.as_ref().map(|filter| filter_node(filter.as_ref().expect("a filter is made whole").root())),
         ..Default::default()
     }
+}
+
+fn filter_node(condition: &Condition) -> proto::FilterNode {
+    let many = |op: &str, conditions: &[Condition]| proto::FilterNode {
+        op: op.into(),
+        nodes: conditions.iter().map(filter_node).collect(),
+        ..Default::default()
+    };
+    let (key, test) = match condition {
+        Condition::All(conditions) => return many("and", conditions),
+        Condition::Any(conditions) => return many("or", conditions),
+        Condition::Not(condition) => return many("not", std::slice::from_ref(condition)),
+        Condition::Tag { key, test } => (key.to_string(), test),
+    };
+    let (cmp, val, vals) = match test {
+        Test::Is(value) => ("eq", &**value, None),
+        Test::IsNot(value) => ("neq", &**value, None),
+        Test::In(values) => ("in", "", Some(values)),
+        Test::NotIn(values) => ("nin", "", Some(values)),
+        Test::Exists => ("ex", "", None),
+        Test::Missing => ("nex", "", None),
+        Test::StartsWith(value) => ("sw", &**value, None),
+        Test::EndsWith(value) => ("ew", &**value, None),
+        Test::Contains(value) => ("ct", &**value, None),
+        Test::Above(value) => ("gt", &**value, None),
+        Test::AtLeast(value) => ("gte", &**value, None),
+        Test::Below(value) => ("lt", &**value, None),
+        Test::AtMost(value) => ("lte", &**value, None),
+    };
+    let vals = vals.into_iter().flat_map(Values::iter).map(String::from).collect();
+    proto::FilterNode { key, cmp: cmp.into(), val: val.into(), vals, ..Default::default() }
 }
 
 pub(super) fn reply(reply: &Reply<'_>) -> proto::Reply {

@@ -1,6 +1,7 @@
 //! Against `prost` and `serde_json`, both ways, by way of random words.
 
 mod client;
+mod filter;
 mod json;
 mod map;
 pub(crate) mod proto;

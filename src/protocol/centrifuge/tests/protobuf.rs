@@ -73,7 +73,6 @@ fn what_the_node_has_not_is_told_apart() {
         proto::Command { id: 1, subscribe: Some(request), ..Default::default() }
     };
     let unavailable = [
-        subscribe(|request| request.tf = Some(proto::FilterNode::default())),
         subscribe(|request| request.kind = -1),
         proto::Command {
             id: 1,

@@ -139,9 +139,40 @@ fn connect(kind: PayloadKind) -> impl Strategy<Value = Connect<'static>> {
     )
 }
 
+/// A filter within the bounds.
+fn filter() -> impl Strategy<Value = TagsFilter> {
+    let some = || text().prop_filter("not empty", |text| !text.is_empty()).prop_map(String::into_boxed_str);
+    let values = || vec(text().prop_map(String::into_boxed_str), 1..4).prop_map(Values::from_iter);
+    let test = prop_oneof![
+        some().prop_map(Test::Is),
+        some().prop_map(Test::IsNot),
+        values().prop_map(Test::In),
+        values().prop_map(Test::NotIn),
+        Just(Test::Exists),
+        Just(Test::Missing),
+        some().prop_map(Test::StartsWith),
+        some().prop_map(Test::EndsWith),
+        some().prop_map(Test::Contains),
+        some().prop_map(Test::Above),
+        some().prop_map(Test::AtLeast),
+        some().prop_map(Test::Below),
+        some().prop_map(Test::AtMost),
+    ];
+    let leaf = (some(), test).prop_map(|(key, test)| Condition::Tag { key, test });
+    let condition = leaf.prop_recursive(3, 12, 3, |inner| {
+        let several = vec(inner.clone(), 1..4).prop_map(Vec::into_boxed_slice);
+        prop_oneof![
+            several.clone().prop_map(Condition::All),
+            several.prop_map(Condition::Any),
+            inner.prop_map(|condition| Condition::Not(Box::new(condition))),
+        ]
+    });
+    condition.prop_map(|condition| TagsFilter::new(condition).expect("it is small"))
+}
+
 fn subscribe(kind: PayloadKind) -> impl Strategy<Value = Subscribe<'static>> {
-    (cow(), cow(), option::of(payload_ref(kind)), recover(), any::<[bool; 4]>()).prop_map(
-        |(channel, token, data, recover, [positioned, recoverable, join_leave, whole])| Subscribe {
+    (cow(), cow(), option::of(payload_ref(kind)), recover(), any::<[bool; 4]>(), option::of(filter())).prop_map(
+        |(channel, token, data, recover, [positioned, recoverable, join_leave, whole], filter)| Subscribe {
             channel,
             token,
             data,
@@ -150,6 +181,7 @@ fn subscribe(kind: PayloadKind) -> impl Strategy<Value = Subscribe<'static>> {
             recoverable,
             join_leave,
             whole,
+            filter: filter.map(Ok),
         },
     )
 }
@@ -213,6 +245,7 @@ fn subscribed(kind: PayloadKind) -> impl Strategy<Value = Subscribed> {
     (expiry(), any::<[bool; 4]>(), position(), any::<u64>(), publications, option::of(payload(kind))).prop_map(
         |(expiry, [recoverable, positioned, recovered, was_recovering], position, since, publications, data)| {
             Subscribed {
+                filter: None,
                 expiry,
                 recoverable,
                 positioned,

@@ -26,12 +26,15 @@ type options struct {
 	forced   bool
 	cache    bool
 	locked   bool
+	filters  bool
 }
 
 var namespaces = map[string]options{
 	"asked":  {history: kept, presence: true},
 	"forced": {history: kept, presence: true, forced: true},
 	"cache":  {history: 1, forced: true, cache: true},
+	"tags":   {history: 8, forced: true, filters: true},
+	"latest": {history: 8, forced: true, cache: true, filters: true},
 	"plain":  {},
 	"locked": {locked: true},
 }
@@ -180,5 +183,6 @@ func subscription(options options, event centrifuge.SubscribeEvent) centrifuge.S
 		EnableRecovery:    keeps && (options.forced || event.Recoverable),
 		EnablePositioning: keeps && (options.forced || event.Positioned),
 		RecoveryMode:      mode,
+		AllowTagsFilter:   options.filters,
 	}
 }

@@ -139,6 +139,12 @@ pub(crate) struct FilterNode {
     #[prost(string, tag = "4")]
     #[serde(skip_serializing_if = "super::is_default")]
     pub(crate) val: String,
+    #[prost(string, repeated, tag = "5")]
+    #[serde(skip_serializing_if = "super::is_default")]
+    pub(crate) vals: Vec<String>,
+    #[prost(message, repeated, tag = "6")]
+    #[serde(skip_serializing_if = "super::is_default")]
+    pub(crate) nodes: Vec<FilterNode>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
