@@ -89,7 +89,7 @@ const COUNTERS: [(&str, &str, Read<ShardMetrics>); 15] = [
 ];
 
 /// The same for each namespace of channels.
-const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 9] = [
+const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 10] = [
     ("ringpost_publishes", "Publications put in order on the shard, by namespace", |of| of.publishes.get()),
     ("ringpost_deliveries", "Publications times the subscribers that they went to, by namespace", |of| {
         of.deliveries.get()

@@ -174,6 +174,7 @@ impl World {
         self.delivery.admit(CHANNEL, whose, self.now).unwrap();
         let info = Arc::new(ClientInfo { user: user_name.clone(), client, conn_info: None, chan_info: None });
         let join = Join {
+            filter: None,
             channel: &CHANNEL.into(),
             shard: 0,
             info: &info,

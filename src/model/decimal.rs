@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn what_is_no_number_compares_with_none() {
         let long = "1".repeat(LENGTH_MAX + 1);
-        for text in ["", "-", "+", ".5", "5.", "1e3", "1,5", " 1", "1..2", "--1", "0x1", "NaN", "0.00000000000000000001", &long] {
+        for text in
+            ["", "-", "+", ".5", "5.", "1e3", "1,5", " 1", "1..2", "--1", "0x1", "NaN", "0.00000000000000000001", &long]
+        {
             assert_eq!(compare(text, "1"), None, "{text}");
             assert_eq!(compare("1", text), None, "{text}");
         }

@@ -31,9 +31,10 @@ pub struct Subscribed {
 
 impl Subscribed {
     /// The offset that the client is told. Where it is given what it missed, that is where it was: what it is given brings
-    /// it on, and a client that notes the offset first and falters then misses nothing. Where nothing of what it missed is
-    /// for it, it is where the stream stands.
+    /// it on, and a client that notes the offset first and falters then misses nothing. Where its filter has
+    /// kept out all that it missed, it is where the stream stands.
     pub fn told_offset(&self) -> u64 {
-        if self.recovered && !self.publications.is_empty() { self.since } else { self.position.offset }
+        let is_at_end = self.filter.is_some() && self.publications.is_empty();
+        if self.recovered && !is_at_end { self.since } else { self.position.offset }
     }
 }

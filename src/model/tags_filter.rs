@@ -138,9 +138,8 @@ impl Condition {
 
 impl Test {
     fn holds(&self, value: Option<&str>) -> bool {
-        let compares = |other: &str, fits: fn(Ordering) -> bool| {
-            value.and_then(|value| compare(value, other)).is_some_and(fits)
-        };
+        let compares =
+            |other: &str, fits: fn(Ordering) -> bool| value.and_then(|value| compare(value, other)).is_some_and(fits);
         match self {
             Self::Is(other) => value == Some(&**other),
             Self::IsNot(other) => value != Some(&**other),

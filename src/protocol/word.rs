@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
 use crate::model::{
-    BadFilter, ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, PayloadRef, PresenceStats, Publication, Recover,
-    Subscribed, TagsFilter,
+    BadFilter, ClientId, ClientInfo, Expiry, HistoryFilter, HistoryPage, Payload, PayloadRef, PresenceStats,
+    Publication, Recover, Subscribed, TagsFilter,
 };
 
 // ---------------------------------------------------------------- client → node

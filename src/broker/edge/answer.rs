@@ -110,7 +110,7 @@ impl Edge {
             self.gap(room);
         }
         let entry = &mut self.sessions[session as usize];
-        let subscriber = Subscriber { conn: entry.conn, session, format: entry.format, flags, filter: None };
+        let subscriber = Subscriber { conn: entry.conn, session, format: entry.format, flags };
         let counts = || self.policy.counts_of(&channel).clone();
         let (room, place) = self.audience.join(&channel, subscriber, offset, subscribed.filter.clone(), counts);
         // One name for all in a room: that of the question would be one more block of memory for each.
@@ -140,7 +140,12 @@ impl Edge {
     fn refuse_filter(&mut self, session: u32, id: u32, channel: Arc<str>) {
         let kind = ErrorKind::LimitExceeded;
         self.policy.counts_of(&channel).errors.count(kind);
-        self.subscribe_failed(session, id, &channel, kind.because("limit exceeded: the channel has too many tags filters"));
+        self.subscribe_failed(
+            session,
+            id,
+            &channel,
+            kind.because("limit exceeded: the channel has too many tags filters"),
+        );
         let client = self.sessions[session as usize].info.client;
         self.notices.push(Notice::Leave { channel, client });
     }
@@ -167,9 +172,10 @@ fn price_of(answer: &Answer) -> u64 {
     };
     match answer {
         Answer::History(Ok(page)) => told(&page.publications),
-        Answer::Subscribed { result, .. } => {
-            result.as_ref().as_ref().map_or(0, |subscribed| told(&subscribed.publications) + price_of_filter(subscribed))
-        }
+        Answer::Subscribed { result, .. } => result
+            .as_ref()
+            .as_ref()
+            .map_or(0, |subscribed| told(&subscribed.publications) + price_of_filter(subscribed)),
         Answer::Presence(Ok(list)) => {
             u64::from(list.newly) * price::MEMBER_NS + list.encoded.len() as u64 * price::BYTE_NS
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use super::filters::{FilterNumber, Filters};
+use super::filters::Filters;
 use crate::broker::namespaces::NamespaceMetrics;
 use crate::model::TagsFilter;
 use crate::protocol::Format;
@@ -26,8 +26,6 @@ pub struct Subscriber {
     pub format: Format,
     /// What holds for its subscription.
     pub flags: Flags,
-    /// Which publications it wants, among the room's filters; `None` is all.
-    pub filter: Option<FilterNumber>,
 }
 
 // Fan-out walks them.
@@ -49,10 +47,10 @@ pub struct Room {
 }
 
 impl Room {
-    /// Whether a subscriber wants the publication that the room's filters were asked about last.
+    /// Whether the subscriber in this place wants the publication that the room's filters were asked about last.
     #[inline]
-    pub(super) fn wants(&self, subscriber: &Subscriber) -> bool {
-        self.filters.as_ref().is_none_or(|filters| filters.passes(subscriber.filter))
+    pub(super) fn wants(&self, place: usize) -> bool {
+        self.filters.as_ref().is_none_or(|filters| filters.passes(place))
     }
 }
 
@@ -124,8 +122,11 @@ impl Audience {
         self.subscribers += 1;
         let entry = self.room_mut(room);
         entry.offset = offset.unwrap_or(entry.offset);
-        let filter = filter.map(|filter| entry.filters.get_or_insert_default().enter(filter));
-        entry.subscribers.push(Subscriber { filter, ..subscriber });
+        entry.subscribers.push(subscriber);
+        if filter.is_some() || entry.filters.is_some() {
+            let others = entry.subscribers.len() - 1;
+            entry.filters.get_or_insert_with(|| Box::new(Filters::new(others))).enter(filter);
+        }
         entry.counts.subscriptions.add(1);
         entry.counts.subscribes.add(1);
         (room, entry.subscribers.len() as u32 - 1)
@@ -135,9 +136,9 @@ impl Audience {
     pub fn leave(&mut self, room: u32, place: u32) -> Option<Subscriber> {
         self.subscribers -= 1;
         let entry = &mut self.rooms[room as usize];
-        let left = entry.subscribers.swap_remove(place as usize);
-        if let (Some(filter), Some(filters)) = (left.filter, &mut entry.filters) {
-            filters.leave(filter);
+        entry.subscribers.swap_remove(place as usize);
+        if let Some(filters) = &mut entry.filters {
+            filters.leave(place as usize);
             entry.filters = entry.filters.take().filter(|filters| !filters.is_empty());
         }
         entry.counts.subscriptions.add(-1);

@@ -31,7 +31,13 @@ impl Edge {
     /// would only wait, too.
     pub(in crate::broker) fn begin_turns(&mut self) {
         let due = if self.outbox.is_crowded() { 0 } else { self.giving_way.len() };
-        self.turn = Turn { session: self.turn.session, due, attached_before: self.attached, asked_before: self.asked, ..Turn::default() };
+        self.turn = Turn {
+            session: self.turn.session,
+            due,
+            attached_before: self.attached,
+            asked_before: self.asked,
+            ..Turn::default()
+        };
     }
 
     /// Rooms have yet to hear of what was done in ticks before: nothing more is done in this one that they must hear, and

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Edge;
 use super::turn::Limits;
+use super::{Edge, Subscriber};
 use crate::broker::policy::Policy;
 use crate::hub::Placement;
 use crate::model::refusal::{DisconnectKind, Unsubscribe};
@@ -72,8 +72,8 @@ impl Edge {
         let mut encoded = Encoded::default();
         let mut any_held = false;
         let room = self.audience.room(number);
-        for subscriber in &room.subscribers {
-            if FILTERED && !room.wants(subscriber) {
+        for (place, subscriber) in room.subscribers.iter().enumerate() {
+            if FILTERED && !room.wants(place) {
                 continue;
             }
             if subscriber.flags.has_any(Flags::HELD.with(Flags::MUTED, true).with(Flags::BEHIND, true)) {
@@ -99,8 +99,9 @@ impl Edge {
     fn hold(&mut self, room: u32, held: &Held, flags: Flags, exclude: Option<ClientId>) {
         let room = self.audience.room(room);
         let is_publication = matches!(held, Held::Publication(_));
-        for subscriber in room.subscribers.iter().filter(|subscriber| subscriber.flags.has(flags)) {
-            if is_publication && !room.wants(subscriber) {
+        let held_back = |subscriber: &Subscriber| subscriber.flags.has(flags);
+        for (place, subscriber) in room.subscribers.iter().enumerate().filter(|(_, subscriber)| held_back(subscriber)) {
+            if is_publication && !room.wants(place) {
                 continue;
             }
             let session = &mut self.sessions[subscriber.session as usize];

@@ -1,7 +1,7 @@
 //! The different filters of a room's subscribers, each asked once for a publication however many have it.
 //!
-//! Owns the filters and how many subscribers have each; a subscriber holds a number. Bounded by what asking all of them
-//! costs. A room whose subscribers want everything has none of this.
+//! Owns the filters, how many subscribers have each, and which subscriber has which, by its place in the room. Bounded by
+//! what asking all of them costs. A room whose subscribers want everything has none of this.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::limits::ROOM_FILTER_NODES_MAX;
 use crate::model::{Tags, TagsFilter};
 
 /// A filter among those of a room: one more than its place, so that to have none takes no room.
-pub(super) type FilterNumber = NonZeroU16;
+type FilterNumber = NonZeroU16;
 
 #[derive(Debug)]
 struct Entry {
@@ -24,8 +24,10 @@ struct Entry {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Filters {
+    /// That of each subscriber, in the order of the room; `None` wants all.
+    of: Vec<Option<FilterNumber>>,
     entries: Slab<Entry>,
     // Clients choose filters: two that collide must not be theirs to find.
     by_filter: HashMap<Arc<TagsFilter>, FilterNumber, foldhash::quality::RandomState>,
@@ -33,15 +35,25 @@ pub(super) struct Filters {
 }
 
 impl Filters {
+    /// Of a room whose subscribers, so many, want everything.
+    pub(super) fn new(subscribers: usize) -> Self {
+        Self { of: vec![None; subscribers], entries: Slab::new(), by_filter: HashMap::default(), cost: 0 }
+    }
+
     /// Whether a subscriber with this filter can be taken: there is one like it, or room for one more.
     pub(super) fn has_room_for(&self, filter: &TagsFilter) -> bool {
         self.by_filter.contains_key(filter) || self.cost + filter.cost() <= ROOM_FILTER_NODES_MAX
     }
 
-    /// One subscriber more has this filter.
-    pub(super) fn enter(&mut self, filter: Arc<TagsFilter>) -> FilterNumber {
+    /// A subscriber has come, in the last place.
+    pub(super) fn enter(&mut self, filter: Option<Arc<TagsFilter>>) {
+        let number = filter.map(|filter| self.number(filter));
+        self.of.push(number);
+    }
+
+    fn number(&mut self, filter: Arc<TagsFilter>) -> FilterNumber {
         if let Some(number) = self.by_filter.get(&filter) {
-            self.entries[place(*number)].subscribers += 1;
+            self.entries[index(*number)].subscribers += 1;
             return *number;
         }
         self.cost += filter.cost();
@@ -52,12 +64,13 @@ impl Filters {
         number
     }
 
-    /// One subscriber less has this filter.
-    pub(super) fn leave(&mut self, number: FilterNumber) {
-        let entry = &mut self.entries[place(number)];
+    /// The subscriber in this place has gone, and the last one has taken it.
+    pub(super) fn leave(&mut self, place: usize) {
+        let Some(number) = self.of.swap_remove(place) else { return };
+        let entry = &mut self.entries[index(number)];
         entry.subscribers -= 1;
         if entry.subscribers == 0 {
-            let entry = self.entries.remove(place(number));
+            let entry = self.entries.remove(index(number));
             self.cost -= entry.filter.cost();
             self.by_filter.remove(&entry.filter);
         }
@@ -83,14 +96,14 @@ impl Filters {
         kept_out
     }
 
-    /// Whether a subscriber with this filter wants the publication that was asked about last.
+    /// Whether the subscriber in this place wants the publication that was asked about last.
     #[inline]
-    pub(super) fn passes(&self, number: Option<FilterNumber>) -> bool {
-        number.is_none_or(|number| self.entries[place(number)].passes)
+    pub(super) fn passes(&self, place: usize) -> bool {
+        self.of[place].is_none_or(|number| self.entries[index(number)].passes)
     }
 }
 
-fn place(number: FilterNumber) -> usize {
+fn index(number: FilterNumber) -> usize {
     usize::from(number.get()) - 1
 }
 
@@ -112,25 +125,27 @@ mod tests {
 
     #[test]
     fn subscribers_with_equal_filters_share_one() {
-        let mut filters = Filters::default();
-        let (one, same, other) = (filters.enter(is("a")), filters.enter(is("a")), filters.enter(is("b")));
-        assert_eq!((one, filters.cost()), (same, 2));
+        let mut filters = Filters::new(1);
+        for filter in [Some(is("a")), Some(is("a")), Some(is("b")), None] {
+            filters.enter(filter);
+        }
+        assert_eq!(filters.cost(), 2);
         assert_eq!(filters.ask(Some(&tagged("a"))), 1, "who wants b");
-        assert!(filters.passes(Some(one)) && filters.passes(None) && !filters.passes(Some(other)));
-        filters.leave(one);
-        assert_eq!(filters.ask(None), 2);
-        filters.leave(other);
-        filters.leave(same);
+        assert_eq!([0, 1, 2, 3, 4].map(|place| filters.passes(place)), [true, true, true, false, true]);
+        filters.leave(0);
+        assert_eq!(filters.ask(None), 3);
+        assert_eq!([0, 1, 2, 3].map(|place| filters.passes(place)), [true, false, false, false]);
+        (0..3).for_each(|_| filters.leave(1));
         assert!(filters.is_empty());
         assert_eq!(filters.cost(), 0);
     }
 
     #[test]
     fn a_room_takes_no_more_filters_than_can_be_asked_at_once() {
-        let mut filters = Filters::default();
+        let mut filters = Filters::new(0);
         let mut taken = 0;
         while filters.has_room_for(&is(&taken.to_string())) {
-            filters.enter(is(&taken.to_string()));
+            filters.enter(Some(is(&taken.to_string())));
             taken += 1;
         }
         assert_eq!(taken, ROOM_FILTER_NODES_MAX);

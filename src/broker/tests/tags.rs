@@ -74,7 +74,11 @@ fn what_a_filter_keeps_out_is_no_gap() {
     node.say(peer, &unsubscribe(5, &channel));
     let reply = node.say(peer, &recover(6, 4)).remove(0);
     let begun = &reply["subscribe"];
-    assert_eq!((&begun["recovered"], &begun["offset"]), (&json!(true), &json!(5)), "nothing was for it: it is at the end");
+    assert_eq!(
+        (&begun["recovered"], &begun["offset"]),
+        (&json!(true), &json!(5)),
+        "nothing was for it: it is at the end"
+    );
     assert_eq!(begun.get("publications"), None);
 }
 
@@ -101,7 +105,11 @@ fn a_room_with_too_many_filters_refuses_one_more_and_the_home_forgets_who_came()
         let late = node.connect(0, json!({"sub": "7"}));
         assert_eq!(kinds(&node.say(late, &filtered(2, &channel, &from(1_000_000)))), ["2:error 106"]);
         assert_eq!(node.brokers[home].home.hub.presence_stats(&channel).num_clients, ROOM_FILTER_NODES_MAX);
-        assert_eq!(kinds(&node.say(late, &filtered(3, &channel, &from(0)))), ["3:subscribe"], "one that is there already");
+        assert_eq!(
+            kinds(&node.say(late, &filtered(3, &channel, &from(0)))),
+            ["3:subscribe"],
+            "one that is there already"
+        );
         node.say(peers[1], &unsubscribe(3, &channel));
         let other = node.connect(0, json!({"sub": "7"}));
         assert_eq!(kinds(&node.say(other, &filtered(2, &channel, &from(1_000_000)))), ["2:subscribe"], "one has gone");

@@ -294,7 +294,7 @@ fn tagged(value: &str) -> NewPublication {
 fn who_recovers_with_a_filter_is_given_what_passes_and_told_that_it_is_all() {
     let mut hub = hub();
     for value in ["a", "b", "a", "c"] {
-        hub.publish("a", tagged(value), OPTIONS, at(0));
+        put(&mut hub, "a", tagged(value), OPTIONS, at(0));
     }
     let since = Position { offset: 1, epoch: hub.kept("a").expect("it has a stream").0.epoch };
     let (channel, info) = (Arc::from("a"), client(1, "u"));

@@ -32,6 +32,7 @@ export const differences = [
   ...['"offset":1,', '"offset":2,', '"offset":9,', '"offset":100,'].map((offset) => (
     { in: history, said: new RegExp(`"limit":10,"since":{${offset}.*"reverse":false`), ours: 'error 112', theirs: 'history', why: KEPT })),
   { in: history, said: /"offset":100,.*"reverse":true/, at: /publications/, why: 'all lies before a place beyond the end' },
+  { in: 'every filter over tags, live and when it recovers', said: '"recover":true', at: /subscribe\/offset$/, why: 'a client for which nothing of what it missed is stands at the end' },
   { in: 'recovery of a subscription that is not recoverable', said: 'asked:only', at: /subscribe\//, why: 'who asks to recover need not ask to be recoverable' },
   { in: 'what else a backend does with subscriptions', said: 'ada hears', ours: 'push subscribe, push pub', theirs: 'push subscribe', why: 'what is recovered is delivered' },
   { in: 'what else a backend does with subscriptions', said: 'ada hears', ours: '', theirs: 'push subscribe', why: 'a client that is subscribed is told nothing' },

@@ -80,9 +80,8 @@ fn nodes() -> impl Strategy<Value = proto::FilterNode> {
     let one = select(vec!["eq", "neq", "sw", "ew", "ct", "gt", "gte", "lt", "lte"]);
     let leaf = prop_oneof![
         (key(), one, some()).prop_map(|(key, cmp, val)| leaf(key, cmp, &val, &[])),
-        (key(), select(vec!["in", "nin"]), vec(values(), 1..4)).prop_map(|(key, cmp, vals)| {
-            proto::FilterNode { vals, ..leaf(key, cmp, "", &[]) }
-        }),
+        (key(), select(vec!["in", "nin"]), vec(values(), 1..4))
+            .prop_map(|(key, cmp, vals)| { proto::FilterNode { vals, ..leaf(key, cmp, "", &[]) } }),
         (key(), select(vec!["ex", "nex"])).prop_map(|(key, cmp)| leaf(key, cmp, "", &[])),
     ];
     leaf.prop_recursive(4, 24, 3, |inner| {
@@ -113,7 +112,7 @@ fn a_filter_that_is_none_is_told_and_the_command_still_read() {
         (leaf("k", "in", "", &[]), "others val"),
         (leaf("k", "in", "v", &["w"]), "others val"),
         (leaf("k", "ex", "v", &[]), "others val"),
-        (op("xor", &[good.clone()]), "op is and"),
+        (op("xor", std::slice::from_ref(&good)), "op is and"),
         (op("and", &[]), "needs nodes"),
         (op("not", &[good.clone(), good.clone()]), "one node"),
         (op("or", &[good, proto::FilterNode::default()]), "cmp is none of"),

@@ -81,7 +81,10 @@ fn subscribe_request(subscribe: &Subscribe<'_>) -> proto::SubscribeRequest {
         recoverable: subscribe.recoverable,
         join_leave: subscribe.join_leave,
         flag: if subscribe.whole { 2 } else { 0 },
-        tf: subscribe.filter.as_ref().map(|filter| filter_node(filter.as_ref().expect("a filter is made whole").root())),
+        tf: subscribe
+            .filter
+            .as_ref()
+            .map(|filter| filter_node(filter.as_ref().expect("a filter is made whole").root())),
         ..Default::default()
     }
 }
