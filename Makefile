@@ -15,7 +15,7 @@ test: ## Install what the tests need, and run them all
 	cargo test --workspace
 	./tests/sdk/run
 
-soak: ## Run both simulations over 10,000 seeds (`make soak SEEDS=300 FIRST=5000`: other ones)
+soak: ## Run all simulations over 10,000 seeds (`make soak SEEDS=300 FIRST=5000`: other ones)
 	./tests/soak $(SEEDS) $(FIRST)
 
 fuzz: ## Fuzz every parser for a minute, by coverage (`make fuzz SECS=600 TARGETS="http line"`: these for longer)

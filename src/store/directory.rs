@@ -231,7 +231,7 @@ pub fn look_at_file_system(path: &Path) -> Result<(), StoreError> {
 /// A directory without a store must be empty, but for what a start that failed has left.
 fn refuse_occupied(path: &Path) -> Result<(), StoreError> {
     for (file, _) in list(path)? {
-        if !["lock", "identity.new", "lost+found"].contains(&file.as_str()) {
+        if !["lock", "identity.new", "probe", "lost+found"].contains(&file.as_str()) {
             return Err(StoreError::Occupied { path: path.into(), file });
         }
     }

@@ -1,0 +1,168 @@
+//! A shard's journal, its ring and its segments under a load of records.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringpost::model::{Payload, Publication};
+use ringpost::ring::{Event, Ring, RingSize};
+use ringpost::store::files::{Files, FilesHandle, Layout, Open};
+use ringpost::store::record::PublicationRecord;
+use ringpost::store::segment::ShardOf;
+use ringpost::store::{Batch, Directory, Journal, JournalSetup, Record, Request};
+
+/// How long something took, each time.
+#[derive(Debug, Default)]
+pub(super) struct Times(Vec<Duration>);
+
+impl Times {
+    pub(super) fn add(&mut self, time: Duration) {
+        self.0.push(time);
+    }
+
+    /// The time that this share of all keep within.
+    pub(super) fn at(&self, share: f64) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let last = sorted.len().saturating_sub(1);
+        sorted.get((last as f64 * share) as usize).copied().unwrap_or_default()
+    }
+}
+
+/// What came of a load.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    pub(super) took: Duration,
+    /// Records that were committed.
+    pub(super) records: u64,
+    /// Bytes of each write.
+    pub(super) batches: Vec<usize>,
+    pub(super) commits: Times,
+    pub(super) syncs: Times,
+}
+
+/// See the module.
+pub(super) struct Load {
+    journal: Journal,
+    ring: Ring,
+    files: FilesHandle,
+    open: Vec<Open>,
+    made: flume::Receiver<Option<Open>>,
+    makes: flume::Sender<Option<Open>>,
+    rate: Option<u64>,
+    publication: Publication,
+    /// When the records of each batch were due, and how many are there.
+    due: VecDeque<(Batch, Instant)>,
+    asked: Instant,
+    run: Run,
+}
+
+impl Load {
+    pub(super) fn new(path: &Path, rate: Option<u64>) -> anyhow::Result<Self> {
+        let directory = Arc::new(Directory::open(path, "bench")?);
+        let layout = Layout { shards: 1, segment_size: 64 << 20, max_size: 64 << 30 };
+        let mut files = Files::new(directory.clone(), layout);
+        let first = files.prepare(0)?;
+        let journal = Journal::new(JournalSetup {
+            start: directory.identity().starts,
+            writer: ShardOf { shard: 0, shards: 1 },
+            first: first.prepared,
+            ends: Vec::new(),
+            found: Vec::new(),
+        });
+        let (makes, made) = flume::bounded(1);
+        Ok(Self {
+            journal,
+            ring: Ring::new(RingSize { entries: 64, buffers: 2, buffer_bytes: 512 })?,
+            files: FilesHandle::start(files)?.0,
+            open: vec![first],
+            made,
+            makes,
+            rate,
+            publication: Publication {
+                offset: 1,
+                data: Payload::binary(vec![7; 200]),
+                info: None,
+                tags: None,
+                time_unix_ms: 0,
+            },
+            due: VecDeque::new(),
+            asked: Instant::now(),
+            run: Run::default(),
+        })
+    }
+
+    pub(super) fn run(mut self, time: Duration) -> anyhow::Result<Run> {
+        let began = Instant::now();
+        let mut events = Vec::new();
+        let mut offered = 0;
+        while began.elapsed() < time || !self.due.is_empty() {
+            if began.elapsed() < time {
+                self.append(began, &mut offered);
+            }
+            self.serve();
+            self.ring.enter()?;
+            self.ring.events(&mut events);
+            for event in events.drain(..) {
+                let Event::Written { result, bytes } = event else { continue };
+                result?;
+                self.written(bytes);
+            }
+        }
+        self.run.took = began.elapsed();
+        Ok(self.run)
+    }
+
+    /// Appends what is due, as far as there is room.
+    fn append(&mut self, began: Instant, offered: &mut u64) {
+        let now = Instant::now();
+        let until = self.rate.map_or(*offered + 64, |rate| (now - began).as_nanos() as u64 * rate / 1_000_000_000);
+        while *offered < until && self.journal.has_room() {
+            *offered += 1;
+            self.publication.offset = *offered;
+            let due = self.rate.map_or(now, |rate| began + Duration::from_nanos(*offered * 1_000_000_000 / rate));
+            let record = Record::Publication(PublicationRecord::of("channel", "epoch", &self.publication, 1));
+            let batch = self.journal.append(&record).expect("no write has failed");
+            self.due.push_back((batch, due));
+        }
+    }
+
+    fn serve(&mut self) {
+        if let Ok(open) = self.made.try_recv() {
+            self.journal.prepared(open.as_ref().map(|open| open.prepared));
+            self.open.extend(open);
+        }
+        // Nothing lives: a snapshot is done at once.
+        if self.journal.snapshot_wants() {
+            self.journal.snapshot_done().expect("no write has failed");
+        }
+        while let Some(request) = self.journal.next_request() {
+            match request {
+                Request::Prepare { for_snapshot } => {
+                    let makes = self.makes.clone();
+                    self.files.prepare(0, for_snapshot, move |open| drop(makes.send(open)));
+                }
+                Request::Discard { segment } => self.files.discard(segment),
+                Request::Write { segment, at, bytes } => {
+                    self.open.retain(|open| open.prepared.segment >= segment);
+                    self.run.batches.push(bytes.len());
+                    self.asked = Instant::now();
+                    self.ring.write(self.open[0].file.as_fd(), at, bytes);
+                }
+            }
+        }
+    }
+
+    fn written(&mut self, memory: Vec<u8>) {
+        let now = Instant::now();
+        self.run.syncs.add(now - self.asked);
+        self.journal.written(true, memory);
+        while self.due.front().is_some_and(|(batch, _)| *batch <= self.journal.committed()) {
+            let (_, due) = self.due.pop_front().expect("it is there");
+            self.run.commits.add(now.saturating_duration_since(due));
+            self.run.records += 1;
+        }
+    }
+}
