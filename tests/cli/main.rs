@@ -1,6 +1,7 @@
 //! The command line as people use it: the real binary, its output and its exit codes.
 
 mod host;
+mod kill;
 mod notice;
 mod pause;
 mod readme;
