@@ -17,6 +17,7 @@ impl Broker {
         if home == self.me {
             return match ask {
                 Ask::Publish { .. } => self.publish_here(session, id, ask, now),
+                Ask::Inbox(channel, ask) => self.inbox_here((session, id), (bytes, each_ns), &channel, *ask, now),
                 _ => self.ask_here(session, id, ask, now),
             };
         }

@@ -7,6 +7,7 @@
 use super::Broker;
 use super::home::Waiter;
 use super::letter::Level;
+use crate::model::Position;
 use crate::model::refusal::Error;
 use crate::store::segment::Prepared;
 use crate::store::{Journal, Record, Request};
@@ -75,11 +76,19 @@ impl Broker {
             self.commits_left -= 1;
             // A publication is delivered before its publisher is answered, and charged before it is owed for.
             self.carry(now);
-            match waiter {
-                Waiter::Receipt(shard, level) => self.owe_now(shard, level, outcome.map(drop)),
-                Waiter::Publisher(answer) => drop(answer.send(outcome)),
-                Waiter::Remover(answer) => drop(answer.send(outcome.map(drop))),
-            }
+            self.settled(waiter, outcome, now);
+        }
+    }
+
+    /// Answers who has waited.
+    pub(super) fn settled(&mut self, waiter: Waiter, outcome: Result<Position, Error>, now: Now) {
+        match waiter {
+            Waiter::Receipt(shard, level) => self.owe_now(shard, level, outcome.map(drop)),
+            Waiter::Publisher(answer) => drop(answer.send(outcome)),
+            Waiter::Remover(answer) => drop(answer.send(outcome.map(drop))),
+            Waiter::Purger(answer, purged) => drop(answer.send(outcome.map(|_| purged))),
+            Waiter::Receiver(shard, asker, answer) => self.answer_receiver(shard, asker, outcome.map(|_| answer), now),
+            Waiter::Sender(shard, asker) => self.answer_sender(shard, asker, outcome, now),
         }
     }
 

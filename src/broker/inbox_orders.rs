@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Broker;
+use super::home::{Outcome, Waiter};
 use crate::broker::inbox_order::InboxOrder;
 use crate::hub::NewPublication;
 use crate::model::Position;
@@ -16,13 +17,14 @@ impl Broker {
         match order {
             InboxOrder::AddMembers(channel, users, answer) => {
                 self.walks.looked_at(users.len());
-                drop(answer.send(users.iter().try_for_each(|user| self.home.add_member(&channel, user, now))));
+                let added = users.iter().try_for_each(|user| self.home.add_member(&channel, user, now));
+                self.answer_when_on_disk(&channel, added, Waiter::Remover(answer), now);
             }
             InboxOrder::RemoveMembers(channel, users, answer) => {
                 self.walks.looked_at(users.len());
-                let known = self.home.policy.inbox_options(&channel).map(drop);
-                let removed = known.map(|()| users.iter().for_each(|user| self.home.remove_member(&channel, user)));
-                drop(answer.send(removed));
+                let known = self.home.policy.inbox_options(&channel);
+                let removed = known.map(|_| users.iter().for_each(|user| self.home.remove_member(&channel, user)));
+                self.answer_when_on_disk(&channel, removed, Waiter::Remover(answer), now);
             }
             InboxOrder::Members(channel, after, limit, answer) => {
                 let known = self.home.policy.inbox_options(&channel);
@@ -43,14 +45,14 @@ impl Broker {
                 self.walks.looked_at(letters.len());
                 drop(answer.send(Ok(letters)));
             }
-            InboxOrder::Requeue(channel, offset, answer) => drop(answer.send(self.requeue(&channel, offset, now))),
+            InboxOrder::Requeue(channel, offset, answer) => match self.requeue(&channel, offset, now) {
+                Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Publisher(answer)),
+                Ok(Outcome::Done(position)) => drop(answer.send(Ok(position))),
+                Err(error) => drop(answer.send(Err(error))),
+            },
             InboxOrder::Purge(channel, offset, answer) => {
-                let dead = self.home.delivery.dead_letters();
-                let purged = match offset {
-                    Some(offset) => usize::from(dead.remove(&channel, offset).is_some()),
-                    None => dead.purge(&channel),
-                };
-                drop(answer.send(Ok(purged)));
+                let purged = self.home.purge(&channel, offset);
+                self.answer_when_on_disk(&channel, Ok(()), Waiter::Purger(answer, purged), now);
             }
             InboxOrder::Trace(channel, offset, answer) => {
                 let known = self.home.policy.inbox_options(&channel);
@@ -61,8 +63,23 @@ impl Broker {
         self.home.dispatch();
     }
 
+    /// Answers a backend once what it has changed is on disk, where the channel is.
+    fn answer_when_on_disk(&mut self, channel: &str, outcome: Result<(), Error>, waiter: Waiter, now: Now) {
+        self.home.dispatch();
+        let is_durable = self.home.policy.inbox_options(channel).is_ok_and(|options| options.is_durable);
+        match outcome {
+            Ok(()) if is_durable => {
+                if let Some((waiter, outcome)) = self.home.wait_for_disk(waiter) {
+                    self.settled(waiter, outcome.map(|()| Position::default()), now);
+                }
+            }
+            outcome => self.settled(waiter, outcome.map(|()| Position::default()), now),
+        }
+    }
+
     /// Publishes a dead letter anew: its attempts begin anew with its new offset.
-    fn requeue(&mut self, channel: &Arc<str>, offset: u64, now: Now) -> Result<Position, Error> {
+    fn requeue(&mut self, channel: &Arc<str>, offset: u64, now: Now) -> Result<Outcome<Position>, Error> {
+        let options = self.home.policy.hub_options(channel)?;
         let dead = self.home.delivery.dead_letters();
         let letter = dead
             .find(channel, offset)
@@ -76,8 +93,8 @@ impl Broker {
             idempotency_key: None,
             version: None,
         };
-        let position = self.home.publish_in_memory(channel, message, None, self.me, now)?;
-        self.home.delivery.dead_letters().remove(channel, offset);
-        Ok(position)
+        let published = self.home.publish(channel, message, options, None, self.me, now)?;
+        self.home.purge(channel, Some(offset));
+        Ok(published)
     }
 }

@@ -38,11 +38,7 @@ impl Broker {
                 let stats = self.home.hub.presence_stats(&channel);
                 self.answer(from, asker, Answer::PresenceStats(stats));
             }
-            Letter::Inbox { asker, channel, ask } => {
-                let answer = self.home.inbox(&channel, *ask, from, now);
-                self.carry(now);
-                self.answer(from, asker, Answer::Inbox(answer));
-            }
+            Letter::Inbox { asker, channel, ask } => self.inbox_arrived(from, asker, &channel, *ask, now),
             Letter::Dispatch(dispatch) => self.edge.dispatched(&dispatch),
             Letter::Enrol { asker, user, limit } => {
                 let admitted = self.home.roster.enrol(&user, limit);
@@ -127,7 +123,7 @@ impl Broker {
         }
     }
 
-    fn answer(&mut self, to: u16, asker: Asker, answer: Answer) {
+    pub(super) fn answer(&mut self, to: u16, asker: Asker, answer: Answer) {
         self.post.answer(to, Letter::Answer { asker, answer });
     }
 }

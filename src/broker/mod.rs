@@ -16,6 +16,7 @@ mod edge;
 pub mod ending;
 pub mod errors;
 mod home;
+mod inbox_asks;
 pub mod inbox_order;
 mod inbox_orders;
 pub mod lane;

@@ -248,7 +248,6 @@ fn check_at_least_once(options: &ChannelOptions, place: &str, problems: &mut Vec
         }
     };
     let history = options.history_size > 0 && options.history_ttl.as_millis() > 0;
-    rule(options.log == Log::Memory, "needs `log = \"memory\"`");
     rule(history, "needs `history_size` and `history_ttl`: what was not received is sent again from there");
     rule(
         !history || options.history_size >= options.max_unacked,

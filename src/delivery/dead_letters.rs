@@ -59,7 +59,7 @@ impl DeadLetterFilter {
 }
 
 /// A dead letter's place: channel and offset.
-type Place = (Arc<str>, u64);
+pub(super) type Place = (Arc<str>, u64);
 
 /// The dead letters of the channels at home on one shard.
 #[derive(Debug, Default)]
@@ -81,7 +81,9 @@ impl DeadLetters {
     ) {
         let place = (channel.clone(), publication.offset);
         if let Some(letter) = self.by_place.get_mut(&place).filter(|letter| letter.epoch == *epoch) {
-            if letter.failures.len() < DEAD_LETTER_DEVICES_MAX {
+            if letter.failures.contains(&failure) {
+                // A snapshot says again what lives.
+            } else if letter.failures.len() < DEAD_LETTER_DEVICES_MAX {
                 letter.failures.push(failure);
             } else {
                 letter.more = letter.more.saturating_add(1);
@@ -133,23 +135,26 @@ impl DeadLetters {
     }
 
     /// Forgets one: what it was.
-    pub fn remove(&mut self, channel: &str, offset: u64) -> Option<DeadLetter> {
+    pub(super) fn remove(&mut self, channel: &str, offset: u64) -> Option<DeadLetter> {
         let name: Arc<str> = channel.into();
         let letter = self.take(&name, offset)?;
         self.order.retain(|(other, at)| (other, *at) != (&name, offset));
         Some(letter)
     }
 
-    /// Forgets all of a channel; how many those were.
-    pub fn purge(&mut self, channel: &str) -> usize {
+    /// The letters from a place on.
+    pub(super) fn from(&self, place: &Place) -> impl Iterator<Item = &DeadLetter> {
+        self.by_place.range(place.clone()..).map(|(_, letter)| letter)
+    }
+
+    /// Forgets all of a channel: what those were.
+    pub(super) fn purge(&mut self, channel: &str) -> Vec<DeadLetter> {
         let name: Arc<str> = channel.into();
         let of_channel = self.by_place.range((name.clone(), 0)..=(name.clone(), u64::MAX));
         let offsets: Vec<_> = of_channel.map(|((_, offset), _)| *offset).collect();
-        for offset in &offsets {
-            self.take(&name, *offset);
-        }
+        let gone = offsets.into_iter().filter_map(|offset| self.take(&name, offset)).collect();
         self.order.retain(|(other, _)| *other != name);
-        offsets.len()
+        gone
     }
 }
 
@@ -226,7 +231,7 @@ mod tests {
             dead.add(&channel.into(), &epoch, &publication(offset, 10), failure("ada"));
         }
         assert!(dead.remove("a", 1).is_some() && dead.remove("a", 1).is_none());
-        assert_eq!((dead.purge("a"), dead.purge("a"), dead.len()), (1, 0, 1));
+        assert_eq!((dead.purge("a").len(), dead.purge("a").len(), dead.len()), (1, 0, 1));
         assert_eq!(dead.list(&of("", 0)).len(), 1);
         dead.purge("b");
         assert_eq!((dead.bytes, dead.order.len()), (0, 0));

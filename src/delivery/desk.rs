@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::change::Change;
 use super::dead_letters::DeadLetters;
 use super::dispatch::Dispatch;
 use super::trace::{Trace, TraceEvent, What};
@@ -32,6 +33,8 @@ pub(super) struct Desk {
     pub(super) out: Vec<Dispatch>,
     /// Output: what is counted, by the number of the namespace.
     pub(super) counts: Vec<(u32, Count)>,
+    /// Output: what is to be kept on disk, in order.
+    pub(super) changes: Vec<Change>,
     pub(super) dead: DeadLetters,
     pub(super) trace: Trace,
     random: StdRng,
@@ -43,6 +46,7 @@ impl Desk {
             wakes: Wakes::default(),
             out: Vec::new(),
             counts: Vec::new(),
+            changes: Vec::new(),
             dead: DeadLetters::default(),
             trace: Trace::default(),
             random: StdRng::seed_from_u64(seed),

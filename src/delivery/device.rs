@@ -73,6 +73,11 @@ impl Device {
         by
     }
 
+    /// Nothing is known of what lies beyond this offset.
+    pub(super) fn cut(&mut self, top: u64) {
+        self.floor = self.floor.min(top);
+    }
+
     /// The stream has begun anew: nothing of it was received.
     pub(super) fn begin_anew(&mut self) {
         (self.floor, self.reached, self.sent, self.failed, self.lost) = (0, 0, 0, 0, true);

@@ -14,6 +14,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 use smallvec::SmallVec;
 
+use super::change::{Change, Changed};
 use super::desk::{Count, Desk};
 use super::device::Device;
 use super::dispatch::{Dispatch, Sending};
@@ -111,15 +112,40 @@ impl Inbox {
         }
     }
 
+    /// Has a change kept on disk, where the channel is.
+    pub(super) fn keep(&self, desk: &mut Desk, what: impl FnOnce() -> Changed) {
+        if self.options.is_durable {
+            let (channel, epoch) = (self.channel.clone(), self.epoch.clone());
+            desk.changes.push(Change { channel, epoch, what: what() });
+        }
+    }
+
+    /// As [`Inbox::keep`], of a member.
+    pub(super) fn keep_member(&self, user: &Arc<str>, desk: &mut Desk) {
+        let Some(member) = self.members.get(user) else { return };
+        let (received, read) = (member.received, member.read);
+        self.keep(desk, || Changed::Member { user: user.clone(), received, read });
+    }
+
+    /// As [`Inbox::keep`], of a device.
+    pub(super) fn keep_device(&self, whose: Whose<'_>, now: Now, desk: &mut Desk) {
+        let Some(member) = self.members.get(whose.user) else { return };
+        let Some(device) = member.device(whose.device) else { return };
+        self.keep(desk, || Changed::Device {
+            user: whose.user.clone(),
+            device: whose.device.into(),
+            floor: device.floor(),
+            received: member.received,
+            seen_unix_s: now.unix_s().max(0) as u64,
+        });
+    }
+
     /// The floors are places in this stream from now on. Where it has begun anew, nothing of it was received, and what was
     /// before is told as lost.
     pub(super) fn agree(&mut self, shelf: Shelf<'_>, desk: &mut Desk) {
         if self.epoch != *shelf.epoch() {
             if !self.epoch.is_empty() {
-                for member in self.members.values_mut() {
-                    (member.received, member.read) = (0, 0);
-                    member.devices.iter_mut().for_each(Device::begin_anew);
-                }
+                self.begin_anew();
                 self.stops.clear();
                 for (_, live) in &mut self.live {
                     (live.pace, live.stop_at) = (Pace::Behind, 0);
@@ -139,6 +165,14 @@ impl Inbox {
         desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, None);
     }
 
+    /// Nothing of another life of the stream was received.
+    pub(super) fn begin_anew(&mut self) {
+        for member in self.members.values_mut() {
+            (member.received, member.read) = (0, 0);
+            member.devices.iter_mut().for_each(Device::begin_anew);
+        }
+    }
+
     // ------------------------------------------------------------ devices come and go
 
     /// Makes room for a device of a member, if it is not known.
@@ -152,13 +186,16 @@ impl Inbox {
         }
         let expired_s = now.unix_s().saturating_sub_unsigned(self.options.device_ttl_ms / 1000);
         let mut gone = 0;
+        let mut forgotten = Vec::new();
         while let Some(at) = member.longest_away() {
             let is_too_many = member.devices.len() >= self.options.devices_max;
             if !is_too_many && i64::from(member.devices[at].seen_s) >= expired_s {
                 break;
             }
-            gone += self.top - member.devices.remove(at).floor();
+            let device = member.devices.remove(at);
+            gone += self.top - device.floor();
             self.devices -= 1;
+            forgotten.push(device.id);
         }
         if member.devices.len() >= self.options.devices_max {
             return Err(ErrorKind::LimitExceeded.because("limit exceeded: the user has too many devices"));
@@ -167,6 +204,10 @@ impl Inbox {
         member.devices.push(Device::new(whose.device, floor));
         self.devices += 1;
         self.owe((self.top - floor) as i64 - gone as i64, desk);
+        for device in forgotten {
+            self.keep(desk, || Changed::DeviceGone { user: whose.user.clone(), device });
+        }
+        self.keep_device(whose, now, desk);
         Ok(())
     }
 
@@ -210,6 +251,7 @@ impl Inbox {
             self.count(Count::Lost, desk);
             desk.note(&self.channel, (before + 1, first - 1), What::Lost, Some((whose.user, whose.device, 0)), now);
             self.owe(-(passed as i64), desk);
+            self.keep_device(whose, now, desk);
         }
         self.live[at as usize].seats.push(Seat { client: seat.0, shard: seat.1 });
         self.live[at as usize].pace = Pace::Behind;
@@ -253,6 +295,7 @@ impl Inbox {
             }
         }
         self.changed.remove(user);
+        self.keep(desk, || Changed::MemberGone { user: user.into() });
         true
     }
 
@@ -339,6 +382,7 @@ impl Inbox {
             }
             self.pump(at, self.options.max_unacked, shelf, now, desk);
         }
+        self.keep_device(whose, now, desk);
         Ok(true)
     }
 

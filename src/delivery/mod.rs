@@ -11,7 +11,7 @@
 //!                  └─→ sent again, by name, one by one ┴─ as often as may be ─→ dead letter
 //! ```
 
-mod client_messages;
+mod change;
 mod dead_letters;
 mod desk;
 mod device;
@@ -21,7 +21,9 @@ mod live;
 mod member;
 mod options;
 mod positions;
+mod recovery;
 mod rounds;
+mod said;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use slab::Slab;
 
+pub use change::Change;
 pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, Failure};
 pub use desk::Count;
 pub use dispatch::{Dispatch, Sending};
@@ -40,15 +43,16 @@ pub use options::InboxOptions;
 pub use positions::{DevicePosition, MemberDevices, MemberPosition, Positions, Unread};
 pub use trace::{Trace, TraceEvent, What};
 
-use self::client_messages::ClientMessages;
+use self::change::Changed;
 use self::desk::Desk;
 use self::inbox::Inbox;
 use self::member::Member;
+use self::said::Said;
 use self::wakes::Wake;
 use crate::hub::{Hub, Shelf};
 use crate::limits::{MEMBERS_MAX, WAKES_PER_SWEEP};
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{ClientId, Position, Publication};
+use crate::model::{ClientId, Publication};
 use crate::time::Now;
 
 /// The inboxes of the channels at home on one shard.
@@ -57,18 +61,14 @@ pub struct Delivery {
     inboxes: Slab<Inbox>,
     by_channel: HashMap<Arc<str>, u32>,
     desk: Desk,
-    client_messages: ClientMessages,
+    /// How far a snapshot of what lives has come.
+    said: Said,
 }
 
 impl Delivery {
     /// Without members. Jitter follows from the seed.
     pub fn new(seed: u64) -> Self {
-        Self {
-            inboxes: Slab::new(),
-            by_channel: HashMap::new(),
-            desk: Desk::new(seed),
-            client_messages: ClientMessages::default(),
-        }
+        Self { inboxes: Slab::new(), by_channel: HashMap::new(), desk: Desk::new(seed), said: Said::default() }
     }
 
     /// Output: what sessions are to be told, in order, before what is published next.
@@ -81,14 +81,35 @@ impl Delivery {
         self.desk.counts.drain(..)
     }
 
+    /// Output: what is to be kept on disk, in order.
+    pub fn changes(&mut self) -> std::vec::Drain<'_, Change> {
+        self.desk.changes.drain(..)
+    }
+
     /// Whether there is output to take.
     pub fn has_output(&self) -> bool {
-        !self.desk.out.is_empty() || !self.desk.counts.is_empty()
+        !self.desk.out.is_empty() || !self.desk.counts.is_empty() || !self.desk.changes.is_empty()
     }
 
     /// What was given up.
-    pub fn dead_letters(&mut self) -> &mut DeadLetters {
-        &mut self.desk.dead
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.desk.dead
+    }
+
+    /// Forgets one dead letter of a channel, or all; how many those were. Whether that is kept on disk is the channel's.
+    pub fn purge(&mut self, channel: &Arc<str>, offset: Option<u64>, is_durable: bool) -> usize {
+        let gone = match offset {
+            Some(offset) => self.desk.dead.remove(channel, offset).into_iter().collect(),
+            None => self.desk.dead.purge(channel),
+        };
+        if is_durable {
+            self.desk.changes.extend(gone.iter().map(|letter| Change {
+                channel: channel.clone(),
+                epoch: letter.epoch.clone(),
+                what: Changed::DeadLetterGone { offset: letter.publication.offset },
+            }));
+        }
+        gone.len()
     }
 
     /// What has happened.
@@ -141,7 +162,7 @@ impl Delivery {
         options: InboxOptions,
         shelf: Option<Shelf<'_>>,
     ) -> Result<bool, Error> {
-        let (inbox, _) = self.entry(channel, options, shelf);
+        let (inbox, desk) = self.entry(channel, options, shelf);
         if inbox.members.contains_key(user) {
             return Ok(false);
         }
@@ -149,6 +170,7 @@ impl Delivery {
             return Err(ErrorKind::LimitExceeded.because("limit exceeded: the channel has too many members"));
         }
         inbox.members.insert(user.clone(), Member::since(since));
+        inbox.keep_member(user, desk);
         Ok(true)
     }
 
@@ -250,16 +272,6 @@ impl Delivery {
     ) -> Result<(), Error> {
         let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
         inbox.retry(whose, place, delay_ms, now, desk)
-    }
-
-    /// Where the message is that the user has sent to the channel with this id before.
-    pub fn sent_before(&mut self, channel: &str, user: &str, id: &str, now: Now) -> Option<Position> {
-        self.client_messages.find(channel, user, id, now)
-    }
-
-    /// A message that a user has sent with an id was put in its place.
-    pub fn note_sent(&mut self, channel: &str, user: &str, id: &str, position: &Position, now: Now) {
-        self.client_messages.note(channel, user, id, position, now);
     }
 
     /// Does what is due: looks at devices that have had time to say what they have received, and tells positions. So much

@@ -17,6 +17,8 @@ pub struct InboxOptions {
     pub device_ttl_ms: u64,
     /// So many devices a member has at most.
     pub devices_max: usize,
+    /// Whether members, floors and dead letters are kept on disk.
+    pub is_durable: bool,
     /// Whether a session is not sent what it has published itself.
     pub skips_own: bool,
     /// Whether a user becomes a member by subscribing.

@@ -107,6 +107,7 @@ impl Delivery {
             let range = (member.read + 1, offset);
             member.read = offset;
             desk.note(&inbox.channel, range, What::Read, Some((whose.user, whose.device, 0)), now);
+            inbox.keep_member(whose.user, desk);
             inbox.tell_later(whose.user, now, desk);
         }
         Ok(())

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::change::Changed;
 use super::dead_letters::Failure;
 use super::desk::{Count, Desk};
 use super::device::Device;
 use super::dispatch::Sending;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Whose};
 use super::live::{Live, Pace};
 use super::member::Member;
 use super::trace::What;
@@ -237,9 +238,12 @@ impl Inbox {
             );
             let (user, id) = (live.user.clone(), live.device.clone());
             let failure = Failure { user, device: id, attempts, at_unix_ms: now.unix_ms };
-            desk.dead.add(channel, &self.epoch, next, failure);
+            desk.dead.add(channel, &self.epoch, next, failure.clone());
             self.count(Count::GivenUp, desk);
             self.owe(-1, desk);
+            let (user, id) = (failure.user.clone(), failure.device.clone());
+            self.keep(desk, || Changed::DeadLetter { publication: next.clone(), failure });
+            self.keep_device(Whose { user: &user, device: &id }, now, desk);
             return self.pump(at, options.max_unacked, shelf, now, desk);
         }
         device.send_up_to(next.offset);

@@ -20,6 +20,7 @@ pub(super) const OPTIONS: InboxOptions = InboxOptions {
     max_unacked: 5,
     device_ttl_ms: 1_000_000_000,
     devices_max: 4,
+    is_durable: false,
     skips_own: false,
     members_subscribe: true,
     namespace: 0,

@@ -73,7 +73,8 @@ impl Hub {
         if let Change::Kept { idempotency_key, .. } = what {
             channel.stream.as_mut().expect("a stream stays while something is on its way").take_back();
             if let Some(idempotency_key) = idempotency_key {
-                self.idempotency.take_back(&channel.name, &idempotency_key);
+                let channel = channel.name.clone();
+                self.keys(&idempotency_key).take_back(&channel, &idempotency_key);
             }
         }
         self.settle(key, before);

@@ -15,4 +15,6 @@ pub(super) struct Cursor {
     pub(super) within: Option<(Arc<str>, u64)>,
     /// The idempotency key that is next, by its number.
     pub(super) number: u64,
+    /// Those of backends were said: it is one of a client's message.
+    pub(super) of_clients: bool,
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::limits::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_WINDOW_MS};
 use crate::model::Position;
 use crate::time::Now;
 
@@ -23,8 +22,10 @@ pub(super) struct Remembered<'a> {
 }
 
 /// Remembered results, oldest first. Bounded in time and number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Idempotency {
+    pub(super) window_ms: u64,
+    keys_max: usize,
     results: HashMap<Key, Position>,
     order: VecDeque<(u64, Key)>,
     /// Results that were forgotten since the beginning.
@@ -32,6 +33,11 @@ pub(super) struct Idempotency {
 }
 
 impl Idempotency {
+    /// Remembers results for so long, and no more than so many.
+    pub(super) fn new(window_ms: u64, keys_max: usize) -> Self {
+        Self { window_ms, keys_max, results: HashMap::new(), order: VecDeque::new(), forgotten: 0 }
+    }
+
     /// The result of an earlier publish with this key.
     pub(super) fn find(&mut self, channel: &str, key: &str, now: Now) -> Option<Position> {
         self.forget(now);
@@ -41,7 +47,7 @@ impl Idempotency {
     /// Remembers a result.
     pub(super) fn remember(&mut self, channel: &str, key: &str, position: Position, now: Now) {
         let key: Key = (Arc::from(channel), Arc::from(key));
-        self.order.push_back((now.mono_ms + IDEMPOTENCY_WINDOW_MS, key.clone()));
+        self.order.push_back((now.mono_ms + self.window_ms, key.clone()));
         self.results.insert(key, position);
     }
 
@@ -53,7 +59,7 @@ impl Idempotency {
     /// Forgets what is past its time.
     pub(super) fn forget(&mut self, now: Now) {
         while let Some((until_ms, _)) = self.order.front() {
-            if *until_ms > now.mono_ms && self.order.len() <= IDEMPOTENCY_KEYS_MAX {
+            if *until_ms > now.mono_ms && self.order.len() <= self.keys_max {
                 return;
             }
             self.forget_oldest();
@@ -84,7 +90,7 @@ impl Idempotency {
         if self.results.insert(key.clone(), position).is_none() {
             self.order.push_back((until_ms, key));
         }
-        if self.order.len() > IDEMPOTENCY_KEYS_MAX {
+        if self.order.len() > self.keys_max {
             self.forget_oldest();
         }
     }

@@ -59,7 +59,7 @@ impl Log {
 
     /// Keeps a record; it is on disk with the batch that is returned. Where the disk has failed nothing is kept: who was
     /// promised something has asked [`Log::check_room`] before.
-    pub(super) fn append(&mut self, record: &Record<'_>) -> Batch {
+    pub fn append(&mut self, record: &Record<'_>) -> Batch {
         if let Some(journal) = &mut self.journal
             && let Ok(batch) = journal.append(record)
         {

@@ -51,7 +51,9 @@ use self::history::Stream;
 use self::idempotency::Idempotency;
 use self::remains::Remains;
 use self::unused::Unused;
-use crate::limits::FREED_AT_ONCE;
+use crate::limits::{
+    CLIENT_MESSAGE_WINDOW_MS, CLIENT_MESSAGES_MAX, FREED_AT_ONCE, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_WINDOW_MS,
+};
 use crate::model;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{
@@ -59,6 +61,9 @@ use crate::model::{
 };
 use crate::store::Record;
 use crate::time::Now;
+
+/// What keys of clients' messages begin with.
+const CLIENT_MESSAGE: char = '\u{1}';
 
 /// A subscription that begins.
 #[derive(Debug)]
@@ -141,6 +146,8 @@ pub struct Hub {
     by_name: HashMap<Arc<str>, usize, foldhash::quality::RandomState>,
     active: u32,
     idempotency: Idempotency,
+    /// Of clients' messages.
+    client_messages: Idempotency,
     random: StdRng,
     sweep_at: usize,
     /// Channels that only their stream keeps.
@@ -166,7 +173,8 @@ impl Hub {
             channels: Slab::new(),
             by_name: HashMap::default(),
             active: 0,
-            idempotency: Idempotency::default(),
+            idempotency: Idempotency::new(IDEMPOTENCY_WINDOW_MS, IDEMPOTENCY_KEYS_MAX),
+            client_messages: Idempotency::new(CLIENT_MESSAGE_WINDOW_MS, CLIENT_MESSAGES_MAX),
             random: StdRng::seed_from_u64(seed),
             sweep_at: 0,
             unused: Unused::new(),
@@ -209,6 +217,16 @@ impl Hub {
     /// Channels with subscribers.
     pub fn active(&self) -> u32 {
         self.active
+    }
+
+    /// The key of a message that a client has given an id: of the user, and remembered for longer than those of backends.
+    pub fn client_message_key(user: &str, id: &str) -> Box<str> {
+        format!("{CLIENT_MESSAGE}{user}\0{id}").into()
+    }
+
+    /// What is remembered of keys such as this one.
+    fn keys(&mut self, key: &str) -> &mut Idempotency {
+        if key.starts_with(CLIENT_MESSAGE) { &mut self.client_messages } else { &mut self.idempotency }
     }
 
     fn find(&self, name: &str) -> Option<&Channel> {
@@ -433,6 +451,7 @@ impl Hub {
     /// Looks at up to `budget` channels, in turn, and drops what is past its time.
     pub fn sweep(&mut self, now: Now, budget: usize) {
         self.idempotency.forget(now);
+        self.client_messages.forget(now);
         self.remains.sweep();
         if self.stream_bytes > self.stream_bytes_max {
             self.evict(usize::MAX, FREED_AT_ONCE, 0);

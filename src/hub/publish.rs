@@ -32,7 +32,7 @@ impl Hub {
     ) -> Result<Placed<Published>, Error> {
         let NewPublication { data, info, tags, skip_history, idempotency_key, version } = message;
         if let Some(idempotency_key) = &idempotency_key
-            && let Some(position) = self.idempotency.find(channel, idempotency_key, now)
+            && let Some(position) = self.keys(idempotency_key).find(channel, idempotency_key, now)
         {
             return Ok(self.known(channel, position));
         }
@@ -147,7 +147,7 @@ impl Hub {
 
     fn remember(&mut self, channel: &str, idempotency_key: Option<&str>, position: &Position, now: Now) {
         if let Some(idempotency_key) = idempotency_key {
-            self.idempotency.remember(channel, idempotency_key, position.clone(), now);
+            self.keys(idempotency_key).remember(channel, idempotency_key, position.clone(), now);
         }
     }
 }

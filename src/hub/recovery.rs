@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use super::history::Stream;
 use super::{Hub, HubOptions, Version};
-use crate::limits::IDEMPOTENCY_WINDOW_MS;
 use crate::model::Position;
 use crate::store::record::{PublicationRecord, StreamRecord, VersionOf};
 use crate::store::{Journal, Record};
@@ -32,8 +31,8 @@ impl Hub {
                     self.channels.remove(key);
                 }
             }
-            // The journal's own.
-            Record::Begin(_) | Record::Snapshot(_) => {}
+            // The journal's own, and those of inboxes.
+            _ => {}
         }
     }
 
@@ -56,8 +55,9 @@ impl Hub {
     }
 
     fn recover_key(&mut self, channel: &str, key: &str, position: Position, time_unix_ms: i64) {
-        let until_ms = on_records_clock(time_unix_ms) + IDEMPOTENCY_WINDOW_MS;
-        self.idempotency.restore(channel, key, position, until_ms);
+        let keys = self.keys(key);
+        let until_ms = on_records_clock(time_unix_ms) + keys.window_ms;
+        keys.restore(channel, key, position, until_ms);
     }
 
     /// The stream of this epoch: another one is that of an earlier life.
@@ -78,6 +78,7 @@ impl Hub {
         // What was taken last was taken now.
         let mono_ms = |ms: u64| (now.mono_ms + ms).saturating_sub(newest_ms);
         self.idempotency.restored(mono_ms);
+        self.client_messages.restored(mono_ms);
         let mut lost = 0;
         let mut keys: Vec<(i64, usize)> = Vec::with_capacity(self.channels.len());
         for (key, channel) in &mut self.channels {

@@ -6,7 +6,7 @@
 
 use super::Hub;
 use super::cursor::Cursor;
-use crate::limits::{IDEMPOTENCY_WINDOW_MS, SNAPSHOT_BYTES_PER_TICK, SWEEP_BUDGET};
+use crate::limits::{SNAPSHOT_BYTES_PER_TICK, SWEEP_BUDGET};
 use crate::store::record::{KeyRecord, PublicationRecord, StreamRecord, VersionOf};
 use crate::store::{Batch, Record};
 use crate::time::Now;
@@ -82,20 +82,25 @@ impl Hub {
 
     /// Says the next idempotency key, if it is of a durable channel; its bytes, about. `None` where there is none.
     fn say_key(&mut self, now: Now) -> Option<usize> {
-        let Self { snapshot, channels, by_name, idempotency, log, .. } = self;
-        let next = idempotency.next(snapshot.number)?;
+        let Self { snapshot, channels, by_name, idempotency, client_messages, log, .. } = self;
+        let keys = if snapshot.of_clients { client_messages } else { idempotency };
+        let Some(next) = keys.next(snapshot.number) else {
+            let is_all = std::mem::replace(&mut snapshot.of_clients, true);
+            snapshot.number = 0;
+            return (!is_all).then_some(0);
+        };
         snapshot.number = next.number + 1;
         let stream = by_name.get(next.channel).and_then(|key| channels[*key].stream.as_ref());
         if stream.is_none_or(|stream| !stream.is_durable() || stream.has_promised(next.position)) {
             return Some(0);
         }
-        let left_ms = next.until_ms.saturating_sub(now.mono_ms).min(IDEMPOTENCY_WINDOW_MS);
+        let left_ms = next.until_ms.saturating_sub(now.mono_ms).min(keys.window_ms);
         log.append(&Record::Key(KeyRecord {
             channel: next.channel,
             key: next.key,
             epoch: &next.position.epoch,
             offset: next.position.offset,
-            time_unix_ms: now.unix_ms - (IDEMPOTENCY_WINDOW_MS - left_ms) as i64,
+            time_unix_ms: now.unix_ms - (keys.window_ms - left_ms) as i64,
         }));
         Some(next.channel.len() + next.key.len())
     }

@@ -118,6 +118,7 @@ impl Resolved<'_> {
             max_unacked: options.max_unacked,
             device_ttl_ms: options.device_ttl.as_millis(),
             devices_max: options.devices_max as usize,
+            is_durable: options.log == Log::Disk,
             skips_own: !options.echo,
             members_subscribe: options.members_by_subscribing,
             namespace: self.namespace,

@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::broker::letter::Level;
+use crate::broker::letter::{Asker, Level};
 use crate::broker::namespaces::NamespaceMetrics;
 use crate::broker::order::Responder;
 use crate::hub::OnItsWay;
 use crate::model::refusal::Error;
-use crate::model::{ClientId, Position};
+use crate::model::{ClientId, Payload, Position};
 use crate::store::Batch;
 
 /// Who is answered when it is certain.
@@ -22,8 +22,14 @@ pub(in crate::broker) enum Waiter {
     Receipt(u16, Level),
     /// A backend that has published.
     Publisher(Responder<Position>),
-    /// A backend that has removed a history.
+    /// A backend that has removed a history, or changed who belongs to a channel.
     Remover(Responder<()>),
+    /// A backend that has purged so many dead letters.
+    Purger(Responder<usize>, usize),
+    /// A session of this shard that has said something of what it received; what it is answered.
+    Receiver(u16, Asker, Payload),
+    /// A session of this shard that has sent a message with an id.
+    Sender(u16, Asker),
 }
 
 /// Something that changes a channel once its batch is committed.
@@ -46,6 +52,8 @@ pub(in crate::broker) struct Pending {
 #[derive(Debug)]
 pub(super) enum Awaited {
     Change(Pending),
+    /// Nothing but that this batch is committed.
+    Kept(Batch),
     /// The answers before it.
     Turn(Result<(), Error>),
 }
@@ -103,6 +111,7 @@ impl Commits {
                 self.bytes += pending.bytes;
                 pending.batch
             }
+            Awaited::Kept(batch) => *batch,
             Awaited::Turn(_) => newest,
         };
         assert!(batch >= newest, "batches grow");

@@ -53,6 +53,21 @@ impl Home {
         self.commits.push(Awaited::Change(pending), waiter);
     }
 
+    /// Somebody waits for all that was said to the disk so far: given back with the outcome where there is nothing to wait
+    /// for.
+    pub(in crate::broker) fn wait_for_disk(&mut self, waiter: Waiter) -> Option<(Waiter, Result<(), Error>)> {
+        let log = &self.hub.log;
+        if log.has_failed() {
+            return Some((waiter, Err(failed())));
+        }
+        let newest = log.newest();
+        if newest <= log.committed() {
+            return Some((waiter, Ok(())));
+        }
+        self.commits.push(Awaited::Kept(newest), waiter);
+        None
+    }
+
     /// Somebody is answered after all who wait already.
     pub(in crate::broker) fn stand_in_line(&mut self, outcome: Result<(), Error>, waiter: Waiter) {
         self.commits.push(Awaited::Turn(outcome), waiter);
@@ -85,6 +100,8 @@ impl Home {
         let (what, waiter, is_kept) = self.commits.next(log.committed(), log.has_failed())?;
         let outcome = match what {
             Awaited::Turn(outcome) => outcome.map(|()| Position::default()),
+            Awaited::Kept(_) if is_kept => Ok(Position::default()),
+            Awaited::Kept(_) => Err(failed()),
             Awaited::Change(Pending { change, exclude, received_in, by, counts, .. }) if is_kept => {
                 let published = self.hub.commit(change, now);
                 if let Some(channel) = received_in {
@@ -110,12 +127,35 @@ impl Home {
 
     /// Says a part of what lives to the journal, if it wants that. True where more is to be said at once.
     pub(in crate::broker) fn snapshot(&mut self, now: Now) -> bool {
+        if !self.hub.log.journal().is_some_and(|journal| journal.snapshot_wants()) {
+            self.delivery.say_anew();
+            return false;
+        }
+        let Self { hub, delivery, .. } = self;
+        let keep = |record: &Record<'_>| {
+            hub.log.append(record);
+        };
+        if !delivery.say(keep) {
+            return true;
+        }
         self.hub.snapshot(self.commits.oldest(), now)
     }
 
     /// Takes a record of an earlier start. What is not kept on disk any more is passed over.
     pub(in crate::broker) fn recover(&mut self, record: &Record<'_>, now: Now) {
         let Some(channel) = record.channel() else { return };
+        if let Record::Member(_)
+        | Record::MemberGone(..)
+        | Record::Device(_)
+        | Record::DeviceGone(..)
+        | Record::DeadLetter(_)
+        | Record::DeadLetterGone(..) = record
+        {
+            return match self.policy.inbox_options(channel) {
+                Ok(options) if options.is_durable => self.delivery.recover(record, options),
+                _ => self.passed_over += 1,
+            };
+        }
         match self.policy.hub_options(channel) {
             Ok(options) if options.is_durable => self.hub.recover(record, options, now),
             _ => self.passed_over += 1,
@@ -125,6 +165,8 @@ impl Home {
     /// All was read: records go to this journal from now on.
     pub(in crate::broker) fn recovered(&mut self, journal: Journal, now: Now) {
         let lost = self.hub.recovered(journal, now);
+        self.delivery.recovered(&mut self.hub, now);
+        self.dispatch();
         if lost > 0 {
             tracing::error!(shard = self.me, lost, "the store lacks publications: those before them are not given out");
         }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::json;
-use tokio::sync::oneshot;
 
-use super::{Home, Outcome, Spread, Spreading, Waiter};
+use super::{Home, Outcome, Pending, Spread, Spreading};
 use crate::delivery::{Count, Whose};
-use crate::hub::{NewPublication, ShardSet};
+use crate::hub::{Hub, NewPublication, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{ClientId, Device, Payload, Position, Subscribed};
+use crate::model::{ClientId, ClientInfo, Device, Payload, Position, Subscribed};
 use crate::session::{InboxAsk, InboxWord, Terms};
 use crate::time::Now;
 
@@ -30,6 +30,12 @@ impl Home {
     /// A backend says that a user belongs to a channel no longer.
     pub(in crate::broker) fn remove_member(&mut self, channel: &str, user: &str) {
         self.delivery.remove_member(channel, user);
+    }
+
+    /// Forgets one dead letter of a channel, or all; how many those were.
+    pub(in crate::broker) fn purge(&mut self, channel: &Arc<str>, offset: Option<u64>) -> usize {
+        let is_durable = self.policy.inbox_options(channel).is_ok_and(|options| options.is_durable);
+        self.delivery.purge(channel, offset, is_durable)
     }
 
     /// A session is about to subscribe: whether it is a member's, whose device there is room for. Who is named by the
@@ -101,6 +107,9 @@ impl Home {
             what: Spreading::Dispatch(Box::new(dispatch)),
             by,
         }));
+        for change in self.delivery.changes() {
+            self.hub.log.append(&change.record());
+        }
         for (namespace, count) in self.delivery.counts() {
             let counts = self.policy.counts(namespace);
             match count {
@@ -112,47 +121,18 @@ impl Home {
         }
     }
 
-    /// As [`Home::publish`], where members' channels are: in memory.
+    /// Does what a device of a member says, or answers what its user asks, in JSON, for a session of shard `by`.
     ///
     /// # Errors
-    /// As [`Home::publish`]; [`ErrorKind::Internal`] where something is on its way to the disk, since a reload has moved the
-    /// channel.
-    pub(in crate::broker) fn publish_in_memory(
-        &mut self,
-        channel: &str,
-        message: NewPublication,
-        exclude: Option<ClientId>,
-        by: u16,
-        now: Now,
-    ) -> Result<Position, Error> {
-        let options = self.policy.hub_options(channel)?;
-        match self.publish(channel, message, options, exclude, by, now)? {
-            Outcome::Done(position) => Ok(position),
-            Outcome::Later(pending) => {
-                self.wait(pending, Waiter::Publisher(oneshot::channel().0));
-                Err(ErrorKind::Internal.into())
-            }
-        }
-    }
-
-    /// Does what a device of a member says, or answers what its user asks, in JSON.
-    ///
-    /// # Errors
-    /// As `Policy::inbox_options` and the methods of [`Delivery`](crate::delivery::Delivery).
-    pub(in crate::broker) fn inbox(
-        &mut self,
-        channel: &str,
-        ask: InboxAsk,
-        by: u16,
-        now: Now,
-    ) -> Result<Payload, Error> {
-        let answer = self.take_inbox_ask(channel, ask, by, now);
+    /// As `Policy::inbox_options` and the methods of [`Delivery`](crate::delivery::Delivery); as [`Home::publish`].
+    pub(in crate::broker) fn inbox(&mut self, channel: &str, ask: InboxAsk, by: u16, now: Now) -> Result<Said, Error> {
+        let said = self.take_inbox_ask(channel, ask, by, now);
         self.dispatch();
-        self.counted(channel, answer)
+        self.counted(channel, said)
     }
 
-    fn take_inbox_ask(&mut self, channel: &str, ask: InboxAsk, by: u16, now: Now) -> Result<Payload, Error> {
-        self.policy.inbox_options(channel)?;
+    fn take_inbox_ask(&mut self, channel: &str, ask: InboxAsk, by: u16, now: Now) -> Result<Said, Error> {
+        let options = self.policy.inbox_options(channel)?;
         let InboxAsk { user, device, word } = ask;
         let whose = Whose { user: &user, device: device_id(&device) };
         let answer = match word {
@@ -169,32 +149,59 @@ impl Home {
                 self.delivery.read(channel, whose, (&place.epoch, place.offset), now)?;
                 json!({})
             }
-            InboxWord::Positions => json!(self.delivery.positions_for(channel, &user)?),
-            InboxWord::Unread => json!(self.delivery.unread(channel, &user)?),
-            InboxWord::Send { id, data, info } => {
-                let position = match self.delivery.sent_before(channel, &user, &id, now) {
-                    Some(position) => position,
-                    None => {
-                        let options = self.policy.hub_options(channel)?;
-                        let exclude = options.excludes_publisher.then_some(info.client);
-                        let message = NewPublication {
-                            data,
-                            info: Some(info),
-                            tags: None,
-                            skip_history: false,
-                            idempotency_key: None,
-                            version: None,
-                        };
-                        let position = self.publish_in_memory(channel, message, exclude, by, now)?;
-                        self.delivery.note_sent(channel, &user, &id, &position, now);
-                        position
-                    }
-                };
-                json!({ "epoch": position.epoch, "offset": position.offset })
-            }
+            InboxWord::Positions => return Ok(Said::Now(to_payload(&self.delivery.positions_for(channel, &user)?))),
+            InboxWord::Unread => return Ok(Said::Now(to_payload(&self.delivery.unread(channel, &user)?))),
+            InboxWord::Send { id, data, info } => return self.send(channel, (&user, &id), data, info, by, now),
         };
-        Ok(Payload::json(answer.to_string()))
+        let answer = Payload::json(answer.to_string());
+        Ok(if options.is_durable { Said::Kept(answer) } else { Said::Now(answer) })
     }
+
+    /// Publishes a message of a user once per id.
+    fn send(
+        &mut self,
+        channel: &str,
+        (user, id): (&str, &str),
+        data: Payload,
+        info: Arc<ClientInfo>,
+        by: u16,
+        now: Now,
+    ) -> Result<Said, Error> {
+        let options = self.policy.hub_options(channel)?;
+        let exclude = options.excludes_publisher.then_some(info.client);
+        let message = NewPublication {
+            data,
+            info: Some(info),
+            tags: None,
+            skip_history: false,
+            idempotency_key: Some(Hub::client_message_key(user, id)),
+            version: None,
+        };
+        Ok(match self.publish(channel, message, options, exclude, by, now)? {
+            Outcome::Done(position) => Said::Now(sent(&position)),
+            Outcome::Later(pending) => Said::Sent(pending),
+        })
+    }
+}
+
+/// What a device is answered, and when.
+#[derive(Debug)]
+pub(in crate::broker) enum Said {
+    /// This, at once.
+    Now(Payload),
+    /// This, when all that was said to the disk is there.
+    Kept(Payload),
+    /// With the place of a publication that is on its way.
+    Sent(Pending),
+}
+
+/// What is answered to a message with an id.
+pub(in crate::broker) fn sent(position: &Position) -> Payload {
+    Payload::json(json!({ "epoch": position.epoch, "offset": position.offset }).to_string())
+}
+
+fn to_payload(answer: &impl Serialize) -> Payload {
+    Payload::json(json!(answer).to_string())
 }
 
 fn device_id(device: &Option<Arc<Device>>) -> &str {

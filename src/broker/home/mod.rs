@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use self::commits::Commits;
 pub(super) use self::commits::{Pending, Waiter};
+pub(super) use self::inboxes::{Said, sent};
 use self::member_lists::MemberLists;
 use self::roster::Roster;
 use super::letter::{Answer, MemberList};
@@ -100,10 +101,10 @@ impl Home {
         self.policy = policy;
     }
 
-    /// Answers a session of this shard, but for a publish.
+    /// Answers a session of this shard, but for what can be answered later: publishes, and what devices say.
     pub(super) fn answer(&mut self, ask: Ask<'_>, now: Now) -> Answer {
         match ask {
-            Ask::Publish { .. } => unreachable!("a publish can be answered later"),
+            Ask::Publish { .. } | Ask::Inbox(..) => unreachable!("these can be answered later"),
             Ask::Subscribe(channel, terms) => self.subscribe(channel, &terms, self.me, now),
             Ask::History { channel, filter, max } => {
                 let page = self.history(&channel, &filter, self.limit(max), now).map(Box::new);
@@ -114,7 +115,6 @@ impl Home {
                 Answer::Presence(self.counted(&channel, list))
             }
             Ask::PresenceStats(channel) => Answer::PresenceStats(self.hub.presence_stats(&channel)),
-            Ask::Inbox(channel, ask) => Answer::Inbox(self.inbox(&channel, *ask, self.me, now)),
         }
     }
 

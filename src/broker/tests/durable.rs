@@ -27,7 +27,7 @@ fn durable() -> Config {
 }
 
 /// A node of so many shards on this disk.
-fn start(shards: u16, mut disk: Disk, config: Config) -> Node {
+pub(super) fn start(shards: u16, mut disk: Disk, config: Config) -> Node {
     let mut node = Node::seeded(u64::from(disk.starts()), shards, config);
     node.wait(1);
     let (now, placement) = (node.now, node.placement.clone());
@@ -48,7 +48,7 @@ fn restart(mut node: Node, shards: u16) -> Node {
 
 impl Node {
     /// The disk takes what it is asked; nothing is synced.
-    fn serve(&mut self) {
+    pub(super) fn serve(&mut self) {
         let shards = self.brokers.len();
         for shard in 0..shards {
             self.disk.serve(shard, shards, &mut self.brokers[shard]);
@@ -56,11 +56,11 @@ impl Node {
     }
 
     /// The disk does all that it is asked.
-    fn sync(&mut self) {
+    pub(super) fn sync(&mut self) {
         self.write(true);
     }
 
-    fn write(&mut self, is_synced: bool) {
+    pub(super) fn write(&mut self, is_synced: bool) {
         self.serve();
         let shards = self.brokers.len();
         while (0..shards).any(|shard| self.disk.is_busy(shard)) {
@@ -74,7 +74,7 @@ impl Node {
         }
     }
 
-    fn each_tick(&mut self) {
+    pub(super) fn each_tick(&mut self) {
         for shard in 0..self.brokers.len() {
             self.brokers[shard].begin_tick(self.now);
             self.after(shard);

@@ -29,26 +29,26 @@ fn node() -> Node {
     Node::with(config)
 }
 
-fn call(id: u32, method: &str, data: Value) -> String {
+pub(super) fn call(id: u32, method: &str, data: Value) -> String {
     json!({"id": id, "rpc": {"method": format!("inbox.{method}"), "data": data}}).to_string()
 }
 
 impl Node {
     /// A peer of the user on the shard, by this device, that has subscribed; what it heard then.
-    fn member(&mut self, shard: usize, user: &str, device: &str, channel: &str) -> (Peer, Vec<String>) {
+    pub(super) fn member(&mut self, shard: usize, user: &str, device: &str, channel: &str) -> (Peer, Vec<String>) {
         let peer = self.connect(shard, json!({"sub": user, "meta": {"device": device}}));
         let heard = self.say(peer, &subscribe(2, channel));
         (peer, kinds(&heard))
     }
 
     /// The peer says that it has received all up to here; what it hears.
-    fn receive(&mut self, peer: Peer, channel: &str, offset: u64) -> Vec<String> {
+    pub(super) fn receive(&mut self, peer: Peer, channel: &str, offset: u64) -> Vec<String> {
         let words = self.say(peer, &call(9, "received", json!({"channel": channel, "offset": offset})));
         kinds(&words)
     }
 
     /// Time passes, and all shards look at what is due.
-    fn sweep(&mut self, ms: u64) {
+    pub(super) fn sweep(&mut self, ms: u64) {
         self.wait(ms);
         for shard in 0..self.brokers.len() {
             self.brokers[shard].sweep(self.now);

@@ -8,6 +8,7 @@ mod counting;
 mod credit;
 mod durable;
 mod inboxes;
+mod inboxes_on_disk;
 mod keeping;
 mod orders;
 mod presence;

@@ -5,11 +5,13 @@
 //! by a newer version: they are an error, never skipped.
 
 mod fields;
+mod member;
 mod publication;
 mod segment;
 mod stream;
 
 pub use fields::Unreadable;
+pub use member::{DeadLetterRecord, DeviceRecord, MemberRecord};
 pub use publication::{InfoOf, PayloadOf, PublicationRecord, TagsOf, VersionOf};
 pub use segment::{BeginRecord, END_BYTES, End};
 pub use stream::{KeyRecord, StreamRecord};
@@ -33,6 +35,18 @@ pub enum Record<'a> {
     Stream(StreamRecord<'a>),
     /// An idempotency key that a snapshot says again.
     Key(KeyRecord<'a>),
+    /// A user belongs to a channel.
+    Member(MemberRecord<'a>),
+    /// This user belongs to the channel no longer.
+    MemberGone(&'a str, &'a str),
+    /// A device of a member.
+    Device(DeviceRecord<'a>),
+    /// This device of the user is forgotten.
+    DeviceGone(&'a str, &'a str, &'a str),
+    /// A device was given up on a publication.
+    DeadLetter(DeadLetterRecord<'a>),
+    /// What was given up at this offset is no dead letter any more.
+    DeadLetterGone(&'a str, u64),
     /// The stream of this channel has ended: nothing is known of it any more.
     Over(&'a str),
 }
@@ -45,6 +59,12 @@ mod kind {
     pub(super) const STREAM: u8 = 17;
     pub(super) const OVER: u8 = 18;
     pub(super) const KEY: u8 = 19;
+    pub(super) const MEMBER: u8 = 32;
+    pub(super) const MEMBER_GONE: u8 = 33;
+    pub(super) const DEVICE: u8 = 34;
+    pub(super) const DEVICE_GONE: u8 = 35;
+    pub(super) const DEAD_LETTER: u8 = 36;
+    pub(super) const DEAD_LETTER_GONE: u8 = 37;
 }
 
 impl<'a> Record<'a> {
@@ -71,6 +91,31 @@ impl<'a> Record<'a> {
                 into.push(kind::KEY);
                 key.encode(into);
             }
+            Self::Member(member) => {
+                into.push(kind::MEMBER);
+                member.encode(into);
+            }
+            Self::MemberGone(channel, user) => {
+                into.push(kind::MEMBER_GONE);
+                [channel, user].iter().for_each(|name| put_bytes(into, name.as_bytes()));
+            }
+            Self::Device(device) => {
+                into.push(kind::DEVICE);
+                device.encode(into);
+            }
+            Self::DeviceGone(channel, user, device) => {
+                into.push(kind::DEVICE_GONE);
+                [channel, user, device].iter().for_each(|name| put_bytes(into, name.as_bytes()));
+            }
+            Self::DeadLetter(letter) => {
+                into.push(kind::DEAD_LETTER);
+                letter.encode(into);
+            }
+            Self::DeadLetterGone(channel, offset) => {
+                into.push(kind::DEAD_LETTER_GONE);
+                put_bytes(into, channel.as_bytes());
+                put_u64(into, *offset);
+            }
             Self::Over(channel) => {
                 into.push(kind::OVER);
                 put_bytes(into, channel.as_bytes());
@@ -90,6 +135,12 @@ impl<'a> Record<'a> {
             kind::PUBLICATION => Self::Publication(PublicationRecord::decode(&mut fields)?),
             kind::STREAM => Self::Stream(StreamRecord::decode(&mut fields)?),
             kind::KEY => Self::Key(KeyRecord::decode(&mut fields)?),
+            kind::MEMBER => Self::Member(MemberRecord::decode(&mut fields)?),
+            kind::MEMBER_GONE => Self::MemberGone(fields.text()?, fields.text()?),
+            kind::DEVICE => Self::Device(DeviceRecord::decode(&mut fields)?),
+            kind::DEVICE_GONE => Self::DeviceGone(fields.text()?, fields.text()?, fields.text()?),
+            kind::DEAD_LETTER => Self::DeadLetter(DeadLetterRecord::decode(&mut fields)?),
+            kind::DEAD_LETTER_GONE => Self::DeadLetterGone(fields.text()?, fields.u64()?),
             kind::OVER => Self::Over(fields.text()?),
             _ => return Err(Unreadable::Newer),
         };
@@ -103,6 +154,12 @@ impl<'a> Record<'a> {
             Self::Publication(publication) => Some(publication.channel),
             Self::Stream(stream) => Some(stream.channel),
             Self::Key(key) => Some(key.channel),
+            Self::Member(member) => Some(member.channel),
+            Self::Device(device) => Some(device.channel),
+            Self::DeadLetter(letter) => Some(letter.publication.channel),
+            Self::MemberGone(channel, _) | Self::DeviceGone(channel, ..) | Self::DeadLetterGone(channel, _) => {
+                Some(channel)
+            }
             Self::Over(channel) => Some(channel),
         }
     }

@@ -74,6 +74,20 @@ fn goes_there_and_back(record: &Record<'_>) {
 
 proptest! {
     #[test]
+    fn members_devices_and_dead_letters_are_read_as_they_were_written(parts in parts(), (floor, read) in any::<(u64, u64)>()) {
+        let publication = publication(&parts);
+        let (channel, user, device, epoch) = (publication.channel, "ada", parts.1.as_str(), publication.epoch);
+        goes_there_and_back(&Record::Member(MemberRecord { channel, user, epoch, received: floor, read }));
+        let seen_unix_s = read;
+        goes_there_and_back(&Record::Device(DeviceRecord { channel, user, device, epoch, floor, received: floor, seen_unix_s }));
+        let letter = DeadLetterRecord { publication, user, device, attempts: floor, at_unix_ms: read };
+        goes_there_and_back(&Record::DeadLetter(letter));
+        goes_there_and_back(&Record::MemberGone(channel, user));
+        goes_there_and_back(&Record::DeviceGone(channel, user, device));
+        goes_there_and_back(&Record::DeadLetterGone(channel, floor));
+    }
+
+    #[test]
     fn a_publication_is_read_as_it_was_written(parts in parts()) {
         goes_there_and_back(&Record::Publication(publication(&parts)));
     }

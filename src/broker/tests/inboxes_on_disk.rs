@@ -1,0 +1,226 @@
+//! At least once in channels that are kept on disk: what was answered is known after a restart.
+
+use std::collections::BTreeSet;
+
+use super::durable::start;
+use super::inboxes::call;
+use super::*;
+use crate::broker::inbox_order::InboxOrder;
+use crate::config::{Delivery, Log};
+use crate::delivery::MemberDevices;
+
+fn letters() -> Config {
+    let mut config = config();
+    config.channel.namespaces.push(Namespace {
+        name: "letters".into(),
+        options: ChannelOptions {
+            log: Log::Disk,
+            history_size: 100,
+            history_ttl: Duration::from_secs(3600),
+            delivery: Delivery::AtLeastOnce,
+            members_by_subscribing: true,
+            ack_timeout: Duration::from_secs(10),
+            max_attempts: 2,
+            max_unacked: 10,
+            allow_subscribe_for_client: true,
+            allow_publish_for_client: true,
+            ..ChannelOptions::default()
+        },
+    });
+    config
+}
+
+fn node(shards: u16) -> Node {
+    start(shards, Disk::default(), letters())
+}
+
+/// The node is killed, nothing of what is in flight is kept, and another starts.
+fn restart(mut node: Node, shards: u16) -> Node {
+    node.disk.kill(&BTreeSet::new());
+    start(shards, node.disk, letters())
+}
+
+impl Node {
+    /// A backend publishes, and the disk does what it is asked.
+    fn publish_synced(&mut self, channel: &str, data: &str) {
+        let publish = Publish {
+            channel: channel.into(),
+            data: Payload::json(data.to_string()),
+            tags: None,
+            skip_history: false,
+            idempotency_key: None,
+            version: None,
+            exclude_client: None,
+        };
+        let (answer, mut answered) = oneshot::channel();
+        let home = usize::from(self.placement.of(channel));
+        self.brokers[home].begin_tick(self.now);
+        self.brokers[home].order(Order::Publish(Box::new(publish), answer), self.now);
+        self.after(home);
+        self.sync();
+        answered.try_recv().expect("it is answered").expect("it is kept");
+    }
+
+    /// A backend's order about members, answered once the disk has done what it is asked.
+    fn inbox<T>(&mut self, channel: &str, order: impl FnOnce(Arc<str>, oneshot::Sender<T>) -> InboxOrder) -> T {
+        let (answer, mut answered) = oneshot::channel();
+        let home = usize::from(self.placement.of(channel));
+        self.brokers[home].begin_tick(self.now);
+        self.brokers[home].order(Order::Inbox(order(channel.into(), answer)), self.now);
+        self.after(home);
+        self.sync();
+        answered.try_recv().expect("it is answered")
+    }
+
+    fn devices(&mut self, channel: &str, user: &str) -> MemberDevices {
+        self.inbox(channel, |channel, answer| InboxOrder::Devices(channel, user.into(), answer)).expect("a member")
+    }
+}
+
+#[test]
+fn received_is_answered_when_it_is_on_disk_and_known_after_a_restart_with_other_shards() {
+    for home in 0..2 {
+        let mut node = node(2);
+        let channel = node.at(home, "letters");
+        let (peer, _) = node.member(0, "ada", "phone", &channel);
+        for data in ["1", "2", "3"] {
+            node.publish_synced(&channel, data);
+        }
+        node.hear(peer);
+        let said = node.say(peer, &call(9, "received", json!({"channel": channel, "offset": 2})));
+        assert_eq!(kinds(&said), [""; 0], "not on disk yet");
+        node.sync();
+        assert_eq!(kinds(&node.hear(peer)), ["9:rpc"]);
+        // This one is never answered, and never known.
+        node.say(peer, &call(10, "received", json!({"channel": channel, "offset": 3})));
+        let mut node = restart(node, 3);
+        let (_, heard) = node.member(1, "ada", "phone", &channel);
+        assert_eq!(heard, ["2:subscribe", "pub 3"]);
+        assert_eq!(node.counted("letters", |of| of.unreceived.get()), 1);
+    }
+}
+
+#[test]
+fn members_and_read_positions_are_known_after_a_restart() {
+    let mut node = node(2);
+    let channel = node.at(1, "letters");
+    node.publish_synced(&channel, "1");
+    let users = || vec![Arc::from("ada"), Arc::from("bob"), Arc::from("cyd")];
+    node.inbox(&channel, |channel, answer| InboxOrder::AddMembers(channel, users(), answer)).unwrap();
+    let gone = || vec![Arc::from("cyd")];
+    node.inbox(&channel, |channel, answer| InboxOrder::RemoveMembers(channel, gone(), answer)).unwrap();
+    node.publish_synced(&channel, "2");
+    node.publish_synced(&channel, "3");
+    let (peer, heard) = node.member(0, "ada", "phone", &channel);
+    assert_eq!(heard, ["2:subscribe", "pub 2", "pub 3"]);
+    node.say(peer, &call(3, "received", json!({"channel": channel, "offset": 3})));
+    node.say(peer, &call(4, "read", json!({"channel": channel, "offset": 2})));
+    node.sync();
+    assert_eq!(kinds(&node.hear(peer)), ["3:rpc", "4:rpc"]);
+    let mut node = restart(node, 2);
+    let page = node.inbox(&channel, |channel, answer| InboxOrder::Members(channel, "".into(), 10, answer)).unwrap();
+    let told: Vec<_> = page.users.iter().map(|one| (&*one.user, one.received, one.read)).collect();
+    assert_eq!(told, [("ada", 3, 2), ("bob", 1, 1)]);
+    let (_, heard) = node.member(0, "bob", "", &channel);
+    assert_eq!(heard, ["2:subscribe", "pub 2", "pub 3"], "who was away all the time has missed nothing");
+    let (_, heard) = node.member(0, "ada", "phone", &channel);
+    assert_eq!(heard, ["2:subscribe"]);
+}
+
+#[test]
+fn dead_letters_and_what_was_purged_are_known_after_a_restart() {
+    let mut node = node(1);
+    let channel = node.at(0, "letters");
+    let (_peer, _) = node.member(0, "ada", "phone", &channel);
+    node.publish_synced(&channel, "1");
+    node.publish_synced(&channel, "2");
+    for _ in 0..6 {
+        node.sweep(30_000);
+        node.sync();
+    }
+    let offsets = |node: &Node| {
+        let dead = node.brokers[0].home.delivery.dead_letters();
+        [1, 2].map(|offset| dead.find(&channel, offset).map(|letter| letter.failures.len()))
+    };
+    assert_eq!(offsets(&node), [Some(1), Some(1)]);
+    let purged = node.inbox(&channel, |channel, answer| InboxOrder::Purge(channel, Some(1), answer));
+    assert_eq!(purged, Ok(1));
+    let mut node = restart(node, 1);
+    assert_eq!(offsets(&node), [None, Some(1)]);
+    assert_eq!(node.devices(&channel, "ada").devices[0].received, 2, "what was given up is not sent again");
+}
+
+#[test]
+fn a_message_with_an_id_is_published_once_also_while_it_is_on_its_way_and_after_a_restart() {
+    for home in 0..2 {
+        let mut node = node(2);
+        let channel = node.at(home, "letters");
+        let ada = node.connect(0, json!({"sub": "ada"}));
+        let send = |id| call(id, "send", json!({"channel": channel, "id": "m1", "data": 7}));
+        assert_eq!(kinds(&node.say(ada, &send(2))), [""; 0], "not on disk yet");
+        assert_eq!(kinds(&node.say(ada, &send(3))), [""; 0]);
+        node.sync();
+        let answers = node.hear(ada);
+        assert_eq!(
+            (kinds(&answers), answers[0]["rpc"]["data"]["offset"].as_u64()),
+            (vec!["2:rpc".into(), "3:rpc".into()], Some(1))
+        );
+        assert_eq!(answers[0]["rpc"], answers[1]["rpc"]);
+        let mut node = restart(node, 2);
+        let ada = node.connect(1, json!({"sub": "ada"}));
+        assert_eq!(node.say(ada, &send(4))[0]["rpc"], answers[0]["rpc"]);
+    }
+}
+
+#[test]
+fn what_devices_say_is_refused_where_the_disk_has_failed() {
+    let mut node = node(2);
+    let channel = node.at(1, "letters");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.publish_synced(&channel, "1");
+    node.hear(peer);
+    node.say(peer, &call(3, "received", json!({"channel": channel, "offset": 1})));
+    node.write(false);
+    node.each_tick();
+    assert_eq!(kinds(&node.hear(peer)), ["3:error 100"]);
+    let said = node.say(peer, &call(4, "read", json!({"channel": channel, "offset": 1})));
+    assert_eq!(kinds(&said), ["4:error 100"]);
+    let mut node = restart(node, 2);
+    let (_, heard) = node.member(0, "ada", "phone", &channel);
+    assert_eq!(heard, ["2:subscribe", "pub 1"], "it was not answered");
+}
+
+#[test]
+fn snapshots_keep_members_floors_and_dead_letters_while_old_segments_go() {
+    let mut node = node(1);
+    let channel = node.at(0, "letters");
+    let (dead, _) = node.member(0, "dora", "phone", &channel);
+    node.publish_synced(&channel, "0");
+    (0..3).for_each(|_| node.sweep(30_000));
+    node.sync();
+    node.drop(dead);
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.publish_synced(&channel, "1");
+    node.hear(peer);
+    node.receive(peer, &channel, 2);
+    node.say(peer, &call(3, "read", json!({"channel": channel, "offset": 1})));
+    let send = call(4, "send", json!({"channel": channel, "id": "m1", "data": 7}));
+    node.say(peer, &send);
+    node.sync();
+    let sent = node.hear(peer).iter().find(|word| word["id"] == 4).expect("it is answered")["rpc"].clone();
+    node.receive(peer, &channel, 3);
+    node.sync();
+    let others = node.at(0, "letters") + "-others";
+    for _ in 0..600 {
+        node.publish_synced(&others, &format!("\"{}\"", "x".repeat(1_000)));
+        node.each_tick();
+    }
+    assert!(node.disk.discarded > 5, "{} segments went", node.disk.discarded);
+    let mut node = restart(node, 2);
+    let devices = node.devices(&channel, "ada");
+    assert_eq!((devices.received, devices.read, devices.devices[0].received), (3, 1, 3));
+    let home = usize::from(node.placement.of(&channel));
+    assert!(node.brokers[home].home.delivery.dead_letters().find(&channel, 1).is_some());
+    let ada = node.connect(0, json!({"sub": "ada"}));
+    assert_eq!(node.say(ada, &send)[0]["rpc"], sent);
+}
