@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fuzz check gate gate-accept bench abuse peers results docs package test-package
+.PHONY: help run test soak crash fuzz check gate gate-accept bench abuse peers results docs package test-package
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -17,6 +17,10 @@ test: ## Install what the tests need, and run them all
 
 soak: ## Run all simulations over 10,000 seeds (`make soak SEEDS=300 FIRST=5000`: other ones)
 	./tests/soak $(SEEDS) $(FIRST)
+
+crash: ## Kill a node 100 times under load of real SDKs; nothing that it acknowledged may be missing (`make crash CRASHES=20`: so often)
+	./tests/packages
+	CRASHES=$(or $(CRASHES),100) ./tests/sdk/run crash/kills
 
 fuzz: ## Fuzz every parser for a minute, by coverage (`make fuzz SECS=600 TARGETS="http line"`: these for longer)
 	./fuzz/run $(or $(SECS),60) $(TARGETS)

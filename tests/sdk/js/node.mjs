@@ -93,9 +93,8 @@ export async function start(t, { config = CONFIG, dev = false, ports, env = {} }
     await node.kill();
     process.off('exit', last);
   });
-  await until(async () => {
-    if (child.exitCode !== null) throw new Error(`the node ended with ${child.exitCode}`);
-    return (await fetch(`${node.origin}/health`)).ok;
-  }, 'a healthy node').catch((error) => { throw new Error(`${error.message}\n${node.log}`); });
+  const isSettled = async () => child.exitCode !== null || (await fetch(`${node.origin}/health`)).ok;
+  await until(isSettled, 'a healthy node').catch((error) => { throw new Error(`${error.message}\n${node.log}`); });
+  if (child.exitCode !== null) throw new Error(`the node ended with ${child.exitCode}\n${node.log}`);
   return node;
 }

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const PATIENCE_MS = 15_000;
 
 /** Calls `probe` until it gives something true, and gives that. */
-export async function until(probe, what) {
-  const end = Date.now() + PATIENCE_MS;
+export async function until(probe, what, patienceMs = PATIENCE_MS) {
+  const end = Date.now() + patienceMs;
   let last;
   for (;;) {
     try {
