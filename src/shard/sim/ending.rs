@@ -7,7 +7,7 @@ use rand::Rng;
 use super::check;
 use super::world::World;
 use crate::broker::order::Order;
-use crate::broker::sim::configuration::{FLEETING, KEPT};
+use crate::broker::sim::configuration::{DURABLE, FLEETING, KEPT};
 use crate::broker::sim::whims::Message;
 
 impl World {
@@ -55,6 +55,19 @@ impl World {
         let clients = self.peers.iter().map(|peer| &peer.client);
         let users = clients.filter(|client| client.user.is_some() && client.is_connected).count();
         assert_eq!(enrolled, users, "the roster has who is connected");
+        if self.is_durable {
+            self.check_disks();
+        }
+    }
+
+    /// What everybody was told is on disk.
+    fn check_disks(&self) {
+        for channel in DURABLE {
+            let shard = &self.nodes[self.home_of(channel)].shard;
+            let (epoch, top) = shard.broker.stands(channel).expect("something was published");
+            let told = (channel.to_owned(), epoch, top);
+            assert!(shard.reactor.disk.publications().contains(&told), "{told:?} is not on disk");
+        }
     }
 
     /// All but the witness leave, and so much time passes that streams end.

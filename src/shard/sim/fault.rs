@@ -36,10 +36,12 @@ pub(super) enum Fault {
     DelaysTimer,
     /// What has come is reported seconds later.
     DelaysReceived,
+    /// A write that is on disk is not reported.
+    LosesWritten,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::LosesWritable,
         Self::ReportsTheDead,
         Self::ReordersSends,
@@ -55,6 +57,7 @@ impl Fault {
         Self::BreaksAtShutdown,
         Self::DelaysTimer,
         Self::DelaysReceived,
+        Self::LosesWritten,
     ];
 }
 

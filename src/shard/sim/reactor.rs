@@ -17,6 +17,7 @@ use rand::seq::SliceRandom;
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
+use super::disk::{Done, SimulatedDisk};
 use super::fault::Fault;
 use super::network::Shared;
 use crate::broker::order::{Arrival, Errand};
@@ -49,10 +50,11 @@ pub(super) struct Simulated {
     is_watching: bool,
     /// A conn of which nothing is reported until then, monotonic milliseconds: a fault.
     delayed: Option<(u32, u64)>,
+    pub(super) disk: SimulatedDisk,
 }
 
 impl Simulated {
-    pub(super) fn new(network: Shared, buffers: usize, buffer_bytes: usize) -> Self {
+    pub(super) fn new(network: Shared, buffers: usize, buffer_bytes: usize, disk: SimulatedDisk) -> Self {
         Self {
             network,
             in_flight: BTreeMap::new(),
@@ -63,6 +65,7 @@ impl Simulated {
             elapses_ms: None,
             is_watching: false,
             delayed: None,
+            disk,
         }
     }
 
@@ -139,6 +142,14 @@ impl Simulated {
             self.elapses_ms = None;
             if !self.strikes(Fault::LosesTimer) {
                 self.completed.push_back(Event::Elapsed);
+            }
+        }
+        let done = self.disk.progress(&mut self.network.borrow_mut().random);
+        for done in done {
+            match done {
+                Done::Prepared(prepared) => self.completed.push_back(Event::Prepared(prepared)),
+                Done::Written(_) if self.strikes(Fault::LosesWritten) => {}
+                Done::Written(bytes) => self.completed.push_back(Event::Written { result: Ok(()), bytes }),
             }
         }
         for (operation, number) in ready {
@@ -281,6 +292,7 @@ impl Reactor for Simulated {
     fn is_ready(&mut self) -> bool {
         !self.completed.is_empty()
             || self.has_elapsed()
+            || self.disk.is_busy()
             || self.in_flight.iter().any(|(operation, number)| self.can_complete(*operation, *number))
     }
 
@@ -307,15 +319,15 @@ impl Reactor for Simulated {
     }
 
     fn prepare(&mut self, _: bool) {
-        unreachable!("the world has no store")
+        self.disk.prepare();
     }
 
-    fn write(&mut self, _: SegmentId, _: u64, _: Vec<u8>) {
-        unreachable!("the world has no store")
+    fn write(&mut self, segment: SegmentId, at: u64, bytes: Vec<u8>) {
+        self.disk.write(segment, at, bytes);
     }
 
-    fn discard(&mut self, _: SegmentId) {
-        unreachable!("the world has no store")
+    fn discard(&mut self, segment: SegmentId) {
+        self.disk.discard(segment);
     }
 
     fn hand_over(&mut self, socket: SimulatedSocket, read: Bytes, _: Arrival) -> Option<Errand> {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::world::World;
 use crate::broker::order::{Errand, Order, Responder, Who};
 use crate::broker::sim::whims::{self, Deed, Message};
-use crate::config::{Config, Duration};
+use crate::config::{Config, Duration, Log};
 use crate::model::Position;
 use crate::model::refusal::{Error, ErrorKind};
 
@@ -116,7 +116,7 @@ impl World {
         let mut config = self.config.clone();
         for namespace in &mut config.channel.namespaces {
             let options = &mut namespace.options;
-            if options.history_size == 0 {
+            if options.history_size == 0 || options.log == Log::Disk {
                 continue;
             }
             match self.random.random_range(0..8) {

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::check;
 use super::deadlines::{Deadlines, Looked};
+use super::disk::SimulatedDisk;
 use super::fault::{Fault, Planted};
 use super::network::{Network, Shared};
 use super::peer::{Peer, Reading};
@@ -26,10 +27,10 @@ use crate::broker::lane::Lane;
 use crate::broker::order::{Errand, Order};
 use crate::broker::sim::chronicle::Chronicle;
 use crate::broker::sim::client::Client;
-use crate::broker::sim::configuration::{FLEETING, KEPT, SECRET, configuration};
+use crate::broker::sim::configuration::{FLEETING, KEPT, SECRET, configuration, configuration_on_disk};
 use crate::broker::sim::dialect::FORMATS;
 use crate::broker::sim::whims::Fresh;
-use crate::config::{Config, Duration, Purpose};
+use crate::config::{Config, Duration, Log, Purpose};
 use crate::hub::Placement;
 use crate::protocol::Format;
 use crate::shard::admission::Places;
@@ -38,6 +39,8 @@ use crate::shard::mailbox::Mailboxes;
 use crate::shard::reactor::Reactor as _;
 use crate::shard::waker::Waker;
 use crate::shard::{Shard, ShardSetup};
+use crate::store::segment::ShardOf;
+use crate::store::{Journal, JournalSetup};
 use crate::time::Now;
 
 const PEERS: usize = 7;
@@ -80,6 +83,8 @@ pub(super) struct World {
     pub(super) pending: Vec<Pending>,
     /// The configuration that the world began with.
     pub(super) config: Config,
+    /// Whether some channels are kept on disk.
+    pub(super) is_durable: bool,
     /// By shard: the configurations that it is to take, each as soon as it has room for the order.
     pub(super) reloads: Vec<VecDeque<Arc<Config>>>,
     /// Clients of all shards.
@@ -93,7 +98,8 @@ impl World {
         let mut random = StdRng::seed_from_u64(seed);
         let now = Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 };
         let mut network = Network::new(StdRng::seed_from_u64(seed ^ 1 << 40), now, planted);
-        let mut config = Self::configuration(&mut random);
+        let is_durable = seed % 4 == 1;
+        let mut config = Self::configuration(&mut random, is_durable);
         if seed.is_multiple_of(3) {
             expect_proxies(&mut config);
             network.proxy_header = PROXY_HEADER;
@@ -114,6 +120,7 @@ impl World {
             pending: Vec::new(),
             reloads: vec![VecDeque::new(); usize::from(shards)],
             config,
+            is_durable,
             places,
             placement,
             fresh: Fresh::default(),
@@ -129,8 +136,8 @@ impl World {
     }
 
     /// Bounds that are met in a simulation.
-    fn configuration(random: &mut StdRng) -> Config {
-        let mut config = configuration();
+    fn configuration(random: &mut StdRng, is_durable: bool) -> Config {
+        let mut config = if is_durable { configuration_on_disk() } else { configuration() };
         let noise = config.channel.namespaces.last().expect("there is one").options.clone();
         config.channel.namespaces.push(crate::config::Namespace { name: "noise".into(), options: noise });
         for namespace in &mut config.channel.namespaces {
@@ -372,6 +379,7 @@ fn nodes(
     places: &Arc<Places>,
     random: &mut StdRng,
 ) -> Vec<Node> {
+    let is_on_disk = config.channel.namespaces.iter().any(|namespace| namespace.options.log == Log::Disk);
     let config = Arc::new(config.clone());
     let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
     let wakers: Vec<_> =
@@ -404,8 +412,15 @@ fn nodes(
         };
         let looked = Looked::new(network.borrow().now);
         let buffers = random.random_range(2..16);
-        let reactor = Simulated::new(network.clone(), buffers, random.random_range(16..1024));
+        let writer = ShardOf { shard: me as u16, shards: placement.shards() };
+        let disk = SimulatedDisk::new(writer);
+        let reactor = Simulated::new(network.clone(), buffers, random.random_range(16..1024), disk);
         let mut shard = Shard::new(setup, reactor).expect("no expressions, no error");
+        if is_on_disk {
+            let first = shard.reactor.disk.make();
+            let setup = JournalSetup { start: 1, writer, first, ends: Vec::new(), found: Vec::new() };
+            shard.broker.recovered(Journal::new(setup), network.borrow().now);
+        }
         shard.begin();
         Node { shard, orders: Some(orders), errands, waker, is_asleep: false, looked, doors }
     };
