@@ -4,7 +4,11 @@
 //! A connection's first byte says what it is: `E` is echoed, `S` subscribes, `P` publishes to all subscribers. The byte
 //! comes back once the connection is that. A connection that begins with the head of a request is upgraded to a
 //! WebSocket, in which every message comes back.
+//!
+//! Where echoes must be kept first, all that came in a turn is kept in one call, and then comes back: the least that a server
+//! does that answers for what it was given.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -17,6 +21,17 @@ use slab::Slab;
 
 /// The longest message of a WebSocket, bytes.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Keeps what was sent before it comes back.
+pub(crate) type Keep = Box<dyn FnMut(&[u8]) -> io::Result<()>>;
+
+/// What is to be kept: all that came in a turn.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// Whose it is: connections, and how many bytes of each.
+    owners: Vec<(u32, usize)>,
+}
 
 struct Conn {
     socket: OwnedFd,
@@ -64,12 +79,12 @@ impl WebSocket {
 }
 
 /// Serves there for as long as the process lives.
-pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
+pub(crate) fn serve(address: SocketAddr, mut keep: Option<Keep>) -> anyhow::Result<()> {
     let (listener, _) = doors::bind(address, 4096)?;
     let mut ring = Ring::new(RingSize { entries: 4096, buffers: 2048, buffer_bytes: 4096 })?;
     ring.accept(listener.as_fd(), 0);
     let (mut conns, mut subscribers): (Slab<Conn>, Vec<u32>) = (Slab::new(), Vec::new());
-    let mut events = Vec::new();
+    let (mut events, mut batch) = (Vec::new(), keep.is_some().then(Batch::default));
     loop {
         ring.enter_and_wait()?;
         ring.events(&mut events);
@@ -86,7 +101,7 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
                 Event::Received { conn, received: Received::Bytes(bytes), more } => {
                     let entry = &mut conns[conn as usize];
                     let was_new = entry.role == 0;
-                    received(&mut ring, conn, entry, &bytes, &mut published);
+                    received(&mut ring, conn, entry, &bytes, &mut published, batch.as_mut());
                     if was_new && entry.role == b'S' {
                         subscribers.push(conn);
                     }
@@ -121,12 +136,32 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
                 _ => {}
             }
         }
+        if let (Some(keep), Some(batch)) = (&mut keep, &mut batch) {
+            echo(&mut ring, &mut conns, batch, keep)?;
+        }
         if !published.is_empty() {
             for conn in &subscribers {
                 push(&mut ring, *conn, &mut conns[*conn as usize], &published);
             }
         }
     }
+}
+
+/// Keeps a batch, then sends each connection what it has sent.
+fn echo(ring: &mut Ring, conns: &mut Slab<Conn>, batch: &mut Batch, keep: &mut Keep) -> io::Result<()> {
+    if !batch.bytes.is_empty() {
+        keep(&batch.bytes)?;
+    }
+    let mut rest = &batch.bytes[..];
+    for (conn, length) in batch.owners.drain(..) {
+        let (bytes, after) = rest.split_at(length);
+        rest = after;
+        if let Some(entry) = conns.get_mut(conn as usize) {
+            push(ring, conn, entry, bytes);
+        }
+    }
+    batch.bytes.clear();
+    Ok(())
 }
 
 fn receive(ring: &mut Ring, conn: u32, entry: &mut Conn) {
@@ -143,7 +178,14 @@ fn forget_if_over(conns: &mut Slab<Conn>, conn: u32) {
 }
 
 /// Does with bytes what their connection is for.
-fn received(ring: &mut Ring, conn: u32, entry: &mut Conn, mut bytes: &[u8], published: &mut Vec<u8>) {
+fn received(
+    ring: &mut Ring,
+    conn: u32,
+    entry: &mut Conn,
+    mut bytes: &[u8],
+    published: &mut Vec<u8>,
+    batch: Option<&mut Batch>,
+) {
     if entry.role == 0 {
         entry.role = bytes[0];
         if entry.role == b'G' {
@@ -153,9 +195,13 @@ fn received(ring: &mut Ring, conn: u32, entry: &mut Conn, mut bytes: &[u8], publ
             bytes = &bytes[1..];
         }
     }
-    match entry.role {
-        b'E' => push(ring, conn, entry, bytes),
-        b'P' => published.extend_from_slice(bytes),
+    match (entry.role, batch) {
+        (b'E', Some(batch)) => {
+            batch.bytes.extend_from_slice(bytes);
+            batch.owners.push((conn, bytes.len()));
+        }
+        (b'E', None) => push(ring, conn, entry, bytes),
+        (b'P', _) => published.extend_from_slice(bytes),
         _ => {
             let Some(websocket) = &mut entry.websocket else { return };
             match websocket.answer(bytes) {

@@ -69,7 +69,7 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     ringpost::doctor::raise_limits()?;
     if let Some(address) = options.floor {
-        return floor::serve(address);
+        return floor::serve(address, None);
     }
     let node = options.node.clone().map_or_else(binary::node, Ok)?;
     let peers = if options.peers { Contender::peers() } else { Vec::new() };

@@ -28,6 +28,12 @@ pub enum Protocol {
     Nats,
     /// MQTT 3.1.1.
     Mqtt,
+    /// NATS JetStream.
+    JetStream,
+    /// Redis Streams.
+    Redis,
+    /// Kafka.
+    Kafka,
 }
 
 /// What carries frames and messages.
@@ -57,7 +63,9 @@ impl Target {
         let port = match url.scheme() {
             "wss" => bail!("`wss` is not spoken: point the load generator at the server itself, without TLS"),
             "ws" => url.port().unwrap_or(80),
-            "nats" => url.port().unwrap_or(4222),
+            "nats" | "nats+jetstream" => url.port().unwrap_or(4222),
+            "redis" => url.port().unwrap_or(6379),
+            "kafka" => url.port().unwrap_or(9092),
             "mqtt" => url.port().unwrap_or(1883),
             scheme @ ("tcp" | "floor" | "floor+ws") => {
                 url.port().with_context(|| format!("`{text}` names no port: write {scheme}://{host}:8001"))?
@@ -74,6 +82,9 @@ impl Target {
         let protocol = match url.scheme() {
             "nats" => Protocol::Nats,
             "mqtt" => Protocol::Mqtt,
+            "nats+jetstream" => Protocol::JetStream,
+            "redis" => Protocol::Redis,
+            "kafka" => Protocol::Kafka,
             "floor" => Protocol::Floor(Transport::Tcp),
             "floor+ws" => Protocol::Floor(websocket()),
             "tcp" => Protocol::Centrifuge(Transport::Tcp),
@@ -117,6 +128,9 @@ mod tests {
             ("nats://127.0.0.1", 4222, Protocol::Nats),
             ("mqtt://127.0.0.1", 1883, Protocol::Mqtt),
             ("mqtt://127.0.0.1:1884", 1884, Protocol::Mqtt),
+            ("nats+jetstream://127.0.0.1", 4222, Protocol::JetStream),
+            ("redis://127.0.0.1", 6379, Protocol::Redis),
+            ("kafka://127.0.0.1", 9092, Protocol::Kafka),
             ("floor://127.0.0.1:7", 7, Protocol::Floor(Transport::Tcp)),
             ("floor+ws://127.0.0.1:7/", 7, Protocol::Floor(websocket)),
         ];

@@ -6,9 +6,12 @@
 mod centrifuge;
 mod floor;
 mod floor_websocket;
+mod jetstream;
+mod kafka;
 mod masks;
 mod mqtt;
 mod nats;
+mod redis;
 mod upgrade;
 mod words;
 
@@ -34,6 +37,9 @@ pub fn check(target: &Target, plan: &Plan, channel_names: &[String]) -> anyhow::
         Protocol::Floor(_) => floor::check(plan),
         Protocol::Nats => channel_names.iter().try_for_each(|name| nats::check(name)),
         Protocol::Mqtt => channel_names.iter().try_for_each(|name| mqtt::check(name)),
+        Protocol::JetStream => jetstream::check(plan, channel_names),
+        Protocol::Redis => redis::check(plan),
+        Protocol::Kafka => kafka::check(plan),
     }
 }
 
@@ -53,6 +59,12 @@ pub enum Writer {
     Nats(nats::Writer),
     /// MQTT 3.1.1.
     Mqtt(mqtt::Writer),
+    /// NATS JetStream.
+    JetStream(Box<jetstream::Writer>),
+    /// Redis Streams.
+    Redis(redis::Writer),
+    /// Kafka.
+    Kafka(kafka::Writer),
 }
 
 impl Writer {
@@ -66,6 +78,9 @@ impl Writer {
             }
             Protocol::Nats => Self::Nats(nats::Writer::new(terms)),
             Protocol::Mqtt => Self::Mqtt(mqtt::Writer),
+            Protocol::JetStream => Self::JetStream(Box::new(jetstream::Writer::new(terms))),
+            Protocol::Redis => Self::Redis(redis::Writer::new(terms)),
+            Protocol::Kafka => Self::Kafka(kafka::Writer::default()),
         }
     }
 
@@ -74,7 +89,7 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.open(out),
             Self::FloorWebSocket(writer) => writer.open(out),
-            Self::Floor(_) | Self::Nats(_) | Self::Mqtt(_) => {}
+            _ => {}
         }
     }
 
@@ -86,6 +101,9 @@ impl Writer {
             Self::FloorWebSocket(writer) => writer.connect(client, out),
             Self::Nats(writer) => writer.connect(client, out),
             Self::Mqtt(writer) => writer.connect(client, out),
+            Self::JetStream(writer) => writer.connect(client, out),
+            Self::Redis(writer) => writer.connect(out),
+            Self::Kafka(writer) => writer.connect(out),
         }
     }
 
@@ -97,6 +115,7 @@ impl Writer {
             Self::Floor(_) | Self::FloorWebSocket(_) => {}
             Self::Nats(writer) => writer.subscribe(id, channel, out),
             Self::Mqtt(writer) => writer.subscribe(id, channel, out),
+            Self::JetStream(_) | Self::Redis(_) | Self::Kafka(_) => unreachable!("{REFUSED}"),
         }
     }
 
@@ -150,6 +169,9 @@ impl Writer {
             Self::FloorWebSocket(writer) => writer.publish(payload, out),
             Self::Nats(writer) => writer.publish(channel, payload, out),
             Self::Mqtt(writer) => writer.publish(id, channel, payload, out),
+            Self::JetStream(writer) => writer.publish(id, channel, payload, out),
+            Self::Redis(writer) => writer.publish(channel, payload, out),
+            Self::Kafka(writer) => writer.publish(id, channel, payload, out),
         }
     }
 
@@ -158,7 +180,8 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.pong(out),
             Self::Nats(writer) => writer.pong(out),
-            Self::Floor(_) | Self::FloorWebSocket(_) | Self::Mqtt(_) => {}
+            Self::JetStream(writer) => writer.pong(out),
+            _ => {}
         }
     }
 
@@ -167,7 +190,7 @@ impl Writer {
         match self {
             Self::Centrifuge(writer) => writer.websocket_pong(payload, out),
             Self::FloorWebSocket(writer) => writer.websocket_pong(payload, out),
-            Self::Floor(_) | Self::Nats(_) | Self::Mqtt(_) => {}
+            _ => {}
         }
     }
 
@@ -177,7 +200,7 @@ impl Writer {
             Self::Centrifuge(writer) => writer.close(out),
             Self::FloorWebSocket(writer) => writer.close(out),
             Self::Mqtt(writer) => writer.close(out),
-            Self::Floor(_) | Self::Nats(_) => {}
+            _ => {}
         }
     }
 }
@@ -195,6 +218,12 @@ pub enum Reader {
     Nats(nats::Reader),
     /// MQTT 3.1.1.
     Mqtt(mqtt::Reader),
+    /// NATS JetStream.
+    JetStream(jetstream::Reader),
+    /// Redis Streams.
+    Redis(redis::Reader),
+    /// Kafka.
+    Kafka(kafka::Reader),
 }
 
 impl Reader {
@@ -206,6 +235,9 @@ impl Reader {
             Protocol::Floor(Transport::WebSocket { .. }) => Self::FloorWebSocket(floor_websocket::Reader::new(terms)),
             Protocol::Nats => Self::Nats(nats::Reader::new(terms)),
             Protocol::Mqtt => Self::Mqtt(mqtt::Reader::new(terms)),
+            Protocol::JetStream => Self::JetStream(jetstream::Reader),
+            Protocol::Redis => Self::Redis(redis::Reader),
+            Protocol::Kafka => Self::Kafka(kafka::Reader),
         }
     }
 
@@ -221,17 +253,17 @@ impl Reader {
     pub fn speaks_first(&self) -> bool {
         match self {
             Self::Centrifuge(reader) => reader.answers_open(),
-            Self::FloorWebSocket(_) | Self::Nats(_) => true,
-            Self::Floor(_) | Self::Mqtt(_) => false,
+            Self::FloorWebSocket(_) | Self::Nats(_) | Self::JetStream(_) => true,
+            Self::Floor(_) | Self::Mqtt(_) | Self::Redis(_) | Self::Kafka(_) => false,
         }
     }
 
     /// Whether [`Writer::publish`] is answered.
     pub fn answers_publish(&self) -> bool {
         match self {
-            Self::Centrifuge(_) | Self::Nats(_) | Self::Mqtt(_) => true,
             Self::Floor(reader) => reader.answers_publish(),
             Self::FloorWebSocket(reader) => reader.answers_publish(),
+            _ => true,
         }
     }
 
@@ -244,7 +276,8 @@ impl Reader {
             Self::Centrifuge(reader) => reader.open(input),
             Self::FloorWebSocket(reader) => reader.open(input),
             Self::Nats(reader) => reader.open(input),
-            Self::Floor(_) | Self::Mqtt(_) => Ok(Some(0)),
+            Self::JetStream(_) => nats::open(input),
+            Self::Floor(_) | Self::Mqtt(_) | Self::Redis(_) | Self::Kafka(_) => Ok(Some(0)),
         }
     }
 
@@ -260,6 +293,9 @@ impl Reader {
             Self::FloorWebSocket(reader) => reader.read(input, hear),
             Self::Nats(reader) => reader.read(input, hear),
             Self::Mqtt(reader) => reader.read(input, hear),
+            Self::JetStream(reader) => reader.read(input, hear),
+            Self::Redis(reader) => reader.read(input, hear),
+            Self::Kafka(reader) => reader.read(input, hear),
         }
     }
 }

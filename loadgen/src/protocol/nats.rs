@@ -86,9 +86,8 @@ impl Reader {
         Self { payloads: Payloads::new(terms.payload_bytes) }
     }
 
-    /// The connection is open when the first line is there. It is read as any other line is, so it has no bytes here.
     pub(super) fn open(&self, input: &[u8]) -> Result<Option<usize>, Violation> {
-        Ok(line(input)?.map(|_| 0))
+        open(input)
     }
 
     pub(super) fn read(&self, input: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize, Violation> {
@@ -118,29 +117,35 @@ impl Reader {
                     end + rest.len()
                 }
                 _ => {
-                    self.read_rare(line, hear)?;
+                    read_rare(line, hear)?;
                     end
                 }
             };
         }
         Ok(at)
     }
+}
 
-    fn read_rare(&self, line: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<(), Violation> {
-        if let Some(info) = line.strip_prefix(b"INFO ") {
-            let info: Info = serde_json::from_slice(info).map_err(|error| Violation::Word(error.to_string()))?;
-            hear(Heard::Version(info.version));
-        } else if let Some(why) = line.strip_prefix(b"-ERR ") {
-            hear(Heard::Goodbye(String::from_utf8_lossy(why).into_owned()));
-        } else if line != b"PONG" {
-            return Err(unknown(line));
-        }
-        Ok(())
+/// The connection is open when the first line is there. It is read as any other line is, so it has no bytes here.
+pub(super) fn open(input: &[u8]) -> Result<Option<usize>, Violation> {
+    Ok(line(input)?.map(|_| 0))
+}
+
+/// What a server seldom says.
+pub(super) fn read_rare(line: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<(), Violation> {
+    if let Some(info) = line.strip_prefix(b"INFO ") {
+        let info: Info = serde_json::from_slice(info).map_err(|error| Violation::Word(error.to_string()))?;
+        hear(Heard::Version(info.version));
+    } else if let Some(why) = line.strip_prefix(b"-ERR ") {
+        hear(Heard::Goodbye(String::from_utf8_lossy(why).into_owned()));
+    } else if line != b"PONG" {
+        return Err(unknown(line));
     }
+    Ok(())
 }
 
 /// The first line, without its end, and how many bytes it has with it; `None` while it is not whole.
-fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
+pub(super) fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
     match memchr::memchr(b'\n', input) {
         Some(feed) => Ok(Some((input[..feed].strip_suffix(b"\r").unwrap_or(&input[..feed]), feed + 1))),
         None if input.len() > FRAME_BYTES_MAX => Err(Violation::Word("a line without an end".into())),
@@ -149,14 +154,14 @@ fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
 }
 
 /// Of `MSG subject sid [reply-to] bytes`, the last.
-fn payload_bytes(line: &[u8]) -> Option<usize> {
+pub(super) fn payload_bytes(line: &[u8]) -> Option<usize> {
     let digits = line.rsplit(|byte| *byte == b' ').next()?;
     let bytes = std::str::from_utf8(digits).ok()?.parse().ok()?;
     (bytes <= FRAME_BYTES_MAX).then_some(bytes)
 }
 
 #[cold]
-fn unknown(line: &[u8]) -> Violation {
+pub(super) fn unknown(line: &[u8]) -> Violation {
     let beginning = &line[..line.len().min(80)];
     Violation::Word(String::from_utf8_lossy(beginning).into_owned())
 }

@@ -99,7 +99,7 @@ fn does_the_work(url: &str) {
 #[test]
 fn the_floor_does_the_work() {
     let address = free_address().unwrap();
-    thread::spawn(move || floor::serve(address));
+    thread::spawn(move || floor::serve(address, None));
     while TcpStream::connect(address).is_err() {
         thread::sleep(Duration::from_millis(10));
     }
