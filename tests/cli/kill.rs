@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{Node, ringpost};
+use super::{Node, ringpost, success};
 
 /// A configuration with a namespace on disk and one in memory. `more` is of the section of the store.
 fn config(folder: &Path, log: &str, more: &str) -> String {
@@ -39,12 +39,17 @@ struct Client {
 impl Client {
     /// Connects to the node whose banner this is.
     fn connect(banner: &str) -> Self {
+        Self::connect_with(banner, "")
+    }
+
+    /// Connects as the user of a token.
+    fn connect_with(banner: &str, token: &str) -> Self {
         let (_, tcp) = banner.split_once("TCP").expect("it prints where to connect");
         let tcp = tcp.trim_start().split(',').next().expect("the address comes first");
         let socket = TcpStream::connect(tcp).expect("the node accepts");
         socket.set_read_timeout(Some(Duration::from_secs(20))).expect("sockets take timeouts");
         let mut client = Self { lines: BufReader::new(socket), asked: 0 };
-        let reply = client.ask(json!({"connect": {}}));
+        let reply = client.ask(json!({"connect": {"token": token}}));
         assert!(reply.get("connect").is_some(), "{reply}");
         client
     }
@@ -167,4 +172,41 @@ fn a_log_that_sighup_would_change_is_refused_with_the_whole_configuration() {
     let refused = said.lines().map_while(Result::ok).find(|line| line.contains("changes only with a restart"));
     assert!(refused.expect("it says so").contains("the namespace `disk`: `log`"));
     assert_eq!(client.history("disk:a").0["offset"], 1, "it goes on as before");
+}
+
+#[test]
+fn a_floor_that_a_killed_node_has_answered_is_known_and_what_follows_it_comes_again() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("floors.toml");
+    let letters = "delivery = \"at_least_once\"\nallow_user_limited_channels = true\nmax_unacked = 1000\n\
+                   [client.token]\nhmac_secret_key = \"a secret of the test, long enough for a key\"\n";
+    let (memory, disk) = ("name = \"memory\"\nlog = \"memory\"", "name = \"letters\"\nlog = \"disk\"");
+    let text = config(folder.path(), "disk", "").replace(memory, disk) + letters;
+    fs::write(&file, text).expect("the file is written");
+    let path = file.to_str().expect("the path is text");
+    let token = success(&["token", "connection", "--config", path, "--user", "ada"]);
+    let (mut published, mut floor) = (0, 0);
+    for round in 0..3 {
+        let mut node = Node::start(&["--config", path]);
+        let mut client = Client::connect_with(&node.banner(), token.trim());
+        let begun = client.ask(json!({"subscribe": {"channel": "letters:box#ada"}}))["subscribe"].take();
+        let told = begun["offset"].as_u64().unwrap_or_default();
+        assert!(told >= floor, "round {round}: {told} after {floor} was answered");
+        assert_eq!(begun["recovered"], true, "round {round}: {begun}");
+        for number in 0..200 {
+            let answer = client.ask(publish("letters:box#ada", &number.to_string()));
+            published += u64::from(answer.get("publish").is_some());
+            let received = json!({"channel": "letters:box#ada", "offset": told + 1});
+            client.ask(json!({"rpc": {"method": "inbox.received", "data": received}}));
+            floor = told + 1;
+        }
+        kill_process(Pid::from_child(&node.0), Signal::KILL).expect("the node is there");
+        node.0.wait().expect("it ends");
+    }
+    assert_eq!((published, floor), (600, 3));
+    let mut node = Node::start(&["--config", path]);
+    let mut client = Client::connect_with(&node.banner(), token.trim());
+    client.ask(json!({"subscribe": {"channel": "letters:box#ada"}}));
+    let next = client.hear().expect("what was not received comes");
+    assert_eq!(next["push"]["pub"]["offset"], 4, "{next}");
 }
