@@ -11,7 +11,8 @@ use super::limit::{Limit, is_exempt, is_root};
 use super::proc;
 use crate::config::{AccessLogConfig, StoreConfig};
 
-/// The first one, the log, the signals, the control plane, and the one that looks names up; an access log has its own.
+/// The first one, the log, the signals, the control plane, and the one that looks names up; an access log has its own, a
+/// store one and one a shard.
 const OF_A_NODE: u64 = 5;
 
 /// The shard itself, and the executor's for calls that block.
@@ -36,7 +37,9 @@ pub(super) fn check(shards: usize, access_log: &AccessLogConfig, store: &StoreCo
         let limit = Limit::of(Resource::Nproc).0;
         bounds.push(Bound { name: "of the user", limit, others: threads_of_user().saturating_sub(own) });
     }
-    let of_files = u64::from(access_log.enabled) + u64::from(store.is_set());
+    // The kernel's own threads that write for a ring count, too: one, since a shard has one write in flight.
+    let of_store = if store.is_set() { 1 + shards as u64 } else { 0 };
+    let of_files = u64::from(access_log.enabled) + of_store;
     judge(&bounds, shards, OF_A_NODE + of_files + OF_A_SHARD * shards as u64)
 }
 

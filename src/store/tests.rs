@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::files::{Files, Layout, Open};
+use super::files::{Files, FilesHandle, Layout, Open};
 use super::journal::JournalSetup;
 use super::segment::{HEAD_BYTES, ShardOf};
 use super::{Batch, Directory, Journal, Record, Request, StoreError};
@@ -330,4 +331,31 @@ fn files_of_discarded_segments_are_used_again_and_their_old_blocks_are_none() {
     let numbers: Vec<u32> = found.iter().map(|name| name.split(' ').nth(2).unwrap().parse().unwrap()).collect();
     assert!(numbers.is_sorted() && numbers.ends_with(&[7998, 7999]));
     assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+}
+
+#[test]
+fn past_its_size_the_store_makes_segments_for_snapshots_only_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = Arc::new(Directory::open(folder.path(), "a node").unwrap());
+    let layout = Layout { shards: 1, segment_size: SIZE, max_size: 2 * SIZE };
+    let files = Files::new(directory.clone(), layout);
+    let bytes = files.bytes();
+    let (files, thread) = FilesHandle::start(files).unwrap();
+    let prepare = |for_snapshot| {
+        let (made, is_made) = flume::bounded(1);
+        files.prepare(0, for_snapshot, move |open| made.send(open.map(|open| open.prepared.segment)).unwrap());
+        is_made.recv().unwrap()
+    };
+    let (first, second) = (prepare(false).unwrap(), prepare(false).unwrap());
+    assert_eq!(prepare(false), None, "it is full");
+    let third = prepare(true).unwrap();
+    assert_eq!(bytes.load(Ordering::Relaxed), 3 * SIZE);
+    files.discard(first);
+    files.discard(second);
+    let fourth = prepare(false).unwrap();
+    assert!(first < second && second < third && third < fourth);
+    drop(files);
+    thread.join().unwrap();
+    assert_eq!(segments(folder.path()).len(), 2);
+    assert_eq!(bytes.load(Ordering::Relaxed), 2 * SIZE);
 }
