@@ -130,6 +130,12 @@ pub const DEVICE_NAMES_SHARED: usize = 8;
 /// Longest name of a device that is remembered with its session, bytes; longer ones are not.
 pub const DEVICE_NAME_BYTES_MAX: usize = 128;
 
+/// Most devices of one user that `client.devices` can allow: a place is looked for among them.
+pub const DEVICES_PER_USER_MAX: u32 = 1024;
+
+/// Most kinds of devices with a policy of their own: each connect looks through them.
+pub const DEVICE_KINDS_MAX: usize = 64;
+
 /// What a stream takes in memory without what it keeps, about: its channel, name, epoch and place in two tables (measured:
 /// 809 bytes of a channel of 20 letters with one short publication).
 pub const STREAM_BYTES: usize = 640;
@@ -388,6 +394,18 @@ const _: () = assert!(TOKEN_BYTES_MAX + 128 * 384 <= FIRST_MESSAGE_BYTES_MAX);
 /// Most that `client.token.leeway` can allow, milliseconds. Hosts that keep time at all are seconds apart; a longer leeway
 /// only lengthens the life of tokens that were withdrawn.
 pub const TOKEN_LEEWAY_MS_MAX: u64 = 5 * 60 * 1000;
+
+/// Most revocations of tokens in force: some 10 MB on each shard, and a second of a new shard's start. Whoever has to call
+/// back more tokens calls back a time of issue.
+pub const REVOCATIONS_MAX: usize = if cfg!(test) { 100 } else { 65_536 };
+
+/// Longest name in a revocation, bytes: a user, a device, a token's id.
+pub const REVOKED_NAME_BYTES_MAX: usize = 1024;
+
+/// Most revocations of one page of their list.
+pub const REVOCATIONS_PER_PAGE_MAX: usize = 1000;
+
+const _: () = assert!(REVOCATIONS_PER_PAGE_MAX * (2 * REVOKED_NAME_BYTES_MAX + 256) < API_REPLY_BYTES_MAX);
 
 /// Longest key set that is read from an endpoint, bytes. Sets with certificate chains reach tens of KiB.
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;

@@ -38,7 +38,7 @@ pub struct TokenConfig {
     /// The claim that names the user, a string or a number; empty is `sub`, which must be a string.
     pub user_id_claim: String,
     /// How far the clocks of the issuer and of the node may be apart: a token is taken so long before its `nbf` and
-    /// after its `exp` and `expire_at`. `iat` is not looked at. At most 5m.
+    /// after its `exp` and `expire_at`. At most 5m.
     pub leeway: Duration,
 }
 

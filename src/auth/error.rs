@@ -55,6 +55,9 @@ pub enum TokenError {
     /// `iss` is another than the configured one.
     #[error("the token's `iss` is not the configured issuer")]
     WrongIssuer,
+    /// A backend has called it back.
+    #[error("the token was revoked")]
+    Revoked,
     /// A connection token where a subscription token is needed.
     #[error("the token has no `channel`: it is no subscription token")]
     MissingChannel,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
-use super::claims::{ConnectionClaims, SubscriptionClaims};
+use super::claims::{ConnectionClaims, Stamp, SubscriptionClaims};
 use super::error::TokenError;
 use super::grant::{Grant, Overrides};
 use super::jws::malformed;
@@ -28,9 +28,22 @@ pub(super) struct Common {
     pub(super) channel: Option<Box<str>>,
     client: Option<Box<str>>,
     expire_at: Option<NumericDate>,
+    /// What issuers write here decides nothing until tokens are called back: no form of it is refused.
+    iat: Value,
+    jti: Value,
 }
 
 impl Common {
+    fn stamp(&self) -> Stamp {
+        let id: Option<Box<str>> = match &self.jti {
+            Value::String(id) => Some(id.as_str().into()),
+            Value::Number(id) => Some(id.to_string().into()),
+            _ => None,
+        };
+        let issued = NumericDate::deserialize(&self.iat).ok();
+        Stamp { issued_unix_s: issued.map(|NumericDate(at)| at), id: id.filter(|id| !id.is_empty()) }
+    }
+
     /// When what the token gives access to ends, Unix seconds: `expire_at` where it is given (0 is never), else
     /// `exp`.
     fn end_unix_s(&self) -> Option<i64> {
@@ -205,6 +218,7 @@ pub(super) fn connection(json: &[u8], common: &Common, user: Box<str>) -> Result
     };
     Ok(ConnectionClaims {
         user,
+        stamp: common.stamp(),
         info: payload(raw.info, raw.b64info.as_deref())?,
         exp_unix_s: common.end_unix_s(),
         device: device.or(&meta.device()),
@@ -231,5 +245,5 @@ pub(super) fn subscription(
 ) -> Result<SubscriptionClaims, TokenError> {
     let raw: RawGrant<'_> = read(json)?;
     let client = common.client.clone().unwrap_or_default();
-    Ok(SubscriptionClaims { user, channel, client, grant: raw.grant(common.end_unix_s())? })
+    Ok(SubscriptionClaims { user, stamp: common.stamp(), channel, client, grant: raw.grant(common.end_unix_s())? })
 }

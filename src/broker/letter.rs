@@ -8,14 +8,14 @@ use super::lane::Lane;
 use crate::delivery::{Dispatch, Sending};
 use crate::hub::HubOptions;
 use crate::limits::FILTER_BYTES_MAX;
-use crate::model::refusal::Error;
+use crate::model::refusal::{DisconnectKind, Error};
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
     Subscribed,
 };
 use crate::protocol::centrifuge::Encoding;
 use crate::session::access::Access;
-use crate::session::{InboxAsk, Terms};
+use crate::session::{Enrolment, InboxAsk, Terms};
 
 /// Which command of which session a question belongs to, and what it counts. The shard is the one that the letter came
 /// from.
@@ -176,13 +176,24 @@ pub enum Letter {
         asker: Asker,
         /// Decides which shard is home, as a channel does; never empty.
         user: Arc<str>,
-        /// How many sessions the user may have.
-        limit: u32,
+        /// What is asked for.
+        enrolment: Box<Enrolment>,
     },
     /// To the user's home shard: a session that was enrolled has ended.
     Discharge {
         /// As in the letter that enrolled it.
         user: Arc<str>,
+        /// As in the letter that enrolled it.
+        client: ClientId,
+    },
+    /// From the user's home shard: a session has lost its place to another, and is to go.
+    Dismiss {
+        /// As in the letter that enrolled it.
+        user: Arc<str>,
+        /// It may have gone meanwhile.
+        client: ClientId,
+        /// What it is told.
+        why: DisconnectKind,
     },
     /// To the shard that asked.
     Answer {
@@ -253,8 +264,10 @@ pub enum Answer {
     Enrolled {
         /// As in the letter that asked.
         user: Arc<str>,
-        /// Whether the session may begin.
-        admitted: bool,
+        /// As in the letter that asked.
+        client: ClientId,
+        /// Whether the session may begin; if not, what it is told.
+        outcome: Result<(), DisconnectKind>,
     },
 }
 
@@ -277,7 +290,8 @@ impl Letter {
             // It says which publications follow it.
             Self::Answer { answer: Answer::Subscribed { .. }, .. } => Lane::Deliveries,
             Self::Answer { .. } | Self::Published { .. } | Self::Refused { .. } => Lane::Answers,
-            Self::Leave { .. } | Self::Discharge { .. } => Lane::Answers,
+            // Behind the answer that gave the session its place.
+            Self::Leave { .. } | Self::Discharge { .. } | Self::Dismiss { .. } => Lane::Answers,
         }
     }
 
@@ -294,6 +308,7 @@ impl Letter {
             Self::History { .. } => size_of::<(HistoryFilter, usize)>(),
             Self::Inbox { ask, .. } => ask.bytes(),
             Self::Dispatch(dispatch) => size_of::<Dispatch>() + told(&dispatch.what),
+            Self::Enrol { enrolment, .. } => enrolment.bytes(),
             Self::Answer { answer, .. } => answer.bytes(),
             _ => 0,
         };

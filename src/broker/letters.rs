@@ -40,13 +40,15 @@ impl Broker {
             }
             Letter::Inbox { asker, channel, ask } => self.inbox_arrived(from, asker, &channel, *ask, now),
             Letter::Dispatch(dispatch) => self.edge.dispatched(&dispatch),
-            Letter::Enrol { asker, user, limit } => {
-                let admitted = self.home.roster.enrol(&user, limit);
-                self.answer(from, asker, Answer::Enrolled { user, admitted });
+            Letter::Enrol { asker, user, enrolment } => {
+                let client = enrolment.client;
+                let outcome = self.give_seat(&user, *enrolment, from);
+                self.answer(from, asker, Answer::Enrolled { user, client, outcome });
             }
-            Letter::Discharge { user } => self.home.roster.discharge(&user),
+            Letter::Discharge { user, client } => self.home.roster.discharge(&user, client),
+            Letter::Dismiss { user, client, why } => self.edge.dismiss(&user, client, why),
             Letter::Answer { asker, answer } => {
-                let enrolled = matches!(answer, Answer::Enrolled { admitted: true, .. });
+                let enrolled = matches!(answer, Answer::Enrolled { outcome: Ok(()), .. });
                 self.edge.answer_arrived(asker, answer, now);
                 if let Some(session) = self.edge.asking(asker)
                     && !self.edge.sessions[session as usize].is_ending

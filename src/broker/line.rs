@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use crate::auth::Revocation;
 use crate::broker::order::{Responder, SessionInfo, Subscribe, Who};
 use crate::hub::Pattern;
 use crate::limits::LOOKS_PER_TICK;
@@ -24,6 +25,7 @@ pub(super) enum Task {
     Channels { pattern: Arc<Pattern>, found: Vec<(Arc<str>, u32)>, answer: Responder<Vec<(Arc<str>, u32)>> },
     Sessions { who: Arc<Who>, found: Vec<SessionInfo>, answer: Responder<Vec<SessionInfo>> },
     Each { who: Arc<Who>, act: Act, answer: Responder<()> },
+    Revoke { revocation: Arc<Revocation>, answer: Responder<()> },
 }
 
 /// A walk, as far as it has come.
@@ -42,7 +44,7 @@ impl Walk {
         match &self.task {
             Task::Channels { answer, .. } => answer.is_closed(),
             Task::Sessions { answer, .. } => answer.is_closed(),
-            Task::Each { answer, .. } => answer.is_closed(),
+            Task::Each { answer, .. } | Task::Revoke { answer, .. } => answer.is_closed(),
         }
     }
 
@@ -51,7 +53,7 @@ impl Walk {
         match self.task {
             Task::Channels { found, answer, .. } => drop(answer.send(result.map(|()| found))),
             Task::Sessions { found, answer, .. } => drop(answer.send(result.map(|()| found))),
-            Task::Each { answer, .. } => drop(answer.send(result)),
+            Task::Each { answer, .. } | Task::Revoke { answer, .. } => drop(answer.send(result)),
         }
     }
 }

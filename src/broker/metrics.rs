@@ -75,6 +75,8 @@ pub struct ShardMetrics {
     pub stranger_bytes: Gauge,
     /// Sessions, connected or not.
     pub sessions: Gauge,
+    /// Revocations of tokens in force; all shards have the same.
+    pub revocations: Gauge,
     /// Channels at home here.
     pub channels: Gauge,
     /// Bytes that the streams of the channels at home here take, about.

@@ -231,6 +231,7 @@ impl Broker {
     /// channels.
     pub fn sweep(&mut self, now: Now) {
         self.home.hub.sweep(now, SWEEP_BUDGET);
+        self.edge.revocations.end_old(now.unix_s());
         if let Some(journal) = self.home.hub.log.journal_mut() {
             journal.retry();
         }
@@ -285,6 +286,7 @@ impl Broker {
     pub fn report(&self) {
         let (edge, metrics) = (&self.edge, &self.edge.metrics);
         metrics.sessions.set(edge.sessions.len() as u64);
+        metrics.revocations.set(edge.revocations.len() as u64);
         metrics.channels.set(self.home.hub.len() as u64);
         metrics.stream_bytes.set(self.home.hub.stream_bytes() as u64);
         metrics.stream_evictions.set(self.home.hub.evictions());
@@ -381,9 +383,9 @@ impl Broker {
                 home if home == self.me => self.home.leave(channel, client, self.me, now),
                 home => self.post.tell(home, Letter::Leave { channel, client }),
             },
-            Notice::Discharge { user } => match self.placement.of(&user) {
-                home if home == self.me => self.home.roster.discharge(&user),
-                home => self.post.tell(home, Letter::Discharge { user }),
+            Notice::Discharge { user, client } => match self.placement.of(&user) {
+                home if home == self.me => self.home.roster.discharge(&user, client),
+                home => self.post.tell(home, Letter::Discharge { user, client }),
             },
         }
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::inbox_order::InboxOrder;
 pub use super::responder::Responder;
-use crate::auth::Verifier;
 use crate::auth::grant::Grant;
+use crate::auth::{Revocation, Subject, Verifier};
 use crate::config::{Config, Purpose};
 use crate::hub::{Pattern, Version};
 use crate::limits::{API_REPLY_BYTES_MAX, LISTED_BYTES};
@@ -109,6 +109,22 @@ pub enum Order {
         /// Gets the sessions on that shard.
         answer: Responder<Vec<SessionInfo>>,
     },
+    /// To every shard: tokens are called back. Their sessions end. Answered when that is done.
+    Revoke {
+        /// Which tokens.
+        revocation: Arc<Revocation>,
+        /// [`ErrorKind::LimitExceeded`] where too many are in force.
+        answer: Responder<()>,
+    },
+    /// To one shard, since all have the same: which revocations are in force?
+    Revocations {
+        /// The last that is known already.
+        after: Option<Subject>,
+        /// No more than this.
+        limit: usize,
+        /// Gets them, in the order of their subjects.
+        answer: Responder<Vec<Revocation>>,
+    },
     /// To every shard: counts for `info`.
     Info {
         /// One part of the sum over all shards.
@@ -153,12 +169,14 @@ impl Order {
             Self::Inbox(order) => order.is_abandoned(),
             Self::Channels { answer, .. } => answer.is_closed(),
             Self::Sessions { answer, .. } => answer.is_closed(),
+            Self::Revocations { answer, .. } => answer.is_closed(),
             Self::Info { answer } => answer.is_closed(),
             Self::Subscribe(_, answer)
             | Self::HistoryRemove { answer, .. }
             | Self::Unsubscribe { answer, .. }
             | Self::Disconnect { answer, .. }
-            | Self::Refresh { answer, .. } => answer.is_closed(),
+            | Self::Refresh { answer, .. }
+            | Self::Revoke { answer, .. } => answer.is_closed(),
             Self::Verifier(_) | Self::Reload(_) | Self::Drain(_) | Self::Adopt { .. } | Self::KeysFetched { .. } => {
                 false
             }

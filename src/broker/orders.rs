@@ -61,7 +61,13 @@ impl Broker {
             | Order::Subscribe(..)
             | Order::Unsubscribe { .. }
             | Order::Disconnect { .. }
-            | Order::Refresh { .. } => self.begin_walk(order, now),
+            | Order::Refresh { .. }
+            | Order::Revoke { .. } => self.begin_walk(order, now),
+            Order::Revocations { after, limit, answer } => {
+                let page: Vec<_> = self.edge.revocations.after(after.as_ref()).take(limit).collect();
+                self.walks.looked_at(page.len());
+                drop(answer.send(Ok(page)));
+            }
             Order::Info { answer } => drop(answer.send(Ok(self.info()))),
             Order::Verifier(verifier) => self.go_by(Policy { verifier, ..self.home.policy.clone() }),
             Order::Reload(config) => self.reload(config),

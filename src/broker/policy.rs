@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::metrics::ShardMetrics;
 use super::namespaces::{NO_NAMESPACE, NamespaceMetrics};
-use crate::auth::Verifier;
+use crate::auth::{Revocations, Verifier};
 use crate::config::Config;
 use crate::delivery::InboxOptions;
 use crate::hub::HubOptions;
@@ -57,9 +57,9 @@ impl Policy {
     }
 
     /// What a session reads of the node.
-    pub(super) fn context(&self, now: Now) -> Context<'_> {
+    pub(super) fn context<'a>(&'a self, revocations: &'a Revocations, now: Now) -> Context<'a> {
         let Self { config, access, verifier, signatures_ns, .. } = self;
-        Context { config, access, verifier, now, signatures_ns }
+        Context { config, access, verifier, revocations, now, signatures_ns }
     }
 
     /// What the hub needs to know of a channel's options.

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use super::Broker;
 use super::line::{Act, Task, Walk};
+use crate::auth::Subject;
 use crate::broker::order::{Order, SessionInfo, Subscribe, Who, check_list};
 use crate::limits::{LISTED_BYTES, LOOKS_PER_STEP};
 use crate::model::refusal::{DisconnectKind, Error, ErrorKind};
 use crate::protocol::word::Push;
-use crate::session::{Ask, State};
+use crate::session::{Ask, Session, State};
 use crate::time::Now;
 
 impl Broker {
@@ -53,6 +54,14 @@ impl Broker {
             Order::Refresh { who, expired, expire_at_unix_s, info, answer } => {
                 Task::Each { who, act: Act::Refresh { expired, expire_at_unix_s, info }, answer }
             }
+            Order::Revoke { revocation, answer } => {
+                // From here on nobody begins with such a token; who has begun is looked for.
+                if let Err(full) = self.edge.revocations.add(&revocation, now.unix_s()) {
+                    let why = format!("limit exceeded: {full}");
+                    return drop(answer.send(Err(ErrorKind::LimitExceeded.because(why))));
+                }
+                Task::Revoke { revocation, answer }
+            }
             order => unreachable!("{order:?} is carried out at once"),
         };
         self.walks.line.push_back(Walk { task, at: None, bytes: 0 });
@@ -90,7 +99,22 @@ impl Broker {
                 walk.bytes += found[before..].iter().map(|(name, _)| name.len() + LISTED_BYTES).sum::<usize>();
                 Vec::new()
             }
-            Task::Sessions { who, .. } | Task::Each { who, .. } => self.next_sessions(who, &mut walk.at),
+            Task::Sessions { who, .. } | Task::Each { who, .. } => {
+                // Who has no name is named by its client id only, and listed nowhere.
+                let is_listed = !who.user.is_empty() || who.client.is_none();
+                let is_meant = |entry: &Session| {
+                    **entry.user() == *who.user && who.client.is_none_or(|client| entry.info.client == client)
+                };
+                self.next_sessions(is_listed.then_some(&*who.user), is_meant, &mut walk.at)
+            }
+            Task::Revoke { revocation, .. } => {
+                let user = match &revocation.subject {
+                    Subject::User(user) | Subject::Device { user, .. } => Some(&**user),
+                    Subject::All | Subject::Token(_) => None,
+                };
+                let is_meant = |entry: &Session| revocation.is_about(entry.user(), entry.device_id(), entry.token);
+                self.next_sessions(user, is_meant, &mut walk.at)
+            }
         };
         match &mut walk.task {
             Task::Sessions { found, .. } => {
@@ -98,18 +122,24 @@ impl Broker {
                 found.extend(infos.inspect(|info| walk.bytes += info.bytes()));
             }
             Task::Each { act, .. } => sessions.into_iter().for_each(|session| self.act(session, act, now)),
+            Task::Revoke { .. } => {
+                sessions.into_iter().for_each(|session| self.edge.close(session, DisconnectKind::InvalidToken));
+            }
             Task::Channels { .. } => {}
         }
         check_list(walk.bytes)
     }
 
-    /// The next sessions of `who`, from the last to the first: who leaves then moves none that was not seen to
-    /// where it was. `at` is where this step begins, and where the next does.
-    fn next_sessions(&mut self, who: &Who, at: &mut Option<usize>) -> Vec<u32> {
+    /// The next sessions that are meant, of a user or of all, from the last to the first: who leaves then moves none that
+    /// was not seen to where it was. `at` is where this step begins, and where the next does.
+    fn next_sessions(
+        &mut self,
+        user: Option<&str>,
+        is_meant: impl Fn(&Session) -> bool,
+        at: &mut Option<usize>,
+    ) -> Vec<u32> {
         let sessions = &self.edge.sessions;
-        // Who has no name is named by its client id only, and listed nowhere.
-        let is_listed = !who.user.is_empty() || who.client.is_none();
-        let list = is_listed.then(|| self.edge.users.get(&*who.user).map_or(&[][..], |user| &user.sessions));
+        let list = user.map(|user| self.edge.users.get(user).map_or(&[][..], |user| &user.sessions));
         let end = list.map_or(sessions.capacity(), <[u32]>::len);
         let mut next = at.unwrap_or(end).min(end);
         let (mut found, mut looks) = (Vec::new(), 0);
@@ -118,8 +148,7 @@ impl Broker {
             looks += 1;
             let session = list.map_or(next as u32, |list| list[next]);
             let Some(entry) = sessions.get(session as usize) else { continue };
-            let is_meant = **entry.user() == *who.user && who.client.is_none_or(|client| entry.info.client == client);
-            if is_meant && !matches!(entry.state, State::Fresh) {
+            if is_meant(entry) && !matches!(entry.state, State::Fresh) {
                 looks += entry.subscriptions.len();
                 found.push(session);
             }

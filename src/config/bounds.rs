@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use super::{ChannelOptions, Config, Duration};
 use crate::auth::TokenConfig;
 use crate::limits::{
-    BACKLOG_MAX, CHANNEL_NAME_BYTES_MAX, CHANNELS_PER_SESSION_MAX, CONNECTIONS_MAX, HISTORY_BYTES_MAX,
-    HISTORY_PUBLICATIONS_MAX, KEEP_MS_MAX, MAILBOX_LETTERS_MAX, MESSAGE_BYTES_MAX, QUEUE_BYTES_MAX,
+    BACKLOG_MAX, CHANNEL_NAME_BYTES_MAX, CHANNELS_PER_SESSION_MAX, CONNECTIONS_MAX, DEVICES_PER_USER_MAX,
+    HISTORY_BYTES_MAX, HISTORY_PUBLICATIONS_MAX, KEEP_MS_MAX, MAILBOX_LETTERS_MAX, MESSAGE_BYTES_MAX, QUEUE_BYTES_MAX,
     RECEIVE_BUFFERS_MAX, REPLY_PUBLICATIONS_MAX, RING_ENTRIES_MAX, SHARDS_MAX, STORE_BYTES_MAX,
     STORE_SEGMENT_BYTES_MAX, STORE_SEGMENT_BYTES_MIN, TOKEN_LEEWAY_MS_MAX, WAIT_MS_MAX,
 };
@@ -20,6 +20,10 @@ impl Config {
     pub(super) fn check_bounds(&self, problems: &mut Vec<String>) {
         self.numbers().into_iter().for_each(|number| check_number("", number, problems));
         self.times().into_iter().for_each(|time| check_time("", time, problems));
+        for (at, kind) in self.client.devices.kinds.iter().enumerate() {
+            let section = format!("client.devices.kinds[{at}].");
+            check_number(&section, ("limit", kind.limit.into(), 1..=DEVICES_PER_USER_MAX.into()), problems);
+        }
         check_options(&self.channel.without_namespace, "channel.without_namespace.", problems);
         for (at, namespace) in self.channel.namespaces.iter().enumerate() {
             check_options(&namespace.options, &format!("channel.namespaces[{at}]."), problems);
@@ -27,7 +31,7 @@ impl Config {
     }
 
     /// Those that a type bounds already, ports and misses, are not here.
-    fn numbers(&self) -> [Number; 22] {
+    fn numbers(&self) -> [Number; 23] {
         let (shards, client) = (&self.shards, &self.client);
         let connections = u64::from(CONNECTIONS_MAX);
         [
@@ -42,6 +46,7 @@ impl Config {
             ("client.queue_max_size", client.queue_max_size as u64, 2048..=QUEUE_BYTES_MAX as u64),
             ("client.reply_max_size", client.reply_max_size as u64, 2048..=QUEUE_BYTES_MAX as u64),
             ("client.user_connection_limit", client.user_connection_limit.into(), 0..=connections),
+            ("client.devices.limit", client.devices.limit.into(), 1..=DEVICES_PER_USER_MAX.into()),
             ("client.connection_limit", client.connection_limit as u64, 0..=connections),
             ("client.connection_rate_limit", client.connection_rate_limit.into(), 0..=connections),
             ("channel.history_memory", self.channel.history_memory as u64, 1 << 20..=HISTORY_BYTES_MAX),
@@ -56,11 +61,13 @@ impl Config {
         ]
     }
 
-    fn times(&self) -> [Time; 15] {
+    fn times(&self) -> [Time; 17] {
         // A deadline is seen by the timer wheel, which turns ten times a second.
         const SOON_MS: u64 = 100;
         let client = &self.client;
         [
+            ("client.revocation_ttl", client.revocation_ttl, 1000..=KEEP_MS_MAX),
+            ("client.revocation_ttl_max", client.revocation_ttl_max, 1000..=KEEP_MS_MAX),
             ("client.ping_interval", client.ping_interval, 0..=WAIT_MS_MAX),
             ("client.pong_timeout", client.pong_timeout, 0..=WAIT_MS_MAX),
             ("client.stale_close_delay", client.stale_close_delay, SOON_MS..=WAIT_MS_MAX),

@@ -15,6 +15,7 @@ impl Config {
         self.check_node(&mut problems);
         self.check_doors(&mut problems);
         self.check_client(&mut problems);
+        self.check_devices(&mut problems);
         self.check_channels(&mut problems);
         problems
     }
@@ -135,6 +136,10 @@ impl Config {
             client.pong_timeout < client.ping_interval || client.ping_interval.as_millis() == 0,
             "`client.pong_timeout` must be shorter than `client.ping_interval`",
         );
+        rule(
+            client.revocation_ttl <= client.revocation_ttl_max,
+            "`client.revocation_ttl` must not be longer than `client.revocation_ttl_max`",
+        );
         rule(client.pong_misses > 0, "`client.pong_misses` must be 1 or more");
         let personal = &client.subscribe_to_user_personal_channel;
         let namespace = personal.personal_channel_namespace.as_str();
@@ -152,6 +157,25 @@ impl Config {
         }
         if let Err(error) = crate::auth::Verifier::new(&client.tokens(), None) {
             problems.push(error.to_string());
+        }
+    }
+
+    fn check_devices(&self, problems: &mut Vec<String>) {
+        let kinds = &self.client.devices.kinds;
+        if kinds.len() > limits::DEVICE_KINDS_MAX {
+            problems.push(format!("`client.devices.kinds` has more than {} kinds", limits::DEVICE_KINDS_MAX));
+        }
+        for (at, kind) in kinds.iter().enumerate() {
+            let name = kind.name.as_str();
+            if name.is_empty() || name.len() > limits::DEVICE_NAME_BYTES_MAX {
+                problems.push(format!(
+                    "`client.devices.kinds[{at}].name` is \"{name}\": it must have 1 to {} bytes",
+                    limits::DEVICE_NAME_BYTES_MAX
+                ));
+            }
+            if kinds[..at].iter().any(|other| other.name == name) {
+                problems.push(format!("the kind of device `{name}` is configured twice"));
+            }
         }
     }
 

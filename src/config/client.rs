@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Duration;
+use super::{DevicesConfig, Duration};
 use crate::auth::{TokenConfig, VerifierConfig};
 
 /// Who may connect, and the bounds of one connection.
@@ -28,6 +28,11 @@ pub struct ClientConfig {
     /// Keys of their own for subscription tokens. A node keeps one key set: `jwks_public_endpoint` is that of
     /// `client.token`, or empty.
     pub subscription_token: SubscriptionTokenConfig,
+    /// How long a revocation of tokens holds (`tokens_revoke` of the API) where it does not say until when. At least as long
+    /// as tokens are valid: one that outlives its revocation is taken again.
+    pub revocation_ttl: Duration,
+    /// How long a revocation may hold.
+    pub revocation_ttl_max: Duration,
     /// Between two pings of the node; 0 sends none.
     pub ping_interval: Duration,
     /// How long a client may take to answer a ping; 0 expects no answer.
@@ -52,6 +57,8 @@ pub struct ClientConfig {
     pub reply_max_size: usize,
     /// Most connections of one user on the node; 0 sets no limit.
     pub user_connection_limit: u32,
+    /// How many devices of a user stay connected when another one comes.
+    pub devices: DevicesConfig,
     /// Most clients on the node; 0 sets no limit but that of descriptors, which holds in any case. Connections that are no
     /// clients yet share what clients leave.
     pub connection_limit: usize,
@@ -90,6 +97,8 @@ impl Default for ClientConfig {
             disallow_anonymous_connection_tokens: false,
             token: TokenConfig::default(),
             subscription_token: SubscriptionTokenConfig::default(),
+            revocation_ttl: Duration::from_secs(30 * 86_400),
+            revocation_ttl_max: Duration::from_secs(366 * 86_400),
             ping_interval: Duration::from_secs(30),
             pong_timeout: Duration::from_secs(10),
             pong_misses: 3,
@@ -100,6 +109,7 @@ impl Default for ClientConfig {
             write_timeout: Duration::from_secs(30),
             reply_max_size: 512 * 1024,
             user_connection_limit: 0,
+            devices: DevicesConfig::default(),
             connection_limit: 0,
             connection_rate_limit: 0,
             work_limit: Duration::from_millis(250),

@@ -10,6 +10,7 @@ mod check;
 mod client;
 mod describe;
 mod dev;
+mod devices;
 mod effective;
 mod environment;
 pub mod import;
@@ -30,6 +31,7 @@ pub use channel::{
 };
 pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
 pub use describe::{default_toml, markdown, schema};
+pub use devices::{DeviceKindConfig, DevicePolicy, DevicesConfig, Stay};
 pub use level::log_filter;
 pub use listeners::{Listener, Purpose};
 pub use load::ConfigError;

@@ -32,13 +32,16 @@ type Read<T> = fn(&T) -> u64;
 type ReadTimes = fn(&ShardMetrics) -> &DurationHistogram;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read<ShardMetrics>); 14] = [
+const GAUGES: [(&str, &str, Read<ShardMetrics>); 15] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
         shard.stranger_bytes.get()
     }),
     ("ringpost_sessions", "Sessions, connected or about to be", |shard| shard.sessions.get()),
+    ("ringpost_revocations", "Revocations of tokens in force, the same on every shard", |shard| {
+        shard.revocations.get()
+    }),
     ("ringpost_channels", "Channels at home on the shard, with subscribers or history", |shard| shard.channels.get()),
     ("ringpost_stream_bytes", "Bytes that streams of channels at home on the shard take, about", |shard| {
         shard.stream_bytes.get()

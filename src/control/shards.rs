@@ -61,6 +61,16 @@ impl Shards {
         self.order(channel, order).await.answer().await
     }
 
+    /// Asks one shard about something that all shards have.
+    ///
+    /// # Errors
+    /// As [`Pending::answer`].
+    pub(super) async fn ask_any<T>(&self, order: impl FnOnce(Responder<T>) -> Order) -> Result<T, Error> {
+        let (answer, pending) = oneshot::channel();
+        self.handles.first().expect("a node has shards").order(order(answer)).await;
+        Pending(pending).answer().await
+    }
+
     /// Asks every shard; the answers come by shard number.
     ///
     /// # Errors

@@ -108,6 +108,12 @@ pub enum DisconnectKind {
     PermissionDenied,
     /// Too many refused commands.
     TooManyErrors,
+    /// Another device of the user has come, and takes the place of this one.
+    OtherDevice,
+    /// The same device has connected anew.
+    Replaced,
+    /// The user has as many devices connected as may stay.
+    DeviceLimit,
     /// A backend's own reason, by the number that it gave: what clients make of it is between the two.
     Backend(u16),
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::connecting::Connecting;
+use super::enrolment::Enrolment;
 use super::identity::{Identity, PlannedSubscription};
 use super::lifetime::has_expired;
 use super::permission::may_subscribe;
@@ -11,7 +12,7 @@ use super::step::Step;
 use super::terms::Wishes;
 use super::{Context, Flags, Session, State};
 use crate::auth::grant::Grant;
-use crate::auth::{ConnectionClaims, TokenError};
+use crate::auth::{ConnectionClaims, Mark, TokenError};
 use crate::model::refusal::{Disconnect, DisconnectKind, Error, ErrorKind};
 use crate::model::{ClientInfo, Device, Recover};
 use crate::protocol::word::Connect;
@@ -51,8 +52,14 @@ impl Session {
             }
             return self.accept(id, None, Introduction::of(&connect), context);
         }
-        match context.connection_token(&connect.token) {
-            Ok(claims) => self.accept(id, Some(claims), Introduction::of(&connect), context),
+        let introduction = Introduction::of(&connect);
+        let accepted = context.connection_token(&connect.token).and_then(|mut claims| {
+            claims.device = self.device_of(claims.device, &introduction.device);
+            context.check_revoked(&claims.user, &claims.device.id, &claims.stamp)?;
+            Ok(claims)
+        });
+        match accepted {
+            Ok(claims) => self.accept(id, Some(claims), introduction, context),
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
             Err(TokenError::Expired) => Step::Refuse(ErrorKind::TokenExpired.into()),
             Err(TokenError::NotYetValid { .. }) => Step::Refuse(ErrorKind::NotYetValid.into()),
@@ -71,6 +78,7 @@ impl Session {
         if client.disallow_anonymous_connection_tokens && claims.as_ref().is_some_and(|claims| claims.user.is_empty()) {
             return Step::Close(DisconnectKind::PermissionDenied.because("permission denied: token without user"));
         }
+        let token = claims.as_ref().map_or(Mark::NO_TOKEN, |claims| Mark::from(&claims.stamp));
         let claims = claims.unwrap_or_default();
         let expire_at_unix_s = claims.exp_unix_s.filter(|_| !client.insecure);
         if has_expired(expire_at_unix_s, client.token.leeway, context) {
@@ -82,7 +90,8 @@ impl Session {
             Err(NoPlan::Close(disconnect)) => return Step::Close(disconnect),
         };
         let user: Arc<str> = Arc::from(&*claims.user);
-        let limit = if user.is_empty() { 0 } else { client.user_connection_limit };
+        let device = self.device_of(claims.device, &introduction.device);
+        let enrolment = Enrolment::of(&user, self.info.client, &device, client, context.now);
         Step::Connect(Box::new(Identity {
             id,
             info: Arc::new(ClientInfo {
@@ -91,10 +100,11 @@ impl Session {
                 conn_info: claims.info.map(Box::new),
                 chan_info: None,
             }),
+            token,
             expire_at_unix_s,
-            device: self.device_of(claims.device, &introduction.device),
+            device,
             planned,
-            user_limit: limit,
+            enrolment,
         }))
     }
 
@@ -107,6 +117,7 @@ impl Session {
     /// Takes the identity on and plans its subscriptions.
     pub fn admit(&mut self, identity: Identity, context: Context<'_>) {
         self.info = identity.info;
+        self.token = identity.token;
         self.expire_at = identity.expire_at_unix_s.into();
         self.connected_unix_ms = context.now.unix_ms;
         let delay_ms = context.config.client.stale_close_delay.as_millis();

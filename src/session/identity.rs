@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::enrolment::Enrolment;
+use crate::auth::Mark;
 use crate::auth::grant::Grant;
 use crate::model::{ClientInfo, Device, Recover};
 
@@ -12,14 +14,16 @@ pub struct Identity {
     pub id: u32,
     /// As others will see it.
     pub info: Arc<ClientInfo>,
+    /// By what its token can be called back.
+    pub token: Mark,
     /// Token's expiry, Unix seconds.
     pub expire_at_unix_s: Option<i64>,
     /// Which device it is on, as far as the token, a header or the SDK tells.
     pub device: Device,
     /// What to subscribe before the answer.
     pub planned: Vec<PlannedSubscription>,
-    /// How many sessions the user may have; 0 is no limit.
-    pub user_limit: u32,
+    /// What the user's roster must be asked, where users or their devices are limited.
+    pub enrolment: Option<Box<Enrolment>>,
 }
 
 /// A subscription that comes with the connection.

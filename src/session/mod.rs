@@ -11,6 +11,7 @@ pub mod access;
 mod appearance;
 mod connect;
 mod connecting;
+mod enrolment;
 mod expire_at;
 mod heartbeat;
 mod identity;
@@ -36,6 +37,7 @@ use smallvec::SmallVec;
 
 pub use appearance::Appearance;
 pub use connecting::{Connecting, Held};
+pub use enrolment::{DevicePlace, Enrolment};
 pub use expire_at::ExpireAt;
 pub use heartbeat::{Heartbeat, HeartbeatEvent, Rhythm};
 pub use identity::{Identity, PlannedSubscription};
@@ -46,7 +48,7 @@ pub use step::{Ask, Step};
 pub use subscription::{Flags, Stage, Subscription};
 pub use terms::Terms;
 
-use crate::auth::{ConnectionClaims, SubscriptionClaims, TokenError, Verifier};
+use crate::auth::{ConnectionClaims, Mark, Revocations, Stamp, SubscriptionClaims, TokenError, Verifier};
 use crate::config::Config;
 use crate::model::refusal::{Disconnect, DisconnectKind, ErrorKind};
 use crate::model::{ClientId, ClientInfo, Device};
@@ -76,6 +78,8 @@ pub struct Context<'a> {
     pub access: &'a Access,
     /// What tokens are checked with.
     pub verifier: &'a Verifier,
+    /// Which tokens were called back.
+    pub revocations: &'a Revocations,
     /// When the tick looked at the clock.
     pub now: Now,
     /// Output: what the signatures of tokens have cost, nanoseconds by the table of prices.
@@ -88,6 +92,14 @@ impl Context<'_> {
         let claims = self.verifier.connection_at(token, self.now.unix_s(), &mut price_ns);
         self.signatures_ns.set(price_ns);
         claims
+    }
+
+    /// Whether a token is called back: one of this user, with which this device comes.
+    fn check_revoked(self, user: &str, device: &str, stamp: &Stamp) -> Result<(), TokenError> {
+        match self.revocations.revoke(user, device, stamp, self.now.unix_s()) {
+            true => Err(TokenError::Revoked),
+            false => Ok(()),
+        }
     }
 
     fn subscription_token(self, token: &str) -> Result<SubscriptionClaims, TokenError> {
@@ -127,6 +139,8 @@ pub struct Session {
     pub info: Arc<ClientInfo>,
     /// Which device its client is on; `None` where nothing is known of it.
     pub device: Option<Arc<Device>>,
+    /// By what its token can be called back.
+    pub token: Mark,
     /// When it connected, Unix milliseconds.
     pub connected_unix_ms: i64,
     /// When its token expires.
@@ -173,6 +187,7 @@ impl Session {
             state: State::Fresh,
             info: Arc::new(info),
             device: None,
+            token: Mark::NO_TOKEN,
             connected_unix_ms: 0,
             expire_at: ExpireAt::NEVER,
             heartbeat: Heartbeat::default(),
@@ -200,6 +215,11 @@ impl Session {
     /// The user, empty when anonymous.
     pub fn user(&self) -> &Arc<str> {
         &self.info.user
+    }
+
+    /// The id of its device, empty where none is told.
+    pub fn device_id(&self) -> &str {
+        self.device.as_ref().map_or("", |device| &device.id)
     }
 
     /// Whether commands other than connect are allowed.

@@ -6,7 +6,7 @@ use super::appearance::Appearance;
 use super::lifetime::has_expired;
 use super::step::Step;
 use super::{Context, Flags, Session};
-use crate::auth::{ConnectionClaims, SubscriptionClaims, TokenError};
+use crate::auth::{ConnectionClaims, Mark, SubscriptionClaims, TokenError};
 use crate::model::refusal::{DisconnectKind, ErrorKind};
 use crate::model::{ClientInfo, Expiry, Payload};
 use crate::protocol::word::Refreshed;
@@ -32,7 +32,11 @@ impl Session {
         if token.is_empty() {
             return Step::Refuse(ErrorKind::BadRequest.into());
         }
-        match context.connection_token(token) {
+        let accepted = context.connection_token(token).and_then(|claims| {
+            context.check_revoked(&claims.user, self.device_id(), &claims.stamp)?;
+            Ok(claims)
+        });
+        match accepted {
             Ok(claims) if *claims.user == **self.user() => self.renew(claims, context),
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => Step::FetchKeys,
             // An error would make the SDKs give up for good; after this they come back with a new token.
@@ -48,10 +52,11 @@ impl Session {
         if has_expired(expire_at_unix_s, client.token.leeway, context) {
             return Step::Refuse(ErrorKind::Expired.into());
         }
-        if self.is_granted_other_channels(&claims) {
+        if self.is_granted_other_channels(&claims) || self.is_on_other_device(&claims) {
             // The client comes back with the new token, and gets what it names.
             return Step::Close(DisconnectKind::InsufficientState.into());
         }
+        self.token = Mark::from(&claims.stamp);
         self.expire_at = expire_at_unix_s.into();
         let appearances = claims.info.map_or_else(Vec::new, |info| self.appear_as(info));
         let refreshed =
@@ -67,6 +72,11 @@ impl Session {
         let mut by_token = self.subscriptions.iter().filter(|subscription| subscription.flags.has(Flags::BY_TOKEN));
         by_token.any(|subscription| !is_named(&subscription.channel))
             || named.any(|channel| self.subscription(channel).is_none())
+    }
+
+    /// Whether a new token is for another device than the session's.
+    fn is_on_other_device(&self, claims: &ConnectionClaims) -> bool {
+        !claims.device.id.is_empty() && *claims.device.id != *self.device_id()
     }
 
     /// From now on others see the session with this information. Returns what the homes of its channels must be told.
@@ -97,7 +107,11 @@ impl Session {
             Some(subscription) if !subscription.is_live() => return Step::Later,
             Some(_) => {}
         }
-        let claims = match context.subscription_token(token) {
+        let accepted = context.subscription_token(token).and_then(|claims| {
+            context.check_revoked(&claims.user, self.device_id(), &claims.stamp)?;
+            Ok(claims)
+        });
+        let claims = match accepted {
             Ok(claims) => claims,
             Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Step::FetchKeys,
             Err(TokenError::Expired) => return Step::Refuse(ErrorKind::TokenExpired.into()),

@@ -145,7 +145,10 @@ impl Session {
         context: Context<'_>,
     ) -> Result<Grant, NoGrant> {
         if !subscribe.token.is_empty() {
-            let verified = context.subscription_token(&subscribe.token);
+            let verified = context.subscription_token(&subscribe.token).and_then(|claims| {
+                context.check_revoked(&claims.user, self.device_id(), &claims.stamp)?;
+                Ok(claims)
+            });
             let claims = match verified {
                 Ok(claims) => claims,
                 Err(TokenError::UnknownKey { .. }) if !self.keys_are_fresh => return Err(NoGrant::Ask),

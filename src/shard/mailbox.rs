@@ -180,6 +180,7 @@ impl Mailboxes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ClientId;
 
     fn mesh(shards: usize, capacity: usize) -> Vec<Mailboxes> {
         let wakers: Vec<_> = (0..shards).map(|_| Arc::new(Waker::new().unwrap())).collect();
@@ -187,11 +188,11 @@ mod tests {
     }
 
     fn letter(number: u64) -> Letter {
-        Letter::Discharge { user: Arc::from(number.to_string()) }
+        Letter::Discharge { user: Arc::from(number.to_string()), client: ClientId::nil() }
     }
 
     fn number(letter: &Letter) -> u64 {
-        let Letter::Discharge { user } = letter else { panic!("{letter:?}") };
+        let Letter::Discharge { user, .. } = letter else { panic!("{letter:?}") };
         user.parse().unwrap()
     }
 

@@ -188,6 +188,8 @@ fn claim_name() -> impl Strategy<Value = String> {
         "meta",
         "device",
         "device_kind",
+        "iat",
+        "jti",
         "expire_at",
         "presence",
         "value",

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{NOW_UNIX_S, connection, hmac, of, subscription, verifier};
 use crate::auth::grant::{Grant, Overrides};
-use crate::auth::{ConnectionClaims, KeyError, TokenConfig, TokenError, Verifier};
+use crate::auth::{ConnectionClaims, KeyError, Stamp, TokenConfig, TokenError, Verifier};
 use crate::config::{ClientConfig, SubscriptionTokenConfig};
 use crate::limits::DEVICE_NAME_BYTES_MAX;
 use crate::model::{Device, Payload};
@@ -19,7 +19,7 @@ fn a_connection_token_says_who_connects_and_on_which_terms() {
         "sub": "42",
         "exp": NOW_UNIX_S + 60,
         "iat": NOW_UNIX_S,
-        "jti": "unread",
+        "jti": "a1",
         "info": { "name": "Ann" },
         "meta": { "device": "phone", "plan": 3 },
         "channels": ["news", "#42"],
@@ -40,6 +40,7 @@ fn a_connection_token_says_who_connects_and_on_which_terms() {
     };
     let expected = ConnectionClaims {
         user: "42".into(),
+        stamp: Stamp { issued_unix_s: Some(NOW_UNIX_S), id: Some("a1".into()) },
         info: Some(Payload::json(&br#"{"name":"Ann"}"#[..])),
         exp_unix_s: Some(NOW_UNIX_S + 60),
         device: Device::named("phone", "", ""),

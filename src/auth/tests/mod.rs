@@ -4,6 +4,7 @@ mod attacks;
 mod claims;
 mod issuer;
 mod keys;
+mod revocations;
 mod signatures;
 
 use serde_json::{Value, json};

@@ -52,7 +52,9 @@ impl Edge {
             Answer::Subscribed { channel, client, result } if result.is_ok() => {
                 self.notices.push(Notice::Leave { channel, client });
             }
-            Answer::Enrolled { user, admitted: true } => self.notices.push(Notice::Discharge { user }),
+            Answer::Enrolled { user, client, outcome: Ok(()) } => {
+                self.notices.push(Notice::Discharge { user, client });
+            }
             _ => {}
         }
     }
@@ -83,7 +85,7 @@ impl Edge {
                 Ok(subscribed) => self.subscribed(session, id, channel, subscribed, now),
                 Err(error) => self.subscribe_failed(session, id, &channel, error),
             },
-            Answer::Enrolled { admitted, .. } => self.enrolled(session, admitted),
+            Answer::Enrolled { outcome, .. } => self.enrolled(session, outcome),
         }
     }
 

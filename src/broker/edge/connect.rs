@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Edge;
 use crate::model::refusal::DisconnectKind;
-use crate::model::{Device, Subscribed};
+use crate::model::{ClientId, Device, Subscribed};
 use crate::protocol::word::{Connected, Push, ReplyBody};
 use crate::session::{Connecting, Flags, Heartbeat, Held, Rhythm, Stage, State};
 use crate::time::Now;
@@ -26,11 +26,19 @@ impl Edge {
     }
 
     /// The user's home shard has answered: the session has a place, and its subscriptions can be asked for, or has none.
-    pub(in crate::broker) fn enrolled(&mut self, session: u32, admitted: bool) {
-        if admitted {
-            self.sessions[session as usize].enrolled = true;
-        } else {
-            self.close(session, DisconnectKind::ConnectionLimit);
+    pub(in crate::broker) fn enrolled(&mut self, session: u32, outcome: Result<(), DisconnectKind>) {
+        match outcome {
+            Ok(()) => self.sessions[session as usize].enrolled = true,
+            Err(why) => self.close(session, why),
+        }
+    }
+
+    /// A session has lost its place to another of its user, unless it has ended since.
+    pub(in crate::broker) fn dismiss(&mut self, user: &str, client: ClientId, why: DisconnectKind) {
+        let Some(user) = self.users.get(user) else { return };
+        let mut sessions = user.sessions.iter().copied();
+        if let Some(session) = sessions.find(|session| self.sessions[*session as usize].info.client == client) {
+            self.close(session, why);
         }
     }
 

@@ -111,7 +111,7 @@ impl Edge {
             }
         }
         if entry.enrolled {
-            self.notices.push(Notice::Discharge { user: entry.info.user.clone() });
+            self.notices.push(Notice::Discharge { user: entry.info.user.clone(), client });
         }
     }
 

@@ -38,6 +38,7 @@ use super::metrics::ShardMetrics;
 use super::order::Errand;
 use super::policy::Policy;
 use super::visit::Visit;
+use crate::auth::Revocations;
 use crate::limits::SESSIONS_RESERVED;
 use crate::model::ClientId;
 use crate::model::refusal::{Disconnect, Error};
@@ -65,7 +66,7 @@ pub(super) enum Notice {
     /// A subscription has ended.
     Leave { channel: Arc<str>, client: ClientId },
     /// A session that was enrolled has ended.
-    Discharge { user: Arc<str> },
+    Discharge { user: Arc<str>, client: ClientId },
 }
 
 /// A user with sessions here.
@@ -81,6 +82,8 @@ pub(super) struct User {
 pub struct Edge {
     pub(super) policy: Policy,
     pub(super) metrics: Arc<ShardMetrics>,
+    /// Which tokens were called back.
+    pub(super) revocations: Revocations,
     random: StdRng,
     node: Arc<str>,
     pub(super) sessions: Slab<Session>,
@@ -124,6 +127,7 @@ impl Edge {
     pub(super) fn new(me: u16, shards: u16, policy: Policy, metrics: Arc<ShardMetrics>, random: StdRng) -> Self {
         Self {
             metrics,
+            revocations: Revocations::default(),
             random,
             node: Arc::from(format!("{}#{me}", policy.config.name)),
             sessions: Slab::with_capacity(SESSIONS_RESERVED),
@@ -226,6 +230,6 @@ impl Edge {
         now: Now,
         act: impl FnOnce(&mut Session, Context<'_>) -> T,
     ) -> T {
-        act(&mut self.sessions[session as usize], self.policy.context(now))
+        act(&mut self.sessions[session as usize], self.policy.context(&self.revocations, now))
     }
 }

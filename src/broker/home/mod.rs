@@ -17,6 +17,7 @@ use self::commits::Commits;
 pub(super) use self::commits::{Pending, Waiter};
 pub(super) use self::inboxes::{Said, sent};
 use self::member_lists::MemberLists;
+pub(super) use self::roster::Dismissal;
 use self::roster::Roster;
 use super::letter::{Answer, MemberList};
 use super::policy::Policy;

@@ -9,6 +9,11 @@ use crate::broker::Broker;
 impl World {
     /// Everyone who is subscribed has what the channels have.
     pub(super) fn check_everyone_is_current(&mut self) {
+        if self.trouble == Trouble::Devices {
+            self.lay_ghosts();
+            self.settle();
+            self.check_devices();
+        }
         self.trouble = Trouble::Nothing;
         for channel in KEPT.into_iter().chain(FLEETING) {
             let data = self.fresh.data("epilogue", &mut self.random);
@@ -34,6 +39,7 @@ impl World {
 
     /// All but the witness leave, and so much time passes that streams end.
     pub(super) fn night(&mut self) {
+        self.lay_ghosts();
         for client in 1..self.clients.len() {
             self.drop_link(client);
         }

@@ -12,6 +12,7 @@
 pub(crate) mod chronicle;
 pub(crate) mod client;
 pub(crate) mod configuration;
+mod devices;
 pub(crate) mod dialect;
 pub(crate) mod disk;
 mod durability;
@@ -44,6 +45,8 @@ enum Trouble {
     Reloads,
     /// Channels are kept on a disk that is slow and fails, and the node is killed and starts again on it.
     Kills(Fault),
+    /// One user has many devices of limited kinds, and connections die without a word.
+    Devices,
 }
 
 fn run(seed: u64, trouble: Trouble) -> u64 {
@@ -119,6 +122,22 @@ fn nodes_are_killed_while_the_disk_writes_and_disks_fail() {
         discarded += world.disk.discarded;
     }
     assert!(kills > 50 && failures > 10 && discarded > 10, "{kills} kills, {failures} failures, {discarded} segments");
+}
+
+#[test]
+fn no_more_devices_are_connected_than_may_be_and_a_client_that_comes_back_is_no_other_one() {
+    run_all(Trouble::Devices);
+}
+
+#[test]
+fn devices_are_sent_away_replaced_and_refused() {
+    let mut goodbyes = std::collections::BTreeMap::new();
+    for seed in 0..20 {
+        let mut world = World::new(seed, Trouble::Devices);
+        (0..STEPS).for_each(|_| world.step());
+        world.goodbyes.into_iter().for_each(|(code, count)| *goodbyes.entry(code).or_insert(0) += count);
+    }
+    assert!([4501, 4502, 4503].iter().all(|code| goodbyes.get(code).is_some_and(|count| *count > 5)), "{goodbyes:?}");
 }
 
 #[test]

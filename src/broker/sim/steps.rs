@@ -75,7 +75,9 @@ impl World {
             return;
         }
         match self.random.random_range(0..20) {
+            0 if self.trouble == Trouble::Devices && self.random.random_bool(0.7) => self.vanish(client),
             0 => self.drop_link(client),
+            1 if self.trouble == Trouble::Devices => self.lay_ghosts(),
             1..4 => self.clients[client].is_reading ^= true,
             4 => self.clients[client].is_reading = true,
             _ => {

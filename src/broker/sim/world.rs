@@ -1,6 +1,6 @@
 //! Shards, the mailboxes between them, sockets, clients and the clock.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use super::Trouble;
 use super::chronicle::Chronicle;
 use super::client::Client;
 use super::configuration::{FLEETING, KEPT, SECRET, configuration, configuration_on_disk};
+use super::devices;
 use super::dialect::{self, FORMATS};
 use super::disk::{Disk, Fault};
 use super::durability::Unanswered;
@@ -54,6 +55,10 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     /// By client: its shard and conn, while it is linked.
     pub(super) places: Vec<Option<(usize, u32)>>,
+    /// Shard and conn of connections that their clients have lost and the node still has.
+    pub(super) ghosts: Vec<(usize, u32)>,
+    /// How many were told to go, by code.
+    pub(super) goodbyes: BTreeMap<u16, u32>,
     pub(super) chronicle: Chronicle,
     pub(super) trouble: Trouble,
     expects_gaps: bool,
@@ -72,12 +77,17 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, trouble: Trouble) -> Self {
         let kills = matches!(trouble, Trouble::Kills(_));
-        let expects_gaps = trouble != Trouble::Nothing && !kills;
+        let expects_gaps = matches!(trouble, Trouble::Losses | Trouble::Reloads);
+        let has_devices = trouble == Trouble::Devices;
         let mut random = StdRng::seed_from_u64(seed);
         let shards = random.random_range(1..=4);
         let capacity = random.random_range(1..=4);
         let placement = Placement::new(shards, seed);
-        let config = Arc::new(if kills { configuration_on_disk() } else { configuration() });
+        let mut config = if kills { configuration_on_disk() } else { configuration() };
+        if has_devices {
+            devices::limit(&mut config);
+        }
+        let config = Arc::new(config);
         let mut world = Self {
             seed,
             config,
@@ -90,9 +100,15 @@ impl World {
             brokers: Vec::new(),
             links: Vec::new(),
             clients: (0..CLIENTS)
-                .map(|at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, expects_gaps))
+                .map(|at| {
+                    let user = if has_devices { at > 1 } else { at % 2 == 1 };
+                    let name = || if has_devices { "user".into() } else { format!("user{}", at % 3) };
+                    Client::new(user.then(name), at == 0, expects_gaps)
+                })
                 .collect(),
             places: vec![None; CLIENTS],
+            ghosts: Vec::new(),
+            goodbyes: BTreeMap::new(),
             chronicle: if kills { Chronicle::seen_from_afar() } else { Chronicle::default() },
             trouble,
             expects_gaps,
@@ -190,6 +206,11 @@ impl World {
                 let mut channels = vec!["kept:a", "live:b", "cache:a"];
                 channels.retain(|_| self.random.random_bool(0.5));
                 let mut claims = serde_json::json!({"sub": user, "channels": channels});
+                if self.trouble == Trouble::Devices {
+                    let (device, kind) = devices::device_of(client);
+                    claims["device"] = device.into();
+                    claims["device_kind"] = kind.into();
+                }
                 if self.random.random_bool(0.3) {
                     claims["exp"] = (self.now.unix_s() + 60).into();
                 }
@@ -306,6 +327,7 @@ impl World {
 
     fn say_goodbyes(&mut self, shard: usize) {
         while let Some(Closing { conn, disconnect }) = self.brokers[shard].edge.closings.pop() {
+            self.count_goodbye(shard, conn, disconnect.kind);
             let link = &mut self.links[shard][conn as usize];
             link.session = None;
             link.closing = true;

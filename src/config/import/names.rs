@@ -184,7 +184,7 @@ pub(super) const LEFT_OUT: [(&str, &str); 73] = [
     ("client.allowed_delta_types", WHOLE),
     (
         "client.subscribe_to_user_personal_channel.single_connection",
-        "`client.user_connection_limit = 1` refuses the second connection instead of ending the first",
+        "`client.devices.stay = \"newest\"` ends the first connection when a second one comes",
     ),
     ("channel.proxy", NO_HOOKS),
     ("channel.patterns", "channels belong to namespaces"),

@@ -17,7 +17,7 @@ use super::{broadcast, channels, connections, disconnect, history, history_remov
 use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
 use super::{deadline, request, run_until};
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
-use super::{presence, presence_stats, publish, refresh, subscribe, unsubscribe};
+use super::{presence, presence_stats, publish, refresh, subscribe, tokens_revoke, tokens_revoked, unsubscribe};
 use crate::control::refused::{ApiError, RefusedWith};
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
@@ -80,6 +80,12 @@ struct Command {
     /// Which sessions does a user have?
     #[serde(deserialize_with = "object")]
     connections: Option<connections::Connections>,
+    /// Call tokens back.
+    #[serde(deserialize_with = "object")]
+    tokens_revoke: Option<tokens_revoke::TokensRevoke>,
+    /// Which tokens are called back?
+    #[serde(deserialize_with = "object")]
+    tokens_revoked: Option<tokens_revoked::TokensRevoked>,
     /// Make users members of a channel.
     #[serde(deserialize_with = "object")]
     members_add: Option<members_add::MembersAdd>,
@@ -130,6 +136,8 @@ enum CommandReply {
     Unsubscribe(Done),
     Disconnect(Done),
     Refresh(Done),
+    TokensRevoke(Done),
+    TokensRevoked(tokens_revoked::TokensRevokedResult),
     Presence(presence::PresenceResult),
     PresenceStats(presence_stats::PresenceStatsResult),
     History(history::HistoryResult),
@@ -176,6 +184,8 @@ impl Command {
             Self { refresh: Some(method), .. } => To::Refresh(run_until(method, state, deadline).await?),
             Self { channels: Some(method), .. } => To::Channels(run_until(method, state, deadline).await?),
             Self { connections: Some(method), .. } => To::Connections(run_until(method, state, deadline).await?),
+            Self { tokens_revoke: Some(method), .. } => To::TokensRevoke(run_until(method, state, deadline).await?),
+            Self { tokens_revoked: Some(method), .. } => To::TokensRevoked(run_until(method, state, deadline).await?),
             Self { members_add: Some(method), .. } => To::MembersAdd(run_until(method, state, deadline).await?),
             Self { members_remove: Some(method), .. } => To::MembersRemove(run_until(method, state, deadline).await?),
             Self { members_list: Some(method), .. } => To::MembersList(run_until(method, state, deadline).await?),

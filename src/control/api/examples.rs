@@ -26,6 +26,7 @@ pub(super) fn of(method: &str) -> Example {
         "trace" | "dead_letters_list" | "dead_letters_show" | "dead_letters_requeue" | "dead_letters_purge" => {
             unreceived(method)
         }
+        "tokens_revoke" | "tokens_revoked" => tokens(method),
         _ => lists(method),
     };
     Example { call, answer }
@@ -106,6 +107,21 @@ fn unreceived(method: &str) -> (Value, Value) {
         ),
         "dead_letters_purge" => (json!({ "channel": "inbox:team" }), json!({ "result": { "purged": 0 } })),
         other => unreachable!("{other} is no method of what is not received"),
+    }
+}
+
+fn tokens(method: &str) -> (Value, Value) {
+    match method {
+        "tokens_revoke" => {
+            (json!({ "user": "7", "device": "lost-phone", "issued_before": 1_790_000_000 }), json!({ "result": {} }))
+        }
+        "tokens_revoked" => (
+            json!({ "limit": 10 }),
+            json!({ "result": { "revocations": [
+                { "user": "7", "device": "lost-phone", "issued_before": 1_790_000_000, "until": 1_800_000_000 },
+            ] } }),
+        ),
+        other => unreachable!("{other} is no method of tokens"),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::method::Method;
 use super::{
     broadcast, channels, connections, disconnect, history, history_remove, info, presence, presence_stats, publish,
-    refresh, subscribe, unsubscribe,
+    refresh, subscribe, tokens_revoke, tokens_revoked, unsubscribe,
 };
 use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
@@ -22,6 +22,8 @@ pub(super) fn visit(visitor: &mut impl Visitor) {
     visitor.see::<unsubscribe::Unsubscribe>();
     visitor.see::<disconnect::Disconnect>();
     visitor.see::<refresh::Refresh>();
+    visitor.see::<tokens_revoke::TokensRevoke>();
+    visitor.see::<tokens_revoked::TokensRevoked>();
     visitor.see::<presence::Presence>();
     visitor.see::<presence_stats::PresenceStats>();
     visitor.see::<history::History>();

@@ -39,6 +39,8 @@ mod reply;
 mod request;
 mod shape;
 mod subscribe;
+mod tokens_revoke;
+mod tokens_revoked;
 mod trace;
 mod unsubscribe;
 mod who;

@@ -39,6 +39,8 @@ async fn live_requests_and_answers_of_every_method_are_as_described() {
         ("subscribe", json!({ "user": "ann", "channel": "typing:x", "override": { "presence": { "value": true } } })),
         ("unsubscribe", json!({ "user": "ann", "channel": "typing:x" })),
         ("refresh", json!({ "user": "ann", "expire_at": 0 })),
+        ("tokens_revoke", json!({ "user": "cat", "device": "phone", "issued_before": 1_700_000_000 })),
+        ("tokens_revoked", json!({ "limit": 10, "after": { "user": "ben" } })),
         ("presence", json!({ "channel": "chat:room" })),
         ("presence_stats", json!({ "channel": "chat:room" })),
         ("history", json!({ "channel": "chat:room", "limit": 10 })),

@@ -97,3 +97,53 @@ async fn connections_tell_a_users_devices() {
     assert_eq!(connections[&second]["shard"], 1);
     assert_eq!(node.result("connections", json!({ "user": "nobody" })).await, json!({ "connections": {} }));
 }
+
+#[tokio::test]
+async fn tokens_of_a_user_are_called_back_on_every_shard_and_listed_in_pages() {
+    let node = TestNode::start(Setup::default());
+    let (ann, again, ben) = (node.client(0, "ann"), node.client(1, "ann"), node.client(1, "ben"));
+    assert_eq!(node.result("tokens_revoke", json!({ "user": "ann" })).await, json!({}));
+    assert_eq!((ann.closed(), again.closed(), ben.closed()), (Some(3500), Some(3500), None));
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    node.result("tokens_revoke", json!({ "id": "a1", "until": now_s + 60 })).await;
+    node.result("tokens_revoke", json!({ "user": "ben", "device": "phone", "issued_before": 1_700_000_000.0 })).await;
+    let mut seen: Vec<Value> = Vec::new();
+    loop {
+        let page = node.result("tokens_revoked", json!({ "limit": 2, "after": seen.last() })).await;
+        let page = page["revocations"].as_array().unwrap().clone();
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert_eq!(seen[0], json!({ "id": "a1", "until": now_s + 60 }));
+    assert_eq!(seen[1]["user"], "ann");
+    assert!(seen[1]["issued_before"].as_u64().unwrap() > now_s, "what was issued in this second is older");
+    assert!(seen[1]["until"].as_u64().unwrap() >= now_s + 30 * 86_400);
+    assert_eq!((&seen[2]["device"], &seen[2]["issued_before"]), (&json!("phone"), &json!(1_700_000_000)));
+}
+
+#[tokio::test]
+async fn a_revocation_that_makes_no_sense_is_refused() {
+    let node = TestNode::start(Setup::default());
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    for body in [
+        json!({}),
+        json!({ "until": now_s + 60 }),
+        json!({ "device": "phone" }),
+        json!({ "device": "phone", "issued_before": 1 }),
+        json!({ "id": "a", "user": "ann" }),
+        json!({ "id": "a", "issued_before": 1 }),
+        json!({ "id": "x".repeat(1025) }),
+        json!({ "user": "ann", "issued_before": now_s + 600 }),
+        json!({ "user": "ann", "until": now_s }),
+        json!({ "user": "ann", "until": now_s + 367 * 86_400 }),
+        json!({ "issued_before": i64::MAX }),
+        json!({ "issued_before": 0 }),
+    ] {
+        let answer = node.call("tokens_revoke", body.clone()).await;
+        assert_eq!(answer["error"]["code"], 107, "{body}: {answer}");
+    }
+    assert_eq!(node.result("tokens_revoked", json!({})).await, json!({ "revocations": [] }));
+}

@@ -1,4 +1,5 @@
-//! The numbers and texts of the client protocol: errors (100–112), unsubscribes (2000–2501), disconnects (3001–3509).
+//! The numbers and texts of the client protocol: errors (100–112), unsubscribes (2000–2501), disconnects (3001–3509), and of
+//! those that the protocol leaves to applications the node's own (4501–4503).
 //!
 //! They, and what clients do about them, are those of <https://centrifugal.dev/docs/server/codes>: a client subscribes
 //! anew after an unsubscribe of 2500 and up, and does not come back after a disconnect of 3500–3999 or 4500–4999. The
@@ -18,7 +19,7 @@ pub const ERROR_CODES: RangeInclusive<u32> = 100..=112;
 pub const BACKENDS_DISCONNECTS: RangeInclusive<u16> = 3000..=4999;
 
 /// All kinds of disconnects that have a code here, by code.
-pub const DISCONNECTS: [DisconnectKind; 17] = [
+pub const DISCONNECTS: [DisconnectKind; 20] = [
     DisconnectKind::Shutdown,
     DisconnectKind::ServerError,
     DisconnectKind::Expired,
@@ -36,6 +37,9 @@ pub const DISCONNECTS: [DisconnectKind; 17] = [
     DisconnectKind::ChannelLimit,
     DisconnectKind::PermissionDenied,
     DisconnectKind::TooManyErrors,
+    DisconnectKind::OtherDevice,
+    DisconnectKind::Replaced,
+    DisconnectKind::DeviceLimit,
 ];
 
 /// An error as clients read it.
@@ -144,6 +148,9 @@ pub const fn of_disconnect(kind: DisconnectKind) -> (u16, &'static str) {
         DisconnectKind::ChannelLimit => (3505, "channel limit"),
         DisconnectKind::PermissionDenied => (3507, "permission denied"),
         DisconnectKind::TooManyErrors => (3509, "too many errors"),
+        DisconnectKind::OtherDevice => (4501, "another device"),
+        DisconnectKind::Replaced => (4502, "replaced"),
+        DisconnectKind::DeviceLimit => (4503, "device limit"),
         // Never empty: there are SDKs that cannot read an empty reason.
         DisconnectKind::Backend(code) => (code, "force disconnect"),
     }

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::access::Access;
 use super::{Ask, Context, Flags, Identity, Overdue, Session, Stage, Step};
-use crate::auth::Verifier;
 use crate::auth::grant::Grant;
 use crate::auth::mint::hs256;
+use crate::auth::{Mark, Revocations, Verifier};
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::limits::REFUSALS_MAX;
 use crate::model::refusal::{DisconnectKind, ErrorKind};
@@ -24,6 +24,7 @@ use crate::time::Now;
 struct Desk {
     config: Config,
     session: Session,
+    revocations: Revocations,
     now: Now,
 }
 
@@ -39,9 +40,10 @@ impl Desk {
                 id: 1,
                 info: Arc::new(info),
                 expire_at_unix_s: None,
+                token: Mark::NO_TOKEN,
                 device: Device::default(),
                 planned: Vec::new(),
-                user_limit: 0,
+                enrolment: None,
             };
             session.admit(identity, context);
             session.state = super::State::Connected;
@@ -51,7 +53,12 @@ impl Desk {
 
     fn fresh(config: Config) -> Self {
         let session = Session::new(1, 0, Format::TcpJson, ClientId::nil(), core::net::Ipv4Addr::LOCALHOST.into());
-        Self { config, session, now: Now { mono_ms: 5_000, unix_ms: 1_000_000_000 } }
+        Self {
+            config,
+            session,
+            revocations: Revocations::default(),
+            now: Now { mono_ms: 5_000, unix_ms: 1_000_000_000 },
+        }
     }
 
     fn with<T>(&mut self, act: impl FnOnce(&mut Session, Context<'_>) -> T) -> T {
@@ -61,6 +68,7 @@ impl Desk {
             config: &self.config,
             access: &access,
             verifier: &verifier,
+            revocations: &self.revocations,
             now: self.now,
             signatures_ns: &std::cell::Cell::default(),
         };
@@ -143,7 +151,7 @@ fn a_connect_without_token_needs_the_configuration() {
     desk.config.client.allow_anonymous_connect_without_token = true;
     let step = desk.handle(Verb::Connect(Box::default()));
     let Step::Connect(identity) = step else { panic!("{step:?}") };
-    assert_eq!((&*identity.info.user, identity.user_limit), ("", 0));
+    assert_eq!((&*identity.info.user, identity.enrolment), ("", None));
 }
 
 #[test]

@@ -35,6 +35,9 @@ async function subscribe(t, given, room = `$${channel('chat')}`, node = shared) 
 /** How others see a client in a room where it is. */
 const seen = async ({ client, welcome }, room) => (await client.call('presence', { channel: room })).presence.presence[welcome.client];
 
+/** The node ends the client's connection with this code. */
+const ended = (client, code) => until(() => client.lines.some(({ push }) => push?.disconnect?.code === code), `an end with ${code}`);
+
 /** The rooms with which a token's claims welcome the client, without the personal one that the configuration adds. */
 async function rooms(t, given) {
   const { 'personal:#42': _, ...subs } = (await connect(t, given)).welcome.subs;
@@ -89,6 +92,25 @@ const CHECKS = {
     },
     aud: (t) => expected(t, 'AUDIENCE', 'chat', ['chat', ['mail', 'chat']]),
     iss: (t) => expected(t, 'ISSUER', 'app', ['app']),
+    async iat(t) {
+      const sub = channel('');
+      const older = await connect(t, { sub, iat: inSeconds(-60) });
+      const undated = await connect(t, { sub });
+      const newer = await connect(t, { sub, iat: inSeconds(0) });
+      await shared.api('tokens_revoke', { user: sub, issued_before: inSeconds(-30) });
+      await Promise.all([older, undated].map(({ client }) => ended(client, 3500)));
+      assert.ok((await newer.client.call('ping', {})).ping);
+    },
+    async jti(t) {
+      const jti = channel('');
+      const { client } = await connect(t, { jti });
+      await shared.api('tokens_revoke', { id: jti });
+      await ended(client, 3500);
+      const again = new Lines(t, shared);
+      again.call('connect', { token: sign({ sub: '42', jti }) }).catch(() => {});
+      await ended(again, 3500);
+      assert.ok((await connect(t, { jti: channel('') })).welcome);
+    },
   },
   'Claims of a connection token': {
     async info(t) {

@@ -9,6 +9,8 @@ import { inSeconds, part, sign } from '../js/tokens.mjs';
 import { until } from '../js/wait.mjs';
 
 const CHANNEL = '$chat:team';
+/** The id of a token that was revoked. */
+const REVOKED = 'stolen';
 const SETTINGS = {
   RINGPOST_CLIENT__TOKEN__AUDIENCE: 'chat',
   RINGPOST_CLIENT__TOKEN__ISSUER: 'app',
@@ -34,6 +36,7 @@ const MISTAKES = {
   '`iss` is missing, or another': claiming(() => ({ iss: 'another' })),
   '`sub` is a number': claiming(() => ({ sub: 42 })),
   '`sub` is another user': claiming(() => ({ sub: '43' })),
+  'it was revoked': claiming(() => ({ jti: REVOKED })),
   'a claim comes twice': (channel) => sign(JSON.stringify(right(channel)).replace('{', '{"sub":"42",')),
   '`b64info` is no base64': claiming(() => ({ b64info: '*' })),
   'a token of the other kind': (channel) => sign(right(channel ? undefined : CHANNEL)),
@@ -73,6 +76,7 @@ const PLACES = {
 
 test('every mistake of the guide gets the code that the guide says', { timeout: 90_000 }, async (t) => {
   const node = await start(t, { env: SETTINGS });
+  await node.api('tokens_revoke', { id: REVOKED });
   const rows = new Guide('docs/TOKENS.md').table('Mistakes');
   assert.deepEqual(rows.map(([mistake]) => mistake), Object.keys(MISTAKES));
   for (const [mistake, ...codes] of rows) {
