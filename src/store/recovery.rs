@@ -21,8 +21,6 @@ pub struct Recovered {
     pub records: u64,
     /// Bytes of whole blocks.
     pub bytes: u64,
-    /// The newest time of a publication, Unix milliseconds: what ages are counted from, since a clock may have jumped.
-    pub newest_unix_ms: i64,
 }
 
 /// Why a store could not be read.
@@ -69,9 +67,6 @@ pub fn recover<E>(
             match record {
                 Record::Begin(_) => return,
                 Record::Snapshot(since) => return snapshot = snapshot.max(*since),
-                Record::Publication(publication) => {
-                    found.newest_unix_ms = found.newest_unix_ms.max(publication.time_unix_ms);
-                }
                 _ => {}
             }
             if is_own || record.channel().is_some_and(&is_mine) {
