@@ -29,7 +29,7 @@ impl Delivery {
                 member.received = member.received.max(record.received);
                 member.read = member.read.max(record.read);
             }
-            Record::MemberGone(channel, user) => drop(self.remove_member(channel, user)),
+            Record::MemberGone(channel, user) => self.restore_gone(channel, user),
             Record::Device(record) => {
                 let (inbox, _) = self.entry(&record.channel.into(), options, None);
                 inbox.restore_device(record);
@@ -56,6 +56,16 @@ impl Delivery {
         }
         // What was read is on disk already.
         self.desk.changes.clear();
+    }
+
+    /// As [`Delivery::remove_member`], before anything is counted.
+    fn restore_gone(&mut self, channel: &str, user: &str) {
+        let Some((inbox, _)) = self.find(channel) else { return };
+        inbox.members.remove(user);
+        if inbox.is_empty() {
+            let key = self.by_channel.remove(channel).expect("it was found");
+            self.inboxes.remove(key as usize);
+        }
     }
 
     /// All was read, of the streams as well.
@@ -132,6 +142,7 @@ impl Inbox {
         }
         let device = member.device_mut(record.device).expect("it was made above");
         device.advance(record.floor);
+        device.lost = false;
         device.seen_s = u32::try_from(record.seen_unix_s).unwrap_or(u32::MAX);
     }
 

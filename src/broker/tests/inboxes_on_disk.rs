@@ -224,3 +224,21 @@ fn snapshots_keep_members_floors_and_dead_letters_while_old_segments_go() {
     let ada = node.connect(0, json!({"sub": "ada"}));
     assert_eq!(node.say(ada, &send)[0]["rpc"], sent);
 }
+
+#[test]
+fn a_member_with_devices_who_was_removed_is_none_after_a_restart() {
+    let mut node = node(1);
+    let channel = node.at(0, "letters");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.publish_synced(&channel, "1");
+    node.hear(peer);
+    node.say(peer, &call(3, "received", json!({"channel": channel, "offset": 1})));
+    node.sync();
+    let users = vec![Arc::from("ada")];
+    node.inbox(&channel, |channel, answer| InboxOrder::RemoveMembers(channel, users, answer)).unwrap();
+    let mut node = restart(node, 1);
+    let page = node.inbox(&channel, |channel, answer| InboxOrder::Members(channel, "".into(), 10, answer)).unwrap();
+    assert!(page.users.is_empty(), "{page:?}");
+    let (_, heard) = node.member(0, "ada", "phone", &channel);
+    assert_eq!(heard, ["2:subscribe"]);
+}
