@@ -133,6 +133,8 @@ pub struct ChannelOptions {
     /// How long epoch and offset outlive the last use; 0 takes `channel.history_meta_ttl`.
     pub history_meta_ttl: Duration,
     /// Where publications are kept: in `memory`, or on `disk`, too, which needs `store.path`. Only a restart changes it.
+    /// All that is on disk is in memory, too: what `history_size`, `history_ttl` or `channel.history_memory` lets go is gone
+    /// from both.
     pub log: Log,
     /// When a publish is answered: once it is in `memory`, on `disk`, or where `log` keeps it.
     pub acknowledge: Acknowledge,

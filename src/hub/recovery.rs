@@ -64,7 +64,7 @@ impl Hub {
     fn recovered_stream(&mut self, channel: &str, epoch: &str) -> &mut Stream {
         let key = self.entry(channel, || Arc::from(channel));
         let stream = &mut self.channels[key].stream;
-        if stream.as_ref().is_none_or(|stream| *stream.position().epoch != *epoch) {
+        if stream.as_ref().is_none_or(|stream| **stream.epoch() != *epoch) {
             *stream = Some(Box::new(Stream::new(Arc::from(epoch), true)));
         }
         stream.as_mut().expect("it was made above")

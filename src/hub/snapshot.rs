@@ -12,17 +12,24 @@ use crate::store::{Batch, Record};
 use crate::time::Now;
 
 impl Hub {
-    /// Says a part of what lives, if the journal wants it. `waiting` is the batch of the oldest change that was not given to
-    /// [`Hub::commit`]. True where more is to be said at once.
-    pub fn snapshot(&mut self, waiting: Option<Batch>, now: Now) -> bool {
+    /// Whether the journal wants a part of what lives to be said now. `waiting` is the batch of the oldest change that was
+    /// not given to [`Hub::commit`].
+    pub fn wants_snapshot(&mut self, waiting: Option<Batch>) -> bool {
         if !self.log.journal().is_some_and(|journal| journal.snapshot_wants()) {
             return false;
         }
         let begun = *self.snapshot.begun.get_or_insert(self.log.committed());
-        if waiting.is_some_and(|batch| batch <= begun) {
-            // It is not in its stream yet, and its record goes.
-            return false;
-        }
+        // Up to there a change is not in its stream yet, and its record goes.
+        waiting.is_none_or(|batch| batch > begun)
+    }
+
+    /// Whether a snapshot has begun and is not whole: it goes on where it was when the journal wants more.
+    pub fn is_in_snapshot(&self) -> bool {
+        self.snapshot.begun.is_some()
+    }
+
+    /// Says a part of what lives; after [`Hub::wants_snapshot`]. True where more is to be said at once.
+    pub fn snapshot(&mut self, now: Now) -> bool {
         let mut bytes = 0;
         for _ in 0..SWEEP_BUDGET {
             if bytes >= SNAPSHOT_BYTES_PER_TICK {

@@ -127,8 +127,7 @@ impl Home {
 
     /// Says a part of what lives to the journal, if it wants that. True where more is to be said at once.
     pub(in crate::broker) fn snapshot(&mut self, now: Now) -> bool {
-        if !self.hub.log.journal().is_some_and(|journal| journal.snapshot_wants()) {
-            self.delivery.say_anew();
+        if !self.hub.wants_snapshot(self.commits.oldest()) {
             return false;
         }
         let Self { hub, delivery, .. } = self;
@@ -138,7 +137,11 @@ impl Home {
         if !delivery.say(keep) {
             return true;
         }
-        self.hub.snapshot(self.commits.oldest(), now)
+        let more = self.hub.snapshot(now);
+        if !self.hub.is_in_snapshot() {
+            self.delivery.say_anew();
+        }
+        more
     }
 
     /// Takes a record of an earlier start. What is not kept on disk any more is passed over.

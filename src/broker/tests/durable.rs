@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::config::Log;
-use crate::limits::COMMITS_PER_TICK;
+use crate::broker::inbox_order::InboxOrder;
+use crate::config::{Delivery, Log};
+use crate::limits::{COMMITS_PER_TICK, SWEEP_BUDGET};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{HistoryFilter, HistoryPage};
 
@@ -438,4 +439,30 @@ fn a_namespace_that_is_not_kept_on_disk_any_more_begins_anew() {
     assert!(page.publications.is_empty() && page.position.epoch != epoch, "nobody takes it for the same life");
     let mut node = restart(node, 1);
     assert_eq!(data(&node.kept(&channel)), ["1"], "it was not thrown away");
+}
+
+#[test]
+fn a_snapshot_of_more_members_than_a_tick_says_comes_to_its_end() {
+    let mut config = durable();
+    let options = &mut config.channel.namespaces.last_mut().expect("there is one").options;
+    options.delivery = Delivery::AtLeastOnce;
+    let mut node = start(1, Disk::default(), config.clone());
+    let members = 60 * (SWEEP_BUDGET as u32 / 20);
+    let channel: Arc<str> = "disk:a".into();
+    for first in (0..members).step_by(20) {
+        let users = (first..first + 20).map(|user| format!("{user}").into()).collect();
+        let (answer, _answered) = oneshot::channel();
+        node.brokers[0].order(Order::Inbox(InboxOrder::AddMembers(channel.clone(), users, answer)), node.now);
+        node.sync();
+    }
+    for round in 0..400 {
+        _ = node.give(message("disk:b", &format!("\"{round}{}\"", "x".repeat(300))));
+        node.each_tick();
+        node.sync();
+    }
+    assert!(node.disk.discarded > 0, "no snapshot was whole");
+    node.disk.kill(&BTreeSet::new());
+    let mut node = start(1, node.disk, config);
+    let page = node.order(0, |answer| Order::Inbox(InboxOrder::Members(channel, "".into(), 10_000, answer)));
+    assert_eq!(page.expect("it is known").users.len(), members as usize);
 }
