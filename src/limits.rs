@@ -395,12 +395,12 @@ const _: () = assert!(TOKEN_BYTES_MAX + 128 * 384 <= FIRST_MESSAGE_BYTES_MAX);
 /// only lengthens the life of tokens that were withdrawn.
 pub const TOKEN_LEEWAY_MS_MAX: u64 = 5 * 60 * 1000;
 
-/// Most revocations of tokens in force: some 10 MB on each shard, and a second of a new shard's start. Whoever has to call
-/// back more tokens calls back a time of issue.
-pub const REVOCATIONS_MAX: usize = if cfg!(test) { 100 } else { 65_536 };
+/// Most revocations of tokens in force: some megabytes on each shard, which a snapshot of the store says in one tick. Whoever
+/// has to call back more tokens calls back a time of issue.
+pub const REVOCATIONS_MAX: usize = if cfg!(test) { 100 } else { 16_384 };
 
 /// Longest name in a revocation, bytes: a user, a device, a token's id.
-pub const REVOKED_NAME_BYTES_MAX: usize = 1024;
+pub const REVOKED_NAME_BYTES_MAX: usize = 512;
 
 /// Most revocations of one page of their list.
 pub const REVOCATIONS_PER_PAGE_MAX: usize = 1000;

@@ -14,9 +14,12 @@ use crate::store::{Journal, Record, Request};
 use crate::time::Now;
 
 impl Broker {
-    /// Recovery: takes a record of a channel that is at home here, in the order of the store.
+    /// Recovery: takes a record of all shards, or of a channel that is at home here, in the order of the store.
     pub fn recover(&mut self, record: &Record<'_>, now: Now) {
-        self.home.recover(record, now);
+        match record {
+            Record::Revocation(revocation) => self.recover_revocation(revocation, now),
+            _ => self.home.recover(record, now),
+        }
     }
 
     /// Recovery has read all; the store is open from now on.
@@ -64,6 +67,7 @@ impl Broker {
             self.settle(now);
             self.finish(now);
         }
+        self.say_revocations();
         self.says_more = self.home.snapshot(now);
     }
 
@@ -85,7 +89,7 @@ impl Broker {
         match waiter {
             Waiter::Receipt(shard, level) => self.owe_now(shard, level, outcome.map(drop)),
             Waiter::Publisher(answer) => drop(answer.send(outcome)),
-            Waiter::Remover(answer) => drop(answer.send(outcome.map(drop))),
+            Waiter::Remover(answer) | Waiter::Revoker(answer) => drop(answer.send(outcome.map(drop))),
             Waiter::Purger(answer, purged) => drop(answer.send(outcome.map(|_| purged))),
             Waiter::Receiver(shard, asker, answer) => self.answer_receiver(shard, asker, outcome.map(|_| answer), now),
             Waiter::Sender(shard, asker) => self.answer_sender(shard, asker, outcome, now),

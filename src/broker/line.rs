@@ -22,10 +22,27 @@ pub(super) enum Act {
 /// What is walked for.
 #[derive(Debug)]
 pub(super) enum Task {
-    Channels { pattern: Arc<Pattern>, found: Vec<(Arc<str>, u32)>, answer: Responder<Vec<(Arc<str>, u32)>> },
-    Sessions { who: Arc<Who>, found: Vec<SessionInfo>, answer: Responder<Vec<SessionInfo>> },
-    Each { who: Arc<Who>, act: Act, answer: Responder<()> },
-    Revoke { revocation: Arc<Revocation>, answer: Responder<()> },
+    Channels {
+        pattern: Arc<Pattern>,
+        found: Vec<(Arc<str>, u32)>,
+        answer: Responder<Vec<(Arc<str>, u32)>>,
+    },
+    Sessions {
+        who: Arc<Who>,
+        found: Vec<SessionInfo>,
+        answer: Responder<Vec<SessionInfo>>,
+    },
+    Each {
+        who: Arc<Who>,
+        act: Act,
+        answer: Responder<()>,
+    },
+    /// `kept` says why the disk does not keep it, if it does not.
+    Revoke {
+        revocation: Arc<Revocation>,
+        kept: Result<(), Error>,
+        answer: Responder<()>,
+    },
 }
 
 /// A walk, as far as it has come.

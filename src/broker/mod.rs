@@ -30,6 +30,7 @@ mod orders;
 mod policy;
 mod post;
 mod responder;
+mod revoking;
 #[cfg(test)]
 pub(crate) mod sim;
 #[cfg(test)]
@@ -98,6 +99,8 @@ pub struct Broker {
     commits_left: usize,
     /// A snapshot goes on in the next tick.
     says_more: bool,
+    /// The snapshot that the journal wants has what was revoked.
+    has_said_revocations: bool,
     /// Orders that look at many sessions or channels.
     walks: Walks,
     /// The name of a channel that another shard publishes to; kept for its memory.
@@ -120,6 +123,7 @@ impl Broker {
             late: VecDeque::new(),
             commits_left: 0,
             says_more: false,
+            has_said_revocations: false,
             walks: Walks::default(),
             placement,
             name: String::new(),

@@ -55,12 +55,12 @@ impl Broker {
                 Task::Each { who, act: Act::Refresh { expired, expire_at_unix_s, info }, answer }
             }
             Order::Revoke { revocation, answer } => {
-                // From here on nobody begins with such a token; who has begun is looked for.
-                if let Err(full) = self.edge.revocations.add(&revocation, now.unix_s()) {
-                    let why = format!("limit exceeded: {full}");
-                    return drop(answer.send(Err(ErrorKind::LimitExceeded.because(why))));
-                }
-                Task::Revoke { revocation, answer }
+                // Who has begun with such a token is looked for.
+                let kept = match self.revoke(&revocation, now) {
+                    Ok(kept) => kept,
+                    Err(error) => return drop(answer.send(Err(error))),
+                };
+                Task::Revoke { revocation, kept, answer }
             }
             order => unreachable!("{order:?} is carried out at once"),
         };
@@ -84,8 +84,15 @@ impl Broker {
             self.finish(now);
             match outcome {
                 Ok(()) if walk.at.is_some() => self.walks.line.push_back(walk),
-                outcome => walk.answer(outcome),
+                outcome => self.answer_walk(walk, outcome, now),
             }
+        }
+    }
+
+    fn answer_walk(&mut self, walk: Walk, outcome: Result<(), Error>, now: Now) {
+        match walk.task {
+            Task::Revoke { kept, answer, .. } => self.revoked(outcome.and(kept), answer, now),
+            task => Walk { task, ..walk }.answer(outcome),
         }
     }
 

@@ -31,7 +31,7 @@ impl Hub {
                     self.channels.remove(key);
                 }
             }
-            // The journal's own, and those of inboxes.
+            // The journal's own, those of inboxes, and what is of no channel.
             _ => {}
         }
     }

@@ -7,11 +7,24 @@
 use super::Hub;
 use super::cursor::Cursor;
 use crate::limits::{SNAPSHOT_BYTES_PER_TICK, SWEEP_BUDGET};
+use crate::model::refusal::Error;
 use crate::store::record::{KeyRecord, PublicationRecord, StreamRecord, VersionOf};
 use crate::store::{Batch, Record};
 use crate::time::Now;
 
 impl Hub {
+    /// Keeps a record that is of no channel, if there is a store.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`](crate::model::refusal::ErrorKind::Internal) where the disk has failed, is full, or is too slow.
+    pub fn keep(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        if self.log.journal().is_some() {
+            self.log.check_room()?;
+            self.log.append(record);
+        }
+        Ok(())
+    }
+
     /// Whether the journal wants a part of what lives to be said now. `waiting` is the batch of the oldest change that was
     /// not given to [`Hub::commit`].
     pub fn wants_snapshot(&mut self, waiting: Option<Batch>) -> bool {

@@ -69,7 +69,7 @@ pub fn recover<E>(
                 Record::Snapshot(since) => return snapshot = snapshot.max(*since),
                 _ => {}
             }
-            if is_own || record.channel().is_some_and(&is_mine) {
+            if is_own || record.is_for_all() || record.channel().is_some_and(&is_mine) {
                 found.records += 1;
                 take(record);
             }

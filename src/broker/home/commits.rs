@@ -30,6 +30,8 @@ pub(in crate::broker) enum Waiter {
     Receiver(u16, Asker, Payload),
     /// A session of this shard that has sent a message with an id.
     Sender(u16, Asker),
+    /// A backend that has called tokens back.
+    Revoker(Responder<()>),
 }
 
 /// Something that changes a channel once its batch is committed.

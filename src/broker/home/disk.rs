@@ -125,9 +125,14 @@ impl Home {
         Some((waiter, outcome))
     }
 
+    /// Whether the journal wants a part of what lives to be said now.
+    pub(in crate::broker) fn wants_snapshot(&mut self) -> bool {
+        self.hub.wants_snapshot(self.commits.oldest())
+    }
+
     /// Says a part of what lives to the journal, if it wants that. True where more is to be said at once.
     pub(in crate::broker) fn snapshot(&mut self, now: Now) -> bool {
-        if !self.hub.wants_snapshot(self.commits.oldest()) {
+        if !self.wants_snapshot() {
             return false;
         }
         let Self { hub, delivery, .. } = self;

@@ -65,7 +65,9 @@ impl Disk {
         for (shard, broker) in brokers.iter_mut().enumerate() {
             for (_, record) in self.records() {
                 let record = Record::decode(&record).expect("whole blocks have whole records");
-                if record.channel().is_some_and(|channel| usize::from(placement.of(channel)) == shard) {
+                if record.is_for_all()
+                    || record.channel().is_some_and(|channel| usize::from(placement.of(channel)) == shard)
+                {
                     broker.recover(&record, now);
                 }
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::auth::{Revocation, Subject};
 use crate::broker::inbox_order::InboxOrder;
 use crate::config::{Delivery, Log};
 use crate::limits::{COMMITS_PER_TICK, SWEEP_BUDGET};
@@ -465,4 +466,74 @@ fn a_snapshot_of_more_members_than_a_tick_says_comes_to_its_end() {
     let mut node = start(1, node.disk, config);
     let page = node.order(0, |answer| Order::Inbox(InboxOrder::Members(channel, "".into(), 10_000, answer)));
     assert_eq!(page.expect("it is known").users.len(), members as usize);
+}
+
+/// Every shard calls the tokens of a user back.
+fn revoke(node: &mut Node, user: &str) -> Vec<oneshot::Receiver<Result<(), Error>>> {
+    let now = node.now.unix_s();
+    let subject = Subject::User(user.into());
+    let revocation = Arc::new(Revocation { subject, issued_before_unix_s: now, until_unix_s: now + 1000 });
+    let shards = 0..node.brokers.len();
+    let told = shards.map(|shard| {
+        let (answer, answered) = oneshot::channel();
+        node.brokers[shard].begin_tick(node.now);
+        node.brokers[shard].order(Order::Revoke { revocation: revocation.clone(), answer }, node.now);
+        node.after(shard);
+        answered
+    });
+    told.collect()
+}
+
+/// Whether a shard takes a token of the user that does not say when it was issued.
+fn takes(node: &mut Node, shard: usize, user: &str) -> bool {
+    let peer = node.open(shard);
+    node.say(peer, &connect(&json!({ "sub": user })));
+    node.goodbye(peer).is_none()
+}
+
+#[test]
+fn a_revocation_is_in_force_at_once_answered_when_it_is_kept_and_found_by_any_number_of_shards() {
+    let mut node = node(2);
+    let answers = revoke(&mut node, "7");
+    assert!(!takes(&mut node, 0, "7") && !takes(&mut node, 1, "7"));
+    let mut answers = answers;
+    node.serve();
+    assert!(answers.iter_mut().all(|answer| answer.try_recv().is_err()), "it is on its way");
+    node.sync();
+    assert!(answers.iter_mut().all(|answer| answer.try_recv() == Ok(Ok(()))));
+    for shards in [2, 3, 1, 4] {
+        node = restart(node, shards);
+        for shard in 0..usize::from(shards) {
+            assert!(!takes(&mut node, shard, "7") && takes(&mut node, shard, "8"), "shard {shard} of {shards}");
+        }
+        node.sync();
+    }
+}
+
+#[test]
+fn a_revocation_that_the_disk_does_not_keep_is_in_force_until_a_restart_and_its_caller_is_told() {
+    let mut node = node(2);
+    let answers = revoke(&mut node, "7");
+    node.write(false);
+    for mut answer in answers.into_iter().chain(revoke(&mut node, "9")) {
+        assert_eq!(answer.try_recv().unwrap().unwrap_err().kind, ErrorKind::Internal);
+    }
+    assert!(!takes(&mut node, 0, "7") && !takes(&mut node, 1, "9"));
+}
+
+#[test]
+fn revocations_outlive_the_segments_that_they_were_written_to() {
+    let mut node = node(2);
+    _ = revoke(&mut node, "7");
+    for round in 0..600 {
+        for channel in 0..6 {
+            let data = format!("\"{round}{}\"", "x".repeat(100));
+            _ = node.give(message(&format!("disk:{channel}"), &data));
+        }
+        node.each_tick();
+        node.sync();
+    }
+    assert!(node.disk.discarded > 5, "{} segments went", node.disk.discarded);
+    let mut node = restart(node, 2);
+    assert!(!takes(&mut node, 0, "7") && !takes(&mut node, 1, "7"));
 }

@@ -7,12 +7,14 @@
 mod fields;
 mod member;
 mod publication;
+mod revocation;
 mod segment;
 mod stream;
 
 pub use fields::Unreadable;
 pub use member::{DeadLetterRecord, DeviceRecord, MemberRecord};
 pub use publication::{InfoOf, PayloadOf, PublicationRecord, TagsOf, VersionOf};
+pub use revocation::RevocationRecord;
 pub use segment::{BeginRecord, END_BYTES, End};
 pub use stream::{KeyRecord, StreamRecord};
 
@@ -49,6 +51,8 @@ pub enum Record<'a> {
     DeadLetterGone(&'a str, u64),
     /// The stream of this channel has ended: nothing is known of it any more.
     Over(&'a str),
+    /// Tokens that are called back.
+    Revocation(RevocationRecord<'a>),
 }
 
 /// First byte of a record. Numbers are for ever.
@@ -65,6 +69,7 @@ mod kind {
     pub(super) const DEVICE_GONE: u8 = 35;
     pub(super) const DEAD_LETTER: u8 = 36;
     pub(super) const DEAD_LETTER_GONE: u8 = 37;
+    pub(super) const REVOCATION: u8 = 64;
 }
 
 impl<'a> Record<'a> {
@@ -116,6 +121,10 @@ impl<'a> Record<'a> {
                 put_bytes(into, channel.as_bytes());
                 put_u64(into, *offset);
             }
+            Self::Revocation(revocation) => {
+                into.push(kind::REVOCATION);
+                revocation.encode(into);
+            }
             Self::Over(channel) => {
                 into.push(kind::OVER);
                 put_bytes(into, channel.as_bytes());
@@ -142,15 +151,21 @@ impl<'a> Record<'a> {
             kind::DEAD_LETTER => Self::DeadLetter(DeadLetterRecord::decode(&mut fields)?),
             kind::DEAD_LETTER_GONE => Self::DeadLetterGone(fields.text()?, fields.u64()?),
             kind::OVER => Self::Over(fields.text()?),
+            kind::REVOCATION => Self::Revocation(RevocationRecord::decode(&mut fields)?),
             _ => return Err(Unreadable::Newer),
         };
         if fields.0.is_empty() { Ok(record) } else { Err(Unreadable::Newer) }
     }
 
-    /// The channel that it is of; `None` for the journal's own.
+    /// Whether every shard needs it, whoever wrote it.
+    pub fn is_for_all(&self) -> bool {
+        matches!(self, Self::Revocation(_))
+    }
+
+    /// The channel that it is of; `None` for the journal's own, and for what is of no channel.
     pub fn channel(&self) -> Option<&'a str> {
         match self {
-            Self::Begin(_) | Self::Snapshot(_) => None,
+            Self::Begin(_) | Self::Snapshot(_) | Self::Revocation(_) => None,
             Self::Publication(publication) => Some(publication.channel),
             Self::Stream(stream) => Some(stream.channel),
             Self::Key(key) => Some(key.channel),

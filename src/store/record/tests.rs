@@ -115,6 +115,9 @@ fn every_other_kind_is_read_as_it_was_written() {
     let key = KeyRecord { channel: "c", key: "k", epoch: "e", offset: 3, time_unix_ms: -1 };
     goes_there_and_back(&Record::Key(key));
     goes_there_and_back(&Record::Over("channel"));
+    let (issued_before_unix_s, until_unix_s) = (i64::MAX, -1);
+    let revocation = RevocationRecord { user: "u", device: "d", id: "", issued_before_unix_s, until_unix_s };
+    goes_there_and_back(&Record::Revocation(revocation));
 }
 
 #[test]
