@@ -204,6 +204,35 @@ pub const CLIENT_MESSAGES_MAX: usize = 1_000_000;
 
 /// Longest id of a client's message, bytes.
 pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 128;
+/// How far off a scheduled publication can be, milliseconds: a week. It lies in memory until then.
+pub const SCHEDULE_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Scheduled publications of the channels at home on one shard. Few in tests.
+pub const SCHEDULED_MAX: usize = if cfg!(test) { 300 } else { 100_000 };
+
+/// Their bytes.
+pub const SCHEDULE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a scheduled publication takes in memory beside its channel's name, data and tags, about: its order and its places
+/// in three tables.
+pub const SCHEDULED_BYTES: usize = 400;
+
+/// Scheduled publications that a shard publishes in one tick: as many as orders. Few in tests.
+pub const SCHEDULED_PER_TICK: usize = if cfg!(test) { 8 } else { ORDERS_PER_TICK };
+
+/// Scheduled publications that one call lists.
+pub const SCHEDULED_LISTED_MAX: usize = 100;
+
+/// Longest `ttl` of a publication, milliseconds: ten years, as anything that is kept.
+pub const TTL_MS_MAX: u64 = KEEP_MS_MAX;
+
+/// Publications with a `ttl` of their own that a channel keeps at the same time: passing over all of them takes some hundred
+/// microseconds. Few in tests.
+pub const ENDS_PER_STREAM_MAX: usize = if cfg!(test) { 4 } else { 4096 };
+
+/// What the end of one takes in memory, about.
+pub const END_BYTES: usize = 48;
+
 /// Longest filter of a subscription, bytes as it lies in the command: some 200 values of a list. Kept, it takes four times as
 /// much at the most.
 pub const FILTER_BYTES_MAX: usize = 4096;

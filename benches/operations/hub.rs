@@ -35,6 +35,7 @@ fn publish(channels: usize, options: HubOptions) -> impl FnMut() {
             skip_history: false,
             idempotency_key: None,
             version: None,
+            ttl_ms: None,
         };
         hub.publish(&names[at % channels], message, options, NOW).expect("memory has room")
     };

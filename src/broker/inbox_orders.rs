@@ -92,6 +92,7 @@ impl Broker {
             skip_history: false,
             idempotency_key: None,
             version: None,
+            ttl_ms: None,
         };
         let published = self.home.publish(channel, message, options, None, self.me, now)?;
         self.home.purge(channel, Some(offset));

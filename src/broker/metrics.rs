@@ -83,6 +83,8 @@ pub struct ShardMetrics {
     pub stream_bytes: Gauge,
     /// Streams that went because memory was short. Only grows.
     pub stream_evictions: Gauge,
+    /// Publications that are to come in channels at home here.
+    pub scheduled: Gauge,
     /// Publications and removals that wait for the disk, or for their turn after it.
     pub commits_waiting: Gauge,
     /// Bytes that wait for slow sockets.

@@ -29,8 +29,11 @@ pub mod order;
 mod orders;
 mod policy;
 mod post;
+pub mod publish;
 mod responder;
 mod revoking;
+pub mod schedule_order;
+mod schedule_orders;
 #[cfg(test)]
 pub(crate) mod sim;
 #[cfg(test)]
@@ -101,6 +104,8 @@ pub struct Broker {
     says_more: bool,
     /// The snapshot that the journal wants has what was revoked.
     has_said_revocations: bool,
+    /// More is due than a tick has published.
+    is_behind_schedule: bool,
     /// Orders that look at many sessions or channels.
     walks: Walks,
     /// The name of a channel that another shard publishes to; kept for its memory.
@@ -121,6 +126,7 @@ impl Broker {
             home: Home::new(me, placement.shards(), policy, secret),
             post: Post::new(me, placement.shards()),
             late: VecDeque::new(),
+            is_behind_schedule: false,
             commits_left: 0,
             says_more: false,
             has_said_revocations: false,
@@ -197,6 +203,7 @@ impl Broker {
             self.edge.tell_nothing_more();
         }
         self.go_on_with_commits(now);
+        self.publish_due(now);
         self.walks.begin_tick();
         self.walk(now);
     }
@@ -209,6 +216,7 @@ impl Broker {
             || !self.late.is_empty()
             || self.home.has_settled()
             || self.says_more
+            || self.is_behind_schedule
     }
 
     /// Whether a session is to be looked at again in this tick.
@@ -294,6 +302,7 @@ impl Broker {
         metrics.channels.set(self.home.hub.len() as u64);
         metrics.stream_bytes.set(self.home.hub.stream_bytes() as u64);
         metrics.stream_evictions.set(self.home.hub.evictions());
+        metrics.scheduled.set(self.home.schedule.len() as u64);
         metrics.commits_waiting.set(self.home.waiting() as u64);
         metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);
         let (letters, bytes) = self.post.waiting();

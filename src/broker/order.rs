@@ -9,15 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inbox_order::InboxOrder;
+pub use super::publish::Publish;
 pub use super::responder::Responder;
+use super::schedule_order::ScheduleOrder;
 use crate::auth::grant::Grant;
 use crate::auth::{Revocation, Subject, Verifier};
 use crate::config::{Config, Purpose};
-use crate::hub::{Pattern, Version};
+use crate::hub::Pattern;
 use crate::limits::{API_REPLY_BYTES_MAX, LISTED_BYTES};
 use crate::model::refusal::{Disconnect, Error, ErrorKind, Unsubscribe};
 use crate::model::{
-    ClientId, ClientInfo, Device, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover, Tags,
+    ClientId, ClientInfo, Device, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover,
 };
 use crate::protocol::Format;
 
@@ -58,6 +60,8 @@ pub enum Order {
     },
     /// To the channel's home shard: about its members, and what they have received.
     Inbox(InboxOrder),
+    /// To the channel's home shard: about publications that are to come.
+    Schedule(ScheduleOrder),
     /// To every shard: the channels at home there that have subscribers.
     Channels {
         /// Which names.
@@ -167,6 +171,7 @@ impl Order {
             Self::PresenceStats { answer, .. } => answer.is_closed(),
             Self::History { answer, .. } => answer.is_closed(),
             Self::Inbox(order) => order.is_abandoned(),
+            Self::Schedule(order) => order.is_abandoned(),
             Self::Channels { answer, .. } => answer.is_closed(),
             Self::Sessions { answer, .. } => answer.is_closed(),
             Self::Revocations { answer, .. } => answer.is_closed(),
@@ -184,25 +189,6 @@ impl Order {
             Self::Panic => false,
         }
     }
-}
-
-/// Fields of a publish order.
-#[derive(Debug)]
-pub struct Publish {
-    /// Its namespace must be configured.
-    pub channel: Arc<str>,
-    /// JSON or bytes; both are given to clients of either encoding.
-    pub data: Payload,
-    /// Names and values that travel beside the data.
-    pub tags: Option<Tags>,
-    /// Do not keep it in the channel's history.
-    pub skip_history: bool,
-    /// Publishing again with the same key within the window gives the first result and no message.
-    pub idempotency_key: Option<Box<str>>,
-    /// What state of a thing it tells: an older one is dropped.
-    pub version: Option<Box<Version>>,
-    /// The session that does not get the message (the sender, on whose behalf a backend publishes).
-    pub exclude_client: Option<ClientId>,
 }
 
 /// Whom an order is about.

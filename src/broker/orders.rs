@@ -8,10 +8,10 @@ use super::letter::Letter;
 use super::policy::Policy;
 use crate::broker::order::{Order, Publish, ShardInfo};
 use crate::config::Config;
-use crate::hub::{Limit, NewPublication, ShardSet};
+use crate::hub::{HubOptions, Limit, NewPublication, ShardSet};
 use crate::limits::API_REPLY_BYTES_MAX;
 use crate::model::Position;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::time::Now;
 
 /// What a backend is told at once.
@@ -27,7 +27,7 @@ impl Broker {
         }
         // An asker that goes meanwhile is nobody's loss: every send below ignores that.
         match order {
-            Order::Publish(publish, answer) => match self.publish_for_backend(*publish, now) {
+            Order::Publish(publish, answer) => match self.publish_unscheduled(*publish, now) {
                 Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Publisher(answer)),
                 Ok(Outcome::Done(position)) => drop(answer.send(Ok(position))),
                 Err(error) => drop(answer.send(Err(error))),
@@ -56,6 +56,7 @@ impl Broker {
                 Err(error) => drop(answer.send(Err(error))),
             },
             Order::Inbox(order) => self.inbox_order(order, now),
+            Order::Schedule(order) => self.schedule_order(order, now),
             Order::Channels { .. }
             | Order::Sessions { .. }
             | Order::Subscribe(..)
@@ -79,10 +80,16 @@ impl Broker {
         self.finish(now);
     }
 
-    fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Outcome<Position>, Error> {
-        let Publish { channel, data, tags, skip_history, idempotency_key, version, exclude_client } = publish;
-        let message = NewPublication { data, info: None, tags, skip_history, idempotency_key, version };
-        let options = self.home.policy.hub_options(&channel)?;
+    fn publish_unscheduled(&mut self, publish: Publish, now: Now) -> Result<Outcome<Position>, Error> {
+        self.check_scheduled(&publish)?;
+        self.publish_for_backend(publish, now)
+    }
+
+    pub(super) fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Outcome<Position>, Error> {
+        let options = self.home.policy.hub_options(&publish.channel)?;
+        check_ttl(&publish, options)?;
+        let Publish { channel, data, tags, skip_history, idempotency_key, version, ttl_ms, exclude_client } = publish;
+        let message = NewPublication { data, info: None, tags, skip_history, idempotency_key, version, ttl_ms };
         self.home.publish(&channel, message, options, exclude_client, self.me, now)
     }
 
@@ -121,4 +128,16 @@ impl Broker {
             Err(error) => tracing::error!(%error, "the new configuration was not taken"),
         }
     }
+}
+
+/// Whether a publication's time can be kept where the channel's publications are.
+///
+/// # Errors
+/// [`ErrorKind::NotAvailable`] where it would be forgotten by a restart, or be sent again.
+pub(super) fn check_ttl(publish: &Publish, options: HubOptions) -> Result<(), Error> {
+    if publish.ttl_ms.is_some() && (options.is_durable || options.at_least_once) {
+        let why = "not available: ttl, where publications are kept on disk or received at least once";
+        return Err(ErrorKind::NotAvailable.because(why));
+    }
+    Ok(())
 }

@@ -32,7 +32,7 @@ type Read<T> = fn(&T) -> u64;
 type ReadTimes = fn(&ShardMetrics) -> &DurationHistogram;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read<ShardMetrics>); 15] = [
+const GAUGES: [(&str, &str, Read<ShardMetrics>); 16] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
@@ -45,6 +45,9 @@ const GAUGES: [(&str, &str, Read<ShardMetrics>); 15] = [
     ("ringpost_channels", "Channels at home on the shard, with subscribers or history", |shard| shard.channels.get()),
     ("ringpost_stream_bytes", "Bytes that streams of channels at home on the shard take, about", |shard| {
         shard.stream_bytes.get()
+    }),
+    ("ringpost_scheduled", "Publications that are to come, in channels at home on the shard", |shard| {
+        shard.scheduled.get()
     }),
     ("ringpost_commits_waiting", "Publishes and removals that wait for the disk", |shard| shard.commits_waiting.get()),
     ("ringpost_outbox_bytes", "Bytes that wait for slow sockets", |shard| shard.outbox_bytes.get()),

@@ -164,6 +164,7 @@ impl World {
             skip_history: false,
             idempotency_key: None,
             version: None,
+            ttl_ms: None,
         };
         let placed = self.hub.publish(CHANNEL, message, self.kept, self.now);
         let Ok(Placed::Done(published)) = placed else { panic!("{placed:?}") };

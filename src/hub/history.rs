@@ -10,9 +10,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::ends::Ends;
 use super::version::Version;
 use super::{HubOptions, Limit, RecoveryMode};
-use crate::limits::{FREED_AT_ONCE, PUBLICATION_BYTES};
+use crate::limits::{END_BYTES, FREED_AT_ONCE, PUBLICATION_BYTES};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{HistoryFilter, HistoryPage, Position, Publication, TagsFilter};
 use crate::time::Now;
@@ -49,6 +50,8 @@ pub(super) struct Stream {
     /// Recovery: nothing below this offset lives.
     first: u64,
     kept: VecDeque<Kept>,
+    /// Those of them that end by themselves.
+    ends: Ends,
     /// Bytes of what is kept, about.
     bytes: usize,
     /// That of the newest publication, where it had one.
@@ -69,6 +72,7 @@ impl Stream {
             is_durable,
             first: 0,
             kept: VecDeque::new(),
+            ends: Ends::default(),
             bytes: 0,
             version: None,
             promised_version: None,
@@ -155,6 +159,16 @@ impl Stream {
         self.use_with(options, now);
     }
 
+    /// Whether no more publications can end by themselves.
+    pub(super) fn is_full_of_ends(&self) -> bool {
+        self.ends.is_full()
+    }
+
+    /// The newest publication ends after so long: its place stays, but it is given to nobody.
+    pub(super) fn end_newest(&mut self, ttl_ms: u64, now: Now) {
+        self.ends.note(self.top, now.mono_ms.saturating_add(ttl_ms));
+    }
+
     /// The stream was used under these options: its meta lives on.
     pub(super) fn use_with(&mut self, options: HubOptions, now: Now) {
         self.meta_ttl_ms = match options.history_meta_ttl_ms {
@@ -189,17 +203,18 @@ impl Stream {
     pub(super) fn forget_oldest(&mut self) -> bool {
         let Some(kept) = self.kept.pop_front() else { return false };
         self.bytes -= bytes_of(&kept.publication);
+        self.ends.forget_below(self.first_kept());
         true
     }
 
     /// Bytes of the publications that are kept, and of the newest one's version, about.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + self.version.as_ref().map_or(0, |version| version.bytes())
+        self.bytes + self.ends.len() * END_BYTES + self.version.as_ref().map_or(0, |version| version.bytes())
     }
 
     /// Forgets the publications; positions stay valid. Returns them, to be freed.
     pub(super) fn clear(&mut self) -> VecDeque<Kept> {
-        self.bytes = 0;
+        (self.bytes, self.ends) = (0, Ends::default());
         std::mem::take(&mut self.kept)
     }
 
@@ -291,8 +306,8 @@ impl Stream {
         self.kept.range(..until.min(self.kept.len())).map(|kept| &kept.publication)
     }
 
-    /// All that came after `since` and passes the filter, or the honest answer that it is not all there. What does not pass
-    /// is none that is missing; it counts among what is looked at.
+    /// All that came after `since`, has not ended and passes the filter, or the honest answer that it is not all there. What
+    /// is passed over is none that is missing; it counts among what is looked at.
     pub(super) fn recover(
         &mut self,
         since: &Position,
@@ -302,7 +317,9 @@ impl Stream {
         now: Now,
     ) -> Recovered {
         self.expire(now);
-        let passes = |publication: &Publication| filter.is_none_or(|filter| filter.passes(publication.tags.as_ref()));
+        let passes = |publication: &Publication| {
+            self.ends.spare(publication, now) && filter.is_none_or(|filter| filter.passes(publication.tags.as_ref()))
+        };
         match mode {
             RecoveryMode::Stream => self.recover_stream(since, limit, passes),
             RecoveryMode::Cache => self.recover_latest(since, limit, passes),
@@ -356,16 +373,17 @@ impl Stream {
         }
         let publications = usize::try_from(filter.limit).map_or(max.publications, |limit| limit.min(max.publications));
         let limit = Limit { publications, ..max };
+        let lives = |publication: &&Arc<Publication>| self.ends.spare(publication, now);
         let publications = match (&filter.since, filter.reverse) {
-            (None, false) => fitting(self.kept_from(0), limit),
-            (None, true) => fitting(self.kept_from(0).rev(), limit),
-            (Some(since), true) => fitting(self.kept_before(since.offset).rev(), limit),
+            (None, false) => fitting(self.kept_from(0).filter(lives), limit),
+            (None, true) => fitting(self.kept_from(0).rev().filter(lives), limit),
+            (Some(since), true) => fitting(self.kept_before(since.offset).rev().filter(lives), limit),
             (Some(since), false) => {
                 let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
                 if since.offset > self.top || hole {
                     return Err(ErrorKind::UnrecoverablePosition.into());
                 }
-                fitting(self.kept_from(since.offset + 1), limit)
+                fitting(self.kept_from(since.offset + 1).filter(lives), limit)
             }
         };
         Ok(HistoryPage { publications, position })

@@ -9,6 +9,7 @@
 mod channel;
 mod commit;
 mod cursor;
+mod ends;
 mod history;
 mod idempotency;
 mod link;
@@ -130,6 +131,8 @@ pub struct NewPublication {
     /// Publish only where the channel's newest publication is not of this version yet. Of no effect where the message
     /// is not kept.
     pub version: Option<Box<Version>>,
+    /// How long it is given to who recovers or reads, milliseconds; `None` is as long as it is kept.
+    pub ttl_ms: Option<u64>,
 }
 
 impl NewPublication {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::placed::{Change, OnItsWay, Placed, Published};
 use super::{Hub, HubOptions, NewPublication, Version};
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{Position, Publication};
 use crate::store::Record;
 use crate::store::record::{PublicationRecord, VersionOf};
@@ -15,14 +15,15 @@ struct Draft {
     publication: Publication,
     idempotency_key: Option<Box<str>>,
     version: Option<Box<Version>>,
+    ttl_ms: Option<u64>,
 }
 
 impl Hub {
     /// Puts a message into its place.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](crate::model::refusal::ErrorKind::Internal) where the channel is kept on disk, and the disk
-    /// takes nothing more.
+    /// [`ErrorKind::Internal`] where the channel is kept on disk, and the disk takes nothing more;
+    /// [`ErrorKind::LimitExceeded`] where it keeps too many publications that end by themselves.
     pub fn publish(
         &mut self,
         channel: &str,
@@ -30,7 +31,7 @@ impl Hub {
         options: HubOptions,
         now: Now,
     ) -> Result<Placed<Published>, Error> {
-        let NewPublication { data, info, tags, skip_history, idempotency_key, version } = message;
+        let NewPublication { data, info, tags, skip_history, idempotency_key, version, ttl_ms } = message;
         if let Some(idempotency_key) = &idempotency_key
             && let Some(position) = self.keys(idempotency_key).find(channel, idempotency_key, now)
         {
@@ -39,10 +40,15 @@ impl Hub {
         let time_unix_ms = if options.has_history() { now.unix_ms } else { 0 };
         let publication = Publication { offset: 0, data, info, tags, time_unix_ms };
         if options.has_history() && !skip_history {
-            return self.publish_kept(channel, Draft { publication, idempotency_key, version }, options, now);
+            return self.publish_kept(channel, Draft { publication, idempotency_key, version, ttl_ms }, options, now);
         }
         self.remember(channel, idempotency_key.as_deref(), &Position::default(), now);
         Ok(self.publish_fleeting(channel, publication, options))
+    }
+
+    /// The place of what was published with this idempotency key, if it is remembered.
+    pub fn published_before(&mut self, channel: &str, idempotency_key: &str, now: Now) -> Option<Position> {
+        self.idempotency.find(channel, idempotency_key, now)
     }
 
     fn publish_kept(
@@ -62,15 +68,23 @@ impl Hub {
             self.remember(channel, draft.idempotency_key.as_deref(), &position, now);
             return Ok(self.known(channel, position));
         }
+        if draft.ttl_ms.is_some() && stream.is_full_of_ends() {
+            self.settle(key, before);
+            let why = "limit exceeded: the channel keeps too many publications with a ttl";
+            return Err(ErrorKind::LimitExceeded.because(why));
+        }
         draft.publication.offset = stream.next_offset();
         if waits {
             let placed = self.promise(key, draft, options, now);
             self.settle(key, before);
             return placed;
         }
-        let Draft { publication, idempotency_key, version } = draft;
+        let Draft { publication, idempotency_key, version, ttl_ms } = draft;
         let publication = Arc::new(publication);
         stream.append(publication.clone(), version, options, now);
+        if let Some(ttl_ms) = ttl_ms {
+            stream.end_newest(ttl_ms, now);
+        }
         let position = stream.position();
         let fan_out = self.channels[key].fan_out(publication);
         self.settle(key, before);
@@ -81,7 +95,7 @@ impl Hub {
     /// Gives a message its offset and writes it down. It is in the stream once that is on disk.
     fn promise(&mut self, key: usize, draft: Draft, options: HubOptions, now: Now) -> Result<Placed<Published>, Error> {
         self.log.check_room()?;
-        let Draft { publication, idempotency_key, version } = draft;
+        let Draft { publication, idempotency_key, version, .. } = draft;
         let channel = &mut self.channels[key];
         let stream = channel.stream.as_mut().expect("an offset is a stream's");
         stream.promise(version.as_deref());

@@ -176,6 +176,7 @@ impl Home {
             skip_history: false,
             idempotency_key: Some(Hub::client_message_key(user, id)),
             version: None,
+            ttl_ms: None,
         };
         Ok(match self.publish(channel, message, options, exclude, by, now)? {
             Outcome::Done(position) => Said::Now(sent(&position)),

@@ -10,8 +10,12 @@ mod disk;
 mod inboxes;
 mod member_lists;
 mod roster;
+mod schedule;
 
 use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 
 use self::commits::Commits;
 pub(super) use self::commits::{Pending, Waiter};
@@ -19,6 +23,7 @@ pub(super) use self::inboxes::{Said, sent};
 use self::member_lists::MemberLists;
 pub(super) use self::roster::Dismissal;
 use self::roster::Roster;
+use self::schedule::Schedule;
 use super::letter::{Answer, MemberList};
 use super::policy::Policy;
 use crate::delivery::{Delivery, Dispatch};
@@ -67,6 +72,7 @@ pub(super) struct Home {
     pub(super) policy: Policy,
     pub(super) hub: Hub,
     pub(super) roster: Roster,
+    pub(super) schedule: Schedule,
     pub(super) delivery: Delivery,
     member_lists: MemberLists,
     /// What waits for the disk.
@@ -87,6 +93,7 @@ impl Home {
             hub: Hub::new(secret ^ u64::from(me), stream_bytes_max(&policy, shards)),
             policy,
             roster: Roster::default(),
+            schedule: Schedule::new(life_of(secret)),
             delivery: Delivery::new(secret ^ u64::from(me)),
             member_lists: MemberLists::default(),
             commits: Commits::new(shards),
@@ -155,6 +162,7 @@ impl Home {
             skip_history: false,
             idempotency_key: None,
             version: None,
+            ttl_ms: None,
         };
         let outcome = self.publish(channel, message, options, exclude, by, now);
         self.counted(channel, outcome)
@@ -327,6 +335,11 @@ impl Home {
         }
         Ok(self.hub.presence(channel))
     }
+}
+
+/// A number that tells a life of the node from others; it is no part of the secret.
+fn life_of(secret: u64) -> u32 {
+    StdRng::seed_from_u64(secret ^ 0x5eed).random()
 }
 
 /// A shard's part of the memory for streams.

@@ -140,6 +140,7 @@ impl Message {
             skip_history: false,
             idempotency_key: self.idempotency_key.as_deref().map(Box::from),
             version: None,
+            ttl_ms: None,
             exclude_client: self.exclude,
         })
     }

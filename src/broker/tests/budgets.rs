@@ -134,6 +134,7 @@ fn a_message_that_no_subscriber_could_be_given_is_refused_whoever_publishes_it()
             skip_history: false,
             idempotency_key: None,
             version: None,
+            ttl_ms: None,
             exclude_client: None,
         };
         let refused = node.order(shard, |answer| Order::Publish(Box::new(publish), answer)).unwrap_err();

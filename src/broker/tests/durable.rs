@@ -116,6 +116,7 @@ fn message(channel: &str, data: &str) -> Publish {
         skip_history: false,
         idempotency_key: None,
         version: None,
+        ttl_ms: None,
         exclude_client: None,
     }
 }

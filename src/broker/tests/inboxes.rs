@@ -334,6 +334,7 @@ fn a_publication_that_is_sent_again_keeps_its_tags() {
         skip_history: false,
         idempotency_key: None,
         version: None,
+        ttl_ms: None,
         exclude_client: None,
     };
     node.order(1, |answer| Order::Publish(Box::new(publish), answer)).unwrap();

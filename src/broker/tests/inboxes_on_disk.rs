@@ -50,6 +50,7 @@ impl Node {
             skip_history: false,
             idempotency_key: None,
             version: None,
+            ttl_ms: None,
             exclude_client: None,
         };
         let (answer, mut answered) = oneshot::channel();

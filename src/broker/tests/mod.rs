@@ -16,6 +16,7 @@ mod presence;
 mod publishing;
 mod reloading;
 mod revoking;
+mod scheduling;
 mod strangers;
 mod subscribing;
 mod tags;
@@ -278,6 +279,7 @@ fn message(channel: &str, data: &str) -> Publish {
         skip_history: false,
         idempotency_key: None,
         version: None,
+        ttl_ms: None,
         exclude_client: None,
     }
 }

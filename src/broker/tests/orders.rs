@@ -50,6 +50,7 @@ fn what_a_backend_was_told_has_failed_does_not_happen_later() {
         skip_history: false,
         idempotency_key: None,
         version: None,
+        ttl_ms: None,
         exclude_client: None,
     };
     node.brokers[0].order(Order::Publish(publish.into(), answer), node.now);

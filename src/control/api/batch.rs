@@ -17,7 +17,8 @@ use super::{broadcast, channels, connections, disconnect, history, history_remov
 use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
 use super::{deadline, request, run_until};
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
-use super::{presence, presence_stats, publish, refresh, subscribe, tokens_revoke, tokens_revoked, unsubscribe};
+use super::{presence, presence_stats, publish, refresh, scheduled_cancel, scheduled_list, subscribe};
+use super::{tokens_revoke, tokens_revoked, unsubscribe};
 use crate::control::refused::{ApiError, RefusedWith};
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
@@ -62,6 +63,12 @@ struct Command {
     /// Forget a channel's past publications.
     #[serde(deserialize_with = "object")]
     history_remove: Option<history_remove::HistoryRemove>,
+    /// List what is scheduled in a channel.
+    #[serde(deserialize_with = "object")]
+    scheduled_list: Option<scheduled_list::ScheduledList>,
+    /// Do not publish what is scheduled.
+    #[serde(deserialize_with = "object")]
+    scheduled_cancel: Option<scheduled_cancel::ScheduledCancel>,
     /// Who is in a channel?
     #[serde(deserialize_with = "object")]
     presence: Option<presence::Presence>,
@@ -142,6 +149,8 @@ enum CommandReply {
     PresenceStats(presence_stats::PresenceStatsResult),
     History(history::HistoryResult),
     HistoryRemove(Done),
+    ScheduledList(scheduled_list::ScheduledListResult),
+    ScheduledCancel(Done),
     Channels(channels::ChannelsResult),
     Connections(connections::ConnectionsResult),
     Info(info::InfoResult),
@@ -178,6 +187,10 @@ impl Command {
             Self { disconnect: Some(method), .. } => To::Disconnect(run_until(method, state, deadline).await?),
             Self { history: Some(method), .. } => To::History(run_until(method, state, deadline).await?),
             Self { history_remove: Some(method), .. } => To::HistoryRemove(run_until(method, state, deadline).await?),
+            Self { scheduled_list: Some(method), .. } => To::ScheduledList(run_until(method, state, deadline).await?),
+            Self { scheduled_cancel: Some(method), .. } => {
+                To::ScheduledCancel(run_until(method, state, deadline).await?)
+            }
             Self { presence: Some(method), .. } => To::Presence(run_until(method, state, deadline).await?),
             Self { presence_stats: Some(method), .. } => To::PresenceStats(run_until(method, state, deadline).await?),
             Self { info: Some(method), .. } => To::Info(run_until(method, state, deadline).await?),

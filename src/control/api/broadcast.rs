@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::publish::{Fields, Message, PublishResult};
 use super::reply::Reply;
 use super::shape::whole_or_null;
+use super::span::Span;
 use super::{Method, payload};
-use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::limits::BROADCAST_CHANNELS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
@@ -39,6 +39,13 @@ pub(super) struct Broadcast {
     version: Option<u64>,
     /// Which count the version belongs to: in another one every version is new. Empty goes by the version alone.
     version_epoch: Option<String>,
+    /// Publish it after so long, a week at the most: seconds, or a time such as `1h30m`. It gets its offset when it is due; until
+    /// then it lies in memory, and a restart forgets it. Not where publications are kept on disk.
+    delay: Option<Span>,
+    /// How long it is given to clients that recover and to who reads the history, from when it is published: seconds, or a
+    /// time such as `1h30m`. Its place in the stream stays. Not where publications are kept on disk or received at least
+    /// once.
+    ttl: Option<Span>,
     /// The client that does not get the message.
     exclude_client: Option<String>,
 }
@@ -64,6 +71,8 @@ impl Method for Broadcast {
             idempotency_key,
             version,
             version_epoch,
+            delay,
+            ttl,
             exclude_client,
         } = self;
         let message = Message::new(Fields {
@@ -74,6 +83,8 @@ impl Method for Broadcast {
             idempotency_key,
             version,
             version_epoch,
+            delay,
+            ttl,
             exclude_client,
         })?;
         if channels.is_empty() {
@@ -85,11 +96,11 @@ impl Method for Broadcast {
         }
         let mut pending = Vec::with_capacity(channels.len());
         for channel in &channels {
-            pending.push(state.shards.order(channel, |answer| Order::Publish(message.to(channel), answer)).await);
+            pending.push(message.send(channel, state).await);
         }
         let mut responses = Vec::with_capacity(channels.len());
         for pending in pending {
-            responses.push(Reply::from(pending.answer().await.map(PublishResult::from)));
+            responses.push(Reply::from(pending.answer().await));
         }
         Ok(BroadcastResult { responses })
     }

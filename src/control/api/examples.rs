@@ -20,7 +20,9 @@ const EPOCH: &str = "kZQxPwLm";
 /// The example of a method.
 pub(super) fn of(method: &str) -> Example {
     let (call, answer) = match method {
-        "publish" | "broadcast" | "history" | "history_remove" => publications(method),
+        "publish" | "broadcast" | "scheduled_list" | "scheduled_cancel" | "history" | "history_remove" => {
+            publications(method)
+        }
         "subscribe" | "unsubscribe" | "disconnect" | "refresh" => sessions(method),
         "members_add" | "members_remove" | "members_list" | "inbox_positions" | "inbox_unread" => members(method),
         "trace" | "dead_letters_list" | "dead_letters_show" | "dead_letters_requeue" | "dead_letters_purge" => {
@@ -45,6 +47,11 @@ fn publications(method: &str) -> (Value, Value) {
                 { "result": { "offset": 2, "epoch": EPOCH } },
                 { "error": { "code": 102, "message": "unknown channel" } },
             ] } }),
+        ),
+        "scheduled_list" => (json!({ "channel": "chat:lobby" }), json!({ "result": { "scheduled": [] } })),
+        "scheduled_cancel" => (
+            json!({ "channel": "chat:lobby", "id": "18bcfe56800-1-2a" }),
+            json!({ "error": { "code": 108, "message": "not available: no such scheduled publication" } }),
         ),
         "history" => (
             json!({ "channel": "chat:lobby", "limit": 1, "reverse": true }),

@@ -3,7 +3,7 @@
 use super::method::Method;
 use super::{
     broadcast, channels, connections, disconnect, history, history_remove, info, presence, presence_stats, publish,
-    refresh, subscribe, tokens_revoke, tokens_revoked, unsubscribe,
+    refresh, scheduled_cancel, scheduled_list, subscribe, tokens_revoke, tokens_revoked, unsubscribe,
 };
 use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
@@ -18,6 +18,8 @@ pub(super) trait Visitor {
 pub(super) fn visit(visitor: &mut impl Visitor) {
     visitor.see::<publish::Publish>();
     visitor.see::<broadcast::Broadcast>();
+    visitor.see::<scheduled_list::ScheduledList>();
+    visitor.see::<scheduled_cancel::ScheduledCancel>();
     visitor.see::<subscribe::Subscribe>();
     visitor.see::<unsubscribe::Unsubscribe>();
     visitor.see::<disconnect::Disconnect>();

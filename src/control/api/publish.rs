@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::shape::whole_or_null;
+use super::span::Span;
 use super::who::client_id;
 use super::{Method, payload};
 use crate::broker::order::{self, Order};
+use crate::broker::schedule_order::{ScheduleOrder, Scheduled};
+use crate::control::shards::Pending;
 use crate::control::state::ControlState;
 use crate::hub::Version;
-use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, VERSION_EPOCH_BYTES_MAX};
+use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, TTL_MS_MAX, VERSION_EPOCH_BYTES_MAX};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, Payload, Position, Tags};
 
@@ -41,6 +44,13 @@ pub(super) struct Publish {
     version: Option<u64>,
     /// Which count the version belongs to: in another one every version is new. Empty goes by the version alone.
     version_epoch: Option<String>,
+    /// Publish it after so long, a week at the most: seconds, or a time such as `1h30m`. It gets its offset when it is due; until
+    /// then it lies in memory, and a restart forgets it. Not where publications are kept on disk.
+    delay: Option<Span>,
+    /// How long it is given to clients that recover and to who reads the history, from when it is published: seconds, or a
+    /// time such as `1h30m`. Its place in the stream stays. Not where publications are kept on disk or received at least
+    /// once.
+    ttl: Option<Span>,
     /// The client that does not get the message: its sender, on whose behalf the backend publishes.
     exclude_client: Option<String>,
 }
@@ -54,6 +64,9 @@ pub(super) struct PublishResult {
     /// Which life of the channel the offset belongs to; left out likewise.
     #[serde(skip_serializing_if = "str::is_empty")]
     epoch: Arc<str>,
+    /// Of a message with `delay`: by which `scheduled_cancel` names it until it is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled: Option<String>,
 }
 
 fn is_zero(offset: &u64) -> bool {
@@ -62,7 +75,16 @@ fn is_zero(offset: &u64) -> bool {
 
 impl From<Position> for PublishResult {
     fn from(Position { offset, epoch }: Position) -> Self {
-        Self { offset, epoch }
+        Self { offset, epoch, scheduled: None }
+    }
+}
+
+impl From<Scheduled> for PublishResult {
+    fn from(scheduled: Scheduled) -> Self {
+        match scheduled {
+            Scheduled::Waits(id) => Self { scheduled: Some(id.to_string()), ..Self::default() },
+            Scheduled::Published(position) => position.into(),
+        }
     }
 }
 
@@ -74,6 +96,8 @@ pub(super) struct Message {
     skip_history: bool,
     idempotency_key: Option<Box<str>>,
     version: Option<Box<Version>>,
+    delay_ms: Option<u64>,
+    ttl_ms: Option<u64>,
     exclude_client: Option<ClientId>,
 }
 
@@ -87,6 +111,8 @@ pub(super) struct Fields {
     pub(super) idempotency_key: Option<String>,
     pub(super) version: Option<u64>,
     pub(super) version_epoch: Option<String>,
+    pub(super) delay: Option<Span>,
+    pub(super) ttl: Option<Span>,
     pub(super) exclude_client: Option<String>,
 }
 
@@ -118,12 +144,25 @@ impl Message {
             skip_history: fields.skip_history.unwrap_or_default(),
             idempotency_key,
             version: version.map(|number| Box::new(Version { number, epoch: version_epoch.into() })),
+            delay_ms: fields.delay.map(|Span(delay)| delay.as_millis()).filter(|delay_ms| *delay_ms > 0),
+            ttl_ms: fields.ttl.map(|Span(ttl)| ttl.as_millis().min(TTL_MS_MAX)).filter(|ttl_ms| *ttl_ms > 0),
             exclude_client: exclude_client.map(|client| client_id(&client)),
         })
     }
 
-    /// The order that puts it into a channel.
-    pub(super) fn to(&self, channel: &str) -> Box<order::Publish> {
+    /// Gives it to the home of a channel, to be published at once or later.
+    pub(super) async fn send(&self, channel: &str, state: &ControlState) -> Sent {
+        let publish = self.to(channel);
+        match self.delay_ms {
+            None => Sent::Now(state.shards.order(channel, |answer| Order::Publish(publish, answer)).await),
+            Some(delay_ms) => {
+                let order = |answer| Order::Schedule(ScheduleOrder::Publish(publish, delay_ms, answer));
+                Sent::Later(state.shards.order(channel, order).await)
+            }
+        }
+    }
+
+    fn to(&self, channel: &str) -> Box<order::Publish> {
         Box::new(order::Publish {
             channel: Arc::from(channel),
             data: self.data.clone(),
@@ -131,8 +170,28 @@ impl Message {
             skip_history: self.skip_history,
             idempotency_key: self.idempotency_key.clone(),
             version: self.version.clone(),
+            ttl_ms: self.ttl_ms,
             exclude_client: self.exclude_client,
         })
+    }
+}
+
+/// A message that a channel's home has, and will answer.
+pub(super) enum Sent {
+    Now(Pending<Position>),
+    Later(Pending<Scheduled>),
+}
+
+impl Sent {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// What the home refuses.
+    pub(super) async fn answer(self) -> Result<PublishResult, Error> {
+        match self {
+            Self::Now(pending) => pending.answer().await.map(PublishResult::from),
+            Self::Later(pending) => pending.answer().await.map(PublishResult::from),
+        }
     }
 }
 
@@ -150,6 +209,8 @@ impl Method for Publish {
             idempotency_key,
             version,
             version_epoch,
+            delay,
+            ttl,
             exclude_client,
         } = self;
         let message = Message::new(Fields {
@@ -160,9 +221,10 @@ impl Method for Publish {
             idempotency_key,
             version,
             version_epoch,
+            delay,
+            ttl,
             exclude_client,
         })?;
-        let position = state.shards.ask(&channel, |answer| Order::Publish(message.to(&channel), answer)).await?;
-        Ok(position.into())
+        message.send(&channel, state).await.answer().await
     }
 }

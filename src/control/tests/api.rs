@@ -46,6 +46,33 @@ async fn data_stays_as_it_was_written_but_for_line_breaks() {
 }
 
 #[tokio::test]
+async fn what_is_scheduled_is_listed_until_it_is_cancelled() {
+    let node = TestNode::start(Setup::default());
+    let later =
+        |n: u32, delay: Value| json!({ "channel": "chat:room", "data": n, "tags": { "a": "b" }, "delay": delay });
+    let second = node.result("publish", later(2, json!("1h"))).await;
+    let first = node.result("publish", later(1, json!(1800))).await;
+    assert!(first.get("offset").is_none() && second["scheduled"].is_string(), "{first} {second}");
+    let listed = node.result("scheduled_list", json!({ "channel": "chat:room" })).await;
+    let of =
+        |field: &str| listed["scheduled"].as_array().unwrap().iter().map(|one| one[field].clone()).collect::<Vec<_>>();
+    assert_eq!(of("id"), [first["scheduled"].clone(), second["scheduled"].clone()]);
+    assert_eq!((of("data"), of("tags")), (vec![json!(1), json!(2)], vec![json!({ "a": "b" }); 2]));
+    let cancel = json!({ "channel": "chat:room", "id": first["scheduled"] });
+    assert_eq!(node.result("scheduled_cancel", cancel.clone()).await, json!({}));
+    assert_eq!(node.call("scheduled_cancel", cancel).await["error"]["code"], 108);
+    let all = json!({ "channels": ["chat:room", "nowhere:x"], "data": 3, "delay": 60 });
+    let sent = node.result("broadcast", all).await;
+    assert!(sent["responses"][0]["result"]["scheduled"].is_string(), "{sent}");
+    assert_eq!(sent["responses"][1]["error"]["code"], 102);
+    let listed = node.result("scheduled_list", json!({ "channel": "chat:room", "limit": 1 })).await;
+    assert_eq!(listed["scheduled"][0]["data"], 3);
+    assert_eq!(node.call("publish", later(4, json!("8d"))).await["error"]["code"], 107, "more than a week");
+    let at_once = node.result("publish", later(5, json!(0))).await;
+    assert_eq!(at_once["offset"], 1, "no delay is none");
+}
+
+#[tokio::test]
 async fn bytes_tags_and_messages_outside_history_are_delivered() {
     let node = TestNode::start(Setup::default());
     let client = node.client(1, "ann");

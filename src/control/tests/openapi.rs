@@ -35,6 +35,9 @@ async fn live_requests_and_answers_of_every_method_are_as_described() {
     let calls = [
         ("publish", json!({ "channel": "chat:room", "data": { "a": 1 }, "tags": { "a": "b" } })),
         ("publish", json!({ "channel": "plain", "b64data": "aGk=" })),
+        ("publish", json!({ "channel": "chat:room", "data": 1, "delay": "1h30m", "ttl": 60 })),
+        ("scheduled_list", json!({ "channel": "chat:room" })),
+        ("scheduled_cancel", json!({ "channel": "chat:room", "id": "1" })),
         ("broadcast", json!({ "channels": ["chat:room", "nowhere:x"], "data": 1, "skip_history": true })),
         ("subscribe", json!({ "user": "ann", "channel": "typing:x", "override": { "presence": { "value": true } } })),
         ("unsubscribe", json!({ "user": "ann", "channel": "typing:x" })),

@@ -1,6 +1,7 @@
 //! What is kept, for how long, and who can come back to it.
 
 use super::*;
+use crate::limits::ENDS_PER_STREAM_MAX;
 use crate::model::refusal::ErrorKind;
 use crate::model::{Condition, Test};
 
@@ -309,4 +310,42 @@ fn who_recovers_with_a_filter_is_given_what_passes_and_told_that_it_is_all() {
     assert_eq!(recovered("x", RecoveryMode::Stream), (true, vec![]));
     assert_eq!(recovered("a", RecoveryMode::Cache), (true, vec![3]), "the newest that passes");
     assert_eq!(recovered("x", RecoveryMode::Cache), (false, vec![]), "there is none");
+}
+
+#[test]
+fn what_has_ended_is_given_to_nobody_and_its_place_stays() {
+    let mut hub = hub();
+    publish(&mut hub, "1", 0);
+    let short = NewPublication { ttl_ms: Some(1_000), ..message("2") };
+    put(&mut hub, "a", short, OPTIONS, at(0));
+    publish(&mut hub, "3", 0);
+    let since = Position { offset: 1, epoch: hub.kept("a").expect("it has a stream").0.epoch };
+    assert_eq!(recover(&mut hub, &since, RecoveryMode::Stream, 999), (true, vec![2, 3]));
+    assert_eq!(page(&mut hub, all(), 999), Ok(vec![1, 2, 3]));
+    assert_eq!(recover(&mut hub, &since, RecoveryMode::Stream, 1_000), (true, vec![3]), "nothing is missing");
+    assert_eq!(page(&mut hub, all(), 1_000), Ok(vec![1, 3]));
+    let short = NewPublication { ttl_ms: Some(1_000), ..message("4") };
+    put(&mut hub, "a", short, OPTIONS, at(1_000));
+    let (recovered, offsets) = recover(&mut hub, &since, RecoveryMode::Cache, 2_000);
+    assert_eq!((recovered, offsets), (true, vec![3]), "the newest that has not ended");
+    assert_eq!(publish(&mut hub, "5", 2_000).position.offset, 5);
+}
+
+#[test]
+fn a_channel_keeps_few_that_end_by_themselves_and_forgets_their_ends_with_them() {
+    let mut hub = hub();
+    let short = || NewPublication { ttl_ms: Some(1_000), ..message("1") };
+    let before = hub.stream_bytes();
+    for _ in 0..ENDS_PER_STREAM_MAX {
+        put(&mut hub, "a", short(), OPTIONS, at(0));
+    }
+    let refused = hub.publish("a", short(), OPTIONS, at(0)).expect_err("there are enough");
+    assert_eq!(refused.kind, ErrorKind::LimitExceeded);
+    for _ in 0..OPTIONS.history_size {
+        publish(&mut hub, "2", 0);
+    }
+    put(&mut hub, "a", short(), OPTIONS, at(0));
+    assert_eq!(page(&mut hub, all(), 2_000).map(|offsets| offsets.len()), Ok(OPTIONS.history_size as usize - 1));
+    remove(&mut hub, "a");
+    assert!(hub.stream_bytes() < before + 2 * crate::limits::STREAM_BYTES);
 }

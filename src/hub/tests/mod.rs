@@ -38,6 +38,7 @@ fn message(data: &str) -> NewPublication {
         skip_history: false,
         idempotency_key: None,
         version: None,
+        ttl_ms: None,
     }
 }
 

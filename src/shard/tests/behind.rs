@@ -100,6 +100,7 @@ fn a_backend_waits_while_what_it_has_published_finds_no_room() {
             skip_history: false,
             idempotency_key: None,
             version: None,
+            ttl_ms: None,
             exclude_client: None,
         };
         let (answer, answered) = tokio::sync::oneshot::channel();
