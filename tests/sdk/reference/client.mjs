@@ -253,18 +253,17 @@ export const conversations = {
       not({ op: 'or', nodes: [leaf('k', 'sw', 'a'), leaf('k', 'ew', '0')] }),
     ];
     const kinds = [undefined, { k: 'a' }, { k: 'ab' }, { k: '' }, { k: '10' }, { k: '+10.0' }, { k: '-2', other: 'b' }, { other: 'b' }];
-    const clients = [];
+    const ada = await world.client('ada', as('ada'));
+    let id = 1;
     for (const [at, tf] of filters.entries()) {
-      const client = await world.client(`f${at}`, as('ada'));
-      await client.send({ id: 2, subscribe: { channel: 'tags:all', tf } });
-      clients.push([client, tf]);
-    }
-    let epoch;
-    for (const [n, tags] of kinds.entries()) epoch = (await world.api('publish', { channel: 'tags:all', data: { n }, tags })).result.epoch;
-    for (const [client, tf] of clients) {
-      await client.hears();
-      await client.send({ id: 3, unsubscribe: { channel: 'tags:all' } });
-      await client.send({ id: 4, subscribe: { channel: 'tags:all', recover: true, offset: 2, epoch, tf } });
+      const channel = `tags:${at}`;
+      let epoch;
+      await ada.send({ id: ++id, subscribe: { channel, tf } });
+      for (const [n, tags] of kinds.entries()) epoch = (await world.api('publish', { channel, data: { n }, tags })).result.epoch;
+      await ada.hears();
+      await ada.send({ id: ++id, unsubscribe: { channel } });
+      await ada.send({ id: ++id, subscribe: { channel, recover: true, offset: 2, epoch, tf } });
+      await ada.send({ id: ++id, unsubscribe: { channel } });
     }
   },
 

@@ -20,7 +20,7 @@ const kinds = 'channels that do not exist or do not keep';
 
 export const differences = [
   ...['a client connects, subscribes, publishes and leaves', 'a publish without data, and one of null', 'data of every kind goes through as it is',
-    'an older version of a publication is dropped', 'publishes of a backend without data, and of null'].map((name) => ({ in: name, at: /\/push\/pub\/epoch$/, why: LIFE })),
+    'an older version of a publication is dropped', 'publishes of a backend without data, and of null', 'every filter over tags, live and when it recovers'].map((name) => ({ in: name, at: /\/push\/pub\/epoch$/, why: LIFE })),
   { in: 'commands that cannot be done are refused', said: '"ping":{}', ours: 'id', theirs: 'closed 3501', why: 'clients may measure by `ping`, which the reference has given up' },
   ...['subscribe', 'publish', 'presence', 'presence_stats', 'history', 'sub_refresh'].map((verb) => (
     { in: 'a channel named empty', said: `${verb} {"id":2`, ours: 'error 107', theirs: 'closed 3501', why: POLITE })),
