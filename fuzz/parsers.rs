@@ -183,11 +183,20 @@ fn commands(format: Format, frame: &[u8]) {
             }
             Some(Ok(command)) => {
                 assert!(from < commands.offset() && commands.offset() <= frame.len());
-                if !matches!(command.verb, Verb::Unavailable(_)) {
+                if can_be_written(&command.verb) {
                     again(format, &command);
                 }
             }
         }
+    }
+}
+
+/// What is refused as it stands has no form to write it in.
+fn can_be_written(verb: &Verb<'_>) -> bool {
+    match verb {
+        Verb::Unavailable(_) => false,
+        Verb::Subscribe(subscribe) => !matches!(subscribe.filter, Some(Err(_))),
+        _ => true,
     }
 }
 
