@@ -40,8 +40,10 @@ impl Common {
             Value::Number(id) => Some(id.to_string().into()),
             _ => None,
         };
-        let issued = NumericDate::deserialize(&self.iat).ok();
-        Stamp { issued_unix_s: issued.map(|NumericDate(at)| at), id: id.filter(|id| !id.is_empty()) }
+        // An error of serde is dear: none is made for the claim that most tokens do without.
+        let issued = (!self.iat.is_null()).then(|| NumericDate::deserialize(&self.iat));
+        let issued_unix_s = issued.and_then(Result::ok).map(|NumericDate(at)| at);
+        Stamp { issued_unix_s, id: id.filter(|id| !id.is_empty()) }
     }
 
     /// When what the token gives access to ends, Unix seconds: `expire_at` where it is given (0 is never), else
