@@ -108,19 +108,6 @@ impl Node {
     }
 }
 
-fn message(channel: &str, data: &str) -> Publish {
-    Publish {
-        channel: channel.into(),
-        data: Payload::json(data.to_string()),
-        tags: None,
-        skip_history: false,
-        idempotency_key: None,
-        version: None,
-        ttl_ms: None,
-        exclude_client: None,
-    }
-}
-
 fn data(page: &HistoryPage) -> Vec<String> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it is text");
     page.publications.iter().map(|publication| text(&publication.data.bytes)).collect()

@@ -43,20 +43,10 @@ fn restart(mut node: Node, shards: u16) -> Node {
 impl Node {
     /// A backend publishes, and the disk does what it is asked.
     fn publish_synced(&mut self, channel: &str, data: &str) {
-        let publish = Publish {
-            channel: channel.into(),
-            data: Payload::json(data.to_string()),
-            tags: None,
-            skip_history: false,
-            idempotency_key: None,
-            version: None,
-            ttl_ms: None,
-            exclude_client: None,
-        };
         let (answer, mut answered) = oneshot::channel();
         let home = usize::from(self.placement.of(channel));
         self.brokers[home].begin_tick(self.now);
-        self.brokers[home].order(Order::Publish(Box::new(publish), answer), self.now);
+        self.brokers[home].order(Order::Publish(Box::new(message(channel, data)), answer), self.now);
         self.after(home);
         self.sync();
         answered.try_recv().expect("it is answered").expect("it is kept");
