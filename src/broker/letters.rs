@@ -94,7 +94,7 @@ impl Broker {
     /// the next call.
     pub fn post(&mut self, now: Now, mut push: impl FnMut(u16, Lane, usize, Letter) -> Result<(), Letter>) {
         self.post.give(&mut push);
-        for (level, outcome) in self.post.own() {
+        while let Some((level, outcome)) = self.post.next_own() {
             match outcome {
                 Ok(count) => self.edge.receipts_arrived(self.me, level, count, now),
                 Err(error) => self.edge.refusal_arrived(self.me, level, error, now),

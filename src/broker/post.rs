@@ -89,7 +89,7 @@ pub(super) struct Post {
     /// Shards for which more asks wait than should.
     crowded: ShardSet,
     /// Receipts and refusals of publishes of this shard's own sessions, in order.
-    own: Vec<(Level, Result<u32, Error>)>,
+    own: VecDeque<(Level, Result<u32, Error>)>,
 }
 
 impl Post {
@@ -103,7 +103,7 @@ impl Post {
             credit: Credit::new(shards),
             behind: ShardSet::EMPTY,
             crowded: ShardSet::EMPTY,
-            own: Vec::new(),
+            own: VecDeque::new(),
         }
     }
 
@@ -221,7 +221,7 @@ impl Post {
         let has_left = |to, stamp| deliveries.busy.is_empty() || deliveries.has_left(to, stamp);
         credit.settle(has_left, |shard, level, outcome| {
             let letter = match outcome {
-                outcome if shard == *me => return own.push((level, outcome)),
+                outcome if shard == *me => return own.push_back((level, outcome)),
                 Ok(count) => Letter::Published { level, count },
                 Err(error) => Letter::Refused { level, error },
             };
@@ -229,8 +229,8 @@ impl Post {
         });
     }
 
-    /// Receipts and refusals for this shard's own sessions that have come since this was last called.
-    pub(super) fn own(&mut self) -> Vec<(Level, Result<u32, Error>)> {
-        std::mem::take(&mut self.own)
+    /// The next receipts, or the next refusal, for this shard's own sessions.
+    pub(super) fn next_own(&mut self) -> Option<(Level, Result<u32, Error>)> {
+        self.own.pop_front()
     }
 }
