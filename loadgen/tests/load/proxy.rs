@@ -22,13 +22,14 @@ pub(crate) enum Mischief {
     Hang,
     /// It is late, and so is every other: one in [`TIRED_MS`].
     Tire,
-    /// It is left out where a subscriber recovers what it missed.
+    /// It is left out where a subscriber recovers what it missed, with a later one in the same reply: so the subscriber
+    /// goes on behind it, and does not ask for it again when it is away once more.
     Forget,
 }
 
 /// Of all deliveries, the one that it is done to.
 const VICTIM: u32 = 30;
-/// Of all replies with recovered messages.
+/// Of all replies with several recovered messages.
 const RECOVERY_VICTIM: u32 = 3;
 
 /// How long a tired wire takes for each delivery.
@@ -61,7 +62,7 @@ fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, candi
         let mut line = line + "\n";
         let is_delivery = line.contains("\"pub\"");
         let (is_candidate, victim) = match mischief {
-            Mischief::Forget => (line.contains("\"publications\""), RECOVERY_VICTIM),
+            Mischief::Forget => (recovers_several(&line), RECOVERY_VICTIM),
             _ => (is_delivery, VICTIM),
         };
         if is_candidate && candidates.fetch_add(1, Ordering::Relaxed) == victim {
@@ -75,7 +76,7 @@ fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, candi
                 Mischief::Damage => line = line.replacen("\"loadgen\":\"0", "\"loadgen\":\"?", 1),
                 Mischief::Hang => break,
                 Mischief::Tire => {}
-                Mischief::Forget => line = without_one(&line),
+                Mischief::Forget => line = without_the_first(&line),
             }
         }
         if is_delivery {
@@ -91,10 +92,18 @@ fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, candi
     let _ = client.shutdown(Shutdown::Both);
 }
 
-/// A subscribe reply without the last of the messages that it brings.
-fn without_one(line: &str) -> String {
-    let mut reply: serde_json::Value = serde_json::from_str(line).unwrap();
-    let publications = reply["subscribe"]["publications"].as_array_mut().unwrap();
-    publications.pop().expect("it brings some");
+fn recovers_several(line: &str) -> bool {
+    line.contains("\"publications\"") && publications(&mut serde_json::from_str(line).unwrap()).len() > 1
+}
+
+/// A subscribe reply without the first of the messages that it brings.
+fn without_the_first(line: &str) -> String {
+    let mut reply = serde_json::from_str(line).unwrap();
+    publications(&mut reply).remove(0);
     format!("{reply}\n")
+}
+
+/// What a subscribe reply brings.
+fn publications(reply: &mut serde_json::Value) -> &mut Vec<serde_json::Value> {
+    reply["subscribe"]["publications"].as_array_mut().expect("a reply with publications is to a subscription")
 }
