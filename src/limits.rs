@@ -184,6 +184,9 @@ pub const DEAD_LETTERS_PER_CALL_MAX: usize = 1_000;
 /// until its connect reply is out. What it says that it has received brings the rest.
 pub const ARRIVAL_PUBLICATIONS: u32 = 8;
 
+/// Bytes of them, but for the first: those of 128 channels are as much as a default queue.
+pub const ARRIVAL_BYTES_MAX: usize = 8 * 1024;
+
 /// Bytes of publications that are sent again at once, but for the first: a sixteenth of a default queue.
 pub const AGAIN_BYTES_MAX: usize = 64 * 1024;
 
@@ -193,8 +196,9 @@ pub const RECEIPT_MEMBERS_MAX: usize = 100;
 /// Changes of received and read are told together after so long: nobody reads ticks faster.
 pub const POSITIONS_DELAY_MS: u64 = 500;
 
-/// Devices and channels that are looked at in one sweep, ten times a second.
-pub const WAKES_PER_SWEEP: usize = if cfg!(test) { 64 } else { 4_096 };
+/// Devices and channels that are looked at in one sweep, ten times a second; each KiB that one is sent by its name counts as
+/// another. Some milliseconds at the most. Few in tests.
+pub const LOOKS_PER_SWEEP: usize = if cfg!(test) { 64 } else { 4_096 };
 
 /// How long a message's id of a client is remembered: a phone that was in a drawer for a night.
 pub const CLIENT_MESSAGE_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;

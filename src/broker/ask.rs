@@ -53,7 +53,7 @@ impl Broker {
     fn ask_here(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) {
         let each_ns = price_of_delivery(&ask);
         let attached = self.edge.attached;
-        let answer = self.home.answer(ask, now);
+        let answer = self.home.answer(session, ask, now);
         // What the answer follows is told before it.
         self.carry(now);
         self.edge.answered(session, id, answer, now);

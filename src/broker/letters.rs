@@ -18,7 +18,7 @@ impl Broker {
             Letter::Published { level, count } => self.edge.receipts_arrived(from, level, count, now),
             Letter::Refused { level, error } => self.edge.refusal_arrived(from, level, error, now),
             Letter::Subscribe { asker, channel, terms } => {
-                let answer = self.home.subscribe(channel, &terms, from, now);
+                let answer = self.home.subscribe(channel, &terms, (from, asker.session), now);
                 self.answer(from, asker, answer);
                 self.home.announce();
             }
@@ -39,7 +39,7 @@ impl Broker {
                 self.answer(from, asker, Answer::PresenceStats(stats));
             }
             Letter::Inbox { asker, channel, ask } => self.inbox_arrived(from, asker, &channel, *ask, now),
-            Letter::Dispatch(dispatch) => self.edge.dispatched(&dispatch),
+            Letter::Dispatch(dispatch) => self.edge.dispatched(&dispatch, now),
             Letter::Enrol { asker, user, enrolment } => {
                 let client = enrolment.client;
                 let outcome = self.give_seat(&user, *enrolment, from);

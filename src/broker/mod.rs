@@ -198,7 +198,7 @@ impl Broker {
     /// A tick begins: call it before anything is read. Orders that have used their share of the last one go on.
     pub fn begin_tick(&mut self, now: Now) {
         self.edge.begin_turns();
-        self.tell_late();
+        self.tell_late(now);
         if !self.late.is_empty() {
             self.edge.tell_nothing_more();
         }
@@ -322,7 +322,7 @@ impl Broker {
     /// can end sessions, and what they leave can be told again.
     fn carry(&mut self, now: Now) {
         loop {
-            self.spread();
+            self.spread(now);
             if self.edge.notices.is_empty() {
                 break;
             }
@@ -333,7 +333,7 @@ impl Broker {
         }
     }
 
-    fn spread(&mut self) {
+    fn spread(&mut self, now: Now) {
         if self.home.spreads.is_empty() {
             return;
         }
@@ -345,22 +345,22 @@ impl Broker {
             if is_late {
                 self.late.push_back(spread);
             } else {
-                self.spread_one(&spread);
+                self.spread_one(&spread, now);
             }
         }
         self.home.spreads = spreads;
     }
 
     /// Tells comings and goings of ticks before, as many as there is room for.
-    fn tell_late(&mut self) {
+    fn tell_late(&mut self, now: Now) {
         while !self.is_full_of_rooms()
             && let Some(spread) = self.late.pop_front()
         {
-            self.spread_one(&spread);
+            self.spread_one(&spread, now);
         }
     }
 
-    fn spread_one(&mut self, spread: &Spread) {
+    fn spread_one(&mut self, spread: &Spread, now: Now) {
         let Spread { channel, shards, what, by } = spread;
         let others = shards.without(ShardSet::of(self.me));
         if !others.is_empty() {
@@ -382,7 +382,7 @@ impl Broker {
         match what {
             Spreading::Publication(publication, exclude) => self.edge.deliver(channel, publication, *exclude),
             Spreading::Announcement { info, joined } => self.edge.deliver_announcement(channel, info, *joined),
-            Spreading::Dispatch(dispatch) => self.edge.dispatched(dispatch),
+            Spreading::Dispatch(dispatch) => self.edge.dispatched(dispatch, now),
         }
     }
 

@@ -71,24 +71,25 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// A device has not received a publication.
+    /// A device has not received a publication. False where it is one too many to be listed.
     pub(super) fn add(
         &mut self,
         channel: &Arc<str>,
         epoch: &Arc<str>,
         publication: &Arc<Publication>,
         failure: Failure,
-    ) {
+    ) -> bool {
         let place = (channel.clone(), publication.offset);
         if let Some(letter) = self.by_place.get_mut(&place).filter(|letter| letter.epoch == *epoch) {
-            if letter.failures.contains(&failure) {
+            let is_known = letter.failures.contains(&failure);
+            let is_listed = is_known || letter.failures.len() < DEAD_LETTER_DEVICES_MAX;
+            match (is_known, is_listed) {
                 // A snapshot says again what lives.
-            } else if letter.failures.len() < DEAD_LETTER_DEVICES_MAX {
-                letter.failures.push(failure);
-            } else {
-                letter.more = letter.more.saturating_add(1);
+                (true, _) => {}
+                (_, true) => letter.failures.push(failure),
+                (_, false) => letter.more = letter.more.saturating_add(1),
             }
-            return;
+            return is_listed;
         }
         // Of an earlier life of the stream.
         if self.by_place.contains_key(&place) {
@@ -103,6 +104,7 @@ impl DeadLetters {
             let Some((channel, offset)) = self.order.pop_front() else { break };
             self.take(&channel, offset);
         }
+        true
     }
 
     fn take(&mut self, channel: &Arc<str>, offset: u64) -> Option<DeadLetter> {

@@ -10,6 +10,7 @@ use super::dead_letters::DeadLetters;
 use super::dispatch::Dispatch;
 use super::trace::{Trace, TraceEvent, What};
 use super::wakes::Wakes;
+use crate::limits::LOOKS_PER_SWEEP;
 use crate::time::Now;
 
 /// Something that is counted for a namespace.
@@ -37,6 +38,8 @@ pub(super) struct Desk {
     pub(super) changes: Vec<Change>,
     pub(super) dead: DeadLetters,
     pub(super) trace: Trace,
+    /// What may still be looked at in this sweep.
+    looks_left: usize,
     random: StdRng,
 }
 
@@ -49,8 +52,29 @@ impl Desk {
             changes: Vec::new(),
             dead: DeadLetters::default(),
             trace: Trace::default(),
+            looks_left: 0,
             random: StdRng::seed_from_u64(seed),
         }
+    }
+
+    /// A sweep begins.
+    pub(super) fn begin_sweep(&mut self) {
+        self.looks_left = LOOKS_PER_SWEEP;
+    }
+
+    /// Whether something more may be looked at in this sweep.
+    pub(super) fn has_looks(&self) -> bool {
+        self.looks_left > 0
+    }
+
+    /// So much was looked at.
+    pub(super) fn looked_at(&mut self, number: usize) {
+        self.looks_left = self.looks_left.saturating_sub(number);
+    }
+
+    /// So many bytes were sent by name: each KiB counts as a look.
+    pub(super) fn sent_bytes(&mut self, bytes: usize) {
+        self.looked_at(bytes / 1024);
     }
 
     pub(super) fn jitter(&mut self) -> u8 {

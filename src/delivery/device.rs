@@ -28,8 +28,8 @@ impl Device {
     /// It is not connected.
     pub(super) const AWAY: u32 = u32::MAX;
 
-    pub(super) fn new(id: &str, floor: u64) -> Self {
-        Self { id: id.into(), floor, reached: 0, sent: 0, seen_s: 0, live: Self::AWAY, failed: 0, lost: false }
+    pub(super) fn new(id: &str, floor: u64, seen_s: u32) -> Self {
+        Self { id: id.into(), floor, reached: 0, sent: 0, seen_s, live: Self::AWAY, failed: 0, lost: false }
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -38,6 +38,12 @@ impl Device {
 
     pub(super) fn floor(&self) -> u64 {
         self.floor
+    }
+
+    /// It is here. Whether the disk has to know, which remembers such times by steps, seconds.
+    pub(super) fn see(&mut self, now_s: u32, step_s: u32) -> bool {
+        let before_s = std::mem::replace(&mut self.seen_s, now_s);
+        before_s / step_s != now_s / step_s
     }
 
     /// The last that it was sent since it was last sent from the floor on.
@@ -94,8 +100,15 @@ mod tests {
     }
 
     #[test]
+    fn when_a_device_was_here_is_remembered_by_steps() {
+        let mut device = Device::new("phone", 10, 0);
+        assert_eq!([99, 100, 150, 199, 200].map(|now_s| device.see(now_s, 100)), [false, true, false, false, true]);
+        assert_eq!(device.seen_s, 200);
+    }
+
+    #[test]
     fn a_floor_never_goes_back_and_takes_what_was_sent_along() {
-        let mut device = Device::new("phone", 10);
+        let mut device = Device::new("phone", 10, 0);
         device.send_up_to(15);
         assert_eq!(device.advance(12), 2);
         assert_eq!(device.advance(11), 0);

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::model::{ClientId, Payload, Publication};
+use super::live::Seat;
+use crate::model::{Payload, Publication};
 
 /// Something for one session in one channel.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
     /// The channel.
     pub channel: Arc<str>,
-    /// Whose session it is.
-    pub user: Arc<str>,
     /// Which session.
-    pub client: ClientId,
-    /// The shard that serves it.
-    pub shard: u16,
+    pub seat: Seat,
     /// What it is told.
     pub what: Sending,
 }

@@ -24,7 +24,7 @@ use super::options::InboxOptions;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
-use crate::limits::ARRIVAL_PUBLICATIONS;
+use crate::limits::{AGAIN_BYTES_MAX, ARRIVAL_BYTES_MAX, ARRIVAL_PUBLICATIONS};
 use crate::model::ClientId;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::time::Now;
@@ -140,6 +140,16 @@ impl Inbox {
         });
     }
 
+    /// A device is here. That is kept on disk now and then: where it is all that is known of one that has nothing to receive,
+    /// it must not seem to have been away.
+    fn see(&mut self, whose: Whose<'_>, now: Now, desk: &mut Desk) {
+        let step_s = self.options.seen_step_s();
+        let device = self.members.get_mut(whose.user).and_then(|member| member.device_mut(whose.device));
+        if device.is_some_and(|device| device.see(seen_s(now), step_s)) {
+            self.keep_device(whose, now, desk);
+        }
+    }
+
     /// The floors are places in this stream from now on. Where it has begun anew, nothing of it was received, and what was
     /// before is told as lost.
     pub(super) fn agree(&mut self, shelf: Shelf<'_>, desk: &mut Desk) {
@@ -157,6 +167,14 @@ impl Inbox {
             self.owe(owed as i64 - self.unreceived as i64, desk);
             self.top = shelf.top();
         }
+        self.reach(shelf.top(), desk);
+    }
+
+    /// The stream stands here: one publication further than before, or more where a reload had the namespace promise nothing
+    /// for a while.
+    pub(super) fn reach(&mut self, top: u64, desk: &mut Desk) {
+        self.owe((self.devices * (top - self.top)) as i64, desk);
+        self.top = top;
     }
 
     /// Nobody belongs to the channel any more: nothing is due.
@@ -201,7 +219,7 @@ impl Inbox {
             return Err(ErrorKind::LimitExceeded.because("limit exceeded: the user has too many devices"));
         }
         let floor = member.received;
-        member.devices.push(Device::new(whose.device, floor));
+        member.devices.push(Device::new(whose.device, floor, seen_s(now)));
         self.devices += 1;
         self.owe((self.top - floor) as i64 - gone as i64, desk);
         for device in forgotten {
@@ -215,7 +233,7 @@ impl Inbox {
     pub(super) fn arrive(
         &mut self,
         whose: Whose<'_>,
-        seat: (ClientId, u16),
+        seat: Seat,
         shelf: Shelf<'_>,
         now: Now,
         desk: &mut Desk,
@@ -253,10 +271,11 @@ impl Inbox {
             self.owe(-(passed as i64), desk);
             self.keep_device(whose, now, desk);
         }
-        self.live[at as usize].seats.push(Seat { client: seat.0, shard: seat.1 });
+        self.live[at as usize].seats.push(seat);
         self.live[at as usize].pace = Pace::Behind;
-        self.seats.insert(seat.0, at);
-        self.pump(at, ARRIVAL_PUBLICATIONS, shelf, now, desk);
+        self.seats.insert(seat.client, at);
+        self.see(whose, now, desk);
+        self.pump(at, (ARRIVAL_PUBLICATIONS, ARRIVAL_BYTES_MAX), shelf, now, desk);
         Arrival { floor, whole: !lost }
     }
 
@@ -274,7 +293,7 @@ impl Inbox {
         let device = self.members.get_mut(&live.user).and_then(|member| member.device_mut(&live.device));
         let device = device.expect("a connected device is a member's");
         device.live = Device::AWAY;
-        device.seen_s = u32::try_from(now.unix_s()).unwrap_or(u32::MAX);
+        self.see(Whose { user: &live.user, device: &live.device }, now, desk);
     }
 
     /// A user belongs to the channel no longer. Sessions that are subscribed go along with everybody from now on.
@@ -303,9 +322,7 @@ impl Inbox {
         let live = &self.live[at as usize];
         desk.out.extend(live.seats.iter().map(|seat| Dispatch {
             channel: self.channel.clone(),
-            user: live.user.clone(),
-            client: seat.client,
-            shard: seat.shard,
+            seat: *seat,
             what: what.clone(),
         }));
     }
@@ -370,6 +387,7 @@ impl Inbox {
         if by == 0 {
             return Ok(false);
         }
+        device.seen_s = seen_s(now);
         member.received = member.received.max(offset);
         desk.note(&self.channel, (before + 1, offset), What::Received, Some((whose.user, whose.device, 0)), now);
         self.owe(-(by as i64), desk);
@@ -380,7 +398,7 @@ impl Inbox {
             if live.pace == Pace::Again {
                 live.pace = Pace::Behind;
             }
-            self.pump(at, self.options.max_unacked, shelf, now, desk);
+            self.pump(at, (self.options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
         }
         self.keep_device(whose, now, desk);
         Ok(true)
@@ -417,4 +435,9 @@ impl Inbox {
         self.say(at, Sending::behind(), desk);
         Ok(())
     }
+}
+
+/// When a device is seen, Unix seconds.
+pub(super) fn seen_s(now: Now) -> u32 {
+    u32::try_from(now.unix_s()).unwrap_or(u32::MAX)
 }

@@ -8,9 +8,13 @@ use crate::model::ClientId;
 
 /// A session that a device is connected by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seat {
-    pub(super) client: ClientId,
-    pub(super) shard: u16,
+pub struct Seat {
+    /// The client, whose session is no other's.
+    pub client: ClientId,
+    /// The shard that serves it.
+    pub shard: u16,
+    /// The number of the session there, which is another's when it has ended.
+    pub session: u32,
 }
 
 /// How a device is sent to.

@@ -39,6 +39,7 @@ pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, Failure};
 pub use desk::Count;
 pub use dispatch::{Dispatch, Sending};
 pub use inbox::{Arrival, Whose};
+pub use live::Seat;
 pub use options::InboxOptions;
 pub use positions::{DevicePosition, MemberDevices, MemberPosition, Positions, Unread};
 pub use trace::{Trace, TraceEvent, What};
@@ -50,7 +51,7 @@ use self::member::Member;
 use self::said::Said;
 use self::wakes::Wake;
 use crate::hub::{Hub, Shelf};
-use crate::limits::{MEMBERS_MAX, WAKES_PER_SWEEP};
+use crate::limits::MEMBERS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, Publication};
 use crate::time::Now;
@@ -204,14 +205,7 @@ impl Delivery {
     }
 
     /// A session of a device that was admitted has subscribed, on a shard. It is sent what follows the floor of the device.
-    pub fn arrive(
-        &mut self,
-        channel: &str,
-        whose: Whose<'_>,
-        seat: (ClientId, u16),
-        shelf: Shelf<'_>,
-        now: Now,
-    ) -> Arrival {
+    pub fn arrive(&mut self, channel: &str, whose: Whose<'_>, seat: Seat, shelf: Shelf<'_>, now: Now) -> Arrival {
         let (inbox, desk) = self.find(channel).expect("its device was admitted");
         inbox.arrive(whose, seat, shelf, now, desk)
     }
@@ -277,8 +271,11 @@ impl Delivery {
     /// Does what is due: looks at devices that have had time to say what they have received, and tells positions. So much
     /// at a time; call it about ten times a second.
     pub fn sweep(&mut self, hub: &mut Hub, now: Now) {
-        for _ in 0..WAKES_PER_SWEEP {
-            let Some(wake) = self.desk.wakes.pop(now.mono_ms) else { return };
+        self.desk.begin_sweep();
+        while self.desk.has_looks()
+            && let Some(wake) = self.desk.wakes.pop(now.mono_ms)
+        {
+            self.desk.looked_at(1);
             let (Wake::Inbox(key) | Wake::Device(key, _) | Wake::Positions(key)) = wake;
             let (inbox, desk) = (&mut self.inboxes[key as usize], &mut self.desk);
             let shelf = hub.shelf(&inbox.channel, now);
@@ -286,7 +283,7 @@ impl Delivery {
                 inbox.agree(shelf, desk);
             }
             match (wake, shelf) {
-                (Wake::Positions(_), _) => inbox.tell_positions(desk),
+                (Wake::Positions(_), _) => inbox.tell_positions(now, desk),
                 (Wake::Inbox(_), Some(shelf)) => inbox.look(shelf, now, desk),
                 (Wake::Device(_, at), Some(shelf)) => inbox.woken(at, shelf, now, desk),
                 // A stream lives as long as anybody subscribes; without one nothing is to be received.

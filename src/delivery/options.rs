@@ -28,6 +28,12 @@ pub struct InboxOptions {
 }
 
 impl InboxOptions {
+    /// When a device was here is kept on disk by steps of so many seconds: an eighth of what it may be away, so that one that
+    /// comes and goes is not written each time.
+    pub fn seen_step_s(&self) -> u32 {
+        u32::try_from(self.device_ttl_ms / 8_000).unwrap_or(u32::MAX).max(1)
+    }
+
     /// How long an attempt is waited for, milliseconds, where `failed` attempts of the same publication have failed. `jitter`
     /// is random, so that devices that were lost together do not come back together: it adds up to a quarter.
     pub fn wait_ms(&self, failed: u16, jitter: u8) -> u64 {

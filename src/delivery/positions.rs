@@ -13,6 +13,7 @@ use super::Delivery;
 use super::desk::Desk;
 use super::dispatch::Sending;
 use super::inbox::{Inbox, Whose};
+use super::member::Member;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::limits::{POSITIONS_DELAY_MS, RECEIPT_MEMBERS_MAX};
@@ -121,7 +122,7 @@ impl Delivery {
     pub fn members(&self, channel: &str, after: &str, limit: usize) -> Positions {
         let Some(inbox) = self.inbox(channel) else { return Positions::default() };
         let members = inbox.members.range::<str, _>((Bound::Excluded(after), Bound::Unbounded));
-        let users = members.take(limit).filter_map(|(user, _)| inbox.position(user)).collect();
+        let users = members.take(limit).map(|(user, member)| member.position(user)).collect();
         Positions { epoch: inbox.epoch.clone(), offset: inbox.top, users }
     }
 
@@ -165,6 +166,12 @@ impl Delivery {
     }
 }
 
+impl Member {
+    fn position(&self, user: &Arc<str>) -> MemberPosition {
+        MemberPosition { user: user.clone(), received: self.received, read: self.read }
+    }
+}
+
 impl Inbox {
     /// Whether all members hear of each other.
     pub(super) fn is_small(&self) -> bool {
@@ -173,7 +180,7 @@ impl Inbox {
 
     fn position(&self, user: &str) -> Option<MemberPosition> {
         let (user, member) = self.members.get_key_value(user)?;
-        Some(MemberPosition { user: user.clone(), received: member.received, read: member.read })
+        Some(member.position(user))
     }
 
     /// A user's position has changed: it is told with others, a little later.
@@ -186,16 +193,25 @@ impl Inbox {
     }
 
     /// Tells the positions that have changed.
-    pub(super) fn tell_positions(&mut self, desk: &mut Desk) {
+    pub(super) fn tell_positions(&mut self, now: Now, desk: &mut Desk) {
         self.positions_ms = None;
-        let changed = std::mem::take(&mut self.changed);
-        let users: Vec<_> = changed.iter().filter_map(|user| self.position(user)).collect();
         if self.is_small() {
+            let changed = std::mem::take(&mut self.changed);
+            let users: Vec<_> = changed.iter().filter_map(|user| self.position(user)).collect();
+            desk.looked_at(self.seats.len());
             return self.say_to(None, &Sending::Positions(self.message(&users)), desk);
         }
-        for user in users {
-            let message = Sending::Positions(self.message(std::slice::from_ref(&user)));
-            self.say_to(Some(&user.user), &message, desk);
+        while desk.has_looks()
+            && let Some(user) = self.changed.pop_first()
+        {
+            desk.looked_at(1);
+            if let Some(position) = self.position(&user) {
+                let message = Sending::Positions(self.message(&[position]));
+                self.say_to(Some(&user), &message, desk);
+            }
+        }
+        if !self.changed.is_empty() {
+            desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, Some(now.mono_ms));
         }
     }
 

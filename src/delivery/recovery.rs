@@ -7,12 +7,12 @@ use super::change::{Change, Changed};
 use super::dead_letters::Failure;
 use super::desk::Desk;
 use super::device::Device;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, seen_s};
 use super::member::Member;
 use super::options::InboxOptions;
 use super::said::Said;
 use crate::hub::{Hub, Shelf};
-use crate::limits::SWEEP_BUDGET;
+use crate::limits::{SNAPSHOT_BYTES_PER_TICK, SWEEP_BUDGET};
 use crate::store::Record;
 use crate::store::record::DeviceRecord;
 use crate::time::Now;
@@ -69,16 +69,27 @@ impl Delivery {
     }
 
     /// All was read, of the streams as well.
+    ///
+    /// Devices were away for as long as the newest of them had not been seen when the node ended: a clock that jumped while
+    /// the node was down has none forgotten.
     pub fn recovered(&mut self, hub: &mut Hub, now: Now) {
         let Self { inboxes, desk, .. } = self;
+        let devices =
+            |inbox: &Inbox| inbox.members.values().flat_map(|member| &member.devices).map(|one| one.seen_s).max();
+        let newest_s = inboxes.iter().filter_map(|(_, inbox)| devices(inbox)).max().unwrap_or(0);
+        let down_s = seen_s(now).saturating_sub(newest_s);
+        for (_, inbox) in &mut *inboxes {
+            let devices = inbox.members.values_mut().flat_map(|member| &mut member.devices);
+            devices.for_each(|device| device.seen_s = device.seen_s.saturating_add(down_s));
+        }
         inboxes.iter_mut().for_each(|(_, inbox)| inbox.restored(hub.shelf(&inbox.channel.clone(), now), desk));
     }
 
     /// Says a part of what lives to the journal. True when all was said, until [`Delivery::say_anew`].
-    pub fn say(&mut self, mut keep: impl FnMut(&Record<'_>)) -> bool {
+    pub fn say(&mut self, now: Now, mut keep: impl FnMut(&Record<'_>)) -> bool {
         let mut left = SWEEP_BUDGET;
         while left > 0 && !self.said.is_all {
-            left = left.saturating_sub(self.say_next(&mut keep));
+            left = left.saturating_sub(self.say_next(now, &mut keep));
         }
         self.said.is_all
     }
@@ -88,8 +99,8 @@ impl Delivery {
         self.said = Said::default();
     }
 
-    /// Says the next member with all devices, or dead letter; how many records those were, at least one.
-    fn say_next(&mut self, keep: &mut impl FnMut(&Record<'_>)) -> usize {
+    /// Says the next member with all devices, or dead letter; how many records of usual size those were, at least one.
+    fn say_next(&mut self, now: Now, keep: &mut impl FnMut(&Record<'_>)) -> usize {
         let Self { inboxes, desk, said, .. } = self;
         if said.inbox < inboxes.capacity() {
             let inbox = inboxes.get(said.inbox).filter(|inbox| inbox.options.is_durable);
@@ -98,7 +109,7 @@ impl Delivery {
                 (said.inbox, said.member) = (said.inbox + 1, None);
                 return 1;
             };
-            inbox.say_member(user, member, keep);
+            inbox.say_member(user, member, now, keep);
             said.member = Some(user.clone());
             return 1 + member.devices.len();
         }
@@ -113,7 +124,7 @@ impl Delivery {
             keep(&Change { channel: channel.clone(), epoch: epoch.clone(), what }.record());
         }
         said.dead = Some((channel.clone(), letter.publication.offset + 1));
-        letter.failures.len()
+        letter.failures.len() * (1 + letter.publication.bytes() * SWEEP_BUDGET / SNAPSHOT_BYTES_PER_TICK)
     }
 }
 
@@ -138,7 +149,7 @@ impl Inbox {
         let member = self.restore_member(record.user);
         member.received = member.received.max(record.received);
         if member.device(record.device).is_none() {
-            member.devices.push(Device::new(record.device, record.floor));
+            member.devices.push(Device::new(record.device, record.floor, 0));
         }
         let device = member.device_mut(record.device).expect("it was made above");
         device.advance(record.floor);
@@ -179,7 +190,7 @@ impl Inbox {
         }
     }
 
-    fn say_member(&self, user: &Arc<str>, member: &Member, keep: &mut impl FnMut(&Record<'_>)) {
+    fn say_member(&self, user: &Arc<str>, member: &Member, now: Now, keep: &mut impl FnMut(&Record<'_>)) {
         let mut say = |what| {
             let (channel, epoch) = (self.channel.clone(), self.epoch.clone());
             keep(&Change { channel, epoch, what }.record());
@@ -191,7 +202,7 @@ impl Inbox {
                 device: device.id.clone(),
                 floor: device.floor(),
                 received: member.received,
-                seen_unix_s: device.seen_s.into(),
+                seen_unix_s: if device.is_away() { device.seen_s } else { seen_s(now) }.into(),
             });
         }
     }

@@ -15,7 +15,7 @@ use super::member::Member;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
-use crate::limits::{AGAIN_BYTES_MAX, WAKES_PER_SWEEP};
+use crate::limits::AGAIN_BYTES_MAX;
 use crate::model::{ClientId, Publication};
 use crate::time::Now;
 
@@ -42,8 +42,7 @@ impl Inbox {
             return;
         }
         desk.note(&self.channel, (offset, offset), What::Published, None, now);
-        self.top = offset;
-        self.owe(self.devices as i64, desk);
+        self.reach(offset, desk);
         if let Some(at) = exclude.and_then(|client| self.seats.get(&client).copied()) {
             self.pass_own(at, offset, desk);
         }
@@ -87,9 +86,16 @@ impl Inbox {
         self.say(at, Sending::behind(), desk);
     }
 
-    /// Sends a device what follows what it was sent, as much as it may have before it has received more: `window` beyond
-    /// its floor.
-    pub(super) fn pump(&mut self, at: u32, window: u32, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+    /// Sends a device what follows what it was sent, as much as it may have before it has received more: so many beyond its
+    /// floor, and so many bytes at once, but for the first.
+    pub(super) fn pump(
+        &mut self,
+        at: u32,
+        (window, bytes_max): (u32, usize),
+        shelf: Shelf<'_>,
+        now: Now,
+        desk: &mut Desk,
+    ) {
         let live = &mut self.live[at as usize];
         if live.pace != Pace::Behind {
             return;
@@ -108,7 +114,7 @@ impl Inbox {
             .take_while(|publication| {
                 let is_first = bytes == 0;
                 bytes += publication.weight();
-                is_first || bytes <= AGAIN_BYTES_MAX
+                is_first || bytes <= bytes_max
             })
             .cloned()
             .collect();
@@ -121,6 +127,7 @@ impl Inbox {
                 now,
             );
             device.send_up_to(last.offset);
+            desk.sent_bytes(bytes);
         }
         let behind = device.sent() < top;
         let floor = device.floor();
@@ -166,15 +173,17 @@ impl Inbox {
         }
     }
 
-    /// Connected devices are to be looked at: something was published a while ago. So many at a time.
+    /// Connected devices are to be looked at: something was published a while ago. As many as the sweep may.
     pub(super) fn look(&mut self, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
         self.look_ms = None;
         let (from, top) = self.look;
-        let until = (from + WAKES_PER_SWEEP).min(self.live.capacity());
-        for at in from..until {
-            if self.live.get(at).is_some_and(|live| live.pace == Pace::Along && live.due_ms.is_none()) {
-                self.due(at as u32, shelf, now, desk);
+        let mut until = from;
+        while until < self.live.capacity() && desk.has_looks() {
+            desk.looked_at(1);
+            if self.live.get(until).is_some_and(|live| live.pace == Pace::Along && live.due_ms.is_none()) {
+                self.due(until as u32, shelf, now, desk);
             }
+            until += 1;
         }
         let next_ms = if until < self.live.capacity() {
             self.look.0 = until;
@@ -238,13 +247,16 @@ impl Inbox {
             );
             let (user, id) = (live.user.clone(), live.device.clone());
             let failure = Failure { user, device: id, attempts, at_unix_ms: now.unix_ms };
-            desk.dead.add(channel, &self.epoch, next, failure.clone());
+            let is_listed = desk.dead.add(channel, &self.epoch, next, failure.clone());
             self.count(Count::GivenUp, desk);
             self.owe(-1, desk);
             let (user, id) = (failure.user.clone(), failure.device.clone());
-            self.keep(desk, || Changed::DeadLetter { publication: next.clone(), failure });
+            if is_listed {
+                // Otherwise each device of a large room would have a copy of the publication on the disk.
+                self.keep(desk, || Changed::DeadLetter { publication: next.clone(), failure });
+            }
             self.keep_device(Whose { user: &user, device: &id }, now, desk);
-            return self.pump(at, options.max_unacked, shelf, now, desk);
+            return self.pump(at, (options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
         }
         device.send_up_to(next.offset);
         live.pace = Pace::Again;
@@ -252,6 +264,7 @@ impl Inbox {
         desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
         desk.note(channel, (next.offset, next.offset), What::Sent, Some((&live.user, &live.device, attempts + 1)), now);
         let publications = Arc::from([next.clone()]);
+        desk.sent_bytes(next.weight());
         self.count(Count::Redelivery, desk);
         self.say(at, Sending::Publications { publications, attempt: attempts + 1, behind: true }, desk);
     }

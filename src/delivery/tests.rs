@@ -1,6 +1,8 @@
 //! The promises, held against a world that keeps its own naive books: every device of every member gets everything, in
 //! order, unless it was given up or lost, and was told so.
 
+mod walks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -136,7 +138,7 @@ impl World {
     fn take_out(&mut self) {
         let out: Vec<_> = self.delivery.out().collect();
         for dispatch in out {
-            let Some(client) = self.clients.get_mut(&dispatch.client).filter(|client| !client.is_over) else {
+            let Some(client) = self.clients.get_mut(&dispatch.seat.client).filter(|client| !client.is_over) else {
                 continue;
             };
             match dispatch.what {
@@ -147,7 +149,7 @@ impl World {
                     client.last = began.map_or(client.last, |began| client.last.min(began));
                     let skips = usize::from(self.fault == Fault::SkipsOne && publications.len() > 1);
                     for publication in publications.iter().skip(skips) {
-                        self.give(dispatch.client, publication.offset, true);
+                        self.give(dispatch.seat.client, publication.offset, true);
                     }
                 }
                 Sending::Gap => client.is_over = true,
@@ -206,7 +208,8 @@ impl World {
         self.hub.subscribe(join, self.kept, self.now).unwrap();
         let before = self.floor(user, device);
         let shelf = self.hub.shelf(CHANNEL, self.now).unwrap();
-        let Arrival { floor, whole } = self.delivery.arrive(CHANNEL, whose, (client, 0), shelf, self.now);
+        let Arrival { floor, whole } =
+            self.delivery.arrive(CHANNEL, whose, Seat { client, shard: 0, session: 0 }, shelf, self.now);
         let after = self.floor(user, device);
         assert_eq!(whole, before == after, "what is lost is told");
         assert_eq!(floor, after);

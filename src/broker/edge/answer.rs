@@ -166,23 +166,26 @@ impl Edge {
 
 /// What it takes to tell an answer, beyond the command.
 fn price_of(answer: &Answer) -> u64 {
-    let told = |publications: &[Arc<Publication>]| -> u64 {
-        let one = |publication: &Arc<Publication>| {
-            price::PUBLICATION_NS + publication.data.bytes.len() as u64 * price::BYTE_NS
-        };
-        publications.iter().map(one).sum()
-    };
     match answer {
-        Answer::History(Ok(page)) => told(&page.publications),
+        Answer::History(Ok(page)) => price_of_publications(&page.publications),
+        // Positions of many members: gathered and written as well.
+        Answer::Inbox(Ok(payload)) => payload.bytes.len() as u64 * 2 * price::BYTE_NS,
         Answer::Subscribed { result, .. } => result
             .as_ref()
             .as_ref()
-            .map_or(0, |subscribed| told(&subscribed.publications) + price_of_filter(subscribed)),
+            .map_or(0, |subscribed| price_of_publications(&subscribed.publications) + price_of_filter(subscribed)),
         Answer::Presence(Ok(list)) => {
             u64::from(list.newly) * price::MEMBER_NS + list.encoded.len() as u64 * price::BYTE_NS
         }
         _ => 0,
     }
+}
+
+/// Publications in an answer, or sent to one session by its name.
+pub(super) fn price_of_publications(publications: &[Arc<Publication>]) -> u64 {
+    let one =
+        |publication: &Arc<Publication>| price::PUBLICATION_NS + publication.data.bytes.len() as u64 * price::BYTE_NS;
+    publications.iter().map(one).sum()
 }
 
 /// What it took to ask a subscriber's filter: about everything that it has missed, at least once for what it takes.

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use super::Edge;
+use super::answer::price_of_publications;
 use crate::delivery::{Dispatch, Sending};
 use crate::model::Publication;
+use crate::outbox::Tag;
 use crate::protocol::word::Push;
 use crate::session::{Flags, Held, Stage, State};
+use crate::time::Now;
 
 /// The tag that tells which attempt a publication is, from the second on.
 const ATTEMPT: &str = "attempt";
 
 impl Edge {
     /// Brings it to the session, if it still is in the channel.
-    pub(in crate::broker) fn dispatched(&mut self, dispatch: &Dispatch) {
-        let Some(user) = self.users.get(&*dispatch.user) else { return };
-        let is_meant = |session: &&u32| self.sessions[**session as usize].info.client == dispatch.client;
-        let Some(session) = user.sessions.iter().find(is_meant).copied() else { return };
-        let entry = &mut self.sessions[session as usize];
-        if entry.is_ending {
+    pub(in crate::broker) fn dispatched(&mut self, dispatch: &Dispatch, now: Now) {
+        let session = dispatch.seat.session;
+        let Some(entry) = self.sessions.get_mut(session as usize) else { return };
+        if entry.info.client != dispatch.seat.client || entry.is_ending {
             return;
         }
         let Some(subscription) = entry.subscription_mut(&dispatch.channel) else { return };
@@ -29,6 +30,8 @@ impl Edge {
                 subscription.flags = flags.without(Flags::BEHIND).with(Flags::BEHIND, *behind);
                 self.audience.room_mut(room).subscribers[place as usize].flags = subscription.flags;
                 self.send_by_name(session, &dispatch.channel, publications, *attempt);
+                // Who comes back over and over is sent the same over and over.
+                self.charge(session, price_of_publications(publications), now);
             }
             Sending::Gap => self.lose_place(session, &dispatch.channel, flags),
             Sending::Positions(message) if entry.is_connected() => self.push(session, &Push::Message { data: message }),
@@ -44,10 +47,13 @@ impl Edge {
                 false => publication.clone(),
             };
             match &mut self.sessions[session as usize].state {
+                State::Connecting(connecting) if connecting.is_overfull() => {}
                 State::Connecting(connecting) => {
                     connecting.held.push((channel.clone(), Held::Publication(publication)))
                 }
-                _ => self.push(session, &Push::Publication { channel, publication: &publication }),
+                // Of what it has asked for, since it is sent no more before it says that it has received this: one that has
+                // missed much in many channels is not slow.
+                _ => self.push_as(session, &Push::Publication { channel, publication: &publication }, Tag::ANSWER),
             }
         }
     }

@@ -218,9 +218,13 @@ impl Edge {
     }
 
     pub(super) fn push(&mut self, session: u32, push: &Push<'_>) {
+        self.push_as(session, push, Tag::KEEP);
+    }
+
+    fn push_as(&mut self, session: u32, push: &Push<'_>, tag: Tag) {
         let session = &self.sessions[session as usize];
         let (conn, format) = (session.conn, session.format);
-        self.outbox.write(conn, Tag::KEEP, |out| format.write_push(push, out));
+        self.outbox.write(conn, tag, |out| format.write_push(push, out));
         self.metrics.messages_out.add(1);
     }
 

@@ -139,7 +139,7 @@ impl Home {
         let keep = |record: &Record<'_>| {
             hub.log.append(record);
         };
-        if !delivery.say(keep) {
+        if !delivery.say(now, keep) {
             return true;
         }
         let more = self.hub.snapshot(now);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Home, Outcome, Pending, Spread, Spreading};
-use crate::delivery::{Count, Whose};
+use crate::delivery::{Count, Seat, Whose};
 use crate::hub::{Hub, NewPublication, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, Device, Payload, Position, Subscribed};
@@ -66,13 +66,14 @@ impl Home {
         &mut self,
         channel: &Arc<str>,
         terms: &Terms,
-        shard: u16,
+        (shard, session): (u16, u32),
         subscribed: &mut Subscribed,
         now: Now,
     ) {
         let Some(shelf) = self.hub.shelf(channel, now) else { return };
         let whose = Whose { user: &terms.info.user, device: device_id(&terms.device) };
-        let arrival = self.delivery.arrive(channel, whose, (terms.info.client, shard), shelf, now);
+        let seat = Seat { client: terms.info.client, shard, session };
+        let arrival = self.delivery.arrive(channel, whose, seat, shelf, now);
         subscribed.recovered = arrival.whole;
         subscribed.since = arrival.floor;
         subscribed.was_recovering |= !arrival.whole;
@@ -103,7 +104,7 @@ impl Home {
         let by = self.me;
         self.spreads.extend(self.delivery.out().map(|dispatch| Spread {
             channel: dispatch.channel.clone(),
-            shards: ShardSet::of(dispatch.shard),
+            shards: ShardSet::of(dispatch.seat.shard),
             what: Spreading::Dispatch(Box::new(dispatch)),
             by,
         }));
@@ -135,25 +136,20 @@ impl Home {
         let options = self.policy.inbox_options(channel)?;
         let InboxAsk { user, device, word } = ask;
         let whose = Whose { user: &user, device: device_id(&device) };
-        let answer = match word {
+        match word {
             InboxWord::Received(place) => {
                 let shelf = self.hub.shelf(channel, now).ok_or(ErrorKind::UnrecoverablePosition)?;
                 self.delivery.received(channel, whose, (&place.epoch, place.offset), shelf, now)?;
-                json!({})
             }
             InboxWord::Retry { place, delay_ms } => {
                 self.delivery.retry(channel, whose, (&place.epoch, place.offset), delay_ms, now)?;
-                json!({})
             }
-            InboxWord::Read(place) => {
-                self.delivery.read(channel, whose, (&place.epoch, place.offset), now)?;
-                json!({})
-            }
+            InboxWord::Read(place) => self.delivery.read(channel, whose, (&place.epoch, place.offset), now)?,
             InboxWord::Positions => return Ok(Said::Now(to_payload(&self.delivery.positions_for(channel, &user)?))),
             InboxWord::Unread => return Ok(Said::Now(to_payload(&self.delivery.unread(channel, &user)?))),
             InboxWord::Send { id, data, info } => return self.send(channel, (&user, &id), data, info, by, now),
-        };
-        let answer = Payload::json(answer.to_string());
+        }
+        let answer = Payload::json("{}");
         Ok(if options.is_durable { Said::Kept(answer) } else { Said::Now(answer) })
     }
 
@@ -202,7 +198,7 @@ pub(in crate::broker) fn sent(position: &Position) -> Payload {
 }
 
 fn to_payload(answer: &impl Serialize) -> Payload {
-    Payload::json(json!(answer).to_string())
+    Payload::json(serde_json::to_string(answer).expect("plain fields are written as JSON"))
 }
 
 fn device_id(device: &Option<Arc<Device>>) -> &str {

@@ -109,11 +109,11 @@ impl Home {
         self.policy = policy;
     }
 
-    /// Answers a session of this shard, but for what can be answered later: publishes, and what devices say.
-    pub(super) fn answer(&mut self, ask: Ask<'_>, now: Now) -> Answer {
+    /// Answers a session of this shard, by its number, but for what can be answered later: publishes, and what devices say.
+    pub(super) fn answer(&mut self, session: u32, ask: Ask<'_>, now: Now) -> Answer {
         match ask {
             Ask::Publish { .. } | Ask::Inbox(..) => unreachable!("these can be answered later"),
-            Ask::Subscribe(channel, terms) => self.subscribe(channel, &terms, self.me, now),
+            Ask::Subscribe(channel, terms) => self.subscribe(channel, &terms, (self.me, session), now),
             Ask::History { channel, filter, max } => {
                 let page = self.history(&channel, &filter, self.limit(max), now).map(Box::new);
                 Answer::History(self.counted(&channel, page))
@@ -213,15 +213,16 @@ impl Home {
         published.position
     }
 
-    /// Begins a subscription of a session on `shard`. Who is to hear of it hears after [`Home::announce`].
-    pub(super) fn subscribe(&mut self, channel: Arc<str>, terms: &Terms, shard: u16, now: Now) -> Answer {
+    /// Begins a subscription of a session, by its shard and its number there. Who is to hear of it hears after [`Home::announce`].
+    pub(super) fn subscribe(&mut self, channel: Arc<str>, terms: &Terms, by: (u16, u32), now: Now) -> Answer {
         let client = terms.info.client;
-        let joined = self.join(&channel, terms, shard, now);
+        let joined = self.join(&channel, terms, by, now);
         let result = Box::new(self.counted(&channel, joined));
         Answer::Subscribed { channel, client, result }
     }
 
-    fn join(&mut self, channel: &Arc<str>, terms: &Terms, shard: u16, now: Now) -> Result<Subscribed, Error> {
+    fn join(&mut self, channel: &Arc<str>, terms: &Terms, by: (u16, u32), now: Now) -> Result<Subscribed, Error> {
+        let (shard, _) = by;
         let options = self.policy.hub_options(channel)?;
         let is_member = self.admit_device(channel, terms, now)?;
         let join = Join {
@@ -258,7 +259,7 @@ impl Home {
             expiry: crate::session::expiry(terms.expire_at_unix_s, now.unix_s()),
         };
         if is_member {
-            self.seat_device(channel, terms, shard, &mut subscribed, now);
+            self.seat_device(channel, terms, by, &mut subscribed, now);
         }
         Ok(subscribed)
     }

@@ -391,3 +391,45 @@ fn who_comes_and_goes_in_a_loop_waits_until_the_room_has_heard_of_it() {
     }
     assert!(ticks > 50, "{ticks} ticks");
 }
+
+#[test]
+fn who_comes_back_over_and_over_for_what_it_never_receives_pays_for_it() {
+    let rounds = |published: u32| {
+        let mut config = inboxes::config();
+        config.client.work_limit = Duration::from_millis(10);
+        config.client.work_burst = Duration::from_millis(10);
+        let mut node = Node::with(config);
+        let channel = node.at(0, "inbox");
+        let (peer, _) = node.member(0, "ada", "phone", &channel);
+        node.tell(peer, &unsubscribe(3, &channel));
+        let data = format!("\"{}\"", "x".repeat(900));
+        (0..published).for_each(|_| drop(node.publish(&channel, &data, None)));
+        node.hear(peer);
+        (0..600)
+            .take_while(|_| {
+                let words = node.say(peer, &comings_and_goings(&channel, 1));
+                words.iter().all(|word| code_of(word).is_none())
+            })
+            .count()
+    };
+    assert_eq!(rounds(0), 600, "coming and going is cheap");
+    let with_eight = rounds(8);
+    assert!(with_eight < 600, "{with_eight} times 8 KB were paid for");
+}
+
+#[test]
+fn positions_of_many_members_are_paid_for_by_their_length() {
+    let asked = |members: usize| {
+        let mut config = inboxes::config();
+        config.client.work_limit = Duration::from_millis(10);
+        config.client.work_burst = Duration::from_millis(10);
+        let mut node = Node::with(config);
+        let channel = node.at(0, "inbox");
+        let peers: Vec<_> = (0..members).map(|user| node.member(0, &user.to_string(), "", &channel).0).collect();
+        node.hear(peers[0]);
+        let ask = inboxes::call(3, "positions", json!({"channel": channel}));
+        (0..1_000).take_while(|_| kinds(&node.say(peers[0], &ask)) == ["3:rpc"]).count()
+    };
+    assert_eq!(asked(1), 1_000);
+    assert!(asked(90) < 1_000);
+}

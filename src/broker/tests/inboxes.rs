@@ -5,8 +5,8 @@ use crate::broker::inbox_order::InboxOrder;
 use crate::config::Delivery;
 
 /// `inbox:` makes members of those who subscribe, `named:` has the members that its channels name.
-fn node() -> Node {
-    let mut config = config();
+pub(super) fn config() -> Config {
+    let mut config = super::config();
     let kept = ChannelOptions {
         history_size: 100,
         history_ttl: Duration::from_secs(3600),
@@ -26,7 +26,11 @@ fn node() -> Node {
         name: "named".into(),
         options: ChannelOptions { allow_user_limited_channels: true, ..kept },
     });
-    Node::with(config)
+    config
+}
+
+fn node() -> Node {
+    Node::with(config())
 }
 
 pub(super) fn call(id: u32, method: &str, data: Value) -> String {
@@ -395,4 +399,24 @@ fn a_dead_letter_is_published_anew_and_what_became_of_it_is_told() {
     };
     assert_eq!(trace(&mut node, 1), [("published", 0), ("sent", 2), ("sent", 3), ("given_up", 3)]);
     assert_eq!(trace(&mut node, 2), [("published", 0), ("received", 0)]);
+}
+
+#[test]
+fn a_reload_that_has_nothing_promised_for_a_while_ends_nothing() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.publish(&channel, "1", None);
+    let promised = node.brokers[1].config().clone();
+    let mut nothing = (*promised).clone();
+    for namespace in &mut nothing.channel.namespaces {
+        namespace.options.delivery = Delivery::default();
+    }
+    for config in [Arc::new(nothing), promised] {
+        (0..2).for_each(|shard| node.brokers[shard].order(Order::Reload(config.clone()), node.now));
+        node.publish(&channel, "2", None);
+    }
+    node.carry();
+    assert_eq!(node.receive(peer, &channel, 3), ["pub 1", "pub 2", "pub 2", "9:rpc"]);
+    assert_eq!(node.counted("inbox", |of| of.unreceived.get()), 0);
 }

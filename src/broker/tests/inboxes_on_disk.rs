@@ -233,3 +233,30 @@ fn a_member_with_devices_who_was_removed_is_none_after_a_restart() {
     let (_, heard) = node.member(0, "ada", "phone", &channel);
     assert_eq!(heard, ["2:subscribe"]);
 }
+
+#[test]
+fn a_device_that_is_connected_for_long_is_not_forgotten_after_a_restart() {
+    let mut node = node(1);
+    let channel = node.at(0, "letters");
+    let (phone, _) = node.member(0, "ada", "phone", &channel);
+    node.publish_synced(&channel, "1");
+    node.receive(phone, &channel, 1);
+    node.sync();
+    let others = node.at(0, "letters") + "-others";
+    for _ in 0..600 {
+        node.publish_synced(&others, &format!("\"{}\"", "x".repeat(1_000)));
+        node.each_tick();
+    }
+    assert!(node.disk.discarded > 5, "a snapshot has said it again");
+    node.wait(40 * 86_400_000);
+    let mut node = restart(node, 1);
+    // The clock has jumped meanwhile.
+    node.wait(400 * 86_400_000);
+    let (laptop, heard) = node.member(0, "ada", "laptop", &channel);
+    assert_eq!(heard, ["2:subscribe"]);
+    node.publish_synced(&channel, "2");
+    node.receive(laptop, &channel, 2);
+    node.sync();
+    let (_, heard) = node.member(0, "ada", "phone", &channel);
+    assert_eq!(heard, ["2:subscribe", "pub 2"], "another device's word does not count for it");
+}
