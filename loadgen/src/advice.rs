@@ -10,6 +10,9 @@ pub(crate) fn advice(refusal: &str) -> &'static str {
     } else if says("cannot recover") {
         "\nLet the server keep what is published: the namespace of `channel_prefix` needs history_size, history_ttl and \
          force_recovery or allow_recovery. A node of `make run` has one: --set channel_prefix=chat:"
+    } else if says("received at least once") {
+        "\nLet the namespace of `channel_prefix` have delivery = \"at_least_once\", members_by_subscribing and a history. A node \
+         of `make run` has one: --set channel_prefix=inbox:"
     } else if says("102: ") || says("103: ") {
         "\nLet clients subscribe and publish in the server's configuration, or name a namespace in which they may: \
          --set channel_prefix=NAMESPACE:\nA node of `make run` lets everybody, without --secret and without a prefix"
@@ -30,6 +33,7 @@ mod tests {
             ("client 1 could not connect: Connection refused (os error 111)", "--url"),
             ("client 1 could not connect: 3500 invalid token", "--secret"),
             ("client 1 cannot recover channel 2: the server does not keep its messages", "channel_prefix=chat:"),
+            ("client 1: 108: not available: nothing is received at least once in the channel", "channel_prefix=inbox:"),
             ("message 0 of client 1 was refused: 103: permission denied", "channel_prefix=NAMESPACE:"),
         ] {
             assert!(advice(refusal).contains(option), "{refusal}: {}", advice(refusal));

@@ -23,6 +23,8 @@ pub enum Fault {
     Unrecovered,
     /// A client that is in a channel was told that nobody is.
     Absent,
+    /// A device was told that it has received, or its user read, what nobody has said, or less than was answered.
+    Position,
     /// A message did not come as it was sent.
     Damaged,
     /// A command was refused.
@@ -50,6 +52,7 @@ impl fmt::Display for Fault {
             Self::Misdelivered => "messages to clients that did not subscribe",
             Self::Unrecovered => "recoveries that the server could not make",
             Self::Absent => "channels told to be empty to those who are in them",
+            Self::Position => "positions told that are not what was said",
             Self::Damaged => "messages damaged",
             Self::Refused => "commands refused",
             Self::Unanswered => "commands not answered",
@@ -77,6 +80,7 @@ impl Fault {
             | Self::Duplicate
             | Self::Misdelivered
             | Self::Absent
+            | Self::Position
             | Self::Damaged
             | Self::Unasked
             | Self::Protocol => false,

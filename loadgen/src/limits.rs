@@ -129,5 +129,9 @@ pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// order: many more than are under way to its slowest reader.
 pub const LEDGER_MESSAGES: usize = 128;
 
+/// How long a client that a server has cut off, or could not take, stays away at least, milliseconds: about as long as the
+/// first backoff of SDKs.
+pub const RETURN_PAUSE_MS_MIN: u64 = 100;
+
 /// Users that are looked at for one who can do a chat's errand, before nobody does it.
 pub const CANDIDATES_MAX: u32 = 64;

@@ -23,13 +23,15 @@ pub enum Measure {
     Join,
     /// From when a question who is in a channel was due until its answer.
     Presence,
+    /// From when a device said that it has received messages until that was answered.
+    Received,
     /// From when something was due until this program did it: how far the load can be trusted.
     Lateness,
 }
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Connect,
         Self::Reconnect,
         Self::Delivery,
@@ -37,6 +39,7 @@ impl Measure {
         Self::Reply,
         Self::Join,
         Self::Presence,
+        Self::Received,
         Self::Lateness,
     ];
 
@@ -55,6 +58,7 @@ impl Measure {
             Self::Reply => "reply",
             Self::Join => "join",
             Self::Presence => "presence",
+            Self::Received => "received",
             Self::Lateness => "sent late by",
         }
     }
@@ -76,6 +80,8 @@ pub enum Count {
     Drops,
     /// Messages that came when their subscriber was back.
     Recovered,
+    /// Messages that came again, since it was not answered that they were received.
+    Redelivered,
     /// Subscribers who were told that they will not get all that they missed.
     Gaps,
     /// What was due when nobody could do it.
@@ -84,13 +90,14 @@ pub enum Count {
 
 impl Count {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::InRooms,
         Self::Direct,
         Self::Typing,
         Self::Moves,
         Self::Drops,
         Self::Recovered,
+        Self::Redelivered,
         Self::Gaps,
         Self::NotDone,
     ];
@@ -104,6 +111,7 @@ impl Count {
             Self::Moves => "moves between rooms",
             Self::Drops => "connections lost",
             Self::Recovered => "messages recovered",
+            Self::Redelivered => "messages that came again",
             Self::Gaps => "recoveries refused",
             Self::NotDone => "errands that nobody could do",
         }

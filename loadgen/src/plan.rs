@@ -48,6 +48,15 @@ pub enum Load {
     Recover(Recovery),
     /// People talk, write to one another, look who is there, move, and lose their connections.
     Chat(Day),
+    /// Devices of users receive at least once, and lose their connections.
+    Inbox(Inbox),
+}
+
+impl Load {
+    /// Whether it can be checked only by who sees all of it: then each load process has one of its own.
+    pub fn is_seen_whole(&self) -> bool {
+        matches!(self, Self::Chat(_) | Self::Inbox(_))
+    }
 }
 
 /// Subscribers that stop reading when the measuring begins.
@@ -128,6 +137,8 @@ pub struct Day {
     pub pause_ns: u64,
     /// Whether it is a fault when a server cannot give them all that they missed.
     pub expect_recovery: bool,
+    /// Whether the server may end connections: who loses one so comes back as well.
+    pub restarts: bool,
 }
 
 impl Day {
@@ -157,6 +168,51 @@ impl Day {
     }
 }
 
+/// Users who receive at least once, each with several devices and in one channel. The first clients are their devices,
+/// user after user; then comes a publisher for each channel, who hears nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Inbox {
+    /// How many users, in turn over the channels.
+    pub users: u32,
+    /// How many devices each has.
+    pub devices: u32,
+    /// How many channels.
+    pub channels: u32,
+    /// What all that is drawn follows from.
+    pub seed: u64,
+    /// Messages a second, of all publishers together.
+    pub messages_per_s: f64,
+    /// Devices a second that lose their connection.
+    pub drops_per_s: f64,
+    /// How long they are away, nanoseconds.
+    pub pause_ns: u64,
+    /// Whether the server may end connections: who loses one so comes back as well.
+    pub restarts: bool,
+}
+
+impl Inbox {
+    /// How many clients are devices.
+    pub fn all_devices(&self) -> u32 {
+        self.users * self.devices
+    }
+
+    /// The user whose device a client is, and which one; publishers are users of their own.
+    pub fn who(&self, client: u32) -> (u32, Option<u32>) {
+        match client.checked_sub(self.all_devices()) {
+            None => (client / self.devices, Some(client % self.devices)),
+            Some(publisher) => (self.users + publisher, None),
+        }
+    }
+
+    /// The channel where a client hears, or publishes.
+    pub fn channel(&self, client: u32) -> u32 {
+        match self.who(client) {
+            (user, Some(_)) => user % self.channels,
+            (publisher, None) => publisher - self.users,
+        }
+    }
+}
+
 /// What decides when a message is due.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
@@ -182,6 +238,14 @@ impl Plan {
         match &self.load {
             Load::Slow(slow) if client < slow.clients => Some(slow.receive_buffer_bytes),
             _ => None,
+        }
+    }
+
+    /// The number of a client's user, and of the user's device where several have one.
+    pub fn who(&self, client: u32) -> (u32, Option<u32>) {
+        match &self.load {
+            Load::Inbox(inbox) => inbox.who(client),
+            _ => (client, None),
         }
     }
 

@@ -19,11 +19,11 @@ impl Part {
     /// The only one.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
-    /// What the names of its clients and channels begin with. Those of several chats must differ.
+    /// What the names of its clients and channels begin with. Where each process has a load of its own they must differ.
     pub fn stem(self, plan: &Plan) -> String {
-        match plan.load {
-            Load::Chat(_) if self != Self::WHOLE => format!("loadgen-{}", self.index),
-            _ => "loadgen".into(),
+        match plan.load.is_seen_whole() && self != Self::WHOLE {
+            true => format!("loadgen-{}", self.index),
+            false => "loadgen".into(),
         }
     }
 }
@@ -46,13 +46,13 @@ pub struct Share {
 
 impl Share {
     /// A part of a plan: the clients go round the parts, or whole groups of them where they must stay together. The plan
-    /// of a chat is that of one part already.
+    /// of a load that is seen whole is that of one part already.
     ///
     /// # Errors
     /// When there are fewer such groups than parts.
     pub fn of(mut plan: Plan, part: Part) -> anyhow::Result<Self> {
         assert!(part.index < part.of && part.of <= PROCESSES_MAX, "{part:?}");
-        let parts = if let Load::Chat(_) = plan.load {
+        let parts = if plan.load.is_seen_whole() {
             vec![part.index; plan.clients.len()]
         } else if must_stay_together(&plan) && part.of > 1 {
             by_groups(&plan, part.of)?
@@ -70,6 +70,11 @@ impl Share {
             }
         }
         Ok(Self { part, plan, clients, streams, has_audience })
+    }
+
+    /// What a client's user is called.
+    pub fn user(&self, client: u32) -> String {
+        format!("{}-{}", self.part.stem(&self.plan), self.plan.who(client).0)
     }
 
     /// All of a plan.

@@ -1,9 +1,9 @@
 //! How errands are done: who does them, where, and what that is in commands.
 
 use super::agenda::{Due, Errand};
-use super::dice::Draw;
 use super::user::{Asked, Presence, Stage, Subscription, User};
 use super::{Action, Chat};
+use crate::dice::Draw;
 use crate::limits::{CANDIDATES_MAX, UNANSWERED_MAX};
 use crate::measure::{Count, Interval};
 use crate::payload::Stamp;
@@ -118,7 +118,7 @@ impl Chat {
     fn drop_connection(&mut self, number: u64, due_ns: u64, interval: &mut Interval) -> Option<()> {
         let user = self.somebody(Draw::Dropper, number, |_| true)?;
         self.users[user as usize].lose_connection(Presence::Away);
-        self.away.push_back((due_ns + self.day.pause_ns, user));
+        self.away.insert((due_ns + self.day.pause_ns, user));
         self.actions.push_back(Action::Drop { user });
         interval.count(Count::Drops, 1);
         Some(())

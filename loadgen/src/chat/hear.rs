@@ -1,9 +1,9 @@
 //! What the server said, held against what it had to say.
 
 use super::Chat;
-use super::ledger::Contradiction;
 use super::user::{Asked, Place, Stage, Step};
 use crate::fault::{Fault, Faults};
+use crate::ledger::Contradiction;
 use crate::measure::{Count, Interval, Measure};
 use crate::payload::{Damaged, Stamp};
 use crate::protocol::Joined;
@@ -242,12 +242,7 @@ impl Chat {
 #[cold]
 fn note(contradiction: Contradiction, user: u32, publication: Publication, sequence: u32, faults: &mut Faults) {
     let Publication { channel, offset, .. } = publication;
-    let (fault, what) = match contradiction {
-        Contradiction::Other => (Fault::OutOfOrder, "where others heard another one"),
-        Contradiction::Overtaken => (Fault::OutOfOrder, "after a later one of the same connection"),
-        Contradiction::Twice => (Fault::Duplicate, "though it has another offset too"),
-        Contradiction::Unsent => (Fault::Damaged, "though it was never sent"),
-    };
+    let (fault, what) = contradiction.told();
     faults.note(fault, || {
         format!("user {user} heard message {sequence} of channel {channel} at offset {offset}, {what}")
     });

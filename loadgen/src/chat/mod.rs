@@ -1,7 +1,7 @@
 //! A chat's day: who is where, what is due, what has come of it. Sans-IO: time is an argument.
 //!
 //! Inputs are [`Chat::take`] (time has passed), what the server said (a file: `hear`), and the lives of connections
-//! ([`Chat::come`], [`Chat::arrived`], [`Chat::gone`]). What is measured goes to the interval, what is wrong to the
+//! ([`Chat::come`], [`Chat::arrived`], [`Chat::lost`]). What is measured goes to the interval, what is wrong to the
 //! faults.
 //!
 //! Who was where is known at every moment, and so is what each user must hear: in a channel that is kept, every offset
@@ -9,20 +9,19 @@
 //! reply, messages may come or not.
 
 mod agenda;
-mod dice;
 mod errand;
 mod hear;
-mod ledger;
 mod settle;
 mod user;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use self::agenda::Agenda;
-use self::dice::Dice;
 pub use self::hear::Publication;
-use self::ledger::Ledger;
 use self::user::{Asked, Presence, User};
+use crate::dice::Dice;
+use crate::ledger::Ledger;
+use crate::limits::RETURN_PAUSE_MS_MIN;
 use crate::measure::{Count, Interval, Measure};
 use crate::missing::Missing;
 use crate::payload::Stamp;
@@ -40,8 +39,8 @@ pub struct Chat {
     homes: Vec<u32>,
     /// By channel.
     ledgers: Vec<Ledger>,
-    /// Who is away: until when, the first to come back first.
-    away: VecDeque<(u64, u32)>,
+    /// Who is away: until when.
+    away: BTreeSet<(u64, u32)>,
     /// What is still to be done of the errand that was taken last.
     actions: VecDeque<Action>,
     /// How many there have been.
@@ -133,7 +132,7 @@ impl Chat {
             users: plan.clients.iter().map(|channels| User::new(channels)).collect(),
             homes: memberships.filter(|channel| day.is_room(*channel)).collect(),
             ledgers: (0..plan.channels).map(|_| Ledger::default()).collect(),
-            away: VecDeque::new(),
+            away: BTreeSet::new(),
             actions: VecDeque::new(),
             connections: 0,
             end_ns: u64::MAX,
@@ -151,7 +150,7 @@ impl Chat {
     /// When [`Chat::take`] will have something.
     pub fn next_due_ns(&self) -> u64 {
         let errand_ns = self.agenda.as_ref().map_or(u64::MAX, Agenda::next_due_ns);
-        errand_ns.min(self.away.front().map_or(u64::MAX, |(until_ns, _)| *until_ns))
+        errand_ns.min(self.away.first().map_or(u64::MAX, |(until_ns, _)| *until_ns))
     }
 
     /// Takes the next action if one is due.
@@ -160,7 +159,8 @@ impl Chat {
             if let Some(action) = self.actions.pop_front() {
                 return Some(action);
             }
-            if let Some((due_ns, user)) = self.away.pop_front_if(|(until_ns, _)| *until_ns <= now_ns) {
+            if let Some((due_ns, user)) = self.away.first().copied().filter(|(until_ns, _)| *until_ns <= now_ns) {
+                self.away.pop_first();
                 interval.record(Measure::Lateness, now_ns - due_ns);
                 self.users[user as usize].presence = Presence::Coming;
                 return Some(Action::Return { user, due_ns });
@@ -194,9 +194,16 @@ impl Chat {
         }
     }
 
-    /// A user has no connection any more, or got none, and will not come back.
-    pub fn gone(&mut self, user: u32) {
-        self.users[user as usize].lose_connection(Presence::Gone);
+    /// A user has no connection any more, or got none. Whether that is expected: then it comes back.
+    pub fn lost(&mut self, user: u32, now_ns: u64) -> bool {
+        let has_begun = self.agenda.is_some() || self.end_ns != u64::MAX;
+        let is_expected = self.day.restarts && has_begun;
+        self.users[user as usize].lose_connection(if is_expected { Presence::Away } else { Presence::Gone });
+        if is_expected {
+            let pause_ns = self.day.pause_ns.max(RETURN_PAUSE_MS_MIN * 1_000_000);
+            self.away.insert((now_ns + pause_ns, user));
+        }
+        is_expected
     }
 }
 

@@ -1,15 +1,15 @@
 //! The end of the day: what is still under way, and what never came.
 
 use super::Chat;
-use super::ledger::Ledger;
 use super::user::{Asked, Presence, Stage, Subscription};
 use crate::fault::{Fault, Faults};
+use crate::ledger::Ledger;
 
 impl Chat {
     /// The day is over: nothing new is begun, and who is away comes back now, so that it is seen what they missed.
     pub fn end(&mut self, end_ns: u64) {
         self.end_ns = end_ns;
-        self.away.iter_mut().for_each(|(until_ns, _)| *until_ns = (*until_ns).min(end_ns));
+        self.away = self.away.iter().map(|(until_ns, user)| (end_ns.min(*until_ns), *user)).collect();
         self.behind = self.agenda.take().map_or(0, |agenda| agenda.behind(end_ns));
     }
 

@@ -25,6 +25,7 @@ const DAY: Day = Day {
     drops_per_s: 30.0,
     pause_ns: 100 * MS,
     expect_recovery: true,
+    restarts: false,
 };
 
 /// Twelve users, each in three rooms.

@@ -383,7 +383,7 @@ impl Everyone {
                 self.counts.recovered += 1;
                 self.take(client, offset, message, Ledger::heard);
             }
-            Heard::Publication { channel, offset, message } if *channel == *self.names[client] => {
+            Heard::Publication { channel, offset, message, .. } if *channel == *self.names[client] => {
                 self.take(client, offset, message, Ledger::heard);
             }
             Heard::Publication { .. } => self.ledger.damaged(client),

@@ -2,10 +2,12 @@
 
 use std::thread;
 
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::engine::{Engine, Job, Line, News, Outcome, pin};
+use crate::plan::Load;
 use crate::protocol;
 use crate::scenario::Scenario;
 use crate::share::{Part, Share};
@@ -43,6 +45,11 @@ impl Assignment {
         let visitors = scenario.connections_max(&plan) - plan.clients.len() as u64;
         let channel_names = scenario.channel_names(&plan, &part.stem(&plan));
         protocol::check(&target, &plan, &channel_names)?;
+        ensure!(
+            secret.is_some() || !matches!(plan.load, Load::Inbox(_)),
+            "devices are known by their users' tokens: give the key that the server checks them with (--secret); a node of \
+             `make run` has the one of its development"
+        );
         let share = Share::of(plan, part)?;
         swarm::allow(share.clients.len() as u64 + visitors.div_ceil(part.of.into()))?;
         let nanoseconds = |s: f64| (s * 1e9) as u64;

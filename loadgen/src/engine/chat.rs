@@ -59,7 +59,7 @@ impl Clients {
         let phase = self.swarm.conn(key).map(|conn| conn.phase);
         let Self { work: Work::Chat(chat), interval, faults, .. } = self else { return };
         match (heard, phase) {
-            (Heard::Publication { channel, offset, message }, _) => match number {
+            (Heard::Publication { channel, offset, message, .. }, _) => match number {
                 Some(channel) => {
                     chat.heard(user, Publication { channel, offset, message }, now_ns, interval, faults);
                 }

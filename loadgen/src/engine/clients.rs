@@ -57,7 +57,9 @@ impl Clients {
     pub(super) fn are_done(&self) -> bool {
         match self.work {
             Work::Traffic(_) | Work::Slow(_) | Work::Nothing => self.swarm.is_empty(),
-            Work::Arrivals(_) | Work::Storm(_) | Work::Recovery(_) | Work::Chat(_) => self.work.is_over(),
+            Work::Arrivals(_) | Work::Storm(_) | Work::Recovery(_) | Work::Chat(_) | Work::Inbox(_) => {
+                self.work.is_over()
+            }
         }
     }
 
@@ -97,8 +99,13 @@ impl Clients {
     }
 
     fn join(&mut self, key: u32, client: u32) {
-        let user = format!("{}-{client}", self.share.part.stem(&self.share.plan));
-        let token = self.secret.as_ref().map(|secret| mint::hs256(secret, &json!({ "sub": user }))).unwrap_or_default();
+        let user = self.share.user(client);
+        let (_, device) = self.share.plan.who(client);
+        let claims = match device {
+            Some(device) => json!({ "sub": user, "device": format!("device-{device}") }),
+            None => json!({ "sub": user }),
+        };
+        let token = self.secret.as_ref().map(|secret| mint::hs256(secret, &claims)).unwrap_or_default();
         let subscribes = !self.channels(client).is_empty();
         let who = Client { user: &user, token: &token, subscribes };
         self.go_on(key, Phase::Joining, |writer, output| writer.connect(&who, output));
@@ -121,6 +128,7 @@ impl Clients {
     fn subscribe(&mut self, key: u32, client: u32, now_ns: u64) {
         match self.work {
             Work::Chat(_) => return self.enter(key, client),
+            Work::Inbox(_) => return self.open_inbox(key, client, now_ns),
             Work::Recovery(_) => return self.stand_again(key, client, now_ns),
             _ => {}
         }
@@ -150,6 +158,10 @@ impl Clients {
                 self.ready += 1;
                 chat.arrived(client, due_ns, now_ns, &mut self.interval);
             }
+            Work::Inbox(inbox) => {
+                self.ready += 1;
+                inbox.arrived(client, due_ns, now_ns, &mut self.interval);
+            }
         }
     }
 
@@ -165,7 +177,16 @@ impl Clients {
                     return;
                 }
             }
-            Work::Chat(chat) => chat.gone(client),
+            Work::Chat(chat) => {
+                if chat.lost(client, self.swarm.now_ns()) {
+                    return;
+                }
+            }
+            Work::Inbox(inbox) => {
+                if inbox.lost(client, self.swarm.now_ns()) {
+                    return;
+                }
+            }
         }
         self.faults.note(Fault::NotConnected, || format!("client {client} could not connect: {why}"));
     }
@@ -175,13 +196,12 @@ impl Clients {
         let is_expected = fault == Fault::Disconnected
             && match &mut self.work {
                 Work::Storm(storm) => storm.ended(client, self.swarm.now_ns()),
+                Work::Chat(chat) => chat.lost(client, self.swarm.now_ns()),
+                Work::Inbox(inbox) => inbox.lost(client, self.swarm.now_ns()),
                 _ => self.is_cut(client, why),
             };
         if !is_expected {
             self.faults.note(fault, || format!("client {client}: {why}"));
-        }
-        if let Work::Chat(chat) = &mut self.work {
-            chat.gone(client);
         }
     }
 
@@ -285,6 +305,7 @@ impl Clients {
             }
             (Heard::Done, _) => self.done(key, client, now_ns),
             (heard, Work::Chat(_)) => self.hear_chat(key, client, heard, now_ns),
+            (heard, Work::Inbox(_)) => self.hear_inbox(key, client, heard, now_ns),
             (heard, Work::Recovery(_)) => self.hear_recovery(key, client, heard, now_ns),
             (heard, _) => self.hear_rare(key, client, heard, now_ns),
         }
@@ -335,6 +356,8 @@ impl Clients {
                 | Heard::Page { .. }
                 | Heard::Kept { .. }
                 | Heard::Left { .. }
+                | Heard::Unread { .. }
+                | Heard::Positions { .. }
                 | Heard::Present { .. },
                 _,
             ) => self.unexpected(client, "what it did not ask"),

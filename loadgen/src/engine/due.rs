@@ -18,7 +18,7 @@ impl Clients {
             Work::Arrivals(_) => self.come_and_go(now_ns),
             Work::Storm(_) => self.storm(now_ns),
             Work::Recovery(_) => self.recover(now_ns),
-            Work::Chat(_) => self.live(now_ns),
+            Work::Chat(_) | Work::Inbox(_) => self.live(now_ns),
         }
     }
 
@@ -67,6 +67,7 @@ impl Clients {
         match &mut self.work {
             Work::Slow(slow) => slow.end().into_iter().for_each(|turn| self.turn_readers(turn)),
             Work::Chat(chat) => chat.end(end_ns),
+            Work::Inbox(inbox) => inbox.end(end_ns, self.swarm.now_ns()),
             Work::Nothing | Work::Traffic(_) | Work::Arrivals(_) | Work::Storm(_) | Work::Recovery(_) => {}
         }
     }
@@ -109,13 +110,20 @@ impl Clients {
 
     fn live(&mut self, now_ns: u64) -> bool {
         let mut acted = false;
-        while let Work::Chat(chat) = &mut self.work
-            && let Some(action) = chat.take(now_ns, &mut self.interval)
-        {
-            self.act_in_chat(action);
+        loop {
+            match &mut self.work {
+                Work::Chat(chat) => match chat.take(now_ns, &mut self.interval) {
+                    Some(action) => self.act_in_chat(action),
+                    None => return acted,
+                },
+                Work::Inbox(inbox) => match inbox.take(now_ns, &mut self.interval) {
+                    Some(action) => self.act_in_inbox(action),
+                    None => return acted,
+                },
+                _ => return acted,
+            }
             acted = true;
         }
-        acted
     }
 
     /// Breaks the connections of so many clients.

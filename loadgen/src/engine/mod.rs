@@ -8,6 +8,7 @@ mod arrivals;
 mod chat;
 mod clients;
 mod due;
+mod inbox;
 mod news;
 mod recover;
 mod recovery;
@@ -117,7 +118,7 @@ impl Engine {
         let terms = Terms { encoding: job.encoding, payload_bytes: job.payload_bytes, has_audience };
         let mut reader = Reader::new(&job.target, &terms);
         let work = Work::prepare(&job.share.plan);
-        if let Work::Chat(_) | Work::Recovery(_) = work {
+        if let Work::Chat(_) | Work::Inbox(_) | Work::Recovery(_) = work {
             reader.read_whole();
         }
         let clients = Clients {
@@ -236,7 +237,7 @@ impl Engine {
         if self.stage != Stage::Drain {
             // What is due at the end of a stage belongs to the next one, and is not sent after the last.
             busy |= clients.act(now_ns.min(self.stage_end_ns.saturating_sub(1)));
-        } else if let Work::Chat(_) = clients.work {
+        } else if let Work::Chat(_) | Work::Inbox(_) = clients.work {
             // Who is away comes back.
             busy |= clients.act(now_ns);
         }

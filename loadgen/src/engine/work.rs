@@ -6,6 +6,7 @@ use super::slow::Slow;
 use super::storm::Storm;
 use crate::chat::Chat;
 use crate::fault::Faults;
+use crate::inbox::Inbox;
 use crate::plan::{Load, Plan};
 use crate::share::Share;
 use crate::slow::Fates;
@@ -28,6 +29,8 @@ pub(super) enum Work {
     Recovery(Box<Recovery>),
     /// A chat's day; from the first client on, since it must know where everybody is.
     Chat(Box<Chat>),
+    /// Devices that receive at least once; from the first client on, since each has its floor.
+    Inbox(Box<Inbox>),
 }
 
 impl Work {
@@ -35,6 +38,7 @@ impl Work {
     pub(super) fn prepare(plan: &Plan) -> Self {
         match plan.load {
             Load::Chat(day) => Self::Chat(Box::new(Chat::new(plan, day))),
+            Load::Inbox(inbox) => Self::Inbox(Box::new(Inbox::new(inbox))),
             Load::Recover(recovery) => Self::Recovery(Box::new(Recovery::new(recovery))),
             _ => Self::Nothing,
         }
@@ -66,6 +70,10 @@ impl Work {
                 let Self::Chat(chat) = self else { unreachable!("a chat is prepared before its users come") };
                 return chat.begin(now_ns);
             }
+            Load::Inbox(_) => {
+                let Self::Inbox(inbox) = self else { unreachable!("it is prepared before its clients come") };
+                return inbox.begin(now_ns);
+            }
         }
     }
 
@@ -74,7 +82,7 @@ impl Work {
         match self {
             Self::Traffic(traffic) => Some(traffic),
             Self::Slow(slow) => Some(&slow.traffic),
-            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) | Self::Recovery(_) | Self::Chat(_) => None,
+            _ => None,
         }
     }
 
@@ -83,7 +91,7 @@ impl Work {
         match self {
             Self::Traffic(traffic) => Some(traffic),
             Self::Slow(slow) => Some(&mut slow.traffic),
-            Self::Nothing | Self::Arrivals(_) | Self::Storm(_) | Self::Recovery(_) | Self::Chat(_) => None,
+            _ => None,
         }
     }
 
@@ -97,6 +105,7 @@ impl Work {
             Self::Storm(storm) => storm.next_due_ns(),
             Self::Recovery(recovery) => recovery.next_due_ns(),
             Self::Chat(chat) => chat.next_due_ns(),
+            Self::Inbox(inbox) => inbox.next_due_ns(),
         }
     }
 
@@ -110,13 +119,16 @@ impl Work {
             Self::Storm(storm) => storm.under_way() as u64,
             Self::Recovery(recovery) => recovery.under_way(),
             Self::Chat(chat) => chat.under_way(),
+            Self::Inbox(inbox) => inbox.under_way(),
         }
     }
 
     /// Whether all that was to happen once has happened.
     pub(super) fn is_over(&self) -> bool {
         match self {
-            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) | Self::Chat(_) => false,
+            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) | Self::Chat(_) | Self::Inbox(_) => {
+                false
+            }
             Self::Storm(storm) => storm.is_over(),
             Self::Recovery(recovery) => recovery.is_over(),
         }
@@ -165,6 +177,10 @@ impl Work {
             Self::Chat(chat) => {
                 chat.finish(faults);
                 chat.behind()
+            }
+            Self::Inbox(inbox) => {
+                inbox.finish(faults);
+                inbox.behind()
             }
         }
     }

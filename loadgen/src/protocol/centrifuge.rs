@@ -1,5 +1,7 @@
 //! The Centrifugo client protocol: JSON and Protobuf, over WebSocket and TCP.
 
+mod inbox;
+
 use ringpost::model::{HistoryFilter, PayloadKind, PayloadRef, Position, Recover};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::Encoding;
@@ -12,7 +14,7 @@ use ringpost::wire::websocket::{self, Opcode};
 
 use super::masks::Masks;
 use super::upgrade;
-use super::words::{CONNECT_ID, Heard, Joined, Page, Terms, Violation};
+use super::words::{CONNECT_ID, Heard, InboxCall, Joined, Page, Terms, Violation};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::payload::{Damaged, Payloads, Stamp};
 use crate::target::Transport;
@@ -97,6 +99,12 @@ impl Writer {
     ) {
         let filter = HistoryFilter { limit: limit as i32, since: since.map(position), reverse: false };
         self.command(id, Verb::History(History { channel: channel.into(), filter }), out);
+    }
+
+    pub(super) fn call_inbox(&mut self, id: u32, channel: &str, call: InboxCall, out: &mut Vec<u8>) {
+        let (method, data) = inbox::call(channel, call);
+        let data = PayloadRef { bytes: data.as_bytes().into(), kind: PayloadKind::Json };
+        self.command(id, Verb::Rpc { method: method.into(), data }, out);
     }
 
     pub(super) fn ping(&mut self, id: u32, out: &mut Vec<u8>) {
@@ -228,6 +236,10 @@ impl Reader {
                         self.read_page(id, &page, hear);
                         continue;
                     }
+                    Answer::Rpc(data) if self.is_whole => {
+                        inbox::read(id, data, hear)?;
+                        continue;
+                    }
                     Answer::Unsubscribe if self.is_whole => Heard::Left { id },
                     Answer::Presence(clients) if self.is_whole => Heard::Present { id, clients: clients.len() },
                     Answer::Error(error) => Heard::Refused { id, why: error.to_string() },
@@ -236,7 +248,8 @@ impl Reader {
                 FromNode::Push { channel, push } => match push {
                     Pushed::Publication(publication) if self.is_whole => {
                         let message = self.message(&publication);
-                        hear(Heard::Publication { channel: &channel, offset: publication.offset, message });
+                        let (offset, attempt) = (publication.offset, inbox::attempt(&publication));
+                        hear(Heard::Publication { channel: &channel, offset, attempt, message });
                         continue;
                     }
                     Pushed::Unsubscribe(why) => Heard::Unsubscribed(format!("{channel}: {} {}", why.code, why.reason)),

@@ -17,7 +17,9 @@ mod words;
 
 use anyhow::ensure;
 
-pub use self::words::{CONNECT_ID, Client, Heard, Joined, Page, Terms, Violation};
+pub use self::words::{
+    CONNECT_ID, Client, Heard, InboxCall, InboxPosition, InboxUnread, Joined, Page, Terms, Violation,
+};
 use crate::plan::{Load, Plan};
 use crate::target::{Protocol, Target, Transport};
 
@@ -28,8 +30,8 @@ use crate::target::{Protocol, Target, Transport};
 pub fn check(target: &Target, plan: &Plan, channel_names: &[String]) -> anyhow::Result<()> {
     ensure!(
         matches!(target.protocol, Protocol::Centrifuge(_))
-            || !matches!(plan.load, Load::Chat(_) | Load::Recover(_) | Load::Ping(_)),
-        "pings, presence, and recovery by offset are known here of the Centrifugo protocol only: give a URL that \
+            || !matches!(plan.load, Load::Chat(_) | Load::Inbox(_) | Load::Recover(_) | Load::Ping(_)),
+        "pings, presence, recovery by offset and inboxes are known here of the Centrifugo protocol only: give a URL that \
          begins with ws:// or tcp://, or run another scenario, such as `direct`"
     );
     match target.protocol {
@@ -148,6 +150,14 @@ impl Writer {
     pub fn history(&mut self, id: u32, channel: &str, since: Option<(u64, &str)>, limit: u32, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.history(id, channel, since, limit, out),
+            _ => unreachable!("{REFUSED}"),
+        }
+    }
+
+    /// Says or asks something about a channel that is received at least once.
+    pub fn call_inbox(&mut self, id: u32, channel: &str, call: InboxCall, out: &mut Vec<u8>) {
+        match self {
+            Self::Centrifuge(writer) => writer.call_inbox(id, channel, call, out),
             _ => unreachable!("{REFUSED}"),
         }
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use ringpost::protocol::centrifuge::Encoding;
 use ringpost::protocol::centrifuge::client::FrameViolation;
 use ringpost::wire::http::HttpViolation;
+use serde::Deserialize;
 
 use crate::payload::{Damaged, Stamp};
 
@@ -38,6 +39,8 @@ pub enum Heard<'a> {
         channel: &'a str,
         /// Its place there, 0 where it has none.
         offset: u64,
+        /// Where it may be sent again: which time this is.
+        attempt: u32,
         /// The stamp of the load generator, or that it is none.
         message: Result<Stamp, Damaged>,
     },
@@ -81,6 +84,20 @@ pub enum Heard<'a> {
         /// How many clients are in the channel.
         clients: usize,
     },
+    /// The answer to [`InboxCall::Unread`].
+    Unread {
+        /// Chosen by the writer of the command that is answered.
+        id: u32,
+        /// Where channel and user stand.
+        unread: InboxUnread,
+    },
+    /// The answer to [`InboxCall::Positions`].
+    Positions {
+        /// Chosen by the writer of the command that is answered.
+        id: u32,
+        /// Members of the channel: the one who asked, and others where there are few.
+        users: &'a [InboxPosition<'a>],
+    },
     /// Answer with [`Writer::pong`](super::Writer::pong), if the welcome said so.
     Ping,
     /// A WebSocket ping: answer with [`Writer::websocket_pong`](super::Writer::websocket_pong).
@@ -109,6 +126,49 @@ pub struct Joined<'a> {
     pub is_recoverable: bool,
     /// Whether all comes that was missed.
     pub is_recovered: bool,
+}
+
+/// What a device says or asks about a channel that is received at least once. What is said is answered as
+/// [`Heard::Acknowledged`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InboxCall {
+    /// It has received all up to here.
+    Received {
+        /// The last that it has.
+        offset: u64,
+    },
+    /// Its user has read all up to here.
+    Read {
+        /// The last that was read.
+        offset: u64,
+    },
+    /// What has its user not read?
+    Unread,
+    /// How far have its user and others received and read?
+    Positions,
+}
+
+/// What a user has not read of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InboxUnread {
+    /// The offset of the newest message.
+    pub offset: u64,
+    /// Up to where the user has read.
+    pub read: u64,
+    /// How many messages there are that it has not read.
+    pub unread: u64,
+}
+
+/// How far one user is.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct InboxPosition<'a> {
+    /// As it is called.
+    #[serde(borrow)]
+    pub user: Cow<'a, str>,
+    /// The furthest that any of its devices has received.
+    pub received: u64,
+    /// Up to where it has read.
+    pub read: u64,
 }
 
 /// A page of a channel's history.

@@ -133,8 +133,13 @@ fn each(measure: Measure) -> Option<&'static str> {
         Measure::Delivery => Some("delivery"),
         Measure::Reply => Some("message"),
         // A client that comes back is a new client; a delivery to some costs what one to any does. Joins and questions
-        // come beside messages.
-        Measure::Reconnect | Measure::SlowDelivery | Measure::Join | Measure::Presence | Measure::Lateness => None,
+        // come beside messages, and so does what devices say.
+        Measure::Reconnect
+        | Measure::SlowDelivery
+        | Measure::Join
+        | Measure::Presence
+        | Measure::Received
+        | Measure::Lateness => None,
     }
 }
 

@@ -65,11 +65,11 @@ impl Order {
             "{processes} load processes cannot recover together, since one client publishes what all miss: ask for fewer \
              clients, or raise the limit with `ulimit -Hn`"
         );
-        if processes > 1 && matches!(plan.load, Load::Chat(_)) {
+        if processes > 1 && plan.load.is_seen_whole() {
             for index in 0..processes {
                 self.scenario.part(Part { index, of: processes }).plan().with_context(|| {
                     format!(
-                        "each of {processes} load processes has a chat of its own, with some of the users and rooms"
+                        "each of {processes} load processes has a load of its own, with some of the users and channels"
                     )
                 })?;
             }

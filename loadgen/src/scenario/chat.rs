@@ -44,6 +44,9 @@ pub struct Chat {
     pub pause_s: f64,
     /// Whether it is a fault when a server says that it cannot give a user all that it missed.
     pub expect_recovery: bool,
+    /// Whether the server may end connections, as one that is restarted does: who loses one so comes back after `pause_s`,
+    /// again and again until it is let in.
+    pub restarts: bool,
 }
 
 /// With the typing in them and a user's own channel, these are fewer than the 128 channels that servers commonly allow.
@@ -67,6 +70,7 @@ impl Default for Chat {
             reconnects_per_s: 20.0,
             pause_s: 2.0,
             expect_recovery: false,
+            restarts: false,
         }
     }
 }
@@ -160,6 +164,7 @@ impl Chat {
             drops_per_s: self.reconnects_per_s,
             pause_ns: nanoseconds(self.pause_s),
             expect_recovery: self.expect_recovery,
+            restarts: self.restarts,
         })
     }
 }

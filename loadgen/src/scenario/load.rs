@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::Scenario;
 
 /// The built-in scenarios: name and file.
-pub const BUILT_IN: [(&str, &str); 22] = [
+pub const BUILT_IN: [(&str, &str); 23] = [
     ("idle", include_str!("../../scenarios/idle.toml")),
     ("idle-many", include_str!("../../scenarios/idle-many.toml")),
     ("connect", include_str!("../../scenarios/connect.toml")),
@@ -27,6 +27,7 @@ pub const BUILT_IN: [(&str, &str); 22] = [
     ("fanin", include_str!("../../scenarios/fanin.toml")),
     ("direct", include_str!("../../scenarios/direct.toml")),
     ("durable", include_str!("../../scenarios/durable.toml")),
+    ("inbox", include_str!("../../scenarios/inbox.toml")),
     ("chat", include_str!("../../scenarios/chat.toml")),
     ("ramp-publish", include_str!("../../scenarios/ramp-publish.toml")),
     ("ramp-fanout", include_str!("../../scenarios/ramp-fanout.toml")),

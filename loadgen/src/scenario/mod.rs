@@ -10,6 +10,7 @@ mod direct;
 mod fanin;
 mod fanout;
 mod idle;
+mod inbox;
 mod load;
 mod pace;
 mod ping;
@@ -30,6 +31,7 @@ pub use self::direct::Direct;
 pub use self::fanin::FanIn;
 pub use self::fanout::{FanOut, Rates};
 pub use self::idle::Idle;
+pub use self::inbox::Inbox;
 pub use self::load::{BUILT_IN, changed, find, read, set};
 pub use self::pace::PaceSettings;
 pub use self::ping::Ping;
@@ -138,6 +140,8 @@ pub enum Work {
     Direct(Direct),
     /// All that people do in a chat.
     Chat(Chat),
+    /// Devices that receive at least once.
+    Inbox(Inbox),
 }
 
 impl Work {
@@ -145,6 +149,7 @@ impl Work {
     fn rate_mut(&mut self) -> Option<&mut f64> {
         let pace = match self {
             Self::Connect(Connect::Steady(steady)) => return Some(&mut steady.rate_per_s),
+            Self::Inbox(inbox) => return Some(&mut inbox.messages_per_s),
             Self::Idle(_) | Self::Connect(_) | Self::Chat(_) => return None,
             Self::Ping(ping) => &mut ping.pace,
             Self::Publish(publish) => &mut publish.pace,
@@ -177,11 +182,14 @@ impl Scenario {
     }
 
     /// What one of several load processes works from. As a rule that is the plan of the whole, of which it takes a share
-    /// ([`Share`](crate::share::Share)). But whoever checks a chat must see all of it: each process has one of its own.
+    /// ([`Share`](crate::share::Share)). But whoever checks a chat or an inbox must see all of it: each process has one of
+    /// its own.
     pub(crate) fn part(&self, part: Part) -> Self {
         let mut scenario = self.clone();
-        if let Work::Chat(chat) = &mut scenario.work {
-            *chat = chat.part(part);
+        match &mut scenario.work {
+            Work::Chat(chat) => *chat = chat.part(part),
+            Work::Inbox(inbox) => *inbox = inbox.part(part),
+            _ => {}
         }
         scenario
     }
@@ -213,10 +221,11 @@ impl Scenario {
             Work::FanIn(fan_in) => fan_in.plan(),
             Work::Direct(direct) => direct.plan(),
             Work::Chat(chat) => chat.plan(),
+            Work::Inbox(inbox) => inbox.plan(),
         }?;
         ensure!(
-            self.bystanders.count == 0 || !matches!(self.work, Work::Chat(_)),
-            "all clients of a chat are users: set `bystanders.count` to 0, and more `users` instead"
+            self.bystanders.count == 0 || !plan.load.is_seen_whole(),
+            "all clients of a chat or an inbox are users: set `bystanders.count` to 0, and more `users` instead"
         );
         self.bystanders.join(&mut plan)?;
         Ok(plan)

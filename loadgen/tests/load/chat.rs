@@ -44,7 +44,7 @@ pub(crate) const BUSY: [&str; 12] = [
     "duration_s=1.5",
 ];
 
-fn counted(record: &Record, count: Count) -> u64 {
+pub(crate) fn counted(record: &Record, count: Count) -> u64 {
     record.counts.get(&count).copied().unwrap_or(0)
 }
 

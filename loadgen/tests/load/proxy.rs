@@ -25,12 +25,18 @@ pub(crate) enum Mischief {
     /// It is left out where a subscriber recovers what it missed, with a later one in the same reply: so the subscriber
     /// goes on behind it, and does not ask for it again when it is away once more.
     Forget,
+    /// A device that has come back is told a floor that lies one further than its own.
+    PassOver,
+    /// A user is told that one more is unread than is.
+    Miscount,
 }
 
 /// Of all deliveries, the one that it is done to.
 const VICTIM: u32 = 30;
 /// Of all replies with several recovered messages.
 const RECOVERY_VICTIM: u32 = 3;
+/// Of all replies to devices, past those of the first time.
+const RETURN_VICTIM: u32 = 40;
 
 /// How long a tired wire takes for each delivery.
 const TIRED_MS: u64 = 5;
@@ -63,6 +69,8 @@ fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, candi
         let is_delivery = line.contains("\"pub\"");
         let (is_candidate, victim) = match mischief {
             Mischief::Forget => (recovers_several(&line), RECOVERY_VICTIM),
+            Mischief::PassOver => (line.contains("\"subscribe\":{\"recoverable\""), RETURN_VICTIM),
+            Mischief::Miscount => (line.contains("\"unread\":"), RETURN_VICTIM),
             _ => (is_delivery, VICTIM),
         };
         if is_candidate && candidates.fetch_add(1, Ordering::Relaxed) == victim {
@@ -77,6 +85,8 @@ fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, candi
                 Mischief::Hang => break,
                 Mischief::Tire => {}
                 Mischief::Forget => line = without_the_first(&line),
+                Mischief::PassOver => line = one_more(&line, "/subscribe/offset"),
+                Mischief::Miscount => line = one_more(&line, "/rpc/data/unread"),
             }
         }
         if is_delivery {
@@ -100,6 +110,14 @@ fn recovers_several(line: &str) -> bool {
 fn without_the_first(line: &str) -> String {
     let mut reply = serde_json::from_str(line).unwrap();
     publications(&mut reply).remove(0);
+    format!("{reply}\n")
+}
+
+/// A reply with a number in it that is one more.
+fn one_more(line: &str, place: &str) -> String {
+    let mut reply: serde_json::Value = serde_json::from_str(line).unwrap();
+    let number = reply.pointer_mut(place).expect("the reply has the number");
+    *number = (number.as_u64().unwrap() + 1).into();
     format!("{reply}\n")
 }
 

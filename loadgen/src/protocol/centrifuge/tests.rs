@@ -204,11 +204,11 @@ fn a_reader_that_reads_whole_hears_where_a_message_came_and_what_a_subscription_
     let cases = [
         (
             format!(r#"{{"push":{{"channel":"room","pub":{{"data":{payload},"offset":8}}}}}}"#),
-            vec![format!(r#"Publication {{ channel: "room", offset: 8, message: {message} }}"#)],
+            vec![format!(r#"Publication {{ channel: "room", offset: 8, attempt: 1, message: {message} }}"#)],
         ),
         (
             r#"{"push":{"channel":"room","pub":{"data":{}}}}"#.into(),
-            vec![r#"Publication { channel: "room", offset: 0, message: Err(Damaged) }"#.into()],
+            vec![r#"Publication { channel: "room", offset: 0, attempt: 1, message: Err(Damaged) }"#.into()],
         ),
         (r#"{"id":2,"subscribe":{"recoverable":true,"epoch":"life","offset":8}}"#.into(), vec![joined(8, false)]),
         (

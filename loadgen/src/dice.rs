@@ -5,7 +5,7 @@
 
 /// A quantity that is drawn, each from a sequence of its own.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Draw {
+pub(crate) enum Draw {
     Speaker,
     Room,
     IsDirect,
@@ -17,16 +17,17 @@ pub(super) enum Draw {
     LeftRoom,
     NewRoom,
     Dropper,
+    Device,
 }
 
 /// All draws of a day.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dice {
+pub(crate) struct Dice {
     seed: u64,
 }
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { seed }
     }
 
@@ -35,12 +36,12 @@ impl Dice {
     }
 
     /// A number from 0 to below `bound`, which is not 0.
-    pub(super) fn below(self, draw: Draw, number: u64, bound: usize) -> usize {
+    pub(crate) fn below(self, draw: Draw, number: u64, bound: usize) -> usize {
         ((u128::from(self.bits(draw, number)) * bound as u128) >> 64) as usize
     }
 
     /// Yes, in such a share of all numbers.
-    pub(super) fn share(self, draw: Draw, number: u64, share: f64) -> bool {
+    pub(crate) fn share(self, draw: Draw, number: u64, share: f64) -> bool {
         (self.bits(draw, number) >> 11) as f64 / (1u64 << 53) as f64 <= share && share > 0.0
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::fault::Fault;
 use crate::limits::LEDGER_MESSAGES;
 
 /// Stands where nobody has heard the message of an offset.
@@ -14,7 +15,7 @@ const UNHEARD: u32 = u32::MAX;
 
 /// How a message contradicts what was heard or sent before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Contradiction {
+pub(crate) enum Contradiction {
     /// Others have heard another message at this offset.
     Other,
     /// The message has another offset too.
@@ -25,9 +26,21 @@ pub(super) enum Contradiction {
     Unsent,
 }
 
+impl Contradiction {
+    /// What is wrong with the message, and how to say it behind its offset.
+    pub(crate) fn told(self) -> (Fault, &'static str) {
+        match self {
+            Self::Other => (Fault::OutOfOrder, "where others heard another one"),
+            Self::Overtaken => (Fault::OutOfOrder, "after a later one of the same connection"),
+            Self::Twice => (Fault::Duplicate, "though it has another offset too"),
+            Self::Unsent => (Fault::Damaged, "though it was never sent"),
+        }
+    }
+}
+
 /// What was said in a channel, and who must have heard it.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     epoch: Arc<str>,
     /// Where the stream stood when the first subscriber came; `None` before.
     base: Option<u64>,
@@ -46,24 +59,24 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// A message is about to be sent: its sequence.
-    pub(super) fn send(&mut self, connection: u32) -> u32 {
+    pub(crate) fn send(&mut self, connection: u32) -> u32 {
         push_bounded(&mut self.connections, connection);
         self.sent += 1;
         self.sent - 1
     }
 
     /// The server has taken a message.
-    pub(super) fn taken(&mut self) {
+    pub(crate) fn taken(&mut self) {
         self.taken += 1;
     }
 
     /// The server has refused a message.
-    pub(super) fn refused(&mut self) {
+    pub(crate) fn refused(&mut self) {
         self.refused += 1;
     }
 
     /// A subscriber was told where the stream stands.
-    pub(super) fn told(&mut self, offset: u64, epoch: &str) -> Arc<str> {
+    pub(crate) fn told(&mut self, offset: u64, epoch: &str) -> Arc<str> {
         if self.base.is_none() || *self.epoch != *epoch {
             self.has_begun_anew = self.base.is_some();
             (self.epoch, self.base, self.top) = (epoch.into(), Some(offset), offset);
@@ -83,7 +96,7 @@ impl Ledger {
     ///
     /// # Errors
     /// How it contradicts what is known, as far back as that is remembered.
-    pub(super) fn hear(&mut self, offset: u64, sequence: u32) -> Result<(), Contradiction> {
+    pub(crate) fn hear(&mut self, offset: u64, sequence: u32) -> Result<(), Contradiction> {
         if sequence >= self.sent {
             return Err(Contradiction::Unsent);
         }
@@ -120,18 +133,23 @@ impl Ledger {
         self.connections.len().checked_sub(back).map(|at| self.connections[at])
     }
 
+    /// The highest offset that anybody was told or has heard.
+    pub(crate) fn top(&self) -> u64 {
+        self.top
+    }
+
     /// How far a subscriber at this offset is behind.
-    pub(super) fn lag(&self, offset: u64) -> u64 {
+    pub(crate) fn lag(&self, offset: u64) -> u64 {
         self.top.saturating_sub(offset)
     }
 
     /// Messages that were taken and have no offset.
-    pub(super) fn lacks(&self) -> u64 {
+    pub(crate) fn lacks(&self) -> u64 {
         u64::from(self.taken).saturating_sub(self.in_stream().unwrap_or(u64::MAX))
     }
 
     /// Offsets beyond what was sent and not refused.
-    pub(super) fn surplus(&self) -> u64 {
+    pub(crate) fn surplus(&self) -> u64 {
         self.in_stream().unwrap_or(0).saturating_sub(u64::from(self.sent - self.refused))
     }
 
