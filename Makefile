@@ -20,7 +20,7 @@ soak: ## Run all simulations over 10,000 seeds (`make soak SEEDS=300 FIRST=5000`
 
 crash: ## Kill a node 100 times under load of real SDKs; nothing that it acknowledged may be missing (`make crash CRASHES=20`: so often)
 	./tests/packages
-	CRASHES=$(or $(CRASHES),100) ./tests/sdk/run crash/kills
+	CRASHES=$(or $(CRASHES),100) ./tests/sdk/run crash/kills crash/inboxes
 
 durable: ## Install what others keep messages in, and measure acknowledged publishes beside them and a bare write with its sync; write it to results/ and the README
 	./benches/peers/install-durable

@@ -12,13 +12,13 @@ import { BUILDS, connect, subscribe } from '../js/clients.mjs';
 import { start } from '../js/node.mjs';
 import { until as untilSoon } from '../js/wait.mjs';
 
-const HERE = fileURLToPath(new URL('.', import.meta.url));
+export const HERE = fileURLToPath(new URL('.', import.meta.url));
 /** On the disk of the checkout: what is in memory survives nothing. */
 const TARGET = fileURLToPath(new URL('../../../target', import.meta.url));
 const CONFIG = join(HERE, 'config.toml');
 /** A node that starts again first reads what it has kept, and its clients come back after that. */
 const PATIENCE_MS = 60_000;
-const until = (probe, what) => untilSoon(probe, what, PATIENCE_MS);
+export const until = (probe, what) => untilSoon(probe, what, PATIENCE_MS);
 
 /** The nodes that have worked in a folder. */
 const nodes = new Map();

@@ -37,9 +37,9 @@ def subscription_token(user: str, channel: str, ttl_s: int = 3600, **claims) -> 
     return jwt.encode({"sub": user, "channel": channel, "exp": int(time.time()) + ttl_s, **claims}, SECRET)
 
 
-async def until(probe, what: str):
+async def until(probe, what: str, patience_s: float = PATIENCE_S):
     """Calls `probe` until it gives something true, and gives that."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while not (value := probe()):
         assert time.monotonic() < end, f"in vain waited for {what}"
         await asyncio.sleep(0.02)
