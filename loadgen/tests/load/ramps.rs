@@ -29,7 +29,9 @@ fn a_server_that_keeps_up_is_asked_for_more_as_often_as_was_said() {
 fn a_rate_that_a_server_cannot_keep_up_with_breaks_and_the_knee_is_below() {
     let node = TestNode::start();
     let tcp = node.tcp_url().trim_start_matches("tcp://").parse().unwrap();
-    let settings = ["subscribers=1", "rate_per_s=20", "factor=50", "refinements=0", "p99_ms=500", "duration_s=2"];
+    // The wire takes 5 ms for each: of 1,200 messages the last ones are late by twice the bound and more, and of 24 none is, but
+    // by whatever the machine lacks. Fewer are due than may be behind, so that it is latency that breaks.
+    let settings = ["subscribers=1", "rate_per_s=20", "factor=50", "refinements=0", "p99_ms=2000", "duration_s=1"];
     let record = record(&order("ramp-fanout", &proxy::start(tcp, Mischief::Tire), &settings));
     assert!(record.is_good(), "a server may have limits: {:?}", record.ramp);
     let climb = record.ramp.unwrap();
