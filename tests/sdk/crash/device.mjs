@@ -44,6 +44,7 @@ export class Device {
       if (!recovered) this.wrong.push(`was told that it lacks something, behind ${floor}`);
       if (floor < this.answered) this.wrong.push(`a floor of ${this.answered} was answered, and goes back to ${floor}`);
       if (floor > this.said) this.wrong.push(`a floor of ${floor}, where ${this.said} was said`);
+      this.answered = Math.max(this.answered, floor);
     }
     this.sent = floor;
   }
@@ -64,10 +65,9 @@ export class Device {
     return this.read(answer);
   }
 
-  /** Says what it has received until that is answered. */
+  /** Says what it has received until that is answered: what it has, and was sent on this connection. */
   async #say() {
-    while (this.answered < this.have && !this.over) {
-      const offset = Math.min(this.have, this.sent);
+    for (let offset; (offset = Math.min(this.have, this.sent)) > this.answered && !this.over;) {
       this.said = Math.max(this.said, offset);
       await this.#inbox('received', { offset })
         .then(() => { this.answered = Math.max(this.answered, offset); })

@@ -50,6 +50,7 @@ class Device:
                 self.wrong.append(f"was told that it lacks something, behind {floor}")
             if not self.answered <= floor <= self.said:
                 self.wrong.append(f"a floor of {floor}, where {self.answered} was answered and {self.said} was said")
+        self.answered = max(self.answered, floor)
         self.sent = floor
 
     def hears(self, offset: int, message: str):
@@ -70,9 +71,12 @@ class Device:
     async def inbox(self, method: str, **data):
         await self.guest.client.rpc(f"inbox.{method}", self.guest.write({"channel": self.room, **data}))
 
+    def next_word(self) -> int:
+        """Up to where it can say that it has received: what it has, and was sent on this connection."""
+        return min(self.have, self.sent)
+
     async def say(self):
-        while self.answered < self.have:
-            offset = min(self.have, self.sent)
+        while (offset := self.next_word()) > self.answered:
             self.said = max(self.said, offset)
             try:
                 await self.inbox("received", offset=offset)
@@ -114,7 +118,10 @@ async def main(name: str, room: str, *users: str) -> None:
         await asyncio.gather(*sending)
         tell(stopped=True)
         top = int(await line())
-        await until(lambda: all(device.answered >= top for device in devices), f"all to have received {top}", 60)
+        try:
+            await until(lambda: all(device.answered >= top for device in devices), f"all to have received {top}", 50)
+        except AssertionError as error:
+            raise AssertionError([vars(device) | {"heard": len(device.heard)} for device in devices]) from error
         for device in devices:
             tell(
                 device=device.id,
