@@ -208,7 +208,8 @@ pub const CLIENT_MESSAGES_MAX: usize = 1_000_000;
 
 /// Longest id of a client's message, bytes.
 pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 128;
-/// How far off a scheduled publication can be, milliseconds: a week. It lies in memory until then.
+/// How far off a scheduled publication can be, milliseconds: a week. It lies in memory until then,
+/// also where it is on disk, too.
 pub const SCHEDULE_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Scheduled publications of the channels at home on one shard. Few in tests.
@@ -235,7 +236,7 @@ pub const TTL_MS_MAX: u64 = KEEP_MS_MAX;
 pub const ENDS_PER_STREAM_MAX: usize = if cfg!(test) { 4 } else { 4096 };
 
 /// What the end of one takes in memory, about.
-pub const END_BYTES: usize = 48;
+pub const END_BYTES: usize = 56;
 
 /// Longest filter of a subscription, bytes as it lies in the command: some 200 values of a list. Kept, it takes four times as
 /// much at the most.

@@ -11,13 +11,13 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proxy_header::{ProxiedAddress, ProxyHeader, Tlv};
 use ringpost::model::refusal::{DisconnectKind, Unsubscribe};
-use ringpost::model::{ClientInfo, Expiry, Payload, Publication};
+use ringpost::model::{ClientInfo, Expiry, Payload, Publication, ScheduledId};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{encode_command, write_frame};
 use ringpost::protocol::centrifuge::{Encoding, protobuf};
 use ringpost::protocol::word::{Connected, Push, Reply, ReplyBody};
 use ringpost::store::block::BlockBuilder;
-use ringpost::store::record::{BeginRecord, End, PublicationRecord, VersionOf};
+use ringpost::store::record::{BeginRecord, End, PublicationRecord, ScheduledRecord, TimedRecord, VersionOf};
 use ringpost::store::segment::ShardOf;
 use ringpost::store::{Batch, Record, SegmentId};
 use ringpost::wire::http::UpgradeRequest;
@@ -166,8 +166,24 @@ fn records() -> Vec<Vec<u8>> {
     };
     let writer = ShardOf { shard: 0, shards: 1 };
     let ends = [End { segment: SegmentId(1), at: 4096, writer }];
+    let id = ScheduledId { due_unix_ms: 1_700_000_000_000, number: 7, life: 1 };
+    let timed = TimedRecord { ttl_ms: Some(1_000), scheduled: Some(id), publication: said.clone() };
+    let scheduled = ScheduledRecord {
+        channel: "c",
+        id,
+        data: said.data,
+        tags: said.tags,
+        skips_history: false,
+        idempotency_key: Some("k"),
+        version: said.version,
+        ttl_ms: Some(1_000),
+        exclude_client: Some(publication.info.as_ref().expect("a client published").client),
+    };
     let records = [
         Record::Publication(said),
+        Record::Timed(timed),
+        Record::Scheduled(scheduled),
+        Record::Unscheduled("c", id),
         Record::Over("c"),
         Record::Snapshot(SegmentId(1)),
         Record::Begin(BeginRecord::Held(&ends)),

@@ -36,6 +36,7 @@ fn publish(channels: usize, options: HubOptions) -> impl FnMut() {
             idempotency_key: None,
             version: None,
             ttl_ms: None,
+            scheduled: None,
         };
         hub.publish(&names[at % channels], message, options, NOW).expect("memory has room")
     };

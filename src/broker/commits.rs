@@ -7,6 +7,7 @@
 use super::Broker;
 use super::home::Waiter;
 use super::letter::Level;
+use super::schedule_order::Scheduled;
 use crate::model::Position;
 use crate::model::refusal::Error;
 use crate::store::segment::Prepared;
@@ -90,9 +91,23 @@ impl Broker {
             Waiter::Receipt(shard, level) => self.owe_now(shard, level, outcome.map(drop)),
             Waiter::Publisher(answer) => drop(answer.send(outcome)),
             Waiter::Remover(answer) | Waiter::Revoker(answer) => drop(answer.send(outcome.map(drop))),
+            Waiter::Scheduler(answer, scheduled) => {
+                // A journal that has failed takes no publication either.
+                if let (Err(_), Scheduled::Waits(id)) = (&outcome, &scheduled) {
+                    self.home.schedule.remove(*id);
+                }
+                drop(answer.send(outcome.map(|_| scheduled)));
+            }
             Waiter::Purger(answer, purged) => drop(answer.send(outcome.map(|_| purged))),
             Waiter::Receiver(shard, asker, answer) => self.answer_receiver(shard, asker, outcome.map(|_| answer), now),
             Waiter::Sender(shard, asker) => self.answer_sender(shard, asker, outcome, now),
+        }
+    }
+
+    /// Answers somebody once all that was said so far is on disk.
+    pub(super) fn answer_from_disk(&mut self, waiter: Waiter, now: Now) {
+        if let Some((waiter, outcome)) = self.home.wait_for_disk(waiter) {
+            self.settled(waiter, outcome.map(|()| Position::default()), now);
         }
     }
 

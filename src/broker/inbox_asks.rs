@@ -47,11 +47,7 @@ impl Broker {
         match said {
             Said::Now(answer) => self.answer_receiver(shard, asker, Ok(answer), now),
             Said::Sent(pending) => self.home.wait(pending, Waiter::Sender(shard, asker)),
-            Said::Kept(answer) => {
-                if let Some((waiter, outcome)) = self.home.wait_for_disk(Waiter::Receiver(shard, asker, answer)) {
-                    self.settled(waiter, outcome.map(|()| Position::default()), now);
-                }
-            }
+            Said::Kept(answer) => self.answer_from_disk(Waiter::Receiver(shard, asker, answer), now),
         }
     }
 

@@ -68,11 +68,7 @@ impl Broker {
         self.home.dispatch();
         let is_durable = self.home.policy.inbox_options(channel).is_ok_and(|options| options.is_durable);
         match outcome {
-            Ok(()) if is_durable => {
-                if let Some((waiter, outcome)) = self.home.wait_for_disk(waiter) {
-                    self.settled(waiter, outcome.map(|()| Position::default()), now);
-                }
-            }
+            Ok(()) if is_durable => self.answer_from_disk(waiter, now),
             outcome => self.settled(waiter, outcome.map(|()| Position::default()), now),
         }
     }
@@ -93,6 +89,7 @@ impl Broker {
             idempotency_key: None,
             version: None,
             ttl_ms: None,
+            scheduled: None,
         };
         let published = self.home.publish(channel, message, options, None, self.me, now)?;
         self.home.purge(channel, Some(offset));

@@ -10,8 +10,8 @@ use crate::broker::order::{Order, Publish, ShardInfo};
 use crate::config::Config;
 use crate::hub::{HubOptions, Limit, NewPublication, ShardSet};
 use crate::limits::API_REPLY_BYTES_MAX;
-use crate::model::Position;
 use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{Position, ScheduledId};
 use crate::time::Now;
 
 /// What a backend is told at once.
@@ -82,14 +82,21 @@ impl Broker {
 
     fn publish_unscheduled(&mut self, publish: Publish, now: Now) -> Result<Outcome<Position>, Error> {
         self.check_scheduled(&publish)?;
-        self.publish_for_backend(publish, now)
+        self.publish_for_backend(publish, None, now)
     }
 
-    pub(super) fn publish_for_backend(&mut self, publish: Publish, now: Now) -> Result<Outcome<Position>, Error> {
+    /// Publishes for a backend; `scheduled` is what it was called on disk until now.
+    pub(super) fn publish_for_backend(
+        &mut self,
+        publish: Publish,
+        scheduled: Option<ScheduledId>,
+        now: Now,
+    ) -> Result<Outcome<Position>, Error> {
         let options = self.home.policy.hub_options(&publish.channel)?;
         check_ttl(&publish, options)?;
         let Publish { channel, data, tags, skip_history, idempotency_key, version, ttl_ms, exclude_client } = publish;
-        let message = NewPublication { data, info: None, tags, skip_history, idempotency_key, version, ttl_ms };
+        let message =
+            NewPublication { data, info: None, tags, skip_history, idempotency_key, version, ttl_ms, scheduled };
         self.home.publish(&channel, message, options, exclude_client, self.me, now)
     }
 
@@ -130,14 +137,15 @@ impl Broker {
     }
 }
 
-/// Whether a publication's time can be kept where the channel's publications are.
+/// Whether a publication can end by itself where it is to be received.
 ///
 /// # Errors
-/// [`ErrorKind::NotAvailable`] where it would be forgotten by a restart, or be sent again.
+/// [`ErrorKind::NotAvailable`] where it would be sent again after its time.
 pub(super) fn check_ttl(publish: &Publish, options: HubOptions) -> Result<(), Error> {
-    if publish.ttl_ms.is_some() && (options.is_durable || options.at_least_once) {
-        let why = "not available: ttl, where publications are kept on disk or received at least once";
-        return Err(ErrorKind::NotAvailable.because(why));
+    if publish.ttl_ms.is_some() && options.at_least_once {
+        return Err(
+            ErrorKind::NotAvailable.because("not available: ttl, where publications are received at least once")
+        );
     }
     Ok(())
 }

@@ -1,12 +1,10 @@
 //! What backends ask about publications that are to come: each to the home shard of the channel.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use super::publish::Publish;
 use super::responder::Responder;
-use crate::model::{Payload, Position, Tags};
+use crate::model::{Payload, Position, ScheduledId, Tags};
 
 /// One question or wish.
 #[derive(Debug)]
@@ -39,34 +37,6 @@ pub enum Scheduled {
     Published(Position),
 }
 
-/// By which a publication that is to come is called, at its channel's home.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ScheduledId {
-    /// When it is due, Unix milliseconds.
-    pub due_unix_ms: i64,
-    /// In which order it was asked for, among all of its shard.
-    pub number: u64,
-    /// Which life of the node has made it: after a restart it names nothing.
-    pub life: u32,
-}
-
-impl fmt::Display for ScheduledId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:x}-{:x}-{:x}", self.due_unix_ms, self.number, self.life)
-    }
-}
-
-impl FromStr for ScheduledId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.splitn(3, '-');
-        let mut part = || parts.next().and_then(|part| u64::from_str_radix(part, 16).ok()).ok_or(());
-        let (due, number, life) = (part()?, part()?, part()?);
-        Ok(Self { due_unix_ms: i64::try_from(due).map_err(drop)?, number, life: u32::try_from(life).map_err(drop)? })
-    }
-}
-
 /// A publication that is to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToCome {
@@ -76,18 +46,4 @@ pub struct ToCome {
     pub data: Payload,
     /// With these.
     pub tags: Option<Tags>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_read_as_it_was_written_and_nothing_else_is() {
-        let id = ScheduledId { due_unix_ms: 1_700_000_000_000, number: 7, life: u32::MAX };
-        assert_eq!(id.to_string().parse(), Ok(id));
-        for text in ["", "1", "1-2", "1-2-3-4", "-1-2-3", "x-1-2", "1-2-100000000", "ffffffffffffffff-1-2"] {
-            assert_eq!(text.parse::<ScheduledId>(), Err(()), "{text}");
-        }
-    }
 }

@@ -1,14 +1,19 @@
 //! Publications that are to come: what backends ask of them, and publishing what is due.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::Broker;
-use super::home::{Outcome, Waiter};
+use super::home::{Outcome, Waiter, scheduled_record};
+use super::letter::Level;
 use super::orders::check_ttl;
 use super::publish::Publish;
 use super::schedule_order::{ScheduleOrder, Scheduled};
 use crate::limits::SCHEDULED_PER_TICK;
 use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{ScheduledId, weight};
+use crate::store::Record;
 use crate::time::Now;
 
 impl Broker {
@@ -16,10 +21,14 @@ impl Broker {
     pub(super) fn schedule_order(&mut self, order: ScheduleOrder, now: Now) {
         // An asker that goes meanwhile is nobody's loss.
         match order {
-            ScheduleOrder::Publish(publish, delay_ms, answer) => {
-                drop(answer.send(self.schedule(publish, delay_ms, now)))
-            }
-            ScheduleOrder::Cancel(channel, id, answer) => drop(answer.send(self.home.schedule.cancel(&channel, id))),
+            ScheduleOrder::Publish(publish, delay_ms, answer) => match self.schedule(publish, delay_ms, now) {
+                Ok((scheduled, Level::Disk)) => self.answer_from_disk(Waiter::Scheduler(answer, scheduled), now),
+                outcome => drop(answer.send(outcome.map(|(scheduled, _)| scheduled))),
+            },
+            ScheduleOrder::Cancel(channel, id, answer) => match self.cancel(&channel, id) {
+                Ok(Level::Disk) => self.answer_from_disk(Waiter::Remover(answer), now),
+                outcome => drop(answer.send(outcome.map(drop))),
+            },
             ScheduleOrder::List(channel, limit, answer) => {
                 let known = self.home.policy.hub_options(&channel);
                 let list = known.map(|_| self.home.schedule.list(&channel, limit));
@@ -29,22 +38,37 @@ impl Broker {
         }
     }
 
-    fn schedule(&mut self, publish: Box<Publish>, delay_ms: u64, now: Now) -> Result<Scheduled, Error> {
+    /// Has a publication wait until it is due; what is answered, once it is kept at this level.
+    fn schedule(&mut self, publish: Box<Publish>, delay_ms: u64, now: Now) -> Result<(Scheduled, Level), Error> {
         let options = self.home.policy.hub_options(&publish.channel)?;
-        if options.is_durable {
-            let why = "not available: a restart would forget what is scheduled, and the channel is kept on disk";
-            return Err(ErrorKind::NotAvailable.because(why));
-        }
+        let level = Level::of(options);
         check_ttl(&publish, options)?;
         if let Some(key) = &publish.idempotency_key {
             if let Some(id) = self.home.schedule.find(&publish.channel, key) {
-                return Ok(Scheduled::Waits(id));
+                return Ok((Scheduled::Waits(id), level));
             }
             if let Some(position) = self.home.hub.published_before(&publish.channel, key, now) {
-                return Ok(Scheduled::Published(position));
+                return Ok((Scheduled::Published(position), level));
             }
         }
-        self.home.schedule.add(publish, delay_ms, now).map(Scheduled::Waits)
+        let bytes = weight(&publish.data, None, publish.tags.as_ref());
+        self.home.check_weight(publish.channel.len() + bytes)?;
+        let id = self.home.schedule.admit(&publish, delay_ms, now)?;
+        if level == Level::Disk {
+            self.home.hub.keep(&Record::Scheduled(scheduled_record(id, &publish)))?;
+        }
+        self.home.schedule.add(id, publish, level);
+        Ok((Scheduled::Waits(id), level))
+    }
+
+    /// Has one not come; at which level it has waited.
+    fn cancel(&mut self, channel: &Arc<str>, id: ScheduledId) -> Result<Level, Error> {
+        let level = self.home.schedule.level_of(channel, id)?;
+        if level == Level::Disk {
+            self.home.hub.keep(&Record::Unscheduled(channel, id))?;
+        }
+        self.home.schedule.remove(id);
+        Ok(level)
     }
 
     /// An idempotency key that waits is taken: a message with it that is not to wait is another.
@@ -61,24 +85,38 @@ impl Broker {
         }
     }
 
-    /// Publishes what is due, as far as this tick may; the rest in the next.
+    /// Publishes what is due, as far as this tick may; the rest in the next. What is on disk waits for a disk that takes it.
     pub(super) fn publish_due(&mut self, now: Now) {
-        let mut left = SCHEDULED_PER_TICK;
-        while left > 0
-            && !self.is_crowded()
-            && !self.post.is_congested()
-            && let Some(publish) = self.home.schedule.next_due(now)
-        {
-            left -= 1;
-            let channel = publish.channel.clone();
-            match self.publish_for_backend(*publish, now) {
-                // Nobody waits for the answer.
-                Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Publisher(oneshot::channel().0)),
-                Ok(Outcome::Done(_)) => {}
-                Err(error) => tracing::warn!(%channel, ?error, "a scheduled publication was refused when it was due"),
+        self.is_behind_schedule = false;
+        for level in Level::ALL {
+            let mut left = SCHEDULED_PER_TICK;
+            while left > 0
+                && !self.is_crowded()
+                && !self.post.is_congested()
+                && self.home.takes(level)
+                && let Some((id, publish)) = self.home.schedule.next_due(level, now)
+            {
+                left -= 1;
+                self.publish_scheduled((id, level), *publish, now);
+                self.finish(now);
             }
-            self.finish(now);
+            self.is_behind_schedule |= left == 0;
         }
-        self.is_behind_schedule = left == 0;
+    }
+
+    fn publish_scheduled(&mut self, (id, level): (ScheduledId, Level), publish: Publish, now: Now) {
+        let channel = publish.channel.clone();
+        let on_disk = (level == Level::Disk).then_some(id);
+        match self.publish_for_backend(publish, on_disk, now) {
+            // Nobody waits for the answer.
+            Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Publisher(oneshot::channel().0)),
+            Ok(Outcome::Done(_)) => {}
+            Err(error) => {
+                if on_disk.is_some() {
+                    self.home.hub.log.append(&Record::Unscheduled(&channel, id));
+                }
+                tracing::warn!(%channel, ?error, "a scheduled publication was refused when it was due");
+            }
+        }
     }
 }

@@ -167,6 +167,7 @@ impl World {
             idempotency_key: None,
             version: None,
             ttl_ms: None,
+            scheduled: None,
         };
         let placed = self.hub.publish(CHANNEL, message, self.kept, self.now);
         let Ok(Placed::Done(published)) = placed else { panic!("{placed:?}") };

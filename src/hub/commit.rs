@@ -46,10 +46,13 @@ impl Hub {
         let before = self.stream_bytes_of(key);
         self.channels[key].on_its_way -= 1;
         let published = match what {
-            Change::Kept { publication, epoch, version, options, .. } => {
+            Change::Kept { publication, epoch, version, ttl_ms, options, .. } => {
                 let channel = &mut self.channels[key];
                 let stream = channel.stream.as_mut().expect("a stream stays while something is on its way");
                 stream.append(publication.clone(), version, options, now);
+                if let Some(ttl_ms) = ttl_ms {
+                    stream.end_newest(ttl_ms, now);
+                }
                 let position = Position { offset: publication.offset, epoch };
                 Published { position, fan_out: channel.fan_out(publication) }
             }

@@ -9,35 +9,74 @@ use crate::limits::ENDS_PER_STREAM_MAX;
 use crate::model::Publication;
 use crate::time::Now;
 
-/// By offset, when each ends, monotonic milliseconds.
+/// When a publication ends.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// Monotonic milliseconds.
+    at_ms: u64,
+    /// How long that is after it was published, milliseconds.
+    ttl_ms: u64,
+}
+
+/// By offset.
 #[derive(Debug, Default)]
-pub(super) struct Ends(BTreeMap<u64, u64>);
+pub(super) struct Ends {
+    kept: BTreeMap<u64, End>,
+    /// Those of publications that are on their way.
+    promised: usize,
+}
 
 impl Ends {
     /// Whether there can be no more.
     pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= ENDS_PER_STREAM_MAX
+        self.kept.len() + self.promised >= ENDS_PER_STREAM_MAX
     }
 
-    /// The publication of this offset ends then.
-    pub(super) fn note(&mut self, offset: u64, end_ms: u64) {
-        self.0.insert(offset, end_ms);
+    /// A publication that will end is on its way.
+    pub(super) fn promise(&mut self) {
+        self.promised += 1;
+    }
+
+    /// Nothing is on its way any more.
+    pub(super) fn take_back(&mut self) {
+        self.promised = 0;
+    }
+
+    /// The publication of this offset ends so long after `since_ms`. It may have been promised.
+    pub(super) fn note(&mut self, offset: u64, ttl_ms: u64, since_ms: u64) {
+        self.promised = self.promised.saturating_sub(1);
+        self.kept.insert(offset, End { at_ms: since_ms.saturating_add(ttl_ms), ttl_ms });
+    }
+
+    /// How long a publication is given to anybody, if it ends by itself, milliseconds.
+    pub(super) fn ttl_ms(&self, offset: u64) -> Option<u64> {
+        self.kept.get(&offset).map(|end| end.ttl_ms)
+    }
+
+    /// Recovery has read all: from the records' clock to the node's.
+    pub(super) fn restored(&mut self, mono_ms: impl Fn(u64) -> u64) {
+        self.kept.values_mut().for_each(|end| end.at_ms = mono_ms(end.at_ms));
+    }
+
+    /// Nothing is kept. What is on its way still comes.
+    pub(super) fn clear(&mut self) {
+        self.kept.clear();
     }
 
     /// Nothing below this offset is kept.
     pub(super) fn forget_below(&mut self, offset: u64) {
-        while let Some(first) = self.0.first_entry().filter(|first| *first.key() < offset) {
+        while let Some(first) = self.kept.first_entry().filter(|first| *first.key() < offset) {
             first.remove();
         }
     }
 
     /// Whether a publication has not ended.
     pub(super) fn spare(&self, publication: &Publication, now: Now) -> bool {
-        self.0.is_empty() || self.0.get(&publication.offset).is_none_or(|end_ms| *end_ms > now.mono_ms)
+        self.kept.is_empty() || self.kept.get(&publication.offset).is_none_or(|end| end.at_ms > now.mono_ms)
     }
 
     /// How many are known.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.kept.len()
     }
 }

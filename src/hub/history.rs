@@ -101,14 +101,18 @@ impl Stream {
     }
 
     /// Gives a publication of this version the next offset, before it is committed.
-    pub(super) fn promise(&mut self, version: Option<&Version>) {
+    pub(super) fn promise(&mut self, version: Option<&Version>, ends: bool) {
         self.promised += 1;
+        if ends {
+            self.ends.promise();
+        }
         self.promised_version = version.cloned().map(Box::new);
     }
 
     /// What is on its way will not come: nobody has seen its offsets.
     pub(super) fn take_back(&mut self) {
         (self.promised, self.promised_version) = (self.top, None);
+        self.ends.take_back();
     }
 
     /// Whether the channel's publications are kept on disk.
@@ -166,7 +170,7 @@ impl Stream {
 
     /// The newest publication ends after so long: its place stays, but it is given to nobody.
     pub(super) fn end_newest(&mut self, ttl_ms: u64, now: Now) {
-        self.ends.note(self.top, now.mono_ms.saturating_add(ttl_ms));
+        self.ends.note(self.top, ttl_ms, now.mono_ms);
     }
 
     /// The stream was used under these options: its meta lives on.
@@ -214,7 +218,8 @@ impl Stream {
 
     /// Forgets the publications; positions stay valid. Returns them, to be freed.
     pub(super) fn clear(&mut self) -> VecDeque<Kept> {
-        (self.bytes, self.ends) = (0, Ends::default());
+        self.bytes = 0;
+        self.ends.clear();
         std::mem::take(&mut self.kept)
     }
 
@@ -228,27 +233,32 @@ impl Stream {
         }
     }
 
-    /// Recovery: takes a publication that was read, in any order and perhaps again. It is past its time at `expire_ms`, on a
-    /// clock that [`Stream::restored`] knows.
+    /// Recovery: takes a publication that was read, in any order and perhaps again. It was taken at `since_ms`, on a clock that
+    /// [`Stream::restored`] knows, and may end by itself after `ttl_ms`.
     pub(super) fn restore(
         &mut self,
         publication: Publication,
         version: Option<Version>,
-        history_size: u32,
-        expire_ms: u64,
+        options: HubOptions,
+        (since_ms, ttl_ms): (u64, Option<u64>),
     ) {
+        let history_size = options.history_size as usize;
         let offset = publication.offset;
         if offset > self.top {
             self.version = version.map(Box::new);
             self.reach(offset);
         }
         let Err(at) = self.kept.binary_search_by_key(&offset, |kept| kept.publication.offset) else { return };
-        if offset < self.first || (at == 0 && self.kept.len() >= history_size as usize) {
+        if offset < self.first || (at == 0 && self.kept.len() >= history_size) {
             return;
         }
         self.bytes += bytes_of(&publication);
+        let expire_ms = since_ms.saturating_add(options.history_ttl_ms);
         self.kept.insert(at, Kept { publication: Arc::new(publication), expire_ms });
-        if self.kept.len() > history_size as usize {
+        if let Some(ttl_ms) = ttl_ms {
+            self.ends.note(offset, ttl_ms, since_ms);
+        }
+        if self.kept.len() > history_size {
             self.forget_oldest();
         }
     }
@@ -263,6 +273,7 @@ impl Stream {
         for kept in &mut self.kept {
             kept.expire_ms = mono_ms(kept.expire_ms);
         }
+        self.ends.restored(mono_ms);
         let follows = |at: usize| self.kept[at].publication.offset + (self.kept.len() - at) as u64 == self.top + 1;
         let lost = (0..self.kept.len()).rev().take_while(|at| follows(*at)).last().unwrap_or(self.kept.len());
         (0..lost).for_each(|_| _ = self.forget_oldest());
@@ -299,6 +310,16 @@ impl Stream {
     pub(super) fn kept_from(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Arc<Publication>> {
         let skip = offset.saturating_sub(self.first_kept()) as usize;
         self.kept.range(skip.min(self.kept.len())..).map(|kept| &kept.publication)
+    }
+
+    /// How long a publication is given to anybody, if it ends by itself, milliseconds.
+    pub(super) fn ttl_ms(&self, offset: u64) -> Option<u64> {
+        self.ends.ttl_ms(offset)
+    }
+
+    /// Whether a publication has ended by itself.
+    pub(super) fn has_ended(&self, publication: &Publication, now: Now) -> bool {
+        !self.ends.spare(publication, now)
     }
 
     fn kept_before(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Arc<Publication>> {

@@ -49,7 +49,7 @@ impl Log {
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] where the disk has failed, is full, or is too slow for what it is asked.
-    pub(super) fn check_room(&self) -> Result<(), Error> {
+    pub fn check_room(&self) -> Result<(), Error> {
         match &self.journal {
             Some(journal) if journal.has_room() => Ok(()),
             Some(journal) if journal.is_shut() => Err(failed()),

@@ -58,7 +58,8 @@ use crate::limits::{
 use crate::model;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{
-    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, Tags, TagsFilter,
+    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, ScheduledId, Tags,
+    TagsFilter,
 };
 use crate::store::Record;
 use crate::time::Now;
@@ -133,6 +134,8 @@ pub struct NewPublication {
     pub version: Option<Box<Version>>,
     /// How long it is given to who recovers or reads, milliseconds; `None` is as long as it is kept.
     pub ttl_ms: Option<u64>,
+    /// What it was called on disk while it was to come: with its place it is no longer.
+    pub scheduled: Option<ScheduledId>,
 }
 
 impl NewPublication {
@@ -409,7 +412,7 @@ impl Hub {
         let before = self.stream_bytes_of(key);
         self.channels[key].stream.as_mut()?.expire(now);
         self.stream_bytes = self.stream_bytes + self.stream_bytes_of(key) - before;
-        self.channels[key].stream.as_deref().map(Shelf)
+        self.channels[key].stream.as_deref().map(|stream| Shelf { stream, now })
     }
 
     /// Who is in a channel, by client id.

@@ -43,6 +43,7 @@ pub(super) enum Change {
         epoch: Arc<str>,
         version: Option<Box<Version>>,
         idempotency_key: Option<Box<str>>,
+        ttl_ms: Option<u64>,
         options: HubOptions,
     },
     /// A publication that is not kept: it keeps its place among the others.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::placed::{Change, OnItsWay, Placed, Published};
 use super::{Hub, HubOptions, NewPublication, Version};
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{Position, Publication};
+use crate::model::{Position, Publication, ScheduledId};
 use crate::store::Record;
-use crate::store::record::{PublicationRecord, VersionOf};
+use crate::store::record::{PublicationRecord, TimedRecord, VersionOf};
 use crate::time::Now;
 
 /// A message that is to be kept.
@@ -16,6 +16,7 @@ struct Draft {
     idempotency_key: Option<Box<str>>,
     version: Option<Box<Version>>,
     ttl_ms: Option<u64>,
+    scheduled: Option<ScheduledId>,
 }
 
 impl Hub {
@@ -31,19 +32,29 @@ impl Hub {
         options: HubOptions,
         now: Now,
     ) -> Result<Placed<Published>, Error> {
-        let NewPublication { data, info, tags, skip_history, idempotency_key, version, ttl_ms } = message;
+        let NewPublication { data, info, tags, skip_history, idempotency_key, version, ttl_ms, scheduled } = message;
         if let Some(idempotency_key) = &idempotency_key
             && let Some(position) = self.keys(idempotency_key).find(channel, idempotency_key, now)
         {
+            self.release(channel, scheduled);
             return Ok(self.known(channel, position));
         }
         let time_unix_ms = if options.has_history() { now.unix_ms } else { 0 };
         let publication = Publication { offset: 0, data, info, tags, time_unix_ms };
         if options.has_history() && !skip_history {
-            return self.publish_kept(channel, Draft { publication, idempotency_key, version, ttl_ms }, options, now);
+            let draft = Draft { publication, idempotency_key, version, ttl_ms, scheduled };
+            return self.publish_kept(channel, draft, options, now);
         }
         self.remember(channel, idempotency_key.as_deref(), &Position::default(), now);
-        Ok(self.publish_fleeting(channel, publication, options))
+        Ok(self.publish_fleeting(channel, publication, options, scheduled))
+    }
+
+    /// What was to come on disk is no longer, and is not kept: true where that is written down.
+    fn release(&mut self, channel: &str, scheduled: Option<ScheduledId>) -> bool {
+        if let Some(id) = scheduled {
+            self.log.append(&Record::Unscheduled(channel, id));
+        }
+        scheduled.is_some()
     }
 
     /// The place of what was published with this idempotency key, if it is remembered.
@@ -65,6 +76,7 @@ impl Hub {
         if draft.version.as_ref().is_some_and(|version| stream.has_passed(version)) {
             let position = stream.promised();
             self.settle(key, before);
+            self.release(channel, draft.scheduled);
             self.remember(channel, draft.idempotency_key.as_deref(), &position, now);
             return Ok(self.known(channel, position));
         }
@@ -79,7 +91,7 @@ impl Hub {
             self.settle(key, before);
             return placed;
         }
-        let Draft { publication, idempotency_key, version, ttl_ms } = draft;
+        let Draft { publication, idempotency_key, version, ttl_ms, scheduled } = draft;
         let publication = Arc::new(publication);
         stream.append(publication.clone(), version, options, now);
         if let Some(ttl_ms) = ttl_ms {
@@ -88,6 +100,7 @@ impl Hub {
         let position = stream.position();
         let fan_out = self.channels[key].fan_out(publication);
         self.settle(key, before);
+        self.release(channel, scheduled);
         self.remember(channel, idempotency_key.as_deref(), &position, now);
         Ok(Placed::Done(Published { position, fan_out }))
     }
@@ -95,31 +108,42 @@ impl Hub {
     /// Gives a message its offset and writes it down. It is in the stream once that is on disk.
     fn promise(&mut self, key: usize, draft: Draft, options: HubOptions, now: Now) -> Result<Placed<Published>, Error> {
         self.log.check_room()?;
-        let Draft { publication, idempotency_key, version, .. } = draft;
+        let Draft { publication, idempotency_key, version, ttl_ms, scheduled } = draft;
         let channel = &mut self.channels[key];
         let stream = channel.stream.as_mut().expect("an offset is a stream's");
-        stream.promise(version.as_deref());
+        stream.promise(version.as_deref(), ttl_ms.is_some());
         let position = stream.promised();
         let record = PublicationRecord {
             idempotency_key: idempotency_key.as_deref(),
             version: version.as_deref().map(|version| VersionOf { number: version.number, epoch: &version.epoch }),
             ..PublicationRecord::of(&channel.name, &position.epoch, &publication, now.unix_ms)
         };
-        let batch = self.log.append(&Record::Publication(record));
+        let batch = self.log.append(&match (ttl_ms, scheduled) {
+            (None, None) => Record::Publication(record),
+            _ => Record::Timed(TimedRecord { ttl_ms, scheduled, publication: record }),
+        });
         channel.on_its_way += 1;
         let name = channel.name.clone();
         self.remember(&name, idempotency_key.as_deref(), &position, now);
         let publication = Arc::new(publication);
-        let what = Change::Kept { publication, epoch: position.epoch, version, idempotency_key, options };
+        let what = Change::Kept { publication, epoch: position.epoch, version, idempotency_key, ttl_ms, options };
         Ok(Placed::Later(batch, OnItsWay { key, what }))
     }
 
-    fn publish_fleeting(&mut self, channel: &str, publication: Publication, options: HubOptions) -> Placed<Published> {
+    /// One that was scheduled on disk comes when it is written down that it did: a crash must not bring it twice.
+    fn publish_fleeting(
+        &mut self,
+        channel: &str,
+        publication: Publication,
+        options: HubOptions,
+        scheduled: Option<ScheduledId>,
+    ) -> Placed<Published> {
+        let waits = self.release(channel, scheduled);
         let Some(key) = self.by_name.get(channel).copied() else {
             return Placed::Done(Published { position: Position::default(), fan_out: None });
         };
         let publication = Arc::new(publication);
-        if self.channels[key].on_its_way > 0 {
+        if waits || self.channels[key].on_its_way > 0 {
             return self.stand_in_line(key, Change::Fleeting(publication, options));
         }
         let before = self.stream_bytes_of(key);

@@ -19,7 +19,8 @@ impl Hub {
     /// Takes a record of a channel with these options, which must be durable.
     pub fn recover(&mut self, record: &Record<'_>, options: HubOptions, now: Now) {
         match record {
-            Record::Publication(publication) => self.recover_publication(publication, options, now),
+            Record::Publication(publication) => self.recover_publication(publication, None, options, now),
+            Record::Timed(timed) => self.recover_publication(&timed.publication, timed.ttl_ms, options, now),
             Record::Stream(place) => self.recover_place(place, options, now),
             Record::Key(key) => {
                 self.newest_unix_ms = self.newest_unix_ms.max(key.time_unix_ms);
@@ -36,11 +37,17 @@ impl Hub {
         }
     }
 
-    fn recover_publication(&mut self, record: &PublicationRecord<'_>, options: HubOptions, now: Now) {
+    fn recover_publication(
+        &mut self,
+        record: &PublicationRecord<'_>,
+        ttl_ms: Option<u64>,
+        options: HubOptions,
+        now: Now,
+    ) {
         self.newest_unix_ms = self.newest_unix_ms.max(record.time_unix_ms);
-        let expire_ms = on_records_clock(record.time_unix_ms).saturating_add(options.history_ttl_ms);
+        let time = (on_records_clock(record.time_unix_ms), ttl_ms);
         let stream = self.recovered_stream(record.channel, record.epoch);
-        stream.restore(record.to_publication(), record.version.map(version), options.history_size, expire_ms);
+        stream.restore(record.to_publication(), record.version.map(version), options, time);
         stream.use_with(options, now);
         if let Some(key) = record.idempotency_key {
             let position = Position { offset: record.offset, epoch: Arc::from(record.epoch) };

@@ -8,7 +8,7 @@ use super::Hub;
 use super::cursor::Cursor;
 use crate::limits::{SNAPSHOT_BYTES_PER_TICK, SWEEP_BUDGET};
 use crate::model::refusal::Error;
-use crate::store::record::{KeyRecord, PublicationRecord, StreamRecord, VersionOf};
+use crate::store::record::{KeyRecord, PublicationRecord, StreamRecord, TimedRecord, VersionOf};
 use crate::store::{Batch, Record};
 use crate::time::Now;
 
@@ -93,7 +93,10 @@ impl Hub {
                 return bytes;
             }
             let record = PublicationRecord::of(&channel.name, &at.epoch, publication, publication.time_unix_ms);
-            log.append(&Record::Publication(record));
+            log.append(&match stream.ttl_ms(publication.offset) {
+                None => Record::Publication(record),
+                ttl_ms => Record::Timed(TimedRecord { ttl_ms, scheduled: None, publication: record }),
+            });
             bytes += publication.bytes();
         }
         snapshot.key += 1;

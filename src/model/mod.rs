@@ -13,6 +13,7 @@ mod identity;
 mod payload;
 mod publication;
 pub mod refusal;
+mod scheduled;
 mod subscribed;
 mod tags_filter;
 
@@ -20,5 +21,6 @@ pub use device::Device;
 pub use identity::{ClientId, ClientInfo, Expiry, PresenceStats};
 pub use payload::{Payload, PayloadKind, PayloadRef};
 pub use publication::{HistoryFilter, HistoryPage, Position, Publication, Recover, Tags, weight};
+pub use scheduled::ScheduledId;
 pub use subscribed::Subscribed;
 pub use tags_filter::{BadFilter, Condition, TagsFilter, Test, Values};

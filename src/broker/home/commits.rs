@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::broker::letter::{Asker, Level};
 use crate::broker::namespaces::NamespaceMetrics;
 use crate::broker::order::Responder;
+use crate::broker::schedule_order::Scheduled;
 use crate::hub::OnItsWay;
 use crate::model::refusal::Error;
 use crate::model::{ClientId, Payload, Position};
@@ -22,7 +23,7 @@ pub(in crate::broker) enum Waiter {
     Receipt(u16, Level),
     /// A backend that has published.
     Publisher(Responder<Position>),
-    /// A backend that has removed a history, or changed who belongs to a channel.
+    /// A backend that has removed a history, changed who belongs to a channel, or cancelled what was scheduled.
     Remover(Responder<()>),
     /// A backend that has purged so many dead letters.
     Purger(Responder<usize>, usize),
@@ -30,6 +31,8 @@ pub(in crate::broker) enum Waiter {
     Receiver(u16, Asker, Payload),
     /// A session of this shard that has sent a message with an id.
     Sender(u16, Asker),
+    /// A backend that has scheduled a publication; what it is answered.
+    Scheduler(Responder<Scheduled>, Scheduled),
     /// A backend that has called tokens back.
     Revoker(Responder<()>),
 }

@@ -7,6 +7,7 @@ use crate::hub::{HubOptions, NewPublication, Placed, Published, failed};
 use crate::limits::COMMITS_WAITING_BYTES_MAX;
 use crate::model::Position;
 use crate::model::refusal::{Error, ErrorKind};
+use crate::store::record::TimedRecord;
 use crate::store::{Journal, Record};
 use crate::time::Now;
 
@@ -22,7 +23,7 @@ impl Home {
         if !options.is_durable {
             return self.hub.publish(channel, message, options, now);
         }
-        let placed = match self.commits.bytes() < COMMITS_WAITING_BYTES_MAX {
+        let placed = match self.may_wait() {
             true => self.hub.publish(channel, message, options, now),
             false => Err(ErrorKind::Internal.because("internal server error: too much waits for its subscribers")),
         };
@@ -30,6 +31,19 @@ impl Home {
             self.policy.counts(options.namespace).disk_refusals.add(1);
         }
         placed
+    }
+
+    /// Whether more may wait for the disk.
+    fn may_wait(&self) -> bool {
+        self.commits.bytes() < COMMITS_WAITING_BYTES_MAX
+    }
+
+    /// Whether publications of this level can be put in order now.
+    pub(in crate::broker) fn takes(&self, level: Level) -> bool {
+        match level {
+            Level::Memory => true,
+            Level::Disk => self.may_wait() && self.hub.log.check_room().is_ok(),
+        }
     }
 
     /// Forgets a channel's publications; offsets go on.
@@ -135,16 +149,17 @@ impl Home {
         if !self.wants_snapshot() {
             return false;
         }
-        let Self { hub, delivery, .. } = self;
-        let keep = |record: &Record<'_>| {
+        let Self { hub, delivery, schedule, .. } = self;
+        let mut keep = |record: &Record<'_>| {
             hub.log.append(record);
         };
-        if !delivery.say(now, keep) {
+        if !delivery.say(now, &mut keep) || !schedule.say(&mut keep) {
             return true;
         }
         let more = self.hub.snapshot(now);
         if !self.hub.is_in_snapshot() {
             self.delivery.say_anew();
+            self.schedule.say_anew();
         }
         more
     }
@@ -152,6 +167,9 @@ impl Home {
     /// Takes a record of an earlier start. What is not kept on disk any more is passed over.
     pub(in crate::broker) fn recover(&mut self, record: &Record<'_>, now: Now) {
         let Some(channel) = record.channel() else { return };
+        if let Record::Unscheduled(_, id) | Record::Timed(TimedRecord { scheduled: Some(id), .. }) = record {
+            self.schedule.remove(*id);
+        }
         if let Record::Member(_)
         | Record::MemberGone(..)
         | Record::Device(_)
@@ -165,7 +183,10 @@ impl Home {
             };
         }
         match self.policy.hub_options(channel) {
-            Ok(options) if options.is_durable => self.hub.recover(record, options, now),
+            Ok(options) if options.is_durable => match record {
+                Record::Scheduled(scheduled) => self.schedule.recover(scheduled),
+                _ => self.hub.recover(record, options, now),
+            },
             _ => self.passed_over += 1,
         }
     }

@@ -173,6 +173,7 @@ impl Home {
             idempotency_key: Some(Hub::client_message_key(user, id)),
             version: None,
             ttl_ms: None,
+            scheduled: None,
         };
         Ok(match self.publish(channel, message, options, exclude, by, now)? {
             Outcome::Done(position) => Said::Now(sent(&position)),

@@ -24,6 +24,7 @@ use self::member_lists::MemberLists;
 pub(super) use self::roster::Dismissal;
 use self::roster::Roster;
 use self::schedule::Schedule;
+pub(super) use self::schedule::record as scheduled_record;
 use super::letter::{Answer, MemberList};
 use super::policy::Policy;
 use crate::delivery::{Delivery, Dispatch};
@@ -93,7 +94,7 @@ impl Home {
             hub: Hub::new(secret ^ u64::from(me), stream_bytes_max(&policy, shards)),
             policy,
             roster: Roster::default(),
-            schedule: Schedule::new(life_of(secret)),
+            schedule: Schedule::new(life_of(secret ^ u64::from(me))),
             delivery: Delivery::new(secret ^ u64::from(me)),
             member_lists: MemberLists::default(),
             commits: Commits::new(shards),
@@ -163,6 +164,7 @@ impl Home {
             idempotency_key: None,
             version: None,
             ttl_ms: None,
+            scheduled: None,
         };
         let outcome = self.publish(channel, message, options, exclude, by, now);
         self.counted(channel, outcome)
@@ -181,15 +183,8 @@ impl Home {
         by: u16,
         now: Now,
     ) -> Result<Outcome<Position>, Error> {
-        let bytes_max = self.policy.config.client.queue_max_size;
         let bytes = channel.len() + message.weight();
-        if bytes > bytes_max {
-            let why = format!(
-                "limit exceeded: with {bytes} bytes no subscriber can be given the message, \
-                 client.queue_max_size lets {bytes_max} wait"
-            );
-            return Err(ErrorKind::LimitExceeded.because(why));
-        }
+        self.check_weight(bytes)?;
         match self.place(channel, message, options, now)? {
             Placed::Done(published) => {
                 self.policy.counts(options.namespace).publishes.add(1);
@@ -204,6 +199,22 @@ impl Home {
                 Ok(Outcome::Later(Pending { batch, change, exclude, received_in, by, bytes, counts }))
             }
         }
+    }
+
+    /// Whether a message of so many bytes, with its channel's name, can be given to subscribers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`].
+    pub(super) fn check_weight(&self, bytes: usize) -> Result<(), Error> {
+        let bytes_max = self.policy.config.client.queue_max_size;
+        if bytes > bytes_max {
+            let why = format!(
+                "limit exceeded: with {bytes} bytes no subscriber can be given the message, \
+                 client.queue_max_size lets {bytes_max} wait"
+            );
+            return Err(ErrorKind::LimitExceeded.because(why));
+        }
+        Ok(())
     }
 
     fn leave_spread(&mut self, published: Published, exclude: Option<ClientId>, by: u16) -> Position {
@@ -338,7 +349,7 @@ impl Home {
     }
 }
 
-/// A number that tells a life of the node from others; it is no part of the secret.
+/// A number that tells a life of a shard from others; it is no part of the secret.
 fn life_of(secret: u64) -> u32 {
     StdRng::seed_from_u64(secret ^ 0x5eed).random()
 }

@@ -11,7 +11,7 @@ use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{HistoryFilter, HistoryPage};
 
 /// As the others, and `disk:`, which is kept on disk.
-fn durable() -> Config {
+pub(super) fn durable() -> Config {
     let mut config = config();
     let kept = config.channel.namespaces.iter().find(|namespace| namespace.name == "kept").expect("there is one");
     let options = ChannelOptions {
@@ -29,9 +29,14 @@ fn durable() -> Config {
 }
 
 /// A node of so many shards on this disk.
-pub(super) fn start(shards: u16, mut disk: Disk, config: Config) -> Node {
+pub(super) fn start(shards: u16, disk: Disk, config: Config) -> Node {
+    start_at(Now { mono_ms: 1_000_001, unix_ms: 1_700_000_000_001 }, shards, disk, config)
+}
+
+/// As [`start`], at this time.
+pub(super) fn start_at(now: Now, shards: u16, mut disk: Disk, config: Config) -> Node {
     let mut node = Node::seeded(u64::from(disk.starts()), shards, config);
-    node.wait(1);
+    node.now = now;
     let (now, placement) = (node.now, node.placement.clone());
     disk.start(&mut node.brokers, &placement, now);
     node.disk = disk;

@@ -17,6 +17,7 @@ mod publishing;
 mod reloading;
 mod revoking;
 mod scheduling;
+mod scheduling_on_disk;
 mod strangers;
 mod subscribing;
 mod tags;

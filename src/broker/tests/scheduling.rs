@@ -1,8 +1,9 @@
 //! Publications that are to come.
 
 use super::*;
-use crate::broker::schedule_order::{ScheduleOrder, Scheduled, ScheduledId};
+use crate::broker::schedule_order::{ScheduleOrder, Scheduled};
 use crate::limits::{SCHEDULE_MS_MAX, SCHEDULED_MAX, SCHEDULED_PER_TICK};
+use crate::model::ScheduledId;
 use crate::model::refusal::{Error, ErrorKind};
 
 impl Node {
@@ -128,26 +129,4 @@ fn what_is_due_at_once_has_a_part_of_each_tick_and_none_is_slept_over() {
     node.pass(0);
     let broker = &node.brokers[0];
     assert_eq!((broker.home.schedule.len(), broker.waits_for_tick()), (0, false));
-}
-
-#[test]
-fn what_a_restart_would_forget_is_refused_where_publications_outlive_it() {
-    let mut config = config();
-    let kept = config.channel.namespaces.iter().find(|namespace| namespace.name == "kept").expect("there is one");
-    let on_disk = ChannelOptions { log: crate::config::Log::Disk, ..kept.options.clone() };
-    let at_least_once =
-        ChannelOptions { delivery: crate::config::Delivery::AtLeastOnce, history_size: 100, ..kept.options.clone() };
-    config.channel.namespaces.push(Namespace { name: "disk".into(), options: on_disk });
-    config.channel.namespaces.push(Namespace { name: "inbox".into(), options: at_least_once });
-    let mut node = Node::with(config);
-    let (disk, inbox) = (node.at(0, "disk"), node.at(1, "inbox"));
-    assert_eq!(kind_of(node.schedule(message(&disk, "1"), 1_000)), ErrorKind::NotAvailable);
-    for channel in [&disk, &inbox] {
-        let home = usize::from(node.placement.of(channel));
-        let short = || Publish { ttl_ms: Some(1_000), ..message(channel, "1") };
-        let at_once = node.order(home, |answer| Order::Publish(Box::new(short()), answer));
-        assert_eq!(kind_of(at_once), ErrorKind::NotAvailable, "{channel}");
-        assert_eq!(kind_of(node.schedule(short(), 1_000)), ErrorKind::NotAvailable, "{channel}");
-    }
-    node.wait_until_due(message(&inbox, "1"), 1_000);
 }

@@ -40,11 +40,10 @@ pub(super) struct Broadcast {
     /// Which count the version belongs to: in another one every version is new. Empty goes by the version alone.
     version_epoch: Option<String>,
     /// Publish it after so long, a week at the most: seconds, or a time such as `1h30m`. It gets its offset when it is due; until
-    /// then it lies in memory, and a restart forgets it. Not where publications are kept on disk.
+    /// then it lies where the channel's publications are kept: in memory, where a restart forgets it, or on disk as well.
     delay: Option<Span>,
     /// How long it is given to clients that recover and to who reads the history, from when it is published: seconds, or a
-    /// time such as `1h30m`. Its place in the stream stays. Not where publications are kept on disk or received at least
-    /// once.
+    /// time such as `1h30m`. Its place in the stream stays. Not where publications are received at least once.
     ttl: Option<Span>,
     /// The client that does not get the message.
     exclude_client: Option<String>,

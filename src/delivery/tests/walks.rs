@@ -50,6 +50,7 @@ impl Room {
             idempotency_key: None,
             version: None,
             ttl_ms: None,
+            scheduled: None,
         };
         let kept = HubOptions { history_size: 1_000, history_ttl_ms: u64::MAX / 4, ..HubOptions::default() };
         match self.hub.publish(CHANNEL, message, kept, self.now) {

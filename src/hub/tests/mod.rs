@@ -39,6 +39,7 @@ fn message(data: &str) -> NewPublication {
         idempotency_key: None,
         version: None,
         ttl_ms: None,
+        scheduled: None,
     }
 }
 

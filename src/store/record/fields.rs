@@ -1,5 +1,7 @@
 //! How the fields of a record lie in bytes: numbers in little endian, the rest behind its length.
 
+use uuid::Uuid;
+
 use crate::model::PayloadKind;
 
 /// Why a whole record cannot be understood.
@@ -69,6 +71,10 @@ impl<'a> Fields<'a> {
         Ok(u16::from_le_bytes(self.array()?))
     }
 
+    pub(super) fn u32(&mut self) -> Result<u32, Unreadable> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
     pub(super) fn u64(&mut self) -> Result<u64, Unreadable> {
         Ok(u64::from_le_bytes(self.array()?))
     }
@@ -77,8 +83,12 @@ impl<'a> Fields<'a> {
         Ok(i64::from_le_bytes(self.array()?))
     }
 
+    pub(super) fn uuid(&mut self) -> Result<Uuid, Unreadable> {
+        Ok(Uuid::from_bytes(self.array()?))
+    }
+
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Unreadable> {
-        let length = u32::from_le_bytes(self.array()?);
+        let length = self.u32()?;
         self.take(length as usize)
     }
 

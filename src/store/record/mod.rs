@@ -8,6 +8,7 @@ mod fields;
 mod member;
 mod publication;
 mod revocation;
+mod scheduled;
 mod segment;
 mod stream;
 
@@ -15,13 +16,16 @@ pub use fields::Unreadable;
 pub use member::{DeadLetterRecord, DeviceRecord, MemberRecord};
 pub use publication::{InfoOf, PayloadOf, PublicationRecord, TagsOf, VersionOf};
 pub use revocation::RevocationRecord;
+pub use scheduled::{ScheduledRecord, TimedRecord};
 pub use segment::{BeginRecord, END_BYTES, End};
 pub use stream::{KeyRecord, StreamRecord};
 
 use serde::Serialize;
 
 use self::fields::{Fields, put_bytes, put_u64};
+use self::scheduled::{put_id, read_id};
 use super::segment::SegmentId;
+use crate::model::ScheduledId;
 
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +41,12 @@ pub enum Record<'a> {
     Stream(StreamRecord<'a>),
     /// An idempotency key that a snapshot says again.
     Key(KeyRecord<'a>),
+    /// A publication that is to come.
+    Scheduled(ScheduledRecord<'a>),
+    /// What was to come in this channel does not, or has come without being kept.
+    Unscheduled(&'a str, ScheduledId),
+    /// A publication that ends by itself, or was scheduled until now.
+    Timed(TimedRecord<'a>),
     /// A user belongs to a channel.
     Member(MemberRecord<'a>),
     /// This user belongs to the channel no longer.
@@ -63,6 +73,9 @@ mod kind {
     pub(super) const STREAM: u8 = 17;
     pub(super) const OVER: u8 = 18;
     pub(super) const KEY: u8 = 19;
+    pub(super) const SCHEDULED: u8 = 20;
+    pub(super) const UNSCHEDULED: u8 = 21;
+    pub(super) const TIMED: u8 = 22;
     pub(super) const MEMBER: u8 = 32;
     pub(super) const MEMBER_GONE: u8 = 33;
     pub(super) const DEVICE: u8 = 34;
@@ -95,6 +108,19 @@ impl<'a> Record<'a> {
             Self::Key(key) => {
                 into.push(kind::KEY);
                 key.encode(into);
+            }
+            Self::Scheduled(scheduled) => {
+                into.push(kind::SCHEDULED);
+                scheduled.encode(into);
+            }
+            Self::Unscheduled(channel, id) => {
+                into.push(kind::UNSCHEDULED);
+                put_bytes(into, channel.as_bytes());
+                put_id(into, *id);
+            }
+            Self::Timed(timed) => {
+                into.push(kind::TIMED);
+                timed.encode(into);
             }
             Self::Member(member) => {
                 into.push(kind::MEMBER);
@@ -144,6 +170,9 @@ impl<'a> Record<'a> {
             kind::PUBLICATION => Self::Publication(PublicationRecord::decode(&mut fields)?),
             kind::STREAM => Self::Stream(StreamRecord::decode(&mut fields)?),
             kind::KEY => Self::Key(KeyRecord::decode(&mut fields)?),
+            kind::SCHEDULED => Self::Scheduled(ScheduledRecord::decode(&mut fields)?),
+            kind::UNSCHEDULED => Self::Unscheduled(fields.text()?, read_id(&mut fields)?),
+            kind::TIMED => Self::Timed(TimedRecord::decode(&mut fields)?),
             kind::MEMBER => Self::Member(MemberRecord::decode(&mut fields)?),
             kind::MEMBER_GONE => Self::MemberGone(fields.text()?, fields.text()?),
             kind::DEVICE => Self::Device(DeviceRecord::decode(&mut fields)?),
@@ -169,13 +198,15 @@ impl<'a> Record<'a> {
             Self::Publication(publication) => Some(publication.channel),
             Self::Stream(stream) => Some(stream.channel),
             Self::Key(key) => Some(key.channel),
+            Self::Scheduled(scheduled) => Some(scheduled.channel),
+            Self::Timed(timed) => Some(timed.publication.channel),
             Self::Member(member) => Some(member.channel),
             Self::Device(device) => Some(device.channel),
             Self::DeadLetter(letter) => Some(letter.publication.channel),
             Self::MemberGone(channel, _) | Self::DeviceGone(channel, ..) | Self::DeadLetterGone(channel, _) => {
                 Some(channel)
             }
-            Self::Over(channel) => Some(channel),
+            Self::Over(channel) | Self::Unscheduled(channel, _) => Some(channel),
         }
     }
 }

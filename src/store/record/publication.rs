@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::fields::{Fields, Unreadable, put_bytes, put_i64, put_kind, put_option, put_u64};
-use crate::model::{ClientInfo, Payload, PayloadKind, Publication};
+use crate::model::{ClientInfo, Payload, PayloadKind, Publication, Tags};
 
 /// A publication that its channel's home has put in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,7 +46,8 @@ pub struct PayloadOf<'a> {
 }
 
 impl<'a> PayloadOf<'a> {
-    fn of(payload: &'a Payload) -> Self {
+    /// That of a payload.
+    pub fn of(payload: &'a Payload) -> Self {
         Self { kind: payload.kind, bytes: &payload.bytes }
     }
 
@@ -55,12 +56,12 @@ impl<'a> PayloadOf<'a> {
         Payload { kind: self.kind, bytes: bytes::Bytes::copy_from_slice(self.bytes) }
     }
 
-    fn encode(into: &mut Vec<u8>, payload: Self) {
+    pub(super) fn encode(into: &mut Vec<u8>, payload: Self) {
         put_kind(into, payload.kind);
         put_bytes(into, payload.bytes);
     }
 
-    fn decode(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
+    pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
         Ok(Self { kind: fields.kind()?, bytes: fields.bytes()? })
     }
 }
@@ -118,7 +119,7 @@ impl<'a> InfoOf<'a> {
     fn decode(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
         Ok(Self {
             user: fields.text()?,
-            client: Uuid::from_slice(fields.take(16)?).expect("an identity has 16 bytes"),
+            client: fields.uuid()?,
             conn_info: fields.option(PayloadOf::decode)?,
             chan_info: fields.option(PayloadOf::decode)?,
         })
@@ -135,6 +136,11 @@ pub enum TagsOf<'a> {
 }
 
 impl<'a> TagsOf<'a> {
+    /// A copy that can be shared.
+    pub fn to_tags(self) -> Tags {
+        self.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
     /// Names and values, in the order in which they were given.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let (held, read) = match self {
@@ -146,7 +152,7 @@ impl<'a> TagsOf<'a> {
         held.iter().map(|(name, value)| (&**name, &**value)).chain(read)
     }
 
-    fn encode(into: &mut Vec<u8>, tags: Self) {
+    pub(super) fn encode(into: &mut Vec<u8>, tags: Self) {
         let start = into.len();
         put_bytes(into, &[]);
         for (name, value) in tags.iter() {
@@ -157,7 +163,7 @@ impl<'a> TagsOf<'a> {
         into[start..start + 4].copy_from_slice(&length.to_le_bytes());
     }
 
-    fn decode(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
+    pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
         let bytes = fields.bytes()?;
         let mut inner = Fields(bytes);
         while !inner.0.is_empty() {
@@ -221,12 +227,11 @@ impl<'a> PublicationRecord<'a> {
 
     /// The publication again. It shares nothing with others.
     pub fn to_publication(&self) -> Publication {
-        let tag = |(name, value): (&str, &str)| (name.into(), value.into());
         Publication {
             offset: self.offset,
             data: self.data.to_payload(),
             info: self.info.map(|info| Arc::new(info.to_info())),
-            tags: self.tags.map(|tags| tags.iter().map(tag).collect()),
+            tags: self.tags.map(TagsOf::to_tags),
             time_unix_ms: if self.tells_time { self.time_unix_ms } else { 0 },
         }
     }

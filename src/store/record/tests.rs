@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::model::PayloadKind;
+use crate::model::{PayloadKind, ScheduledId};
 use crate::store::segment::ShardOf;
 
 type Pairs = Vec<(Box<str>, Box<str>)>;
@@ -93,13 +93,54 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_record_or_an_error(mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0u8..20) {
+    fn any_bytes_are_a_record_or_an_error(mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0u8..48) {
         if let Some(first) = bytes.first_mut() {
             *first = kind;
         }
         if let Ok(record) = Record::decode(&bytes) {
             prop_assert_eq!(encoded(&record), bytes);
         }
+    }
+}
+
+#[test]
+fn what_is_to_come_and_what_ends_by_itself_are_read_as_they_were_written() {
+    let id = ScheduledId { due_unix_ms: -1, number: u64::MAX, life: 7 };
+    let tags = [("a".into(), "b".into())];
+    let data = PayloadOf { kind: PayloadKind::Json, bytes: b"1" };
+    let bare = ScheduledRecord {
+        channel: "c",
+        id,
+        data,
+        tags: None,
+        skips_history: true,
+        idempotency_key: None,
+        version: None,
+        ttl_ms: None,
+        exclude_client: None,
+    };
+    let full = ScheduledRecord {
+        tags: Some(TagsOf::Held(&tags)),
+        skips_history: false,
+        idempotency_key: Some("k"),
+        version: Some(VersionOf { number: 7, epoch: "v" }),
+        ttl_ms: Some(1_000),
+        exclude_client: Some(Uuid::from_u128(7)),
+        ..bare
+    };
+    goes_there_and_back(&Record::Scheduled(bare));
+    goes_there_and_back(&Record::Scheduled(full));
+    goes_there_and_back(&Record::Unscheduled("c", id));
+    let said = crate::model::Publication {
+        offset: 3,
+        data: crate::model::Payload::json("1"),
+        info: None,
+        tags: None,
+        time_unix_ms: 0,
+    };
+    for (ttl_ms, scheduled) in [(Some(9), None), (None, Some(id)), (Some(9), Some(id))] {
+        let publication = PublicationRecord::of("c", "e", &said, 1_700_000_000_000);
+        goes_there_and_back(&Record::Timed(TimedRecord { ttl_ms, scheduled, publication }));
     }
 }
 
