@@ -4,7 +4,9 @@ import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 
+import { BUILDS, connect, subscribe } from '../js/clients.mjs';
 import { start } from '../js/node.mjs';
+import { until } from '../js/wait.mjs';
 import { open, reads, say, texts } from './browser.mjs';
 
 const SHOTS = process.env.SDK_TEST_SHOTS;
@@ -55,6 +57,43 @@ test('letters wait for who is away, and their sender sees how far they have come
     await ada.addScriptTag({ path: AXE });
     const { violations } = await ada.evaluate(() => window.axe.run(document));
     assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`), []);
+    await dialog.getByRole('button', { name: 'Close' }).click();
+  });
+
+  await t.test('what a device never takes is given up, and the page sends it again or forgets it', async (t) => {
+    const room = await ada.evaluate(() => here.channel);
+    const { token } = await (await fetch(`${node.origin}/demo/token?user=bob`, { method: 'POST' })).json();
+    const mute = await connect(t, BUILDS[0], { node, token });
+    let takes = false;
+    const { heard } = await subscribe(mute, room);
+    const answer = (method, offset) => mute.rpc(`inbox.${method}`, { channel: room, offset });
+    mute.getSubscription(room).on('publication', ({ offset }) => answer(takes ? 'received' : 'retry', offset));
+    const call = async (method, body) => {
+      const headers = { 'X-API-Key': 'dev' };
+      const reply = await fetch(`${node.origin}/api/${method}`, { method: 'POST', headers, body: JSON.stringify(body) });
+      return (await reply.json()).result;
+    };
+    const dead = async () => (await call('dead_letters_list', { channel: room })).dead_letters;
+    const giveUp = async (text) => {
+      takes = false;
+      await say(ada, text);
+      await until(async () => (await dead()).length === 1, 'a dead letter');
+      await ada.locator('.tick').last().click();
+      await dialog.getByText(/bob, \d+ attempts/).waitFor();
+    };
+    const dialog = ada.getByRole('dialog');
+    await giveUp('Do you take this?');
+    await ada.screenshot({ path: `${SHOTS}/letters-given-up.png` });
+    takes = true;
+    const before = heard.publication.all.length;
+    await dialog.getByRole('button', { name: 'Send again' }).click();
+    await dialog.getByText('nothing').waitFor();
+    await heard.publication.at(before);
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await giveUp('And this?');
+    await dialog.getByRole('button', { name: 'Forget' }).click();
+    await dialog.getByText('nothing').waitFor();
+    assert.deepEqual(await dead(), []);
     await dialog.getByRole('button', { name: 'Close' }).click();
   });
 
