@@ -60,7 +60,10 @@ impl Broker {
             Letter::Publication { channel, publication, exclude } => {
                 self.edge.deliver(&channel, &publication, exclude);
             }
-            Letter::Changed { access } => self.edge.home_changed(from, &access, &self.placement),
+            Letter::Changed { access } => {
+                self.edge.home_changed(from, access);
+                self.edge.go_on_with_changes();
+            }
             Letter::Announce { channel, info, joined } => self.edge.deliver_announcement(&channel, &info, joined),
         }
         self.finish(now);

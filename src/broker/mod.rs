@@ -122,7 +122,7 @@ impl Broker {
         let policy = Policy::new(config, verifier, &metrics)?;
         Ok(Self {
             me,
-            edge: Edge::new(me, placement.shards(), policy.clone(), metrics, random),
+            edge: Edge::new(me, placement.clone(), policy.clone(), metrics, random),
             home: Home::new(me, placement.shards(), policy, secret),
             post: Post::new(me, placement.shards()),
             late: VecDeque::new(),
@@ -198,6 +198,10 @@ impl Broker {
     /// A tick begins: call it before anything is read. Orders that have used their share of the last one go on.
     pub fn begin_tick(&mut self, now: Now) {
         self.edge.begin_turns();
+        if self.edge.has_changes() {
+            self.edge.go_on_with_changes();
+            self.finish(now);
+        }
         self.tell_late(now);
         if !self.late.is_empty() {
             self.edge.tell_nothing_more();
@@ -216,6 +220,7 @@ impl Broker {
             || !self.late.is_empty()
             || self.home.has_settled()
             || self.says_more
+            || self.edge.has_changes()
             || self.is_behind_schedule
     }
 

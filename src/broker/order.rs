@@ -33,7 +33,7 @@ pub enum Order {
         /// Must keep presence.
         channel: Arc<str>,
         /// All of them, or a refusal where the list is too long.
-        answer: Responder<Vec<Arc<ClientInfo>>>,
+        answer: Responder<Arc<[Arc<ClientInfo>]>>,
     },
     /// To the channel's home shard: how many are there?
     PresenceStats {

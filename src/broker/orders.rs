@@ -33,13 +33,10 @@ impl Broker {
                 Err(error) => drop(answer.send(Err(error))),
             },
             Order::Presence { channel, answer } => {
-                let presence = self
-                    .home
-                    .policy
-                    .with_presence(&channel)
-                    .and_then(|()| self.home.presence(&channel, API_REPLY_BYTES_MAX));
-                self.walks.looked_at(presence.as_ref().map_or(0, Vec::len));
-                drop(answer.send(presence));
+                let known = self.home.policy.with_presence(&channel);
+                let presence = known.and_then(|()| self.home.presence(&channel, API_REPLY_BYTES_MAX));
+                self.walks.looked_at(presence.as_ref().map_or(0, |(_, newly)| *newly));
+                drop(answer.send(presence.map(|(clients, _)| clients)));
             }
             Order::PresenceStats { channel, answer } => {
                 let stats = self.home.policy.with_presence(&channel).map(|()| self.home.hub.presence_stats(&channel));
@@ -119,7 +116,8 @@ impl Broker {
         self.edge.go_by(policy.clone());
         if changes {
             let access = &policy.access;
-            self.edge.home_changed(self.me, access, &self.placement);
+            self.edge.home_changed(self.me, access.clone());
+            self.edge.go_on_with_changes();
             let others = ShardSet::all(self.placement.shards()).without(ShardSet::of(self.me));
             self.post.deliver(self.me, others, || Letter::Changed { access: access.clone() });
         }

@@ -92,6 +92,12 @@ impl Edge {
     /// The session joins the audience, and is told. The answer lies between the publications that it follows
     /// and those that follow it, since both came from the home shard in order.
     fn subscribed(&mut self, session: u32, id: u32, channel: Arc<str>, subscribed: Subscribed, now: Now) {
+        if let Some(room) = self.audience.find(&channel)
+            && self.audience.is_outdated(room)
+        {
+            // What was promised before the answer does not concern who begins with it.
+            self.take_in(room);
+        }
         if let Some(filter) = &subscribed.filter
             && !self.audience.has_room_for(&channel, filter)
         {

@@ -44,6 +44,8 @@ pub struct Room {
     pub counts: Arc<NamespaceMetrics>,
     /// The filters of its subscribers, if any has one.
     pub(super) filters: Option<Box<Filters>>,
+    /// It has taken in all changes up to this one.
+    generation: u32,
 }
 
 impl Room {
@@ -58,6 +60,8 @@ impl Room {
 #[derive(Debug, Default)]
 pub struct Audience {
     subscribers: usize,
+    /// The number of the newest change that rooms are to take in.
+    generation: u32,
     rooms: Slab<Room>,
     by_channel: HashMap<Arc<str>, u32, foldhash::fast::RandomState>,
 }
@@ -78,9 +82,34 @@ impl Audience {
         self.by_channel.get(channel).copied()
     }
 
-    /// All rooms: their numbers and channels.
-    pub fn numbers(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.rooms.iter().map(|(number, room)| (number as u32, &*room.channel))
+    /// More than the number of any room.
+    pub(super) fn capacity(&self) -> usize {
+        self.rooms.capacity()
+    }
+
+    /// Who listens in a room, 0 where there is none of this number.
+    pub(super) fn subscribers_of(&self, room: u32) -> usize {
+        self.rooms.get(room as usize).map_or(0, |room| room.subscribers.len())
+    }
+
+    /// All rooms have another change to take in, of this number.
+    pub(super) fn outdate(&mut self) -> u32 {
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Whether a room that exists has changes to take in.
+    #[inline]
+    pub(super) fn is_outdated(&self, room: u32) -> bool {
+        self.rooms[room as usize].generation != self.generation
+    }
+
+    /// A room takes in all changes: its channel, and the number of the last that it had taken in. `None` where there is no
+    /// such room, or nothing to take in.
+    pub(super) fn update(&mut self, room: u32) -> Option<(Arc<str>, u32)> {
+        let newest = self.generation;
+        let room = self.rooms.get_mut(room as usize).filter(|room| room.generation != newest)?;
+        Some((room.channel.clone(), std::mem::replace(&mut room.generation, newest)))
     }
 
     /// A room that exists.
@@ -113,7 +142,14 @@ impl Audience {
             Some(room) => *room,
             None => {
                 let subscribers = Vec::with_capacity(1);
-                let room = Room { channel: channel.clone(), offset: 0, subscribers, counts: counts(), filters: None };
+                let room = Room {
+                    channel: channel.clone(),
+                    offset: 0,
+                    subscribers,
+                    counts: counts(),
+                    filters: None,
+                    generation: self.generation,
+                };
                 let number = u32::try_from(self.rooms.insert(room)).expect("rooms are bounded by subscriptions");
                 self.by_channel.insert(channel.clone(), number);
                 number

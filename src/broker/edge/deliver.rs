@@ -5,13 +5,11 @@ use std::sync::Arc;
 use super::turn::Limits;
 use super::{Edge, Subscriber};
 use crate::broker::policy::Policy;
-use crate::hub::Placement;
 use crate::model::refusal::{DisconnectKind, Unsubscribe};
 use crate::model::{ClientId, ClientInfo, Publication};
 use crate::outbox::{Extent, Tag};
 use crate::protocol::Format;
 use crate::protocol::word::Push;
-use crate::session::access::Access;
 use crate::session::{Flags, Held, State};
 
 /// A push encoded once per format that has a subscriber.
@@ -27,6 +25,12 @@ impl Edge {
         exclude: Option<ClientId>,
     ) {
         let Some(number) = self.audience.find(channel) else { return };
+        if self.audience.is_outdated(number) {
+            self.take_in(number);
+            if self.audience.find(channel) != Some(number) {
+                return;
+            }
+        }
         let room = self.audience.room_mut(number);
         if publication.offset != 0 {
             let expected = room.offset + 1;
@@ -145,18 +149,6 @@ impl Edge {
     pub(in crate::broker) fn go_by(&mut self, policy: Policy) {
         self.limits = Limits::of(&policy.config.client);
         self.policy = policy;
-    }
-
-    /// The channels of a home have other options from now on. Where one has ceased to keep its publications, nobody can be
-    /// told any more what is missing: positioned subscriptions end, as they do at a gap. Those that have not begun here hear
-    /// of it with the answer of the home.
-    pub(in crate::broker) fn home_changed(&mut self, home: u16, access: &Access, placement: &Placement) {
-        let keeps_nothing = |channel: &str| access.resolve(channel).is_ok_and(|resolved| !resolved.has_history());
-        let rooms =
-            self.audience.numbers().filter(|(_, channel)| placement.of(channel) == home && keeps_nothing(channel));
-        for room in rooms.map(|(room, _)| room).collect::<Vec<_>>() {
-            self.gap(room);
-        }
     }
 
     /// Tells a room who came or left.

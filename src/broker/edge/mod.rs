@@ -7,6 +7,7 @@
 mod answer;
 mod audience;
 mod budget;
+mod changes;
 mod connect;
 mod deliver;
 mod devices;
@@ -14,6 +15,7 @@ mod dispatch;
 mod end;
 mod filters;
 pub(super) mod receipts;
+mod reload;
 mod timers;
 mod turn;
 mod visits;
@@ -30,6 +32,7 @@ use smallvec::SmallVec;
 
 pub use audience::{Audience, Subscriber};
 
+use self::changes::Changes;
 use self::devices::Devices;
 use self::receipts::Receipts;
 use self::turn::{Limits, Turn};
@@ -39,6 +42,7 @@ use super::order::Errand;
 use super::policy::Policy;
 use super::visit::Visit;
 use crate::auth::Revocations;
+use crate::hub::Placement;
 use crate::limits::SESSIONS_RESERVED;
 use crate::model::ClientId;
 use crate::model::refusal::{Disconnect, Error};
@@ -100,6 +104,7 @@ pub struct Edge {
     /// Nodes of filters that were asked about publications for rooms, so far.
     pub(super) asked: u64,
     pub(super) audience: Audience,
+    changes: Changes,
     pub(super) receipts: Receipts,
     /// Where [`Edge::farewell`] goes on.
     farewell_at: usize,
@@ -124,7 +129,14 @@ pub struct Edge {
 }
 
 impl Edge {
-    pub(super) fn new(me: u16, shards: u16, policy: Policy, metrics: Arc<ShardMetrics>, random: StdRng) -> Self {
+    pub(super) fn new(
+        me: u16,
+        placement: Placement,
+        policy: Policy,
+        metrics: Arc<ShardMetrics>,
+        random: StdRng,
+    ) -> Self {
+        let shards = placement.shards();
         Self {
             metrics,
             revocations: Revocations::default(),
@@ -141,6 +153,7 @@ impl Edge {
             attached: 0,
             asked: 0,
             audience: Audience::default(),
+            changes: Changes::new(placement),
             receipts: Receipts::new(shards),
             farewell_at: 0,
             told: Vec::new(),

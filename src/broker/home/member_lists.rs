@@ -1,7 +1,7 @@
-//! Who is in channels at home here, encoded as replies bring it: once until the list changes, not once per question.
+//! Who is in channels at home here, listed, and encoded as replies bring it: once until that changes, not once per question.
 //!
 //! Invariants: what is kept is the list of now, since whoever comes, leaves or is seen anew has it forgotten; all that is
-//! kept together is bounded. Only lists that clients have asked for are here.
+//! kept together is bounded. Only lists that somebody has asked for are here.
 
 use std::sync::Arc;
 
@@ -12,40 +12,75 @@ use crate::model::ClientInfo;
 use crate::protocol::centrifuge::Encoding;
 use crate::protocol::word::ReplyBody;
 
-/// The list of one channel, in the encodings that were asked for.
-type Encoded = [Option<Arc<[u8]>>; Encoding::COUNT];
+/// Who is in a channel, by client id.
+pub(in crate::broker) type Clients = Arc<[Arc<ClientInfo>]>;
+
+/// The list of one channel, as backends ask for it, and in the encodings that clients have asked for.
+#[derive(Debug, Default)]
+struct Kept {
+    clients: Option<Clients>,
+    encoded: [Option<Arc<[u8]>>; Encoding::COUNT],
+}
+
+impl Kept {
+    /// What it takes in memory, about.
+    fn bytes(&self, channel: &str) -> usize {
+        let encoded = self.encoded.iter().flatten().map(|encoded| bytes_of(channel, encoded.len()));
+        let clients = self.clients.iter().map(|clients| bytes_of(channel, size_of_val(&**clients)));
+        encoded.chain(clients).sum()
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct MemberLists {
-    by_channel: HashMap<Box<str>, Encoded>,
+    by_channel: HashMap<Box<str>, Kept>,
     bytes: usize,
 }
 
 impl MemberLists {
     /// The list of a channel, if it is kept.
-    pub(super) fn find(&self, channel: &str, encoding: Encoding) -> Option<Arc<[u8]>> {
-        self.by_channel.get(channel)?[encoding.index()].clone()
+    pub(super) fn clients(&self, channel: &str) -> Option<Clients> {
+        self.by_channel.get(channel)?.clients.clone()
     }
 
-    /// Encodes the list of a channel, and keeps it. Where that makes too much, all others go: who alternates between more
-    /// than there is room for pays for the encoding.
+    /// Keeps the list of a channel.
+    pub(super) fn keep_clients(&mut self, channel: &str, clients: &Clients) {
+        if let Some(kept) = self.room_for(channel, clients, size_of_val(&**clients)) {
+            kept.clients = Some(clients.clone());
+        }
+    }
+
+    /// The list of a channel in an encoding, if it is kept.
+    pub(super) fn find(&self, channel: &str, encoding: Encoding) -> Option<Arc<[u8]>> {
+        self.by_channel.get(channel)?.encoded[encoding.index()].clone()
+    }
+
+    /// Encodes the list of a channel, and keeps it.
     pub(super) fn keep(&mut self, channel: &str, encoding: Encoding, clients: &[Arc<ClientInfo>]) -> Arc<[u8]> {
         let weight = clients.iter().map(|info| info.weight()).sum();
         let mut encoded = Vec::with_capacity(weight);
         encoding.write_body(&ReplyBody::Presence(clients), &mut encoded);
         let encoded: Arc<[u8]> = encoded.into();
-        let bytes = bytes_of(channel, &encoded);
+        if let Some(kept) = self.room_for(channel, clients, encoded.len()) {
+            kept.encoded[encoding.index()] = Some(encoded.clone());
+        }
+        encoded
+    }
+
+    /// Where to keep so many bytes more of a channel's list, if they may be kept. Where that makes too much, all others go: who
+    /// alternates between more than there is room for pays for the making.
+    fn room_for(&mut self, channel: &str, clients: &[Arc<ClientInfo>], bytes: usize) -> Option<&mut Kept> {
+        let bytes = bytes_of(channel, bytes);
         if clients.is_empty() || bytes > MEMBER_LISTS_BYTES_MAX {
             // Nobody would leave, so that it would stay for ever: names are cheap.
-            return encoded;
+            return None;
         }
         if self.bytes + bytes > MEMBER_LISTS_BYTES_MAX {
             *self = Self::default();
         }
         self.bytes += bytes;
-        self.by_channel.entry(channel.into()).or_default()[encoding.index()] = Some(encoded.clone());
-        encoded
+        Some(self.by_channel.entry(channel.into()).or_default())
     }
 
     /// The list of a channel has changed.
@@ -54,15 +89,15 @@ impl MemberLists {
             // Most often.
             return;
         }
-        if let Some(encoded) = self.by_channel.remove(channel) {
-            self.bytes -= encoded.iter().flatten().map(|encoded| bytes_of(channel, encoded)).sum::<usize>();
+        if let Some(kept) = self.by_channel.remove(channel) {
+            self.bytes -= kept.bytes(channel);
         }
     }
 }
 
-/// What a kept list takes in memory, about.
-fn bytes_of(channel: &str, encoded: &[u8]) -> usize {
-    LISTED_BYTES + channel.len() + encoded.len()
+/// What a kept list of so many bytes takes in memory, about.
+fn bytes_of(channel: &str, bytes: usize) -> usize {
+    LISTED_BYTES + channel.len() + bytes
 }
 
 #[cfg(test)]
@@ -104,7 +139,9 @@ mod tests {
         let mut lists = MemberLists::default();
         lists.keep("a", Encoding::Json, &[client(100)]);
         lists.keep("a", Encoding::Protobuf, &[client(100)]);
+        lists.keep_clients("a", &[client(100)].into());
         lists.forget("b");
+        assert!(lists.clients("a").is_some() && lists.clients("b").is_none());
         assert!(lists.find("a", Encoding::Protobuf).is_some());
         lists.forget("a");
         assert_eq!(lists.bytes, 0);

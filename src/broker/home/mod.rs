@@ -20,6 +20,7 @@ use rand::{Rng as _, SeedableRng as _};
 use self::commits::Commits;
 pub(super) use self::commits::{Pending, Waiter};
 pub(super) use self::inboxes::{Said, sent};
+pub(super) use self::member_lists::Clients;
 use self::member_lists::MemberLists;
 pub(super) use self::roster::Dismissal;
 use self::roster::Roster;
@@ -330,22 +331,28 @@ impl Home {
         {
             return Ok(MemberList { encoded, newly: 0 });
         }
-        let clients = self.presence(channel, self.reply_bytes_max())?;
+        let (clients, _) = self.presence(channel, self.reply_bytes_max())?;
         let encoded = self.member_lists.keep(channel, encoding, &clients);
         Ok(MemberList { encoded, newly: clients.len() as u32 })
     }
 
-    /// Who is in a channel.
+    /// Who is in a channel, and how many of them were looked up for it: none until the list changes.
     ///
     /// # Errors
     /// [`ErrorKind::LimitExceeded`] where the list is longer than `bytes_max`: a part of it would be taken for the
     /// whole.
-    pub(super) fn presence(&self, channel: &str, bytes_max: usize) -> Result<Vec<Arc<ClientInfo>>, Error> {
+    pub(super) fn presence(&mut self, channel: &str, bytes_max: usize) -> Result<(Clients, usize), Error> {
         if self.hub.presence_weight(channel) > bytes_max {
             let why = format!("limit exceeded: presence takes more than {bytes_max} bytes; presence_stats counts");
             return Err(ErrorKind::LimitExceeded.because(why));
         }
-        Ok(self.hub.presence(channel))
+        if let Some(clients) = self.member_lists.clients(channel) {
+            return Ok((clients, 0));
+        }
+        let clients: Clients = self.hub.presence(channel).into();
+        self.member_lists.keep_clients(channel, &clients);
+        let newly = clients.len();
+        Ok((clients, newly))
     }
 }
 

@@ -79,3 +79,18 @@ fn who_asks_pays_for_the_encoding_only_where_it_was_needed() {
     }
     assert!(questions[0] > questions[1] && questions[1] > 1, "{questions:?}");
 }
+
+#[test]
+fn a_backend_is_given_the_same_list_until_it_changes() {
+    let mut node = Node::new();
+    let channel = node.at(0, "wish");
+    node.join(1, "ada", &channel);
+    let ask = |node: &mut Node| {
+        let channel = channel.as_str().into();
+        node.order(0, |answer| Order::Presence { channel, answer }).expect("it has presence")
+    };
+    let (first, second) = (ask(&mut node), ask(&mut node));
+    assert!(Arc::ptr_eq(&first, &second) && first.len() == 1);
+    node.join(1, "bob", &channel);
+    assert_eq!(ask(&mut node).len(), 2);
+}

@@ -146,3 +146,33 @@ fn a_change_ends_a_subscription_once_when_the_home_has_taken_it() {
     node.carry();
     assert_eq!(node.goodbye(peer), Some(3010));
 }
+
+#[test]
+fn a_change_is_taken_in_by_many_rooms_a_part_in_each_tick_and_by_one_at_its_next_use() {
+    const ROOMS: usize = 100;
+    let mut node = Node::new();
+    let channels: Vec<_> = (0..)
+        .map(|number| format!("kept:{number}"))
+        .filter(|channel| node.placement.of(channel) == 1)
+        .take(ROOMS)
+        .collect();
+    let peers: Vec<_> = channels.iter().map(|channel| node.connect(0, by_token(channel))).collect();
+    let ended = |node: &Node| peers.iter().filter(|peer| node.goodbye(**peer) == Some(3010)).count();
+    reload(&mut node, 1, &without_history());
+    // The last room would be the last that the walk comes to.
+    node.publish(&channels[ROOMS - 1], "1", None);
+    node.carry();
+    let first = ended(&node);
+    assert!(first > 0 && first < ROOMS, "{first} at once");
+    assert_eq!(node.goodbye(peers[ROOMS - 1]), Some(3010), "it takes it in before the publication");
+    assert_eq!(kinds(&node.hear(peers[ROOMS - 1])), [""; 0]);
+    let mut ticks = 0;
+    while node.brokers[0].waits_for_tick() {
+        node.brokers[0].begin_tick(node.now);
+        node.after(0);
+        ticks += 1;
+    }
+    node.carry();
+    assert_eq!(ended(&node), ROOMS);
+    assert!(ticks > 2, "{ticks} ticks");
+}
