@@ -174,6 +174,14 @@ pub const TRACE_EVENTS_MAX: usize = if cfg!(test) { 1_024 } else { 65_536 };
 /// Most members of one channel, and the room that is planned for.
 pub const MEMBERS_MAX: usize = 1_000_000;
 
+/// Channels of at least once that a user can be the first member in, by own subscriptions, on one shard: what is kept of members
+/// stays until they are removed. A user has far fewer conversations that nobody has written in before. Few in tests.
+pub const CHANNELS_FOUNDED_MAX: u32 = if cfg!(test) { 64 } else { 10_000 };
+
+/// Devices that go along with everybody and are looked at before one publication leaves, since they may have too much unreceived:
+/// others have their turn at the next. Half a millisecond at most.
+pub const STOPS_PER_PUBLICATION: usize = 256;
+
 /// Members that one call adds or removes, and that one page lists.
 pub const MEMBERS_PER_CALL_MAX: usize = 10_000;
 
@@ -193,12 +201,22 @@ pub const AGAIN_BYTES_MAX: usize = 64 * 1024;
 /// Others hear of received and read in channels of so many members at most: what each says goes to all others.
 pub const RECEIPT_MEMBERS_MAX: usize = 100;
 
+/// The newest messages of a larger channel of which it is counted how many have received and read them: some 30 KiB.
+pub const RECEIPTS_OPEN_MAX: usize = 256;
+
 /// Changes of received and read are told together after so long: nobody reads ticks faster.
 pub const POSITIONS_DELAY_MS: u64 = 500;
 
 /// Devices and channels that are looked at in one sweep, ten times a second; each KiB that one is sent by its name counts as
 /// another. Some milliseconds at the most. Few in tests.
 pub const LOOKS_PER_SWEEP: usize = if cfg!(test) { 64 } else { 4_096 };
+
+/// Members and devices that a round of the survey looks at in one sweep: a million in two minutes, for some 100 µs each time.
+/// Few in tests.
+pub const SURVEY_LOOKS_PER_SWEEP: usize = if cfg!(test) { 64 } else { 1_024 };
+
+/// Inboxes that are told of another configuration in one sweep. Few in tests.
+pub const INBOXES_RENEWED_PER_SWEEP: usize = if cfg!(test) { 64 } else { 1_024 };
 
 /// How long a message's id of a client is remembered: a phone that was in a drawer for a night.
 pub const CLIENT_MESSAGE_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Broker;
 use super::home::{Outcome, Waiter};
+use super::line::Task;
 use crate::broker::inbox_order::InboxOrder;
 use crate::hub::NewPublication;
 use crate::model::Position;
@@ -16,29 +17,24 @@ impl Broker {
         // An asker that goes meanwhile is nobody's loss.
         match order {
             InboxOrder::AddMembers(channel, users, answer) => {
-                self.walks.looked_at(users.len());
-                let added = users.iter().try_for_each(|user| self.home.add_member(&channel, user, now));
-                self.answer_when_on_disk(&channel, added, Waiter::Remover(answer), now);
+                self.begin_task(Task::Members { channel, users, belong: true, answer }, now);
             }
             InboxOrder::RemoveMembers(channel, users, answer) => {
-                self.walks.looked_at(users.len());
-                let known = self.home.policy.inbox_options(&channel);
-                let removed = known.map(|_| users.iter().for_each(|user| self.home.remove_member(&channel, user)));
-                self.answer_when_on_disk(&channel, removed, Waiter::Remover(answer), now);
+                self.begin_task(Task::Members { channel, users, belong: false, answer }, now);
             }
             InboxOrder::Members(channel, after, limit, answer) => {
                 let known = self.home.policy.inbox_options(&channel);
-                let page = known.map(|_| self.home.delivery.members(&channel, &after, limit));
+                let page = known.map(|_| self.home.inboxes(&channel, now).members(&channel, &after, limit));
                 self.walks.looked_at(page.as_ref().map_or(0, |page| page.users.len()));
                 drop(answer.send(page));
             }
             InboxOrder::Devices(channel, user, answer) => {
                 let known = self.home.policy.inbox_options(&channel);
-                drop(answer.send(known.and_then(|_| self.home.delivery.devices(&channel, &user))));
+                drop(answer.send(known.and_then(|_| self.home.inboxes(&channel, now).devices(&channel, &user))));
             }
             InboxOrder::Unread(channel, user, answer) => {
                 let known = self.home.policy.inbox_options(&channel);
-                drop(answer.send(known.and_then(|_| self.home.delivery.unread(&channel, &user))));
+                drop(answer.send(known.and_then(|_| self.home.inboxes(&channel, now).unread(&channel, &user))));
             }
             InboxOrder::DeadLetters(filter, answer) => {
                 let letters = self.home.delivery.dead_letters().list(&filter);
@@ -63,8 +59,31 @@ impl Broker {
         self.home.dispatch();
     }
 
+    /// Users belong to a channel from now on, or no longer.
+    ///
+    /// # Errors
+    /// As `Home::add_member` and `Policy::inbox_options`.
+    pub(super) fn change_members(
+        &mut self,
+        channel: &Arc<str>,
+        users: &[Arc<str>],
+        belong: bool,
+        now: Now,
+    ) -> Result<(), Error> {
+        self.home.policy.inbox_options(channel)?;
+        let changed = users.iter().try_for_each(|user| match belong {
+            true => self.home.add_member(channel, user, now),
+            false => {
+                self.home.remove_member(channel, user);
+                Ok(())
+            }
+        });
+        self.home.dispatch();
+        changed
+    }
+
     /// Answers a backend once what it has changed is on disk, where the channel is.
-    fn answer_when_on_disk(&mut self, channel: &str, outcome: Result<(), Error>, waiter: Waiter, now: Now) {
+    pub(super) fn answer_when_on_disk(&mut self, channel: &str, outcome: Result<(), Error>, waiter: Waiter, now: Now) {
         self.home.dispatch();
         let is_durable = self.home.policy.inbox_options(channel).is_ok_and(|options| options.is_durable);
         match outcome {

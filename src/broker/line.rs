@@ -43,6 +43,13 @@ pub(super) enum Task {
         kept: Result<(), Error>,
         answer: Responder<()>,
     },
+    /// Whether the users are to belong to the channel, or no longer.
+    Members {
+        channel: Arc<str>,
+        users: Vec<Arc<str>>,
+        belong: bool,
+        answer: Responder<()>,
+    },
 }
 
 /// A walk, as far as it has come.
@@ -61,7 +68,9 @@ impl Walk {
         match &self.task {
             Task::Channels { answer, .. } => answer.is_closed(),
             Task::Sessions { answer, .. } => answer.is_closed(),
-            Task::Each { answer, .. } | Task::Revoke { answer, .. } => answer.is_closed(),
+            Task::Each { answer, .. } | Task::Revoke { answer, .. } | Task::Members { answer, .. } => {
+                answer.is_closed()
+            }
         }
     }
 
@@ -70,7 +79,9 @@ impl Walk {
         match self.task {
             Task::Channels { found, answer, .. } => drop(answer.send(result.map(|()| found))),
             Task::Sessions { found, answer, .. } => drop(answer.send(result.map(|()| found))),
-            Task::Each { answer, .. } | Task::Revoke { answer, .. } => drop(answer.send(result)),
+            Task::Each { answer, .. } | Task::Revoke { answer, .. } | Task::Members { answer, .. } => {
+                drop(answer.send(result));
+            }
         }
     }
 }

@@ -83,6 +83,10 @@ pub struct ShardMetrics {
     pub stream_bytes: Gauge,
     /// Streams that went because memory was short. Only grows.
     pub stream_evictions: Gauge,
+    /// Dead letters of channels at home here.
+    pub dead_letters_kept: Gauge,
+    /// Dead letters that went for newer ones. Only grows.
+    pub dead_letters_forgotten: Gauge,
     /// Publications that are to come in channels at home here.
     pub scheduled: Gauge,
     /// Publications and removals that wait for the disk, or for their turn after it.

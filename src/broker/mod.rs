@@ -307,6 +307,8 @@ impl Broker {
         metrics.channels.set(self.home.hub.len() as u64);
         metrics.stream_bytes.set(self.home.hub.stream_bytes() as u64);
         metrics.stream_evictions.set(self.home.hub.evictions());
+        metrics.dead_letters_kept.set(self.home.delivery.dead_letters().len() as u64);
+        metrics.dead_letters_forgotten.set(self.home.delivery.dead_letters().forgotten());
         metrics.scheduled.set(self.home.schedule.len() as u64);
         metrics.commits_waiting.set(self.home.waiting() as u64);
         metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);

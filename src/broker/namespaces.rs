@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::counter::{Counter, Gauge};
 use super::errors::Errors;
+use crate::delivery::Behind;
 
 /// Channels without a namespace, and what names none that is configured. No namespace can have this name.
 pub const NO_NAMESPACE: &str = "(none)";
@@ -32,6 +33,10 @@ pub struct NamespaceMetrics {
     pub leaves: Counter,
     /// Publications that devices of members have yet to say that they have received, in channels at home here.
     pub unreceived: Gauge,
+    /// Devices of members that have something to receive, in channels at home here, as the last round has found.
+    pub devices_behind: Gauge,
+    /// When the oldest that one of them has yet to receive was published, Unix milliseconds; 0 where there is none.
+    pub oldest_unreceived_unix_ms: Gauge,
     /// Publications that were sent again to a device that had not said in time that it received them.
     pub redeliveries: Counter,
     /// Publications that were given up for a device.
@@ -42,6 +47,14 @@ pub struct NamespaceMetrics {
     pub disk_refusals: Counter,
     /// Commands on its channels that were refused: those of sessions here, and those that came to a home here.
     pub errors: Errors,
+}
+
+impl NamespaceMetrics {
+    /// A round through the inboxes at home here has found this.
+    pub(super) fn tell_behind(&self, behind: Behind) {
+        self.devices_behind.set(behind.devices);
+        self.oldest_unreceived_unix_ms.set(behind.oldest_unix_ms.map_or(0, |unix_ms| unix_ms.max(1) as u64));
+    }
 }
 
 /// The counts of every namespace that the shard has known.

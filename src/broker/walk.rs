@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::Broker;
+use super::home::Waiter;
 use super::line::{Act, Task, Walk};
 use crate::auth::Subject;
 use crate::broker::order::{Order, SessionInfo, Subscribe, Who, check_list};
@@ -64,6 +65,11 @@ impl Broker {
             }
             order => unreachable!("{order:?} is carried out at once"),
         };
+        self.begin_task(task, now);
+    }
+
+    /// Begins with a task, whose turn comes after those that wait.
+    pub(super) fn begin_task(&mut self, task: Task, now: Now) {
         self.walks.line.push_back(Walk { task, at: None, bytes: 0 });
         self.walk(now);
     }
@@ -92,6 +98,9 @@ impl Broker {
     fn answer_walk(&mut self, walk: Walk, outcome: Result<(), Error>, now: Now) {
         match walk.task {
             Task::Revoke { kept, answer, .. } => self.revoked(outcome.and(kept), answer, now),
+            Task::Members { channel, answer, .. } => {
+                self.answer_when_on_disk(&channel, outcome, Waiter::Remover(answer), now);
+            }
             task => Walk { task, ..walk }.answer(outcome),
         }
     }
@@ -122,6 +131,13 @@ impl Broker {
                 let is_meant = |entry: &Session| revocation.is_about(entry.user(), entry.device_id(), entry.token);
                 self.next_sessions(user, is_meant, &mut walk.at)
             }
+            Task::Members { channel, users, belong, .. } => {
+                let from = walk.at.unwrap_or_default();
+                let until = users.len().min(from + LOOKS_PER_STEP);
+                self.walks.looked_at(until - from);
+                walk.at = (until < users.len()).then_some(until);
+                return self.change_members(channel, &users[from..until], *belong, now);
+            }
         };
         match &mut walk.task {
             Task::Sessions { found, .. } => {
@@ -132,7 +148,7 @@ impl Broker {
             Task::Revoke { .. } => {
                 sessions.into_iter().for_each(|session| self.edge.close(session, DisconnectKind::InvalidToken));
             }
-            Task::Channels { .. } => {}
+            Task::Channels { .. } | Task::Members { .. } => {}
         }
         check_list(walk.bytes)
     }

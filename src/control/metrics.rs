@@ -18,6 +18,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::clock;
 use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
@@ -32,7 +33,7 @@ type Read<T> = fn(&T) -> u64;
 type ReadTimes = fn(&ShardMetrics) -> &DurationHistogram;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read<ShardMetrics>); 16] = [
+const GAUGES: [(&str, &str, Read<ShardMetrics>); 17] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
@@ -48,6 +49,9 @@ const GAUGES: [(&str, &str, Read<ShardMetrics>); 16] = [
     }),
     ("ringpost_scheduled", "Publications that are to come, in channels at home on the shard", |shard| {
         shard.scheduled.get()
+    }),
+    ("ringpost_dead_letters_kept", "Dead letters of channels at home on the shard", |shard| {
+        shard.dead_letters_kept.get()
     }),
     ("ringpost_commits_waiting", "Publishes and removals that wait for the disk", |shard| shard.commits_waiting.get()),
     ("ringpost_outbox_bytes", "Bytes that wait for slow sockets", |shard| shard.outbox_bytes.get()),
@@ -68,7 +72,7 @@ const GAUGES: [(&str, &str, Read<ShardMetrics>); 16] = [
 ];
 
 /// Name without `_total`, help and value of what only grows.
-const COUNTERS: [(&str, &str, Read<ShardMetrics>); 15] = [
+const COUNTERS: [(&str, &str, Read<ShardMetrics>); 16] = [
     ("ringpost_accepts", "Sockets accepted", |shard| shard.accepts.get()),
     ("ringpost_probes", "Probes of health that shards answered", |shard| shard.probes.get()),
     ("ringpost_accept_pauses", "Times that accepting paused for want of descriptors", |shard| {
@@ -80,6 +84,9 @@ const COUNTERS: [(&str, &str, Read<ShardMetrics>); 15] = [
     ("ringpost_received_bytes", "Bytes of frames from clients", |shard| shard.bytes_in.get()),
     ("ringpost_sent_bytes", "Bytes that sockets took", |shard| shard.bytes_out.get()),
     ("ringpost_stream_evictions", "Streams that went because memory was short", |shard| shard.stream_evictions.get()),
+    ("ringpost_dead_letters_forgotten", "Dead letters that went for newer ones", |shard| {
+        shard.dead_letters_forgotten.get()
+    }),
     ("ringpost_letters", "Letters sent to other shards", |shard| shard.letters.get()),
     ("ringpost_holds", "Times that a connection was not read on since other shards were behind", |shard| {
         shard.holds.get()
@@ -94,7 +101,21 @@ const COUNTERS: [(&str, &str, Read<ShardMetrics>); 15] = [
     ("ringpost_store_failures", "Writes to the store that have failed", |shard| shard.store.failures.get()),
 ];
 
-/// The same for each namespace of channels.
+/// What goes up and down for each namespace of channels.
+const NAMESPACE_GAUGES: [(&str, &str, Read<NamespaceMetrics>); 4] = [
+    ("ringpost_subscriptions", "Subscriptions of the sessions on the shard, by namespace", |of| of.subscriptions.get()),
+    ("ringpost_unreceived", "Publications that devices of members have yet to receive, by namespace", |of| {
+        of.unreceived.get()
+    }),
+    ("ringpost_devices_behind", "Devices of members that have something to receive, by namespace", |of| {
+        of.devices_behind.get()
+    }),
+    ("ringpost_oldest_unreceived_age_seconds", "How long the oldest waits that a device has yet to receive", |of| {
+        clock::age_s(of.oldest_unreceived_unix_ms.get())
+    }),
+];
+
+/// What only grows for each namespace of channels.
 const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 10] = [
     ("ringpost_publishes", "Publications put in order on the shard, by namespace", |of| of.publishes.get()),
     ("ringpost_deliveries", "Publications times the subscribers that they went to, by namespace", |of| {
@@ -194,15 +215,11 @@ fn encode_namespaces(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]
             .map(move |(name, of)| ([("shard", number.clone()), ("namespace", name.into())], of))
     };
     let namespaces: Vec<(Labels, Arc<NamespaceMetrics>)> = shards.iter().flat_map(of_shard).collect();
-    let help = "Subscriptions of the sessions on the shard, by namespace";
-    let mut subscriptions = encoder.encode_descriptor("ringpost_subscriptions", help, None, MetricType::Gauge)?;
-    for (labels, of) in &namespaces {
-        subscriptions.encode_family(labels)?.encode_gauge(&of.subscriptions.get())?;
-    }
-    let help = "Publications that devices of members have yet to receive, by namespace";
-    let mut unreceived = encoder.encode_descriptor("ringpost_unreceived", help, None, MetricType::Gauge)?;
-    for (labels, of) in &namespaces {
-        unreceived.encode_family(labels)?.encode_gauge(&of.unreceived.get())?;
+    for (name, help, read) in NAMESPACE_GAUGES {
+        let mut metric = describe(encoder, name, help, MetricType::Gauge)?;
+        for (labels, of) in &namespaces {
+            metric.encode_family(labels)?.encode_gauge(&read(of))?;
+        }
     }
     for (name, help, read) in NAMESPACE_COUNTERS {
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

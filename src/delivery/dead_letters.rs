@@ -68,6 +68,8 @@ pub struct DeadLetters {
     /// By age.
     order: VecDeque<Place>,
     bytes: usize,
+    /// Those that went for newer ones.
+    forgotten: u64,
 }
 
 impl DeadLetters {
@@ -103,6 +105,7 @@ impl DeadLetters {
         while self.by_place.len() > DEAD_LETTERS_MAX || self.bytes > DEAD_LETTER_BYTES_MAX {
             let Some((channel, offset)) = self.order.pop_front() else { break };
             self.take(&channel, offset);
+            self.forgotten += 1;
         }
         true
     }
@@ -116,6 +119,11 @@ impl DeadLetters {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_place.len()
+    }
+
+    /// How many went for newer ones, since the beginning.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// Whether there are none.
@@ -222,7 +230,7 @@ mod tests {
         assert!(dead.find("a", 5).is_none() && dead.find("a", 6).is_some());
         dead.add(&channel, &epoch, &publication(1 << 40, DEAD_LETTER_BYTES_MAX), failure("ada"));
         assert!(dead.is_empty(), "one that is larger than all together may be");
-        assert_eq!(dead.bytes, 0);
+        assert_eq!((dead.bytes, dead.forgotten()), (0, DEAD_LETTERS_MAX as u64 + 6));
     }
 
     #[test]

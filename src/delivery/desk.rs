@@ -26,14 +26,25 @@ pub enum Count {
     Lost,
 }
 
+/// For whom something is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// The namespace of this number.
+    Namespace(u32),
+    /// The namespace of this channel, whose number is not known since the configuration was read again.
+    Channel(Arc<str>),
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Desk {
+    /// Of the configuration in force.
+    pub(super) generation: u32,
     pub(super) wakes: Wakes,
     /// Output: what sessions are told, in order.
     pub(super) out: Vec<Dispatch>,
-    /// Output: what is counted, by the number of the namespace.
-    pub(super) counts: Vec<(u32, Count)>,
+    /// Output: what is counted.
+    pub(super) counts: Vec<(Account, Count)>,
     /// Output: what is to be kept on disk, in order.
     pub(super) changes: Vec<Change>,
     pub(super) dead: DeadLetters,
@@ -46,6 +57,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(seed: u64) -> Self {
         Self {
+            generation: 0,
             wakes: Wakes::default(),
             out: Vec::new(),
             counts: Vec::new(),

@@ -15,12 +15,13 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::change::{Change, Changed};
-use super::desk::{Count, Desk};
+use super::desk::{Account, Count, Desk};
 use super::device::Device;
 use super::dispatch::{Dispatch, Sending};
 use super::live::{Live, Pace, Seat};
 use super::member::Member;
 use super::options::InboxOptions;
+use super::receipts::{Moved, Receipts};
 use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
@@ -54,6 +55,8 @@ pub(super) struct Inbox {
     /// Its place among the inboxes of the home.
     pub(super) key: u32,
     pub(super) options: InboxOptions,
+    /// Of the configuration that the options are from.
+    pub(super) generation: u32,
     /// Of the stream that the floors are places in; empty before there was one.
     pub(super) epoch: Arc<str>,
     /// Where that stream stands.
@@ -70,6 +73,8 @@ pub(super) struct Inbox {
     pub(super) look_ms: Option<u64>,
     /// Where the look goes on, and where the stream stood when it began.
     pub(super) look: (usize, u64),
+    /// How many have received and read what members have sent, in a large channel.
+    pub(super) receipts: Receipts,
     /// Whose positions have changed, and when that is told.
     pub(super) changed: BTreeSet<Arc<str>>,
     pub(super) positions_ms: Option<u64>,
@@ -81,6 +86,7 @@ impl Inbox {
             channel,
             key,
             options,
+            generation: 0,
             epoch: Arc::default(),
             top: 0,
             members: BTreeMap::new(),
@@ -91,6 +97,7 @@ impl Inbox {
             stops: BTreeSet::new(),
             look_ms: None,
             look: (0, 0),
+            receipts: Receipts::default(),
             changed: BTreeSet::new(),
             positions_ms: None,
         }
@@ -102,7 +109,11 @@ impl Inbox {
     }
 
     pub(super) fn count(&self, count: Count, desk: &mut Desk) {
-        desk.counts.push((self.options.namespace, count));
+        let account = match self.generation == desk.generation {
+            true => Account::Namespace(self.options.namespace),
+            false => Account::Channel(self.channel.clone()),
+        };
+        desk.counts.push((account, count));
     }
 
     pub(super) fn owe(&mut self, more: i64, desk: &mut Desk) {
@@ -189,6 +200,7 @@ impl Inbox {
             (member.received, member.read) = (0, 0);
             member.devices.iter_mut().for_each(Device::begin_anew);
         }
+        self.receipts.clear();
     }
 
     // ------------------------------------------------------------ devices come and go
@@ -365,7 +377,7 @@ impl Inbox {
         }
     }
 
-    /// A device has received all up to an offset. True where that is news.
+    /// A device has received all up to an offset.
     ///
     /// # Errors
     /// [`ErrorKind::UnrecoverablePosition`] for another epoch, [`ErrorKind::BadRequest`] beyond what it was sent,
@@ -377,7 +389,7 @@ impl Inbox {
         shelf: Shelf<'_>,
         now: Now,
         desk: &mut Desk,
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         self.agree(shelf, desk);
         self.check_reached(whose, epoch, offset)?;
         let member = self.members.get_mut(whose.user).expect("it was looked at");
@@ -385,10 +397,11 @@ impl Inbox {
         let (before, at) = (device.floor(), device.live);
         let by = device.advance(offset);
         if by == 0 {
-            return Ok(false);
+            return Ok(());
         }
         device.seen_s = seen_s(now);
-        member.received = member.received.max(offset);
+        let furthest = member.received;
+        member.received = furthest.max(offset);
         desk.note(&self.channel, (before + 1, offset), What::Received, Some((whose.user, whose.device, 0)), now);
         self.owe(-(by as i64), desk);
         if at != Device::AWAY {
@@ -401,7 +414,8 @@ impl Inbox {
             self.pump(at, (self.options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
         }
         self.keep_device(whose, now, desk);
-        Ok(true)
+        self.moved(whose.user, Moved::Received, (furthest, offset), now, desk);
+        Ok(())
     }
 
     /// A device does not want what follows its floor before `delay_ms` have passed. That attempt has failed.

@@ -16,19 +16,23 @@ mod dead_letters;
 mod desk;
 mod device;
 mod dispatch;
+mod founders;
 mod inbox;
 mod live;
 mod member;
 mod options;
 mod positions;
+mod receipts;
 mod recovery;
 mod rounds;
 mod said;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod trace;
 mod wakes;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -36,22 +40,26 @@ use slab::Slab;
 
 pub use change::Change;
 pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, Failure};
-pub use desk::Count;
+pub use desk::{Account, Count};
 pub use dispatch::{Dispatch, Sending};
 pub use inbox::{Arrival, Whose};
 pub use live::Seat;
 pub use options::InboxOptions;
 pub use positions::{DevicePosition, MemberDevices, MemberPosition, Positions, Unread};
+pub use receipts::Receipt;
+pub use survey::Behind;
 pub use trace::{Trace, TraceEvent, What};
 
 use self::change::Changed;
 use self::desk::Desk;
+use self::founders::Founders;
 use self::inbox::Inbox;
 use self::member::Member;
 use self::said::Said;
+use self::survey::Survey;
 use self::wakes::Wake;
 use crate::hub::{Hub, Shelf};
-use crate::limits::MEMBERS_MAX;
+use crate::limits::{INBOXES_RENEWED_PER_SWEEP, MEMBERS_MAX};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, Publication};
 use crate::time::Now;
@@ -61,15 +69,27 @@ use crate::time::Now;
 pub struct Delivery {
     inboxes: Slab<Inbox>,
     by_channel: HashMap<Arc<str>, u32>,
+    founders: Founders,
     desk: Desk,
     /// How far a snapshot of what lives has come.
     said: Said,
+    survey: Survey,
+    /// The next inbox that is told of a configuration that was read again.
+    renewed: usize,
 }
 
 impl Delivery {
     /// Without members. Jitter follows from the seed.
     pub fn new(seed: u64) -> Self {
-        Self { inboxes: Slab::new(), by_channel: HashMap::new(), desk: Desk::new(seed), said: Said::default() }
+        Self {
+            inboxes: Slab::new(),
+            by_channel: HashMap::new(),
+            founders: Founders::default(),
+            desk: Desk::new(seed),
+            said: Said::default(),
+            survey: Survey::default(),
+            renewed: 0,
+        }
     }
 
     /// Output: what sessions are to be told, in order, before what is published next.
@@ -77,8 +97,8 @@ impl Delivery {
         self.desk.out.drain(..)
     }
 
-    /// Output: what is to be counted, by the number of the namespace.
-    pub fn counts(&mut self) -> std::vec::Drain<'_, (u32, Count)> {
+    /// Output: what is to be counted.
+    pub fn counts(&mut self) -> std::vec::Drain<'_, (Account, Count)> {
         self.desk.counts.drain(..)
     }
 
@@ -141,7 +161,7 @@ impl Delivery {
             }
         };
         let (inbox, desk) = (&mut self.inboxes[key as usize], &mut self.desk);
-        inbox.options = options;
+        (inbox.options, inbox.generation) = (options, desk.generation);
         if let Some(shelf) = shelf {
             inbox.agree(shelf, desk);
         }
@@ -175,16 +195,53 @@ impl Delivery {
         Ok(true)
     }
 
+    /// As [`Delivery::add_member`], by the user's own subscription: nobody can be the first in channels without end, since what
+    /// is kept of a channel's members stays.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] where there are too many, or the user was the first in too many channels.
+    pub fn join(
+        &mut self,
+        channel: &Arc<str>,
+        user: &Arc<str>,
+        since: u64,
+        options: InboxOptions,
+        shelf: Option<Shelf<'_>>,
+    ) -> Result<bool, Error> {
+        let is_first = !self.by_channel.contains_key(channel);
+        if is_first && !self.founders.may_found(user) {
+            let why = "limit exceeded: the user was the first member in too many channels";
+            return Err(ErrorKind::LimitExceeded.because(why));
+        }
+        let is_new = self.add_member(channel, user, since, options, shelf)?;
+        if is_first {
+            self.founders.found(channel, user);
+        }
+        Ok(is_new)
+    }
+
     /// A user belongs to a channel no longer. False for one who did not.
     pub fn remove_member(&mut self, channel: &str, user: &str) -> bool {
         let Some((inbox, desk)) = self.find(channel) else { return false };
         let removed = inbox.remove(user, desk);
         if inbox.is_empty() {
             inbox.rest(desk);
-            let key = self.by_channel.remove(channel).expect("it was found");
-            self.inboxes.remove(key as usize);
+            self.forget_inbox(channel);
         }
         removed
+    }
+
+    fn forget_inbox(&mut self, channel: &str) {
+        let key = self.by_channel.remove(channel).expect("it exists");
+        self.inboxes.remove(key as usize);
+        self.founders.forget(channel);
+    }
+
+    /// An inbox stands where its channel's stream does, which may have begun anew while nobody was there.
+    pub fn agree(&mut self, channel: &str, shelf: Shelf<'_>) {
+        if let Some((inbox, desk)) = self.find(channel) {
+            inbox.agree(shelf, desk);
+        }
     }
 
     /// Whether a user belongs to a channel.
@@ -246,10 +303,7 @@ impl Delivery {
         now: Now,
     ) -> Result<(), Error> {
         let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
-        if inbox.received(whose, place, shelf, now, desk)? && inbox.is_small() {
-            inbox.tell_later(whose.user, now, desk);
-        }
-        Ok(())
+        inbox.received(whose, place, shelf, now, desk)
     }
 
     /// A device does not want what follows its floor before `delay_ms` have passed.
@@ -266,6 +320,32 @@ impl Delivery {
     ) -> Result<(), Error> {
         let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
         inbox.retry(whose, place, delay_ms, now, desk)
+    }
+
+    /// Another configuration is in force: what inboxes go by is asked for with [`Delivery::renew`].
+    pub fn outdate(&mut self) {
+        self.desk.generation = self.desk.generation.wrapping_add(1);
+        (self.renewed, self.survey) = (0, Survey::default());
+    }
+
+    /// Has some inboxes go by the configuration in force, until all do: `options` are those of a channel that promises
+    /// something. So many at a time; call it about ten times a second.
+    pub fn renew(&mut self, options: impl Fn(&str) -> Option<InboxOptions>) {
+        let until = self.inboxes.capacity().min(self.renewed + INBOXES_RENEWED_PER_SWEEP);
+        for key in self.renewed..until {
+            if let Some(inbox) = self.inboxes.get_mut(key)
+                && let Some(options) = options(&inbox.channel)
+            {
+                (inbox.options, inbox.generation) = (options, self.desk.generation);
+            }
+        }
+        self.renewed = until;
+    }
+
+    /// Looks at how far devices are behind, at some members at a time. What a round has found by the number of the namespace,
+    /// where one is through.
+    pub fn survey(&mut self, hub: &mut Hub, now: Now) -> Option<BTreeMap<u32, Behind>> {
+        self.survey.go_on(&self.inboxes, self.desk.generation, hub, now)
     }
 
     /// Does what is due: looks at devices that have had time to say what they have received, and tells positions. So much

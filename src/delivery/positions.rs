@@ -1,7 +1,7 @@
 //! How far members have received and read: asked for, moved, and told to those whom it concerns.
 //!
 //! Received is not read, and neither moves the other. In small channels all members hear of both; in larger ones a user's
-//! own sessions hear of what the user has read.
+//! own sessions hear of what the user has read, and the device that has sent a message, of how many have received and read it.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use super::desk::Desk;
 use super::dispatch::Sending;
 use super::inbox::{Inbox, Whose};
 use super::member::Member;
+use super::receipts::{Moved, Receipt};
 use super::trace::What;
 use super::wakes::Wake;
 use crate::limits::{POSITIONS_DELAY_MS, RECEIPT_MEMBERS_MAX};
@@ -80,6 +81,9 @@ pub struct Positions {
     pub offset: u64,
     /// By name.
     pub users: Vec<MemberPosition>,
+    /// Of the newest messages that a device has sent, in a large channel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
 }
 
 impl Delivery {
@@ -105,11 +109,10 @@ impl Delivery {
             return Err(ErrorKind::BadRequest.because("bad request: nothing was published at this offset yet"));
         }
         if offset > member.read {
-            let range = (member.read + 1, offset);
-            member.read = offset;
-            desk.note(&inbox.channel, range, What::Read, Some((whose.user, whose.device, 0)), now);
+            let before = std::mem::replace(&mut member.read, offset);
+            desk.note(&inbox.channel, (before + 1, offset), What::Read, Some((whose.user, whose.device, 0)), now);
             inbox.keep_member(whose.user, desk);
-            inbox.tell_later(whose.user, now, desk);
+            inbox.moved(whose.user, Moved::Read, (before, offset), now, desk);
         }
         Ok(())
     }
@@ -123,7 +126,7 @@ impl Delivery {
         let Some(inbox) = self.inbox(channel) else { return Positions::default() };
         let members = inbox.members.range::<str, _>((Bound::Excluded(after), Bound::Unbounded));
         let users = members.take(limit).map(|(user, member)| member.position(user)).collect();
-        Positions { epoch: inbox.epoch.clone(), offset: inbox.top, users }
+        Positions { epoch: inbox.epoch.clone(), offset: inbox.top, users, receipts: Vec::new() }
     }
 
     /// How far a member is, with each device.
@@ -152,17 +155,19 @@ impl Delivery {
         Ok(Unread { epoch: inbox.epoch.clone(), offset: inbox.top, read, unread: inbox.top.saturating_sub(read) })
     }
 
-    /// As a member sees them: of all members in a small channel, of the user alone in a larger one.
+    /// As a device of a member sees them: of all members in a small channel, in a larger one of the user alone, and how many
+    /// have received and read what the device has sent.
     ///
     /// # Errors
     /// [`ErrorKind::PermissionDenied`] for one who is no member.
-    pub fn positions_for(&self, channel: &str, user: &str) -> Result<Positions, Error> {
+    pub fn positions_for(&self, channel: &str, whose: Whose<'_>) -> Result<Positions, Error> {
         let inbox = self.inbox(channel).ok_or(ErrorKind::PermissionDenied)?;
-        let own = inbox.position(user).ok_or(ErrorKind::PermissionDenied)?;
+        let own = inbox.position(whose.user).ok_or(ErrorKind::PermissionDenied)?;
         if inbox.is_small() {
             return Ok(self.members(channel, "", RECEIPT_MEMBERS_MAX));
         }
-        Ok(Positions { epoch: inbox.epoch.clone(), offset: inbox.top, users: vec![own] })
+        let receipts = inbox.receipts.of(whose.user, whose.device);
+        Ok(Positions { epoch: inbox.epoch.clone(), offset: inbox.top, users: vec![own], receipts })
     }
 }
 
@@ -183,10 +188,17 @@ impl Inbox {
         Some(member.position(user))
     }
 
-    /// A user's position has changed: it is told with others, a little later.
-    pub(super) fn tell_later(&mut self, user: &Arc<str>, now: Now, desk: &mut Desk) {
-        self.changed.insert(user.clone());
-        if self.positions_ms.is_none() {
+    /// A user's position has moved: who is to hear of it is told with others, a little later.
+    pub(super) fn moved(&mut self, user: &Arc<str>, what: Moved, (from, to): (u64, u64), now: Now, desk: &mut Desk) {
+        if from >= to {
+            return;
+        }
+        let is_own = self.is_small() || what == Moved::Read;
+        let is_counted = self.receipts.count(user, what, from, to);
+        if is_own {
+            self.changed.insert(user.clone());
+        }
+        if (is_own || is_counted) && self.positions_ms.is_none() {
             let at_ms = now.mono_ms + POSITIONS_DELAY_MS;
             desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, Some(at_ms));
         }
@@ -199,14 +211,21 @@ impl Inbox {
             let changed = std::mem::take(&mut self.changed);
             let users: Vec<_> = changed.iter().filter_map(|user| self.position(user)).collect();
             desk.looked_at(self.seats.len());
-            return self.say_to(None, &Sending::Positions(self.message(&users)), desk);
+            return self.say_to(None, &Sending::Positions(self.positions_message(&users)), desk);
+        }
+        for ((user, device), receipts) in self.receipts.take_news() {
+            desk.looked_at(1);
+            let sender = self.members.get(&user).and_then(|member| member.device(&device));
+            if let Some(sender) = sender.filter(|device| !device.is_away()) {
+                self.say(sender.live, Sending::Positions(self.receipts_message(&receipts)), desk);
+            }
         }
         while desk.has_looks()
             && let Some(user) = self.changed.pop_first()
         {
             desk.looked_at(1);
             if let Some(position) = self.position(&user) {
-                let message = Sending::Positions(self.message(&[position]));
+                let message = Sending::Positions(self.positions_message(&[position]));
                 self.say_to(Some(&user), &message, desk);
             }
         }
@@ -215,7 +234,13 @@ impl Inbox {
         }
     }
 
-    fn message(&self, users: &[MemberPosition]) -> Payload {
+    fn receipts_message(&self, receipts: &[Receipt]) -> Payload {
+        let (channel, epoch) = (&self.channel, &self.epoch);
+        let message = json!({ "type": "inbox.receipts", "channel": channel, "epoch": epoch, "receipts": receipts });
+        Payload::json(message.to_string())
+    }
+
+    fn positions_message(&self, users: &[MemberPosition]) -> Payload {
         let (channel, epoch) = (&self.channel, &self.epoch);
         let message = json!({ "type": "inbox.positions", "channel": channel, "epoch": epoch, "users": users });
         Payload::json(message.to_string())

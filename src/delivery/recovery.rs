@@ -23,7 +23,11 @@ impl Delivery {
     pub fn recover(&mut self, record: &Record<'_>, options: InboxOptions) {
         match record {
             Record::Member(record) => {
-                let (inbox, _) = self.entry(&record.channel.into(), options, None);
+                let channel: Arc<str> = record.channel.into();
+                if !self.by_channel.contains_key(&channel) {
+                    self.founders.found(&channel, &record.user.into());
+                }
+                let (inbox, _) = self.entry(&channel, options, None);
                 inbox.restore_life(record.epoch);
                 let member = inbox.restore_member(record.user);
                 member.received = member.received.max(record.received);
@@ -63,8 +67,7 @@ impl Delivery {
         let Some((inbox, _)) = self.find(channel) else { return };
         inbox.members.remove(user);
         if inbox.is_empty() {
-            let key = self.by_channel.remove(channel).expect("it was found");
-            self.inboxes.remove(key as usize);
+            self.forget_inbox(channel);
         }
     }
 

@@ -15,7 +15,7 @@ use super::member::Member;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
-use crate::limits::AGAIN_BYTES_MAX;
+use crate::limits::{AGAIN_BYTES_MAX, STOPS_PER_PUBLICATION};
 use crate::model::{ClientId, Publication};
 use crate::time::Now;
 
@@ -46,7 +46,12 @@ impl Inbox {
         if let Some(at) = exclude.and_then(|client| self.seats.get(&client).copied()) {
             self.pass_own(at, offset, desk);
         }
-        while let Some((stop_at, at)) = self.stops.first().copied().filter(|(stop_at, _)| *stop_at <= offset) {
+        if !self.is_small() {
+            self.open_receipt(publication);
+        }
+        for _ in 0..STOPS_PER_PUBLICATION {
+            let stop = self.stops.first().copied().filter(|(stop_at, _)| *stop_at <= offset);
+            let Some((stop_at, at)) = stop else { break };
             self.stops.remove(&(stop_at, at));
             self.stop(at, offset, now, desk);
         }
@@ -55,6 +60,15 @@ impl Inbox {
             let due_ms = now.mono_ms + self.options.ack_timeout_ms;
             desk.wakes.move_to(Wake::Inbox(self.key), &mut self.look_ms, Some(due_ms));
         }
+    }
+
+    /// The device of a member that has sent a publication is told how many receive it.
+    fn open_receipt(&mut self, publication: &Publication) {
+        let client = publication.info.as_ref().map(|info| info.client);
+        let Some(at) = client.and_then(|client| self.seats.get(&client)) else { return };
+        let live = &self.live[*at as usize];
+        let others = u32::try_from(self.members.len() - 1).expect("members are bounded");
+        self.receipts.open(publication.offset, (live.user.clone(), live.device.clone()), others);
     }
 
     /// What a connected device has published itself and is not sent counts as received, where nothing before it is missing.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Home, Outcome, Pending, Spread, Spreading};
-use crate::delivery::{Count, Seat, Whose};
+use crate::delivery::{Account, Count, Delivery, Seat, Whose};
 use crate::hub::{Hub, NewPublication, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, Device, Payload, Position, Subscribed};
@@ -32,6 +32,14 @@ impl Home {
         self.delivery.remove_member(channel, user);
     }
 
+    /// The inboxes, of which that of a channel stands where its stream does: that may have begun anew while nobody was there.
+    pub(in crate::broker) fn inboxes(&mut self, channel: &str, now: Now) -> &Delivery {
+        if let Some(shelf) = self.hub.shelf(channel, now) {
+            self.delivery.agree(channel, shelf);
+        }
+        &self.delivery
+    }
+
     /// Forgets one dead letter of a channel, or all; how many those were.
     pub(in crate::broker) fn purge(&mut self, channel: &Arc<str>, offset: Option<u64>) -> usize {
         let is_durable = self.policy.inbox_options(channel).is_ok_and(|options| options.is_durable);
@@ -42,8 +50,8 @@ impl Home {
     /// channel is a member, and who subscribes where the namespace makes members of them.
     ///
     /// # Errors
-    /// [`ErrorKind::LimitExceeded`] where there are too many members, or the user has
-    /// too many devices.
+    /// [`ErrorKind::LimitExceeded`] where there are too many members, or the user has too many devices, or was the first in
+    /// too many channels.
     pub(super) fn admit_device(&mut self, channel: &Arc<str>, terms: &Terms, now: Now) -> Result<bool, Error> {
         let Some(device) = &terms.device else { return Ok(false) };
         let resolved = self.policy.access.resolve(channel)?;
@@ -51,9 +59,9 @@ impl Home {
         let user = &terms.info.user;
         let shelf = self.hub.shelf(channel, now);
         if resolved.admits_user(user) {
-            self.delivery.add_member(channel, user, 0, options, shelf)?;
+            self.delivery.join(channel, user, 0, options, shelf)?;
         } else if options.members_subscribe {
-            self.delivery.add_member(channel, user, shelf.map_or(0, |shelf| shelf.top()), options, shelf)?;
+            self.delivery.join(channel, user, shelf.map_or(0, |shelf| shelf.top()), options, shelf)?;
         } else if !self.delivery.is_member(channel, user) {
             return Ok(false);
         }
@@ -92,7 +100,14 @@ impl Home {
 
     /// Looks at devices that have had time to say what they have received.
     pub(in crate::broker) fn look_at_devices(&mut self, now: Now) {
+        let policy = &self.policy;
+        self.delivery.renew(|channel| policy.inbox_options(channel).ok());
         self.delivery.sweep(&mut self.hub, now);
+        if let Some(found) = self.delivery.survey(&mut self.hub, now) {
+            for (number, counts) in (0..).zip(&*self.policy.namespaces) {
+                counts.tell_behind(found.get(&number).copied().unwrap_or_default());
+            }
+        }
         self.dispatch();
     }
 
@@ -111,8 +126,11 @@ impl Home {
         for change in self.delivery.changes() {
             self.hub.log.append(&change.record());
         }
-        for (namespace, count) in self.delivery.counts() {
-            let counts = self.policy.counts(namespace);
+        for (account, count) in self.delivery.counts() {
+            let counts = match account {
+                Account::Namespace(number) => self.policy.counts(number),
+                Account::Channel(channel) => self.policy.counts_of(&channel),
+            };
             match count {
                 Count::Unreceived(more) => counts.unreceived.add(more),
                 Count::Redelivery => counts.redeliveries.add(1),
@@ -145,8 +163,10 @@ impl Home {
                 self.delivery.retry(channel, whose, (&place.epoch, place.offset), delay_ms, now)?;
             }
             InboxWord::Read(place) => self.delivery.read(channel, whose, (&place.epoch, place.offset), now)?,
-            InboxWord::Positions => return Ok(Said::Now(to_payload(&self.delivery.positions_for(channel, &user)?))),
-            InboxWord::Unread => return Ok(Said::Now(to_payload(&self.delivery.unread(channel, &user)?))),
+            InboxWord::Positions => {
+                return Ok(Said::Now(to_payload(&self.inboxes(channel, now).positions_for(channel, whose)?)));
+            }
+            InboxWord::Unread => return Ok(Said::Now(to_payload(&self.inboxes(channel, now).unread(channel, &user)?))),
             InboxWord::Send { id, data, info } => return self.send(channel, (&user, &id), data, info, by, now),
         }
         let answer = Payload::json("{}");

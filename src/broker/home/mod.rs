@@ -28,7 +28,7 @@ use self::schedule::Schedule;
 pub(super) use self::schedule::record as scheduled_record;
 use super::letter::{Answer, MemberList};
 use super::policy::Policy;
-use crate::delivery::{Delivery, Dispatch};
+use crate::delivery::{Behind, Delivery, Dispatch};
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, Placed, Published, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
@@ -108,6 +108,10 @@ impl Home {
     /// Goes by another configuration from now on.
     pub(super) fn go_by(&mut self, policy: Policy) {
         self.hub.set_stream_bytes_max(stream_bytes_max(&policy, self.shards));
+        if policy.config.channel != self.policy.config.channel {
+            self.policy.namespaces.iter().for_each(|counts| counts.tell_behind(Behind::default()));
+            self.delivery.outdate();
+        }
         self.policy = policy;
     }
 

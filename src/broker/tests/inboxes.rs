@@ -3,6 +3,7 @@
 use super::*;
 use crate::broker::inbox_order::InboxOrder;
 use crate::config::Delivery;
+use crate::limits::{CHANNELS_FOUNDED_MAX, RECEIPT_MEMBERS_MAX};
 
 /// `inbox:` makes members of those who subscribe, `named:` has the members that its channels name.
 pub(super) fn config() -> Config {
@@ -419,4 +420,128 @@ fn a_reload_that_has_nothing_promised_for_a_while_ends_nothing() {
     node.carry();
     assert_eq!(node.receive(peer, &channel, 3), ["pub 1", "pub 2", "pub 2", "9:rpc"]);
     assert_eq!(node.counted("inbox", |of| of.unreceived.get()), 0);
+}
+
+#[test]
+fn in_a_large_room_the_sender_hears_how_many_have_received_and_read_and_others_nothing() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let users: Vec<Arc<str>> = (0..RECEIPT_MEMBERS_MAX).map(|number| Arc::from(format!("user{number}"))).collect();
+    let name: Arc<str> = channel.as_str().into();
+    let (answer, mut answered) = oneshot::channel();
+    node.brokers[1].order(Order::Inbox(InboxOrder::AddMembers(name, users, answer)), node.now);
+    assert!(answered.try_recv().is_err(), "so many are added in several ticks");
+    while node.brokers[1].waits_for_tick() {
+        node.brokers[1].begin_tick(node.now);
+    }
+    answered.try_recv().expect("it is answered").unwrap();
+    let (ada, _) = node.member(0, "ada", "phone", &channel);
+    let (bob, _) = node.member(0, "bob", "phone", &channel);
+    let (cyd, _) = node.member(1, "cyd", "phone", &channel);
+    node.say(ada, &publication(3, &channel, 7));
+    node.carry();
+    node.receive(ada, &channel, 1);
+    node.receive(bob, &channel, 1);
+    node.receive(cyd, &channel, 1);
+    node.say(cyd, &call(4, "read", json!({"channel": channel, "offset": 1})));
+    [ada, bob, cyd].iter().for_each(|peer| drop(node.hear(*peer)));
+    node.sweep(600);
+    let members = RECEIPT_MEMBERS_MAX + 2;
+    let receipt = json!({"offset": 1, "received": 2, "read": 1, "members": members});
+    let [message] = &node.hear(ada)[..] else { panic!("one for all that has changed") };
+    let told = &message["push"]["message"]["data"];
+    assert_eq!((&told["type"], &told["receipts"]), (&json!("inbox.receipts"), &json!([receipt])));
+    assert_eq!(kinds(&node.hear(bob)), [""; 0]);
+    assert_eq!(kinds(&node.hear(cyd)), ["message"], "of its own reading");
+    let asked = &node.say(ada, &call(5, "positions", json!({"channel": channel})))[0]["rpc"]["data"];
+    assert_eq!((asked["users"].as_array().unwrap().len(), &asked["receipts"]), (1, &json!([receipt])));
+    node.sweep(600);
+    assert_eq!(kinds(&node.hear(ada)), [""; 0], "nothing has changed");
+}
+
+#[test]
+fn it_is_known_how_many_devices_are_behind_and_since_when_the_oldest_waits() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let peers: Vec<_> = (0..100).map(|user| node.member(0, &user.to_string(), "", &channel).0).collect();
+    node.publish(&channel, "1", None);
+    let oldest_ms = node.now.unix_ms as u64;
+    node.wait(5_000);
+    node.publish(&channel, "2", None);
+    node.carry();
+    let behind = |node: &mut Node| {
+        // Each round takes several sweeps.
+        (0..10).for_each(|_| node.sweep(0));
+        (
+            node.counted("inbox", |of| of.devices_behind.get()),
+            node.counted("inbox", |of| of.oldest_unreceived_unix_ms.get()),
+        )
+    };
+    assert_eq!(behind(&mut node), (100, oldest_ms));
+    peers.iter().for_each(|peer| drop(node.receive(*peer, &channel, 1)));
+    assert_eq!(behind(&mut node), (100, oldest_ms + 5_000));
+    peers.iter().for_each(|peer| drop(node.receive(*peer, &channel, 2)));
+    assert_eq!(behind(&mut node), (0, 0));
+}
+
+#[test]
+fn what_becomes_of_devices_is_counted_for_their_namespace_and_by_its_options_after_a_reload_of_fewer() {
+    let mut node = node();
+    let channel = node.at(1, "inbox");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.publish(&channel, "1", None);
+    let mut fewer = (**node.brokers[1].config()).clone();
+    fewer.channel.namespaces.retain(|namespace| namespace.name == "inbox");
+    fewer.channel.namespaces[0].options.ack_timeout = Duration::from_secs(1);
+    let fewer = Arc::new(fewer);
+    (0..2).for_each(|shard| node.brokers[shard].order(Order::Reload(fewer.clone()), node.now));
+    node.publish(&channel, "2", None);
+    node.carry();
+    assert_eq!(node.counted("inbox", |of| of.unreceived.get()), 2);
+    node.sweep(100);
+    node.receive(peer, &channel, 1);
+    node.sweep(1_100);
+    node.sweep(10_000);
+    assert_eq!(kinds(&node.hear(peer)).last().unwrap(), "pub 2", "it was waited for a second");
+    assert!(node.counted("inbox", |of| of.redeliveries.get()) >= 1);
+    assert_eq!(node.counted("inbox", |of| of.devices_behind.get()), 1);
+}
+
+#[test]
+fn nobody_is_the_first_member_of_channels_without_end() {
+    let mut node = node();
+    let refused = |node: &mut Node, user: &str| {
+        let peer = node.connect(0, json!({"sub": user}));
+        (0..4 * CHANNELS_FOUNDED_MAX).any(|number| {
+            let channel = format!("named:{number}#{user}");
+            let answer = kinds(&node.say(peer, &subscribe(2, &channel)));
+            node.say(peer, &unsubscribe(3, &channel));
+            answer == ["2:error 106"]
+        })
+    };
+    assert!(refused(&mut node, "ada"));
+    let (_, heard) = node.member(1, "bob", "", "named:1#bob");
+    assert_eq!(heard, ["2:subscribe"], "others are not concerned");
+    let (_, heard) = node.member(1, "ada", "", "named:0#ada");
+    assert_eq!(heard, ["2:subscribe"], "nor is what is there already");
+}
+
+#[test]
+fn what_is_unread_is_told_of_the_life_of_the_channel_that_there_is() {
+    let mut config = config();
+    for namespace in &mut config.channel.namespaces {
+        namespace.options.history_ttl = Duration::from_secs(10);
+        namespace.options.history_meta_ttl = Duration::from_secs(10);
+    }
+    let mut node = Node::with(config);
+    let channel = node.at(1, "inbox");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    (0..3).for_each(|_| drop(node.publish(&channel, "1", None)));
+    node.drop(peer);
+    node.carry();
+    node.wait(3_600_000);
+    let epoch = node.publish(&channel, "2", None).epoch;
+    let name: Arc<str> = channel.as_str().into();
+    let unread = node.order(1, |answer| Order::Inbox(InboxOrder::Unread(name, "ada".into(), answer))).unwrap();
+    assert_eq!((unread.epoch, unread.offset, unread.unread), (epoch, 1, 1));
 }

@@ -173,6 +173,7 @@ fn lists(method: &str) -> (Value, Value) {
                 "num_users": 1,
                 "num_subs": 1,
                 "num_channels": 1,
+                "inboxes": { "unreceived": 0, "devices_behind": 0, "oldest_unreceived_age": 0, "dead_letters": 0 },
                 "uptime": 3600,
                 "process": { "cpu": 1.5, "rss": 25_000_000 },
             }] } }),

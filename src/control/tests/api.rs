@@ -172,6 +172,7 @@ async fn info_counts_all_shards() {
     let this = &info["nodes"][0];
     assert_eq!((&this["num_clients"], &this["num_users"]), (&json!(2), &json!(2)), "{this}");
     assert!(this["num_subs"].as_u64() >= Some(1) && this["num_channels"].as_u64() >= Some(1), "{this}");
+    assert_eq!(this["inboxes"]["unreceived"], json!(0), "nothing is promised to anybody");
     assert_eq!(this["version"], crate::VERSION);
     assert!(this["uid"].as_str().is_some_and(|uid| uid.len() == 36));
     assert!(this["process"]["rss"].as_u64() > Some(1 << 20));

@@ -76,6 +76,26 @@ for (const build of BUILDS) {
     assert.equal(told.at(-1), 'received');
   });
 
+  test(as('in a large room the sender hears of how many a message was received and read'), async (t) => {
+    const room = channel('inbox');
+    const others = Array.from({ length: 100 }, (_, number) => `member-${number}`);
+    await shared.api('members_add', { channel: room, users: others });
+    const ada = await connect(t, build, { user: 'ada', ...device('phone') });
+    const bob = await connect(t, build, { user: 'bob', ...device('phone') });
+    const told = new Events(ada, 'message');
+    await subscribe(ada, room);
+    const heard = await subscribe(bob, room);
+    const { offset } = await inbox(ada, 'send', { channel: room, id: 'm-1', data: 'hi' });
+    await heard.heard.publication.at(0);
+    await inbox(bob, 'received', { channel: room, offset });
+    await inbox(bob, 'read', { channel: room, offset });
+    const isRead = ({ data }) => build.read(data).receipts?.some(({ read }) => read === 1);
+    const { type, receipts } = build.read((await told.find(isRead)).data);
+    assert.equal(type, 'inbox.receipts');
+    assert.deepEqual(receipts, [{ offset, received: 1, read: 1, members: 101 }]);
+    assert.deepEqual((await inbox(ada, 'positions', { channel: room })).receipts, receipts);
+  });
+
   test(as('what is never received becomes a dead letter, and the next follows'), async (t) => {
     const room = channel('inbox');
     const client = await connect(t, build, device('phone'));

@@ -4,7 +4,7 @@ import pytest
 from cent import PublishRequest
 from centrifuge.exceptions import ReplyError
 
-from clients import Guest, backend, channel
+from clients import Guest, backend, call_api, channel
 
 
 @pytest.fixture(params=[False, True], ids=["json", "protobuf"])
@@ -63,6 +63,21 @@ async def test_a_message_with_an_id_is_published_once(protobuf):
         assert await inbox(ada, "send", channel=room, id="m-1", data={"text": "hi"}) == first
         assert first["offset"] == 1
         await inbox(ada, "received", channel=room, offset=1)
+
+
+async def test_in_a_large_room_the_sender_asks_how_many_have_received_and_read(protobuf):
+    room = channel("inbox")
+    call_api("members_add", channel=room, users=[f"member-{number}" for number in range(100)])
+    async with Guest(protobuf, claims=PHONE) as ada, Guest(protobuf, user="bob", claims=PHONE) as bob:
+        await ada.subscribe(room)
+        heard = (await bob.subscribe(room)).heard
+        offset = (await inbox(ada, "send", channel=room, id="m-1", data="hi"))["offset"]
+        await heard.at("publication", 0)
+        await inbox(bob, "received", channel=room, offset=offset)
+        await inbox(bob, "read", channel=room, offset=offset)
+        # This SDK has no event for messages.
+        positions = await inbox(ada, "positions", channel=room)
+        assert positions["receipts"] == [{"offset": offset, "received": 1, "read": 1, "members": 101}]
 
 
 async def test_what_was_not_sent_cannot_be_received(protobuf):
