@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak crash durable fuzz check gate gate-accept bench abuse peers results docs package test-package
+.PHONY: help run test soak crash test-durable durable fuzz check gate gate-accept bench abuse peers results docs package test-package
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +21,10 @@ soak: ## Run all simulations over 10,000 seeds (`make soak SEEDS=300 FIRST=5000`
 crash: ## Kill a node 100 times under load of real SDKs; nothing that it acknowledged may be missing (`make crash CRASHES=20`: so often)
 	./tests/packages
 	CRASHES=$(or $(CRASHES),100) ./tests/sdk/run crash/kills crash/inboxes
+
+test-durable: ## Install what others keep messages in, and test that the load generator finds what they do not keep
+	./benches/peers/install-durable
+	cargo test --package ringpost-loadgen --test peers -- --include-ignored keepers
 
 durable: ## Install what others keep messages in, and measure acknowledged publishes beside them and a bare write with its sync; write it to results/ and the README
 	./benches/peers/install-durable

@@ -1,11 +1,9 @@
 //! Who is measured: the node with its log on disk and in memory, the floor, and what others use where nothing may be lost.
 //! How each is started on a folder of its own, and what it must be told before it takes publishes.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use ringpost_loadgen::engine::pin;
@@ -14,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::SERVER_CORE;
 use crate::load::{CLIENT_CORE, NODE, SECRET};
+use crate::prepare;
 use crate::server::{Server, free_address};
 
 /// What stands in commands and files for a server's folder, its port, and another port of its own.
@@ -25,6 +24,10 @@ const SECOND_PORT: &str = "SECOND";
 const NAMESPACES: &str = "[{ name = \"disk\", log = \"disk\", history_size = 300, history_ttl = \"5m\", \
                           allow_publish_for_client = true }, \
                           { name = \"memory\", history_size = 300, history_ttl = \"5m\", allow_publish_for_client = true }]";
+
+/// What JetStream is to keep.
+const STREAM: &str =
+    r#"{"name":"durable","subjects":["durable.>"],"storage":"file","retention":"limits","max_msgs_per_subject":300}"#;
 
 /// A server that can be measured.
 #[derive(Clone, Debug)]
@@ -238,8 +241,8 @@ impl Contender {
         let server = server.with_context(context)?;
         match &self.told {
             Told::Nothing => {}
-            Told::Stream => create_stream(address).with_context(context)?,
-            Told::Topic => create_topic(address).with_context(context)?,
+            Told::Stream => prepare::create_stream(address, STREAM).with_context(context)?,
+            Told::Topic => prepare::create_topic(address).with_context(context)?,
         }
         Ok(Started { server, url: format!("{}://{address}{}", self.url.0, self.url.1), _folder: folder })
     }
@@ -254,47 +257,6 @@ fn fill(text: &str, folder: &Path, address: SocketAddr, second: SocketAddr) -> S
 fn done(mut command: Command) -> anyhow::Result<()> {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     ensure!(status.success(), "{command:?} failed");
-    Ok(())
-}
-
-/// Has JetStream keep what is published to `durable.…`, on disk.
-fn create_stream(address: SocketAddr) -> anyhow::Result<()> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let stream = r#"{"name":"durable","subjects":["durable.>"],"storage":"file","retention":"limits","max_msgs_per_subject":300}"#;
-    let create = format!("PUB $JS.API.STREAM.CREATE.durable _INBOX.bench {}\r\n{stream}\r\n", stream.len());
-    socket.write_all(format!("CONNECT {{\"verbose\":false}}\r\nSUB _INBOX.bench 1\r\n{create}").as_bytes())?;
-    for line in BufReader::new(socket).lines() {
-        let line = line?;
-        ensure!(!line.contains("\"error\""), "no stream can be made: {line}");
-        if line.contains("\"did_create\":true") {
-            return Ok(());
-        }
-    }
-    anyhow::bail!("it closed the connection instead of making a stream")
-}
-
-/// Has Kafka make the topic that all is published to, with one partition: `CreateTopics`, version 2.
-fn create_topic(address: SocketAddr) -> anyhow::Result<()> {
-    const NAME: &[u8] = b"\0\x07durable";
-    const IS_THERE: [i16; 2] = [0, 36];
-    // Kind, version, number of the request, no client; one topic.
-    let head = [0, 19, 0, 2, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 1];
-    // One partition on one broker, wherever, nothing configured; ten seconds, in earnest.
-    let tail = [0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x27, 0x10, 0];
-    let request = [&head[..], NAME, &tail].concat();
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    socket.write_all(&(request.len() as u32).to_be_bytes())?;
-    socket.write_all(&request)?;
-    let mut length = [0; 4];
-    socket.read_exact(&mut length)?;
-    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-    socket.read_exact(&mut answer)?;
-    // Number of the request, a delay, one topic with its name, then the code.
-    let code = answer.get(4 + 4 + 4 + NAME.len()..).and_then(|rest| rest.first_chunk());
-    let code = code.map(|code| i16::from_be_bytes(*code));
-    ensure!(code.is_some_and(|code| IS_THERE.contains(&code)), "no topic can be made: {code:?}");
     Ok(())
 }
 

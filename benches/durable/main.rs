@@ -13,6 +13,7 @@ mod floor;
 #[path = "../node/load.rs"]
 mod load;
 mod log;
+mod prepare;
 #[path = "../node/server.rs"]
 mod server;
 

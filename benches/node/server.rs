@@ -6,9 +6,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use procfs::process::Process;
 
-/// How long it may take until the address is free and a server takes connections there.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an address may be taken, and how long a server that starts may do next to nothing. One that is at work is waited
+/// for: how long it takes is the machine's.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Processor time below which a server does next to nothing, in ticks: a hundredth of a core in that time.
+const WORK_TICKS: u64 = 20;
 
 /// A server that takes connections.
 pub(crate) struct Server {
@@ -19,7 +23,7 @@ impl Server {
     /// Starts a program that will listen there. Its output is of no interest.
     pub(crate) fn start(mut command: Command, address: SocketAddr) -> anyhow::Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let until = Instant::now() + START_TIMEOUT;
+        let mut until = Instant::now() + PATIENCE;
         // The kernel lets go of a ring's sockets a while after their process has ended.
         while TcpListener::bind(address).is_err() {
             ensure!(Instant::now() < until, "{program} cannot listen on {address}: end what listens there");
@@ -27,12 +31,23 @@ impl Server {
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut server = Self { child: child.with_context(|| format!("{program} does not start"))? };
+        let mut work = 0;
         while TcpStream::connect(address).is_err() {
             let has_ended = server.child.try_wait()?.is_some();
+            let work_now = server.work();
+            if work_now >= work + WORK_TICKS {
+                (work, until) = (work_now, Instant::now() + PATIENCE);
+            }
             ensure!(!has_ended && Instant::now() < until, "{program} takes no connections; see why: {command:?}");
             sleep(Duration::from_millis(20));
         }
         Ok(server)
+    }
+
+    /// Processor time that it has used, in ticks; 0 where that is not told.
+    fn work(&self) -> u64 {
+        let stat = Process::new(self.pid()).and_then(|process| process.stat());
+        stat.map_or(0, |stat| stat.utime + stat.stime)
     }
 
     /// Its process.

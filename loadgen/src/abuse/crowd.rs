@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::limits::{ABUSE_PROCESS, ARRIVALS_PER_TURN, HANDSHAKES_MAX, RECEIVE_BUFFER_BYTES_MIN};
 use crate::payload::Payloads;
 use crate::protocol::{CONNECT_ID, Client, Heard, Reader, Terms, Writer};
-use crate::swarm::{self, Phase, Swarm};
+use crate::swarm::{self, Clients, Phase, Swarm, read};
 
 /// Members first, then abusers, numbered in this order.
 #[derive(Debug)]
@@ -121,134 +121,12 @@ impl Crowd {
         }
     }
 
-    /// The server has ended a connection, or it is of no more use.
-    fn give_up(&mut self, key: u32, why: &str) {
-        let Some(conn) = self.swarm.conn(key) else { return };
-        if !matches!(conn.phase, Phase::Leaving | Phase::Ended) {
-            let client = conn.client;
-            self.lost(client, why);
-            self.swarm.leave(key);
-        }
-    }
-
-    /// The server has closed a connection.
-    pub(super) fn ended(&mut self, key: u32) {
-        self.give_up(key, "the connection was closed without a word");
-        self.swarm.ended(key);
-    }
-
-    /// The socket of a connection takes bytes.
-    pub(super) fn writable(&mut self, key: u32, reader: &Reader) {
-        let Some(conn) = self.swarm.conn(key) else { return };
-        let client = conn.client;
-        match self.swarm.writable(key) {
-            Ok(false) => {}
-            Ok(true) if !self.order.kind.are_clients() => {
-                self.told.acts += 1;
-                self.go_on(key, Phase::Ready, |_, _| {});
-                if self.order.kind == Kind::IdleHttp
-                    && let Some(output) = self.swarm.output(key)
-                {
-                    output.extend_from_slice(REQUEST);
-                    self.told.bytes_said += REQUEST.len() as u64;
-                }
-            }
-            Ok(true) if reader.speaks_first() => self.go_on(key, Phase::Opening, Writer::open),
-            Ok(true) => self.join(key, client),
-            Err(error) => self.lost(client, &error.to_string()),
-        }
-    }
-
     fn go_on(&mut self, key: u32, phase: Phase, say: impl FnOnce(&mut Writer, &mut Vec<u8>)) {
         if let Some(conn) = self.swarm.conn(key) {
             conn.phase = phase;
         }
         if let Some(output) = self.swarm.output(key) {
             say(&mut self.writer, output);
-        }
-    }
-
-    fn join(&mut self, key: u32, client: u32) {
-        let user = format!("abuse-{client}");
-        let secret = self.order.secret.as_ref();
-        let token = secret.map(|secret| mint::hs256(secret, &json!({ "sub": user }))).unwrap_or_default();
-        let who = Client { user: &user, token: &token, subscribes: true };
-        self.go_on(key, Phase::Joining, |writer, output| writer.connect(&who, output));
-    }
-
-    /// Bytes came. What an abuser is told is thrown away.
-    pub(super) fn received(&mut self, key: u32, bytes: &mut [u8], reader: &Reader) {
-        self.told.bytes_heard += bytes.len() as u64;
-        let Some(conn) = self.swarm.conn(key) else { return };
-        let (client, phase, reads_per_s) = (conn.client, conn.phase, self.order.kind.reads_per_s());
-        let is_acting = self.acts;
-        if phase == Phase::Ready
-            && let Some(abuser) = self.abuser(client)
-        {
-            let is_used_up = abuser.read(bytes.len(), reads_per_s);
-            if is_acting && is_used_up && !abuser.stopped {
-                abuser.stopped = true;
-                self.swarm.stop_reading(key);
-            }
-            return;
-        }
-        let mut input = self.swarm.take_input(key);
-        if input.is_empty() {
-            let read = self.read(key, client, bytes, reader);
-            input.extend_from_slice(&bytes[read..]);
-        } else {
-            input.extend_from_slice(bytes);
-            let read = self.read(key, client, &mut input, reader);
-            input.drain(..read);
-        }
-        self.swarm.keep_input(key, input);
-    }
-
-    /// Reads what is whole; how many bytes that is.
-    fn read(&mut self, key: u32, client: u32, bytes: &mut [u8], reader: &Reader) -> usize {
-        let mut read = 0;
-        if self.swarm.conn(key).is_some_and(|conn| conn.phase == Phase::Opening) {
-            match reader.open(bytes) {
-                Ok(Some(head)) => read = head,
-                Ok(None) => return 0,
-                Err(violation) => {
-                    self.give_up(key, &violation.to_string());
-                    return bytes.len();
-                }
-            }
-            self.join(key, client);
-        }
-        match reader.read(&mut bytes[read..], &mut |heard| self.hear(key, client, heard)) {
-            Ok(more) => read + more,
-            Err(violation) => {
-                self.give_up(key, &violation.to_string());
-                bytes.len()
-            }
-        }
-    }
-
-    fn hear(&mut self, key: u32, client: u32, heard: Heard<'_>) {
-        let Some(conn) = self.swarm.conn(key) else { return };
-        let is_member = client < self.order.members;
-        match (heard, conn.phase) {
-            (Heard::Welcome { pong, .. }, Phase::Joining) => {
-                conn.pong = pong;
-                if is_member || self.order.kind.are_in_the_room() {
-                    let Self { writer, room, swarm, .. } = self;
-                    swarm.output(key).into_iter().for_each(|output| writer.subscribe(CONNECT_ID + 1, room, output));
-                    self.go_on(key, Phase::Subscribing(1), |_, _| {});
-                } else {
-                    self.arrived(key, client);
-                }
-            }
-            (Heard::Subscribed, Phase::Subscribing(_)) => self.arrived(key, client),
-            (Heard::Ping, _) if conn.pong => self.go_on_as(key, Writer::pong),
-            (Heard::WebSocketPing(payload), _) => {
-                self.go_on_as(key, |writer, output| writer.websocket_pong(payload, output));
-            }
-            (Heard::Refused { why, .. }, phase) if phase != Phase::Ready => self.give_up(key, &why),
-            (Heard::Goodbye(why), _) => self.give_up(key, &why),
-            _ => {}
         }
     }
 
@@ -330,5 +208,98 @@ impl Crowd {
         if self.abuser(client).is_some_and(|abuser| abuser.spoke(next, now_ns)) {
             self.swarm.stop_reading(key);
         }
+    }
+}
+
+impl Clients for Crowd {
+    fn swarm(&mut self) -> &mut Swarm {
+        &mut self.swarm
+    }
+
+    fn writable(&mut self, key: u32, reader: &Reader) {
+        let Some(conn) = self.swarm.conn(key) else { return };
+        let client = conn.client;
+        match self.swarm.writable(key) {
+            Ok(false) => {}
+            Ok(true) if !self.order.kind.are_clients() => {
+                self.told.acts += 1;
+                self.go_on(key, Phase::Ready, |_, _| {});
+                if self.order.kind == Kind::IdleHttp
+                    && let Some(output) = self.swarm.output(key)
+                {
+                    output.extend_from_slice(REQUEST);
+                    self.told.bytes_said += REQUEST.len() as u64;
+                }
+            }
+            Ok(true) if reader.speaks_first() => self.go_on(key, Phase::Opening, Writer::open),
+            Ok(true) => self.join(key, client),
+            Err(error) => self.lost(client, &error.to_string()),
+        }
+    }
+
+    /// What an abuser is told is thrown away.
+    fn received(&mut self, key: u32, bytes: &mut [u8], reader: &Reader) {
+        self.told.bytes_heard += bytes.len() as u64;
+        let Some(conn) = self.swarm.conn(key) else { return };
+        let (client, phase, reads_per_s) = (conn.client, conn.phase, self.order.kind.reads_per_s());
+        let is_acting = self.acts;
+        if phase == Phase::Ready
+            && let Some(abuser) = self.abuser(client)
+        {
+            let is_used_up = abuser.read(bytes.len(), reads_per_s);
+            if is_acting && is_used_up && !abuser.stopped {
+                abuser.stopped = true;
+                self.swarm.stop_reading(key);
+            }
+            return;
+        }
+        read(self, key, bytes, reader);
+    }
+
+    fn join(&mut self, key: u32, client: u32) {
+        let user = format!("abuse-{client}");
+        let secret = self.order.secret.as_ref();
+        let token = secret.map(|secret| mint::hs256(secret, &json!({ "sub": user }))).unwrap_or_default();
+        let who = Client { user: &user, token: &token, subscribes: true };
+        self.go_on(key, Phase::Joining, |writer, output| writer.connect(&who, output));
+    }
+
+    fn hear(&mut self, key: u32, client: u32, heard: Heard<'_>) {
+        let Some(conn) = self.swarm.conn(key) else { return };
+        let is_member = client < self.order.members;
+        match (heard, conn.phase) {
+            (Heard::Welcome { pong, .. }, Phase::Joining) => {
+                conn.pong = pong;
+                if is_member || self.order.kind.are_in_the_room() {
+                    let Self { writer, room, swarm, .. } = self;
+                    swarm.output(key).into_iter().for_each(|output| writer.subscribe(CONNECT_ID + 1, room, output));
+                    self.go_on(key, Phase::Subscribing(1), |_, _| {});
+                } else {
+                    self.arrived(key, client);
+                }
+            }
+            (Heard::Subscribed, Phase::Subscribing(_)) => self.arrived(key, client),
+            (Heard::Ping, _) if conn.pong => self.go_on_as(key, Writer::pong),
+            (Heard::WebSocketPing(payload), _) => {
+                self.go_on_as(key, |writer, output| writer.websocket_pong(payload, output));
+            }
+            (Heard::Refused { why, .. }, phase) if phase != Phase::Ready => self.give_up(key, &why),
+            (Heard::Goodbye(why), _) => self.give_up(key, &why),
+            _ => {}
+        }
+    }
+
+    fn give_up(&mut self, key: u32, why: &str) {
+        let Some(conn) = self.swarm.conn(key) else { return };
+        if !matches!(conn.phase, Phase::Leaving | Phase::Ended) {
+            let client = conn.client;
+            self.lost(client, why);
+            self.swarm.leave(key);
+        }
+    }
+
+    fn ended(&mut self, key: u32) {
+        self.give_up(key, "the connection was closed without a word");
+        self.swarm.ended(key);
     }
 }

@@ -13,8 +13,8 @@ mod crowd;
 mod kind;
 mod order;
 
-use anyhow::{Context as _, bail};
-use ringpost::ring::{Event, Received};
+use anyhow::bail;
+use ringpost::ring::Event;
 
 use self::crowd::Crowd;
 pub use self::kind::Kind;
@@ -22,6 +22,7 @@ pub use self::order::{Order, Told};
 use crate::clock::Clock;
 use crate::limits::{EVENTS_PER_TURN, GATHER_PATIENCE_MS};
 use crate::protocol::Reader;
+use crate::swarm;
 
 const MILLISECOND_NS: u64 = 1_000_000;
 /// How often somebody looks around who waits.
@@ -89,30 +90,7 @@ impl Abuse {
 
     /// One turn: what has happened, one send per connection. Waits for so long at the most.
     fn turn(&mut self, wait_ns: u64) -> anyhow::Result<()> {
-        let crowd = &mut self.crowd;
-        let now_ns = crowd.now_ns();
-        crowd.swarm.turn(now_ns + wait_ns, &mut self.events).context("the ring fails")?;
-        for event in self.events.drain(..) {
-            match event {
-                Event::Received { conn, received, more } => {
-                    match received {
-                        Received::Bytes(mut bytes) => crowd.received(conn, &mut bytes, &self.reader),
-                        Received::End | Received::Failed(_) => crowd.ended(conn),
-                        Received::NoBuffer | Received::Stopped => {}
-                    }
-                    if !more {
-                        crowd.swarm.receive_again(conn);
-                    }
-                }
-                Event::Writable { conn } => crowd.writable(conn, &self.reader),
-                Event::Elapsed
-                | Event::Accepted { .. }
-                | Event::Woken { .. }
-                | Event::Written { .. }
-                | Event::Prepared(_) => {}
-            }
-        }
-        crowd.swarm.flush();
-        Ok(())
+        let until_ns = self.crowd.now_ns() + wait_ns;
+        swarm::turn(&mut self.crowd, &self.reader, &mut self.events, until_ns)
     }
 }

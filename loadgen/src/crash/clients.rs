@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use ringpost::auth::mint;
 use ringpost::protocol::centrifuge::Encoding;
-use ringpost::ring::{Event, Received};
+use ringpost::ring::Event;
 use serde_json::json;
 
 use super::ledger::{Ledger, Message};
@@ -217,30 +217,7 @@ impl Clients {
 
     /// One turn: what has happened, one send per connection. Waits until then at the most.
     fn turn(&mut self, until_ns: u64) -> anyhow::Result<()> {
-        let everyone = &mut self.everyone;
-        everyone.swarm.turn(until_ns, &mut self.events).context("the ring fails")?;
-        for event in self.events.drain(..) {
-            match event {
-                Event::Received { conn, received, more } => {
-                    match received {
-                        Received::Bytes(mut bytes) => everyone.received(conn, &mut bytes, &self.reader),
-                        Received::End | Received::Failed(_) => everyone.ended(conn),
-                        Received::NoBuffer | Received::Stopped => {}
-                    }
-                    if !more {
-                        everyone.swarm.receive_again(conn);
-                    }
-                }
-                Event::Writable { conn } => everyone.writable(conn, &self.reader),
-                Event::Elapsed
-                | Event::Accepted { .. }
-                | Event::Woken { .. }
-                | Event::Written { .. }
-                | Event::Prepared(_) => {}
-            }
-        }
-        everyone.swarm.flush();
-        Ok(())
+        swarm::turn(&mut self.everyone, &self.reader, &mut self.events, until_ns)
     }
 }
 
@@ -269,37 +246,6 @@ impl Everyone {
         }
     }
 
-    /// The socket of a connection takes bytes.
-    fn writable(&mut self, key: u32, reader: &Reader) {
-        let client = self.swarm.conn(key).map(|conn| conn.client as usize);
-        match (self.swarm.writable(key), client) {
-            (Ok(true), Some(_)) if reader.speaks_first() => {
-                self.go_on(key, Phase::Opening);
-                let Self { swarm, writer, .. } = self;
-                swarm.output(key).into_iter().for_each(|output| writer.open(output));
-            }
-            (Ok(true), Some(client)) => self.join(key, client),
-            (Ok(_), _) => {}
-            (Err(error), _) => self.refuse(error.to_string()),
-        }
-    }
-
-    fn join(&mut self, key: u32, client: usize) {
-        let user = format!("crash-{client}");
-        let secret = self.secret.as_ref();
-        let token = secret.map(|secret| mint::hs256(secret, &json!({ "sub": user }))).unwrap_or_default();
-        let who = protocol::Client { user: &user, token: &token, subscribes: true };
-        self.go_on(key, Phase::Joining);
-        let Self { swarm, writer, .. } = self;
-        swarm.output(key).into_iter().for_each(|output| writer.connect(&who, output));
-    }
-
-    /// The server has closed a connection.
-    fn ended(&mut self, key: u32) {
-        self.tell_end(key, "a connection was closed without a word");
-        self.swarm.ended(key);
-    }
-
     /// A connection is of no more use. Where the node was not killed, it was not to end it.
     fn tell_end(&mut self, key: u32, why: &str) {
         let Some(conn) = self.swarm.conn(key) else { return };
@@ -311,106 +257,6 @@ impl Everyone {
             self.wrong(Wrong::Disconnected, || why.to_owned());
         } else {
             self.refuse(why.to_owned());
-        }
-    }
-
-    fn give_up(&mut self, key: u32, why: &str) {
-        self.tell_end(key, why);
-        self.swarm.leave(key);
-    }
-
-    fn received(&mut self, key: u32, bytes: &mut [u8], reader: &Reader) {
-        let Some(client) = self.swarm.conn(key).map(|conn| conn.client as usize) else { return };
-        let mut input = self.swarm.take_input(key);
-        if input.is_empty() {
-            let read = self.read(key, client, bytes, reader);
-            input.extend_from_slice(&bytes[read..]);
-        } else {
-            input.extend_from_slice(bytes);
-            let read = self.read(key, client, &mut input, reader);
-            input.drain(..read);
-        }
-        self.swarm.keep_input(key, input);
-    }
-
-    /// Reads what is whole; how many bytes that is.
-    fn read(&mut self, key: u32, client: usize, bytes: &mut [u8], reader: &Reader) -> usize {
-        let mut read = 0;
-        if self.swarm.conn(key).is_some_and(|conn| conn.phase == Phase::Opening) {
-            match reader.open(bytes) {
-                Ok(Some(head)) => read = head,
-                Ok(None) => return 0,
-                Err(violation) => {
-                    self.give_up(key, &violation.to_string());
-                    return bytes.len();
-                }
-            }
-            self.join(key, client);
-        }
-        match reader.read(&mut bytes[read..], &mut |heard| self.hear(key, client, heard)) {
-            Ok(more) => {
-                self.finish_look(client);
-                read + more
-            }
-            Err(violation) => {
-                self.give_up(key, &violation.to_string());
-                bytes.len()
-            }
-        }
-    }
-
-    fn hear(&mut self, key: u32, client: usize, heard: Heard<'_>) {
-        match heard {
-            Heard::Welcome { pong, version } => {
-                self.version = version.into_owned();
-                self.swarm.conn(key).into_iter().for_each(|conn| conn.pong = pong);
-                self.go_on(key, Phase::Subscribing(1));
-                self.members[client].next_id = CONNECT_ID + 2;
-                let Self { swarm, writer, names, ledger, .. } = self;
-                let since = ledger.position(client);
-                let output = swarm.output(key).into_iter();
-                output.for_each(|output| writer.subscribe_since(CONNECT_ID + 1, &names[client], since, output));
-            }
-            Heard::Joined { joined, .. } if !joined.is_recoverable => {
-                self.refuse(format!("client {client} cannot recover: the server does not keep its messages"));
-            }
-            Heard::Joined { joined, .. } => {
-                self.ledger.joined(client, joined.epoch, joined.offset, joined.is_recovered);
-                self.go_on(key, Phase::Ready);
-                self.ask_page(key, client, None);
-            }
-            Heard::Recovered { offset, message } => {
-                self.counts.recovered += 1;
-                self.take(client, offset, message, Ledger::heard);
-            }
-            Heard::Publication { channel, offset, message, .. } if *channel == *self.names[client] => {
-                self.take(client, offset, message, Ledger::heard);
-            }
-            Heard::Publication { .. } => self.ledger.damaged(client),
-            Heard::Page { page, .. } => self.turn_page(key, client, page),
-            Heard::Kept { offset, message } => self.take(client, offset, message, Ledger::kept),
-            Heard::Acknowledged { id } => {
-                if let Some((channel, message)) = self.members[client].under_way.remove(&id) {
-                    self.ledger.acknowledged(channel, message);
-                }
-            }
-            Heard::Refused { id, why } => match self.members[client].under_way.remove(&id) {
-                Some((channel, message)) => {
-                    self.ledger.refused(channel, message);
-                    self.refused_publish.get_or_insert(why);
-                }
-                None => self.refuse(why),
-            },
-            Heard::Ping if self.swarm.conn(key).is_some_and(|conn| conn.pong) => {
-                let Self { swarm, writer, .. } = self;
-                swarm.output(key).into_iter().for_each(|output| writer.pong(output));
-            }
-            Heard::WebSocketPing(payload) => {
-                let Self { swarm, writer, .. } = self;
-                swarm.output(key).into_iter().for_each(|output| writer.websocket_pong(payload, output));
-            }
-            Heard::Unsubscribed(why) | Heard::Goodbye(why) => self.give_up(key, &why),
-            _ => {}
         }
     }
 
@@ -474,5 +320,105 @@ impl Everyone {
         ledger.sends(channel, message);
         writer.publish(id, &names[channel], payloads.write(Stamp { stream, sequence, due_ns }), output);
         true
+    }
+}
+
+impl swarm::Clients for Everyone {
+    fn swarm(&mut self) -> &mut Swarm {
+        &mut self.swarm
+    }
+
+    fn has_heard(&mut self, client: u32) {
+        self.finish_look(client as usize);
+    }
+
+    fn writable(&mut self, key: u32, reader: &Reader) {
+        let client = self.swarm.conn(key).map(|conn| conn.client);
+        match (self.swarm.writable(key), client) {
+            (Ok(true), Some(_)) if reader.speaks_first() => {
+                self.go_on(key, Phase::Opening);
+                let Self { swarm, writer, .. } = self;
+                swarm.output(key).into_iter().for_each(|output| writer.open(output));
+            }
+            (Ok(true), Some(client)) => self.join(key, client),
+            (Ok(_), _) => {}
+            (Err(error), _) => self.refuse(error.to_string()),
+        }
+    }
+
+    fn join(&mut self, key: u32, client: u32) {
+        let user = format!("crash-{client}");
+        let secret = self.secret.as_ref();
+        let token = secret.map(|secret| mint::hs256(secret, &json!({ "sub": user }))).unwrap_or_default();
+        let who = protocol::Client { user: &user, token: &token, subscribes: true };
+        self.go_on(key, Phase::Joining);
+        let Self { swarm, writer, .. } = self;
+        swarm.output(key).into_iter().for_each(|output| writer.connect(&who, output));
+    }
+
+    fn hear(&mut self, key: u32, client: u32, heard: Heard<'_>) {
+        let client = client as usize;
+        match heard {
+            Heard::Welcome { pong, version } => {
+                self.version = version.into_owned();
+                self.swarm.conn(key).into_iter().for_each(|conn| conn.pong = pong);
+                self.go_on(key, Phase::Subscribing(1));
+                self.members[client].next_id = CONNECT_ID + 2;
+                let Self { swarm, writer, names, ledger, .. } = self;
+                let since = ledger.position(client);
+                let output = swarm.output(key).into_iter();
+                output.for_each(|output| writer.subscribe_since(CONNECT_ID + 1, &names[client], since, output));
+            }
+            Heard::Joined { joined, .. } if !joined.is_recoverable => {
+                self.refuse(format!("client {client} cannot recover: the server does not keep its messages"));
+            }
+            Heard::Joined { joined, .. } => {
+                self.ledger.joined(client, joined.epoch, joined.offset, joined.is_recovered);
+                self.go_on(key, Phase::Ready);
+                self.ask_page(key, client, None);
+            }
+            Heard::Recovered { offset, message } => {
+                self.counts.recovered += 1;
+                self.take(client, offset, message, Ledger::heard);
+            }
+            Heard::Publication { channel, offset, message, .. } if *channel == *self.names[client] => {
+                self.take(client, offset, message, Ledger::heard);
+            }
+            Heard::Publication { .. } => self.ledger.damaged(client),
+            Heard::Page { page, .. } => self.turn_page(key, client, page),
+            Heard::Kept { offset, message } => self.take(client, offset, message, Ledger::kept),
+            Heard::Acknowledged { id } => {
+                if let Some((channel, message)) = self.members[client].under_way.remove(&id) {
+                    self.ledger.acknowledged(channel, message);
+                }
+            }
+            Heard::Refused { id, why } => match self.members[client].under_way.remove(&id) {
+                Some((channel, message)) => {
+                    self.ledger.refused(channel, message);
+                    self.refused_publish.get_or_insert(why);
+                }
+                None => self.refuse(why),
+            },
+            Heard::Ping if self.swarm.conn(key).is_some_and(|conn| conn.pong) => {
+                let Self { swarm, writer, .. } = self;
+                swarm.output(key).into_iter().for_each(|output| writer.pong(output));
+            }
+            Heard::WebSocketPing(payload) => {
+                let Self { swarm, writer, .. } = self;
+                swarm.output(key).into_iter().for_each(|output| writer.websocket_pong(payload, output));
+            }
+            Heard::Unsubscribed(why) | Heard::Goodbye(why) => self.give_up(key, &why),
+            _ => {}
+        }
+    }
+
+    fn give_up(&mut self, key: u32, why: &str) {
+        self.tell_end(key, why);
+        self.swarm.leave(key);
+    }
+
+    fn ended(&mut self, key: u32) {
+        self.tell_end(key, "a connection was closed without a word");
+        self.swarm.ended(key);
     }
 }

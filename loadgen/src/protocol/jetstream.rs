@@ -7,7 +7,7 @@
 use anyhow::ensure;
 use serde_json::json;
 
-use super::nats::{self, line, payload_bytes, unknown};
+use super::nats;
 use super::words::{Client, Heard, Terms, Violation};
 use crate::payload::Payloads;
 use crate::plan::{Plan, Stream};
@@ -63,32 +63,11 @@ pub struct Reader;
 
 impl Reader {
     pub(super) fn read(&self, input: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize, Violation> {
-        let mut at = 0;
-        while let Some((line, consumed)) = line(&input[at..])? {
-            let end = at + consumed;
-            at = match line {
-                // To the first ping of the client, which comes behind all that it says about itself.
-                b"PONG" => {
-                    hear(Heard::Done);
-                    end
-                }
-                b"PING" => {
-                    hear(Heard::Ping);
-                    end
-                }
-                _ if line.starts_with(b"MSG ") => {
-                    let bytes = payload_bytes(line).ok_or_else(|| unknown(line))?;
-                    let Some(rest) = input[end..].get(..bytes + 2) else { break };
-                    hear(answer(line, &rest[..bytes]).ok_or_else(|| unknown(line))?);
-                    end + rest.len()
-                }
-                _ => {
-                    nats::read_rare(line, hear)?;
-                    end
-                }
-            };
-        }
-        Ok(at)
+        // A pong is to the first ping of the client, which comes behind all that it says about itself.
+        nats::read_lines(input, b"PONG", hear, |line, json, hear| {
+            hear(answer(line, json).ok_or_else(|| nats::unknown(line))?);
+            Ok(())
+        })
     }
 }
 

@@ -91,39 +91,54 @@ impl Reader {
     }
 
     pub(super) fn read(&self, input: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize, Violation> {
-        let mut at = 0;
-        while let Some((line, consumed)) = line(&input[at..])? {
-            let end = at + consumed;
-            at = match line {
-                b"+OK" => {
-                    hear(Heard::Done);
-                    end
-                }
-                b"PING" => {
-                    hear(Heard::Ping);
-                    end
-                }
-                _ if line.starts_with(b"MSG ") => {
-                    let bytes = payload_bytes(line).ok_or_else(|| unknown(line))?;
-                    let Some(rest) = input[end..].get(..bytes + 2) else { break };
-                    let (payload, tail) = rest.split_at(bytes);
-                    if tail != b"\r\n" {
-                        return Err(Violation::Word("a payload that is longer than was said".into()));
-                    }
-                    // Nobody but us writes payloads: others' messages are of no interest.
-                    if let Some(message) = self.payloads.find(payload) {
-                        hear(Heard::Message(message));
-                    }
-                    end + rest.len()
-                }
-                _ => {
-                    read_rare(line, hear)?;
-                    end
-                }
-            };
-        }
-        Ok(at)
+        read_lines(input, b"+OK", hear, |_, payload, hear| {
+            // Nobody but us writes payloads: others' messages are of no interest.
+            if let Some(message) = self.payloads.find(payload) {
+                hear(Heard::Message(message));
+            }
+            Ok(())
+        })
     }
+}
+
+/// Reads the whole lines at the beginning of the input, with what follows them; how many bytes they have. `done` answers the
+/// oldest command; `take` is given the line and the payload of a message.
+#[inline]
+pub(super) fn read_lines<H: FnMut(Heard<'_>)>(
+    input: &[u8],
+    done: &[u8],
+    hear: &mut H,
+    take: impl Fn(&[u8], &[u8], &mut H) -> Result<(), Violation>,
+) -> Result<usize, Violation> {
+    let mut at = 0;
+    while let Some((line, consumed)) = line(&input[at..])? {
+        let end = at + consumed;
+        at = match line {
+            _ if line == done => {
+                hear(Heard::Done);
+                end
+            }
+            b"PING" => {
+                hear(Heard::Ping);
+                end
+            }
+            _ if line.starts_with(b"MSG ") => {
+                let bytes = payload_bytes(line).ok_or_else(|| unknown(line))?;
+                let Some(rest) = input[end..].get(..bytes + 2) else { break };
+                let (payload, tail) = rest.split_at(bytes);
+                if tail != b"\r\n" {
+                    return Err(Violation::Word("a payload that is longer than was said".into()));
+                }
+                take(line, payload, hear)?;
+                end + rest.len()
+            }
+            _ => {
+                read_rare(line, hear)?;
+                end
+            }
+        };
+    }
+    Ok(at)
 }
 
 /// The connection is open when the first line is there. It is read as any other line is, so it has no bytes here.
@@ -132,7 +147,7 @@ pub(super) fn open(input: &[u8]) -> Result<Option<usize>, Violation> {
 }
 
 /// What a server seldom says.
-pub(super) fn read_rare(line: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<(), Violation> {
+fn read_rare(line: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<(), Violation> {
     if let Some(info) = line.strip_prefix(b"INFO ") {
         let info: Info = serde_json::from_slice(info).map_err(|error| Violation::Word(error.to_string()))?;
         hear(Heard::Version(info.version));
@@ -145,7 +160,7 @@ pub(super) fn read_rare(line: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result
 }
 
 /// The first line, without its end, and how many bytes it has with it; `None` while it is not whole.
-pub(super) fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
+fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
     match memchr::memchr(b'\n', input) {
         Some(feed) => Ok(Some((input[..feed].strip_suffix(b"\r").unwrap_or(&input[..feed]), feed + 1))),
         None if input.len() > FRAME_BYTES_MAX => Err(Violation::Word("a line without an end".into())),
@@ -154,7 +169,7 @@ pub(super) fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, Violation> {
 }
 
 /// Of `MSG subject sid [reply-to] bytes`, the last.
-pub(super) fn payload_bytes(line: &[u8]) -> Option<usize> {
+fn payload_bytes(line: &[u8]) -> Option<usize> {
     let digits = line.rsplit(|byte| *byte == b' ').next()?;
     let bytes = std::str::from_utf8(digits).ok()?.parse().ok()?;
     (bytes <= FRAME_BYTES_MAX).then_some(bytes)

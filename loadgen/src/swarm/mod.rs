@@ -1,8 +1,10 @@
 //! All connections of a thread, on one ring.
 //!
-//! Owns sockets and bytes, and knows no frame. Whoever holds it takes its events, reads what they bring, and
-//! appends what is to be sent; everything a connection has to send in a turn goes out as one send.
+//! A [`Swarm`] owns sockets and bytes, and knows no frame. Whoever holds it takes its events, reads what they bring, and
+//! appends what is to be sent; everything a connection has to send in a turn goes out as one send. [`Clients`] do so word
+//! by word.
 
+mod clients;
 mod conn;
 mod socket;
 
@@ -16,6 +18,7 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown, connect_unspec, send, shutdown};
 use slab::Slab;
 
+pub use self::clients::{Clients, read, turn};
 pub use self::conn::{Conn, Phase};
 pub use self::socket::{allow, processes};
 use crate::clock::Clock;

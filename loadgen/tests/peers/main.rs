@@ -1,7 +1,12 @@
-//! The adapters against the servers that they are for. They come as packages: `apt-get install nats-server mosquitto`.
+//! The adapters against the servers that they are for. They come as packages: `apt-get install nats-server mosquitto
+//! redis-server`; Kafka as `make durable` installs it.
 
 #[path = "../../../benches/node/floor.rs"]
 mod floor;
+mod keepers;
+mod loss;
+#[path = "../../../benches/durable/prepare.rs"]
+mod prepare;
 #[path = "../../../benches/node/server.rs"]
 mod server;
 

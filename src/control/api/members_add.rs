@@ -1,15 +1,12 @@
 //! `members_add`
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Method;
-use super::members::members;
+use super::members::change;
 use super::reply::Done;
 use crate::broker::inbox_order::InboxOrder;
-use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 
@@ -29,12 +26,6 @@ impl Method for MembersAdd {
     type Result = Done;
 
     async fn run(self, state: &ControlState) -> Result<Done, Error> {
-        let channel: Arc<str> = Arc::from(self.channel);
-        let users = members(self.users)?;
-        state
-            .shards
-            .ask(&channel, |answer| Order::Inbox(InboxOrder::AddMembers(channel.clone(), users, answer)))
-            .await?;
-        Ok(Done {})
+        change(state, self.channel, self.users, InboxOrder::AddMembers).await
     }
 }
