@@ -7,7 +7,7 @@
 //! Invariants: a floor never goes back; every offset that a floor passes was received, was given up (and is a dead
 //! letter), was the device's own, or was no longer kept and is told as lost. It never encodes, and never sees a session.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -19,7 +19,7 @@ use super::desk::{Account, Count, Desk};
 use super::device::Device;
 use super::dispatch::{Dispatch, Sending};
 use super::live::{Live, Pace, Seat};
-use super::member::Member;
+use super::member::Members;
 use super::options::InboxOptions;
 use super::receipts::{Moved, Receipts};
 use super::trace::What;
@@ -61,7 +61,7 @@ pub(super) struct Inbox {
     pub(super) epoch: Arc<str>,
     /// Where that stream stands.
     pub(super) top: u64,
-    pub(super) members: BTreeMap<Arc<str>, Member>,
+    pub(super) members: Members,
     pub(super) devices: u64,
     /// Publications that devices have yet to receive, all together.
     pub(super) unreceived: u64,
@@ -89,7 +89,7 @@ impl Inbox {
             generation: 0,
             epoch: Arc::default(),
             top: 0,
-            members: BTreeMap::new(),
+            members: Members::new(),
             devices: 0,
             unreceived: 0,
             live: Slab::new(),

@@ -1,8 +1,15 @@
 //! A user who belongs to a channel, connected or not: how far the user has received and read, and by which devices.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::device::Device;
+
+/// The members of a channel, by name. Each has a block of its own: the nodes of the tree are half empty where names come in
+/// their order.
+pub(super) type Members = BTreeMap<Arc<str>, Box<Member>>;
 
 /// A member of a channel.
 #[derive(Debug)]

@@ -190,7 +190,7 @@ impl Delivery {
         if inbox.members.len() >= MEMBERS_MAX {
             return Err(ErrorKind::LimitExceeded.because("limit exceeded: the channel has too many members"));
         }
-        inbox.members.insert(user.clone(), Member::since(since));
+        inbox.members.insert(user.clone(), Box::new(Member::since(since)));
         inbox.keep_member(user, desk);
         Ok(true)
     }

@@ -144,7 +144,7 @@ impl Inbox {
     }
 
     fn restore_member(&mut self, user: &str) -> &mut Member {
-        self.members.entry(user.into()).or_insert_with(|| Member::since(0))
+        self.members.entry(user.into()).or_insert_with(|| Box::new(Member::since(0)))
     }
 
     fn restore_device(&mut self, record: &DeviceRecord<'_>) {
@@ -185,10 +185,10 @@ impl Inbox {
 
     fn next_member(&self, after: Option<&Arc<str>>) -> Option<(&Arc<str>, &Member)> {
         match after {
-            None => self.members.iter().next(),
+            None => self.members.iter().next().map(|(user, member)| (user, &**member)),
             Some(user) => {
                 let rest = (std::ops::Bound::Excluded(user.clone()), std::ops::Bound::Unbounded);
-                self.members.range(rest).next()
+                self.members.range(rest).next().map(|(user, member)| (user, &**member))
             }
         }
     }

@@ -1,7 +1,6 @@
 //! How connected devices of a channel are sent to: along with everybody while they keep up, by their names while they are
 //! late, and when they are looked at.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::change::Changed;
@@ -11,7 +10,7 @@ use super::device::Device;
 use super::dispatch::Sending;
 use super::inbox::{Inbox, Whose};
 use super::live::{Live, Pace};
-use super::member::Member;
+use super::member::Members;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
@@ -285,7 +284,7 @@ impl Inbox {
 }
 
 /// What is asked of the device that is connected by this.
-fn device<T>(members: &mut BTreeMap<Arc<str>, Member>, live: &Live, act: impl FnOnce(&mut Device) -> T) -> T {
+fn device<T>(members: &mut Members, live: &Live, act: impl FnOnce(&mut Device) -> T) -> T {
     let device = members.get_mut(&live.user).and_then(|member| member.device_mut(&live.device));
     act(device.expect("a connected device is a member's"))
 }
