@@ -14,6 +14,8 @@ export class Device {
   have = 0;
   said = 0;
   answered = 0;
+  /** Whether that was the answer to its word, or told by a subscription. */
+  how = 'answered';
   sent = 0;
 
   constructor(user, name, room) {
@@ -42,16 +44,20 @@ export class Device {
       this.have = this.said = this.answered = floor;
     } else {
       if (!recovered) this.wrong.push(`was told that it lacks something, behind ${floor}`);
-      if (floor < this.answered) this.wrong.push(`a floor of ${this.answered} was answered, and goes back to ${floor}`);
+      if (floor < this.answered) this.wrong.push(`a floor of ${this.answered} was ${this.how}, and goes back to ${floor}`);
       if (floor > this.said) this.wrong.push(`a floor of ${floor}, where ${this.said} was said`);
-      this.answered = Math.max(this.answered, floor);
+      this.#knows(floor, 'told');
     }
     this.sent = floor;
   }
 
+  #knows(offset, how) {
+    if (offset > this.answered) Object.assign(this, { answered: offset, how });
+  }
+
   #hears(offset, id) {
     if (this.heard.has(offset) && this.heard.get(offset) !== id) this.wrong.push(`offset ${offset} is of two messages`);
-    if (offset <= this.answered) this.wrong.push(`offset ${offset} came again, and ${this.answered} was answered`);
+    if (offset <= this.answered) this.wrong.push(`offset ${offset} came again, and ${this.answered} was ${this.how}`);
     if (offset !== this.sent + 1) this.wrong.push(`offset ${offset} came after ${this.sent}`);
     if (this.heard.has(offset)) this.duplicates += 1;
     this.heard.set(offset, id);
@@ -70,7 +76,7 @@ export class Device {
     for (let offset; (offset = Math.min(this.have, this.sent)) > this.answered && !this.over;) {
       this.said = Math.max(this.said, offset);
       await this.#inbox('received', { offset })
-        .then(() => { this.answered = Math.max(this.answered, offset); })
+        .then(() => this.#knows(offset, 'answered'))
         .catch(() => sleep(20));
     }
   }
