@@ -29,6 +29,6 @@ pub use record::Record;
 pub use segment::{Prepared, SegmentId};
 
 #[cfg(test)]
-mod sim;
+pub(crate) mod sim;
 #[cfg(test)]
 mod tests;

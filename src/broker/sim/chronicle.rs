@@ -114,6 +114,14 @@ impl Chronicle {
         }
     }
 
+    /// The node has gone, and with it what nobody keeps: who has heard the last of that is nobody's to say.
+    pub(crate) fn forget_what_is_fleeting(&mut self) {
+        let Self { parts, heard, acknowledged, .. } = self;
+        parts.clear();
+        let was_heard = |channel: &String, data: &String| heard.get(channel).is_some_and(|all| all.contains(data));
+        acknowledged.retain(|(channel, data)| !FLEETING.contains(&channel.as_str()) || was_heard(channel, data));
+    }
+
     /// A publication was not for this client.
     pub(crate) fn exclude(&mut self, channel: &str, offset: u64, data: &str, client: ClientId) {
         self.excluded.insert((channel.into(), offset, client));

@@ -1,13 +1,12 @@
 //! The disk's part of the world: it writes when it likes, it fails, and the node is killed while it does.
 
-use std::collections::BTreeSet;
-
 use rand::Rng;
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::Trouble;
 use super::configuration::DURABLE;
+use super::disk;
 use super::whims::Message;
 use super::world::World;
 use crate::model::Position;
@@ -58,19 +57,22 @@ impl World {
         let home = self.home_of(channel);
         match answer {
             Ok(()) => self.brokers[home].observe_removal(&mut self.chronicle, channel),
-            Err(error) if self.may_fail(channel) && error.kind == ErrorKind::Internal => {}
+            // A write that failed may be there.
+            Err(error) if self.may_fail(channel) && error.kind == ErrorKind::Internal => {
+                self.chronicle.may_be_removed(channel);
+            }
             Err(error) => assert_eq!(error, ErrorKind::NotAvailable.into(), "{channel} is a known channel"),
         }
     }
 
     /// The write of a shard is through, or fails.
     pub(super) fn write(&mut self, shard: usize) -> bool {
-        if !self.disk.is_busy(shard) {
+        if !self.disk.is_writing(shard as u16) {
             return false;
         }
         let is_synced = self.random.random_bool(0.99);
         self.failures += u32::from(!is_synced);
-        self.disk.complete(shard, &mut self.brokers[shard], is_synced, self.now);
+        disk::complete(&mut self.disk, shard, &mut self.brokers[shard], is_synced, self.now);
         self.after(shard);
         true
     }
@@ -79,9 +81,9 @@ impl World {
     pub(super) fn write_all(&mut self) -> bool {
         let mut moves = false;
         for shard in 0..self.brokers.len() {
-            if self.disk.is_busy(shard) {
+            if self.disk.is_writing(shard as u16) {
                 moves = true;
-                self.disk.complete(shard, &mut self.brokers[shard], true, self.now);
+                disk::complete(&mut self.disk, shard, &mut self.brokers[shard], true, self.now);
                 self.after(shard);
             }
         }
@@ -90,13 +92,9 @@ impl World {
 
     /// The node is killed, and starts again with some shards. What was told is there; of what was in flight, anything may be.
     pub(super) fn kill(&mut self) {
-        // What is on its way to the disk stays there; what others have heard of channels that keep nothing is heard by all.
-        self.settle_but_for_the_disk();
         let stood: Vec<_> = DURABLE.map(|channel| self.brokers[self.home_of(channel)].stands(channel)).into();
-        let busy: Vec<usize> = (0..self.brokers.len()).filter(|shard| self.disk.is_busy(*shard)).collect();
-        self.kills_in_flight += u32::from(!busy.is_empty());
-        let kept: BTreeSet<usize> = busy.into_iter().filter(|_| self.random.random_bool(0.5)).collect();
-        self.disk.kill(&kept);
+        self.kills_in_flight += u32::from((0..self.brokers.len()).any(|shard| self.disk.is_writing(shard as u16)));
+        self.disk.cut();
         let unanswered = std::mem::take(&mut self.unanswered);
         for waiting in &unanswered {
             if let Unanswered::Removal { channel, .. } = waiting {

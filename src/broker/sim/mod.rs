@@ -26,8 +26,8 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use self::disk::Fault;
 use self::world::World;
+use crate::store::sim::fault::Fault;
 
 const STEPS: usize = 600;
 
@@ -44,7 +44,7 @@ enum Trouble {
     /// The configuration is read again: histories go and come back, with publications in between or none.
     Reloads,
     /// Channels are kept on a disk that is slow and fails, and the node is killed and starts again on it.
-    Kills(Fault),
+    Kills(Option<Fault>),
     /// One user has many devices of limited kinds, and connections die without a word.
     Devices,
 }
@@ -100,13 +100,21 @@ fn a_configuration_that_is_read_again_harms_nobody_and_is_told_to_who_counted_on
 
 #[test]
 fn what_was_told_survives_a_kill_and_nothing_is_told_before_it_does() {
-    run_all(Trouble::Kills(Fault::None));
+    run_all(Trouble::Kills(None));
 }
 
 #[test]
 fn faults_of_the_disk_are_found() {
-    for fault in [Fault::Early, Fault::Lost, Fault::Twice, Fault::Forgetful] {
-        let is_found = |seed| catch_unwind(|| run(seed, Trouble::Kills(fault))).is_err();
+    let faults = [
+        Fault::TellsTooEarly,
+        Fault::IgnoresFailedSync,
+        Fault::NeverTells,
+        Fault::TellsTwice,
+        Fault::ForgetsLast,
+        Fault::TakesTailForWhole,
+    ];
+    for fault in faults {
+        let is_found = |seed| catch_unwind(|| run(seed, Trouble::Kills(Some(fault)))).is_err();
         assert!((0..30).any(is_found), "{fault:?} is not found");
     }
 }
@@ -115,11 +123,11 @@ fn faults_of_the_disk_are_found() {
 fn nodes_are_killed_while_the_disk_writes_and_disks_fail() {
     let (mut kills, mut failures, mut discarded) = (0, 0, 0);
     for seed in 0..20 {
-        let mut world = World::new(seed, Trouble::Kills(Fault::None));
+        let mut world = World::new(seed, Trouble::Kills(None));
         (0..STEPS).for_each(|_| world.step());
         kills += world.kills_in_flight;
         failures += world.failures;
-        discarded += world.disk.discarded;
+        discarded += world.disk.been.discarded;
     }
     assert!(kills > 50 && failures > 10 && discarded > 10, "{kills} kills, {failures} failures, {discarded} segments");
 }

@@ -16,7 +16,7 @@ use super::client::Client;
 use super::configuration::{FLEETING, KEPT, SECRET, configuration, configuration_on_disk};
 use super::devices;
 use super::dialect::{self, FORMATS};
-use super::disk::{Disk, Fault};
+use super::disk;
 use super::durability::Unanswered;
 use super::link::Link;
 use super::mail::Mail;
@@ -31,6 +31,7 @@ use crate::hub::Placement;
 use crate::model::refusal::DisconnectKind;
 use crate::outbox::{Flushed, Tag};
 use crate::protocol::centrifuge::codes;
+use crate::store::sim::disk::Disk;
 use crate::time::Now;
 
 const CLIENTS: usize = 7;
@@ -91,7 +92,7 @@ impl World {
         let mut world = Self {
             seed,
             config,
-            disk: Disk::with(if let Trouble::Kills(fault) = trouble { fault } else { Fault::None }),
+            disk: Disk::new(seed ^ 1 << 40, if let Trouble::Kills(fault) = trouble { fault } else { None }),
             unanswered: Vec::new(),
             kills_in_flight: 0,
             failures: 0,
@@ -147,7 +148,7 @@ impl World {
         self.links = (0..shards).map(|_| Slab::new()).collect();
         self.mail = (0..shards).map(|_| (0..shards).map(|_| Mail::default()).collect()).collect();
         if matches!(self.trouble, Trouble::Kills(_)) {
-            self.disk.start(&mut self.brokers, &self.placement, self.now);
+            disk::start(&mut self.disk, &mut self.brokers, &self.placement, self.now);
         }
         self.link(0);
         for channel in FLEETING {
@@ -165,6 +166,7 @@ impl World {
                 self.clients[client].unlinked(&mut self.chronicle);
             }
         }
+        self.chronicle.forget_what_is_fleeting();
         self.placement = Placement::new(shards, self.seed);
         self.start();
     }
@@ -290,7 +292,7 @@ impl World {
             self.say_goodbyes(shard);
         }
         self.post(shard);
-        self.disk.serve(shard, self.brokers.len(), &mut self.brokers[shard]);
+        disk::serve(&mut self.disk, shard, &mut self.brokers[shard]);
         if self.random.random_bool(0.4) {
             self.flush(shard);
         }

@@ -1,10 +1,9 @@
 //! Channels that are kept on disk: nobody is told of anything before it is there, and a restart finds it.
 
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::auth::{Revocation, Subject};
 use crate::broker::inbox_order::InboxOrder;
+use crate::broker::sim::disk;
 use crate::config::{Delivery, Log};
 use crate::limits::{COMMITS_PER_TICK, SWEEP_BUDGET};
 use crate::model::refusal::{Error, ErrorKind};
@@ -34,12 +33,12 @@ pub(super) fn start(shards: u16, disk: Disk, config: Config) -> Node {
 }
 
 /// As [`start`], at this time.
-pub(super) fn start_at(now: Now, shards: u16, mut disk: Disk, config: Config) -> Node {
+pub(super) fn start_at(now: Now, shards: u16, disk: Disk, config: Config) -> Node {
     let mut node = Node::seeded(u64::from(disk.starts()), shards, config);
     node.now = now;
-    let (now, placement) = (node.now, node.placement.clone());
-    disk.start(&mut node.brokers, &placement, now);
     node.disk = disk;
+    let (now, placement) = (node.now, node.placement.clone());
+    disk::start(&mut node.disk, &mut node.brokers, &placement, now);
     node
 }
 
@@ -49,16 +48,15 @@ fn node(shards: u16) -> Node {
 
 /// The node is killed, nothing of what is in flight is kept, and another starts.
 fn restart(mut node: Node, shards: u16) -> Node {
-    node.disk.kill(&BTreeSet::new());
+    node.disk.lose();
     start(shards, node.disk, durable())
 }
 
 impl Node {
     /// The disk takes what it is asked; nothing is synced.
     pub(super) fn serve(&mut self) {
-        let shards = self.brokers.len();
-        for shard in 0..shards {
-            self.disk.serve(shard, shards, &mut self.brokers[shard]);
+        for (shard, broker) in self.brokers.iter_mut().enumerate() {
+            disk::serve(&mut self.disk, shard, broker);
         }
     }
 
@@ -70,10 +68,10 @@ impl Node {
     pub(super) fn write(&mut self, is_synced: bool) {
         self.serve();
         let shards = self.brokers.len();
-        while (0..shards).any(|shard| self.disk.is_busy(shard)) {
+        while (0..shards).any(|shard| self.disk.is_writing(shard as u16)) {
             for shard in 0..shards {
                 self.brokers[shard].begin_tick(self.now);
-                self.disk.complete(shard, &mut self.brokers[shard], is_synced, self.now);
+                disk::complete(&mut self.disk, shard, &mut self.brokers[shard], is_synced, self.now);
                 self.after(shard);
             }
             self.carry();
@@ -338,12 +336,12 @@ fn what_is_kept_has_the_rest_of_its_time_after_a_restart_whatever_the_clock_says
     node.wait(40_000);
     _ = node.give(message(&channel, "2"));
     node.sync();
-    node.disk.kill(&BTreeSet::new());
+    node.disk.lose();
     let mut after = Node::of(1, durable());
     // A clock that has jumped by a year, and a monotonic one that begins anew.
     after.now = Now { mono_ms: 1_000, unix_ms: node.now.unix_ms + 31_536_000_000 };
     let (now, placement) = (after.now, after.placement.clone());
-    node.disk.start(&mut after.brokers, &placement, now);
+    disk::start(&mut node.disk, &mut after.brokers, &placement, now);
     assert_eq!(data(&after.kept(&channel)), ["1", "2"]);
     after.wait(20_000);
     assert_eq!(data(&after.kept(&channel)), ["2"]);
@@ -378,8 +376,8 @@ fn many_commits_take_several_ticks_in_their_order() {
     node.serve();
     let mut ticks = 0;
     while answers.last_mut().expect("there are some").try_recv().is_err() {
-        if node.disk.is_busy(0) {
-            node.disk.complete(0, &mut node.brokers[0], true, node.now);
+        if node.disk.is_writing(0) {
+            disk::complete(&mut node.disk, 0, &mut node.brokers[0], true, node.now);
         }
         node.each_tick();
         ticks += 1;
@@ -408,7 +406,7 @@ fn snapshots_keep_what_lives_while_old_segments_go() {
     for round in 0..600 {
         publish(&mut node, round);
     }
-    assert!(node.disk.discarded > 5, "{} segments went", node.disk.discarded);
+    assert!(node.disk.been.discarded > 5, "{:?}", node.disk.been);
     let before: Vec<HistoryPage> = (0..6).map(|channel| node.kept(&format!("disk:{channel}"))).collect();
     assert_eq!(before[0].publications.len(), 100);
     let mut node = restart(node, 2);
@@ -425,7 +423,7 @@ fn a_namespace_that_is_not_kept_on_disk_any_more_begins_anew() {
     _ = node.give(message(&channel, "1"));
     node.sync();
     let epoch = node.kept(&channel).position.epoch;
-    node.disk.kill(&BTreeSet::new());
+    node.disk.lose();
     let mut config = durable();
     config.channel.namespaces.last_mut().expect("there is one").options.log = Log::Memory;
     let mut node = start(1, node.disk, config);
@@ -454,8 +452,8 @@ fn a_snapshot_of_more_members_than_a_tick_says_comes_to_its_end() {
         node.each_tick();
         node.sync();
     }
-    assert!(node.disk.discarded > 0, "no snapshot was whole");
-    node.disk.kill(&BTreeSet::new());
+    assert!(node.disk.been.discarded > 0, "no snapshot was whole");
+    node.disk.lose();
     let mut node = start(1, node.disk, config);
     let page = node.order(0, |answer| Order::Inbox(InboxOrder::Members(channel, "".into(), 10_000, answer)));
     assert_eq!(page.expect("it is known").users.len(), members as usize);
@@ -526,7 +524,7 @@ fn revocations_outlive_the_segments_that_they_were_written_to() {
         node.each_tick();
         node.sync();
     }
-    assert!(node.disk.discarded > 5, "{} segments went", node.disk.discarded);
+    assert!(node.disk.been.discarded > 5, "{:?}", node.disk.been);
     let mut node = restart(node, 2);
     assert!(!takes(&mut node, 0, "7") && !takes(&mut node, 1, "7"));
 }

@@ -1,7 +1,5 @@
 //! At least once in channels that are kept on disk: what was answered is known after a restart.
 
-use std::collections::BTreeSet;
-
 use super::durable::start;
 use super::inboxes::call;
 use super::*;
@@ -36,7 +34,7 @@ fn node(shards: u16) -> Node {
 
 /// The node is killed, nothing of what is in flight is kept, and another starts.
 fn restart(mut node: Node, shards: u16) -> Node {
-    node.disk.kill(&BTreeSet::new());
+    node.disk.lose();
     start(shards, node.disk, letters())
 }
 
@@ -206,7 +204,7 @@ fn snapshots_keep_members_floors_and_dead_letters_while_old_segments_go() {
         node.publish_synced(&others, &format!("\"{}\"", "x".repeat(1_000)));
         node.each_tick();
     }
-    assert!(node.disk.discarded > 5, "{} segments went", node.disk.discarded);
+    assert!(node.disk.been.discarded > 5, "{:?}", node.disk.been);
     let mut node = restart(node, 2);
     let devices = node.devices(&channel, "ada");
     assert_eq!((devices.received, devices.read, devices.devices[0].received), (3, 1, 3));
@@ -247,7 +245,7 @@ fn a_device_that_is_connected_for_long_is_not_forgotten_after_a_restart() {
         node.publish_synced(&others, &format!("\"{}\"", "x".repeat(1_000)));
         node.each_tick();
     }
-    assert!(node.disk.discarded > 5, "a snapshot has said it again");
+    assert!(node.disk.been.discarded > 5, "a snapshot has said it again");
     node.wait(40 * 86_400_000);
     let mut node = restart(node, 1);
     // The clock has jumped meanwhile.

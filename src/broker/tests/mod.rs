@@ -38,12 +38,12 @@ use crate::broker::ending::Ending;
 use crate::broker::lane::Lane;
 use crate::broker::letter::Letter;
 use crate::broker::order::{Order, Publish};
-use crate::broker::sim::disk::Disk;
 use crate::config::{ChannelOptions, Config, Duration, Namespace};
 use crate::hub::Placement;
 use crate::model::{ClientId, Payload, Position};
 use crate::protocol::Format;
 use crate::protocol::centrifuge::codes;
+use crate::store::sim::disk::Disk;
 use crate::time::Now;
 
 const SECRET: &str = "a secret that the tests of the broker share";

@@ -7,13 +7,16 @@ use rand::Rng;
 use super::check;
 use super::world::World;
 use crate::broker::order::Order;
-use crate::broker::sim::configuration::{DURABLE, FLEETING, KEPT};
+use crate::broker::sim::configuration::{FLEETING, KEPT};
 use crate::broker::sim::whims::Message;
 
 impl World {
     /// Everything is brought to its end, and looked at. Returns a number for all that was sent.
     pub(super) fn end(mut self) -> u64 {
         self.settle();
+        if self.is_durable {
+            self.return_from_the_last_loss();
+        }
         if self.chronicle.has_changed {
             self.reload(self.config.clone());
             self.settle();
@@ -55,19 +58,6 @@ impl World {
         let clients = self.peers.iter().map(|peer| &peer.client);
         let users = clients.filter(|client| client.user.is_some() && client.is_connected).count();
         assert_eq!(enrolled, users, "the roster has who is connected");
-        if self.is_durable {
-            self.check_disks();
-        }
-    }
-
-    /// What everybody was told is on disk.
-    fn check_disks(&self) {
-        for channel in DURABLE {
-            let shard = &self.nodes[self.home_of(channel)].shard;
-            let (epoch, top) = shard.broker.stands(channel).expect("something was published");
-            let told = (channel.to_owned(), epoch, top);
-            assert!(shard.reactor.disk.publications().contains(&told), "{told:?} is not on disk");
-        }
     }
 
     /// All but the witness leave, and so much time passes that streams end.

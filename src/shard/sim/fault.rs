@@ -3,6 +3,8 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use crate::store::sim::fault as disk;
+
 /// What goes wrong now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -36,12 +38,12 @@ pub(super) enum Fault {
     DelaysTimer,
     /// What has come is reported seconds later.
     DelaysReceived,
-    /// A write that is on disk is not reported.
-    LosesWritten,
+    /// The disk has one.
+    Disk(disk::Fault),
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::LosesWritable,
         Self::ReportsTheDead,
         Self::ReordersSends,
@@ -57,7 +59,11 @@ impl Fault {
         Self::BreaksAtShutdown,
         Self::DelaysTimer,
         Self::DelaysReceived,
-        Self::LosesWritten,
+        Self::Disk(disk::Fault::TellsTooEarly),
+        Self::Disk(disk::Fault::IgnoresFailedSync),
+        Self::Disk(disk::Fault::NeverTells),
+        Self::Disk(disk::Fault::ForgetsLast),
+        Self::Disk(disk::Fault::TakesTailForWhole),
     ];
 }
 

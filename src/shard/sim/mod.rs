@@ -11,10 +11,10 @@
 
 mod check;
 mod deadlines;
-mod disk;
 mod ending;
 mod fault;
 mod network;
+mod node;
 mod peer;
 mod reactor;
 mod steps;
@@ -49,6 +49,18 @@ fn run(seed: u64) -> u64 {
 #[test]
 fn clients_see_one_order_without_holes_through_the_whole_driver() {
     each_seed(200, |seed| _ = run(seed));
+}
+
+#[test]
+fn the_power_goes_while_the_disk_writes() {
+    let (mut cuts, mut in_flight) = (0, 0);
+    for seed in (1..40).step_by(4) {
+        let mut world = World::new(seed, Planted(None));
+        (0..STEPS).for_each(|_| world.step());
+        cuts += world.power_cuts;
+        in_flight += world.cuts_in_flight;
+    }
+    assert!(cuts > 15 && in_flight > 5, "{cuts} times, {in_flight} of them while it wrote");
 }
 
 #[test]

@@ -17,15 +17,18 @@ use rand::seq::SliceRandom;
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
-use super::disk::{Done, SimulatedDisk};
 use super::fault::Fault;
 use super::network::Shared;
+use super::node::SharedDisk;
 use crate::broker::order::{Arrival, Errand};
 use crate::ring::{Event, Received};
 use crate::shard::reactor::{EventOf, Reactor, Socket};
 use crate::shard::waker::Waker;
-use crate::store::SegmentId;
+use crate::store::{Request, SegmentId};
 use crate::time::Now;
+
+/// How often a write fails.
+const WRITES_FAIL: f64 = 0.005;
 
 /// What is in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,11 +53,16 @@ pub(super) struct Simulated {
     is_watching: bool,
     /// A conn of which nothing is reported until then, monotonic milliseconds: a fault.
     delayed: Option<(u32, u64)>,
-    pub(super) disk: SimulatedDisk,
+    disk: SharedDisk,
+    /// How quick it is: how likely it does something when the shard looks.
+    pace: f64,
+    me: u16,
 }
 
 impl Simulated {
-    pub(super) fn new(network: Shared, buffers: usize, buffer_bytes: usize, disk: SimulatedDisk) -> Self {
+    /// Of shard `me`, with so many receive buffers of so many bytes.
+    pub(super) fn new(network: Shared, (buffers, buffer_bytes): (usize, usize), disk: SharedDisk, me: u16) -> Self {
+        let pace = network.borrow_mut().random.random_range(0.05..0.8);
         Self {
             network,
             in_flight: BTreeMap::new(),
@@ -66,6 +74,8 @@ impl Simulated {
             is_watching: false,
             delayed: None,
             disk,
+            pace,
+            me,
         }
     }
 
@@ -144,14 +154,7 @@ impl Simulated {
                 self.completed.push_back(Event::Elapsed);
             }
         }
-        let done = self.disk.progress(&mut self.network.borrow_mut().random);
-        for done in done {
-            match done {
-                Done::Prepared(prepared) => self.completed.push_back(Event::Prepared(prepared)),
-                Done::Written(_) if self.strikes(Fault::LosesWritten) => {}
-                Done::Written(bytes) => self.completed.push_back(Event::Written { result: Ok(()), bytes }),
-            }
-        }
+        self.progress_on_disk();
         for (operation, number) in ready {
             // What has come is reported no later than a timer that elapsed after it.
             let is_due = has_elapsed && matches!(operation, Operation::Receive { .. });
@@ -167,6 +170,23 @@ impl Simulated {
                         self.completed.push_back(Event::Writable { conn });
                     }
                 }
+            }
+        }
+    }
+
+    fn progress_on_disk(&mut self) {
+        let (random, disk) = (&mut self.network.borrow_mut().random, &mut *self.disk.borrow_mut());
+        if random.random_bool(self.pace) {
+            disk.work();
+        }
+        if let Some(made) = disk.next_made(self.me) {
+            self.completed.push_back(Event::Prepared(made));
+        }
+        if random.random_bool(self.pace) {
+            let is_synced = !random.random_bool(WRITES_FAIL);
+            for (is_synced, bytes) in disk.complete(self.me, is_synced) {
+                let result = if is_synced { Ok(()) } else { Err(Errno::IO) };
+                self.completed.push_back(Event::Written { result, bytes });
             }
         }
     }
@@ -292,7 +312,7 @@ impl Reactor for Simulated {
     fn is_ready(&mut self) -> bool {
         !self.completed.is_empty()
             || self.has_elapsed()
-            || self.disk.is_busy()
+            || self.disk.borrow().is_busy(self.me)
             || self.in_flight.iter().any(|(operation, number)| self.can_complete(*operation, *number))
     }
 
@@ -318,16 +338,16 @@ impl Reactor for Simulated {
         }
     }
 
-    fn prepare(&mut self, _: bool) {
-        self.disk.prepare();
+    fn prepare(&mut self, for_snapshot: bool) {
+        self.disk.borrow_mut().ask(self.me, Request::Prepare { for_snapshot });
     }
 
     fn write(&mut self, segment: SegmentId, at: u64, bytes: Vec<u8>) {
-        self.disk.write(segment, at, bytes);
+        self.disk.borrow_mut().ask(self.me, Request::Write { segment, at, bytes });
     }
 
     fn discard(&mut self, segment: SegmentId) {
-        self.disk.discard(segment);
+        self.disk.borrow_mut().ask(self.me, Request::Discard { segment });
     }
 
     fn hand_over(&mut self, socket: SimulatedSocket, read: Bytes, _: Arrival) -> Option<Errand> {

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::world::World;
 use crate::broker::order::{Errand, Order, Responder, Who};
+use crate::broker::sim::configuration::DURABLE;
 use crate::broker::sim::whims::{self, Deed, Message};
 use crate::config::{Config, Duration, Log};
 use crate::model::Position;
@@ -48,7 +49,9 @@ impl World {
             }
             75..88 => self.backend(),
             88 | 89 => self.intrude(),
-            93 if self.random.random_bool(0.3) => self.change(),
+            93 if self.is_durable && self.random.random_bool(0.7) => self.lose_power_while_writing(),
+            93 if self.may_change() && self.random.random_bool(0.3) => self.change(),
+            94 if self.is_durable && self.random.random_bool(0.2) => self.disk.borrow_mut().is_full ^= true,
             90 if self.random.random_bool(0.1) => self.night(),
             91 if self.random.random_bool(0.1) => self.lull(),
             // As after a SIGSTOP.
@@ -110,6 +113,23 @@ impl World {
     }
 
     // ------------------------------------------------------------ the control plane
+
+    /// The power goes, often while something is being written.
+    fn lose_power_while_writing(&mut self) {
+        for _ in 0..self.random.random_range(0..4) {
+            let channel = DURABLE[self.random.random_range(0..DURABLE.len())];
+            let data = self.fresh.data("last", &mut self.random);
+            self.publish_by_backend(channel, &Message::plain(data));
+            self.turn(self.home_of(channel));
+        }
+        self.lose_power();
+    }
+
+    /// Whether the configuration is read again. Where channels are kept on disk it mostly is not, so that what was kept can
+    /// be judged.
+    fn may_change(&self) -> bool {
+        !self.is_durable || self.seed.is_multiple_of(3)
+    }
 
     /// The configuration is read again, with other options of the channels that keep something.
     fn change(&mut self) {
@@ -216,7 +236,14 @@ impl World {
         match order {
             Pending::Publish { answered, channel, message, .. } => {
                 let Ok(answer) = answered.try_recv() else { return false };
-                let position = answer.expect("a known channel");
+                let position = match answer {
+                    Ok(position) => position,
+                    Err(error) => {
+                        let may_fail = self.is_durable && DURABLE.contains(&channel.as_str());
+                        assert!(may_fail && error.kind == ErrorKind::Internal, "{channel}: {error:?}");
+                        return true;
+                    }
+                };
                 if let Some(client) = message.exclude {
                     self.chronicle.exclude(channel, position.offset, &message.data, client);
                 }
@@ -226,6 +253,10 @@ impl World {
                 let Ok(answer) = answered.try_recv() else { return false };
                 match answer {
                     Ok(()) => self.nodes[*shard].shard.broker.observe_removal(&mut self.chronicle, channel),
+                    // A write that failed may be there.
+                    Err(error) if self.is_durable && error.kind == ErrorKind::Internal => {
+                        self.chronicle.may_be_removed(channel);
+                    }
                     Err(error) => assert_eq!(error, ErrorKind::NotAvailable.into(), "{channel} is a known channel"),
                 }
             }

@@ -12,35 +12,28 @@ use rand::{Rng, SeedableRng};
 use serde_json::json;
 
 use super::check;
-use super::deadlines::{Deadlines, Looked};
-use super::disk::SimulatedDisk;
+use super::deadlines::Deadlines;
 use super::fault::{Fault, Planted};
 use super::network::{Network, Shared};
+use super::node::{Node, SharedDisk};
 use super::peer::{Peer, Reading};
-use super::reactor::{PROXY, Simulated, SimulatedSocket};
+use super::reactor::PROXY;
 use super::steps::Pending;
 use super::stranger::Stranger;
-use crate::access_log::AccessLog;
-use crate::auth::Verifier;
 use crate::auth::mint::hs256;
 use crate::broker::lane::Lane;
-use crate::broker::order::{Errand, Order};
+use crate::broker::order::Order;
 use crate::broker::sim::chronicle::Chronicle;
 use crate::broker::sim::client::Client;
-use crate::broker::sim::configuration::{FLEETING, KEPT, SECRET, configuration, configuration_on_disk};
+use crate::broker::sim::configuration::{KEPT, SECRET, configuration, configuration_on_disk};
 use crate::broker::sim::dialect::FORMATS;
 use crate::broker::sim::whims::Fresh;
-use crate::config::{Config, Duration, Log, Purpose};
+use crate::config::{Config, Duration};
 use crate::hub::Placement;
 use crate::protocol::Format;
 use crate::shard::admission::Places;
-use crate::shard::doors::Doors;
-use crate::shard::mailbox::Mailboxes;
 use crate::shard::reactor::Reactor as _;
-use crate::shard::waker::Waker;
-use crate::shard::{Shard, ShardSetup};
-use crate::store::segment::ShardOf;
-use crate::store::{Journal, JournalSetup};
+use crate::store::sim::disk::Disk;
 use crate::time::Now;
 
 const PEERS: usize = 7;
@@ -57,23 +50,8 @@ fn expect_proxies(config: &mut Config) {
     (config.http_server.proxy_protocol, config.tcp_server.proxy_protocol) = (true, true);
 }
 
-/// Orders that may wait for a shard.
-const ORDERS_WAITING: usize = 4;
-
-/// A shard, and the other ends of what it holds.
-pub(super) struct Node {
-    pub(super) shard: Shard<Simulated>,
-    /// `None` once the control plane has let go of it.
-    pub(super) orders: Option<flume::Sender<Order>>,
-    pub(super) errands: flume::Receiver<Errand>,
-    pub(super) waker: Arc<Waker>,
-    pub(super) is_asleep: bool,
-    looked: Looked,
-    /// The listeners: for HTTP, for TCP.
-    pub(super) doors: [usize; 2],
-}
-
 pub(super) struct World {
+    pub(super) seed: u64,
     pub(super) random: StdRng,
     pub(super) network: Shared,
     pub(super) nodes: Vec<Node>,
@@ -85,11 +63,15 @@ pub(super) struct World {
     pub(super) config: Config,
     /// Whether some channels are kept on disk.
     pub(super) is_durable: bool,
+    pub(super) disk: SharedDisk,
+    /// How often the power has gone, and while the disk wrote.
+    pub(super) power_cuts: u32,
+    pub(super) cuts_in_flight: u32,
     /// By shard: the configurations that it is to take, each as soon as it has room for the order.
     pub(super) reloads: Vec<VecDeque<Arc<Config>>>,
     /// Clients of all shards.
     pub(super) places: Arc<Places>,
-    placement: Placement,
+    pub(super) placement: Placement,
     pub(super) fresh: Fresh,
 }
 
@@ -98,7 +80,8 @@ impl World {
         let mut random = StdRng::seed_from_u64(seed);
         let now = Now { mono_ms: 1_000_000, unix_ms: 1_700_000_000_000 };
         let mut network = Network::new(StdRng::seed_from_u64(seed ^ 1 << 40), now, planted);
-        let is_durable = seed % 4 == 1;
+        let disk_fault = if let Some(Fault::Disk(fault)) = planted.0 { Some(fault) } else { None };
+        let is_durable = seed % 4 == 1 || disk_fault.is_some();
         let mut config = Self::configuration(&mut random, is_durable);
         if seed.is_multiple_of(3) {
             expect_proxies(&mut config);
@@ -106,32 +89,28 @@ impl World {
         }
         let network = Rc::new(RefCell::new(network));
         let shards = random.random_range(1..=4);
-        let placement = Placement::new(shards, seed);
-        let places = Arc::default();
-        let nodes = nodes(seed, &config, &placement, &network, &places, &mut random);
         let client = |at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, false);
         let mut world = Self {
+            seed,
             random,
             network,
-            nodes,
+            nodes: Vec::new(),
             peers: (0..PEERS).map(|at| Peer::new(client(at))).collect(),
             strangers: Vec::new(),
             chronicle: Chronicle::seen_from_afar(),
             pending: Vec::new(),
-            reloads: vec![VecDeque::new(); usize::from(shards)],
+            reloads: Vec::new(),
             config,
             is_durable,
-            places,
-            placement,
+            disk: Rc::new(RefCell::new(Disk::new(seed ^ 1 << 41, disk_fault))),
+            power_cuts: 0,
+            cuts_in_flight: 0,
+            places: Arc::default(),
+            placement: Placement::new(shards, seed),
             fresh: Fresh::default(),
         };
-        world.link(0);
-        for channel in FLEETING {
-            world.settle();
-            let command = world.peers[0].client.subscribe(channel, (false, false), false);
-            world.say(0, &[command]);
-        }
-        world.settle();
+        world.peers.iter_mut().for_each(|peer| peer.client.expects_failures = is_durable);
+        world.start(shards);
         world
     }
 
@@ -369,60 +348,4 @@ impl World {
         }
         panic!("the world never comes to rest");
     }
-}
-
-fn nodes(
-    seed: u64,
-    config: &Config,
-    placement: &Placement,
-    network: &Shared,
-    places: &Arc<Places>,
-    random: &mut StdRng,
-) -> Vec<Node> {
-    let is_on_disk = config.channel.namespaces.iter().any(|namespace| namespace.options.log == Log::Disk);
-    let config = Arc::new(config.clone());
-    let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the key is a key"));
-    let wakers: Vec<_> =
-        (0..placement.shards()).map(|_| Arc::new(Waker::new().expect("a descriptor is left"))).collect();
-    let capacity = random.random_range(1..=8);
-    let mesh = Mailboxes::mesh(capacity, &wakers);
-    let node = |(me, (mailboxes, waker)): (usize, (Mailboxes, Arc<Waker>))| {
-        let (http, tcp) = (SimulatedSocket::listener(network), SimulatedSocket::listener(network));
-        let doors = [http.number(), tcp.number()];
-        let mut listeners = Doors::default();
-        listeners.add(Purpose::Http, http);
-        listeners.add(Purpose::Tcp, tcp);
-        let (orders, taken) = flume::bounded(ORDERS_WAITING);
-        let (errands_left, errands) = flume::unbounded();
-        let setup = ShardSetup {
-            access_log: AccessLog::default(),
-            me: me as u16,
-            placement: placement.clone(),
-            config: config.clone(),
-            verifier: verifier.clone(),
-            metrics: Arc::default(),
-            doors: listeners,
-            mailboxes,
-            waker: waker.clone(),
-            orders: taken,
-            errands: errands_left,
-            places: places.clone(),
-            secret: seed,
-            random: StdRng::seed_from_u64(seed ^ (me as u64) << 32),
-        };
-        let looked = Looked::new(network.borrow().now);
-        let buffers = random.random_range(2..16);
-        let writer = ShardOf { shard: me as u16, shards: placement.shards() };
-        let disk = SimulatedDisk::new(writer);
-        let reactor = Simulated::new(network.clone(), buffers, random.random_range(16..1024), disk);
-        let mut shard = Shard::new(setup, reactor).expect("no expressions, no error");
-        if is_on_disk {
-            let first = shard.reactor.disk.make();
-            let setup = JournalSetup { start: 1, writer, first, ends: Vec::new(), found: Vec::new() };
-            shard.broker.recovered(Journal::new(setup), network.borrow().now);
-        }
-        shard.begin();
-        Node { shard, orders: Some(orders), errands, waker, is_asleep: false, looked, doors }
-    };
-    mesh.into_iter().zip(wakers).enumerate().map(node).collect()
 }

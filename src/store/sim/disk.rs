@@ -1,131 +1,138 @@
 //! A disk of sectors: what is synced stays, of what is in flight each sector may be there or not when the power goes.
+//!
+//! It takes what journals ask, and does it when the world says so: files are made and taken away one after the other, as
+//! the thread of the store does, and every shard has a write of its own in flight. A start reads it as a node does that
+//! starts on a directory. All simulations have this disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 
-use rand::Rng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
-use crate::store::block::BLOCK_HEAD_BYTES;
+use super::fault::Fault;
+use crate::limits::STORE_SPARES_PER_SHARD;
 use crate::store::catalog::{Catalog, Damage, Entry};
-use crate::store::recovery::check_empty;
-use crate::store::segment::{Blocks, Head, Prepared, SegmentId};
+use crate::store::recovery::{RecoveryError, check_empty, recover};
+use crate::store::segment::{Head, Prepared, SegmentId, ShardOf};
+use crate::store::{JournalSetup, Record, Request};
 
-const SEGMENT_BYTES: u64 = 20 * 1024;
+/// Long enough for some batches, short enough for several segments and snapshots.
+const SEGMENT_BYTES: u64 = 24 * 1024;
 
 const SECTOR: usize = 512;
 
 /// Which store all of it is.
 const STORE: u128 = 5;
 
-/// A fault of the node's, played by the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// A sync that failed is taken for one that did not.
-    IgnoresFailedSync,
-    /// Blocks of all segments have the same seed.
-    SeedsAllAlike,
-    /// Bytes of a torn write are taken for whole.
-    TakesTailForWhole,
-    /// A write is told to be on disk before it is.
-    TellsTooEarly,
-}
-
-impl Fault {
-    pub(super) const ALL: [Self; 4] =
-        [Self::IgnoresFailedSync, Self::SeedsAllAlike, Self::TakesTailForWhole, Self::TellsTooEarly];
-}
+/// How often a planted fault shows.
+const FAULTY: f64 = 0.2;
 
 /// A write that is in flight.
 #[derive(Clone, Debug)]
 pub(super) struct Write {
     pub(super) segment: SegmentId,
-    pub(super) at: u64,
+    pub(super) at: usize,
     pub(super) bytes: Vec<u8>,
+}
+
+/// What is asked of the files.
+#[derive(Debug)]
+enum Task {
+    Prepare { shard: u16, for_snapshot: bool },
+    Discard(SegmentId),
+}
+
+/// What a disk has been through: so that a test can tell that a simulation goes everywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Been {
+    /// Writes of which a part was there after a loss of power.
+    pub(crate) torn: u64,
+    /// Writes that failed.
+    pub(crate) failed: u64,
+    /// Segments that were refused for want of room.
+    pub(crate) refused: u64,
+    /// Files that were used again.
+    pub(crate) reused: u64,
+    /// Segments that were given back.
+    pub(crate) discarded: u64,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Disk {
-    segments: BTreeMap<SegmentId, Vec<u8>>,
-    spares: Vec<Vec<u8>>,
-    next: u64,
-    pub(super) start: u32,
+pub(crate) struct Disk {
+    random: StdRng,
     fault: Option<Fault>,
-    /// Files that were used again.
-    pub(super) reused: u64,
+    /// Of writes that fail a part may be there.
+    tears: bool,
+    segments: BTreeMap<SegmentId, Vec<u8>>,
+    spares: Vec<(SegmentId, Vec<u8>)>,
+    /// The number of the next segment.
+    next: u64,
+    /// How often a node has started, and with how many shards the last.
+    starts: u32,
+    shards: u16,
+    /// What it found.
+    catalog: Catalog,
+    /// Segments of other numbers of shards: how many shards still need them.
+    shared: BTreeMap<SegmentId, u16>,
+    tasks: VecDeque<Task>,
+    /// By shard: what has come of the segment that it asked for.
+    made: BTreeMap<u16, Option<Prepared>>,
+    /// By shard.
+    writes: BTreeMap<u16, Write>,
+    /// By shard: the last that was synced.
+    synced: BTreeMap<u16, Write>,
+    /// No segment is given out, but for snapshots.
+    pub(crate) is_full: bool,
+    pub(crate) been: Been,
+}
+
+impl Default for Disk {
+    /// One for tests step by step: nothing is there of a write that failed.
+    fn default() -> Self {
+        Self { tears: false, ..Self::new(0, None) }
+    }
 }
 
 impl Disk {
-    pub(super) fn new(fault: Option<Fault>) -> Self {
-        Self { segments: BTreeMap::new(), spares: Vec::new(), next: 1, start: 0, fault, reused: 0 }
-    }
-
-    pub(super) fn prepare(&mut self, shard: u16, shards: u16) -> Prepared {
-        let segment = SegmentId(self.next);
-        self.next += 1;
-        let (head, seed) =
-            Head { store: STORE, segment, start: self.start, shard, shards, size: SEGMENT_BYTES }.encode();
-        let spare = self.spares.pop();
-        self.reused += u64::from(spare.is_some());
-        let mut file = spare.unwrap_or_else(|| vec![0; SEGMENT_BYTES as usize]);
-        if self.fault == Some(Fault::SeedsAllAlike) {
-            seed_anew(&mut file, seed);
+    /// An empty one, perhaps with a fault. What becomes of what is in flight follows from the seed.
+    pub(crate) fn new(seed: u64, fault: Option<Fault>) -> Self {
+        Self {
+            random: StdRng::seed_from_u64(seed),
+            fault,
+            tears: true,
+            segments: BTreeMap::new(),
+            spares: Vec::new(),
+            next: 1,
+            starts: 0,
+            shards: 0,
+            catalog: Catalog::default(),
+            shared: BTreeMap::new(),
+            tasks: VecDeque::new(),
+            made: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            synced: BTreeMap::new(),
+            is_full: false,
+            been: Been::default(),
         }
-        file[..head.len()].copy_from_slice(&head);
-        self.segments.insert(segment, file);
-        Prepared { segment, seed, size: SEGMENT_BYTES }
     }
 
-    pub(super) fn segments(&self) -> usize {
-        self.segments.len()
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
     }
 
-    pub(super) fn discard(&mut self, segment: SegmentId) {
-        let file = self.segments.remove(&segment).expect("it is discarded once");
-        self.spares.push(file);
+    fn strikes(&mut self, fault: Fault) -> bool {
+        self.has(fault) && self.random.random_bool(FAULTY)
     }
 
-    /// All of a write is on disk.
-    pub(super) fn sync(&mut self, write: &Write) {
-        self.file(write.segment)[write.at as usize..][..write.bytes.len()].copy_from_slice(&write.bytes);
-    }
+    // ------------------------------------------------------------ starts
 
-    fn file(&mut self, segment: SegmentId) -> &mut Vec<u8> {
-        self.segments.get_mut(&segment).expect("it is not discarded while it is written")
-    }
-
-    /// Some sectors of a write are on disk, in whatever order they came. Whether it is torn.
-    pub(super) fn tear(&mut self, write: &Write, random: &mut StdRng) -> bool {
-        // Now and then none, or all.
-        let share = *[0.0, 0.3, 0.7, 1.0].get(random.random_range(0..4)).expect("it is one of four");
-        let (start, end) = (write.at as usize, write.at as usize + write.bytes.len());
-        let mut is_torn = false;
-        for sector in start / SECTOR..end.div_ceil(SECTOR) {
-            let (from, to) = ((sector * SECTOR).max(start), ((sector + 1) * SECTOR).min(end));
-            if random.random_bool(share) {
-                self.file(write.segment)[from..to].copy_from_slice(&write.bytes[from - start..to - start]);
-            } else {
-                is_torn = true;
-            }
-        }
-        if self.fault == Some(Fault::TakesTailForWhole) {
-            self.make_whole(write);
-        }
-        is_torn
-    }
-
-    /// As a reader would see it that does not look at checksums.
-    fn make_whole(&mut self, write: &Write) {
-        let at = write.at as usize;
-        let mut bytes = self.file(write.segment)[at..][..write.bytes.len()].to_vec();
-        bytes[..BLOCK_HEAD_BYTES].copy_from_slice(&write.bytes[..BLOCK_HEAD_BYTES]);
-        let seed = u32::from_le_bytes(bytes[..4].try_into().expect("four bytes"));
-        sign(&mut bytes, seed);
-        self.file(write.segment)[at..][..bytes.len()].copy_from_slice(&bytes);
-    }
-
-    /// What a node finds that starts: as a directory does, it takes segments that were never begun for spares.
-    pub(super) fn catalog(&mut self) -> Result<Catalog, Damage> {
+    /// A node starts with so many shards. As a directory does, it takes segments that were never begun for spares.
+    ///
+    /// # Errors
+    /// The start is refused.
+    pub(crate) fn begin(&mut self, shards: u16) -> Result<(), Damage> {
         let (mut catalog, mut empty) = (Catalog::default(), Vec::new());
         for (segment, file) in &self.segments {
             let entry = Entry::read(*segment, STORE, file)?;
@@ -136,49 +143,236 @@ impl Disk {
                 empty.push(*segment);
             }
         }
-        empty.into_iter().for_each(|segment| self.discard(segment));
-        self.start += 1;
-        Ok(catalog)
-    }
-
-    pub(super) fn read(&self, segment: SegmentId, into: &mut Vec<u8>) {
-        into.clone_from(&self.segments[&segment]);
-    }
-
-    /// The number of the next segment.
-    pub(super) fn next(&self) -> SegmentId {
-        SegmentId(self.next)
-    }
-
-    /// Turns a bit of a segment before this one, if there is one: in what was written to it.
-    pub(super) fn flip(&mut self, before: SegmentId, random: &mut StdRng) {
-        let old = self.segments.range(..before).count();
-        if old == 0 {
-            return;
+        for segment in empty {
+            let file = self.segments.remove(&segment).expect("it was just read");
+            self.spares.push((segment, file));
         }
-        let file = self.segments.values_mut().nth(random.random_range(0..old)).expect("there are as many");
+        let spare = self.spares.iter().map(|(segment, _)| *segment).max();
+        self.next = spare.max(Some(catalog.highest().0)).unwrap_or_default().0 + 1;
+        let of_others = catalog.entries().filter(|entry| entry.head.shards != shards);
+        self.shared = of_others.map(|entry| (entry.head.segment, shards)).collect();
+        self.starts = self.starts.max(catalog.highest().1) + 1;
+        (self.shards, self.catalog) = (shards, catalog);
+        Ok(())
+    }
+
+    /// One of the shards reads what is its own, and has a segment to begin with.
+    ///
+    /// # Errors
+    /// The start is refused.
+    pub(crate) fn recover(
+        &mut self,
+        shard: u16,
+        is_mine: impl Fn(&str) -> bool,
+        mut take: impl FnMut(&Record<'_>),
+    ) -> Result<JournalSetup, Damage> {
+        let writer = ShardOf { shard, shards: self.shards };
+        let first = self.make(shard);
+        let read = |segment, into: &mut Vec<u8>| {
+            into.clone_from(&self.segments[&segment]);
+            Ok::<(), Infallible>(())
+        };
+        let is_forgotten = |record: &Record<'_>| self.has(Fault::ForgetsFloors) && matches!(record, Record::Device(_));
+        let take = |record: &Record<'_>| {
+            if !is_forgotten(record) {
+                take(record);
+            }
+        };
+        match recover(&self.catalog, writer, is_mine, read, take) {
+            Ok(found) => {
+                Ok(JournalSetup { start: self.starts, writer, first, ends: found.ends, found: found.segments })
+            }
+            Err(RecoveryError::Damaged(damage)) => Err(damage),
+            Err(RecoveryError::Read(never)) => match never {},
+        }
+    }
+
+    /// How often a node has started on it.
+    pub(crate) fn starts(&self) -> u32 {
+        self.starts
+    }
+
+    /// Whether a start has found segments of another number of shards.
+    pub(super) fn is_shared(&self) -> bool {
+        !self.shared.is_empty()
+    }
+
+    // ------------------------------------------------------------ what journals ask
+
+    /// Takes a request of a shard's journal.
+    pub(crate) fn ask(&mut self, shard: u16, request: Request) {
+        match request {
+            Request::Prepare { for_snapshot } => self.tasks.push_back(Task::Prepare { shard, for_snapshot }),
+            Request::Discard { segment } => self.tasks.push_back(Task::Discard(segment)),
+            Request::Write { segment, at, bytes } => {
+                assert!(self.segments.contains_key(&segment), "it writes to what was prepared");
+                let before = self.writes.insert(shard, Write { segment, at: at as usize, bytes });
+                assert!(before.is_none(), "one write is in flight at a time");
+            }
+        }
+    }
+
+    /// Whether a write of a shard is in flight.
+    pub(crate) fn is_writing(&self, shard: u16) -> bool {
+        self.writes.contains_key(&shard)
+    }
+
+    /// Whether a shard is to hear of something.
+    pub(crate) fn is_busy(&self, shard: u16) -> bool {
+        let is_asked = |task: &Task| matches!(task, Task::Prepare { shard: by, .. } if *by == shard);
+        self.is_writing(shard) || self.made.contains_key(&shard) || self.tasks.iter().any(is_asked)
+    }
+
+    /// Makes a file, or takes one away: what was asked first. False where there is nothing to do.
+    pub(crate) fn work(&mut self) -> bool {
+        match self.tasks.pop_front() {
+            Some(Task::Prepare { shard, for_snapshot }) => {
+                let is_refused = self.is_full && !for_snapshot;
+                self.been.refused += u64::from(is_refused);
+                let made = (!is_refused).then(|| self.make(shard));
+                assert!(self.made.insert(shard, made).is_none(), "one segment is made at a time");
+            }
+            Some(Task::Discard(segment)) => self.discard(segment),
+            None => return false,
+        }
+        true
+    }
+
+    /// What has come of the segment that a shard asked for.
+    pub(crate) fn next_made(&mut self, shard: u16) -> Option<Option<Prepared>> {
+        self.made.remove(&shard)
+    }
+
+    fn make(&mut self, shard: u16) -> Prepared {
+        let segment = SegmentId(self.next);
+        self.next += 1;
+        let (start, shards) = (self.starts, self.shards);
+        let (head, seed) = Head { store: STORE, segment, start, shard, shards, size: SEGMENT_BYTES }.encode();
+        let spare = self.spares.pop();
+        self.been.reused += u64::from(spare.is_some());
+        let mut file = spare.map_or_else(|| vec![0; SEGMENT_BYTES as usize], |(_, file)| file);
+        if self.has(Fault::SeedsAllAlike) {
+            Fault::seed_anew(&mut file, seed);
+        }
+        file[..head.len()].copy_from_slice(&head);
+        self.segments.insert(segment, file);
+        Prepared { segment, seed, size: SEGMENT_BYTES }
+    }
+
+    fn discard(&mut self, segment: SegmentId) {
+        if let Some(left) = self.shared.get_mut(&segment) {
+            *left -= 1;
+            if *left > 0 {
+                return;
+            }
+            self.shared.remove(&segment);
+        }
+        self.been.discarded += 1;
+        let file = self.segments.remove(&segment).expect("it is discarded once");
+        if self.spares.len() < STORE_SPARES_PER_SHARD * usize::from(self.shards) {
+            self.spares.push((segment, file));
+        }
+    }
+
+    /// The write of a shard ends: it is synced, or nobody knows how much of it is. What the shard is told: whether it is
+    /// synced, with the bytes.
+    pub(crate) fn complete(&mut self, shard: u16, is_synced: bool) -> Vec<(bool, Vec<u8>)> {
+        let Some(write) = self.writes.remove(&shard) else { return Vec::new() };
+        if !is_synced {
+            self.been.failed += 1;
+            if self.tears {
+                self.tear(&write);
+            }
+        } else if !self.strikes(Fault::TellsTooEarly) {
+            self.file(write.segment)[write.at..][..write.bytes.len()].copy_from_slice(&write.bytes);
+            self.synced.insert(shard, write.clone());
+        }
+        if self.strikes(Fault::NeverTells) {
+            return Vec::new();
+        }
+        let is_synced = is_synced || self.has(Fault::IgnoresFailedSync);
+        let mut told = vec![(is_synced, write.bytes)];
+        if self.strikes(Fault::TellsTwice) {
+            told.push((is_synced, Vec::new()));
+        }
+        told
+    }
+
+    fn file(&mut self, segment: SegmentId) -> &mut Vec<u8> {
+        self.segments.get_mut(&segment).expect("it is not discarded while it is written")
+    }
+
+    /// Some sectors of a write are on disk, in whatever order they came. Whether it is torn.
+    fn tear(&mut self, write: &Write) -> bool {
+        // Now and then none, or all.
+        let share = *[0.0, 0.3, 0.7, 1.0].get(self.random.random_range(0..4)).expect("it is one of four");
+        let (start, end) = (write.at, write.at + write.bytes.len());
+        let mut is_torn = false;
+        for sector in start / SECTOR..end.div_ceil(SECTOR) {
+            let (from, to) = ((sector * SECTOR).max(start), ((sector + 1) * SECTOR).min(end));
+            if self.random.random_bool(share) {
+                self.file(write.segment)[from..to].copy_from_slice(&write.bytes[from - start..to - start]);
+            } else {
+                is_torn = true;
+            }
+        }
+        if self.has(Fault::TakesTailForWhole) {
+            Fault::make_whole(write, self.file(write.segment));
+        }
+        is_torn
+    }
+
+    // ------------------------------------------------------------ what befalls it
+
+    /// The power goes: of what is in flight, anything may be there.
+    pub(crate) fn cut(&mut self) {
+        for write in std::mem::take(&mut self.writes).into_values() {
+            self.been.torn += u64::from(self.tear(&write));
+        }
+        if self.random.random_bool(0.5) {
+            self.work();
+        }
+        self.forget_what_is_asked();
+        if self.has(Fault::ForgetsLast) {
+            for Write { segment, at, bytes } in std::mem::take(&mut self.synced).into_values() {
+                if let Some(file) = self.segments.get_mut(&segment) {
+                    file[at..][..bytes.len()].fill(0);
+                }
+            }
+        }
+    }
+
+    /// The node is killed, and nothing of what was in flight is there.
+    pub(crate) fn lose(&mut self) {
+        self.writes.clear();
+        self.forget_what_is_asked();
+    }
+
+    fn forget_what_is_asked(&mut self) {
+        self.tasks.clear();
+        self.made.clear();
+    }
+
+    /// Turns a bit in what was written to a segment: to one of an earlier start, or to any. False where there is none.
+    pub(super) fn flip(&mut self, of_earlier: bool) -> bool {
+        let starts = self.starts;
+        let is_one = |file: &Vec<u8>| {
+            let head = Head::decode(file).expect("nothing has befallen it yet").0;
+            !of_earlier || head.start < starts
+        };
+        let mut files: Vec<_> = self.segments.values_mut().filter(|file| is_one(file)).collect();
+        if files.is_empty() {
+            return false;
+        }
+        let at = self.random.random_range(0..files.len());
+        let file = &mut files[at];
         let written = file.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
-        let bit = random.random_range(0..written * 8);
+        let bit = self.random.random_range(0..written * 8);
         file[bit / 8] ^= 1 << (bit % 8);
+        true
     }
-}
 
-/// Gives a block the seed of a segment, and the checksum that goes with it.
-fn sign(block: &mut [u8], seed: u32) {
-    let length = u32::from_le_bytes(block[16..20].try_into().expect("four bytes")) as usize;
-    block[..4].copy_from_slice(&seed.to_le_bytes());
-    let sum = crc32c::crc32c_append(seed, &block[8..BLOCK_HEAD_BYTES + length]);
-    block[4..8].copy_from_slice(&sum.to_le_bytes());
-}
-
-/// What a file was used for before has the seed of what it is used for now.
-fn seed_anew(file: &mut [u8], seed: u32) {
-    let Ok((_, old)) = Head::decode(file) else { return };
-    let mut blocks = Blocks::new(file, old);
-    let mut begins = vec![blocks.at() as usize];
-    while blocks.next().is_some() {
-        begins.push(blocks.at() as usize);
+    pub(super) fn segments(&self) -> usize {
+        self.segments.len()
     }
-    begins.pop();
-    begins.into_iter().for_each(|at| sign(&mut file[at..], seed));
 }

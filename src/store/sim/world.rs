@@ -4,17 +4,14 @@
 //! must find, of each channel, all that lives of what was committed, and what was appended once in order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::disk::{Disk, Fault, Write};
+use super::disk::{self, Disk};
+use super::fault::Fault;
 use crate::store::catalog::Damage;
-use crate::store::journal::JournalSetup;
-use crate::store::recovery::{Recovered, RecoveryError, recover};
-use crate::store::segment::ShardOf;
-use crate::store::{Batch, Journal, Record, Request, SegmentId};
+use crate::store::{Batch, Journal, Record};
 
 const CHANNELS: usize = 7;
 
@@ -34,6 +31,8 @@ struct Channel {
     waiting: Vec<(Batch, u64)>,
     /// The last that is committed.
     committed: u64,
+    /// The last that was, before its shard's last batch.
+    committed_before: u64,
 }
 
 impl Channel {
@@ -46,9 +45,6 @@ impl Channel {
 #[derive(Debug)]
 struct Shard {
     journal: Journal,
-    write: Option<Write>,
-    /// It waits for a segment.
-    is_preparing: bool,
     /// Channels that the snapshot has yet to say.
     left: Vec<usize>,
 }
@@ -57,25 +53,23 @@ struct Shard {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Been {
     pub(super) restarts: u64,
-    pub(super) torn: u64,
-    pub(super) failed: u64,
     pub(super) full: u64,
     pub(super) snapshots: u64,
-    pub(super) discarded: u64,
-    pub(super) reused: u64,
     pub(super) shards: u64,
+    pub(super) disk: disk::Been,
 }
 
 impl Been {
     pub(super) fn add(&mut self, other: &Self) {
         self.restarts += other.restarts;
-        self.torn += other.torn;
-        self.failed += other.failed;
         self.full += other.full;
         self.snapshots += other.snapshots;
-        self.discarded += other.discarded;
-        self.reused += other.reused;
         self.shards += other.shards;
+        self.disk.torn += other.disk.torn;
+        self.disk.failed += other.disk.failed;
+        self.disk.refused += other.disk.refused;
+        self.disk.reused += other.disk.reused;
+        self.disk.discarded += other.disk.discarded;
     }
 }
 
@@ -83,13 +77,9 @@ impl Been {
 #[derive(Debug)]
 pub(super) struct World {
     random: StdRng,
-    fault: Option<Fault>,
     disk: Disk,
     shards: Vec<Shard>,
     channels: Vec<Channel>,
-    /// Segments of other numbers of shards: how many still need them.
-    shared: BTreeMap<SegmentId, usize>,
-    is_full: bool,
     pub(super) been: Been,
 }
 
@@ -101,12 +91,9 @@ impl World {
     pub(super) fn new(seed: u64, fault: Option<Fault>) -> Self {
         let mut world = Self {
             random: StdRng::seed_from_u64(seed),
-            fault,
-            disk: Disk::new(fault),
+            disk: Disk::new(seed ^ 1 << 40, fault),
             shards: Vec::new(),
             channels: vec![Channel::default(); CHANNELS],
-            shared: BTreeMap::new(),
-            is_full: false,
             been: Been::default(),
         };
         world.start().expect("an empty disk is well");
@@ -122,15 +109,15 @@ impl World {
         match self.random.random_range(0..400) {
             0 => return self.restart(),
             1..3 => self.complete(shard, false),
-            3..5 => self.is_full = !self.is_full,
+            3..5 => self.disk.is_full ^= true,
             5..20 => self.shards[shard].journal.retry(),
             20..140 => (0..self.random.random_range(1..8)).for_each(|_| self.append()),
             140..200 => self.serve(shard),
-            200..240 => self.prepared(shard),
+            200..240 => self.work(),
             _ => {
                 self.serve(shard);
                 self.complete(shard, true);
-                self.prepared(shard);
+                self.work();
                 self.say_what_lives(shard);
             }
         }
@@ -156,66 +143,35 @@ impl World {
         channel_state.waiting.push((batch, number));
     }
 
-    /// Takes what a shard asks for.
+    /// The disk takes what a shard asks for.
     fn serve(&mut self, number: usize) {
         while let Some(request) = self.shards[number].journal.next_request() {
-            match request {
-                Request::Prepare { .. } => self.shards[number].is_preparing = true,
-                Request::Write { segment, at, bytes } => {
-                    assert!(self.shards[number].write.is_none(), "one write is in flight at a time");
-                    self.shards[number].write = Some(Write { segment, at, bytes });
-                    if self.fault == Some(Fault::TellsTooEarly) && self.random.random_bool(0.2) {
-                        self.tell(number, true);
-                    }
-                }
-                Request::Discard { segment } => self.discard(segment),
-            }
+            self.disk.ask(number as u16, request);
         }
     }
 
-    fn discard(&mut self, segment: SegmentId) {
-        if let Some(left) = self.shared.get_mut(&segment) {
-            *left -= 1;
-            if *left > 0 {
-                return;
+    /// The disk makes a file, or takes one away.
+    fn work(&mut self) {
+        self.disk.work();
+        for (number, shard) in self.shards.iter_mut().enumerate() {
+            if let Some(made) = self.disk.next_made(number as u16) {
+                shard.journal.prepared(made);
             }
-            self.shared.remove(&segment);
-        }
-        self.been.discarded += 1;
-        self.disk.discard(segment);
-    }
-
-    /// The disk has made a segment, or has no room; for a snapshot it always has.
-    fn prepared(&mut self, number: usize) {
-        let shards = self.shards.len() as u16;
-        let is_full = self.is_full && self.random.random_bool(0.8);
-        let shard = &mut self.shards[number];
-        if std::mem::take(&mut shard.is_preparing) {
-            shard.journal.prepared((!is_full).then(|| self.disk.prepare(number as u16, shards)));
         }
     }
 
     /// The write of a shard ends: it is on disk, or nobody knows how much of it.
     fn complete(&mut self, number: usize, is_synced: bool) {
-        let Some(write) = self.shards[number].write.clone() else { return };
-        if is_synced {
-            self.disk.sync(&write);
-            return self.tell(number, true);
+        for (is_synced, memory) in self.disk.complete(number as u16, is_synced) {
+            self.shards[number].journal.written(is_synced, memory);
         }
-        self.been.failed += 1;
-        self.disk.tear(&write, &mut self.random);
-        self.tell(number, self.fault == Some(Fault::IgnoresFailedSync));
-    }
-
-    fn tell(&mut self, number: usize, is_synced: bool) {
-        let write = self.shards[number].write.take().expect("a write is in flight");
-        self.shards[number].journal.written(is_synced, write.bytes);
         let committed = self.shards[number].journal.committed();
         for channel in 0..CHANNELS {
             if self.home(channel) == number {
                 let state = &mut self.channels[channel];
                 let is_on_disk = |(batch, _): &mut (Batch, u64)| *batch <= committed;
                 let on_disk = state.waiting.extract_if(.., is_on_disk).map(|(_, number)| number).max();
+                state.committed_before = state.committed;
                 state.committed = state.committed.max(on_disk.unwrap_or(0));
             }
         }
@@ -245,65 +201,49 @@ impl World {
     /// The power goes, and the node starts again, perhaps with another number of shards.
     pub(super) fn restart(&mut self) -> Result<(), Wrong> {
         self.been.restarts += 1;
-        for shard in std::mem::take(&mut self.shards) {
-            if let Some(write) = shard.write {
-                self.been.torn += u64::from(self.disk.tear(&write, &mut self.random));
-            }
-        }
+        self.shards.clear();
+        self.disk.cut();
         self.start()
     }
 
     fn start(&mut self) -> Result<(), Wrong> {
         let shards: u16 = self.random.random_range(1..4);
-        let catalog = self.disk.catalog()?;
-        let shared = catalog.entries().filter(|entry| entry.head.shards != shards);
-        self.shared = shared.map(|entry| (entry.head.segment, shards.into())).collect();
-        self.been.shards += u64::from(!self.shared.is_empty());
-        self.been.reused = self.disk.reused;
-        let mut starting = Vec::new();
+        self.disk.begin(shards)?;
+        self.been.shards += u64::from(self.disk.is_shared());
         for shard in 0..shards {
             let mut found = Found::default();
             let is_mine =
                 |name: &str| parse(name).is_some_and(|said| said.channel % usize::from(shards) == usize::from(shard));
-            let read = |segment, into: &mut Vec<u8>| {
-                self.disk.read(segment, into);
-                Ok::<(), Infallible>(())
-            };
-            let read = recover(&catalog, ShardOf { shard, shards }, is_mine, read, |record| found.take(record));
-            starting.push(match read {
-                Err(RecoveryError::Damaged(damage)) => return Err(damage.into()),
-                Err(RecoveryError::Read(never)) => match never {},
-                Ok(recovered) => recovered,
-            });
+            let setup = self.disk.recover(shard, is_mine, |record| found.take(record))?;
             for channel in (usize::from(shard)..CHANNELS).step_by(shards.into()) {
                 self.channels[channel] = found.check(channel, &self.channels[channel])?;
             }
+            self.shards.push(Shard { journal: Journal::new(setup), left: Vec::new() });
         }
-        let start = self.disk.start;
-        let begin = |(number, recovered): (usize, Recovered)| {
-            let writer = ShardOf { shard: number as u16, shards };
-            let first = self.disk.prepare(number as u16, shards);
-            let setup = JournalSetup { start, writer, first, ends: recovered.ends, found: recovered.segments };
-            Shard { journal: Journal::new(setup), write: None, is_preparing: false, left: Vec::new() }
-        };
-        self.shards = starting.into_iter().enumerate().map(begin).collect();
+        self.been.disk = self.disk.been;
         Ok(())
     }
 
-    /// All that waits is written, and a little more by each shard; then a bit flips in what earlier starts have left.
-    pub(super) fn flip_a_bit(&mut self) -> Result<(), Wrong> {
-        let before = self.disk.next();
+    /// All that waits is written, and a little more by each shard; then a bit flips in what earlier starts have left, or
+    /// anywhere: what a shard wrote last cannot be told from what was torn.
+    pub(super) fn flip_a_bit(&mut self, of_earlier: bool) -> Result<(), Wrong> {
         self.restart()?;
+        self.disk.is_full = false;
         (0..100).for_each(|_| self.append());
         for number in 0..self.shards.len() {
-            while self.shards[number].journal.waiting_bytes() > 0 || self.shards[number].write.is_some() {
+            self.shards[number].journal.retry();
+            while self.shards[number].journal.waiting_bytes() > 0 || self.disk.is_busy(number as u16) {
                 self.serve(number);
-                self.is_full = false;
-                self.prepared(number);
+                self.work();
                 self.complete(number, true);
             }
         }
-        self.disk.flip(before, &mut self.random);
+        if !self.disk.flip(of_earlier) {
+            return Ok(());
+        }
+        if !of_earlier {
+            self.channels.iter_mut().for_each(|channel| channel.committed = channel.committed_before);
+        }
         match self.restart() {
             Err(Wrong::Refused(_)) => Ok(()),
             started => started,
@@ -370,7 +310,7 @@ impl Found {
         if !once.is_sorted_by(|one, next| one < next) {
             return wrong("it comes twice, or in another order");
         }
-        Ok(Channel { top, committed: top, waiting: Vec::new() })
+        Ok(Channel { top, committed: top, committed_before: top, waiting: Vec::new() })
     }
 }
 
