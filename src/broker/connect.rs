@@ -18,8 +18,9 @@ impl Broker {
         let enrolment = identity.enrolment.take();
         let user = identity.info.user.clone();
         let device = std::mem::take(&mut identity.device);
-        self.edge.with_session(session, now, |session, context| session.admit(identity, context));
+        // Planned subscriptions are of this device.
         self.edge.name_device(session, device);
+        self.edge.with_session(session, now, |session, context| session.admit(identity, context));
         // Nobody asks for the sessions of nobody, and there may be very many.
         if !user.is_empty() {
             self.edge.users.entry(user.clone()).or_default().sessions.push(session);

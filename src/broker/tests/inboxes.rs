@@ -92,6 +92,22 @@ fn who_was_away_is_sent_what_follows_the_floor_when_coming_back_whatever_positio
 }
 
 #[test]
+fn a_subscription_that_comes_with_the_token_is_one_of_the_device_that_the_token_names() {
+    for home in 0..2 {
+        let mut node = node();
+        let channel = node.at(home, "inbox");
+        let claims = json!({"sub": "ada", "channels": [channel], "meta": {"device": "phone"}});
+        let peer = node.connect(0, claims);
+        node.publish(&channel, "1", None);
+        node.carry();
+        assert_eq!(kinds(&node.hear(peer)), ["pub 1"]);
+        let member = node.brokers[home].home.delivery.devices(&channel, "ada").expect("she is a member");
+        let devices: Vec<_> = member.devices.iter().map(|one| (&*one.device, one.connected)).collect();
+        assert_eq!(devices, [("phone", true)]);
+    }
+}
+
+#[test]
 fn silence_has_the_first_sent_again_one_at_a_time_with_its_attempt_and_at_last_a_dead_letter() {
     for home in 0..2 {
         let mut node = node();
