@@ -17,22 +17,34 @@ pub const ARENA_FLUSH_BYTES: usize = 256 * 1024;
 /// publishes into a room of 100,000 would make gigabytes.
 pub const SPANS_FLUSH: usize = 512 * 1024;
 
-/// Conns that are sent to before the shard looks at its ring again: some 400 µs of sends, long beside the microsecond that
-/// the look costs, short beside what people notice. A room that one slice serves counts as small. Few in tests, so that
-/// the simulation gets there.
-pub const SLICE_SENDS: usize = if cfg!(test) { 4 } else { 128 };
+/// Conns that are sent to in one go: some 100 µs of sends, after which the shard may glance at its ring. Few in tests, so
+/// that the simulation gets there.
+pub const SLICE_SENDS: usize = if cfg!(test) { 4 } else { 32 };
+
+/// Slices after which the shard goes on with what else there is to do: some 400 µs of sends.
+pub const SLICES_PER_LOOK: usize = if cfg!(test) { 2 } else { 4 };
 
 /// Slices that a tick sends while nothing else is to be done: timers wait for some milliseconds at the most.
-pub const SLICES_PER_TICK: usize = 8;
+pub const SLICES_PER_TICK: usize = 8 * SLICES_PER_LOOK;
 
-/// Bytes after which the shard looks at its ring again, however few conns they are for: as long as a slice of short
-/// messages takes.
-pub const SLICE_BYTES: usize = 512 * 1024;
+/// Bytes of a slice, however few conns they are for: as long as a slice of short messages takes.
+pub const SLICE_BYTES: usize = 128 * 1024;
 
-/// What may wait for large rooms, bytes to send, before nothing more is made for them: 16 slices by bytes, a burst of 64
+/// Conns beyond which a room is large: what is sent to it comes after what is sent to few.
+pub const LARGE_ROOM: usize = SLICES_PER_LOOK * SLICE_SENDS;
+
+/// Time without a look at the ring after which a shard glances at it, nanoseconds: long beside the microsecond that a
+/// glance costs, short beside what a quiet client's way through the kernel takes. Tests, whose clock stands still in a tick,
+/// do not wait for it.
+pub const GLANCE_NS: u64 = 150_000;
+
+/// Conns that are read at a glance; the others wait for the tick. Few in tests.
+pub const GLANCE_READS: usize = if cfg!(test) { 4 } else { 32 };
+
+/// What may wait for large rooms, bytes to send, before nothing more is made for them: 64 slices by bytes, a burst of 64
 /// short messages into a room of 1,000. The more waits, the more leaves in one send. Little in tests, so that the
 /// simulation gets there.
-pub const LARGE_BYTES_WAITING_MAX: usize = if cfg!(test) { 2_000 } else { 16 * SLICE_BYTES };
+pub const LARGE_BYTES_WAITING_MAX: usize = if cfg!(test) { 2_000 } else { 64 * SLICE_BYTES };
 
 /// Most bytes gathered for one send call: loopback and LAN sockets take that much at once.
 pub const SEND_BYTES_MAX: usize = 64 * 1024;
@@ -96,14 +108,18 @@ const _: () = assert!(KEY_FETCH_INTERVAL_MS + KEY_FETCH_TIMEOUT_MS < HALF_CLOSED
 /// that grows is copied while everybody waits, and leaves its old place behind. Some 19 MB of addresses. Few in tests.
 pub const SESSIONS_RESERVED: usize = if cfg!(test) { 64 } else { 65_536 };
 
-/// Work that a session may cause in one tick before the others have their turn, nanoseconds by the table of prices. A
-/// publish into a room of 20,000 is about one turn, and twenty into a room of 1,000; a frame of 64 KiB of small questions is
-/// several.
-pub const TURN_NS: u64 = 400_000;
+/// Work that a session may cause in one tick before the others have their turn, nanoseconds by the table of prices: a list
+/// of 500, 200 small questions. The shard glances at its ring between two turns.
+pub const TURN_NS: u64 = 100_000;
 
-/// Work that all sessions together may cause in one tick before their turns become short, nanoseconds. Five sessions may
+/// The same of a session that publishes to large rooms, and of all together what is attached for rooms: the more of a burst
+/// is there before the first send, the more leaves in each. A publish into a room of 20,000 is about one such turn, and
+/// twenty into a room of 1,000.
+pub const ROOM_TURN_NS: u64 = 4 * TURN_NS;
+
+/// Work that all sessions together may cause in one tick before their turns become short, nanoseconds. Six sessions may
 /// have a whole turn in it.
-pub const TICK_NS: u64 = 2_000_000;
+pub const TICK_NS: u64 = 6 * TURN_NS;
 
 /// A short turn, nanoseconds: a few commands, or whatever is the first.
 pub const SHORT_TURN_NS: u64 = 4_000;
@@ -273,7 +289,7 @@ pub const FILTER_DEPTH_MAX: u32 = 16;
 /// turn. Few in tests.
 pub const ROOM_FILTER_NODES_MAX: u32 = if cfg!(test) { 128 } else { 16_384 };
 
-const _: () = assert!(ROOM_FILTER_NODES_MAX as u64 * crate::work::price::FILTER_NODE_NS <= TURN_NS);
+const _: () = assert!(ROOM_FILTER_NODES_MAX as u64 * crate::work::price::FILTER_NODE_NS <= ROOM_TURN_NS);
 
 /// Longest `version_epoch` of a publish, bytes: the channel keeps it. That of an idempotency key.
 pub const VERSION_EPOCH_BYTES_MAX: usize = IDEMPOTENCY_KEY_BYTES_MAX;

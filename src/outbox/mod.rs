@@ -29,7 +29,7 @@ pub use tag::Tag;
 
 use self::arena::{Batches, NONE, Reach};
 use self::lane::Lane;
-use crate::limits::{LARGE_BYTES_WAITING_MAX, SEND_BYTES_MAX, SESSIONS_RESERVED, SLICE_BYTES, SLICE_SENDS};
+use crate::limits::{LARGE_BYTES_WAITING_MAX, LARGE_ROOM, SEND_BYTES_MAX, SESSIONS_RESERVED, SLICE_BYTES, SLICE_SENDS};
 
 /// All that waits for one conn, where it is one span.
 #[derive(Clone, Copy, Debug)]
@@ -198,7 +198,7 @@ impl Outbox {
 
     /// Keeps what is written as one frame for so many conns, until the next flush.
     pub fn encode(&mut self, conns: usize, write: impl FnOnce(&mut Vec<u8>)) -> Extent {
-        let reach = if conns > SLICE_SENDS { Reach::Many } else { Reach::Few };
+        let reach = if conns > LARGE_ROOM { Reach::Many } else { Reach::Few };
         let extent = self.batches.write(reach, write);
         if extent.is_large() {
             self.batches.expect(conns * extent.len());

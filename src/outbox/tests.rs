@@ -51,7 +51,7 @@ impl Pipe {
     }
 
     fn frame(&mut self, bytes: &[u8]) -> Extent {
-        self.outbox.encode(SLICE_SENDS + 1, |out| out.extend_from_slice(bytes))
+        self.outbox.encode(LARGE_ROOM + 1, |out| out.extend_from_slice(bytes))
     }
 
     fn control(&mut self, bytes: &[u8]) {

@@ -8,7 +8,7 @@ use super::Shard;
 use super::conn::Phase;
 use super::reactor::{Reactor, Socket};
 use crate::broker::metrics::ShardMetrics;
-use crate::limits::SLICES_PER_TICK;
+use crate::limits::{SLICES_PER_LOOK, SLICES_PER_TICK};
 use crate::model::refusal::DisconnectKind;
 use crate::outbox::Flushed;
 use crate::time::Now;
@@ -37,23 +37,26 @@ impl<R: Reactor> Shard<R> {
         self.errand();
     }
 
-    /// Sends a slice of what is in the outbox, and more of it while there is nothing else to do. The kernel is slower after
+    /// Sends some slices of what is in the outbox, and more while there is nothing else to do. The kernel is slower after
     /// every look around than in a loop that only sends (docs/decisions/outbox.md).
     pub(super) fn flush(&mut self, now: Now) {
-        for _ in 0..SLICES_PER_TICK {
+        for slice in 1..=SLICES_PER_TICK {
             if !self.broker.edge.outbox.is_dirty() {
                 return;
             }
             self.flush_slice(now);
-            if self.has_more_to_do() || self.mailboxes.has_letters() || !self.orders.is_empty() {
-                return;
+            self.glance(now);
+            if slice % SLICES_PER_LOOK == 0 {
+                if self.has_more_to_do() || self.mailboxes.has_letters() || !self.orders.is_empty() {
+                    return;
+                }
+                // Nobody waits: what comes next has waited from here on.
+                self.looked();
             }
-            // Nobody waits: what comes next has waited from here on.
-            self.looked();
         }
     }
 
-    fn flush_slice(&mut self, now: Now) {
+    pub(super) fn flush_slice(&mut self, now: Now) {
         let Self { broker, conns, metrics, unsent, .. } = self;
         broker.edge.outbox.flush(
             |conn, bytes| send(&conns[conn as usize].socket, bytes, metrics),

@@ -15,6 +15,7 @@ mod draining;
 mod due;
 mod flush;
 mod give_way;
+mod glance;
 pub mod handle;
 mod keep;
 mod keeping;
@@ -47,6 +48,7 @@ use self::conn::Conn;
 pub use self::disk::ShardStore;
 use self::doors::Doors;
 use self::draining::Drain;
+use self::glance::Glances;
 use self::keeping::Keeping;
 use self::kernel::Kernel;
 use self::mailbox::Mailboxes;
@@ -139,8 +141,10 @@ pub struct Shard<R: Reactor = Kernel> {
     keeping: Keeping,
     /// Closing conns whose last bytes are in the outbox.
     parting: Vec<u32>,
-    // Kept for their memory; empty between two ticks.
+    /// What a glance has left for the tick.
     events: Vec<EventOf<R>>,
+    glances: Glances<R>,
+    // Kept for their memory; empty between two ticks.
     unsent: Vec<(u32, Flushed)>,
     due: Vec<wheel::Entry>,
 }
@@ -191,6 +195,7 @@ impl<R: Reactor> Shard<R> {
             keeping: Keeping::default(),
             parting: Vec::new(),
             events: Vec::with_capacity(EVENTS_PER_TICK),
+            glances: Glances::new(),
             unsent: Vec::new(),
             due: Vec::new(),
             metrics,

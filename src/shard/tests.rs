@@ -1,6 +1,7 @@
 //! The driver, tick by tick, with real sockets and a made-up clock.
 
 mod behind;
+mod glance;
 mod held;
 mod leaving;
 mod pinned;

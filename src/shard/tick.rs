@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Only here is the clock looked at. What a tick produced leaves at its end, so that what belongs to one socket goes out
-//! in one call: small things at once, a large room in slices, of which a tick sends one (more while nothing else is to be
-//! done, or when the outbox is full).
+//! in one call: small things at once, a large room in slices, of which a tick sends some (more while nothing else is to be
+//! done, or when the outbox is full). Between slices, and between the turns of those who have given way, the shard glances
+//! at its ring ([`glance`](super::glance)).
 
 use std::io;
 
@@ -52,7 +53,11 @@ impl<R: Reactor> Shard<R> {
 
     /// Whether there is something to do but to send, as far as the shard knows without asking other threads.
     pub(super) fn has_more_to_do(&mut self) -> bool {
-        self.reactor.is_ready() || self.waits_for_room() || self.broker.waits_for_tick() || self.has_farewells()
+        self.has_glanced()
+            || self.reactor.is_ready()
+            || self.waits_for_room()
+            || self.broker.waits_for_tick()
+            || self.has_farewells()
     }
 
     /// Does everything that there is to do at once. False when there was nothing.
@@ -60,12 +65,14 @@ impl<R: Reactor> Shard<R> {
         self.looked_ns = self.reactor.mono_ns();
         let now = self.reactor.now();
         self.make_up_for_pause(now);
-        let mut busy = self.broker.edge.outbox.is_dirty() || self.broker.waits_for_tick();
+        let mut busy = self.has_glanced() || self.broker.edge.outbox.is_dirty() || self.broker.waits_for_tick();
+        self.glances.begin();
         self.broker.begin_tick(now);
         self.say_goodbyes(now);
         busy |= self.take_orders(now);
         busy |= self.take_letters(now);
         busy |= self.take_events(now);
+        self.glances.are_open = true;
         self.release_held(now);
         // Last: reading can resume sessions, and a shard must not sleep over one.
         self.take_resumed(now);
@@ -75,6 +82,7 @@ impl<R: Reactor> Shard<R> {
         }
         self.say_farewells(now);
         self.settle(now);
+        self.glances.are_open = false;
         self.keep();
         self.tell_visits();
         if busy {
@@ -217,6 +225,7 @@ impl<R: Reactor> Shard<R> {
                 self.read_on(conn, now);
             }
             self.relieve(now);
+            self.glance(now);
         }
     }
 

@@ -11,7 +11,9 @@ use slab::Slab;
 
 use super::Edge;
 use super::turn::{Excess, Limits, Turn};
-use crate::limits::{BILL_NS, EXCESSES_MAX, SHORT_TURN_NS, SLICE_SENDS, STRANGERS_TURN_NS, TICK_NS, TURN_NS};
+use crate::limits::{
+    BILL_NS, EXCESSES_MAX, LARGE_ROOM, ROOM_TURN_NS, SHORT_TURN_NS, STRANGERS_TURN_NS, TICK_NS, TURN_NS,
+};
 use crate::model::refusal::{DisconnectKind, ErrorKind};
 use crate::protocol::word::Verb;
 use crate::session::Session;
@@ -46,17 +48,26 @@ impl Edge {
         (self.turn.due, self.turn.is_behind) = (0, true);
     }
 
+    /// Turns are short from now on, or as long as ever: at a glance everybody may say a word, and no more.
+    pub fn set_glance(&mut self, is_glance: bool) {
+        self.turn.is_glance = is_glance;
+    }
+
     /// Whether the session whose turn it is has to give way to the others. Turns are short once those of the tick have
     /// taken long: everybody can still say a word in it.
     pub(in crate::broker) fn is_turn_over(&self) -> bool {
-        let turn_ns = if self.turn.tick_ns < TICK_NS { TURN_NS } else { SHORT_TURN_NS };
+        let turn_ns = match self.turn.is_for_many {
+            _ if self.turn.is_glance || self.turn.tick_ns >= TICK_NS => SHORT_TURN_NS,
+            true => ROOM_TURN_NS,
+            false => TURN_NS,
+        };
         self.turn.work_ns >= turn_ns || self.turn.is_for_many && self.outbox.is_crowded()
     }
 
     /// Whether so much was attached for rooms in this tick, whoever caused it, that the rest waits for the next.
     pub(in crate::broker) fn has_attached_enough(&self) -> bool {
         let attaching_ns = (self.attached - self.turn.attached_before) * price::ATTACHING_NS;
-        attaching_ns + (self.asked - self.turn.asked_before) * price::FILTER_NODE_NS >= TURN_NS
+        attaching_ns + (self.asked - self.turn.asked_before) * price::FILTER_NODE_NS >= ROOM_TURN_NS
     }
 
     /// A session waits for its next turn.
@@ -158,7 +169,7 @@ impl Edge {
     /// channel is paid for when it comes.
     pub(in crate::broker) fn charge_attached(&mut self, session: u32, here: u64) {
         self.charge_turn(session, here * price::ATTACHING_NS);
-        self.turn.is_for_many |= here > SLICE_SENDS as u64;
+        self.turn.is_for_many |= here > LARGE_ROOM as u64;
     }
 
     /// Subscribers of a channel here.

@@ -28,6 +28,8 @@ pub(super) struct Turn {
     pub(super) work_ns: u64,
     /// It has made something for a large room.
     pub(super) is_for_many: bool,
+    /// It is had at a glance, between others' work.
+    pub(super) is_glance: bool,
     /// It had given way, and this is what it waited for.
     pub(super) is_due: bool,
     /// How many that have given way may have their turn in this tick.
