@@ -27,6 +27,8 @@ export class Device {
     this.client = await connect(t, build, { node, user: this.user, claims: { device: this.name } });
     const subscription = await subscribe(this.client, this.room, { wait: false });
     subscription.on('subscribed', (context) => this.#begins(context));
+    // A word that waits for the next connection would be answered beside the floor that the next subscription begins at.
+    subscription.on('subscribing', () => { this.sent = 0; });
     subscription.on('publication', ({ offset, data }) => this.#hears(offset, this.read(data).id));
     await subscription.ready();
     // A test that has failed must not go on.

@@ -23,6 +23,10 @@ class Events(SubscriptionEventHandler):
     async def on_subscribed(self, context):
         self.device.begins(context)
 
+    async def on_subscribing(self, context):
+        # A word that waits for the next connection would be answered beside the floor that the next subscription begins at.
+        self.device.sent = 0
+
     async def on_publication(self, context):
         self.device.hears(context.pub.offset, self.device.guest.read(context.pub.data)["id"])
 
