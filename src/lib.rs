@@ -42,6 +42,8 @@ pub mod auth;
 
 pub mod control;
 
+pub mod cluster;
+
 pub mod node;
 
 pub mod access_log;

@@ -608,3 +608,37 @@ pub const STORE_SPARES_PER_SHARD: usize = 4;
 
 /// Between two log lines of a shard that reads its store, segments: a gigabyte or so.
 pub const STORE_PROGRESS_SEGMENTS: usize = 16;
+
+/// Most buckets of a cluster: a Redis Cluster has as many slots, and a node listens to two channels a bucket.
+pub const CLUSTER_BUCKETS_MAX: u16 = 16_384;
+
+/// How long Redis may be waited for, milliseconds, at the most: half of a lease, so that a node that waits does not lose it.
+pub const REDIS_WAIT_MS_MAX: u64 = LEASE_MS / 2;
+
+/// How long a node counts as alive after it last said so to Redis, milliseconds: three renewals may be missed.
+pub const LEASE_MS: u64 = 10_000;
+
+/// How long a numbered call is repeated before it is given up, milliseconds: a failover by Sentinels or of a Cluster takes some
+/// seconds. A publisher waits as long at the most.
+pub const REDIS_RETRY_MS: u64 = 5_000;
+
+/// How long presence, sessions and their attributes live in Redis after the last access, milliseconds. What a node puts counts
+/// while its lease lives; this collects what nobody reaped.
+pub const SESSION_TTL_MS: u64 = 1_800_000;
+
+/// How many entries of a dead node one call looks through: well under a millisecond of Redis.
+pub const REAP_AT_ONCE: u32 = 256;
+
+/// Publications that one call takes, so that a call stays under a millisecond, and bytes of them.
+pub const REDIS_BATCH_MAX: usize = 128;
+/// Bytes of publications that one call takes; a larger one goes alone.
+pub const REDIS_BATCH_BYTES: usize = 256 * 1024;
+
+/// Bytes of publications that may wait for Redis before more are refused: a second of 64 MB/s.
+pub const REDIS_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How often a node asks each bucket what it has sent, milliseconds: so late a loss without a following message is noticed.
+pub const REDIS_COMPARE_MS: u64 = 5_000;
+
+/// Events from Redis that may wait to be taken before they are dropped as a told hole.
+pub const REDIS_EVENTS_MAX: usize = 65_536;

@@ -2,9 +2,11 @@
 
 mod api;
 mod banner;
+mod cluster;
 mod completions;
 mod config;
 mod doctor;
+mod findings;
 mod man;
 mod print;
 mod serve;
@@ -38,6 +40,8 @@ enum Command {
     Doctor(doctor::Doctor),
     #[command(subcommand)]
     Store(store::Store),
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -56,6 +60,7 @@ impl Cli {
             Command::Trace(trace) => trace.run(),
             Command::Doctor(doctor) => doctor.run(),
             Command::Store(store) => store.run(),
+            Command::Cluster(cluster) => cluster.run(),
             Command::Completions(completions) => completions.run(Self::command()).map(|()| ExitCode::SUCCESS),
             Command::Man(man) => man.run(Self::command()).map(|()| ExitCode::SUCCESS),
         }

@@ -6,10 +6,11 @@ use std::ops::RangeInclusive;
 use super::{ChannelOptions, Config, Duration};
 use crate::auth::TokenConfig;
 use crate::limits::{
-    BACKLOG_MAX, CHANNEL_NAME_BYTES_MAX, CHANNELS_PER_SESSION_MAX, CONNECTIONS_MAX, DEVICES_PER_USER_MAX,
-    HISTORY_BYTES_MAX, HISTORY_PUBLICATIONS_MAX, KEEP_MS_MAX, MAILBOX_LETTERS_MAX, MESSAGE_BYTES_MAX, QUEUE_BYTES_MAX,
-    RECEIVE_BUFFERS_MAX, REPLY_PUBLICATIONS_MAX, RING_ENTRIES_MAX, SHARDS_MAX, STORE_BYTES_MAX,
-    STORE_SEGMENT_BYTES_MAX, STORE_SEGMENT_BYTES_MIN, TOKEN_LEEWAY_MS_MAX, WAIT_MS_MAX,
+    BACKLOG_MAX, CHANNEL_NAME_BYTES_MAX, CHANNELS_PER_SESSION_MAX, CLUSTER_BUCKETS_MAX, CONNECTIONS_MAX,
+    DEVICES_PER_USER_MAX, HISTORY_BYTES_MAX, HISTORY_PUBLICATIONS_MAX, KEEP_MS_MAX, MAILBOX_LETTERS_MAX,
+    MESSAGE_BYTES_MAX, QUEUE_BYTES_MAX, RECEIVE_BUFFERS_MAX, REDIS_WAIT_MS_MAX, REPLY_PUBLICATIONS_MAX,
+    RING_ENTRIES_MAX, SHARDS_MAX, STORE_BYTES_MAX, STORE_SEGMENT_BYTES_MAX, STORE_SEGMENT_BYTES_MIN,
+    TOKEN_LEEWAY_MS_MAX, WAIT_MS_MAX,
 };
 
 type Number = (&'static str, u64, RangeInclusive<u64>);
@@ -31,7 +32,7 @@ impl Config {
     }
 
     /// Those that a type bounds already, ports and misses, are not here.
-    fn numbers(&self) -> [Number; 23] {
+    fn numbers(&self) -> [Number; 24] {
         let (shards, client) = (&self.shards, &self.client);
         let connections = u64::from(CONNECTIONS_MAX);
         [
@@ -55,13 +56,14 @@ impl Config {
             until("client.subscription_token.hmac_previous_secret_key_valid_until", &client.subscription_token.token),
             ("store.segment_size", self.store.segment_size, STORE_SEGMENT_BYTES_MIN..=STORE_SEGMENT_BYTES_MAX),
             ("store.max_size", self.store.max_size, STORE_SEGMENT_BYTES_MIN..=STORE_BYTES_MAX),
+            ("cluster.redis.buckets", self.cluster.redis.buckets.into(), 1..=CLUSTER_BUCKETS_MAX.into()),
             ("access_log.sample", self.access_log.sample.into(), 1..=1_000_000),
             publications("client.history_max_publication_limit", client.history_max_publication_limit),
             publications("client.recovery_max_publication_limit", client.recovery_max_publication_limit),
         ]
     }
 
-    fn times(&self) -> [Time; 17] {
+    fn times(&self) -> [Time; 19] {
         // A deadline is seen by the timer wheel, which turns ten times a second.
         const SOON_MS: u64 = 100;
         let client = &self.client;
@@ -84,6 +86,8 @@ impl Config {
             ("client.work_burst", client.work_burst, 10..=WAIT_MS_MAX),
             ("client.user_work_limit", client.user_work_limit, 0..=1000),
             ("client.user_work_burst", client.user_work_burst, 10..=WAIT_MS_MAX),
+            ("cluster.redis.connect_timeout", self.cluster.redis.connect_timeout, SOON_MS..=REDIS_WAIT_MS_MAX),
+            ("cluster.redis.timeout", self.cluster.redis.timeout, SOON_MS..=REDIS_WAIT_MS_MAX),
             ("shutdown.drain_time", self.shutdown.drain_time, 0..=WAIT_MS_MAX),
             ("shutdown.timeout", self.shutdown.timeout, 1..=2 * WAIT_MS_MAX),
         ]

@@ -17,6 +17,7 @@ impl Config {
         self.check_client(&mut problems);
         self.check_devices(&mut problems);
         self.check_channels(&mut problems);
+        self.cluster.redis.check(&mut problems);
         problems
     }
 

@@ -10,12 +10,14 @@ use super::describe::{keys, schema};
 use super::keys::Origins;
 
 /// Keys whose values nobody is shown.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 7] = [
     "client.token.hmac_secret_key",
     "client.token.hmac_previous_secret_key",
     "client.subscription_token.hmac_secret_key",
     "client.subscription_token.hmac_previous_secret_key",
     "http_api.key",
+    "cluster.redis.password",
+    "cluster.redis.sentinel_password",
 ];
 
 /// What stands for a secret that is set.

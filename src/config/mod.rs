@@ -8,6 +8,7 @@ mod bounds;
 mod channel;
 mod check;
 mod client;
+mod cluster;
 mod describe;
 mod dev;
 mod devices;
@@ -30,6 +31,7 @@ pub use channel::{
     Acknowledge, ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode, Log, Namespace, SlowConsumer,
 };
 pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
+pub use cluster::{ClusterConfig, RedisConfig, RedisMode, host_and_port};
 pub use describe::{default_toml, markdown, schema};
 pub use devices::{DeviceKindConfig, DevicePolicy, DevicesConfig, Stay};
 pub use level::log_filter;
@@ -71,6 +73,8 @@ pub struct Config {
     pub channel: ChannelConfig,
     /// What channels keep beyond the process, where their namespace says `log = "disk"`. Only a restart changes this section.
     pub store: StoreConfig,
+    /// Several nodes over one Redis.
+    pub cluster: ClusterConfig,
     /// The backend API.
     pub http_api: HttpApiConfig,
     /// `/health`.

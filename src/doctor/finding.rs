@@ -36,11 +36,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn ok(check: &'static str, value: impl ToString, meaning: impl Into<String>) -> Self {
+    pub(crate) fn ok(check: &'static str, value: impl ToString, meaning: impl Into<String>) -> Self {
         Self { check, verdict: Verdict::Ok, value: value.to_string(), meaning: meaning.into(), fix: None, see: None }
     }
 
-    pub(super) fn warn(
+    pub(crate) fn warn(
         check: &'static str,
         value: impl ToString,
         meaning: impl Into<String>,
@@ -50,7 +50,7 @@ impl Finding {
         Self { verdict: Verdict::Warn, fix: Some(fix.into()), see: Some(see), ..Self::ok(check, value, meaning) }
     }
 
-    pub(super) fn fail(
+    pub(crate) fn fail(
         check: &'static str,
         value: impl ToString,
         meaning: impl Into<String>,

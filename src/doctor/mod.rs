@@ -6,10 +6,11 @@
 /// A file of the repository that tells more. Where it is not there, this does not compile.
 macro_rules! page {
     ($path:literal) => {{
-        const _: &[u8] = include_bytes!(concat!("../../", $path));
+        const _: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path));
         $path
     }};
 }
+pub(crate) use page;
 
 mod access_log;
 mod cores;

@@ -27,7 +27,7 @@ const IO: [&str; 8] = [
 ];
 
 /// Of the node. `shard`, `control`, `node.rs` and `cli` may be named by those above them only.
-pub(crate) const NODE: [Never; 13] = [
+pub(crate) const NODE: [Never; 14] = [
     Never { places: &["model", "wire", "protocol", "session", "hub", "delivery", "outbox"], named: &IO },
     // The rest of the store is its files.
     Never {
@@ -66,6 +66,13 @@ pub(crate) const NODE: [Never; 13] = [
     },
     Never { places: &["session"], named: &["wire", "outbox", "broker"] },
     Never { places: &["outbox"], named: &["session", "hub", "broker", "auth", "config"] },
+    Never {
+        places: &["cluster"],
+        named: &[
+            "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "auth", "ring", "store", "shard",
+            "control", "node.rs", "cli", "glommio",
+        ],
+    },
     Never {
         places: &["store"],
         named: &[

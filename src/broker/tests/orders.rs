@@ -32,7 +32,7 @@ fn a_backend_subscribes_every_session_of_a_user() {
     }
     assert!(node.hear(other).is_empty());
     let sessions = node.order(0, |answer| Order::Sessions { user: "7".into(), answer }).expect("it works");
-    assert!(sessions.iter().all(|session| session.channels == [channel.as_str().into()]));
+    assert!(sessions.iter().all(|session| *session.channels == [Arc::<str>::from(channel.as_str())]));
     assert_eq!(sessions.len(), 2);
 }
 

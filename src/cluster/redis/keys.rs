@@ -1,0 +1,53 @@
+//! The names of keys: which bucket a channel or a user is in, and how the keys of a bucket begin.
+
+use crate::config::RedisConfig;
+
+/// The layout of the keys and of what lies in them. It is part of every name: two layouts do not meet.
+pub const LAYOUT: u8 = 1;
+
+/// How a cluster names its keys.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    prefix: String,
+    buckets: u16,
+}
+
+impl Keys {
+    /// The names of a cluster that is configured so.
+    pub fn new(config: &RedisConfig) -> Self {
+        Self { prefix: format!("{}:{LAYOUT}", config.prefix), buckets: config.buckets }
+    }
+
+    /// How many buckets there are.
+    pub fn buckets(&self) -> u16 {
+        self.buckets
+    }
+
+    /// The bucket of a channel or of a user. Every node and every later version must say the same.
+    pub fn bucket_of(&self, name: &str) -> u16 {
+        (crc32c::crc32c(name.as_bytes()) % u32::from(self.buckets)) as u16
+    }
+
+    /// A bucket's first key, with which the names of all its others begin. What is in braces chooses the slot of a Cluster.
+    pub fn head(&self, bucket: u16) -> String {
+        format!("{}:{{b{bucket}}}", self.prefix)
+    }
+
+    /// The key of the nodes' leases.
+    pub fn nodes(&self) -> String {
+        format!("{}:{{nodes}}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_in_the_same_bucket_for_ever() {
+        let keys = Keys::new(&RedisConfig::default());
+        let buckets = ["room", "user:7", ""].map(|name| keys.bucket_of(name));
+        assert_eq!(buckets, [828, 896, 0]);
+        assert_eq!(keys.head(17), "ringpost:1:{b17}");
+    }
+}

@@ -1,0 +1,128 @@
+//! The nodes: each has a lease, renewed every 3 s and lost after 10 s; who has lost it comes back as another incarnation only.
+
+use bytes::Bytes;
+use redis::{Cmd, Value};
+
+use super::fault::Fault;
+use super::functions::Incarnation;
+use super::keys::Keys;
+use super::library::function;
+use super::link::Link;
+use super::pack::{Packed, Unpack, list, number};
+use crate::limits::LEASE_MS;
+
+/// A node, as its lease says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Whose it is.
+    pub of: Incarnation,
+    /// When it ends by the clock of Redis, Unix milliseconds.
+    pub ends_ms: u64,
+    /// The node's name.
+    pub name: String,
+    /// What it says of itself.
+    pub about: Bytes,
+}
+
+/// All leases, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leases {
+    /// The moment, by the clock of Redis.
+    pub now_ms: u64,
+    /// Those that live, and those whose nodes are not reaped yet.
+    pub all: Vec<Lease>,
+}
+
+impl Leases {
+    /// Whether what an incarnation has put counts.
+    pub fn lives(&self, incarnation: Incarnation) -> bool {
+        self.all.iter().any(|lease| lease.of == incarnation && lease.ends_ms > self.now_ms)
+    }
+
+    /// Those that have ended.
+    pub fn dead(&self) -> impl Iterator<Item = &Lease> {
+        self.all.iter().filter(|lease| lease.ends_ms <= self.now_ms)
+    }
+
+    fn unpack(answer: Value) -> Result<Self, Fault> {
+        let [now, entries] = <[Value; 2]>::try_from(list(answer)?).map_err(|_| Fault::Garbled)?;
+        let entries = list(entries)?;
+        let mut all = Vec::with_capacity(entries.len() / 2);
+        let mut entries = entries.into_iter();
+        while let (Some(slot), Some(entry)) = (entries.next(), entries.next()) {
+            let slot = u8::try_from(number(&slot)?).map_err(|_| Fault::Garbled)?;
+            let mut from = Unpack::of(entry)?;
+            let (incarnation, ends_ms) = (from.six()?, from.six()?);
+            from.take(7)?;
+            let of = Incarnation { slot, number: incarnation };
+            all.push(Lease { of, ends_ms, name: from.text()?, about: from.rest() });
+        }
+        all.sort_by_key(|lease| lease.of.slot);
+        Ok(Self { now_ms: number(&now)?, all })
+    }
+}
+
+fn ask(name: &str, keys: &Keys) -> Cmd {
+    function(name, &keys.nodes())
+}
+
+fn of(mut command: Cmd, incarnation: Incarnation) -> Cmd {
+    command.arg(incarnation.slot).arg(incarnation.number);
+    command
+}
+
+/// Takes a lease for a node of this name, which at most 255 bytes name.
+///
+/// # Errors
+/// [`Fault::Refused`] where one of this name lives, other nodes have another number of buckets, or 255 are here.
+pub async fn take(link: &Link, keys: &Keys, name: &str, about: &[u8]) -> Result<(Incarnation, Leases), Fault> {
+    let mut command = ask("lease_take", keys);
+    let node = Packed::default().short(name.as_bytes()).bytes(about).end();
+    command.arg(node).arg(LEASE_MS).arg(keys.buckets());
+    let answer = list(link.call(&command).await?)?;
+    let [slot, incarnation, leases] = <[Value; 3]>::try_from(answer).map_err(|_| Fault::Garbled)?;
+    let slot = u8::try_from(number(&slot)?).map_err(|_| Fault::Garbled)?;
+    Ok((Incarnation { slot, number: number(&incarnation)? }, Leases::unpack(leases)?))
+}
+
+/// Renews a lease.
+///
+/// # Errors
+/// [`Fault::Dead`] where it has run out.
+pub async fn renew(link: &Link, keys: &Keys, incarnation: Incarnation) -> Result<Leases, Fault> {
+    let mut command = of(ask("lease_renew", keys), incarnation);
+    Leases::unpack(link.call(command.arg(LEASE_MS)).await?)
+}
+
+/// Ends a lease. What the node has left is reaped.
+///
+/// # Errors
+/// What went wrong.
+pub async fn end(link: &Link, keys: &Keys, incarnation: Incarnation) -> Result<(), Fault> {
+    link.call(&of(ask("lease_end", keys), incarnation)).await.map(drop)
+}
+
+/// All leases.
+///
+/// # Errors
+/// What went wrong.
+pub async fn look(link: &Link, keys: &Keys) -> Result<Leases, Fault> {
+    Leases::unpack(link.call(&ask("lease_list", keys)).await?)
+}
+
+/// Claims the reaping of a dead incarnation for the node with this slot, for as long as a lease. Whether it may.
+///
+/// # Errors
+/// What went wrong.
+pub async fn claim(link: &Link, keys: &Keys, dead: Incarnation, slot: u8) -> Result<bool, Fault> {
+    let mut command = of(ask("lease_claim", keys), dead);
+    Ok(number(&link.call(command.arg(slot).arg(LEASE_MS)).await?)? == 1)
+}
+
+/// Frees the slot of an incarnation that was reaped in all buckets. Whether it was there.
+///
+/// # Errors
+/// What went wrong.
+pub async fn free(link: &Link, keys: &Keys, dead: Incarnation) -> Result<bool, Fault> {
+    Ok(number(&link.call(&of(ask("lease_free", keys), dead)).await?)? == 1)
+}

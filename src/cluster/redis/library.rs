@@ -1,0 +1,58 @@
+//! The Functions that run in Redis: their source, and how they get there.
+
+use redis::{Cmd, FromRedisValue as _};
+
+use super::fault::Fault;
+use super::link::Link;
+
+/// The source, as it is loaded.
+pub const SOURCE: &str = concat!(
+    include_str!("library/bucket.lua"),
+    include_str!("library/stream.lua"),
+    include_str!("library/listener.lua"),
+    include_str!("library/presence.lua"),
+    include_str!("library/session.lua"),
+    include_str!("library/reap.lua"),
+    include_str!("library/lease.lua"),
+    include_str!("library/register.lua"),
+);
+
+/// Which edition of the source this is. It goes up with every change that nodes of the version before can live with; others
+/// need a new layout ([`LAYOUT`](super::keys::LAYOUT)), and with it new names of keys and Functions.
+pub const REVISION: u64 = 1;
+
+/// What was found in Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loaded {
+    /// They were there, in this revision or a later one.
+    Was(u64),
+    /// They are there now.
+    Now,
+}
+
+/// Sees that every primary has the Functions, in this revision or a later one: in a rolling upgrade the newest node's stay.
+///
+/// # Errors
+/// What went wrong; at a missing right as well.
+pub async fn load(link: &Link) -> Result<Loaded, Fault> {
+    let revision = redis::cmd("FCALL").arg("ringpost_1_revision").arg(0).to_owned();
+    match link.call_all(&revision).await {
+        Ok(answers) => {
+            let revisions = answers.iter().map(|answer| u64::from_redis_value_ref(answer).unwrap_or_default());
+            let oldest = revisions.min().unwrap_or_default();
+            if oldest >= REVISION {
+                return Ok(Loaded::Was(oldest));
+            }
+        }
+        Err(Fault::NoLibrary) => {}
+        Err(fault) => return Err(fault),
+    }
+    link.call_all(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(SOURCE)).await?;
+    Ok(Loaded::Now)
+}
+/// A call of a Function on the keys that begin with `head`.
+pub(super) fn function(name: &str, head: &str) -> Cmd {
+    let mut command = redis::cmd("FCALL");
+    command.arg(format!("ringpost_1_{name}")).arg(2).arg(head).arg(format!("{head}:-"));
+    command
+}

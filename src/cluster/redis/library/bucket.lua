@@ -1,0 +1,129 @@
+#!lua name=ringpost_1
+-- What nodes ask of a bucket, layout 1. docs/decisions/redis.md has the keys and each Function's contract.
+--
+-- Every Function has two keys: the bucket's head, from whose name all others are made, and one that is never there. While
+-- a slot moves Redis answers TRYAGAIN to a call whose keys are not all on one side, so that no call sees half a bucket.
+--
+-- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
+
+local REVISION = 1
+-- How many expired publications one append or read looks at.
+local EXPIRED_AT_ONCE = 64
+-- Publications that are read at once, before their bytes are counted.
+local READ_AT_ONCE = 32
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Begins a numbered call. Gives what the bucket's head says, or an error for the caller.
+-- ARGV[1]: slot, incarnation, number of the call, highest count seen, generation known, a fresh one, nodes that live,
+-- whether the call before this one was answered in the generation known.
+local function begin(keys, args)
+  local slot, incarnation, number, seen, known, fresh, nodes, was_here = struct.unpack('>BI6I6I6c8c8BB', args[1])
+  local head = keys[1]
+  local read = redis.call('HMGET', head, 'g', 'c', 'b' .. slot, 'f' .. slot)
+  if read[4] and incarnation <= tonumber(read[4]) then
+    return nil, redis.error_reply('DEAD this incarnation has lost its lease')
+  end
+  local bucket = {
+    head = head, slot = slot, incarnation = incarnation, number = number, nodes = nodes,
+    generation = read[1], count = tonumber(read[2] or 0), changes = {},
+  }
+  local last, last_number = 0, 0
+  if read[3] then
+    last, last_number = struct.unpack('>I6I6', read[3])
+    if last > incarnation then
+      return nil, redis.error_reply('DEAD a later incarnation has been here')
+    end
+  end
+  if last < incarnation then
+    last_number = 0
+  end
+  bucket.last_number = last_number
+  -- Who is behind what its callers have seen has lost writes: nothing that was promised in this generation holds.
+  if known == bucket.generation and (bucket.count < seen or (was_here == 1 and last_number + 1 < number)) then
+    bucket.generation = false
+  end
+  if not bucket.generation then
+    bucket.generation = fresh
+    bucket.count = math.max(bucket.count, seen)
+    bucket.changes = { 'g', fresh }
+    redis.call('HSET', head, 'g', fresh, 'c', bucket.count)
+  elseif last == incarnation and last_number >= number then
+    if last_number > number then
+      return nil, redis.error_reply('STALE a later call of this node was answered')
+    end
+    bucket.answer = string.sub(read[3], 13)
+  end
+  return bucket
+end
+
+-- What all answers begin with.
+local function stand(bucket)
+  return struct.pack('>c8I6', bucket.generation, bucket.count)
+end
+
+-- Ends a numbered call that changed something: the count goes on, and the answer is kept for a retry.
+local function finish(bucket, answer)
+  local changes = bucket.changes
+  local at = #changes
+  changes[at + 1], changes[at + 2] = 'c', bucket.count
+  changes[at + 3] = 'b' .. bucket.slot
+  changes[at + 4] = struct.pack('>I6I6', bucket.incarnation, bucket.number) .. answer
+  redis.call('HSET', bucket.head, unpack(changes))
+end
+
+-- Puts an item into the group of those who listen to its channel. `listeners` is a byte a node.
+local function address(groups, listeners, item)
+  if not listeners then return end
+  local group = groups[listeners]
+  if group then
+    group[#group + 1] = item
+  else
+    groups[listeners] = { item }
+    groups[#groups + 1] = listeners
+  end
+end
+
+-- What each of the nodes' channels is sent: items of the groups that it is in, in order.
+local function sort_out(groups, nodes)
+  local parts, targets = {}, {}
+  for at = 1, #groups do
+    local listeners = groups[at]
+    local items = table.concat(groups[listeners])
+    local heard = { string.byte(listeners, 1, -1) }
+    if #heard >= 4 and #heard * 2 > nodes then heard = { 'all' } end
+    for i = 1, #heard do
+      local target = heard[i]
+      if parts[target] then
+        parts[target] = parts[target] .. items
+      else
+        parts[target] = items
+        targets[#targets + 1] = target
+      end
+    end
+  end
+  return parts, targets
+end
+
+-- Sends counted items: each message says its count and the one before it to the same listener.
+local function send(bucket, parts, targets)
+  if #targets == 0 then return end
+  local fields = {}
+  for at = 1, #targets do fields[at] = 'n' .. targets[at] end
+  local before = redis.call('HMGET', bucket.head, unpack(fields))
+  local changes = bucket.changes
+  for at = 1, #targets do
+    local header = struct.pack('>Bc8I6I6', 1, bucket.generation, bucket.count, tonumber(before[at] or 0))
+    redis.call('SPUBLISH', bucket.head .. ':' .. targets[at], header .. parts[targets[at]])
+    changes[#changes + 1], changes[#changes + 2] = fields[at], bucket.count
+  end
+end
+
+-- What is sent of a publication (kind 0), a session that is put (1) or removed (2), a presence that a dead node has left (3),
+-- a rule (4).
+local function item(kind, channel, created, offset, time, body)
+  return struct.pack('>BBI6I6I6I4', kind, #channel, created, offset, time, #body) .. channel .. body
+end

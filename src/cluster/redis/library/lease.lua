@@ -1,0 +1,89 @@
+
+-- The nodes: a hash with an entry a slot: incarnation, when its lease ends, until when it is claimed for reaping and by
+-- whom, then the node's name (with a byte for its length) and what it says of itself.
+local function lease_of(entry)
+  local incarnation, ends, claimed, claimer, name = struct.unpack('>I6I6I6BBc0', entry)
+  return { incarnation = incarnation, ends = ends, claimed = claimed, claimer = claimer, name = name, rest = string.sub(entry, 20) }
+end
+
+local function write_lease(key, slot, lease)
+  redis.call('HSET', key, slot, struct.pack('>I6I6I6B', lease.incarnation, lease.ends, lease.claimed, lease.claimer) .. lease.rest)
+end
+
+local function leases(key, now)
+  return { now, redis.call('HGETALL', key .. ':n') }
+end
+
+-- The lease of an incarnation, if it still is one.
+local function own_lease(key, slot, incarnation)
+  local entry = redis.call('HGET', key .. ':n', slot)
+  local lease = entry and lease_of(entry)
+  if lease and lease.incarnation == tonumber(incarnation) then return lease end
+end
+
+-- ARGV: name (with a byte for its length) and what the node says of itself, ttl, buckets. Answers slot, incarnation and all leases.
+local function lease_take(keys, args)
+  local key, now = keys[1], now_ms()
+  local buckets = redis.call('HGET', key, 'buckets')
+  local name = struct.unpack('Bc0', args[1])
+  local entries, taken = redis.call('HGETALL', key .. ':n'), {}
+  if buckets and buckets ~= args[3] and #entries > 0 then
+    return redis.error_reply('BUCKETS the nodes that are here have ' .. buckets .. ' buckets')
+  end
+  for at = 1, #entries, 2 do
+    local lease = lease_of(entries[at + 1])
+    if lease.name == name and lease.ends > now then
+      return redis.error_reply('TAKEN a node of this name is here')
+    end
+    taken[tonumber(entries[at])] = true
+  end
+  local slot = 1
+  while taken[slot] do slot = slot + 1 end
+  if slot > 255 then return redis.error_reply('FULL 255 nodes are here') end
+  -- Above all that was given before, even where the last of those were lost.
+  local incarnation = math.max(tonumber(redis.call('HGET', key, 'last') or 0) + 1, now)
+  redis.call('HSET', key, 'last', incarnation, 'buckets', args[3])
+  write_lease(key .. ':n', slot, { incarnation = incarnation, ends = now + args[2], claimed = 0, claimer = 0, rest = args[1] })
+  return { slot, incarnation, leases(key, now) }
+end
+
+-- ARGV: slot, incarnation, ttl. An incarnation whose lease has run out stays dead.
+local function lease_renew(keys, args)
+  local key, now = keys[1], now_ms()
+  local lease = own_lease(key, args[1], args[2])
+  if not lease or lease.ends <= now then return redis.error_reply('DEAD this incarnation has lost its lease') end
+  lease.ends = now + args[3]
+  write_lease(key .. ':n', args[1], lease)
+  return leases(key, now)
+end
+
+-- ARGV: slot, incarnation. It ends now; what the node has left is reaped as a dead one's.
+local function lease_end(keys, args)
+  local lease = own_lease(keys[1], args[1], args[2])
+  if not lease then return 0 end
+  lease.ends = 0
+  write_lease(keys[1] .. ':n', args[1], lease)
+  return 1
+end
+
+local function lease_list(keys)
+  return leases(keys[1], now_ms())
+end
+
+-- ARGV: slot and incarnation that are dead, the slot that reaps, for how long. Answers 1 where it may.
+local function lease_claim(keys, args)
+  local now = now_ms()
+  local lease = own_lease(keys[1], args[1], args[2])
+  if not lease or lease.ends > now then return 0 end
+  if lease.claimed > now and lease.claimer ~= tonumber(args[3]) then return 0 end
+  lease.claimed, lease.claimer = now + args[4], tonumber(args[3])
+  write_lease(keys[1] .. ':n', args[1], lease)
+  return 1
+end
+
+-- ARGV: slot and incarnation that were reaped everywhere. The slot is free.
+local function lease_free(keys, args)
+  local lease = own_lease(keys[1], args[1], args[2])
+  if not lease or lease.ends > now_ms() then return 0 end
+  return redis.call('HDEL', keys[1] .. ':n', args[1])
+end

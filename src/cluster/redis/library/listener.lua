@@ -1,0 +1,132 @@
+
+-- A part of a stream, in order or backwards, from an offset on, while bytes are left. Gives publications, as they lie in the
+-- list, and the offset of the first. What has expired is passed over where the list begins.
+local function part(list, top, from, count, bytes, is_reverse, now)
+  local oldest = top - redis.call('LLEN', list) + 1
+  local items, first = {}, 0
+  local step = is_reverse and -1 or 1
+  from = is_reverse and math.min(from, top) or math.max(from, oldest)
+  while from >= oldest and from <= top and count > 0 and bytes > 0 do
+    local ahead = math.min(READ_AT_ONCE, count) - 1
+    local low = is_reverse and math.max(from - ahead, oldest) or from
+    local read = redis.call('LRANGE', list, low - oldest, (is_reverse and from or from + ahead) - oldest)
+    for at = 1, #read do
+      local kept = read[is_reverse and #read + 1 - at or at]
+      if struct.unpack('>I6', kept) > now then
+        if #items > 0 and #kept > bytes then return items, first end
+        if #items == 0 then first = from end
+        items[#items + 1] = kept
+        bytes, count = bytes - #kept, count - 1
+      elseif is_reverse then
+        return items, first
+      end
+      from = from + step
+    end
+    if #read == 0 then break end
+  end
+  return items, first
+end
+
+local function place_of(generation, meta, first)
+  return struct.pack('>c8I6I6I6', generation, meta.created, meta.top, first)
+end
+
+-- ARGV[2…], two each: options and channel. Options are: whether it has a stream, the stream's ttl, generation, creation and
+-- offset after which to read, and bytes to read at most (0: none). Answers an array: the stand, then two each: place, publications.
+local function join(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  local answer = { stand(bucket) }
+  local now = now_ms()
+  for at = 2, #args, 2 do
+    local has_stream, ttl, generation, created, offset, bytes = struct.unpack('>BI6c8I6I6I4', args[at])
+    local channel = args[at + 1]
+    local byte = string.char(bucket.slot)
+    local heard = redis.call('HGET', bucket.head .. ':l', channel) or ''
+    if not string.find(heard, byte, 1, true) then redis.call('HSET', bucket.head .. ':l', channel, heard .. byte) end
+    local meta, items, first = { created = 0, top = 0 }, {}, 0
+    if has_stream == 1 then
+      local list, key = bucket.head .. ':h:' .. channel, bucket.head .. ':m:' .. channel
+      meta = read_meta(bucket, redis.call('GET', key))
+      if not meta then
+        bucket.count = bucket.count + 1
+        meta = new_meta(bucket, list)
+      end
+      write_meta(bucket, key, meta, ttl)
+      if bytes > 0 and generation == bucket.generation and created == meta.created then
+        items, first = part(list, meta.top, offset + 1, math.huge, bytes, false, now)
+      end
+    end
+    answer[#answer + 1], answer[#answer + 2] = place_of(bucket.generation, meta, first), items
+  end
+  finish(bucket, '')
+  answer[1] = stand(bucket)
+  return answer
+end
+
+local function leave_listeners(head, channel, slot)
+  local heard = redis.call('HGET', head .. ':l', channel)
+  if not heard then return end
+  local left = string.gsub(heard, '.', function(byte) if string.byte(byte) == slot then return '' end end)
+  if left == '' then
+    redis.call('HDEL', head .. ':l', channel)
+  elseif left ~= heard then
+    redis.call('HSET', head .. ':l', channel, left)
+  end
+end
+
+-- ARGV[2…]: channels.
+local function leave(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  for at = 2, #args do leave_listeners(bucket.head, args[at], bucket.slot) end
+  finish(bucket, '')
+  return stand(bucket)
+end
+
+-- ARGV: channel, from, count, bytes, backwards (1). Answers place and publications; a creation of 0 says that there is no stream.
+local function read(keys, args)
+  local head, channel = keys[1], args[1]
+  local generation = redis.call('HGET', head, 'g') or string.rep('\0', 8)
+  local meta = read_meta({ generation = generation }, redis.call('GET', head .. ':m:' .. channel))
+  if not meta then return { place_of(generation, { created = 0, top = 0 }, 0), {} } end
+  local from, count, bytes = tonumber(args[2]), tonumber(args[3]), tonumber(args[4])
+  local items, first = part(head .. ':h:' .. channel, meta.top, from, count, bytes, args[5] == '1', now_ms())
+  return { place_of(generation, meta, first), items }
+end
+
+-- ARGV: ttl of the streams, channels. Answers a place each, and lets the streams live on.
+local function position(keys, args)
+  local generation = redis.call('HGET', keys[1], 'g') or string.rep('\0', 8)
+  local places = {}
+  for at = 2, #args do
+    local key = keys[1] .. ':m:' .. args[at]
+    local meta = read_meta({ generation = generation }, redis.call('GET', key))
+    if meta then redis.call('PEXPIRE', key, args[1]) end
+    places[at - 1] = place_of(generation, meta or { created = 0, top = 0 }, 0)
+  end
+  return table.concat(places)
+end
+
+-- ARGV[2]: channel. Its publications go, its offsets go on.
+local function remove(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  redis.call('UNLINK', bucket.head .. ':h:' .. args[2])
+  finish(bucket, '')
+  return stand(bucket)
+end
+
+-- ARGV[2]: a generation that was seen to have lost writes, or none. Answers the stand, the counts of the last messages to this
+-- node and to all, the number of the last call of this node that was done, and the
+-- fresh generation of the question, so that no other question's answer is taken for this one's.
+local function compare(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  if args[2] == bucket.generation then
+    bucket.generation = string.sub(args[1], 28, 35)
+    redis.call('HSET', bucket.head, 'g', bucket.generation)
+  end
+  local last = redis.call('HMGET', bucket.head, 'n' .. bucket.slot, 'nall')
+  return stand(bucket) .. struct.pack('>I6I6I6', tonumber(last[1] or 0), tonumber(last[2] or 0), bucket.last_number) .. string.sub(args[1], 28, 35)
+end

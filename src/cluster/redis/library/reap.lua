@@ -1,0 +1,64 @@
+
+local function reap_presence(bucket, channel, slot, incarnation, cursor, count)
+  local key = bucket.head .. ':p:' .. channel
+  local page = redis.call('HSCAN', key, cursor, 'COUNT', count)
+  local entries, removed, groups = page[2], 0, {}
+  local heard = redis.call('HGET', bucket.head .. ':l', channel)
+  for at = 1, #entries, 2 do
+    local client, entry = entries[at], entries[at + 1]
+    local of_slot, of_incarnation = struct.unpack('>BI6', entry)
+    if of_slot == slot and of_incarnation <= incarnation then
+      forget_presence(bucket.head, channel, client, entry)
+      address(groups, heard, item(3, channel, 0, 0, 0, struct.pack('B', #client) .. client .. string.sub(entry, 8)))
+      removed = removed + 1
+    end
+  end
+  if removed > 0 then
+    bucket.count = bucket.count + 1
+    send(bucket, sort_out(groups, bucket.nodes))
+    finish(bucket, '')
+  end
+  return page[1], removed
+end
+
+local function reap_sessions(bucket, user, slot, incarnation)
+  local entries, removed = redis.call('HGETALL', bucket.head .. ':s:' .. user), 0
+  for at = 1, #entries, 2 do
+    local of_slot, of_incarnation = struct.unpack('>BI6', entries[at + 1])
+    if of_slot == slot and of_incarnation <= incarnation then
+      forget_session(bucket, user, entries[at], slot)
+      removed = removed + 1
+    end
+  end
+  return removed
+end
+
+-- ARGV[2…]: slot and incarnation that are dead, how much to look at, and what the last page answered: what it was at ("" to
+-- begin, "l" for listeners), its cursor. From the first page on the incarnation is refused here. Answers the stand, how many
+-- entries went, and what to go on with: "." where nothing is left.
+local function reap(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  local slot, incarnation, count, at, cursor = tonumber(args[2]), tonumber(args[3]), args[4], args[5], args[6]
+  local head, removed = bucket.head, 0
+  local fence = tonumber(redis.call('HGET', head, 'f' .. slot) or 0)
+  if fence < incarnation then redis.call('HSET', head, 'f' .. slot, incarnation) end
+  if at == '' then at = redis.call('SRANDMEMBER', head .. ':i' .. slot) or 'l' end
+  local kind, name = string.sub(at, 1, 1), string.sub(at, 2)
+  if kind == 'p' then
+    cursor, removed = reap_presence(bucket, name, slot, incarnation, cursor, count)
+  elseif kind == 's' then
+    removed, cursor = reap_sessions(bucket, name, slot, incarnation), '0'
+  else
+    local page = redis.call('HSCAN', head .. ':l', cursor, 'COUNT', count)
+    for i = 1, #page[2], 2 do leave_listeners(head, page[2][i], slot) end
+    cursor = page[1]
+  end
+  if cursor == '0' then
+    -- What is looked through is off the list, even where what it names has expired.
+    if kind ~= 'l' then redis.call('SREM', head .. ':i' .. slot, at) end
+    at = kind == 'l' and '.' or ''
+  end
+  finish(bucket, '')
+  return { stand(bucket), removed, at, cursor }
+end

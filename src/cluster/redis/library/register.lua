@@ -1,0 +1,37 @@
+
+local function revision()
+  return REVISION
+end
+
+-- What gives room, or needs none worth a word, goes on where the memory is full.
+local function register(name, callback, flag)
+  redis.register_function({ function_name = 'ringpost_1_' .. name, callback = callback, flags = { flag } })
+end
+register('append', append)
+register('fleeting', fleeting, 'allow-oom')
+register('join', join)
+register('leave', leave, 'allow-oom')
+register('read', read, 'no-writes')
+register('position', position, 'allow-oom')
+register('remove', remove, 'allow-oom')
+register('compare', compare, 'allow-oom')
+register('presence_add', presence_add)
+register('presence_remove', presence_remove, 'allow-oom')
+register('presence_renew', presence_renew, 'allow-oom')
+register('presence_page', presence_page, 'no-writes')
+register('presence_stats', presence_stats, 'no-writes')
+register('session_put', session_put)
+register('session_remove', session_remove, 'allow-oom')
+register('session_renew', session_renew, 'allow-oom')
+register('session_read', session_read, 'allow-oom')
+register('online', online, 'no-writes')
+register('rule_put', rule_put)
+register('rule_read', rule_read, 'no-writes')
+register('reap', reap, 'allow-oom')
+register('lease_take', lease_take)
+register('lease_renew', lease_renew, 'allow-oom')
+register('lease_end', lease_end, 'allow-oom')
+register('lease_list', lease_list, 'no-writes')
+register('lease_claim', lease_claim, 'allow-oom')
+register('lease_free', lease_free, 'allow-oom')
+register('revision', revision, 'no-writes')

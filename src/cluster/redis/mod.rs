@@ -1,0 +1,27 @@
+//! The Redis (or Valkey) that nodes share: the way to it, the Functions that run in it, and what a node knows of what they said.
+//!
+//! ```text
+//! streams, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
+//!   → queue                             one numbered call in flight per bucket, repeated until it is answered
+//!     → link                            one Redis, one behind Sentinels, or a Cluster
+//! listener ← link                       what is published to this node, checked for gaps
+//! ```
+//!
+//! `library/` is what runs in Redis. `docs/decisions/redis.md` has the keys, each Function's contract, and what each failure
+//! does.
+
+pub mod bucket;
+pub mod examine;
+pub mod fault;
+pub mod functions;
+pub mod keys;
+pub mod leases;
+pub mod library;
+pub mod link;
+pub mod listener;
+mod pack;
+pub mod presence;
+pub mod queue;
+mod reap;
+pub mod sessions;
+pub mod streams;

@@ -1,0 +1,125 @@
+//! Numbers and texts as the Functions pack them: big-endian, lengths before what they measure.
+
+use bytes::Bytes;
+use redis::Value;
+
+use super::fault::Fault;
+
+/// What is told to a Function in one argument.
+#[derive(Debug, Default)]
+pub(super) struct Packed(Vec<u8>);
+
+impl Packed {
+    pub(super) fn byte(mut self, value: u8) -> Self {
+        self.0.push(value);
+        self
+    }
+
+    pub(super) fn four(mut self, value: u32) -> Self {
+        self.0.extend(value.to_be_bytes());
+        self
+    }
+
+    /// A count or Unix milliseconds, in six bytes.
+    pub(super) fn six(mut self, value: u64) -> Self {
+        assert!(value < 1 << 48, "a count that no bucket reaches");
+        self.0.extend(&value.to_be_bytes()[2..]);
+        self
+    }
+
+    pub(super) fn bytes(mut self, value: &[u8]) -> Self {
+        self.0.extend(value);
+        self
+    }
+
+    /// At most 255 bytes, with their number before them; the caller has bounded them.
+    pub(super) fn short(self, value: &[u8]) -> Self {
+        let length = u8::try_from(value.len()).expect("names are bounded at 255 bytes");
+        self.byte(length).bytes(value)
+    }
+
+    pub(super) fn end(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// What a Function has packed; what is short of it is garbled.
+#[derive(Clone, Debug)]
+pub(super) struct Unpack(Bytes);
+
+impl Unpack {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// A string of an answer.
+    pub(super) fn of(value: Value) -> Result<Self, Fault> {
+        match value {
+            Value::BulkString(bytes) => Ok(Self(bytes.into())),
+            _ => Err(Fault::Garbled),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn take(&mut self, count: usize) -> Result<Bytes, Fault> {
+        if self.0.len() < count {
+            return Err(Fault::Garbled);
+        }
+        Ok(self.0.split_to(count))
+    }
+
+    fn number(&mut self, count: usize) -> Result<u64, Fault> {
+        Ok(self.take(count)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, Fault> {
+        Ok(self.number(1)? as u8)
+    }
+
+    pub(super) fn four(&mut self) -> Result<u32, Fault> {
+        Ok(self.number(4)? as u32)
+    }
+
+    pub(super) fn six(&mut self) -> Result<u64, Fault> {
+        self.number(6)
+    }
+
+    pub(super) fn eight(&mut self) -> Result<[u8; 8], Fault> {
+        Ok(self.number(8)?.to_be_bytes())
+    }
+
+    pub(super) fn short(&mut self) -> Result<Bytes, Fault> {
+        let length = self.byte()?;
+        self.take(length.into())
+    }
+
+    /// As [`Unpack::short`], a text.
+    pub(super) fn text(&mut self) -> Result<String, Fault> {
+        String::from_utf8(self.short()?.into()).map_err(|_| Fault::Garbled)
+    }
+
+    pub(super) fn rest(self) -> Bytes {
+        self.0
+    }
+}
+
+/// The values of an answer that is a list.
+pub(super) fn list(value: Value) -> Result<Vec<Value>, Fault> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(Fault::Garbled),
+    }
+}
+
+/// A number of an answer, in either of the two ways in which Redis writes them.
+pub(super) fn number(value: &Value) -> Result<u64, Fault> {
+    redis::FromRedisValue::from_redis_value_ref(value).map_err(|_| Fault::Garbled)
+}
+
+/// The bytes of a string of an answer.
+pub(super) fn string(value: Value) -> Result<Bytes, Fault> {
+    Ok(Unpack::of(value)?.rest())
+}

@@ -1,0 +1,274 @@
+//! Channels: publishing, listening, reading.
+
+use bytes::Bytes;
+use redis::Value;
+
+use super::bucket::{Generation, Stand};
+use super::fault::Fault;
+use super::functions::Functions;
+use super::pack::{Packed, Unpack, list, string};
+
+/// What a stream keeps of a publication, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// How many publications; up to an eighth more may be there. 0: none.
+    pub size: u32,
+    /// For how long, milliseconds.
+    pub ttl_ms: u64,
+    /// How long the stream's offsets and epoch outlive its last use, milliseconds; longer than `ttl_ms`.
+    pub meta_ttl_ms: u64,
+}
+
+/// A publication on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Publish<'a> {
+    /// Where to.
+    pub channel: &'a str,
+    /// What listeners are to be told.
+    pub body: &'a [u8],
+    /// What is kept.
+    pub keep: Keep,
+    /// The idempotency key, and for how long it is remembered at least, milliseconds; twice that at the most.
+    pub key: Option<(&'a str, u32)>,
+    /// Drops it where the channel has one that is as new: number above 0, and what the number counts within.
+    pub version: Option<(u64, &'a str)>,
+}
+
+impl Publish<'_> {
+    /// As the Function takes it, but for its body.
+    pub(super) fn options(&self) -> Vec<u8> {
+        let (key, window) = self.key.unwrap_or_default();
+        let (version, epoch) = self.version.unwrap_or_default();
+        let head = Packed::default().four(self.keep.size).six(self.keep.ttl_ms).six(self.keep.meta_ttl_ms).four(window);
+        let head = head.four((version >> 32) as u32).four(version as u32);
+        head.short(self.channel.as_bytes()).short(key.as_bytes()).bytes(epoch.as_bytes()).end()
+    }
+}
+
+/// What became of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was published.
+    Published,
+    /// One with this key was published before; the place is that one's.
+    Repeated,
+    /// The channel has one that is as new; the place is the stream's top.
+    Passed,
+}
+
+/// The answer to a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The generation in which it has its place.
+    pub generation: Generation,
+    /// Which creation of the stream; 0 where nothing is kept.
+    pub created: u64,
+    /// Its offset; 0 where nothing is kept.
+    pub offset: u64,
+}
+
+/// Where a stream stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The bucket's generation.
+    pub generation: Generation,
+    /// Which creation of the stream in it; 0: there is none.
+    pub created: u64,
+    /// The offset of the newest publication.
+    pub top: u64,
+}
+
+/// A kept publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its offset.
+    pub offset: u64,
+    /// When Redis took it, Unix milliseconds.
+    pub time_ms: u64,
+    /// What was published.
+    pub body: Bytes,
+}
+
+/// A part of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Where the stream stands.
+    pub place: Place,
+    /// Publications without a hole between them, in the order asked for.
+    pub kept: Vec<Kept>,
+}
+
+/// Which part of a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// The first offset.
+    pub from: u64,
+    /// How many publications at the most.
+    pub count: u32,
+    /// How many bytes at the most; the first publication is given whatever it has.
+    pub bytes: u32,
+    /// From `from` down.
+    pub is_reverse: bool,
+}
+
+/// A channel that a node begins to listen to.
+#[derive(Clone, Copy, Debug)]
+pub struct Join<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// Where it keeps a stream: how long offsets and epoch live, milliseconds.
+    pub meta_ttl_ms: Option<u64>,
+    /// What to read with it: what follows this offset of this creation, and bytes at the most.
+    pub after: Option<(Generation, u64, u64, u32)>,
+}
+
+impl Functions {
+    /// Publishes to channels of one bucket, in order, all or nothing. A [`Queue`](super::queue::Queue) gathers what is published
+    /// at once.
+    ///
+    /// # Errors
+    /// What went wrong; after [`Fault::is_open`] they may have been published.
+    pub async fn append(&self, bucket: u16, batch: &[Publish<'_>]) -> Result<Vec<Receipt>, Fault> {
+        let packed = |publish: &Publish<'_>| (publish.options(), Bytes::copy_from_slice(publish.body));
+        self.append_packed(bucket, &batch.iter().map(packed).collect::<Vec<_>>()).await
+    }
+
+    pub(super) async fn append_packed(&self, bucket: u16, batch: &[(Vec<u8>, Bytes)]) -> Result<Vec<Receipt>, Fault> {
+        let answer = self.numbered("append", bucket, |command| {
+            for (options, body) in batch {
+                command.arg(options).arg(&body[..]);
+            }
+        });
+        let mut from = Unpack::of(answer.await?)?;
+        Stand::unpack(&mut from)?;
+        batch.iter().map(|_| receipt(&mut from)).collect()
+    }
+
+    /// Tells those who listen to channels of one bucket; nothing is kept or counted, and a loss is silent. A call that was not
+    /// answered is not repeated.
+    ///
+    /// # Errors
+    /// What went wrong; after [`Fault::is_open`] they may have been told.
+    pub async fn fleeting(&self, bucket: u16, batch: &[(&str, &[u8])]) -> Result<(), Fault> {
+        let mut channels = Vec::<(&str, Vec<u8>)>::new();
+        for (channel, body) in batch {
+            let item = Packed::default().byte(0).byte(channel.len() as u8).six(0).six(0).six(0).four(body.len() as u32);
+            let item = item.bytes(channel.as_bytes()).bytes(body).end();
+            match channels.iter_mut().find(|(other, _)| other == channel) {
+                Some((_, items)) => items.extend(item),
+                None => channels.push((channel, item)),
+            }
+        }
+        let mut command = self.function("fleeting", bucket);
+        command.arg(self.nodes());
+        for (channel, _) in &channels {
+            command.arg(channel);
+        }
+        for (_, items) in &channels {
+            command.arg(items);
+        }
+        self.link().call(&command).await.map(drop)
+    }
+
+    /// Begins to listen to channels of one bucket, and reads their streams in the same step: what the pages do not have
+    /// comes with the bucket's messages.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn join(&self, bucket: u16, joins: &[Join<'_>]) -> Result<(Stand, Vec<Page>), Fault> {
+        let answer = self.numbered("join", bucket, |command| {
+            for join in joins {
+                let (generation, created, offset, bytes) = join.after.unwrap_or_default();
+                let options = Packed::default().byte(join.meta_ttl_ms.is_some().into());
+                let options = options.six(join.meta_ttl_ms.unwrap_or_default()).bytes(&generation.0);
+                command.arg(options.six(created).six(offset).four(bytes).end()).arg(join.channel);
+            }
+        });
+        let mut parts = list(answer.await?)?.into_iter();
+        let mut part = || parts.next().ok_or(Fault::Garbled);
+        let stand = Stand::unpack(&mut Unpack::of(part()?)?)?;
+        let pages = joins.iter().map(|_| page(part()?, part()?, false)).collect::<Result<_, _>>()?;
+        Ok((stand, pages))
+    }
+
+    /// Ends listening.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn leave(&self, bucket: u16, channels: &[&str]) -> Result<(), Fault> {
+        self.changing("leave", bucket, channels).await
+    }
+
+    /// Takes a stream's publications away. Its offsets go on.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn remove(&self, bucket: u16, channel: &str) -> Result<(), Fault> {
+        self.changing("remove", bucket, &[channel]).await
+    }
+
+    /// Reads a part of a stream.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn read(&self, channel: &str, part: Part) -> Result<Page, Fault> {
+        let mut command = self.function("read", self.keys().bucket_of(channel));
+        command.arg(channel).arg(part.from).arg(part.count).arg(part.bytes).arg(u8::from(part.is_reverse));
+        let answer = <[Value; 2]>::try_from(list(self.plain(command).await?)?).map_err(|_| Fault::Garbled)?;
+        let [place, kept] = answer;
+        page(place, kept, part.is_reverse)
+    }
+
+    /// Where streams of one bucket stand. It is an access: they live on.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn position(&self, bucket: u16, meta_ttl_ms: u64, channels: &[&str]) -> Result<Vec<Place>, Fault> {
+        let mut command = self.function("position", bucket);
+        command.arg(meta_ttl_ms).arg(channels);
+        let mut from = Unpack::of(self.plain(command).await?)?;
+        channels.iter().map(|_| Ok(place(&mut from)?.0)).collect()
+    }
+
+    /// A numbered call whose answer is nothing but where the bucket stands.
+    pub(super) async fn changing<A: redis::ToRedisArgs>(
+        &self,
+        name: &str,
+        bucket: u16,
+        arguments: &[A],
+    ) -> Result<(), Fault> {
+        let answer = self.numbered(name, bucket, |command| {
+            command.arg(arguments);
+        });
+        answer.await.map(drop)
+    }
+}
+
+fn receipt(from: &mut Unpack) -> Result<Receipt, Fault> {
+    let outcome = match from.byte()? {
+        0 => Outcome::Published,
+        1 => Outcome::Repeated,
+        2 => Outcome::Passed,
+        _ => return Err(Fault::Garbled),
+    };
+    Ok(Receipt { outcome, generation: Generation(from.eight()?), created: from.six()?, offset: from.six()? })
+}
+
+/// A place, and the offset of the first publication that comes with it.
+fn place(from: &mut Unpack) -> Result<(Place, u64), Fault> {
+    let generation = Generation(from.eight()?);
+    Ok((Place { generation, created: from.six()?, top: from.six()? }, from.six()?))
+}
+
+fn page(head: Value, kept: Value, is_reverse: bool) -> Result<Page, Fault> {
+    let (place, first) = place(&mut Unpack::of(head)?)?;
+    let kept = list(kept)?.into_iter().zip(0..).map(|(kept, at)| {
+        let mut from = Unpack::new(string(kept)?);
+        let _expires_ms = from.six()?;
+        let offset = if is_reverse { first.checked_sub(at) } else { first.checked_add(at) };
+        Ok(Kept { offset: offset.ok_or(Fault::Garbled)?, time_ms: from.six()?, body: from.rest() })
+    });
+    Ok(Page { place, kept: kept.collect::<Result<_, Fault>>()? })
+}

@@ -1,0 +1,256 @@
+//! The contract of each Function, step by step, against real servers.
+
+use std::sync::Arc;
+
+use ringpost::cluster::redis::bucket::Generation;
+use ringpost::cluster::redis::fault::Fault;
+use ringpost::cluster::redis::functions::{Functions, Incarnation};
+use ringpost::cluster::redis::keys::Keys;
+use ringpost::cluster::redis::leases;
+use ringpost::cluster::redis::library;
+use ringpost::cluster::redis::link::Link;
+use ringpost::cluster::redis::sessions::Rule;
+use ringpost::cluster::redis::streams::{Join, Keep, Outcome, Part, Publish, Receipt};
+use ringpost::config::RedisConfig;
+
+use crate::server::{Kind, Server};
+
+pub(crate) const KEEP: Keep = Keep { size: 100, ttl_ms: 60_000, meta_ttl_ms: 600_000 };
+pub(crate) const ALL: Part = Part { from: 1, count: 1000, bytes: 1 << 20, is_reverse: false };
+
+pub(crate) fn config(addresses: &[String]) -> RedisConfig {
+    RedisConfig { addresses: addresses.to_vec(), buckets: 8, ..RedisConfig::default() }
+}
+
+/// An incarnation that calls itself so; nobody has given it a lease.
+pub(crate) fn node(link: &Arc<Link>, config: &RedisConfig, slot: u8, number: u64) -> Functions {
+    let node = Functions::new(Arc::clone(link), Keys::new(config), Incarnation { slot, number });
+    node.set_nodes(3);
+    node
+}
+
+pub(crate) async fn linked(config: &RedisConfig) -> Arc<Link> {
+    let link = Arc::new(Link::new(config, None).expect("it is configured rightly"));
+    library::load(&link).await.expect("the Functions are loaded");
+    link
+}
+
+pub(crate) fn publish<'a>(channel: &'a str, body: &'a str) -> Publish<'a> {
+    Publish { channel, body: body.as_bytes(), keep: KEEP, key: None, version: None }
+}
+
+pub(crate) async fn one(node: &Functions, publish: Publish<'_>) -> Result<Receipt, Fault> {
+    Ok(node.append(node.keys().bucket_of(publish.channel), &[publish]).await?[0])
+}
+
+pub(crate) async fn bodies(node: &Functions, channel: &str) -> Vec<(u64, String)> {
+    let page = node.read(channel, ALL).await.expect("it is read");
+    page.kept.iter().map(|kept| (kept.offset, String::from_utf8(kept.body.to_vec()).unwrap())).collect()
+}
+
+/// Runs a test against each kind of server.
+fn with_each(test: impl AsyncFn(Arc<Link>, RedisConfig, &Server)) {
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let server = Server::start(kind, &[]);
+        let config = config(&[server.address()]);
+        crate::runtime().block_on(async { test(linked(&config).await, config, &server).await });
+    }
+}
+
+#[test]
+fn publications_get_offsets_in_order_and_the_oldest_go() {
+    with_each(async |link, config, _| {
+        let node = node(&link, &config, 1, 1);
+        let keep = Keep { size: 16, ..KEEP };
+        for at in 1..=40 {
+            let body = at.to_string();
+            let receipt = one(&node, Publish { keep, ..publish("room", &body) }).await.unwrap();
+            assert_eq!((receipt.outcome, receipt.offset), (Outcome::Published, at));
+        }
+        let kept = bodies(&node, "room").await;
+        assert!((16..=18).contains(&kept.len()), "the size, and an eighth more at the most: {}", kept.len());
+        assert_eq!(kept.last().unwrap(), &(40, "40".into()));
+        assert!(kept.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "{kept:?}");
+        let back = Part { from: 39, count: 3, is_reverse: true, ..ALL };
+        let page = node.read("room", back).await.unwrap();
+        assert_eq!(page.kept.iter().map(|kept| kept.offset).collect::<Vec<_>>(), [39, 38, 37]);
+        assert_eq!(page.place.top, 40);
+        let little = node.read("room", Part { from: 39, bytes: 1, ..ALL }).await.unwrap();
+        assert_eq!(little.kept.len(), 1, "one is given whatever it has");
+    });
+}
+
+#[test]
+fn a_repetition_of_a_call_changes_nothing_and_is_answered_as_before() {
+    with_each(async |link, config, _| {
+        let first = node(&link, &config, 1, 1).append(3, &[publish("a", "x"), publish("b", "y")]).await.unwrap();
+        // The same incarnation with the same number, as after an answer that was lost.
+        let node = node(&link, &config, 1, 1);
+        assert_eq!(node.append(3, &[publish("a", "x"), publish("b", "y")]).await.unwrap(), first);
+        assert_eq!(node.append(3, &[publish("a", "z")]).await.unwrap()[0].offset, 2);
+    });
+}
+
+#[test]
+fn a_key_publishes_once_and_a_version_only_when_it_is_newer() {
+    with_each(async |link, config, _| {
+        let node = node(&link, &config, 1, 1);
+        let keyed = Publish { key: Some(("key", 60_000)), ..publish("room", "x") };
+        let bucket = node.keys().bucket_of("room");
+        let both = node.append(bucket, &[keyed, keyed]).await.unwrap();
+        assert_eq!((both[0].outcome, both[1].outcome), (Outcome::Published, Outcome::Repeated));
+        let again = one(&node, keyed).await.unwrap();
+        assert_eq!((again.outcome, again.offset, again.created), (Outcome::Repeated, 1, both[0].created));
+        let other = one(&node, Publish { key: Some(("other", 60_000)), ..publish("room", "y") }).await.unwrap();
+        assert_eq!((other.outcome, other.offset), (Outcome::Published, 2));
+        let versioned = |number, epoch| Publish { version: Some((number, epoch)), ..publish("room", "v") };
+        let huge = (1 << 53) + 1;
+        for (number, epoch, outcome) in [
+            (7, "", Outcome::Published),
+            (7, "", Outcome::Passed),
+            (6, "", Outcome::Passed),
+            (huge, "", Outcome::Published),
+            (huge - 1, "", Outcome::Passed),
+            (1, "e", Outcome::Published),
+            (1, "e", Outcome::Passed),
+        ] {
+            assert_eq!(one(&node, versioned(number, epoch)).await.unwrap().outcome, outcome, "{number} {epoch:?}");
+        }
+    });
+}
+
+#[test]
+fn a_stream_expires_and_its_offsets_go_on() {
+    with_each(async |link, config, _| {
+        let node = node(&link, &config, 1, 1);
+        let short = Keep { ttl_ms: 40, ..KEEP };
+        let first = one(&node, Publish { keep: short, ..publish("room", "x") }).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(80)).await;
+        assert_eq!(bodies(&node, "room").await, []);
+        let second = one(&node, Publish { keep: short, ..publish("room", "y") }).await.unwrap();
+        assert_eq!((second.offset, second.created), (2, first.created));
+        node.remove(node.keys().bucket_of("room"), "room").await.unwrap();
+        assert_eq!(bodies(&node, "room").await, []);
+        assert_eq!(one(&node, publish("room", "z")).await.unwrap().offset, 3);
+    });
+}
+
+#[test]
+fn who_joins_reads_what_it_missed_in_the_same_step() {
+    with_each(async |link, config, _| {
+        let node = node(&link, &config, 1, 1);
+        let bucket = node.keys().bucket_of("room");
+        let join = Join { channel: "room", meta_ttl_ms: Some(60_000), after: None };
+        let (stand, pages) = node.join(bucket, &[join]).await.unwrap();
+        let empty = pages[0].place;
+        assert_eq!((empty.top, pages[0].kept.len()), (0, 0));
+        for body in ["1", "2", "3"] {
+            let receipt = one(&node, publish("room", body)).await.unwrap();
+            assert_eq!(receipt.created, empty.created, "the epoch that the first listener was told");
+        }
+        let after = Some((stand.generation, empty.created, 1, 1000));
+        let (_, pages) = node.join(bucket, &[Join { after, ..join }]).await.unwrap();
+        assert_eq!(pages[0].kept.iter().map(|kept| kept.offset).collect::<Vec<_>>(), [2, 3]);
+        let foreign = Some((Generation([9; 8]), empty.created, 1, 1000));
+        let (_, pages) = node.join(bucket, &[Join { after: foreign, ..join }]).await.unwrap();
+        assert_eq!((pages[0].place.top, pages[0].kept.len()), (3, 0), "another epoch recovers nothing");
+        let places = node.position(bucket, 60_000, &["room", "nowhere"]).await.unwrap();
+        assert_eq!((places[0].top, places[1].created), (3, 0));
+        node.leave(bucket, &["room"]).await.unwrap();
+    });
+}
+
+#[test]
+fn presence_counts_users_and_clients_by_node_and_is_reaped_with_its_node() {
+    with_each(async |link, config, _| {
+        let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
+        let bucket = ann.keys().bucket_of("room");
+        ann.presence_add(bucket, &[("room", "c1", "u", b"i"), ("room", "c2", "u", b"")]).await.unwrap();
+        ann.presence_add(bucket, &[("room", "c1", "u", b"j")]).await.unwrap();
+        bob.presence_add(bucket, &[("room", "c3", "u", b""), ("room", "c4", "w", b"")]).await.unwrap();
+        let numbers = bob.presence_stats("room").await.unwrap();
+        let mut clients = numbers.clients.clone();
+        clients.sort_unstable();
+        assert_eq!((numbers.users, clients), (2, vec![(1, 2), (2, 2)]));
+        bob.presence_remove(bucket, &[("room", "c4"), ("room", "c1")]).await.unwrap();
+        assert_eq!(bob.presence_stats("room").await.unwrap().users, 1, "another node's client stays");
+        assert_eq!(bob.presence_renew(bucket, &["room", "empty"]).await.unwrap(), [true, false]);
+        let (_, page) = bob.presence_page("room", 0, 100).await.unwrap();
+        let c1 = page.iter().find(|presence| presence.client == "c1").unwrap();
+        assert_eq!((c1.user.as_str(), &c1.about[..], c1.of), ("u", &b"j"[..], ann.incarnation()));
+        assert_eq!(bob.reap_bucket(bucket, ann.incarnation()).await.unwrap(), 2);
+        assert_eq!(bob.presence_stats("room").await.unwrap().clients, [(2, 1)]);
+        let late = ann.presence_add(bucket, &[("room", "c9", "u", b"")]).await;
+        assert_eq!(late, Err(Fault::Dead), "who is reaped changes nothing more");
+    });
+}
+
+#[test]
+fn sessions_are_of_an_incarnation_and_tell_who_is_online() {
+    with_each(async |link, config, _| {
+        let node = node(&link, &config, 1, 7);
+        node.session_put("u", "s1", b"one").await.unwrap();
+        node.session_put("u", "s1", b"two").await.unwrap();
+        node.session_put("u", "s2", b"").await.unwrap();
+        node.session_remove("u", "s2").await.unwrap();
+        let sessions = node.sessions("u").await.unwrap();
+        assert_eq!((sessions.len(), &sessions[0].attributes[..]), (1, &b"two"[..]));
+        let bucket = node.keys().bucket_of("u");
+        assert_eq!(node.online(bucket, &["u", "w"]).await.unwrap(), [vec![node.incarnation()], vec![]]);
+        assert_eq!(node.session_renew(bucket, &["u", "w"]).await.unwrap(), [true, false]);
+        let rule = Rule { kind: "limit".into(), ends_ms: 1 << 45, value: b"3"[..].into() };
+        node.rule_put("u", &rule).await.unwrap();
+        node.rule_put("u", &Rule { kind: "old".into(), ends_ms: 1, value: b""[..].into() }).await.unwrap();
+        assert_eq!(node.rules("u").await.unwrap(), [rule]);
+    });
+}
+
+#[test]
+fn a_lease_that_ran_out_stays_lost_and_its_node_is_reaped_by_one() {
+    with_each(async |link, config, _| {
+        let keys = Keys::new(&config);
+        let (ann, _) = leases::take(&link, &keys, "ann", b"here").await.unwrap();
+        let taken = leases::take(&link, &keys, "ann", b"there").await;
+        assert!(matches!(taken, Err(Fault::Refused(_))), "{taken:?}");
+        let few = RedisConfig { buckets: 4, ..config.clone() };
+        let other = leases::take(&link, &Keys::new(&few), "bob", b"").await;
+        assert!(matches!(other, Err(Fault::Refused(_))), "{other:?}");
+        let (bob, all) = leases::take(&link, &keys, "bob", b"").await.unwrap();
+        assert!(all.lives(ann) && all.lives(bob) && bob.number > ann.number, "{all:?}");
+        let node = Functions::new(Arc::clone(&link), keys.clone(), bob);
+        assert_eq!(node.reap(ann).await.unwrap(), None, "it lives");
+        leases::end(&link, &keys, ann).await.unwrap();
+        assert_eq!(leases::renew(&link, &keys, ann).await, Err(Fault::Dead));
+        assert!(leases::claim(&link, &keys, ann, 9).await.unwrap());
+        assert_eq!(node.reap(ann).await.unwrap(), None, "another reaps");
+        assert!(leases::claim(&link, &keys, ann, 9).await.unwrap(), "who has the claim goes on");
+        assert!(leases::free(&link, &keys, ann).await.unwrap());
+        let (again, all) = leases::take(&link, &keys, "ann", b"").await.unwrap();
+        assert!(again.slot == ann.slot && again.number > bob.number && all.lives(again));
+    });
+}
+
+#[test]
+fn full_memory_refuses_what_takes_room_and_lets_go_what_gives_it() {
+    with_each(async |link, config, server| {
+        let node = node(&link, &config, 1, 1);
+        let bucket = node.keys().bucket_of("room");
+        one(&node, publish("room", "x")).await.unwrap();
+        server.set("maxmemory", "1mb");
+        assert_eq!(one(&node, publish("room", "y")).await, Err(Fault::Full));
+        node.fleeting(bucket, &[("room", b"z")]).await.unwrap();
+        node.remove(bucket, "room").await.unwrap();
+        server.set("maxmemory", "0");
+        assert_eq!(one(&node, publish("room", "y")).await.unwrap().offset, 2);
+    });
+}
+
+#[test]
+fn functions_that_are_gone_are_loaded_and_the_call_goes_on() {
+    with_each(async |link, config, server| {
+        let node = node(&link, &config, 1, 1);
+        one(&node, publish("room", "x")).await.unwrap();
+        server.cli(&["FUNCTION", "FLUSH"]);
+        assert_eq!(one(&node, publish("room", "y")).await.unwrap().offset, 2);
+    });
+}

@@ -1,0 +1,165 @@
+//! What nodes hear: in order, each once, and nothing missing without a word.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::PushInfo;
+use ringpost::cluster::redis::bucket::Kind;
+use ringpost::cluster::redis::functions::Functions;
+use ringpost::cluster::redis::link::Link;
+use ringpost::cluster::redis::listener::{Event, events, listen};
+use ringpost::cluster::redis::queue::Queue;
+use ringpost::cluster::redis::streams::Join;
+use ringpost::config::RedisConfig;
+use tokio::sync::mpsc::{self, Receiver};
+use tokio::time::timeout;
+
+use crate::functions::{config, node, publish};
+use crate::server::{Kind as Of, Server};
+
+/// A node that listens.
+pub(crate) struct Listening {
+    pub(crate) node: Arc<Functions>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) events: Receiver<Event>,
+}
+
+impl Listening {
+    pub(crate) async fn start(config: &RedisConfig, slot: u8) -> Self {
+        let (pushes, pushed) = mpsc::unbounded_channel::<PushInfo>();
+        let ear = Arc::new(Link::new(config, Some(pushes)).unwrap());
+        let link = crate::functions::linked(config).await;
+        let node = Arc::new(node(&link, config, slot, slot.into()));
+        let (sender, events) = events();
+        tokio::spawn(listen(Arc::clone(&node), ear, pushed, sender));
+        let mut this = Self { queue: Queue::new(Arc::clone(&node)), node, events };
+        this.is_heard().await;
+        this
+    }
+
+    pub(crate) async fn join(&self, channel: &str) {
+        let join = Join { channel, meta_ttl_ms: Some(600_000), after: None };
+        self.node.join(self.node.keys().bucket_of(channel), &[join]).await.unwrap();
+    }
+
+    /// Publishes until it is heard: the subscriptions are there.
+    pub(crate) async fn is_heard(&mut self) {
+        for bucket in 0..self.node.keys().buckets() {
+            let channel = (0..).map(|at| format!("probe{at}")).find(|name| self.node.keys().bucket_of(name) == bucket);
+            let channel = channel.unwrap();
+            self.join(&channel).await;
+            loop {
+                self.node.fleeting(bucket, &[(&channel, b"probe")]).await.unwrap();
+                let heard = timeout(Duration::from_millis(50), self.events.recv()).await;
+                if matches!(heard, Ok(Some(Event::Said(of, _))) if of == bucket) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// What it hears next, but for probes.
+    pub(crate) async fn next(&mut self) -> Event {
+        loop {
+            let event = timeout(Duration::from_secs(30), self.events.recv()).await.expect("something is told");
+            match event.expect("it listens") {
+                Event::Said(_, item) if &item.body[..] == b"probe" => {}
+                event => return event,
+            }
+        }
+    }
+}
+
+#[test]
+fn two_nodes_that_publish_at_once_and_three_that_listen_hear_one_order() {
+    for kind in [Of::Redis, Of::Valkey] {
+        let server = Server::start(kind, &[]);
+        let config = config(&[server.address()]);
+        crate::runtime().block_on(async {
+            let mut nodes = Vec::new();
+            for slot in 1..=3 {
+                let node = Listening::start(&config, slot).await;
+                node.join("room").await;
+                nodes.push(node);
+            }
+            let mut answers = Vec::new();
+            for at in 0..300 {
+                let body = at.to_string();
+                answers.push(nodes[at % 2].queue.publish(&publish("room", &body)).unwrap());
+            }
+            let mut offsets = Vec::new();
+            for answer in answers {
+                offsets.push(answer.await.unwrap().unwrap().offset);
+            }
+            let mut heard = Vec::new();
+            for node in &mut nodes {
+                let mut told = Vec::new();
+                while told.len() < 300 {
+                    match node.next().await {
+                        Event::Said(_, item) if item.kind == Kind::Publication => told.push((item.offset, item.body)),
+                        other => panic!("{other:?}"),
+                    }
+                }
+                heard.push(told);
+            }
+            assert!(heard[0].iter().map(|(offset, _)| *offset).eq(1..=300));
+            assert!(heard.iter().all(|told| *told == heard[0]), "one order");
+            // Each node's own are in the order in which it published them.
+            for of in 0..2 {
+                let own = offsets.iter().skip(of).step_by(2);
+                assert!(own.is_sorted());
+            }
+            assert_eq!(nodes[0].queue.waiting_bytes(), 0);
+        });
+    }
+}
+
+#[test]
+fn a_connection_that_is_cut_is_made_anew_and_what_was_missed_is_told() {
+    let server = Server::start(Of::Redis, &[]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let mut listening = Listening::start(&config, 1).await;
+        listening.join("room").await;
+        let link = crate::functions::linked(&config).await;
+        let other = node(&link, &config, 2, 2);
+        let bucket = other.keys().bucket_of("room");
+        other.append(bucket, &[publish("room", "1")]).await.unwrap();
+        assert!(matches!(listening.next().await, Event::Said(_, item) if item.offset == 1));
+        // Cut off and gone before it is back: the subscription that follows hears nothing of the second.
+        server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        other.append(bucket, &[publish("room", "2")]).await.unwrap();
+        match listening.next().await {
+            Event::Hole(of) => assert_eq!(of, bucket),
+            // It was back in time.
+            Event::Said(_, item) => assert_eq!(item.offset, 2),
+            other => panic!("{other:?}"),
+        }
+        listening.is_heard().await;
+        other.append(bucket, &[publish("room", "3")]).await.unwrap();
+        assert!(matches!(listening.next().await, Event::Said(_, item) if item.offset == 3));
+    });
+}
+
+#[test]
+fn a_server_that_lost_its_data_is_told_as_another_generation() {
+    let mut server = Server::start(Of::Redis, &[]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let mut listening = Listening::start(&config, 1).await;
+        listening.join("room").await;
+        listening.queue.publish(&publish("room", "1")).unwrap().await.unwrap().unwrap();
+        assert!(matches!(listening.next().await, Event::Said(..)));
+        server.kill();
+        server.restart();
+        let bucket = listening.node.keys().bucket_of("room");
+        loop {
+            if let Event::Lost(of, generation) = listening.next().await
+                && of == bucket
+            {
+                assert_eq!(listening.node.known(bucket).generation, generation);
+                break;
+            }
+        }
+    });
+}

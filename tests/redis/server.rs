@@ -1,0 +1,116 @@
+//! Servers of Redis and Valkey for tests: each on a free port of loopback with a folder of its own, ended with its owner.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use tempfile::TempDir;
+
+/// How long a server may take to come up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that runs.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    kind: Kind,
+    options: Vec<String>,
+    folder: TempDir,
+}
+
+/// Which server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Redis,
+    Valkey,
+}
+
+impl Kind {
+    fn program(self) -> Command {
+        match self {
+            Self::Redis => Command::new("redis-server"),
+            Self::Valkey => {
+                let mut command = Command::new("valkey-server");
+                // Where tests/packages puts it.
+                let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/bin");
+                command.env("PATH", format!("{tools}:{}", env::var("PATH").unwrap_or_default()));
+                command
+            }
+        }
+    }
+}
+
+/// A port that nobody has now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has ports").port()
+}
+
+impl Server {
+    /// Starts one with options as of its configuration file: `["--maxmemory", "100mb"]`.
+    pub(crate) fn start(kind: Kind, options: &[&str]) -> Self {
+        Self::start_at(kind, free_port(), options)
+    }
+
+    pub(crate) fn start_at(kind: Kind, port: u16, options: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a folder can be made");
+        let options: Vec<_> = options.iter().map(ToString::to_string).collect();
+        let child = run(kind, port, &folder, &options);
+        Self { child, port, kind, options, folder }
+    }
+
+    /// Starts it again, with what it has on disk.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        self.child = run(self.kind, self.port, &self.folder, &self.options);
+    }
+
+    /// What `redis-cli` says.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> String {
+        cli(self.port, arguments)
+    }
+
+    pub(crate) fn set(&self, option: &str, value: &str) {
+        assert_eq!(self.cli(&["CONFIG", "SET", option, value]).trim(), "OK", "{option}");
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it as a loss of power would.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn run(kind: Kind, port: u16, folder: &TempDir, options: &[String]) -> Child {
+    let mut program = kind.program();
+    let program = program.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]);
+    let child = program.arg(folder.path()).args(options).stdout(Stdio::null()).spawn();
+    let child = child.expect("tests/packages installs it");
+    wait("the server answers", || cli(port, &["PING"]).contains("PONG") || cli(port, &["PING"]).contains("NOAUTH"));
+    child
+}
+
+/// What `redis-cli` says to the server at a port.
+pub(crate) fn cli(port: u16, arguments: &[&str]) -> String {
+    let output = Command::new("redis-cli").args(["-p", &port.to_string()]).args(arguments).output();
+    String::from_utf8_lossy(&output.expect("tests/packages installs it").stdout).into_owned()
+}
+
+/// Waits until something holds.
+pub(crate) fn wait(what: &str, mut holds: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
