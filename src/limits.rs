@@ -211,6 +211,17 @@ pub const ARRIVAL_PUBLICATIONS: u32 = 8;
 /// Bytes of them, but for the first: those of 128 channels are as much as a default queue.
 pub const ARRIVAL_BYTES_MAX: usize = 8 * 1024;
 
+/// Publications that a device is passed over at once, since they are not for it: asking the largest filter about all of them
+/// takes some hundred microseconds. Few in tests.
+pub const PASSED_OVER_AT_ONCE: usize = if cfg!(test) { 8 } else { 1_024 };
+
+/// So many of them count as one look of a sweep.
+pub const PASSED_OVER_PER_LOOK: usize = 4;
+
+/// Members that a sweep looks at for devices that were away too long: a million in a quarter of an hour, in some microseconds
+/// each time.
+pub const MEMBERS_LOOKED_AT_PER_SWEEP: usize = 128;
+
 /// Bytes of publications that are sent again at once, but for the first: a sixteenth of a default queue.
 pub const AGAIN_BYTES_MAX: usize = 64 * 1024;
 

@@ -17,6 +17,9 @@ impl Broker {
         if home == self.me {
             return match ask {
                 Ask::Publish { .. } => self.publish_here(session, id, ask, now),
+                Ask::Subscribe(channel, terms) => {
+                    self.subscribe_here(session, id, (channel, terms), (bytes, each_ns), now)
+                }
                 Ask::Inbox(channel, ask) => self.inbox_here((session, id), (bytes, each_ns), &channel, *ask, now),
                 _ => self.ask_here(session, id, ask, now),
             };
@@ -53,7 +56,7 @@ impl Broker {
     fn ask_here(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) {
         let each_ns = price_of_delivery(&ask);
         let attached = self.edge.attached;
-        let answer = self.home.answer(session, ask, now);
+        let answer = self.home.answer(ask, now);
         // What the answer follows is told before it.
         self.carry(now);
         self.edge.answered(session, id, answer, now);

@@ -98,6 +98,9 @@ impl Broker {
                 }
                 drop(answer.send(outcome.map(|_| scheduled)));
             }
+            Waiter::Subscriber(shard, asker, channel, terms) => {
+                self.subscribe_enlisted((shard, asker), channel, &terms, outcome.map(drop), now);
+            }
             Waiter::Purger(answer, purged) => drop(answer.send(outcome.map(|_| purged))),
             Waiter::Receiver(shard, asker, answer) => self.answer_receiver(shard, asker, outcome.map(|_| answer), now),
             Waiter::Sender(shard, asker) => self.answer_sender(shard, asker, outcome, now),

@@ -21,7 +21,7 @@ pub enum InboxOrder {
     Unread(Arc<str>, Arc<str>, Responder<Unread>),
     /// Dead letters. Without a channel this is for every shard.
     DeadLetters(Arc<DeadLetterFilter>, Responder<Vec<DeadLetter>>),
-    /// Publish a dead letter anew, and forget it.
+    /// Send a dead letter once more to the devices that have not received it.
     Requeue(Arc<str>, u64, Responder<Position>),
     /// Forget a dead letter, or all of the channel; answered with how many those were.
     Purge(Arc<str>, Option<u64>, Responder<usize>),

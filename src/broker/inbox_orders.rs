@@ -6,9 +6,10 @@ use super::Broker;
 use super::home::{Outcome, Waiter};
 use super::line::Task;
 use crate::broker::inbox_order::InboxOrder;
+use crate::delivery::Requeue;
 use crate::hub::NewPublication;
 use crate::model::Position;
-use crate::model::refusal::{Error, ErrorKind};
+use crate::model::refusal::Error;
 use crate::time::Now;
 
 impl Broker {
@@ -92,14 +93,13 @@ impl Broker {
         }
     }
 
-    /// Publishes a dead letter anew: its attempts begin anew with its new offset.
+    /// Has a dead letter sent once more to its devices, or published anew where the channel has begun anew.
     fn requeue(&mut self, channel: &Arc<str>, offset: u64, now: Now) -> Result<Outcome<Position>, Error> {
         let options = self.home.policy.hub_options(channel)?;
-        let dead = self.home.delivery.dead_letters();
-        let letter = dead
-            .find(channel, offset)
-            .ok_or_else(|| ErrorKind::NotAvailable.because("not available: no such dead letter"))?;
-        let publication = letter.publication.clone();
+        let publication = match self.home.delivery.requeue(channel, offset, now)? {
+            Requeue::Again(position) => return Ok(Outcome::Done(position)),
+            Requeue::Anew(publication) => publication,
+        };
         let message = NewPublication {
             data: publication.data.clone(),
             info: publication.info.clone(),

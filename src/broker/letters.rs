@@ -18,9 +18,7 @@ impl Broker {
             Letter::Published { level, count } => self.edge.receipts_arrived(from, level, count, now),
             Letter::Refused { level, error } => self.edge.refusal_arrived(from, level, error, now),
             Letter::Subscribe { asker, channel, terms } => {
-                let answer = self.home.subscribe(channel, &terms, (from, asker.session), now);
-                self.answer(from, asker, answer);
-                self.home.announce();
+                self.subscribe_arrived((from, asker), channel, terms, now);
             }
             Letter::Leave { channel, client } => self.home.leave(channel, client, from, now),
             Letter::Appear { channel, info } => self.home.appear(&channel, info),

@@ -36,6 +36,7 @@ pub mod schedule_order;
 mod schedule_orders;
 #[cfg(test)]
 pub(crate) mod sim;
+mod subscribes;
 #[cfg(test)]
 mod tests;
 pub mod visit;

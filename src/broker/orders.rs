@@ -8,9 +8,9 @@ use super::letter::Letter;
 use super::policy::Policy;
 use crate::broker::order::{Order, Publish, ShardInfo};
 use crate::config::Config;
-use crate::hub::{HubOptions, Limit, NewPublication, ShardSet};
+use crate::hub::{Limit, NewPublication, ShardSet};
 use crate::limits::API_REPLY_BYTES_MAX;
-use crate::model::refusal::{Error, ErrorKind};
+use crate::model::refusal::Error;
 use crate::model::{Position, ScheduledId};
 use crate::time::Now;
 
@@ -90,7 +90,6 @@ impl Broker {
         now: Now,
     ) -> Result<Outcome<Position>, Error> {
         let options = self.home.policy.hub_options(&publish.channel)?;
-        check_ttl(&publish, options)?;
         let Publish { channel, data, tags, skip_history, idempotency_key, version, ttl_ms, exclude_client } = publish;
         let message =
             NewPublication { data, info: None, tags, skip_history, idempotency_key, version, ttl_ms, scheduled };
@@ -133,17 +132,4 @@ impl Broker {
             Err(error) => tracing::error!(%error, "the new configuration was not taken"),
         }
     }
-}
-
-/// Whether a publication can end by itself where it is to be received.
-///
-/// # Errors
-/// [`ErrorKind::NotAvailable`] where it would be sent again after its time.
-pub(super) fn check_ttl(publish: &Publish, options: HubOptions) -> Result<(), Error> {
-    if publish.ttl_ms.is_some() && options.at_least_once {
-        return Err(
-            ErrorKind::NotAvailable.because("not available: ttl, where publications are received at least once")
-        );
-    }
-    Ok(())
 }

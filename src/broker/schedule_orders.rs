@@ -7,7 +7,6 @@ use tokio::sync::oneshot;
 use super::Broker;
 use super::home::{Outcome, Waiter, scheduled_record};
 use super::letter::Level;
-use super::orders::check_ttl;
 use super::publish::Publish;
 use super::schedule_order::{ScheduleOrder, Scheduled};
 use crate::limits::SCHEDULED_PER_TICK;
@@ -40,9 +39,7 @@ impl Broker {
 
     /// Has a publication wait until it is due; what is answered, once it is kept at this level.
     fn schedule(&mut self, publish: Box<Publish>, delay_ms: u64, now: Now) -> Result<(Scheduled, Level), Error> {
-        let options = self.home.policy.hub_options(&publish.channel)?;
-        let level = Level::of(options);
-        check_ttl(&publish, options)?;
+        let level = Level::of(self.home.policy.hub_options(&publish.channel)?);
         if let Some(key) = &publish.idempotency_key {
             if let Some(id) = self.home.schedule.find(&publish.channel, key) {
                 return Ok((Scheduled::Waits(id), level));

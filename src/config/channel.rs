@@ -164,7 +164,8 @@ pub struct ChannelOptions {
     pub retry_backoff_factor: u32,
     /// At least once: no attempt is waited for longer, but for a random quarter more.
     pub retry_backoff_max: Duration,
-    /// At least once: a device of a member that was not connected for longer is forgotten when another comes.
+    /// At least once: a device of a member that was not connected for longer is forgotten. One that returns after that is told
+    /// that it may have missed something.
     pub device_ttl: Duration,
     /// At least once: the devices that a member has at most. Beyond, that which was away longest is forgotten.
     pub devices_max: u32,
@@ -182,7 +183,7 @@ pub struct ChannelOptions {
     /// not get it as a push; the user's other connections do, and who recovers or reads history is given all.
     pub echo: bool,
     /// A client that subscribes may name a filter over the tags of publications (`tf`): it gets those that pass, live and when
-    /// it recovers.
+    /// it recovers. At least once: what the filter keeps out counts as received.
     pub allow_tags_filter: bool,
     /// Clients may read history.
     pub allow_history_for_client: bool,

@@ -286,10 +286,6 @@ fn check_at_least_once(options: &ChannelOptions, place: &str, problems: &mut Vec
         options.slow_consumer == SlowConsumer::Disconnect,
         "contradicts `slow_consumer = \"conflate\"`, which drops publications",
     );
-    rule(
-        !options.allow_tags_filter,
-        "contradicts `allow_tags_filter`: what a filter keeps out would be sent again as not received",
-    );
 }
 
 #[cfg(test)]
@@ -480,7 +476,6 @@ mod tests {
         assert_eq!(broken(at_least_once(|_| ())), [""; 0]);
         assert_refused("cache", at_least_once(|options| options.force_recovery_mode = ForceRecoveryMode::Cache));
         assert_refused("conflate", at_least_once(|options| options.slow_consumer = SlowConsumer::Conflate));
-        assert_refused("allow_tags_filter", at_least_once(|options| options.allow_tags_filter = true));
         assert_refused("max_unacked", at_least_once(|options| options.history_size = 63));
         let without_history = |options: &mut ChannelOptions| {
             (options.history_size, options.history_ttl) = (0, Duration::default());

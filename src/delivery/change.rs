@@ -22,10 +22,11 @@ pub struct Change {
 pub(super) enum Changed {
     Member { user: Arc<str>, received: u64, read: u64 },
     MemberGone { user: Arc<str> },
-    Device { user: Arc<str>, device: Box<str>, floor: u64, received: u64, seen_unix_s: u64 },
+    Device { user: Arc<str>, device: Box<str>, floor: u64, received: u64, seen_unix_s: u64, failed: u16 },
     DeviceGone { user: Arc<str>, device: Box<str> },
     DeadLetter { publication: Arc<Publication>, failure: Failure },
     DeadLetterGone { offset: u64 },
+    DeadLetterReceived { offset: u64, user: Arc<str>, device: Box<str> },
 }
 
 impl Change {
@@ -37,7 +38,7 @@ impl Change {
                 Record::Member(MemberRecord { channel, user, epoch, received: *received, read: *read })
             }
             Changed::MemberGone { user } => Record::MemberGone(channel, user),
-            Changed::Device { user, device, floor, received, seen_unix_s } => Record::Device(DeviceRecord {
+            Changed::Device { user, device, floor, received, seen_unix_s, failed } => Record::Device(DeviceRecord {
                 channel,
                 user,
                 device,
@@ -45,6 +46,7 @@ impl Change {
                 floor: *floor,
                 received: *received,
                 seen_unix_s: *seen_unix_s,
+                failed: (*failed).into(),
             }),
             Changed::DeviceGone { user, device } => Record::DeviceGone(channel, user, device),
             Changed::DeadLetter { publication, failure } => Record::DeadLetter(DeadLetterRecord {
@@ -54,6 +56,9 @@ impl Change {
                 attempts: failure.attempts.into(),
                 at_unix_ms: failure.at_unix_ms.max(0) as u64,
             }),
+            Changed::DeadLetterReceived { offset, user, device } => {
+                Record::DeadLetterReceived(channel, *offset, user, device)
+            }
             Changed::DeadLetterGone { offset } => Record::DeadLetterGone(channel, *offset),
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::limits::{DEAD_LETTER_BYTES_MAX, DEAD_LETTER_DEVICES_MAX, DEAD_LETTERS_MAX};
-use crate::model::Publication;
+use crate::model::{Position, Publication};
 
 /// A device that has not received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,15 @@ pub struct Failure {
     pub attempts: u16,
     /// When it was given up, Unix milliseconds.
     pub at_unix_ms: i64,
+}
+
+/// What comes of a dead letter that is requeued.
+#[derive(Debug)]
+pub enum Requeue {
+    /// It is sent once more, with its own place.
+    Again(Position),
+    /// It is of another life of the channel's stream, of which nobody has received anything: it has to be published anew.
+    Anew(Arc<Publication>),
 }
 
 /// A publication that was given up.
@@ -51,6 +60,19 @@ pub struct DeadLetterFilter {
     pub limit: usize,
 }
 
+impl DeadLetter {
+    /// Whether a device is listed.
+    pub(super) fn has_failed(&self, user: &str, device: &str) -> bool {
+        self.failures.iter().any(|failure| failure.is_of(user, device))
+    }
+}
+
+impl Failure {
+    fn is_of(&self, user: &str, device: &str) -> bool {
+        *self.user == *user && *self.device == *device
+    }
+}
+
 impl DeadLetterFilter {
     fn concerns(&self, letter: &DeadLetter) -> bool {
         let of_user = |failure: &Failure| self.user.is_empty() || *failure.user == *self.user;
@@ -73,7 +95,7 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// A device has not received a publication. False where it is one too many to be listed.
+    /// A device has not received a publication, or once more not. False where it is one too many to be listed.
     pub(super) fn add(
         &mut self,
         channel: &Arc<str>,
@@ -83,15 +105,14 @@ impl DeadLetters {
     ) -> bool {
         let place = (channel.clone(), publication.offset);
         if let Some(letter) = self.by_place.get_mut(&place).filter(|letter| letter.epoch == *epoch) {
-            let is_known = letter.failures.contains(&failure);
-            let is_listed = is_known || letter.failures.len() < DEAD_LETTER_DEVICES_MAX;
-            match (is_known, is_listed) {
-                // A snapshot says again what lives.
-                (true, _) => {}
-                (_, true) => letter.failures.push(failure),
-                (_, false) => letter.more = letter.more.saturating_add(1),
+            let known = letter.failures.iter().position(|one| one.is_of(&failure.user, &failure.device));
+            let has_room = known.is_some() || letter.failures.len() < DEAD_LETTER_DEVICES_MAX;
+            match known {
+                Some(at) => letter.failures[at] = failure,
+                None if has_room => letter.failures.push(failure),
+                None => letter.more = letter.more.saturating_add(1),
             }
-            return is_listed;
+            return has_room;
         }
         // Of an earlier life of the stream.
         if self.by_place.contains_key(&place) {
@@ -114,6 +135,19 @@ impl DeadLetters {
         let letter = self.by_place.remove(&(channel.clone(), offset))?;
         self.bytes -= letter.publication.bytes();
         Some(letter)
+    }
+
+    /// A device has received one after all. True where no other device is listed: then it is none any more. `None` where the
+    /// device was not listed.
+    pub(super) fn resolve(&mut self, channel: &str, offset: u64, user: &str, device: &str) -> Option<bool> {
+        let letter = self.by_place.get_mut(&(Arc::from(channel), offset))?;
+        let at = letter.failures.iter().position(|failure| failure.is_of(user, device))?;
+        letter.failures.remove(at);
+        let is_last = letter.failures.is_empty();
+        if is_last {
+            self.remove(channel, offset);
+        }
+        Some(is_last)
     }
 
     /// How many there are.
@@ -217,6 +251,22 @@ mod tests {
         assert_eq!(found(DeadLetterFilter { user: "ada".into(), ..of("", 0) }), [place("a", 1), place("b", 1)]);
         assert_eq!(found(DeadLetterFilter { since_unix_ms: 20, ..of("a", 0) }), [place("a", 2)]);
         assert_eq!(found(DeadLetterFilter { limit: 1, ..of("a", 1) }), [place("a", 2)]);
+    }
+
+    #[test]
+    fn a_device_is_listed_once_and_a_letter_goes_with_the_last() {
+        let mut dead = DeadLetters::default();
+        let (channel, epoch) = ("a".into(), "e".into());
+        dead.add(&channel, &epoch, &publication(7, 10), failure("ada"));
+        dead.add(&channel, &epoch, &publication(7, 10), failure("bob"));
+        dead.add(&channel, &epoch, &publication(7, 10), Failure { attempts: 9, ..failure("ada") });
+        let attempts = |dead: &DeadLetters| {
+            dead.find("a", 7).map(|letter| letter.failures.iter().map(|one| one.attempts).collect::<Vec<_>>())
+        };
+        assert_eq!(attempts(&dead), Some(vec![9, 3]));
+        let mut resolve = |user| dead.resolve("a", 7, user, "");
+        assert_eq!(["ada", "ada", "bob", "bob"].map(&mut resolve), [Some(false), None, Some(true), None]);
+        assert_eq!((dead.len(), dead.bytes, dead.order.len()), (0, 0, 0));
     }
 
     #[test]

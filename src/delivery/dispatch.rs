@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::live::Seat;
+use super::live::{Listener, Seat};
 use crate::model::{Payload, Publication};
 
 /// Something for one session in one channel.
@@ -21,7 +21,7 @@ pub struct Dispatch {
 pub enum Sending {
     /// What follows the floor of its device, and whether the session hears what comes along with everybody in the channel.
     Publications {
-        /// In order, without a hole.
+        /// In order; between them lies nothing that is for the device.
         publications: Arc<[Arc<Publication>]>,
         /// Which attempt of the first it is, from 1.
         attempt: u16,
@@ -38,6 +38,22 @@ impl Sending {
     /// Nothing but that the session is sent to by its name from now on.
     pub(super) fn behind() -> Self {
         Self::Publications { publications: Arc::default(), attempt: 1, behind: true }
+    }
+
+    /// As one of several sessions of a device is told it: another may want more.
+    pub(super) fn for_listener(&self, listener: &Listener) -> Self {
+        match self {
+            Self::Publications { publications, attempt, behind } if listener.filter.is_some() => {
+                let has_first = publications.first().is_some_and(|first| listener.wants(first));
+                let wanted = publications.iter().filter(|publication| listener.wants(publication)).cloned().collect();
+                Self::Publications {
+                    publications: wanted,
+                    attempt: if has_first { *attempt } else { 1 },
+                    behind: *behind,
+                }
+            }
+            all => all.clone(),
+        }
     }
 
     /// Nothing but that the session hears what comes along with everybody from now on.

@@ -5,7 +5,8 @@
 //! at which devices are looked at (`rounds`). Who is late, or comes back, is sent to by its name.
 //!
 //! Invariants: a floor never goes back; every offset that a floor passes was received, was given up (and is a dead
-//! letter), was the device's own, or was no longer kept and is told as lost. It never encodes, and never sees a session.
+//! letter), was not for the device (kept out by its filter, over, its own), or was no longer kept and is told as lost. It
+//! never encodes, and never sees a session.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +19,11 @@ use super::change::{Change, Changed};
 use super::desk::{Account, Count, Desk};
 use super::device::Device;
 use super::dispatch::{Dispatch, Sending};
-use super::live::{Live, Pace, Seat};
+use super::live::{Listener, Live, Pace};
 use super::member::Members;
 use super::options::InboxOptions;
 use super::receipts::{Moved, Receipts};
+use super::requeued::Requeued;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
@@ -78,6 +80,8 @@ pub(super) struct Inbox {
     /// Whose positions have changed, and when that is told.
     pub(super) changed: BTreeSet<Arc<str>>,
     pub(super) positions_ms: Option<u64>,
+    /// Dead letters that are sent once more.
+    pub(super) requeued: Requeued,
 }
 
 impl Inbox {
@@ -100,6 +104,7 @@ impl Inbox {
             receipts: Receipts::default(),
             changed: BTreeSet::new(),
             positions_ms: None,
+            requeued: Requeued::default(),
         }
     }
 
@@ -148,6 +153,7 @@ impl Inbox {
             floor: device.floor(),
             received: member.received,
             seen_unix_s: now.unix_s().max(0) as u64,
+            failed: device.failed,
         });
     }
 
@@ -192,12 +198,15 @@ impl Inbox {
     pub(super) fn rest(&mut self, desk: &mut Desk) {
         desk.wakes.move_to(Wake::Inbox(self.key), &mut self.look_ms, None);
         desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, None);
+        desk.wakes.move_to(Wake::Requeued(self.key), &mut self.requeued.wake_ms, None);
     }
 
     /// Nothing of another life of the stream was received.
     pub(super) fn begin_anew(&mut self) {
+        self.requeued.clear();
         for member in self.members.values_mut() {
             (member.received, member.read) = (0, 0);
+            member.forgotten = member.forgotten.map(|_| 0);
             member.devices.iter_mut().for_each(Device::begin_anew);
         }
         self.receipts.clear();
@@ -214,29 +223,22 @@ impl Inbox {
         if member.device(whose.device).is_some() {
             return Ok(());
         }
-        let expired_s = now.unix_s().saturating_sub_unsigned(self.options.device_ttl_ms / 1000);
-        let mut gone = 0;
-        let mut forgotten = Vec::new();
-        while let Some(at) = member.longest_away() {
-            let is_too_many = member.devices.len() >= self.options.devices_max;
-            if !is_too_many && i64::from(member.devices[at].seen_s) >= expired_s {
-                break;
-            }
-            let device = member.devices.remove(at);
-            gone += self.top - device.floor();
-            self.devices -= 1;
-            forgotten.push(device.id);
+        let (floor, forgotten, devices_max) = (member.received, member.forgotten, self.options.devices_max);
+        if member.devices.len() >= devices_max
+            && let Some(at) = member.longest_away()
+        {
+            self.forget(whose.user, at, desk);
         }
-        if member.devices.len() >= self.options.devices_max {
+        let member = self.members.get_mut(whose.user).expect("it was found");
+        if member.devices.len() >= devices_max {
             return Err(ErrorKind::LimitExceeded.because("limit exceeded: the user has too many devices"));
         }
-        let floor = member.received;
-        member.devices.push(Device::new(whose.device, floor, seen_s(now)));
+        let mut device = Device::new(whose.device, floor, seen_s(now));
+        // It may be one that was forgotten.
+        device.lost = forgotten.is_some_and(|forgotten| forgotten < floor);
+        member.devices.push(device);
         self.devices += 1;
-        self.owe((self.top - floor) as i64 - gone as i64, desk);
-        for device in forgotten {
-            self.keep(desk, || Changed::DeviceGone { user: whose.user.clone(), device });
-        }
+        self.owe((self.top - floor) as i64, desk);
         self.keep_device(whose, now, desk);
         Ok(())
     }
@@ -245,7 +247,7 @@ impl Inbox {
     pub(super) fn arrive(
         &mut self,
         whose: Whose<'_>,
-        seat: Seat,
+        listener: Listener,
         shelf: Shelf<'_>,
         now: Now,
         desk: &mut Desk,
@@ -266,7 +268,7 @@ impl Inbox {
             Device::AWAY => self.live.insert(Live {
                 user: whose.user.clone(),
                 device: whose.device.into(),
-                seats: SmallVec::new(),
+                listeners: SmallVec::new(),
                 pace: Pace::Behind,
                 stop_at: 0,
                 due_ms: None,
@@ -283,11 +285,12 @@ impl Inbox {
             self.owe(-(passed as i64), desk);
             self.keep_device(whose, now, desk);
         }
-        self.live[at as usize].seats.push(seat);
+        self.seats.insert(listener.seat.client, at);
+        self.live[at as usize].listeners.push(listener);
         self.live[at as usize].pace = Pace::Behind;
-        self.seats.insert(seat.client, at);
         self.see(whose, now, desk);
         self.pump(at, (ARRIVAL_PUBLICATIONS, ARRIVAL_BYTES_MAX), shelf, now, desk);
+        self.resume_requeued(whose, now, desk);
         Arrival { floor, whole: !lost }
     }
 
@@ -295,8 +298,8 @@ impl Inbox {
     pub(super) fn depart(&mut self, client: ClientId, now: Now, desk: &mut Desk) {
         let Some(at) = self.seats.remove(&client) else { return };
         let live = &mut self.live[at as usize];
-        live.seats.retain(|seat| seat.client != client);
-        if !live.seats.is_empty() {
+        live.listeners.retain(|listener| listener.seat.client != client);
+        if !live.listeners.is_empty() {
             return;
         }
         desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, None);
@@ -320,22 +323,25 @@ impl Inbox {
                 desk.wakes.move_to(Wake::Device(self.key, device.live), &mut live.due_ms, None);
                 let live = self.live.remove(device.live as usize);
                 self.stops.remove(&(live.stop_at, device.live));
-                for seat in live.seats {
-                    self.seats.remove(&seat.client);
+                for listener in live.listeners {
+                    self.seats.remove(&listener.seat.client);
                 }
             }
         }
         self.changed.remove(user);
+        self.requeued.forget(user);
         self.keep(desk, || Changed::MemberGone { user: user.into() });
         true
     }
 
     pub(super) fn say(&self, at: u32, what: Sending, desk: &mut Desk) {
         let live = &self.live[at as usize];
-        desk.out.extend(live.seats.iter().map(|seat| Dispatch {
+        // What is said to a device with one session is what that wants.
+        let is_one = live.listeners.len() == 1;
+        desk.out.extend(live.listeners.iter().map(|listener| Dispatch {
             channel: self.channel.clone(),
-            seat: *seat,
-            what: what.clone(),
+            seat: listener.seat,
+            what: if is_one { what.clone() } else { what.for_listener(listener) },
         }));
     }
 
@@ -392,6 +398,7 @@ impl Inbox {
     ) -> Result<(), Error> {
         self.agree(shelf, desk);
         self.check_reached(whose, epoch, offset)?;
+        self.received_requeued(whose, offset, now, desk);
         let member = self.members.get_mut(whose.user).expect("it was looked at");
         let device = member.device_mut(whose.device).expect("it was looked at");
         let (before, at) = (device.floor(), device.live);
@@ -405,12 +412,12 @@ impl Inbox {
         desk.note(&self.channel, (before + 1, offset), What::Received, Some((whose.user, whose.device, 0)), now);
         self.owe(-(by as i64), desk);
         if at != Device::AWAY {
-            self.skip_own(at, shelf, desk);
             let live = &mut self.live[at as usize];
             live.deadline_ms = now.mono_ms + self.options.ack_timeout_ms;
             if live.pace == Pace::Again {
                 live.pace = Pace::Behind;
             }
+            self.pass_over(at, shelf, now, desk);
             self.pump(at, (self.options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
         }
         self.keep_device(whose, now, desk);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::model::ClientId;
+use crate::model::{ClientId, Publication, TagsFilter};
 
 /// A session that a device is connected by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,22 @@ pub struct Seat {
     pub shard: u16,
     /// The number of the session there, which is another's when it has ended.
     pub session: u32,
+}
+
+/// A session that a device is connected by, and what it wants.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Where it is.
+    pub seat: Seat,
+    /// Which publications it wants; `None` is all.
+    pub filter: Option<Arc<TagsFilter>>,
+}
+
+impl Listener {
+    /// Whether its filter lets a publication pass.
+    pub(super) fn wants(&self, publication: &Publication) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.passes(publication.tags.as_ref()))
+    }
 }
 
 /// How a device is sent to.
@@ -34,7 +50,7 @@ pub(super) struct Live {
     pub(super) user: Arc<str>,
     /// The device's id.
     pub(super) device: Box<str>,
-    pub(super) seats: SmallVec<[Seat; 1]>,
+    pub(super) listeners: SmallVec<[Listener; 1]>,
     pub(super) pace: Pace,
     /// The offset that it must not be sent along with everybody, where it is registered; 0 where it is not.
     pub(super) stop_at: u64,
@@ -43,4 +59,17 @@ pub(super) struct Live {
     /// Until when the first after its floor is waited for, monotonic milliseconds. One that goes along with everybody has
     /// longer where that came later.
     pub(super) deadline_ms: u64,
+}
+
+impl Live {
+    /// Whether one of its sessions wants a publication.
+    pub(super) fn wants(&self, publication: &Publication) -> bool {
+        self.listeners.iter().any(|listener| listener.wants(publication))
+    }
+
+    /// Whether one of its sessions has published it.
+    pub(super) fn has_published(&self, publication: &Publication) -> bool {
+        let client = publication.info.as_ref().map(|info| info.client);
+        client.is_some_and(|client| self.listeners.iter().any(|listener| listener.seat.client == client))
+    }
 }

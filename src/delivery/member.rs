@@ -18,6 +18,8 @@ pub(super) struct Member {
     pub(super) received: u64,
     /// Up to where the user has read.
     pub(super) read: u64,
+    /// The lowest floor of the devices that were forgotten: one that comes back may have missed what follows.
+    pub(super) forgotten: Option<u64>,
     /// Most have one or two.
     pub(super) devices: SmallVec<[Device; 1]>,
 }
@@ -25,7 +27,7 @@ pub(super) struct Member {
 impl Member {
     /// A member who is to receive what follows this offset.
     pub(super) fn since(offset: u64) -> Self {
-        Self { received: offset, read: offset, devices: SmallVec::new() }
+        Self { received: offset, read: offset, forgotten: None, devices: SmallVec::new() }
     }
 
     pub(super) fn device_mut(&mut self, id: &str) -> Option<&mut Device> {
@@ -34,6 +36,13 @@ impl Member {
 
     pub(super) fn device(&self, id: &str) -> Option<&Device> {
         self.devices.iter().find(|device| *device.id == *id)
+    }
+
+    /// Forgets the device in this place: what it was.
+    pub(super) fn forget(&mut self, at: usize) -> Device {
+        let device = self.devices.remove(at);
+        self.forgotten = Some(self.forgotten.map_or(device.floor(), |floor| floor.min(device.floor())));
+        device
     }
 
     /// The device that goes next where there are too many: that which was away longest. `None` where all are connected.

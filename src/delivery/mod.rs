@@ -16,6 +16,7 @@ mod dead_letters;
 mod desk;
 mod device;
 mod dispatch;
+mod forgetting;
 mod founders;
 mod inbox;
 mod live;
@@ -24,6 +25,8 @@ mod options;
 mod positions;
 mod receipts;
 mod recovery;
+mod requeued;
+mod requeueing;
 mod rounds;
 mod said;
 mod survey;
@@ -39,11 +42,11 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 pub use change::Change;
-pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, Failure};
+pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, Failure, Requeue};
 pub use desk::{Account, Count};
 pub use dispatch::{Dispatch, Sending};
 pub use inbox::{Arrival, Whose};
-pub use live::Seat;
+pub use live::{Listener, Seat};
 pub use options::InboxOptions;
 pub use positions::{DevicePosition, MemberDevices, MemberPosition, Positions, Unread};
 pub use receipts::Receipt;
@@ -52,6 +55,7 @@ pub use trace::{Trace, TraceEvent, What};
 
 use self::change::Changed;
 use self::desk::Desk;
+use self::forgetting::Walk;
 use self::founders::Founders;
 use self::inbox::Inbox;
 use self::member::Member;
@@ -61,7 +65,7 @@ use self::wakes::Wake;
 use crate::hub::{Hub, Shelf};
 use crate::limits::{INBOXES_RENEWED_PER_SWEEP, MEMBERS_MAX};
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{ClientId, Publication};
+use crate::model::{ClientId, Position};
 use crate::time::Now;
 
 /// The inboxes of the channels at home on one shard.
@@ -76,6 +80,8 @@ pub struct Delivery {
     survey: Survey,
     /// The next inbox that is told of a configuration that was read again.
     renewed: usize,
+    /// How far looking for devices that are away too long has come.
+    walk: Walk,
 }
 
 impl Delivery {
@@ -89,6 +95,7 @@ impl Delivery {
             said: Said::default(),
             survey: Survey::default(),
             renewed: 0,
+            walk: Walk::default(),
         }
     }
 
@@ -115,6 +122,24 @@ impl Delivery {
     /// What was given up.
     pub fn dead_letters(&self) -> &DeadLetters {
         &self.desk.dead
+    }
+
+    /// Has a dead letter sent once more to the devices that have not received it. It is one until they have.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAvailable`] where there is none, or none of its devices is known any more.
+    pub fn requeue(&mut self, channel: &str, offset: u64, now: Now) -> Result<Requeue, Error> {
+        let unknown = || ErrorKind::NotAvailable.because("not available: no such dead letter");
+        let letter = self.desk.dead.find(channel, offset).ok_or_else(unknown)?.clone();
+        let nobody = || ErrorKind::NotAvailable.because("not available: none of its devices is known any more");
+        let (inbox, desk) = self.find(channel).ok_or_else(nobody)?;
+        if inbox.epoch != letter.epoch {
+            return Ok(Requeue::Anew(letter.publication));
+        }
+        match inbox.requeue(&letter, now, desk) {
+            0 => Err(nobody()),
+            _ => Ok(Requeue::Again(Position { offset, epoch: letter.epoch })),
+        }
     }
 
     /// Forgets one dead letter of a channel, or all; how many those were. Whether that is kept on disk is the channel's.
@@ -262,9 +287,16 @@ impl Delivery {
     }
 
     /// A session of a device that was admitted has subscribed, on a shard. It is sent what follows the floor of the device.
-    pub fn arrive(&mut self, channel: &str, whose: Whose<'_>, seat: Seat, shelf: Shelf<'_>, now: Now) -> Arrival {
+    pub fn arrive(
+        &mut self,
+        channel: &str,
+        whose: Whose<'_>,
+        listener: Listener,
+        shelf: Shelf<'_>,
+        now: Now,
+    ) -> Arrival {
         let (inbox, desk) = self.find(channel).expect("its device was admitted");
-        inbox.arrive(whose, seat, shelf, now, desk)
+        inbox.arrive(whose, listener, shelf, now, desk)
     }
 
     /// A session has left a channel.
@@ -274,18 +306,11 @@ impl Delivery {
         }
     }
 
-    /// A publication has got its place in this life of its channel's stream, and goes to everybody there but `exclude` after
-    /// what is in [`Delivery::out`].
-    pub fn published(
-        &mut self,
-        channel: &str,
-        publication: &Publication,
-        epoch: &Arc<str>,
-        exclude: Option<ClientId>,
-        now: Now,
-    ) {
+    /// A publication has got its place on its channel's shelf, and goes to everybody there but `exclude` after what is in
+    /// [`Delivery::out`].
+    pub fn published(&mut self, channel: &str, offset: u64, exclude: Option<ClientId>, shelf: Shelf<'_>, now: Now) {
         if let Some((inbox, desk)) = self.find(channel) {
-            inbox.published(publication, epoch, exclude, now, desk);
+            inbox.published(offset, exclude, shelf, now, desk);
         }
     }
 
@@ -348,21 +373,23 @@ impl Delivery {
         self.survey.go_on(&self.inboxes, self.desk.generation, hub, now)
     }
 
-    /// Does what is due: looks at devices that have had time to say what they have received, and tells positions. So much
-    /// at a time; call it about ten times a second.
+    /// Does what is due: looks at devices that have had time to say what they have received, tells positions, and forgets
+    /// devices that were away too long. So much at a time; call it about ten times a second.
     pub fn sweep(&mut self, hub: &mut Hub, now: Now) {
+        self.walk.go_on(&mut self.inboxes, now, &mut self.desk);
         self.desk.begin_sweep();
         while self.desk.has_looks()
             && let Some(wake) = self.desk.wakes.pop(now.mono_ms)
         {
             self.desk.looked_at(1);
-            let (Wake::Inbox(key) | Wake::Device(key, _) | Wake::Positions(key)) = wake;
+            let (Wake::Inbox(key) | Wake::Device(key, _) | Wake::Requeued(key) | Wake::Positions(key)) = wake;
             let (inbox, desk) = (&mut self.inboxes[key as usize], &mut self.desk);
             let shelf = hub.shelf(&inbox.channel, now);
             if let Some(shelf) = shelf {
                 inbox.agree(shelf, desk);
             }
             match (wake, shelf) {
+                (Wake::Requeued(_), _) => inbox.send_requeued(now, desk),
                 (Wake::Positions(_), _) => inbox.tell_positions(now, desk),
                 (Wake::Inbox(_), Some(shelf)) => inbox.look(shelf, now, desk),
                 (Wake::Device(_, at), Some(shelf)) => inbox.woken(at, shelf, now, desk),

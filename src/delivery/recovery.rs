@@ -17,6 +17,9 @@ use crate::store::Record;
 use crate::store::record::DeviceRecord;
 use crate::time::Now;
 
+/// What stands in a snapshot for the devices of a member that were forgotten: hardly a device's own name.
+const FORGOTTEN: &str = "\0";
+
 impl Delivery {
     /// Takes a record of a channel with these options, which must be durable. Records come in the order in which they were
     /// written; the last one of a thing says how it is.
@@ -41,7 +44,8 @@ impl Delivery {
             Record::DeviceGone(channel, user, device) => {
                 let inbox = self.find(channel).map(|(inbox, _)| inbox);
                 if let Some(member) = inbox.and_then(|inbox| inbox.members.get_mut(*user)) {
-                    member.devices.retain(|one| *one.id != **device);
+                    let known = member.devices.iter().position(|one| *one.id == **device);
+                    _ = known.map(|at| member.forget(at));
                 }
             }
             Record::DeadLetter(record) => {
@@ -54,6 +58,9 @@ impl Delivery {
                 let publication = Arc::new(record.publication.to_publication());
                 let (channel, epoch) = (record.publication.channel.into(), record.publication.epoch.into());
                 self.desk.dead.add(&channel, &epoch, &publication, failure);
+            }
+            Record::DeadLetterReceived(channel, offset, user, device) => {
+                _ = self.desk.dead.resolve(channel, *offset, user, device);
             }
             Record::DeadLetterGone(channel, offset) => drop(self.desk.dead.remove(channel, *offset)),
             _ => {}
@@ -157,6 +164,9 @@ impl Inbox {
         let device = member.device_mut(record.device).expect("it was made above");
         device.advance(record.floor);
         device.lost = false;
+        if device.floor() == record.floor {
+            device.failed = u16::try_from(record.failed).unwrap_or(u16::MAX);
+        }
         device.seen_s = u32::try_from(record.seen_unix_s).unwrap_or(u32::MAX);
     }
 
@@ -183,7 +193,8 @@ impl Inbox {
         self.owe(owed as i64 - self.unreceived as i64, desk);
     }
 
-    fn next_member(&self, after: Option<&Arc<str>>) -> Option<(&Arc<str>, &Member)> {
+    /// The member after this one, or the first.
+    pub(super) fn next_member(&self, after: Option<&Arc<str>>) -> Option<(&Arc<str>, &Member)> {
         match after {
             None => self.members.iter().next().map(|(user, member)| (user, &**member)),
             Some(user) => {
@@ -199,13 +210,21 @@ impl Inbox {
             keep(&Change { channel, epoch, what }.record());
         };
         say(Changed::Member { user: user.clone(), received: member.received, read: member.read });
+        let (received, user) = (member.received, || user.clone());
+        if let Some(floor) = member.forgotten {
+            // One stands for all that were forgotten.
+            let device = || FORGOTTEN.into();
+            say(Changed::Device { user: user(), device: device(), floor, received, seen_unix_s: 0, failed: 0 });
+            say(Changed::DeviceGone { user: user(), device: device() });
+        }
         for device in &member.devices {
             say(Changed::Device {
-                user: user.clone(),
+                user: user(),
                 device: device.id.clone(),
                 floor: device.floor(),
-                received: member.received,
+                received,
                 seen_unix_s: if device.is_away() { device.seen_s } else { seen_s(now) }.into(),
+                failed: device.failed,
             });
         }
     }

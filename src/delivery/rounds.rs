@@ -14,7 +14,7 @@ use super::member::Members;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
-use crate::limits::{AGAIN_BYTES_MAX, STOPS_PER_PUBLICATION};
+use crate::limits::{AGAIN_BYTES_MAX, PASSED_OVER_AT_ONCE, PASSED_OVER_PER_LOOK, STOPS_PER_PUBLICATION};
 use crate::model::{ClientId, Publication};
 use crate::time::Now;
 
@@ -22,17 +22,16 @@ impl Inbox {
     /// A publication has got its place, and is about to go to everybody in the channel but `exclude`.
     pub(super) fn published(
         &mut self,
-        publication: &Publication,
-        epoch: &Arc<str>,
+        offset: u64,
         exclude: Option<ClientId>,
+        shelf: Shelf<'_>,
         now: Now,
         desk: &mut Desk,
     ) {
-        let offset = publication.offset;
         if self.epoch.is_empty() {
-            self.epoch = epoch.clone();
+            self.epoch = shelf.epoch().clone();
         }
-        if self.epoch != *epoch {
+        if self.epoch != *shelf.epoch() {
             // Who comes next agrees with the new life of the stream; nobody is here, or it would have lived on.
             return;
         }
@@ -45,14 +44,16 @@ impl Inbox {
         if let Some(at) = exclude.and_then(|client| self.seats.get(&client).copied()) {
             self.pass_own(at, offset, desk);
         }
-        if !self.is_small() {
+        if !self.is_small()
+            && let Some(publication) = shelf.get(offset)
+        {
             self.open_receipt(publication);
         }
         for _ in 0..STOPS_PER_PUBLICATION {
             let stop = self.stops.first().copied().filter(|(stop_at, _)| *stop_at <= offset);
             let Some((stop_at, at)) = stop else { break };
             self.stops.remove(&(stop_at, at));
-            self.stop(at, offset, now, desk);
+            self.stop(at, offset, shelf, now, desk);
         }
         if self.look_ms.is_none() && !self.live.is_empty() {
             self.look = (0, offset);
@@ -81,7 +82,8 @@ impl Inbox {
 
     /// A device that goes along with everybody is at its stop: unless it has received more meanwhile, it is not sent
     /// `offset` before it has.
-    fn stop(&mut self, at: u32, offset: u64, now: Now, desk: &mut Desk) {
+    fn stop(&mut self, at: u32, offset: u64, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+        self.pass_over(at, shelf, now, desk);
         let live = &mut self.live[at as usize];
         live.stop_at = 0;
         let floor = device(&mut self.members, live, |device| device.floor());
@@ -109,10 +111,14 @@ impl Inbox {
         now: Now,
         desk: &mut Desk,
     ) {
-        let live = &mut self.live[at as usize];
-        if live.pace != Pace::Behind {
+        if self.live[at as usize].pace != Pace::Behind {
             return;
         }
+        if self.pass_over(at, shelf, now, desk) {
+            return self.go_on_passing(at, now, desk);
+        }
+        let skips_own = self.options.skips_own;
+        let live = &mut self.live[at as usize];
         let member = self.members.get_mut(&live.user).expect("a connected device is a member's");
         let device = member.device_mut(&live.device).expect("a connected device is a member's");
         let top = shelf.top();
@@ -122,15 +128,17 @@ impl Inbox {
         let attempt = if device.sent() == device.floor() { device.failed + 1 } else { 1 };
         let until = top.min(device.floor() + u64::from(window));
         let mut bytes = 0;
-        let publications: Arc<[_]> = (device.sent() + 1..=until)
-            .map_while(|offset| shelf.get(offset))
-            .take_while(|publication| {
-                let is_first = bytes == 0;
+        let mut publications = Vec::new();
+        for publication in (device.sent() + 1..=until).map_while(|offset| shelf.get(offset)) {
+            if is_for(live, publication, shelf, skips_own) {
                 bytes += publication.weight();
-                is_first || bytes <= bytes_max
-            })
-            .cloned()
-            .collect();
+                if bytes > bytes_max && !publications.is_empty() {
+                    break;
+                }
+                publications.push(publication.clone());
+            }
+            device.send_up_to(publication.offset);
+        }
         if let (Some(first), Some(last)) = (publications.first(), publications.last()) {
             desk.note(
                 &self.channel,
@@ -139,7 +147,6 @@ impl Inbox {
                 Some((&live.user, &live.device, attempt)),
                 now,
             );
-            device.send_up_to(last.offset);
             desk.sent_bytes(bytes);
         }
         let behind = device.sent() < top;
@@ -156,23 +163,40 @@ impl Inbox {
         if floor < top && live.due_ms.is_none() {
             desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
         }
-        self.say(at, Sending::Publications { publications, attempt, behind }, desk);
+        self.say(at, Sending::Publications { publications: publications.into(), attempt, behind }, desk);
     }
 
-    /// What follows the floor and was published by the device itself, which is not sent its own, counts as received.
-    pub(super) fn skip_own(&mut self, at: u32, shelf: Shelf<'_>, desk: &mut Desk) {
-        if !self.options.skips_own || self.live[at as usize].pace != Pace::Along {
-            return;
-        }
+    /// What follows the floor and is not for the device counts as received. So much at a time; true where more may follow.
+    pub(super) fn pass_over(&mut self, at: u32, shelf: Shelf<'_>, now: Now, desk: &mut Desk) -> bool {
         let live = &self.live[at as usize];
         let floor = device(&mut self.members, live, |device| device.floor());
-        let is_own = |publication: &&Arc<Publication>| {
-            let client = publication.info.as_ref().map(|info| info.client);
-            client.is_some_and(|client| live.seats.iter().any(|seat| seat.client == client))
-        };
-        let own = (floor + 1..=shelf.top()).map_while(|offset| shelf.get(offset)).take_while(is_own).count();
-        let passed = device(&mut self.members, live, |device| device.advance(floor + own as u64));
+        let next = (floor + 1..=shelf.top()).map_while(|offset| shelf.get(offset)).take(PASSED_OVER_AT_ONCE);
+        let passed = next.take_while(|next| !is_for(live, next, shelf, self.options.skips_own)).count();
+        if passed == 0 {
+            return false;
+        }
+        let last = floor + passed as u64;
+        device(&mut self.members, live, |device| device.advance(last));
+        let (user, id) = (live.user.clone(), live.device.clone());
+        desk.note(&self.channel, (floor + 1, last), What::PassedOver, Some((&user, &id, 0)), now);
+        desk.looked_at(passed / PASSED_OVER_PER_LOOK);
         self.owe(-(passed as i64), desk);
+        self.keep_device(Whose { user: &user, device: &id }, now, desk);
+        let live = &mut self.live[at as usize];
+        if live.pace == Pace::Again {
+            // What was sent again was for it until now.
+            live.pace = Pace::Behind;
+        }
+        passed == PASSED_OVER_AT_ONCE
+    }
+
+    /// A device is passed over more when sweeps get on. One that is behind hears nothing by the way meanwhile.
+    fn go_on_passing(&mut self, at: u32, now: Now, desk: &mut Desk) {
+        let live = &mut self.live[at as usize];
+        desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(now.mono_ms));
+        if live.pace == Pace::Behind {
+            self.say(at, Sending::behind(), desk);
+        }
     }
 
     /// A device goes along with everybody no longer. What it was sent that way counts.
@@ -217,11 +241,14 @@ impl Inbox {
     }
 
     fn due(&mut self, at: u32, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
-        self.skip_own(at, shelf, desk);
+        if self.pass_over(at, shelf, now, desk) {
+            return self.go_on_passing(at, now, desk);
+        }
         let live = &mut self.live[at as usize];
-        let floor = device(&mut self.members, live, |device| device.floor());
-        if floor >= shelf.top() {
-            return;
+        let (floor, sent) = device(&mut self.members, live, |device| (device.floor(), device.sent()));
+        if floor >= shelf.top() || (live.pace == Pace::Behind && sent == floor) {
+            // Nothing of what it was sent is missing.
+            return self.pump(at, (self.options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
         }
         let Some(next) = shelf.get(floor + 1) else { return self.say(at, Sending::Gap, desk) };
         let mut deadline_ms = live.deadline_ms;
@@ -275,12 +302,21 @@ impl Inbox {
         live.pace = Pace::Again;
         live.deadline_ms = now.mono_ms + options.wait_ms(attempts, desk.jitter());
         desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
-        desk.note(channel, (next.offset, next.offset), What::Sent, Some((&live.user, &live.device, attempts + 1)), now);
+        let (user, id) = (live.user.clone(), live.device.clone());
+        desk.note(channel, (next.offset, next.offset), What::Sent, Some((&user, &id, attempts + 1)), now);
         let publications = Arc::from([next.clone()]);
         desk.sent_bytes(next.weight());
         self.count(Count::Redelivery, desk);
+        // Attempts are rare: none before `ack_timeout`, and each is waited for longer than the one before.
+        self.keep_device(Whose { user: &user, device: &id }, now, desk);
         self.say(at, Sending::Publications { publications, attempt: attempts + 1, behind: true }, desk);
     }
+}
+
+/// Whether a publication is for a device: it has not ended by itself, one of its sessions wants it, and none has published it
+/// that is not sent its own.
+fn is_for(live: &Live, publication: &Publication, shelf: Shelf<'_>, skips_own: bool) -> bool {
+    !shelf.has_ended(publication) && live.wants(publication) && !(skips_own && live.has_published(publication))
 }
 
 /// What is asked of the device that is connected by this.

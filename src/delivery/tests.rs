@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::hub::{HubOptions, Join, Limit, NewPublication, Placed, RecoveryMode};
-use crate::model::{ClientInfo, Payload};
+use crate::model::{ClientInfo, Condition, Payload, TagsFilter, Test};
 
 pub(super) const OPTIONS: InboxOptions = InboxOptions {
     ack_timeout_ms: 1_000,
@@ -53,6 +53,16 @@ struct Book {
     answered: u64,
     /// What it was told to be lost.
     lost: BTreeSet<u64>,
+    /// What its filter wants, if it has one.
+    wants: Option<u8>,
+}
+
+/// What is known of a publication.
+#[derive(Debug)]
+struct Said {
+    tag: u8,
+    /// When it ends by itself.
+    end_ms: Option<u64>,
 }
 
 struct World {
@@ -63,6 +73,9 @@ struct World {
     users: Vec<Arc<str>>,
     clients: BTreeMap<Uuid, Client>,
     books: BTreeMap<(usize, usize), Book>,
+    said: BTreeMap<u64, Said>,
+    /// Whether devices have filters, and publications end by themselves.
+    is_choosy: bool,
     next_client: u128,
     options: InboxOptions,
     kept: HubOptions,
@@ -92,6 +105,8 @@ impl World {
             users: ["ada", "bob", "cyd"].map(Arc::from).to_vec(),
             clients: BTreeMap::new(),
             books: BTreeMap::new(),
+            said: BTreeMap::new(),
+            is_choosy: random.random_bool(0.5),
             next_client: 0,
             options: InboxOptions { max_unacked: random.random_range(1..12), ..OPTIONS },
             kept: HubOptions { history_size, history_ttl_ms: 1_000_000_000, ..HubOptions::default() },
@@ -120,14 +135,23 @@ impl World {
         dead.is_some_and(|letter| letter.failures.iter().any(is_of))
     }
 
+    /// Whether a publication is not for a device: its filter keeps it out, or it has ended.
+    fn is_not_for(&self, user: usize, device: usize, offset: u64) -> bool {
+        let wants = self.books.get(&(user, device)).and_then(|book| book.wants);
+        let said = &self.said[&offset];
+        wants.is_some_and(|wants| wants != said.tag) || said.end_ms.is_some_and(|end_ms| end_ms <= self.now.mono_ms)
+    }
+
     fn give(&mut self, client: Uuid, offset: u64, by_name: bool) {
         let Client { user, device, last, .. } = self.clients[&client];
         let floor = self.floor(user, device);
         if by_name {
             assert!(offset > floor, "{offset} was received already, the floor is {floor}");
         }
+        assert!(!self.is_not_for(user, device, offset), "{offset} is not for {client}");
         for skipped in last + 1..offset {
-            let passed = skipped <= floor || self.is_dead(user, device, skipped);
+            let passed =
+                skipped <= floor || self.is_dead(user, device, skipped) || self.is_not_for(user, device, skipped);
             assert!(passed, "{client} was given {offset} after {last}, and its floor is {floor}");
         }
         self.clients.get_mut(&client).unwrap().last = offset;
@@ -159,26 +183,35 @@ impl World {
     }
 
     fn publish(&mut self) {
+        let tag = self.random.random_range(0..3);
+        let ttl_ms = (self.is_choosy && self.random.random_bool(0.1)).then(|| self.random.random_range(1..4_000));
         let message = NewPublication {
             data: Payload::json("1"),
             info: None,
-            tags: None,
+            tags: Some([("k".into(), tag.to_string().into())].into()),
             skip_history: false,
             idempotency_key: None,
             version: None,
-            ttl_ms: None,
+            ttl_ms,
             scheduled: None,
         };
         let placed = self.hub.publish(CHANNEL, message, self.kept, self.now);
+        if placed.is_err() && ttl_ms.is_some() {
+            // There are few of these.
+            return;
+        }
         let Ok(Placed::Done(published)) = placed else { panic!("{placed:?}") };
         let shelf = self.hub.shelf(CHANNEL, self.now).unwrap();
-        let (offset, epoch) = (published.position.offset, published.position.epoch);
-        let publication = shelf.get(offset).unwrap().clone();
-        self.delivery.published(CHANNEL, &publication, &epoch, None, self.now);
+        let offset = published.position.offset;
+        self.delivery.published(CHANNEL, offset, None, shelf, self.now);
+        self.said.insert(offset, Said { tag, end_ms: ttl_ms.map(|ttl_ms| self.now.mono_ms + ttl_ms) });
         self.take_out();
         let along = self.clients.iter().filter(|(_, client)| !client.behind && !client.is_over);
         for client in along.map(|(client, _)| *client).collect::<Vec<_>>() {
             let Client { user, device, .. } = self.clients[&client];
+            if self.is_not_for(user, device, offset) {
+                continue;
+            }
             let floor = self.floor(user, device);
             assert!(offset <= floor + u64::from(self.options.max_unacked), "{offset} is too far beyond {floor}");
             self.give(client, offset, false);
@@ -209,14 +242,18 @@ impl World {
         self.hub.subscribe(join, self.kept, self.now).unwrap();
         let before = self.floor(user, device);
         let shelf = self.hub.shelf(CHANNEL, self.now).unwrap();
-        let Arrival { floor, whole } =
-            self.delivery.arrive(CHANNEL, whose, Seat { client, shard: 0, session: 0 }, shelf, self.now);
-        let after = self.floor(user, device);
-        assert_eq!(whole, before == after, "what is lost is told");
-        assert_eq!(floor, after);
+        let wants = (self.is_choosy && device == 1).then_some(1);
+        let filter = wants.map(|wants: u8| {
+            let test = Test::Is(wants.to_string().into());
+            Arc::new(TagsFilter::new(Condition::Tag { key: "k".into(), test }).unwrap())
+        });
         let book = self.books.entry((user, device)).or_insert(Book { began: before, ..Book::default() });
-        book.lost.extend(before + 1..=after);
-        self.clients.insert(client, Client { user, device, behind: false, last: after, is_over: false });
+        book.wants = wants;
+        let listener = Listener { seat: Seat { client, shard: 0, session: 0 }, filter };
+        let Arrival { floor, whole } = self.delivery.arrive(CHANNEL, whose, listener, shelf, self.now);
+        assert_eq!(whole, before == floor, "what is lost is told");
+        self.books.get_mut(&(user, device)).unwrap().lost.extend(before + 1..=floor);
+        self.clients.insert(client, Client { user, device, behind: false, last: floor, is_over: false });
         self.take_out();
     }
 
@@ -237,7 +274,9 @@ impl World {
         answer.expect("what a session was given can be received");
         let book = self.books.get_mut(&(user, device)).unwrap();
         book.answered = book.answered.max(offset);
-        assert_eq!(self.floor(user, device), before.max(offset));
+        let floor = self.floor(user, device);
+        assert!(floor >= before.max(offset), "what follows and is not for it is passed as well");
+        assert!(self.is_choosy || floor == before.max(offset));
         self.take_out();
     }
 
@@ -315,7 +354,9 @@ impl World {
             let floor = self.floor(*user, *device);
             assert!(floor >= book.answered, "an answered floor went back");
             for offset in book.began + 1..=floor {
-                let known = book.given.contains(&offset) || book.lost.contains(&offset);
+                let known = book.given.contains(&offset)
+                    || book.lost.contains(&offset)
+                    || self.is_not_for(*user, *device, offset);
                 assert!(
                     known || self.is_dead(*user, *device, offset) || offset <= book.answered,
                     "{offset} was skipped"

@@ -22,6 +22,8 @@ pub enum What {
     Read,
     /// It was sent to a device as often as it may be: it is a dead letter.
     GivenUp,
+    /// It was not for the device, and counts as received: its filter kept it out, its time was over, or it is its own.
+    PassedOver,
     /// It was no longer kept when a device was to be sent it.
     Lost,
 }
@@ -36,6 +38,7 @@ impl What {
             Self::Retry => "retry",
             Self::Read => "read",
             Self::GivenUp => "given_up",
+            Self::PassedOver => "passed_over",
             Self::Lost => "lost",
         }
     }

@@ -9,6 +9,8 @@ pub(super) enum Wake {
     Inbox(u32),
     /// One device, by the places of the inbox and of what it has while it is connected.
     Device(u32, u32),
+    /// What devices of a channel are sent once more, by the place of its inbox.
+    Requeued(u32),
     /// A channel's positions have changed and are to be told.
     Positions(u32),
 }

@@ -85,6 +85,11 @@ impl Stream {
         Position { offset: self.top, epoch: self.epoch.clone() }
     }
 
+    /// The offset of the newest publication, 0 before the first.
+    pub(super) fn top(&self) -> u64 {
+        self.top
+    }
+
     /// Where the stream stands once all that is on its way is committed.
     pub(super) fn promised(&self) -> Position {
         Position { offset: self.promised, epoch: self.epoch.clone() }

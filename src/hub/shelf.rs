@@ -24,9 +24,9 @@ impl<'a> Shelf<'a> {
         self.stream.first_kept()
     }
 
-    /// The offset of the newest publication, 0 before the first.
+    /// The offset of the newest publication, 0 before the first. What is on its way to the disk is none yet.
     pub fn top(self) -> u64 {
-        self.stream.next_offset() - 1
+        self.stream.top()
     }
 
     /// The publication of this offset, if it is kept.

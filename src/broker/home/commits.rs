@@ -14,6 +14,7 @@ use crate::broker::schedule_order::Scheduled;
 use crate::hub::OnItsWay;
 use crate::model::refusal::Error;
 use crate::model::{ClientId, Payload, Position};
+use crate::session::Terms;
 use crate::store::Batch;
 
 /// Who is answered when it is certain.
@@ -33,6 +34,8 @@ pub(in crate::broker) enum Waiter {
     Sender(u16, Asker),
     /// A backend that has scheduled a publication; what it is answered.
     Scheduler(Responder<Scheduled>, Scheduled),
+    /// A session of this shard that subscribes on these terms, and becomes a member by that.
+    Subscriber(u16, Asker, Arc<str>, Box<Terms>),
     /// A backend that has called tokens back.
     Revoker(Responder<()>),
 }

@@ -175,6 +175,7 @@ impl Home {
         | Record::Device(_)
         | Record::DeviceGone(..)
         | Record::DeadLetter(_)
+        | Record::DeadLetterReceived(..)
         | Record::DeadLetterGone(..) = record
         {
             return match self.policy.inbox_options(channel) {

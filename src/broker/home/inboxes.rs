@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Home, Outcome, Pending, Spread, Spreading};
-use crate::delivery::{Account, Count, Delivery, Seat, Whose};
+use crate::delivery::{Account, Count, Delivery, InboxOptions, Listener, Seat, Whose};
 use crate::hub::{Hub, NewPublication, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, Device, Payload, Position, Subscribed};
@@ -46,6 +46,34 @@ impl Home {
         self.delivery.purge(channel, offset, is_durable)
     }
 
+    /// A session is about to subscribe, which makes a member of its user where the namespace says so: whether that is on its way
+    /// to the disk. Then the subscription has to wait for it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] where there are too many members; [`ErrorKind::Internal`] where the disk takes nothing.
+    pub(in crate::broker) fn enlist(&mut self, channel: &Arc<str>, terms: &Terms, now: Now) -> Result<bool, Error> {
+        if terms.device.is_none() {
+            return Ok(false);
+        }
+        let resolved = self.policy.access.resolve(channel)?;
+        let user = &terms.info.user;
+        let makes_members = |options: &InboxOptions| options.is_durable && options.members_subscribe;
+        let Some(options) = resolved.inbox_options().filter(makes_members) else { return Ok(false) };
+        if resolved.admits_user(user) {
+            return Ok(false);
+        }
+        if !self.delivery.is_member(channel, user) {
+            self.hub.log.check_room()?;
+            let shelf = self.hub.shelf(channel, now);
+            self.delivery.join(channel, user, shelf.map_or(0, |shelf| shelf.top()), options, shelf)?;
+            self.dispatch();
+            self.enlisted.push_back((self.hub.log.newest(), channel.clone(), user.clone()));
+        }
+        let committed = self.hub.log.committed();
+        while self.enlisted.pop_front_if(|(batch, ..)| *batch <= committed).is_some() {}
+        Ok(self.enlisted.iter().any(|(_, of, member)| of == channel && member == user))
+    }
+
     /// A session is about to subscribe: whether it is a member's, whose device there is room for. Who is named by the
     /// channel is a member, and who subscribes where the namespace makes members of them.
     ///
@@ -81,7 +109,8 @@ impl Home {
         let Some(shelf) = self.hub.shelf(channel, now) else { return };
         let whose = Whose { user: &terms.info.user, device: device_id(&terms.device) };
         let seat = Seat { client: terms.info.client, shard, session };
-        let arrival = self.delivery.arrive(channel, whose, seat, shelf, now);
+        let listener = Listener { seat, filter: terms.filter.clone() };
+        let arrival = self.delivery.arrive(channel, whose, listener, shelf, now);
         subscribed.recovered = arrival.whole;
         subscribed.since = arrival.floor;
         subscribed.was_recovering |= !arrival.whole;
@@ -90,9 +119,9 @@ impl Home {
     /// A publication has got its place.
     pub(super) fn expect_received(&mut self, channel: &str, position: &Position, exclude: Option<ClientId>, now: Now) {
         if let Some(shelf) = self.hub.shelf(channel, now)
-            && let Some(publication) = shelf.get(position.offset)
+            && shelf.get(position.offset).is_some()
         {
-            self.delivery.published(channel, publication, &position.epoch, exclude, now);
+            self.delivery.published(channel, position.offset, exclude, shelf, now);
         }
         // Who must not get it by the way is told before it goes.
         self.dispatch();

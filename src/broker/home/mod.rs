@@ -12,6 +12,7 @@ mod member_lists;
 mod roster;
 mod schedule;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
@@ -34,6 +35,7 @@ use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
 use crate::protocol::centrifuge::Encoding;
 use crate::session::{Ask, Flags, Terms};
+use crate::store::Batch;
 use crate::time::Now;
 
 /// Something that every shard with subscribers of a channel is told.
@@ -79,6 +81,8 @@ pub(super) struct Home {
     member_lists: MemberLists,
     /// What waits for the disk.
     commits: Commits,
+    /// Who has become a member of what by subscribing, and with which batch that is on disk.
+    enlisted: VecDeque<(Batch, Arc<str>, Arc<str>)>,
     /// Records of the store whose channels are not kept on disk.
     passed_over: u64,
     /// Joins to tell once the answers that they belong to are out.
@@ -99,6 +103,7 @@ impl Home {
             delivery: Delivery::new(secret ^ u64::from(me)),
             member_lists: MemberLists::default(),
             commits: Commits::new(shards),
+            enlisted: VecDeque::new(),
             passed_over: 0,
             joins: Vec::new(),
             spreads: Vec::new(),
@@ -115,11 +120,10 @@ impl Home {
         self.policy = policy;
     }
 
-    /// Answers a session of this shard, by its number, but for what can be answered later: publishes, and what devices say.
-    pub(super) fn answer(&mut self, session: u32, ask: Ask<'_>, now: Now) -> Answer {
+    /// Answers a session of this shard, but for what can be answered later: subscriptions, publishes, and what devices say.
+    pub(super) fn answer(&mut self, ask: Ask<'_>, now: Now) -> Answer {
         match ask {
-            Ask::Publish { .. } | Ask::Inbox(..) => unreachable!("these can be answered later"),
-            Ask::Subscribe(channel, terms) => self.subscribe(channel, &terms, (self.me, session), now),
+            Ask::Publish { .. } | Ask::Inbox(..) | Ask::Subscribe(..) => unreachable!("these can be answered later"),
             Ask::History { channel, filter, max } => {
                 let page = self.history(&channel, &filter, self.limit(max), now).map(Box::new);
                 Answer::History(self.counted(&channel, page))
@@ -235,6 +239,12 @@ impl Home {
         let joined = self.join(&channel, terms, by, now);
         let result = Box::new(self.counted(&channel, joined));
         Answer::Subscribed { channel, client, result }
+    }
+
+    /// Refuses a subscription.
+    pub(super) fn refuse_subscriber(&self, channel: Arc<str>, terms: &Terms, error: Error) -> Answer {
+        let result = Box::new(self.counted(&channel, Err(error)));
+        Answer::Subscribed { channel, client: terms.info.client, result }
     }
 
     fn join(&mut self, channel: &Arc<str>, terms: &Terms, by: (u16, u32), now: Now) -> Result<Subscribed, Error> {

@@ -258,3 +258,43 @@ fn a_device_that_is_connected_for_long_is_not_forgotten_after_a_restart() {
     let (_, heard) = node.member(0, "ada", "phone", &channel);
     assert_eq!(heard, ["2:subscribe", "pub 2"], "another device's word does not count for it");
 }
+
+#[test]
+fn a_subscription_that_makes_a_member_is_answered_when_that_is_on_disk() {
+    for home in 0..2 {
+        let mut node = node(2);
+        let channel = node.at(home, "letters");
+        let peers = [0, 1].map(|shard| node.connect(shard, json!({"sub": "ada"})));
+        for peer in peers {
+            assert_eq!(kinds(&node.say(peer, &subscribe(2, &channel))), [""; 0], "nobody is a member yet");
+        }
+        node.sync();
+        for peer in peers {
+            assert_eq!(kinds(&node.hear(peer)), ["2:subscribe"]);
+        }
+        let third = node.connect(0, json!({"sub": "ada", "meta": {"device": "phone"}}));
+        assert_eq!(kinds(&node.say(third, &subscribe(2, &channel))), ["2:subscribe"], "a member does not wait");
+        let mut node = restart(node, 3);
+        assert_eq!(node.devices(&channel, "ada").devices.len(), 1);
+    }
+}
+
+#[test]
+fn a_subscription_that_the_disk_does_not_take_is_refused_and_one_that_nobody_waits_for_is_given_back() {
+    for home in 0..2 {
+        let mut node = node(2);
+        let channel = node.at(home, "letters");
+        let gone = node.connect(0, json!({"sub": "ada"}));
+        node.say(gone, &subscribe(2, &channel));
+        node.drop(gone);
+        node.sync();
+        node.each_tick();
+        assert_eq!(node.brokers[home].home.hub.active(), 0, "who has gone is not in the channel");
+        let bob = node.connect(0, json!({"sub": "bob"}));
+        node.say(bob, &subscribe(2, &channel));
+        node.write(false);
+        node.each_tick();
+        assert_eq!(kinds(&node.hear(bob)), ["2:error 100"]);
+        assert_eq!(kinds(&node.say(bob, &subscribe(3, &channel))), ["3:error 100"]);
+    }
+}

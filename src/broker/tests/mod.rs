@@ -9,6 +9,7 @@ mod credit;
 mod devices;
 mod durable;
 mod inboxes;
+mod inboxes_filtered;
 mod inboxes_on_disk;
 mod keeping;
 mod orders;

@@ -117,7 +117,7 @@ struct Command {
     /// Show one publication that was given up.
     #[serde(deserialize_with = "object")]
     dead_letters_show: Option<dead_letters_show::DeadLettersShow>,
-    /// Publish one that was given up anew.
+    /// Send one that was given up once more to the devices that have not received it.
     #[serde(deserialize_with = "object")]
     dead_letters_requeue: Option<dead_letters_requeue::DeadLettersRequeue>,
     /// Forget publications that were given up.

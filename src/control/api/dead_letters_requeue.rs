@@ -13,7 +13,7 @@ use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 
-/// Publish one that was given up anew: its attempts begin anew, with a new offset, for all members.
+/// Send one that was given up once more to the devices that have not received it: its attempts begin anew.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "DeadLettersRequeueRequest")]

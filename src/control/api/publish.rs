@@ -48,7 +48,8 @@ pub(super) struct Publish {
     /// then it lies where the channel's publications are kept: in memory, where a restart forgets it, or on disk as well.
     delay: Option<Span>,
     /// How long it is given to clients that recover and to who reads the history, from when it is published: seconds, or a
-    /// time such as `1h30m`. Its place in the stream stays. Not where publications are received at least once.
+    /// time such as `1h30m`. Its place in the stream stays. Where publications are received at
+    /// least once it counts as received after that.
     ttl: Option<Span>,
     /// The client that does not get the message: its sender, on whose behalf the backend publishes.
     exclude_client: Option<String>,

@@ -38,7 +38,8 @@ struct TraceEvent {
     /// When, Unix milliseconds.
     at_ms: i64,
     /// `published` (and sent to everybody in the channel who had received enough), `sent` to a device by its name,
-    /// `received`, `retry` (a device does not want it yet), `read`, `given_up`, or `lost` (no longer kept).
+    /// `received`, `retry` (a device does not want it yet), `read`, `given_up`, `passed_over`
+    /// (not for the device: kept out by its filter, over, or its own), or `lost` (no longer kept).
     what: String,
     /// Whose device; left out where it is about nobody in particular.
     #[serde(skip_serializing_if = "Option::is_none")]

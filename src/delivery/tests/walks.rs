@@ -26,7 +26,7 @@ impl Room {
             room.delivery.admit(CHANNEL, whose, now).unwrap();
             let seat = Seat { client: Uuid::from_u128(number as u128), shard: 0, session: number as u32 };
             let shelf = room.hub.shelf(CHANNEL, now).unwrap();
-            room.delivery.arrive(CHANNEL, whose, seat, shelf, now);
+            room.delivery.arrive(CHANNEL, whose, Listener { seat, filter: None }, shelf, now);
         }
         room.delivery.out().for_each(drop);
         room.delivery.changes().for_each(drop);
@@ -37,8 +37,7 @@ impl Room {
     fn publish(&mut self) {
         let Published { position, .. } = self.publish_unseen("1");
         let shelf = self.hub.shelf(CHANNEL, self.now).unwrap();
-        let publication = shelf.get(position.offset).unwrap().clone();
-        self.delivery.published(CHANNEL, &publication, &position.epoch, None, self.now);
+        self.delivery.published(CHANNEL, position.offset, None, shelf, self.now);
     }
 
     fn publish_unseen(&mut self, data: &str) -> Published {
@@ -137,13 +136,14 @@ fn who_comes_back_to_many_channels_is_sent_little_of_each_at_first() {
     let data = format!("\"{}\"", "x".repeat(3_000));
     for _ in 0..4 {
         let Published { position, .. } = room.publish_unseen(&data);
-        let publication = room.hub.shelf(CHANNEL, room.now).unwrap().get(position.offset).unwrap().clone();
-        room.delivery.published(CHANNEL, &publication, &position.epoch, None, room.now);
+        let shelf = room.hub.shelf(CHANNEL, room.now).unwrap();
+        room.delivery.published(CHANNEL, position.offset, None, shelf, room.now);
     }
     let user = room.users[0].clone();
     let seat = Seat { client: Uuid::from_u128(1), shard: 0, session: 1 };
     let shelf = room.hub.shelf(CHANNEL, room.now).unwrap();
-    room.delivery.arrive(CHANNEL, Whose { user: &user, device: "" }, seat, shelf, room.now);
+    let listener = Listener { seat, filter: None };
+    room.delivery.arrive(CHANNEL, Whose { user: &user, device: "" }, listener, shelf, room.now);
     let sent = |room: &mut Room| match &room.delivery.out().collect::<Vec<_>>()[..] {
         [Dispatch { what: Sending::Publications { publications, .. }, .. }] => publications.len(),
         other => panic!("{other:?}"),

@@ -37,6 +37,8 @@ pub struct DeviceRecord<'a> {
     pub received: u64,
     /// When it was written, Unix seconds.
     pub seen_unix_s: u64,
+    /// Attempts of the first after the floor that have failed.
+    pub failed: u64,
 }
 
 /// A device was given up on one publication.
@@ -83,8 +85,19 @@ impl<'a> DeviceRecord<'a> {
         put_u64(into, self.floor);
         put_u64(into, self.received);
         put_u64(into, self.seen_unix_s);
+        if self.failed > 0 {
+            put_u64(into, self.failed);
+        }
     }
 
+    /// Reads one with failed attempts, whose number follows.
+    pub(super) fn decode_failing(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
+        let record = Self::decode(fields)?;
+        let failed = fields.u64()?;
+        if failed == 0 { Err(Unreadable::Newer) } else { Ok(Self { failed, ..record }) }
+    }
+
+    /// Reads one without failed attempts.
     pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
         Ok(Self {
             channel: fields.text()?,
@@ -94,6 +107,7 @@ impl<'a> DeviceRecord<'a> {
             floor: fields.u64()?,
             received: fields.u64()?,
             seen_unix_s: fields.u64()?,
+            failed: 0,
         })
     }
 }

@@ -59,6 +59,8 @@ pub enum Record<'a> {
     DeadLetter(DeadLetterRecord<'a>),
     /// What was given up at this offset is no dead letter any more.
     DeadLetterGone(&'a str, u64),
+    /// A dead letter was received after all: channel, offset, user, device.
+    DeadLetterReceived(&'a str, u64, &'a str, &'a str),
     /// The stream of this channel has ended: nothing is known of it any more.
     Over(&'a str),
     /// Tokens that are called back.
@@ -82,6 +84,8 @@ mod kind {
     pub(super) const DEVICE_GONE: u8 = 35;
     pub(super) const DEAD_LETTER: u8 = 36;
     pub(super) const DEAD_LETTER_GONE: u8 = 37;
+    pub(super) const DEVICE_FAILING: u8 = 38;
+    pub(super) const DEAD_LETTER_RECEIVED: u8 = 39;
     pub(super) const REVOCATION: u8 = 64;
 }
 
@@ -131,7 +135,7 @@ impl<'a> Record<'a> {
                 [channel, user].iter().for_each(|name| put_bytes(into, name.as_bytes()));
             }
             Self::Device(device) => {
-                into.push(kind::DEVICE);
+                into.push(if device.failed == 0 { kind::DEVICE } else { kind::DEVICE_FAILING });
                 device.encode(into);
             }
             Self::DeviceGone(channel, user, device) => {
@@ -146,6 +150,12 @@ impl<'a> Record<'a> {
                 into.push(kind::DEAD_LETTER_GONE);
                 put_bytes(into, channel.as_bytes());
                 put_u64(into, *offset);
+            }
+            Self::DeadLetterReceived(channel, offset, user, device) => {
+                into.push(kind::DEAD_LETTER_RECEIVED);
+                put_bytes(into, channel.as_bytes());
+                put_u64(into, *offset);
+                [user, device].iter().for_each(|name| put_bytes(into, name.as_bytes()));
             }
             Self::Revocation(revocation) => {
                 into.push(kind::REVOCATION);
@@ -176,9 +186,13 @@ impl<'a> Record<'a> {
             kind::MEMBER => Self::Member(MemberRecord::decode(&mut fields)?),
             kind::MEMBER_GONE => Self::MemberGone(fields.text()?, fields.text()?),
             kind::DEVICE => Self::Device(DeviceRecord::decode(&mut fields)?),
+            kind::DEVICE_FAILING => Self::Device(DeviceRecord::decode_failing(&mut fields)?),
             kind::DEVICE_GONE => Self::DeviceGone(fields.text()?, fields.text()?, fields.text()?),
             kind::DEAD_LETTER => Self::DeadLetter(DeadLetterRecord::decode(&mut fields)?),
             kind::DEAD_LETTER_GONE => Self::DeadLetterGone(fields.text()?, fields.u64()?),
+            kind::DEAD_LETTER_RECEIVED => {
+                Self::DeadLetterReceived(fields.text()?, fields.u64()?, fields.text()?, fields.text()?)
+            }
             kind::OVER => Self::Over(fields.text()?),
             kind::REVOCATION => Self::Revocation(RevocationRecord::decode(&mut fields)?),
             _ => return Err(Unreadable::Newer),
@@ -206,7 +220,9 @@ impl<'a> Record<'a> {
             Self::MemberGone(channel, _) | Self::DeviceGone(channel, ..) | Self::DeadLetterGone(channel, _) => {
                 Some(channel)
             }
-            Self::Over(channel) | Self::Unscheduled(channel, _) => Some(channel),
+            Self::Over(channel) | Self::Unscheduled(channel, _) | Self::DeadLetterReceived(channel, ..) => {
+                Some(channel)
+            }
         }
     }
 }

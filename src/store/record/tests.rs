@@ -79,9 +79,12 @@ proptest! {
         let (channel, user, device, epoch) = (publication.channel, "ada", parts.1.as_str(), publication.epoch);
         goes_there_and_back(&Record::Member(MemberRecord { channel, user, epoch, received: floor, read }));
         let seen_unix_s = read;
-        goes_there_and_back(&Record::Device(DeviceRecord { channel, user, device, epoch, floor, received: floor, seen_unix_s }));
+        let tried = DeviceRecord { channel, user, device, epoch, floor, received: floor, seen_unix_s, failed: 0 };
+        goes_there_and_back(&Record::Device(tried));
+        goes_there_and_back(&Record::Device(DeviceRecord { failed: floor.max(1), ..tried }));
         let letter = DeadLetterRecord { publication, user, device, attempts: floor, at_unix_ms: read };
         goes_there_and_back(&Record::DeadLetter(letter));
+        goes_there_and_back(&Record::DeadLetterReceived(channel, floor, user, device));
         goes_there_and_back(&Record::MemberGone(channel, user));
         goes_there_and_back(&Record::DeviceGone(channel, user, device));
         goes_there_and_back(&Record::DeadLetterGone(channel, floor));

@@ -1,0 +1,87 @@
+//! Subscriptions at the home of their channel: answered at once, or when the membership is on disk that they make.
+//!
+//! The subscription begins when it is answered: what is delivered meanwhile lies before it.
+
+use std::sync::Arc;
+
+use super::Broker;
+use super::home::Waiter;
+use super::letter::Asker;
+use crate::model::refusal::Error;
+use crate::session::Terms;
+use crate::time::Now;
+
+impl Broker {
+    /// A session here subscribes where the home is here; what its answer takes while it is waited for, and what it costs to
+    /// tell each subscriber.
+    pub(super) fn subscribe_here(
+        &mut self,
+        session: u32,
+        id: u32,
+        (channel, terms): (Arc<str>, Terms),
+        (bytes, each_ns): (u32, u64),
+        now: Now,
+    ) {
+        let attached = self.edge.attached;
+        match self.home.enlist(&channel, &terms, now) {
+            Ok(true) => {
+                let asker = self.edge.awaits(session, id, bytes);
+                self.answer_from_disk(Waiter::Subscriber(self.me, asker, channel, Box::new(terms)), now);
+                // Nobody has heard of it yet: as of one that is on its way to another shard.
+                return;
+            }
+            Ok(false) => {
+                let answer = self.home.subscribe(channel, &terms, (self.me, session), now);
+                // What the answer follows is told before it.
+                self.carry(now);
+                self.edge.answered(session, id, answer, now);
+            }
+            Err(error) => {
+                let answer = self.home.refuse_subscriber(channel, &terms, error);
+                self.edge.answered(session, id, answer, now);
+            }
+        }
+        self.home.announce();
+        self.carry(now);
+        self.edge.charge_deliveries(session, self.edge.attached - attached, each_ns, now);
+    }
+
+    /// A session of another shard subscribes where the home is here.
+    pub(super) fn subscribe_arrived(
+        &mut self,
+        (from, asker): (u16, Asker),
+        channel: Arc<str>,
+        terms: Box<Terms>,
+        now: Now,
+    ) {
+        match self.home.enlist(&channel, &terms, now) {
+            Ok(true) => self.answer_from_disk(Waiter::Subscriber(from, asker, channel, terms), now),
+            Ok(false) => self.subscribe_enlisted((from, asker), channel, &terms, Ok(()), now),
+            Err(error) => self.subscribe_enlisted((from, asker), channel, &terms, Err(error), now),
+        }
+    }
+
+    /// It is certain whether a session's user is a member as far as the namespace makes one of everybody who subscribes.
+    pub(super) fn subscribe_enlisted(
+        &mut self,
+        (shard, asker): (u16, Asker),
+        channel: Arc<str>,
+        terms: &Terms,
+        enlisted: Result<(), Error>,
+        now: Now,
+    ) {
+        let answer = match enlisted {
+            Ok(()) => self.home.subscribe(channel, terms, (shard, asker.session), now),
+            Err(error) => self.home.refuse_subscriber(channel, terms, error),
+        };
+        if shard == self.me {
+            self.carry(now);
+            self.edge.answer_arrived(asker, answer, now);
+            self.home.announce();
+            self.carry(now);
+        } else {
+            self.answer(shard, asker, answer);
+            self.home.announce();
+        }
+    }
+}

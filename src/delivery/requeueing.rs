@@ -1,0 +1,128 @@
+//! Dead letters that are sent once more to the devices that did not receive them.
+//!
+//! The floors of these devices have passed them, so that they go beside what is sent otherwise: by name, at any pace, each
+//! received when its device says so of this very offset. Until then a letter stays what it is: a restart forgets that it was
+//! requeued, and nothing else.
+
+use std::sync::Arc;
+
+use super::change::Changed;
+use super::dead_letters::{DeadLetter, Failure};
+use super::desk::{Count, Desk};
+use super::device::Device;
+use super::dispatch::Sending;
+use super::inbox::{Inbox, Whose};
+use super::live::Pace;
+use super::requeued::{Again, Place};
+use super::trace::What;
+use super::wakes::Wake;
+use crate::time::Now;
+
+impl Inbox {
+    /// Has a dead letter sent once more to those of its devices that are known; how many those are.
+    pub(super) fn requeue(&mut self, letter: &DeadLetter, now: Now, desk: &mut Desk) -> usize {
+        let members = &self.members;
+        let is_known = |failure: &&Failure| {
+            members.get(&failure.user).is_some_and(|member| member.device(&failure.device).is_some())
+        };
+        let mut devices = 0;
+        for failure in letter.failures.iter().filter(is_known) {
+            let place = (failure.user.clone(), failure.device.clone(), letter.publication.offset);
+            self.requeued.set(&place, Again { attempts: 0, due_ms: Some(now.mono_ms) });
+            devices += 1;
+        }
+        self.wake_for_requeued(desk);
+        devices
+    }
+
+    /// A device has come: what it is to be sent once more is looked at.
+    pub(super) fn resume_requeued(&mut self, whose: Whose<'_>, now: Now, desk: &mut Desk) {
+        if self.requeued.by_place.is_empty() {
+            return;
+        }
+        let from = (whose.user.clone(), Box::from(whose.device), 0);
+        let of_device = |(user, device, _): &Place| user == whose.user && **device == *whose.device;
+        let mine = self.requeued.by_place.range(from..).take_while(|(place, _)| of_device(place));
+        for (place, again) in mine.map(|(place, again)| (place.clone(), *again)).collect::<Vec<_>>() {
+            self.requeued.set(&place, Again { due_ms: Some(now.mono_ms), ..again });
+        }
+        self.wake_for_requeued(desk);
+    }
+
+    /// A device has received what it was sent once more, if it was sent this.
+    pub(super) fn received_requeued(&mut self, whose: Whose<'_>, offset: u64, now: Now, desk: &mut Desk) {
+        if self.requeued.by_place.is_empty() {
+            return;
+        }
+        let place = (whose.user.clone(), Box::from(whose.device), offset);
+        if self.requeued.remove(&place) {
+            desk.note(&self.channel, (offset, offset), What::Received, Some((whose.user, whose.device, 0)), now);
+            self.resolve(&place, desk);
+        }
+    }
+
+    /// A device is not waited for any more.
+    fn resolve(&mut self, (user, device, offset): &Place, desk: &mut Desk) {
+        let what = match desk.dead.resolve(&self.channel, *offset, user, device) {
+            None => return,
+            Some(true) => Changed::DeadLetterGone { offset: *offset },
+            Some(false) => Changed::DeadLetterReceived { offset: *offset, user: user.clone(), device: device.clone() },
+        };
+        self.keep(desk, || what);
+    }
+
+    /// What is due is sent, or was sent as often as may be. As many as the sweep may.
+    pub(super) fn send_requeued(&mut self, now: Now, desk: &mut Desk) {
+        self.requeued.wake_ms = None;
+        while desk.has_looks()
+            && let Some((_, place)) = self.requeued.due.first().filter(|(due_ms, _)| *due_ms <= now.mono_ms).cloned()
+        {
+            desk.looked_at(1);
+            self.send_again(&place, now, desk);
+        }
+        self.wake_for_requeued(desk);
+    }
+
+    fn send_again(&mut self, place: &Place, now: Now, desk: &mut Desk) {
+        let (user, id, offset) = place;
+        let device = self.members.get(user).and_then(|member| member.device(id));
+        let letter = desk.dead.find(&self.channel, *offset).filter(|letter| letter.has_failed(user, id));
+        let (Some(device), Some(letter)) = (device, letter) else {
+            // Purged, or forgotten.
+            self.requeued.remove(place);
+            return;
+        };
+        let (publication, at) = (letter.publication.clone(), device.live);
+        let Again { attempts, .. } = self.requeued.by_place[place];
+        if at == Device::AWAY {
+            return self.requeued.set(place, Again { attempts, due_ms: None });
+        }
+        let live = &self.live[at as usize];
+        if !live.wants(&publication) {
+            self.requeued.remove(place);
+            return self.resolve(place, desk);
+        }
+        let of = |attempt| Some((user, &**id, attempt));
+        if attempts >= self.options.max_attempts {
+            self.requeued.remove(place);
+            desk.note(&self.channel, (*offset, *offset), What::GivenUp, of(attempts), now);
+            let failure = Failure { user: user.clone(), device: id.clone(), attempts, at_unix_ms: now.unix_ms };
+            desk.dead.add(&self.channel, &self.epoch, &publication, failure.clone());
+            self.count(Count::GivenUp, desk);
+            return self.keep(desk, || Changed::DeadLetter { publication, failure });
+        }
+        let jitter = desk.jitter();
+        let (attempt, due_ms) = (attempts + 1, now.mono_ms + self.options.wait_ms(attempts, jitter));
+        self.requeued.set(place, Again { attempts: attempt, due_ms: Some(due_ms) });
+        desk.note(&self.channel, (*offset, *offset), What::Sent, of(attempt), now);
+        desk.sent_bytes(publication.weight());
+        self.count(Count::Redelivery, desk);
+        let (behind, publications) = (live.pace != Pace::Along, Arc::from([publication]));
+        self.say(at, Sending::Publications { publications, attempt, behind }, desk);
+    }
+
+    fn wake_for_requeued(&mut self, desk: &mut Desk) {
+        let first_ms = self.requeued.due.first().map(|(due_ms, _)| *due_ms);
+        desk.wakes.move_to(Wake::Requeued(self.key), &mut self.requeued.wake_ms, first_ms);
+    }
+}
