@@ -570,7 +570,8 @@ pub const STORE_BATCH_BYTES_MAX: usize = if cfg!(test) { 1024 } else { 1024 * 10
 /// some ten milliseconds.
 pub const STORE_WAITING_BYTES_MAX: usize = 8 * STORE_BATCH_BYTES_MAX;
 
-/// What may wait before no more is appended to a snapshot: less than a batch, so that publications do not wait behind it.
+/// What may wait before a snapshot is appended to only once per batch: less than a batch, so that publications do not wait
+/// behind it.
 pub const STORE_SNAPSHOT_WAITING_BYTES_MAX: usize = STORE_BATCH_BYTES_MAX / 4;
 
 /// What a shard appends to a snapshot in one tick, bytes: a fraction of a millisecond. Little in tests, so that snapshots
@@ -595,8 +596,9 @@ pub const STORE_SNAPSHOT_SEGMENTS: u64 = 4;
 /// changed while shards wrote nothing.
 pub const STORE_ENDS_MAX: usize = 4_000;
 
-/// Bytes of a new segment that are written at once.
-pub const STORE_ZEROS_BYTES: usize = 1024 * 1024;
+/// Bytes of a new segment that are written and synced at once: a batch that is synced at the same time waits for them, some
+/// tenths of a millisecond.
+pub const STORE_ZEROS_BYTES: usize = 256 * 1024;
 
 const _: () = assert!(20 * STORE_ENDS_MAX < STORE_SEGMENT_BYTES_MIN as usize / 4);
 
@@ -614,8 +616,9 @@ pub const STORE_SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most bytes that `store.max_size` allows: a pebibyte, more than a node's disks have.
 pub const STORE_BYTES_MAX: u64 = 1 << 50;
 
-/// Segments of the store that are kept for reuse, per shard: those of two snapshots of a little store.
-pub const STORE_SPARES_PER_SHARD: usize = 4;
+/// Segments of the store that are kept for reuse, per shard, however little lives: those of two snapshots. Where more lives, as
+/// many as there are segments.
+pub const STORE_SPARES_PER_SHARD: u64 = 4;
 
 /// Between two log lines of a shard that reads its store, segments: a gigabyte or so.
 pub const STORE_PROGRESS_SEGMENTS: usize = 16;

@@ -1,16 +1,21 @@
 //! Making segments and taking them away: on a thread of its own, since both take a disk's time.
 //!
 //! A new segment is written full of zeros and synced before it gets its name: later writes then change no metadata, and
-//! find their room. Files of segments that were discarded are used again, which spares the zeros.
+//! find their room. A disk that syncs syncs what everybody has given it, so that the zeros go in small steps with a sync and
+//! a rest each: no batch of a shard waits behind more than one step. Files of segments that were discarded are used again,
+//! which spares the zeros.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::io::{ReadWriteFlags, pwritev2};
 
 use super::directory::Directory;
 use super::error::StoreError;
@@ -75,11 +80,16 @@ impl Files {
         self.bytes.clone()
     }
 
-    /// Makes a segment for a shard.
+    /// Makes a segment for a shard, as fast as it goes: nobody writes yet.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn prepare(&mut self, shard: u16) -> Result<Open, StoreError> {
+        self.make(shard, |_| {})
+    }
+
+    /// Makes a segment for a shard. `rest` is called after each step that the disk has worked on, with how long that took.
+    fn make(&mut self, shard: u16, rest: impl Fn(Duration)) -> Result<Open, StoreError> {
         let segment = SegmentId(self.next);
         let spare = self.take_spare();
         let identity = self.directory.identity();
@@ -101,7 +111,7 @@ impl Files {
             }
             let file = open(&new)?;
             if spare.is_none() {
-                fill(&file, self.layout.segment_size)?;
+                fill(&file, self.layout.segment_size, &rest)?;
             }
             file.write_all_at(&head, 0)?;
             file.sync_all()?;
@@ -119,15 +129,15 @@ impl Files {
         Ok(Open { prepared: Prepared { segment, seed, size: self.layout.segment_size }, file })
     }
 
-    /// As [`Files::prepare`], unless the store takes as much as it may; a snapshot may go past that, which makes room.
-    fn prepare_within(&mut self, shard: u16, for_snapshot: bool) -> Option<Open> {
+    /// As [`Files::make`], unless the store takes as much as it may; a snapshot may go past that, which makes room.
+    fn make_within(&mut self, shard: u16, for_snapshot: bool, rest: impl Fn(Duration)) -> Option<Open> {
         let bytes = self.bytes.load(Ordering::Relaxed) + self.layout.segment_size;
         if bytes > self.layout.max_size && !for_snapshot {
             let max_size = self.layout.max_size;
             self.warn(format_args!("`store.max_size` is reached: {max_size} bytes"));
             return None;
         }
-        match self.prepare(shard) {
+        match self.make(shard, rest) {
             Ok(open) => {
                 self.has_warned = false;
                 Some(open)
@@ -172,9 +182,7 @@ impl Files {
         }
         let path = self.directory.segment_path(segment);
         let size = fs::metadata(&path).map_or(0, |file| file.len());
-        let taken = self.bytes.load(Ordering::Relaxed) + self.spares.len() as u64 * self.layout.segment_size;
-        let is_spare = taken <= self.layout.max_size
-            && self.spares.len() < STORE_SPARES_PER_SHARD * usize::from(self.layout.shards);
+        let is_spare = self.has_use_for_spare();
         let discard = || match is_spare {
             true => fs::rename(&path, self.directory.spare_path(segment)),
             false => fs::remove_file(&path),
@@ -188,19 +196,33 @@ impl Files {
         // that has gone.
         self.directory.sync()
     }
+
+    /// Whether one more spare is of use: as many as there are segments will be needed until the next snapshots, which begin
+    /// when there are twice as many.
+    fn has_use_for_spare(&self) -> bool {
+        let (bytes, spares) = (self.bytes.load(Ordering::Relaxed), self.spares.len() as u64);
+        let segments = bytes / self.layout.segment_size;
+        bytes + spares * self.layout.segment_size <= self.layout.max_size
+            && spares < segments.max(STORE_SPARES_PER_SHARD * u64::from(self.layout.shards))
+    }
 }
 
 fn open(path: &Path) -> io::Result<File> {
     File::options().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-fn fill(file: &File, size: u64) -> io::Result<()> {
+/// Writes a file full of zeros that are synced, with a rest after each step.
+fn fill(file: &File, size: u64, rest: &impl Fn(Duration)) -> io::Result<()> {
     let zeros = vec![0; STORE_ZEROS_BYTES];
     let mut at = 0;
     while at < size {
+        let began = Instant::now();
         let bytes = zeros.len().min((size - at) as usize);
-        file.write_all_at(&zeros[..bytes], at)?;
-        at += bytes as u64;
+        match pwritev2(file, &[IoSlice::new(&zeros[..bytes])], at, ReadWriteFlags::DSYNC)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => at += written as u64,
+        }
+        rest(began.elapsed());
     }
     file.set_len(size)
 }
@@ -225,9 +247,15 @@ impl FilesHandle {
     pub fn start(mut files: Files) -> io::Result<(Self, JoinHandle<()>)> {
         let (tasks, asked) = flume::unbounded();
         let thread = thread::Builder::new().name("store".into()).spawn(move || {
-            for task in asked {
+            // The disk is the batches' for as long again, unless somebody waits for this thread.
+            let rest = |worked| {
+                if asked.is_empty() {
+                    thread::sleep(worked);
+                }
+            };
+            for task in &asked {
                 match task {
-                    Task::Prepare { shard, for_snapshot, done } => done(files.prepare_within(shard, for_snapshot)),
+                    Task::Prepare { shard, for_snapshot, done } => done(files.make_within(shard, for_snapshot, rest)),
                     Task::Discard(segment) => {
                         if let Err(error) = files.discard(segment) {
                             tracing::warn!("{error}");
