@@ -17,6 +17,11 @@ impl Batch {
         Self(u64::from(start) << Self::BITS_OF_START)
     }
 
+    /// The start of the node that it is of.
+    pub fn start(self) -> u32 {
+        (self.0 >> Self::BITS_OF_START) as u32
+    }
+
     /// The one after it.
     pub fn next(self) -> Self {
         Self(self.0 + 1)

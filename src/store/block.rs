@@ -93,6 +93,14 @@ impl<'a> Block<'a> {
         Some(Self { batch, bytes, records: u32_at(20), body })
     }
 
+    /// The batch that the head of a block at the beginning of `bytes` names, whole or not, if it is one of the segment of this
+    /// seed.
+    pub fn batch_at(bytes: &[u8], seed: u32) -> Option<Batch> {
+        let (own, rest) = bytes.split_first_chunk()?;
+        let batch = rest.get(4..)?.first_chunk()?;
+        (u32::from_le_bytes(*own) == seed).then(|| Batch(u64::from_le_bytes(*batch)))
+    }
+
     /// The bytes of its records, in the order in which they were appended. Fewer than [`Block::count`] where their lengths
     /// contradict the block's: a whole block of ours has none such.
     pub fn records(&self) -> impl Iterator<Item = &'a [u8]> {

@@ -280,10 +280,19 @@ impl Journal {
         }
     }
 
-    /// Whether the home is to append more of what lives: a snapshot has begun, and little waits.
+    /// Whether the home is to append a part of what lives, some [`SNAPSHOT_BYTES_PER_TICK`]: a snapshot has begun, and
+    /// little waits, or a batch was written since the last part. However much is published, a snapshot so has a share of
+    /// what the disk writes.
+    ///
+    /// [`SNAPSHOT_BYTES_PER_TICK`]: crate::limits::SNAPSHOT_BYTES_PER_TICK
     pub fn snapshot_wants(&self) -> bool {
-        let is_busy = self.is_shut || self.waiting > STORE_SNAPSHOT_WAITING_BYTES_MAX;
-        !is_busy && self.snapshot.wants() && self.room.has_for_snapshot(self.waiting)
+        let has_turn = self.waiting <= STORE_SNAPSHOT_WAITING_BYTES_MAX || self.snapshot.has_share;
+        !self.is_shut && has_turn && self.snapshot.wants() && self.room.has_for_snapshot(self.waiting)
+    }
+
+    /// The home has appended a part, since [`Journal::snapshot_wants`] said so.
+    pub fn snapshot_said_part(&mut self) {
+        self.snapshot.has_share = false;
     }
 
     /// The home has appended all that lives since [`Journal::snapshot_wants`] first said so: once it is on disk, what lies

@@ -163,14 +163,20 @@ impl<'a> Blocks<'a> {
         self.last
     }
 
-    /// Where a whole block of a later batch lies behind what is no block: then that was not torn by the last write, which
+    /// Where something of a later batch lies behind what is no block: then that was not torn by the last write, which
     /// nothing follows, but is a hole. Call it when there is none left.
+    ///
+    /// The head of a block tells as much as a whole one: of the batch behind a hole only the beginning may have reached the
+    /// disk.
     pub fn hole(&self) -> Option<u64> {
-        let later = |at: &usize| {
-            let block = self.bytes.get(*at..).and_then(|bytes| Block::read(bytes, self.seed));
-            block.is_some_and(|block| block.batch > self.last)
+        let is_later = |at: &usize| {
+            let bytes = self.bytes.get(*at..).unwrap_or_default();
+            let later = Block::batch_at(bytes, self.seed).filter(|batch| *batch > self.last);
+            // A message may have the seed in it, but hardly in front of a number of this start.
+            later.is_some_and(|batch| batch.start() == self.last.start() || Block::read(bytes, self.seed).is_some())
         };
-        (self.at..self.bytes.len()).step_by(BLOCK_ALIGNMENT).find(later).map(|at| at as u64)
+        let mut behind = (self.at..self.bytes.len()).step_by(BLOCK_ALIGNMENT).skip(1);
+        behind.find(is_later).map(|at| at as u64)
     }
 }
 

@@ -153,7 +153,11 @@ impl Home {
         let mut keep = |record: &Record<'_>| {
             hub.log.append(record);
         };
-        if !delivery.say(now, &mut keep) || !schedule.say(&mut keep) {
+        let are_these_said = delivery.say(now, &mut keep) && schedule.say(&mut keep);
+        if let Some(journal) = hub.log.journal_mut() {
+            journal.snapshot_said_part();
+        }
+        if !are_these_said {
             return true;
         }
         let more = self.hub.snapshot(now);

@@ -35,6 +35,8 @@ pub(super) struct Snapshot {
     discards: VecDeque<SegmentId>,
     /// A segment was refused for want of room.
     pub(super) is_pressed: bool,
+    /// A batch was written since what lives was last appended a part of.
+    pub(super) has_share: bool,
 }
 
 impl Snapshot {
@@ -47,6 +49,7 @@ impl Snapshot {
             state: State::Idle,
             discards: VecDeque::new(),
             is_pressed: false,
+            has_share: false,
         }
     }
 
@@ -107,6 +110,7 @@ impl Snapshot {
 
     /// All batches up to this one are on disk.
     pub(super) fn committed(&mut self, batch: Batch) {
+        self.has_share = true;
         let State::Ending { since, last } = self.state else { return };
         if batch < last {
             return;

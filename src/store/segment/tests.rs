@@ -94,6 +94,30 @@ fn a_bit_that_flips_before_the_last_batch_is_a_hole() {
 }
 
 #[test]
+fn a_hole_is_told_by_the_head_of_a_batch_behind_it_of_which_the_rest_is_torn() {
+    let (file, begins) = write(1, BATCHES, Vec::new());
+    for bit in begins[1] * 8..begins[2] * 8 {
+        let mut flipped = file.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        // What is left is the seed, the checksum and the batch.
+        flipped[begins[2] + 16..].fill(0);
+        let (found, _, hole) = read(&flipped);
+        let is_padding = found == written(2);
+        assert!(hole || is_padding, "bit {bit}");
+    }
+}
+
+#[test]
+fn a_message_with_the_seed_in_it_that_was_torn_is_no_hole() {
+    let (_, seed) = head(1).encode();
+    let noise = "x".repeat(40);
+    let (mut file, begins) = write(1, &[(5, &["a"]), (6, &[&noise])], Vec::new());
+    file[begins[1] + 32..begins[1] + 36].copy_from_slice(&seed.to_le_bytes());
+    assert_eq!(read(&file).1, begins[1] as u64);
+    assert!(!read(&file).2, "no number of this start follows it");
+}
+
+#[test]
 fn a_bit_that_flips_in_a_head_is_damage() {
     let (file, _) = write(1, BATCHES, Vec::new());
     for bit in 0..HEAD_LENGTH * 8 {

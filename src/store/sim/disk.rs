@@ -269,7 +269,7 @@ impl Disk {
         }
         self.been.discarded += 1;
         let file = self.segments.remove(&segment).expect("it is discarded once");
-        if self.spares.len() < STORE_SPARES_PER_SHARD * usize::from(self.shards) {
+        if (self.spares.len() as u64) < STORE_SPARES_PER_SHARD * u64::from(self.shards) {
             self.spares.push((segment, file));
         }
     }

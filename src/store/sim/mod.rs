@@ -65,6 +65,18 @@ fn planted_faults_are_found() {
 }
 
 #[test]
+fn a_journal_that_is_always_full_still_finishes_its_snapshots() {
+    each_seed(30, |seed| {
+        let mut world = World::new(seed, None);
+        world.saturate(600);
+        let (discarded, segments) = (world.discarded(), world.segments());
+        assert!(discarded > 20, "{discarded} discarded; again: SEED={seed} cargo test --lib store::sim");
+        assert!(segments < 40, "{segments} segments; again: SEED={seed} cargo test --lib store::sim");
+        world.restart().unwrap_or_else(|wrong| panic!("{wrong}; again: SEED={seed} cargo test --lib store::sim"));
+    });
+}
+
+#[test]
 fn a_bit_that_flips_at_rest_refuses_the_start_or_changes_nothing_that_was_kept() {
     each_seed(300, |seed| {
         let mut world = run(seed, None).expect("it holds");

@@ -193,9 +193,35 @@ impl World {
                 shard.journal.append(&Record::Over(&name(channel, living, AGAIN))).expect("it wants more");
             }
         }
+        shard.journal.snapshot_said_part();
         if shard.left.is_empty() {
             shard.journal.snapshot_done().expect("it wants more");
         }
+    }
+
+    /// Publishers always have more: whatever the disk does, as much waits for it as may.
+    pub(super) fn saturate(&mut self, writes: usize) {
+        for _ in 0..writes {
+            while self.shards.iter().any(|shard| shard.journal.has_room()) {
+                self.append();
+            }
+            for number in 0..self.shards.len() {
+                self.serve(number);
+                self.say_what_lives(number);
+                self.complete(number, true);
+                (0..3).for_each(|_| self.work());
+            }
+        }
+    }
+
+    /// Segments that the disk has.
+    pub(super) fn segments(&self) -> usize {
+        self.disk.segments()
+    }
+
+    /// What was discarded so far.
+    pub(super) fn discarded(&self) -> u64 {
+        self.disk.been.discarded
     }
 
     /// The power goes, and the node starts again, perhaps with another number of shards.
