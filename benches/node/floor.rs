@@ -86,7 +86,7 @@ pub(crate) fn serve(address: SocketAddr, mut keep: Option<Keep>) -> anyhow::Resu
     let (mut conns, mut subscribers): (Slab<Conn>, Vec<u32>) = (Slab::new(), Vec::new());
     let (mut events, mut batch) = (Vec::new(), keep.is_some().then(Batch::default));
     loop {
-        ring.enter_and_wait()?;
+        ring.enter_and_wait(None)?;
         ring.events(&mut events);
         // All that publishers sent in this turn leaves in one send per subscriber.
         let mut published = Vec::new();

@@ -71,6 +71,7 @@ impl Load {
             first: first.prepared,
             ends: Vec::new(),
             found: Vec::new(),
+            sync_interval_ns: 0,
         });
         let (makes, made) = flume::bounded(1);
         Ok(Self {
@@ -138,7 +139,7 @@ impl Load {
         if self.journal.snapshot_wants() {
             self.journal.snapshot_done().expect("no write has failed");
         }
-        while let Some(request) = self.journal.next_request() {
+        while let Some(request) = self.journal.next_request(0) {
             match request {
                 Request::Prepare { for_snapshot } => {
                     let makes = self.makes.clone();

@@ -28,9 +28,10 @@ impl Broker {
         self.home.recovered(journal, now);
     }
 
-    /// What the disk should do next. To be asked at the end of a tick, until there is nothing.
-    pub fn next_request(&mut self) -> Option<Request> {
-        self.home.hub.log.journal_mut()?.next_request()
+    /// What the disk should do next, at this time of the shard's monotonic clock. To be asked at the end of a tick, until
+    /// there is nothing.
+    pub fn next_request(&mut self, now_ns: u64) -> Option<Request> {
+        self.home.hub.log.journal_mut()?.next_request(now_ns)
     }
 
     /// A segment was prepared, or cannot be now.

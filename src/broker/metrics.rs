@@ -2,50 +2,8 @@
 
 use super::counter::{Counter, Gauge};
 use super::ending::Endings;
+use super::histogram::{BytesHistogram, DurationHistogram};
 use super::namespaces::Namespaces;
-
-/// Upper bounds of a histogram's buckets, nanoseconds; one more bucket takes the rest.
-pub const DURATION_BUCKETS_NS: [u64; 12] = [
-    10_000,
-    25_000,
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    50_000_000,
-    250_000_000,
-];
-
-/// How long something took, each time.
-#[derive(Debug, Default)]
-pub struct DurationHistogram {
-    buckets: [Counter; DURATION_BUCKETS_NS.len() + 1],
-    sum_ns: Counter,
-}
-
-impl DurationHistogram {
-    /// Adds one time.
-    #[inline]
-    pub fn record_ns(&self, ns: u64) {
-        let bucket = DURATION_BUCKETS_NS.iter().position(|bound_ns| ns <= *bound_ns);
-        self.buckets[bucket.unwrap_or(DURATION_BUCKETS_NS.len())].add(1);
-        self.sum_ns.add(ns);
-    }
-
-    /// Times per bucket, not cumulated.
-    pub fn buckets(&self) -> [u64; DURATION_BUCKETS_NS.len() + 1] {
-        std::array::from_fn(|at| self.buckets[at].get())
-    }
-
-    /// All of them together, nanoseconds.
-    pub fn sum_ns(&self) -> u64 {
-        self.sum_ns.get()
-    }
-}
 
 /// What a shard counts of its part of the store.
 #[derive(Debug, Default)]
@@ -54,8 +12,8 @@ pub struct StoreMetrics {
     pub commits: DurationHistogram,
     /// From the request to write and sync a batch to its end.
     pub syncs: DurationHistogram,
-    /// Bytes that were given to the disk.
-    pub written_bytes: Counter,
+    /// Bytes of each write that was given to the disk: a batch, or the first block of a segment.
+    pub batch_bytes: BytesHistogram,
     /// Writes that have failed: one shuts the shard's part of the store.
     pub failures: Counter,
     /// Bytes that wait to be written.

@@ -15,6 +15,7 @@ mod credit;
 mod edge;
 pub mod ending;
 pub mod errors;
+pub mod histogram;
 mod home;
 mod inbox_asks;
 pub mod inbox_order;

@@ -32,7 +32,7 @@ impl Config {
     }
 
     /// Those that a type bounds already, ports and misses, are not here.
-    fn numbers(&self) -> [Number; 24] {
+    fn numbers(&self) -> [Number; 25] {
         let (shards, client) = (&self.shards, &self.client);
         let connections = u64::from(CONNECTIONS_MAX);
         [
@@ -57,6 +57,7 @@ impl Config {
             ("store.segment_size", self.store.segment_size, STORE_SEGMENT_BYTES_MIN..=STORE_SEGMENT_BYTES_MAX),
             ("store.max_size", self.store.max_size, STORE_SEGMENT_BYTES_MIN..=STORE_BYTES_MAX),
             ("cluster.redis.buckets", self.cluster.redis.buckets.into(), 1..=CLUSTER_BUCKETS_MAX.into()),
+            ("store.syncs_per_second", self.store.syncs_per_second.into(), 0..=1_000_000),
             ("access_log.sample", self.access_log.sample.into(), 1..=1_000_000),
             publications("client.history_max_publication_limit", client.history_max_publication_limit),
             publications("client.recovery_max_publication_limit", client.recovery_max_publication_limit),

@@ -23,14 +23,15 @@ use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
 use super::state::ControlState;
-use crate::broker::metrics::{DURATION_BUCKETS_NS, DurationHistogram, ShardMetrics};
+use crate::broker::histogram::Observed;
+use crate::broker::metrics::ShardMetrics;
 use crate::broker::namespaces::NamespaceMetrics;
 use crate::model::refusal::ErrorKind;
 use crate::shard::handle::ShardHandle;
 
 type Read<T> = fn(&T) -> u64;
 
-type ReadTimes = fn(&ShardMetrics) -> &DurationHistogram;
+type Observe = fn(&ShardMetrics) -> Observed;
 
 /// Name, help and value of what goes up and down.
 const GAUGES: [(&str, &str, Read<ShardMetrics>); 17] = [
@@ -72,7 +73,7 @@ const GAUGES: [(&str, &str, Read<ShardMetrics>); 17] = [
 ];
 
 /// Name without `_total`, help and value of what only grows.
-const COUNTERS: [(&str, &str, Read<ShardMetrics>); 16] = [
+const COUNTERS: [(&str, &str, Read<ShardMetrics>); 15] = [
     ("ringpost_accepts", "Sockets accepted", |shard| shard.accepts.get()),
     ("ringpost_probes", "Probes of health that shards answered", |shard| shard.probes.get()),
     ("ringpost_accept_pauses", "Times that accepting paused for want of descriptors", |shard| {
@@ -95,9 +96,6 @@ const COUNTERS: [(&str, &str, Read<ShardMetrics>); 16] = [
         shard.windows_shut.get()
     }),
     ("ringpost_buffer_shortages", "Times that no receive buffer was left", |shard| shard.buffer_shortages.get()),
-    ("ringpost_store_written_bytes", "Bytes that were given to the store's disk", |shard| {
-        shard.store.written_bytes.get()
-    }),
     ("ringpost_store_failures", "Writes to the store that have failed", |shard| shard.store.failures.get()),
 ];
 
@@ -251,28 +249,28 @@ fn encode_closes(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) ->
     Ok(())
 }
 
-/// Name, help and value of what takes time.
-const HISTOGRAMS: [(&str, &str, ReadTimes); 3] = [
-    ("ringpost_tick_duration_seconds", "How long the shard's ticks took", |shard| &shard.ticks),
+/// Name, help and value of what is counted in buckets.
+const HISTOGRAMS: [(&str, &str, Observe); 4] = [
+    ("ringpost_tick_duration_seconds", "How long the shard's ticks took", |shard| shard.ticks.observed()),
     ("ringpost_store_commit_duration_seconds", "From the first record of a batch to the batch on disk", |shard| {
-        &shard.store.commits
+        shard.store.commits.observed()
     }),
     ("ringpost_store_sync_duration_seconds", "How long the disk took to write and sync a batch", |shard| {
-        &shard.store.syncs
+        shard.store.syncs.observed()
+    }),
+    ("ringpost_store_batch_bytes", "What was given to the store's disk at once", |shard| {
+        shard.store.batch_bytes.observed()
     }),
 ];
 
 fn encode_histograms(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) -> fmt::Result {
-    for (name, help, read) in HISTOGRAMS {
+    for (name, help, observe) in HISTOGRAMS {
         let mut family = describe(encoder, name, help, MetricType::Histogram)?;
         for shard in shards {
-            let histogram = read(&shard.metrics);
-            let bounds = DURATION_BUCKETS_NS.iter().map(|ns| *ns as f64 / 1e9).chain([f64::INFINITY]);
-            let buckets: Vec<(f64, u64)> = bounds.zip(histogram.buckets()).collect();
+            let Observed { sum, buckets } = observe(&shard.metrics);
             let number = buckets.iter().map(|(_, times)| times).sum();
-            let sum_s = histogram.sum_ns() as f64 / 1e9;
             let labels = [("shard", shard.shard.to_string())];
-            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum_s, number, &buckets, None)?;
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, number, &buckets, None)?;
         }
     }
     Ok(())

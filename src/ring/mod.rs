@@ -187,19 +187,19 @@ impl Ring {
         let asked = !submission.is_empty() || !self.waiting.is_empty();
         let useful = asked || submission.taskrun() || submission.cq_overflow();
         drop(submission);
-        if useful { self.enter_for(0) } else { Ok(()) }
+        if useful { self.enter_for(0, None) } else { Ok(()) }
     }
 
-    /// As [`Ring::enter`], but waits in the kernel until something has happened. Returns at once where the submission
-    /// queue had no room for all that was asked.
+    /// As [`Ring::enter`], but waits in the kernel until something has happened, or for so long. Returns at once where the
+    /// submission queue had no room for all that was asked.
     ///
     /// # Errors
     /// As [`Ring::enter`].
-    pub fn enter_and_wait(&mut self) -> io::Result<()> {
-        self.enter_for(1)
+    pub fn enter_and_wait(&mut self, at_most: Option<Duration>) -> io::Result<()> {
+        self.enter_for(1, at_most)
     }
 
-    fn enter_for(&mut self, completions: u32) -> io::Result<()> {
+    fn enter_for(&mut self, completions: u32, at_most: Option<Duration>) -> io::Result<()> {
         const GETEVENTS: u32 = 1;
         while let Some(entry) = self.waiting.pop_front() {
             if !self.try_push(&entry) {
@@ -214,9 +214,17 @@ impl Ring {
             submission.sync();
             submission.len()
         };
-        // SAFETY: no signal mask is passed, so nothing is read through the pointer.
-        // JUSTIFICATION: `submit_and_wait(0)` does not set GETEVENTS, without which deferred work never runs.
-        match unsafe { self.uring.submitter().enter::<u8>(pending as u32, completions, GETEVENTS, None) } {
+        let submitter = self.uring.submitter();
+        let entered = match at_most.filter(|_| completions > 0) {
+            Some(at_most) => {
+                let at_most = types::Timespec::from(at_most);
+                submitter.submit_with_args(completions as usize, &types::SubmitArgs::new().timespec(&at_most))
+            }
+            // SAFETY: no signal mask is passed, so nothing is read through the pointer.
+            // JUSTIFICATION: `submit_and_wait(0)` does not set GETEVENTS, without which deferred work never runs.
+            None => unsafe { submitter.enter::<u8>(pending as u32, completions, GETEVENTS, None) },
+        };
+        match entered {
             Ok(_) => Ok(()),
             Err(error) if passes(&error) => Ok(()),
             Err(error) => Err(error),

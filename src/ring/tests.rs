@@ -138,6 +138,17 @@ fn a_reset_is_told_apart_from_an_end() {
 }
 
 #[test]
+fn a_wait_ends_after_its_time_though_nothing_has_happened() {
+    let mut ring = ring(2);
+    let mut events = Vec::new();
+    for at_most in [Duration::ZERO, Duration::from_millis(1)] {
+        ring.enter_and_wait(Some(at_most)).unwrap();
+        ring.events(&mut events);
+        assert!(events.is_empty());
+    }
+}
+
+#[test]
 fn the_timer_elapses_once() {
     let mut ring = ring(2);
     ring.timer(Duration::from_millis(5));
@@ -157,7 +168,7 @@ fn every_write_to_a_watched_eventfd_ends_a_wait() {
             scope.spawn(|| rustix::io::write(&eventfd, &1u64.to_ne_bytes()).unwrap());
             let mut events = Vec::new();
             while events.is_empty() {
-                ring.enter_and_wait().unwrap();
+                ring.enter_and_wait(None).unwrap();
                 ring.events(&mut events);
             }
             assert!(matches!(events[..], [Event::Woken { more: true }]), "{events:?}");
@@ -185,7 +196,7 @@ fn nobody_waits_while_operations_wait_for_room() {
         });
         let mut events = Vec::new();
         while events.is_empty() {
-            ring.enter_and_wait().unwrap();
+            ring.enter_and_wait(None).unwrap();
             ring.events(&mut events);
         }
         stop.send(()).ok();

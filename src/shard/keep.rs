@@ -1,5 +1,7 @@
 //! What the disk is asked at the end of a tick, and what it has done: a batch for all that a tick, or several, made.
 
+use std::time::Duration;
+
 use super::Shard;
 use super::disk::{Disk, ShardStore};
 use super::reactor::Reactor;
@@ -14,28 +16,36 @@ impl<R: Reactor> Shard<R> {
             return;
         }
         // What was appended in this tick has waited since it began.
-        let oldest_ns = self.keeping.oldest_ns.unwrap_or(self.looked_ns);
-        while let Some(request) = self.broker.next_request() {
+        let looked_ns = self.looked_ns;
+        let oldest_ns = self.keeping.oldest_ns.unwrap_or(looked_ns);
+        while let Some(request) = self.broker.next_request(looked_ns) {
             match request {
                 Request::Prepare { for_snapshot } => self.reactor.prepare(for_snapshot),
                 Request::Discard { segment } => self.reactor.discard(segment),
                 Request::Write { segment, at, bytes } => {
                     self.keeping.writing_ns = (self.reactor.mono_ns(), oldest_ns);
-                    self.metrics.store.written_bytes.add(bytes.len() as u64);
+                    self.metrics.store.batch_bytes.record(bytes.len() as u64);
                     self.reactor.write(segment, at, bytes);
                 }
             }
         }
-        let waits = self.broker.journal().is_some_and(|journal| journal.waiting_bytes() > 0);
-        self.keeping.oldest_ns = waits.then_some(oldest_ns);
+        let Some(journal) = self.broker.journal() else { return };
+        self.keeping.oldest_ns = (journal.waiting_bytes() > 0).then_some(oldest_ns);
+        self.keeping.write_due_ns = journal.write_due_ns(looked_ns);
+    }
+
+    /// How long the shard may sleep at most, where a write waits for nothing but its time.
+    pub(super) fn write_is_due_in(&self) -> Option<Duration> {
+        let due_ns = self.keeping.write_due_ns?;
+        Some(Duration::from_nanos(due_ns.saturating_sub(self.reactor.mono_ns())))
     }
 
     /// A write has ended: what it has committed happens.
     pub(super) fn written(&mut self, is_synced: bool, memory: Vec<u8>, now: Now) {
         let (asked_ns, oldest_ns) = self.keeping.writing_ns;
         let now_ns = self.reactor.mono_ns();
-        self.metrics.store.syncs.record_ns(now_ns - asked_ns);
-        self.metrics.store.commits.record_ns(now_ns - oldest_ns);
+        self.metrics.store.syncs.record(now_ns - asked_ns);
+        self.metrics.store.commits.record(now_ns - oldest_ns);
         if !is_synced {
             self.metrics.store.failures.add(1);
         }
@@ -64,6 +74,7 @@ impl Shard {
             first: first.prepared,
             ends: recovered.ends,
             found: recovered.segments,
+            sync_interval_ns: self.broker.config().store.sync_interval_ns(placement.shards()),
         });
         self.broker.recovered(journal, now);
         self.reactor.keep_on(Disk::new(self.me, files, first, self.waker.clone()));

@@ -98,8 +98,8 @@ impl Reactor for Kernel {
         self.ring.enter()
     }
 
-    fn enter_and_wait(&mut self) -> io::Result<()> {
-        self.ring.enter_and_wait()
+    fn enter_and_wait(&mut self, at_most: Option<Duration>) -> io::Result<()> {
+        self.ring.enter_and_wait(at_most)
     }
 
     fn events(&mut self, events: &mut Vec<EventOf<Self>>) {

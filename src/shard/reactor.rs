@@ -68,11 +68,11 @@ pub trait Reactor: Debug {
     /// The reactor has failed: the shard cannot go on.
     fn enter(&mut self) -> io::Result<()>;
 
-    /// As [`Reactor::enter`], but sleeps until something has happened.
+    /// As [`Reactor::enter`], but sleeps until something has happened, or for so long.
     ///
     /// # Errors
     /// As [`Reactor::enter`].
-    fn enter_and_wait(&mut self) -> io::Result<()>;
+    fn enter_and_wait(&mut self, at_most: Option<Duration>) -> io::Result<()>;
 
     /// Appends what has happened, in the order in which it happened.
     fn events(&mut self, events: &mut Vec<EventOf<Self>>);

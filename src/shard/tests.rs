@@ -114,7 +114,7 @@ impl Half {
         self.shard.reactor.stop_accepting(TCP);
         let mut events = Vec::new();
         while !events.iter().any(|event| matches!(event, Event::Accepted { door: 1, more: false, .. })) {
-            self.shard.reactor.enter_and_wait().unwrap();
+            self.shard.reactor.enter_and_wait(None).unwrap();
             self.shard.reactor.events(&mut events);
         }
         let want = io::Error::from(Errno::MFILE);

@@ -32,7 +32,7 @@ impl<R: Reactor> Shard<R> {
         if !self.falls_asleep() {
             return self.reactor.enter();
         }
-        let entered = self.reactor.enter_and_wait();
+        let entered = self.reactor.enter_and_wait(self.write_is_due_in());
         self.waker.awake();
         entered
     }
@@ -94,7 +94,7 @@ impl<R: Reactor> Shard<R> {
     /// The shard has looked whether somebody has come: what it did until then is a tick of the metrics.
     pub(super) fn looked(&mut self) {
         let now_ns = self.reactor.mono_ns();
-        self.metrics.ticks.record_ns(now_ns - self.looked_ns);
+        self.metrics.ticks.record(now_ns - self.looked_ns);
         self.looked_ns = now_ns;
     }
 

@@ -3,13 +3,14 @@
 //! Inputs: [`Journal::append`], and what came of the requests ([`Journal::prepared`], [`Journal::written`]). Outputs:
 //! [`Journal::next_request`], until there is none, and [`Journal::committed`].
 //!
-//! - One write is in flight at a time; the next batch is all that waited, within a cap.
+//! - One write is in flight at a time; the next batch is all that waited, within a cap. Where syncs are to be few, it is
+//!   written no sooner than some time after the one before it.
 //! - Whatever was appended first is committed first. A write that fails shuts the journal for good: what became of the bytes
 //!   is unknown, and asking again would not tell.
 //! - Segments go in whole: when they take too much, a *snapshot* writes all that lives into new ones, and the old ones are
 //!   discarded.
 //!
-//! Never looks at a clock or a file.
+//! Never looks at a clock or a file: who serves it says what time it is.
 
 mod room;
 mod snapshot;
@@ -68,6 +69,8 @@ pub struct JournalSetup {
     pub ends: Vec<End>,
     /// The segments that were found and may be discarded after a snapshot, oldest first, and their bytes.
     pub found: Vec<(SegmentId, u64)>,
+    /// Least time from one write to the next, nanoseconds.
+    pub sync_interval_ns: u64,
 }
 
 /// What is being written.
@@ -91,6 +94,9 @@ pub struct Journal {
     /// Bytes that wait to be written.
     waiting: usize,
     in_flight: Option<InFlight>,
+    sync_interval_ns: u64,
+    /// When the next write may be asked for, nanoseconds of the clock of who serves the journal.
+    write_due_ns: u64,
     committed: Batch,
     is_shut: bool,
     writer: ShardOf,
@@ -114,6 +120,8 @@ impl Journal {
             full: VecDeque::new(),
             waiting: 0,
             in_flight: None,
+            sync_interval_ns: setup.sync_interval_ns,
+            write_due_ns: 0,
             committed: batch,
             is_shut: false,
             writer: setup.writer,
@@ -179,8 +187,8 @@ impl Journal {
         self.snapshot.kept_bytes()
     }
 
-    /// What the disk should do next.
-    pub fn next_request(&mut self) -> Option<Request> {
+    /// What the disk should do next, at this time of a clock that never goes back.
+    pub fn next_request(&mut self, now_ns: u64) -> Option<Request> {
         if self.is_shut {
             return None;
         }
@@ -190,13 +198,22 @@ impl Journal {
         if self.room.wants_segment() {
             return Some(Request::Prepare { for_snapshot: self.snapshot.is_active() });
         }
-        self.next_write()
+        if self.in_flight.is_some() || now_ns < self.write_due_ns {
+            return None;
+        }
+        let write = self.next_write()?;
+        self.write_due_ns = now_ns.saturating_add(self.sync_interval_ns);
+        Some(write)
+    }
+
+    /// When [`Journal::next_request`] is to be asked again, if it has told of no write at this time only because it is too
+    /// early for one.
+    pub fn write_due_ns(&self, now_ns: u64) -> Option<u64> {
+        let waits = self.in_flight.is_none() && !self.is_shut && self.waits();
+        (waits && now_ns < self.write_due_ns).then_some(self.write_due_ns)
     }
 
     fn next_write(&mut self) -> Option<Request> {
-        if self.in_flight.is_some() {
-            return None;
-        }
         if !self.room.has_begun() {
             return self.waits().then(|| self.begin_segment());
         }

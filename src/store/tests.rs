@@ -59,6 +59,7 @@ fn start_as(path: &Path, shards: u16, name: &str) -> Result<Store, StoreError> {
             first: open.prepared,
             ends: recovered.ends,
             found: recovered.segments,
+            sync_interval_ns: 0,
         });
         all.push(Shard { number: shard, journal, open: vec![open] });
         found.push(mine);
@@ -75,7 +76,7 @@ impl Store {
     /// Does all that the journals ask for.
     fn settle(&mut self) {
         for shard in &mut self.shards {
-            while let Some(request) = shard.journal.next_request() {
+            while let Some(request) = shard.journal.next_request(0) {
                 match request {
                     Request::Prepare { .. } => {
                         let open = self.files.prepare(shard.number).unwrap();

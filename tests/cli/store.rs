@@ -17,11 +17,12 @@ fn store(path: &Path, channels: &[&str]) {
     let mut files = Files::new(directory.clone(), layout);
     let first = files.prepare(0).expect("there is room");
     let (start, writer) = (directory.identity().starts, ShardOf { shard: 0, shards: 1 });
-    let setup = JournalSetup { start, writer, first: first.prepared, ends: Vec::new(), found: Vec::new() };
+    let setup =
+        JournalSetup { start, writer, first: first.prepared, ends: Vec::new(), found: Vec::new(), sync_interval_ns: 0 };
     let mut journal = Journal::new(setup);
     for channel in channels {
         journal.append(&Record::Over(channel)).expect("it takes records");
-        while let Some(request) = journal.next_request() {
+        while let Some(request) = journal.next_request(0) {
             match request {
                 Request::Prepare { .. } => journal.prepared(None),
                 Request::Write { at, bytes, .. } => {

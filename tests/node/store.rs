@@ -54,7 +54,7 @@ fn what_was_answered_is_there_after_a_restart_with_any_number_of_shards() {
         }
         published += 20;
         drop(client);
-        assert!(node.sum(|shard| shard.store.written_bytes.get()) > 0);
+        assert!(node.sum(|shard| shard.store.batch_bytes.observed().sum as u64) > 0);
         node.stop();
         node.wait();
         Directory::look(folder.path()).expect("the directory is let go");

@@ -249,7 +249,7 @@ impl Swarm {
             self.ring.enter()?;
         } else if wait_ns > SPIN_NS {
             self.set_timer(until_ns - SPIN_NS / 2);
-            self.ring.enter_and_wait()?;
+            self.ring.enter_and_wait(None)?;
             woke_ns = self.now_ns();
         } else {
             self.ring.enter()?;

@@ -20,7 +20,7 @@ pub(crate) fn start(disk: &mut Disk, brokers: &mut [Broker], placement: &Placeme
 /// Takes what a shard asks for. Its writes wait for [`complete`].
 pub(crate) fn serve(disk: &mut Disk, shard: usize, broker: &mut Broker) {
     let shard = shard as u16;
-    while let Some(request) = broker.next_request() {
+    while let Some(request) = broker.next_request(0) {
         disk.ask(shard, request);
         while disk.work() {}
         if let Some(made) = disk.next_made(shard) {

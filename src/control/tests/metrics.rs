@@ -51,8 +51,8 @@ async fn what_happens_on_a_shard_is_counted_under_its_number() {
     node.result("disconnect", json!({ "user": "ann" })).await;
     // The call is answered before the conn is closed, and counted: what is done next comes after that.
     node.on_world(|_| ());
-    node.metrics[1].ticks.record_ns(30_000);
-    node.metrics[1].ticks.record_ns(900_000_000);
+    node.metrics[1].ticks.record(30_000);
+    node.metrics[1].ticks.record(900_000_000);
     let (_, text) = node.get("/metrics").await;
     let samples = samples(&text);
     let value = |name: &str| *samples.get(name).unwrap_or_else(|| panic!("{name} is not in\n{text}"));

@@ -321,7 +321,7 @@ impl Reactor for Simulated {
         Ok(())
     }
 
-    fn enter_and_wait(&mut self) -> io::Result<()> {
+    fn enter_and_wait(&mut self, _: Option<Duration>) -> io::Result<()> {
         unreachable!("the world lets shards sleep")
     }
 

@@ -62,20 +62,32 @@ struct World {
     journal: Journal,
     /// The write that is in flight, as it was asked for.
     in_flight: Option<Vec<u8>>,
+    now_ns: u64,
 }
 
 impl World {
     fn new(room: usize) -> Self {
+        Self::with_sync_interval(room, 0)
+    }
+
+    fn with_sync_interval(room: usize, sync_interval_ns: u64) -> Self {
         let mut disk = Disk { room, ..Disk::default() };
         let first = disk.prepare().unwrap();
         let writer = ShardOf { shard: 0, shards: 1 };
-        let journal = Journal::new(JournalSetup { start: 1, writer, first, ends: Vec::new(), found: Vec::new() });
-        Self { disk, journal, in_flight: None }
+        let journal = Journal::new(JournalSetup {
+            start: 1,
+            writer,
+            first,
+            ends: Vec::new(),
+            found: Vec::new(),
+            sync_interval_ns,
+        });
+        Self { disk, journal, in_flight: None, now_ns: 0 }
     }
 
     /// Takes requests until there is none; what is written stays in flight.
     fn take_requests(&mut self) {
-        while let Some(request) = self.journal.next_request() {
+        while let Some(request) = self.journal.next_request(self.now_ns) {
             match request {
                 Request::Prepare { .. } => {
                     let prepared = self.disk.prepare();
@@ -157,6 +169,34 @@ fn a_batch_is_bounded_in_bytes_and_so_is_what_waits() {
 }
 
 #[test]
+fn syncs_are_no_closer_to_each_other_than_they_may_be_and_take_all_that_waited() {
+    const APART_NS: u64 = 10;
+    let mut world = World::with_sync_interval(9, APART_NS);
+    let mut written_at = Vec::new();
+    let mut last = Batch::NONE;
+    for now_ns in 0..200 {
+        world.now_ns = now_ns;
+        if now_ns < 150 {
+            last = world.append("a");
+        }
+        world.take_requests();
+        if world.write_ends(true) {
+            written_at.push(now_ns);
+            assert_eq!(
+                world.journal.waiting_bytes() == 0,
+                written_at.len() > 1,
+                "after the first block of a segment all goes"
+            );
+        }
+        // Who serves it knows when to come back.
+        let expected_ns = (world.journal.waiting_bytes() > 0).then(|| written_at.last().unwrap() + APART_NS);
+        assert_eq!(world.journal.write_due_ns(now_ns), expected_ns);
+    }
+    assert!(written_at.windows(2).all(|pair| pair[1] - pair[0] == APART_NS), "{written_at:?}");
+    assert_eq!((written_at.len(), world.journal.committed()), (16, last));
+}
+
+#[test]
 fn a_write_that_fails_shuts_the_journal_for_good() {
     let mut world = World::new(9);
     let first = world.append("a");
@@ -167,7 +207,7 @@ fn a_write_that_fails_shuts_the_journal_for_good() {
     world.write_ends(false);
     assert!(world.journal.is_shut() && !world.journal.has_room());
     assert_eq!(world.journal.append(&Record::Over("d")), Err(Shut));
-    assert_eq!(world.journal.next_request(), None, "what waits is never written");
+    assert_eq!(world.journal.next_request(0), None, "what waits is never written");
     assert_eq!(world.journal.committed(), first);
     assert!(lost > first);
 }

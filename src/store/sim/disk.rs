@@ -180,7 +180,8 @@ impl Disk {
         };
         match recover(&self.catalog, writer, is_mine, read, take) {
             Ok(found) => {
-                Ok(JournalSetup { start: self.starts, writer, first, ends: found.ends, found: found.segments })
+                let (start, ends, found) = (self.starts, found.ends, found.segments);
+                Ok(JournalSetup { start, writer, first, ends, found, sync_interval_ns: 0 })
             }
             Err(RecoveryError::Damaged(damage)) => Err(damage),
             Err(RecoveryError::Read(never)) => match never {},

@@ -145,7 +145,7 @@ impl World {
 
     /// The disk takes what a shard asks for.
     fn serve(&mut self, number: usize) {
-        while let Some(request) = self.shards[number].journal.next_request() {
+        while let Some(request) = self.shards[number].journal.next_request(0) {
             self.disk.ask(number as u16, request);
         }
     }
