@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ringpost::model::{Payload, Publication};
@@ -48,6 +49,8 @@ pub(super) struct Load {
     journal: Journal,
     ring: Ring,
     files: FilesHandle,
+    /// Ends when nobody asks for files any more; the directory is its own until then.
+    maker: JoinHandle<()>,
     open: Vec<Open>,
     made: flume::Receiver<Option<Open>>,
     makes: flume::Sender<Option<Open>>,
@@ -74,10 +77,12 @@ impl Load {
             sync_interval_ns: 0,
         });
         let (makes, made) = flume::bounded(1);
+        let (files, maker) = FilesHandle::start(files)?;
         Ok(Self {
             journal,
             ring: Ring::new(RingSize { entries: 64, buffers: 2, buffer_bytes: 512 })?,
-            files: FilesHandle::start(files)?.0,
+            files,
+            maker,
             open: vec![first],
             made,
             makes,
@@ -113,7 +118,10 @@ impl Load {
             }
         }
         self.run.took = began.elapsed();
-        Ok(self.run)
+        let Self { run, files, maker, made, .. } = self;
+        drop((files, made));
+        maker.join().expect("the thread of the files does not panic");
+        Ok(run)
     }
 
     /// Appends what is due, as far as there is room.

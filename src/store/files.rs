@@ -247,9 +247,9 @@ impl FilesHandle {
     pub fn start(mut files: Files) -> io::Result<(Self, JoinHandle<()>)> {
         let (tasks, asked) = flume::unbounded();
         let thread = thread::Builder::new().name("store".into()).spawn(move || {
-            // The disk is the batches' for as long again, unless somebody waits for this thread.
+            // The disk is the batches' for as long again, unless somebody waits for this thread, or nobody writes any more.
             let rest = |worked| {
-                if asked.is_empty() {
+                if asked.is_empty() && !asked.is_disconnected() {
                     thread::sleep(worked);
                 }
             };
