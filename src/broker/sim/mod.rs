@@ -122,7 +122,7 @@ fn faults_of_the_disk_are_found() {
 #[test]
 fn nodes_are_killed_while_the_disk_writes_and_disks_fail() {
     let (mut kills, mut failures, mut discarded) = (0, 0, 0);
-    for seed in 0..20 {
+    for seed in 0..30 {
         let mut world = World::new(seed, Trouble::Kills(None));
         (0..STEPS).for_each(|_| world.step());
         kills += world.kills_in_flight;
