@@ -8,7 +8,7 @@ pub(crate) struct Segment {
     pub(crate) records: Vec<(u64, Vec<u8>)>,
     /// Where it ends.
     pub(crate) end: usize,
-    /// A whole block of a later batch lies behind its end.
+    /// A whole block of a later batch lies behind its end, or the head of one, of the same start as the last whole one.
     pub(crate) has_hole: bool,
 }
 
@@ -51,7 +51,21 @@ pub(crate) fn read(file: &[u8]) -> Segment {
         segment.records.extend(records.into_iter().map(|record| (batch, record)));
         (segment.end, last) = (next, batch);
     }
-    let behind = (segment.end..file.len()).step_by(8);
-    segment.has_hole = behind.filter_map(|at| block(file, at, seed)).any(|(batch, ..)| batch > last);
+    let mut behind = (segment.end..file.len()).step_by(8).skip(1);
+    segment.has_hole = behind.any(|at| {
+        let later = head(file, at, seed).filter(|batch| *batch > last);
+        later.is_some_and(|batch| start(batch) == start(last) || block(file, at, seed).is_some())
+    });
     segment
+}
+
+/// The batch that the head of a block at a byte names, whole or not.
+fn head(file: &[u8], at: usize, seed: u32) -> Option<u64> {
+    let batch = file.get(at + 8..at + 16)?.try_into().ok()?;
+    (u32_at(file, at)? == seed).then(|| u64::from_le_bytes(batch))
+}
+
+/// The start of the node that a batch is of.
+fn start(batch: u64) -> u64 {
+    batch >> 40
 }
