@@ -61,6 +61,8 @@ export const differences = [
   { in: 'patterns of channels', said: 'pat["}', ours: '200, error 107', theirs: '200, error 100', why: 'the pattern is wrong, not the node' },
   ...['"channel":7', '},7]'].map((said) => ({ in: 'a batch, in which some commands are bad', said, ours: '400, error 107', theirs: '400, text', why: JSON_TOO })),
   ...['{"commands":[]}', 'batch {}'].map((said) => ({ in: 'a batch, in which some commands are bad', said, at: /replies$/, why: 'an empty list is a list' })),
+  ...[['every method without a field', '/info {}'], [lines, '{"method":"info"']].map(([name, said]) => (
+    { in: name, said, at: /nodes\/0\/inboxes$/, why: 'a node tells what its devices have yet to receive' })),
   { in: lines, said: /api {2}$/, ours: '400, error 107', theirs: '400, text', why: JSON_TOO },
   { in: lines, said: /api {2}(\[\]|7)$/, ours: '400, error 107', theirs: '400, text', why: JSON_TOO },
   { in: lines, said: /api {2}null$/, ours: '400, error 107', theirs: '200, error 107', why: 'null is no object' },
