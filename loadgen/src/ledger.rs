@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Faults};
 use crate::limits::LEDGER_MESSAGES;
 
 /// Stands where nobody has heard the message of an offset.
@@ -151,6 +151,19 @@ impl Ledger {
     /// Offsets beyond what was sent and not refused.
     pub(crate) fn surplus(&self) -> u64 {
         self.in_stream().unwrap_or(0).saturating_sub(u64::from(self.sent - self.refused))
+    }
+
+    /// Nothing more comes: notes what the server has taken and given nobody, and what it has that nobody sent.
+    pub(crate) fn finish(&self, channel: u32, faults: &mut Faults) {
+        let (lacks, surplus) = (self.lacks(), self.surplus());
+        if lacks > 0 {
+            let told = || format!("{lacks} messages that channel {channel} has taken came to nobody");
+            faults.note_many(Fault::Lost, lacks, told);
+        }
+        if surplus > 0 {
+            let told = || format!("channel {channel} has {surplus} messages more than were sent");
+            faults.note_many(Fault::Duplicate, surplus, told);
+        }
     }
 
     /// How many offsets the stream has given, if that is known.

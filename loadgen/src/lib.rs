@@ -33,6 +33,7 @@ pub(crate) mod ledger;
 pub mod measure;
 pub mod missing;
 pub mod payload;
+pub(crate) mod presence;
 pub mod schedule;
 pub mod slow;
 pub mod traffic;

@@ -19,6 +19,16 @@ impl Part {
     /// The only one.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
+    /// How many of so many are its own.
+    pub fn some(self, all: u32) -> u32 {
+        all / self.of + u32::from(self.index < all % self.of)
+    }
+
+    /// What it does of what all do together in a second.
+    pub fn rate(self, per_s: f64) -> f64 {
+        per_s / f64::from(self.of)
+    }
+
     /// What the names of its clients and channels begin with. Where each process has a load of its own they must differ.
     pub fn stem(self, plan: &Plan) -> String {
         match plan.load.is_seen_whole() && self != Self::WHOLE {

@@ -1,12 +1,13 @@
 //! How errands are done: who does them, where, and what that is in commands.
 
 use super::agenda::{Due, Errand};
-use super::user::{Asked, Presence, Stage, Subscription, User};
+use super::user::{Asked, Stage, Subscription, User};
 use super::{Action, Chat};
 use crate::dice::Draw;
 use crate::limits::{CANDIDATES_MAX, UNANSWERED_MAX};
 use crate::measure::{Count, Interval};
 use crate::payload::Stamp;
+use crate::presence::Presence;
 
 impl Chat {
     /// Does an errand; what it comes down to are the actions. Whether there was anybody who could do it.
@@ -118,7 +119,7 @@ impl Chat {
     fn drop_connection(&mut self, number: u64, due_ns: u64, interval: &mut Interval) -> Option<()> {
         let user = self.somebody(Draw::Dropper, number, |_| true)?;
         self.users[user as usize].lose_connection(Presence::Away);
-        self.away.insert((due_ns + self.day.pause_ns, user));
+        self.away.insert(due_ns + self.day.pause_ns, user);
         self.actions.push_back(Action::Drop { user });
         interval.count(Count::Drops, 1);
         Some(())

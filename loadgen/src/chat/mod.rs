@@ -14,11 +14,11 @@ mod hear;
 mod settle;
 mod user;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use self::agenda::Agenda;
 pub use self::hear::Publication;
-use self::user::{Asked, Presence, User};
+use self::user::{Asked, User};
 use crate::dice::Dice;
 use crate::ledger::Ledger;
 use crate::limits::RETURN_PAUSE_MS_MIN;
@@ -26,6 +26,7 @@ use crate::measure::{Count, Interval, Measure};
 use crate::missing::Missing;
 use crate::payload::Stamp;
 use crate::plan::{Day, Plan};
+use crate::presence::{Away, Presence};
 
 /// A chat's day.
 #[derive(Debug)]
@@ -39,8 +40,7 @@ pub struct Chat {
     homes: Vec<u32>,
     /// By channel.
     ledgers: Vec<Ledger>,
-    /// Who is away: until when.
-    away: BTreeSet<(u64, u32)>,
+    away: Away,
     /// What is still to be done of the errand that was taken last.
     actions: VecDeque<Action>,
     /// How many there have been.
@@ -132,7 +132,7 @@ impl Chat {
             users: plan.clients.iter().map(|channels| User::new(channels)).collect(),
             homes: memberships.filter(|channel| day.is_room(*channel)).collect(),
             ledgers: (0..plan.channels).map(|_| Ledger::default()).collect(),
-            away: BTreeSet::new(),
+            away: Away::default(),
             actions: VecDeque::new(),
             connections: 0,
             end_ns: u64::MAX,
@@ -150,7 +150,7 @@ impl Chat {
     /// When [`Chat::take`] will have something.
     pub fn next_due_ns(&self) -> u64 {
         let errand_ns = self.agenda.as_ref().map_or(u64::MAX, Agenda::next_due_ns);
-        errand_ns.min(self.away.first().map_or(u64::MAX, |(until_ns, _)| *until_ns))
+        errand_ns.min(self.away.next_due_ns().unwrap_or(u64::MAX))
     }
 
     /// Takes the next action if one is due.
@@ -159,8 +159,7 @@ impl Chat {
             if let Some(action) = self.actions.pop_front() {
                 return Some(action);
             }
-            if let Some((due_ns, user)) = self.away.first().copied().filter(|(until_ns, _)| *until_ns <= now_ns) {
-                self.away.pop_first();
+            if let Some((due_ns, user)) = self.away.take(now_ns) {
                 interval.record(Measure::Lateness, now_ns - due_ns);
                 self.users[user as usize].presence = Presence::Coming;
                 return Some(Action::Return { user, due_ns });
@@ -201,7 +200,7 @@ impl Chat {
         self.users[user as usize].lose_connection(if is_expected { Presence::Away } else { Presence::Gone });
         if is_expected {
             let pause_ns = self.day.pause_ns.max(RETURN_PAUSE_MS_MIN * 1_000_000);
-            self.away.insert((now_ns + pause_ns, user));
+            self.away.insert(now_ns + pause_ns, user);
         }
         is_expected
     }

@@ -1,15 +1,16 @@
 //! The end of the day: what is still under way, and what never came.
 
 use super::Chat;
-use super::user::{Asked, Presence, Stage, Subscription};
+use super::user::{Asked, Stage, Subscription};
 use crate::fault::{Fault, Faults};
 use crate::ledger::Ledger;
+use crate::presence::Presence;
 
 impl Chat {
     /// The day is over: nothing new is begun, and who is away comes back now, so that it is seen what they missed.
     pub fn end(&mut self, end_ns: u64) {
         self.end_ns = end_ns;
-        self.away = self.away.iter().map(|(until_ns, user)| (end_ns.min(*until_ns), *user)).collect();
+        self.away.end(end_ns);
         self.behind = self.agenda.take().map_or(0, |agenda| agenda.behind(end_ns));
     }
 
@@ -62,17 +63,7 @@ impl Chat {
                 });
             }
         }
-        for (channel, ledger) in self.audible() {
-            let (lacks, surplus) = (ledger.lacks(), ledger.surplus());
-            if lacks > 0 {
-                let told = || format!("{lacks} messages that channel {channel} has taken came to nobody");
-                faults.note_many(Fault::Lost, lacks, told);
-            }
-            if surplus > 0 {
-                let told = || format!("channel {channel} has {surplus} messages more than were sent");
-                faults.note_many(Fault::Duplicate, surplus, told);
-            }
-        }
+        self.audible().for_each(|(channel, ledger)| ledger.finish(channel, faults));
         self.finish_commands(faults);
     }
 

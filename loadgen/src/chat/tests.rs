@@ -205,7 +205,7 @@ fn who_comes_back_when_the_day_ends_is_not_measured() {
     let (before, away) = (connects(&world), world.chat.away.len());
     world.chat.end(world.now_ns + 1);
     world.run(world.now_ns + MS);
-    assert!(away > 0 && world.chat.away.is_empty() && world.chat.under_way() == 0);
+    assert!(away > 0 && world.chat.away.len() == 0 && world.chat.under_way() == 0);
     assert_eq!(connects(&world), before);
 }
 

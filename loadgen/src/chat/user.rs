@@ -4,19 +4,7 @@ use std::sync::Arc;
 
 use crate::commands::Commands;
 use crate::plan::Day;
-
-/// Whether a user is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    /// On its way: connected or not, not all its subscriptions are answered.
-    Coming,
-    /// It does its errands.
-    Here,
-    /// Without a connection for a while.
-    Away,
-    /// The server has ended its connection, or never let it in.
-    Gone,
-}
+use crate::presence::Presence;
 
 /// A command that a user waits to be answered about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

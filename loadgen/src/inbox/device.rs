@@ -7,19 +7,7 @@ use std::sync::Arc;
 
 use crate::commands::Commands;
 use crate::limits::MISSING_REMEMBERED_MAX;
-
-/// Whether a client is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    /// On its way: connected or not, it has not yet all that was there when it came.
-    Coming,
-    /// It hears what comes.
-    Here,
-    /// Without a connection for a while.
-    Away,
-    /// Without one for good.
-    Gone,
-}
+use crate::presence::Presence;
 
 /// A command that a device waits to be answered about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,9 +14,9 @@ mod device;
 mod hear;
 mod settle;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use self::device::{Asked, Device, Ending, Presence, Said};
+use self::device::{Asked, Device, Ending, Said};
 pub use self::hear::Publication;
 use crate::commands::Commands;
 use crate::dice::{Dice, Draw};
@@ -25,6 +25,7 @@ use crate::limits::{CANDIDATES_MAX, RETURN_PAUSE_MS_MIN, UNANSWERED_MAX};
 use crate::measure::{Count, Interval, Measure};
 use crate::payload::Stamp;
 use crate::plan;
+use crate::presence::{Away, Presence};
 use crate::protocol::InboxCall;
 use crate::schedule::Schedule;
 use crate::turns::Turns;
@@ -46,8 +47,7 @@ pub struct Inbox {
     read: Vec<Option<Said>>,
     /// By channel.
     ledgers: Vec<Ledger>,
-    /// Who is away: until when.
-    away: BTreeSet<(u64, u32)>,
+    away: Away,
     /// What is to be done at once.
     actions: VecDeque<Action>,
     /// How many there have been.
@@ -123,7 +123,7 @@ impl Inbox {
             received: vec![Said::default(); plan.users as usize],
             read: vec![None; plan.users as usize],
             ledgers: (0..plan.channels).map(|_| Ledger::default()).collect(),
-            away: BTreeSet::new(),
+            away: Away::default(),
             actions: VecDeque::new(),
             connections: 0,
             end_ns: u64::MAX,
@@ -145,7 +145,7 @@ impl Inbox {
     pub fn next_due_ns(&self) -> u64 {
         let schedules = self.agenda.iter().flat_map(|agenda| [Some(&agenda.messages), agenda.drops.as_ref()]);
         let due = schedules.flatten().filter_map(Schedule::next_due_ns);
-        due.chain(self.away.first().map(|(until_ns, _)| *until_ns)).min().unwrap_or(u64::MAX)
+        due.chain(self.away.next_due_ns()).min().unwrap_or(u64::MAX)
     }
 
     /// Takes the next action if one is due.
@@ -154,8 +154,7 @@ impl Inbox {
             if let Some(action) = self.actions.pop_front() {
                 return Some(action);
             }
-            if let Some((due_ns, client)) = self.away.first().copied().filter(|(until_ns, _)| *until_ns <= now_ns) {
-                self.away.pop_first();
+            if let Some((due_ns, client)) = self.away.take(now_ns) {
                 interval.record(Measure::Lateness, now_ns - due_ns);
                 *self.presence(client) = Presence::Coming;
                 return Some(Action::Return { client, due_ns });
@@ -203,7 +202,7 @@ impl Inbox {
         let mut candidates = (first..first + count.min(CANDIDATES_MAX as usize)).map(|at| at % count);
         let Some(at) = candidates.find(|at| self.devices[*at].presence == Presence::Here) else { return false };
         self.devices[at].lose_connection(Presence::Away);
-        self.away.insert((due_ns + self.plan.pause_ns, at as u32));
+        self.away.insert(due_ns + self.plan.pause_ns, at as u32);
         self.actions.push_back(Action::Drop { client: at as u32 });
         interval.count(Count::Drops, 1);
         true
@@ -293,7 +292,7 @@ impl Inbox {
         }
         if is_expected {
             let pause_ns = self.plan.pause_ns.max(RETURN_PAUSE_MS_MIN * 1_000_000);
-            self.away.insert((now_ns + pause_ns, client));
+            self.away.insert(now_ns + pause_ns, client);
         }
         is_expected
     }

@@ -1,14 +1,15 @@
 //! The end of the load: what is still under way, and what never came.
 
-use super::device::{Device, Ending, Presence};
+use super::device::{Device, Ending};
 use super::{Agenda, Inbox};
 use crate::fault::{Fault, Faults};
+use crate::presence::Presence;
 
 impl Inbox {
     /// The load is over: nothing new is begun, and who is away comes back now, so that it is seen what it missed.
     pub fn end(&mut self, end_ns: u64, now_ns: u64) {
         self.end_ns = end_ns;
-        self.away = self.away.iter().map(|(until_ns, client)| (end_ns.min(*until_ns), *client)).collect();
+        self.away.end(end_ns);
         self.behind = self.agenda.take().map_or(0, |Agenda { messages, drops }| {
             messages.behind(end_ns) + drops.map_or(0, |drops| drops.behind(end_ns))
         });
@@ -49,17 +50,7 @@ impl Inbox {
                 });
             }
         }
-        for (channel, ledger) in self.ledgers.iter().enumerate() {
-            let (lacks, surplus) = (ledger.lacks(), ledger.surplus());
-            if lacks > 0 {
-                let told = || format!("{lacks} messages that channel {channel} has taken came to nobody");
-                faults.note_many(Fault::Lost, lacks, told);
-            }
-            if surplus > 0 {
-                let told = || format!("channel {channel} has {surplus} messages more than were sent");
-                faults.note_many(Fault::Duplicate, surplus, told);
-            }
-        }
+        (0..).zip(&self.ledgers).for_each(|(channel, ledger)| ledger.finish(channel, faults));
         for (client, device) in self.devices.iter().enumerate() {
             for asked in device.commands.unanswered() {
                 faults.note(Fault::Unanswered, || format!("client {client} was not answered {asked:?}"));

@@ -78,17 +78,14 @@ impl Default for Chat {
 impl Chat {
     /// A smaller one, of some of the users, in some of the rooms, who do as much as before.
     pub(super) fn part(&self, part: Part) -> Self {
-        let Part { index, of } = part;
-        let some = |all: u32| all / of + u32::from(index < all % of);
-        let rate = |per_s: f64| per_s / f64::from(of);
         Self {
-            users: some(self.users),
-            rooms: some(self.rooms),
-            seed: self.seed.wrapping_add(index.into()),
-            messages_per_s: rate(self.messages_per_s),
-            presence_per_s: rate(self.presence_per_s),
-            moves_per_s: rate(self.moves_per_s),
-            reconnects_per_s: rate(self.reconnects_per_s),
+            users: part.some(self.users),
+            rooms: part.some(self.rooms),
+            seed: self.seed.wrapping_add(part.index.into()),
+            messages_per_s: part.rate(self.messages_per_s),
+            presence_per_s: part.rate(self.presence_per_s),
+            moves_per_s: part.rate(self.moves_per_s),
+            reconnects_per_s: part.rate(self.reconnects_per_s),
             ..self.clone()
         }
     }

@@ -48,15 +48,12 @@ impl Default for Inbox {
 impl Inbox {
     /// A smaller one, of some of the users in some of the channels, who do as much as before.
     pub(super) fn part(&self, part: Part) -> Self {
-        let Part { index, of } = part;
-        let some = |all: u32| all / of + u32::from(index < all % of);
-        let rate = |per_s: f64| per_s / f64::from(of);
         Self {
-            users: some(self.users),
-            channels: some(self.channels),
-            seed: self.seed.wrapping_add(index.into()),
-            messages_per_s: rate(self.messages_per_s),
-            reconnects_per_s: rate(self.reconnects_per_s),
+            users: part.some(self.users),
+            channels: part.some(self.channels),
+            seed: self.seed.wrapping_add(part.index.into()),
+            messages_per_s: part.rate(self.messages_per_s),
+            reconnects_per_s: part.rate(self.reconnects_per_s),
             ..self.clone()
         }
     }
