@@ -28,16 +28,7 @@ fn publish(channels: usize, options: HubOptions) -> impl FnMut() {
     let mut hub = Hub::new(1, usize::MAX);
     let data = Payload::json(data());
     let mut publish = move |at: usize| {
-        let message = NewPublication {
-            data: data.clone(),
-            info: None,
-            tags: None,
-            skip_history: false,
-            idempotency_key: None,
-            version: None,
-            ttl_ms: None,
-            scheduled: None,
-        };
+        let message = NewPublication::new(data.clone());
         hub.publish(&names[at % channels], message, options, NOW).expect("memory has room")
     };
     // Until every history is full.

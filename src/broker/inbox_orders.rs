@@ -101,14 +101,9 @@ impl Broker {
             Requeue::Anew(publication) => publication,
         };
         let message = NewPublication {
-            data: publication.data.clone(),
             info: publication.info.clone(),
             tags: publication.tags.clone(),
-            skip_history: false,
-            idempotency_key: None,
-            version: None,
-            ttl_ms: None,
-            scheduled: None,
+            ..NewPublication::new(publication.data.clone())
         };
         let published = self.home.publish(channel, message, options, None, self.me, now)?;
         self.home.purge(channel, Some(offset));

@@ -185,16 +185,8 @@ impl World {
     fn publish(&mut self) {
         let tag = self.random.random_range(0..3);
         let ttl_ms = (self.is_choosy && self.random.random_bool(0.1)).then(|| self.random.random_range(1..4_000));
-        let message = NewPublication {
-            data: Payload::json("1"),
-            info: None,
-            tags: Some([("k".into(), tag.to_string().into())].into()),
-            skip_history: false,
-            idempotency_key: None,
-            version: None,
-            ttl_ms,
-            scheduled: None,
-        };
+        let tags = Some([("k".into(), tag.to_string().into())].into());
+        let message = NewPublication { tags, ttl_ms, ..NewPublication::new(Payload::json("1")) };
         let placed = self.hub.publish(CHANNEL, message, self.kept, self.now);
         if placed.is_err() && ttl_ms.is_some() {
             // There are few of these.

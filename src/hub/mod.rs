@@ -139,6 +139,20 @@ pub struct NewPublication {
 }
 
 impl NewPublication {
+    /// Somebody's, to be kept for as long as the channel keeps it.
+    pub fn new(data: Payload) -> Self {
+        Self {
+            data,
+            info: None,
+            tags: None,
+            skip_history: false,
+            idempotency_key: None,
+            version: None,
+            ttl_ms: None,
+            scheduled: None,
+        }
+    }
+
     /// As [`Publication::weight`].
     pub fn weight(&self) -> usize {
         model::weight(&self.data, self.info.as_deref(), self.tags.as_ref())

@@ -215,14 +215,9 @@ impl Home {
         let options = self.policy.hub_options(channel)?;
         let exclude = options.excludes_publisher.then_some(info.client);
         let message = NewPublication {
-            data,
             info: Some(info),
-            tags: None,
-            skip_history: false,
             idempotency_key: Some(Hub::client_message_key(user, id)),
-            version: None,
-            ttl_ms: None,
-            scheduled: None,
+            ..NewPublication::new(data)
         };
         Ok(match self.publish(channel, message, options, exclude, by, now)? {
             Outcome::Done(position) => Said::Now(sent(&position)),

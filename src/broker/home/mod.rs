@@ -165,16 +165,7 @@ impl Home {
         now: Now,
     ) -> Result<Outcome<Position>, Error> {
         let exclude = options.excludes_publisher.then_some(info.client);
-        let message = NewPublication {
-            data,
-            info: Some(info),
-            tags: None,
-            skip_history: false,
-            idempotency_key: None,
-            version: None,
-            ttl_ms: None,
-            scheduled: None,
-        };
+        let message = NewPublication { info: Some(info), ..NewPublication::new(data) };
         let outcome = self.publish(channel, message, options, exclude, by, now);
         self.counted(channel, outcome)
     }

@@ -41,16 +41,7 @@ impl Room {
     }
 
     fn publish_unseen(&mut self, data: &str) -> Published {
-        let message = NewPublication {
-            data: Payload::json(data.to_string()),
-            info: None,
-            tags: None,
-            skip_history: false,
-            idempotency_key: None,
-            version: None,
-            ttl_ms: None,
-            scheduled: None,
-        };
+        let message = NewPublication::new(Payload::json(data.to_string()));
         let kept = HubOptions { history_size: 1_000, history_ttl_ms: u64::MAX / 4, ..HubOptions::default() };
         match self.hub.publish(CHANNEL, message, kept, self.now) {
             Ok(Placed::Done(published)) => published,

@@ -31,16 +31,7 @@ fn hub() -> Hub {
 }
 
 fn message(data: &str) -> NewPublication {
-    NewPublication {
-        data: Payload::json(data.to_string()),
-        info: None,
-        tags: None,
-        skip_history: false,
-        idempotency_key: None,
-        version: None,
-        ttl_ms: None,
-        scheduled: None,
-    }
+    NewPublication::new(Payload::json(data.to_string()))
 }
 
 fn publish(hub: &mut Hub, data: &str, now_ms: u64) -> Published {
