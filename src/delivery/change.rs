@@ -20,13 +20,39 @@ pub struct Change {
 /// What has changed.
 #[derive(Debug)]
 pub(super) enum Changed {
-    Member { user: Arc<str>, received: u64, read: u64 },
-    MemberGone { user: Arc<str> },
-    Device { user: Arc<str>, device: Box<str>, floor: u64, received: u64, seen_unix_s: u64, failed: u16 },
-    DeviceGone { user: Arc<str>, device: Box<str> },
-    DeadLetter { publication: Arc<Publication>, failure: Failure },
-    DeadLetterGone { offset: u64 },
-    DeadLetterReceived { offset: u64, user: Arc<str>, device: Box<str> },
+    Member {
+        user: Arc<str>,
+        received: u64,
+        read: u64,
+    },
+    MemberGone {
+        user: Arc<str>,
+    },
+    Device {
+        user: Arc<str>,
+        device: Box<str>,
+        floor: u64,
+        received: u64,
+        seen_unix_s: u64,
+        failed: u16,
+        has_lost: bool,
+    },
+    DeviceGone {
+        user: Arc<str>,
+        device: Box<str>,
+    },
+    DeadLetter {
+        publication: Arc<Publication>,
+        failure: Failure,
+    },
+    DeadLetterGone {
+        offset: u64,
+    },
+    DeadLetterReceived {
+        offset: u64,
+        user: Arc<str>,
+        device: Box<str>,
+    },
 }
 
 impl Change {
@@ -38,16 +64,19 @@ impl Change {
                 Record::Member(MemberRecord { channel, user, epoch, received: *received, read: *read })
             }
             Changed::MemberGone { user } => Record::MemberGone(channel, user),
-            Changed::Device { user, device, floor, received, seen_unix_s, failed } => Record::Device(DeviceRecord {
-                channel,
-                user,
-                device,
-                epoch,
-                floor: *floor,
-                received: *received,
-                seen_unix_s: *seen_unix_s,
-                failed: (*failed).into(),
-            }),
+            Changed::Device { user, device, floor, received, seen_unix_s, failed, has_lost } => {
+                Record::Device(DeviceRecord {
+                    channel,
+                    user,
+                    device,
+                    epoch,
+                    floor: *floor,
+                    received: *received,
+                    seen_unix_s: *seen_unix_s,
+                    failed: (*failed).into(),
+                    has_lost: *has_lost,
+                })
+            }
             Changed::DeviceGone { user, device } => Record::DeviceGone(channel, user, device),
             Changed::DeadLetter { publication, failure } => Record::DeadLetter(DeadLetterRecord {
                 publication: PublicationRecord::of(channel, epoch, publication, publication.time_unix_ms),

@@ -20,8 +20,8 @@ pub(super) struct Device {
     pub(super) live: u32,
     /// Attempts of the first after the floor that have failed.
     pub(super) failed: u16,
-    /// It has missed something that is no longer kept, and was not told yet.
-    pub(super) lost: bool,
+    /// It has missed something that is no longer kept, and has received nothing since it was told.
+    pub(super) has_lost: bool,
 }
 
 impl Device {
@@ -29,7 +29,7 @@ impl Device {
     pub(super) const AWAY: u32 = u32::MAX;
 
     pub(super) fn new(id: &str, floor: u64, seen_s: u32) -> Self {
-        Self { id: id.into(), floor, reached: 0, sent: 0, seen_s, live: Self::AWAY, failed: 0, lost: false }
+        Self { id: id.into(), floor, reached: 0, sent: 0, seen_s, live: Self::AWAY, failed: 0, has_lost: false }
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -86,7 +86,7 @@ impl Device {
 
     /// The stream has begun anew: nothing of it was received.
     pub(super) fn begin_anew(&mut self) {
-        (self.floor, self.reached, self.sent, self.failed, self.lost) = (0, 0, 0, 0, true);
+        (self.floor, self.reached, self.sent, self.failed, self.has_lost) = (0, 0, 0, 0, true);
     }
 }
 

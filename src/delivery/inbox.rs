@@ -154,6 +154,7 @@ impl Inbox {
             received: member.received,
             seen_unix_s: now.unix_s().max(0) as u64,
             failed: device.failed,
+            has_lost: device.has_lost,
         });
     }
 
@@ -235,7 +236,7 @@ impl Inbox {
         }
         let mut device = Device::new(whose.device, floor, seen_s(now));
         // It may be one that was forgotten.
-        device.lost = forgotten.is_some_and(|forgotten| forgotten < floor);
+        device.has_lost = forgotten.is_some_and(|forgotten| forgotten < floor);
         member.devices.push(device);
         self.devices += 1;
         self.owe((self.top - floor) as i64, desk);
@@ -260,9 +261,11 @@ impl Inbox {
         }
         let device = self.members.get_mut(whose.user).and_then(|member| member.device_mut(whose.device));
         let device = device.expect("it was admitted");
-        let mut lost = std::mem::take(&mut device.lost);
         let (before, first) = (device.floor(), shelf.first());
         let passed = device.advance(first - 1);
+        // It may never hear the answer: it is told until it has received something that was sent after it.
+        device.has_lost |= passed > 0;
+        let has_lost = device.has_lost;
         device.rewind();
         let at = match at {
             Device::AWAY => self.live.insert(Live {
@@ -279,7 +282,6 @@ impl Inbox {
         device.live = at;
         let floor = device.floor();
         if passed > 0 {
-            lost = true;
             self.count(Count::Lost, desk);
             desk.note(&self.channel, (before + 1, first - 1), What::Lost, Some((whose.user, whose.device, 0)), now);
             self.owe(-(passed as i64), desk);
@@ -291,7 +293,7 @@ impl Inbox {
         self.see(whose, now, desk);
         self.pump(at, (ARRIVAL_PUBLICATIONS, ARRIVAL_BYTES_MAX), shelf, now, desk);
         self.resume_requeued(whose, now, desk);
-        Arrival { floor, whole: !lost }
+        Arrival { floor, whole: !has_lost }
     }
 
     /// A session has left the channel.
@@ -303,8 +305,9 @@ impl Inbox {
             return;
         }
         desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, None);
+        // What it was sent it may have received: it can say so later.
+        self.leave_others(at);
         let live = self.live.remove(at as usize);
-        self.stops.remove(&(live.stop_at, at));
         let device = self.members.get_mut(&live.user).and_then(|member| member.device_mut(&live.device));
         let device = device.expect("a connected device is a member's");
         device.live = Device::AWAY;
@@ -406,7 +409,7 @@ impl Inbox {
         if by == 0 {
             return Ok(());
         }
-        device.seen_s = seen_s(now);
+        (device.seen_s, device.has_lost) = (seen_s(now), false);
         let furthest = member.received;
         member.received = furthest.max(offset);
         desk.note(&self.channel, (before + 1, offset), What::Received, Some((whose.user, whose.device, 0)), now);

@@ -163,7 +163,7 @@ impl Inbox {
         }
         let device = member.device_mut(record.device).expect("it was made above");
         device.advance(record.floor);
-        device.lost = false;
+        device.has_lost = record.has_lost;
         if device.floor() == record.floor {
             device.failed = u16::try_from(record.failed).unwrap_or(u16::MAX);
         }
@@ -214,7 +214,15 @@ impl Inbox {
         if let Some(floor) = member.forgotten {
             // One stands for all that were forgotten.
             let device = || FORGOTTEN.into();
-            say(Changed::Device { user: user(), device: device(), floor, received, seen_unix_s: 0, failed: 0 });
+            say(Changed::Device {
+                user: user(),
+                device: device(),
+                floor,
+                received,
+                seen_unix_s: 0,
+                failed: 0,
+                has_lost: false,
+            });
             say(Changed::DeviceGone { user: user(), device: device() });
         }
         for device in &member.devices {
@@ -223,6 +231,7 @@ impl Inbox {
                 device: device.id.clone(),
                 floor: device.floor(),
                 received,
+                has_lost: device.has_lost,
                 seen_unix_s: if device.is_away() { device.seen_s } else { seen_s(now) }.into(),
                 failed: device.failed,
             });

@@ -53,6 +53,8 @@ struct Book {
     answered: u64,
     /// What it was told to be lost.
     lost: BTreeSet<u64>,
+    /// It was told, and has received nothing since.
+    has_lost: bool,
     /// What its filter wants, if it has one.
     wants: Option<u8>,
 }
@@ -243,8 +245,10 @@ impl World {
         book.wants = wants;
         let listener = Listener { seat: Seat { client, shard: 0, session: 0 }, filter };
         let Arrival { floor, whole } = self.delivery.arrive(CHANNEL, whose, listener, shelf, self.now);
-        assert_eq!(whole, before == floor, "what is lost is told");
-        self.books.get_mut(&(user, device)).unwrap().lost.extend(before + 1..=floor);
+        let book = self.books.get_mut(&(user, device)).unwrap();
+        book.has_lost |= before != floor;
+        assert_eq!(whole, !book.has_lost, "what is lost is told");
+        book.lost.extend(before + 1..=floor);
         self.clients.insert(client, Client { user, device, behind: false, last: floor, is_over: false });
         self.take_out();
     }
@@ -266,6 +270,7 @@ impl World {
         answer.expect("what a session was given can be received");
         let book = self.books.get_mut(&(user, device)).unwrap();
         book.answered = book.answered.max(offset);
+        book.has_lost &= offset <= before;
         let floor = self.floor(user, device);
         assert!(floor >= before.max(offset), "what follows and is not for it is passed as well");
         assert!(self.is_choosy || floor == before.max(offset));

@@ -167,6 +167,21 @@ fn nobody_is_sent_more_than_may_be_unreceived_and_what_is_received_brings_the_re
 }
 
 #[test]
+fn what_a_device_was_sent_can_be_received_after_it_has_left_the_channel() {
+    for home in 0..2 {
+        let mut node = node();
+        let channel = node.at(home, "inbox");
+        let (peer, _) = node.member(0, "ada", "phone", &channel);
+        node.publish(&channel, "1", None);
+        node.carry();
+        node.hear(peer);
+        assert_eq!(kinds(&node.say(peer, &unsubscribe(3, &channel))), ["3:unsubscribe"]);
+        assert_eq!(node.receive(peer, &channel, 1), ["9:rpc"]);
+        assert_eq!(node.receive(peer, &channel, 2), ["9:error 107"]);
+    }
+}
+
+#[test]
 fn a_device_that_does_not_want_it_yet_is_sent_it_later() {
     let mut node = node();
     let channel = node.at(1, "inbox");
@@ -295,7 +310,7 @@ fn a_message_with_an_id_is_published_once_however_often_it_is_sent() {
 }
 
 #[test]
-fn what_is_no_longer_kept_is_told_once_as_a_gap() {
+fn what_is_no_longer_kept_is_told_as_a_gap_until_something_after_it_was_received() {
     let mut node = node();
     let channel = node.at(1, "inbox");
     let (peer, _) = node.member(0, "ada", "phone", &channel);
@@ -309,6 +324,13 @@ fn what_is_no_longer_kept_is_told_once_as_a_gap() {
     let told = &words[0]["subscribe"];
     assert_eq!((&told["was_recovering"], told.get("recovered")), (&json!(true), None), "{told}");
     assert_eq!(kinds(&words)[1], "pub 6");
+    node.drop(peer);
+    node.carry();
+    // Its connection may have broken before it heard that.
+    let peer = node.connect(0, json!({"sub": "ada", "meta": {"device": "phone"}}));
+    let words = node.say(peer, &subscribe(2, &channel));
+    assert_eq!(words[0]["subscribe"].get("recovered"), None);
+    node.receive(peer, &channel, 6);
     node.drop(peer);
     node.carry();
     let peer = node.connect(0, json!({"sub": "ada", "meta": {"device": "phone"}}));

@@ -90,6 +90,55 @@ fn received_is_answered_when_it_is_on_disk_and_known_after_a_restart_with_other_
 }
 
 #[test]
+fn who_comes_while_a_publication_is_on_its_way_is_sent_it_again_until_it_is_received() {
+    let mut node = node(2);
+    let channel = node.at(1, "letters");
+    let home = usize::from(node.placement.of(&channel));
+    let (answer, _answered) = oneshot::channel();
+    node.brokers[home].begin_tick(node.now);
+    node.brokers[home].order(Order::Publish(Box::new(message(&channel, "1")), answer), node.now);
+    node.after(home);
+    let (peer, heard) = node.member(0, "ada", "phone", &channel);
+    assert_eq!(heard, ["2:subscribe"]);
+    node.sync();
+    assert_eq!(kinds(&node.hear(peer)), ["pub 1"]);
+    assert_eq!(node.counted("letters", |of| of.unreceived.get()), 1);
+    node.sweep(10_200);
+    assert_eq!(kinds(&node.hear(peer)), ["pub 1"], "it has said nothing");
+    node.say(peer, &call(3, "received", json!({"channel": channel, "offset": 1})));
+    node.sync();
+    assert_eq!(kinds(&node.hear(peer)), ["3:rpc"]);
+}
+
+#[test]
+fn a_loss_is_told_until_the_device_has_received_something_after_it_whatever_breaks_in_between() {
+    let mut node = node(2);
+    let channel = node.at(1, "letters");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.drop(peer);
+    (1..=103).for_each(|data: u32| node.publish_synced(&channel, &data.to_string()));
+    let come = |node: &mut Node| {
+        let peer = node.connect(0, json!({"sub": "ada", "meta": {"device": "phone"}}));
+        let begun = node.say(peer, &subscribe(2, &channel)).remove(0)["subscribe"].clone();
+        (peer, begun["recovered"].as_bool().unwrap_or_default())
+    };
+    // Its first connection breaks before it hears the answer, then the node starts again.
+    for shards in [2, 3] {
+        let (peer, is_whole) = come(&mut node);
+        assert!(!is_whole);
+        node.drop(peer);
+        node.sync();
+        node = restart(node, shards);
+    }
+    let (peer, is_whole) = come(&mut node);
+    assert!(!is_whole);
+    node.say(peer, &call(3, "received", json!({"channel": channel, "offset": 4})));
+    node.sync();
+    node.drop(peer);
+    assert!(come(&mut restart(node, 2)).1, "it has received something after it");
+}
+
+#[test]
 fn members_and_read_positions_are_known_after_a_restart() {
     let mut node = node(2);
     let channel = node.at(1, "letters");

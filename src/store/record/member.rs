@@ -31,7 +31,7 @@ pub struct DeviceRecord<'a> {
     pub device: &'a str,
     /// The life of the channel that the offsets belong to; empty before there was one.
     pub epoch: &'a str,
-    /// All up to here was received, given up, or told as lost.
+    /// All up to here was received, given up, or is lost.
     pub floor: u64,
     /// The furthest that any device of the user has received.
     pub received: u64,
@@ -39,6 +39,8 @@ pub struct DeviceRecord<'a> {
     pub seen_unix_s: u64,
     /// Attempts of the first after the floor that have failed.
     pub failed: u64,
+    /// It has lost something before its floor, and may not have heard of it.
+    pub has_lost: bool,
 }
 
 /// A device was given up on one publication.
@@ -85,7 +87,7 @@ impl<'a> DeviceRecord<'a> {
         put_u64(into, self.floor);
         put_u64(into, self.received);
         put_u64(into, self.seen_unix_s);
-        if self.failed > 0 {
+        if self.failed > 0 || self.has_lost {
             put_u64(into, self.failed);
         }
     }
@@ -95,6 +97,12 @@ impl<'a> DeviceRecord<'a> {
         let record = Self::decode(fields)?;
         let failed = fields.u64()?;
         if failed == 0 { Err(Unreadable::Newer) } else { Ok(Self { failed, ..record }) }
+    }
+
+    /// Reads one that has lost something, with its failed attempts.
+    pub(super) fn decode_lost(fields: &mut Fields<'a>) -> Result<Self, Unreadable> {
+        let record = Self::decode(fields)?;
+        Ok(Self { failed: fields.u64()?, has_lost: true, ..record })
     }
 
     /// Reads one without failed attempts.
@@ -108,6 +116,7 @@ impl<'a> DeviceRecord<'a> {
             received: fields.u64()?,
             seen_unix_s: fields.u64()?,
             failed: 0,
+            has_lost: false,
         })
     }
 }

@@ -86,6 +86,7 @@ mod kind {
     pub(super) const DEAD_LETTER_GONE: u8 = 37;
     pub(super) const DEVICE_FAILING: u8 = 38;
     pub(super) const DEAD_LETTER_RECEIVED: u8 = 39;
+    pub(super) const DEVICE_LOST: u8 = 40;
     pub(super) const REVOCATION: u8 = 64;
 }
 
@@ -135,7 +136,11 @@ impl<'a> Record<'a> {
                 [channel, user].iter().for_each(|name| put_bytes(into, name.as_bytes()));
             }
             Self::Device(device) => {
-                into.push(if device.failed == 0 { kind::DEVICE } else { kind::DEVICE_FAILING });
+                into.push(match (device.has_lost, device.failed) {
+                    (true, _) => kind::DEVICE_LOST,
+                    (false, 0) => kind::DEVICE,
+                    (false, _) => kind::DEVICE_FAILING,
+                });
                 device.encode(into);
             }
             Self::DeviceGone(channel, user, device) => {
@@ -187,6 +192,7 @@ impl<'a> Record<'a> {
             kind::MEMBER_GONE => Self::MemberGone(fields.text()?, fields.text()?),
             kind::DEVICE => Self::Device(DeviceRecord::decode(&mut fields)?),
             kind::DEVICE_FAILING => Self::Device(DeviceRecord::decode_failing(&mut fields)?),
+            kind::DEVICE_LOST => Self::Device(DeviceRecord::decode_lost(&mut fields)?),
             kind::DEVICE_GONE => Self::DeviceGone(fields.text()?, fields.text()?, fields.text()?),
             kind::DEAD_LETTER => Self::DeadLetter(DeadLetterRecord::decode(&mut fields)?),
             kind::DEAD_LETTER_GONE => Self::DeadLetterGone(fields.text()?, fields.u64()?),

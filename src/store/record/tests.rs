@@ -78,10 +78,11 @@ proptest! {
         let publication = publication(&parts);
         let (channel, user, device, epoch) = (publication.channel, "ada", parts.1.as_str(), publication.epoch);
         goes_there_and_back(&Record::Member(MemberRecord { channel, user, epoch, received: floor, read }));
-        let seen_unix_s = read;
-        let tried = DeviceRecord { channel, user, device, epoch, floor, received: floor, seen_unix_s, failed: 0 };
+        let (received, seen_unix_s, failed, has_lost) = (floor, read, 0, false);
+        let tried = DeviceRecord { channel, user, device, epoch, floor, received, seen_unix_s, failed, has_lost };
         goes_there_and_back(&Record::Device(tried));
         goes_there_and_back(&Record::Device(DeviceRecord { failed: floor.max(1), ..tried }));
+        goes_there_and_back(&Record::Device(DeviceRecord { failed: floor, has_lost: true, ..tried }));
         let letter = DeadLetterRecord { publication, user, device, attempts: floor, at_unix_ms: read };
         goes_there_and_back(&Record::DeadLetter(letter));
         goes_there_and_back(&Record::DeadLetterReceived(channel, floor, user, device));
