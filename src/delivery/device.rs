@@ -22,6 +22,8 @@ pub(super) struct Device {
     pub(super) failed: u16,
     /// It has missed something that is no longer kept, and has received nothing since it was told.
     pub(super) has_lost: bool,
+    /// Its floor has passed what it has published itself, and the disk has not been told.
+    pub(super) is_ahead: bool,
 }
 
 impl Device {
@@ -29,7 +31,17 @@ impl Device {
     pub(super) const AWAY: u32 = u32::MAX;
 
     pub(super) fn new(id: &str, floor: u64, seen_s: u32) -> Self {
-        Self { id: id.into(), floor, reached: 0, sent: 0, seen_s, live: Self::AWAY, failed: 0, has_lost: false }
+        Self {
+            id: id.into(),
+            floor,
+            reached: 0,
+            sent: 0,
+            seen_s,
+            live: Self::AWAY,
+            failed: 0,
+            has_lost: false,
+            is_ahead: false,
+        }
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -76,6 +88,13 @@ impl Device {
             self.reached = u32::try_from(u64::from(self.reached).saturating_sub(by)).expect("it is less than before");
             self.failed = 0;
         }
+        by
+    }
+
+    /// As [`Device::advance`], past what it has published itself, which the disk is not told at once.
+    pub(super) fn pass(&mut self, floor: u64) -> u64 {
+        let by = self.advance(floor);
+        self.is_ahead |= by > 0;
         by
     }
 

@@ -406,7 +406,12 @@ impl Inbox {
         let device = member.device_mut(whose.device).expect("it was looked at");
         let (before, at) = (device.floor(), device.live);
         let by = device.advance(offset);
+        let is_ahead = std::mem::take(&mut device.is_ahead);
         if by == 0 {
+            if is_ahead {
+                // What was passed over for it is answered now, and must be known after a restart.
+                self.keep_device(whose, now, desk);
+            }
             return Ok(());
         }
         (device.seen_s, device.has_lost) = (seen_s(now), false);

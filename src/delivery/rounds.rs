@@ -74,7 +74,7 @@ impl Inbox {
     /// What a connected device has published itself and is not sent counts as received, where nothing before it is missing.
     fn pass_own(&mut self, at: u32, offset: u64, desk: &mut Desk) {
         let passed = device(&mut self.members, &self.live[at as usize], |device| match device.floor() + 1 == offset {
-            true => device.advance(offset),
+            true => device.pass(offset),
             false => 0,
         });
         self.owe(-(passed as i64), desk);

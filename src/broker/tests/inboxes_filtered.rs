@@ -214,8 +214,15 @@ fn a_device_that_does_not_return_is_forgotten_and_told_what_it_may_have_missed_w
         assert_eq!(told(&reply), [true, false], "{namespace}: {reply}");
         node.drop(phone);
         node.carry();
+        let (phone, _, reply) = node.choosy_member("phone", &channel, "1");
+        assert_eq!(told(&reply), [true, false], "{namespace}: it may not have heard it: {reply}");
+        node.tagged(&channel, 2, "1");
+        node.receive(phone, &channel, 2);
+        node.sync();
+        node.drop(phone);
+        node.carry();
         let (_, _, reply) = node.choosy_member("phone", &channel, "1");
-        assert_eq!(told(&reply), [false, true], "{namespace}: it is told once: {reply}");
+        assert_eq!(told(&reply), [false, true], "{namespace}: it has received something since: {reply}");
     }
 }
 

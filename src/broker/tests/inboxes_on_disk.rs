@@ -90,24 +90,20 @@ fn received_is_answered_when_it_is_on_disk_and_known_after_a_restart_with_other_
 }
 
 #[test]
-fn who_comes_while_a_publication_is_on_its_way_is_sent_it_again_until_it_is_received() {
-    let mut node = node(2);
+fn what_was_passed_over_for_a_device_and_answered_as_received_is_known_after_a_restart() {
+    let mut config = letters();
+    config.channel.namespaces.last_mut().expect("there is one").options.echo = false;
+    let mut node = start(2, Disk::default(), config.clone());
     let channel = node.at(1, "letters");
-    let home = usize::from(node.placement.of(&channel));
-    let (answer, _answered) = oneshot::channel();
-    node.brokers[home].begin_tick(node.now);
-    node.brokers[home].order(Order::Publish(Box::new(message(&channel, "1")), answer), node.now);
-    node.after(home);
-    let (peer, heard) = node.member(0, "ada", "phone", &channel);
-    assert_eq!(heard, ["2:subscribe"]);
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.say(peer, &publication(3, &channel, 1));
     node.sync();
-    assert_eq!(kinds(&node.hear(peer)), ["pub 1"]);
-    assert_eq!(node.counted("letters", |of| of.unreceived.get()), 1);
-    node.sweep(10_200);
-    assert_eq!(kinds(&node.hear(peer)), ["pub 1"], "it has said nothing");
-    node.say(peer, &call(3, "received", json!({"channel": channel, "offset": 1})));
+    node.say(peer, &call(4, "received", json!({"channel": channel, "offset": 1})));
     node.sync();
-    assert_eq!(kinds(&node.hear(peer)), ["3:rpc"]);
+    assert_eq!(kinds(&node.hear(peer)), ["4:rpc"]);
+    node.disk.lose();
+    let mut node = start(2, node.disk, config);
+    assert_eq!(node.devices(&channel, "ada").devices[0].received, 1);
 }
 
 #[test]
