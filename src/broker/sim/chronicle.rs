@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::configuration::FLEETING;
+use super::ledger::{Ledger, Place};
+use crate::delivery::MemberDevices;
 use crate::hub::{Hub, HubOptions};
 use crate::model::ClientId;
 use crate::time::Now;
@@ -26,6 +28,15 @@ struct Life {
     removed: u64,
 }
 
+/// Who listens to a channel: which client, in which life of the stream, for which numbers.
+#[derive(Debug)]
+pub(crate) struct Listener<'a> {
+    pub(crate) client: ClientId,
+    pub(crate) epoch: Option<&'a str>,
+    /// Those that it wants begin here, if it has a filter.
+    pub(crate) least: Option<u32>,
+}
+
 /// The truth about every channel.
 #[derive(Debug, Default)]
 pub(crate) struct Chronicle {
@@ -44,6 +55,10 @@ pub(crate) struct Chronicle {
     /// Who was not given what: by offset, and by data.
     excluded: BTreeSet<(String, u64, ClientId)>,
     withheld: BTreeSet<(String, ClientId)>,
+    /// The number that a publication has as its tag, by data.
+    tags: BTreeMap<String, u32>,
+    /// Of channels that are received at least once.
+    pub(crate) ledger: Ledger,
 }
 
 impl Chronicle {
@@ -94,6 +109,22 @@ impl Chronicle {
         }
     }
 
+    /// Looks at how far a user's devices are in a channel.
+    pub(crate) fn look_at_member(&mut self, channel: &str, user: &str, member: Option<&MemberDevices>) {
+        let Self { ledger, lives, .. } = self;
+        let life = member.and_then(|member| lives.get(&(channel.into(), member.epoch.to_string())));
+        let data_of = |offset: u64| Some(life?.entries.get(offset as usize - 1)?.as_ref()?.data.clone());
+        ledger.look(channel, user, member, data_of);
+    }
+
+    /// A device was given a publication, after another in the same subscription, or after its floor.
+    pub(crate) fn given(&mut self, place: &Place, epoch: &str, after: u64, offset: u64) {
+        let Self { ledger, lives, .. } = self;
+        let life = lives.get(&(place.0.clone(), epoch.into()));
+        let data_of = |offset: u64| Some(life?.entries.get(offset as usize - 1)?.as_ref()?.data.clone());
+        ledger.given(place, epoch, (after, offset), data_of);
+    }
+
     /// So many publications went by while their channels kept nothing, beside those that were written down.
     pub(crate) fn let_pass(&mut self, count: usize) {
         self.passed += count;
@@ -133,9 +164,25 @@ impl Chronicle {
         self.withheld.contains(&(data.into(), client))
     }
 
-    /// Whether a client that stood at `from` may be given `to` next.
-    pub(crate) fn follows(&self, channel: &str, from: u64, to: u64, client: ClientId) -> bool {
-        to > from && (from + 1..to).all(|offset| self.excluded.contains(&(channel.into(), offset, client)))
+    /// A publication is to have this number as its tag.
+    pub(crate) fn tag(&mut self, data: &str, number: u32) {
+        self.tags.insert(data.into(), number);
+    }
+
+    /// Whether a filter that wants numbers from `least` on keeps this out.
+    pub(crate) fn is_kept_out(&self, data: &str, least: u32) -> bool {
+        self.tags.get(data).is_none_or(|number| *number < least)
+    }
+
+    /// Whether a client that stood at `from` may be given `to` next. What nobody has seen may be anything.
+    pub(crate) fn follows(&self, channel: &str, from: u64, to: u64, who: &Listener<'_>) -> bool {
+        let life = who.epoch.and_then(|epoch| self.lives.get(&(channel.into(), epoch.into())));
+        let data_of = |offset: u64| Some(&life?.entries.get(offset as usize - 1)?.as_ref()?.data);
+        let is_for_others = |offset| {
+            self.excluded.contains(&(channel.into(), offset, who.client))
+                || who.least.is_some_and(|least| data_of(offset).is_none_or(|data| self.is_kept_out(data, least)))
+        };
+        to > from && (from + 1..to).all(is_for_others)
     }
 
     /// A client was told of this publication. Of one that was missed, the first that is told has it.

@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::chronicle::Chronicle;
-use super::configuration::FLEETING;
+use super::chronicle::{Chronicle, Listener};
+use super::configuration::{FILTERED, FLEETING};
 use super::dialect::{self, Heard};
+use super::page::check_page;
+use super::receiver::{Said, is_inbox};
+use super::subscription::{Place, Stage, Subscription};
 use crate::model::ClientId;
 use crate::protocol::Format;
 
 /// What a command was about, until its reply comes.
 #[derive(Debug)]
-enum Call {
+pub(super) enum Call {
     Connect,
     Subscribe {
         channel: String,
         since: Option<Place>,
+        least: Option<u32>,
     },
     Unsubscribe {
         channel: String,
@@ -37,44 +41,20 @@ enum Call {
         channel: String,
         since: Option<u32>,
     },
-}
-
-/// A place in a stream: epoch and offset.
-type Place = (String, u64);
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    #[default]
-    Idle,
-    Asked,
-    Live,
-    Leaving,
-}
-
-/// What the client knows of one channel.
-#[derive(Debug, Default)]
-struct Subscription {
-    stage: Stage,
-    /// Where it stands, while the channel has been telling; kept for recovery.
-    place: Option<Place>,
-    /// The last offset of a channel that does not tell its place.
-    last: Option<u64>,
-    /// What it heard since it last had to begin anew.
-    part: Vec<String>,
-    /// How often it was ended.
-    ends: u32,
-}
-
-impl Subscription {
-    fn is_on(&self) -> bool {
-        matches!(self.stage, Stage::Live | Stage::Leaving)
-    }
+    Inbox {
+        channel: String,
+        said: Said,
+    },
 }
 
 /// A client, connected or not.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) user: Option<String>,
+    /// Which device of the user it is, where that is asked.
+    pub(crate) device: String,
+    /// Messages with an id that were never answered, with their channels.
+    pub(super) unsent: Vec<(&'static str, String)>,
     pub(crate) is_reading: bool,
     /// May be told of gaps.
     expects_gaps: bool,
@@ -104,6 +84,8 @@ impl Client {
     pub(crate) fn new(user: Option<String>, is_witness: bool, expects_gaps: bool) -> Self {
         Self {
             user,
+            device: String::new(),
+            unsent: Vec::new(),
             is_reading: true,
             is_witness,
             expects_gaps,
@@ -150,7 +132,7 @@ impl Client {
         }
     }
 
-    fn call(&mut self, call: Call, verb: &str, body: Value) -> Value {
+    pub(super) fn call(&mut self, call: Call, verb: &str, body: Value) -> Value {
         self.next_id += 1;
         self.calls.insert(self.next_id, call);
         serde_json::json!({"id": self.next_id, verb: body})
@@ -168,8 +150,13 @@ impl Client {
         self.call(Call::Connect, "connect", body)
     }
 
-    fn place(&self, channel: &str) -> Option<Place> {
+    /// Where it stands in a channel.
+    pub(super) fn place(&self, channel: &str) -> Option<Place> {
         self.subscriptions.get(channel).and_then(|subscription| subscription.place.clone())
+    }
+
+    pub(super) fn stands_at(&mut self, channel: &str, place: Place) {
+        self.subscriptions.get_mut(channel).expect("it has begun").place = Some(place);
     }
 
     pub(crate) fn is_idle_in(&self, channel: &str) -> bool {
@@ -187,6 +174,15 @@ impl Client {
     }
 
     pub(crate) fn subscribe(&mut self, channel: &str, flags: (bool, bool), recover: bool) -> Value {
+        self.ask_for(channel, flags, recover, None)
+    }
+
+    /// Likewise, for publications whose tag is at least this.
+    pub(crate) fn subscribe_from(&mut self, least: u32, flags: (bool, bool), recover: bool) -> Value {
+        self.ask_for(FILTERED, flags, recover, Some(least))
+    }
+
+    fn ask_for(&mut self, channel: &str, flags: (bool, bool), recover: bool, least: Option<u32>) -> Value {
         let since = self.place(channel).filter(|_| recover);
         let (positioned, recoverable) = flags;
         let mut body = serde_json::json!({"channel": channel, "positioned": positioned, "recoverable": recoverable});
@@ -195,8 +191,11 @@ impl Client {
             body["epoch"] = epoch.as_str().into();
             body["offset"] = (*offset).into();
         }
+        if let Some(least) = least {
+            body["tf"] = serde_json::json!({"key": "n", "cmp": "gte", "val": least.to_string()});
+        }
         self.subscriptions.entry(channel.into()).or_default().stage = Stage::Asked;
-        self.call(Call::Subscribe { channel: channel.into(), since }, "subscribe", body)
+        self.call(Call::Subscribe { channel: channel.into(), since, least }, "subscribe", body)
     }
 
     pub(crate) fn unsubscribe(&mut self, channel: &str) -> Value {
@@ -274,6 +273,10 @@ impl Client {
             // A backend unsubscribed the publisher before.
             (Call::Publish { .. } | Call::Presence { .. }, 103) => {}
             (Call::Publish { .. }, 100) if self.expects_failures => {}
+            // Who becomes a member by it is one when that is on disk.
+            (Call::Subscribe { channel, .. }, 100) if self.expects_failures && is_inbox(&channel) => {
+                self.subscriptions.get_mut(&channel).expect("it was asked for").stage = Stage::Idle;
+            }
             // The stream had ended, and another begun.
             (Call::History { since: Some(_), .. }, 112) => {}
             (Call::History { .. }, 108) if self.expects_gaps => {}
@@ -281,6 +284,7 @@ impl Client {
             (Call::History { since: Some((_, 0)), reverse: true, .. }, 107) => {}
             // Letters took so long that the token expired before it was read.
             (Call::Connect, 109) => {}
+            (Call::Inbox { channel, said }, _) => self.inbox_refused(&channel, &said, error),
             (call, _) => panic!("{call:?} was refused: {error}"),
         }
     }
@@ -296,13 +300,13 @@ impl Client {
                 let planned = std::mem::take(&mut self.planned);
                 assert_eq!(subs.len(), planned.len(), "planned {planned:?}, got {subs:?}");
                 for (channel, since) in planned {
-                    self.begin(&channel, &subs[&channel], since, chronicle);
+                    self.begin(&channel, &subs[&channel], (since, None), chronicle);
                 }
             }
-            Call::Subscribe { channel, since } => {
+            Call::Subscribe { channel, since, least } => {
                 // Not always `Asked`: a backend may have begun and ended one in between.
                 assert!(!self.subscriptions[&channel].is_on(), "{channel}: subscribed twice");
-                self.begin(&channel, &reply["subscribe"], since, chronicle);
+                self.begin(&channel, &reply["subscribe"], (since, least), chronicle);
             }
             Call::Unsubscribe { channel } => {
                 assert!(reply.get("unsubscribe").is_some());
@@ -320,15 +324,25 @@ impl Client {
                 let is_behind = known.is_some_and(|(life, offset)| life == epoch && top < offset);
                 assert!(!is_behind, "{channel}: the history ends before what was heard: {page}");
             }
+            Call::Inbox { channel, said } => self.inbox_answered(&channel, said, &reply["rpc"], chronicle),
             Call::Presence { channel, since } => self.check_presence(&channel, since, &reply["presence"]),
         }
     }
 
     /// A subscription has begun, as a reply or a push says.
-    fn begin(&mut self, channel: &str, begun: &Value, since: Option<Place>, chronicle: &mut Chronicle) {
+    fn begin(
+        &mut self,
+        channel: &str,
+        begun: &Value,
+        (since, least): (Option<Place>, Option<u32>),
+        chronicle: &mut Chronicle,
+    ) {
         let subscription = self.subscriptions.entry(channel.into()).or_default();
         subscription.stage = Stage::Live;
-        subscription.last = None;
+        (subscription.last, subscription.least) = (None, least);
+        if is_inbox(channel) {
+            return self.inbox_begins(channel, begun, chronicle);
+        }
         let recovered = begun["recovered"].as_bool() == Some(true);
         let publications = begun["publications"].as_array().cloned().unwrap_or_default();
         assert!(recovered || publications.is_empty(), "{channel}: publications, but not recovered");
@@ -339,9 +353,12 @@ impl Client {
         }
         let epoch = begun["epoch"].as_str().expect("positions have an epoch").to_string();
         let told = begun["offset"].as_u64().unwrap_or(0);
+        let listener = Listener { client: self.id, epoch: Some(&epoch), least };
         let mut at = match &since {
             Some((since_epoch, offset)) if recovered => {
-                assert_eq!(told, *offset, "{channel}: told another place than where it recovers from");
+                // Where nothing was for it, it is at the end.
+                let is_past = publications.is_empty() && chronicle.follows(channel, *offset, told + 1, &listener);
+                assert!(told == *offset || is_past, "{channel}: told another place than where it recovers from");
                 assert!(is_cache(channel) || *since_epoch == epoch, "{channel}: recovered over two lives");
                 let first = publications.first().and_then(|first| first["offset"].as_u64());
                 if is_cache(channel) { first.map_or(told, |first| first - 1) } else { told }
@@ -349,9 +366,12 @@ impl Client {
             _ => told,
         };
         for publication in &publications {
-            at += 1;
-            assert_eq!(publication["offset"].as_u64(), Some(at), "{channel}: a hole in what was recovered");
-            chronicle.check(channel, &epoch, at, &publication["data"].to_string());
+            let (offset, data) = (publication["offset"].as_u64().unwrap_or(0), publication["data"].to_string());
+            let follows = offset == at + 1 || least.is_some() && chronicle.follows(channel, at, offset, &listener);
+            assert!(follows, "{channel}: a hole in what was recovered: {offset} after {at}");
+            assert!(least.is_none_or(|least| !chronicle.is_kept_out(&data, least)), "{channel}: {data} was kept out");
+            at = offset;
+            chronicle.check(channel, &epoch, at, &data);
         }
         // That it was all shows with the next publication, which must follow.
         subscription.place = Some((epoch, at));
@@ -372,22 +392,25 @@ impl Client {
             self.goodbye = Some(disconnect["code"].as_u64().expect("a code") as u16);
             return;
         }
-        if push.get("refresh").is_some() {
+        // Messages are positions of others.
+        if push.get("refresh").is_some() || push.get("message").is_some() {
             return;
         }
         let channel = push["channel"].as_str().expect("a channel").to_string();
         if let Some(begun) = push.get("subscribe") {
             let stage = self.subscriptions.get(&channel).map_or(Stage::Idle, |subscription| subscription.stage);
             assert!(matches!(stage, Stage::Idle | Stage::Asked), "{channel}: subscribed twice");
-            self.begin(&channel, begun, None, chronicle);
+            self.begin(&channel, begun, (None, None), chronicle);
             return;
         }
         let subscription = self.subscriptions.entry(channel.clone()).or_default();
         assert!(subscription.is_on(), "{push} without a subscription, but {subscription:?}");
         if let Some(unsubscribe) = push.get("unsubscribe") {
             let gap = unsubscribe["code"].as_u64() == Some(2500);
-            assert!(self.expects_gaps || !gap, "{channel}: told of a gap that was none");
+            assert!(self.expects_gaps || !gap || is_inbox(&channel), "{channel}: told of a gap that was none");
             self.ended(&channel, chronicle);
+        } else if let Some(publication) = push.get("pub").filter(|_| is_inbox(&channel)) {
+            self.inbox_publication(&channel, publication, chronicle);
         } else if let Some(publication) = push.get("pub") {
             self.publication(&channel, publication, chronicle);
         } else {
@@ -399,6 +422,8 @@ impl Client {
         let subscription = self.subscriptions.get_mut(channel).expect("looked up before");
         let data = publication["data"].to_string();
         assert!(!chronicle.is_withheld(&data, self.id), "{channel}: {data} was for others only");
+        let is_wanted = subscription.least.is_none_or(|least| !chronicle.is_kept_out(&data, least));
+        assert!(is_wanted, "{channel}: {data} was kept out");
         let Some(offset) = publication["offset"].as_u64() else {
             assert!(subscription.place.is_none(), "{channel}: {data} has no place, but the subscription counts on one");
             if self.is_witness {
@@ -416,7 +441,7 @@ impl Client {
         // Who does not count on places hears on when another life of the stream begins.
         let may_begin_anew = self.has_seen_changes && subscription.place.is_none();
         if let Some(before) = before.filter(|_| !may_begin_anew) {
-            let follows = chronicle.follows(channel, before, offset, self.id);
+            let follows = chronicle.follows(channel, before, offset, &subscription.listener(self.id));
             assert!(follows || (is_cache(channel) && offset > before), "{channel}: {offset} after {before}");
         }
         match &mut subscription.place {
@@ -450,7 +475,7 @@ impl Client {
     pub(crate) fn check_current(&self, chronicle: &Chronicle, stands: impl Fn(&str) -> Option<Place>) {
         assert!(self.calls.is_empty(), "never answered: {:?}", self.calls);
         for (channel, subscription) in &self.subscriptions {
-            if subscription.stage != Stage::Live {
+            if subscription.stage != Stage::Live || is_inbox(channel) {
                 continue;
             }
             let last = subscription.place.as_ref().map(|(_, offset)| *offset).or(subscription.last);
@@ -458,7 +483,8 @@ impl Client {
                 Some((epoch, top)) => {
                     let life = subscription.place.as_ref().map(|(epoch, _)| epoch);
                     assert!(life.is_none_or(|life| *life == epoch), "{channel}: lives in the past");
-                    let current = last.is_none_or(|last| chronicle.follows(channel, last, top + 1, self.id));
+                    let current = last
+                        .is_none_or(|last| chronicle.follows(channel, last, top + 1, &subscription.listener(self.id)));
                     assert!(current, "{channel}: at {last:?} of {top}, and not told");
                 }
                 None => {
@@ -472,30 +498,4 @@ impl Client {
 
 fn is_cache(channel: &str) -> bool {
     channel.starts_with("cache:")
-}
-
-/// A page of history is a part of the stream, without a hole, from where it was asked for.
-fn check_page(
-    channel: &str,
-    page: &Value,
-    limit: usize,
-    since: Option<Place>,
-    reverse: bool,
-    chronicle: &mut Chronicle,
-) {
-    let publications = page["publications"].as_array().cloned().unwrap_or_default();
-    let epoch = page["epoch"].as_str().unwrap_or_default();
-    let top = page["offset"].as_u64().unwrap_or(0);
-    assert!(publications.len() <= limit, "{channel}: more than was asked for: {page}");
-    let offsets: Vec<u64> =
-        publications.iter().map(|publication| publication["offset"].as_u64().unwrap_or(0)).collect();
-    let follows = |pair: &[u64]| if reverse { pair[0] == pair[1] + 1 } else { pair[1] == pair[0] + 1 };
-    assert!(offsets.windows(2).all(follows), "{channel}: a hole in a page: {page}");
-    for (publication, offset) in publications.iter().zip(&offsets) {
-        assert!(*offset <= top, "{channel}: {offset} is past the top: {page}");
-        chronicle.check(channel, epoch, *offset, &publication["data"].to_string());
-    }
-    if let (Some((_, since)), Some(first)) = (since, offsets.first()) {
-        assert!(if reverse { *first < since } else { *first > since }, "{channel}: not since {since}: {page}");
-    }
 }

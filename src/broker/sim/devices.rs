@@ -1,6 +1,7 @@
 //! One user on many devices, of which some connections die without the node's hearing of it: a client that comes back finds
 //! its own ghost.
 
+use super::client::Client;
 use super::world::World;
 use crate::broker::ending::Ending;
 use crate::config::{Config, DeviceKindConfig, DevicesConfig, Stay};
@@ -15,12 +16,12 @@ const PAGES: (&str, Stay, u32) = ("page", Stay::Oldest, 1);
 const OTHERS: (&str, Stay, u32) = ("", Stay::Newest, 2);
 
 /// Which device a client is on, by its number: id and kind.
-pub(super) fn device_of(client: usize) -> (String, &'static str) {
+pub(crate) fn device_of(client: usize) -> (String, &'static str) {
     (format!("device {client}"), ["phone", "watch", "page", "phone", "page"][client % 5])
 }
 
 /// Limits devices as the checks below expect.
-pub(super) fn limit(config: &mut Config) {
+pub(crate) fn limit(config: &mut Config) {
     let kind = |(name, stay, limit): (&str, Stay, u32)| DeviceKindConfig { name: name.into(), stay, limit };
     let (_, stay, limit) = OTHERS;
     config.client.devices = DevicesConfig { stay, limit, kinds: vec![kind(PHONES), kind(PAGES)] };
@@ -54,19 +55,16 @@ impl World {
         assert!(kind != DisconnectKind::Replaced || !is_client, "a client was sent away for its own ghost");
         *self.goodbyes.entry(codes::of_disconnect(kind).0).or_default() += 1;
     }
+}
 
-    /// No more of the user's devices are connected than may be.
-    pub(super) fn check_devices(&self) {
-        let connected = |kind: &dyn Fn(&str) -> bool| {
-            let clients = self.clients.iter().enumerate();
-            clients
-                .filter(|(at, client)| client.is_connected && client.user.is_some() && kind(device_of(*at).1))
-                .count()
-        };
-        let is_named = |kind: &str| [PHONES.0, PAGES.0].contains(&kind);
-        assert!(connected(&|kind| kind == PHONES.0) <= PHONES.2 as usize);
-        assert!(connected(&|kind| kind == PAGES.0) <= PAGES.2 as usize);
-        assert!(connected(&|kind| !is_named(kind)) <= OTHERS.2 as usize);
-        assert!(connected(&|_| true) <= SESSIONS as usize);
-    }
+/// No more of the user's devices are connected than may be.
+pub(crate) fn check<'a>(clients: impl Iterator<Item = &'a Client>) {
+    let is_connected = |(_, client): &(usize, &Client)| client.is_connected && client.user.is_some();
+    let kinds: Vec<_> = clients.enumerate().filter(is_connected).map(|(at, _)| device_of(at).1).collect();
+    let connected = |of: &dyn Fn(&str) -> bool| kinds.iter().filter(|kind| of(kind)).count();
+    let is_named = |kind: &str| [PHONES.0, PAGES.0].contains(&kind);
+    assert!(connected(&|kind| kind == PHONES.0) <= PHONES.2 as usize);
+    assert!(connected(&|kind| kind == PAGES.0) <= PAGES.2 as usize);
+    assert!(connected(&|kind| !is_named(kind)) <= OTHERS.2 as usize);
+    assert!(kinds.len() <= SESSIONS as usize);
 }

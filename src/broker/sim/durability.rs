@@ -4,8 +4,7 @@ use rand::Rng;
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::Trouble;
-use super::configuration::DURABLE;
+use super::configuration::{DURABLE, INBOXES};
 use super::disk;
 use super::whims::Message;
 use super::world::World;
@@ -36,7 +35,7 @@ impl World {
     }
 
     fn may_fail(&self, channel: &str) -> bool {
-        matches!(self.trouble, Trouble::Kills(_)) && DURABLE.contains(&channel)
+        self.trouble.disk().is_some() && DURABLE.into_iter().chain(INBOXES).any(|durable| durable == channel)
     }
 
     fn published(&mut self, channel: &str, message: &Message, answer: Result<Position, Error>) {
@@ -92,7 +91,8 @@ impl World {
 
     /// The node is killed, and starts again with some shards. What was told is there; of what was in flight, anything may be.
     pub(super) fn kill(&mut self) {
-        let stood: Vec<_> = DURABLE.map(|channel| self.brokers[self.home_of(channel)].stands(channel)).into();
+        let durable = || DURABLE.into_iter().chain(INBOXES);
+        let stood: Vec<_> = durable().map(|channel| self.brokers[self.home_of(channel)].stands(channel)).collect();
         self.kills_in_flight += u32::from((0..self.brokers.len()).any(|shard| self.disk.is_writing(shard as u16)));
         self.disk.cut();
         let unanswered = std::mem::take(&mut self.unanswered);
@@ -106,7 +106,7 @@ impl World {
         // Mostly as many as before: then the old segments are somebody's, and go with a snapshot.
         let others = self.random.random_bool(0.3).then(|| self.random.random_range(1..=4));
         self.start_again(others.unwrap_or(self.brokers.len() as u16));
-        for (channel, before) in DURABLE.iter().zip(stood) {
+        for (channel, before) in durable().zip(stood) {
             let Some((epoch, top)) = before.filter(|(_, top)| *top > 0) else { continue };
             let after = self.brokers[self.home_of(channel)].stands(channel);
             let is_there = after.as_ref().is_some_and(|(life, at)| *life == epoch && *at >= top);
@@ -124,7 +124,7 @@ impl World {
 
     /// The end of a run: disks that have failed are replaced by a start.
     pub(super) fn recover_from_failures(&mut self) {
-        if matches!(self.trouble, Trouble::Kills(_)) {
+        if self.trouble.disk().is_some() {
             self.kill();
             self.disk.is_full = false;
             // Journals ask for segments again.

@@ -2,6 +2,7 @@
 
 use super::Trouble;
 use super::configuration::{FLEETING, KEPT};
+use super::devices;
 use super::whims::Message;
 use super::world::World;
 use crate::broker::Broker;
@@ -12,7 +13,7 @@ impl World {
         if self.trouble == Trouble::Devices {
             self.lay_ghosts();
             self.settle();
-            self.check_devices();
+            devices::check(self.clients.iter());
         }
         self.trouble = Trouble::Nothing;
         for channel in KEPT.into_iter().chain(FLEETING) {
@@ -47,10 +48,19 @@ impl World {
         self.wait(60_000);
     }
 
+    /// Nobody does anything for longer than streams live without use.
+    pub(super) fn lull(&mut self) {
+        for _ in 0..10 {
+            self.settle();
+            self.wait(5_000);
+        }
+    }
+
     /// Everybody leaves.
     pub(super) fn part(&mut self) {
         self.drop_link(0);
         self.night();
+        self.wait(400_000);
     }
 
     pub(super) fn check_everything_is_given_back(&self) {

@@ -12,15 +12,20 @@
 pub(crate) mod chronicle;
 pub(crate) mod client;
 pub(crate) mod configuration;
-mod devices;
+pub(crate) mod devices;
 pub(crate) mod dialect;
 pub(crate) mod disk;
 mod durability;
 mod ending;
+mod inboxes;
+pub(crate) mod ledger;
 mod link;
 mod mail;
+mod page;
 mod probe;
+pub(crate) mod receiver;
 mod steps;
+mod subscription;
 pub(crate) mod whims;
 mod world;
 
@@ -45,8 +50,23 @@ enum Trouble {
     Reloads,
     /// Channels are kept on a disk that is slow and fails, and the node is killed and starts again on it.
     Kills(Option<Fault>),
+    /// Publications in channels on such a disk are received at least once; perhaps one is taken to be that is not.
+    Inboxes {
+        disk: Option<Fault>,
+        passes_one: bool,
+    },
     /// One user has many devices of limited kinds, and connections die without a word.
     Devices,
+}
+
+impl Trouble {
+    /// Whether channels are kept on a disk, and what is wrong with that.
+    fn disk(self) -> Option<Option<Fault>> {
+        match self {
+            Self::Kills(disk) | Self::Inboxes { disk, .. } => Some(disk),
+            _ => None,
+        }
+    }
 }
 
 fn run(seed: u64, trouble: Trouble) -> u64 {
@@ -57,6 +77,7 @@ fn run(seed: u64, trouble: Trouble) -> u64 {
         }
         world.settle();
         world.recover_from_failures();
+        world.receive_all();
         world.check_everyone_is_current();
         world.part();
         world.check_everything_is_given_back();
@@ -130,6 +151,33 @@ fn nodes_are_killed_while_the_disk_writes_and_disks_fail() {
         discarded += world.disk.been.discarded;
     }
     assert!(kills > 50 && failures > 10 && discarded > 10, "{kills} kills, {failures} failures, {discarded} segments");
+}
+
+#[test]
+fn no_device_skips_what_is_received_at_least_once_and_no_answered_floor_goes_back() {
+    each_seed(60, |seed| _ = run(seed, Trouble::Inboxes { disk: None, passes_one: false }));
+}
+
+#[test]
+fn faults_of_delivery_are_found() {
+    let disks = [Fault::TellsTooEarly, Fault::IgnoresFailedSync, Fault::ForgetsFloors, Fault::ForgetsLast];
+    let faults = disks.map(|fault| Trouble::Inboxes { disk: Some(fault), passes_one: false });
+    for fault in faults.into_iter().chain([Trouble::Inboxes { disk: None, passes_one: true }]) {
+        let is_found = |seed| catch_unwind(|| run(seed, fault)).is_err();
+        assert!((0..30).any(is_found), "{fault:?} is not found");
+    }
+}
+
+#[test]
+fn publications_are_given_up_lost_and_sent_again() {
+    let (mut given_up, mut losses) = (0, 0);
+    for seed in 0..20 {
+        let mut world = World::new(seed, Trouble::Inboxes { disk: None, passes_one: false });
+        (0..STEPS).for_each(|_| world.step());
+        given_up += world.chronicle.ledger.given_up();
+        losses += world.chronicle.ledger.losses;
+    }
+    assert!(given_up > 20 && losses > 10, "{given_up} were given up, {losses} lost");
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! A broker seen from the inside, as only simulations look at it.
 
+use std::sync::Arc;
+
 use super::chronicle::Chronicle;
+use super::configuration::{ATTEMPTS_MAX, MEMBERS};
+use super::ledger::Place;
 use crate::broker::Broker;
+use crate::delivery::{DeadLetterFilter, Whose};
 use crate::model::ClientId;
 use crate::time::Now;
 
@@ -16,6 +21,29 @@ impl Broker {
     /// Writes down that a channel's history was removed.
     pub(crate) fn observe_removal(&self, chronicle: &mut Chronicle, channel: &str) {
         chronicle.removed(&self.home.hub, channel);
+    }
+
+    /// Writes down how far devices are in a channel at home here, and what was given up.
+    pub(crate) fn observe_inbox(&self, chronicle: &mut Chronicle, channel: &str) {
+        let delivery = &self.home.delivery;
+        let (user, since_unix_ms, limit) = ("".into(), i64::MIN, usize::MAX);
+        let of_channel = DeadLetterFilter { channel: channel.into(), after: 0, user, since_unix_ms, limit };
+        for letter in delivery.dead_letters().list(&of_channel) {
+            chronicle.ledger.look_at_dead(&letter, ATTEMPTS_MAX);
+        }
+        for user in MEMBERS {
+            chronicle.look_at_member(channel, user, delivery.devices(channel, user).ok().as_ref());
+        }
+    }
+
+    /// A fault: a device is taken to have received a publication that it may never have been given.
+    pub(crate) fn take_for_received(&mut self, (channel, user, device): &Place, offset: u64, now: Now) {
+        let Some(shelf) = self.home.hub.shelf(channel, now) else { return };
+        let user: Arc<str> = user.as_str().into();
+        let whose = Whose { user: &user, device };
+        // It was never sent that far.
+        let _ = self.home.delivery.received(channel, whose, ("", offset), shelf, now);
+        self.home.dispatch();
     }
 
     /// Epoch and top of a channel at home here.

@@ -31,9 +31,10 @@ impl World {
                 let client = self.random.random_range(1..self.clients.len());
                 self.act(client);
             }
+            75..85 if matches!(self.trouble, Trouble::Inboxes { .. }) => self.publish_in_inbox(),
             75..95 => self.backend(),
             95..97 if self.trouble == Trouble::Reloads => self.reload(),
-            95..97 if matches!(self.trouble, Trouble::Kills(_)) => self.kill(),
+            95..97 if self.trouble.disk().is_some() => self.kill(),
             95 if self.random.random_bool(0.2) => self.night(),
             96 if self.random.random_bool(0.2) => self.lull(),
             _ => {
@@ -73,6 +74,9 @@ impl World {
         }
         if !self.clients[client].is_connected {
             return;
+        }
+        if matches!(self.trouble, Trouble::Inboxes { .. }) && self.random.random_bool(0.8) {
+            return self.act_in_inbox(client);
         }
         match self.random.random_range(0..20) {
             0 if self.trouble == Trouble::Devices && self.random.random_bool(0.7) => self.vanish(client),
@@ -154,6 +158,9 @@ impl World {
         if !self.clients[client].is_connected {
             return;
         }
+        if matches!(self.trouble, Trouble::Inboxes { .. }) && self.random.random_bool(0.8) {
+            return self.act_in_inbox(client);
+        }
         let user = self.clients[client].user.clone().unwrap_or_default();
         let id = self.clients[client].id;
         for shard in 0..self.brokers.len() {
@@ -173,6 +180,9 @@ impl World {
     }
 
     pub(super) fn publish_by_backend(&mut self, channel: &str, message: &Message) {
+        if let Some(number) = message.number {
+            self.chronicle.tag(&message.data, number);
+        }
         let home = self.home_of(channel);
         let (answer, answered) = oneshot::channel();
         self.brokers[home].order(Order::Publish(message.publish(channel), answer), self.now);

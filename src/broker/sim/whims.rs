@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use serde_json::Value;
 
 use super::client::Client;
-use super::configuration::{FLEETING, KEPT};
+use super::configuration::{FILTERED, FLEETING, KEPT};
 use crate::auth::grant::Grant;
 use crate::broker::order::{Order, Publish, Responder, Subscribe, Who};
 use crate::model::refusal::{DisconnectKind, Unsubscribe};
@@ -49,6 +49,9 @@ pub(crate) fn command(client: &mut Client, fresh: &mut Fresh, page_max: usize, r
     if client.is_idle_in(channel) {
         let flags = (random.random_bool(0.5), random.random_bool(0.5));
         let recover = random.random_bool(0.8);
+        if channel == FILTERED && random.random_bool(0.7) {
+            return Some(client.subscribe_from(random.random_range(1..NUMBERS), flags, recover));
+        }
         return Some(client.subscribe(channel, flags, recover));
     }
     let leaves = client.may_leave(channel) && random.random_bool(0.3);
@@ -63,6 +66,9 @@ fn question(client: &mut Client, channel: &str, page_max: usize, random: &mut St
     let (resumes, reverse) = (random.random_bool(0.5), random.random_bool(0.3));
     client.history(channel, limit, resumes, reverse)
 }
+
+/// Tags of publications are below this.
+const NUMBERS: u32 = 8;
 
 /// What a backend does next.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +116,8 @@ pub(crate) struct Message {
     pub(crate) idempotency_key: Option<String>,
     /// A client that does not get it.
     pub(crate) exclude: Option<ClientId>,
+    /// Its tag, where filters ask for one.
+    pub(crate) number: Option<u32>,
 }
 
 impl Message {
@@ -119,12 +127,13 @@ impl Message {
         let exclude = client.is_connected.then_some(client.id);
         let exclude = exclude.filter(|_| KEPT.contains(&channel) && random.random_bool(0.3));
         let idempotency_key = random.random_bool(0.2).then(|| data.clone());
-        Self { data, idempotency_key, exclude }
+        let number = (channel == FILTERED).then(|| random.random_range(0..NUMBERS));
+        Self { data, idempotency_key, exclude, number }
     }
 
     /// One for everybody.
     pub(crate) fn plain(data: String) -> Self {
-        Self { data, idempotency_key: None, exclude: None }
+        Self { data, idempotency_key: None, exclude: None, number: None }
     }
 
     /// How often it is published.
@@ -136,7 +145,7 @@ impl Message {
         Box::new(Publish {
             channel: channel.into(),
             data: Payload::json(self.data.clone()),
-            tags: None,
+            tags: self.number.map(|number| [("n".into(), number.to_string().into())].into()),
             skip_history: false,
             idempotency_key: self.idempotency_key.as_deref().map(Box::from),
             version: None,

@@ -21,7 +21,13 @@ impl World {
             self.reload(self.config.clone());
             self.settle();
         }
+        if self.has_devices {
+            self.check_devices();
+        }
         self.check_everyone_is_current();
+        if self.has_devices {
+            self.check_who_stays();
+        }
         if self.random.random_bool(0.5) {
             self.part();
             for node in &self.nodes {
@@ -62,6 +68,7 @@ impl World {
 
     /// All but the witness leave, and so much time passes that streams end.
     pub(super) fn night(&mut self) {
+        self.lay_ghosts();
         for peer in 1..self.peers.len() {
             self.unlink(peer);
         }

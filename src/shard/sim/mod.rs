@@ -11,6 +11,7 @@
 
 mod check;
 mod deadlines;
+mod devices;
 mod ending;
 mod fault;
 mod network;

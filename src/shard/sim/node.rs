@@ -112,6 +112,7 @@ impl World {
             self.cut_off(peer);
         }
         self.strangers.clear();
+        self.lay_ghosts();
         self.chronicle.forget_what_is_fleeting();
         let pending = std::mem::take(&mut self.pending);
         for order in &pending {

@@ -94,6 +94,7 @@ impl World {
             return;
         }
         match self.random.random_range(0..30) {
+            0 if self.has_devices && self.random.random_bool(0.5) => self.vanish(peer),
             0 => self.unlink(peer),
             1 => self.peers[peer].half_close(),
             2..5 => self.peers[peer].client.is_reading ^= true,
@@ -208,6 +209,9 @@ impl World {
 
     /// Returns whether the order was given.
     pub(super) fn publish_by_backend(&mut self, channel: &str, message: &Message) -> bool {
+        if let Some(number) = message.number {
+            self.chronicle.tag(&message.data, number);
+        }
         let shard = self.home_of(channel);
         let (answer, answered) = oneshot::channel();
         let is_given = self.order(shard, Order::Publish(message.publish(channel), answer));

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::check;
 use super::deadlines::Deadlines;
+use super::devices::check_goodbye;
 use super::fault::{Fault, Planted};
 use super::network::{Network, Shared};
 use super::node::{Node, SharedDisk};
@@ -26,6 +27,7 @@ use crate::broker::order::Order;
 use crate::broker::sim::chronicle::Chronicle;
 use crate::broker::sim::client::Client;
 use crate::broker::sim::configuration::{KEPT, SECRET, configuration, configuration_on_disk};
+use crate::broker::sim::devices;
 use crate::broker::sim::dialect::FORMATS;
 use crate::broker::sim::whims::Fresh;
 use crate::config::{Config, Duration};
@@ -57,6 +59,10 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) peers: Vec<Peer>,
     pub(super) strangers: Vec<Stranger>,
+    /// Whether all are devices of one user, of limited kinds.
+    pub(super) has_devices: bool,
+    /// Connections that their clients have lost, and the node still has.
+    pub(super) ghosts: Vec<usize>,
     pub(super) chronicle: Chronicle,
     pub(super) pending: Vec<Pending>,
     /// The configuration that the world began with.
@@ -83,13 +89,21 @@ impl World {
         let disk_fault = if let Some(Fault::Disk(fault)) = planted.0 { Some(fault) } else { None };
         let is_durable = seed % 4 == 1 || disk_fault.is_some();
         let mut config = Self::configuration(&mut random, is_durable);
+        let has_devices = seed % 5 == 2;
+        if has_devices {
+            devices::limit(&mut config);
+        }
         if seed.is_multiple_of(3) {
             expect_proxies(&mut config);
             network.proxy_header = PROXY_HEADER;
         }
         let network = Rc::new(RefCell::new(network));
         let shards = random.random_range(1..=4);
-        let client = |at| Client::new((at % 2 == 1).then(|| format!("user{}", at % 3)), at == 0, false);
+        let user_of = |at| match has_devices {
+            true => (at > 1).then(|| "user".to_owned()),
+            false => (at % 2 == 1).then(|| format!("user{}", at % 3)),
+        };
+        let client = |at| Client::new(user_of(at), at == 0, false);
         let mut world = Self {
             seed,
             random,
@@ -97,6 +111,8 @@ impl World {
             nodes: Vec::new(),
             peers: (0..PEERS).map(|at| Peer::new(client(at))).collect(),
             strangers: Vec::new(),
+            has_devices,
+            ghosts: Vec::new(),
             chronicle: Chronicle::seen_from_afar(),
             pending: Vec::new(),
             reloads: Vec::new(),
@@ -164,6 +180,11 @@ impl World {
                 let mut channels = vec!["kept:a", "live:b", "cache:a"];
                 channels.retain(|_| self.random.random_bool(0.5));
                 let mut claims = json!({"sub": user, "channels": channels});
+                if self.has_devices {
+                    let (device, kind) = devices::device_of(peer);
+                    claims["device"] = device.into();
+                    claims["device_kind"] = kind.into();
+                }
                 if let Some(expire_at_unix_s) = expire_at_unix_s {
                     claims["exp"] = expire_at_unix_s.into();
                 }
@@ -208,6 +229,7 @@ impl World {
         let most = if peer == 0 { usize::MAX } else { self.random.random_range(1..=1500) };
         let network = &mut self.network.borrow_mut();
         let reading = self.peers[peer].read(most, network, &mut self.chronicle);
+        check_goodbye(&self.peers[peer].client);
         if reading == Reading::Over {
             let pipe = self.peers[peer].wire.as_ref().expect("it was just read").pipe;
             network.abandon(pipe);
