@@ -7,6 +7,7 @@
 //! same code runs under the ring and under the seeded simulator.
 
 mod ask;
+pub mod bridge;
 mod command;
 mod commits;
 mod connect;

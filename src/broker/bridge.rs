@@ -1,0 +1,163 @@
+//! What homes send over the bridge to the other nodes, and what comes back over it.
+//!
+//! A channel with `log = "redis"` has its order in a bucket that all nodes share. On each node the channel's home keeps a
+//! *mirror* of the stream while somebody there listens: it joins, is told of every publication in its place, reads what it
+//! missed, and leaves. It delivers nothing by itself: its own publications come back like everybody's, and the answer to a
+//! publish only settles the receipt.
+//!
+//! Three ways, each in order: what is sent, answers, deliveries. Between answers and deliveries there is no order: what was
+//! published after a join may be delivered before the join is answered. A shard takes no deliveries while it is crowded, but
+//! always answers. The bridge never waits for a shard: deliveries past its bound are dropped and told as a hole.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::hub::Version;
+use crate::model::refusal::Error;
+
+/// Which life of a channel's stream: its bucket's generation, and which creation of the stream in it. Its text is the epoch that
+/// clients are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Life {
+    /// Another where the bucket has lost writes.
+    pub generation: u64,
+    /// 0: there is no stream.
+    pub created: u64,
+}
+
+/// What is kept of a publication, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// How many publications the stream keeps.
+    pub size: u32,
+    /// For how long, milliseconds.
+    pub ttl_ms: u64,
+    /// How long the stream's offsets and epoch outlive its last use, milliseconds.
+    pub meta_ttl_ms: u64,
+}
+
+/// Names what waits for an answer; the home's own affair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// What a home asks of a bucket. What concerns one channel happens in the order in which it was sent.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// Give it the next offset, and tell all who listen. Answered with [`Answer::Published`].
+    Publish(Box<Publish>),
+    /// Tell all who listen; nothing is kept, and a loss is silent. Answered with [`Answer::Published`] where there is a ticket.
+    Tell {
+        /// Who waits, if anybody does.
+        ticket: Option<Ticket>,
+        /// Where to.
+        channel: Arc<str>,
+        /// As [`Publish::body`].
+        body: Bytes,
+    },
+    /// Begin to listen, or go on after a hole, and read what follows. Answered with [`Answer::Joined`].
+    Join {
+        /// Which channel.
+        channel: Arc<str>,
+        /// Where it keeps a stream: how long offsets and epoch live, milliseconds.
+        meta_ttl_ms: Option<u64>,
+        /// Read what follows this offset of this life; `None` reads nothing.
+        after: Option<(Life, u64)>,
+    },
+    /// Read what lies before what is known: offsets from `from` on, as many as fit. Answered with [`Answer::Read`].
+    Read {
+        /// One that was joined.
+        channel: Arc<str>,
+        /// The first offset.
+        from: u64,
+    },
+    /// Nobody here listens any more.
+    Leave(Arc<str>),
+    /// Take the publications away; offsets go on. Answered with [`Answer::Removed`].
+    Remove {
+        /// Who waits.
+        ticket: Ticket,
+        /// Which channel.
+        channel: Arc<str>,
+    },
+}
+
+/// A publication on its way to its place.
+#[derive(Debug)]
+pub struct Publish {
+    /// Who waits.
+    pub ticket: Ticket,
+    /// Where to.
+    pub channel: Arc<str>,
+    /// What listeners are told, packed by the home.
+    pub body: Bytes,
+    /// What is kept.
+    pub keep: Keep,
+    /// The idempotency key, and for how long it is remembered at least, milliseconds.
+    pub key: Option<(Box<str>, u32)>,
+    /// Drops it where the channel has one that is as new.
+    pub version: Option<Box<Version>>,
+}
+
+/// Where a publication came to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// In which life of the stream; that of no stream where nothing is kept.
+    pub life: Life,
+    /// Its offset, 0 where nothing is kept.
+    pub offset: u64,
+}
+
+/// A publication that the bucket keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its offset.
+    pub offset: u64,
+    /// When it was taken, Unix milliseconds by the bucket's clock.
+    pub time_unix_ms: i64,
+    /// As it was published.
+    pub body: Bytes,
+}
+
+/// A part of a stream, and where the stream stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Which life.
+    pub life: Life,
+    /// The offset of its newest publication.
+    pub top: u64,
+    /// Oldest first, without a hole between them. It may end before `top`, where the rest did not fit.
+    pub kept: Vec<Kept>,
+}
+
+/// What a bucket answers. [`ErrorKind::Internal`](crate::model::refusal::ErrorKind::Internal) where it cannot be reached, is
+/// full, or the node has lost its lease: whether it was done is not certain then.
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Outgoing::Publish`] and [`Outgoing::Tell`].
+    Published(Ticket, Result<Receipt, Error>),
+    /// To [`Outgoing::Join`].
+    Joined(Arc<str>, Result<Page, Error>),
+    /// To [`Outgoing::Read`].
+    Read(Arc<str>, Result<Page, Error>),
+    /// To [`Outgoing::Remove`].
+    Removed(Ticket, Result<(), Error>),
+}
+
+/// What a bucket tells those who listen.
+#[derive(Debug)]
+pub enum Delivery {
+    /// A message in a channel, in the order of its bucket.
+    Said {
+        /// At home on the shard that is told.
+        channel: Box<str>,
+        /// In which life of the stream; that of no stream where it is not kept.
+        life: Life,
+        /// The message; its offset is 0 where it is not kept.
+        kept: Kept,
+    },
+    /// Something was said in this bucket that was not heard: mirrors join again.
+    Hole(u16),
+    /// This bucket has lost writes, or the node was away for too long: mirrors begin anew.
+    Lost(u16),
+}
