@@ -640,6 +640,16 @@ pub const REDIS_RETRY_MS: u64 = 5_000;
 /// while its lease lives; this collects what nobody reaped.
 pub const SESSION_TTL_MS: u64 = 1_800_000;
 
+/// Longest name of a user whose sessions nodes share, bytes: with what sets it apart from channels it has the room of one. Sessions
+/// of users with longer names are known on their own node only.
+pub const SHARED_USER_BYTES_MAX: usize = CHANNEL_NAME_BYTES_MAX - 1;
+
+/// How many users one call asks for, so that a call stays well under a millisecond of Redis.
+pub const USERS_PER_CALL: usize = 128;
+
+/// Revocations of tokens that one call reads, about.
+pub const REVOCATIONS_PER_CALL: u32 = 256;
+
 /// How many entries of a dead node one call looks through: well under a millisecond of Redis.
 pub const REAP_AT_ONCE: u32 = 256;
 

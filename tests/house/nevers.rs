@@ -69,8 +69,8 @@ pub(crate) const NODE: [Never; 14] = [
     Never {
         places: &["cluster"],
         named: &[
-            "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "auth", "ring", "store", "shard",
-            "control", "node.rs", "cli", "glommio",
+            "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "ring", "store", "shard", "control",
+            "node.rs", "cli", "glommio",
         ],
     },
     Never {

@@ -9,7 +9,6 @@ use ringpost::cluster::redis::keys::Keys;
 use ringpost::cluster::redis::leases;
 use ringpost::cluster::redis::library;
 use ringpost::cluster::redis::link::Link;
-use ringpost::cluster::redis::sessions::Rule;
 use ringpost::cluster::redis::streams::{Join, Keep, Outcome, Part, Publish, Receipt};
 use ringpost::config::RedisConfig;
 
@@ -49,7 +48,7 @@ pub(crate) async fn bodies(node: &Functions, channel: &str) -> Vec<(u64, String)
 }
 
 /// Runs a test against each kind of server.
-fn with_each(test: impl AsyncFn(Arc<Link>, RedisConfig, &Server)) {
+pub(crate) fn with_each(test: impl AsyncFn(Arc<Link>, RedisConfig, &Server)) {
     for kind in [Kind::Redis, Kind::Valkey] {
         let server = Server::start(kind, &[]);
         let config = config(&[server.address()]);
@@ -182,26 +181,6 @@ fn presence_counts_users_and_clients_by_node_and_is_reaped_with_its_node() {
         assert_eq!(bob.presence_stats("room").await.unwrap().clients, [(2, 1)]);
         let late = ann.presence_add(bucket, &[("room", "c9", "u", b"")]).await;
         assert_eq!(late, Err(Fault::Dead), "who is reaped changes nothing more");
-    });
-}
-
-#[test]
-fn sessions_are_of_an_incarnation_and_tell_who_is_online() {
-    with_each(async |link, config, _| {
-        let node = node(&link, &config, 1, 7);
-        node.session_put("u", "s1", b"one").await.unwrap();
-        node.session_put("u", "s1", b"two").await.unwrap();
-        node.session_put("u", "s2", b"").await.unwrap();
-        node.session_remove("u", "s2").await.unwrap();
-        let sessions = node.sessions("u").await.unwrap();
-        assert_eq!((sessions.len(), &sessions[0].attributes[..]), (1, &b"two"[..]));
-        let bucket = node.keys().bucket_of("u");
-        assert_eq!(node.online(bucket, &["u", "w"]).await.unwrap(), [vec![node.incarnation()], vec![]]);
-        assert_eq!(node.session_renew(bucket, &["u", "w"]).await.unwrap(), [true, false]);
-        let rule = Rule { kind: "limit".into(), ends_ms: 1 << 45, value: b"3"[..].into() };
-        node.rule_put("u", &rule).await.unwrap();
-        node.rule_put("u", &Rule { kind: "old".into(), ends_ms: 1, value: b""[..].into() }).await.unwrap();
-        assert_eq!(node.rules("u").await.unwrap(), [rule]);
     });
 }
 

@@ -5,7 +5,10 @@ mod functions;
 mod listening;
 mod lost;
 mod model;
+mod revocations;
+mod seats;
 mod server;
+mod sessions;
 
 use tokio::runtime::{Builder, Runtime};
 

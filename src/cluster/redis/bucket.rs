@@ -49,14 +49,20 @@ pub enum Channel {
 pub enum Kind {
     /// A publication, as its publisher packed it.
     Publication,
-    /// A session was put: its name (with a byte for its length), whose it is, and its attributes.
+    /// A session was put: its client's id and its entry.
     SessionPut,
-    /// A session was removed: its name.
+    /// A session was removed: its client's id.
     SessionRemoved,
     /// A presence that a dead node has left was removed: client and user (each with a byte for its length), and what was told.
     PresenceRemoved,
-    /// A rule: the length of its kind, the time at which it ends, kind and value.
-    Rule,
+    /// Tokens were called back: until when they are refused, before when they were issued, and which.
+    Revoked,
+    /// To its node: a session has lost its place to another of its user: its client's id, and why.
+    Dismissed,
+    /// A node asks this one.
+    Asked,
+    /// A node has answered this one.
+    Answered,
 }
 
 /// One thing that a bucket tells its listeners.
@@ -64,7 +70,7 @@ pub enum Kind {
 pub struct Item {
     /// What it is.
     pub kind: Kind,
-    /// The channel; of sessions and rules 0x01 and the user.
+    /// The channel; of sessions 0x01 and the user.
     pub channel: String,
     /// Which creation of the stream within the generation; 0 where nothing is kept.
     pub created: u64,
@@ -83,7 +89,10 @@ impl Item {
             1 => Kind::SessionPut,
             2 => Kind::SessionRemoved,
             3 => Kind::PresenceRemoved,
-            4 => Kind::Rule,
+            4 => Kind::Revoked,
+            6 => Kind::Dismissed,
+            7 => Kind::Asked,
+            8 => Kind::Answered,
             _ => return Err(Fault::Garbled),
         };
         let name = usize::from(from.byte()?);

@@ -44,6 +44,22 @@ impl Leases {
         self.all.iter().filter(|lease| lease.ends_ms <= self.now_ms)
     }
 
+    /// As [`Leases::lives`], where it may have come after this moment.
+    pub fn may_live(&self, incarnation: Incarnation) -> bool {
+        incarnation.number > self.newest() || self.lives(incarnation)
+    }
+
+    /// The highest number of an incarnation; those that come later have higher ones.
+    pub(super) fn newest(&self) -> u64 {
+        self.all.iter().map(|lease| lease.of.number).max().unwrap_or_default()
+    }
+
+    /// Those that live, as Functions take them.
+    pub(super) fn pack_living(&self) -> Vec<u8> {
+        let living = self.all.iter().filter(|lease| lease.ends_ms > self.now_ms);
+        living.fold(Packed::default(), |packed, lease| packed.byte(lease.of.slot).six(lease.of.number)).end()
+    }
+
     fn unpack(answer: Value) -> Result<Self, Fault> {
         let [now, entries] = <[Value; 2]>::try_from(list(answer)?).map_err(|_| Fault::Garbled)?;
         let entries = list(entries)?;

@@ -12,6 +12,7 @@ pub const SOURCE: &str = concat!(
     include_str!("library/listener.lua"),
     include_str!("library/presence.lua"),
     include_str!("library/session.lua"),
+    include_str!("library/ask.lua"),
     include_str!("library/reap.lua"),
     include_str!("library/lease.lua"),
     include_str!("library/register.lua"),
@@ -19,7 +20,7 @@ pub const SOURCE: &str = concat!(
 
 /// Which edition of the source this is. It goes up with every change that nodes of the version before can live with; others
 /// need a new layout ([`LAYOUT`](super::keys::LAYOUT)), and with it new names of keys and Functions.
-pub const REVISION: u64 = 1;
+pub const REVISION: u64 = 2;
 
 /// What was found in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

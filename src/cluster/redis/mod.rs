@@ -10,6 +10,7 @@
 //! `library/` is what runs in Redis. `docs/decisions/redis.md` has the keys, each Function's contract, and what each failure
 //! does.
 
+pub mod asks;
 pub mod bucket;
 pub mod examine;
 pub mod fault;
@@ -23,5 +24,6 @@ mod pack;
 pub mod presence;
 pub mod queue;
 mod reap;
+pub mod revocations;
 pub mod sessions;
 pub mod streams;

@@ -15,6 +15,11 @@ impl Packed {
         self
     }
 
+    pub(super) fn two(mut self, value: u16) -> Self {
+        self.0.extend(value.to_be_bytes());
+        self
+    }
+
     pub(super) fn four(mut self, value: u32) -> Self {
         self.0.extend(value.to_be_bytes());
         self
@@ -77,6 +82,10 @@ impl Unpack {
 
     pub(super) fn byte(&mut self) -> Result<u8, Fault> {
         Ok(self.number(1)? as u8)
+    }
+
+    pub(super) fn two(&mut self) -> Result<u16, Fault> {
+        Ok(self.number(2)? as u16)
     }
 
     pub(super) fn four(&mut self) -> Result<u32, Fault> {

@@ -6,7 +6,7 @@
 --
 -- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
 
-local REVISION = 1
+local REVISION = 2
 -- How many expired publications one append or read looks at.
 local EXPIRED_AT_ONCE = 64
 -- Publications that are read at once, before their bytes are counted.
@@ -123,7 +123,7 @@ local function send(bucket, parts, targets)
 end
 
 -- What is sent of a publication (kind 0), a session that is put (1) or removed (2), a presence that a dead node has left (3),
--- a rule (4).
+-- a revocation (4), a session that must make room (6), a question of a node (7) or its answer (8).
 local function item(kind, channel, created, offset, time, body)
   return struct.pack('>BBI6I6I6I4', kind, #channel, created, offset, time, #body) .. channel .. body
 end

@@ -1,6 +1,26 @@
 
+-- What becomes of a session that asks for its place.
+local ADMITTED, REPLACED, OTHER_DEVICE, DEVICE_LIMIT, CONNECTION_LIMIT, REVOKED, SENT_AWAY = 0, 1, 2, 3, 4, 5, 6
+-- When a token was issued, where there is no token.
+local NO_TOKEN = 4294967295
+
+-- A session's entry: whose it is, since when by the clock of Redis (I6), whether it has a place among the user's devices (1), the
+-- device's kind and id (each with a byte for its length), and what the application says. Up to 64 bytes take little memory.
+local function read_session(name, entry)
+  local since, is_placed, kind, device, at = struct.unpack('>I6BBc0Bc0', entry, 8)
+  return {
+    name = name, owner = string.sub(entry, 1, 7), since = since, is_placed = is_placed == 1, kind = kind, device = device,
+    note = string.sub(entry, at),
+  }
+end
+
+local function pack_session(session)
+  return session.owner .. struct.pack('>I6BB', session.since, session.is_placed and 1 or 0, #session.kind) .. session.kind
+    .. struct.pack('B', #session.device) .. session.device .. session.note
+end
+
+-- Tells who listens to a user's sessions. They lie beside the listeners of channels, under a name that no channel has.
 local function tell(bucket, kind, user, body)
-  -- Listeners to a user's sessions lie beside those of channels, under a name that no channel has.
   local name, groups = '\1' .. user, {}
   local heard = redis.call('HGET', bucket.head .. ':l', name)
   if not heard then return end
@@ -19,18 +39,129 @@ local function forget_session(bucket, user, session, slot)
   tell(bucket, 2, user, session)
 end
 
--- ARGV[2…]: ttl, user, session, attributes. The same session of another node becomes this node's.
+-- Whose sessions count: `living` are incarnations, 7 bytes each, and `newest` is the highest that was given when they were
+-- looked up. One above it has come since.
+local function living_of(living, newest)
+  local lives = {}
+  for at = 1, #living, 7 do lives[string.sub(living, at, at + 6)] = true end
+  return function(owner)
+    return lives[owner] or struct.unpack('>I6', owner, 2) > newest
+  end
+end
+
+-- The user's other sessions that count, the longest connected first.
+local function seats_of(key, asker, is_living)
+  local entries, seats = redis.call('HGETALL', key), {}
+  for at = 1, #entries, 2 do
+    local seat = read_session(entries[at], entries[at + 1])
+    if seat.name ~= asker.name and is_living(seat.owner) then seats[#seats + 1] = seat end
+  end
+  table.sort(seats, function(one, other)
+    if one.since ~= other.since then return one.since < other.since end
+    return one.name < other.name
+  end)
+  return seats
+end
+
+-- Which sessions go for one that comes, and why: those of the same device, which has come back, and those beyond the limit of
+-- its kind. Or why it is refused; then nobody goes.
+local function make_room(seats, asker)
+  local leaving, others, is_back = {}, {}, false
+  for at = 1, asker.is_placed and #seats or 0 do
+    local seat = seats[at]
+    if seat.is_placed and seat.device == asker.device then
+      -- It has come back already, by a way that was faster.
+      if seat.since > asker.since then return nil, REPLACED end
+      is_back = is_back or seat.kind == asker.kind
+      leaving[#leaving + 1] = { seat, REPLACED }
+    elseif seat.is_placed and seat.kind == asker.kind then
+      others[#others + 1] = seat
+    end
+  end
+  -- A device that takes its own place is not another one: nobody goes for it.
+  local excess = is_back and 0 or math.max(#others + 1 - asker.device_limit, 0)
+  if excess > 0 then
+    if asker.oldest_stays then return nil, DEVICE_LIMIT end
+    if others[excess].since > asker.since then return nil, OTHER_DEVICE end
+  end
+  for at = 1, excess do leaving[#leaving + 1] = { others[at], OTHER_DEVICE } end
+  if asker.limit > 0 and #seats - #leaving >= asker.limit then return nil, CONNECTION_LIMIT end
+  return leaving
+end
+
+-- What was said about sessions like this one before it came: tokens that were called back, and that the user was sent away.
+local function judge(bucket, user, asker, now)
+  local head = bucket.head
+  local away = redis.call('GET', head .. ':d:' .. user)
+  if away then
+    local said, code, reason, at = struct.unpack('>I6I2Bc0', away)
+    local stays = false
+    for from = at, #away, 16 do stays = stays or string.sub(away, from, from + 15) == asker.name end
+    if asker.since < said and not stays then
+      return SENT_AWAY, struct.pack('>I2', code) .. reason
+    end
+  end
+  if asker.issued == NO_TOKEN then return end
+  local subjects = { 'u' .. user }
+  if asker.device ~= '' then subjects[2] = 'd' .. struct.pack('>I2', #user) .. user .. asker.device end
+  local reaches = redis.call('HMGET', head .. ':r', unpack(subjects))
+  for at = 1, #subjects do
+    if reaches[at] then
+      local ends, issued_before = struct.unpack('>I6I6', reaches[at])
+      if ends > now and asker.issued < issued_before then return REVOKED end
+    end
+  end
+end
+
+-- Ends sessions that must make room, and tells their nodes: user, session, why.
+local function dismiss(bucket, user, leaving)
+  for at = 1, #leaving do
+    local seat, why = leaving[at][1], leaving[at][2]
+    local slot = string.byte(seat.owner)
+    forget_session(bucket, user, seat.name, slot)
+    bucket.count = bucket.count + 1
+    send(bucket, { [slot] = item(6, '\1' .. user, 0, 0, now_ms(), seat.name .. struct.pack('B', why)) }, { slot })
+  end
+end
+
+-- ARGV[2…]: ttl, user, session, terms, incarnations that live. Terms are: for how long it has been
+-- connected, when its token was issued, limit of the user's sessions (0: none), 1 has a place among the devices, 1 the oldest
+-- stay, limit of the kind, highest incarnation that was given, kind and device. Answers what becomes of it, and why it was sent
+-- away. One that has its place keeps it, and since when. The same session of another node becomes this node's.
 local function session_put(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
-  local ttl, user, session = args[2], args[3], args[4]
-  local key = bucket.head .. ':s:' .. user
-  redis.call('HSET', key, session, owned(bucket, args[5]))
-  redis.call('PEXPIRE', key, ttl)
-  redis.call('SADD', bucket.head .. ':i' .. bucket.slot, 's' .. user)
-  tell(bucket, 1, user, struct.pack('B', #session) .. session .. owned(bucket, args[5]))
-  finish(bucket, '')
-  return stand(bucket)
+  if bucket.answer then return stand(bucket) .. bucket.answer end
+  local ttl, user, now = args[2], args[3], now_ms()
+  local age, issued, limit, is_placed, oldest_stays, device_limit, newest, kind, device =
+    struct.unpack('>I6I4I4BBI4I6Bc0Bc0', args[5])
+  local asker = {
+    name = args[4], owner = owned(bucket, ''), since = math.max(now - age, 0), issued = issued, limit = limit,
+    is_placed = is_placed == 1, oldest_stays = oldest_stays == 1, device_limit = math.max(device_limit, 1),
+    kind = kind, device = device, note = '',
+  }
+  local key, leaving, reason = bucket.head .. ':s:' .. user, {}, nil
+  local entry = redis.call('HGET', key, asker.name)
+  local before = entry and read_session(asker.name, entry)
+  if before then asker.since, asker.note = before.since, before.note end
+  local code
+  code, reason = judge(bucket, user, asker, now)
+  local has_place = before and before.owner == asker.owner
+  if not code and not has_place and (limit > 0 or asker.is_placed) then
+    leaving, code = make_room(seats_of(key, asker, living_of(args[6], newest)), asker)
+  end
+  local answer = struct.pack('B', code or ADMITTED) .. (reason or '')
+  if not code then
+    dismiss(bucket, user, leaving)
+    entry = pack_session(asker)
+    if before and not has_place then forget_session(bucket, user, asker.name, string.byte(before.owner)) end
+    redis.call('HSET', key, asker.name, entry)
+    redis.call('PEXPIRE', key, ttl)
+    redis.call('SADD', bucket.head .. ':i' .. bucket.slot, 's' .. user)
+    tell(bucket, 1, user, asker.name .. entry)
+  end
+  finish(bucket, answer)
+  return stand(bucket) .. answer
 end
 
 -- ARGV[2…]: user, session. Only what is this incarnation's goes.
@@ -45,6 +176,26 @@ local function session_remove(keys, args)
   return stand(bucket)
 end
 
+-- ARGV[2…]: ttl, user, session, note. What the application says of a session that is there, whoever's it is. Answers 1, or 0
+-- where it is not there.
+local function session_note(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  if bucket.answer then return stand(bucket) .. bucket.answer end
+  local key, answer = bucket.head .. ':s:' .. args[3], '\0'
+  local entry = redis.call('HGET', key, args[4])
+  if entry then
+    local session = read_session(args[4], entry)
+    session.note, answer = args[5], '\1'
+    entry = pack_session(session)
+    redis.call('HSET', key, args[4], entry)
+    redis.call('PEXPIRE', key, args[2])
+    tell(bucket, 1, args[3], args[4] .. entry)
+  end
+  finish(bucket, answer)
+  return stand(bucket) .. answer
+end
+
 -- ARGV: ttl, users. Their sessions live on; answers a letter each: 1, or 0 for those that are to be put anew.
 local function session_renew(keys, args)
   local lives = {}
@@ -52,7 +203,7 @@ local function session_renew(keys, args)
   return table.concat(lives)
 end
 
--- ARGV: ttl, user. Answers sessions and what is kept of them by turns; looking is an access.
+-- ARGV: ttl, user. Answers sessions and their entries by turns; looking is an access.
 local function session_read(keys, args)
   local key = keys[1] .. ':s:' .. args[2]
   redis.call('PEXPIRE', key, args[1])
@@ -70,29 +221,44 @@ local function online(keys, args)
   return answer
 end
 
--- ARGV[2…]: user, kind, time at which it ends, value. All nodes are told.
-local function rule_put(keys, args)
+-- ARGV[2…]: user, for how long that is known, code and reason (with two bytes and one), sessions that stay. Sessions that have
+-- begun before now and are put later are sent away.
+local function send_away(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
-  local user, kind, ends, value = args[2], args[3], tonumber(args[4]), args[5]
-  local key, now = bucket.head .. ':r:' .. user, now_ms()
-  redis.call('HSET', key, kind, struct.pack('>I6', ends) .. value)
-  redis.call('PEXPIREAT', key, math.max(ends, now + redis.call('PTTL', key)))
-  bucket.count = bucket.count + 1
-  local body = struct.pack('>BI6', #kind, ends) .. kind .. value
-  send(bucket, { all = item(4, '\1' .. user, 0, 0, now, body) }, { 'all' })
+  redis.call('SET', bucket.head .. ':d:' .. args[2], struct.pack('>I6', now_ms()) .. args[4], 'PX', args[3])
   finish(bucket, '')
   return stand(bucket)
 end
 
--- ARGV: user. Answers kinds and, with the time at which it ends, values by turns.
-local function rule_read(keys, args)
-  local rules, now = redis.call('HGETALL', keys[1] .. ':r:' .. args[1]), now_ms()
-  local living = {}
-  for at = 1, #rules, 2 do
-    if struct.unpack('>I6', rules[at + 1]) > now then
-      living[#living + 1], living[#living + 2] = rules[at], rules[at + 1]
+-- ARGV[2…]: subject, until when its tokens are refused, and before when they were issued (seconds). One of the same subject is
+-- widened. All nodes are told how far it reaches now.
+local function revoke(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  local key, ends, issued_before = bucket.head .. ':r', tonumber(args[3]), tonumber(args[4])
+  local before = redis.call('HGET', key, args[2])
+  if before then
+    local ended, issued = struct.unpack('>I6I6', before)
+    ends, issued_before = math.max(ends, ended), math.max(issued_before, issued)
+  end
+  local reach = struct.pack('>I6I6', ends, issued_before)
+  redis.call('HSET', key, args[2], reach)
+  bucket.count = bucket.count + 1
+  send(bucket, { all = item(4, '', 0, 0, now_ms(), reach .. args[2]) }, { 'all' })
+  finish(bucket, '')
+  return stand(bucket)
+end
+
+-- ARGV: cursor, count. Answers the next cursor, and subjects and how far they reach by turns. What is over is taken away.
+local function revocations(keys, args)
+  local page, now, living = redis.call('HSCAN', keys[1] .. ':r', args[1], 'COUNT', args[2]), now_ms(), {}
+  for at = 1, #page[2], 2 do
+    if struct.unpack('>I6', page[2][at + 1]) > now then
+      living[#living + 1], living[#living + 2] = page[2][at], page[2][at + 1]
+    else
+      redis.call('HDEL', keys[1] .. ':r', page[2][at])
     end
   end
-  return living
+  return { page[1], living }
 end

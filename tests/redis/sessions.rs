@@ -1,0 +1,190 @@
+//! Users' sessions on several nodes, step by step.
+
+use ringpost::cluster::redis::bucket::Kind;
+use ringpost::cluster::redis::functions::{Functions, Incarnation};
+use ringpost::cluster::redis::leases::{Lease, Leases};
+use ringpost::cluster::redis::listener::Event;
+use ringpost::cluster::redis::sessions::{Enrolment, Place, Session, dismissed, of_user};
+use ringpost::cluster::redis::streams::Join;
+use ringpost::model::ClientId;
+use ringpost::model::refusal::DisconnectKind;
+
+use crate::functions::{config, linked, node, with_each};
+use crate::listening::Listening;
+use crate::server::{Kind as Of, Server};
+
+/// Leases of nodes, in the slots 1, 2 and so on; incarnations have the numbers of their slots.
+pub(crate) fn leases(living: &[bool]) -> Leases {
+    let lease = |(slot, lives): (u8, &bool)| Lease {
+        of: Incarnation { slot, number: slot.into() },
+        ends_ms: if *lives { 20 } else { 5 },
+        name: format!("node{slot}"),
+        about: Default::default(),
+    };
+    Leases { now_ms: 10, all: (1..).zip(living).map(lease).collect() }
+}
+
+pub(crate) fn client(number: u128) -> ClientId {
+    ClientId::from_u128(number)
+}
+
+pub(crate) const PHONE: Place<'_> = Place { kind: "phone", oldest_stays: false, limit: 1 };
+
+/// A session without limits, of the user `u`.
+pub(crate) fn enrolment(number: u128, device: &str) -> Enrolment<'_> {
+    Enrolment { user: "u", client: client(number), age_ms: 0, issued_unix_s: Some(1000), limit: 0, device, place: None }
+}
+
+fn phone(number: u128, device: &str) -> Enrolment<'_> {
+    Enrolment { place: Some(PHONE), ..enrolment(number, device) }
+}
+
+/// Puts a session that has its place.
+pub(crate) async fn admit(node: &Functions, enrolment: &Enrolment<'_>, leases: &Leases) {
+    assert_eq!(node.session_put(enrolment, leases).await, Ok(Ok(())), "{enrolment:?}");
+}
+
+async fn clients(node: &Functions, user: &str) -> Vec<u128> {
+    let mut found: Vec<_> = node.sessions(user).await.unwrap().iter().map(|one| one.client.as_u128()).collect();
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn the_newest_device_on_another_node_takes_the_place_and_the_node_of_the_old_one_is_told() {
+    for kind in [Of::Redis, Of::Valkey] {
+        let server = Server::start(kind, &[]);
+        let config = config(&[server.address()]);
+        crate::runtime().block_on(async {
+            let (leases, mut ann) = (leases(&[true, true]), Listening::start(&config, 1).await);
+            let bob = node(&linked(&config).await, &config, 2, 2);
+            admit(&ann.node, &phone(1, "a"), &leases).await;
+            admit(&bob, &phone(2, "b"), &leases).await;
+            match ann.next().await {
+                Event::Said(bucket, item) if item.kind == Kind::Dismissed => {
+                    assert_eq!((bucket, item.channel), (bob.keys().bucket_of("u"), of_user("u")));
+                    assert_eq!(dismissed(item.body), Ok((client(1), DisconnectKind::OtherDevice)));
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(clients(&bob, "u").await, [2]);
+            // What it gives back afterwards is nobody's.
+            ann.node.session_remove("u", client(1)).await.unwrap();
+            ann.node.session_remove("u", client(2)).await.unwrap();
+            assert_eq!(clients(&bob, "u").await, [2], "another node's session stays");
+        });
+    }
+}
+
+#[test]
+fn who_has_a_place_keeps_it_when_it_is_put_again_and_since_when() {
+    with_each(async |link, config, _| {
+        let (leases, node) = (leases(&[true]), node(&link, &config, 1, 1));
+        let old = Enrolment { age_ms: 60_000, ..phone(1, "a") };
+        admit(&node, &old, &leases).await;
+        assert!(node.session_note("u", client(1), b"in a meeting").await.unwrap());
+        assert!(!node.session_note("u", client(9), b"").await.unwrap(), "nobody has it");
+        let before = node.sessions("u").await.unwrap();
+        let full = Enrolment { age_ms: 0, limit: 1, ..phone(1, "a") };
+        admit(&node, &full, &leases).await;
+        assert_eq!(node.sessions("u").await.unwrap(), before);
+        assert_eq!((&*before[0].note, before[0].kind.as_deref()), (&b"in a meeting"[..], Some("phone")));
+    });
+}
+
+#[test]
+fn sessions_of_nodes_that_are_dead_take_no_place_and_make_nobody_online() {
+    with_each(async |link, config, _| {
+        let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
+        let limited = |number| Enrolment { limit: 1, ..enrolment(number, "") };
+        admit(&ann, &limited(1), &leases(&[true, true])).await;
+        let refused = Err(DisconnectKind::ConnectionLimit.into());
+        assert_eq!(bob.session_put(&limited(2), &leases(&[true, true])).await, Ok(refused.clone()));
+        assert_eq!(bob.session_put(&limited(2), &leases(&[])).await, Ok(refused), "who came since lives");
+        assert_eq!(bob.online(&["u", "w"], &leases(&[true, true])).await.unwrap(), [true, false]);
+        assert_eq!(bob.online(&["u", "w"], &leases(&[false, true])).await.unwrap(), [false, false]);
+        admit(&bob, &limited(2), &leases(&[false, true])).await;
+        assert_eq!(bob.online(&["w", "u"], &leases(&[false, true])).await.unwrap(), [false, true]);
+    });
+}
+
+#[test]
+fn a_user_who_was_sent_away_is_so_on_nodes_that_put_the_session_later() {
+    with_each(async |link, config, _| {
+        let (leases, node) = (leases(&[true]), node(&link, &config, 1, 1));
+        node.send_away("u", 60_000, (4001, "go"), &[client(2)]).await.unwrap();
+        let old = |number| Enrolment { age_ms: 5_000, ..enrolment(number, "") };
+        let sent_away = Err(DisconnectKind::Backend(4001).because("go"));
+        assert_eq!(node.session_put(&old(1), &leases).await, Ok(sent_away));
+        assert_eq!(node.session_put(&old(2), &leases).await, Ok(Ok(())), "it was to stay");
+        assert_eq!(node.session_put(&enrolment(3, ""), &leases).await, Ok(Ok(())), "it came afterwards");
+        assert_eq!(clients(&node, "u").await, [2, 3]);
+    });
+}
+
+#[test]
+fn who_listens_to_a_user_hears_of_sessions_that_come_change_and_go() {
+    let server = Server::start(Of::Redis, &[]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let (leases, mut ann) = (leases(&[true, true]), Listening::start(&config, 1).await);
+        let bob = node(&linked(&config).await, &config, 2, 2);
+        let bucket = bob.keys().bucket_of("u");
+        let join = Join { channel: &of_user("u"), meta_ttl_ms: None, after: None };
+        ann.node.join(bucket, &[join]).await.unwrap();
+        admit(&bob, &enrolment(1, "a"), &leases).await;
+        bob.session_note("u", client(1), b"away").await.unwrap();
+        bob.session_remove("u", client(1)).await.unwrap();
+        let mut heard = Vec::new();
+        while heard.len() < 3 {
+            if let Event::Said(_, item) = ann.next().await {
+                assert_eq!(item.channel, of_user("u"));
+                heard.push((item.kind, item.body));
+            }
+        }
+        let put = Session::told(heard[0].1.clone()).unwrap();
+        assert_eq!((put.client, put.of, put.device.as_str()), (client(1), bob.incarnation(), "a"));
+        assert_eq!(Session::told(heard[1].1.clone()).unwrap(), Session { note: b"away"[..].into(), ..put });
+        assert_eq!(heard[2], (Kind::SessionRemoved, client(1).as_bytes()[..].to_vec().into()));
+    });
+}
+
+#[test]
+fn a_user_whose_name_is_too_long_to_be_shared_is_refused_and_nothing_breaks() {
+    with_each(async |link, config, _| {
+        let (leases, node) = (leases(&[true]), node(&link, &config, 1, 1));
+        let (longest, longer) = ("u".repeat(254), "u".repeat(255));
+        let of = |user| Enrolment { user, ..enrolment(1, "") };
+        admit(&node, &of(&longest), &leases).await;
+        assert!(node.session_put(&of(&longer), &leases).await.is_err());
+        assert_eq!(node.online(&[&longest, &longer], &leases).await.unwrap(), [true, false]);
+    });
+}
+
+#[test]
+fn an_idle_user_who_is_online_takes_at_most_400_bytes_of_redis() {
+    const USERS: usize = 10_000;
+    for kind in [Of::Redis, Of::Valkey] {
+        let server = Server::start(kind, &[]);
+        let mut config = config(&[server.address()]);
+        // As many users a bucket as 100,000 are in the usual 1,024.
+        config.buckets = 102;
+        crate::runtime().block_on(async {
+            let (leases, node) = (leases(&[true]), node(&linked(&config).await, &config, 1, 1));
+            let used = || -> u64 {
+                let info = server.cli(&["INFO", "memory"]);
+                let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+                line.unwrap().trim().parse().unwrap()
+            };
+            let before = used();
+            for at in 0..USERS {
+                let (user, device) = (format!("user-{at:08}"), format!("{:032x}", at * 7919));
+                let one = Enrolment { user: &user, ..phone(at as u128, &device) };
+                admit(&node, &one, &leases).await;
+            }
+            let each = (used() - before) / USERS as u64;
+            println!("{kind:?}: {each} bytes");
+            assert!(each <= 400, "{kind:?}: {each} bytes");
+        });
+    }
+}
