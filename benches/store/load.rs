@@ -59,6 +59,7 @@ pub(super) struct Load {
     /// When the records of each batch were due, and how many are there.
     due: VecDeque<(Batch, Instant)>,
     asked: Instant,
+    is_writing: bool,
     run: Run,
 }
 
@@ -96,6 +97,7 @@ impl Load {
             },
             due: VecDeque::new(),
             asked: Instant::now(),
+            is_writing: false,
             run: Run::default(),
         })
     }
@@ -109,7 +111,12 @@ impl Load {
                 self.append(began, &mut offered);
             }
             self.serve();
-            self.ring.enter()?;
+            // As a shard does, which takes what has come meanwhile when it wakes.
+            if self.is_writing {
+                self.ring.enter_and_wait(None)?
+            } else {
+                self.ring.enter()?
+            }
             self.ring.events(&mut events);
             for event in events.drain(..) {
                 let Event::Written { result, bytes } = event else { continue };
@@ -127,7 +134,7 @@ impl Load {
     /// Appends what is due, as far as there is room.
     fn append(&mut self, began: Instant, offered: &mut u64) {
         let now = Instant::now();
-        let until = self.rate.map_or(*offered + 64, |rate| (now - began).as_nanos() as u64 * rate / 1_000_000_000);
+        let until = self.rate.map_or(u64::MAX, |rate| (now - began).as_nanos() as u64 * rate / 1_000_000_000);
         while *offered < until && self.journal.has_room() {
             *offered += 1;
             self.publication.offset = *offered;
@@ -157,7 +164,7 @@ impl Load {
                 Request::Write { segment, at, bytes } => {
                     self.open.retain(|open| open.prepared.segment >= segment);
                     self.run.batches.push(bytes.len());
-                    self.asked = Instant::now();
+                    (self.asked, self.is_writing) = (Instant::now(), true);
                     self.ring.write(self.open[0].file.as_fd(), at, bytes);
                 }
             }
@@ -167,6 +174,7 @@ impl Load {
     fn written(&mut self, memory: Vec<u8>) {
         let now = Instant::now();
         self.run.syncs.add(now - self.asked);
+        self.is_writing = false;
         self.journal.written(true, memory);
         while self.due.front().is_some_and(|(batch, _)| *batch <= self.journal.committed()) {
             let (_, due) = self.due.pop_front().expect("it is there");
