@@ -253,7 +253,16 @@ impl Stream {
             self.version = version.map(Box::new);
             self.reach(offset);
         }
-        let Err(at) = self.kept.binary_search_by_key(&offset, |kept| kept.publication.offset) else { return };
+        // Nearly all come in order: a search would look at publications all over the memory.
+        let at = match self.kept.back() {
+            Some(newest) if newest.publication.offset >= offset => {
+                match self.kept.binary_search_by_key(&offset, |kept| kept.publication.offset) {
+                    Ok(_) => return,
+                    Err(at) => at,
+                }
+            }
+            _ => self.kept.len(),
+        };
         if offset < self.first || (at == 0 && self.kept.len() >= history_size) {
             return;
         }
