@@ -39,6 +39,9 @@ const HINT: &str = "`ringpost doctor` tells what this host lacks and how to give
 /// Between two looks at what nothing tells of.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How often something is tried that may go by itself.
+const ATTEMPTS: u32 = 10;
+
 /// A node that runs.
 #[derive(Debug)]
 pub struct Node {
@@ -339,18 +342,22 @@ fn serve(
     // out: when it does before a ready task had its turn, as happens on a host without a core to spare,
     // glommio 0.9.0 goes to sleep over the task and never wakes again. It would let timers and files of the
     // executor interrupt a busy shard; the shard has its own.
-    let executor = LocalExecutorBuilder::new(glommio::Placement::Fixed(core))
-        .name(&format!("shard-{}", setup.me))
-        .ring_depth(EXECUTOR_RING_ENTRIES as usize)
-        .io_memory(EXECUTOR_IO_BYTES)
-        .preempt_timer(NEVER)
-        .make()
+    let make = || {
+        LocalExecutorBuilder::new(glommio::Placement::Fixed(core))
+            .name(&format!("shard-{}", setup.me))
+            .ring_depth(EXECUTOR_RING_ENTRIES as usize)
+            .io_memory(EXECUTOR_IO_BYTES)
+            .preempt_timer(NEVER)
+            .make()
+    };
+    let executor = patiently(make, |error| lacks_memory(error.raw_os_error()))
         .map_err(|error| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
     let (shard, errands) = (setup.me, setup.errands.clone());
     let _obituary = Obituary { shard, errands };
     executor.run(async move {
-        let kernel =
-            Kernel::new(&setup.config.shards).with_context(|| format!("core {core} cannot run a shard; {HINT}"))?;
+        let make = || Kernel::new(&setup.config.shards);
+        let kernel = patiently(make, |error| lacks_memory(error.raw_os_error()))
+            .with_context(|| format!("core {core} cannot run a shard; {HINT}"))?;
         let mut shard = Shard::new(setup, kernel)?;
         if let Some(store) = store {
             shard.recover(store).context("store.path")?;
@@ -402,17 +409,28 @@ fn listen(wanted: Listener<'_>, backlog: u32, shards: usize) -> anyhow::Result<(
     Ok((bound, listeners))
 }
 
-/// Whether nobody listens there. Looks again for a moment: a node that was killed gives its ports back only when the
-/// kernel has taken its rings down.
+/// Whether nobody listens there.
 fn look_for_free(address: SocketAddr) -> std::io::Result<()> {
-    let mut looks = 10;
-    loop {
-        match std::net::TcpListener::bind(address) {
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && looks > 1 => thread::sleep(PAUSE),
-            looked => return looked.map(drop),
+    let is_in_use = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
+    patiently(|| std::net::TcpListener::bind(address), is_in_use).map(drop)
+}
+
+/// Whether the kernel had no memory for a ring. It wants that in large pieces, which a busy host may lack for a moment
+/// however much is free (axboe/liburing#1614); or what a killed node has locked still counts.
+fn lacks_memory(os_error: Option<i32>) -> bool {
+    os_error == Some(rustix::io::Errno::NOMEM.raw_os_error())
+}
+
+/// Tries again for half a second what may go by itself: a node that was killed gives its ports and what it has locked back
+/// only when the kernel has taken its rings down.
+fn patiently<T, E>(mut attempt: impl FnMut() -> Result<T, E>, may_pass: impl Fn(&E) -> bool) -> Result<T, E> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(error) if may_pass(&error) => thread::sleep(PAUSE),
+            outcome => return outcome,
         }
-        looks -= 1;
     }
+    attempt()
 }
 
 // One shard's panic is everybody's end where panics abort.
@@ -425,6 +443,22 @@ mod tests {
 
     use super::*;
     use crate::broker::order::Order;
+
+    #[test]
+    fn what_may_go_by_itself_is_tried_again_some_times_and_what_may_not_is_told_at_once() {
+        let after = |failures: u32, error: rustix::io::Errno| {
+            let mut tried = 0;
+            let attempt = || {
+                tried += 1;
+                if tried > failures { Ok(()) } else { Err(std::io::Error::from(error)) }
+            };
+            let outcome = patiently(attempt, |error| lacks_memory(error.raw_os_error()));
+            (outcome.is_ok(), tried)
+        };
+        assert_eq!(after(2, rustix::io::Errno::NOMEM), (true, 3));
+        assert_eq!(after(u32::MAX, rustix::io::Errno::NOMEM), (false, ATTEMPTS));
+        assert_eq!(after(2, rustix::io::Errno::PERM), (false, 1));
+    }
 
     /// A node with two shards on one core, and clients that the kernel has spread over both.
     fn node(reload: Reload) -> (Node, Vec<BufReader<TcpStream>>) {
