@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::fault::Fault;
+use super::fault::{Fault, flip};
 use crate::limits::STORE_SPARES_PER_SHARD;
 use crate::store::catalog::{Catalog, Damage, Entry};
 use crate::store::recovery::{RecoveryError, check_empty, recover};
@@ -356,7 +356,7 @@ impl Disk {
 
     /// Turns a bit in what was written to a segment: to one of an earlier start, or to any. False where there is none.
     pub(super) fn flip(&mut self, of_earlier: bool) -> bool {
-        let starts = self.starts;
+        let (starts, is_unseen) = (self.starts, self.has(Fault::TakesWrongSums));
         let is_one = |file: &Vec<u8>| {
             let head = Head::decode(file).expect("nothing has befallen it yet").0;
             !of_earlier || head.start < starts
@@ -369,7 +369,11 @@ impl Disk {
         let file = &mut files[at];
         let written = file.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
         let bit = self.random.random_range(0..written * 8);
-        file[bit / 8] ^= 1 << (bit % 8);
+        if is_unseen {
+            Fault::flip_unseen(file, bit);
+        } else {
+            flip(file, bit);
+        }
         true
     }
 

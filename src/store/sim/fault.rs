@@ -1,6 +1,8 @@
 //! Faults of the node's, or of a disk that lies, that the simulated disk plays, to see that they are found. None is in the
 //! node's own code.
 
+use std::ops::Range;
+
 use super::disk::Write;
 use crate::store::block::BLOCK_HEAD_BYTES;
 use crate::store::segment::{Blocks, Head};
@@ -24,6 +26,8 @@ pub(crate) enum Fault {
     ForgetsLast,
     /// A start does not find what devices have received.
     ForgetsFloors,
+    /// Blocks with a wrong checksum are taken.
+    TakesWrongSums,
 }
 
 impl Fault {
@@ -38,13 +42,36 @@ impl Fault {
     /// What a file was used for before has the seed of what it is used for now.
     pub(super) fn seed_anew(file: &mut [u8], seed: u32) {
         let Ok((_, old)) = Head::decode(file) else { return };
-        let mut blocks = Blocks::new(file, old);
-        let mut begins = vec![blocks.at() as usize];
-        while blocks.next().is_some() {
-            begins.push(blocks.at() as usize);
+        blocks_of(file, old).into_iter().for_each(|block| sign(&mut file[block.start..], seed));
+    }
+
+    /// Turns a bit as a reader would see it that does not look at checksums.
+    pub(super) fn flip_unseen(file: &mut [u8], bit: usize) {
+        let (_, seed) = Head::decode(file).expect("nothing has befallen it yet");
+        let block = blocks_of(file, seed).into_iter().find(|block| block.contains(&(bit / 8)));
+        flip(file, bit);
+        // A reader goes by the head of a block all the same.
+        if let Some(block) = block.filter(|block| bit / 8 >= block.start + BLOCK_HEAD_BYTES) {
+            sign(&mut file[block.start..], seed);
         }
-        begins.pop();
-        begins.into_iter().for_each(|at| sign(&mut file[at..], seed));
+    }
+}
+
+/// Turns a bit.
+pub(super) fn flip(file: &mut [u8], bit: usize) {
+    file[bit / 8] ^= 1 << (bit % 8);
+}
+
+/// Where the blocks of a file lie.
+fn blocks_of(file: &[u8], seed: u32) -> Vec<Range<usize>> {
+    let mut blocks = Blocks::new(file, seed);
+    let mut found = Vec::new();
+    loop {
+        let begin = blocks.at() as usize;
+        if blocks.next().is_none() {
+            return found;
+        }
+        found.push(begin..blocks.at() as usize);
     }
 }
 

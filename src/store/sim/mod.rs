@@ -87,6 +87,15 @@ fn a_bit_that_flips_at_rest_refuses_the_start_or_changes_nothing_that_was_kept()
 }
 
 #[test]
+fn a_reader_that_takes_wrong_checksums_is_found() {
+    let finds = |seed| {
+        let mut world = run(seed, Some(Fault::TakesWrongSums)).expect("nothing has flipped yet");
+        world.flip_a_bit(true).is_err()
+    };
+    assert!((0..100).any(finds));
+}
+
+#[test]
 fn a_bit_that_flips_where_a_shard_still_wrote_costs_its_last_batch_at_the_most() {
     each_seed(300, |seed| {
         let mut world = run(seed, None).expect("it holds");
