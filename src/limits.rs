@@ -251,6 +251,9 @@ pub const CLIENT_MESSAGE_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
 /// Most ids of clients' messages that a shard remembers; beyond, the oldest go.
 pub const CLIENT_MESSAGES_MAX: usize = 1_000_000;
 
+/// Those of one user: a message every nine seconds all day. Who sends more has own older ones forgotten, and nobody else's.
+pub const CLIENT_MESSAGES_PER_USER_MAX: usize = CLIENT_MESSAGES_MAX / 100;
+
 /// Longest id of a client's message, bytes.
 pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 128;
 /// How far off a scheduled publication can be, milliseconds: a week. It lies in memory until then,

@@ -49,11 +49,12 @@ pub use version::Version;
 use self::channel::Channel;
 use self::cursor::Cursor;
 use self::history::Stream;
-use self::idempotency::Idempotency;
+use self::idempotency::{Bounds, Idempotency};
 use self::remains::Remains;
 use self::unused::Unused;
 use crate::limits::{
-    CLIENT_MESSAGE_WINDOW_MS, CLIENT_MESSAGES_MAX, FREED_AT_ONCE, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_WINDOW_MS,
+    CLIENT_MESSAGE_WINDOW_MS, CLIENT_MESSAGES_MAX, CLIENT_MESSAGES_PER_USER_MAX, FREED_AT_ONCE, IDEMPOTENCY_KEYS_MAX,
+    IDEMPOTENCY_WINDOW_MS,
 };
 use crate::model;
 use crate::model::refusal::{Error, ErrorKind};
@@ -193,8 +194,16 @@ impl Hub {
             channels: Slab::new(),
             by_name: HashMap::default(),
             active: 0,
-            idempotency: Idempotency::new(IDEMPOTENCY_WINDOW_MS, IDEMPOTENCY_KEYS_MAX),
-            client_messages: Idempotency::new(CLIENT_MESSAGE_WINDOW_MS, CLIENT_MESSAGES_MAX),
+            idempotency: Idempotency::new(Bounds {
+                window_ms: IDEMPOTENCY_WINDOW_MS,
+                keys_max: IDEMPOTENCY_KEYS_MAX,
+                share: None,
+            }),
+            client_messages: Idempotency::new(Bounds {
+                window_ms: CLIENT_MESSAGE_WINDOW_MS,
+                keys_max: CLIENT_MESSAGES_MAX,
+                share: Some(CLIENT_MESSAGES_PER_USER_MAX),
+            }),
             random: StdRng::seed_from_u64(seed),
             sweep_at: 0,
             unused: Unused::new(),

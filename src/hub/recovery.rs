@@ -63,7 +63,7 @@ impl Hub {
 
     fn recover_key(&mut self, channel: &str, key: &str, position: Position, time_unix_ms: i64) {
         let keys = self.keys(key);
-        let until_ms = on_records_clock(time_unix_ms) + keys.window_ms;
+        let until_ms = on_records_clock(time_unix_ms) + keys.bounds.window_ms;
         keys.restore(channel, key, position, until_ms);
     }
 

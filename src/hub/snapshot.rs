@@ -117,13 +117,13 @@ impl Hub {
         if stream.is_none_or(|stream| !stream.is_durable() || stream.has_promised(next.position)) {
             return Some(0);
         }
-        let left_ms = next.until_ms.saturating_sub(now.mono_ms).min(keys.window_ms);
+        let left_ms = next.until_ms.saturating_sub(now.mono_ms).min(keys.bounds.window_ms);
         log.append(&Record::Key(KeyRecord {
             channel: next.channel,
             key: next.key,
             epoch: &next.position.epoch,
             offset: next.position.offset,
-            time_unix_ms: now.unix_ms - (keys.window_ms - left_ms) as i64,
+            time_unix_ms: now.unix_ms - (keys.bounds.window_ms - left_ms) as i64,
         }));
         Some(next.channel.len() + next.key.len())
     }
