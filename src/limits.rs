@@ -184,11 +184,20 @@ pub const DEAD_LETTER_BYTES_MAX: usize = if cfg!(test) { 64 * 1024 } else { 64 *
 /// Most devices that one dead letter lists: enough to see whether it is the message or a device that is at fault.
 pub const DEAD_LETTER_DEVICES_MAX: usize = 16;
 
+/// Dead letters that a device was sent once more and are looked at when it says that it has received something beyond them.
+pub const REQUEUED_PER_RECEIVED: usize = 256;
+
 /// Newest events of at-least-once channels that a shard keeps for `trace`: some 8 MiB.
 pub const TRACE_EVENTS_MAX: usize = if cfg!(test) { 1_024 } else { 65_536 };
 
 /// Most members of one channel, and the room that is planned for.
 pub const MEMBERS_MAX: usize = 1_000_000;
+
+/// Bytes of a block of members, some thirty: one is gone through for each look-up, and moved where a row gets longer.
+pub const MEMBERS_BLOCK_BYTES: usize = 1024;
+
+/// Such a block grows by so many bytes: what it takes beyond its rows is little where a channel has few members.
+pub const MEMBERS_BLOCK_STEP_BYTES: usize = 64;
 
 /// Channels of at least once that a user can be the first member in, by own subscriptions, on one shard: what is kept of members
 /// stays until they are removed. A user has far fewer conversations that nobody has written in before. Few in tests.

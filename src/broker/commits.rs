@@ -6,7 +6,7 @@
 
 use super::Broker;
 use super::home::Waiter;
-use super::letter::Level;
+use super::letter::{InboxAnswer, Level};
 use super::schedule_order::Scheduled;
 use crate::model::Position;
 use crate::model::refusal::Error;
@@ -103,7 +103,10 @@ impl Broker {
                 self.subscribe_enlisted((shard, asker), channel, &terms, outcome.map(drop), now);
             }
             Waiter::Purger(answer, purged) => drop(answer.send(outcome.map(|_| purged))),
-            Waiter::Receiver(shard, asker, answer) => self.answer_receiver(shard, asker, outcome.map(|_| answer), now),
+            Waiter::Requeuer(answer, position) => drop(answer.send(outcome.map(|_| position))),
+            Waiter::Receiver(shard, asker, hear) => {
+                self.answer_receiver(shard, asker, outcome.map(|_| InboxAnswer::Taken(hear)), now);
+            }
             Waiter::Sender(shard, asker) => self.answer_sender(shard, asker, outcome, now),
         }
     }

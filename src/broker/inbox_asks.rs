@@ -2,9 +2,9 @@
 
 use super::Broker;
 use super::home::{Said, Waiter, sent};
-use super::letter::{Answer, Asker};
+use super::letter::{Answer, Asker, InboxAnswer};
+use crate::model::Position;
 use crate::model::refusal::Error;
-use crate::model::{Payload, Position};
 use crate::session::InboxAsk;
 use crate::time::Now;
 
@@ -47,12 +47,12 @@ impl Broker {
         match said {
             Said::Now(answer) => self.answer_receiver(shard, asker, Ok(answer), now),
             Said::Sent(pending) => self.home.wait(pending, Waiter::Sender(shard, asker)),
-            Said::Kept(answer) => self.answer_from_disk(Waiter::Receiver(shard, asker, answer), now),
+            Said::Kept(hear) => self.answer_from_disk(Waiter::Receiver(shard, asker, hear), now),
         }
     }
 
     /// Answers a session of a shard.
-    pub(super) fn answer_receiver(&mut self, shard: u16, asker: Asker, answer: Result<Payload, Error>, now: Now) {
+    pub(super) fn answer_receiver(&mut self, shard: u16, asker: Asker, answer: Result<InboxAnswer, Error>, now: Now) {
         match shard == self.me {
             true => self.edge.answer_arrived(asker, Answer::Inbox(answer), now),
             false => self.answer(shard, asker, Answer::Inbox(answer)),
@@ -61,6 +61,6 @@ impl Broker {
 
     /// Answers a session of a shard that has sent a message with an id.
     pub(super) fn answer_sender(&mut self, shard: u16, asker: Asker, outcome: Result<Position, Error>, now: Now) {
-        self.answer_receiver(shard, asker, outcome.map(|position| sent(&position)), now);
+        self.answer_receiver(shard, asker, outcome.map(|position| InboxAnswer::Told(sent(&position))), now);
     }
 }

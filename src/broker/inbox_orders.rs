@@ -38,13 +38,15 @@ impl Broker {
                 drop(answer.send(known.and_then(|_| self.home.inboxes(&channel, now).unread(&channel, &user))));
             }
             InboxOrder::DeadLetters(filter, answer) => {
-                let letters = self.home.delivery.dead_letters().list(&filter);
-                self.walks.looked_at(letters.len());
+                let (letters, looks) = self.home.delivery.dead_letters().list(&filter);
+                self.walks.looked_at(looks);
                 drop(answer.send(Ok(letters)));
             }
             InboxOrder::Requeue(channel, offset, answer) => match self.requeue(&channel, offset, now) {
                 Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Publisher(answer)),
-                Ok(Outcome::Done(position)) => drop(answer.send(Ok(position))),
+                Ok(Outcome::Done(position)) => {
+                    self.answer_when_on_disk(&channel, Ok(()), Waiter::Requeuer(answer, position), now);
+                }
                 Err(error) => drop(answer.send(Err(error))),
             },
             InboxOrder::Purge(channel, offset, answer) => {
@@ -54,6 +56,7 @@ impl Broker {
             InboxOrder::Trace(channel, offset, answer) => {
                 let known = self.home.policy.inbox_options(&channel);
                 let events = known.map(|_| self.home.delivery.trace().of(&channel, offset));
+                self.walks.looked_at(self.home.delivery.trace().len());
                 drop(answer.send(events));
             }
         }

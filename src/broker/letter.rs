@@ -238,6 +238,15 @@ pub struct MemberList {
     pub newly: u32,
 }
 
+/// What is answered to a device of what it has said or asked.
+#[derive(Debug)]
+pub enum InboxAnswer {
+    /// It was taken, and so many sessions hear of it a little later.
+    Taken(u32),
+    /// This, JSON.
+    Told(Payload),
+}
+
 /// What a home shard says.
 #[derive(Debug)]
 pub enum Answer {
@@ -258,8 +267,8 @@ pub enum Answer {
     Presence(Result<MemberList, Error>),
     /// Sessions and distinct users.
     PresenceStats(PresenceStats),
-    /// What is answered to a device, JSON.
-    Inbox(Result<Payload, Error>),
+    /// What is answered to a device.
+    Inbox(Result<InboxAnswer, Error>),
     /// Whether the user may have one more session.
     Enrolled {
         /// As in the letter that asked.
@@ -326,7 +335,7 @@ impl Answer {
             },
             Self::History(Ok(page)) => bytes_of(&page.publications),
             Self::Presence(Ok(list)) => list.encoded.len(),
-            Self::Inbox(Ok(payload)) => payload.bytes.len(),
+            Self::Inbox(Ok(InboxAnswer::Told(payload))) => payload.bytes.len(),
             _ => 0,
         }
     }

@@ -53,6 +53,11 @@ pub(super) enum Changed {
         user: Arc<str>,
         device: Box<str>,
     },
+    DeadLetterRequeued {
+        offset: u64,
+        user: Arc<str>,
+        device: Box<str>,
+    },
 }
 
 impl Change {
@@ -87,6 +92,9 @@ impl Change {
             }),
             Changed::DeadLetterReceived { offset, user, device } => {
                 Record::DeadLetterReceived(channel, *offset, user, device)
+            }
+            Changed::DeadLetterRequeued { offset, user, device } => {
+                Record::DeadLetterRequeued(channel, *offset, user, device)
             }
             Changed::DeadLetterGone { offset } => Record::DeadLetterGone(channel, *offset),
         }

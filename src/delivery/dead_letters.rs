@@ -165,12 +165,15 @@ impl DeadLetters {
         self.by_place.is_empty()
     }
 
-    /// Those that a filter asks for, by channel and offset.
-    pub fn list(&self, filter: &DeadLetterFilter) -> Vec<DeadLetter> {
+    /// Those that a filter asks for, by channel and offset, and how many were looked at.
+    pub fn list(&self, filter: &DeadLetterFilter) -> (Vec<DeadLetter>, usize) {
         let from = (filter.channel.clone(), filter.after.saturating_add(1));
         let letters = self.by_place.range(from..).map(|(_, letter)| letter);
         let letters = letters.take_while(|letter| filter.channel.is_empty() || letter.channel == filter.channel);
-        letters.filter(|letter| filter.concerns(letter)).take(filter.limit).cloned().collect()
+        let mut looks = 0;
+        let letters = letters.inspect(|_| looks += 1).filter(|letter| filter.concerns(letter)).take(filter.limit);
+        let found = letters.cloned().collect();
+        (found, looks)
     }
 
     /// The one of this place, if there is one.
@@ -228,9 +231,9 @@ mod tests {
         for number in 0..DEAD_LETTER_DEVICES_MAX + 2 {
             dead.add(&channel, &epoch, &publication(7, 10), failure(&number.to_string()));
         }
-        let [letter] = &dead.list(&of("a", 0))[..] else { panic!("one") };
+        let [letter] = &dead.list(&of("a", 0)).0[..] else { panic!("one") };
         assert_eq!((letter.failures.len(), letter.more), (DEAD_LETTER_DEVICES_MAX, 2));
-        assert!(dead.list(&of("a", 7)).is_empty() && dead.list(&of("b", 0)).is_empty());
+        assert!(dead.list(&of("a", 7)).0.is_empty() && dead.list(&of("b", 0)).0.is_empty());
     }
 
     #[test]
@@ -242,6 +245,7 @@ mod tests {
         }
         let found = |filter| {
             dead.list(&filter)
+                .0
                 .iter()
                 .map(|letter| (letter.channel.to_string(), letter.publication.offset))
                 .collect::<Vec<_>>()
@@ -251,6 +255,7 @@ mod tests {
         assert_eq!(found(DeadLetterFilter { user: "ada".into(), ..of("", 0) }), [place("a", 1), place("b", 1)]);
         assert_eq!(found(DeadLetterFilter { since_unix_ms: 20, ..of("a", 0) }), [place("a", 2)]);
         assert_eq!(found(DeadLetterFilter { limit: 1, ..of("a", 1) }), [place("a", 2)]);
+        assert_eq!(dead.list(&DeadLetterFilter { user: "nobody".into(), ..of("", 0) }).1, 3, "all were looked at");
     }
 
     #[test]
@@ -292,7 +297,7 @@ mod tests {
         }
         assert!(dead.remove("a", 1).is_some() && dead.remove("a", 1).is_none());
         assert_eq!((dead.purge("a").len(), dead.purge("a").len(), dead.len()), (1, 0, 1));
-        assert_eq!(dead.list(&of("", 0)).len(), 1);
+        assert_eq!(dead.list(&of("", 0)).0.len(), 1);
         dead.purge("b");
         assert_eq!((dead.bytes, dead.order.len()), (0, 0));
     }

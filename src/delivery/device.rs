@@ -1,13 +1,20 @@
 //! A device's floor in one channel: what it has received, and how far it was sent.
 //!
-//! Invariants: the floor never goes back; what was sent lies at or beyond it. A device is kept while it is away, so it is
-//! small: what only a connected one needs is in [`Live`](super::live::Live).
+//! Invariants: the floor never goes back; what was sent lies at or beyond it. While it is away it lies in its member's row,
+//! while it is connected in [`Live`](super::live::Live).
+
+/// What is known of a device, or where that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It is not connected.
+    Away(Device),
+    /// It is connected: the place of what only a connected one has.
+    Here(u32),
+}
 
 /// A device of a member.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Device {
-    /// As it names itself; empty for all sessions of the user that name none.
-    pub(super) id: Box<str>,
     /// All up to here was received, or given up.
     floor: u64,
     /// How far beyond the floor it was ever sent.
@@ -16,8 +23,6 @@ pub(super) struct Device {
     sent: u32,
     /// When it was last here, Unix seconds.
     pub(super) seen_s: u32,
-    /// The place of what only a connected device has; [`Device::AWAY`] for none.
-    pub(super) live: u32,
     /// Attempts of the first after the floor that have failed.
     pub(super) failed: u16,
     /// It has missed something that is no longer kept, and has received nothing since it was told.
@@ -27,25 +32,8 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// It is not connected.
-    pub(super) const AWAY: u32 = u32::MAX;
-
-    pub(super) fn new(id: &str, floor: u64, seen_s: u32) -> Self {
-        Self {
-            id: id.into(),
-            floor,
-            reached: 0,
-            sent: 0,
-            seen_s,
-            live: Self::AWAY,
-            failed: 0,
-            has_lost: false,
-            is_ahead: false,
-        }
-    }
-
-    pub(super) fn is_away(&self) -> bool {
-        self.live == Self::AWAY
+    pub(super) fn new(floor: u64, seen_s: u32) -> Self {
+        Self { floor, reached: 0, sent: 0, seen_s, failed: 0, has_lost: false, is_ahead: false }
     }
 
     pub(super) fn floor(&self) -> u64 {
@@ -114,20 +102,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_floor_takes_at_most_64_bytes() {
-        assert!(size_of::<Device>() <= 64, "{} bytes", size_of::<Device>());
-    }
-
-    #[test]
     fn when_a_device_was_here_is_remembered_by_steps() {
-        let mut device = Device::new("phone", 10, 0);
+        let mut device = Device::new(10, 0);
         assert_eq!([99, 100, 150, 199, 200].map(|now_s| device.see(now_s, 100)), [false, true, false, false, true]);
         assert_eq!(device.seen_s, 200);
     }
 
     #[test]
     fn a_floor_never_goes_back_and_takes_what_was_sent_along() {
-        let mut device = Device::new("phone", 10, 0);
+        let mut device = Device::new(10, 0);
         device.send_up_to(15);
         assert_eq!(device.advance(12), 2);
         assert_eq!(device.advance(11), 0);

@@ -31,7 +31,7 @@ impl Walk {
                 return;
             }
             let next = inboxes.get_mut(self.inbox).and_then(|inbox| {
-                let user = inbox.next_member(self.member.as_ref())?.0.clone();
+                let user = inbox.members.after(self.member.as_deref()).next()?.user.into();
                 inbox.forget_away(&user, now, desk);
                 Some(user)
             });
@@ -45,18 +45,20 @@ impl Inbox {
     /// Forgets the devices of a member that were away for too long.
     fn forget_away(&mut self, user: &Arc<str>, now: Now, desk: &mut Desk) {
         let expired_s = now.unix_s().saturating_sub_unsigned(self.options.device_ttl_ms / 1000);
-        while let Some(member) = self.members.get_mut(user)
-            && let Some(at) = member.longest_away().filter(|at| i64::from(member.devices[*at].seen_s) < expired_s)
+        while let Some(row) = self.members.get(user)
+            && let Some((id, _)) = row.longest_away().filter(|(_, device)| i64::from(device.seen_s) < expired_s)
         {
-            self.forget(user, at, desk);
+            let id: Box<str> = id.into();
+            self.forget(user, &id, desk);
         }
     }
 
-    /// Forgets a device of a member, by its place.
-    pub(super) fn forget(&mut self, user: &Arc<str>, at: usize, desk: &mut Desk) {
-        let device = self.members.get_mut(user).expect("a device is a member's").forget(at);
+    /// Forgets a device of a member, which is away.
+    pub(super) fn forget(&mut self, user: &Arc<str>, id: &str, desk: &mut Desk) {
+        let device = self.members.forget_device(user, id).expect("it is known, and away");
         self.devices -= 1;
         self.owe(-((self.top - device.floor()) as i64), desk);
-        self.keep(desk, || Changed::DeviceGone { user: user.clone(), device: device.id });
+        self.requeued.forget_device(user, id);
+        self.keep(desk, || Changed::DeviceGone { user: user.clone(), device: id.into() });
     }
 }

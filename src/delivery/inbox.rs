@@ -17,17 +17,18 @@ use smallvec::SmallVec;
 
 use super::change::{Change, Changed};
 use super::desk::{Account, Count, Desk};
-use super::device::Device;
+use super::device::{Device, Known};
 use super::dispatch::{Dispatch, Sending};
 use super::live::{Listener, Live, Pace};
-use super::member::Members;
+use super::member::Member;
+use super::members::Members;
 use super::options::InboxOptions;
-use super::receipts::{Moved, Receipts};
+use super::receipts::Receipts;
 use super::requeued::Requeued;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
-use crate::limits::{AGAIN_BYTES_MAX, ARRIVAL_BYTES_MAX, ARRIVAL_PUBLICATIONS};
+use crate::limits::{ARRIVAL_BYTES_MAX, ARRIVAL_PUBLICATIONS};
 use crate::model::ClientId;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::time::Now;
@@ -93,7 +94,7 @@ impl Inbox {
             generation: 0,
             epoch: Arc::default(),
             top: 0,
-            members: Members::new(),
+            members: Members::default(),
             devices: 0,
             unreceived: 0,
             live: Slab::new(),
@@ -138,33 +139,48 @@ impl Inbox {
 
     /// As [`Inbox::keep`], of a member.
     pub(super) fn keep_member(&self, user: &Arc<str>, desk: &mut Desk) {
-        let Some(member) = self.members.get(user) else { return };
-        let (received, read) = (member.received, member.read);
+        let Some(Member { received, read, .. }) = self.members.get(user).map(|row| row.member) else { return };
         self.keep(desk, || Changed::Member { user: user.clone(), received, read });
     }
 
     /// As [`Inbox::keep`], of a device.
     pub(super) fn keep_device(&self, whose: Whose<'_>, now: Now, desk: &mut Desk) {
-        let Some(member) = self.members.get(whose.user) else { return };
-        let Some(device) = member.device(whose.device) else { return };
+        if !self.options.is_durable {
+            return;
+        }
+        let Some(row) = self.members.get(whose.user) else { return };
+        let Some(device) = row.device(whose.device).map(|known| self.look_up(known)) else { return };
         self.keep(desk, || Changed::Device {
             user: whose.user.clone(),
             device: whose.device.into(),
             floor: device.floor(),
-            received: member.received,
+            received: row.member.received,
             seen_unix_s: now.unix_s().max(0) as u64,
             failed: device.failed,
             has_lost: device.has_lost,
         });
     }
 
-    /// A device is here. That is kept on disk now and then: where it is all that is known of one that has nothing to receive,
-    /// it must not seem to have been away.
-    fn see(&mut self, whose: Whose<'_>, now: Now, desk: &mut Desk) {
+    /// A device, wherever it is.
+    pub(super) fn look_up(&self, known: Known) -> Device {
+        match known {
+            Known::Away(device) => device,
+            Known::Here(at) => self.live[at as usize].device,
+        }
+    }
+
+    /// What is known of a device of a member.
+    pub(super) fn known(&self, user: &str, device: &str) -> Option<Known> {
+        self.members.get(user)?.device(device)
+    }
+
+    /// A connected device is here, still. That is kept on disk now and then: where it is all that is known of one that has
+    /// nothing to receive, it must not seem to have been away.
+    fn see(&mut self, at: u32, now: Now, desk: &mut Desk) {
         let step_s = self.options.seen_step_s();
-        let device = self.members.get_mut(whose.user).and_then(|member| member.device_mut(whose.device));
-        if device.is_some_and(|device| device.see(seen_s(now), step_s)) {
-            self.keep_device(whose, now, desk);
+        if self.live[at as usize].device.see(seen_s(now), step_s) {
+            let live = &self.live[at as usize];
+            self.keep_device(Whose { user: &live.user, device: &live.id }, now, desk);
         }
     }
 
@@ -176,9 +192,14 @@ impl Inbox {
                 self.begin_anew();
                 self.stops.clear();
                 for (_, live) in &mut self.live {
-                    (live.pace, live.stop_at) = (Pace::Behind, 0);
+                    live.device.begin_anew();
+                    (live.pace, live.stop_at) = (Pace::Over, 0);
                 }
-                self.say_to(None, &Sending::Gap, desk);
+                if !self.live.is_empty() {
+                    // There may be very many.
+                    self.look = (0, 0);
+                    desk.wakes.move_to(Wake::Inbox(self.key), &mut self.look_ms, Some(0));
+                }
             }
             self.epoch = shelf.epoch().clone();
             let owed = self.devices * shelf.top();
@@ -205,11 +226,7 @@ impl Inbox {
     /// Nothing of another life of the stream was received.
     pub(super) fn begin_anew(&mut self) {
         self.requeued.clear();
-        for member in self.members.values_mut() {
-            (member.received, member.read) = (0, 0);
-            member.forgotten = member.forgotten.map(|_| 0);
-            member.devices.iter_mut().for_each(Device::begin_anew);
-        }
+        self.members.begin_anew();
         self.receipts.clear();
     }
 
@@ -220,24 +237,20 @@ impl Inbox {
     /// # Errors
     /// [`ErrorKind::LimitExceeded`] where the member has as many devices as may be, and all are connected.
     pub(super) fn admit(&mut self, whose: Whose<'_>, desk: &mut Desk, now: Now) -> Result<(), Error> {
-        let member = self.members.get_mut(whose.user).ok_or(ErrorKind::PermissionDenied)?;
-        if member.device(whose.device).is_some() {
+        let row = self.members.get(whose.user).ok_or(ErrorKind::PermissionDenied)?;
+        if row.device(whose.device).is_some() {
             return Ok(());
         }
-        let (floor, forgotten, devices_max) = (member.received, member.forgotten, self.options.devices_max);
-        if member.devices.len() >= devices_max
-            && let Some(at) = member.longest_away()
-        {
-            self.forget(whose.user, at, desk);
+        let Member { received: floor, forgotten, .. } = row.member;
+        if row.devices().count() >= self.options.devices_max {
+            let many = || ErrorKind::LimitExceeded.because("limit exceeded: the user has too many devices");
+            let longest_away: Box<str> = row.longest_away().ok_or_else(many)?.0.into();
+            self.forget(whose.user, &longest_away, desk);
         }
-        let member = self.members.get_mut(whose.user).expect("it was found");
-        if member.devices.len() >= devices_max {
-            return Err(ErrorKind::LimitExceeded.because("limit exceeded: the user has too many devices"));
-        }
-        let mut device = Device::new(whose.device, floor, seen_s(now));
+        let mut device = Device::new(floor, seen_s(now));
         // It may be one that was forgotten.
         device.has_lost = forgotten.is_some_and(|forgotten| forgotten < floor);
-        member.devices.push(device);
+        self.members.set_device(whose.user, whose.device, Known::Away(device));
         self.devices += 1;
         self.owe((self.top - floor) as i64, desk);
         self.keep_device(whose, now, desk);
@@ -254,33 +267,20 @@ impl Inbox {
         desk: &mut Desk,
     ) -> Arrival {
         self.agree(shelf, desk);
-        let known = self.members.get(whose.user).and_then(|member| member.device(whose.device));
-        let at = known.expect("it was admitted").live;
-        if at != Device::AWAY {
+        let known = self.known(whose.user, whose.device).expect("it was admitted");
+        if let Known::Here(at) = known {
             self.leave_others(at);
+            self.tell_over(at, desk);
         }
-        let device = self.members.get_mut(whose.user).and_then(|member| member.device_mut(whose.device));
-        let device = device.expect("it was admitted");
+        let mut device = self.look_up(known);
         let (before, first) = (device.floor(), shelf.first());
         let passed = device.advance(first - 1);
         // It may never hear the answer: it is told until it has received something that was sent after it.
         device.has_lost |= passed > 0;
-        let has_lost = device.has_lost;
         device.rewind();
-        let at = match at {
-            Device::AWAY => self.live.insert(Live {
-                user: whose.user.clone(),
-                device: whose.device.into(),
-                listeners: SmallVec::new(),
-                pace: Pace::Behind,
-                stop_at: 0,
-                due_ms: None,
-                deadline_ms: 0,
-            }) as u32,
-            at => at,
-        };
-        device.live = at;
+        let Device { has_lost, .. } = device;
         let floor = device.floor();
+        let at = self.seat(whose, known, device);
         if passed > 0 {
             self.count(Count::Lost, desk);
             desk.note(&self.channel, (before + 1, first - 1), What::Lost, Some((whose.user, whose.device, 0)), now);
@@ -290,10 +290,30 @@ impl Inbox {
         self.seats.insert(listener.seat.client, at);
         self.live[at as usize].listeners.push(listener);
         self.live[at as usize].pace = Pace::Behind;
-        self.see(whose, now, desk);
+        self.see(at, now, desk);
         self.pump(at, (ARRIVAL_PUBLICATIONS, ARRIVAL_BYTES_MAX), shelf, now, desk);
         self.resume_requeued(whose, now, desk);
         Arrival { floor, whole: !has_lost }
+    }
+
+    /// A device is connected: its place.
+    fn seat(&mut self, whose: Whose<'_>, known: Known, device: Device) -> u32 {
+        if let Known::Here(at) = known {
+            self.live[at as usize].device = device;
+            return at;
+        }
+        let at = self.live.insert(Live {
+            user: whose.user.clone(),
+            id: whose.device.into(),
+            device,
+            listeners: SmallVec::new(),
+            pace: Pace::Behind,
+            stop_at: 0,
+            due_ms: None,
+            deadline_ms: 0,
+        }) as u32;
+        self.members.set_device(whose.user, whose.device, Known::Here(at));
+        at
     }
 
     /// A session has left the channel.
@@ -307,30 +327,29 @@ impl Inbox {
         desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, None);
         // What it was sent it may have received: it can say so later.
         self.leave_others(at);
+        self.see(at, now, desk);
         let live = self.live.remove(at as usize);
-        let device = self.members.get_mut(&live.user).and_then(|member| member.device_mut(&live.device));
-        let device = device.expect("a connected device is a member's");
-        device.live = Device::AWAY;
-        self.see(Whose { user: &live.user, device: &live.device }, now, desk);
+        self.members.set_device(&live.user, &live.id, Known::Away(live.device));
     }
 
     /// A user belongs to the channel no longer. Sessions that are subscribed go along with everybody from now on.
     pub(super) fn remove(&mut self, user: &str, desk: &mut Desk) -> bool {
-        let Some(member) = self.members.remove(user) else { return false };
-        for device in &member.devices {
+        let Some(row) = self.members.get(user) else { return false };
+        for known in row.devices().map(|(_, known)| known).collect::<SmallVec<[Known; 4]>>() {
             self.devices -= 1;
-            self.owe(-((self.top - device.floor()) as i64), desk);
-            if !device.is_away() {
-                self.say(device.live, Sending::along(), desk);
-                let live = self.live.get_mut(device.live as usize).expect("it is connected");
-                desk.wakes.move_to(Wake::Device(self.key, device.live), &mut live.due_ms, None);
-                let live = self.live.remove(device.live as usize);
-                self.stops.remove(&(live.stop_at, device.live));
+            self.owe(-((self.top - self.look_up(known).floor()) as i64), desk);
+            if let Known::Here(at) = known {
+                self.tell_over(at, desk);
+                self.say(at, Sending::along(), desk);
+                let mut live = self.live.remove(at as usize);
+                desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, None);
+                self.stops.remove(&(live.stop_at, at));
                 for listener in live.listeners {
                     self.seats.remove(&listener.seat.client);
                 }
             }
         }
+        self.members.remove(user);
         self.changed.remove(user);
         self.requeued.forget(user);
         self.keep(desk, || Changed::MemberGone { user: user.into() });
@@ -353,116 +372,13 @@ impl Inbox {
         match user {
             None => self.live.iter().for_each(|(at, _)| self.say(at as u32, what.clone(), desk)),
             Some(user) => {
-                let devices = self.members.get(user).into_iter().flat_map(|member| &member.devices);
-                devices.filter(|device| !device.is_away()).for_each(|device| self.say(device.live, what.clone(), desk));
+                for (_, known) in self.members.get(user).into_iter().flat_map(|row| row.devices()) {
+                    if let Known::Here(at) = known {
+                        self.say(at, what.clone(), desk);
+                    }
+                }
             }
         }
-    }
-
-    // ------------------------------------------------------------ what devices say
-
-    fn known(&self, epoch: &str) -> Result<(), Error> {
-        match epoch.is_empty() || *epoch == *self.epoch {
-            true => Ok(()),
-            false => Err(ErrorKind::UnrecoverablePosition.into()),
-        }
-    }
-
-    /// The last offset that a device can have received.
-    fn reached(&self, whose: Whose<'_>) -> Result<u64, Error> {
-        let member = self.members.get(whose.user).ok_or(ErrorKind::PermissionDenied)?;
-        let never = || ErrorKind::BadRequest.because("bad request: this device was sent nothing in the channel");
-        let device = member.device(whose.device).ok_or_else(never)?;
-        let is_along = !device.is_away() && self.live[device.live as usize].pace == Pace::Along;
-        Ok(if is_along { self.top } else { device.reached() })
-    }
-
-    fn check_reached(&self, whose: Whose<'_>, epoch: &str, offset: u64) -> Result<(), Error> {
-        let reached = self.reached(whose)?;
-        self.known(epoch)?;
-        match offset <= reached {
-            true => Ok(()),
-            false => Err(ErrorKind::BadRequest.because("bad request: the offset lies beyond what the device was sent")),
-        }
-    }
-
-    /// A device has received all up to an offset.
-    ///
-    /// # Errors
-    /// [`ErrorKind::UnrecoverablePosition`] for another epoch, [`ErrorKind::BadRequest`] beyond what it was sent,
-    /// [`ErrorKind::PermissionDenied`] for one who is no member.
-    pub(super) fn received(
-        &mut self,
-        whose: Whose<'_>,
-        (epoch, offset): (&str, u64),
-        shelf: Shelf<'_>,
-        now: Now,
-        desk: &mut Desk,
-    ) -> Result<(), Error> {
-        self.agree(shelf, desk);
-        self.check_reached(whose, epoch, offset)?;
-        self.received_requeued(whose, offset, now, desk);
-        let member = self.members.get_mut(whose.user).expect("it was looked at");
-        let device = member.device_mut(whose.device).expect("it was looked at");
-        let (before, at) = (device.floor(), device.live);
-        let by = device.advance(offset);
-        let is_ahead = std::mem::take(&mut device.is_ahead);
-        if by == 0 {
-            if is_ahead {
-                // What was passed over for it is answered now, and must be known after a restart.
-                self.keep_device(whose, now, desk);
-            }
-            return Ok(());
-        }
-        (device.seen_s, device.has_lost) = (seen_s(now), false);
-        let furthest = member.received;
-        member.received = furthest.max(offset);
-        desk.note(&self.channel, (before + 1, offset), What::Received, Some((whose.user, whose.device, 0)), now);
-        self.owe(-(by as i64), desk);
-        if at != Device::AWAY {
-            let live = &mut self.live[at as usize];
-            live.deadline_ms = now.mono_ms + self.options.ack_timeout_ms;
-            if live.pace == Pace::Again {
-                live.pace = Pace::Behind;
-            }
-            self.pass_over(at, shelf, now, desk);
-            self.pump(at, (self.options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
-        }
-        self.keep_device(whose, now, desk);
-        self.moved(whose.user, Moved::Received, (furthest, offset), now, desk);
-        Ok(())
-    }
-
-    /// A device does not want what follows its floor before `delay_ms` have passed. That attempt has failed.
-    ///
-    /// # Errors
-    /// As [`Inbox::received`].
-    pub(super) fn retry(
-        &mut self,
-        whose: Whose<'_>,
-        (epoch, offset): (&str, u64),
-        delay_ms: u64,
-        now: Now,
-        desk: &mut Desk,
-    ) -> Result<(), Error> {
-        self.check_reached(whose, epoch, offset)?;
-        let member = self.members.get_mut(whose.user).expect("it was looked at");
-        let device = member.device_mut(whose.device).expect("it was looked at");
-        if offset <= device.floor() {
-            return Err(ErrorKind::BadRequest.because("bad request: the device has received it"));
-        }
-        let (at, next) = (device.live, device.floor() + 1);
-        if at == Device::AWAY {
-            return Err(ErrorKind::NotAvailable.because("not available: the device is not subscribed to the channel"));
-        }
-        self.leave_others(at);
-        let live = &mut self.live[at as usize];
-        live.pace = Pace::Again;
-        live.deadline_ms = now.mono_ms + delay_ms;
-        desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
-        desk.note(&self.channel, (next, next), What::Retry, Some((whose.user, whose.device, 0)), now);
-        self.say(at, Sending::behind(), desk);
-        Ok(())
     }
 }
 

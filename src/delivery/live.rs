@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::device::Device;
 use crate::model::{ClientId, Publication, TagsFilter};
 
 /// A session that a device is connected by.
@@ -42,14 +43,17 @@ pub(super) enum Pace {
     Behind,
     /// By its name, nothing but the first after its floor, which it was sent before.
     Again,
+    /// Not at all: the stream has begun anew, and it is to be told so.
+    Over,
 }
 
 /// A connected device.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) user: Arc<str>,
-    /// The device's id.
-    pub(super) device: Box<str>,
+    /// As the device names itself; empty for all sessions of the user that name none.
+    pub(super) id: Box<str>,
+    pub(super) device: Device,
     pub(super) listeners: SmallVec<[Listener; 1]>,
     pub(super) pace: Pace,
     /// The offset that it must not be sent along with everybody, where it is registered; 0 where it is not.

@@ -3,7 +3,6 @@
 //! Received is not read, and neither moves the other. In small channels all members hear of both; in larger ones a user's
 //! own sessions hear of what the user has read, and the device that has sent a message, of how many have received and read it.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -11,10 +10,12 @@ use serde_json::json;
 
 use super::Delivery;
 use super::desk::Desk;
+use super::device::Known;
 use super::dispatch::Sending;
 use super::inbox::{Inbox, Whose};
 use super::member::Member;
 use super::receipts::{Moved, Receipt};
+use super::row::Row;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::limits::{POSITIONS_DELAY_MS, RECEIPT_MEMBERS_MAX};
@@ -87,7 +88,8 @@ pub struct Positions {
 }
 
 impl Delivery {
-    /// A user has read all up to a place, an epoch and an offset; an empty epoch is any.
+    /// A user has read all up to a place, an epoch and an offset; an empty epoch is any. How many sessions are told of it a
+    /// little later that would be told nothing otherwise.
     ///
     /// # Errors
     /// [`ErrorKind::UnrecoverablePosition`] for another epoch, [`ErrorKind::BadRequest`] beyond what was published,
@@ -98,23 +100,24 @@ impl Delivery {
         whose: Whose<'_>,
         (epoch, offset): (&str, u64),
         now: Now,
-    ) -> Result<(), Error> {
+    ) -> Result<u32, Error> {
         let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
         let (top, known) = (inbox.top, epoch.is_empty() || *epoch == *inbox.epoch);
-        let member = inbox.members.get_mut(whose.user).ok_or(ErrorKind::PermissionDenied)?;
+        let mut member = inbox.members.get(whose.user).ok_or(ErrorKind::PermissionDenied)?.member;
         if !known {
             return Err(ErrorKind::UnrecoverablePosition.into());
         }
         if offset > top {
             return Err(ErrorKind::BadRequest.because("bad request: nothing was published at this offset yet"));
         }
-        if offset > member.read {
-            let before = std::mem::replace(&mut member.read, offset);
-            desk.note(&inbox.channel, (before + 1, offset), What::Read, Some((whose.user, whose.device, 0)), now);
-            inbox.keep_member(whose.user, desk);
-            inbox.moved(whose.user, Moved::Read, (before, offset), now, desk);
+        if offset <= member.read {
+            return Ok(0);
         }
-        Ok(())
+        let before = std::mem::replace(&mut member.read, offset);
+        inbox.members.set(whose.user, &member);
+        desk.note(&inbox.channel, (before + 1, offset), What::Read, Some((whose.user, whose.device, 0)), now);
+        inbox.keep_member(whose.user, desk);
+        Ok(inbox.moved(whose.user, Moved::Read, (before, offset), now, desk))
     }
 
     fn inbox(&self, channel: &str) -> Option<&Inbox> {
@@ -124,8 +127,8 @@ impl Delivery {
     /// How far members are: up to `limit` of those after the name `after`.
     pub fn members(&self, channel: &str, after: &str, limit: usize) -> Positions {
         let Some(inbox) = self.inbox(channel) else { return Positions::default() };
-        let members = inbox.members.range::<str, _>((Bound::Excluded(after), Bound::Unbounded));
-        let users = members.take(limit).map(|(user, member)| member.position(user)).collect();
+        // No member's name is empty.
+        let users = inbox.members.after(Some(after)).take(limit).map(|row| row.position()).collect();
         Positions { epoch: inbox.epoch.clone(), offset: inbox.top, users, receipts: Vec::new() }
     }
 
@@ -135,14 +138,15 @@ impl Delivery {
     /// [`ErrorKind::PermissionDenied`] for one who is no member.
     pub fn devices(&self, channel: &str, user: &str) -> Result<MemberDevices, Error> {
         let inbox = self.inbox(channel).ok_or(ErrorKind::PermissionDenied)?;
-        let member = inbox.members.get(user).ok_or(ErrorKind::PermissionDenied)?;
-        let devices = member.devices.iter().map(|device| DevicePosition {
-            device: device.id.clone(),
-            received: device.floor(),
-            connected: !device.is_away(),
+        let row = inbox.members.get(user).ok_or(ErrorKind::PermissionDenied)?;
+        let devices = row.devices().map(|(id, known)| DevicePosition {
+            device: id.into(),
+            received: inbox.look_up(known).floor(),
+            connected: matches!(known, Known::Here(_)),
         });
+        let Member { received, read, .. } = row.member;
         let (epoch, offset) = (inbox.epoch.clone(), inbox.top);
-        Ok(MemberDevices { epoch, offset, received: member.received, read: member.read, devices: devices.collect() })
+        Ok(MemberDevices { epoch, offset, received, read, devices: devices.collect() })
     }
 
     /// What a user has not read of a channel.
@@ -151,7 +155,7 @@ impl Delivery {
     /// [`ErrorKind::PermissionDenied`] for one who is no member.
     pub fn unread(&self, channel: &str, user: &str) -> Result<Unread, Error> {
         let inbox = self.inbox(channel).ok_or(ErrorKind::PermissionDenied)?;
-        let read = inbox.members.get(user).ok_or(ErrorKind::PermissionDenied)?.read;
+        let read = inbox.members.get(user).ok_or(ErrorKind::PermissionDenied)?.member.read;
         Ok(Unread { epoch: inbox.epoch.clone(), offset: inbox.top, read, unread: inbox.top.saturating_sub(read) })
     }
 
@@ -171,9 +175,9 @@ impl Delivery {
     }
 }
 
-impl Member {
-    fn position(&self, user: &Arc<str>) -> MemberPosition {
-        MemberPosition { user: user.clone(), received: self.received, read: self.read }
+impl Row<'_> {
+    fn position(&self) -> MemberPosition {
+        MemberPosition { user: self.user.into(), received: self.member.received, read: self.member.read }
     }
 }
 
@@ -184,24 +188,33 @@ impl Inbox {
     }
 
     fn position(&self, user: &str) -> Option<MemberPosition> {
-        let (user, member) = self.members.get_key_value(user)?;
-        Some(member.position(user))
+        self.members.get(user).map(|row| row.position())
     }
 
-    /// A user's position has moved: who is to hear of it is told with others, a little later.
-    pub(super) fn moved(&mut self, user: &Arc<str>, what: Moved, (from, to): (u64, u64), now: Now, desk: &mut Desk) {
+    /// A user's position has moved: who is to hear of it is told with others, a little later. How many sessions those are, about,
+    /// where they would not be told anything then.
+    pub(super) fn moved(
+        &mut self,
+        user: &Arc<str>,
+        what: Moved,
+        (from, to): (u64, u64),
+        now: Now,
+        desk: &mut Desk,
+    ) -> u32 {
         if from >= to {
-            return;
+            return 0;
         }
         let is_own = self.is_small() || what == Moved::Read;
         let is_counted = self.receipts.count(user, what, from, to);
         if is_own {
             self.changed.insert(user.clone());
         }
-        if (is_own || is_counted) && self.positions_ms.is_none() {
-            let at_ms = now.mono_ms + POSITIONS_DELAY_MS;
-            desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, Some(at_ms));
+        if !(is_own || is_counted) || self.positions_ms.is_some() {
+            return 0;
         }
+        let at_ms = now.mono_ms + POSITIONS_DELAY_MS;
+        desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, Some(at_ms));
+        if self.is_small() { self.seats.len() as u32 } else { 1 }
     }
 
     /// Tells the positions that have changed.
@@ -215,9 +228,8 @@ impl Inbox {
         }
         for ((user, device), receipts) in self.receipts.take_news() {
             desk.looked_at(1);
-            let sender = self.members.get(&user).and_then(|member| member.device(&device));
-            if let Some(sender) = sender.filter(|device| !device.is_away()) {
-                self.say(sender.live, Sending::Positions(self.receipts_message(&receipts)), desk);
+            if let Some(Known::Here(at)) = self.known(&user, &device) {
+                self.say(at, Sending::Positions(self.receipts_message(&receipts)), desk);
             }
         }
         while desk.has_looks()

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::Delivery;
 use super::change::{Change, Changed};
-use super::dead_letters::Failure;
+use super::dead_letters::{DeadLetter, Failure};
 use super::desk::Desk;
-use super::device::Device;
+use super::device::{Device, Known};
 use super::inbox::{Inbox, seen_s};
 use super::member::Member;
 use super::options::InboxOptions;
+use super::requeued::Again;
+use super::row::Row;
 use super::said::Said;
 use crate::hub::{Hub, Shelf};
 use crate::limits::{SNAPSHOT_BYTES_PER_TICK, SWEEP_BUDGET};
@@ -32,9 +34,10 @@ impl Delivery {
                 }
                 let (inbox, _) = self.entry(&channel, options, None);
                 inbox.restore_life(record.epoch);
-                let member = inbox.restore_member(record.user);
+                let mut member = inbox.restored_member(record.user);
                 member.received = member.received.max(record.received);
                 member.read = member.read.max(record.read);
+                inbox.members.set(record.user, &member);
             }
             Record::MemberGone(channel, user) => self.restore_gone(channel, user),
             Record::Device(record) => {
@@ -43,9 +46,9 @@ impl Delivery {
             }
             Record::DeviceGone(channel, user, device) => {
                 let inbox = self.find(channel).map(|(inbox, _)| inbox);
-                if let Some(member) = inbox.and_then(|inbox| inbox.members.get_mut(*user)) {
-                    let known = member.devices.iter().position(|one| *one.id == **device);
-                    _ = known.map(|at| member.forget(at));
+                if let Some(inbox) = inbox {
+                    _ = inbox.members.forget_device(user, device);
+                    inbox.requeued.forget_device(&(*user).into(), device);
                 }
             }
             Record::DeadLetter(record) => {
@@ -57,12 +60,31 @@ impl Delivery {
                 };
                 let publication = Arc::new(record.publication.to_publication());
                 let (channel, epoch) = (record.publication.channel.into(), record.publication.epoch.into());
+                let place = (failure.user.clone(), failure.device.clone(), publication.offset);
                 self.desk.dead.add(&channel, &epoch, &publication, failure);
+                // It was given up, or given up again.
+                _ = self.find(&channel).map(|(inbox, _)| inbox.requeued.remove(&place));
             }
             Record::DeadLetterReceived(channel, offset, user, device) => {
                 _ = self.desk.dead.resolve(channel, *offset, user, device);
+                let place = ((*user).into(), (*device).into(), *offset);
+                _ = self.find(channel).map(|(inbox, _)| inbox.requeued.remove(&place));
             }
-            Record::DeadLetterGone(channel, offset) => drop(self.desk.dead.remove(channel, *offset)),
+            Record::DeadLetterRequeued(channel, offset, user, device) => {
+                let letter = self.desk.dead.find(channel, *offset);
+                if letter.is_some_and(|letter| letter.has_failed(user, device))
+                    && let Some((inbox, _)) = self.find(channel)
+                {
+                    // Its device is away, and comes back.
+                    inbox.requeued.set(&((*user).into(), (*device).into(), *offset), Again::default());
+                }
+            }
+            Record::DeadLetterGone(channel, offset) => {
+                let letter = self.desk.dead.remove(channel, *offset);
+                if let (Some(letter), Some((inbox, _))) = (letter, self.find(channel)) {
+                    inbox.requeued.forget_letter(&letter);
+                }
+            }
             _ => {}
         }
         // What was read is on disk already.
@@ -73,6 +95,7 @@ impl Delivery {
     fn restore_gone(&mut self, channel: &str, user: &str) {
         let Some((inbox, _)) = self.find(channel) else { return };
         inbox.members.remove(user);
+        inbox.requeued.forget(user);
         if inbox.is_empty() {
             self.forget_inbox(channel);
         }
@@ -84,15 +107,11 @@ impl Delivery {
     /// the node was down has none forgotten.
     pub fn recovered(&mut self, hub: &mut Hub, now: Now) {
         let Self { inboxes, desk, .. } = self;
-        let devices =
-            |inbox: &Inbox| inbox.members.values().flat_map(|member| &member.devices).map(|one| one.seen_s).max();
-        let newest_s = inboxes.iter().filter_map(|(_, inbox)| devices(inbox)).max().unwrap_or(0);
+        let newest_s = inboxes.iter().filter_map(|(_, inbox)| inbox.newest_seen_s()).max().unwrap_or(0);
         let down_s = seen_s(now).saturating_sub(newest_s);
-        for (_, inbox) in &mut *inboxes {
-            let devices = inbox.members.values_mut().flat_map(|member| &mut member.devices);
-            devices.for_each(|device| device.seen_s = device.seen_s.saturating_add(down_s));
+        for (_, inbox) in inboxes {
+            inbox.restored(hub.shelf(&inbox.channel, now), down_s, desk);
         }
-        inboxes.iter_mut().for_each(|(_, inbox)| inbox.restored(hub.shelf(&inbox.channel.clone(), now), desk));
     }
 
     /// Says a part of what lives to the journal. True when all was said, until [`Delivery::say_anew`].
@@ -111,29 +130,36 @@ impl Delivery {
 
     /// Says the next member with all devices, or dead letter; how many records of usual size those were, at least one.
     fn say_next(&mut self, now: Now, keep: &mut impl FnMut(&Record<'_>)) -> usize {
-        let Self { inboxes, desk, said, .. } = self;
+        let Self { inboxes, by_channel, desk, said, .. } = self;
         if said.inbox < inboxes.capacity() {
             let inbox = inboxes.get(said.inbox).filter(|inbox| inbox.options.is_durable);
-            let next = inbox.and_then(|inbox| Some((inbox, inbox.next_member(said.member.as_ref())?)));
-            let Some((inbox, (user, member))) = next else {
+            let next = inbox.and_then(|inbox| Some((inbox, inbox.members.after(said.member.as_deref()).next()?)));
+            let Some((inbox, row)) = next else {
                 (said.inbox, said.member) = (said.inbox + 1, None);
                 return 1;
             };
-            inbox.say_member(user, member, now, keep);
-            said.member = Some(user.clone());
-            return 1 + member.devices.len();
+            let user: Arc<str> = row.user.into();
+            inbox.say_member(&user, row, now, keep);
+            said.member = Some(user);
+            return 1 + row.devices().count();
         }
         let place = said.dead.take().unwrap_or_else(|| (Arc::default(), 0));
         let Some(letter) = desk.dead.from(&place).next() else {
             said.is_all = true;
             return 1;
         };
-        let (channel, epoch) = (&letter.channel, &letter.epoch);
+        let DeadLetter { channel, epoch, publication, .. } = letter;
+        let offset = publication.offset;
+        let requeued = by_channel.get(channel).map(|key| &inboxes[*key as usize].requeued);
+        let mut say = |what| keep(&Change { channel: channel.clone(), epoch: epoch.clone(), what }.record());
         for failure in &letter.failures {
-            let what = Changed::DeadLetter { publication: letter.publication.clone(), failure: failure.clone() };
-            keep(&Change { channel: channel.clone(), epoch: epoch.clone(), what }.record());
+            let (user, device) = (failure.user.clone(), failure.device.clone());
+            say(Changed::DeadLetter { publication: publication.clone(), failure: failure.clone() });
+            if requeued.is_some_and(|requeued| requeued.has(&(user.clone(), device.clone(), offset))) {
+                say(Changed::DeadLetterRequeued { offset, user, device });
+            }
         }
-        said.dead = Some((channel.clone(), letter.publication.offset + 1));
+        said.dead = Some((channel.clone(), offset + 1));
         letter.failures.len() * (1 + letter.publication.bytes() * SWEEP_BUDGET / SNAPSHOT_BYTES_PER_TICK)
     }
 }
@@ -150,28 +176,35 @@ impl Inbox {
         self.epoch = epoch.into();
     }
 
-    fn restore_member(&mut self, user: &str) -> &mut Member {
-        self.members.entry(user.into()).or_insert_with(|| Box::new(Member::since(0)))
+    /// A member as it is known so far.
+    fn restored_member(&self, user: &str) -> Member {
+        self.members.get(user).map_or(Member::since(0), |row| row.member)
     }
 
     fn restore_device(&mut self, record: &DeviceRecord<'_>) {
         self.restore_life(record.epoch);
-        let member = self.restore_member(record.user);
+        let mut member = self.restored_member(record.user);
         member.received = member.received.max(record.received);
-        if member.device(record.device).is_none() {
-            member.devices.push(Device::new(record.device, record.floor, 0));
-        }
-        let device = member.device_mut(record.device).expect("it was made above");
+        self.members.set(record.user, &member);
+        let known = self.known(record.user, record.device).map(|known| self.look_up(known));
+        let mut device = known.unwrap_or_else(|| Device::new(record.floor, 0));
         device.advance(record.floor);
         device.has_lost = record.has_lost;
         if device.floor() == record.floor {
             device.failed = u16::try_from(record.failed).unwrap_or(u16::MAX);
         }
         device.seen_s = u32::try_from(record.seen_unix_s).unwrap_or(u32::MAX);
+        self.members.set_device(record.user, record.device, Known::Away(device));
+    }
+
+    /// When the last of the devices was here, which are all away.
+    fn newest_seen_s(&self) -> Option<u32> {
+        let devices = self.members.after(None).flat_map(|row| row.devices());
+        devices.map(|(_, known)| self.look_up(known).seen_s).max()
     }
 
     /// All was read: floors are places in this stream. One beyond what the store has is where that ends.
-    fn restored(&mut self, shelf: Option<Shelf<'_>>, desk: &mut Desk) {
+    fn restored(&mut self, shelf: Option<Shelf<'_>>, down_s: u32, desk: &mut Desk) {
         let top = shelf.map_or(0, Shelf::top);
         let is_same = shelf.is_some_and(|shelf| self.epoch.is_empty() || *shelf.epoch() == self.epoch);
         if !is_same && !self.epoch.is_empty() {
@@ -179,41 +212,30 @@ impl Inbox {
         }
         self.epoch = shelf.map_or_else(Arc::default, |shelf| shelf.epoch().clone());
         self.top = top;
-        self.devices = 0;
-        let mut owed = 0;
-        for member in self.members.values_mut() {
-            member.received = member.received.min(top);
-            member.read = member.read.min(top);
-            for device in &mut member.devices {
-                device.cut(top);
-                self.devices += 1;
-                owed += top - device.floor();
-            }
-        }
+        let (mut devices, mut owed) = (0, 0);
+        let cut = |member: &mut Member| {
+            (member.received, member.read) = (member.received.min(top), member.read.min(top));
+        };
+        self.members.change_all(cut, |device| {
+            device.cut(top);
+            device.seen_s = device.seen_s.saturating_add(down_s);
+            devices += 1;
+            owed += top - device.floor();
+        });
+        self.devices = devices;
         self.owe(owed as i64 - self.unreceived as i64, desk);
     }
 
-    /// The member after this one, or the first.
-    pub(super) fn next_member(&self, after: Option<&Arc<str>>) -> Option<(&Arc<str>, &Member)> {
-        match after {
-            None => self.members.iter().next().map(|(user, member)| (user, &**member)),
-            Some(user) => {
-                let rest = (std::ops::Bound::Excluded(user.clone()), std::ops::Bound::Unbounded);
-                self.members.range(rest).next().map(|(user, member)| (user, &**member))
-            }
-        }
-    }
-
-    fn say_member(&self, user: &Arc<str>, member: &Member, now: Now, keep: &mut impl FnMut(&Record<'_>)) {
+    fn say_member(&self, user: &Arc<str>, row: Row<'_>, now: Now, keep: &mut impl FnMut(&Record<'_>)) {
         let mut say = |what| {
             let (channel, epoch) = (self.channel.clone(), self.epoch.clone());
             keep(&Change { channel, epoch, what }.record());
         };
-        say(Changed::Member { user: user.clone(), received: member.received, read: member.read });
-        let (received, user) = (member.received, || user.clone());
-        if let Some(floor) = member.forgotten {
+        let Member { received, read, forgotten } = row.member;
+        say(Changed::Member { user: user.clone(), received, read });
+        if let Some(floor) = forgotten {
             // One stands for all that were forgotten.
-            let device = || FORGOTTEN.into();
+            let (user, device) = (|| user.clone(), || FORGOTTEN.into());
             say(Changed::Device {
                 user: user(),
                 device: device(),
@@ -225,14 +247,16 @@ impl Inbox {
             });
             say(Changed::DeviceGone { user: user(), device: device() });
         }
-        for device in &member.devices {
+        for (id, known) in row.devices() {
+            let device = self.look_up(known);
+            let is_here = matches!(known, Known::Here(_));
             say(Changed::Device {
-                user: user(),
-                device: device.id.clone(),
+                user: user.clone(),
+                device: id.into(),
                 floor: device.floor(),
                 received,
                 has_lost: device.has_lost,
-                seen_unix_s: if device.is_away() { device.seen_s } else { seen_s(now) }.into(),
+                seen_unix_s: if is_here { seen_s(now) } else { device.seen_s }.into(),
                 failed: device.failed,
             });
         }

@@ -1,15 +1,15 @@
 //! Dead letters that are sent once more to the devices that did not receive them.
 //!
-//! The floors of these devices have passed them, so that they go beside what is sent otherwise: by name, at any pace, each
-//! received when its device says so of this very offset. Until then a letter stays what it is: a restart forgets that it was
-//! requeued, and nothing else.
+//! The floors of these devices have passed them, so that they go beside what is sent otherwise: by name, at any pace. Each is
+//! received when its device says so of this very offset, or of one that it can only have received after it. Until then a
+//! letter stays what it is. That it was requeued is kept on disk; its attempts are not.
 
 use std::sync::Arc;
 
 use super::change::Changed;
 use super::dead_letters::{DeadLetter, Failure};
 use super::desk::{Count, Desk};
-use super::device::Device;
+use super::device::Known;
 use super::dispatch::Sending;
 use super::inbox::{Inbox, Whose};
 use super::live::Pace;
@@ -21,14 +21,15 @@ use crate::time::Now;
 impl Inbox {
     /// Has a dead letter sent once more to those of its devices that are known; how many those are.
     pub(super) fn requeue(&mut self, letter: &DeadLetter, now: Now, desk: &mut Desk) -> usize {
-        let members = &self.members;
-        let is_known = |failure: &&Failure| {
-            members.get(&failure.user).is_some_and(|member| member.device(&failure.device).is_some())
-        };
         let mut devices = 0;
-        for failure in letter.failures.iter().filter(is_known) {
+        for failure in &letter.failures {
+            if self.known(&failure.user, &failure.device).is_none() {
+                continue;
+            }
             let place = (failure.user.clone(), failure.device.clone(), letter.publication.offset);
-            self.requeued.set(&place, Again { attempts: 0, due_ms: Some(now.mono_ms) });
+            self.requeued.set(&place, Again { due_ms: Some(now.mono_ms), ..Again::default() });
+            let (user, device, offset) = place;
+            self.keep(desk, || Changed::DeadLetterRequeued { offset, user, device });
             devices += 1;
         }
         self.wake_for_requeued(desk);
@@ -40,23 +41,21 @@ impl Inbox {
         if self.requeued.by_place.is_empty() {
             return;
         }
-        let from = (whose.user.clone(), Box::from(whose.device), 0);
-        let of_device = |(user, device, _): &Place| user == whose.user && **device == *whose.device;
-        let mine = self.requeued.by_place.range(from..).take_while(|(place, _)| of_device(place));
-        for (place, again) in mine.map(|(place, again)| (place.clone(), *again)).collect::<Vec<_>>() {
-            self.requeued.set(&place, Again { due_ms: Some(now.mono_ms), ..again });
+        let mine = self.requeued.of_device(whose.user, whose.device);
+        for (place, again) in mine.map(|(place, again)| (place.clone(), again)).collect::<Vec<_>>() {
+            self.requeued.set(&place, Again { due_ms: Some(now.mono_ms), covered_by: None, ..again });
         }
         self.wake_for_requeued(desk);
     }
 
-    /// A device has received what it was sent once more, if it was sent this.
+    /// A device says that it has received all up to an offset, and what it was sent once more with it.
     pub(super) fn received_requeued(&mut self, whose: Whose<'_>, offset: u64, now: Now, desk: &mut Desk) {
         if self.requeued.by_place.is_empty() {
             return;
         }
-        let place = (whose.user.clone(), Box::from(whose.device), offset);
-        if self.requeued.remove(&place) {
-            desk.note(&self.channel, (offset, offset), What::Received, Some((whose.user, whose.device, 0)), now);
+        for place in self.requeued.received(whose.user, whose.device, offset) {
+            self.requeued.remove(&place);
+            desk.note(&self.channel, (place.2, place.2), What::Received, Some((whose.user, whose.device, 0)), now);
             self.resolve(&place, desk);
         }
     }
@@ -85,18 +84,20 @@ impl Inbox {
 
     fn send_again(&mut self, place: &Place, now: Now, desk: &mut Desk) {
         let (user, id, offset) = place;
-        let device = self.members.get(user).and_then(|member| member.device(id));
+        let known = self.known(user, id);
         let letter = desk.dead.find(&self.channel, *offset).filter(|letter| letter.has_failed(user, id));
-        let (Some(device), Some(letter)) = (device, letter) else {
+        let (Some(known), Some(letter)) = (known, letter) else {
             // Purged, or forgotten.
             self.requeued.remove(place);
             return;
         };
-        let (publication, at) = (letter.publication.clone(), device.live);
-        let Again { attempts, .. } = self.requeued.by_place[place];
-        if at == Device::AWAY {
-            return self.requeued.set(place, Again { attempts, due_ms: None });
-        }
+        let publication = letter.publication.clone();
+        let again = self.requeued.by_place[place];
+        let Again { attempts, .. } = again;
+        let Known::Here(at) = known else {
+            return self.requeued.set(place, Again { due_ms: None, ..again });
+        };
+        let reached = self.reached(known);
         let live = &self.live[at as usize];
         if !live.wants(&publication) {
             self.requeued.remove(place);
@@ -112,8 +113,8 @@ impl Inbox {
             return self.keep(desk, || Changed::DeadLetter { publication, failure });
         }
         let jitter = desk.jitter();
-        let (attempt, due_ms) = (attempts + 1, now.mono_ms + self.options.wait_ms(attempts, jitter));
-        self.requeued.set(place, Again { attempts: attempt, due_ms: Some(due_ms) });
+        let attempt = attempts + 1;
+        self.requeued.set(place, again.sent(reached, now.mono_ms + self.options.wait_ms(attempts, jitter)));
         desk.note(&self.channel, (*offset, *offset), What::Sent, of(attempt), now);
         desk.sent_bytes(publication.weight());
         self.count(Count::Redelivery, desk);

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use super::change::Changed;
 use super::dead_letters::Failure;
 use super::desk::{Count, Desk};
-use super::device::Device;
 use super::dispatch::Sending;
 use super::inbox::{Inbox, Whose};
 use super::live::{Live, Pace};
-use super::member::Members;
 use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
@@ -68,15 +66,13 @@ impl Inbox {
         let Some(at) = client.and_then(|client| self.seats.get(&client)) else { return };
         let live = &self.live[*at as usize];
         let others = u32::try_from(self.members.len() - 1).expect("members are bounded");
-        self.receipts.open(publication.offset, (live.user.clone(), live.device.clone()), others);
+        self.receipts.open(publication.offset, (live.user.clone(), live.id.clone()), others);
     }
 
     /// What a connected device has published itself and is not sent counts as received, where nothing before it is missing.
     fn pass_own(&mut self, at: u32, offset: u64, desk: &mut Desk) {
-        let passed = device(&mut self.members, &self.live[at as usize], |device| match device.floor() + 1 == offset {
-            true => device.pass(offset),
-            false => 0,
-        });
+        let device = &mut self.live[at as usize].device;
+        let passed = if device.floor() + 1 == offset { device.pass(offset) } else { 0 };
         self.owe(-(passed as i64), desk);
     }
 
@@ -86,15 +82,14 @@ impl Inbox {
         self.pass_over(at, shelf, now, desk);
         let live = &mut self.live[at as usize];
         live.stop_at = 0;
-        let floor = device(&mut self.members, live, |device| device.floor());
-        let stop_at = floor + u64::from(self.options.max_unacked) + 1;
+        let stop_at = live.device.floor() + u64::from(self.options.max_unacked) + 1;
         if stop_at > offset {
             live.stop_at = stop_at;
             self.stops.insert((stop_at, at));
             return;
         }
         live.pace = Pace::Behind;
-        device(&mut self.members, live, |device| device.send_up_to(offset - 1));
+        live.device.send_up_to(offset - 1);
         live.deadline_ms = live.deadline_ms.max(now.mono_ms + self.options.ack_timeout_ms);
         let due_ms = live.due_ms.or(Some(live.deadline_ms));
         desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, due_ms);
@@ -119,15 +114,13 @@ impl Inbox {
         }
         let skips_own = self.options.skips_own;
         let live = &mut self.live[at as usize];
-        let member = self.members.get_mut(&live.user).expect("a connected device is a member's");
-        let device = member.device_mut(&live.device).expect("a connected device is a member's");
-        let top = shelf.top();
+        let (device, top) = (live.device, shelf.top());
         if device.floor() < top && device.floor() + 1 < shelf.first() {
             return self.say(at, Sending::Gap, desk);
         }
         let attempt = if device.sent() == device.floor() { device.failed + 1 } else { 1 };
         let until = top.min(device.floor() + u64::from(window));
-        let mut bytes = 0;
+        let (mut bytes, mut sent) = (0, device.sent());
         let mut publications = Vec::new();
         for publication in (device.sent() + 1..=until).map_while(|offset| shelf.get(offset)) {
             if is_for(live, publication, shelf, skips_own) {
@@ -137,19 +130,20 @@ impl Inbox {
                 }
                 publications.push(publication.clone());
             }
-            device.send_up_to(publication.offset);
+            sent = publication.offset;
         }
         if let (Some(first), Some(last)) = (publications.first(), publications.last()) {
             desk.note(
                 &self.channel,
                 (first.offset, last.offset),
                 What::Sent,
-                Some((&live.user, &live.device, attempt)),
+                Some((&live.user, &live.id, attempt)),
                 now,
             );
             desk.sent_bytes(bytes);
         }
-        let behind = device.sent() < top;
+        live.device.send_up_to(sent);
+        let behind = sent < top;
         let floor = device.floor();
         if behind && publications.is_empty() {
             return;
@@ -169,15 +163,15 @@ impl Inbox {
     /// What follows the floor and is not for the device counts as received. So much at a time; true where more may follow.
     pub(super) fn pass_over(&mut self, at: u32, shelf: Shelf<'_>, now: Now, desk: &mut Desk) -> bool {
         let live = &self.live[at as usize];
-        let floor = device(&mut self.members, live, |device| device.floor());
+        let floor = live.device.floor();
         let next = (floor + 1..=shelf.top()).map_while(|offset| shelf.get(offset)).take(PASSED_OVER_AT_ONCE);
         let passed = next.take_while(|next| !is_for(live, next, shelf, self.options.skips_own)).count();
         if passed == 0 {
             return false;
         }
         let last = floor + passed as u64;
-        device(&mut self.members, live, |device| device.advance(last));
-        let (user, id) = (live.user.clone(), live.device.clone());
+        let (user, id) = (live.user.clone(), live.id.clone());
+        self.live[at as usize].device.advance(last);
         desk.note(&self.channel, (floor + 1, last), What::PassedOver, Some((&user, &id, 0)), now);
         desk.looked_at(passed / PASSED_OVER_PER_LOOK);
         self.owe(-(passed as i64), desk);
@@ -205,20 +199,30 @@ impl Inbox {
         if live.pace == Pace::Along {
             self.stops.remove(&(live.stop_at, at));
             live.stop_at = 0;
-            let top = self.top;
-            device(&mut self.members, live, |device| device.send_up_to(top));
+            live.device.send_up_to(self.top);
         }
     }
 
-    /// Connected devices are to be looked at: something was published a while ago. As many as the sweep may.
+    /// A device whose stream has begun anew is told so.
+    pub(super) fn tell_over(&mut self, at: u32, desk: &mut Desk) {
+        let pace = &mut self.live[at as usize].pace;
+        if *pace == Pace::Over {
+            *pace = Pace::Behind;
+            self.say(at, Sending::Gap, desk);
+        }
+    }
+
+    /// Connected devices are to be looked at: something was published a while ago, or the stream has begun anew. As many as the sweep may.
     pub(super) fn look(&mut self, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
         self.look_ms = None;
         let (from, top) = self.look;
         let mut until = from;
         while until < self.live.capacity() && desk.has_looks() {
             desk.looked_at(1);
-            if self.live.get(until).is_some_and(|live| live.pace == Pace::Along && live.due_ms.is_none()) {
-                self.due(until as u32, shelf, now, desk);
+            match self.live.get(until) {
+                Some(Live { pace: Pace::Along, due_ms: None, .. }) => self.due(until as u32, shelf, now, desk),
+                Some(Live { pace: Pace::Over, .. }) => self.tell_over(until as u32, desk),
+                _ => {}
             }
             until += 1;
         }
@@ -237,6 +241,9 @@ impl Inbox {
     /// A device is looked at: has it received in time what it was sent?
     pub(super) fn woken(&mut self, at: u32, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
         self.live[at as usize].due_ms = None;
+        if self.live[at as usize].pace == Pace::Over {
+            return self.tell_over(at, desk);
+        }
         self.due(at, shelf, now, desk);
     }
 
@@ -245,7 +252,7 @@ impl Inbox {
             return self.go_on_passing(at, now, desk);
         }
         let live = &mut self.live[at as usize];
-        let (floor, sent) = device(&mut self.members, live, |device| (device.floor(), device.sent()));
+        let (floor, sent) = (live.device.floor(), live.device.sent());
         if floor >= shelf.top() || (live.pace == Pace::Behind && sent == floor) {
             // Nothing of what it was sent is missing.
             return self.pump(at, (self.options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
@@ -270,22 +277,15 @@ impl Inbox {
         self.leave_others(at);
         let live = &mut self.live[at as usize];
         let (channel, options) = (&self.channel, self.options);
-        let member = self.members.get_mut(&live.user).expect("a connected device is a member's");
-        let device = member.device_mut(&live.device).expect("a connected device is a member's");
+        let device = &mut live.device;
         device.failed += 1;
         device.rewind();
         let attempts = device.failed;
         if attempts >= options.max_attempts {
             device.advance(next.offset);
             live.pace = Pace::Behind;
-            desk.note(
-                channel,
-                (next.offset, next.offset),
-                What::GivenUp,
-                Some((&live.user, &live.device, attempts)),
-                now,
-            );
-            let (user, id) = (live.user.clone(), live.device.clone());
+            desk.note(channel, (next.offset, next.offset), What::GivenUp, Some((&live.user, &live.id, attempts)), now);
+            let (user, id) = (live.user.clone(), live.id.clone());
             let failure = Failure { user, device: id, attempts, at_unix_ms: now.unix_ms };
             let is_listed = desk.dead.add(channel, &self.epoch, next, failure.clone());
             self.count(Count::GivenUp, desk);
@@ -302,7 +302,7 @@ impl Inbox {
         live.pace = Pace::Again;
         live.deadline_ms = now.mono_ms + options.wait_ms(attempts, desk.jitter());
         desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
-        let (user, id) = (live.user.clone(), live.device.clone());
+        let (user, id) = (live.user.clone(), live.id.clone());
         desk.note(channel, (next.offset, next.offset), What::Sent, Some((&user, &id, attempts + 1)), now);
         let publications = Arc::from([next.clone()]);
         desk.sent_bytes(next.weight());
@@ -317,10 +317,4 @@ impl Inbox {
 /// that is not sent its own.
 fn is_for(live: &Live, publication: &Publication, shelf: Shelf<'_>, skips_own: bool) -> bool {
     !shelf.has_ended(publication) && live.wants(publication) && !(skips_own && live.has_published(publication))
-}
-
-/// What is asked of the device that is connected by this.
-fn device<T>(members: &mut Members, live: &Live, act: impl FnOnce(&mut Device) -> T) -> T {
-    let device = members.get_mut(&live.user).and_then(|member| member.device_mut(&live.device));
-    act(device.expect("a connected device is a member's"))
 }

@@ -4,7 +4,6 @@
 //! looked up when somebody asks. Looking changes nothing.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use slab::Slab;
@@ -64,17 +63,22 @@ impl Survey {
         let found = self.found.entry(inbox.options.namespace).or_default();
         // Nothing waits in a channel that keeps nothing.
         let Some(shelf) = shelf else { return looks_left };
-        let after = self.member.take().map_or(Bound::Unbounded, Bound::Excluded);
-        for (user, member) in inbox.members.range((after, Bound::Unbounded)) {
-            for device in member.devices.iter().filter(|device| device.floor() < shelf.top()) {
-                found.devices += 1;
-                let next = shelf.get(shelf.first().max(device.floor() + 1));
-                let oldest_ms = next.map(|next| next.time_unix_ms);
-                found.oldest_unix_ms = [found.oldest_unix_ms, oldest_ms].into_iter().flatten().min();
+        let after = self.member.take();
+        for row in inbox.members.after(after.as_deref()) {
+            let mut looks = 1;
+            for (_, known) in row.devices() {
+                looks += 1;
+                let floor = inbox.look_up(known).floor();
+                if floor < shelf.top() {
+                    found.devices += 1;
+                    let next = shelf.get(shelf.first().max(floor + 1));
+                    let oldest_ms = next.map(|next| next.time_unix_ms);
+                    found.oldest_unix_ms = [found.oldest_unix_ms, oldest_ms].into_iter().flatten().min();
+                }
             }
-            looks_left = looks_left.saturating_sub(1 + member.devices.len());
+            looks_left = looks_left.saturating_sub(looks);
             if looks_left == 0 {
-                self.member = Some(user.clone());
+                self.member = Some(row.user.into());
                 break;
             }
         }

@@ -123,8 +123,8 @@ impl World {
 
     fn floor(&self, user: usize, device: usize) -> u64 {
         let inbox = &self.delivery.inboxes[self.delivery.by_channel[CHANNEL] as usize];
-        let device = inbox.members[&self.users[user]].device(&device.to_string());
-        device.map_or(0, |device| device.floor())
+        let known = inbox.known(&self.users[user], &device.to_string());
+        known.map_or(0, |known| inbox.look_up(known).floor())
     }
 
     fn top(&mut self) -> u64 {
@@ -324,10 +324,8 @@ impl World {
     }
 
     fn pass_one(&mut self, client: Uuid) {
-        let Client { user, device, .. } = self.clients[&client];
-        let name = device.to_string();
-        let member = self.delivery.inboxes[0].members.get_mut(&self.users[user]).unwrap();
-        let device = member.device_mut(&name).unwrap();
+        let inbox = &mut self.delivery.inboxes[0];
+        let device = &mut inbox.live[inbox.seats[&client] as usize].device;
         device.advance(device.floor() + 1);
     }
 

@@ -77,6 +77,16 @@ impl Trace {
         self.0.push_back(event);
     }
 
+    /// How many there are: so many are looked at for one message.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing has happened.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What has happened to one message, in order.
     pub fn of(&self, channel: &str, offset: u64) -> Vec<TraceEvent> {
         let concerned =

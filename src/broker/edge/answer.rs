@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Edge, Notice, Subscriber};
-use crate::broker::letter::{Answer, Asker, Level};
+use crate::broker::letter::{Answer, Asker, InboxAnswer, Level};
 use crate::model::refusal::{DisconnectKind, Error, ErrorKind};
-use crate::model::{Publication, Subscribed};
+use crate::model::{Payload, Publication, Subscribed};
 use crate::protocol::word::{Push, ReplyBody};
 use crate::session::{Awaits, Flags, Stage, State};
 use crate::time::Now;
@@ -78,7 +78,12 @@ impl Edge {
             }
             Answer::History(Ok(page)) => self.reply(session, id, ReplyBody::History(&page)),
             Answer::Presence(Ok(list)) => self.reply(session, id, ReplyBody::Encoded(&list.encoded)),
-            Answer::Inbox(Ok(payload)) => self.reply(session, id, ReplyBody::Rpc(&payload)),
+            Answer::Inbox(Ok(InboxAnswer::Taken(hear))) => {
+                // They are told by the home, in its own time.
+                self.charge_allowance(session, u64::from(hear) * price::DELIVERY_NS, now);
+                self.reply(session, id, ReplyBody::Rpc(&Payload::json("{}")));
+            }
+            Answer::Inbox(Ok(InboxAnswer::Told(payload))) => self.reply(session, id, ReplyBody::Rpc(&payload)),
             Answer::Inbox(Err(error)) => self.refuse(session, id, error),
             Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
             Answer::Subscribed { channel, result, .. } => match *result {
@@ -175,7 +180,7 @@ fn price_of(answer: &Answer) -> u64 {
     match answer {
         Answer::History(Ok(page)) => price_of_publications(&page.publications),
         // Positions of many members: gathered and written as well.
-        Answer::Inbox(Ok(payload)) => payload.bytes.len() as u64 * 2 * price::BYTE_NS,
+        Answer::Inbox(Ok(InboxAnswer::Told(payload))) => payload.bytes.len() as u64 * 2 * price::BYTE_NS,
         Answer::Subscribed { result, .. } => result
             .as_ref()
             .as_ref()

@@ -191,7 +191,7 @@ impl Edge {
         }
     }
 
-    fn charge_allowance(&mut self, session: u32, work_ns: u64, now: Now) {
+    pub(super) fn charge_allowance(&mut self, session: u32, work_ns: u64, now: Now) {
         let Limits { session: limit, user } = self.limits;
         let Some(entry) = self.sessions.get_mut(session as usize) else { return };
         if let Some(limit) = limit {

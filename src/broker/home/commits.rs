@@ -13,7 +13,7 @@ use crate::broker::order::Responder;
 use crate::broker::schedule_order::Scheduled;
 use crate::hub::OnItsWay;
 use crate::model::refusal::Error;
-use crate::model::{ClientId, Payload, Position};
+use crate::model::{ClientId, Position};
 use crate::session::Terms;
 use crate::store::Batch;
 
@@ -28,8 +28,10 @@ pub(in crate::broker) enum Waiter {
     Remover(Responder<()>),
     /// A backend that has purged so many dead letters.
     Purger(Responder<usize>, usize),
-    /// A session of this shard that has said something of what it received; what it is answered.
-    Receiver(u16, Asker, Payload),
+    /// A backend that has requeued the dead letter at this place.
+    Requeuer(Responder<Position>, Position),
+    /// A session of this shard that has said something of what it received; how many sessions hear of it.
+    Receiver(u16, Asker, u32),
     /// A session of this shard that has sent a message with an id.
     Sender(u16, Asker),
     /// A backend that has scheduled a publication; what it is answered.

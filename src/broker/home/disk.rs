@@ -180,6 +180,7 @@ impl Home {
         | Record::DeviceGone(..)
         | Record::DeadLetter(_)
         | Record::DeadLetterReceived(..)
+        | Record::DeadLetterRequeued(..)
         | Record::DeadLetterGone(..) = record
         {
             return match self.policy.inbox_options(channel) {

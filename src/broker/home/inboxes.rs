@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Home, Outcome, Pending, Spread, Spreading};
+use crate::broker::letter::InboxAnswer;
 use crate::delivery::{Account, Count, Delivery, InboxOptions, Listener, Seat, Whose};
 use crate::hub::{Hub, NewPublication, ShardSet};
 use crate::model::refusal::{Error, ErrorKind};
@@ -183,23 +184,21 @@ impl Home {
         let options = self.policy.inbox_options(channel)?;
         let InboxAsk { user, device, word } = ask;
         let whose = Whose { user: &user, device: device_id(&device) };
-        match word {
+        let hear = match word {
             InboxWord::Received(place) => {
                 let shelf = self.hub.shelf(channel, now).ok_or(ErrorKind::UnrecoverablePosition)?;
-                self.delivery.received(channel, whose, (&place.epoch, place.offset), shelf, now)?;
+                self.delivery.received(channel, whose, (&place.epoch, place.offset), shelf, now)?
             }
             InboxWord::Retry { place, delay_ms } => {
                 self.delivery.retry(channel, whose, (&place.epoch, place.offset), delay_ms, now)?;
+                0
             }
             InboxWord::Read(place) => self.delivery.read(channel, whose, (&place.epoch, place.offset), now)?,
-            InboxWord::Positions => {
-                return Ok(Said::Now(to_payload(&self.inboxes(channel, now).positions_for(channel, whose)?)));
-            }
-            InboxWord::Unread => return Ok(Said::Now(to_payload(&self.inboxes(channel, now).unread(channel, &user)?))),
+            InboxWord::Positions => return told(&self.inboxes(channel, now).positions_for(channel, whose)?),
+            InboxWord::Unread => return told(&self.inboxes(channel, now).unread(channel, &user)?),
             InboxWord::Send { id, data, info } => return self.send(channel, (&user, &id), data, info, by, now),
-        }
-        let answer = Payload::json("{}");
-        Ok(if options.is_durable { Said::Kept(answer) } else { Said::Now(answer) })
+        };
+        Ok(if options.is_durable { Said::Kept(hear) } else { Said::Now(InboxAnswer::Taken(hear)) })
     }
 
     /// Publishes a message of a user once per id.
@@ -220,7 +219,7 @@ impl Home {
             ..NewPublication::new(data)
         };
         Ok(match self.publish(channel, message, options, exclude, by, now)? {
-            Outcome::Done(position) => Said::Now(sent(&position)),
+            Outcome::Done(position) => Said::Now(InboxAnswer::Told(sent(&position))),
             Outcome::Later(pending) => Said::Sent(pending),
         })
     }
@@ -230,9 +229,9 @@ impl Home {
 #[derive(Debug)]
 pub(in crate::broker) enum Said {
     /// This, at once.
-    Now(Payload),
-    /// This, when all that was said to the disk is there.
-    Kept(Payload),
+    Now(InboxAnswer),
+    /// That it was taken, when all that was said to the disk is there; so many sessions hear of it.
+    Kept(u32),
     /// With the place of a publication that is on its way.
     Sent(Pending),
 }
@@ -242,8 +241,9 @@ pub(in crate::broker) fn sent(position: &Position) -> Payload {
     Payload::json(json!({ "epoch": position.epoch, "offset": position.offset }).to_string())
 }
 
-fn to_payload(answer: &impl Serialize) -> Payload {
-    Payload::json(serde_json::to_string(answer).expect("plain fields are written as JSON"))
+fn told(answer: &impl Serialize) -> Result<Said, Error> {
+    let json = serde_json::to_string(answer).expect("plain fields are written as JSON");
+    Ok(Said::Now(InboxAnswer::Told(Payload::json(json))))
 }
 
 fn device_id(device: &Option<Arc<Device>>) -> &str {

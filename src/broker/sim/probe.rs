@@ -28,7 +28,7 @@ impl Broker {
         let delivery = &self.home.delivery;
         let (user, since_unix_ms, limit) = ("".into(), i64::MIN, usize::MAX);
         let of_channel = DeadLetterFilter { channel: channel.into(), after: 0, user, since_unix_ms, limit };
-        for letter in delivery.dead_letters().list(&of_channel) {
+        for letter in delivery.dead_letters().list(&of_channel).0 {
             chronicle.ledger.look_at_dead(&letter, ATTEMPTS_MAX);
         }
         for user in MEMBERS {

@@ -4,6 +4,7 @@ use super::*;
 use crate::broker::inbox_order::InboxOrder;
 use crate::config::Delivery;
 use crate::limits::{CHANNELS_FOUNDED_MAX, RECEIPT_MEMBERS_MAX};
+use crate::work::{Limit, price};
 
 /// `inbox:` makes members of those who subscribe, `named:` has the members that its channels name.
 pub(super) fn config() -> Config {
@@ -420,80 +421,6 @@ fn whom_a_backend_makes_a_member_is_sent_what_was_published_since_and_nothing_on
 }
 
 #[test]
-fn a_dead_letter_is_sent_once_more_to_its_device_and_what_became_of_it_is_told() {
-    let mut node = node();
-    let channel = node.at(1, "inbox");
-    let name: Arc<str> = channel.as_str().into();
-    let (peer, _) = node.member(0, "ada", "phone", &channel);
-    let (other, _) = node.member(1, "bob", "phone", &channel);
-    node.publish(&channel, "1", None);
-    node.carry();
-    node.receive(other, &channel, 1);
-    [11_000, 26_000, 51_000].into_iter().for_each(|ms| node.sweep(ms));
-    assert_eq!(kinds(&node.hear(peer)).iter().filter(|word| *word == "pub 1").count(), 3);
-    node.publish(&channel, "2", None);
-    node.carry();
-    node.receive(peer, &channel, 2);
-    node.receive(other, &channel, 2);
-    let requeue = |node: &mut Node| node.order(1, |answer| Order::Inbox(InboxOrder::Requeue(name.clone(), 1, answer)));
-    assert_eq!(requeue(&mut node).unwrap().offset, 1);
-    let words = |node: &mut Node| {
-        node.sweep(1_000);
-        [peer, other]
-            .map(|peer| kinds(&node.hear(peer)).into_iter().filter(|word| word != "message").collect::<Vec<_>>())
-    };
-    assert_eq!(words(&mut node), [vec!["pub 1".to_string()], vec![]], "who has received it does not get it again");
-    node.publish(&channel, "3", None);
-    node.carry();
-    assert_eq!(words(&mut node), [["pub 3"]; 2], "the device goes along with everybody");
-    node.receive(peer, &channel, 3);
-    node.drop(peer);
-    node.carry();
-    node.sweep(60_000);
-    let (peer, heard) = node.member(0, "ada", "phone", &channel);
-    assert_eq!(heard, ["2:subscribe"]);
-    node.sweep(100);
-    assert_eq!(kinds(&node.hear(peer)), ["pub 1"], "a device that comes back is sent it");
-    assert!(requeue(&mut node).is_ok(), "it is dead until it was received");
-    node.receive(peer, &channel, 1);
-    node.sweep(100_000);
-    assert_eq!(kinds(&node.hear(peer)), [""; 0]);
-    assert!(requeue(&mut node).is_err(), "it is dead no longer");
-    let trace = |node: &mut Node, offset| {
-        let events = node.order(1, |answer| Order::Inbox(InboxOrder::Trace(name.clone(), offset, answer))).unwrap();
-        events.iter().map(|event| (event.what.name(), event.attempt)).collect::<Vec<_>>()
-    };
-    let ada = [("published", 0), ("received", 0), ("sent", 2), ("sent", 3), ("given_up", 3)];
-    assert_eq!(trace(&mut node, 1), [&ada[..], &[("sent", 1), ("sent", 2), ("received", 0)]].concat());
-}
-
-#[test]
-fn a_dead_letter_that_is_not_received_once_more_is_dead_again() {
-    let mut node = node();
-    let channel = node.at(0, "inbox");
-    let name: Arc<str> = channel.as_str().into();
-    let (peer, _) = node.member(0, "ada", "phone", &channel);
-    node.publish(&channel, "1", None);
-    node.carry();
-    [11_000, 26_000, 51_000].into_iter().for_each(|ms| node.sweep(ms));
-    node.hear(peer);
-    let requeue = |node: &mut Node| node.order(0, |answer| Order::Inbox(InboxOrder::Requeue(name.clone(), 1, answer)));
-    assert!(requeue(&mut node).is_ok());
-    (0..10).for_each(|_| node.sweep(60_000));
-    let words = node.hear(peer);
-    let attempts: Vec<_> = words.iter().map(|word| &word["push"]["pub"]["tags"]["attempt"]).collect();
-    assert_eq!(attempts, [&Value::Null, &json!("2"), &json!("3")]);
-    let failures = |node: &Node| {
-        node.brokers[0].home.delivery.dead_letters().find(&channel, 1).map(|letter| letter.failures.len())
-    };
-    assert_eq!(failures(&node), Some(1), "once, however often");
-    let users = vec![Arc::from("ada")];
-    node.order(0, |answer| Order::Inbox(InboxOrder::RemoveMembers(name.clone(), users, answer))).unwrap();
-    assert!(requeue(&mut node).is_err(), "nobody is left to receive it");
-    assert_eq!(failures(&node), Some(1));
-}
-
-#[test]
 fn a_reload_that_has_nothing_promised_for_a_while_ends_nothing() {
     let mut node = node();
     let channel = node.at(1, "inbox");
@@ -635,4 +562,30 @@ fn what_is_unread_is_told_of_the_life_of_the_channel_that_there_is() {
     let name: Arc<str> = channel.as_str().into();
     let unread = node.order(1, |answer| Order::Inbox(InboxOrder::Unread(name, "ada".into(), answer))).unwrap();
     assert_eq!((unread.epoch, unread.offset, unread.unread), (epoch, 1, 1));
+}
+
+#[test]
+fn who_has_a_small_room_told_of_a_position_is_charged_for_it() {
+    const MEMBERS: u64 = 20;
+    for home in 0..2 {
+        let mut node = node();
+        let channel = node.at(home, "inbox");
+        let name = |number| format!("user {number}");
+        let peers: Vec<_> = (0..MEMBERS).map(|number| node.member(0, &name(number), "", &channel).0).collect();
+        node.publish(&channel, "1", None);
+        node.carry();
+        // By a bucket that is empty, which fills as fast as time passes.
+        let strict = Limit::new(1_000, 0).expect("it is one");
+        let mut costs = |peer: Peer| {
+            let owed = |node: &Node| {
+                let session = &node.brokers[peer.shard].edge.sessions[peer.session as usize];
+                session.allowance.excess_ns(strict, node.now.mono_ms)
+            };
+            let before = owed(&node);
+            node.say(peer, &call(9, "read", json!({"channel": channel, "offset": 1})));
+            owed(&node) - before
+        };
+        let (first, second) = (costs(peers[0]), costs(peers[1]));
+        assert!(first > second + MEMBERS * price::DELIVERY_NS, "{first} ns, {second} ns");
+    }
 }

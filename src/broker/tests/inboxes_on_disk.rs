@@ -7,7 +7,7 @@ use crate::broker::inbox_order::InboxOrder;
 use crate::config::{Delivery, Log};
 use crate::delivery::MemberDevices;
 
-fn letters() -> Config {
+pub(super) fn letters() -> Config {
     let mut config = config();
     config.channel.namespaces.push(Namespace {
         name: "letters".into(),
@@ -33,14 +33,14 @@ fn node(shards: u16) -> Node {
 }
 
 /// The node is killed, nothing of what is in flight is kept, and another starts.
-fn restart(mut node: Node, shards: u16) -> Node {
+pub(super) fn restart(mut node: Node, shards: u16) -> Node {
     node.disk.lose();
     start(shards, node.disk, letters())
 }
 
 impl Node {
     /// A backend publishes, and the disk does what it is asked.
-    fn publish_synced(&mut self, channel: &str, data: &str) {
+    pub(super) fn publish_synced(&mut self, channel: &str, data: &str) {
         let (answer, mut answered) = oneshot::channel();
         let home = usize::from(self.placement.of(channel));
         self.brokers[home].begin_tick(self.now);
@@ -51,7 +51,11 @@ impl Node {
     }
 
     /// A backend's order about members, answered once the disk has done what it is asked.
-    fn inbox<T>(&mut self, channel: &str, order: impl FnOnce(Arc<str>, oneshot::Sender<T>) -> InboxOrder) -> T {
+    pub(super) fn inbox<T>(
+        &mut self,
+        channel: &str,
+        order: impl FnOnce(Arc<str>, oneshot::Sender<T>) -> InboxOrder,
+    ) -> T {
         let (answer, mut answered) = oneshot::channel();
         let home = usize::from(self.placement.of(channel));
         self.brokers[home].begin_tick(self.now);
@@ -222,6 +226,35 @@ fn what_devices_say_is_refused_where_the_disk_has_failed() {
     let mut node = restart(node, 2);
     let (_, heard) = node.member(0, "ada", "phone", &channel);
     assert_eq!(heard, ["2:subscribe", "pub 1"], "it was not answered");
+}
+
+#[test]
+fn a_batch_that_fails_leaves_what_is_to_be_received_as_it_was() {
+    let mut node = node(2);
+    let channel = node.at(1, "letters");
+    let (peer, _) = node.member(0, "ada", "phone", &channel);
+    node.publish_synced(&channel, "1");
+    let refused = ["2", "3"].map(|data| {
+        let (answer, answered) = oneshot::channel();
+        node.brokers[1].begin_tick(node.now);
+        node.brokers[1].order(Order::Publish(Box::new(message(&channel, data)), answer), node.now);
+        node.after(1);
+        answered
+    });
+    node.write(false);
+    node.each_tick();
+    assert!(refused.into_iter().all(|mut answered| answered.try_recv().unwrap().is_err()));
+    (0..3).for_each(|_| node.sweep(30_000));
+    assert_eq!(node.counted("letters", |of| of.unreceived.get()), 0, "the only one was given up");
+    node.drop(peer);
+    node.carry();
+    let (_, heard) = node.member(0, "ada", "phone", &channel);
+    assert_eq!(heard, ["2:subscribe"], "reads go on");
+    let mut node = restart(node, 3);
+    node.publish_synced(&channel, "2");
+    let devices = node.devices(&channel, "ada");
+    assert_eq!(devices.offset, 2, "the offset was told to nobody");
+    assert_eq!(node.counted("letters", |of| of.unreceived.get()), devices.offset - devices.devices[0].received);
 }
 
 #[test]

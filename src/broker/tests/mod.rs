@@ -11,6 +11,7 @@ mod durable;
 mod inboxes;
 mod inboxes_filtered;
 mod inboxes_on_disk;
+mod inboxes_requeued;
 mod keeping;
 mod orders;
 mod presence;

@@ -3,7 +3,10 @@
 use super::*;
 use crate::delivery::change::Changed;
 use crate::hub::Published;
-use crate::limits::{DEAD_LETTER_DEVICES_MAX, LOOKS_PER_SWEEP};
+use crate::limits::{
+    DEAD_LETTER_DEVICES_MAX, DEAD_LETTERS_MAX, LOOKS_PER_SWEEP, SNAPSHOT_BYTES_PER_TICK, STOPS_PER_PUBLICATION,
+};
+use crate::store::Record;
 
 /// A channel whose members are all connected, by one device each.
 struct Room {
@@ -142,4 +145,80 @@ fn who_comes_back_to_many_channels_is_sent_little_of_each_at_first() {
     assert_eq!(sent(&mut room), 2, "as many as fit 8 KiB");
     room.receive(0, 2);
     assert_eq!(sent(&mut room), 2, "what it receives brings the rest");
+}
+
+#[test]
+fn devices_that_have_too_much_unreceived_are_taken_aside_so_many_at_each_publication() {
+    let mut room = Room::of(2 * STOPS_PER_PUBLICATION + 10, OPTIONS);
+    let is_aside = |dispatch: &Dispatch| matches!(dispatch.what, Sending::Publications { behind: true, .. });
+    let mut aside = || {
+        room.publish();
+        room.delivery.out().filter(is_aside).count()
+    };
+    let told: Vec<_> = (0..OPTIONS.max_unacked + 4).map(|_| aside()).collect();
+    let (before, then) = told.split_at(OPTIONS.max_unacked as usize);
+    assert!(before.iter().all(|told| *told == 0), "{before:?}");
+    assert_eq!(then, [STOPS_PER_PUBLICATION, STOPS_PER_PUBLICATION, 10, 0]);
+}
+
+#[test]
+fn a_room_whose_stream_begins_anew_is_told_in_several_sweeps_and_nobody_goes_through_its_members() {
+    let mut room = Room::of(3 * LOOKS_PER_SWEEP, OPTIONS);
+    room.publish();
+    room.receive(0, 2);
+    room.hub = Hub::new(2, usize::MAX);
+    room.publish_unseen("1");
+    let shelf = room.hub.shelf(CHANNEL, room.now).unwrap();
+    room.delivery.agree(CHANNEL, shelf);
+    assert_eq!(room.delivery.out().count(), 0, "nobody is told at once");
+    let told = room.sweeps();
+    assert!(told.iter().all(|told| *told <= LOOKS_PER_SWEEP), "{told:?}");
+    assert_eq!(told.iter().sum::<usize>(), room.users.len(), "everybody is told once");
+    let devices = room.delivery.devices(CHANNEL, &room.users[0]).unwrap();
+    assert_eq!((devices.received, devices.devices[0].received), (0, 0), "nothing of the new stream was received");
+    assert_eq!(room.delivery.inboxes[0].unreceived, room.users.len() as u64);
+}
+
+#[test]
+fn a_device_that_comes_before_it_was_told_that_its_stream_has_begun_anew_hears_so_by_its_other_session() {
+    let mut room = Room::of(1, OPTIONS);
+    room.hub = Hub::new(2, usize::MAX);
+    room.publish_unseen("1");
+    let seat = Seat { client: Uuid::from_u128(9), shard: 0, session: 9 };
+    let shelf = room.hub.shelf(CHANNEL, room.now).unwrap();
+    let whose = Whose { user: &room.users[0].clone(), device: "" };
+    let arrival = room.delivery.arrive(CHANNEL, whose, Listener { seat, filter: None }, shelf, room.now);
+    assert_eq!(arrival, Arrival { floor: 0, whole: false });
+    let told: Vec<_> = room.delivery.out().map(|dispatch| (dispatch.seat.session, dispatch.what)).collect();
+    assert!(matches!(told[0], (0, Sending::Gap)), "{told:?}");
+    assert!(told[1..].iter().all(|(_, what)| matches!(what, Sending::Publications { .. })), "{told:?}");
+    assert!(room.sweeps().is_empty());
+}
+
+#[test]
+fn a_snapshot_says_dead_letters_within_its_part_of_a_tick_and_one_letter() {
+    let options = InboxOptions { is_durable: true, max_attempts: 1, ..OPTIONS };
+    let mut room = Room::of(DEAD_LETTER_DEVICES_MAX, options);
+    let data = format!("\"{}\"", "x".repeat(900));
+    for _ in 0..DEAD_LETTERS_MAX {
+        let Published { position, .. } = room.publish_unseen(&data);
+        let shelf = room.hub.shelf(CHANNEL, room.now).unwrap();
+        room.delivery.published(CHANNEL, position.offset, None, shelf, room.now);
+    }
+    while room.sweep(1_100) > 0 {}
+    let letters = room.delivery.dead_letters().len();
+    assert!(letters > DEAD_LETTERS_MAX / 2, "{letters}");
+    let (mut said, mut parts, mut bytes_max, mut is_all) = (0, 0, 0, false);
+    while !is_all {
+        let mut bytes = Vec::new();
+        is_all = room.delivery.say(room.now, |record| {
+            said += usize::from(matches!(record, Record::DeadLetter(_)));
+            record.encode(&mut bytes);
+        });
+        parts += 1;
+        bytes_max = bytes_max.max(bytes.len());
+    }
+    assert_eq!(said, letters * DEAD_LETTER_DEVICES_MAX);
+    let letter = DEAD_LETTER_DEVICES_MAX * 1_100;
+    assert!(parts > 2 && bytes_max <= SNAPSHOT_BYTES_PER_TICK + letter, "{parts} parts, up to {bytes_max} bytes");
 }

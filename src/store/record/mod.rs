@@ -61,6 +61,8 @@ pub enum Record<'a> {
     DeadLetterGone(&'a str, u64),
     /// A dead letter was received after all: channel, offset, user, device.
     DeadLetterReceived(&'a str, u64, &'a str, &'a str),
+    /// A dead letter is sent once more to a device: channel, offset, user, device.
+    DeadLetterRequeued(&'a str, u64, &'a str, &'a str),
     /// The stream of this channel has ended: nothing is known of it any more.
     Over(&'a str),
     /// Tokens that are called back.
@@ -87,6 +89,7 @@ mod kind {
     pub(super) const DEVICE_FAILING: u8 = 38;
     pub(super) const DEAD_LETTER_RECEIVED: u8 = 39;
     pub(super) const DEVICE_LOST: u8 = 40;
+    pub(super) const DEAD_LETTER_REQUEUED: u8 = 41;
     pub(super) const REVOCATION: u8 = 64;
 }
 
@@ -156,8 +159,10 @@ impl<'a> Record<'a> {
                 put_bytes(into, channel.as_bytes());
                 put_u64(into, *offset);
             }
-            Self::DeadLetterReceived(channel, offset, user, device) => {
-                into.push(kind::DEAD_LETTER_RECEIVED);
+            Self::DeadLetterReceived(channel, offset, user, device)
+            | Self::DeadLetterRequeued(channel, offset, user, device) => {
+                let is_received = matches!(self, Self::DeadLetterReceived(..));
+                into.push(if is_received { kind::DEAD_LETTER_RECEIVED } else { kind::DEAD_LETTER_REQUEUED });
                 put_bytes(into, channel.as_bytes());
                 put_u64(into, *offset);
                 [user, device].iter().for_each(|name| put_bytes(into, name.as_bytes()));
@@ -199,6 +204,9 @@ impl<'a> Record<'a> {
             kind::DEAD_LETTER_RECEIVED => {
                 Self::DeadLetterReceived(fields.text()?, fields.u64()?, fields.text()?, fields.text()?)
             }
+            kind::DEAD_LETTER_REQUEUED => {
+                Self::DeadLetterRequeued(fields.text()?, fields.u64()?, fields.text()?, fields.text()?)
+            }
             kind::OVER => Self::Over(fields.text()?),
             kind::REVOCATION => Self::Revocation(RevocationRecord::decode(&mut fields)?),
             _ => return Err(Unreadable::Newer),
@@ -226,9 +234,8 @@ impl<'a> Record<'a> {
             Self::MemberGone(channel, _) | Self::DeviceGone(channel, ..) | Self::DeadLetterGone(channel, _) => {
                 Some(channel)
             }
-            Self::Over(channel) | Self::Unscheduled(channel, _) | Self::DeadLetterReceived(channel, ..) => {
-                Some(channel)
-            }
+            Self::Over(channel) | Self::Unscheduled(channel, _) => Some(channel),
+            Self::DeadLetterReceived(channel, ..) | Self::DeadLetterRequeued(channel, ..) => Some(channel),
         }
     }
 }

@@ -86,6 +86,7 @@ proptest! {
         let letter = DeadLetterRecord { publication, user, device, attempts: floor, at_unix_ms: read };
         goes_there_and_back(&Record::DeadLetter(letter));
         goes_there_and_back(&Record::DeadLetterReceived(channel, floor, user, device));
+        goes_there_and_back(&Record::DeadLetterRequeued(channel, floor, user, device));
         goes_there_and_back(&Record::MemberGone(channel, user));
         goes_there_and_back(&Record::DeviceGone(channel, user, device));
         goes_there_and_back(&Record::DeadLetterGone(channel, floor));

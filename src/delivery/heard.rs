@@ -1,0 +1,124 @@
+//! What devices say of what they were sent: that they have received it, or do not want it yet.
+
+use super::desk::Desk;
+use super::device::Known;
+use super::dispatch::Sending;
+use super::inbox::{Inbox, Whose, seen_s};
+use super::live::Pace;
+use super::member::Member;
+use super::receipts::Moved;
+use super::trace::What;
+use super::wakes::Wake;
+use crate::hub::Shelf;
+use crate::limits::AGAIN_BYTES_MAX;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::time::Now;
+
+impl Inbox {
+    /// The last offset that a device can have received.
+    pub(super) fn reached(&self, known: Known) -> u64 {
+        match known {
+            Known::Here(at) if self.live[at as usize].pace == Pace::Along => self.top,
+            known => self.look_up(known).reached(),
+        }
+    }
+
+    /// What is known of a device that says something of this place, and of its member.
+    fn check_reached(&self, whose: Whose<'_>, epoch: &str, offset: u64) -> Result<(Member, Known), Error> {
+        let row = self.members.get(whose.user).ok_or(ErrorKind::PermissionDenied)?;
+        let never = || ErrorKind::BadRequest.because("bad request: this device was sent nothing in the channel");
+        let known = row.device(whose.device).ok_or_else(never)?;
+        if !epoch.is_empty() && *epoch != *self.epoch {
+            return Err(ErrorKind::UnrecoverablePosition.into());
+        }
+        match offset <= self.reached(known) {
+            true => Ok((row.member, known)),
+            false => Err(ErrorKind::BadRequest.because("bad request: the offset lies beyond what the device was sent")),
+        }
+    }
+
+    /// A device has received all up to an offset. How many sessions are told of it that would be told nothing otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnrecoverablePosition`] for another epoch, [`ErrorKind::BadRequest`] beyond what it was sent,
+    /// [`ErrorKind::PermissionDenied`] for one who is no member.
+    pub(super) fn received(
+        &mut self,
+        whose: Whose<'_>,
+        (epoch, offset): (&str, u64),
+        shelf: Shelf<'_>,
+        now: Now,
+        desk: &mut Desk,
+    ) -> Result<u32, Error> {
+        self.agree(shelf, desk);
+        let (mut member, known) = self.check_reached(whose, epoch, offset)?;
+        self.received_requeued(whose, offset, now, desk);
+        let mut device = self.look_up(known);
+        let before = device.floor();
+        let by = device.advance(offset);
+        let is_ahead = std::mem::take(&mut device.is_ahead);
+        if by > 0 {
+            (device.seen_s, device.has_lost) = (seen_s(now), false);
+        }
+        match known {
+            Known::Here(at) => self.live[at as usize].device = device,
+            Known::Away(_) => self.members.set_device(whose.user, whose.device, Known::Away(device)),
+        }
+        if by == 0 {
+            if is_ahead {
+                // What was passed over for it is answered now, and must be known after a restart.
+                self.keep_device(whose, now, desk);
+            }
+            return Ok(0);
+        }
+        let furthest = member.received;
+        if offset > furthest {
+            member.received = offset;
+            self.members.set(whose.user, &member);
+        }
+        desk.note(&self.channel, (before + 1, offset), What::Received, Some((whose.user, whose.device, 0)), now);
+        self.owe(-(by as i64), desk);
+        if let Known::Here(at) = known {
+            let live = &mut self.live[at as usize];
+            live.deadline_ms = now.mono_ms + self.options.ack_timeout_ms;
+            if live.pace == Pace::Again {
+                live.pace = Pace::Behind;
+            }
+            self.pass_over(at, shelf, now, desk);
+            self.pump(at, (self.options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
+        }
+        self.keep_device(whose, now, desk);
+        Ok(self.moved(whose.user, Moved::Received, (furthest, offset), now, desk))
+    }
+
+    /// A device does not want what follows its floor before `delay_ms` have passed. That attempt has failed.
+    ///
+    /// # Errors
+    /// As [`Inbox::received`].
+    pub(super) fn retry(
+        &mut self,
+        whose: Whose<'_>,
+        (epoch, offset): (&str, u64),
+        delay_ms: u64,
+        now: Now,
+        desk: &mut Desk,
+    ) -> Result<(), Error> {
+        let (_, known) = self.check_reached(whose, epoch, offset)?;
+        let floor = self.look_up(known).floor();
+        if offset <= floor {
+            return Err(ErrorKind::BadRequest.because("bad request: the device has received it"));
+        }
+        let Known::Here(at) = known else {
+            return Err(ErrorKind::NotAvailable.because("not available: the device is not subscribed to the channel"));
+        };
+        let next = floor + 1;
+        self.leave_others(at);
+        let live = &mut self.live[at as usize];
+        live.pace = Pace::Again;
+        live.deadline_ms = now.mono_ms + delay_ms;
+        desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
+        desk.note(&self.channel, (next, next), What::Retry, Some((whose.user, whose.device, 0)), now);
+        self.say(at, Sending::behind(), desk);
+        Ok(())
+    }
+}
