@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { until } from './wait.mjs';
 
 export const API_KEY = 'sdk-key';
-const CONFIG = fileURLToPath(new URL('../config.toml', import.meta.url));
+export const CONFIG = fileURLToPath(new URL('../config.toml', import.meta.url));
 
 export class Node {
   constructor(httpPort, tcpPort, process = null) {

@@ -1,10 +1,17 @@
 // Draws the board: `tests/sdk/run board` writes docs/metrics/board.png. A node with some load, a real Prometheus that
 // scrapes it, and every panel from its own queries; only the lines are drawn here, not by Grafana.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { Centrifuge } from 'centrifuge';
+import WebSocket from 'ws';
+
 import { launch } from '../browser/browser.mjs';
-import { start } from '../js/node.mjs';
+import { CONFIG, start } from '../js/node.mjs';
+import { connectionToken } from '../js/tokens.mjs';
 import { board, file, filled, prometheus } from './prometheus.mjs';
 import { busy } from './traffic.mjs';
 
@@ -30,6 +37,43 @@ function load(node, { clients, rooms }) {
     }
   }, 20);
   return () => clearInterval(timer);
+}
+
+/** A channel on disk that is received at least once. */
+const LETTERS = `
+[[channel.namespaces]]
+name = "letters"
+log = "disk"
+history_size = 10000
+history_ttl = "1h"
+delivery = "at_least_once"
+members_by_subscribing = true
+ack_timeout = "2s"
+max_attempts = 2
+allow_subscribe_for_client = true
+`;
+
+/** Letters to two users until told to stop: ada says at once that she has received each, bob every nine seconds. */
+async function letters(t, node) {
+  const channel = 'letters:team';
+  const timers = [];
+  t.after(() => timers.forEach(clearInterval));
+  for (const name of ['ada', 'bob']) {
+    const client = new Centrifuge(node.websocket, { websocket: WebSocket, token: connectionToken(name) });
+    t.after(() => client.disconnect());
+    let newest = 0;
+    const say = () => client.rpc('inbox.received', { channel, offset: newest }).catch(() => {});
+    const room = client.newSubscription(channel);
+    room.on('publication', ({ offset }) => {
+      newest = Math.max(newest, offset);
+      if (name === 'ada') say();
+    });
+    if (name === 'bob') timers.push(setInterval(say, 9_000));
+    room.subscribe();
+    client.connect();
+    await room.ready();
+  }
+  timers.push(setInterval(() => node.api('publish', { channel, data: 'hello' }).catch(() => {}), 100));
 }
 
 const UNITS = {
@@ -92,9 +136,13 @@ const STYLE = `
   i { display: inline-block; width: 12px; height: 3px; margin-right: 4px; vertical-align: middle }`;
 
 test('the picture of the board', { timeout: 300_000 }, async (t) => {
-  const node = await start(t, { env: { RINGPOST_NAME: 'edge-1' } });
-  const stop = load(node, await busy(t, node, 40));
-  t.after(stop);
+  const folder = mkdtempSync(join(tmpdir(), 'ringpost-board-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const config = join(folder, 'config.toml');
+  writeFileSync(config, readFileSync(CONFIG, 'utf8') + LETTERS);
+  const node = await start(t, { config, env: { RINGPOST_NAME: 'edge-1', RINGPOST_STORE__PATH: join(folder, 'store') } });
+  t.after(load(node, await busy(t, node, 40)));
+  await letters(t, node);
   const metrics = await prometheus(t, node);
   await sleep((SECONDS + 15) * 1000);
   const end = Math.floor(Date.now() / 1000);
