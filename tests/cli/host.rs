@@ -36,10 +36,18 @@ impl Host {
         Some(Self(folder))
     }
 
+    /// A user who runs nothing yet.
+    fn user() -> u32 {
+        static USERS: AtomicU32 = AtomicU32::new(0);
+        200_000 + std::process::id() % 100_000 * 64 + USERS.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// The command, run by a user of its own behind another command, which sets a limit.
     fn command(&self, behind: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
-        static USERS: AtomicU32 = AtomicU32::new(0);
-        let user = 200_000 + std::process::id() % 100_000 * 64 + USERS.fetch_add(1, Ordering::Relaxed);
+        self.command_of(Self::user(), behind, arguments, settings)
+    }
+
+    fn command_of(&self, user: u32, behind: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
         let mut words = behind.split(' ');
         let mut command = Command::new(words.next().expect("it has a name"));
         forget_settings(&mut command);
@@ -56,7 +64,11 @@ impl Host {
     }
 
     fn serve(&self, behind: &str, settings: &[(&str, &str)]) -> Node {
-        let mut command = self.command(behind, &["serve", "--dev"], settings);
+        self.serve_of(Self::user(), behind, settings)
+    }
+
+    fn serve_of(&self, user: u32, behind: &str, settings: &[(&str, &str)]) -> Node {
+        let mut command = self.command_of(user, behind, &["serve", "--dev"], settings);
         Node(command.stdout(Stdio::piped()).spawn().expect("the node starts"))
     }
 
@@ -88,6 +100,19 @@ fn a_plain_users_node_starts_with_the_locked_memory_that_the_doctor_asks_for() {
         assert!(node.banner().contains("WebSocket"), "{entries}, {buffers}: {bytes} bytes are too little");
         let below = host.run(&format!("prlimit --memlock={}", bytes - 1), &["serve", "--dev"], &settings);
         assert!(refusal(&below).contains("- memlock: "), "{below:?}");
+    }
+}
+
+#[test]
+fn a_killed_node_starts_again_at_once_with_the_locked_memory_of_one() {
+    let Some(host) = Host::new() else { return };
+    let settings = [("RINGPOST_SHARDS__RING_ENTRIES", "8192"), ("RINGPOST_SHARDS__RECEIVE_BUFFERS", "2048")];
+    let bytes = host.asked_for("prlimit --memlock=65536", "memlock", "LimitMEMLOCK=", &settings);
+    let (behind, user) = (format!("prlimit --memlock={bytes}"), Host::user());
+    for _ in 0..10 {
+        let mut node = host.serve_of(user, &behind, &settings);
+        assert!(node.banner().contains("WebSocket"), "what the last one has locked still counts");
+        kill_process(Pid::from_child(&node.0), Signal::KILL).expect("the node is there");
     }
 }
 
