@@ -140,8 +140,8 @@ pub enum Answer {
     Joined(Arc<str>, Result<Page, Error>),
     /// To [`Outgoing::Read`].
     Read(Arc<str>, Result<Page, Error>),
-    /// To [`Outgoing::Remove`].
-    Removed(Ticket, Result<(), Error>),
+    /// To [`Outgoing::Remove`]: the offset of the newest publication that went; 0 where there is no stream.
+    Removed(Ticket, Result<u64, Error>),
 }
 
 /// What a bucket tells those who listen.
@@ -155,6 +155,15 @@ pub enum Delivery {
         life: Life,
         /// The message; its offset is 0 where it is not kept.
         kept: Kept,
+    },
+    /// The publications of a channel's stream were removed, in the order of its bucket; offsets go on.
+    Removed {
+        /// At home on the shard that is told.
+        channel: Box<str>,
+        /// In which life of the stream.
+        life: Life,
+        /// The offset of the newest that went.
+        up_to: u64,
     },
     /// Something was said in this bucket that was not heard: mirrors join again.
     Hole(u16),
