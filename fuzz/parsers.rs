@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringpost::auth::{TokenConfig, Verifier, VerifierConfig};
+use ringpost::broker::body::Told;
 use ringpost::config::Config;
 use ringpost::config::import::{Format as FileFormat, import};
 use ringpost::model::{Payload, Publication};
@@ -284,6 +285,13 @@ pub(crate) fn configuration(input: &[u8]) {
         let Ok(imported) = import(&text, format) else { continue };
         let taken = Config::parse(&imported.toml, std::iter::empty(), false);
         assert_eq!(taken.is_ok(), imported.problems.is_empty(), "{imported:?}");
+    }
+}
+
+/// What another node has told is an error, or packed as it was.
+pub(crate) fn bodies(input: &[u8]) {
+    if let Ok(told) = Told::unpack(input.to_vec().into()) {
+        assert_eq!(told.pack(), input, "{told:?}");
     }
 }
 

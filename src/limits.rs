@@ -678,3 +678,37 @@ pub const REDIS_COMPARE_MS: u64 = 5_000;
 
 /// Events from Redis that may wait to be taken before they are dropped as a told hole.
 pub const REDIS_EVENTS_MAX: usize = 65_536;
+
+/// Publishes and removals of one shard that wait for the answer of their bucket: at 1,000 calls a second of 128 each, a second
+/// of a bucket that is slow. Few in tests.
+pub const ASKED_OF_BUCKETS_MAX: usize = if cfg!(test) { 64 } else { 65_536 };
+
+/// Their bytes: with 8 shards as much as may wait for Redis.
+pub const ASKED_OF_BUCKETS_BYTES_MAX: usize = if cfg!(test) { 64 * 1024 } else { 8 * 1024 * 1024 };
+
+/// What one mirror holds while it waits for what lies before it: a second of a busy room. Few in tests.
+pub const MIRROR_HELD_MAX: usize = if cfg!(test) { 16 } else { 1_024 };
+
+/// What all mirrors of a shard hold, bytes; past it one lets go what it holds, and joins again.
+pub const MIRRORS_HELD_BYTES_MAX: usize = if cfg!(test) { 16 * 1024 } else { 16 * 1024 * 1024 };
+
+/// Pages that a mirror catches up by before it goes on at the top instead: a page has a MiB at the most. Few in tests.
+pub const MIRROR_PAGES_MAX: u32 = if cfg!(test) { 4 } else { 16 };
+
+/// What is read at once of what lies before a mirror, bytes: what a reply to a backend may bring.
+pub const MIRROR_READ_BYTES_MAX: usize = if cfg!(test) { 4 * 1024 } else { API_REPLY_BYTES_MAX };
+
+/// How long a mirror that nobody uses stays, milliseconds: a client that reconnects, or pages through a history, finds it.
+pub const MIRROR_LINGER_MS: u64 = 5_000;
+
+/// How long those who count on seeing all are left in doubt whether a mirror has missed something, milliseconds.
+pub const MIRROR_UNSURE_MS: u64 = 10_000;
+
+/// How long a mirror waits before it tries again to join: at first, and at the most, milliseconds.
+pub const MIRROR_RETRY_MS: u64 = 500;
+
+/// See [`MIRROR_RETRY_MS`].
+pub const MIRROR_RETRY_MS_MAX: u64 = 8_000;
+
+/// Mirrors whose time has come that are looked at in one sweep. Few in tests.
+pub const MIRRORS_PER_SWEEP: usize = if cfg!(test) { 8 } else { 1_024 };

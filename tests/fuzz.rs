@@ -5,11 +5,13 @@ mod parsers;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proxy_header::{ProxiedAddress, ProxyHeader, Tlv};
+use ringpost::broker::body::Told;
 use ringpost::model::refusal::{DisconnectKind, Unsubscribe};
 use ringpost::model::{ClientInfo, Expiry, Payload, Publication, ScheduledId};
 use ringpost::protocol::Format;
@@ -144,6 +146,20 @@ const CONFIGURATIONS: [&str; 3] = [
     r#"{"port":"9000","token_hmac_secret_key":"s","namespaces":[{"name":"a","history_size":1,"history_ttl":"5s"}],"admin":true}"#,
 ];
 
+/// What nodes tell each other.
+fn bodies() -> Vec<Vec<u8>> {
+    let conn_info = Some(Box::new(Payload::json("{\"n\":1}")));
+    let chan_info = Some(Box::new(Payload::binary(vec![0, 10])));
+    let info = Arc::new(ClientInfo { user: "u".into(), client: uuid::Uuid::from_u128(7), conn_info, chan_info });
+    let tags = Some([("k".into(), "v".into())].into());
+    let data = Payload::json("{\"a\":1}");
+    let bare = Told::Publication { data: Payload::binary(vec![10, 0]), info: None, tags: None, exclude: None };
+    let full = Told::Publication { data, info: Some(info.clone()), tags, exclude: Some(info.client) };
+    let joined = Told::Announcement { info: info.clone(), joined: true };
+    let told = [bare, full, joined, Told::Announcement { info, joined: false }];
+    told.iter().map(|told| told.pack().to_vec()).collect()
+}
+
 /// A record of each kind that channels have.
 fn records() -> Vec<Vec<u8>> {
     let info = ClientInfo {
@@ -217,7 +233,7 @@ fn blocks() -> Vec<Vec<u8>> {
 /// A target of libFuzzer: its name, what it calls, and what both begin with.
 type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
-fn targets() -> [Target; 14] {
+fn targets() -> [Target; 15] {
     [
         ("http", parsers::http, http_heads()),
         ("proxy", parsers::proxy, proxy_headers()),
@@ -232,6 +248,7 @@ fn targets() -> [Target; 14] {
         ("tokens", parsers::tokens, lines(&CLAIMS)),
         ("configuration", parsers::configuration, lines(&CONFIGURATIONS)),
         ("records", parsers::records, records()),
+        ("bodies", parsers::bodies, bodies()),
         ("segments", parsers::segments, blocks()),
     ]
 }
@@ -339,6 +356,11 @@ proptest! {
     #[test]
     fn tokens_of_anybody(input in input(lines(&CLAIMS))) {
         parsers::tokens(&input);
+    }
+
+    #[test]
+    fn messages_of_other_nodes(input in input(bodies())) {
+        parsers::bodies(&input);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Questions to a channel's home: answered at once where it is here, sent where it is another shard's.
 
 use super::Broker;
-use super::home::{Outcome, Waiter};
-use super::letter::{Answer, Envelope, Letter, Level};
+use super::home::{Asking, Outcome, Tried, Waiter};
+use super::letter::{Answer, Envelope, Letter, Level, NamedPublish};
 use crate::limits::{ASK_BYTES, LIST_ASK_BYTES, RECOVERY_ASK_BYTES};
+use crate::model::HistoryFilter;
 use crate::session::{Ask, InboxWord};
 use crate::time::Now;
 use crate::work::price;
@@ -20,6 +21,9 @@ impl Broker {
                 Ask::Subscribe(channel, terms) => {
                     self.subscribe_here(session, id, (channel, terms), (bytes, each_ns), now)
                 }
+                Ask::History { channel, filter, max } => {
+                    self.history_here((session, id), bytes, &channel, (filter, max), now)
+                }
                 Ask::Inbox(channel, ask) => self.inbox_here((session, id), (bytes, each_ns), &channel, *ask, now),
                 _ => self.ask_here(session, id, ask, now),
             };
@@ -35,6 +39,10 @@ impl Broker {
         let letter = match ask {
             // Whose home a channel is looks up for itself what the channel keeps: the answer must not be older than
             // its own configuration.
+            Ask::Publish { channel, data, info, options } if options.is_mirrored => {
+                let envelope = Envelope::new(&channel, &data);
+                Letter::PublishByName(Box::new(NamedPublish { asker, envelope, info }))
+            }
             Ask::Publish { channel, data, info, options } => {
                 let level = Level::of(options);
                 self.edge.receipts.expect(home, level, asker);
@@ -56,13 +64,38 @@ impl Broker {
     fn ask_here(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) {
         let each_ns = price_of_delivery(&ask);
         let attached = self.edge.attached;
-        let answer = self.home.answer(ask, now);
+        let answer = self.home.answer(ask);
         // What the answer follows is told before it.
         self.carry(now);
         self.edge.answered(session, id, answer, now);
         self.home.announce();
         self.carry(now);
         self.edge.charge_deliveries(session, self.edge.attached - attached, each_ns, now);
+    }
+
+    fn history_here(
+        &mut self,
+        (session, id): (u32, u32),
+        bytes: u32,
+        channel: &str,
+        ask: (HistoryFilter, usize),
+        now: Now,
+    ) {
+        match self.awaits_history(channel, &ask, now) {
+            Ok(Some(until)) => {
+                let asker = self.edge.awaits(session, id, bytes);
+                let asking = Asking::Reader(self.me, asker, Box::new(ask));
+                self.home.wait_for_mirror(channel.into(), asking, until, Tried::default());
+            }
+            Ok(None) => {
+                let answer = self.home.history_for_client(channel, &ask, now);
+                self.edge.answered(session, id, answer, now);
+            }
+            Err(error) => {
+                let page = self.home.counted(channel, Err(error));
+                self.edge.answered(session, id, Answer::History(page), now);
+            }
+        }
     }
 
     fn publish_here(&mut self, session: u32, id: u32, ask: Ask<'_>, now: Now) {
@@ -80,11 +113,17 @@ impl Broker {
             Err(error) => self.edge.answered(session, id, Answer::Published(Err(error)), now),
             Ok(outcome) => {
                 let asker = self.edge.awaits(session, id, bytes);
-                self.edge.receipts.expect(self.me, level, asker);
+                if !options.is_mirrored {
+                    self.edge.receipts.expect(self.me, level, asker);
+                }
                 match outcome {
                     Outcome::Done(_) => self.owe(self.me, level, Ok(())),
-                    Outcome::Later(pending) => {
-                        self.home.wait(pending, Waiter::Receipt(self.me, level));
+                    Outcome::Later(later) => {
+                        let waiter = match options.is_mirrored {
+                            true => Waiter::Client(self.me, asker),
+                            false => Waiter::Receipt(self.me, level),
+                        };
+                        self.home.wait(later, waiter);
                         // Nobody has heard of it yet: as of one that is on its way to another shard.
                         let here = self.edge.heard_by(&channel);
                         self.edge.charge_deliveries(session, here, each_ns, now);

@@ -26,6 +26,24 @@ pub struct Life {
     pub created: u64,
 }
 
+impl Life {
+    /// What epochs begin with: which layout of the buckets they are of.
+    const LAYOUT: &str = "1";
+
+    /// Its text, that of the stream's epoch.
+    pub fn epoch(self) -> Arc<str> {
+        format!("{}{:016x}{:x}", Self::LAYOUT, self.generation, self.created).into()
+    }
+
+    /// The life whose text this is, if it is one's.
+    pub fn parse(epoch: &str) -> Option<Self> {
+        let (generation, created) = epoch.strip_prefix(Self::LAYOUT)?.split_at_checked(16)?;
+        let generation = u64::from_str_radix(generation, 16).ok()?;
+        let life = Self { generation, created: u64::from_str_radix(created, 16).ok()? };
+        (*life.epoch() == *epoch).then_some(life)
+    }
+}
+
 /// What is kept of a publication, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
@@ -169,4 +187,28 @@ pub enum Delivery {
     Hole(u16),
     /// This bucket has lost writes, or the node was away for too long: mirrors begin anew.
     Lost(u16),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_read_as_the_life_that_it_was_made_of_and_nothing_else_is() {
+        for life in [Life { generation: 7, created: 1 }, Life { generation: u64::MAX, created: 1 << 47 }] {
+            assert_eq!(Life::parse(&life.epoch()), Some(life));
+        }
+        let known = Life { generation: 7, created: 1 }.epoch();
+        for other in [
+            "",
+            "1",
+            "abcdefghijk",
+            "1é00000000000000071",
+            &known[..17],
+            &format!("{known}x"),
+            &format!("2{}", &known[1..]),
+        ] {
+            assert_eq!(Life::parse(other), None, "{other}");
+        }
+    }
 }

@@ -90,6 +90,7 @@ impl Broker {
     pub(super) fn settled(&mut self, waiter: Waiter, outcome: Result<Position, Error>, now: Now) {
         match waiter {
             Waiter::Receipt(shard, level) => self.owe_now(shard, level, outcome.map(drop)),
+            Waiter::Client(shard, asker) => self.answer_publisher((shard, asker), outcome.map(drop), now),
             Waiter::Publisher(answer) => drop(answer.send(outcome)),
             Waiter::Remover(answer) | Waiter::Revoker(answer) => drop(answer.send(outcome.map(drop))),
             Waiter::Scheduler(answer, scheduled) => {

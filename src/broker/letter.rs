@@ -65,7 +65,7 @@ impl Envelope {
 }
 
 /// To which level a publish is kept when it is acknowledged. Receipts are counted by level, so that one never waits behind
-/// another of a slower level.
+/// another of a slower level. Where several nodes share a channel they are named, since each bucket is slow by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// It is in the memory of its channel's home.
@@ -87,6 +87,17 @@ impl Level {
     }
 }
 
+/// A publish whose answer waits for more than its home: that of another channel must not wait for it.
+#[derive(Debug)]
+pub struct NamedPublish {
+    /// Where the answer goes.
+    pub asker: Asker,
+    /// The channel and the message.
+    pub envelope: Envelope,
+    /// The publisher as subscribers see it.
+    pub info: Arc<ClientInfo>,
+}
+
 /// One message from shard to shard. Letters of one lane of one pair of shards arrive in the order of sending.
 #[derive(Debug)]
 pub enum Letter {
@@ -99,6 +110,8 @@ pub enum Letter {
         /// At which level the asker awaits its receipt, whatever the home has learned of the channel since.
         level: Level,
     },
+    /// To the home shard: put this in order, and answer it by its name.
+    PublishByName(Box<NamedPublish>),
     /// To the shard that asked: the next of its publishes, as many, are in their places, and are on their way.
     Published {
         /// To which level they are kept.
@@ -213,6 +226,8 @@ pub enum Letter {
     },
     /// To the shard of one session: what the home of a channel has to say to it by its name.
     Dispatch(Box<Dispatch>),
+    /// To every shard with subscribers: something that was published between what came before and what comes after is missing.
+    Gap(Arc<str>),
     /// To every other shard: the channels at home here have these options from now on.
     Changed {
         /// Their rules.
@@ -285,6 +300,7 @@ impl Letter {
     pub fn lane(&self) -> Lane {
         match self {
             Self::Publish { .. }
+            | Self::PublishByName(_)
             | Self::Subscribe { .. }
             | Self::History { .. }
             | Self::Presence { .. }
@@ -293,7 +309,7 @@ impl Letter {
             | Self::Enrol { .. } => Lane::Asks,
             // It must not overtake the subscribe that it is about.
             Self::Appear { .. } => Lane::Asks,
-            Self::Publication { .. } | Self::Announce { .. } | Self::Changed { .. } => Lane::Deliveries,
+            Self::Publication { .. } | Self::Announce { .. } | Self::Gap(_) | Self::Changed { .. } => Lane::Deliveries,
             // Its place among publications says which of them the session hears.
             Self::Dispatch(_) => Lane::Deliveries,
             // It says which publications follow it.
@@ -309,6 +325,7 @@ impl Letter {
     pub fn bytes(&self) -> usize {
         let more = match self {
             Self::Publish { envelope, .. } => envelope.bytes(),
+            Self::PublishByName(publish) => size_of::<NamedPublish>() + publish.envelope.bytes(),
             Self::Publication { publication, .. } => publication.bytes(),
             Self::Subscribe { terms, .. } => {
                 let filter = if terms.filter.is_some() { FILTER_BYTES_MAX } else { 0 };

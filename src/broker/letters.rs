@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::Broker;
-use super::home::{Outcome, Waiter};
+use super::home::{Outcome, Tried, Waiter};
 use super::lane::Lane;
-use super::letter::{Answer, Asker, Envelope, Letter, Level};
+use super::letter::{Answer, Asker, Envelope, Letter, Level, NamedPublish};
+use crate::hub::HubOptions;
 use crate::model::ClientInfo;
+use crate::model::refusal::ErrorKind;
 use crate::time::Now;
 
 impl Broker {
@@ -15,6 +17,7 @@ impl Broker {
     pub fn letter_arrived(&mut self, from: u16, letter: Letter, now: Now) {
         match letter {
             Letter::Publish { envelope, info, level } => self.publish_arrived(from, envelope, info, level, now),
+            Letter::PublishByName(publish) => self.named_publish_arrived(from, *publish, now),
             Letter::Published { level, count } => self.edge.receipts_arrived(from, level, count, now),
             Letter::Refused { level, error } => self.edge.refusal_arrived(from, level, error, now),
             Letter::Subscribe { asker, channel, terms } => {
@@ -23,9 +26,7 @@ impl Broker {
             Letter::Leave { channel, client } => self.home.leave(channel, client, from, now),
             Letter::Appear { channel, info } => self.home.appear(&channel, info),
             Letter::History { asker, channel, filter } => {
-                let page = self.home.history(&channel, &filter.0, self.home.limit(filter.1), now);
-                let page = self.home.counted(&channel, page.map(Box::new));
-                self.answer(from, asker, Answer::History(page));
+                self.read_mirrored((from, asker), channel, filter, Tried::default(), now);
             }
             Letter::Presence { asker, channel, encoding } => {
                 let list = self.home.member_list(&channel, encoding);
@@ -37,6 +38,7 @@ impl Broker {
                 self.answer(from, asker, Answer::PresenceStats(stats));
             }
             Letter::Inbox { asker, channel, ask } => self.inbox_arrived(from, asker, &channel, *ask, now),
+            Letter::Gap(channel) => self.edge.missed(&channel),
             Letter::Dispatch(dispatch) => self.edge.dispatched(&dispatch, now),
             Letter::Enrol { asker, user, enrolment } => {
                 let client = enrolment.client;
@@ -73,14 +75,36 @@ impl Broker {
         let data = envelope.open(&mut channel);
         let options = self.home.policy.hub_options(&channel);
         let options = self.home.counted(&channel, options);
+        // Its receipt is counted, and so can wait for the disk only: the namespace has just become another.
+        let is_other = |options: &HubOptions| options.is_mirrored;
+        let options =
+            options.and_then(|options| if is_other(&options) { Err(ErrorKind::Internal.into()) } else { Ok(options) });
         let published =
             options.and_then(|options| self.home.publish_for_client(&channel, data, info, options, from, now));
         // Charged before it is owed for.
         self.carry(now);
         match published {
-            Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Receipt(from, level)),
+            Ok(Outcome::Later(later)) => self.home.wait(later, Waiter::Receipt(from, level)),
             Ok(Outcome::Done(_)) => self.owe(from, level, Ok(())),
             Err(error) => self.owe(from, level, Err(error)),
+        }
+        self.name = channel;
+    }
+
+    fn named_publish_arrived(&mut self, from: u16, publish: NamedPublish, now: Now) {
+        let NamedPublish { asker, envelope, info } = publish;
+        let mut channel = std::mem::take(&mut self.name);
+        channel.clear();
+        let data = envelope.open(&mut channel);
+        let options = self.home.policy.hub_options(&channel);
+        let options = self.home.counted(&channel, options);
+        let published =
+            options.and_then(|options| self.home.publish_for_client(&channel, data, info, options, from, now));
+        self.carry(now);
+        match published {
+            Ok(Outcome::Later(later)) => self.home.wait(later, Waiter::Client(from, asker)),
+            Ok(Outcome::Done(_)) => self.answer_publisher((from, asker), Ok(()), now),
+            Err(error) => self.answer_publisher((from, asker), Err(error), now),
         }
         self.name = channel;
     }

@@ -49,6 +49,10 @@ pub struct ShardMetrics {
     pub scheduled: Gauge,
     /// Publications and removals that wait for the disk, or for their turn after it.
     pub commits_waiting: Gauge,
+    /// Channels of several nodes that are mirrored here.
+    pub mirrors: Gauge,
+    /// Publications and removals that wait for the answer of a bucket.
+    pub buckets_waiting: Gauge,
     /// Bytes that wait for slow sockets.
     pub outbox_bytes: Gauge,
     /// Letters to other shards that found no room in their mailboxes and wait.

@@ -7,6 +7,7 @@
 //! same code runs under the ring and under the seeded simulator.
 
 mod ask;
+pub mod body;
 pub mod bridge;
 mod command;
 mod commits;
@@ -26,6 +27,7 @@ pub mod letter;
 mod letters;
 mod line;
 pub mod metrics;
+mod mirrors;
 pub mod namespaces;
 pub mod order;
 mod orders;
@@ -256,6 +258,7 @@ impl Broker {
             journal.retry();
         }
         self.home.look_at_devices(now);
+        self.home.look_at_mirrors(now);
         self.finish(now);
     }
 
@@ -314,6 +317,8 @@ impl Broker {
         metrics.dead_letters_forgotten.set(self.home.delivery.dead_letters().forgotten());
         metrics.scheduled.set(self.home.schedule.len() as u64);
         metrics.commits_waiting.set(self.home.waiting() as u64);
+        metrics.mirrors.set(self.home.mirrors.len() as u64);
+        metrics.buckets_waiting.set(self.home.mirrors.asked.len() as u64);
         metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);
         let (letters, bytes) = self.post.waiting();
         metrics.mailbox_waiting.set(letters as u64);
@@ -384,6 +389,7 @@ impl Broker {
                     Letter::Announce { channel: channel.clone(), info: info.clone(), joined: *joined }
                 }
                 Spreading::Dispatch(dispatch) => Letter::Dispatch(dispatch.clone()),
+                Spreading::Gap => Letter::Gap(channel.clone()),
             });
         }
         if !shards.contains(self.me) {
@@ -393,6 +399,7 @@ impl Broker {
             Spreading::Publication(publication, exclude) => self.edge.deliver(channel, publication, *exclude),
             Spreading::Announcement { info, joined } => self.edge.deliver_announcement(channel, info, *joined),
             Spreading::Dispatch(dispatch) => self.edge.dispatched(dispatch, now),
+            Spreading::Gap => self.edge.missed(channel),
         }
     }
 

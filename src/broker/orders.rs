@@ -3,19 +3,16 @@
 use std::sync::Arc;
 
 use super::Broker;
-use super::home::{Outcome, Waiter};
+use super::home::{Outcome, Tried, Waiter};
 use super::letter::Letter;
 use super::policy::Policy;
 use crate::broker::order::{Order, Publish, ShardInfo};
 use crate::config::Config;
-use crate::hub::{Limit, NewPublication, ShardSet};
+use crate::hub::{NewPublication, ShardSet};
 use crate::limits::API_REPLY_BYTES_MAX;
 use crate::model::refusal::Error;
 use crate::model::{Position, ScheduledId};
 use crate::time::Now;
-
-/// What a backend is told at once.
-const API_LIMIT: Limit = Limit { publications: usize::MAX, bytes: API_REPLY_BYTES_MAX };
 
 impl Broker {
     /// Carries one order out and answers it, unless nobody waits for the answer any more. [`Order::Drain`] and [`Order::Adopt`] are the
@@ -43,9 +40,7 @@ impl Broker {
                 drop(answer.send(stats));
             }
             Order::History { channel, filter, answer } => {
-                let page = self.home.history(&channel, &filter, API_LIMIT, now);
-                self.walks.looked_at(page.as_ref().map_or(0, |page| page.publications.len()));
-                drop(answer.send(page));
+                self.read_for_backend(channel, filter, answer, Tried::default(), now);
             }
             Order::HistoryRemove { channel, answer } => match self.home.history_remove(&channel) {
                 Ok(Outcome::Later(pending)) => self.home.wait(pending, Waiter::Remover(answer)),

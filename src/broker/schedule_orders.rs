@@ -39,7 +39,11 @@ impl Broker {
 
     /// Has a publication wait until it is due; what is answered, once it is kept at this level.
     fn schedule(&mut self, publish: Box<Publish>, delay_ms: u64, now: Now) -> Result<(Scheduled, Level), Error> {
-        let level = Level::of(self.home.policy.hub_options(&publish.channel)?);
+        let options = self.home.policy.hub_options(&publish.channel)?;
+        if options.is_mirrored {
+            return Err(ErrorKind::NotAvailable.because("not available: a delay in a channel that several nodes share"));
+        }
+        let level = Level::of(options);
         if let Some(key) = &publish.idempotency_key {
             if let Some(id) = self.home.schedule.find(&publish.channel, key) {
                 return Ok((Scheduled::Waits(id), level));

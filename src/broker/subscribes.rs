@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::Broker;
-use super::home::Waiter;
+use super::home::{Asking, Tried, Waiter};
 use super::letter::Asker;
 use crate::model::refusal::Error;
 use crate::session::Terms;
@@ -23,7 +23,16 @@ impl Broker {
         now: Now,
     ) {
         let attached = self.edge.attached;
-        match self.home.enlist(&channel, &terms, now) {
+        let waits = match self.awaits_mirror(&channel, &terms, now) {
+            Ok(Some(until)) => {
+                let asker = self.edge.awaits(session, id, bytes);
+                let asking = Asking::Subscriber(self.me, asker, Box::new(terms));
+                return self.home.wait_for_mirror(channel, asking, until, Tried::default());
+            }
+            Ok(None) => self.home.enlist(&channel, &terms, now),
+            Err(error) => Err(error),
+        };
+        match waits {
             Ok(true) => {
                 let asker = self.edge.awaits(session, id, bytes);
                 self.answer_from_disk(Waiter::Subscriber(self.me, asker, channel, Box::new(terms)), now);
@@ -56,7 +65,7 @@ impl Broker {
     ) {
         match self.home.enlist(&channel, &terms, now) {
             Ok(true) => self.answer_from_disk(Waiter::Subscriber(from, asker, channel, terms), now),
-            Ok(false) => self.subscribe_enlisted((from, asker), channel, &terms, Ok(()), now),
+            Ok(false) => self.subscribe_mirrored((from, asker), channel, terms, Tried::default(), now),
             Err(error) => self.subscribe_enlisted((from, asker), channel, &terms, Err(error), now),
         }
     }

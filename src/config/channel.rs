@@ -79,6 +79,8 @@ pub enum Log {
     Memory,
     /// On the node's disk as well: they survive the process and the host, not the disk.
     Disk,
+    /// In the Redis that several nodes share: they have one order on all of them.
+    Redis,
 }
 
 /// When a publish is answered.
@@ -132,7 +134,9 @@ pub struct ChannelOptions {
     pub history_ttl: Duration,
     /// How long epoch and offset outlive the last use; 0 takes `channel.history_meta_ttl`.
     pub history_meta_ttl: Duration,
-    /// Where publications are kept: in `memory`, or on `disk`, too, which needs `store.path`. Only a restart changes it.
+    /// Where publications are kept: in `memory`, or on `disk`, too, which needs `store.path`, or in the `redis` that several
+    /// nodes share, which needs `cluster.redis.addresses`. Only a restart changes it. With `redis` the channels are the same on
+    /// all nodes, those without history, too.
     /// All that is on disk is in memory, too: what `history_size`, `history_ttl` or `channel.history_memory` lets go is gone
     /// from both.
     pub log: Log,

@@ -56,6 +56,13 @@ impl Config {
             self.store.is_set() || ![&self.channel.without_namespace].into_iter().chain(namespaces).any(is_on_disk),
             "`log = \"disk\"` needs `store.path`, a directory for what is kept".into(),
         );
+        let namespaces = self.channel.namespaces.iter().map(|namespace| &namespace.options);
+        let is_shared = |options: &ChannelOptions| options.log == Log::Redis;
+        rule(
+            self.cluster.redis.is_set()
+                || ![&self.channel.without_namespace].into_iter().chain(namespaces).any(is_shared),
+            "`log = \"redis\"` needs `cluster.redis.addresses`, the Redis that the nodes share".into(),
+        );
         // A record has a message and what tokens say of its publisher, and must leave half of a segment.
         let least = limits::STORE_SEGMENT_MESSAGES_MIN.saturating_mul(self.client.message_size_limit as u64);
         rule(
@@ -258,10 +265,28 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
             "{place}: `acknowledge = \"memory\"` contradicts `log = \"disk\"`: an offset that was told and then lost \
              would be another publication's after a restart"
         )),
+        (Log::Redis, Acknowledge::Memory | Acknowledge::Disk) => problems.push(format!(
+            "{place}: a publish with `log = \"redis\"` is answered once it is there: leave `acknowledge` at \"log\""
+        )),
         _ => {}
+    }
+    if options.log == Log::Redis {
+        check_shared(options, place, problems);
     }
     if let Err(error) = Regex::new(&options.channel_regex) {
         problems.push(format!("{place}: `channel_regex` does not compile: {error}"));
+    }
+}
+
+/// What several nodes do not share yet.
+fn check_shared(options: &ChannelOptions, place: &str, problems: &mut Vec<String>) {
+    for (key, is_set) in [
+        ("delivery = \"at_least_once\"", options.delivery == Delivery::AtLeastOnce),
+        ("presence = true", options.presence),
+    ] {
+        if is_set {
+            problems.push(format!("{place}: `{key}` is not there yet beside `log = \"redis\"`"));
+        }
     }
 }
 
@@ -447,6 +472,34 @@ mod tests {
         for (log, acknowledge) in [(Log::Disk, Acknowledge::Disk), (Log::Memory, Acknowledge::Memory)] {
             assert_eq!(broken(logged(log, acknowledge, 10)), [""; 0]);
         }
+    }
+
+    #[test]
+    fn a_log_that_nodes_share_needs_a_redis_and_answers_from_there() {
+        let shared = |change: fn(&mut Config)| {
+            move |config: &mut Config| {
+                config.cluster.redis.addresses = vec!["127.0.0.1:6379".into()];
+                config.channel.without_namespace.log = Log::Redis;
+                change(config);
+            }
+        };
+        assert_eq!(broken(shared(|_| ())), [""; 0], "without history as well");
+        assert_refused("cluster.redis.addresses", shared(|config| config.cluster.redis.addresses.clear()));
+        assert_refused(
+            "answered once it is there",
+            shared(|config| {
+                config.channel.without_namespace.acknowledge = Acknowledge::Memory;
+            }),
+        );
+        assert_refused("presence", shared(|config| config.channel.without_namespace.presence = true));
+        assert_refused(
+            "at_least_once",
+            shared(|config| {
+                let options = &mut config.channel.without_namespace;
+                (options.history_size, options.history_ttl) = (100, Duration::from_secs(60));
+                options.delivery = Delivery::AtLeastOnce;
+            }),
+        );
     }
 
     #[test]

@@ -34,7 +34,7 @@ type Read<T> = fn(&T) -> u64;
 type Observe = fn(&ShardMetrics) -> Observed;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read<ShardMetrics>); 17] = [
+const GAUGES: [(&str, &str, Read<ShardMetrics>); 19] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
@@ -55,6 +55,8 @@ const GAUGES: [(&str, &str, Read<ShardMetrics>); 17] = [
         shard.dead_letters_kept.get()
     }),
     ("ringpost_commits_waiting", "Publishes and removals that wait for the disk", |shard| shard.commits_waiting.get()),
+    ("ringpost_mirrors", "Channels of several nodes that are mirrored here", |shard| shard.mirrors.get()),
+    ("ringpost_buckets_waiting", "Publishes and removals that wait for Redis", |shard| shard.buckets_waiting.get()),
     ("ringpost_outbox_bytes", "Bytes that wait for slow sockets", |shard| shard.outbox_bytes.get()),
     ("ringpost_mailbox_depth", "Letters that wait in the shard's mailboxes", |shard| shard.mailbox_depth.get()),
     ("ringpost_mailbox_waiting", "Letters that found other shards' mailboxes full", |shard| {

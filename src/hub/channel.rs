@@ -78,9 +78,9 @@ impl Channel {
         self.stream.as_ref().map_or(0, |stream| STREAM_BYTES + stream.bytes())
     }
 
-    /// Whether only its stream keeps it.
+    /// Whether only its stream keeps it, and may go if memory is short. A mirror is ended by whoever has begun it.
     pub(super) fn is_unused(&self) -> bool {
-        self.is_idle() && self.stream.is_some()
+        self.is_idle() && self.stream.as_ref().is_some_and(|stream| !stream.is_mirror())
     }
 
     /// Whether nothing is left to keep it for.
@@ -100,7 +100,9 @@ impl Channel {
 
     /// Whether its stream is kept elsewhere than these options say, and can end: a stream is in one log all its life.
     pub(super) fn is_logged_elsewhere(&self, options: HubOptions) -> bool {
-        self.on_its_way == 0 && self.stream.as_ref().is_some_and(|stream| stream.is_durable() != options.is_durable)
+        let differs =
+            |stream: &Stream| stream.is_durable() != options.is_durable || stream.is_mirror() != options.is_mirrored;
+        self.on_its_way == 0 && self.stream.as_deref().is_some_and(differs)
     }
 
     /// Where a publication goes, if anybody subscribes.

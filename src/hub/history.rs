@@ -47,6 +47,8 @@ pub(super) struct Stream {
     /// The last offset that was given; above `top` while publications are on their way.
     promised: u64,
     is_durable: bool,
+    /// Its offsets and its end are given elsewhere.
+    is_mirror: bool,
     /// Recovery: nothing below this offset lives.
     first: u64,
     kept: VecDeque<Kept>,
@@ -70,6 +72,7 @@ impl Stream {
             top: 0,
             promised: 0,
             is_durable,
+            is_mirror: false,
             first: 0,
             kept: VecDeque::new(),
             ends: Ends::default(),
@@ -79,6 +82,16 @@ impl Stream {
             meta_ttl_ms: u64::MAX,
             meta_expire_ms: u64::MAX,
         }
+    }
+
+    /// What mirrors a stream that stands here, and lives as long as somebody says.
+    pub(super) fn mirror(epoch: Arc<str>, top: u64) -> Self {
+        Self { top, promised: top, is_mirror: true, ..Self::new(epoch, false) }
+    }
+
+    /// Whether it mirrors one of elsewhere.
+    pub(super) fn is_mirror(&self) -> bool {
+        self.is_mirror
     }
 
     pub(super) fn position(&self) -> Position {
@@ -181,6 +194,7 @@ impl Stream {
     /// The stream was used under these options: its meta lives on.
     pub(super) fn use_with(&mut self, options: HubOptions, now: Now) {
         self.meta_ttl_ms = match options.history_meta_ttl_ms {
+            _ if self.is_mirror => u64::MAX,
             _ if self.top == 0 => options.history_ttl_ms,
             0 => u64::MAX,
             ttl_ms => ttl_ms.max(options.history_ttl_ms),
@@ -226,6 +240,35 @@ impl Stream {
         self.bytes = 0;
         self.ends.clear();
         std::mem::take(&mut self.kept)
+    }
+
+    /// A mirror takes the publication before the oldest that it keeps, for so long, milliseconds. False where there is no room,
+    /// or it is another.
+    pub(super) fn prepend(
+        &mut self,
+        publication: Arc<Publication>,
+        left_ms: u64,
+        options: HubOptions,
+        now: Now,
+    ) -> bool {
+        if self.kept.len() >= options.history_size as usize || publication.offset + 1 != self.first_kept() {
+            return false;
+        }
+        self.bytes += bytes_of(&publication);
+        let expire_ms = now.mono_ms.saturating_add(left_ms);
+        self.kept.push_front(Kept { publication, expire_ms });
+        true
+    }
+
+    /// A mirror goes on here: what lies between cannot be had. Returns what was kept, to be freed.
+    pub(super) fn skip_to(&mut self, top: u64) -> VecDeque<Kept> {
+        self.reach(top);
+        self.clear()
+    }
+
+    /// A mirror forgets the publications up to this offset.
+    pub(super) fn forget_up_to(&mut self, offset: u64) {
+        while self.first_kept() <= offset && self.forget_oldest() {}
     }
 
     /// Recovery: the stream is known to stand here, and to keep nothing below `first`.
@@ -410,28 +453,17 @@ impl Stream {
         let limit = Limit { publications, ..max };
         let lives = |publication: &&Arc<Publication>| self.ends.spare(publication, now);
         let publications = match (&filter.since, filter.reverse) {
-            (None, false) => fitting(self.kept_from(0).filter(lives), limit),
-            (None, true) => fitting(self.kept_from(0).rev().filter(lives), limit),
-            (Some(since), true) => fitting(self.kept_before(since.offset).rev().filter(lives), limit),
+            (None, false) => limit.fit(self.kept_from(0).filter(lives)),
+            (None, true) => limit.fit(self.kept_from(0).rev().filter(lives)),
+            (Some(since), true) => limit.fit(self.kept_before(since.offset).rev().filter(lives)),
             (Some(since), false) => {
                 let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
                 if since.offset > self.top || hole {
                     return Err(ErrorKind::UnrecoverablePosition.into());
                 }
-                fitting(self.kept_from(since.offset + 1).filter(lives), limit)
+                limit.fit(self.kept_from(since.offset + 1).filter(lives))
             }
         };
         Ok(HistoryPage { publications, position })
     }
-}
-
-/// As many as the limit allows, but one in any case.
-fn fitting<'a>(publications: impl Iterator<Item = &'a Arc<Publication>>, limit: Limit) -> Vec<Arc<Publication>> {
-    let mut bytes = 0;
-    let fit = publications.take(limit.publications).take_while(|publication| {
-        let is_first = bytes == 0;
-        bytes += publication.weight();
-        is_first || bytes <= limit.bytes
-    });
-    fit.cloned().collect()
 }

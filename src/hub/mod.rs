@@ -14,6 +14,7 @@ mod history;
 mod idempotency;
 mod link;
 mod log;
+mod mirror;
 mod options;
 mod pattern;
 mod placed;
@@ -38,6 +39,7 @@ use slab::Slab;
 
 pub use channel::FanOut;
 pub use log::{Log, failed};
+pub use mirror::Mirror;
 pub use options::{HubOptions, Limit, RecoveryMode};
 pub use pattern::Pattern;
 pub use placed::{OnItsWay, Placed, Published};
@@ -113,6 +115,8 @@ pub struct Joined {
 pub struct Left {
     /// As it was seen last.
     pub info: Arc<ClientInfo>,
+    /// Whether others hear of it.
+    pub announce: bool,
     /// The shards to tell.
     pub announce_to: ShardSet,
 }
@@ -398,7 +402,7 @@ impl Hub {
             let bytes = self.stream_bytes_of(key);
             self.settle(key, bytes);
         }
-        Some(Left { info, announce_to })
+        Some(Left { info, announce, announce_to })
     }
 
     /// A subscriber is seen with other information from now on, by whoever asks for presence and when it leaves.

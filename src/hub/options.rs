@@ -1,5 +1,9 @@
 //! What a channel keeps, how its subscribers recover, and how much one answer may bring.
 
+use std::sync::Arc;
+
+use crate::model::Publication;
+
 /// What the hub needs to know of a channel's options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HubOptions {
@@ -15,6 +19,8 @@ pub struct HubOptions {
     pub at_least_once: bool,
     /// Whether publications and positions are kept on disk, before anybody is told of them.
     pub is_durable: bool,
+    /// Whether its order is given elsewhere, for several nodes: what is here is a mirror of it.
+    pub is_mirrored: bool,
     /// The number of the channel's namespace in the configuration, 0 for none: whoever counts by it need not look the name
     /// up again.
     pub namespace: u32,
@@ -44,4 +50,17 @@ pub struct Limit {
     pub publications: usize,
     /// Their bytes, as [`Publication::weight`](crate::model::Publication::weight) counts them.
     pub bytes: usize,
+}
+
+impl Limit {
+    /// As many as it allows, but one in any case.
+    pub fn fit<'a>(self, publications: impl Iterator<Item = &'a Arc<Publication>>) -> Vec<Arc<Publication>> {
+        let mut bytes = 0;
+        let fit = publications.take(self.publications).take_while(|publication| {
+            let is_first = bytes == 0;
+            bytes += publication.weight();
+            is_first || bytes <= self.bytes
+        });
+        fit.cloned().collect()
+    }
 }

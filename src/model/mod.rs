@@ -7,6 +7,7 @@
 /// the client's id twice, offset and time.
 const WORD_BYTES: usize = 128;
 
+mod bucket;
 mod decimal;
 mod device;
 mod identity;
@@ -17,6 +18,7 @@ mod scheduled;
 mod subscribed;
 mod tags_filter;
 
+pub use bucket::bucket_of;
 pub use device::Device;
 pub use identity::{ClientId, ClientInfo, Expiry, PresenceStats};
 pub use payload::{Payload, PayloadKind, PayloadRef};

@@ -98,6 +98,7 @@ impl Resolved<'_> {
             excludes_publisher: !options.echo,
             at_least_once: self.is_at_least_once(),
             is_durable: options.log == Log::Disk,
+            is_mirrored: options.log == Log::Redis,
             namespace: self.namespace,
         }
     }

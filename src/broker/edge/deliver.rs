@@ -137,6 +137,13 @@ impl Edge {
         }
     }
 
+    /// As [`Edge::gap`], where its home has found out.
+    pub(in crate::broker) fn missed(&mut self, channel: &str) {
+        if let Some(room) = self.audience.find(channel) {
+            self.gap(room);
+        }
+    }
+
     pub(super) fn lose_place(&mut self, session: u32, channel: &str, flags: Flags) {
         if flags.has(Flags::SERVER_SIDE) {
             self.close(session, DisconnectKind::InsufficientState);

@@ -22,6 +22,8 @@ use crate::store::Batch;
 pub(in crate::broker) enum Waiter {
     /// A session that has published: its shard has a receipt of this level.
     Receipt(u16, Level),
+    /// A session of this shard that has published, where receipts are named.
+    Client(u16, Asker),
     /// A backend that has published.
     Publisher(Responder<Position>),
     /// A backend that has removed a history, changed who belongs to a channel, or cancelled what was scheduled.

@@ -1,7 +1,7 @@
 //! The home's dealings with the disk: what waits for it, what it has of an earlier start, what it is to be told again.
 
 use super::commits::{Awaited, Pending, Waiter};
-use super::{Home, Outcome};
+use super::{Home, Later, Outcome};
 use crate::broker::letter::Level;
 use crate::hub::{HubOptions, NewPublication, Placed, Published, failed};
 use crate::limits::COMMITS_WAITING_BYTES_MAX;
@@ -52,19 +52,26 @@ impl Home {
     /// As `Policy::with_history` and [`Hub::history_remove`](crate::hub::Hub::history_remove).
     pub(in crate::broker) fn history_remove(&mut self, channel: &str) -> Result<Outcome<()>, Error> {
         let options = self.policy.with_history(channel)?;
+        if options.is_mirrored {
+            return self.remove_from_bucket(channel, options);
+        }
         Ok(match self.hub.history_remove(channel)? {
             Placed::Done(()) => Outcome::Done(()),
             Placed::Later(batch, change) => {
                 let counts = self.policy.counts(options.namespace).clone();
                 let (by, bytes) = (self.me, channel.len());
-                Outcome::Later(Pending { batch, change, exclude: None, received_in: None, by, bytes, counts })
+                let pending = Pending { batch, change, exclude: None, received_in: None, by, bytes, counts };
+                Outcome::Later(Later::OnDisk(pending))
             }
         })
     }
 
     /// Somebody waits for a change. Must follow the call that made it.
-    pub(in crate::broker) fn wait(&mut self, pending: Pending, waiter: Waiter) {
-        self.commits.push(Awaited::Change(pending), waiter);
+    pub(in crate::broker) fn wait(&mut self, later: Later, waiter: Waiter) {
+        match later {
+            Later::OnDisk(pending) => self.commits.push(Awaited::Change(pending), waiter),
+            Later::OverBridge(ticket) => self.mirrors.asked.wait(ticket, waiter),
+        }
     }
 
     /// Somebody waits for all that was said to the disk so far: given back with the outcome where there is nothing to wait
@@ -130,7 +137,7 @@ impl Home {
                 self.hub.take_back(change);
                 counts.disk_refusals.add(1);
                 let error = failed();
-                if matches!(waiter, Waiter::Receipt(..)) {
+                if matches!(waiter, Waiter::Receipt(..) | Waiter::Client(..)) {
                     counts.errors.count(error.kind);
                 }
                 Err(error)

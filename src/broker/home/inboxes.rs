@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Home, Outcome, Pending, Spread, Spreading};
+use super::{Home, Later, Outcome, Spread, Spreading};
 use crate::broker::letter::InboxAnswer;
 use crate::delivery::{Account, Count, Delivery, InboxOptions, Listener, Seat, Whose};
 use crate::hub::{Hub, NewPublication, ShardSet};
@@ -233,7 +233,7 @@ pub(in crate::broker) enum Said {
     /// That it was taken, when all that was said to the disk is there; so many sessions hear of it.
     Kept(u32),
     /// With the place of a publication that is on its way.
-    Sent(Pending),
+    Sent(Later),
 }
 
 /// What is answered to a message with an id.

@@ -5,10 +5,16 @@
 //! is left in [`Home::spreads`], which the caller takes after each input. What changes a channel that is kept on disk is
 //! answered [`Outcome::Later`]: somebody waits for it, until [`Home::next_settled`] has it.
 
+mod asked;
+mod bridged;
 mod commits;
 mod disk;
+mod hearing;
 mod inboxes;
 mod member_lists;
+mod mirrors;
+mod reach;
+mod reading;
 mod roster;
 mod schedule;
 
@@ -20,17 +26,23 @@ use rand::{Rng as _, SeedableRng as _};
 
 use self::commits::Commits;
 pub(super) use self::commits::{Pending, Waiter};
+pub(super) use self::hearing::Answered;
 pub(super) use self::inboxes::{Said, sent};
 pub(super) use self::member_lists::Clients;
 use self::member_lists::MemberLists;
+use self::mirrors::Mirrors;
+pub(super) use self::mirrors::{Asking, Heard, Ready, Tried, Until, Waiting};
+pub(super) use self::reach::Wish;
 pub(super) use self::roster::Dismissal;
 use self::roster::Roster;
 use self::schedule::Schedule;
 pub(super) use self::schedule::record as scheduled_record;
+use super::bridge::Ticket;
 use super::letter::{Answer, MemberList};
 use super::policy::Policy;
 use crate::delivery::{Behind, Delivery, Dispatch};
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, Placed, Published, ShardSet};
+use crate::limits::API_REPLY_BYTES_MAX;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
 use crate::protocol::centrifuge::Encoding;
@@ -57,6 +69,8 @@ pub(super) enum Spreading {
     Announcement { info: Arc<ClientInfo>, joined: bool },
     /// Something for one session.
     Dispatch(Box<Dispatch>),
+    /// Publications are missing here.
+    Gap,
 }
 
 /// What came of something that changes a channel.
@@ -64,9 +78,22 @@ pub(super) enum Spreading {
 pub(super) enum Outcome<T> {
     /// It has happened.
     Done(T),
-    /// It happens when it is on disk: see [`Home::wait`].
-    Later(Pending),
+    /// It happens later: see [`Home::wait`].
+    Later(Later),
 }
+
+/// When something happens, or has happened, as far as this home can tell.
+#[derive(Debug)]
+#[must_use = "somebody has to wait for it"]
+pub(super) enum Later {
+    /// When it is on disk.
+    OnDisk(Pending),
+    /// When its bucket has answered.
+    OverBridge(Ticket),
+}
+
+/// What a backend is told at once.
+pub(super) const API_LIMIT: Limit = Limit { publications: usize::MAX, bytes: API_REPLY_BYTES_MAX };
 
 /// The channels at home on a shard, and what others are to be told of them.
 #[derive(Debug)]
@@ -79,6 +106,8 @@ pub(super) struct Home {
     pub(super) schedule: Schedule,
     pub(super) delivery: Delivery,
     member_lists: MemberLists,
+    /// Of channels that several nodes share.
+    pub(super) mirrors: Mirrors,
     /// What waits for the disk.
     commits: Commits,
     /// Who has become a member of what by subscribing, and with which batch that is on disk.
@@ -97,6 +126,7 @@ impl Home {
             me,
             shards,
             hub: Hub::new(secret ^ u64::from(me), stream_bytes_max(&policy, shards)),
+            mirrors: Mirrors::new(&policy.config),
             policy,
             roster: Roster::default(),
             schedule: Schedule::new(life_of(secret ^ u64::from(me))),
@@ -120,13 +150,12 @@ impl Home {
         self.policy = policy;
     }
 
-    /// Answers a session of this shard, but for what can be answered later: subscriptions, publishes, and what devices say.
-    pub(super) fn answer(&mut self, ask: Ask<'_>, now: Now) -> Answer {
+    /// Answers a session of this shard, but for what can be answered later: subscriptions, publishes, history, and what devices
+    /// say.
+    pub(super) fn answer(&mut self, ask: Ask<'_>) -> Answer {
         match ask {
-            Ask::Publish { .. } | Ask::Inbox(..) | Ask::Subscribe(..) => unreachable!("these can be answered later"),
-            Ask::History { channel, filter, max } => {
-                let page = self.history(&channel, &filter, self.limit(max), now).map(Box::new);
-                Answer::History(self.counted(&channel, page))
+            Ask::Publish { .. } | Ask::Inbox(..) | Ask::Subscribe(..) | Ask::History { .. } => {
+                unreachable!("these can be answered later")
             }
             Ask::Presence(channel, encoding) => {
                 let list = self.member_list(&channel, encoding);
@@ -185,6 +214,9 @@ impl Home {
     ) -> Result<Outcome<Position>, Error> {
         let bytes = channel.len() + message.weight();
         self.check_weight(bytes)?;
+        if options.is_mirrored {
+            return self.publish_to_bucket(channel, message, options, exclude, bytes);
+        }
         match self.place(channel, message, options, now)? {
             Placed::Done(published) => {
                 self.policy.counts(options.namespace).publishes.add(1);
@@ -196,7 +228,8 @@ impl Home {
             Placed::Later(batch, change) => {
                 let counts = self.policy.counts(options.namespace).clone();
                 let received_in = options.at_least_once.then(|| Arc::from(channel));
-                Ok(Outcome::Later(Pending { batch, change, exclude, received_in, by, bytes, counts }))
+                let pending = Pending { batch, change, exclude, received_in, by, bytes, counts };
+                Ok(Outcome::Later(Later::OnDisk(pending)))
             }
         }
     }
@@ -260,6 +293,10 @@ impl Home {
         self.member_lists.forget(channel);
         if !joined.announce_to.is_empty() {
             self.policy.counts(options.namespace).joins.add(1);
+        }
+        if options.is_mirrored && !joined.announce_to.is_empty() {
+            self.tell_of(channel, &terms.info, true);
+        } else if !joined.announce_to.is_empty() {
             let what = Spreading::Announcement { info: terms.info.clone(), joined: true };
             self.joins.push(Spread { channel: channel.clone(), shards: joined.announce_to, what, by: shard });
         }
@@ -298,7 +335,13 @@ impl Home {
         let Some(left) = self.hub.unsubscribe(&channel, shard, client, now) else { return };
         self.delivery.depart(&channel, client, now);
         self.member_lists.forget(&channel);
-        if !left.announce_to.is_empty() {
+        if let Some(key) = self.mirrors.find(&channel) {
+            self.mirrors.touch(key, now);
+            if left.announce {
+                self.policy.counts_of(&channel).leaves.add(1);
+                self.tell_of(&channel, &left.info, false);
+            }
+        } else if !left.announce_to.is_empty() {
             self.policy.counts_of(&channel).leaves.add(1);
             let what = Spreading::Announcement { info: left.info, joined: false };
             self.spreads.push(Spread { channel, shards: left.announce_to, what, by: shard });
@@ -309,6 +352,12 @@ impl Home {
     pub(super) fn appear(&mut self, channel: &str, info: Arc<ClientInfo>) {
         self.hub.appear(channel, info);
         self.member_lists.forget(channel);
+    }
+
+    /// Reads history for a client.
+    pub(super) fn history_for_client(&mut self, channel: &str, ask: &(HistoryFilter, usize), now: Now) -> Answer {
+        let page = self.history(channel, &ask.0, self.limit(ask.1), now).map(Box::new);
+        Answer::History(self.counted(channel, page))
     }
 
     /// Reads history.

@@ -13,6 +13,8 @@ mod inboxes_filtered;
 mod inboxes_on_disk;
 mod inboxes_requeued;
 mod keeping;
+mod mirrored;
+mod mirrors_unreachable;
 mod orders;
 mod presence;
 mod publishing;

@@ -1,6 +1,7 @@
 //! The names of keys: which bucket a channel or a user is in, and how the keys of a bucket begin.
 
 use crate::config::RedisConfig;
+use crate::model::bucket_of;
 
 /// The layout of the keys and of what lies in them. It is part of every name: two layouts do not meet.
 pub const LAYOUT: u8 = 1;
@@ -25,7 +26,7 @@ impl Keys {
 
     /// The bucket of a channel or of a user. Every node and every later version must say the same.
     pub fn bucket_of(&self, name: &str) -> u16 {
-        (crc32c::crc32c(name.as_bytes()) % u32::from(self.buckets)) as u16
+        bucket_of(name, self.buckets)
     }
 
     /// A bucket's first key, with which the names of all its others begin. What is in braces chooses the slot of a Cluster.

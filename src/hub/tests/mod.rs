@@ -14,6 +14,7 @@ const OPTIONS: HubOptions = HubOptions {
     excludes_publisher: false,
     at_least_once: false,
     is_durable: false,
+    is_mirrored: false,
     namespace: 0,
 };
 const FLEETING: HubOptions = HubOptions { history_size: 0, history_ttl_ms: 0, ..OPTIONS };

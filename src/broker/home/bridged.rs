@@ -1,0 +1,125 @@
+//! What a home sends over the bridge for somebody: publications and removals, which the bucket answers, and announcements.
+
+use std::sync::Arc;
+
+use super::asked::AskedOf;
+use super::commits::Waiter;
+use super::{Home, Later, Outcome};
+use crate::broker::body::Told;
+use crate::broker::bridge::{Keep, Outgoing, Publish, Receipt, Ticket};
+use crate::hub::{HubOptions, NewPublication};
+use crate::limits::IDEMPOTENCY_WINDOW_MS;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{ClientId, ClientInfo, Position};
+
+impl Home {
+    /// Sends a message to its channel's bucket.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAvailable`] for what the buckets do not keep; [`ErrorKind::Internal`] where too much waits for them.
+    pub(super) fn publish_to_bucket(
+        &mut self,
+        channel: &str,
+        message: NewPublication,
+        options: HubOptions,
+        exclude: Option<ClientId>,
+        bytes: usize,
+    ) -> Result<Outcome<Position>, Error> {
+        let NewPublication { data, info, tags, skip_history, idempotency_key, version, ttl_ms, .. } = message;
+        if ttl_ms.is_some() {
+            return Err(ErrorKind::NotAvailable.because("not available: a ttl in a channel that several nodes share"));
+        }
+        let (ticket, channel) = self.ask_bucket(channel, options, bytes)?;
+        let body = Told::Publication { data, info, tags, exclude }.pack();
+        let is_kept = options.has_history() && !skip_history;
+        self.mirrors.outgoing.push(if is_kept || idempotency_key.is_some() {
+            let keep = Keep {
+                size: if is_kept { options.history_size } else { 0 },
+                ttl_ms: options.history_ttl_ms,
+                meta_ttl_ms: meta_ttl_ms(options),
+            };
+            let key = idempotency_key.map(|key| (key, IDEMPOTENCY_WINDOW_MS as u32));
+            let version = version.filter(|_| is_kept);
+            Outgoing::Publish(Box::new(Publish { ticket, channel, body, keep, key, version }))
+        } else {
+            Outgoing::Tell { ticket: Some(ticket), channel, body }
+        });
+        Ok(Outcome::Later(Later::OverBridge(ticket)))
+    }
+
+    /// Has a channel's publications taken away.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] where too much waits for the buckets.
+    pub(super) fn remove_from_bucket(&mut self, channel: &str, options: HubOptions) -> Result<Outcome<()>, Error> {
+        let (ticket, channel) = self.ask_bucket(channel, options, channel.len())?;
+        self.mirrors.outgoing.push(Outgoing::Remove { ticket, channel });
+        Ok(Outcome::Later(Later::OverBridge(ticket)))
+    }
+
+    fn ask_bucket(&mut self, channel: &str, options: HubOptions, bytes: usize) -> Result<(Ticket, Arc<str>), Error> {
+        if !self.mirrors.asked.has_room() {
+            return Err(ErrorKind::Internal.because("internal server error: too much waits for what the nodes share"));
+        }
+        let known = self.mirrors.find(channel).map(|key| self.mirrors[key].channel.clone());
+        let channel = known.unwrap_or_else(|| Arc::from(channel));
+        let counts = self.policy.counts(options.namespace).clone();
+        let asked = AskedOf { channel: channel.clone(), counts, bytes, waiter: None };
+        Ok((self.mirrors.asked.expect(asked), channel))
+    }
+
+    /// Has all who listen told who came or left.
+    pub(super) fn tell_of(&mut self, channel: &Arc<str>, info: &Arc<ClientInfo>, joined: bool) {
+        let body = Told::Announcement { info: info.clone(), joined }.pack();
+        self.mirrors.outgoing.push(Outgoing::Tell { ticket: None, channel: channel.clone(), body });
+    }
+
+    /// A publication has its place, or was refused: who is told.
+    pub(in crate::broker) fn published(
+        &mut self,
+        ticket: Ticket,
+        result: Result<Receipt, Error>,
+    ) -> Option<(Waiter, Result<Position, Error>)> {
+        let AskedOf { channel, counts, waiter, .. } = self.mirrors.asked.answered(ticket);
+        match &result {
+            Ok(receipt) => {
+                counts.publishes.add(1);
+                if let Some(key) = self.mirrors.find(&channel)
+                    && self.mirrors[key].life == Some(receipt.life)
+                {
+                    let promised = &mut self.mirrors[key].promised;
+                    *promised = receipt.offset.max(*promised);
+                }
+            }
+            Err(error) if matches!(waiter, Some(Waiter::Client(..))) => counts.errors.count(error.kind),
+            Err(_) => {}
+        }
+        // Clients are not told the place.
+        let is_told = matches!(waiter, Some(Waiter::Publisher(_)));
+        let place = |receipt: Receipt| match receipt.offset {
+            offset if offset > 0 && is_told => Position { offset, epoch: receipt.life.epoch() },
+            _ => Position::default(),
+        };
+        Some((waiter?, result.map(place)))
+    }
+
+    /// A channel's publications are no more, up to an offset, or that was refused: who is told.
+    pub(in crate::broker) fn removed(
+        &mut self,
+        ticket: Ticket,
+        result: Result<u64, Error>,
+    ) -> Option<(Waiter, Result<Position, Error>)> {
+        let AskedOf { channel, waiter, .. } = self.mirrors.asked.answered(ticket);
+        if let Ok(up_to) = result
+            && let Some(key) = self.mirrors.find(&channel)
+        {
+            self.forget_in_mirror(key, up_to);
+        }
+        Some((waiter?, result.map(|_| Position::default())))
+    }
+}
+
+/// How long the offsets and the epoch of a channel's stream outlive their last use, milliseconds.
+pub(super) fn meta_ttl_ms(options: HubOptions) -> u64 {
+    options.history_meta_ttl_ms.max(options.history_ttl_ms)
+}

@@ -1,0 +1,337 @@
+//! The mirrors of a home: of each channel of several nodes that somebody here uses, how far its mirror is.
+//!
+//! Invariants: of a mirror one join and one read are on their way at the most, and it stays until both are answered, so that no
+//! answer reaches its successor. What is kept of the stream is the hub's.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use super::asked::Asked;
+use crate::broker::bridge::{Kept, Life, Outgoing};
+use crate::broker::letter::Asker;
+use crate::broker::order::Responder;
+use crate::config::Config;
+use crate::limits::{MIRROR_HELD_MAX, MIRROR_LINGER_MS, MIRRORS_HELD_BYTES_MAX};
+use crate::model::refusal::Error;
+use crate::model::{HistoryFilter, HistoryPage, Publication, bucket_of};
+use crate::session::Terms;
+use crate::time::Now;
+
+/// What a held message takes in memory beside its body, about.
+const HELD_BYTES: usize = 96;
+
+/// Something that a bucket has told of a stream.
+#[derive(Debug)]
+pub(in crate::broker) enum Heard {
+    Said(Kept),
+    /// The publications up to this offset are no more.
+    Removed(u64),
+}
+
+impl Heard {
+    fn bytes(&self) -> usize {
+        HELD_BYTES + if let Self::Said(kept) = self { kept.body.len() } else { 0 }
+    }
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::broker) enum Until {
+    /// The mirror has joined, once more perhaps.
+    Joined,
+    /// What lies before the mirror was read.
+    Read,
+}
+
+/// Somebody whose question waits for a mirror.
+#[derive(Debug)]
+pub(in crate::broker) enum Asking {
+    /// A session of this shard subscribes on these terms.
+    Subscriber(u16, Asker, Box<Terms>),
+    /// A session of this shard reads history: which part, and no more than this.
+    Reader(u16, Asker, Box<(HistoryFilter, usize)>),
+    /// A backend reads history.
+    Backend(HistoryFilter, Responder<HistoryPage>),
+}
+
+/// What somebody has waited for already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::broker) struct Tried {
+    /// A join: what it has seen beyond the top was lost.
+    pub(in crate::broker) join: bool,
+    /// A read of as much as can be read at once: it did not reach.
+    pub(in crate::broker) read: bool,
+}
+
+/// One that waits.
+#[derive(Debug)]
+pub(in crate::broker) struct Waiting {
+    pub(in crate::broker) channel: Arc<str>,
+    pub(in crate::broker) asking: Asking,
+    pub(in crate::broker) until: Until,
+    pub(in crate::broker) tried: Tried,
+}
+
+/// How it goes on for one that has waited.
+#[derive(Debug)]
+pub(in crate::broker) enum Ready {
+    /// It is answered from the mirror, or waits for something else.
+    Again,
+    /// This is the answer to a question about history.
+    Page(HistoryPage),
+    Refused(Error),
+}
+
+/// A read that is on its way.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// The first offset that is wanted.
+    pub(super) from: u64,
+    /// What has come so far, oldest first, without a hole.
+    pub(super) older: Vec<Arc<Publication>>,
+    /// Its bytes.
+    pub(super) bytes: usize,
+    /// The stream has begun anew meanwhile.
+    pub(super) is_stale: bool,
+}
+
+/// A channel's mirror.
+#[derive(Debug)]
+pub(in crate::broker) struct Mirror {
+    pub(super) channel: Arc<str>,
+    bucket: u16,
+    /// `None`: it has yet to join, or must begin anew.
+    pub(super) life: Option<Life>,
+    /// A join is on its way.
+    pub(super) is_joining: bool,
+    /// That join does not do: something was missed since, perhaps.
+    pub(super) joins_again: bool,
+    /// Since when it may have missed something, monotonic milliseconds.
+    pub(super) unsure_since_ms: Option<u64>,
+    /// Joins in a row that have brought a part only.
+    pub(super) pages: u32,
+    /// Joins in a row that have failed.
+    pub(super) failures: u32,
+    /// Where the first join reads from: what the first who asks has seen.
+    pub(super) wish: Option<(Life, u64)>,
+    /// From here on all that the bucket keeps is known.
+    pub(super) known_from: u64,
+    /// Up to here nothing is kept.
+    pub(super) removed: u64,
+    /// The highest offset that a publish was answered with.
+    pub(super) promised: u64,
+    /// What waits for what lies before it.
+    held: VecDeque<(Life, Heard)>,
+    pub(super) reading: Option<Reading>,
+    pub(super) waiting: Vec<Waiting>,
+    /// When somebody last used it, monotonic milliseconds.
+    pub(super) used_ms: u64,
+    /// When it is looked at next, `u64::MAX` for never.
+    due_ms: u64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in crate::broker) struct Mirrors {
+    mirrors: Slab<Mirror>,
+    by_channel: HashMap<Arc<str>, usize, foldhash::quality::RandomState>,
+    by_bucket: BTreeSet<(u16, usize)>,
+    /// When which is looked at.
+    due: BTreeSet<(u64, usize)>,
+    /// How many buckets there are, 0 without a cluster.
+    buckets: u16,
+    /// Bytes of what is held.
+    held_bytes: usize,
+    /// Who waits for mirrors.
+    waiting: usize,
+    /// Monotonic milliseconds less Unix milliseconds of the buckets, by the newest that was said.
+    clock_ms: Option<i64>,
+    pub(in crate::broker) asked: Asked,
+    /// Output: what is asked of buckets, in order.
+    pub(in crate::broker) outgoing: Vec<Outgoing>,
+}
+
+impl Index<usize> for Mirrors {
+    type Output = Mirror;
+
+    fn index(&self, key: usize) -> &Mirror {
+        &self.mirrors[key]
+    }
+}
+
+impl IndexMut<usize> for Mirrors {
+    fn index_mut(&mut self, key: usize) -> &mut Mirror {
+        &mut self.mirrors[key]
+    }
+}
+
+impl Mirrors {
+    /// None, on a node that is configured so.
+    pub(super) fn new(config: &Config) -> Self {
+        let redis = &config.cluster.redis;
+        Self { buckets: if redis.is_set() { redis.buckets } else { 0 }, ..Self::default() }
+    }
+
+    /// Whether there is a cluster.
+    #[inline]
+    pub(super) fn are_possible(&self) -> bool {
+        self.buckets > 0
+    }
+
+    pub(in crate::broker) fn len(&self) -> usize {
+        self.mirrors.len()
+    }
+
+    /// Whether somebody waits for a bucket.
+    pub(in crate::broker) fn are_awaited(&self) -> bool {
+        self.waiting > 0 || self.asked.len() > 0
+    }
+
+    pub(super) fn find(&self, channel: &str) -> Option<usize> {
+        self.by_channel.get(channel).copied()
+    }
+
+    /// The mirrors of a bucket.
+    pub(super) fn of(&self, bucket: u16) -> Vec<usize> {
+        self.by_bucket.range((bucket, 0)..=(bucket, usize::MAX)).map(|(_, key)| *key).collect()
+    }
+
+    /// Begins one.
+    pub(super) fn insert(&mut self, channel: Arc<str>) -> usize {
+        let bucket = bucket_of(&channel, self.buckets);
+        let key = self.mirrors.insert(Mirror {
+            channel: channel.clone(),
+            bucket,
+            life: None,
+            is_joining: false,
+            joins_again: false,
+            unsure_since_ms: None,
+            pages: 0,
+            failures: 0,
+            wish: None,
+            known_from: 0,
+            removed: 0,
+            promised: 0,
+            held: VecDeque::new(),
+            reading: None,
+            waiting: Vec::new(),
+            used_ms: 0,
+            due_ms: u64::MAX,
+        });
+        self.by_channel.insert(channel, key);
+        self.by_bucket.insert((bucket, key));
+        key
+    }
+
+    /// Forgets one, of which nothing is on its way.
+    pub(super) fn remove(&mut self, key: usize) -> Arc<str> {
+        self.let_go(key);
+        let mirror = self.mirrors.remove(key);
+        assert!(mirror.waiting.is_empty() && !mirror.is_joining && mirror.reading.is_none());
+        self.by_channel.remove(&mirror.channel);
+        self.by_bucket.remove(&(mirror.bucket, key));
+        self.due.remove(&(mirror.due_ms, key));
+        mirror.channel
+    }
+
+    /// Somebody uses it: nobody needs to look at it for a while.
+    pub(super) fn touch(&mut self, key: usize, now: Now) {
+        self.mirrors[key].used_ms = now.mono_ms;
+        self.look_at(key, now.mono_ms + MIRROR_LINGER_MS);
+    }
+
+    /// It is to be looked at then at the latest.
+    pub(super) fn look_at(&mut self, key: usize, at_ms: u64) {
+        let mirror = &mut self.mirrors[key];
+        if at_ms < mirror.due_ms {
+            self.due.remove(&(mirror.due_ms, key));
+            mirror.due_ms = at_ms;
+            self.due.insert((at_ms, key));
+        }
+    }
+
+    /// The next whose time has come.
+    pub(super) fn next_due(&mut self, now: Now) -> Option<usize> {
+        let (_, key) = self.due.first().copied().filter(|(at_ms, _)| *at_ms <= now.mono_ms)?;
+        self.due.pop_first();
+        self.mirrors[key].due_ms = u64::MAX;
+        Some(key)
+    }
+
+    /// Keeps a message until what lies before it has come. Where there is no room all that is held goes, and is read again.
+    pub(super) fn hold(&mut self, key: usize, life: Life, heard: Heard) {
+        self.held_bytes += heard.bytes();
+        let held = &mut self.mirrors[key].held;
+        held.push_back((life, heard));
+        if held.len() > MIRROR_HELD_MAX || self.held_bytes > MIRRORS_HELD_BYTES_MAX {
+            self.let_go(key);
+            self.mirrors[key].joins_again = true;
+        }
+    }
+
+    pub(super) fn holds(&self, key: usize) -> bool {
+        !self.mirrors[key].held.is_empty()
+    }
+
+    /// The first offset of this life that is held.
+    pub(super) fn held_from(&self, key: usize, life: Life) -> Option<u64> {
+        self.mirrors[key].held.iter().find_map(|(of, heard)| match heard {
+            Heard::Said(kept) if *of == life && kept.offset > 0 => Some(kept.offset),
+            _ => None,
+        })
+    }
+
+    /// The oldest that is held.
+    pub(super) fn next_held(&mut self, key: usize) -> Option<(Life, Heard)> {
+        let (life, heard) = self.mirrors[key].held.pop_front()?;
+        self.held_bytes -= heard.bytes();
+        Some((life, heard))
+    }
+
+    /// It is still too early for the oldest.
+    pub(super) fn hold_on(&mut self, key: usize, life: Life, heard: Heard) {
+        self.held_bytes += heard.bytes();
+        self.mirrors[key].held.push_front((life, heard));
+    }
+
+    /// Forgets what a mirror holds.
+    pub(super) fn let_go(&mut self, key: usize) {
+        let held = std::mem::take(&mut self.mirrors[key].held);
+        self.held_bytes -= held.iter().map(|(_, heard)| heard.bytes()).sum::<usize>();
+    }
+
+    /// Somebody waits for a mirror.
+    pub(super) fn wait(&mut self, key: usize, waiting: Waiting) {
+        self.waiting += 1;
+        self.mirrors[key].waiting.push(waiting);
+    }
+
+    /// Those who have waited for this.
+    pub(super) fn ready(&mut self, key: usize, until: Until) -> Vec<Waiting> {
+        let ready: Vec<_> = self.mirrors[key].waiting.extract_if(.., |waiting| waiting.until == until).collect();
+        self.waiting -= ready.len();
+        ready
+    }
+
+    /// A bucket has just taken something, at this time of its clock.
+    pub(super) fn set_clock(&mut self, taken_unix_ms: i64, now: Now) {
+        self.clock_ms = Some((now.mono_ms as i64).saturating_sub(taken_unix_ms));
+    }
+
+    /// How long ago something was taken at this time of the bucket's clock, milliseconds; as far as that is known, nothing.
+    pub(super) fn age_ms(&self, taken_unix_ms: i64, now: Now) -> u64 {
+        let age_ms = self
+            .clock_ms
+            .map_or(0, |clock_ms| (now.mono_ms as i64).saturating_sub(clock_ms).saturating_sub(taken_unix_ms));
+        u64::try_from(age_ms).unwrap_or(0)
+    }
+
+    #[cfg(test)]
+    pub(in crate::broker) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+}

@@ -1,0 +1,136 @@
+//! What lies before a mirror, read from its bucket part by part until it meets what the mirror keeps.
+
+use std::sync::Arc;
+
+use super::hearing::{Answered, publication};
+use super::mirrors::{Asking, Reading, Ready, Until};
+use super::{API_LIMIT, Home};
+use crate::broker::bridge::{Outgoing, Page};
+use crate::hub::{HubOptions, Limit};
+use crate::limits::MIRROR_READ_BYTES_MAX;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{HistoryFilter, HistoryPage, Position, Publication};
+use crate::time::Now;
+
+/// How far a read has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Progress {
+    /// All is there that can be had.
+    Whole,
+    /// The next part lies from this offset on.
+    Next(u64),
+    /// It is more than is read at once.
+    TooMuch,
+}
+
+impl Home {
+    /// A read was answered.
+    pub(in crate::broker) fn read_answered(
+        &mut self,
+        channel: &str,
+        result: Result<Page, Error>,
+        now: Now,
+    ) -> Answered {
+        let Some(key) = self.mirrors.find(channel) else { return Vec::new() };
+        let Some(mut reading) = self.mirrors[key].reading.take() else { return Vec::new() };
+        let at = self.hub.mirror(channel).map(|at| (at.first, at.top, at.epoch.clone()));
+        let options = self.policy.hub_options(channel).ok();
+        let page = match result {
+            Ok(page) if self.mirrors[key].life == Some(page.life) && !reading.is_stale => page,
+            // It has begun anew: whoever waits looks again.
+            Ok(_) => return self.answer_readers(key, |_| Ready::Again),
+            Err(error) => return self.answer_readers(key, |_| Ready::Refused(error.clone())),
+        };
+        let (Some((first, top, epoch)), Some(options)) = (at, options) else {
+            return self.answer_readers(key, |_| Ready::Again);
+        };
+        match take_part(&mut reading, channel, page, first) {
+            Progress::Next(from) => {
+                let channel = self.mirrors[key].channel.clone();
+                self.mirrors[key].reading = Some(reading);
+                self.mirrors.outgoing.push(Outgoing::Read { channel, from });
+                Vec::new()
+            }
+            Progress::Whole => {
+                let mirror = &mut self.mirrors[key];
+                mirror.known_from = mirror.known_from.min(reading.from);
+                self.prepend(channel, reading.older.into_iter().rev(), options, now);
+                self.answer_readers(key, |_| Ready::Again)
+            }
+            Progress::TooMuch => self.answer_with_part(key, &reading.older, Position { offset: top, epoch }),
+        }
+    }
+
+    fn answer_readers(&mut self, key: usize, ready: impl Fn(&Asking) -> Ready) -> Answered {
+        let waiting = self.mirrors.ready(key, Until::Read);
+        waiting.into_iter().map(|waiting| (ready(&waiting.asking), waiting)).map(|(ready, one)| (one, ready)).collect()
+    }
+
+    /// There is too much between what was read and what the mirror keeps: a page from there, for who goes forward; nobody can be
+    /// given all that was missed.
+    fn answer_with_part(&mut self, key: usize, older: &[Arc<Publication>], position: Position) -> Answered {
+        let client_limit = self.limit(usize::MAX);
+        let mut answered = self.answer_readers(key, |asking| {
+            let (filter, limit) = match asking {
+                Asking::Reader(_, _, ask) => (&ask.0, Limit { publications: ask.1, ..client_limit }),
+                Asking::Backend(filter, _) => (filter, API_LIMIT),
+                Asking::Subscriber(..) => return Ready::Again,
+            };
+            match page_of(filter, older, limit) {
+                Some(publications) => Ready::Page(HistoryPage { publications, position: position.clone() }),
+                None => Ready::Refused(
+                    ErrorKind::LimitExceeded.because("limit exceeded: the history is too long to be read backwards"),
+                ),
+            }
+        });
+        answered.iter_mut().for_each(|(waiting, _)| waiting.tried.read = true);
+        answered
+    }
+
+    /// Puts publications before those that a mirror keeps, the newest first.
+    pub(super) fn prepend(
+        &mut self,
+        channel: &str,
+        newest_first: impl Iterator<Item = Arc<Publication>>,
+        options: HubOptions,
+        now: Now,
+    ) {
+        let Self { hub, mirrors, .. } = self;
+        let removed = mirrors.find(channel).map_or(0, |key| mirrors[key].removed);
+        let aged = newest_first.take_while(|older| older.offset > removed).map(|older| {
+            let left_ms = options.history_ttl_ms.saturating_sub(mirrors.age_ms(older.time_unix_ms, now));
+            (older, left_ms)
+        });
+        hub.mirror_prepend(channel, aged, options, now);
+    }
+}
+
+/// Takes a part of what lies before `first`.
+fn take_part(reading: &mut Reading, channel: &str, page: Page, first: u64) -> Progress {
+    let Some(last) = page.kept.last().map(|kept| kept.offset) else { return Progress::Whole };
+    for kept in page.kept.into_iter().take_while(|kept| kept.offset < first) {
+        let follows = reading.older.last().is_none_or(|older| older.offset + 1 == kept.offset);
+        let older = publication(channel, kept);
+        if !follows || older.is_none() {
+            // What lies before has gone meanwhile, or is of no use without what follows.
+            reading.older.clear();
+        }
+        if let Some((older, _)) = older {
+            reading.bytes += older.weight();
+            reading.older.push(Arc::new(older));
+        }
+    }
+    match last + 1 {
+        next if next >= first => Progress::Whole,
+        _ if reading.bytes > MIRROR_READ_BYTES_MAX => Progress::TooMuch,
+        next => Progress::Next(next),
+    }
+}
+
+/// What a question about history wants of a part of the stream, if it goes forward.
+fn page_of(filter: &HistoryFilter, part: &[Arc<Publication>], limit: Limit) -> Option<Vec<Arc<Publication>>> {
+    let since = filter.since.as_ref().map_or(0, |since| since.offset);
+    let publications = usize::try_from(filter.limit).map_or(limit.publications, |most| most.min(limit.publications));
+    let wanted = part.iter().filter(|publication| publication.offset > since);
+    (!filter.reverse).then(|| Limit { publications, ..limit }.fit(wanted))
+}

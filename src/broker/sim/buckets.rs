@@ -1,0 +1,275 @@
+//! A model of the buckets that nodes share: what they do at once and whole, and what comes back later, way by way.
+//!
+//! Answers and deliveries of a shard come in order, each by itself; whoever drives it says which comes next. It loses writes,
+//! drops deliveries as a told hole, and is away, on command.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::broker::bridge::{Answer, Delivery, Keep, Kept, Life, Outgoing, Page, Publish, Receipt};
+use crate::hub::{Placement, Version};
+use crate::model::bucket_of;
+use crate::model::refusal::{Error, ErrorKind};
+
+#[derive(Clone, Debug)]
+struct Stream {
+    created: u64,
+    top: u64,
+    kept: VecDeque<Kept>,
+    version: Option<Version>,
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    generation: u64,
+    /// How often something changed.
+    count: u64,
+    streams: BTreeMap<Arc<str>, Stream>,
+    results: BTreeMap<(Arc<str>, Box<str>), Receipt>,
+    listeners: BTreeMap<Arc<str>, BTreeSet<usize>>,
+}
+
+#[derive(Debug, Default)]
+struct Way {
+    answers: VecDeque<Answer>,
+    deliveries: VecDeque<Delivery>,
+}
+
+/// All buckets of a cluster.
+#[derive(Debug)]
+pub(crate) struct Buckets {
+    buckets: Vec<Bucket>,
+    /// By node: which shard is a channel's home.
+    placements: Vec<Placement>,
+    /// By node and shard.
+    ways: BTreeMap<(usize, u16), Way>,
+    /// What they go by.
+    pub(crate) now_unix_ms: i64,
+    /// How many publications a page has at the most.
+    pub(crate) page: usize,
+    /// Nothing can be asked.
+    pub(crate) is_away: bool,
+}
+
+impl Buckets {
+    pub(crate) fn new(count: u16, placements: Vec<Placement>) -> Self {
+        let bucket = |number: u16| Bucket { generation: 1_000 + u64::from(number), ..Bucket::default() };
+        let shards = placements
+            .iter()
+            .enumerate()
+            .flat_map(|(node, placement)| (0..placement.shards()).map(move |shard| (node, shard)));
+        let ways = shards.map(|way| (way, Way::default())).collect();
+        Self { buckets: (0..count).map(bucket).collect(), ways, placements, now_unix_ms: 1, page: 100, is_away: false }
+    }
+
+    pub(crate) fn bucket_of(&self, channel: &str) -> u16 {
+        bucket_of(channel, self.buckets.len() as u16)
+    }
+
+    fn bucket(&mut self, channel: &str) -> &mut Bucket {
+        let bucket = self.bucket_of(channel);
+        &mut self.buckets[usize::from(bucket)]
+    }
+
+    /// A home of a node asks something.
+    pub(crate) fn take(&mut self, node: usize, shard: u16, outgoing: Outgoing) {
+        let away = || Error::from(ErrorKind::Internal);
+        let answer = match outgoing {
+            Outgoing::Publish(publish) if self.is_away => Some(Answer::Published(publish.ticket, Err(away()))),
+            Outgoing::Publish(publish) => Some(Answer::Published(publish.ticket, Ok(self.append(*publish)))),
+            Outgoing::Tell { ticket, .. } if self.is_away => {
+                ticket.map(|ticket| Answer::Published(ticket, Err(away())))
+            }
+            Outgoing::Tell { ticket, channel, body } => {
+                self.say(&channel, Life::default(), Kept { offset: 0, time_unix_ms: 0, body });
+                ticket.map(|ticket| Answer::Published(ticket, Ok(Receipt { life: Life::default(), offset: 0 })))
+            }
+            Outgoing::Join { channel, .. } if self.is_away => Some(Answer::Joined(channel, Err(away()))),
+            Outgoing::Join { channel, meta_ttl_ms, after } => {
+                self.bucket(&channel).listeners.entry(channel.clone()).or_default().insert(node);
+                let page = match meta_ttl_ms {
+                    Some(_) => self.join(&channel, after),
+                    None => Page { life: Life::default(), top: 0, kept: Vec::new() },
+                };
+                Some(Answer::Joined(channel, Ok(page)))
+            }
+            Outgoing::Read { channel, .. } if self.is_away => Some(Answer::Read(channel, Err(away()))),
+            Outgoing::Read { channel, from } => {
+                let page = self.read(&channel, from);
+                Some(Answer::Read(channel, Ok(page)))
+            }
+            Outgoing::Leave(channel) => {
+                self.bucket(&channel).listeners.entry(channel).or_default().remove(&node);
+                None
+            }
+            Outgoing::Remove { ticket, .. } if self.is_away => Some(Answer::Removed(ticket, Err(away()))),
+            Outgoing::Remove { ticket, channel } => Some(Answer::Removed(ticket, Ok(self.remove(&channel)))),
+        };
+        self.ways.get_mut(&(node, shard)).expect("a shard of a node").answers.extend(answer);
+    }
+
+    fn append(&mut self, publish: Publish) -> Receipt {
+        let Publish { channel, body, keep, key, version, .. } = publish;
+        let time_unix_ms = self.now_unix_ms;
+        let bucket = self.bucket(&channel);
+        let name = key.map(|(key, _)| (channel.clone(), key));
+        if let Some(known) = name.as_ref().and_then(|name| bucket.results.get(name)) {
+            return *known;
+        }
+        let Keep { size, .. } = keep;
+        let (life, kept) = if size == 0 {
+            (Life::default(), Kept { offset: 0, time_unix_ms: 0, body })
+        } else {
+            let life = bucket.life(&channel);
+            let stream = bucket.streams.get_mut(&channel).expect("it has a life");
+            if let Some(version) = &version
+                && let Some(newest) = &stream.version
+                && (version.epoch.is_empty() || version.epoch == newest.epoch)
+                && version.number <= newest.number
+            {
+                return Receipt { life, offset: stream.top };
+            }
+            stream.top += 1;
+            stream.version = version.map(|version| *version);
+            let kept = Kept { offset: stream.top, time_unix_ms, body };
+            stream.kept.push_back(kept.clone());
+            while stream.kept.len() > size as usize {
+                stream.kept.pop_front();
+            }
+            (life, kept)
+        };
+        let receipt = Receipt { life, offset: kept.offset };
+        bucket.results.extend(name.map(|name| (name, receipt)));
+        self.say(&channel, life, kept);
+        receipt
+    }
+
+    fn say(&mut self, channel: &Arc<str>, life: Life, kept: Kept) {
+        self.tell(channel, || Delivery::Said { channel: (&**channel).into(), life, kept: kept.clone() });
+    }
+
+    fn tell(&mut self, channel: &str, delivery: impl Fn() -> Delivery) {
+        let nodes = self.bucket(channel).listeners.get(channel).cloned().unwrap_or_default();
+        for node in nodes {
+            let shard = self.placements[node].of(channel);
+            self.ways.get_mut(&(node, shard)).expect("a shard of a node").deliveries.push_back(delivery());
+        }
+    }
+
+    fn join(&mut self, channel: &Arc<str>, after: Option<(Life, u64)>) -> Page {
+        let most = self.page;
+        let bucket = self.bucket(channel);
+        let life = bucket.life(channel);
+        let stream = &bucket.streams[channel];
+        let offset = after.filter(|(of, _)| *of == life).map(|(_, offset)| offset);
+        let follows = |kept: &&Kept| offset.is_some_and(|offset| kept.offset > offset);
+        Page { life, top: stream.top, kept: stream.kept.iter().filter(follows).take(most).cloned().collect() }
+    }
+
+    fn read(&mut self, channel: &str, from: u64) -> Page {
+        let most = self.page;
+        let bucket = self.bucket(channel);
+        let generation = bucket.generation;
+        let Some(stream) = bucket.streams.get(channel) else {
+            return Page { life: Life { generation, created: 0 }, top: 0, kept: Vec::new() };
+        };
+        let kept = stream.kept.iter().filter(|kept| kept.offset >= from).take(most).cloned().collect();
+        Page { life: Life { generation, created: stream.created }, top: stream.top, kept }
+    }
+
+    fn remove(&mut self, channel: &Arc<str>) -> u64 {
+        let bucket = self.bucket(channel);
+        let generation = bucket.generation;
+        let Some(stream) = bucket.streams.get_mut(channel) else { return 0 };
+        stream.kept.clear();
+        let (life, up_to) = (Life { generation, created: stream.created }, stream.top);
+        self.tell(channel, || Delivery::Removed { channel: (&**channel).into(), life, up_to });
+        up_to
+    }
+
+    /// What a shard is answered next.
+    pub(crate) fn next_answer(&mut self, node: usize, shard: u16) -> Option<Answer> {
+        self.ways.get_mut(&(node, shard))?.answers.pop_front()
+    }
+
+    /// What a shard is told next. That writes were lost it learns after all answers from before.
+    pub(crate) fn next_delivery(&mut self, node: usize, shard: u16) -> Option<Delivery> {
+        let way = self.ways.get_mut(&(node, shard))?;
+        let is_early = matches!(way.deliveries.front(), Some(Delivery::Lost(_))) && !way.answers.is_empty();
+        if is_early { None } else { way.deliveries.pop_front() }
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.ways.values().all(|way| way.answers.is_empty() && way.deliveries.is_empty())
+    }
+
+    /// Whether a node listens to a channel.
+    pub(crate) fn is_heard(&mut self, node: usize, channel: &str) -> bool {
+        self.bucket(channel).listeners.get(channel).is_some_and(|nodes| nodes.contains(&node))
+    }
+
+    /// The bodies and offsets of what a channel keeps.
+    pub(crate) fn kept(&mut self, channel: &str) -> Vec<(u64, Bytes)> {
+        let stream = self.bucket(channel).streams.get(channel);
+        stream.into_iter().flat_map(|stream| &stream.kept).map(|kept| (kept.offset, kept.body.clone())).collect()
+    }
+
+    /// What a bucket has told a node, and is on its way there, is lost; perhaps it is told that.
+    pub(crate) fn drop_deliveries(&mut self, node: usize, bucket: u16, is_told: bool) {
+        let count = self.buckets.len() as u16;
+        let is_of = |channel: &str| bucket_of(channel, count) == bucket;
+        for ((of, _), way) in &mut self.ways {
+            if *of == node {
+                way.deliveries.retain(|delivery| match delivery {
+                    Delivery::Said { channel, .. } | Delivery::Removed { channel, .. } => !is_of(channel),
+                    Delivery::Hole(_) | Delivery::Lost(_) => true,
+                });
+                way.deliveries.extend(is_told.then_some(Delivery::Hole(bucket)));
+            }
+        }
+    }
+
+    /// A failover: the bucket has lost writes, so that none of its streams holds any more. All are told, sooner or later.
+    pub(crate) fn lose_writes(&mut self, bucket: u16) {
+        let state = &mut self.buckets[usize::from(bucket)];
+        state.generation += 1_000;
+        state.streams.clear();
+        state.results.clear();
+        self.ways.values_mut().for_each(|way| way.deliveries.push_back(Delivery::Lost(bucket)));
+    }
+
+    /// A stream has outlived its use, and begins anew when it is used again.
+    pub(crate) fn forget(&mut self, channel: &str) {
+        self.bucket(channel).streams.remove(channel);
+    }
+
+    /// Publications of a channel go, but for the newest.
+    pub(crate) fn trim(&mut self, channel: &str, left: usize) {
+        if let Some(stream) = self.bucket(channel).streams.get_mut(channel) {
+            let gone = stream.kept.len().saturating_sub(left);
+            stream.kept.drain(..gone);
+        }
+    }
+
+    /// A node is no more, and nobody listens there.
+    pub(crate) fn leave(&mut self, node: usize) {
+        for bucket in &mut self.buckets {
+            bucket.listeners.values_mut().for_each(|nodes| _ = nodes.remove(&node));
+        }
+        self.ways.iter_mut().filter(|((of, _), _)| *of == node).for_each(|(_, way)| *way = Way::default());
+    }
+}
+
+impl Bucket {
+    /// Which life of a channel's stream this is; one begins where there is none.
+    fn life(&mut self, channel: &Arc<str>) -> Life {
+        self.count += 1;
+        let count = self.count;
+        let begin = || Stream { created: count, top: 0, kept: VecDeque::new(), version: None };
+        let created = self.streams.entry(channel.clone()).or_insert_with(begin).created;
+        Life { generation: self.generation, created }
+    }
+}
