@@ -86,7 +86,7 @@ fn every_node_hears_of_tokens_that_are_called_back() {
         let called_back = revocation(Subject::Token("t".into()), in_an_hour(), 7);
         bob.revoke(&called_back).await.unwrap();
         match ann.next().await {
-            Event::Said(_, item) if item.kind == Kind::Revoked => assert_eq!(told(item.body), Ok(called_back)),
+            Event::Said(_, _, item) if item.kind == Kind::Revoked => assert_eq!(told(item.body), Ok(called_back)),
             other => panic!("{other:?}"),
         }
     });
@@ -103,10 +103,10 @@ fn nodes_with_a_users_sessions_are_asked_and_answer_by_name() {
         admit(&ann.node, &enrolment(2, ""), &leases).await;
         assert_eq!(bob.node.ask_user("u", b"who?").await.unwrap(), [ann.node.incarnation()]);
         assert_eq!(bob.node.ask_user("nobody", b"who?").await.unwrap(), []);
-        let Event::Said(bucket, asked) = ann.next().await else { panic!("it is asked") };
+        let Event::Said(bucket, _, asked) = ann.next().await else { panic!("it is asked") };
         assert_eq!((asked.kind, &asked.body[..]), (Kind::Asked, &b"who?"[..]));
         ann.node.tell_nodes(bucket, &[2], Kind::Answered, b"I").await.unwrap();
-        let Event::Said(_, answered) = bob.next().await else { panic!("it is answered") };
+        let Event::Said(_, _, answered) = bob.next().await else { panic!("it is answered") };
         assert_eq!((answered.kind, &answered.body[..]), (Kind::Answered, &b"I"[..]));
     });
 }

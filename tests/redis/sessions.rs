@@ -61,7 +61,7 @@ fn the_newest_device_on_another_node_takes_the_place_and_the_node_of_the_old_one
             admit(&ann.node, &phone(1, "a"), &leases).await;
             admit(&bob, &phone(2, "b"), &leases).await;
             match ann.next().await {
-                Event::Said(bucket, item) if item.kind == Kind::Dismissed => {
+                Event::Said(bucket, _, item) if item.kind == Kind::Dismissed => {
                     assert_eq!((bucket, item.channel), (bob.keys().bucket_of("u"), of_user("u")));
                     assert_eq!(dismissed(item.body), Ok((client(1), DisconnectKind::OtherDevice)));
                 }
@@ -137,7 +137,7 @@ fn who_listens_to_a_user_hears_of_sessions_that_come_change_and_go() {
         bob.session_remove("u", client(1)).await.unwrap();
         let mut heard = Vec::new();
         while heard.len() < 3 {
-            if let Event::Said(_, item) = ann.next().await {
+            if let Event::Said(_, _, item) = ann.next().await {
                 assert_eq!(item.channel, of_user("u"));
                 heard.push((item.kind, item.body));
             }

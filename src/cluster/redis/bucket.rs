@@ -57,6 +57,8 @@ pub enum Kind {
     PresenceRemoved,
     /// Tokens were called back: until when they are refused, before when they were issued, and which.
     Revoked,
+    /// The publications of a stream were removed, up to the offset; offsets go on.
+    Removed,
     /// To its node: a session has lost its place to another of its user: its client's id, and why.
     Dismissed,
     /// A node asks this one.
@@ -90,6 +92,7 @@ impl Item {
             2 => Kind::SessionRemoved,
             3 => Kind::PresenceRemoved,
             4 => Kind::Revoked,
+            5 => Kind::Removed,
             6 => Kind::Dismissed,
             7 => Kind::Asked,
             8 => Kind::Answered,
@@ -178,6 +181,8 @@ impl Ear {
                 Some(heard) if sent > heard => continuity = Continuity::Hole,
                 // What was heard since the server answered is not in what it says.
                 Some(_) => continue,
+                // Another generation was heard of by the other channel; whether all of this one came is not known.
+                None if sent > 0 => continuity = Continuity::Hole,
                 None => {}
             }
             *last = Some(sent);
@@ -240,6 +245,16 @@ mod tests {
         assert_eq!(ear.compare(FIRST, [6, 0]), Continuity::Hole);
         assert_eq!(heard(&mut ear, 7, 6), Continuity::Whole);
         assert_eq!(ear.compare(FIRST, [6, 0]), Continuity::Whole, "what came since is no loss");
+    }
+
+    #[test]
+    fn what_the_other_channel_has_sent_before_a_generation_was_heard_of_may_be_missing() {
+        let mut ear = Ear::default();
+        ear.compare(FIRST, [4, 2]);
+        let second = Generation([2; 8]);
+        assert_eq!(ear.hear(Channel::Own, message(second, 11, 0)).unwrap().0, Continuity::Another);
+        assert_eq!(ear.compare(second, [11, 10]), Continuity::Hole);
+        assert_eq!(ear.compare(second, [11, 10]), Continuity::Whole);
     }
 
     #[test]

@@ -47,7 +47,10 @@ pub enum Fault {
     /// A later call of this incarnation was answered already.
     #[error("a later call of this node was answered already")]
     Stale,
-    /// Refused for what is asked: another node of this name lives, another number of buckets, no place left.
+    /// Another node of this name lives, or one has gone without a word less than a lease ago.
+    #[error("a node of this name is here")]
+    Taken,
+    /// Refused for what is asked: another number of buckets, no place left.
     #[error("{0}")]
     Refused(String),
     /// An answer that no Function gives.
@@ -87,7 +90,32 @@ impl Fault {
             Self::NoLibrary => Remedy::Load,
             Self::Full | Self::Unpersisted(_) | Self::FewReplicas | Self::Crowded => Remedy::Refuse,
             Self::Dead | Self::Stale => Remedy::Die,
-            Self::Forbidden(_) | Self::Refused(_) | Self::Garbled | Self::Other(_) => Remedy::Fail,
+            Self::Forbidden(_) | Self::Taken | Self::Refused(_) | Self::Garbled | Self::Other(_) => Remedy::Fail,
+        }
+    }
+
+    /// One word for its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Late => "late",
+            Self::Loading => "loading",
+            Self::ReadOnly => "read_only",
+            Self::Moving => "moving",
+            Self::Down => "down",
+            Self::Busy => "busy",
+            Self::Full => "full",
+            Self::Unpersisted(_) => "unpersisted",
+            Self::FewReplicas => "few_replicas",
+            Self::NoLibrary => "no_library",
+            Self::Forbidden(_) => "forbidden",
+            Self::Dead => "dead",
+            Self::Stale => "stale",
+            Self::Taken => "taken",
+            Self::Refused(_) => "refused",
+            Self::Garbled => "garbled",
+            Self::Crowded => "crowded",
+            Self::Other(_) => "other",
         }
     }
 
@@ -134,7 +162,8 @@ impl Fault {
             "NOAUTH" | "WRONGPASS" => Self::Forbidden(text),
             "DEAD" => Self::Dead,
             "STALE" => Self::Stale,
-            "TAKEN" | "BUCKETS" | "FULL" => Self::Refused(text),
+            "TAKEN" => Self::Taken,
+            "BUCKETS" | "FULL" => Self::Refused(text),
             "" => Self::Unreachable(text),
             _ => Self::Other(format!("{code} {text}")),
         }

@@ -36,7 +36,12 @@ pub struct Leases {
 impl Leases {
     /// Whether what an incarnation has put counts.
     pub fn lives(&self, incarnation: Incarnation) -> bool {
-        self.all.iter().any(|lease| lease.of == incarnation && lease.ends_ms > self.now_ms)
+        self.living().any(|lease| lease.of == incarnation)
+    }
+
+    /// Those that live.
+    pub fn living(&self) -> impl Iterator<Item = &Lease> {
+        self.all.iter().filter(|lease| lease.ends_ms > self.now_ms)
     }
 
     /// Those that have ended.
@@ -90,7 +95,8 @@ fn of(mut command: Cmd, incarnation: Incarnation) -> Cmd {
 /// Takes a lease for a node of this name, which at most 255 bytes name.
 ///
 /// # Errors
-/// [`Fault::Refused`] where one of this name lives, other nodes have another number of buckets, or 255 are here.
+/// [`Fault::Taken`] where one of this name lives; [`Fault::Refused`] where other nodes have another number of buckets, or 255
+/// are here.
 pub async fn take(link: &Link, keys: &Keys, name: &str, about: &[u8]) -> Result<(Incarnation, Leases), Fault> {
     let mut command = ask("lease_take", keys);
     let node = Packed::default().short(name.as_bytes()).bytes(about).end();
@@ -101,13 +107,13 @@ pub async fn take(link: &Link, keys: &Keys, name: &str, about: &[u8]) -> Result<
     Ok((Incarnation { slot, number: number(&incarnation)? }, Leases::unpack(leases)?))
 }
 
-/// Renews a lease.
+/// Renews a lease, with what the node says of itself now.
 ///
 /// # Errors
 /// [`Fault::Dead`] where it has run out.
-pub async fn renew(link: &Link, keys: &Keys, incarnation: Incarnation) -> Result<Leases, Fault> {
+pub async fn renew(link: &Link, keys: &Keys, incarnation: Incarnation, about: &[u8]) -> Result<Leases, Fault> {
     let mut command = of(ask("lease_renew", keys), incarnation);
-    Leases::unpack(link.call(command.arg(LEASE_MS)).await?)
+    Leases::unpack(link.call(command.arg(LEASE_MS).arg(about)).await?)
 }
 
 /// Ends a lease. What the node has left is reaped.

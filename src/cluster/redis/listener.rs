@@ -29,8 +29,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What a listener tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Something was said in a bucket.
-    Said(u16, Item),
+    /// What a bucket says is heard from now on, and what it has sent before is known: told once.
+    Hears(u16),
+    /// Something was said in a bucket, in this generation.
+    Said(u16, Generation, Item),
     /// Something that a bucket has said was not heard: who counts on all must read.
     Hole(u16),
     /// A bucket has begun another generation: what was promised before does not hold, and who listens must join anew.
@@ -49,6 +51,8 @@ struct Ears {
     /// Whether the connection must be made anew.
     resets: bool,
     ears: Vec<Ear>,
+    /// Buckets of which it was told that they are heard.
+    heard: Vec<bool>,
     /// Buckets that owe a hole, since there was no room for their events.
     owing: Vec<bool>,
     events: mpsc::Sender<Event>,
@@ -65,8 +69,8 @@ pub async fn listen(
 ) {
     let buckets = usize::from(functions.keys().buckets());
     let prefix = functions.keys().head(0).replace("0}", "");
-    let (ears, owing) = (vec![Ear::default(); buckets], vec![false; buckets]);
-    let mut state = Ears { functions, link, resets: false, ears, owing, events, prefix };
+    let (ears, heard, owing) = (vec![Ear::default(); buckets], vec![false; buckets], vec![false; buckets]);
+    let mut state = Ears { functions, link, resets: false, ears, heard, owing, events, prefix };
     let (asked, mut answers) = mpsc::channel(buckets);
     let mut timer = interval(Duration::from_millis(REDIS_COMPARE_MS));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -135,7 +139,8 @@ impl Ears {
             return self.tell(bucket, Event::Hole(bucket));
         };
         if self.follow(bucket, continuity) {
-            items.into_iter().for_each(|item| self.tell(bucket, Event::Said(bucket, item)));
+            let generation = self.ears[usize::from(bucket)].generation();
+            items.into_iter().for_each(|item| self.tell(bucket, Event::Said(bucket, generation, item)));
         }
     }
 
@@ -182,6 +187,9 @@ impl Ears {
                 let ear = &mut self.ears[usize::from(bucket)];
                 let continuity = ear.compare(compared.stand.generation, compared.sent);
                 self.follow(bucket, continuity);
+                let heard = &mut self.heard[usize::from(bucket)];
+                // Where there is no room, the next comparison says it.
+                *heard = *heard || self.events.try_send(Event::Hears(bucket)).is_ok();
                 if self.owing[usize::from(bucket)] {
                     self.tell(bucket, Event::Hole(bucket));
                 }

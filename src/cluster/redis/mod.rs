@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! streams, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
-//!   → queue                             one numbered call in flight per bucket, repeated until it is answered
+//!   → functions                         one numbered call in flight per bucket, repeated until it is answered
 //!     → link                            one Redis, one behind Sentinels, or a Cluster
 //! listener ← link                       what is published to this node, checked for gaps
 //! ```
@@ -22,7 +22,6 @@ pub mod link;
 pub mod listener;
 mod pack;
 pub mod presence;
-pub mod queue;
 mod reap;
 pub mod revocations;
 pub mod sessions;

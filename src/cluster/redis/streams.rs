@@ -36,7 +36,7 @@ pub struct Publish<'a> {
 
 impl Publish<'_> {
     /// As the Function takes it, but for its body.
-    pub(super) fn options(&self) -> Vec<u8> {
+    fn options(&self) -> Vec<u8> {
         let (key, window) = self.key.unwrap_or_default();
         let (version, epoch) = self.version.unwrap_or_default();
         let head = Packed::default().four(self.keep.size).six(self.keep.ttl_ms).six(self.keep.meta_ttl_ms).four(window);
@@ -125,20 +125,14 @@ pub struct Join<'a> {
 }
 
 impl Functions {
-    /// Publishes to channels of one bucket, in order, all or nothing. A [`Queue`](super::queue::Queue) gathers what is published
-    /// at once.
+    /// Publishes to channels of one bucket, in order, all or nothing.
     ///
     /// # Errors
     /// What went wrong; after [`Fault::is_open`] they may have been published.
     pub async fn append(&self, bucket: u16, batch: &[Publish<'_>]) -> Result<Vec<Receipt>, Fault> {
-        let packed = |publish: &Publish<'_>| (publish.options(), Bytes::copy_from_slice(publish.body));
-        self.append_packed(bucket, &batch.iter().map(packed).collect::<Vec<_>>()).await
-    }
-
-    pub(super) async fn append_packed(&self, bucket: u16, batch: &[(Vec<u8>, Bytes)]) -> Result<Vec<Receipt>, Fault> {
         let answer = self.numbered("append", bucket, |command| {
-            for (options, body) in batch {
-                command.arg(options).arg(&body[..]);
+            for publish in batch {
+                command.arg(publish.options()).arg(publish.body);
             }
         });
         let mut from = Unpack::of(answer.await?)?;
@@ -201,12 +195,18 @@ impl Functions {
         self.changing("leave", bucket, channels).await
     }
 
-    /// Takes a stream's publications away. Its offsets go on.
+    /// Takes a stream's publications away, and tells who listens. Its offsets go on. Gives the offset of the newest that went; 0
+    /// where there is no stream.
     ///
     /// # Errors
     /// What went wrong.
-    pub async fn remove(&self, bucket: u16, channel: &str) -> Result<(), Fault> {
-        self.changing("remove", bucket, &[channel]).await
+    pub async fn remove(&self, bucket: u16, channel: &str) -> Result<u64, Fault> {
+        let answer = self.numbered("remove", bucket, |command| {
+            command.arg(channel);
+        });
+        let mut from = Unpack::of(answer.await?)?;
+        Stand::unpack(&mut from)?;
+        from.six()
     }
 
     /// Reads a part of a stream.

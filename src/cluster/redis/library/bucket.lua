@@ -123,7 +123,8 @@ local function send(bucket, parts, targets)
 end
 
 -- What is sent of a publication (kind 0), a session that is put (1) or removed (2), a presence that a dead node has left (3),
--- a revocation (4), a session that must make room (6), a question of a node (7) or its answer (8).
+-- a revocation (4), the removal of a stream's publications up to an offset (5), a session that must make room (6), a question
+-- of a node (7) or its answer (8).
 local function item(kind, channel, created, offset, time, body)
   return struct.pack('>BBI6I6I6I4', kind, #channel, created, offset, time, #body) .. channel .. body
 end

@@ -47,12 +47,13 @@ local function lease_take(keys, args)
   return { slot, incarnation, leases(key, now) }
 end
 
--- ARGV: slot, incarnation, ttl. An incarnation whose lease has run out stays dead.
+-- ARGV: slot, incarnation, ttl, what the node says of itself now. An incarnation whose lease has run out stays dead.
 local function lease_renew(keys, args)
   local key, now = keys[1], now_ms()
   local lease = own_lease(key, args[1], args[2])
   if not lease or lease.ends <= now then return redis.error_reply('DEAD this incarnation has lost its lease') end
   lease.ends = now + args[3]
+  lease.rest = string.char(#lease.name) .. lease.name .. args[4]
   write_lease(key .. ':n', args[1], lease)
   return leases(key, now)
 end

@@ -108,13 +108,26 @@ local function position(keys, args)
   return table.concat(places)
 end
 
--- ARGV[2]: channel. Its publications go, its offsets go on.
+-- ARGV[2]: channel. Its publications go, its offsets go on; who listens is told up to which offset they went, and so is who asked,
+-- behind the stand.
 local function remove(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
-  redis.call('UNLINK', bucket.head .. ':h:' .. args[2])
-  finish(bucket, '')
-  return stand(bucket)
+  -- Not again: what was published since stays.
+  if bucket.answer then return stand(bucket) .. bucket.answer end
+  local head, channel = bucket.head, args[2]
+  redis.call('UNLINK', head .. ':h:' .. channel)
+  local meta = read_meta(bucket, redis.call('GET', head .. ':m:' .. channel))
+  local heard = meta and redis.call('HGET', head .. ':l', channel)
+  if heard then
+    bucket.count = bucket.count + 1
+    local groups = {}
+    address(groups, heard, item(5, channel, meta.created, meta.top, now_ms(), ''))
+    send(bucket, sort_out(groups, bucket.nodes))
+  end
+  local answer = struct.pack('>I6', meta and meta.top or 0)
+  finish(bucket, answer)
+  return stand(bucket) .. answer
 end
 
 -- ARGV[2]: a generation that was seen to have lost writes, or none. Answers the stand, the counts of the last messages to this
