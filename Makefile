@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak crash test-durable durable fuzz check gate gate-accept bench abuse peers results docs package test-package
+.PHONY: help run cluster test soak crash test-cluster test-durable durable fuzz check gate gate-accept bench abuse peers results docs package test-package
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -9,6 +9,11 @@ help: ## List what there is
 run: ## Build a node and start it in development mode; it prints where to look
 	./tests/packages build
 	cargo run --release -- serve --dev
+
+cluster: ## Build a node, and start three over a Redis behind nginx, on this machine; it prints where to look
+	./tests/packages
+	cargo build --release
+	./examples/cluster/run
 
 test: ## Install what the tests need, and run them all
 	./tests/packages
@@ -21,6 +26,10 @@ soak: ## Run all simulations over 10,000 seeds (`make soak SEEDS=300 FIRST=5000`
 crash: ## Kill a node 100 times under load of real SDKs; nothing that it acknowledged may be missing (`make crash CRASHES=20`: so often)
 	./tests/packages
 	CRASHES=$(or $(CRASHES),100) ./tests/sdk/run crash/kills crash/inboxes
+
+test-cluster: ## Test several nodes over Redis through outages as well (some minutes)
+	./tests/packages
+	cargo test --test cluster -- --include-ignored
 
 test-durable: ## Install what others keep messages in, and test that the load generator finds what they do not keep
 	./benches/peers/install-durable
