@@ -670,8 +670,27 @@ pub const REDIS_BATCH_MAX: usize = 128;
 /// Bytes of publications that one call takes; a larger one goes alone.
 pub const REDIS_BATCH_BYTES: usize = 256 * 1024;
 
-/// Bytes of publications that may wait for Redis before more are refused: a second of 64 MB/s.
+/// Bytes of messages that may wait for Redis before more are refused: a second of 64 MB/s.
 pub const REDIS_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of publications that one call reads, for all the channels that it joins: some milliseconds of Redis and of the link.
+pub const REDIS_PAGE_BYTES: u32 = 1024 * 1024;
+
+/// Calls that read pages at once: what a node that comes back has in memory of them, 16 MiB.
+pub const REDIS_PAGES_AT_ONCE: usize = 16;
+
+/// Ticks whose requests may wait for the bridge before a shard drops what may be lost (fleeting messages without an answer): the
+/// bridge has no processor then.
+pub const BRIDGE_TICKS_WAITING_MAX: usize = 4096;
+
+/// Bytes of what the nodes' channels were told that may wait for a shard before more is dropped as a told hole: a quarter of a
+/// second of 64 MB/s.
+pub const BRIDGE_DELIVERIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How often a node renews its lease, milliseconds: three renewals may fail before it is lost.
+pub const LEASE_RENEW_MS: u64 = 3_000;
+
+const _: () = assert!(3 * LEASE_RENEW_MS < LEASE_MS);
 
 /// How often a node asks each bucket what it has sent, milliseconds: so late a loss without a following message is noticed.
 pub const REDIS_COMPARE_MS: u64 = 5_000;

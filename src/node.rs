@@ -17,6 +17,7 @@ use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::Errand;
+use crate::cluster::bridge::Bridge;
 use crate::config::{Config, Listener, Purpose};
 use crate::control::requests::{Request, Requests};
 use crate::control::{self, ControlSetup, Reload};
@@ -25,6 +26,7 @@ use crate::doctor::why_not_listening;
 use crate::hub::Placement;
 use crate::limits::{EXECUTOR_IO_BYTES, EXECUTOR_RING_ENTRIES, ORDERS_WAITING_MAX, SHARDS_MAX};
 use crate::shard::admission::Places;
+use crate::shard::bridge::ShardBridge;
 use crate::shard::doors::{self, Doors};
 use crate::shard::handle::ShardHandle;
 use crate::shard::kernel::Kernel;
@@ -62,6 +64,7 @@ pub struct Node {
     shards: Vec<JoinHandle<anyhow::Result<()>>>,
     control: JoinHandle<anyhow::Result<()>>,
     store_thread: Option<JoinHandle<()>>,
+    bridge: Option<Bridge>,
     /// Last, so that what shards and control plane have to say is written.
     _access_log: Option<AccessLogGuard>,
 }
@@ -93,6 +96,7 @@ impl Node {
         let placement = Placement::new(count as u16, placement_secret.unwrap_or_else(rand::random));
         let verifier =
             Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
+        let (bridge, bridges) = start_bridge(&config, &placement, &wakers, &errands_in)?;
         let (open, opened) = flume::bounded(count);
         let (access_log, access_log_guard) = AccessLog::start(&config.access_log)?;
         let shared = Shared {
@@ -112,10 +116,10 @@ impl Node {
             Some(store) => store.share(&placement)?,
             None => (Vec::new(), None),
         };
-        let mut parts_of_store = parts_of_store.into_iter();
+        let (mut parts_of_store, mut bridges) = (parts_of_store.into_iter(), bridges.into_iter());
         for (me, (((core, doors), mailboxes), waker)) in parts {
-            let store = parts_of_store.next();
-            starting.push(shared.start_shard(me as u16, *core, doors, mailboxes, waker, store)?);
+            let parts = Parts { doors, mailboxes, waker, bridge: bridges.next(), store: parts_of_store.next() };
+            starting.push(shared.start_shard(me as u16, *core, parts)?);
         }
         let (mut handles, mut shards) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for shard in starting {
@@ -137,6 +141,7 @@ impl Node {
             requests: requests.clone(),
             started,
             access_log,
+            bridge: bridge.as_ref().map(|bridge| bridge.view.clone()),
             ready,
         };
         let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup));
@@ -164,6 +169,7 @@ impl Node {
             shards,
             control,
             store_thread,
+            bridge,
             _access_log: access_log_guard,
         })
     }
@@ -197,6 +203,9 @@ impl Node {
         if let Some(store) = self.store_thread.filter(|_| have_ended) {
             store.join().map_err(|_| anyhow!("the thread of the store panicked"))?;
         }
+        if let Some(bridge) = self.bridge.filter(|_| have_ended) {
+            bridge.wait()?;
+        }
         control
     }
 }
@@ -216,15 +225,8 @@ struct Shared {
 
 impl Shared {
     /// Starts a shard's thread, which takes what it needs from the host, and reads its part of the store.
-    fn start_shard(
-        &self,
-        me: u16,
-        core: usize,
-        doors: Doors,
-        mailboxes: Mailboxes,
-        waker: Arc<Waker>,
-        store: Option<ShardStore>,
-    ) -> anyhow::Result<Starting> {
+    fn start_shard(&self, me: u16, core: usize, parts: Parts) -> anyhow::Result<Starting> {
+        let Parts { doors, mailboxes, waker, bridge, store } = parts;
         let (orders_in, orders) = flume::bounded(ORDERS_WAITING_MAX);
         let metrics = Arc::new(ShardMetrics::default());
         let setup = ShardSetup {
@@ -235,6 +237,7 @@ impl Shared {
             metrics: metrics.clone(),
             doors,
             mailboxes,
+            bridge,
             waker: waker.clone(),
             orders,
             errands: self.errands.clone(),
@@ -250,6 +253,15 @@ impl Shared {
             thread.spawn(move || serve(setup, store, core, &ready, &opened)).context("no thread for a shard")?;
         Ok(Starting { me, handle: ShardHandle::new(me, core, metrics, orders_in, waker), thread, is_ready })
     }
+}
+
+/// What one shard of a node is given.
+struct Parts {
+    doors: Doors,
+    mailboxes: Mailboxes,
+    waker: Arc<Waker>,
+    bridge: Option<ShardBridge>,
+    store: Option<ShardStore>,
 }
 
 /// A shard whose thread has been started.
@@ -315,17 +327,34 @@ impl NodeStore {
     }
 }
 
-/// Tells the control plane that a shard's thread has ended, also when it did by an error or a panic: the channels
-/// at home there have gone, and the other shards would wait for it for ever.
+/// Starts the bridge to the other nodes, where there are some, and gives each shard's end of it.
+fn start_bridge(
+    config: &Config,
+    placement: &Placement,
+    wakers: &[Arc<Waker>],
+    errands: &flume::Sender<Errand>,
+) -> anyhow::Result<(Option<Bridge>, Vec<ShardBridge>)> {
+    if !config.cluster.redis.is_set() {
+        return Ok((None, Vec::new()));
+    }
+    let obituary = Obituary { last: Some(Errand::BridgeEnded), errands: errands.clone() };
+    let (bridge, shards) = Bridge::start(config, placement.clone(), wakers, obituary)?;
+    Ok((Some(bridge), shards))
+}
+
+/// Tells the control plane that a thread has ended, also when it did by an error or a panic. A shard's: the channels at home
+/// there have gone, and the other shards would wait for it for ever. The bridge's: nobody would be answered.
 struct Obituary {
-    shard: u16,
+    last: Option<Errand>,
     errands: flume::Sender<Errand>,
 }
 
 impl Drop for Obituary {
     fn drop(&mut self) {
-        // After a drain nobody asks any more.
-        let _ = self.errands.send(Errand::Ended { shard: self.shard });
+        if let Some(errand) = self.last.take() {
+            // After a drain nobody asks any more.
+            let _ = self.errands.send(errand);
+        }
     }
 }
 
@@ -352,8 +381,8 @@ fn serve(
     };
     let executor = patiently(make, |error| lacks_memory(error.raw_os_error()))
         .map_err(|error| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
-    let (shard, errands) = (setup.me, setup.errands.clone());
-    let _obituary = Obituary { shard, errands };
+    let (last, errands) = (Some(Errand::Ended { shard: setup.me }), setup.errands.clone());
+    let _obituary = Obituary { last, errands };
     executor.run(async move {
         let make = || Kernel::new(&setup.config.shards);
         let kernel = patiently(make, |error| lacks_memory(error.raw_os_error()))
@@ -512,7 +541,7 @@ mod tests {
     fn a_shard_that_panics_does_not_end_unheard() {
         let (errands, taken) = flume::unbounded();
         let shard = thread::spawn(move || {
-            let _obituary = Obituary { shard: 3, errands };
+            let _obituary = Obituary { last: Some(Errand::Ended { shard: 3 }), errands };
             panic!("as a broken invariant does");
         });
         assert!(shard.join().is_err());

@@ -304,4 +304,6 @@ pub enum Errand {
         /// By number: the control plane tells the others by it.
         shard: u16,
     },
+    /// The way to the other nodes has ended: after the shards, or because it failed.
+    BridgeEnded,
 }

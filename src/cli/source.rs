@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, RedisConfig};
 
 /// The options that say where the configuration comes from.
 #[derive(Clone, Debug, Default, Args)]
@@ -27,6 +27,13 @@ impl Source {
     /// As [`Source::load`], with the problems one by one.
     pub(super) fn read(&self) -> Result<Config, ConfigError> {
         Config::load(self.config.as_deref(), Config::environment(), self.dev)
+    }
+
+    /// The Redis that a configuration of this source names.
+    pub(super) fn redis_of<'a>(&self, config: &'a Config) -> anyhow::Result<&'a RedisConfig> {
+        let redis = &config.cluster.redis;
+        anyhow::ensure!(redis.is_set(), "{} names no Redis: set `cluster.redis.addresses`", self.name());
+        Ok(redis)
     }
 
     /// What a node would run with, for people; an error names the file.

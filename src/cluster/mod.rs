@@ -1,4 +1,5 @@
-//! Several nodes: what they share, and how they reach it. On the control plane's side: no file of it is called by a shard, and
-//! none waits for one.
+//! Several nodes: what they share, how they reach it, and the bridge between it and this node's shards.
 
+pub mod announced;
+pub mod bridge;
 pub mod redis;

@@ -9,13 +9,13 @@ use super::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ClusterConfig {
-    /// The Redis 7 or Valkey 8 that nodes share. `ringpost cluster check` looks at it and loads Ringpost's Functions into it;
-    /// nodes do not use it yet.
+    /// The Redis 7 or Valkey 8 that nodes share, for channels with `log = "redis"`.
     pub redis: RedisConfig,
 }
 
-/// The Redis 7 or Valkey 8 that nodes share. `ringpost cluster check` looks at it and loads Ringpost's Functions into it; nodes
-/// do not use it yet.
+/// The Redis 7 or Valkey 8 that nodes share, for channels with `log = "redis"`. A node of several needs a `name` of its own.
+/// `ringpost cluster check` looks at it and loads Ringpost's Functions into it, as a node does at its start. Only a restart
+/// changes this section.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RedisConfig {

@@ -18,7 +18,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::clock;
+use super::{clock, cluster_metrics};
 use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
@@ -180,6 +180,9 @@ impl Collector for NodeMetrics {
         encode_histograms(&mut encoder, shards)?;
         self.encode_node(&mut encoder)?;
         self.0.calls.encode(&mut encoder)?;
+        if let Some(bridge) = &self.0.bridge {
+            cluster_metrics::encode(&mut encoder, &bridge.metrics)?;
+        }
         encode_process(&mut encoder, &self.0)
     }
 }

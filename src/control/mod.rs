@@ -5,6 +5,7 @@
 //!                       │                                                         ├ health, metrics
 //!                       │                                                         └ page
 //!                       ├ keys (key sets of tokens)
+//!                       ├ neighbours (what nodes say of themselves)
 //!                       └ requests (signals): reload, drain
 //! shards ←order── shards ─── all of them
 //! ```
@@ -18,6 +19,7 @@ pub mod requests;
 mod api;
 mod calls;
 mod clock;
+mod cluster_metrics;
 mod door;
 mod exposition;
 mod hand_back;
@@ -25,6 +27,7 @@ mod health;
 mod http;
 mod keys;
 mod metrics;
+mod neighbours;
 mod page;
 mod plane;
 mod process;

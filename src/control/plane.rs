@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::hand_back::HandedBack;
 use super::http::HttpServer;
 use super::keys::{KeyKeeper, KeyRequests};
+use super::neighbours;
 use super::notice;
 use super::reload::{forbidden, keep_fixed};
 use super::requests::{Request, Requests};
@@ -18,6 +19,7 @@ use super::shards::Shards;
 use super::state::ControlState;
 use crate::access_log::AccessLog;
 use crate::broker::order::{Errand, Order};
+use crate::cluster::bridge::BridgeView;
 use crate::config::Config;
 use crate::control::reload::Reload;
 use crate::hub::{Placement, ShardSet};
@@ -41,6 +43,8 @@ pub struct ControlSetup {
     pub started: SystemTime,
     /// Where it is written down which calls were refused.
     pub access_log: AccessLog,
+    /// The way to the other nodes, if there are some.
+    pub bridge: Option<BridgeView>,
     /// Told once it has all that it takes from the host.
     pub ready: flume::Sender<()>,
 }
@@ -87,8 +91,13 @@ struct Plane {
 
 impl Plane {
     fn new(setup: ControlSetup) -> Self {
-        let ControlSetup { config, reload, shards, placement, errands, requests, started, access_log, ready } = setup;
-        let state = Arc::new(ControlState::new(Shards::new(shards, placement), config, started, access_log));
+        let ControlSetup { config, reload, shards, placement, errands, requests, started, access_log, .. } = setup;
+        let (bridge, ready) = (setup.bridge, setup.ready);
+        let shards = Shards::new(shards, placement);
+        let state = Arc::new(ControlState::new(shards, config, started, access_log, bridge.clone()));
+        if let Some(bridge) = bridge {
+            tokio::spawn(neighbours::announce(state.clone(), bridge));
+        }
         let (http, handed_back) = HttpServer::new(state.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
         let keeper = tokio::spawn(keeper.run());
@@ -117,6 +126,7 @@ impl Plane {
                         self.ended.insert(shard);
                         bail!("shard {shard} has failed");
                     }
+                    Ok(Errand::BridgeEnded) => bail!("the bridge to the other nodes has failed"),
                     Ok(errand) => self.errand(errand).await,
                     Err(flume::RecvError::Disconnected) => bail!("all shards have gone"),
                 },
@@ -143,6 +153,7 @@ impl Plane {
                 }
             }
             Errand::Ended { shard } => self.ended.insert(shard),
+            Errand::BridgeEnded => {}
         }
     }
 

@@ -10,6 +10,7 @@ use super::calls::Calls;
 use super::seats::Seats;
 use super::shards::Shards;
 use crate::access_log::AccessLog;
+use crate::cluster::bridge::BridgeView;
 use crate::config::Config;
 
 /// The node as the control plane sees it.
@@ -27,13 +28,21 @@ pub(super) struct ControlState {
     pub(super) calls: Calls,
     /// Where it is written down which calls were refused.
     pub(super) access_log: AccessLog,
+    /// The way to the other nodes, if there are some.
+    pub(super) bridge: Option<BridgeView>,
     config: RwLock<Arc<Config>>,
     draining: AtomicBool,
 }
 
 impl ControlState {
     /// A node that is ready.
-    pub(super) fn new(shards: Shards, config: Arc<Config>, started: SystemTime, access_log: AccessLog) -> Self {
+    pub(super) fn new(
+        shards: Shards,
+        config: Arc<Config>,
+        started: SystemTime,
+        access_log: AccessLog,
+        bridge: Option<BridgeView>,
+    ) -> Self {
         Self {
             shards,
             node_id: Uuid::new_v4(),
@@ -41,6 +50,7 @@ impl ControlState {
             seats: Arc::new(Seats::new()),
             calls: Calls::new(),
             access_log,
+            bridge,
             config: RwLock::new(config),
             draining: AtomicBool::new(false),
         }

@@ -52,7 +52,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         io_uring::check(),
         cores::check(&config.shards, &allowed),
         memlock::check(shards, &config.shards),
-        threads::check(shards, &config.access_log, &config.store),
+        threads::check(shards, config),
         descriptors::check(config.client.connection_limit, shards),
         memory::check(shards, &config.shards),
         huge_pages::check(),

@@ -9,11 +9,14 @@ use rustix::thread::CapabilitySet;
 use super::Finding;
 use super::limit::{Limit, is_exempt, is_root};
 use super::proc;
-use crate::config::{AccessLogConfig, StoreConfig};
+use crate::config::Config;
 
 /// The first one, the log, the signals, the control plane, and the one that looks names up; an access log has its own, a
 /// store one and one a shard.
 const OF_A_NODE: u64 = 5;
+
+/// The way to the other nodes, and the one that looks names up for it.
+const OF_A_BRIDGE: u64 = 2;
 
 /// The shard itself, and the executor's for calls that block.
 const OF_A_SHARD: u64 = 2;
@@ -25,7 +28,7 @@ struct Bound {
     others: u64,
 }
 
-pub(super) fn check(shards: usize, access_log: &AccessLogConfig, store: &StoreConfig) -> Finding {
+pub(super) fn check(shards: usize, config: &Config) -> Finding {
     let own = fs::read_dir("/proc/self/task").map_or(1, |threads| threads.count() as u64);
     let mut bounds = Vec::new();
     if let Some(limit) = number("pids.max") {
@@ -38,9 +41,10 @@ pub(super) fn check(shards: usize, access_log: &AccessLogConfig, store: &StoreCo
         bounds.push(Bound { name: "of the user", limit, others: threads_of_user().saturating_sub(own) });
     }
     // The kernel's own threads that write for a ring count, too: one, since a shard has one write in flight.
-    let of_store = if store.is_set() { 1 + shards as u64 } else { 0 };
-    let of_files = u64::from(access_log.enabled) + of_store;
-    judge(&bounds, shards, OF_A_NODE + of_files + OF_A_SHARD * shards as u64)
+    let of_store = if config.store.is_set() { 1 + shards as u64 } else { 0 };
+    let of_files = u64::from(config.access_log.enabled) + of_store;
+    let of_bridge = if config.cluster.redis.is_set() { OF_A_BRIDGE } else { 0 };
+    judge(&bounds, shards, OF_A_NODE + of_files + of_bridge + OF_A_SHARD * shards as u64)
 }
 
 fn judge(bounds: &[Bound], shards: usize, needed: u64) -> Finding {

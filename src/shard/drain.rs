@@ -44,7 +44,8 @@ impl<R: Reactor> Shard<R> {
         // Who is not told yet is told by then, however many there are.
         self.drain = Some(Drain { due: (drain.due + drain.per_turn).min(self.broker.sessions()), ..drain });
         // Who was told that something is kept may have gone; who waits for that, behind the API, has not.
-        if self.conns.is_empty() && !self.broker.awaits_disk() && !drain.ended {
+        let is_awaited = self.broker.awaits_disk() || self.broker.awaits_bridge();
+        if self.conns.is_empty() && !is_awaited && !drain.ended {
             self.drain = Some(Drain { due: 0, ended: true, ..drain });
             let _ = self.errands.send(Errand::Ended { shard: self.me });
         }

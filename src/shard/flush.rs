@@ -47,7 +47,7 @@ impl<R: Reactor> Shard<R> {
             self.flush_slice(now);
             self.glance(now);
             if slice % SLICES_PER_LOOK == 0 {
-                if self.has_more_to_do() || self.mailboxes.has_letters() || !self.orders.is_empty() {
+                if self.has_more_to_do() || self.has_been_written_to() {
                     return;
                 }
                 // Nobody waits: what comes next has waited from here on.

@@ -6,8 +6,10 @@
 mod accept;
 mod address;
 pub mod admission;
+pub mod bridge;
 mod close;
 pub mod conn;
+mod cross;
 pub mod disk;
 pub mod doors;
 mod drain;
@@ -45,6 +47,7 @@ use rand::rngs::StdRng;
 use slab::Slab;
 
 use self::admission::{Admission, Places};
+use self::bridge::ShardBridge;
 use self::conn::Conn;
 pub use self::disk::ShardStore;
 use self::doors::Doors;
@@ -84,6 +87,8 @@ pub struct ShardSetup<S = OwnedFd> {
     pub doors: Doors<S>,
     /// Its ends of the mailboxes.
     pub mailboxes: Mailboxes,
+    /// Its end of the way to the other nodes, if there are some.
+    pub bridge: Option<ShardBridge>,
     /// Other threads write to it when the shard sleeps.
     pub waker: Arc<Waker>,
     /// What the control plane asks.
@@ -117,6 +122,7 @@ pub struct Shard<R: Reactor = Kernel> {
     /// By conn: whose it is, as a proxy has told it, until that is known to the conn's session.
     told: HashMap<u32, IpAddr>,
     mailboxes: Mailboxes,
+    bridge: Option<ShardBridge>,
     orders: flume::Receiver<Order>,
     errands: flume::Sender<Errand>,
     access_log: AccessLog,
@@ -179,6 +185,7 @@ impl<R: Reactor> Shard<R> {
             callers: Strangers::default(),
             told: HashMap::new(),
             mailboxes,
+            bridge: setup.bridge,
             orders: setup.orders,
             errands: setup.errands,
             access_log: setup.access_log,

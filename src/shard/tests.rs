@@ -66,6 +66,7 @@ impl Half {
             metrics: Arc::default(),
             doors,
             mailboxes: mesh.pop().unwrap(),
+            bridge: None,
             waker: wakers[0].clone(),
             orders: orders_taken,
             errands: errands_left,

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! orders ─┐
-//! letters ┼→ broker (sessions, hub, audience) → outbox  → one send per conn
+//! letters ┤
+//! bridge ─┼→ broker (sessions, hub, audience) → outbox  → one send per conn
 //! events ─┤                                 → letters → the other shards' mailboxes
 //! timers ─┘                                 → errands → the control plane
 //!                                           → journal → one write of the store
+//!                                           → bridge  → the buckets that nodes share
 //! ```
 //!
 //! Only here is the clock looked at. What a tick produced leaves at its end, so that what belongs to one socket goes out
@@ -44,7 +46,7 @@ impl<R: Reactor> Shard<R> {
         }
         self.waker.sleeps();
         // Who wrote before the line above did not wake us.
-        let sleeps = !self.mailboxes.has_letters() && self.orders.is_empty();
+        let sleeps = !self.has_been_written_to();
         if !sleeps {
             self.waker.awake();
         }
@@ -57,7 +59,13 @@ impl<R: Reactor> Shard<R> {
             || self.reactor.is_ready()
             || self.waits_for_room()
             || self.broker.waits_for_tick()
+            || self.broker.has_outgoing()
             || self.has_farewells()
+    }
+
+    /// Whether other threads have left something.
+    pub(super) fn has_been_written_to(&self) -> bool {
+        self.mailboxes.has_letters() || !self.orders.is_empty() || self.has_come_over_bridge()
     }
 
     /// Does everything that there is to do at once. False when there was nothing.
@@ -71,6 +79,7 @@ impl<R: Reactor> Shard<R> {
         self.say_goodbyes(now);
         busy |= self.take_orders(now);
         busy |= self.take_letters(now);
+        busy |= self.take_from_bridge(now);
         busy |= self.take_events(now);
         self.glances.are_open = true;
         self.release_held(now);
@@ -84,6 +93,7 @@ impl<R: Reactor> Shard<R> {
         self.settle(now);
         self.glances.are_open = false;
         self.keep();
+        self.ask_over_bridge();
         self.tell_visits();
         if busy {
             self.looked();

@@ -27,7 +27,7 @@ const IO: [&str; 8] = [
 ];
 
 /// Of the node. `shard`, `control`, `node.rs` and `cli` may be named by those above them only.
-pub(crate) const NODE: [Never; 14] = [
+pub(crate) const NODE: [Never; 15] = [
     Never { places: &["model", "wire", "protocol", "session", "hub", "delivery", "outbox"], named: &IO },
     // The rest of the store is its files.
     Never {
@@ -67,10 +67,17 @@ pub(crate) const NODE: [Never; 14] = [
     Never { places: &["session"], named: &["wire", "outbox", "broker"] },
     Never { places: &["outbox"], named: &["session", "hub", "broker", "auth", "config"] },
     Never {
-        places: &["cluster"],
+        places: &["cluster/redis"],
         named: &[
             "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "ring", "store", "shard", "control",
             "node.rs", "cli", "glommio",
+        ],
+    },
+    Never {
+        places: &["cluster/bridge"],
+        named: &[
+            "wire", "protocol", "session", "delivery", "outbox", "auth", "ring", "store", "control", "node.rs", "cli",
+            "glommio",
         ],
     },
     Never {

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
 
 use crate::cli::findings;
@@ -25,10 +24,7 @@ pub(in crate::cli) struct Check {
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.source.load()?;
-        let redis = &config.cluster.redis;
-        if !redis.is_set() {
-            bail!("{} names no Redis: set `cluster.redis.addresses`", self.source.name());
-        }
+        let redis = self.source.redis_of(&config)?;
         let link = Link::new(redis, None)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let found = runtime.block_on(examine(&link, redis));

@@ -14,6 +14,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::access_log::AccessLog;
 use crate::auth::{Verifier, mint};
@@ -21,6 +22,7 @@ use crate::broker::ending::Ending;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::{Arrival, Errand, Order};
 use crate::broker::{Broker, BrokerSetup};
+use crate::cluster::bridge::BridgeView;
 use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
 use crate::control::requests::{Request, Requests};
@@ -34,6 +36,12 @@ use crate::time::Now;
 
 pub(super) const SHARDS: u16 = 2;
 pub(super) const KEY: &str = "dev";
+
+/// A bridge to nodes of which none is there.
+fn alone() -> BridgeView {
+    let (about, leases) = (watch::channel(Bytes::new()).0, watch::channel(None).1);
+    BridgeView { metrics: Arc::default(), leases, about }
+}
 
 type Work = Box<dyn FnOnce(&mut World) + Send>;
 
@@ -215,6 +223,7 @@ impl TestNode {
         let requests = Requests::new();
         let setup = ControlSetup {
             access_log: AccessLog::default(),
+            bridge: Some(alone()),
             config,
             reload,
             shards,

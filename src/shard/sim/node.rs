@@ -83,6 +83,7 @@ impl World {
             metrics: Arc::default(),
             doors: listeners,
             mailboxes,
+            bridge: None,
             waker: waker.clone(),
             orders: taken,
             errands: errands_left,

@@ -1,0 +1,183 @@
+//! What waits for each bucket, oldest first: one call in flight per bucket, and with it goes as much of what waits as is alike.
+//!
+//! Of messages a bounded number of bytes waits, over all buckets: past it they are refused at once, so that nobody waits for a
+//! Redis that does not keep up. A bucket is asked for nothing before the node hears it: what follows a page is heard then.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+
+use super::calls::{self, Request, Sorted};
+use super::complaints::Complaints;
+use super::lease::Lease;
+use super::metrics::{BridgeMetrics, Call};
+use crate::cluster::redis::fault::{Fault, Remedy};
+use crate::cluster::redis::functions::Functions;
+use crate::limits::{REDIS_BATCH_BYTES, REDIS_BATCH_MAX, REDIS_PAGES_AT_ONCE, REDIS_RETRY_MS, REDIS_WAITING_BYTES_MAX};
+use crate::shard::bridge::{Asked, BridgeEnd};
+
+/// What waits for a bucket.
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Request>,
+    /// Whether somebody is sending what waits.
+    is_served: bool,
+    /// Whether the node hears the bucket.
+    is_heard: bool,
+}
+
+/// All buckets' lines, before one incarnation's calls.
+pub(super) struct Lines {
+    functions: Arc<Functions>,
+    lease: Arc<Lease>,
+    ends: Arc<[BridgeEnd]>,
+    lines: Box<[Mutex<Line>]>,
+    pages: Semaphore,
+    metrics: Arc<BridgeMetrics>,
+    complaints: Arc<Complaints>,
+}
+
+impl Lines {
+    pub(super) fn new(
+        functions: Arc<Functions>,
+        lease: Arc<Lease>,
+        ends: Arc<[BridgeEnd]>,
+        metrics: Arc<BridgeMetrics>,
+        complaints: Arc<Complaints>,
+    ) -> Arc<Self> {
+        let lines = (0..functions.keys().buckets()).map(|_| Mutex::default()).collect();
+        let pages = Semaphore::new(REDIS_PAGES_AT_ONCE);
+        Arc::new(Self { functions, lease, ends, lines, pages, metrics, complaints })
+    }
+
+    /// Takes what a shard's tick asks.
+    pub(super) fn take(self: &Arc<Self>, asked: Asked) {
+        let Asked { shard, all } = asked;
+        let mut refused = Vec::new();
+        for what in all {
+            let request = Request { shard, what };
+            if !self.admits(&request) {
+                refused.push(request);
+                continue;
+            }
+            let bucket = self.functions.keys().bucket_of(request.channel());
+            let mut line = self.line(bucket);
+            line.waiting.push_back(request);
+            self.serve_if_idle(bucket, &mut line);
+        }
+        if !refused.is_empty() {
+            self.complaints.tell("append", &Fault::Crowded);
+            Sorted::refused(refused, &Fault::Crowded).give(&self.ends);
+        }
+    }
+
+    /// The node hears a bucket from now on.
+    pub(super) fn hears(self: &Arc<Self>, bucket: u16) {
+        let mut line = self.line(bucket);
+        line.is_heard = true;
+        self.serve_if_idle(bucket, &mut line);
+    }
+
+    /// Waits until nothing waits any more, as long as a call is repeated: who announces that it goes is heard.
+    pub(super) async fn drain(&self) {
+        let until = Instant::now() + Duration::from_millis(REDIS_RETRY_MS);
+        while self.metrics.waiting.get() > 0 && self.lease.lives() && Instant::now() < until {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Refuses all that waits: the lease is lost. What is in flight is answered when its calls end.
+    pub(super) fn give_up(&self) {
+        for bucket in 0..self.functions.keys().buckets() {
+            let waiting = std::mem::take(&mut self.line(bucket).waiting);
+            self.forget(&waiting);
+            Sorted::refused(waiting, &Fault::Dead).give(&self.ends);
+        }
+    }
+
+    fn line(&self, bucket: u16) -> MutexGuard<'_, Line> {
+        self.lines[usize::from(bucket)].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve_if_idle(self: &Arc<Self>, bucket: u16, line: &mut Line) {
+        if line.is_heard && !line.is_served && !line.waiting.is_empty() {
+            line.is_served = true;
+            tokio::spawn(self.clone().serve(bucket));
+        }
+    }
+
+    /// Whether there is room for a request. What waits is counted where it is shown.
+    fn admits(&self, request: &Request) -> bool {
+        let weight = request.weight() as u64;
+        let fits = weight == 0 || self.metrics.waiting_bytes.get() + weight <= REDIS_WAITING_BYTES_MAX as u64;
+        if fits {
+            self.metrics.waiting.add(1);
+            self.metrics.waiting_bytes.add(weight as i64);
+        }
+        fits
+    }
+
+    /// Requests that wait no more.
+    fn forget<'a>(&self, requests: impl IntoIterator<Item = &'a Request, IntoIter: ExactSizeIterator>) {
+        let requests = requests.into_iter();
+        self.metrics.waiting.add(-(requests.len() as i64));
+        self.metrics.waiting_bytes.add(-(requests.map(Request::weight).sum::<usize>() as i64));
+    }
+
+    async fn serve(self: Arc<Self>, bucket: u16) {
+        loop {
+            let batch = self.next(bucket);
+            let Some(first) = batch.first() else { return };
+            let call = first.call();
+            let result = match self.lease.lives() {
+                true => self.call(call, bucket, &batch).await,
+                false => Err(Fault::Dead),
+            };
+            self.forget(&batch);
+            let answers = match result {
+                // Who joined by a lease that was lost meanwhile is not told what follows.
+                Ok(_) if matches!(call, Call::Join) && !self.lease.lives() => Sorted::refused(batch, &Fault::Dead),
+                Ok(answers) => answers,
+                Err(fault) => self.failed(call, batch, &fault),
+            };
+            answers.give(&self.ends);
+        }
+    }
+
+    async fn call(&self, call: Call, bucket: u16, batch: &[Request]) -> Result<Sorted, Fault> {
+        let _page = match batch.iter().any(Request::reads) {
+            true => self.pages.acquire().await.ok(),
+            false => None,
+        };
+        let began = Instant::now();
+        let result = calls::call(&self.functions, bucket, batch).await;
+        self.metrics.called(call, began.elapsed().as_nanos() as u64);
+        result
+    }
+
+    fn failed(&self, call: Call, batch: Vec<Request>, fault: &Fault) -> Sorted {
+        self.complaints.tell(call.name(), fault);
+        if fault.remedy() == Remedy::Die {
+            self.lease.end();
+        }
+        Sorted::refused(batch, fault)
+    }
+
+    /// The next batch of a bucket; where nothing waits, nobody serves it any more.
+    fn next(&self, bucket: u16) -> Vec<Request> {
+        let mut line = self.line(bucket);
+        let mut bytes = 0;
+        let fits = |(at, request): &(usize, &Request)| {
+            bytes += request.weight();
+            // One that is larger than a batch goes alone.
+            let is_small = bytes <= REDIS_BATCH_BYTES || *at == 0;
+            is_small && line.waiting[0].goes_with(request)
+        };
+        let count = line.waiting.iter().take(REDIS_BATCH_MAX).enumerate().take_while(fits).count();
+        line.is_served = count > 0;
+        line.waiting.drain(..count).collect()
+    }
+}

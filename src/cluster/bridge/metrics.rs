@@ -1,0 +1,121 @@
+//! What the bridge counts, for the outside to read. Its thread alone writes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::broker::counter::{Counter, Gauge};
+use crate::broker::histogram::DurationHistogram;
+
+/// What is asked of Redis on behalf of shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Publications, and fleeting messages beside them.
+    Append,
+    /// Fleeting messages alone.
+    Fleeting,
+    /// Channels that begin to be listened to, and pages of their streams.
+    Join,
+    /// A page of a stream.
+    Read,
+    /// Channels that are listened to no more.
+    Leave,
+    /// The removal of a stream's publications.
+    Remove,
+}
+
+impl Call {
+    const ALL: [Self; 6] = [Self::Append, Self::Fleeting, Self::Join, Self::Read, Self::Leave, Self::Remove];
+
+    /// The Function's.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Fleeting => "fleeting",
+            Self::Join => "join",
+            Self::Read => "read",
+            Self::Leave => "leave",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct BridgeMetrics {
+    durations: [DurationHistogram; Call::ALL.len()],
+    failures: Mutex<BTreeMap<&'static str, u64>>,
+    /// Requests that wait or are in flight.
+    pub waiting: Gauge,
+    /// Bytes of the messages among them.
+    pub waiting_bytes: Gauge,
+    /// Messages that buckets have told this node.
+    pub heard: Counter,
+    /// Messages that shards had no room for.
+    pub dropped: Counter,
+    /// Buckets of which something was not heard.
+    pub holes: Counter,
+    /// Buckets that have begun another generation.
+    pub generations: Counter,
+    /// Leases that were lost.
+    pub leases_lost: Counter,
+    /// Nodes whose leases live, this one among them.
+    pub nodes: Gauge,
+    /// Milliseconds from the start of the process' count to the last renewal of the lease.
+    renewed_ms: AtomicU64,
+    since: Instant,
+}
+
+impl Default for BridgeMetrics {
+    fn default() -> Self {
+        Self {
+            durations: Default::default(),
+            failures: Mutex::default(),
+            waiting: Gauge::default(),
+            waiting_bytes: Gauge::default(),
+            heard: Counter::default(),
+            dropped: Counter::default(),
+            holes: Counter::default(),
+            generations: Counter::default(),
+            leases_lost: Counter::default(),
+            nodes: Gauge::default(),
+            renewed_ms: AtomicU64::new(0),
+            since: Instant::now(),
+        }
+    }
+}
+
+impl BridgeMetrics {
+    /// A call was answered, or has failed, so many nanoseconds after it began.
+    pub(super) fn called(&self, call: Call, took_ns: u64) {
+        self.durations[call as usize].record(took_ns);
+    }
+
+    /// A call has failed in this way.
+    pub(super) fn failed(&self, kind: &'static str) {
+        *self.failures.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default() += 1;
+    }
+
+    /// The lease was taken or renewed.
+    pub(super) fn renewed(&self) {
+        self.renewed_ms.store(self.since.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Seconds since the lease was last renewed.
+    pub fn lease_age_s(&self) -> f64 {
+        let age_ms = (self.since.elapsed().as_millis() as u64).saturating_sub(self.renewed_ms.load(Ordering::Relaxed));
+        age_ms as f64 / 1e3
+    }
+
+    /// Per Function, how long its calls took.
+    pub fn durations(&self) -> impl Iterator<Item = (&'static str, &DurationHistogram)> {
+        Call::ALL.into_iter().map(Call::name).zip(&self.durations)
+    }
+
+    /// Per kind of fault, how often calls failed with it.
+    pub fn failures(&self) -> Vec<(&'static str, u64)> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.iter().map(|(kind, number)| (*kind, *number)).collect()
+    }
+}

@@ -1,0 +1,152 @@
+//! The bridge: the node's one thread between its shards and the Redis that nodes share.
+//!
+//! ```text
+//! shards ─asked→ lines ─a call a bucket→ Redis ─┐
+//!        ←answers─ calls ←────────────────────┘ │
+//!        ←deliveries─ outlets ← term ← listener ←┘
+//!                     seat, lease: who the node is among the others, and for how long
+//! ```
+//!
+//! It starts before the shards and ends after them, its lease last. No shard waits for it, and it waits for no shard. While
+//! Redis is away it refuses what cannot wait; a node that has lost its lease acts dead and comes back as another incarnation.
+
+mod calls;
+mod complaints;
+mod lease;
+mod lines;
+pub mod metrics;
+mod outlets;
+mod seat;
+mod term;
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use tokio::runtime;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use self::complaints::Complaints;
+use self::metrics::BridgeMetrics;
+use self::outlets::Outlets;
+use self::seat::Seat;
+use self::term::{Ended, Term};
+use super::redis::keys::Keys;
+use super::redis::leases::Leases;
+use super::redis::link::Link;
+use crate::config::Config;
+use crate::hub::Placement;
+use crate::shard::bridge::{Asked, ShardBridge};
+use crate::shard::waker::Waker;
+
+/// What the control plane sees of the bridge.
+#[derive(Clone, Debug)]
+pub struct BridgeView {
+    /// What it counts.
+    pub metrics: Arc<BridgeMetrics>,
+    /// All nodes' leases, as they were last seen; a renewal old.
+    pub leases: watch::Receiver<Option<Leases>>,
+    /// What this node says of itself; others hear it with the next renewal.
+    pub about: watch::Sender<Bytes>,
+}
+
+/// A bridge that runs.
+#[derive(Debug)]
+pub struct Bridge {
+    /// For the control plane.
+    pub view: BridgeView,
+    thread: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Bridge {
+    /// Looks at Redis, takes a lease, and starts the bridge between it and shards that these wakers wake. `on_failure` goes
+    /// where the thread ends before the shards do.
+    ///
+    /// # Errors
+    /// Why the node cannot be one of several: what is to be changed in Redis or in the configuration.
+    pub fn start<T: Send + 'static>(
+        config: &Config,
+        placement: Placement,
+        wakers: &[Arc<Waker>],
+        on_failure: T,
+    ) -> anyhow::Result<(Self, Vec<ShardBridge>)> {
+        let (asked_in, asked) = flume::unbounded();
+        let ways = (0..).zip(wakers).map(|(shard, waker)| ShardBridge::new(shard, waker.clone(), asked_in.clone()));
+        let (shards, ends): (Vec<_>, Vec<_>) = ways.unzip();
+        let (about_in, about) = watch::channel(Bytes::new());
+        let (seen, leases) = watch::channel(None);
+        let metrics = Arc::<BridgeMetrics>::default();
+        let redis = config.cluster.redis.clone();
+        let seat = Seat {
+            name: config.name.clone(),
+            link: Arc::new(Link::new(&redis, None)?),
+            keys: Keys::new(&redis),
+            config: redis,
+            ends: ends.into(),
+            about,
+            seen,
+            complaints: Arc::new(Complaints::new(metrics.clone())),
+            metrics: metrics.clone(),
+        };
+        let (ready, is_ready) = flume::bounded(1);
+        let thread = thread::Builder::new().name("bridge".into()).spawn(move || {
+            let _on_failure = on_failure;
+            run(&seat, placement, &asked, &ready)
+        });
+        let thread = thread.context("no thread for the bridge")?;
+        if is_ready.recv().is_err() {
+            return Err(match thread.join() {
+                Ok(Err(error)) => error,
+                _ => anyhow!("the bridge ended before it began"),
+            });
+        }
+        let view = BridgeView { metrics, leases, about: about_in };
+        Ok((Self { view, thread }, shards))
+    }
+
+    /// Waits until the bridge has ended, after all shards.
+    ///
+    /// # Errors
+    /// It has failed.
+    pub fn wait(self) -> anyhow::Result<()> {
+        self.thread.join().map_err(|_| anyhow!("the bridge panicked"))?
+    }
+}
+
+fn run(
+    seat: &Seat,
+    placement: Placement,
+    asked: &flume::Receiver<Asked>,
+    ready: &flume::Sender<()>,
+) -> anyhow::Result<()> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        // As the control plane's: the host may not give a thread later.
+        .thread_name("bridge-resolver")
+        .max_blocking_threads(1)
+        .thread_keep_alive(Duration::MAX)
+        .build()
+        .context("the bridge's runtime cannot be built")?;
+    let result = runtime.block_on(async {
+        spawn_blocking(|| ()).await.context("the bridge's thread that looks names up has failed")?;
+        let mut outlets = Outlets::new(&seat.ends, placement);
+        let mut taken = seat.begin().await.context("cluster.redis")?;
+        let _ = ready.send(());
+        loop {
+            let incarnation = taken.incarnation;
+            if Term::serve(seat, taken, asked, &mut outlets).await == Ended::NobodyAsks {
+                seat.leave(incarnation).await;
+                return Ok(());
+            }
+            match seat.come_back(asked, &mut outlets).await {
+                Some(back) => taken = back,
+                None => return Ok(()),
+            }
+        }
+    });
+    runtime.shutdown_background();
+    result
+}

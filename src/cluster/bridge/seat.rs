@@ -1,0 +1,151 @@
+//! The node's seat among the others: how it gets there, and what stays of it from one incarnation to the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use redis::PushInfo;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::calls::{Request, Sorted};
+use super::complaints::Complaints;
+use super::lease::{Keeper, Lease};
+use super::metrics::BridgeMetrics;
+use super::outlets::{Break, Outlets};
+use crate::cluster::redis::examine::examine;
+use crate::cluster::redis::fault::Fault;
+use crate::cluster::redis::functions::{Functions, Incarnation};
+use crate::cluster::redis::keys::Keys;
+use crate::cluster::redis::leases::{self, Leases};
+use crate::cluster::redis::link::Link;
+use crate::config::RedisConfig;
+use crate::doctor::Verdict;
+use crate::limits::LEASE_MS;
+use crate::shard::bridge::{Asked, BridgeEnd};
+
+/// Between two attempts to take a lease.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a node waits for its name at the start: one that was killed still has its lease.
+const PATIENCE: Duration = Duration::from_millis(LEASE_MS + 1_000);
+
+/// See the module.
+pub(super) struct Seat {
+    pub(super) config: RedisConfig,
+    /// The node's name.
+    pub(super) name: String,
+    pub(super) link: Arc<Link>,
+    pub(super) keys: Keys,
+    pub(super) ends: Arc<[BridgeEnd]>,
+    /// What the node says of itself.
+    pub(super) about: watch::Receiver<Bytes>,
+    /// Gets all leases, whenever they were seen.
+    pub(super) seen: watch::Sender<Option<Leases>>,
+    pub(super) metrics: Arc<BridgeMetrics>,
+    pub(super) complaints: Arc<Complaints>,
+}
+
+/// An incarnation with its lease.
+pub(super) struct Taken {
+    pub(super) incarnation: Incarnation,
+    pub(super) lease: Lease,
+    pub(super) leases: Leases,
+    /// The way on which it listens, and what comes there.
+    pub(super) ear: Link,
+    pub(super) pushes: mpsc::UnboundedReceiver<PushInfo>,
+}
+
+impl Seat {
+    /// Looks at Redis, and takes a lease; waits for a while where a node of this name is there.
+    ///
+    /// # Errors
+    /// What is to be changed.
+    pub(super) async fn begin(&self) -> anyhow::Result<Taken> {
+        let findings = examine(&self.link, &self.config).await;
+        let failures = findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
+        let failures: String = failures.map(|finding| format!("\n  - {finding}")).collect();
+        if !failures.is_empty() {
+            bail!("the node cannot use this Redis:{failures}");
+        }
+        let since = Instant::now();
+        loop {
+            match self.take().await {
+                Ok(taken) => return Ok(taken),
+                Err(Fault::Taken) if since.elapsed() < PATIENCE => {
+                    self.complaints.tell("lease_take", &Fault::Taken);
+                    sleep(PAUSE).await;
+                }
+                Err(Fault::Taken) => bail!(
+                    "another node named `{}` is there: nodes over one Redis need names of their own; set `name`, or \
+                     another `cluster.redis.prefix`",
+                    self.name
+                ),
+                Err(fault) => return Err(fault).context("no lease"),
+            }
+        }
+    }
+
+    /// Comes back as another incarnation, as soon as Redis gives a lease. Meanwhile the node acts dead: what is asked is
+    /// refused. `None` once nobody asks any more.
+    pub(super) async fn come_back(&self, asked: &flume::Receiver<Asked>, outlets: &mut Outlets) -> Option<Taken> {
+        self.metrics.leases_lost.add(1);
+        tracing::error!("the node has lost its lease and acts dead: channels of `log = \"redis\"` are refused");
+        let take = async {
+            loop {
+                match self.take().await {
+                    Ok(taken) => return taken,
+                    Err(fault) => self.complaints.tell("lease_take", &fault),
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        tokio::pin!(take);
+        loop {
+            tokio::select! {
+                taken = &mut take => {
+                    tracing::info!("the node is back as another incarnation");
+                    // Who tried to join meanwhile need not wait until it tries again.
+                    self.lose_all(outlets);
+                    return Some(taken);
+                }
+                asked = asked.recv_async() => {
+                    let Asked { shard, all } = asked.ok()?;
+                    let requests = all.into_iter().map(|what| Request { shard, what });
+                    Sorted::refused(requests, &Fault::Dead).give(&self.ends);
+                }
+            }
+        }
+    }
+
+    async fn take(&self) -> Result<Taken, Fault> {
+        let (pushes_in, pushes) = mpsc::unbounded_channel();
+        // Certificates are read again.
+        let ear = Link::new(&self.config, Some(pushes_in)).map_err(|error| Fault::Other(error.to_string()))?;
+        let (began, about) = (Instant::now(), self.about.borrow().clone());
+        let (incarnation, leases) = leases::take(&self.link, &self.keys, &self.name, &about).await?;
+        self.metrics.renewed();
+        Ok(Taken { incarnation, lease: Lease::taken(began), leases, ear, pushes })
+    }
+
+    /// Ends the lease, so that nobody has to wait for it to run out.
+    pub(super) async fn leave(&self, incarnation: Incarnation) {
+        let ended = timeout(Duration::from_millis(LEASE_MS), leases::end(&self.link, &self.keys, incarnation)).await;
+        if let Err(fault) = ended.unwrap_or(Err(Fault::Late)) {
+            self.complaints.tell("lease_end", &fault);
+        }
+    }
+
+    /// Nothing that was promised in any bucket holds.
+    pub(super) fn lose_all(&self, outlets: &mut Outlets) {
+        (0..self.keys.buckets()).for_each(|bucket| outlets.tell(bucket, Break::Lost));
+        outlets.flush();
+    }
+
+    /// What keeps the lease of an incarnation.
+    pub(super) fn keeper(&self, lease: Arc<Lease>, functions: Arc<Functions>) -> Keeper {
+        let (about, seen) = (self.about.clone(), self.seen.clone());
+        Keeper { lease, functions, about, seen, metrics: self.metrics.clone(), complaints: self.complaints.clone() }
+    }
+}

@@ -1,0 +1,163 @@
+//! The way between a shard and the bridge to the other nodes: a shard's end of it, and the bridge's.
+//!
+//! A message a tick goes over with all that the tick asks. Answers come back always: what a home has asked bounds them.
+//! Deliveries wait while the shard is crowded, bounded in bytes by who sends them. Neither end ever waits for the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::vec;
+
+use super::waker::Waker;
+use crate::broker::bridge::{Answer, Delivery, Outgoing};
+use crate::limits::BRIDGE_TICKS_WAITING_MAX;
+
+/// What a shard's tick asks of the buckets.
+#[derive(Debug)]
+pub struct Asked {
+    /// Which shard.
+    pub shard: u16,
+    /// In order.
+    pub all: Vec<Outgoing>,
+}
+
+/// Deliveries, and what they count.
+type Delivered = (Vec<Delivery>, usize);
+
+/// A shard's end.
+#[derive(Debug)]
+pub struct ShardBridge {
+    shard: u16,
+    asked: flume::Sender<Asked>,
+    answers: flume::Receiver<Vec<Answer>>,
+    deliveries: flume::Receiver<Delivered>,
+    /// The deliveries that are being taken, and what they count.
+    current: (vec::IntoIter<Delivery>, usize),
+    waiting_bytes: Arc<AtomicUsize>,
+}
+
+/// The bridge's end.
+#[derive(Clone, Debug)]
+pub struct BridgeEnd {
+    answers: flume::Sender<Vec<Answer>>,
+    deliveries: flume::Sender<Delivered>,
+    waiting_bytes: Arc<AtomicUsize>,
+    waker: Arc<Waker>,
+}
+
+impl ShardBridge {
+    /// Both ends of the way of a shard that this waker wakes; what it asks goes into `asked`.
+    pub fn new(shard: u16, waker: Arc<Waker>, asked: flume::Sender<Asked>) -> (Self, BridgeEnd) {
+        let ((answers_in, answers), (deliveries_in, deliveries)) = (flume::unbounded(), flume::unbounded());
+        let waiting_bytes = Arc::<AtomicUsize>::default();
+        let end =
+            BridgeEnd { answers: answers_in, deliveries: deliveries_in, waiting_bytes: waiting_bytes.clone(), waker };
+        (Self { shard, asked, answers, deliveries, current: Default::default(), waiting_bytes }, end)
+    }
+
+    /// Asks all of this.
+    pub fn ask(&self, mut all: Vec<Outgoing>) {
+        if self.asked.len() >= BRIDGE_TICKS_WAITING_MAX {
+            all.retain(|what| !matches!(what, Outgoing::Tell { ticket: None, .. }));
+        }
+        // A bridge that has failed ends the node: nobody waits for its answers for long.
+        let _ = self.asked.send(Asked { shard: self.shard, all });
+    }
+
+    /// The answers of a call.
+    pub fn next_answers(&self) -> Option<Vec<Answer>> {
+        self.answers.try_recv().ok()
+    }
+
+    /// Calls whose answers wait to be taken.
+    pub fn answered(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Batches of deliveries that wait to be begun.
+    pub fn delivered(&self) -> usize {
+        self.deliveries.len()
+    }
+
+    /// Begins a batch of deliveries. Answers that were given before it was made have come by now: take them first.
+    pub fn begin_deliveries(&mut self) -> bool {
+        assert!(self.current.0.len() == 0, "one batch after the other");
+        let Ok((deliveries, bytes)) = self.deliveries.try_recv() else { return false };
+        self.current = (deliveries.into_iter(), bytes);
+        true
+    }
+
+    /// The next delivery of the batch.
+    pub fn next_delivery(&mut self) -> Option<Delivery> {
+        let delivery = self.current.0.next();
+        if delivery.is_none() {
+            self.waiting_bytes.fetch_sub(std::mem::take(&mut self.current.1), Ordering::Relaxed);
+        }
+        delivery
+    }
+
+    /// Whether there is something to take.
+    pub fn has_come(&self) -> bool {
+        !self.answers.is_empty() || !self.deliveries.is_empty() || self.current.0.len() > 0
+    }
+}
+
+impl BridgeEnd {
+    /// Gives answers.
+    pub fn answer(&self, answers: Vec<Answer>) {
+        // A shard that has ended waits for none.
+        let _ = self.answers.send(answers);
+        self.waker.wake();
+    }
+
+    /// Tells something that counts so many bytes.
+    pub fn deliver(&self, deliveries: Vec<Delivery>, bytes: usize) {
+        self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let _ = self.deliveries.send((deliveries, bytes));
+        self.waker.wake();
+    }
+
+    /// Bytes of what was told and is not taken yet.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way() -> (ShardBridge, BridgeEnd, flume::Receiver<Asked>) {
+        let (asked_in, asked) = flume::unbounded();
+        let (shard, end) = ShardBridge::new(3, Arc::new(Waker::new().unwrap()), asked_in);
+        (shard, end, asked)
+    }
+
+    #[test]
+    fn deliveries_count_until_they_are_taken() {
+        let (mut shard, end, _asked) = way();
+        assert!(!shard.has_come());
+        end.deliver(vec![Delivery::Hole(1), Delivery::Hole(2)], 100);
+        end.deliver(vec![Delivery::Lost(3)], 10);
+        assert!(shard.has_come() && shard.begin_deliveries());
+        let taken: Vec<_> = std::iter::from_fn(|| shard.next_delivery()).collect();
+        assert!(matches!(taken[..], [Delivery::Hole(1), Delivery::Hole(2)]), "{taken:?}");
+        assert_eq!(end.waiting_bytes(), 10);
+        assert!(shard.begin_deliveries() && matches!(shard.next_delivery(), Some(Delivery::Lost(3))));
+        assert!(shard.next_delivery().is_none() && !shard.has_come() && !shard.begin_deliveries());
+        assert_eq!(end.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn a_shard_whose_bridge_has_no_processor_drops_what_may_be_lost_and_nothing_else() {
+        let (shard, _end, asked) = way();
+        let channel = Arc::<str>::from("room");
+        let all = || {
+            let tell = Outgoing::Tell { ticket: None, channel: channel.clone(), body: "x".into() };
+            vec![tell, Outgoing::Leave(channel.clone())]
+        };
+        (0..=BRIDGE_TICKS_WAITING_MAX).for_each(|_| shard.ask(all()));
+        let sizes: Vec<_> = asked.drain().map(|asked| asked.all.len()).collect();
+        assert!(sizes[..BRIDGE_TICKS_WAITING_MAX].iter().all(|size| *size == 2));
+        assert_eq!(sizes[BRIDGE_TICKS_WAITING_MAX..], [1]);
+    }
+}

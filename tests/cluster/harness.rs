@@ -1,0 +1,184 @@
+//! Nodes of one cluster: processes on free ports of loopback, killed with their owner.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{LineClient, request};
+use crate::server::{Server, wait};
+
+/// How long a test waits for anything before it gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What all nodes share: `shared:` channels are kept in Redis, `local:` ones in memory, `told:` ones nowhere.
+const CONFIG: &str = r#"
+name = "NAME"
+[shards]
+cores = "0"
+per_core = 2
+[http_server]
+address = "127.0.0.1"
+port = 0
+[tcp_server]
+address = "127.0.0.1"
+port = 0
+[client]
+insecure = true
+[http_api]
+insecure = true
+[shutdown]
+drain_time = "0s"
+[cluster.redis]
+addresses = ["127.0.0.1:PORT"]
+buckets = 32
+timeout = "500ms"
+[[channel.namespaces]]
+name = "shared"
+log = "redis"
+history_size = 1000
+history_ttl = "600s"
+force_positioning = true
+force_recovery = true
+[[channel.namespaces]]
+name = "local"
+history_size = 1000
+history_ttl = "600s"
+[[channel.namespaces]]
+name = "told"
+log = "redis"
+"#;
+
+/// A node that runs.
+pub(crate) struct Node {
+    child: Child,
+    pub(crate) name: String,
+    pub(crate) http: SocketAddr,
+    pub(crate) tcp: SocketAddr,
+    folder: TempDir,
+}
+
+/// A node that was started; it may refuse to.
+pub(crate) fn spawn(name: &str, redis: &Server) -> (Child, TempDir) {
+    let folder = TempDir::new().expect("a folder can be made");
+    let path = folder.path().join("node.toml");
+    let config = CONFIG.replace("NAME", name).replace("PORT", &redis.port.to_string());
+    std::fs::write(&path, config).expect("the file is written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
+    (command.spawn().expect("the node starts"), folder)
+}
+
+impl Node {
+    pub(crate) fn start(name: &str, redis: &Server) -> Self {
+        let (mut child, folder) = spawn(name, redis);
+        let stdout = child.stdout.take().expect("it prints");
+        let (mut http, mut tcp) = (None, None);
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once("ws://") {
+                http = rest.split('/').next().and_then(|address| address.parse().ok());
+            }
+            if let Some((_, rest)) = line.split_once("TCP ") {
+                tcp = rest.trim().split(',').next().and_then(|address| address.parse().ok());
+            }
+            if line.contains("metrics") {
+                break;
+            }
+        }
+        // Nobody would read it otherwise, and the node would find it full.
+        let log = child.stderr.take().expect("it logs");
+        let of = name.to_owned();
+        std::thread::spawn(move || {
+            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{of}: {line}"));
+        });
+        let (http, tcp) = (http.expect("the HTTP port is told"), tcp.expect("the TCP port is told"));
+        Self { child, name: name.into(), http, tcp, folder }
+    }
+
+    pub(crate) fn client(&self) -> LineClient {
+        LineClient::connect(self.tcp)
+    }
+
+    /// Calls the backend API.
+    pub(crate) fn api(&self, method: &str, body: &Value) -> Value {
+        let answer = request(self.http, &format!("POST /api/{method}"), "", &body.to_string());
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
+    }
+
+    pub(crate) fn publish(&self, channel: &str, data: impl Into<Value>) -> Value {
+        self.api("publish", &json!({"channel": channel, "data": data.into()}))
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        request(self.http, "GET /metrics", "", "")
+    }
+
+    /// What a command says that is given the node's configuration.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        command.args(arguments).arg("--config").arg(self.folder.path().join("node.toml"));
+        command.output().expect("the command runs")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the node is there");
+    }
+
+    /// Ends it as a loss of power would.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Ends it in order.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().expect("the node ends")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Publishes until it is taken.
+pub(crate) fn publish_in_the_end(node: &Node, channel: &str, data: &str) -> Value {
+    let mut answer = Value::Null;
+    wait("it is published", || {
+        answer = node.publish(channel, data);
+        answer["result"].is_object()
+    });
+    answer
+}
+
+/// Subscribes, from a position if there is one, once that is possible. Returns what the node answers.
+pub(crate) fn subscribe(client: &mut LineClient, channel: &str, from: Option<(u64, &str)>) -> Value {
+    let mut command = json!({"subscribe": {"channel": channel}});
+    if let Some((offset, epoch)) = from {
+        command["subscribe"] = json!({"channel": channel, "recover": true, "offset": offset, "epoch": epoch});
+    }
+    let mut reply = Value::Null;
+    wait("it is subscribed", || {
+        reply = client.ask(command.clone());
+        reply["subscribe"].is_object()
+    });
+    reply["subscribe"].clone()
+}
+
+/// The code with which a subscription to this channel ends.
+pub(crate) fn unsubscribed(client: &mut LineClient, channel: &str) -> u64 {
+    loop {
+        let word = client.word();
+        let push = &word["push"];
+        if push["channel"] == channel && push["unsubscribe"].is_object() {
+            return push["unsubscribe"]["code"].as_u64().expect("it has a code");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Several nodes over one real Redis or Valkey: processes of the real binary, and plain sockets.
+//!
+//! What takes long is ignored by default: `make test-cluster` runs all.
+
+#[path = "../node/client.rs"]
+#[expect(dead_code, reason = "WebSocket has its tests elsewhere")]
+mod client;
+mod harness;
+mod order;
+mod outages;
+#[path = "../redis/server.rs"]
+#[expect(dead_code, reason = "the tests of the Functions need more of it")]
+mod server;
+mod sight;
+mod start;

@@ -1,0 +1,131 @@
+//! What clients see while Redis or a node is away, and after it.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{Node, publish_in_the_end, subscribe, unsubscribed};
+use crate::server::{Kind, Server, wait};
+
+/// Longer than a lease.
+const BEYOND_A_LEASE: Duration = Duration::from_secs(12);
+
+/// A subscription that the node ends for what it has missed.
+const INSUFFICIENT: u64 = 2500;
+
+fn epoch_of(begun: &Value) -> String {
+    begun["epoch"].as_str().expect("a stream has an epoch").to_owned()
+}
+
+#[test]
+fn full_memory_refuses_publishes_and_disturbs_nobody_else() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let nodes = [Node::start("one", &redis), Node::start("two", &redis)];
+    let mut listener = nodes[1].client();
+    subscribe(&mut listener, "shared:room", None);
+    assert_eq!(nodes[0].publish("shared:room", "a")["result"]["offset"], 1);
+    redis.set("maxmemory", "1mb");
+    let refused = nodes[0].publish("shared:room", "b");
+    assert_eq!(refused["error"]["code"], 100, "{refused}");
+    assert_eq!(nodes[0].publish("local:room", "b")["result"]["offset"], 1);
+    redis.set("maxmemory", "0");
+    assert_eq!(publish_in_the_end(&nodes[0], "shared:room", "c")["result"]["offset"], 2);
+    assert_eq!([listener.publication().1, listener.publication().1], [1, 2]);
+}
+
+#[test]
+#[ignore = "some seconds: make test-cluster"]
+fn a_redis_that_comes_back_with_its_data_goes_on_in_the_same_epoch() {
+    let mut redis = Server::start(Kind::Redis, &["--appendonly", "yes", "--appendfsync", "always"]);
+    let nodes = [Node::start("one", &redis), Node::start("two", &redis)];
+    let mut listener = nodes[1].client();
+    let epoch = epoch_of(&subscribe(&mut listener, "shared:room", None));
+    nodes[0].publish("shared:room", "a");
+    assert_eq!(listener.publication().1, 1);
+    redis.kill();
+    // What is in memory goes on, whatever Redis does.
+    assert_eq!(nodes[0].publish("local:room", "a")["result"]["offset"], 1);
+    let refused = nodes[0].publish("shared:room", "b");
+    assert_eq!(refused["error"]["code"], 100, "{refused}");
+    redis.restart();
+    let taken = publish_in_the_end(&nodes[0], "shared:room", "c");
+    assert_eq!((&taken["result"]["epoch"], &taken["result"]["offset"]), (&json!(epoch), &json!(2)));
+    let (_, offset, data) = listener.publication();
+    assert_eq!((offset, data), (2, json!("c")), "nobody was told of an end");
+}
+
+#[test]
+#[ignore = "some seconds: make test-cluster"]
+fn a_redis_that_has_lost_its_data_begins_a_new_epoch_and_says_so() {
+    let mut redis = Server::start(Kind::Redis, &[]);
+    let nodes = [Node::start("one", &redis), Node::start("two", &redis)];
+    let mut listener = nodes[1].client();
+    let epoch = epoch_of(&subscribe(&mut listener, "shared:room", None));
+    (0..3).for_each(|at| drop(nodes[0].publish("shared:room", at)));
+    (1..=3).for_each(|at| assert_eq!(listener.publication().1, at));
+    redis.restart();
+    let taken = publish_in_the_end(&nodes[0], "shared:room", "new");
+    assert_ne!(taken["result"]["epoch"], json!(epoch));
+    assert_eq!(unsubscribed(&mut listener, "shared:room"), INSUFFICIENT);
+    let begun = subscribe(&mut listener, "shared:room", Some((3, &epoch)));
+    assert!(!begun["recovered"].as_bool().unwrap_or_default(), "{begun}");
+    assert_eq!(begun["epoch"], taken["result"]["epoch"]);
+}
+
+#[test]
+#[ignore = "the time of a lease: make test-cluster"]
+fn a_node_that_is_killed_is_cleared_away_and_its_name_is_free_after_its_lease() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let mut nodes = [Node::start("one", &redis), Node::start("two", &redis)];
+    let mut client = nodes[1].client();
+    let epoch = epoch_of(&subscribe(&mut client, "shared:room", None));
+    nodes[0].publish("shared:room", "a");
+    assert_eq!(client.publication().1, 1);
+    nodes[1].kill();
+    assert_eq!(nodes[0].publish("shared:room", "b")["result"]["offset"], 2);
+    let mut client = nodes[0].client();
+    let recovered = subscribe(&mut client, "shared:room", Some((1, &epoch)));
+    assert_eq!((&recovered["recovered"], &recovered["publications"][0]["offset"]), (&json!(true), &json!(2)));
+    // It waits for the lease of the one before it.
+    let again = Node::start("two", &redis);
+    wait("the first node has cleared away what was left", || {
+        let leases = redis.cli(&["HLEN", "ringpost:1:{nodes}:n"]);
+        leases.trim() == "2"
+    });
+    let recovered = subscribe(&mut again.client(), "shared:room", Some((0, &epoch)));
+    assert_eq!(recovered["publications"].as_array().map(Vec::len), Some(2), "{recovered}");
+}
+
+#[test]
+#[ignore = "the time of a lease: make test-cluster"]
+fn a_node_that_slept_through_its_lease_ends_what_counts_on_it_and_comes_back() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let nodes = [Node::start("one", &redis), Node::start("two", &redis)];
+    let mut client = nodes[1].client();
+    let epoch = epoch_of(&subscribe(&mut client, "shared:room", None));
+    nodes[0].publish("shared:room", 1);
+    assert_eq!(client.publication().1, 1);
+    nodes[1].signal(Signal::STOP);
+    (2..=5).for_each(|at| drop(nodes[0].publish("shared:room", at)));
+    std::thread::sleep(BEYOND_A_LEASE);
+    nodes[1].signal(Signal::CONT);
+    let mut heard = vec![1];
+    let ended = loop {
+        let word = client.word();
+        let push = &word["push"];
+        match push["unsubscribe"]["code"].as_u64() {
+            Some(code) => break code,
+            None => heard.extend(push["pub"]["offset"].as_u64()),
+        }
+    };
+    assert_eq!(ended, INSUFFICIENT);
+    assert!(heard.iter().copied().eq(1..=heard.len() as u64), "nothing was left out until then: {heard:?}");
+    let recovered = subscribe(&mut client, "shared:room", Some((heard.len() as u64, &epoch)));
+    assert_eq!(recovered["recovered"], true, "{recovered}");
+    let missed = recovered["publications"].as_array().map_or(0, Vec::len);
+    assert_eq!(heard.len() + missed, 5, "{heard:?} and {recovered}");
+    let taken = publish_in_the_end(&nodes[1], "shared:room", "6");
+    assert_eq!((&taken["result"]["offset"], &taken["result"]["epoch"]), (&json!(6), &json!(epoch)));
+    assert_eq!(client.publication().1, 6);
+}
