@@ -18,11 +18,11 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{clock, cluster_metrics};
 use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
 use super::state::ControlState;
+use super::{clock, cluster_metrics};
 use crate::broker::histogram::Observed;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::namespaces::NamespaceMetrics;
