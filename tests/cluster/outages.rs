@@ -129,3 +129,105 @@ fn a_node_that_slept_through_its_lease_ends_what_counts_on_it_and_comes_back() {
     assert_eq!((&taken["result"]["offset"], &taken["result"]["epoch"]), (&json!(6), &json!(epoch)));
     assert_eq!(client.publication().1, 6);
 }
+
+/// Publishes so many at one node, and sees each of them taken.
+fn publish_all(node: &Node, channel: &str, count: usize) {
+    let mut client = node.client();
+    for at in 0..count {
+        client.tell(json!({"publish": {"channel": channel, "data": at}}));
+    }
+    for _ in 0..count {
+        let reply = client.word();
+        assert_eq!(reply["publish"], json!({}), "{reply}");
+    }
+}
+
+#[test]
+#[ignore = "some seconds: make test-cluster"]
+fn connections_to_redis_that_are_cut_while_all_publish_leave_no_hole_that_anybody_sees() {
+    const EACH: usize = 400;
+    let redis = Server::start(Kind::Redis, &[]);
+    let nodes = [Node::start("one", &redis), Node::start("two", &redis)];
+    let mut listeners = nodes.each_ref().map(Node::client);
+    listeners.iter_mut().for_each(|listener| drop(subscribe(listener, "shared:room", None)));
+    std::thread::scope(|scope| {
+        let publishers: Vec<_> = nodes
+            .iter()
+            .map(|node| scope.spawn(|| (0..4).for_each(|_| publish_all(node, "shared:room", EACH / 4))))
+            .collect();
+        for kind in ["pubsub", "normal"].into_iter().cycle() {
+            redis.cli(&["CLIENT", "KILL", "TYPE", kind]);
+            std::thread::sleep(Duration::from_millis(50));
+            if publishers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                break;
+            }
+        }
+    });
+    for listener in &mut listeners {
+        for expected in 1..=2 * EACH as u64 {
+            assert_eq!(listener.publication().1, expected);
+        }
+    }
+}
+
+#[test]
+#[ignore = "some seconds: make test-cluster"]
+fn a_redis_that_stands_still_for_some_seconds_delays_and_loses_nothing() {
+    let redis = Server::start(Kind::Valkey, &[]);
+    let nodes = [Node::start("one", &redis), Node::start("two", &redis)];
+    let mut listener = nodes[1].client();
+    let epoch = epoch_of(&subscribe(&mut listener, "shared:room", None));
+    redis.cli(&["CLIENT", "PAUSE", "3000", "ALL"]);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| nodes[0].publish("shared:room", "a"));
+        assert_eq!(nodes[0].publish("local:room", "a")["result"]["offset"], 1);
+        let taken = waiting.join().expect("it is answered");
+        assert_eq!((&taken["result"]["offset"], &taken["result"]["epoch"]), (&json!(1), &json!(epoch)), "{taken}");
+    });
+    assert_eq!(listener.publication().1, 1);
+}
+
+#[test]
+#[ignore = "the time of a lease: make test-cluster"]
+fn a_redis_that_stands_still_for_longer_than_a_lease_has_nodes_act_dead_and_come_back() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let node = Node::start("one", &redis);
+    let mut client = node.client();
+    let epoch = epoch_of(&subscribe(&mut client, "shared:room", None));
+    assert_eq!(node.publish("shared:room", "a")["result"]["offset"], 1);
+    assert_eq!(client.publication().1, 1);
+    redis.cli(&["CLIENT", "PAUSE", "14000", "ALL"]);
+    assert_eq!(unsubscribed(&mut client, "shared:room"), INSUFFICIENT);
+    let refused = node.publish("shared:room", "b");
+    assert_eq!(refused["error"]["code"], 100, "{refused}");
+    assert!(node.metrics().contains("\nringpost_leases_lost_total 1\n"));
+    assert_eq!(node.publish("local:room", "b")["result"]["offset"], 1);
+    let taken = publish_in_the_end(&node, "shared:room", "c");
+    assert_eq!((&taken["result"]["offset"], &taken["result"]["epoch"]), (&json!(2), &json!(epoch)));
+    let recovered = subscribe(&mut client, "shared:room", Some((1, &epoch)));
+    assert_eq!((&recovered["recovered"], &recovered["publications"][0]["offset"]), (&json!(true), &json!(2)));
+}
+
+#[test]
+#[ignore = "the time of a lease: make test-cluster"]
+fn nodes_that_are_killed_and_started_again_cost_the_others_nothing() {
+    const EACH: usize = 300;
+    let redis = Server::start(Kind::Redis, &[]);
+    let stays = [Node::start("one", &redis), Node::start("two", &redis)];
+    let mut third = Node::start("three", &redis);
+    let mut listeners = stays.each_ref().map(Node::client);
+    listeners.iter_mut().for_each(|listener| drop(subscribe(listener, "shared:room", None)));
+    subscribe(&mut third.client(), "shared:room", None);
+    std::thread::scope(|scope| {
+        let publishers = stays.each_ref().map(|node| scope.spawn(|| publish_all(node, "shared:room", EACH)));
+        third.kill();
+        third = Node::start("three", &redis);
+        publishers.into_iter().for_each(|publisher| publisher.join().expect("all is taken"));
+    });
+    assert_eq!(third.publish("shared:room", "last")["result"]["offset"], 2 * EACH + 1);
+    for listener in &mut listeners {
+        for expected in 1..=2 * EACH as u64 + 1 {
+            assert_eq!(listener.publication().1, expected);
+        }
+    }
+}
