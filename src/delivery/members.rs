@@ -141,13 +141,13 @@ impl Members {
     // ------------------------------------------------------------ blocks
 
     fn find(&self, user: &str) -> Place {
-        let after = self.blocks.partition_point(|block| row::head(block).0 <= user);
+        let after = self.blocks.partition_point(|block| row::head(block).0 <= user.as_bytes());
         let block = after.saturating_sub(1);
         let rows = self.blocks.get(block).map_or(&[][..], Vec::as_slice);
         let mut from = 0;
         while from < rows.len() {
             let (name, length) = row::head(&rows[from..]);
-            match name.cmp(user) {
+            match name.cmp(user.as_bytes()) {
                 std::cmp::Ordering::Less => from += length,
                 std::cmp::Ordering::Equal => return Place { block, from, until: from + length },
                 std::cmp::Ordering::Greater => break,

@@ -70,12 +70,12 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The name of a row's user, and the bytes of the row.
-pub(super) fn head(bytes: &[u8]) -> (&str, usize) {
+/// The name of a row's user, whose bytes are in the order of names, and how many bytes the row has.
+pub(super) fn head(bytes: &[u8]) -> (&[u8], usize) {
     let mut rest = bytes;
     let length = number(&mut rest) as usize;
     let all = bytes.len() - rest.len() + length;
-    (name(&mut rest), all)
+    (name_bytes(&mut rest), all)
 }
 
 /// The row of a member with these devices.
@@ -171,10 +171,14 @@ fn put_name(name: &str, out: &mut RowBytes) {
 }
 
 fn name<'a>(rest: &mut &'a [u8]) -> &'a str {
+    str::from_utf8(name_bytes(rest)).expect("rows are written here only")
+}
+
+fn name_bytes<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let length = number(rest) as usize;
     let (name, after) = rest.split_at(length);
     *rest = after;
-    str::from_utf8(name).expect("rows are written here only")
+    name
 }
 
 #[cfg(test)]
@@ -196,7 +200,7 @@ mod tests {
             let mut bytes = write("ada", &member, 300, devices().into_iter());
             bytes.extend_from_slice(&write("bob", &Member::since(1), 300, std::iter::empty()));
             let (user, length) = head(&bytes);
-            assert_eq!((user, head(&bytes[length..]).0), ("ada", "bob"));
+            assert_eq!((user, head(&bytes[length..]).0), (&b"ada"[..], &b"bob"[..]));
             let row = Row::read(&bytes, 300);
             assert_eq!((row.user, row.member), ("ada", member));
             assert_eq!(row.devices().collect::<Vec<_>>(), devices());
