@@ -34,7 +34,7 @@ insecure = true
 [shutdown]
 drain_time = "0s"
 [cluster.redis]
-addresses = ["127.0.0.1:PORT"]
+REDIS
 buckets = 32
 timeout = "500ms"
 [[channel.namespaces]]
@@ -56,7 +56,6 @@ log = "redis"
 /// A node that runs.
 pub(crate) struct Node {
     child: Child,
-    pub(crate) name: String,
     pub(crate) http: SocketAddr,
     pub(crate) tcp: SocketAddr,
     folder: TempDir,
@@ -64,9 +63,13 @@ pub(crate) struct Node {
 
 /// A node that was started; it may refuse to.
 pub(crate) fn spawn(name: &str, redis: &Server) -> (Child, TempDir) {
+    spawn_over(name, &format!("addresses = [\"{}\"]", redis.address()))
+}
+
+fn spawn_over(name: &str, section: &str) -> (Child, TempDir) {
     let folder = TempDir::new().expect("a folder can be made");
     let path = folder.path().join("node.toml");
-    let config = CONFIG.replace("NAME", name).replace("PORT", &redis.port.to_string());
+    let config = CONFIG.replace("NAME", name).replace("REDIS", section);
     std::fs::write(&path, config).expect("the file is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
     command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -75,7 +78,15 @@ pub(crate) fn spawn(name: &str, redis: &Server) -> (Child, TempDir) {
 
 impl Node {
     pub(crate) fn start(name: &str, redis: &Server) -> Self {
-        let (mut child, folder) = spawn(name, redis);
+        Self::running(spawn(name, redis))
+    }
+
+    /// Over a Redis that this section of the configuration names.
+    pub(crate) fn over(name: &str, section: &str) -> Self {
+        Self::running(spawn_over(name, section))
+    }
+
+    fn running((mut child, folder): (Child, TempDir)) -> Self {
         let stdout = child.stdout.take().expect("it prints");
         let (mut http, mut tcp) = (None, None);
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -91,12 +102,11 @@ impl Node {
         }
         // Nobody would read it otherwise, and the node would find it full.
         let log = child.stderr.take().expect("it logs");
-        let of = name.to_owned();
         std::thread::spawn(move || {
-            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{of}: {line}"));
+            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{http:?}: {line}"));
         });
         let (http, tcp) = (http.expect("the HTTP port is told"), tcp.expect("the TCP port is told"));
-        Self { child, name: name.into(), http, tcp, folder }
+        Self { child, http, tcp, folder }
     }
 
     pub(crate) fn client(&self) -> LineClient {

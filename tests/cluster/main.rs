@@ -6,10 +6,10 @@
 #[expect(dead_code, reason = "WebSocket has its tests elsewhere")]
 mod client;
 mod harness;
+mod modes;
 mod order;
 mod outages;
 #[path = "../redis/server.rs"]
-#[expect(dead_code, reason = "the tests of the Functions need more of it")]
 mod server;
 mod sight;
 mod start;

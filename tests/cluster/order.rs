@@ -20,11 +20,11 @@ fn clients_on_two_nodes_see_one_order_each_publication_once() {
         });
         assert_eq!(epochs[0], epochs[1]);
         std::thread::scope(|scope| {
-            for node in &nodes {
+            for (of, node) in nodes.iter().enumerate() {
                 scope.spawn(move || {
                     let mut client = node.client();
                     for at in 0..EACH {
-                        let data = format!("{} {at}", node.name);
+                        let data = format!("{of} {at}");
                         client.tell(json!({"publish": {"channel": "shared:room", "data": data}}));
                     }
                     for _ in 0..EACH {
@@ -40,8 +40,8 @@ fn clients_on_two_nodes_see_one_order_each_publication_once() {
             heard
         });
         assert_eq!(first, second, "{kind:?}");
-        for node in &nodes {
-            let prefix = format!("{} ", node.name);
+        for of in 0..nodes.len() {
+            let prefix = format!("{of} ");
             let own = first.iter().filter_map(|(.., data)| data.as_str()?.strip_prefix(&prefix)?.parse::<usize>().ok());
             assert!(own.eq(0..EACH), "each publisher's own are in its order");
         }

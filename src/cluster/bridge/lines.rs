@@ -181,3 +181,93 @@ impl Lines {
         line.waiting.drain(..count).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::broker::bridge::{Answer, Keep, Outgoing, Publish, Ticket};
+    use crate::cluster::redis::functions::Incarnation;
+    use crate::cluster::redis::keys::Keys;
+    use crate::cluster::redis::link::Link;
+    use crate::config::RedisConfig;
+    use crate::shard::bridge::ShardBridge;
+    use crate::shard::waker::Waker;
+
+    /// Lines before a Redis that is not asked for anything, since its one bucket is not heard, and a shard.
+    fn lines() -> (Arc<Lines>, ShardBridge) {
+        let config = RedisConfig { addresses: vec!["127.0.0.1:1".into()], buckets: 1, ..RedisConfig::default() };
+        let link = Arc::new(Link::new(&config, None).unwrap());
+        let functions = Functions::new(link, Keys::new(&config), Incarnation { slot: 1, number: 1 });
+        let (shard, end) = ShardBridge::new(0, Arc::new(Waker::new().unwrap()), flume::unbounded().0);
+        let (lease, metrics) = (Arc::new(Lease::taken(Instant::now())), Arc::<BridgeMetrics>::default());
+        let complaints = Arc::new(Complaints::new(metrics.clone()));
+        (Lines::new(Arc::new(functions), lease, [end].into(), metrics, complaints), shard)
+    }
+
+    fn publish(ticket: u64, body: Bytes) -> Outgoing {
+        let keep = Keep { size: 1, ttl_ms: 1, meta_ttl_ms: 1 };
+        let (ticket, channel) = (Ticket(ticket), "room".into());
+        Outgoing::Publish(Box::new(Publish { ticket, channel, body, keep, key: None, version: None }))
+    }
+
+    fn join() -> Outgoing {
+        Outgoing::Join { channel: "room".into(), meta_ttl_ms: None, after: None }
+    }
+
+    /// The tickets of publications that were refused, and how many joins were.
+    fn refused(shard: &ShardBridge) -> (Vec<u64>, usize) {
+        let (mut tickets, mut joins) = (Vec::new(), 0);
+        for answer in std::iter::from_fn(|| shard.next_answers()).flatten() {
+            match answer {
+                Answer::Published(ticket, Err(_)) => tickets.push(ticket.0),
+                Answer::Joined(_, Err(_)) => joins += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        (tickets, joins)
+    }
+
+    #[test]
+    fn past_the_bound_in_bytes_messages_are_refused_at_once_and_what_waits_is_when_the_lease_is_lost() {
+        const MIB: usize = 1 << 20;
+        let (lines, shard) = lines();
+        let (body, fit) = (Bytes::from(vec![0; MIB]), (REDIS_WAITING_BYTES_MAX / MIB) as u64 - 1);
+        let all = (0..fit + 2).map(|ticket| publish(ticket, body.clone())).chain([join()]).collect();
+        lines.take(Asked { shard: 0, all });
+        assert_eq!(refused(&shard), (vec![fit, fit + 1], 0), "a join holds no message");
+        assert_eq!(lines.metrics.waiting.get(), fit + 1);
+        lines.give_up();
+        assert_eq!(refused(&shard), ((0..fit).collect(), 1));
+        assert_eq!((lines.metrics.waiting.get(), lines.metrics.waiting_bytes.get()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_alike_goes_by_one_call_in_order_and_what_is_large_alone() {
+        let (lines, _shard) = lines();
+        let channel = Arc::<str>::from("room");
+        let small = || Bytes::from_static(b"x");
+        let tell = || Outgoing::Tell { ticket: None, channel: channel.clone(), body: small() };
+        let all = vec![
+            publish(1, small()),
+            tell(),
+            publish(2, Bytes::from(vec![0; REDIS_BATCH_BYTES + 1])),
+            tell(),
+            join(),
+            join(),
+            Outgoing::Leave(channel.clone()),
+            Outgoing::Read { channel: channel.clone(), from: 1 },
+            Outgoing::Read { channel: channel.clone(), from: 2 },
+            Outgoing::Remove { ticket: Ticket(3), channel: channel.clone() },
+        ];
+        let count = all.len();
+        lines.take(Asked { shard: 0, all });
+        lines.take(Asked { shard: 0, all: (0..REDIS_BATCH_MAX + 1).map(|_| tell()).collect() });
+        let batches: Vec<_> = std::iter::from_fn(|| Some(lines.next(0)).filter(|batch| !batch.is_empty())).collect();
+        let sizes: Vec<_> = batches.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [2, 1, 1, 2, 1, 1, 1, 1, REDIS_BATCH_MAX, 1]);
+        assert_eq!(sizes.iter().sum::<usize>(), count + REDIS_BATCH_MAX + 1);
+        assert!(batches[0][0].call() == Call::Append && batches[2][0].call() == Call::Fleeting);
+    }
+}
