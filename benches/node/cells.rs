@@ -51,6 +51,8 @@ pub(crate) struct Work {
     cost: Cost,
     /// How many shards the node has, all on the servers' core.
     pub(crate) shards: u32,
+    /// Whether the node has a store, which it works beside even where nothing is kept there.
+    pub(crate) has_store: bool,
     /// At which rate, where it is not as fast as the server can.
     pub(crate) rate: Option<Rate>,
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::Context as _;
 use ringpost_loadgen::engine::pin;
 use ringpost_loadgen::results::row::{FLOOR, NODE as NODE_NAME, PLAIN};
+use tempfile::TempDir;
 
 use crate::SERVER_CORE;
 use crate::cells::Wire;
@@ -28,6 +29,34 @@ pub(crate) struct Contender {
     url: (&'static str, &'static str),
     /// What tokens are signed with, where it checks some.
     pub(crate) secret: Option<&'static str>,
+    /// Whether it keeps something on disk, in a folder of its own each time that it is started.
+    has_store: bool,
+}
+
+/// A server that was started, and the folder of its store; both gone when this is dropped.
+pub(crate) struct Started {
+    /// Dropped first.
+    pub(crate) server: Server,
+    _store: Option<TempDir>,
+}
+
+/// What stands in its settings for a store's folder.
+const STORE: (&str, &str) = ("RINGPOST_STORE__PATH", "FOLDER");
+
+/// Where stores are: on the disk of the checkout.
+const STORES: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// The namespaces of a node with a store: the same, but for where the log is, and for what is promised to those who hear.
+/// Devices say ten times a second how far they are, and may have a thousand messages to say so of.
+fn kept_namespaces() -> String {
+    let kept = "history_size = 1000, history_ttl = \"5m\", force_recovery = true, force_positioning = true, \
+                allow_subscribe_for_client = true, allow_publish_for_client = true";
+    let received = "delivery = \"at_least_once\", members_by_subscribing = true, max_unacked = 1000";
+    let namespaces = [("memory", "memory"), ("disk", "disk")].map(|(name, log)| {
+        let at_most_once = format!("{{ name = \"{name}\", log = \"{log}\", {kept} }}");
+        format!("{at_most_once}, {{ name = \"{name}-received\", log = \"{log}\", {kept}, {received} }}")
+    });
+    format!("[{}]", namespaces.join(", "))
 }
 
 /// A peer: what it is called, its program, how that tells its version, the port in its file, and how it is spoken to.
@@ -90,9 +119,11 @@ const PEERS: [Peer; 5] = [
 ];
 
 impl Contender {
-    /// The node, with so many shards on the servers' core; under the name of what it is beside, where it is beside itself.
-    pub(crate) fn node(program: PathBuf, name: &'static str, shards: u32) -> anyhow::Result<Self> {
+    /// The node, with so many shards on the servers' core, and with a store where it has to keep something; under the name of
+    /// what it is beside, where it is beside itself.
+    pub(crate) fn node(program: PathBuf, name: &'static str, shards: u32, has_store: bool) -> anyhow::Result<Self> {
         let address = free_address()?;
+        let store = [(STORE.0, STORE.1.into()), ("RINGPOST_CHANNEL__NAMESPACES", kept_namespaces())];
         let own = [
             ("RINGPOST_SHARDS__CORES", SERVER_CORE.to_string()),
             ("RINGPOST_SHARDS__PER_CORE", shards.to_string()),
@@ -102,7 +133,9 @@ impl Contender {
             ("RINGPOST_CLIENT__WORK_LIMIT", "0s".into()),
             ("RINGPOST_CLIENT__USER_WORK_LIMIT", "0s".into()),
         ];
-        let variables = own.into_iter().chain(NODE.map(|(key, value)| (key, value.into())));
+        let plain = own.into_iter().chain(NODE.map(|(key, value)| (key, value.into())));
+        // Of two of a name the later one holds.
+        let variables = plain.chain(store.into_iter().filter(|_| has_store));
         Ok(Self {
             name,
             version: ringpost::VERSION.into(),
@@ -112,6 +145,7 @@ impl Contender {
             address,
             url: ("ws", "/connection/websocket"),
             secret: Some(SECRET),
+            has_store,
         })
     }
 
@@ -131,6 +165,7 @@ impl Contender {
             },
             // It checks none: over WebSocket a client's first message is as long as what it shows to the node.
             secret: Some(SECRET),
+            has_store: false,
         })
     }
 
@@ -159,6 +194,7 @@ impl Contender {
             address: (Ipv4Addr::LOCALHOST, peer.port).into(),
             url: peer.url,
             secret: peer.secret,
+            has_store: false,
         })
     }
 
@@ -184,14 +220,19 @@ impl Contender {
     }
 
     /// Starts it on the servers' core.
-    pub(crate) fn start(&self) -> anyhow::Result<Server> {
+    pub(crate) fn start(&self) -> anyhow::Result<Started> {
+        let store = self.has_store.then(|| tempfile::tempdir_in(STORES)).transpose()?;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).envs(self.variables.iter().map(|(key, value)| (key, value)));
+        if let Some(folder) = &store {
+            command.env(STORE.0, folder.path());
+        }
         // A process inherits the core of the thread that starts it.
         pin(SERVER_CORE)?;
         let server = Server::start(command, self.address);
         pin(CLIENT_CORE)?;
-        server.with_context(|| format!("{} cannot be measured", self.name))
+        let server = server.with_context(|| format!("{} cannot be measured", self.name))?;
+        Ok(Started { server, _store: store })
     }
 }
 

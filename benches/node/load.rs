@@ -51,12 +51,12 @@ pub(crate) fn load(
     let order = Order {
         name,
         scenario,
-        target: Target::parse(url)?,
+        targets: Target::parse(url)?.into(),
         secret: secret.map(str::to_owned),
         processes: Some(1),
         cores: vec![CLIENT_CORE],
         program: PathBuf::new(),
-        pid: Some(server.pid()),
+        pids: vec![server.pid()],
         metrics_url: None,
         command: command.to_owned(),
     };

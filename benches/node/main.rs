@@ -100,7 +100,7 @@ impl Options {
 
 /// What is known before the first run.
 fn bench(node: &Path, peers: &[Contender], options: &Options) -> anyhow::Result<Bench> {
-    let own = [Contender::node(node.to_owned(), NODE, 1)?, Contender::floor(Wire::Tcp)?];
+    let own = [Contender::node(node.to_owned(), NODE, 1, false)?, Contender::floor(Wire::Tcp)?];
     let servers = own.iter().chain(peers).map(|contender| (contender.name.to_owned(), contender.settings()));
     let settings = [
         ("cores", format!("servers {SERVER_CORE}, load generator {CLIENT_CORE}")),
@@ -118,13 +118,16 @@ fn bench(node: &Path, peers: &[Contender], options: &Options) -> anyhow::Result<
 
 /// Who does a cell's work, and what each of them does.
 fn contenders(cell: &Cell, node: &Path, peers: &[Contender]) -> anyhow::Result<Vec<(Contender, Work)>> {
-    let mut all = vec![(Contender::node(node.to_owned(), NODE, cell.work.shards)?, cell.work)];
+    let own = |name, work: Work| -> anyhow::Result<_> {
+        Ok((Contender::node(node.to_owned(), name, work.shards, work.has_store)?, work))
+    };
+    let mut all = vec![own(NODE, cell.work)?];
     match cell.beside {
         Beside::Floor(wire) => {
             all.push((Contender::floor(wire)?, cell.work));
             all.extend(peers.iter().map(|peer| (peer.clone(), cell.work)));
         }
-        Beside::Plain(plain) => all.push((Contender::node(node.to_owned(), PLAIN, plain.shards)?, plain)),
+        Beside::Plain(plain) => all.push(own(PLAIN, plain)?),
     }
     Ok(all)
 }
@@ -166,8 +169,8 @@ fn measure(cell: &Cell, contenders: &[(Contender, Work)], options: &Options, com
 /// The rate of a cell that is measured at a share of what the node can.
 fn saturate(cell: &Cell, node: &Contender, extent: Extent, command: &str) -> anyhow::Result<Option<f64>> {
     let Some(scenario) = cell.work.saturating(extent) else { return Ok(None) };
-    let server = node.start()?;
-    let record = load(&server, &node.url(), node.secret, cell.name.into(), scenario?, command)?.good()?;
+    let started = node.start()?;
+    let record = load(&started.server, &node.url(), node.secret, cell.name.into(), scenario?, command)?.good()?;
     cell.work.rate_per_s(&record).map(Some)
 }
 
@@ -180,8 +183,8 @@ fn measure_once(
     command: &str,
 ) -> anyhow::Result<Round> {
     let records = work.scenarios(extent, rate_per_s)?.into_iter().map(|scenario| {
-        let server = contender.start()?;
-        load(&server, &contender.url(), contender.secret, name.into(), scenario, command)
+        let started = contender.start()?;
+        load(&started.server, &contender.url(), contender.secret, name.into(), scenario, command)
             .and_then(Record::good)
             .with_context(|| format!("{} did it wrong", contender.name))
     });

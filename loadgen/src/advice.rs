@@ -13,6 +13,8 @@ pub(crate) fn advice(refusal: &str) -> &'static str {
     } else if says("received at least once") {
         "\nLet the namespace of `channel_prefix` have delivery = \"at_least_once\", members_by_subscribing and a history. A node \
          of `make run` has one: --set channel_prefix=inbox:"
+    } else if says("not one server") {
+        "\nDo the nodes share a cluster (`[cluster]`), and does the namespace of `channel_prefix` keep its log there?"
     } else if says("102: ") || says("103: ") {
         "\nLet clients subscribe and publish in the server's configuration, or name a namespace in which they may: \
          --set channel_prefix=NAMESPACE:\nA node of `make run` lets everybody, without --secret and without a prefix"

@@ -18,6 +18,7 @@ pub(crate) enum Draw {
     NewRoom,
     Dropper,
     Device,
+    Pause,
 }
 
 /// All draws of a day.

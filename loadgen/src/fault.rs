@@ -19,6 +19,8 @@ pub enum Fault {
     Duplicate,
     /// A client got a message of a channel that it is not subscribed to.
     Misdelivered,
+    /// Subscribers of a channel were told different lives of it: their nodes do not share it.
+    Split,
     /// A subscriber was not given what it missed, where that was to be expected.
     Unrecovered,
     /// A client that is in a channel was told that nobody is.
@@ -50,6 +52,7 @@ impl fmt::Display for Fault {
             Self::OutOfOrder => "messages out of order",
             Self::Duplicate => "messages delivered twice",
             Self::Misdelivered => "messages to clients that did not subscribe",
+            Self::Split => "channels that are not one on all nodes",
             Self::Unrecovered => "recoveries that the server could not make",
             Self::Absent => "channels told to be empty to those who are in them",
             Self::Position => "positions told that are not what was said",
@@ -79,6 +82,7 @@ impl Fault {
             Self::OutOfOrder
             | Self::Duplicate
             | Self::Misdelivered
+            | Self::Split
             | Self::Absent
             | Self::Position
             | Self::Damaged

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::fault::{Fault, Faults};
-use crate::limits::LEDGER_MESSAGES;
+use crate::limits::{FORMER_LIVES_MAX, LEDGER_MESSAGES};
 
 /// Stands where nobody has heard the message of an offset.
 const UNHEARD: u32 = u32::MAX;
@@ -42,6 +42,8 @@ impl Contradiction {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     epoch: Arc<str>,
+    /// Its lives before: who has not been told of a new one is still in one of them.
+    former: Vec<Arc<str>>,
     /// Where the stream stood when the first subscriber came; `None` before.
     base: Option<u64>,
     /// The highest offset that anybody was told or has heard.
@@ -75,10 +77,32 @@ impl Ledger {
         self.refused += 1;
     }
 
+    /// Whether subscribers were told of another life of the stream, and of no such one.
+    pub(crate) fn is_news(&self, epoch: &str) -> bool {
+        self.base.is_some() && *self.epoch != *epoch && self.former(epoch).is_none()
+    }
+
+    fn former(&self, epoch: &str) -> Option<&Arc<str>> {
+        self.former.iter().find(|former| ***former == *epoch)
+    }
+
+    /// Whether a subscriber who was told of this life is in the newest one.
+    pub(crate) fn is_newest(&self, epoch: &Arc<str>) -> bool {
+        // As a rule it is the one that was given out.
+        Arc::ptr_eq(epoch, &self.epoch) || *epoch == self.epoch
+    }
+
     /// A subscriber was told where the stream stands.
     pub(crate) fn told(&mut self, offset: u64, epoch: &str) -> Arc<str> {
+        if let Some(former) = self.former(epoch) {
+            return former.clone();
+        }
         if self.base.is_none() || *self.epoch != *epoch {
             self.has_begun_anew = self.base.is_some();
+            if self.has_begun_anew {
+                self.former.push(self.epoch.clone());
+                self.former.drain(..self.former.len().saturating_sub(FORMER_LIVES_MAX));
+            }
             (self.epoch, self.base, self.top) = (epoch.into(), Some(offset), offset);
             self.heard.clear();
         }
@@ -246,6 +270,17 @@ mod tests {
         ledger.told(0, "another life");
         assert_eq!((ledger.lacks(), ledger.surplus(), ledger.lag(0)), (0, 0, 0));
         assert_eq!(ledger.hear(1, 3), Ok(()));
+    }
+
+    #[test]
+    fn who_is_still_in_a_former_life_is_known_and_brings_it_not_back() {
+        let mut ledger = ledger();
+        let before = ledger.told(12, "life");
+        assert!(ledger.is_newest(&before) && ledger.is_news("another life"));
+        let after = ledger.told(0, "another life");
+        assert_eq!(ledger.told(13, "life"), before);
+        assert!(ledger.is_newest(&after) && !ledger.is_newest(&before) && !ledger.is_news("life"));
+        assert_eq!(ledger.top(), 0, "the new life is where it was");
     }
 
     #[test]

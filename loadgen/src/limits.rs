@@ -129,6 +129,10 @@ pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// order: many more than are under way to its slowest reader.
 pub const LEDGER_MESSAGES: usize = 128;
 
+/// Lives of a channel's stream that are remembered: a subscriber who has not been told of a new one for longer than that many
+/// failovers take is told apart no more.
+pub const FORMER_LIVES_MAX: usize = 8;
+
 /// How long a client that a server has cut off, or could not take, stays away at least, milliseconds: about as long as the
 /// first backoff of SDKs.
 pub const RETURN_PAUSE_MS_MIN: u64 = 100;

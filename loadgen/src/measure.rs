@@ -78,6 +78,12 @@ pub enum Count {
     Moves,
     /// Connections that clients lost.
     Drops,
+    /// Connections that the server has ended, or that were gone with it, and not by the clients' doing.
+    Ended,
+    /// Subscriptions that the server has ended.
+    Unsubscribed,
+    /// Messages that the server would not take for a while.
+    Refused,
     /// Messages that came when their subscriber was back.
     Recovered,
     /// Messages that came again, since it was not answered that they were received.
@@ -90,12 +96,15 @@ pub enum Count {
 
 impl Count {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::InRooms,
         Self::Direct,
         Self::Typing,
         Self::Moves,
         Self::Drops,
+        Self::Ended,
+        Self::Unsubscribed,
+        Self::Refused,
         Self::Recovered,
         Self::Redelivered,
         Self::Gaps,
@@ -110,6 +119,9 @@ impl Count {
             Self::Typing => "typing",
             Self::Moves => "moves between rooms",
             Self::Drops => "connections lost",
+            Self::Ended => "connections ended by the server",
+            Self::Unsubscribed => "subscriptions ended by the server",
+            Self::Refused => "messages refused for a while",
             Self::Recovered => "messages recovered",
             Self::Redelivered => "messages that came again",
             Self::Gaps => "recoveries refused",

@@ -35,6 +35,8 @@ pub enum Load {
     Ping(Pace),
     /// The streams' messages, in turn, while some of their subscribers do not read.
     Slow(Slow),
+    /// The streams' messages, in turn, while their subscribers say how far they have received.
+    Receive(Receive),
     /// More clients come and go.
     Connect {
         /// How many a second.
@@ -57,6 +59,17 @@ impl Load {
     pub fn is_seen_whole(&self) -> bool {
         matches!(self, Self::Chat(_) | Self::Inbox(_))
     }
+
+    /// Whether somebody says how far it has received, which the server knows by its user and device.
+    pub fn is_received(&self) -> bool {
+        matches!(self, Self::Inbox(_) | Self::Receive(_))
+    }
+
+    /// Whether each message of a stream waits for those before it to arrive.
+    pub fn is_closed_loop(&self) -> bool {
+        let (Self::Publish(pace) | Self::Receive(Receive { pace, .. })) = self else { return false };
+        matches!(pace, Pace::Closed { .. })
+    }
 }
 
 /// Subscribers that stop reading when the measuring begins.
@@ -70,6 +83,17 @@ pub struct Slow {
     pub pause_ns: Option<u64>,
     /// Receive buffer of their sockets, bytes.
     pub receive_buffer_bytes: usize,
+}
+
+/// Subscribers that receive at least once, each of one channel, and say how far they are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Receive {
+    /// How fast messages are sent.
+    pub pace: Pace,
+    /// How many: the first clients of the plan.
+    pub clients: u32,
+    /// How long after one word of a subscriber the next one is due, nanoseconds.
+    pub every_ns: u64,
 }
 
 /// Clients that come all at once.
@@ -137,7 +161,7 @@ pub struct Day {
     pub pause_ns: u64,
     /// Whether it is a fault when a server cannot give them all that they missed.
     pub expect_recovery: bool,
-    /// Whether the server may end connections: who loses one so comes back as well.
+    /// Whether the server may end connections and subscriptions, and refuse for a while: who is cut off comes back.
     pub restarts: bool,
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::climb::Climb;
 use crate::fault::Faults;
 use crate::measure::{Count, Measure, Summary};
+use crate::nodes::NodeUse;
 use crate::scenario::Scenario;
 use crate::server::{Metrics, Usage};
 use crate::slow::SlowReaders;
@@ -28,10 +29,13 @@ pub struct Record {
     pub changed: Vec<String>,
     /// What was typed, without the secret.
     pub command: String,
-    /// Where the server was.
+    /// Where the server was; where it has several nodes, where each of them was.
     pub url: String,
     /// The version that the server told its clients.
     pub server_version: String,
+    /// What came of each of its nodes.
+    #[serde(default)]
+    pub nodes: Vec<NodeUse>,
     /// The machine of the load generator.
     pub machine: Machine,
     /// When it began, Unix milliseconds.
@@ -72,6 +76,9 @@ pub struct Record {
     pub server_metrics: Metrics,
     /// By kind, how often; a run with any is no result.
     pub faults: Faults,
+    /// What disturbed the server while it was measured, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disturbed: Vec<Disturbed>,
     /// What became of subscribers that stopped reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<SlowReaders>,
@@ -92,6 +99,17 @@ pub struct Machine {
     /// Memory, bytes.
     #[serde(default)]
     pub memory_bytes: u64,
+}
+
+/// A command that was run to disturb the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Disturbed {
+    /// When it began, seconds since the measuring began.
+    pub at_s: f64,
+    /// How long until it was done, seconds.
+    pub took_s: f64,
+    /// The number of the node that was meant.
+    pub node: u32,
 }
 
 /// A second of the measuring.

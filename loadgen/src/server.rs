@@ -12,11 +12,11 @@ use crate::limits::SCRAPE_TIMEOUT_MS;
 /// Where the load generator looks at the server.
 #[derive(Debug)]
 pub struct Probe {
-    process: Option<Process>,
+    processes: Vec<Process>,
     metrics: Option<(ureq::Agent, String)>,
 }
 
-/// One look at the server's process; sums since it began, but for memory.
+/// One look at a process of the server, or at all of them; sums since it began, but for memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
     /// Processor time of all threads, nanoseconds.
@@ -35,21 +35,36 @@ pub struct Usage {
     pub involuntary_switches: u64,
 }
 
+impl Usage {
+    /// With what another process has used.
+    fn plus(self, other: Self) -> Self {
+        Self {
+            cpu_ns: self.cpu_ns + other.cpu_ns,
+            user_ns: self.user_ns + other.user_ns,
+            system_ns: self.system_ns + other.system_ns,
+            resident_bytes: self.resident_bytes + other.resident_bytes,
+            anonymous_bytes: self.anonymous_bytes + other.anonymous_bytes,
+            voluntary_switches: self.voluntary_switches + other.voluntary_switches,
+            involuntary_switches: self.involuntary_switches + other.involuntary_switches,
+        }
+    }
+}
+
 /// Metrics by name, summed over their labels.
 pub type Metrics = BTreeMap<String, f64>;
 
 impl Probe {
-    /// Looks at a process, and at a URL that answers in the text format of Prometheus; each where it is given.
+    /// Looks at processes, and at a URL that answers in the text format of Prometheus; each where it is given.
     ///
     /// # Errors
     /// When one of them is not there.
-    pub fn new(pid: Option<i32>, metrics_url: Option<&str>) -> anyhow::Result<Self> {
-        let process = pid.map(|pid| Process::new(pid).with_context(|| format!("there is no process {pid} (--pid)")));
+    pub fn new(pids: &[i32], metrics_url: Option<&str>) -> anyhow::Result<Self> {
+        let process = |pid: &i32| Process::new(*pid).with_context(|| format!("there is no process {pid} (--pid)"));
         let timeout = Some(Duration::from_millis(SCRAPE_TIMEOUT_MS));
         let agent = || ureq::Agent::config_builder().timeout_global(timeout).build().new_agent();
         let metrics = metrics_url.map(|url| (agent(), url.to_owned()));
-        let probe = Self { process: process.transpose()?, metrics };
-        if probe.process.is_some() {
+        let probe = Self { processes: pids.iter().map(process).collect::<anyhow::Result<_>>()?, metrics };
+        if !pids.is_empty() {
             probe.usage().context("the process (--pid) cannot be looked at: is it of another user?")?;
         }
         if let Some(url) = metrics_url {
@@ -58,28 +73,9 @@ impl Probe {
         Ok(probe)
     }
 
-    /// What the process has used; `None` without a process, or when it is gone.
+    /// What the processes have used together; `None` without any, or when one is gone.
     pub fn usage(&self) -> Option<Usage> {
-        let process = self.process.as_ref()?;
-        let (stat, status) = (process.stat().ok()?, process.status().ok()?);
-        let tick_ns = 1_000_000_000 / procfs::ticks_per_second();
-        let kib = |kib: Option<u64>| kib.unwrap_or(0) * 1024;
-        let mut usage = Usage {
-            user_ns: stat.utime * tick_ns,
-            system_ns: stat.stime * tick_ns,
-            resident_bytes: stat.rss_bytes().get(),
-            anonymous_bytes: kib(status.rssanon),
-            ..Usage::default()
-        };
-        for task in process.tasks().ok()?.flatten() {
-            // A thread that has just ended is left out.
-            if let (Ok(schedule), Ok(status)) = (task.schedstat(), task.status()) {
-                usage.cpu_ns += schedule.sum_exec_runtime;
-                usage.voluntary_switches += status.voluntary_ctxt_switches.unwrap_or(0);
-                usage.involuntary_switches += status.nonvoluntary_ctxt_switches.unwrap_or(0);
-            }
-        }
-        Some(usage)
+        self.processes.iter().map(usage).reduce(|sum, usage| Some(sum?.plus(usage?)))?
     }
 
     /// What the server says about itself; `None` without a URL, or when it does not answer.
@@ -88,6 +84,29 @@ impl Probe {
         let text = agent.get(url).call().ok()?.body_mut().read_to_string().ok()?;
         Some(parse(&text))
     }
+}
+
+/// What a process has used; `None` when it is gone.
+fn usage(process: &Process) -> Option<Usage> {
+    let (stat, status) = (process.stat().ok()?, process.status().ok()?);
+    let tick_ns = 1_000_000_000 / procfs::ticks_per_second();
+    let kib = |kib: Option<u64>| kib.unwrap_or(0) * 1024;
+    let mut usage = Usage {
+        user_ns: stat.utime * tick_ns,
+        system_ns: stat.stime * tick_ns,
+        resident_bytes: stat.rss_bytes().get(),
+        anonymous_bytes: kib(status.rssanon),
+        ..Usage::default()
+    };
+    for task in process.tasks().ok()?.flatten() {
+        // A thread that has just ended is left out.
+        if let (Ok(schedule), Ok(status)) = (task.schedstat(), task.status()) {
+            usage.cpu_ns += schedule.sum_exec_runtime;
+            usage.voluntary_switches += status.voluntary_ctxt_switches.unwrap_or(0);
+            usage.involuntary_switches += status.nonvoluntary_ctxt_switches.unwrap_or(0);
+        }
+    }
+    Some(usage)
 }
 
 /// What changed between two looks: counters (`_total`) by how much, others to what. Parts of histograms are left out.
@@ -141,15 +160,23 @@ mod tests {
 
     #[test]
     fn this_process_uses_memory_and_processor_time() {
-        let probe = Probe::new(Some(std::process::id() as i32), None).unwrap();
+        let probe = Probe::new(&[std::process::id() as i32], None).unwrap();
         let usage = probe.usage().unwrap();
         assert!(usage.cpu_ns > 0 && usage.anonymous_bytes > 0, "{usage:?}");
         assert!(usage.resident_bytes >= usage.anonymous_bytes, "{usage:?}");
     }
 
     #[test]
+    fn what_several_processes_use_is_added_up() {
+        let own = std::process::id() as i32;
+        let [one, two] = [&[own][..], &[own, own]].map(|pids| Probe::new(pids, None).unwrap().usage().unwrap());
+        // What each has used only grows; memory and threads may go meanwhile.
+        assert!(one.user_ns > 0 && two.user_ns >= 2 * one.user_ns, "{one:?} {two:?}");
+    }
+
+    #[test]
     fn a_process_that_is_not_there_is_refused_by_its_number() {
-        let error = Probe::new(Some(i32::MAX), None).unwrap_err().to_string();
+        let error = Probe::new(&[i32::MAX], None).unwrap_err().to_string();
         assert!(error.contains(&i32::MAX.to_string()), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::PROCESSES_MAX;
-use crate::plan::{Load, Pace, Plan};
+use crate::plan::Plan;
 
 /// Which one of how many load processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ impl Share {
 
 /// In a closed loop the next message is due when one has arrived everywhere, which its process must see.
 fn must_stay_together(plan: &Plan) -> bool {
-    matches!(plan.load, Load::Publish(Pace::Closed { .. })) && plan.clients.iter().any(|channels| !channels.is_empty())
+    plan.load.is_closed_loop() && plan.clients.iter().any(|channels| !channels.is_empty())
 }
 
 /// By client: its part. Clients that a channel connects, whether they hear it or publish there, are in one part.

@@ -1,8 +1,10 @@
-//! Where the server is: the URL that people give, taken apart.
+//! Where the server is: the URLs that people give, taken apart.
 
+use std::collections::HashSet;
+use std::mem::discriminant;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -16,6 +18,10 @@ pub struct Target {
     /// What is spoken there.
     pub protocol: Protocol,
 }
+
+/// The nodes of a server, one at least: clients are spread over them. All speak the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Targets(Vec<Target>);
 
 /// What is spoken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +100,61 @@ impl Target {
     }
 }
 
+impl Targets {
+    /// Reads a URL for each node.
+    ///
+    /// # Errors
+    /// What is wrong with one of them, or that they do not fit together.
+    pub fn parse(urls: &[String]) -> anyhow::Result<Self> {
+        let targets = urls.iter().map(|url| Target::parse(url)).collect::<anyhow::Result<Vec<_>>>()?;
+        let first = targets.first().context("no server is named: give its --url")?;
+        ensure!(
+            targets.iter().all(|target| target.protocol.is_like(&first.protocol)),
+            "all nodes of a server speak the same protocol, over WebSocket or over TCP: give URLs that begin alike"
+        );
+        let addresses: HashSet<_> = targets.iter().map(|target| target.address).collect();
+        ensure!(addresses.len() == targets.len(), "a node is named twice: give each --url once");
+        Ok(Self(targets))
+    }
+
+    /// The first one, which stands for what all speak.
+    pub fn first(&self) -> &Target {
+        &self.0[0]
+    }
+
+    /// One of them, by number; numbers go round.
+    pub fn node(&self, number: u32) -> &Target {
+        &self.0[number as usize % self.0.len()]
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    /// All of them, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = &Target> {
+        self.0.iter()
+    }
+}
+
+impl From<Target> for Targets {
+    fn from(target: Target) -> Self {
+        Self(vec![target])
+    }
+}
+
+impl Protocol {
+    /// Whether another node is spoken to in the same way.
+    fn is_like(&self, other: &Self) -> bool {
+        let transport = |protocol: &Self| match protocol {
+            Self::Centrifuge(transport) | Self::Floor(transport) => Some(discriminant(transport)),
+            _ => None,
+        };
+        discriminant(self) == discriminant(other) && transport(self) == transport(other)
+    }
+}
+
 const EXAMPLES: &str = "ws://127.0.0.1:8000/connection/websocket or tcp://127.0.0.1:8001 (or nats://, mqtt://, \
                         floor:// and host and port)";
 
@@ -145,6 +206,22 @@ mod tests {
         for url in ["127.0.0.1:8000", "http://127.0.0.1", "wss://127.0.0.1", "tcp:", ""] {
             let error = Target::parse(url).unwrap_err().to_string();
             assert!(error.contains("ws://127") || error.contains("without TLS"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn nodes_of_one_server_are_spoken_to_alike_and_named_once() {
+        let parse = |urls: &[&str]| Targets::parse(&urls.iter().map(|url| (*url).to_owned()).collect::<Vec<_>>());
+        let nodes = parse(&["ws://127.0.0.1:8000/a", "ws://127.0.0.1:8001/b"]).unwrap();
+        assert_eq!([0, 1, 2].map(|number| nodes.node(number).address.port()), [8000, 8001, 8000]);
+        for (urls, expected) in [
+            (&["ws://127.0.0.1:8000/a", "tcp://127.0.0.1:8001"][..], "begin alike"),
+            (&["tcp://127.0.0.1:8001", "nats://127.0.0.1:4222"], "begin alike"),
+            (&["tcp://127.0.0.1:8001", "tcp://localhost:8001"], "named twice"),
+            (&[], "--url"),
+        ] {
+            let error = parse(urls).unwrap_err().to_string();
+            assert!(error.contains(expected), "{urls:?}: {error}");
         }
     }
 }

@@ -12,6 +12,7 @@ const ONE_AT_A_TIME: Work = Work {
     settings: &["outstanding=1"],
     cost: Cost::CpuPer(Measure::Delivery),
     shards: 1,
+    has_store: false,
     rate: None,
 };
 const SIXTEEN: Work = Work { settings: &["outstanding=16", "burst=16"], ..ONE_AT_A_TIME };
@@ -47,6 +48,18 @@ const HALF_PUBLISH: Work = Work {
     ..PUBLISH
 };
 
+/// Fan-out of a node with a store, in the namespaces that it has then.
+const KEPT: Work =
+    Work { settings: &["outstanding=16", "burst=16", "channel_prefix=memory:"], has_store: true, ..ONE_AT_A_TIME };
+const KEPT_ON_DISK: Work = Work { settings: &["outstanding=16", "burst=16", "channel_prefix=disk:"], ..KEPT };
+
+/// Publishes of 200 bytes with replies, as many at once as make batches worth their write.
+const KEPT_PUBLISH: Work = Work {
+    settings: &["channels=1", "outstanding=32", "burst=32", "payload_bytes=200", "channel_prefix=memory:"],
+    has_store: true,
+    ..PUBLISH
+};
+
 /// Rooms of all sizes, whose members all talk as much.
 const ZIPF: Work = Work {
     scenario: "fanout-zipf",
@@ -74,7 +87,7 @@ const fn cell(name: &'static str, unit: &'static str, goal: Option<Goal>, work: 
 
 /// The node beside the floor, or beside itself at plainer work: what is done, what the cost counts, what it should be, the
 /// node's work, and what that is beside.
-pub(crate) const ALL: [Cell; 20] = [
+pub(crate) const ALL: [Cell; 23] = [
     cell("fan-out 1 to 1,000, 16 messages a send", DELIVERY, ratio(1.1), SIXTEEN, FLOOR),
     cell("fan-out 1 to 1,000, one message at a time", DELIVERY, ratio(1.1), ONE_AT_A_TIME, FLOOR),
     cell("publish with reply, 100 conns, 1 outstanding", REPLY, ratio(1.15), PUBLISH, FLOOR),
@@ -135,6 +148,37 @@ pub(crate) const ALL: [Cell; 20] = [
         None,
         Work { settings: &["channels=1", "outstanding=32", "burst=32", "channel_prefix=kept:"], ..PUBLISH },
         Beside::Plain(PIPELINED),
+    ),
+    cell(
+        "promise: at least once, received every 0.1 s, log in memory, fan-out 1 to 1,000, 16 messages a send",
+        DELIVERY,
+        ratio(1.2),
+        Work {
+            settings: &["outstanding=16", "burst=16", "channel_prefix=memory-received:", "received_every_s=0.1"],
+            ..KEPT
+        },
+        Beside::Plain(KEPT),
+    ),
+    cell(
+        "promise: at least once, received every 0.1 s, log on disk, fan-out 1 to 1,000, 16 messages a send",
+        DELIVERY,
+        ratio(1.2),
+        Work {
+            settings: &["outstanding=16", "burst=16", "channel_prefix=disk-received:", "received_every_s=0.1"],
+            ..KEPT
+        },
+        Beside::Plain(KEPT_ON_DISK),
+    ),
+    // Half of the rate by processor time.
+    cell(
+        "promise: log on disk beside log in memory, publish of 200 bytes with reply, 32 outstanding",
+        REPLY,
+        ratio(2.0),
+        Work {
+            settings: &["channels=1", "outstanding=32", "burst=32", "payload_bytes=200", "channel_prefix=disk:"],
+            ..KEPT_PUBLISH
+        },
+        Beside::Plain(KEPT_PUBLISH),
     ),
     cell(
         "promise: presence and join/leave, fan-out 1 to 1,000, 16 messages a send",

@@ -42,7 +42,7 @@ impl Crowd {
         let payload_bytes = order.kind.payload_bytes();
         let terms = Terms { encoding: Encoding::Json, payload_bytes, has_audience: true };
         let crowd = Self {
-            swarm: Swarm::new(order.target.clone(), clock, ABUSE_PROCESS)?,
+            swarm: Swarm::new(order.target.clone().into(), clock, ABUSE_PROCESS)?,
             room: format!("{}abuse", order.channel_prefix),
             writer: Writer::new(&order.target, &terms),
             payloads: Payloads::new(payload_bytes),
@@ -100,7 +100,7 @@ impl Crowd {
 
     fn open(&mut self, client: u32) {
         let is_slow = client >= self.order.members && self.order.kind.reads_per_s().is_some();
-        match self.swarm.open(client, 0, is_slow.then_some(RECEIVE_BUFFER_BYTES_MIN)) {
+        match self.swarm.open(client, 0, 0, is_slow.then_some(RECEIVE_BUFFER_BYTES_MIN)) {
             Ok(key) => self.abuser(client).into_iter().for_each(|abuser| abuser.came(key)),
             Err(error) => self.lost(client, &error.to_string()),
         }
@@ -231,7 +231,11 @@ impl Clients for Crowd {
                     self.told.bytes_said += REQUEST.len() as u64;
                 }
             }
-            Ok(true) if reader.speaks_first() => self.go_on(key, Phase::Opening, Writer::open),
+            Ok(true) if reader.speaks_first() => {
+                self.go_on(key, Phase::Opening, |_, _| {});
+                let Self { swarm, writer, .. } = self;
+                swarm.opening(key).into_iter().for_each(|(node, output)| writer.open(node, output));
+            }
             Ok(true) => self.join(key, client),
             Err(error) => self.lost(client, &error.to_string()),
         }

@@ -1,11 +1,12 @@
 //! What the server said, held against what it had to say.
 
-use super::Chat;
 use super::user::{Asked, Place, Stage, Step};
+use super::{Action, Chat};
 use crate::fault::{Fault, Faults};
 use crate::ledger::Contradiction;
 use crate::measure::{Count, Interval, Measure};
 use crate::payload::{Damaged, Stamp};
+use crate::presence::Presence;
 use crate::protocol::Joined;
 
 /// A publication as it came.
@@ -17,6 +18,15 @@ pub struct Publication {
     pub offset: u64,
     /// The stamp of the load generator, or that it is none.
     pub message: Result<Stamp, Damaged>,
+}
+
+/// Why a command was refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// Code and message.
+    pub why: &'a str,
+    /// Whether the same may succeed later.
+    pub is_temporary: bool,
 }
 
 impl Chat {
@@ -60,6 +70,9 @@ impl Chat {
             return None;
         };
         let is_kept = self.day.is_kept(channel);
+        let ledger = &self.ledgers[channel as usize];
+        // Who has not been told of a new life of the channel hears the last of the one before.
+        let is_newest = subscription.place.as_ref().is_none_or(|place| ledger.is_newest(&place.epoch));
         if is_kept {
             let step = subscription.step(offset);
             if !self.check_step(user, publication, step, faults) {
@@ -73,7 +86,10 @@ impl Chat {
         if stamp.stream != channel {
             let told = || format!("user {user} heard in channel {channel} what was sent to {}", stamp.stream);
             faults.note(Fault::Misdelivered, told);
-        } else if is_kept && let Err(contradiction) = self.ledgers[channel as usize].hear(offset, stamp.sequence) {
+        } else if is_kept
+            && is_newest
+            && let Err(contradiction) = self.ledgers[channel as usize].hear(offset, stamp.sequence)
+        {
             note(contradiction, user, publication, stamp.sequence, faults);
         }
         Some(stamp)
@@ -135,6 +151,14 @@ impl Chat {
                 format!("user {user} cannot recover channel {channel}: the server does not keep its messages")
             });
         }
+        let has_begun = self.agenda.is_some() || self.end_ns != u64::MAX;
+        if !has_begun && self.ledgers[channel as usize].is_news(epoch) {
+            faults.note(Fault::Split, || {
+                format!(
+                    "user {user} was told another life of channel {channel} than others: the nodes are not one server"
+                )
+            });
+        }
         let epoch = self.ledgers[channel as usize].told(offset, epoch);
         let Some(subscription) = self.users[user as usize].subscription(channel) else { return };
         match &mut subscription.place {
@@ -158,6 +182,23 @@ impl Chat {
             }
             none => *none = Some(Place { offset, epoch }),
         }
+    }
+
+    /// The server has ended a subscription. Where that is expected, whether the user subscribes anew, from where it is.
+    pub fn unsubscribed(&mut self, user: u32, channel: u32, interval: &mut Interval) -> Option<bool> {
+        if !self.is_disturbed() {
+            return None;
+        }
+        let member = &mut self.users[user as usize];
+        let Some(subscription) = member.subscription(channel).filter(|has| has.stage == Stage::Live) else {
+            // What it is leaving or joining is answered anyway.
+            return Some(false);
+        };
+        subscription.stage = Stage::Joining;
+        let id = member.ask(Asked::Join { channel, due_ns: None });
+        self.actions.push_back(Action::Join { user, id, channel });
+        interval.count(Count::Unsubscribed, 1);
+        Some(true)
     }
 
     /// The end of a subscription was answered.
@@ -201,9 +242,42 @@ impl Chat {
         }
     }
 
+    /// A command was refused, and may succeed later. Whether that is expected.
+    fn refused_for_now(&mut self, user: u32, asked: Asked, now_ns: u64, interval: &mut Interval) -> bool {
+        if !self.is_disturbed() {
+            return false;
+        }
+        match asked {
+            // Whether it was taken nobody knows: its answer may be what did not come.
+            Asked::Publish { .. } => interval.count(Count::Refused, 1),
+            Asked::Presence { .. } => {}
+            // It comes back with all its subscriptions.
+            Asked::Join { .. } | Asked::Leave { .. } => {
+                let member = &mut self.users[user as usize];
+                member.ended_ns = Some(now_ns);
+                member.lose_connection(Presence::Away);
+                self.away_for_a_while(user, now_ns);
+                self.actions.push_back(Action::Drop { user });
+            }
+        }
+        true
+    }
+
     /// A command was refused.
-    pub fn refused(&mut self, user: u32, id: u32, why: &str, faults: &mut Faults) {
+    pub fn refused(
+        &mut self,
+        user: u32,
+        id: u32,
+        refusal: Refusal<'_>,
+        now_ns: u64,
+        interval: &mut Interval,
+        faults: &mut Faults,
+    ) {
+        let Refusal { why, is_temporary } = refusal;
         let Some(asked) = self.answer(user, id, Some, faults) else { return };
+        if is_temporary && self.refused_for_now(user, asked, now_ns, interval) {
+            return;
+        }
         let what = match asked {
             Asked::Publish { channel, .. } => {
                 self.ledgers[channel as usize].refused();

@@ -17,9 +17,9 @@ mod user;
 use std::collections::VecDeque;
 
 use self::agenda::Agenda;
-pub use self::hear::Publication;
+pub use self::hear::{Publication, Refusal};
 use self::user::{Asked, User};
-use crate::dice::Dice;
+use crate::dice::{Dice, Draw};
 use crate::ledger::Ledger;
 use crate::limits::RETURN_PAUSE_MS_MIN;
 use crate::measure::{Count, Interval, Measure};
@@ -45,6 +45,8 @@ pub struct Chat {
     actions: VecDeque<Action>,
     /// How many there have been.
     connections: u32,
+    /// How often the server has made somebody come back.
+    returns: u64,
     /// When the day ends, once that is known.
     end_ns: u64,
     /// What was due and was not begun, once the day is over.
@@ -78,7 +80,7 @@ pub enum Action {
         /// By number, as in the plan.
         channel: u32,
     },
-    /// Subscribe to a channel for the first time.
+    /// Subscribe to a channel, for the first time or again: [`Chat::since`].
     Join {
         /// By number, as in the plan.
         user: u32,
@@ -135,6 +137,7 @@ impl Chat {
             away: Away::default(),
             actions: VecDeque::new(),
             connections: 0,
+            returns: 0,
             end_ns: u64::MAX,
             behind: 0,
             answered: None,
@@ -188,21 +191,52 @@ impl Chat {
     /// all of them come at once.
     pub fn arrived(&mut self, user: u32, due_ns: u64, now_ns: u64, interval: &mut Interval) {
         self.users[user as usize].presence = Presence::Here;
+        if let Some(ended_ns) = self.users[user as usize].ended_ns.take() {
+            interval.record(Measure::Reconnect, now_ns.saturating_sub(ended_ns));
+        }
         if due_ns < self.end_ns {
             interval.record(Measure::Connect, now_ns - due_ns);
         }
     }
 
+    /// Where a user goes on in a channel that it subscribes to: offset and epoch, unless it was never there.
+    pub fn since(&self, user: u32, channel: u32) -> Option<(u64, &str)> {
+        let mut subscriptions = self.users[user as usize].subscriptions.iter();
+        let place = subscriptions.find(|has| has.channel == channel)?.place.as_ref()?;
+        Some((place.offset, &place.epoch))
+    }
+
     /// A user has no connection any more, or got none. Whether that is expected: then it comes back.
-    pub fn lost(&mut self, user: u32, now_ns: u64) -> bool {
-        let has_begun = self.agenda.is_some() || self.end_ns != u64::MAX;
-        let is_expected = self.day.restarts && has_begun;
-        self.users[user as usize].lose_connection(if is_expected { Presence::Away } else { Presence::Gone });
+    pub fn lost(&mut self, user: u32, now_ns: u64, interval: &mut Interval) -> bool {
+        let is_expected = self.is_disturbed();
+        let member = &mut self.users[user as usize];
+        if is_expected && member.presence == Presence::Here {
+            member.ended_ns = Some(now_ns);
+            interval.count(Count::Ended, 1);
+        }
+        member.lose_connection(if is_expected { Presence::Away } else { Presence::Gone });
         if is_expected {
-            let pause_ns = self.day.pause_ns.max(RETURN_PAUSE_MS_MIN * 1_000_000);
-            self.away.insert(now_ns + pause_ns, user);
+            self.away_for_a_while(user, now_ns);
         }
         is_expected
+    }
+
+    /// Whether a user is about to end its connection, or has none: what is still heard there is of no interest.
+    pub fn is_away(&self, user: u32) -> bool {
+        self.users[user as usize].presence == Presence::Away
+    }
+
+    /// Whether the server may do now what else is a fault.
+    fn is_disturbed(&self) -> bool {
+        self.day.restarts && (self.agenda.is_some() || self.end_ns != u64::MAX)
+    }
+
+    /// A user comes back after a while, as long as clients wait who do not want to come all at once.
+    fn away_for_a_while(&mut self, user: u32, now_ns: u64) {
+        let pause_ns = self.day.pause_ns.max(2 * RETURN_PAUSE_MS_MIN * 1_000_000);
+        self.returns += 1;
+        let more_ns = self.dice.below(Draw::Pause, self.returns, pause_ns as usize) as u64;
+        self.away.insert(now_ns + pause_ns / 2 + more_ns, user);
     }
 }
 

@@ -28,7 +28,14 @@ impl Chat {
 
     fn lag(&self, subscription: &Subscription) -> u64 {
         let ledger = &self.ledgers[subscription.channel as usize];
-        subscription.place.as_ref().map_or(0, |place| ledger.lag(place.offset))
+        let place = subscription.place.as_ref().filter(|place| ledger.is_newest(&place.epoch));
+        place.map_or(0, |place| ledger.lag(place.offset))
+    }
+
+    /// Whether a subscriber was never told that its channel has begun a new life.
+    fn is_left_behind(&self, subscription: &Subscription) -> bool {
+        let ledger = &self.ledgers[subscription.channel as usize];
+        subscription.place.as_ref().is_some_and(|place| !ledger.is_newest(&place.epoch))
     }
 
     /// Channels that somebody listens to, and their ledgers.
@@ -43,8 +50,9 @@ impl Chat {
         let coming = self.users.iter().filter(|user| user.presence == Presence::Coming).count();
         let unanswered: usize = self.users.iter().map(|user| user.commands.waiting()).sum();
         let lags: u64 = self.listening().map(|(_, subscription)| self.lag(subscription)).sum();
+        let left_behind = self.listening().filter(|(_, subscription)| self.is_left_behind(subscription)).count();
         let lacks: u64 = self.audible().map(|(_, ledger)| ledger.lacks()).sum();
-        (self.actions.len() + self.away.len() + coming + unanswered) as u64 + lags + lacks
+        (self.actions.len() + self.away.len() + coming + unanswered + left_behind) as u64 + lags + lacks
     }
 
     /// What has not come now never will.
@@ -53,6 +61,11 @@ impl Chat {
         if missing > 0 {
             faults.note_many(Fault::Lost, missing, || {
                 format!("{missing} messages never came, though later ones of their channels did")
+            });
+        }
+        for (user, Subscription { channel, .. }) in self.listening().filter(|(_, has)| self.is_left_behind(has)) {
+            faults.note(Fault::Split, || {
+                format!("user {user} was not told that channel {channel} has begun a new life, as others were")
             });
         }
         for (user, subscription) in self.listening() {

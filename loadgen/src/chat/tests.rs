@@ -142,7 +142,10 @@ impl World {
                 let clients = self.subscribers[channel as usize].len();
                 self.chat.present(user, id, clients, self.now_ns, &mut self.interval, &mut self.faults);
             }
-            Action::Join { user, id, channel } => self.subscribe(user, id, channel, None),
+            Action::Join { user, id, channel } => {
+                let since = self.chat.since(user, channel).map(|(offset, _)| offset);
+                self.subscribe(user, id, channel, since);
+            }
             Action::Leave { user, id, channel } => {
                 self.subscribers[channel as usize].remove(&user);
                 self.chat.left(user, id, &mut self.faults);
@@ -248,6 +251,109 @@ fn a_channel_that_keeps_nothing_is_told_to_be_so() {
     let joined = Joined { offset: 0, epoch: "", is_recoverable: false, is_recovered: false };
     world.chat.joined(0, entries[0], joined, 0, &mut world.interval, &mut world.faults);
     assert!(world.faults.examples[0].contains("cannot recover"), "{:?}", world.faults);
+}
+
+/// A server that may end what it likes.
+const DISTURBED: Day = Day { restarts: true, ..DAY };
+
+#[test]
+fn who_is_cut_off_by_a_server_that_may_do_so_comes_back_and_misses_nothing() {
+    let mut world = World::new(DISTURBED, Errs::Never);
+    for step in 1..40 {
+        world.run(step * 50 * MS);
+        let is_here = |user: &u32| world.chat.users[*user as usize].presence == Presence::Here;
+        let user = (step as u32..).map(|user| user % 12).find(is_here).unwrap();
+        if step % 2 == 0 {
+            world.act(Action::Drop { user });
+            assert!(world.chat.lost(user, world.now_ns, &mut world.interval));
+        } else {
+            world.subscribers[user as usize % 5].remove(&user);
+            world.chat.unsubscribed(user, user % 5, &mut world.interval).unwrap();
+        }
+    }
+    for count in [Count::Ended, Count::Unsubscribed, Count::Recovered] {
+        assert!(world.count(count) > 5, "{count:?}: {}", world.count(count));
+    }
+    assert!(world.interval.histogram(Measure::Reconnect).min() >= DAY.pause_ns / 2, "nobody comes at once");
+    assert_eq!(world.finish(), []);
+}
+
+#[test]
+fn what_is_refused_for_a_while_is_counted_and_what_is_refused_for_good_is_a_fault() {
+    for (is_temporary, restarts) in [(true, true), (true, false), (false, true)] {
+        let mut world = World::new(Day { restarts, ..DAY }, Errs::Never);
+        let id = world.chat.users[0].ask(Asked::Publish { channel: 0, due_ns: 0 });
+        world.chat.ledgers[0].send(1);
+        let refusal = Refusal { why: "100: internal server error", is_temporary };
+        let World { chat, interval, faults, .. } = &mut world;
+        chat.refused(0, id, refusal, MS, interval, faults);
+        let is_excused = is_temporary && restarts;
+        assert_eq!(
+            (world.count(Count::Refused), world.faults.count(Fault::Refused)),
+            match is_excused {
+                true => (1, 0),
+                false => (0, 1),
+            }
+        );
+    }
+}
+
+#[test]
+fn a_subscription_that_is_refused_for_a_while_is_made_again_with_a_new_connection() {
+    let mut world = World::new(DISTURBED, Errs::Never);
+    assert_eq!(world.chat.unsubscribed(3, 3, &mut world.interval), Some(true));
+    let Some(Action::Join { user: 3, id, channel: 3 }) = world.chat.actions.pop_back() else { panic!("it subscribes") };
+    let refusal = Refusal { why: "100: internal server error", is_temporary: true };
+    let World { chat, interval, faults, .. } = &mut world;
+    chat.refused(3, id, refusal, MS, interval, faults);
+    assert_eq!(world.chat.actions.back(), Some(&Action::Drop { user: 3 }));
+    assert!(world.chat.is_away(3), "what it is still answered is of no interest");
+    world.run(1000 * MS);
+    assert_eq!(world.interval.histogram(Measure::Reconnect).len(), 1);
+    assert_eq!(world.finish(), []);
+}
+
+/// A user is told the life of room 0 anew, at this offset.
+fn tell(world: &mut World, user: u32, epoch: &str, offset: u64) {
+    world.chat.unsubscribed(user, 0, &mut world.interval);
+    let Some(Action::Join { id, .. }) = world.chat.actions.pop_back() else { panic!("it subscribes") };
+    let joined = Joined { offset, epoch, is_recoverable: true, is_recovered: false };
+    let World { chat, interval, faults, .. } = world;
+    chat.joined(user, id, joined, MS, interval, faults);
+}
+
+#[test]
+fn who_is_never_told_that_a_channel_has_begun_a_new_life_is_left_behind() {
+    let quiet = Day {
+        messages_per_s: 0.0,
+        presence_per_s: 0.0,
+        moves_per_s: 0.0,
+        drops_per_s: 0.0,
+        expect_recovery: false,
+        ..DISTURBED
+    };
+    let mut world = World::new(quiet, Errs::Never);
+    let listeners: Vec<_> = world.subscribers[0].iter().copied().collect();
+    let stamp = Stamp { stream: 0, sequence: world.chat.ledgers[0].send(1), due_ns: 0 };
+    tell(&mut world, listeners[0], "another life", 0);
+    world.hear(listeners[0], 0, 1, stamp);
+    // The others hear the same message, and an offset that is another's there, in the life before.
+    world.hear(listeners[1], 0, BASE + 1, stamp);
+    assert!(world.faults.is_empty() && world.chat.under_way() > 0, "{:?}", world.faults);
+    listeners[1..listeners.len() - 1].iter().for_each(|user| tell(&mut world, *user, "another life", 1));
+    assert_eq!(world.finish(), [(Fault::Split, 1)]);
+}
+
+#[test]
+fn subscribers_who_come_to_different_lives_of_a_channel_come_to_different_servers() {
+    let mut world = World::new(DAY, Errs::Never);
+    world.chat.agenda = None;
+    world.chat.users[0].lose_connection(Presence::Away);
+    let ids: Vec<_> = world.chat.come(0).map(|entry| entry.id).collect();
+    let joined = Joined { offset: 0, epoch: "another life", is_recoverable: true, is_recovered: false };
+    let World { chat, interval, faults, .. } = &mut world;
+    chat.joined(0, ids[0], joined, 0, interval, faults);
+    assert_eq!(world.faults.count(Fault::Split), 1, "{:?}", world.faults);
 }
 
 /// A world where all that happens is that somebody has asked to leave one room and to enter another.

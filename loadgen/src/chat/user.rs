@@ -84,13 +84,15 @@ pub(super) struct User {
     pub(super) connection: u32,
     pub(super) commands: Commands<Asked>,
     pub(super) subscriptions: Vec<Subscription>,
+    /// When the server ended the connection that it had last, nanoseconds, until it is back.
+    pub(super) ended_ns: Option<u64>,
 }
 
 impl User {
     /// A user who is to come, into these channels.
     pub(super) fn new(channels: &[u32]) -> Self {
         let subscriptions = channels.iter().copied().map(Subscription::new).collect();
-        Self { presence: Presence::Coming, connection: 0, commands: Commands::default(), subscriptions }
+        Self { presence: Presence::Coming, connection: 0, commands: Commands::default(), subscriptions, ended_ns: None }
     }
 
     /// Its subscription to a channel.

@@ -2,8 +2,7 @@
 
 use shlex::Quoter;
 
-/// Where a secret may be, so that neither the shell's history nor a printed command shows it.
-pub(super) const SECRET_VARIABLE: &str = "RINGPOST_LOADGEN_SECRET";
+pub(super) use crate::shell::SECRET_VARIABLE;
 
 /// A command line that grows.
 #[derive(Debug)]

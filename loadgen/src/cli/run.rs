@@ -16,7 +16,7 @@ use crate::record::Record;
 use crate::report::{html, table};
 use crate::run::{Order, run_until};
 use crate::scenario::{changed, find, read, set};
-use crate::target::Target;
+use crate::target::Targets;
 
 /// Run a scenario and say what came of it
 #[derive(Debug, Args)]
@@ -24,9 +24,9 @@ pub(super) struct Run {
     /// The scenario's name (see `list`), or a file of your own that ends with .toml.
     scenario: String,
     /// The server: ws://HOST:PORT/PATH for WebSocket, tcp://HOST:PORT for plain TCP; nats://HOST:PORT for NATS,
-    /// mqtt://HOST:PORT for MQTT 3.1.1.
+    /// mqtt://HOST:PORT for MQTT 3.1.1. Of a server of several nodes give one for each: clients are spread over them.
     #[arg(long, default_value = "ws://127.0.0.1:8000/connection/websocket")]
-    url: String,
+    url: Vec<String>,
     /// The key that the server checks HS256 tokens with; clients get tokens signed with it. If not given, that of the
     /// environment, RINGPOST_LOADGEN_SECRET. Without either they come without tokens.
     #[arg(long, value_name = "KEY")]
@@ -44,9 +44,10 @@ pub(super) struct Run {
     /// given: the last one, and with several processes as many of the last ones, but not the first.
     #[arg(long, value_name = "CORES", value_delimiter = ',')]
     core: Vec<usize>,
-    /// The server's process on this host: watch its processor time, memory and context switches.
-    #[arg(long)]
-    pid: Option<i32>,
+    /// The server's process on this host: watch its processor time, memory and context switches. Of several, such as 12,34,
+    /// together.
+    #[arg(long, value_name = "PIDS", value_delimiter = ',')]
+    pid: Vec<i32>,
     /// The server's metrics in the format of Prometheus, such as http://127.0.0.1:8000/metrics.
     #[arg(long, value_name = "URL")]
     metrics: Option<String>,
@@ -74,12 +75,12 @@ impl Run {
         let order = Order {
             name: self.scenario.trim_end_matches(".toml").rsplit('/').next().unwrap_or_default().to_owned(),
             scenario,
-            target: Target::parse(&self.url)?,
+            targets: Targets::parse(&self.url)?,
             secret: self.secret.clone(),
             processes: self.processes,
             cores: self.cores(),
             program: std::env::current_exe().context("this program is not to be found, so that no more of it start")?,
-            pid: self.pid,
+            pids: self.pid.clone(),
             metrics_url: self.metrics.clone(),
             command: self.command(),
         };
@@ -108,7 +109,8 @@ impl Run {
     /// What makes the same run again.
     fn command(&self) -> String {
         let program = std::env::args().next().unwrap_or_else(|| "ringpost-loadgen".into());
-        let mut command = CommandLine::new(&program, &["run", &self.scenario, "--url", &self.url]);
+        let mut command = CommandLine::new(&program, &["run", &self.scenario]);
+        self.url.iter().for_each(|url| command.option("--url", url));
         if self.secret.is_some() {
             command.secret();
         }
@@ -117,11 +119,12 @@ impl Run {
         }
         self.set.iter().for_each(|setting| command.option("--set", setting));
         let cores: Vec<_> = self.core.iter().map(usize::to_string).collect();
+        let pids: Vec<_> = self.pid.iter().map(i32::to_string).collect();
         let file = |path: &Option<PathBuf>| path.as_deref().map(Path::to_string_lossy).map(String::from);
         for (name, value) in [
             ("--processes", self.processes.map(|processes| processes.to_string())),
             ("--core", (!cores.is_empty()).then(|| cores.join(","))),
-            ("--pid", self.pid.map(|pid| pid.to_string())),
+            ("--pid", (!pids.is_empty()).then(|| pids.join(","))),
             ("--metrics", self.metrics.clone()),
             ("--json", file(&self.json)),
             ("--html", file(&self.html)),

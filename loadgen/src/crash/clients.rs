@@ -93,9 +93,9 @@ impl Clients {
         swarm::allow(u64::from(order.channels))?;
         let terms = Terms { encoding: Encoding::Json, payload_bytes: order.payload_bytes, has_audience: true };
         let mut reader = Reader::new(&order.target, &terms);
-        reader.read_whole();
+        reader.read_whole(true);
         let everyone = Everyone {
-            swarm: Swarm::new(order.target.clone(), clock, CRASH_PROCESS)?,
+            swarm: Swarm::new(order.target.clone().into(), clock, CRASH_PROCESS)?,
             writer: Writer::new(&order.target, &terms),
             payloads: Payloads::new(order.payload_bytes),
             // A node that was tried before has channels of another trial.
@@ -234,7 +234,7 @@ impl Everyone {
     }
 
     fn open(&mut self, client: usize) {
-        match self.swarm.open(client as u32, 0, None) {
+        match self.swarm.open(client as u32, 0, 0, None) {
             Ok(key) => self.members[client].key = key,
             Err(error) => self.refuse(error.to_string()),
         }
@@ -338,7 +338,7 @@ impl swarm::Clients for Everyone {
             (Ok(true), Some(_)) if reader.speaks_first() => {
                 self.go_on(key, Phase::Opening);
                 let Self { swarm, writer, .. } = self;
-                swarm.output(key).into_iter().for_each(|output| writer.open(output));
+                swarm.opening(key).into_iter().for_each(|(node, output)| writer.open(node, output));
             }
             (Ok(true), Some(client)) => self.join(key, client),
             (Ok(_), _) => {}
@@ -392,7 +392,7 @@ impl swarm::Clients for Everyone {
                     self.ledger.acknowledged(channel, message);
                 }
             }
-            Heard::Refused { id, why } => match self.members[client].under_way.remove(&id) {
+            Heard::Refused { id, why, .. } => match self.members[client].under_way.remove(&id) {
                 Some((channel, message)) => {
                     self.ledger.refused(channel, message);
                     self.refused_publish.get_or_insert(why);
@@ -407,7 +407,7 @@ impl swarm::Clients for Everyone {
                 let Self { swarm, writer, .. } = self;
                 swarm.output(key).into_iter().for_each(|output| writer.websocket_pong(payload, output));
             }
-            Heard::Unsubscribed(why) | Heard::Goodbye(why) => self.give_up(key, &why),
+            Heard::Unsubscribed { why, .. } | Heard::Goodbye(why) => self.give_up(key, &why),
             _ => {}
         }
     }

@@ -15,6 +15,7 @@ use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::limits::RESTART_PATIENCE_MS;
+use crate::shell;
 
 const LOOK: Duration = Duration::from_millis(2);
 /// Of what a node said before it ended, the last so many bytes are told.
@@ -73,7 +74,7 @@ impl Server {
             }
             Handling::Others { start, .. } => {
                 let started = Instant::now();
-                shell(&start)?;
+                shell::run(&start, &[])?;
                 started
             }
         };
@@ -91,7 +92,7 @@ impl Server {
         let [program, arguments @ ..] = words else { bail!("the node's command is empty") };
         let mut command = Command::new(program);
         // A group of its own: Ctrl-C ends the trial and not the node, and what the program starts is killed with it.
-        command.args(arguments).process_group(0).stdin(Stdio::null());
+        command.args(arguments).env_remove(shell::SECRET_VARIABLE).process_group(0).stdin(Stdio::null());
         command.stdout(self.words.try_clone()?).stderr(self.words.try_clone()?);
         self.child = Some(command.spawn().with_context(|| format!("{program} does not start"))?);
         Ok(())
@@ -103,7 +104,7 @@ impl Server {
     /// When that fails, or it had ended by itself.
     pub(super) fn kill(&mut self) -> anyhow::Result<()> {
         if let Handling::Others { kill, .. } = &self.handling {
-            return shell(kill);
+            return shell::run(kill, &[]);
         }
         let Some(mut child) = self.child.take() else { return Ok(()) };
         if let Some(status) = child.try_wait()? {
@@ -131,11 +132,4 @@ impl Drop for Server {
             let _ = self.kill();
         }
     }
-}
-
-fn shell(command: &str) -> anyhow::Result<()> {
-    let status = Command::new("sh").args(["-c", command]).stdin(Stdio::null()).status();
-    let status = status.with_context(|| format!("`{command}` does not start"))?;
-    ensure!(status.success(), "`{command}` failed: {status}");
-    Ok(())
 }

@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::engine::{Engine, Job, Line, News, Outcome, pin};
-use crate::plan::Load;
 use crate::protocol;
 use crate::scenario::Scenario;
 use crate::share::{Part, Share};
 use crate::swarm;
-use crate::target::Target;
+use crate::target::Targets;
 
 /// What a load thread is given to do. The plan is not in it: a scenario becomes the same plan every time, and a load
 /// process takes its share of it.
@@ -22,8 +21,8 @@ pub struct Assignment {
     pub scenario: Scenario,
     /// Which share of it.
     pub part: Part,
-    /// The server, and how to reach it.
-    pub target: Target,
+    /// The server's nodes, and how to reach them.
+    pub targets: Targets,
     /// What tokens are signed with; without it there are none.
     pub secret: Option<String>,
     /// The core of the load thread.
@@ -38,15 +37,15 @@ impl Assignment {
     /// # Errors
     /// Which setting makes no sense, or what the protocol does not know or the host does not allow.
     pub fn job(self) -> anyhow::Result<Job> {
-        let Self { scenario, part, target, secret, clock, .. } = self;
+        let Self { scenario, part, targets, secret, clock, .. } = self;
         let scenario = scenario.part(part);
         let plan = scenario.plan()?;
         // Clients of the plan are shared out; those that come later take turns.
         let visitors = scenario.connections_max(&plan) - plan.clients.len() as u64;
         let channel_names = scenario.channel_names(&plan, &part.stem(&plan));
-        protocol::check(&target, &plan, &channel_names)?;
+        protocol::check(targets.first(), &plan, &channel_names)?;
         ensure!(
-            secret.is_some() || !matches!(plan.load, Load::Inbox(_)),
+            secret.is_some() || !plan.load.is_received(),
             "devices are known by their users' tokens: give the key that the server checks them with (--secret); a node of \
              `make run` has the one of its development"
         );
@@ -56,7 +55,7 @@ impl Assignment {
         Ok(Job {
             channel_names,
             share,
-            target,
+            targets,
             encoding: scenario.run.encoding.into(),
             payload_bytes: scenario.run.payload_bytes,
             secret,

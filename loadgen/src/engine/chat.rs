@@ -2,7 +2,7 @@
 
 use super::clients::Clients;
 use super::work::Work;
-use crate::chat::{Action, Publication};
+use crate::chat::{Action, Publication, Refusal};
 use crate::fault::Fault;
 use crate::payload::{Damaged, Stamp};
 use crate::protocol::Heard;
@@ -23,7 +23,8 @@ impl Clients {
 
     /// Does what is due.
     pub(super) fn act_in_chat(&mut self, action: Action) {
-        let Self { swarm, keys, writer, payloads, channel_names, .. } = self;
+        let Self { swarm, keys, writer, payloads, channel_names, work, .. } = self;
+        let Work::Chat(chat) = work else { return };
         let (user, id, channel) = match action {
             Action::Return { user, due_ns } => return self.open(user, due_ns),
             Action::Drop { user } => {
@@ -44,7 +45,7 @@ impl Clients {
             }
             Action::Publish { stamp, .. } => writer.publish(id, name, payloads.write(stamp), output),
             Action::Ask { .. } => writer.presence(id, name, output),
-            Action::Join { .. } => writer.subscribe_since(id, name, None, output),
+            Action::Join { .. } => writer.subscribe_since(id, name, chat.since(user, channel), output),
             Action::Leave { .. } => writer.unsubscribe(id, name, output),
             Action::Return { .. } | Action::Drop { .. } => {}
         }
@@ -54,10 +55,14 @@ impl Clients {
     pub(super) fn hear_chat(&mut self, key: u32, user: u32, heard: Heard<'_>, now_ns: u64) {
         let number = match &heard {
             Heard::Publication { channel, message, .. } => channel_number(&self.channel_names, channel, message),
+            Heard::Unsubscribed { channel, .. } => channel_number(&self.channel_names, channel, &Err(Damaged)),
             _ => None,
         };
         let phase = self.swarm.conn(key).map(|conn| conn.phase);
         let Self { work: Work::Chat(chat), interval, faults, .. } = self else { return };
+        if chat.is_away(user) {
+            return;
+        }
         match (heard, phase) {
             (Heard::Publication { channel, offset, message, .. }, _) => match number {
                 Some(channel) => {
@@ -75,7 +80,19 @@ impl Clients {
             (Heard::Recovered { offset, message }, _) => chat.recovered(user, offset, message, interval, faults),
             (Heard::Left { id }, _) => chat.left(user, id, faults),
             (Heard::Present { id, clients }, _) => chat.present(user, id, clients, now_ns, interval, faults),
-            (Heard::Refused { id, why }, Some(Phase::Ready)) => chat.refused(user, id, &why, faults),
+            (Heard::Refused { id, why, is_temporary }, Some(Phase::Ready)) => {
+                chat.refused(user, id, Refusal { why: &why, is_temporary }, now_ns, interval, faults);
+            }
+            (heard @ Heard::Unsubscribed { .. }, phase) => {
+                match (number.and_then(|channel| chat.unsubscribed(user, channel, interval)), phase) {
+                    (None, _) => self.hear_rare(key, user, heard, now_ns),
+                    // One more answer is missing.
+                    (Some(true), Some(Phase::Subscribing(missing))) => {
+                        self.go_on(key, Phase::Subscribing(missing + 1), |_, _| {});
+                    }
+                    (Some(_), _) => {}
+                }
+            }
             (heard, _) => self.hear_rare(key, user, heard, now_ns),
         }
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::work::Work;
 use crate::fault::{Fault, Faults};
 use crate::measure::{Interval, Measure};
+use crate::nodes::NodeUse;
 use crate::payload::{Damaged, Payloads};
 use crate::protocol::{CONNECT_ID, Client, Heard, Reader, Writer};
 use crate::share::Share;
@@ -24,12 +25,14 @@ pub(super) struct Clients {
     pub(super) faults: Faults,
     /// By client of the plan: its connection.
     pub(super) keys: Vec<u32>,
+    /// By client of the plan: how many connections it was opened.
+    pub(super) connections: Vec<u32>,
+    /// What came of each node.
+    pub(super) nodes: Vec<NodeUse>,
     /// Clients of the share whose connections were opened.
     pub(super) opened: usize,
     /// Clients of the share that are there.
     pub(super) ready: usize,
-    /// The version that the server told first.
-    pub(super) server_version: Option<String>,
     pub(super) writer: Writer,
     pub(super) payloads: Payloads,
     /// By number.
@@ -56,16 +59,27 @@ impl Clients {
     /// all gone and none comes back.
     pub(super) fn are_done(&self) -> bool {
         match self.work {
-            Work::Traffic(_) | Work::Slow(_) | Work::Nothing => self.swarm.is_empty(),
+            Work::Traffic(_) | Work::Slow(_) | Work::Receiving(_) | Work::Nothing => self.swarm.is_empty(),
             Work::Arrivals(_) | Work::Storm(_) | Work::Recovery(_) | Work::Chat(_) | Work::Inbox(_) => {
                 self.work.is_over()
             }
         }
     }
 
+    /// The node of a client's next connection. Clients take turns over the nodes, and who comes back comes to the next one, as
+    /// from behind a load balancer: what one node kept for it is to be had from another.
+    fn next_node(&mut self, client: u32) -> u32 {
+        let before = self.connections.get_mut(client as usize).map_or(0, |connections| {
+            *connections += 1;
+            *connections - 1
+        });
+        ((u64::from(client) + u64::from(before)) % self.nodes.len() as u64) as u32
+    }
+
     /// Opens a connection for a client that was due then.
     pub(super) fn open(&mut self, client: u32, due_ns: u64) {
-        match self.swarm.open(client, due_ns, self.share.plan.receive_buffer_bytes(client)) {
+        let node = self.next_node(client);
+        match self.swarm.open(client, node, due_ns, self.share.plan.receive_buffer_bytes(client)) {
             Ok(key) if self.is_of_the_plan(client) => self.keys[client as usize] = key,
             Ok(_) => {}
             Err(error) => self.not_connected(client, &error.to_string()),
@@ -78,7 +92,11 @@ impl Clients {
         let client = conn.client;
         match self.swarm.writable(key) {
             Ok(false) => {}
-            Ok(true) if reader.speaks_first() => self.go_on(key, Phase::Opening, Writer::open),
+            Ok(true) if reader.speaks_first() => {
+                self.go_on(key, Phase::Opening, |_, _| {});
+                let Self { swarm, writer, .. } = self;
+                swarm.opening(key).into_iter().for_each(|(node, output)| writer.open(node, output));
+            }
             Ok(true) => self.join(key, client),
             Err(error) => self.not_connected(client, &error.to_string()),
         }
@@ -130,6 +148,7 @@ impl Clients {
             Work::Chat(_) => return self.enter(key, client),
             Work::Inbox(_) => return self.open_inbox(key, client, now_ns),
             Work::Recovery(_) => return self.stand_again(key, client, now_ns),
+            _ if self.opens_receiver(client) => return self.open_receiver(key, client),
             _ => {}
         }
         let channels = self.channels(client);
@@ -147,8 +166,9 @@ impl Clients {
         let Some(conn) = self.swarm.conn(key) else { return };
         conn.phase = Phase::Ready;
         let due_ns = conn.due_ns;
+        self.nodes[conn.node as usize].came += 1;
         match &mut self.work {
-            Work::Nothing | Work::Traffic(_) | Work::Slow(_) => self.ready += 1,
+            Work::Nothing | Work::Traffic(_) | Work::Slow(_) | Work::Receiving(_) => self.ready += 1,
             Work::Arrivals(arrivals) => arrivals.welcomed(client, key, due_ns, now_ns, &mut self.interval),
             Work::Storm(storm) => storm.welcomed(client, due_ns, now_ns, &mut self.interval),
             // Until its load begins the clients gather.
@@ -167,7 +187,7 @@ impl Clients {
 
     fn not_connected(&mut self, client: u32, why: &str) {
         match &mut self.work {
-            Work::Nothing | Work::Traffic(_) | Work::Slow(_) => {}
+            Work::Nothing | Work::Traffic(_) | Work::Slow(_) | Work::Receiving(_) => {}
             Work::Arrivals(arrivals) => arrivals.failed(),
             // Until its load begins none is due.
             Work::Recovery(_) if self.ready < self.share.clients.len() => {}
@@ -178,7 +198,7 @@ impl Clients {
                 }
             }
             Work::Chat(chat) => {
-                if chat.lost(client, self.swarm.now_ns()) {
+                if chat.lost(client, self.swarm.now_ns(), &mut self.interval) {
                     return;
                 }
             }
@@ -196,7 +216,7 @@ impl Clients {
         let is_expected = fault == Fault::Disconnected
             && match &mut self.work {
                 Work::Storm(storm) => storm.ended(client, self.swarm.now_ns()),
-                Work::Chat(chat) => chat.lost(client, self.swarm.now_ns()),
+                Work::Chat(chat) => chat.lost(client, self.swarm.now_ns(), &mut self.interval),
                 Work::Inbox(inbox) => inbox.lost(client, self.swarm.now_ns()),
                 _ => self.is_cut(client, why),
             };
@@ -219,7 +239,10 @@ impl Clients {
         let client = conn.client;
         match conn.phase {
             Phase::Leaving | Phase::Ended => return,
-            Phase::Ready => self.disconnected(client, fault, why),
+            Phase::Ready => {
+                self.nodes[conn.node as usize].ended += 1;
+                self.disconnected(client, fault, why);
+            }
             _ => self.not_connected(client, why),
         }
         self.swarm.leave(key);
@@ -297,6 +320,9 @@ impl Clients {
             (Heard::Message(Ok(stamp)), Work::Slow(slow)) => {
                 slow.delivered(client, stamp, now_ns, interval, faults);
             }
+            (Heard::Message(Ok(stamp)), Work::Receiving(receiving)) => {
+                receiving.delivered(client, stamp, now_ns, interval, faults);
+            }
             (Heard::Acknowledged { id }, Work::Traffic(traffic)) => {
                 traffic.acknowledged(client, id, now_ns, interval, faults);
             }
@@ -306,6 +332,7 @@ impl Clients {
             (Heard::Done, _) => self.done(key, client, now_ns),
             (heard, Work::Chat(_)) => self.hear_chat(key, client, heard, now_ns),
             (heard, Work::Inbox(_)) => self.hear_inbox(key, client, heard, now_ns),
+            (heard, Work::Receiving(_)) => self.hear_receiving(key, client, heard, now_ns),
             (heard, Work::Recovery(_)) => self.hear_recovery(key, client, heard, now_ns),
             (heard, _) => self.hear_rare(key, client, heard, now_ns),
         }
@@ -316,7 +343,7 @@ impl Clients {
         match (heard, conn.phase) {
             (Heard::Welcome { pong, version }, Phase::Joining) => {
                 conn.pong = pong;
-                self.server_version.get_or_insert_with(|| version.into_owned());
+                self.nodes[conn.node as usize].version = version.into_owned();
                 self.subscribe(key, client, now_ns);
             }
             (Heard::Subscribed, Phase::Subscribing(1)) => self.arrived(key, client, now_ns),
@@ -326,14 +353,15 @@ impl Clients {
             (Heard::WebSocketPing(payload), _) => {
                 self.say(key, |writer, output| writer.websocket_pong(payload, output));
             }
-            (Heard::Refused { id, why }, Phase::Ready) => match self.work.traffic_mut() {
+            (Heard::Refused { id, why, .. }, Phase::Ready) => match self.work.traffic_mut() {
                 Some(traffic) => traffic.refused(client, id, &why, &mut self.faults),
                 None => self.unexpected(client, &why),
             },
             (Heard::Refused { why, .. } | Heard::Goodbye(why), _) => self.give_up(key, Fault::Disconnected, &why),
-            (Heard::Unsubscribed(why), _) => {
+            (Heard::Unsubscribed { channel, why }, _) => {
                 if !self.is_cut(client, &why) {
-                    self.faults.note(Fault::Unsubscribed, || format!("client {client} was unsubscribed from {why}"));
+                    let told = || format!("client {client} was unsubscribed from {channel}: {why}");
+                    self.faults.note(Fault::Unsubscribed, told);
                 }
             }
             (Heard::Message(Err(Damaged)), _) => {
@@ -342,9 +370,7 @@ impl Clients {
             (Heard::Message(Ok(stamp)), _) => self.faults.note(Fault::Misdelivered, || {
                 format!("client {client} heard stream {}, though nobody publishes", stamp.stream)
             }),
-            (Heard::Version(version), _) => {
-                self.server_version.get_or_insert(version);
-            }
+            (Heard::Version(version), _) => self.nodes[conn.node as usize].version = version,
             (
                 Heard::Welcome { .. }
                 | Heard::Subscribed

@@ -15,6 +15,10 @@ impl Clients {
             Work::Nothing => false,
             Work::Traffic(_) => self.publish(now_ns),
             Work::Slow(_) => self.slow_down(now_ns) | self.publish(now_ns),
+            Work::Receiving(receiving) => {
+                let has_ended = receiving.has_ended();
+                (!has_ended && self.publish(now_ns)) | self.say_received(now_ns)
+            }
             Work::Arrivals(_) => self.come_and_go(now_ns),
             Work::Storm(_) => self.storm(now_ns),
             Work::Recovery(_) => self.recover(now_ns),
@@ -66,6 +70,7 @@ impl Clients {
     pub(super) fn end_load(&mut self, end_ns: u64) {
         match &mut self.work {
             Work::Slow(slow) => slow.end().into_iter().for_each(|turn| self.turn_readers(turn)),
+            Work::Receiving(receiving) => receiving.end(),
             Work::Chat(chat) => chat.end(end_ns),
             Work::Inbox(inbox) => inbox.end(end_ns, self.swarm.now_ns()),
             Work::Nothing | Work::Traffic(_) | Work::Arrivals(_) | Work::Storm(_) | Work::Recovery(_) => {}

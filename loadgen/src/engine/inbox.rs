@@ -63,7 +63,7 @@ impl Clients {
                 inbox.position(client, id, users, &share.user(client), faults);
             }
             (Heard::Acknowledged { id }, _) => inbox.acknowledged(client, id, now_ns, interval, faults),
-            (Heard::Refused { id, why }, Some(Phase::Ready)) => inbox.refused(client, id, &why, faults),
+            (Heard::Refused { id, why, .. }, Some(Phase::Ready)) => inbox.refused(client, id, &why, faults),
             (heard, _) => return self.hear_rare(key, client, heard, now_ns),
         }
         if matches!(phase, Some(Phase::Subscribing(_))) && inbox.is_in(client) {

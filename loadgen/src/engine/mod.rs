@@ -10,6 +10,8 @@ mod clients;
 mod due;
 mod inbox;
 mod news;
+mod receive;
+mod receiving;
 mod recover;
 mod recovery;
 mod slow;
@@ -31,11 +33,12 @@ use crate::clock::{Clock, thread_cpu_ns};
 use crate::fault::Faults;
 use crate::limits::{DRAIN_PATIENCE_MS, EVENTS_PER_TURN, GATHER_PATIENCE_MS, HANDSHAKES_MAX, STOP_LOOK_MS};
 use crate::measure::{Interval, Stage};
+use crate::nodes::NodeUse;
 use crate::payload::Payloads;
 use crate::protocol::{Reader, Terms, Writer};
 use crate::share::{Part, Share};
 use crate::swarm::Swarm;
-use crate::target::Target;
+use crate::target::Targets;
 use crate::traffic::Tally;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -48,8 +51,8 @@ const LOOK_NS: u64 = 10 * MILLISECOND_NS;
 pub struct Job {
     /// The part of the clients that this process plays.
     pub share: Share,
-    /// The server, and how to reach it.
-    pub target: Target,
+    /// The server's nodes, and how to reach them.
+    pub targets: Targets,
     /// How words are written to the server.
     pub encoding: Encoding,
     /// Bytes of each message.
@@ -116,22 +119,23 @@ impl Engine {
     pub fn new(job: Job, line: Line) -> anyhow::Result<Self> {
         let has_audience = job.share.has_audience;
         let terms = Terms { encoding: job.encoding, payload_bytes: job.payload_bytes, has_audience };
-        let mut reader = Reader::new(&job.target, &terms);
+        let mut reader = Reader::new(job.targets.first(), &terms);
         let work = Work::prepare(&job.share.plan);
-        if let Work::Chat(_) | Work::Inbox(_) | Work::Recovery(_) = work {
-            reader.read_whole();
+        if let Work::Chat(_) | Work::Inbox(_) | Work::Recovery(_) | Work::Receiving(_) = work {
+            reader.read_whole(true);
         }
         let clients = Clients {
-            swarm: Swarm::new(job.target.clone(), job.clock, job.share.part.index)?,
             keys: vec![NO_KEY; job.share.plan.clients.len()],
+            connections: vec![0; job.share.plan.clients.len()],
+            nodes: job.targets.iter().map(|target| NodeUse::new(&target.url)).collect(),
+            writer: Writer::new(job.targets.first(), &terms),
+            swarm: Swarm::new(job.targets, job.clock, job.share.part.index)?,
             opened: 0,
             share: job.share,
             work,
             interval: Box::default(),
             faults: Faults::default(),
             ready: 0,
-            server_version: None,
-            writer: Writer::new(&job.target, &terms),
             payloads: Payloads::new(job.payload_bytes),
             channel_names: job.channel_names,
             secret: job.secret,
@@ -170,10 +174,9 @@ impl Engine {
         self.learn()?;
         let clients = &mut self.clients;
         let behind = clients.work.finish(self.stage_end_ns, &mut clients.faults);
-        let server_version = self.clients.server_version.unwrap_or_default();
         let attempts_failed = self.clients.work.attempts_failed();
         let fates = self.clients.work.fates();
-        Ok(Outcome { faults: self.clients.faults, behind, attempts_failed, fates, server_version })
+        Ok(Outcome { faults: self.clients.faults, behind, attempts_failed, fates, nodes: self.clients.nodes })
     }
 
     fn tell(&self, news: News) {
@@ -237,8 +240,8 @@ impl Engine {
         if self.stage != Stage::Drain {
             // What is due at the end of a stage belongs to the next one, and is not sent after the last.
             busy |= clients.act(now_ns.min(self.stage_end_ns.saturating_sub(1)));
-        } else if let Work::Chat(_) | Work::Inbox(_) = clients.work {
-            // Who is away comes back.
+        } else if let Work::Chat(_) | Work::Inbox(_) | Work::Receiving(_) = clients.work {
+            // Who is away comes back, and who has received says so.
             busy |= clients.act(now_ns);
         }
         clients.swarm.flush();
@@ -295,8 +298,13 @@ impl Engine {
     fn make_load(&mut self, begin_ns: u64) -> anyhow::Result<()> {
         while self.turn(begin_ns)? < begin_ns {}
         let clients = &mut self.clients;
+        if let Work::Receiving(_) = clients.work {
+            // All are in, and know their offsets.
+            self.reader.read_whole(false);
+        }
         let measured_ns = begin_ns + self.warm_up_ns;
         clients.work.begin(&clients.share, self.reader.answers_publish(), begin_ns, measured_ns);
+        clients.nodes.iter_mut().for_each(NodeUse::begin);
         clients.interval.clear();
         clients.interval.begin_ns = begin_ns;
         self.cpu_ns = thread_cpu_ns();

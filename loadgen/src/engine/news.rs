@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Faults;
 use crate::measure::Interval;
+use crate::nodes::NodeUse;
 use crate::slow::Fates;
 use crate::traffic::Tally;
 
@@ -55,8 +56,8 @@ pub struct Outcome {
     pub attempts_failed: u64,
     /// What became of subscribers that stopped reading.
     pub fates: Fates,
-    /// The version that the server told.
-    pub server_version: String,
+    /// What came of each of the server's nodes, in the order of their numbers.
+    pub nodes: Vec<NodeUse>,
 }
 
 impl Outcome {
@@ -66,8 +67,10 @@ impl Outcome {
         self.behind += other.behind;
         self.attempts_failed += other.attempts_failed;
         self.fates.add(other.fates);
-        if self.server_version.is_empty() {
-            self.server_version = other.server_version;
+        if self.nodes.is_empty() {
+            self.nodes = other.nodes;
+        } else {
+            self.nodes.iter_mut().zip(other.nodes).for_each(|(node, other)| node.add(other));
         }
     }
 }

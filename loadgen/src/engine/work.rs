@@ -1,6 +1,7 @@
 //! What is done once the clients of the plan are there.
 
 use super::arrivals::Arrivals;
+use super::receiving::Receiving;
 use super::recovery::Recovery;
 use super::slow::Slow;
 use super::storm::Storm;
@@ -21,6 +22,8 @@ pub(super) enum Work {
     Traffic(Box<Traffic>),
     /// The same, and some do not read.
     Slow(Box<Slow>),
+    /// The same, and their subscribers say how far they are; from the first client on, since each has its floor.
+    Receiving(Box<Receiving>),
     /// More clients.
     Arrivals(Arrivals),
     /// Many clients at once.
@@ -39,6 +42,7 @@ impl Work {
         match plan.load {
             Load::Chat(day) => Self::Chat(Box::new(Chat::new(plan, day))),
             Load::Inbox(inbox) => Self::Inbox(Box::new(Inbox::new(inbox))),
+            Load::Receive(receive) => Self::Receiving(Box::new(Receiving::new(receive))),
             Load::Recover(recovery) => Self::Recovery(Box::new(Recovery::new(recovery))),
             _ => Self::Nothing,
         }
@@ -57,6 +61,10 @@ impl Work {
             Load::Idle => Self::Nothing,
             Load::Publish(pace) | Load::Ping(pace) => Self::Traffic(Box::new(traffic(pace))),
             Load::Slow(slow) => Self::Slow(Box::new(Slow::new(&slow, traffic(slow.pace), measured_ns))),
+            Load::Receive(receive) => {
+                let Self::Receiving(receiving) = self else { unreachable!("it is prepared before its clients come") };
+                return receiving.begin(traffic(receive.pace), &share.clients, now_ns);
+            }
             Load::Connect { rate_per_s, stay_ns } => {
                 let further_client = plan.clients.len() as u32;
                 Self::Arrivals(Arrivals::new(rate_per_s, stay_ns, further_client, share.part, now_ns))
@@ -82,6 +90,7 @@ impl Work {
         match self {
             Self::Traffic(traffic) => Some(traffic),
             Self::Slow(slow) => Some(&slow.traffic),
+            Self::Receiving(receiving) => receiving.traffic(),
             _ => None,
         }
     }
@@ -91,6 +100,7 @@ impl Work {
         match self {
             Self::Traffic(traffic) => Some(traffic),
             Self::Slow(slow) => Some(&mut slow.traffic),
+            Self::Receiving(receiving) => receiving.traffic_mut(),
             _ => None,
         }
     }
@@ -101,6 +111,7 @@ impl Work {
             Self::Nothing => u64::MAX,
             Self::Traffic(traffic) => traffic.next_due_ns().unwrap_or(u64::MAX),
             Self::Slow(slow) => slow.next_due_ns(),
+            Self::Receiving(receiving) => receiving.next_due_ns(),
             Self::Arrivals(arrivals) => arrivals.next_due_ns(),
             Self::Storm(storm) => storm.next_due_ns(),
             Self::Recovery(recovery) => recovery.next_due_ns(),
@@ -115,6 +126,7 @@ impl Work {
             Self::Nothing => 0,
             Self::Traffic(traffic) => traffic.under_way(),
             Self::Slow(slow) => slow.traffic.under_way(),
+            Self::Receiving(receiving) => receiving.under_way(),
             Self::Arrivals(arrivals) => arrivals.under_way() as u64,
             Self::Storm(storm) => storm.under_way() as u64,
             Self::Recovery(recovery) => recovery.under_way(),
@@ -126,9 +138,13 @@ impl Work {
     /// Whether all that was to happen once has happened.
     pub(super) fn is_over(&self) -> bool {
         match self {
-            Self::Nothing | Self::Traffic(_) | Self::Slow(_) | Self::Arrivals(_) | Self::Chat(_) | Self::Inbox(_) => {
-                false
-            }
+            Self::Nothing
+            | Self::Traffic(_)
+            | Self::Slow(_)
+            | Self::Receiving(_)
+            | Self::Arrivals(_)
+            | Self::Chat(_)
+            | Self::Inbox(_) => false,
             Self::Storm(storm) => storm.is_over(),
             Self::Recovery(recovery) => recovery.is_over(),
         }
@@ -161,6 +177,10 @@ impl Work {
             Self::Slow(slow) => {
                 slow.traffic.finish(faults);
                 slow.traffic.behind(end_ns)
+            }
+            Self::Receiving(receiving) => {
+                receiving.finish(faults);
+                receiving.behind(end_ns)
             }
             Self::Arrivals(arrivals) => {
                 arrivals.finish(faults);

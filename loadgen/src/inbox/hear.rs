@@ -133,6 +133,12 @@ impl Inbox {
         device.missed = Some(top);
         device.from.get_or_insert(top);
         let epoch = device.epoch.clone().unwrap_or_default();
+        let has_begun = self.agenda.is_some() || self.end_ns != u64::MAX;
+        if !has_begun && self.ledgers[channel as usize].is_news(&epoch) {
+            faults.note(Fault::Split, || {
+                format!("client {client} was told another life of channel {channel} than others: the nodes are not one server")
+            });
+        }
         self.ledgers[channel as usize].told(top, &epoch);
         self.go_on(client, now_ns);
     }

@@ -33,8 +33,6 @@ fn format(transport: &Transport, encoding: Encoding) -> Format {
 #[derive(Debug)]
 pub struct Writer {
     format: Format,
-    host: String,
-    path: String,
     /// Scratch space.
     body: Vec<u8>,
     masks: Masks,
@@ -42,19 +40,12 @@ pub struct Writer {
 
 impl Writer {
     pub(super) fn new(transport: &Transport, encoding: Encoding) -> Self {
-        let (host, path) = match transport {
-            Transport::WebSocket { host, path } => (host.clone(), path.clone()),
-            Transport::Tcp => (String::new(), String::new()),
-        };
-        let format = format(transport, encoding);
-        Self { format, host, path, body: Vec::new(), masks: Masks::default() }
+        Self { format: format(transport, encoding), body: Vec::new(), masks: Masks::default() }
     }
 
-    /// Nothing for plain TCP.
-    pub(super) fn open(&mut self, out: &mut Vec<u8>) {
-        if self.format.is_websocket() {
-            upgrade::request(&self.host, &self.path, subprotocol(self.format)).write(out);
-        }
+    /// For WebSocket only.
+    pub(super) fn open(&self, host: &str, path: &str, out: &mut Vec<u8>) {
+        upgrade::request(host, path, subprotocol(self.format)).write(out);
     }
 
     fn command(&mut self, id: u32, verb: Verb<'_>, out: &mut Vec<u8>) {
@@ -160,8 +151,8 @@ impl Reader {
         Self { format: format(transport, terms.encoding), payloads, is_whole: false }
     }
 
-    pub(super) fn read_whole(&mut self) {
-        self.is_whole = true;
+    pub(super) fn read_whole(&mut self, is_whole: bool) {
+        self.is_whole = is_whole;
     }
 
     pub(super) fn answers_open(&self) -> bool {
@@ -236,13 +227,15 @@ impl Reader {
                         self.read_page(id, &page, hear);
                         continue;
                     }
-                    Answer::Rpc(data) if self.is_whole => {
+                    Answer::Rpc(data) => {
                         inbox::read(id, data, hear)?;
                         continue;
                     }
                     Answer::Unsubscribe if self.is_whole => Heard::Left { id },
                     Answer::Presence(clients) if self.is_whole => Heard::Present { id, clients: clients.len() },
-                    Answer::Error(error) => Heard::Refused { id, why: error.to_string() },
+                    Answer::Error(error) => {
+                        Heard::Refused { id, why: error.to_string(), is_temporary: error.temporary }
+                    }
                     other => return Err(Violation::Word(format!("an answer to nothing asked: {other:?}"))),
                 },
                 FromNode::Push { channel, push } => match push {
@@ -252,7 +245,11 @@ impl Reader {
                         hear(Heard::Publication { channel: &channel, offset, attempt, message });
                         continue;
                     }
-                    Pushed::Unsubscribe(why) => Heard::Unsubscribed(format!("{channel}: {} {}", why.code, why.reason)),
+                    Pushed::Unsubscribe(why) => {
+                        let why = format!("{} {}", why.code, why.reason);
+                        hear(Heard::Unsubscribed { channel: &channel, why });
+                        continue;
+                    }
                     Pushed::Disconnect(why) => Heard::Goodbye(format!("{} {}", why.code, why.reason)),
                     // Server-side subscriptions, joins and others' messages: of no interest.
                     _ => continue,

@@ -10,30 +10,23 @@ use super::words::{Client, Heard, Terms, Violation};
 use super::{floor, upgrade};
 use crate::limits::FRAME_BYTES_MAX;
 
+/// What opens the WebSocket.
+pub(super) fn open(host: &str, path: &str, out: &mut Vec<u8>) {
+    upgrade::request(host, path, None).write(out);
+}
+
 /// Writes what a client says.
 #[derive(Debug)]
 pub struct Writer {
     floor: floor::Writer,
-    host: String,
-    path: String,
     masks: Masks,
     /// Scratch space.
     greeting: Vec<u8>,
 }
 
 impl Writer {
-    pub(super) fn new(host: &str, path: &str, terms: &Terms) -> Self {
-        Self {
-            floor: floor::Writer::new(terms),
-            host: host.into(),
-            path: path.into(),
-            masks: Masks::default(),
-            greeting: Vec::new(),
-        }
-    }
-
-    pub(super) fn open(&self, out: &mut Vec<u8>) {
-        upgrade::request(&self.host, &self.path, None).write(out);
+    pub(super) fn new(terms: &Terms) -> Self {
+        Self { floor: floor::Writer::new(terms), masks: Masks::default(), greeting: Vec::new() }
     }
 
     pub(super) fn connect(&mut self, client: &Client<'_>, out: &mut Vec<u8>) {
@@ -133,7 +126,7 @@ mod tests {
     #[test]
     fn roles_and_messages_are_masked_binary_frames() {
         let mut out = Vec::new();
-        let mut writer = Writer::new("h", "/", &terms(true));
+        let mut writer = Writer::new(&terms(true));
         writer.connect(&Client { user: "u", token: "", subscribes: true }, &mut out);
         writer.connect(&Client { user: "u", token: "token", subscribes: true }, &mut out);
         writer.publish(&[b'x'; 64], &mut out);

@@ -76,7 +76,7 @@ fn answer<'a>(line: &[u8], json: &[u8]) -> Option<Heard<'a>> {
     let subject = line.split(|byte| *byte == b' ').nth(1)?;
     let id = std::str::from_utf8(subject.rsplit(|byte| *byte == b'.').next()?).ok()?.parse().ok()?;
     if memchr::memmem::find(json, b"\"error\"").is_some() {
-        return Some(Heard::Refused { id, why: String::from_utf8_lossy(json).into_owned() });
+        return Some(Heard::Refused { id, why: String::from_utf8_lossy(json).into_owned(), is_temporary: false });
     }
     Some(Heard::Acknowledged { id })
 }

@@ -145,7 +145,7 @@ fn read_answer<'a>(answer: &[u8]) -> Option<Heard<'a>> {
     let code = i16::from_be_bytes(*answer.get(8 + 2 + name_bytes + 4 + 4..)?.first_chunk()?);
     Some(match code {
         0 => Heard::Acknowledged { id },
-        _ => Heard::Refused { id, why: format!("error {code} of Kafka") },
+        _ => Heard::Refused { id, why: format!("error {code} of Kafka"), is_temporary: false },
     })
 }
 
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn answers_say_which_publish_was_kept_or_was_not() {
         let input = [answer(9, 0), answer(10, 3)].concat();
-        let expected = ["Acknowledged { id: 9 }", "Refused { id: 10, why: \"error 3 of Kafka\" }"];
+        let expected = ["Acknowledged { id: 9 }", "Refused { id: 10, why: \"error 3 of Kafka\", is_temporary: false }"];
         assert_eq!(hear(&input).unwrap(), (expected.map(str::to_owned).to_vec(), input.len()));
         let half = answer(9, 0).len();
         assert_eq!(hear(&input[..input.len() - 1]).unwrap().1, half, "the rest is not whole yet");

@@ -30,7 +30,10 @@ use crate::target::{Protocol, Target, Transport};
 pub fn check(target: &Target, plan: &Plan, channel_names: &[String]) -> anyhow::Result<()> {
     ensure!(
         matches!(target.protocol, Protocol::Centrifuge(_))
-            || !matches!(plan.load, Load::Chat(_) | Load::Inbox(_) | Load::Recover(_) | Load::Ping(_)),
+            || !matches!(
+                plan.load,
+                Load::Chat(_) | Load::Inbox(_) | Load::Receive(_) | Load::Recover(_) | Load::Ping(_)
+            ),
         "pings, presence, recovery by offset and inboxes are known here of the Centrifugo protocol only: give a URL that \
          begins with ws:// or tcp://, or run another scenario, such as `direct`"
     );
@@ -75,9 +78,7 @@ impl Writer {
         match &target.protocol {
             Protocol::Centrifuge(transport) => Self::Centrifuge(centrifuge::Writer::new(transport, terms.encoding)),
             Protocol::Floor(Transport::Tcp) => Self::Floor(floor::Writer::new(terms)),
-            Protocol::Floor(Transport::WebSocket { host, path }) => {
-                Self::FloorWebSocket(floor_websocket::Writer::new(host, path, terms))
-            }
+            Protocol::Floor(Transport::WebSocket { .. }) => Self::FloorWebSocket(floor_websocket::Writer::new(terms)),
             Protocol::Nats => Self::Nats(nats::Writer::new(terms)),
             Protocol::Mqtt => Self::Mqtt(mqtt::Writer),
             Protocol::JetStream => Self::JetStream(Box::new(jetstream::Writer::new(terms))),
@@ -86,11 +87,15 @@ impl Writer {
         }
     }
 
-    /// What opens the connection. Nothing where [`Writer::connect`] comes first.
-    pub fn open(&mut self, out: &mut Vec<u8>) {
-        match self {
-            Self::Centrifuge(writer) => writer.open(out),
-            Self::FloorWebSocket(writer) => writer.open(out),
+    /// What opens a connection to a node. Nothing where [`Writer::connect`] comes first.
+    pub fn open(&self, node: &Target, out: &mut Vec<u8>) {
+        match (self, &node.protocol) {
+            (Self::Centrifuge(writer), Protocol::Centrifuge(Transport::WebSocket { host, path })) => {
+                writer.open(host, path, out);
+            }
+            (Self::FloorWebSocket(_), Protocol::Floor(Transport::WebSocket { host, path })) => {
+                floor_websocket::open(host, path, out);
+            }
             _ => {}
         }
     }
@@ -251,10 +256,10 @@ impl Reader {
         }
     }
 
-    /// From now on messages are told with channel and offset, as [`Heard::Publication`]. They are read whole for it.
-    pub fn read_whole(&mut self) {
+    /// Whether from now on messages are told with channel and offset, as [`Heard::Publication`]. They are read whole for it.
+    pub fn read_whole(&mut self, is_whole: bool) {
         match self {
-            Self::Centrifuge(reader) => reader.read_whole(),
+            Self::Centrifuge(reader) => reader.read_whole(is_whole),
             _ => unreachable!("{REFUSED}"),
         }
     }

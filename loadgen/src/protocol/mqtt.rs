@@ -129,11 +129,14 @@ impl Reader {
         match (kind, body) {
             (packet::PUBACK, [_, _]) => hear(Heard::Done),
             (packet::CONNACK, [_, 0]) => hear(Heard::Done),
-            (packet::CONNACK, [_, code]) => hear(Heard::Refused { id: CONNECT_ID, why: refusal(*code).into() }),
+            (packet::CONNACK, [_, code]) => {
+                hear(Heard::Refused { id: CONNECT_ID, why: refusal(*code).into(), is_temporary: false });
+            }
             (packet::SUBACK, [high, low, code]) => hear(match *code {
                 SUBSCRIPTION_FAILED => Heard::Refused {
                     id: u32::from(u16::from_be_bytes([*high, *low])).saturating_sub(1),
                     why: "the subscription failed".into(),
+                    is_temporary: false,
                 },
                 _ => Heard::Done,
             }),

@@ -108,9 +108,16 @@ pub enum Heard<'a> {
         id: u32,
         /// Code and message, as the server has them.
         why: String,
+        /// Whether the server says that the same may succeed later.
+        is_temporary: bool,
     },
-    /// A subscription was ended: code and reason.
-    Unsubscribed(String),
+    /// A subscription was ended.
+    Unsubscribed {
+        /// As the server spells it.
+        channel: &'a str,
+        /// Code and reason.
+        why: String,
+    },
     /// The server is about to end the connection: code and reason.
     Goodbye(String),
 }

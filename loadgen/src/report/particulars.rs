@@ -6,7 +6,7 @@ use super::unit::Unit;
 use crate::climb::Climb;
 use crate::measure::Measure;
 use crate::plan::Breakage;
-use crate::record::Record;
+use crate::record::{Disturbed, Record};
 use crate::scenario::{Connect, Work};
 use crate::slow::{SlowReaders, Spread};
 
@@ -15,7 +15,27 @@ pub(super) fn of(record: &Record) -> Vec<Figure> {
     let knee = record.ramp.as_ref().and_then(Climb::knee);
     let knee = knee.map(|knee| Figure::number("ramp: knee, per s", knee.rate_per_s, Unit::Count));
     let slow = record.slow.as_ref().map(slow).unwrap_or_default();
-    [of_work(record), slow, knee.into_iter().collect()].concat()
+    [of_work(record), disturbed(record), slow, knee.into_iter().collect()].concat()
+}
+
+/// What was done to the server, how long until all whom it cut off were back, and whether they came all at once.
+fn disturbed(record: &Record) -> Vec<Figure> {
+    if record.disturbed.is_empty() {
+        return Vec::new();
+    }
+    let times = record.disturbed.iter().map(|Disturbed { at_s, took_s, node }| {
+        format!("node {node} at {} for {}", duration((at_s * 1e9) as u64), duration((took_s * 1e9) as u64))
+    });
+    let mut figures = vec![Figure::told("disturbed", times.collect::<Vec<_>>().join(", "))];
+    if let Some(back) = record.whole.get(&Measure::Reconnect) {
+        let last_ns = back.summary.max_ns as f64;
+        figures.push(Figure::number("disturbed: the last was back after", last_ns, Unit::Nanoseconds));
+        let in_a_second = record.seconds.iter().filter_map(|second| second.measures.get(&Measure::Reconnect));
+        let most = in_a_second.map(|summary| summary.count).max().unwrap_or(0);
+        let told = format!("{} of {}", count(most as f64), count(back.summary.count as f64));
+        figures.push(Figure::number("disturbed: most back in a second", most as f64, Unit::Count).in_words(told));
+    }
+    figures
 }
 
 fn of_work(record: &Record) -> Vec<Figure> {
@@ -114,6 +134,22 @@ mod tests {
         let told = told(&Record { slow: Some(slow), ..record() });
         for expected in
             ["stopped reading: 10", "caught up: 3", "cut off: 7 (3008 slow)", "2.00 KiB in the middle", "4.10 µs"]
+        {
+            assert!(told.contains(expected), "{expected} in {told}");
+        }
+    }
+
+    #[test]
+    fn a_disturbed_run_tells_what_was_done_and_when_all_were_back() {
+        let record = Record {
+            disturbed: vec![
+                Disturbed { at_s: 3.0, took_s: 0.25, node: 0 },
+                Disturbed { at_s: 8.0, took_s: 0.2, node: 1 },
+            ],
+            ..storm("failover", Measure::Reconnect)
+        };
+        let told = told(&record);
+        for expected in ["node 0 at 3.00 s for 250 ms, node 1 at 8.00 s", "the last was back after: 500 ms", "0 of 100"]
         {
             assert!(told.contains(expected), "{expected} in {told}");
         }

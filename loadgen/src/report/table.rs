@@ -9,6 +9,7 @@ use super::unit::Unit;
 use super::{particulars, ramp};
 use crate::advice::advice;
 use crate::measure::{Measure, Summary};
+use crate::nodes::NodeUse;
 use crate::record::{Record, Second, ServerUse};
 
 /// What came of a run.
@@ -43,10 +44,9 @@ pub(super) fn about(record: &Record) -> String {
 /// Where and how it ran.
 pub(super) fn setting(record: &Record) -> Vec<Figure> {
     let run = &record.scenario.run;
-    let version = if record.server_version.is_empty() { "of no version" } else { &record.server_version };
-    vec![
-        Figure::told("command", record.command.clone()),
-        Figure::told("server", format!("{}, {version}", record.url)),
+    let mut figures = vec![Figure::told("command", record.command.clone())];
+    figures.extend(servers(record));
+    figures.extend([
         Figure::told("messages", format!("{}, {} bytes of data", run.encoding, run.payload_bytes)),
         Figure::told("clients", count(record.clients as f64)),
         Figure::told("measured", {
@@ -57,7 +57,23 @@ pub(super) fn setting(record: &Record) -> Vec<Figure> {
             let machine = &record.machine;
             format!("{} cores, {}, {}", machine.cores, machine.processor, machine.kernel)
         }),
-    ]
+    ]);
+    figures
+}
+
+/// Where the server was; of several nodes each, with its clients.
+fn servers(record: &Record) -> Vec<Figure> {
+    let at =
+        |url: &str, version: &str| format!("{url}, {}", if version.is_empty() { "of no version" } else { version });
+    if record.nodes.len() < 2 {
+        return vec![Figure::told("server", at(&record.url, &record.server_version))];
+    }
+    let nodes = (0..).zip(&record.nodes).map(|(number, NodeUse { url, version, clients, came, ended })| {
+        let [clients, came, ended] = [clients, came, ended].map(|number| count(*number as f64));
+        let told = format!("{}; {clients} clients, then {came} came, {ended} ended by it", at(url, version));
+        Figure::told(&format!("node {number}"), told)
+    });
+    nodes.collect()
 }
 
 /// A line for each measure.

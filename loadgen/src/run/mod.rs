@@ -1,5 +1,6 @@
 //! Runs: a scenario once, or again and again at higher and higher rates.
 
+mod disturber;
 mod order;
 mod progress;
 mod ramp;

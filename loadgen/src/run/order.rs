@@ -11,7 +11,7 @@ use crate::plan::{Load, Plan};
 use crate::scenario::Scenario;
 use crate::share::Part;
 use crate::swarm;
-use crate::target::Target;
+use crate::target::Targets;
 
 /// What is to be run, and beside what.
 #[derive(Clone, Debug)]
@@ -20,8 +20,8 @@ pub struct Order {
     pub name: String,
     /// The load, with its settings.
     pub scenario: Scenario,
-    /// The server, and how to reach it.
-    pub target: Target,
+    /// The server's nodes, and how to reach them.
+    pub targets: Targets,
     /// What tokens are signed with; without it there are none.
     pub secret: Option<String>,
     /// How many load processes; `None` for as many as the connections need. One is a thread of this process.
@@ -30,8 +30,8 @@ pub struct Order {
     pub cores: Vec<usize>,
     /// This program, of which load processes are started where there is more than one.
     pub program: PathBuf,
-    /// The server's process, to be watched.
-    pub pid: Option<i32>,
+    /// The server's processes, to be watched: what they use is added up.
+    pub pids: Vec<i32>,
     /// The server's metrics, to be read.
     pub metrics_url: Option<String>,
     /// What was typed, without the secret.
@@ -83,7 +83,7 @@ impl Order {
         let assignment = |index: u32| Assignment {
             scenario: self.scenario.clone(),
             part: Part { index, of: processes },
-            target: self.target.clone(),
+            targets: self.targets.clone(),
             secret: self.secret.clone(),
             core: self.cores[index as usize % self.cores.len()],
             clock,

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, anyhow, ensure};
 use hdrhistogram::Histogram;
 
+use super::disturber::Disturber;
 use super::order::Order;
 use super::progress::Progress;
 use crate::clock::Clock;
@@ -15,7 +16,7 @@ use crate::crew::Crew;
 use crate::engine::{Cue, News, Outcome};
 use crate::limits::{LOAD_LEAD_MS, STOP_LEAD_MS, STOP_LOOK_MS};
 use crate::measure::{Count, Interval, Measure, Stage, Summary, histogram};
-use crate::record::{Looks, Machine, Record, Second, ServerUse, Whole, cost_each};
+use crate::record::{Disturbed, Looks, Machine, Record, Second, ServerUse, Whole, cost_each};
 use crate::seconds::Seconds;
 use crate::server::{Metrics, Probe, Usage, change};
 use crate::traffic::Tally;
@@ -23,7 +24,8 @@ use crate::traffic::Tally;
 /// Runs a scenario, or one step of its ramp, to its end or until it is to `stop`.
 pub(super) fn run_once(order: &Order, stop: &AtomicBool, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Record> {
     let plan = order.scenario.plan()?;
-    let probe = Probe::new(order.pid, order.metrics_url.as_deref())?;
+    let probe = Probe::new(&order.pids, order.metrics_url.as_deref())?;
+    order.scenario.disturbance.check(order.scenario.run.duration_s)?;
     let processes = order.processes(&plan)?;
     if processes > 1 {
         watch(Progress::Shared { connections: order.scenario.connections_max(&plan), processes });
@@ -34,8 +36,9 @@ pub(super) fn run_once(order: &Order, stop: &AtomicBool, watch: &mut impl FnMut(
     let crew = order.crew(processes, clock)?;
     let total_s = order.scenario.run.warm_up_s + order.scenario.run.duration_s;
     let mut watcher = Watcher::new(&probe, crew, clock, total_s, clients);
-    let outcome = watcher.watch(stop, watch)?;
-    watcher.record(order, outcome, started.duration_since(UNIX_EPOCH).context("the clock is before 1970")?)
+    let (outcome, disturbed) = watcher.watch(order, stop, watch)?;
+    let started = started.duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(Record { disturbed, ..watcher.record(order, outcome, started) })
 }
 
 /// What is gathered of a run while it goes on.
@@ -100,9 +103,16 @@ impl<'a> Watcher<'a> {
     }
 
     /// Leads all load threads through the run, phase by phase: each phase begins when all have ended the one before.
-    fn watch(&mut self, stop: &AtomicBool, watch: &mut impl FnMut(Progress)) -> anyhow::Result<Outcome> {
+    fn watch(
+        &mut self,
+        order: &Order,
+        stop: &AtomicBool,
+        watch: &mut impl FnMut(Progress),
+    ) -> anyhow::Result<(Outcome, Vec<Disturbed>)> {
         let (mut tally, mut outcome, mut is_to_stop) = (Tally::default(), Outcome::default(), false);
+        let (mut disturber, mut disturbed) = (None::<Disturber>, Vec::new());
         loop {
+            disturber.as_mut().map_or(Ok(()), Disturber::look)?;
             if !is_to_stop && stop.load(Ordering::Relaxed) {
                 is_to_stop = true;
                 watch(Progress::Stopping);
@@ -128,11 +138,15 @@ impl<'a> Watcher<'a> {
                     self.metrics_before = self.probe.metrics();
                     self.looks.measuring = self.probe.usage().unwrap_or_default();
                     self.last_usage = self.looks.measuring;
+                    disturber = Some(Disturber::start(order.scenario.disturbance.clone(), order.targets.clone())?);
                 }
                 News::Interval(interval) => self.take(member, interval).into_iter().for_each(&mut *watch),
                 News::Draining(_) => {}
                 News::Loaded(sent) => {
                     self.stage = Some(Stage::Drain);
+                    if let Some(disturber) = disturber.take() {
+                        disturbed = disturber.end()?;
+                    }
                     tally.learn(&sent);
                     if self.crew.waits(member) {
                         self.crew.cue(Cue::Drain(tally.clone()))?;
@@ -149,7 +163,7 @@ impl<'a> Watcher<'a> {
                 News::Ended(ended) => {
                     outcome.add(ended.map_err(|why| anyhow!(why))?);
                     if self.crew.waits(member) {
-                        return Ok(outcome);
+                        return Ok((outcome, disturbed));
                     }
                 }
             }
@@ -235,7 +249,7 @@ impl<'a> Watcher<'a> {
         });
     }
 
-    fn record(self, order: &Order, outcome: Outcome, started: Duration) -> anyhow::Result<Record> {
+    fn record(self, order: &Order, outcome: Outcome, started: Duration) -> Record {
         let measured_s = self.measured_ns as f64 / 1e9;
         let happened = Measure::ALL.into_iter().zip(&self.whole).filter(|(_, (whole, _))| !whole.is_empty());
         let whole: BTreeMap<_, _> = happened
@@ -244,19 +258,21 @@ impl<'a> Watcher<'a> {
         let span_s = (self.measured_ns + self.drained_ns) as f64 / 1e9;
         let busy_by_process: Vec<_> =
             self.busy_ns.iter().map(|busy_ns| *busy_ns as f64 / self.measured_ns as f64).collect();
-        let server = order.pid.map(|_| ServerUse::of(&self.looks, self.clients, span_s, &whole));
+        let server = (!order.pids.is_empty()).then(|| ServerUse::of(&self.looks, self.clients, span_s, &whole));
+        let urls: Vec<_> = order.targets.iter().map(|target| target.url.as_str()).collect();
         let server_metrics = match (self.metrics_before, self.metrics_after) {
             (Some(before), Some(after)) => change(&before, &after),
             _ => Metrics::default(),
         };
-        Ok(Record {
+        Record {
             program: format!("ringpost-loadgen {}", ringpost::VERSION),
             name: order.name.clone(),
             scenario: order.scenario.clone(),
             changed: Vec::new(),
             command: order.command.clone(),
-            url: order.target.url.clone(),
-            server_version: outcome.server_version,
+            url: urls.join(" "),
+            server_version: outcome.nodes.first().map(|node| node.version.clone()).unwrap_or_default(),
+            nodes: outcome.nodes,
             machine: Machine::this(),
             started_unix_ms: started.as_millis() as u64,
             clients: self.clients,
@@ -274,7 +290,8 @@ impl<'a> Watcher<'a> {
             server,
             server_metrics,
             faults: outcome.faults,
+            disturbed: Vec::new(),
             ramp: None,
-        })
+        }
     }
 }

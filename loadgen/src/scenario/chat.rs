@@ -44,8 +44,9 @@ pub struct Chat {
     pub pause_s: f64,
     /// Whether it is a fault when a server says that it cannot give a user all that it missed.
     pub expect_recovery: bool,
-    /// Whether the server may end connections, as one that is restarted does: who loses one so comes back after `pause_s`,
-    /// again and again until it is let in.
+    /// Whether the server may end connections and subscriptions, and refuse for a while, as one does that is restarted, or whose
+    /// nodes or Redis fail: who loses a connection so comes back after 0.5 to 1.5 times `pause_s`, again and again until it is
+    /// let in.
     pub restarts: bool,
 }
 

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{check_pairs, clients, positive};
+use super::checks::{check_pairs, clients, nanoseconds, positive};
 use super::{PaceSettings, sizes};
-use crate::plan::{Load, Plan, Stream};
+use crate::plan::{Load, Pace, Plan, Receive, Stream};
 
 /// Channels that each have publishers and subscribers of their own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct FanOut {
     pub zipf: f64,
     /// How the messages are shared among the channels.
     pub rates: Rates,
+    /// Every so often each subscriber says up to where it has received, in a namespace that delivers at least once; 0: nobody
+    /// says so.
+    pub received_every_s: f64,
     /// When the next message is due.
     pub pace: PaceSettings,
 }
@@ -37,7 +40,15 @@ pub enum Rates {
 impl Default for FanOut {
     fn default() -> Self {
         let pace = PaceSettings { rate_per_s: 100.0, ..PaceSettings::default() };
-        Self { channels: 1, publishers: 1, subscribers: 1000, zipf: 0.0, rates: Rates::Even, pace }
+        Self {
+            channels: 1,
+            publishers: 1,
+            subscribers: 1000,
+            zipf: 0.0,
+            rates: Rates::Even,
+            received_every_s: 0.0,
+            pace,
+        }
     }
 }
 
@@ -61,7 +72,14 @@ impl FanOut {
             clients: subscribed.chain(silent).collect(),
             channels,
             streams: publishers.map(|(publisher, channel)| Stream { publisher, channel }).collect(),
-            load: Load::Publish(self.pace.pace()?),
+            load: self.load(self.pace.pace()?, subscribers)?,
+        })
+    }
+
+    fn load(&self, pace: Pace, subscribers: u32) -> anyhow::Result<Load> {
+        Ok(match nanoseconds("received_every_s", self.received_every_s)? {
+            0 => Load::Publish(pace),
+            every_ns => Load::Receive(Receive { pace, clients: subscribers, every_ns }),
         })
     }
 }

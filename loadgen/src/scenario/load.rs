@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::Scenario;
 
 /// The built-in scenarios: name and file.
-pub const BUILT_IN: [(&str, &str); 23] = [
+pub const BUILT_IN: [(&str, &str); 26] = [
     ("idle", include_str!("../../scenarios/idle.toml")),
     ("idle-many", include_str!("../../scenarios/idle-many.toml")),
     ("connect", include_str!("../../scenarios/connect.toml")),
@@ -29,6 +29,9 @@ pub const BUILT_IN: [(&str, &str); 23] = [
     ("durable", include_str!("../../scenarios/durable.toml")),
     ("inbox", include_str!("../../scenarios/inbox.toml")),
     ("chat", include_str!("../../scenarios/chat.toml")),
+    ("cluster", include_str!("../../scenarios/cluster.toml")),
+    ("failover", include_str!("../../scenarios/failover.toml")),
+    ("rolling", include_str!("../../scenarios/rolling.toml")),
     ("ramp-publish", include_str!("../../scenarios/ramp-publish.toml")),
     ("ramp-fanout", include_str!("../../scenarios/ramp-fanout.toml")),
     ("ramp-direct", include_str!("../../scenarios/ramp-direct.toml")),

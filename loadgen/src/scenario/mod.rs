@@ -7,6 +7,7 @@ mod chat;
 mod checks;
 mod connect;
 mod direct;
+mod disturbance;
 mod fanin;
 mod fanout;
 mod idle;
@@ -28,6 +29,7 @@ pub use self::bystanders::Bystanders;
 pub use self::chat::Chat;
 pub use self::connect::{AtOnce, Connect, Reconnect, Recover, Steady};
 pub use self::direct::Direct;
+pub use self::disturbance::Disturbance;
 pub use self::fanin::FanIn;
 pub use self::fanout::{FanOut, Rates};
 pub use self::idle::Idle;
@@ -60,6 +62,9 @@ pub struct Scenario {
     /// Clients that are connected beside those that work.
     #[serde(default)]
     pub bystanders: Bystanders,
+    /// What disturbs the server meanwhile.
+    #[serde(default)]
+    pub disturbance: Disturbance,
 }
 
 /// What every scenario has.

@@ -285,3 +285,29 @@ fn visitors_need_connections_too() {
     let scenario = with("connect", &["rate_per_s=100", "stay_s=2"]);
     assert!(scenario.connections_max(&scenario.plan().unwrap()) >= 200);
 }
+
+#[test]
+fn a_disturbance_needs_a_command_and_its_time() {
+    let check = |settings: &[&str]| {
+        let scenario = with("rolling", settings);
+        scenario.disturbance.check(scenario.run.duration_s).map_err(|error| error.to_string())
+    };
+    assert_eq!(check(&["command=exit 0"]), Ok(()));
+    assert_eq!(check(&["disturbance.times=0"]), Ok(()));
+    for (settings, expected) in [
+        (&[][..], "--set command="),
+        (&["command=exit 0", "duration_s=25"], "after 25 s"),
+        (&["command=exit 0", "every_s=-1"], "every_s"),
+    ] {
+        let error = check(settings).unwrap_err();
+        assert!(error.contains(expected), "{settings:?}: {error}");
+    }
+}
+
+#[test]
+fn members_of_a_fan_out_say_how_far_they_are_where_that_is_asked() {
+    let Load::Receive(receive) = plan("fanout", &["subscribers=7", "received_every_s=0.5"]).load else { panic!() };
+    assert_eq!((receive.clients, receive.every_ns), (7, 500_000_000));
+    assert!(matches!(plan("fanout", &["received_every_s=0"]).load, Load::Publish(_)));
+    assert!(refusal("fanout", &["received_every_s=-1"]).contains("received_every_s"));
+}

@@ -28,6 +28,8 @@ pub enum Phase {
 pub struct Conn {
     /// The number of its client.
     pub client: u32,
+    /// The number of the node that it goes to.
+    pub node: u32,
     /// How far it has come.
     pub phase: Phase,
     /// When it was due.
@@ -48,9 +50,10 @@ pub struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(client: u32, due_ns: u64, socket: OwnedFd) -> Self {
+    pub(super) fn new(client: u32, node: u32, due_ns: u64, socket: OwnedFd) -> Self {
         Self {
             client,
+            node,
             phase: Phase::Connecting,
             due_ns,
             pong: false,

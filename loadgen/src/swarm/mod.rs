@@ -23,7 +23,7 @@ pub use self::conn::{Conn, Phase};
 pub use self::socket::{allow, processes};
 use crate::clock::Clock;
 use crate::limits::RING;
-use crate::target::Target;
+use crate::target::{Target, Targets};
 
 /// Waits shorter than this are spun away: a sleep of that length may take twice as long.
 const SPIN_NS: u64 = 100_000;
@@ -31,7 +31,7 @@ const SPIN_NS: u64 = 100_000;
 /// All connections of a thread.
 #[derive(Debug)]
 pub struct Swarm {
-    target: Target,
+    targets: Targets,
     ring: Ring,
     conns: Slab<Conn>,
     /// Which load process this is: its connections come from addresses of their own.
@@ -49,10 +49,10 @@ impl Swarm {
     ///
     /// # Errors
     /// When the kernel gives no ring.
-    pub fn new(target: Target, clock: Clock, process: u32) -> anyhow::Result<Self> {
+    pub fn new(targets: Targets, clock: Clock, process: u32) -> anyhow::Result<Self> {
         let ring = Ring::new(RING).context("the kernel gives no io_uring; `ringpost doctor` tells what it lacks")?;
         let (conns, pending) = (Slab::new(), Vec::new());
-        Ok(Self { target, ring, conns, process, opened: 0, pending, timer_ns: None, clock })
+        Ok(Self { targets, ring, conns, process, opened: 0, pending, timer_ns: None, clock })
     }
 
     /// Nanoseconds since the run began.
@@ -71,15 +71,22 @@ impl Swarm {
         self.conns.get_mut(key as usize)
     }
 
-    /// Begins to connect a client; the key of its connection. The receive buffer of its socket is the kernel's choice
-    /// unless it is given, bytes.
+    /// Begins to connect a client to a node; the key of its connection. The receive buffer of its socket is the kernel's
+    /// choice unless it is given, bytes.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn open(&mut self, client: u32, due_ns: u64, receive_buffer_bytes: Option<usize>) -> io::Result<u32> {
-        let socket = socket::connect(self.target.address, self.process, self.opened, receive_buffer_bytes)?;
+    pub fn open(
+        &mut self,
+        client: u32,
+        node: u32,
+        due_ns: u64,
+        receive_buffer_bytes: Option<usize>,
+    ) -> io::Result<u32> {
+        let address = self.targets.node(node).address;
+        let socket = socket::connect(address, self.process, self.opened, receive_buffer_bytes)?;
         self.opened += 1;
-        let key = self.conns.insert(Conn::new(client, due_ns, socket)) as u32;
+        let key = self.conns.insert(Conn::new(client, node, due_ns, socket)) as u32;
         self.await_writable(key);
         Ok(key)
     }
@@ -170,6 +177,11 @@ impl Swarm {
 
     /// Where to append what the connection is to send in this turn.
     pub fn output(&mut self, key: u32) -> Option<&mut Vec<u8>> {
+        self.opening(key).map(|(_, output)| output)
+    }
+
+    /// The same, with the node that the connection goes to.
+    pub fn opening(&mut self, key: u32) -> Option<(&Target, &mut Vec<u8>)> {
         let conn = self.conns.get_mut(key as usize)?;
         if matches!(conn.phase, Phase::Leaving | Phase::Ended) {
             return None;
@@ -178,7 +190,7 @@ impl Swarm {
             conn.is_pending = true;
             self.pending.push(key);
         }
-        Some(&mut conn.output)
+        Some((self.targets.node(conn.node), &mut conn.output))
     }
 
     /// What the connection has to send and has not sent, bytes.

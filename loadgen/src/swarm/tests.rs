@@ -12,7 +12,7 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 fn swarm() -> (Swarm, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = Target::parse(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
-    (Swarm::new(target, Clock::start(), 0).unwrap(), listener)
+    (Swarm::new(target.into(), Clock::start(), 0).unwrap(), listener)
 }
 
 /// Turns until `done` has seen enough of what happened.
@@ -34,7 +34,7 @@ fn turn(swarm: &mut Swarm, mut done: impl FnMut(&mut Swarm, Event) -> bool) {
 
 /// A connection of client 7, and the server's end of it.
 fn connect(swarm: &mut Swarm, listener: &TcpListener) -> (u32, TcpStream) {
-    let key = swarm.open(7, 0, Some(65_536)).unwrap();
+    let key = swarm.open(7, 0, 0, Some(65_536)).unwrap();
     turn(swarm, |swarm, event| matches!(event, Event::Writable { conn } if swarm.writable(conn).unwrap()));
     swarm.conn(key).unwrap().phase = Phase::Ready;
     (key, listener.accept().unwrap().0)
@@ -147,7 +147,7 @@ fn a_connection_that_is_reset_breaks_at_the_server_and_is_forgotten() {
 fn a_refused_connection_says_why_and_is_forgotten() {
     let (mut swarm, listener) = swarm();
     drop(listener);
-    let refused = match swarm.open(0, 0, None) {
+    let refused = match swarm.open(0, 0, 0, None) {
         Err(_) => true,
         Ok(_) => {
             let mut refused = false;

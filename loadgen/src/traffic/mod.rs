@@ -141,7 +141,7 @@ impl Traffic {
         Some(Due { publisher, channel, id, stamp: Stamp { stream, sequence, due_ns } })
     }
 
-    /// A client has heard a message; its latency counts as this measure.
+    /// A client has heard a message; its latency counts as this measure. Whether it is one that it was to hear, and had not.
     #[inline]
     pub fn delivered(
         &mut self,
@@ -151,15 +151,16 @@ impl Traffic {
         now_ns: u64,
         interval: &mut Interval,
         faults: &mut Faults,
-    ) {
+    ) -> bool {
         if !self.verifier.hear(client, stamp, faults) {
-            return;
+            return false;
         }
         interval.record(measure, now_ns.saturating_sub(stamp.due_ns));
         self.undelivered -= 1;
         if let Paced::Closed(window) = &mut self.pace {
             window.arrive(stamp.stream, stamp.sequence);
         }
+        true
     }
 
     /// A client was told that it will hear no more: nothing more is expected to reach it.

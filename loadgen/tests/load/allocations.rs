@@ -20,7 +20,7 @@ fn run(scenario: &str, url: &str, settings: &[&str], duration_s: f64) -> (u64, u
     scenario.run.duration_s = duration_s;
     let clock = Clock::start();
     let secret = Some(SECRET.into());
-    let assignment = Assignment { scenario, part: Part::WHOLE, target: order.target, secret, core: 0, clock };
+    let assignment = Assignment { scenario, part: Part::WHOLE, targets: order.targets, secret, core: 0, clock };
     let (news_in, news) = mpsc::channel();
     let (cues_in, cues) = mpsc::channel();
     let leader = thread::spawn(move || lead(&news, &cues_in, clock));

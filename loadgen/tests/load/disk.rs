@@ -12,12 +12,12 @@ use crate::harness::{TestNode, count, order, record, record_with_restart};
 use crate::inbox;
 
 /// A folder on the disk of the checkout.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// All namespaces that keep anything keep it in the folder.
-fn on_disk(config: &mut Config, folder: &Path) {
+pub(crate) fn on_disk(config: &mut Config, folder: &Path) {
     chat::namespaces(config);
     inbox::namespace(config);
     let durable = ChannelOptions {

@@ -8,7 +8,7 @@ use ringpost_loadgen::measure::Measure;
 use ringpost_loadgen::record::Record;
 use ringpost_loadgen::run::{Order, Progress, run};
 use ringpost_loadgen::scenario::{find, read, set};
-use ringpost_loadgen::target::Target;
+use ringpost_loadgen::target::Targets;
 
 /// What the node checks tokens with.
 pub(crate) const SECRET: &str = "a secret of the tests that is long enough";
@@ -100,18 +100,23 @@ fn start(config: Config) -> Node {
 
 /// A built-in scenario, made short, with more settings.
 pub(crate) fn order(name: &str, url: &str, settings: &[&str]) -> Order {
+    order_of_nodes(name, &[url.to_owned()], settings)
+}
+
+/// The same, for a server of several nodes.
+pub(crate) fn order_of_nodes(name: &str, urls: &[String], settings: &[&str]) -> Order {
     let scenario = read(&find(name).unwrap()).unwrap();
     let settings = ["warm_up_s=0.2", "duration_s=1"].iter().chain(settings);
     let scenario = settings.fold(scenario, |scenario, setting| set(&scenario, setting).unwrap());
     Order {
         name: name.into(),
         scenario,
-        target: Target::parse(url).unwrap(),
+        targets: Targets::parse(urls).unwrap(),
         secret: Some(SECRET.into()),
         processes: None,
         cores: vec![*cores::allowed().unwrap().last().unwrap()],
         program: env!("CARGO_BIN_EXE_ringpost-loadgen").into(),
-        pid: None,
+        pids: Vec::new(),
         metrics_url: None,
         command: String::new(),
     }

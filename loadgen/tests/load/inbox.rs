@@ -104,3 +104,47 @@ fn several_load_processes_have_an_inbox_each() {
     let record = record(&order);
     assert!(record.is_good() && counted(&record, Count::Recovered) > 10, "{:?}", record.faults);
 }
+
+/// A fan-out to twenty members, who say how far they have received.
+const MEMBERS: [&str; 5] =
+    ["channel_prefix=inbox:", "subscribers=20", "rate_per_s=200", "warm_up_s=0", "received_every_s=0.05"];
+
+#[test]
+fn subscribers_of_a_fan_out_may_say_how_far_they_have_received() {
+    let node = TestNode::with(namespace);
+    for (url, encoding) in [(node.websocket_url(), "encoding=json"), (node.tcp_url(), "encoding=protobuf")] {
+        let record = record(&order("fanout", &url, &[&MEMBERS[..], &[encoding]].concat()));
+        assert!(record.is_good(), "{url} {encoding}: {:?}", record.faults);
+        let [replies, deliveries, words] =
+            [Measure::Reply, Measure::Delivery, Measure::Received].map(|measure| count(&record, measure));
+        assert_eq!(deliveries, 20 * replies, "{url} {encoding}");
+        assert!(words > 20 && words < deliveries, "one word stands for several messages: {words} of {deliveries}");
+    }
+}
+
+#[test]
+fn what_an_earlier_fan_out_left_unreceived_is_received_before_the_next_begins() {
+    let node = TestNode::with(namespace);
+    // They subscribe, and say nothing.
+    let silent = record(&order("fanout", &node.tcp_url(), &MEMBERS[..4]));
+    assert!(silent.is_good() && count(&silent, Measure::Received) == 0, "{:?}", silent.faults);
+    let record = record(&order("fanout", &node.tcp_url(), &MEMBERS));
+    assert!(record.is_good(), "{:?}", record.faults);
+}
+
+#[test]
+fn several_load_processes_share_a_fan_out_that_is_received() {
+    let node = TestNode::with(namespace);
+    let mut order = order("fanout", &node.websocket_url(), &MEMBERS);
+    order.processes = Some(2);
+    let record = record(&order);
+    assert!(record.is_good() && count(&record, Measure::Received) > 20, "{:?}", record.faults);
+}
+
+#[test]
+fn a_fan_out_is_received_only_where_that_is_promised() {
+    let node = TestNode::with(crate::chat::namespaces);
+    let settings = [&MEMBERS[1..], &["channel_prefix=chat:"]].concat();
+    let error = run(&order("fanout", &node.tcp_url(), &settings), |_| {}).unwrap_err().to_string();
+    assert!(error.contains("at_least_once"), "{error}");
+}

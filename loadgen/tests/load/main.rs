@@ -9,6 +9,7 @@ mod disk;
 mod ends;
 mod harness;
 mod inbox;
+mod nodes;
 mod processes;
 mod proxy;
 mod ramps;

@@ -10,6 +10,8 @@ use std::time::Duration;
 /// What is done to the message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Mischief {
+    /// Nothing.
+    Nothing,
     /// It goes missing.
     Drop,
     /// It comes twice.
@@ -83,7 +85,7 @@ fn copy_down(server: TcpStream, mut client: TcpStream, mischief: Mischief, candi
                 }
                 Mischief::Damage => line = line.replacen("\"loadgen\":\"0", "\"loadgen\":\"?", 1),
                 Mischief::Hang => break,
-                Mischief::Tire => {}
+                Mischief::Nothing | Mischief::Tire => {}
                 Mischief::Forget => line = without_the_first(&line),
                 Mischief::PassOver => line = one_more(&line, "/subscribe/offset"),
                 Mischief::Miscount => line = one_more(&line, "/rpc/data/unread"),

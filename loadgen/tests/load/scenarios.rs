@@ -9,7 +9,7 @@ use crate::harness::{TestNode, count, order, record};
 fn idle_clients_gather_and_stay() {
     let node = TestNode::start();
     let mut order = order("idle", &node.websocket_url(), &["clients=300", "channels=30"]);
-    order.pid = Some(std::process::id() as i32);
+    order.pids = vec![std::process::id() as i32];
     let record = record(&order);
     assert!(record.is_good(), "{:?}", record.faults);
     assert_eq!(record.clients, 300);

@@ -47,12 +47,12 @@ fn order(name: &str, url: &str, settings: &[&str]) -> Order {
     Order {
         name: name.into(),
         scenario: settings.fold(scenario, |scenario, setting| set(&scenario, setting).unwrap()),
-        target: Target::parse(url).unwrap(),
+        targets: Target::parse(url).unwrap().into(),
         secret: None,
         processes: Some(1),
         cores: vec![*cores::allowed().unwrap().last().unwrap()],
         program: env!("CARGO_BIN_EXE_ringpost-loadgen").into(),
-        pid: None,
+        pids: Vec::new(),
         metrics_url: None,
         command: String::new(),
     }
@@ -133,7 +133,7 @@ fn mosquitto_does_the_work() {
 #[test]
 fn a_peer_is_watched_as_the_node_is() {
     let (server, address) = start(MOSQUITTO.0, MOSQUITTO.1);
-    let order = Order { pid: Some(server.pid()), ..order("fanout", &format!("mqtt://{address}"), &["outstanding=1"]) };
+    let order = Order { pids: vec![server.pid()], ..order("fanout", &format!("mqtt://{address}"), &["outstanding=1"]) };
     let record = run(&order, |_| {}).unwrap();
     let server = record.server.unwrap();
     assert!(server.cpu_ns_per[&Measure::Delivery] > 0.0 && server.bytes_per_client.unwrap() > 0.0, "{server:?}");

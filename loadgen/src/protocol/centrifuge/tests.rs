@@ -113,8 +113,11 @@ fn replies_and_pushes_are_heard_as_what_they_mean() {
         (r#"{ "publish": {}, "id": 70 }"#, "Acknowledged { id: 70 }"),
         (r#"{"id":1,"connect":{"version":"1.2","pong":true}}"#, "Welcome { pong: true, version: \"1.2\" }"),
         (r#"{"id":2,"subscribe":{}}"#, "Subscribed"),
-        (r#"{"id":3,"error":{"code":103,"message":"no"}}"#, "Refused { id: 3, why: \"103: no\" }"),
-        (r#"{"push":{"channel":"c","unsubscribe":{"code":2500,"reason":"r"}}}"#, "Unsubscribed(\"c: 2500 r\")"),
+        (r#"{"id":3,"error":{"code":103,"message":"no"}}"#, "Refused { id: 3, why: \"103: no\", is_temporary: false }"),
+        (
+            r#"{"push":{"channel":"c","unsubscribe":{"code":2500,"reason":"r"}}}"#,
+            "Unsubscribed { channel: \"c\", why: \"2500 r\" }",
+        ),
         (r#"{"push":{"disconnect":{"code":3001,"reason":"bye"}}}"#, "Goodbye(\"3001 bye\")"),
     ];
     for (line, expected) in cases {
@@ -156,7 +159,7 @@ fn the_answer_to_the_upgrade_is_checked() {
     for encoding in [Encoding::Json, Encoding::Protobuf] {
         let reader = reader(WEBSOCKET, encoding);
         let mut request = Vec::new();
-        writer(WEBSOCKET, encoding).open(&mut request);
+        writer(WEBSOCKET, encoding).open("127.0.0.1:1", "/path", &mut request);
         let request = String::from_utf8(request).unwrap();
         assert!(request.starts_with("GET /path HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"), "{request}");
         let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
@@ -193,7 +196,7 @@ fn recovery_leaving_and_presence_are_asked_for_by_channel_offset_and_epoch() {
 #[test]
 fn a_reader_that_reads_whole_hears_where_a_message_came_and_what_a_subscription_brings() {
     let mut reader = reader(TCP, Encoding::Json);
-    reader.read_whole();
+    reader.read_whole(true);
     let stamp = Stamp { stream: 3, sequence: 9, due_ns: 77 };
     let payload = String::from_utf8(Payloads::new(64).write(stamp).to_vec()).unwrap();
     let message = format!("Ok({stamp:?})");

@@ -51,9 +51,9 @@ fn packet_identifiers_go_round_and_are_never_zero() {
 fn packets_are_heard_as_what_they_mean() {
     let cases: [(&[u8], &str); 5] = [
         (b"\x20\x02\x00\x00", "Done"),
-        (b"\x20\x02\x00\x05", "Refused { id: 1, why: \"not authorized\" }"),
+        (b"\x20\x02\x00\x05", "Refused { id: 1, why: \"not authorized\", is_temporary: false }"),
         (b"\x90\x03\x00\x02\x00", "Done"),
-        (b"\x90\x03\x00\x03\x80", "Refused { id: 2, why: \"the subscription failed\" }"),
+        (b"\x90\x03\x00\x03\x80", "Refused { id: 2, why: \"the subscription failed\", is_temporary: false }"),
         (b"\x40\x02\x12\x34", "Done"),
     ];
     for (input, expected) in cases {

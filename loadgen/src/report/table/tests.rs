@@ -36,6 +36,8 @@ pub(crate) fn record() -> Record {
         server: Some(server),
         server_metrics: BTreeMap::new(),
         faults: Faults::default(),
+        nodes: Vec::new(),
+        disturbed: Vec::new(),
         slow: None,
         ramp: None,
     }
@@ -112,4 +114,20 @@ fn a_ramp_without_a_knee_has_failed_and_one_without_an_end_says_so() {
     let (none, all) = (ramp(&[(100.0, false)]), ramp(&[(100.0, true)]));
     assert!(!none.is_good() && of(&none).contains("FAILED: no rate held"));
     assert!(all.is_good() && of(&all).contains("steps_max"));
+}
+
+#[test]
+fn each_node_is_named_with_the_clients_that_it_had() {
+    let node =
+        |port: u16| NodeUse { clients: 334, came: 1200, ended: 7, ..NodeUse::new(&format!("tcp://127.0.0.1:{port}")) };
+    let nodes = vec![node(1), NodeUse { version: "1.2".into(), ..node(2) }];
+    let text = of(&Record { nodes, ..record() });
+    for expected in [
+        "node 0",
+        "tcp://127.0.0.1:1, of no version; 334 clients, then 1,200 came, 7 ended by it",
+        "tcp://127.0.0.1:2, 1.2;",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert!(!text.contains("  server "), "{text}");
 }
