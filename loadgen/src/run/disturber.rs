@@ -49,7 +49,7 @@ impl Disturber {
         Ok(())
     }
 
-    /// The load is over, and what was due has begun: waits until it is done. What was done.
+    /// The load is over: what has begun is waited for. What was done.
     ///
     /// # Errors
     /// When a command has failed.
@@ -80,11 +80,12 @@ fn disturb(disturbance: &Disturbance, targets: &Targets, stop: &AtomicBool) -> a
     let mut done = Vec::new();
     for number in 0..disturbance.times {
         let due = Duration::from_secs_f64(disturbance.after_s + disturbance.every_s * f64::from(number));
-        while let Some(left) = due.checked_sub(begin.elapsed()).filter(|left| !left.is_zero()) {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(done);
-            }
-            thread::sleep(left.min(Duration::from_millis(STOP_LOOK_MS)));
+        let left = || due.saturating_sub(begin.elapsed());
+        while !left().is_zero() && !stop.load(Ordering::Relaxed) {
+            thread::sleep(left().min(Duration::from_millis(STOP_LOOK_MS)));
+        }
+        if stop.load(Ordering::Relaxed) {
+            break;
         }
         let (at, node) = (begin.elapsed(), number % targets.count());
         let variables = [("LOADGEN_NODE", node.to_string()), ("LOADGEN_URL", targets.node(node).url.clone())];

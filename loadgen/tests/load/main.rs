@@ -3,6 +3,7 @@
 mod abuse;
 mod allocations;
 mod chat;
+mod cluster;
 mod command;
 mod crash;
 mod disk;
