@@ -23,12 +23,17 @@ fn full_memory_refuses_publishes_and_disturbs_nobody_else() {
     let redis = Server::start(Kind::Redis, &[]);
     let nodes = [Node::start("one", &redis), Node::start("two", &redis)];
     let mut listener = nodes[1].client();
-    subscribe(&mut listener, "shared:room", None);
+    let epoch = epoch_of(&subscribe(&mut listener, "shared:room", None));
     assert_eq!(nodes[0].publish("shared:room", "a")["result"]["offset"], 1);
     redis.set("maxmemory", "1mb");
     let refused = nodes[0].publish("shared:room", "b");
     assert_eq!(refused["error"]["code"], 100, "{refused}");
     assert_eq!(nodes[0].publish("local:room", "b")["result"]["offset"], 1);
+    let from = json!({"channel": "shared:room", "recover": true, "offset": 0, "epoch": epoch});
+    let recovered = nodes[0].client().ask(json!({ "subscribe": from }));
+    assert_eq!(recovered["subscribe"]["publications"].as_array().map(Vec::len), Some(1), "{recovered}");
+    let begun = nodes[0].client().ask(json!({"subscribe": {"channel": "shared:other"}}));
+    assert!(begun["subscribe"]["epoch"].is_string(), "{begun}");
     redis.set("maxmemory", "0");
     assert_eq!(publish_in_the_end(&nodes[0], "shared:room", "c")["result"]["offset"], 2);
     assert_eq!([listener.publication().1, listener.publication().1], [1, 2]);

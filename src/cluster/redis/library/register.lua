@@ -9,7 +9,7 @@ local function register(name, callback, flag)
 end
 register('append', append)
 register('fleeting', fleeting, 'allow-oom')
-register('join', join)
+register('join', join, 'allow-oom')
 register('leave', leave, 'allow-oom')
 register('read', read, 'no-writes')
 register('position', position, 'allow-oom')
