@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bucket::{Generation, Stand};
 use super::fault::{Fault, Remedy};
-use super::keys::{Keys, LAYOUT};
+use super::keys::Keys;
 use super::library;
 use super::link::Link;
 use super::pack::{Packed, Unpack};
@@ -247,9 +247,4 @@ fn stand_of(answer: &Value) -> Result<Stand, Fault> {
         other => other,
     };
     Stand::unpack(&mut Unpack::of(first.clone())?)
-}
-
-/// The text of an epoch: which creation of a stream in which generation.
-pub fn epoch(generation: Generation, created: u64) -> String {
-    format!("{LAYOUT}{:016x}{created:x}", u64::from_be_bytes(generation.0))
 }
