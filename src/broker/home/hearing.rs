@@ -129,7 +129,7 @@ impl Home {
     }
 
     /// A mirror may have missed something: it joins again.
-    fn doubt(&mut self, key: usize, now: Now) {
+    pub(super) fn doubt(&mut self, key: usize, now: Now) {
         let mirror = &mut self.mirrors[key];
         mirror.unsure_since_ms.get_or_insert(now.mono_ms);
         self.mirrors.look_at(key, now.mono_ms + MIRROR_UNSURE_MS);

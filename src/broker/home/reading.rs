@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::hearing::{Answered, publication};
-use super::mirrors::{Asking, Reading, Ready, Until};
+use super::mirrors::{Asking, Reading, Ready, Until, Waiting};
 use super::{API_LIMIT, Home};
 use crate::broker::bridge::{Outgoing, Page};
 use crate::hub::{HubOptions, Limit};
@@ -37,8 +37,9 @@ impl Home {
         let options = self.policy.hub_options(channel).ok();
         let page = match result {
             Ok(page) if self.mirrors[key].life == Some(page.life) && !reading.is_stale => page,
-            // It has begun anew: whoever waits looks again.
-            Ok(_) => return self.answer_readers(key, |_| Ready::Again),
+            // The mirror has begun anew: whoever waits looks again.
+            Ok(_) if reading.is_stale => return self.answer_readers(key, |_| Ready::Again),
+            Ok(_) => return self.read_after_join(key, now),
             Err(error) => return self.answer_readers(key, |_| Ready::Refused(error.clone())),
         };
         let (Some((first, top, epoch)), Some(options)) = (at, options) else {
@@ -59,6 +60,15 @@ impl Home {
             }
             Progress::TooMuch => self.answer_with_part(key, &reading.older, Position { offset: top, epoch }),
         }
+    }
+
+    /// The stream has ended, or begun anew, which the mirror has yet to hear: whoever waits looks again when it has joined.
+    fn read_after_join(&mut self, key: usize, now: Now) -> Answered {
+        for waiting in self.mirrors.ready(key, Until::Read) {
+            self.mirrors.wait(key, Waiting { until: Until::Joined, ..waiting });
+        }
+        self.doubt(key, now);
+        Vec::new()
     }
 
     fn answer_readers(&mut self, key: usize, ready: impl Fn(&Asking) -> Ready) -> Answered {

@@ -525,6 +525,17 @@ fn the_history_of_a_channel_that_nobody_listens_to_is_read_in_every_direction() 
 }
 
 #[test]
+fn a_history_of_a_stream_that_has_ended_unheard_is_that_of_the_next() {
+    let mut cluster = Cluster::new();
+    cluster.publish_all(0, "room:1", 0..3);
+    let ada = cluster.subscriber(1, "room:1");
+    cluster.buckets.forget("room:1");
+    let page = cluster.history(1, "room:1", ALL).unwrap();
+    assert_eq!((data(&page), page.position.offset), (vec![], 0));
+    assert_eq!(cluster.hear(1, ada), ["unsubscribe 2500"]);
+}
+
+#[test]
 fn a_history_that_is_longer_than_can_be_read_at_once_is_given_page_by_page() {
     let mut cluster = Cluster::new();
     let long = format!("\"{}\"", "x".repeat(1_000));
