@@ -75,6 +75,10 @@ pub const SUBSCRIPTIONS_MAX: u64 = 10_000_000;
 /// Most pairs of a publisher and one who hears it: each pair's place in the sequence takes four bytes.
 pub const PAIRS_MAX: u64 = 100_000_000;
 
+/// Shortest time between two words of a subscriber that says how far it has received, nanoseconds. Each turn is looked at,
+/// whether there is something to say or not: so a thousand subscribers have a hundred thousand a second at the most.
+pub const RECEIVED_EVERY_NS_MIN: u64 = 10_000_000;
+
 /// Longest application payload, bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 

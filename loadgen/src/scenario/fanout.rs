@@ -1,9 +1,11 @@
 //! `fanout`: channels with few publishers and many subscribers. What a delivery costs.
 
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{check_pairs, clients, nanoseconds, positive};
 use super::{PaceSettings, sizes};
+use crate::limits::RECEIVED_EVERY_NS_MIN;
 use crate::plan::{Load, Pace, Plan, Receive, Stream};
 
 /// Channels that each have publishers and subscribers of their own.
@@ -77,9 +79,15 @@ impl FanOut {
     }
 
     fn load(&self, pace: Pace, subscribers: u32) -> anyhow::Result<Load> {
-        Ok(match nanoseconds("received_every_s", self.received_every_s)? {
-            0 => Load::Publish(pace),
-            every_ns => Load::Receive(Receive { pace, clients: subscribers, every_ns }),
-        })
+        let every_ns = nanoseconds("received_every_s", self.received_every_s)?;
+        if every_ns == 0 {
+            return Ok(Load::Publish(pace));
+        }
+        ensure!(
+            every_ns >= RECEIVED_EVERY_NS_MIN,
+            "`received_every_s` is {}: at least 0.01, or 0 where nobody says so",
+            self.received_every_s
+        );
+        Ok(Load::Receive(Receive { pace, clients: subscribers, every_ns }))
     }
 }

@@ -309,5 +309,7 @@ fn members_of_a_fan_out_say_how_far_they_are_where_that_is_asked() {
     let Load::Receive(receive) = plan("fanout", &["subscribers=7", "received_every_s=0.5"]).load else { panic!() };
     assert_eq!((receive.clients, receive.every_ns), (7, 500_000_000));
     assert!(matches!(plan("fanout", &["received_every_s=0"]).load, Load::Publish(_)));
-    assert!(refusal("fanout", &["received_every_s=-1"]).contains("received_every_s"));
+    for unfit in ["received_every_s=-1", "received_every_s=0.001"] {
+        assert!(refusal("fanout", &[unfit]).contains("received_every_s"), "{unfit}");
+    }
 }
