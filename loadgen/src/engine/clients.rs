@@ -343,7 +343,10 @@ impl Clients {
         match (heard, conn.phase) {
             (Heard::Welcome { pong, version }, Phase::Joining) => {
                 conn.pong = pong;
-                self.nodes[conn.node as usize].version = version.into_owned();
+                // Where it does not come with the welcome it was told before.
+                if !version.is_empty() {
+                    self.nodes[conn.node as usize].version = version.into_owned();
+                }
                 self.subscribe(key, client, now_ns);
             }
             (Heard::Subscribed, Phase::Subscribing(1)) => self.arrived(key, client, now_ns),
