@@ -156,6 +156,7 @@ impl Home {
         self.mirrors.let_go(key);
         let mirror = &mut self.mirrors[key];
         let channel = mirror.channel.clone();
+        mirror.told = mirror.life.zip(self.hub.mirror(&channel).map(|at| at.top)).or(mirror.told);
         (mirror.life, mirror.wish, mirror.unsure_since_ms) = (None, None, None);
         (mirror.removed, mirror.promised, mirror.pages) = (0, 0, 0);
         mirror.joins_again = mirror.is_joining;
@@ -273,9 +274,11 @@ impl Home {
         let mirror = &mut self.mirrors[key];
         let (channel, before) = (mirror.channel.clone(), mirror.life.replace(page.life));
         let reached = page.kept.last().map_or(page.top, |kept| kept.offset);
-        // Who listens already, and counts on nothing, hears what has come since.
-        let top = if page.kept.is_empty() { held_from.map_or(reached, |from| reached.min(from - 1)) } else { reached };
-        let first = page.kept.first().map_or(top + 1, |kept| kept.offset);
+        // Who listens already, and counts on nothing, hears what has come since, and nothing twice.
+        let told = mirror.told.take().filter(|(life, _)| *life == page.life).map_or(0, |(_, top)| top);
+        let held_from = held_from.filter(|_| page.kept.is_empty());
+        let top = held_from.map_or(reached, |from| reached.min(from - 1)).max(told);
+        let first = page.kept.first().filter(|_| top == reached).map_or(top + 1, |kept| kept.offset);
         mirror.known_from =
             mirror.wish.filter(|(life, _)| *life == page.life).map_or(first, |(_, at)| first.min(at + 1));
         (mirror.removed, mirror.promised) = (0, 0);

@@ -116,6 +116,8 @@ pub(in crate::broker) struct Mirror {
     pub(super) pages: u32,
     /// Joins in a row that have failed.
     pub(super) failures: u32,
+    /// Up to where all who listen were told, before it had to begin anew.
+    pub(super) told: Option<(Life, u64)>,
     /// Where the first join reads from: what the first who asks has seen.
     pub(super) wish: Option<(Life, u64)>,
     /// From here on all that the bucket keeps is known.
@@ -212,6 +214,7 @@ impl Mirrors {
             unsure_since_ms: None,
             pages: 0,
             failures: 0,
+            told: None,
             wish: None,
             known_from: 0,
             removed: 0,

@@ -2,7 +2,9 @@
 
 use super::mirrored::{Cluster, pubs};
 use super::*;
+use crate::broker::bridge::Delivery;
 use crate::limits::{MIRROR_RETRY_MS_MAX, MIRROR_UNSURE_MS};
+use crate::model::HistoryFilter;
 use crate::model::refusal::ErrorKind;
 
 #[test]
@@ -60,6 +62,31 @@ fn who_counts_on_all_is_told_after_a_bound_and_the_others_stay() {
     cluster.publish(1, message("loose:1", "1")).unwrap();
     assert_eq!(cluster.hear(0, loose), ["pub 1"]);
     assert_eq!(cluster.say(0, strict, &subscribe(3, "room:1")), ["3:subscribe"]);
+}
+
+#[test]
+fn what_a_page_has_brought_is_not_told_again_after_the_mirror_has_begun_anew() {
+    let mut cluster = Cluster::new();
+    let loose = cluster.subscriber(0, "loose:1");
+    // A client that has seen more elsewhere has the mirror join; what the page brings is on its way as well.
+    let mut answered = cluster.order(1, "loose:1", |answer| Order::Publish(Box::new(message("loose:1", "0")), answer));
+    cluster.answer(1);
+    let seen = answered.try_recv().unwrap().unwrap();
+    let since = HistoryFilter { limit: 1, since: Some(seen), reverse: false };
+    cluster.order(0, "loose:1", |answer| Order::History { channel: "loose:1".into(), filter: since, answer });
+    cluster.answer(0);
+    assert_eq!(cluster.hear(0, loose), ["pub 0"]);
+    cluster.buckets.is_away = true;
+    let home = usize::from(cluster.nodes[0].placement.of("loose:1"));
+    let now = cluster.nodes[0].now;
+    let bucket = cluster.buckets.bucket_of("loose:1");
+    cluster.nodes[0].brokers[home].bridge_delivered(Delivery::Lost(bucket), now);
+    cluster.answer(0);
+    cluster.deliver(0);
+    cluster.buckets.is_away = false;
+    cluster.wait(MIRROR_RETRY_MS_MAX);
+    cluster.publish(1, message("loose:1", "1")).unwrap();
+    assert_eq!(cluster.hear(0, loose), ["pub 1"]);
 }
 
 #[test]
