@@ -37,6 +37,17 @@ struct Way {
     deliveries: VecDeque<Delivery>,
 }
 
+/// A promise that buckets break, for a test to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Node 1 is told two publications the other way round.
+    AnotherOrder,
+    /// Something is not told to node 0, and what follows takes its place.
+    SilentLoss,
+    /// Writes are lost, and the epoch stays.
+    SameEpoch,
+}
+
 /// All buckets of a cluster.
 #[derive(Debug)]
 pub(crate) struct Buckets {
@@ -51,6 +62,9 @@ pub(crate) struct Buckets {
     pub(crate) page: usize,
     /// Nothing can be asked.
     pub(crate) is_away: bool,
+    pub(crate) fault: Option<Fault>,
+    /// What was last told of a channel, for faults.
+    told: BTreeMap<Arc<str>, Kept>,
 }
 
 impl Buckets {
@@ -61,7 +75,16 @@ impl Buckets {
             .enumerate()
             .flat_map(|(node, placement)| (0..placement.shards()).map(move |shard| (node, shard)));
         let ways = shards.map(|way| (way, Way::default())).collect();
-        Self { buckets: (0..count).map(bucket).collect(), ways, placements, now_unix_ms: 1, page: 100, is_away: false }
+        Self {
+            buckets: (0..count).map(bucket).collect(),
+            ways,
+            placements,
+            now_unix_ms: 1,
+            page: 100,
+            is_away: false,
+            fault: None,
+            told: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn bucket_of(&self, channel: &str) -> u16 {
@@ -147,14 +170,27 @@ impl Buckets {
     }
 
     fn say(&mut self, channel: &Arc<str>, life: Life, kept: Kept) {
-        self.tell(channel, || Delivery::Said { channel: (&**channel).into(), life, kept: kept.clone() });
+        let before = self.told.insert(channel.clone(), kept.clone()).filter(|before| before.offset + 1 == kept.offset);
+        let fault = self.fault;
+        self.tell(channel, |node| {
+            let mut kept = kept.clone();
+            match (fault, &before) {
+                (Some(Fault::AnotherOrder), Some(before)) if node == 1 && kept.offset.is_multiple_of(5) => {
+                    kept.body = before.body.clone();
+                }
+                (Some(Fault::SilentLoss), _) if node == 0 && kept.offset == 3 => return None,
+                (Some(Fault::SilentLoss), _) if node == 0 && kept.offset > 3 => kept.offset -= 1,
+                _ => {}
+            }
+            Some(Delivery::Said { channel: (&**channel).into(), life, kept })
+        });
     }
 
-    fn tell(&mut self, channel: &str, delivery: impl Fn() -> Delivery) {
+    fn tell(&mut self, channel: &str, delivery: impl Fn(usize) -> Option<Delivery>) {
         let nodes = self.bucket(channel).listeners.get(channel).cloned().unwrap_or_default();
         for node in nodes {
             let shard = self.placements[node].of(channel);
-            self.ways.get_mut(&(node, shard)).expect("a shard of a node").deliveries.push_back(delivery());
+            self.ways.get_mut(&(node, shard)).expect("a shard of a node").deliveries.extend(delivery(node));
         }
     }
 
@@ -185,7 +221,7 @@ impl Buckets {
         let Some(stream) = bucket.streams.get_mut(channel) else { return 0 };
         stream.kept.clear();
         let (life, up_to) = (Life { generation, created: stream.created }, stream.top);
-        self.tell(channel, || Delivery::Removed { channel: (&**channel).into(), life, up_to });
+        self.tell(channel, |_| Some(Delivery::Removed { channel: (&**channel).into(), life, up_to }));
         up_to
     }
 
@@ -235,6 +271,12 @@ impl Buckets {
     /// A failover: the bucket has lost writes, so that none of its streams holds any more. All are told, sooner or later.
     pub(crate) fn lose_writes(&mut self, bucket: u16) {
         let state = &mut self.buckets[usize::from(bucket)];
+        if self.fault == Some(Fault::SameEpoch) {
+            for stream in state.streams.values_mut() {
+                stream.top -= u64::from(stream.kept.pop_back().is_some());
+            }
+            return;
+        }
         state.generation += 1_000;
         state.streams.clear();
         state.results.clear();

@@ -17,7 +17,7 @@ pub(super) struct Cluster {
 
 /// `room:` keeps ten and recovers, `news:` as well, the latest, `talk:` keeps nothing and announces who comes and goes, `mute:` is
 /// as `room:` without echo, `here:` is this node's alone.
-fn shared() -> Config {
+pub(super) fn shared() -> Config {
     let open = ChannelOptions {
         log: Log::Redis,
         allow_subscribe_for_client: true,
@@ -150,7 +150,7 @@ impl Cluster {
         data.for_each(|data| _ = self.publish(node, message(channel, &data.to_string())).unwrap());
     }
 
-    fn history(&mut self, node: usize, channel: &str, filter: HistoryFilter) -> Result<HistoryPage, Error> {
+    pub(super) fn history(&mut self, node: usize, channel: &str, filter: HistoryFilter) -> Result<HistoryPage, Error> {
         let named = Arc::from(channel);
         let mut answered = self.order(node, channel, |answer| Order::History { channel: named, filter, answer });
         self.flow();
@@ -174,23 +174,23 @@ impl Cluster {
         }
     }
 
-    fn mirrors(&self, node: usize) -> usize {
+    pub(super) fn mirrors(&self, node: usize) -> usize {
         self.nodes[node].brokers.iter().map(|broker| broker.home.mirrors.len()).sum()
     }
 
-    fn held_bytes(&self, node: usize) -> usize {
+    pub(super) fn held_bytes(&self, node: usize) -> usize {
         self.nodes[node].brokers.iter().map(|broker| broker.home.mirrors.held_bytes()).sum()
     }
 }
 
 /// Recovers from a place.
-fn recover(id: u32, channel: &str, position: &Position) -> String {
+pub(super) fn recover(id: u32, channel: &str, position: &Position) -> String {
     let Position { offset, epoch } = position;
     json!({"id": id, "subscribe": {"channel": channel, "recover": true, "offset": offset, "epoch": &**epoch}})
         .to_string()
 }
 
-const ALL: HistoryFilter = HistoryFilter { limit: -1, since: None, reverse: false };
+pub(super) const ALL: HistoryFilter = HistoryFilter { limit: -1, since: None, reverse: false };
 
 fn data(page: &HistoryPage) -> Vec<String> {
     let text = |data: &[u8]| String::from_utf8(data.to_vec()).unwrap();

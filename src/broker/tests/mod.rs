@@ -14,6 +14,7 @@ mod inboxes_on_disk;
 mod inboxes_requeued;
 mod keeping;
 mod mirrored;
+mod mirrors_seeded;
 mod mirrors_unreachable;
 mod orders;
 mod presence;
