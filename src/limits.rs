@@ -656,6 +656,34 @@ pub const SESSION_TTL_MS: u64 = 1_800_000;
 /// of users with longer names are known on their own node only.
 pub const SHARED_USER_BYTES_MAX: usize = CHANNEL_NAME_BYTES_MAX - 1;
 
+/// How long a connect waits for the word of the other nodes before the node's own roster decides alone, milliseconds: a Redis that
+/// is away keeps nobody out.
+pub const ENROL_WAIT_MS: u64 = 1_000;
+
+/// How often what Redis has of sessions is renewed, milliseconds: two renewals may fail.
+pub const SESSION_RENEW_MS: u64 = SESSION_TTL_MS / 3;
+
+/// Sessions that are put again at once: a node that comes back leaves Redis room for others.
+pub const SESSIONS_PUT_AT_ONCE: usize = 64;
+
+/// How long a node waits for what it has asked others on behalf of a call, milliseconds: less than the call may take.
+pub const NODE_ANSWER_MS: u64 = 5_000;
+
+const _: () = assert!(NODE_ANSWER_MS < API_CALL_TIMEOUT_MS);
+
+/// For how long it is known that a user was sent away, milliseconds: sessions of a node that was away for longer are not ended.
+pub const SENT_AWAY_MS: u64 = 3_600_000;
+
+/// Sessions that may stay where a user is sent away everywhere, for nodes that are away to know: 4 KiB of Redis. Where more may
+/// stay, sessions of nodes that are away are not ended.
+pub const SENT_AWAY_STAY_MAX: usize = 256;
+
+/// Buckets whose revocations are read at once.
+pub const REVOCATIONS_READ_AT_ONCE: usize = 16;
+
+/// Most users of one call of `users_status`.
+pub const USERS_STATUS_MAX: usize = 1_000;
+
 /// How many users one call asks for, so that a call stays well under a millisecond of Redis.
 pub const USERS_PER_CALL: usize = 128;
 

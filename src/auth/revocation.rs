@@ -62,6 +62,11 @@ impl Mark {
     /// Of a session without a token.
     pub const NO_TOKEN: Self = Self { issued_unix_s: u32::MAX, id: [0; 2] };
 
+    /// When the token was issued, Unix seconds, 0 where it does not say; `None` where there is no token.
+    pub fn issued_unix_s(self) -> Option<u32> {
+        (self.issued_unix_s != u32::MAX).then_some(self.issued_unix_s)
+    }
+
     /// Whether there is a token, and nothing shows that it was issued at that time or later, Unix seconds.
     pub fn is_issued_before(self, unix_s: i64) -> bool {
         self.issued_unix_s != u32::MAX && i64::from(self.issued_unix_s) < unix_s

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::hub::Version;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Disconnect, Error};
+use crate::model::{ClientId, Device};
+use crate::session::DevicePlace;
 
 /// Which life of a channel's stream: its bucket's generation, and which creation of the stream in it. Its text is the epoch that
 /// clients are told.
@@ -100,6 +102,34 @@ pub enum Outgoing {
     },
 }
 
+/// What other nodes are to know of this one's sessions.
+#[derive(Debug)]
+pub enum Attendance {
+    /// One begins. Answered with [`Answer::Enrolled`].
+    Comes(Box<Entrance>),
+    /// One that has begun so has ended: whose, and its client.
+    Goes(Arc<str>, ClientId),
+}
+
+/// A session that asks for its place among those of its user on all nodes.
+#[derive(Debug)]
+pub struct Entrance {
+    /// Who waits.
+    pub ticket: Ticket,
+    /// Whose session it is; not empty.
+    pub user: Arc<str>,
+    /// Its client.
+    pub client: ClientId,
+    /// When its token was issued, Unix seconds, 0 where that is not known; `None` where there is no token.
+    pub issued_unix_s: Option<u32>,
+    /// How many sessions the user may have; 0 is no limit.
+    pub limit: u32,
+    /// Its device.
+    pub device: Device,
+    /// The place that it takes among the user's devices, where those of its kind are limited.
+    pub place: Option<DevicePlace>,
+}
+
 /// A publication on its way to its place.
 #[derive(Debug)]
 pub struct Publish {
@@ -160,6 +190,9 @@ pub enum Answer {
     Read(Arc<str>, Result<Page, Error>),
     /// To [`Outgoing::Remove`]: the offset of the newest publication that went; 0 where there is no stream.
     Removed(Ticket, Result<u64, Error>),
+    /// To [`Attendance::Comes`]: the session has its place, as far as other nodes go, or what it is told. While Redis is away
+    /// other nodes go for nothing.
+    Enrolled(Ticket, Result<(), Disconnect>),
 }
 
 /// What a bucket tells those who listen.

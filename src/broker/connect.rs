@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use super::Broker;
+use super::bridge::{Attendance, Entrance, Ticket};
 use super::home::Dismissal;
-use super::letter::Letter;
+use super::letter::{Answer, Letter};
+use crate::auth::Mark;
 use crate::limits::{ASK_BYTES, BYTES_IN_FLIGHT_MAX};
-use crate::model::refusal::DisconnectKind;
+use crate::model::Device;
+use crate::model::refusal::{Disconnect, DisconnectKind};
 use crate::session::{Ask, Enrolment, Identity};
 use crate::time::Now;
 
@@ -17,15 +20,52 @@ impl Broker {
         let id = identity.id;
         let enrolment = identity.enrolment.take();
         let user = identity.info.user.clone();
-        let device = std::mem::take(&mut identity.device);
+        let (token, device) = (identity.token, std::mem::take(&mut identity.device));
         // Planned subscriptions are of this device.
-        self.edge.name_device(session, device);
+        self.edge.name_device(session, device.clone());
         self.edge.with_session(session, now, |session, context| session.admit(identity, context));
         // Nobody asks for the sessions of nobody, and there may be very many.
         if !user.is_empty() {
             self.edge.users.entry(user.clone()).or_default().sessions.push(session);
         }
+        if !user.is_empty() && self.edge.policy.config.cluster.redis.is_set() {
+            return self.ask_nodes(session, id, token, device, enrolment);
+        }
+        self.enrol_here(session, id, enrolment, now);
+    }
+
+    /// Asks for the session's place among those of its user on all nodes; that among those on this one is asked for after it.
+    fn ask_nodes(&mut self, session: u32, id: u32, token: Mark, device: Device, enrolment: Option<Box<Enrolment>>) {
+        let asker = self.edge.awaits(session, id, ASK_BYTES);
+        let info = &self.edge.sessions[session as usize].info;
+        let (user, client) = (info.user.clone(), info.client);
+        let limit = enrolment.as_ref().map_or(0, |enrolment| enrolment.limit);
+        let place = enrolment.as_ref().and_then(|enrolment| enrolment.device.clone());
+        let ticket = Ticket(self.entering.insert((asker, enrolment)) as u64);
+        let issued_unix_s = token.issued_unix_s();
+        let entrance = Entrance { ticket, user, client, issued_unix_s, limit, device, place };
+        self.attendance.push(Attendance::Comes(Box::new(entrance)));
+    }
+
+    /// What other nodes are to know of the sessions here since it was taken last.
+    pub fn take_attendance(&mut self) -> Vec<Attendance> {
+        std::mem::take(&mut self.attendance)
+    }
+
+    /// Other nodes have nothing against a session, or it is told why it has no place.
+    pub(super) fn entered(&mut self, ticket: Ticket, outcome: Result<(), Disconnect>, now: Now) {
+        let (asker, enrolment) = self.entering.remove(ticket.0 as usize);
+        let Some(session) = self.edge.asking(asker) else { return };
+        self.edge.answer_arrived(asker, Answer::Entered(outcome), now);
+        if !self.edge.sessions[session as usize].is_ending {
+            self.enrol_here(session, asker.id, enrolment, now);
+        }
+    }
+
+    /// Asks for the session's place in the roster of its user, where there is one, then for the subscriptions.
+    fn enrol_here(&mut self, session: u32, id: u32, enrolment: Option<Box<Enrolment>>, now: Now) {
         let Some(enrolment) = enrolment else { return self.ask_planned(session, now) };
+        let user = self.edge.sessions[session as usize].info.user.clone();
         let home = self.placement.of(&user);
         if home == self.me {
             let outcome = self.give_seat(&user, *enrolment, self.me);

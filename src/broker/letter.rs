@@ -8,7 +8,7 @@ use super::lane::Lane;
 use crate::delivery::{Dispatch, Sending};
 use crate::hub::HubOptions;
 use crate::limits::FILTER_BYTES_MAX;
-use crate::model::refusal::{DisconnectKind, Error};
+use crate::model::refusal::{Disconnect, DisconnectKind, Error};
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
     Subscribed,
@@ -284,6 +284,8 @@ pub enum Answer {
     PresenceStats(PresenceStats),
     /// What is answered to a device.
     Inbox(Result<InboxAnswer, Error>),
+    /// Whether other nodes have nothing against the session; if they have, what it is told.
+    Entered(Result<(), Disconnect>),
     /// Whether the user may have one more session.
     Enrolled {
         /// As in the letter that asked.

@@ -21,9 +21,9 @@ impl Broker {
         std::mem::take(&mut self.home.mirrors.outgoing)
     }
 
-    /// Whether [`Broker::take_outgoing`] has something.
+    /// Whether [`Broker::take_outgoing`] or [`Broker::take_attendance`] has something.
     pub fn has_outgoing(&self) -> bool {
-        !self.home.mirrors.outgoing.is_empty()
+        !self.home.mirrors.outgoing.is_empty() || !self.attendance.is_empty()
     }
 
     /// Whether what buckets tell may be taken: not while so much waits for rooms, or for other shards, that nothing more is to be
@@ -42,6 +42,10 @@ impl Broker {
         let settled = match answer {
             BucketAnswer::Published(ticket, result) => self.home.published(ticket, result),
             BucketAnswer::Removed(ticket, result) => self.home.removed(ticket, result),
+            BucketAnswer::Enrolled(ticket, outcome) => {
+                self.entered(ticket, outcome, now);
+                None
+            }
             BucketAnswer::Joined(channel, result) => {
                 let answered = self.home.joined(&channel, result, now);
                 self.go_on_with(answered, now);

@@ -51,14 +51,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
+use slab::Slab;
 
 pub use command::Input;
 pub use edge::{Audience, Closing, Edge, Subscriber};
 
+use self::bridge::Attendance;
 use self::edge::Notice;
 use self::ending::Ending;
 use self::home::{Home, Spread, Spreading};
-use self::letter::Letter;
+use self::letter::{Asker, Letter};
 use self::line::Walks;
 use self::metrics::ShardMetrics;
 use self::policy::Policy;
@@ -70,7 +72,7 @@ use crate::limits::SWEEP_BUDGET;
 use crate::model::Device;
 use crate::model::refusal::Disconnect;
 use crate::protocol::Format;
-use crate::session::Appearance;
+use crate::session::{Appearance, Enrolment};
 use crate::time::Now;
 
 /// What a broker is made of.
@@ -113,6 +115,10 @@ pub struct Broker {
     is_behind_schedule: bool,
     /// Orders that look at many sessions or channels.
     walks: Walks,
+    /// Output: what other nodes are to know of the sessions here.
+    attendance: Vec<Attendance>,
+    /// Sessions whose users have sessions on other nodes, perhaps: by ticket, until these were asked.
+    entering: Slab<(Asker, Option<Box<Enrolment>>)>,
     /// The name of a channel that another shard publishes to; kept for its memory.
     name: String,
 }
@@ -137,6 +143,8 @@ impl Broker {
             has_said_revocations: false,
             walks: Walks::default(),
             placement,
+            attendance: Vec::new(),
+            entering: Slab::new(),
             name: String::new(),
         })
     }
@@ -413,6 +421,7 @@ impl Broker {
                 home if home == self.me => self.home.leave(channel, client, self.me, now),
                 home => self.post.tell(home, Letter::Leave { channel, client }),
             },
+            Notice::Depart { user, client } => self.attendance.push(Attendance::Goes(user, client)),
             Notice::Discharge { user, client } => match self.placement.of(&user) {
                 home if home == self.me => self.home.roster.discharge(&user, client),
                 home => self.post.tell(home, Letter::Discharge { user, client }),

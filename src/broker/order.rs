@@ -113,6 +113,13 @@ pub enum Order {
         /// Gets the sessions on that shard.
         answer: Responder<Vec<SessionInfo>>,
     },
+    /// To every shard: which of these users have sessions?
+    Online {
+        /// In any order.
+        users: Arc<[String]>,
+        /// Gets an answer each.
+        answer: Responder<Vec<bool>>,
+    },
     /// To every shard: tokens are called back. Their sessions end. Answered when that is done.
     Revoke {
         /// Which tokens.
@@ -174,6 +181,7 @@ impl Order {
             Self::Schedule(order) => order.is_abandoned(),
             Self::Channels { answer, .. } => answer.is_closed(),
             Self::Sessions { answer, .. } => answer.is_closed(),
+            Self::Online { answer, .. } => answer.is_closed(),
             Self::Revocations { answer, .. } => answer.is_closed(),
             Self::Info { answer } => answer.is_closed(),
             Self::Subscribe(_, answer)

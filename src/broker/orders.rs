@@ -56,6 +56,11 @@ impl Broker {
             | Order::Disconnect { .. }
             | Order::Refresh { .. }
             | Order::Revoke { .. } => self.begin_walk(order, now),
+            Order::Online { users, answer } => {
+                self.walks.looked_at(users.len());
+                let online = users.iter().map(|user| self.edge.users.contains_key(&**user)).collect();
+                drop(answer.send(Ok(online)));
+            }
             Order::Revocations { after, limit, answer } => {
                 let page: Vec<_> = self.edge.revocations.after(after.as_ref()).take(limit).collect();
                 self.walks.looked_at(page.len());

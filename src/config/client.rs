@@ -55,7 +55,7 @@ pub struct ClientConfig {
     /// it is not recovered, longer presence is refused. A client for which more of its answers waits is not read. Slow
     /// links need the default's two seconds (at 2 Mbit/s) within the five that SDKs wait for a reply.
     pub reply_max_size: usize,
-    /// Most connections of one user on the node; 0 sets no limit.
+    /// Most connections of one user on the node, or on all nodes that share a Redis; 0 sets no limit.
     pub user_connection_limit: u32,
     /// How many devices of a user stay connected when another one comes.
     pub devices: DevicesConfig,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How many devices of a user stay connected when another one comes. Where `stay` is not `all`, a device has one connection:
 /// a second one of the same id takes the place of the first, which is disconnected with 4502. Users without a name have no
-/// devices. A change holds for who connects from then on.
+/// devices. Devices are counted on all nodes that share a Redis. A change holds for who connects from then on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct DevicesConfig {

@@ -8,6 +8,7 @@
 //!                       ├ neighbours (what nodes say of themselves)
 //!                       └ requests (signals): reload, drain
 //! shards ←order── shards ─── all of them
+//! bridge ─told──→ hearing (what other nodes say of users); nodes (what the API asks of them)
 //! ```
 //!
 //! It owns no session and no channel. What it knows of them it asks for, and it may be late: nothing that a
@@ -24,10 +25,12 @@ mod door;
 mod exposition;
 mod hand_back;
 mod health;
+mod hearing;
 mod http;
 mod keys;
 mod metrics;
 mod neighbours;
+mod nodes;
 mod page;
 mod plane;
 mod process;

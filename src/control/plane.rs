@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use super::hand_back::HandedBack;
+use super::hearing;
 use super::http::HttpServer;
 use super::keys::{KeyKeeper, KeyRequests};
 use super::neighbours;
@@ -97,6 +98,7 @@ impl Plane {
         let state = Arc::new(ControlState::new(shards, config, started, access_log, bridge.clone()));
         if let Some(bridge) = bridge {
             tokio::spawn(neighbours::announce(state.clone(), bridge));
+            tokio::spawn(hearing::hear(state.clone()));
         }
         let (http, handed_back) = HttpServer::new(state.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());

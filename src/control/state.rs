@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::calls::Calls;
+use super::nodes::Nodes;
 use super::seats::Seats;
 use super::shards::Shards;
 use crate::access_log::AccessLog;
@@ -30,6 +31,8 @@ pub(super) struct ControlState {
     pub(super) access_log: AccessLog,
     /// The way to the other nodes, if there are some.
     pub(super) bridge: Option<BridgeView>,
+    /// The same, as the API uses it.
+    pub(super) nodes: Option<Nodes>,
     config: RwLock<Arc<Config>>,
     draining: AtomicBool,
 }
@@ -50,6 +53,7 @@ impl ControlState {
             seats: Arc::new(Seats::new()),
             calls: Calls::new(),
             access_log,
+            nodes: bridge.clone().map(Nodes::new),
             bridge,
             config: RwLock::new(config),
             draining: AtomicBool::new(false),

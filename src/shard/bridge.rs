@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::vec;
 
 use super::waker::Waker;
-use crate::broker::bridge::{Answer, Delivery, Outgoing};
+use crate::broker::bridge::{Answer, Attendance, Delivery, Outgoing};
 use crate::limits::BRIDGE_TICKS_WAITING_MAX;
 
 /// What a shard's tick asks of the buckets.
@@ -18,6 +18,8 @@ pub struct Asked {
     pub shard: u16,
     /// In order.
     pub all: Vec<Outgoing>,
+    /// What other nodes are to know of its sessions, in order.
+    pub attendance: Vec<Attendance>,
 }
 
 /// Deliveries, and what they count.
@@ -55,12 +57,12 @@ impl ShardBridge {
     }
 
     /// Asks all of this.
-    pub fn ask(&self, mut all: Vec<Outgoing>) {
+    pub fn ask(&self, mut all: Vec<Outgoing>, attendance: Vec<Attendance>) {
         if self.asked.len() >= BRIDGE_TICKS_WAITING_MAX {
             all.retain(|what| !matches!(what, Outgoing::Tell { ticket: None, .. }));
         }
         // A bridge that has failed ends the node: nobody waits for its answers for long.
-        let _ = self.asked.send(Asked { shard: self.shard, all });
+        let _ = self.asked.send(Asked { shard: self.shard, all, attendance });
     }
 
     /// The answers of a call.
@@ -155,7 +157,7 @@ mod tests {
             let tell = Outgoing::Tell { ticket: None, channel: channel.clone(), body: "x".into() };
             vec![tell, Outgoing::Leave(channel.clone())]
         };
-        (0..=BRIDGE_TICKS_WAITING_MAX).for_each(|_| shard.ask(all()));
+        (0..=BRIDGE_TICKS_WAITING_MAX).for_each(|_| shard.ask(all(), Vec::new()));
         let sizes: Vec<_> = asked.drain().map(|asked| asked.all.len()).collect();
         assert!(sizes[..BRIDGE_TICKS_WAITING_MAX].iter().all(|size| *size == 2));
         assert_eq!(sizes[BRIDGE_TICKS_WAITING_MAX..], [1]);

@@ -11,7 +11,7 @@ impl<R: Reactor> Shard<R> {
         if let Some(bridge) = &self.bridge
             && self.broker.has_outgoing()
         {
-            bridge.ask(self.broker.take_outgoing());
+            bridge.ask(self.broker.take_outgoing(), self.broker.take_attendance());
         }
     }
 

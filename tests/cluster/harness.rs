@@ -28,7 +28,7 @@ port = 0
 address = "127.0.0.1"
 port = 0
 [client]
-insecure = true
+CLIENT
 [http_api]
 insecure = true
 [shutdown]
@@ -61,15 +61,26 @@ pub(crate) struct Node {
     folder: TempDir,
 }
 
+/// Clients come without tokens.
+const OPEN: &str = "insecure = true";
+
+/// What tokens are signed with.
+pub(crate) const SECRET: &str = "a secret of thirty-two characters";
+
 /// A node that was started; it may refuse to.
 pub(crate) fn spawn(name: &str, redis: &Server) -> (Child, TempDir) {
-    spawn_over(name, &format!("addresses = [\"{}\"]", redis.address()))
+    spawn_over(name, &over(redis), OPEN)
 }
 
-fn spawn_over(name: &str, section: &str) -> (Child, TempDir) {
+/// The section of the configuration that names a Redis.
+fn over(redis: &Server) -> String {
+    format!("addresses = [\"{}\"]", redis.address())
+}
+
+fn spawn_over(name: &str, section: &str, client: &str) -> (Child, TempDir) {
     let folder = TempDir::new().expect("a folder can be made");
     let path = folder.path().join("node.toml");
-    let config = CONFIG.replace("NAME", name).replace("REDIS", section);
+    let config = CONFIG.replace("NAME", name).replace("REDIS", section).replace("CLIENT", client);
     std::fs::write(&path, config).expect("the file is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
     command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -83,7 +94,13 @@ impl Node {
 
     /// Over a Redis that this section of the configuration names.
     pub(crate) fn over(name: &str, section: &str) -> Self {
-        Self::running(spawn_over(name, section))
+        Self::running(spawn_over(name, section, OPEN))
+    }
+
+    /// One whose clients come with tokens, and with this in its section of them.
+    pub(crate) fn start_with(name: &str, redis: &Server, client: &str) -> Self {
+        let client = format!("token.hmac_secret_key = \"{SECRET}\"\n{client}");
+        Self::running(spawn_over(name, &over(redis), &client))
     }
 
     fn running((mut child, folder): (Child, TempDir)) -> Self {

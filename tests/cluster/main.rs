@@ -13,3 +13,4 @@ mod outages;
 mod server;
 mod sight;
 mod start;
+mod users;

@@ -76,7 +76,7 @@ pub(crate) const NODE: [Never; 15] = [
     Never {
         places: &["cluster/bridge"],
         named: &[
-            "wire", "protocol", "session", "delivery", "outbox", "auth", "ring", "store", "control", "node.rs", "cli",
+            "wire", "protocol", "session", "delivery", "outbox", "ring", "store", "control", "node.rs", "cli",
             "glommio",
         ],
     },

@@ -15,9 +15,8 @@ use crate::sessions::{client, enrolment, leases};
 
 const SEEDS: u64 = 20;
 const STEPS: usize = 100;
-/// Times of birth; far enough apart that the time which a test takes changes no order.
+/// Times of birth.
 const BIRTHS: u64 = 1000;
-const BIRTH_MS: u64 = 1_000_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seat {
@@ -102,8 +101,7 @@ impl World {
         let place =
             kind.map(|kind| Place { kind, oldest_stays: random.random_bool(0.3), limit: random.random_range(1..4) });
         let limit = if random.random_bool(0.3) { random.random_range(1..6) } else { 0 };
-        let enrolment =
-            Enrolment { age_ms: (BIRTHS - comes.birth) * BIRTH_MS, limit, place, ..enrolment(self.comes, device) };
+        let enrolment = Enrolment { since_unix_ms: comes.birth, limit, place, ..enrolment(self.comes, device) };
         let verdict = self.nodes[slot].session_put(&enrolment, &leases(&self.living)).await.unwrap();
         let (counted, dead): (Seats, Seats) =
             self.seats.clone().into_iter().partition(|(_, seat)| self.living[usize::from(seat.slot) - 1]);

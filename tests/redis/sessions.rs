@@ -1,5 +1,7 @@
 //! Users' sessions on several nodes, step by step.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use ringpost::cluster::redis::bucket::Kind;
 use ringpost::cluster::redis::functions::{Functions, Incarnation};
 use ringpost::cluster::redis::leases::{Lease, Leases};
@@ -24,6 +26,11 @@ pub(crate) fn leases(living: &[bool]) -> Leases {
     Leases { now_ms: 10, all: (1..).zip(living).map(lease).collect() }
 }
 
+/// So many milliseconds ago, by the clock of this machine, which is that of Redis.
+fn ago(ms: u64) -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64 - ms
+}
+
 pub(crate) fn client(number: u128) -> ClientId {
     ClientId::from_u128(number)
 }
@@ -32,7 +39,15 @@ pub(crate) const PHONE: Place<'_> = Place { kind: "phone", oldest_stays: false, 
 
 /// A session without limits, of the user `u`.
 pub(crate) fn enrolment(number: u128, device: &str) -> Enrolment<'_> {
-    Enrolment { user: "u", client: client(number), age_ms: 0, issued_unix_s: Some(1000), limit: 0, device, place: None }
+    Enrolment {
+        user: "u",
+        client: client(number),
+        since_unix_ms: ago(0),
+        issued_unix_s: Some(1000),
+        limit: 0,
+        device,
+        place: None,
+    }
 }
 
 fn phone(number: u128, device: &str) -> Enrolment<'_> {
@@ -80,12 +95,12 @@ fn the_newest_device_on_another_node_takes_the_place_and_the_node_of_the_old_one
 fn who_has_a_place_keeps_it_when_it_is_put_again_and_since_when() {
     with_each(async |link, config, _| {
         let (leases, node) = (leases(&[true]), node(&link, &config, 1, 1));
-        let old = Enrolment { age_ms: 60_000, ..phone(1, "a") };
+        let old = Enrolment { since_unix_ms: ago(60_000), ..phone(1, "a") };
         admit(&node, &old, &leases).await;
         assert!(node.session_note("u", client(1), b"in a meeting").await.unwrap());
         assert!(!node.session_note("u", client(9), b"").await.unwrap(), "nobody has it");
         let before = node.sessions("u").await.unwrap();
-        let full = Enrolment { age_ms: 0, limit: 1, ..phone(1, "a") };
+        let full = Enrolment { since_unix_ms: ago(0), limit: 1, ..phone(1, "a") };
         admit(&node, &full, &leases).await;
         assert_eq!(node.sessions("u").await.unwrap(), before);
         assert_eq!((&*before[0].note, before[0].kind.as_deref()), (&b"in a meeting"[..], Some("phone")));
@@ -113,7 +128,7 @@ fn a_user_who_was_sent_away_is_so_on_nodes_that_put_the_session_later() {
     with_each(async |link, config, _| {
         let (leases, node) = (leases(&[true]), node(&link, &config, 1, 1));
         node.send_away("u", 60_000, (4001, "go"), &[client(2)]).await.unwrap();
-        let old = |number| Enrolment { age_ms: 5_000, ..enrolment(number, "") };
+        let old = |number| Enrolment { since_unix_ms: ago(5_000), ..enrolment(number, "") };
         let sent_away = Err(DisconnectKind::Backend(4001).because("go"));
         assert_eq!(node.session_put(&old(1), &leases).await, Ok(sent_away));
         assert_eq!(node.session_put(&old(2), &leases).await, Ok(Ok(())), "it was to stay");

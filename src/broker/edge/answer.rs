@@ -90,6 +90,8 @@ impl Edge {
                 Ok(subscribed) => self.subscribed(session, id, channel, subscribed, now),
                 Err(error) => self.subscribe_failed(session, id, &channel, error),
             },
+            Answer::Entered(Ok(())) => {}
+            Answer::Entered(Err(why)) => self.close(session, why),
             Answer::Enrolled { outcome, .. } => self.enrolled(session, outcome),
         }
     }

@@ -110,6 +110,9 @@ impl Edge {
                 self.notices.push(Notice::Leave { channel: subscription.channel.clone(), client });
             }
         }
+        if !entry.user().is_empty() && self.policy.config.cluster.redis.is_set() {
+            self.notices.push(Notice::Depart { user: entry.info.user.clone(), client });
+        }
         if entry.enrolled {
             self.notices.push(Notice::Discharge { user: entry.info.user.clone(), client });
         }

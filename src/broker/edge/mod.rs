@@ -69,6 +69,8 @@ pub(super) enum Notice {
     Appear(Appearance),
     /// A subscription has ended.
     Leave { channel: Arc<str>, client: ClientId },
+    /// A session that other nodes may know of has ended.
+    Depart { user: Arc<str>, client: ClientId },
     /// A session that was enrolled has ended.
     Discharge { user: Arc<str>, client: ClientId },
 }

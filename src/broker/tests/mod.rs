@@ -2,6 +2,7 @@
 //! looked for by `super::sim`.
 
 mod allowances;
+mod attending;
 mod budgets;
 mod connecting;
 mod counting;
@@ -39,6 +40,7 @@ use tokio::sync::oneshot;
 use super::{Broker, BrokerSetup, Closing, Input};
 use crate::auth::Verifier;
 use crate::auth::mint::hs256;
+use crate::broker::bridge::{self, Attendance};
 use crate::broker::ending::Ending;
 use crate::broker::lane::Lane;
 use crate::broker::letter::Letter;
@@ -73,6 +75,10 @@ struct Node {
     goodbyes: Vec<(usize, u32, u16)>,
     conns: u32,
     disk: Disk,
+    /// Whether other nodes, where there are some, have nothing against any session.
+    agrees: bool,
+    /// What other nodes were told, by shard.
+    attendance: Vec<(usize, Attendance)>,
 }
 
 /// `open:` keeps nothing and allows all, `kept:` keeps and recovers, `wish:` keeps and recovers who asks, `mute:` is as `kept:`
@@ -134,6 +140,8 @@ impl Node {
             goodbyes: Vec::new(),
             conns: 0,
             disk: Disk::default(),
+            agrees: true,
+            attendance: Vec::new(),
         }
     }
 
@@ -177,6 +185,12 @@ impl Node {
     fn after(&mut self, shard: usize) {
         loop {
             let broker = &mut self.brokers[shard];
+            for attendance in broker.take_attendance() {
+                if let (true, Attendance::Comes(entrance)) = (self.agrees, &attendance) {
+                    broker.bridge_answered(bridge::Answer::Enrolled(entrance.ticket, Ok(())), self.now);
+                }
+                self.attendance.push((shard, attendance));
+            }
             broker.post(self.now, |to, lane, _, letter| {
                 let to = usize::from(to);
                 if lane == Lane::Deliveries && self.full == Some((shard, to)) {

@@ -55,7 +55,7 @@ impl Lines {
 
     /// Takes what a shard's tick asks.
     pub(super) fn take(self: &Arc<Self>, asked: Asked) {
-        let Asked { shard, all } = asked;
+        let Asked { shard, all, .. } = asked;
         let mut refused = Vec::new();
         for what in all {
             let request = Request { shard, what };
@@ -235,7 +235,7 @@ mod tests {
         let (lines, shard) = lines();
         let (body, fit) = (Bytes::from(vec![0; MIB]), (REDIS_WAITING_BYTES_MAX / MIB) as u64 - 1);
         let all = (0..fit + 2).map(|ticket| publish(ticket, body.clone())).chain([join()]).collect();
-        lines.take(Asked { shard: 0, all });
+        lines.take(Asked { shard: 0, all, attendance: Vec::new() });
         assert_eq!(refused(&shard), (vec![fit, fit + 1], 0), "a join holds no message");
         assert_eq!(lines.metrics.waiting.get(), fit + 1);
         lines.give_up();
@@ -262,8 +262,8 @@ mod tests {
             Outgoing::Remove { ticket: Ticket(3), channel: channel.clone() },
         ];
         let count = all.len();
-        lines.take(Asked { shard: 0, all });
-        lines.take(Asked { shard: 0, all: (0..REDIS_BATCH_MAX + 1).map(|_| tell()).collect() });
+        lines.take(Asked { shard: 0, all, attendance: Vec::new() });
+        lines.take(Asked { shard: 0, all: (0..REDIS_BATCH_MAX + 1).map(|_| tell()).collect(), attendance: Vec::new() });
         let batches: Vec<_> = std::iter::from_fn(|| Some(lines.next(0)).filter(|batch| !batch.is_empty())).collect();
         let sizes: Vec<_> = batches.iter().map(Vec::len).collect();
         assert_eq!(sizes, [2, 1, 1, 2, 1, 1, 1, 1, REDIS_BATCH_MAX, 1]);

@@ -4,6 +4,8 @@
 //! shards ─asked→ lines ─a call a bucket→ Redis ─┐
 //!        ←answers─ calls ←────────────────────┘ │
 //!        ←deliveries─ outlets ← term ← listener ←┘
+//!        ─attendance→ register: the node's sessions among their users' on all nodes
+//! control plane ←told─ what other nodes say of users
 //!                     seat, lease: who the node is among the others, and for how long
 //! ```
 //!
@@ -16,8 +18,10 @@ mod lease;
 mod lines;
 pub mod metrics;
 mod outlets;
+mod register;
 mod seat;
 mod term;
+pub mod told;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -26,14 +30,19 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use tokio::runtime;
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 
 use self::complaints::Complaints;
 use self::metrics::BridgeMetrics;
 use self::outlets::Outlets;
+use self::register::Register;
 use self::seat::Seat;
 use self::term::{Ended, Term};
+use self::told::Told;
+use super::redis::fault::Fault;
+use super::redis::functions::Functions;
 use super::redis::keys::Keys;
 use super::redis::leases::Leases;
 use super::redis::link::Link;
@@ -51,6 +60,33 @@ pub struct BridgeView {
     pub leases: watch::Receiver<Option<Leases>>,
     /// What this node says of itself; others hear it with the next renewal.
     pub about: watch::Sender<Bytes>,
+    /// What other nodes say of users.
+    pub told: flume::Receiver<Told>,
+    /// The calls of the node's incarnation; none while the node acts dead.
+    pub functions: watch::Receiver<Option<Arc<Functions>>>,
+    /// Where calls are made, so that none ends half done with whoever has asked.
+    pub runtime: Handle,
+}
+
+impl BridgeView {
+    /// Makes a call as the node's incarnation, with all leases as they were last seen.
+    ///
+    /// # Errors
+    /// What went wrong; [`Fault::Dead`] where the node acts dead.
+    pub async fn call<T, F>(&self, call: impl FnOnce(Arc<Functions>, Leases) -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let functions = self.functions.borrow().clone().ok_or(Fault::Dead)?;
+        let leases = self.leases.borrow().clone().ok_or(Fault::Dead)?;
+        self.runtime.spawn(call(functions, leases)).await.unwrap_or(Err(Fault::Dead))
+    }
+
+    /// The node's slot among all, unless it acts dead.
+    pub fn slot(&self) -> Option<u8> {
+        self.functions.borrow().as_ref().map(|functions| functions.incarnation().slot)
+    }
 }
 
 /// A bridge that runs.
@@ -78,6 +114,9 @@ impl Bridge {
         let (shards, ends): (Vec<_>, Vec<_>) = ways.unzip();
         let (about_in, about) = watch::channel(Bytes::new());
         let (seen, leases) = watch::channel(None);
+        let (functions_in, functions) = watch::channel(None);
+        let (told_in, told) = flume::unbounded();
+        let (register, attended) = mpsc::unbounded_channel();
         let metrics = Arc::<BridgeMetrics>::default();
         let redis = config.cluster.redis.clone();
         let seat = Seat {
@@ -88,22 +127,27 @@ impl Bridge {
             ends: ends.into(),
             about,
             seen,
+            functions: functions_in,
+            told: told_in.clone(),
+            register,
             complaints: Arc::new(Complaints::new(metrics.clone())),
             metrics: metrics.clone(),
         };
+        let (keys, ends, complaints) = (seat.keys.clone(), seat.ends.clone(), seat.complaints.clone());
+        let attendance = Register::new(keys, ends, leases.clone(), told_in, complaints);
         let (ready, is_ready) = flume::bounded(1);
         let thread = thread::Builder::new().name("bridge".into()).spawn(move || {
             let _on_failure = on_failure;
-            run(&seat, placement, &asked, &ready)
+            run(&seat, placement, &asked, attendance.run(attended), &ready)
         });
         let thread = thread.context("no thread for the bridge")?;
-        if is_ready.recv().is_err() {
+        let Ok(runtime) = is_ready.recv() else {
             return Err(match thread.join() {
                 Ok(Err(error)) => error,
                 _ => anyhow!("the bridge ended before it began"),
             });
-        }
-        let view = BridgeView { metrics, leases, about: about_in };
+        };
+        let view = BridgeView { metrics, leases, about: about_in, told, functions, runtime };
         Ok((Self { view, thread }, shards))
     }
 
@@ -120,7 +164,8 @@ fn run(
     seat: &Seat,
     placement: Placement,
     asked: &flume::Receiver<Asked>,
-    ready: &flume::Sender<()>,
+    register: impl Future<Output = ()> + Send + 'static,
+    ready: &flume::Sender<Handle>,
 ) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -134,7 +179,8 @@ fn run(
         spawn_blocking(|| ()).await.context("the bridge's thread that looks names up has failed")?;
         let mut outlets = Outlets::new(&seat.ends, placement);
         let mut taken = seat.begin().await.context("cluster.redis")?;
-        let _ = ready.send(());
+        tokio::spawn(register);
+        let _ = ready.send(Handle::current());
         loop {
             let incarnation = taken.incarnation;
             if Term::serve(seat, taken, asked, &mut outlets).await == Ended::NobodyAsks {

@@ -14,12 +14,18 @@ use super::complaints::Complaints;
 use super::lease::{Keeper, Lease};
 use super::metrics::BridgeMetrics;
 use super::outlets::{Break, Outlets};
+use super::register::Input;
+use super::told::Told;
+use crate::broker::bridge::Attendance;
+use crate::cluster::redis::bucket::{Item, Kind};
 use crate::cluster::redis::examine::examine;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::{Functions, Incarnation};
 use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::leases::{self, Leases};
 use crate::cluster::redis::link::Link;
+use crate::cluster::redis::revocations;
+use crate::cluster::redis::sessions::dismissed;
 use crate::config::RedisConfig;
 use crate::doctor::Verdict;
 use crate::limits::LEASE_MS;
@@ -43,6 +49,12 @@ pub(super) struct Seat {
     pub(super) about: watch::Receiver<Bytes>,
     /// Gets all leases, whenever they were seen.
     pub(super) seen: watch::Sender<Option<Leases>>,
+    /// Gets the calls of the incarnation; none while the node acts dead.
+    pub(super) functions: watch::Sender<Option<Arc<Functions>>>,
+    /// Gets what other nodes say of users.
+    pub(super) told: flume::Sender<Told>,
+    /// Gets what concerns the node's sessions.
+    pub(super) register: mpsc::UnboundedSender<Input>,
     pub(super) metrics: Arc<BridgeMetrics>,
     pub(super) complaints: Arc<Complaints>,
 }
@@ -111,7 +123,7 @@ impl Seat {
                     return Some(taken);
                 }
                 asked = asked.recv_async() => {
-                    let Asked { shard, all } = asked.ok()?;
+                    let Asked { shard, all, .. } = self.register_all(asked.ok()?);
                     let requests = all.into_iter().map(|what| Request { shard, what });
                     Sorted::refused(requests, &Fault::Dead).give(&self.ends);
                 }
@@ -135,6 +147,53 @@ impl Seat {
         if let Err(fault) = ended.unwrap_or(Err(Fault::Late)) {
             self.complaints.tell("lease_end", &fault);
         }
+    }
+
+    /// Gives the register what concerns the sessions of a shard.
+    pub(super) fn register_all(&self, mut asked: Asked) -> Asked {
+        for attendance in asked.attendance.drain(..) {
+            self.tell_register(match attendance {
+                Attendance::Comes(entrance) => Input::Enrol(asked.shard, entrance),
+                Attendance::Goes(user, client) => Input::Discharge(user, client),
+            });
+        }
+        asked
+    }
+
+    /// Tells the register; it ends with the thread.
+    pub(super) fn tell_register(&self, input: Input) {
+        let _ = self.register.send(input);
+    }
+
+    /// The node goes on with these calls, or acts dead.
+    pub(super) fn go_on_with(&self, functions: Option<&Arc<Functions>>) {
+        self.functions.send_replace(functions.cloned());
+        self.tell_register(functions.map_or(Input::Ended, |functions| Input::Began(functions.clone())));
+    }
+
+    /// A bucket may have said of users what was not heard.
+    pub(super) fn miss_users(&self, bucket: u16) {
+        self.tell_register(Input::Missed(bucket));
+        let _ = self.told.send(Told::Missed(bucket));
+    }
+
+    /// A bucket has said something of users. Whether it was that.
+    pub(super) fn hear_of_users(&self, bucket: u16, item: &Item) -> bool {
+        let user = || item.channel.strip_prefix('\u{1}').unwrap_or_default().into();
+        let told = match item.kind {
+            Kind::Dismissed => dismissed(item.body.clone()).map(|(client, why)| Told::Dismissed {
+                user: user(),
+                client,
+                why: why.into(),
+            }),
+            Kind::Revoked => revocations::told(item.body.clone()).map(Told::Revoked),
+            Kind::Asked => Ok(Told::Asked(bucket, item.body.clone())),
+            Kind::Answered => Ok(Told::Answered(item.body.clone())),
+            _ => return false,
+        };
+        // What cannot be read is of a later version's node; the control plane ends with the node.
+        let _ = told.map(|told| self.told.send(told));
+        true
     }
 
     /// Nothing that was promised in any bucket holds.

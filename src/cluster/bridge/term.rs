@@ -55,6 +55,7 @@ impl<'a> Term<'a> {
         let lease = Arc::new(lease);
         let mut keeper = tokio::spawn(seat.keeper(lease.clone(), functions.clone()).keep());
         let (metrics, complaints) = (seat.metrics.clone(), seat.complaints.clone());
+        seat.go_on_with(Some(&functions));
         let lines = Lines::new(functions, lease.clone(), seat.ends.clone(), metrics, complaints);
         let mut term = Self { seat, lines, outlets };
         let mut timer = interval(PAUSE);
@@ -62,7 +63,7 @@ impl<'a> Term<'a> {
         let ended = loop {
             tokio::select! {
                 asked = asked.recv_async() => match asked {
-                    Ok(asked) => term.lines.take(asked),
+                    Ok(asked) => term.lines.take(seat.register_all(asked)),
                     Err(flume::RecvError::Disconnected) => break Ended::NobodyAsks,
                 },
                 event = events.recv() => if let Some(event) = event {
@@ -80,6 +81,7 @@ impl<'a> Term<'a> {
         if ended == Ended::NobodyAsks {
             term.lines.drain().await;
         }
+        seat.go_on_with(None);
         lease.end();
         term.lines.give_up();
         seat.lose_all(term.outlets);
@@ -88,20 +90,28 @@ impl<'a> Term<'a> {
 
     fn hear(&mut self, event: Event) {
         match event {
-            Event::Hears(bucket) => self.lines.hears(bucket),
+            Event::Hears(bucket) => {
+                self.lines.hears(bucket);
+                self.seat.miss_users(bucket);
+            }
             Event::Said(bucket, generation, item) => self.say(bucket, generation, item),
             Event::Hole(bucket) => {
                 self.seat.metrics.holes.add(1);
                 self.outlets.tell(bucket, Break::Hole);
+                self.seat.miss_users(bucket);
             }
             Event::Lost(bucket, _) => {
                 self.seat.metrics.generations.add(1);
                 self.outlets.tell(bucket, Break::Lost);
+                self.seat.miss_users(bucket);
             }
         }
     }
 
     fn say(&mut self, bucket: u16, generation: Generation, item: Item) {
+        if self.seat.hear_of_users(bucket, &item) {
+            return;
+        }
         let Item { kind, channel, created, offset, time_ms, body } = item;
         let (life, bytes) = (life_of(generation, created), channel.len() + body.len());
         let channel = channel.into_boxed_str();

@@ -80,6 +80,12 @@ pub struct Functions {
     nodes: AtomicU8,
 }
 
+impl std::fmt::Debug for Functions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Functions({:?})", self.incarnation)
+    }
+}
+
 impl Functions {
     /// The calls of an incarnation that has a lease.
     pub fn new(link: Arc<Link>, keys: Keys, incarnation: Incarnation) -> Self {

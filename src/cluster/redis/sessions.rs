@@ -1,7 +1,7 @@
 //! Users' sessions on all nodes: who has a place, who must go for another, and who is online.
 //!
-//! The rules are those of a node's own roster, decided in one step of Redis. A session says for how long it has been connected, so
-//! that its age is told by one clock. It lives for 1,800 s from the last access, and counts while its node's lease lives. A node
+//! The rules are those of a node's own roster, decided in one step of Redis. A session says since when it has been
+//! connected by the clock of Redis, which leases tell, so that all go by one. It lives for 1,800 s from the last access, and counts while its node's lease lives. A node
 //! that listens to [`of_user`] hears of changes.
 
 use bytes::Bytes;
@@ -22,8 +22,9 @@ pub struct Enrolment<'a> {
     pub user: &'a str,
     /// Its client.
     pub client: ClientId,
-    /// For how long it has been connected, milliseconds: of two of one device the later one is the device's.
-    pub age_ms: u64,
+    /// Since when it has been connected, Unix milliseconds by the clock of Redis: of two of one device the later one is the
+    /// device's.
+    pub since_unix_ms: u64,
     /// When its token was issued, Unix seconds, 0 where that is not known; `None` where there is no token.
     pub issued_unix_s: Option<u32>,
     /// How many sessions the user may have; 0 is no limit.
@@ -124,7 +125,7 @@ impl Enrolment<'_> {
         let issued = self.issued_unix_s.map_or(u32::MAX, |at| at.min(u32::MAX - 1));
         let Place { kind, oldest_stays, limit } =
             self.place.unwrap_or(Place { kind: "", oldest_stays: false, limit: 1 });
-        let terms = Packed::default().six(self.age_ms).four(issued).four(self.limit);
+        let terms = Packed::default().six(self.since_unix_ms).four(issued).four(self.limit);
         let terms = terms.byte(self.place.is_some().into()).byte(oldest_stays.into()).four(limit);
         terms.six(leases.newest()).short(kind.as_bytes()).short(self.device.as_bytes()).end()
     }

@@ -18,7 +18,7 @@ use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_le
 use super::{deadline, request, run_until};
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
 use super::{presence, presence_stats, publish, refresh, scheduled_cancel, scheduled_list, subscribe};
-use super::{tokens_revoke, tokens_revoked, unsubscribe};
+use super::{tokens_revoke, tokens_revoked, unsubscribe, users_status};
 use crate::control::refused::{ApiError, RefusedWith};
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
@@ -87,6 +87,9 @@ struct Command {
     /// Which sessions does a user have?
     #[serde(deserialize_with = "object")]
     connections: Option<connections::Connections>,
+    /// Which users are online?
+    #[serde(deserialize_with = "object")]
+    users_status: Option<users_status::UsersStatus>,
     /// Call tokens back.
     #[serde(deserialize_with = "object")]
     tokens_revoke: Option<tokens_revoke::TokensRevoke>,
@@ -153,6 +156,7 @@ enum CommandReply {
     ScheduledCancel(Done),
     Channels(channels::ChannelsResult),
     Connections(connections::ConnectionsResult),
+    UsersStatus(users_status::UsersStatusResult),
     Info(info::InfoResult),
     MembersAdd(Done),
     MembersRemove(Done),
@@ -197,6 +201,7 @@ impl Command {
             Self { refresh: Some(method), .. } => To::Refresh(run_until(method, state, deadline).await?),
             Self { channels: Some(method), .. } => To::Channels(run_until(method, state, deadline).await?),
             Self { connections: Some(method), .. } => To::Connections(run_until(method, state, deadline).await?),
+            Self { users_status: Some(method), .. } => To::UsersStatus(run_until(method, state, deadline).await?),
             Self { tokens_revoke: Some(method), .. } => To::TokensRevoke(run_until(method, state, deadline).await?),
             Self { tokens_revoked: Some(method), .. } => To::TokensRevoked(run_until(method, state, deadline).await?),
             Self { members_add: Some(method), .. } => To::MembersAdd(run_until(method, state, deadline).await?),

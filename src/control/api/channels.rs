@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::Method;
+use super::{Method, read_lists, where_user_is};
 use crate::broker::order::{Order, check_list};
+use crate::control::nodes::Elsewhere;
 use crate::control::state::ControlState;
 use crate::hub::Pattern;
 use crate::limits::LISTED_BYTES;
 use crate::model::refusal::{Error, ErrorKind};
 
 /// Which channels have subscribers? Looks at every channel: not for every second.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "ChannelsRequest")]
 pub(super) struct Channels {
@@ -24,14 +26,14 @@ pub(super) struct Channels {
 }
 
 /// The channels with subscribers.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct ChannelsResult {
     /// By name.
     channels: BTreeMap<Arc<str>, ChannelInfo>,
 }
 
 /// One channel.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct ChannelInfo {
     /// Clients that are subscribed.
     num_clients: u32,
@@ -51,5 +53,19 @@ impl Method for Channels {
         Ok(ChannelsResult {
             channels: channels.map(|(channel, num_clients)| (channel, ChannelInfo { num_clients })).collect(),
         })
+    }
+
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        where_user_is("", self)
+    }
+
+    /// A channel has subscribers on several nodes.
+    fn gather(mut own: ChannelsResult, others: Vec<Box<RawValue>>) -> Result<ChannelsResult, Error> {
+        for other in read_lists::<ChannelsResult>(&others)? {
+            for (channel, ChannelInfo { num_clients }) in other.channels {
+                own.channels.entry(channel).or_insert(ChannelInfo { num_clients: 0 }).num_clients += num_clients;
+            }
+        }
+        Ok(own)
     }
 }

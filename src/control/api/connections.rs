@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::Method;
+use super::{Method, read_lists, where_user_is};
 use crate::broker::order::{Order, SessionInfo, check_list};
+use crate::control::nodes::Elsewhere;
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 use crate::protocol::centrifuge::Encoding;
 
 /// Which sessions does a user have, and on which devices?
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "ConnectionsRequest")]
 pub(super) struct Connections {
@@ -23,14 +25,14 @@ pub(super) struct Connections {
 }
 
 /// A user's sessions.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct ConnectionsResult {
     /// By client id.
     connections: BTreeMap<String, ConnectionInfo>,
 }
 
 /// A session, as its shard knows it.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct ConnectionInfo {
     /// As in the request.
     user: Arc<str>,
@@ -41,9 +43,9 @@ struct ConnectionInfo {
     /// The SDK or application, as it calls itself.
     app_name: Box<str>,
     /// `websocket` or `tcp`.
-    transport: &'static str,
+    transport: Box<str>,
     /// `json` or `protobuf`.
-    protocol: &'static str,
+    protocol: Box<str>,
     /// The client's address, as the socket has it or a trusted proxy says.
     address: IpAddr,
     /// The shard that serves it.
@@ -58,14 +60,14 @@ struct ConnectionInfo {
 }
 
 /// What a session holds.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct ConnectionState {
     /// Its channels, by name.
     channels: BTreeMap<Arc<str>, ChannelContext>,
 }
 
 /// A session in a channel.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct ChannelContext {}
 
 impl ConnectionInfo {
@@ -76,10 +78,10 @@ impl ConnectionInfo {
             device: session.device.id,
             device_kind: session.device.kind,
             app_name: session.device.app,
-            transport: if session.format.is_websocket() { "websocket" } else { "tcp" },
+            transport: if session.format.is_websocket() { "websocket" } else { "tcp" }.into(),
             protocol: match session.format.encoding() {
-                Encoding::Json => "json",
-                Encoding::Protobuf => "protobuf",
+                Encoding::Json => "json".into(),
+                Encoding::Protobuf => "protobuf".into(),
             },
             address: session.address,
             shard: session.shard,
@@ -103,5 +105,17 @@ impl Method for Connections {
             (client, ConnectionInfo::new(user.clone(), session))
         });
         Ok(ConnectionsResult { connections: by_id.collect() })
+    }
+
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        // Nobody's sessions are listed nowhere.
+        if self.user.is_empty() { None } else { where_user_is(&self.user, self) }
+    }
+
+    fn gather(mut own: ConnectionsResult, others: Vec<Box<RawValue>>) -> Result<ConnectionsResult, Error> {
+        for other in read_lists::<ConnectionsResult>(&others)? {
+            own.connections.extend(other.connections);
+        }
+        Ok(own)
     }
 }

@@ -4,21 +4,22 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::Method;
 use super::reply::Done;
 use super::shape::{object, whole};
 use super::who::{client_id, who};
+use super::{Method, where_user_is};
 use crate::broker::order::Order;
+use crate::control::nodes::{Elsewhere, Nodes};
 use crate::control::state::ControlState;
-use crate::limits::CLOSE_REASON_BYTES_MAX;
+use crate::limits::{CLOSE_REASON_BYTES_MAX, SENT_AWAY_STAY_MAX, SHARED_USER_BYTES_MAX};
 use crate::model::ClientId;
 use crate::model::refusal::{self, DisconnectKind, Error, ErrorKind};
-use crate::protocol::centrifuge::codes::{self, BACKENDS_DISCONNECTS};
+use crate::protocol::centrifuge::codes::{self, BACKENDS_DISCONNECTS, CodedDisconnect};
 
 /// End a user's sessions.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "DisconnectRequest")]
 pub(super) struct Disconnect {
@@ -36,7 +37,7 @@ pub(super) struct Disconnect {
 }
 
 /// What a client is told.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 struct DisconnectReason {
     /// 3000 to 4999; clients do not come back after 3500–3999 and 4500–4999. 0 is 3503.
     #[serde(default, deserialize_with = "whole")]
@@ -83,5 +84,21 @@ impl Method for Disconnect {
         };
         state.shards.ask_all(order).await?;
         Ok(Done {})
+    }
+
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        where_user_is(&self.user, self)
+    }
+
+    /// Sessions of nodes that are away now are ended when they are back.
+    async fn keep(&self, nodes: &Nodes) -> Result<(), Error> {
+        let stay = self.whitelist.iter().flatten().map(|client| client_id(client)).collect::<Vec<_>>();
+        let is_of_all = self.client.is_none() && self.session.is_none() && !self.user.is_empty();
+        if !is_of_all || self.user.len() > SHARED_USER_BYTES_MAX || stay.len() > SENT_AWAY_STAY_MAX {
+            return Ok(());
+        }
+        let reason = refusal::Disconnect::try_from(self.disconnect.clone().unwrap_or_default())?;
+        let CodedDisconnect { code, reason } = (&reason).into();
+        nodes.send_away(&self.user, (code, reason.into_owned()), stay).await
     }
 }

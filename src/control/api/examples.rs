@@ -147,6 +147,10 @@ fn lists(method: &str) -> (Value, Value) {
             json!({ "pattern": "chat:*" }),
             json!({ "result": { "channels": { "chat:lobby": { "num_clients": 1 } } } }),
         ),
+        "users_status" => (
+            json!({ "users": ["42", "nobody"] }),
+            json!({ "result": { "users": { "42": { "online": true }, "nobody": { "online": false } } } }),
+        ),
         "connections" => (
             json!({ "user": "42" }),
             json!({ "result": { "connections": { CLIENT: {

@@ -93,7 +93,8 @@ struct Finder<'a> {
     state: &'a ControlState,
     method: &'a str,
     params: &'a str,
-    deadline: Instant,
+    /// By when it is to be carried out wherever it must; `None`: on this node alone, for another.
+    deadline: Option<Instant>,
     call: Option<Call<'a>>,
 }
 
@@ -106,7 +107,10 @@ impl Visitor for Finder<'_> {
         self.call = Some(Box::pin(async move {
             let wrong = |error| ErrorKind::BadRequest.because(format!("bad request: params: {error}"));
             let Object(method) = serde_json::from_str::<Object<M>>(params).map_err(wrong)?;
-            let result = run_until(method, state, deadline).await?;
+            let result = match deadline {
+                Some(deadline) => run_until(method, state, deadline).await?,
+                None => method.run(state).await?,
+            };
             Ok(to_raw_value(&result).expect("a result is written as JSON"))
         }));
     }
@@ -121,10 +125,31 @@ async fn carry_out(
     if method.is_empty() {
         return Err(ErrorKind::BadRequest.because("bad request: method is missing"));
     }
-    let mut finder = Finder { state, method, params: params.map_or("{}", RawValue::get), deadline, call: None };
+    find(state, method, params.map_or("{}", RawValue::get), Some(deadline)).await
+}
+
+async fn find(
+    state: &ControlState,
+    method: &str,
+    params: &str,
+    deadline: Option<Instant>,
+) -> Result<Box<RawValue>, Error> {
+    let mut finder = Finder { state, method, params, deadline, call: None };
     visit(&mut finder);
     match finder.call {
         Some(call) => call.await,
         None => Err(ErrorKind::MethodNotFound.into()),
     }
+}
+
+/// Carries out what another node was called for, as far as it concerns this one.
+///
+/// # Errors
+/// What the method refuses.
+pub(in crate::control) async fn carry_out_here(
+    state: &ControlState,
+    method: &str,
+    request: &str,
+) -> Result<Box<RawValue>, Error> {
+    find(state, method, request, None).await
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, timeout_at};
 
+use crate::broker::order::check_list;
+use crate::control::nodes::{Elsewhere, Nodes};
 use crate::control::state::ControlState;
 use crate::limits::API_CALL_TIMEOUT_MS;
 use crate::model::refusal::{Error, ErrorKind};
@@ -19,8 +22,45 @@ pub(super) trait Method: DeserializeOwned + JsonSchema + Send + 'static {
     /// What it answers.
     type Result: Serialize + JsonSchema + Send + 'static;
 
-    /// Carries it out.
+    /// Carries it out, on this node.
     fn run(self, state: &ControlState) -> impl Future<Output = Result<Self::Result, Error>> + Send;
+
+    /// Which other nodes are to carry it out as well; none, where it is about nothing that they have.
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        None
+    }
+
+    /// Keeps what nodes that are away now are to find when they are back.
+    ///
+    /// # Errors
+    /// 100 where Redis cannot be asked.
+    fn keep(&self, _nodes: &Nodes) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Puts what others have answered to what this node does.
+    ///
+    /// # Errors
+    /// 106 where both together are too long; 100 where an answer cannot be read.
+    fn gather(own: Self::Result, _others: Vec<Box<RawValue>>) -> Result<Self::Result, Error> {
+        Ok(own)
+    }
+}
+
+/// The nodes that have sessions of a user; all others, where it is empty.
+pub(super) fn where_user_is(user: &str, request: &impl Serialize) -> Option<Elsewhere> {
+    let request = to_raw_value(request).expect("a request is written as JSON");
+    Some(Elsewhere { user: user.to_owned(), request })
+}
+
+/// What other nodes have answered to a list that is asked of all.
+///
+/// # Errors
+/// 106 where they are longer than a reply may be; 100 where one cannot be read.
+pub(super) fn read_lists<T: DeserializeOwned>(others: &[Box<RawValue>]) -> Result<Vec<T>, Error> {
+    check_list(others.iter().map(|list| list.get().len()).sum())?;
+    let unreadable = |_| ErrorKind::Internal.because("internal server error: another node's answer cannot be read");
+    others.iter().map(|list| serde_json::from_str(list.get()).map_err(unreadable)).collect()
 }
 
 /// When a call that begins now must be answered: a shard that hangs must not keep a backend waiting.
@@ -42,7 +82,17 @@ pub(super) async fn run_until<M: Method>(
         "internal server error: the shards did not answer in time; what they had not begun is not done, what they had \
          begun is",
     );
-    let result = timeout_at(deadline, method.run(state)).await.unwrap_or(Err(late));
+    let result = timeout_at(deadline, run_everywhere(method, state)).await.unwrap_or(Err(late));
     state.calls.count(M::NAME, begun.elapsed(), result.as_ref().err().map(|error| error.kind));
     result
+}
+
+async fn run_everywhere<M: Method>(method: M, state: &ControlState) -> Result<M::Result, Error> {
+    let Some((nodes, elsewhere)) = state.nodes.as_ref().zip(method.elsewhere()) else {
+        return method.run(state).await;
+    };
+    // First, so that no session is seen by neither.
+    let kept = method.keep(nodes).await;
+    let (own, others) = tokio::join!(method.run(state), nodes.ask(M::NAME, elsewhere));
+    M::gather(own?, kept.and(others)?)
 }

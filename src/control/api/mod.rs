@@ -46,6 +46,7 @@ mod tokens_revoke;
 mod tokens_revoked;
 mod trace;
 mod unsubscribe;
+mod users_status;
 mod who;
 
 use std::sync::Arc;
@@ -59,8 +60,9 @@ use axum::routing::{get, post};
 
 use self::key::Authorized;
 pub(super) use self::key::may_call;
+pub(super) use self::lines::carry_out_here;
 use self::list::{Visitor, visit};
-use self::method::{Method, deadline, run_until};
+use self::method::{Method, deadline, read_lists, run_until, where_user_is};
 use self::mode::{Answered, ErrorMode};
 pub use self::openapi::document as api_document;
 pub use self::reference::markdown as api_reference;

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::reply::Done;
 use super::shape::whole_or_null;
 use super::who::who;
-use super::{Method, payload};
+use super::{Method, payload, where_user_is};
 use crate::broker::order::Order;
+use crate::control::nodes::Elsewhere;
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 
 /// Say anew when a user's sessions expire.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "RefreshRequest")]
 pub(super) struct Refresh {
@@ -46,5 +47,9 @@ impl Method for Refresh {
         let order = |answer| Order::Refresh { who: who.clone(), expired, expire_at_unix_s, info: info.clone(), answer };
         state.shards.ask_all(order).await?;
         Ok(Done {})
+    }
+
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        where_user_is(&self.user, self)
     }
 }

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::reply::Done;
 use super::shape::{object, whole, whole_or_null};
 use super::who::who;
-use super::{Method, payload};
+use super::{Method, payload, where_user_is};
 use crate::auth::grant::{Grant, Overrides};
 use crate::broker::order::{self, Order};
+use crate::control::nodes::Elsewhere;
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 use crate::model::{Position, Recover};
 
 /// Subscribe a user's sessions to a channel.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "SubscribeRequest")]
 pub(super) struct Subscribe {
@@ -49,7 +50,7 @@ pub(super) struct Subscribe {
 }
 
 /// A place in a channel.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct StreamPosition {
     /// The offset of the last publication that was seen.
     #[serde(default, deserialize_with = "whole")]
@@ -66,7 +67,7 @@ impl From<StreamPosition> for Position {
 }
 
 /// Options of a namespace that the subscription takes differently.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 struct SubscribeOptionOverride {
     /// The subscriber is listed.
     #[serde(default, deserialize_with = "object")]
@@ -86,7 +87,7 @@ struct SubscribeOptionOverride {
 }
 
 /// A truth value that may be left out.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct BoolValue {
     /// What holds in place of the namespace's option.
     value: bool,
@@ -123,5 +124,9 @@ impl Method for Subscribe {
         });
         state.shards.ask_all(|answer| Order::Subscribe(subscribe.clone(), answer)).await?;
         Ok(Done {})
+    }
+
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        where_user_is(&self.user, self)
     }
 }

@@ -87,6 +87,9 @@ impl Method for TokensRevoke {
     async fn run(self, state: &ControlState) -> Result<Done, Error> {
         let revocation = Arc::new(self.revocation(&state.config().client, clock::unix_ms() / 1000)?);
         state.shards.ask_all(|answer| Order::Revoke { revocation: revocation.clone(), answer }).await?;
+        if let Some(nodes) = &state.nodes {
+            nodes.revoke(&revocation).await?;
+        }
         Ok(Done {})
     }
 }

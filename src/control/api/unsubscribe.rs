@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::Method;
 use super::reply::Done;
 use super::who::who;
+use super::{Method, where_user_is};
 use crate::broker::order::Order;
+use crate::control::nodes::Elsewhere;
 use crate::control::state::ControlState;
 use crate::model::refusal::{self, Error};
 
 /// End the subscription of a user's sessions to a channel.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "UnsubscribeRequest")]
 pub(super) struct Unsubscribe {
@@ -42,5 +43,9 @@ impl Method for Unsubscribe {
         };
         state.shards.ask_all(order).await?;
         Ok(Done {})
+    }
+
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        where_user_is(&self.user, self)
     }
 }

@@ -122,7 +122,7 @@ fn family(name: &str) -> &str {
 
 #[tokio::test]
 async fn the_documents_the_board_and_the_alerts_name_metrics_that_there_are_and_the_documents_all_of_them() {
-    let node = TestNode::start(Setup::default());
+    let node = TestNode::start(Setup { has_bridge: true, ..Setup::default() });
     let call = node.http.get(node.url("/metrics")).header("accept", "application/openmetrics-text");
     let families = families(&call.send().await.unwrap().text().await.unwrap());
     let name = regex::Regex::new(r"\b(?:ringpost|process)_[a-z_]*[a-z]\b").unwrap();

@@ -14,6 +14,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::access_log::AccessLog;
@@ -40,7 +41,8 @@ pub(super) const KEY: &str = "dev";
 /// A bridge to nodes of which none is there.
 fn alone() -> BridgeView {
     let (about, leases) = (watch::channel(Bytes::new()).0, watch::channel(None).1);
-    BridgeView { metrics: Arc::default(), leases, about }
+    let (told, functions) = (flume::unbounded().1, watch::channel(None).1);
+    BridgeView { metrics: Arc::default(), leases, about, told, functions, runtime: Handle::current() }
 }
 
 type Work = Box<dyn FnOnce(&mut World) + Send>;
@@ -161,11 +163,13 @@ pub(super) struct Setup {
     pub(super) reload: Option<Reload>,
     /// Whether shards end when they are told to.
     pub(super) ends: bool,
+    /// Whether there is a way to other nodes.
+    pub(super) has_bridge: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { config: Config::dev(), reload: None, ends: true }
+        Self { config: Config::dev(), reload: None, ends: true, has_bridge: false }
     }
 }
 
@@ -183,7 +187,7 @@ pub(super) struct TestNode {
 
 impl TestNode {
     pub(super) fn start(setup: Setup) -> Self {
-        let Setup { config, reload, ends } = setup;
+        let Setup { config, reload, ends, has_bridge } = setup;
         let same = config.clone();
         let reload = reload.unwrap_or_else(|| Box::new(move || Ok(same.clone())));
         let config = Arc::new(config);
@@ -223,7 +227,7 @@ impl TestNode {
         let requests = Requests::new();
         let setup = ControlSetup {
             access_log: AccessLog::default(),
-            bridge: Some(alone()),
+            bridge: has_bridge.then(alone),
             config,
             reload,
             shards,

@@ -62,6 +62,7 @@ async fn live_requests_and_answers_of_every_method_are_as_described() {
         ("dead_letters_purge", json!({ "channel": "inbox:room" })),
         ("channels", json!({ "pattern": "" })),
         ("connections", json!({ "user": "ann" })),
+        ("users_status", json!({ "users": ["ann", "nobody"] })),
         ("info", json!({})),
         ("batch", json!({ "commands": [{ "info": {} }, { "presence": { "channel": "" } }], "parallel": true })),
         ("disconnect", json!({ "user": "ann", "disconnect": { "code": 4000, "reason": "bye" } })),

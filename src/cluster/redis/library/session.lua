@@ -124,19 +124,19 @@ local function dismiss(bucket, user, leaving)
   end
 end
 
--- ARGV[2…]: ttl, user, session, terms, incarnations that live. Terms are: for how long it has been
--- connected, when its token was issued, limit of the user's sessions (0: none), 1 has a place among the devices, 1 the oldest
--- stay, limit of the kind, highest incarnation that was given, kind and device. Answers what becomes of it, and why it was sent
--- away. One that has its place keeps it, and since when. The same session of another node becomes this node's.
+-- ARGV[2…]: ttl, user, session, terms, incarnations that live. Terms are: since when it has been connected by the clock of Redis,
+-- when its token was issued, limit of the user's sessions (0: none), 1 has a place among the devices, 1 the oldest stay, limit of
+-- the kind, highest incarnation that was given, kind and device. Answers what becomes of it, and why it was sent away. One that
+-- has its place keeps it, and since when. The same session of another node becomes this node's.
 local function session_put(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   if bucket.answer then return stand(bucket) .. bucket.answer end
   local ttl, user, now = args[2], args[3], now_ms()
-  local age, issued, limit, is_placed, oldest_stays, device_limit, newest, kind, device =
+  local since, issued, limit, is_placed, oldest_stays, device_limit, newest, kind, device =
     struct.unpack('>I6I4I4BBI4I6Bc0Bc0', args[5])
   local asker = {
-    name = args[4], owner = owned(bucket, ''), since = math.max(now - age, 0), issued = issued, limit = limit,
+    name = args[4], owner = owned(bucket, ''), since = math.min(since, now), issued = issued, limit = limit,
     is_placed = is_placed == 1, oldest_stays = oldest_stays == 1, device_limit = math.max(device_limit, 1),
     kind = kind, device = device, note = '',
   }

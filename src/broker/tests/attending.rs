@@ -1,0 +1,78 @@
+//! Sessions whose users have sessions on other nodes.
+
+use super::*;
+use crate::broker::bridge::{Answer, Entrance};
+use crate::model::refusal::{Disconnect, DisconnectKind};
+
+/// A node among others, which have yet to say what they think of a session.
+fn node() -> Node {
+    let mut config = config();
+    config.cluster.redis.addresses = vec!["127.0.0.1:6379".into()];
+    config.client.user_connection_limit = 1;
+    let mut node = Node::with(config);
+    node.agrees = false;
+    node
+}
+
+fn claims() -> Value {
+    json!({"sub": "ann", "device": "a", "iat": 5})
+}
+
+/// The only session that other nodes were told of.
+fn entrance(node: &Node) -> &Entrance {
+    match &node.attendance[..] {
+        [(_, Attendance::Comes(entrance)), ..] => entrance,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(node: &mut Node, shard: usize, outcome: Result<(), Disconnect>) {
+    let ticket = entrance(node).ticket;
+    node.brokers[shard].bridge_answered(Answer::Enrolled(ticket, outcome), node.now);
+    node.after(shard);
+    node.carry();
+}
+
+#[test]
+fn a_session_begins_when_other_nodes_have_nothing_against_it() {
+    let mut node = node();
+    let peer = node.open(0);
+    assert!(node.say(peer, &connect(&claims())).is_empty());
+    let Entrance { user, device, issued_unix_s, limit, .. } = entrance(&node);
+    assert_eq!((&**user, &*device.id, *issued_unix_s, *limit), ("ann", "a", Some(5), 1));
+    answer(&mut node, 0, Ok(()));
+    assert_eq!(kinds(&node.hear(peer)), ["1:connect"]);
+    node.drop(peer);
+    assert!(matches!(&node.attendance[1..], [(0, Attendance::Goes(user, _))] if &**user == "ann"));
+}
+
+#[test]
+fn a_session_that_has_no_place_for_other_nodes_is_told_why_and_takes_none_here() {
+    let mut node = node();
+    let peer = node.open(0);
+    node.say(peer, &connect(&claims()));
+    answer(&mut node, 0, Err(DisconnectKind::OtherDevice.into()));
+    assert_eq!(node.goodbye(peer), Some(4501));
+    assert!(node.brokers.iter().all(|broker| broker.home.roster.sessions() == 0));
+}
+
+#[test]
+fn what_other_nodes_say_of_a_session_that_has_gone_is_nobodys() {
+    let mut node = node();
+    let peer = node.open(0);
+    node.tell(peer, &connect(&claims()));
+    node.drop(peer);
+    let next = node.open(0);
+    assert_eq!(next.session, peer.session);
+    answer(&mut node, 0, Ok(()));
+    assert!(node.hear(next).is_empty() && node.goodbye(next).is_none());
+}
+
+#[test]
+fn who_has_no_name_is_asked_for_nowhere() {
+    let mut node = node();
+    let peer = node.open(0);
+    assert_eq!(kinds(&node.say(peer, &connect(&json!({"sub": ""})))), ["1:connect"]);
+    node.drop(peer);
+    assert!(node.attendance.is_empty());
+}

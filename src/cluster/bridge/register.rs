@@ -1,0 +1,392 @@
+//! This node's sessions among their users' on all nodes: each asks for its place when it connects, and is taken off when it has
+//! ended.
+//!
+//! What is wanted of a session and what Redis has of it are brought together by one call at a time; what failed is tried again.
+//! While Redis is away, or does not answer in time, the node's own roster decides alone: a connect never waits for long. The
+//! sessions are put when Redis is back, and who has no place then is told to go.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::complaints::Complaints;
+use super::told::Told;
+use crate::broker::bridge::{Answer, Entrance, Ticket};
+use crate::cluster::redis::fault::Fault;
+use crate::cluster::redis::functions::Functions;
+use crate::cluster::redis::keys::Keys;
+use crate::cluster::redis::leases::Leases;
+use crate::cluster::redis::sessions::{Enrolment, Place};
+use crate::limits::{ENROL_WAIT_MS, SESSION_RENEW_MS, SESSIONS_PUT_AT_ONCE, USERS_PER_CALL};
+use crate::model::ClientId;
+use crate::model::refusal::Disconnect;
+use crate::shard::bridge::BridgeEnd;
+
+/// How often it is looked for what is late, what is to be tried again, and what is to be renewed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// After a call that failed for want of Redis, before the next is made.
+const PAUSE_AWAY: Duration = Duration::from_secs(1);
+
+/// What the register hears.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A shard's session asks for its place.
+    Enrol(u16, Box<Entrance>),
+    /// A session has ended: whose, and which.
+    Discharge(Arc<str>, ClientId),
+    /// The node goes on as the incarnation that makes these calls.
+    Began(Arc<Functions>),
+    /// The node acts dead.
+    Ended,
+    /// A bucket may have told, or lost, what was not heard here.
+    Missed(u16),
+}
+
+/// A session, and how far Redis knows of it.
+#[derive(Debug)]
+struct Entry {
+    entrance: Arc<Entrance>,
+    since: Instant,
+    /// Who waits for the first answer.
+    waits: Option<(u16, Ticket)>,
+    /// It has not ended.
+    is_wanted: bool,
+    /// Redis has it.
+    is_put: bool,
+    /// A call is on its way.
+    is_busy: bool,
+    /// Since it began something may have been missed.
+    is_stale: bool,
+}
+
+/// What a call has brought.
+enum Done {
+    /// A session was put, or refused; or removed.
+    Settled { incarnation: u64, bucket: u16, client: ClientId, result: Result<Result<(), Disconnect>, Fault> },
+    /// Sessions of these users were renewed; those that are gone say false.
+    Renewed { incarnation: u64, bucket: u16, users: Vec<Arc<str>>, live: Result<Vec<bool>, Fault> },
+}
+
+/// See the module.
+pub(super) struct Register {
+    keys: Keys,
+    ends: Arc<[BridgeEnd]>,
+    leases: watch::Receiver<Option<Leases>>,
+    /// The clock of Redis, Unix milliseconds, as it was told then.
+    clock: (u64, Instant),
+    told: flume::Sender<Told>,
+    complaints: Arc<Complaints>,
+    functions: Option<Arc<Functions>>,
+    /// By bucket.
+    entries: Vec<HashMap<ClientId, Entry>>,
+    /// What is to be brought together again, when there is room for it.
+    behind: VecDeque<(u16, ClientId)>,
+    /// Who waits for an answer, the longest first.
+    waiting: VecDeque<(Instant, u16, ClientId)>,
+    calls: JoinSet<Done>,
+    /// When a call failed for want of Redis, until one succeeds.
+    away_since: Option<Instant>,
+    /// Up to where the sessions of buckets were renewed in this round.
+    renewed: u16,
+    round: Instant,
+}
+
+impl Register {
+    /// An empty register. Who is told to go for another node's doing is told by `told`.
+    pub(super) fn new(
+        keys: Keys,
+        ends: Arc<[BridgeEnd]>,
+        leases: watch::Receiver<Option<Leases>>,
+        told: flume::Sender<Told>,
+        complaints: Arc<Complaints>,
+    ) -> Self {
+        let entries = (0..keys.buckets()).map(|_| HashMap::new()).collect();
+        Self {
+            keys,
+            ends,
+            leases,
+            clock: (0, Instant::now()),
+            told,
+            complaints,
+            functions: None,
+            entries,
+            behind: VecDeque::new(),
+            waiting: VecDeque::new(),
+            calls: JoinSet::new(),
+            away_since: None,
+            renewed: 0,
+            round: Instant::now(),
+        }
+    }
+
+    /// Serves until nobody asks any more.
+    pub(super) async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
+        let mut timer = interval(PAUSE);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                input = inputs.recv() => match input {
+                    Some(input) => self.take(input),
+                    None => return,
+                },
+                Some(done) = self.calls.join_next() => match done {
+                    Ok(done) => self.done(done),
+                    Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+                },
+                Ok(()) = self.leases.changed() => self.set_clock(),
+                _ = timer.tick() => {
+                    self.answer_late();
+                    self.renew();
+                }
+            }
+            self.catch_up();
+        }
+    }
+
+    fn set_clock(&mut self) {
+        if let Some(leases) = &*self.leases.borrow_and_update() {
+            self.clock = (leases.now_ms, Instant::now());
+        }
+    }
+
+    /// When something happened, by the clock of Redis, Unix milliseconds.
+    fn unix_ms(&self, at: Instant) -> u64 {
+        let (told_ms, then) = self.clock;
+        let later_ms = at.saturating_duration_since(then).as_millis() as u64;
+        (told_ms + later_ms).saturating_sub(then.saturating_duration_since(at).as_millis() as u64)
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Enrol(shard, entrance) => self.enrol(shard, *entrance),
+            Input::Discharge(user, client) => {
+                let bucket = self.keys.bucket_of(&user);
+                if let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client) {
+                    (entry.is_wanted, entry.waits) = (false, None);
+                    self.settle(bucket, client);
+                }
+            }
+            Input::Began(functions) => {
+                self.set_clock();
+                (self.functions, self.away_since) = (Some(functions), None);
+                (0..self.keys.buckets()).for_each(|bucket| self.missed(bucket));
+            }
+            Input::Ended => self.functions = None,
+            Input::Missed(bucket) => self.missed(bucket),
+        }
+    }
+
+    fn enrol(&mut self, shard: u16, entrance: Entrance) {
+        let (bucket, client, now) = (self.keys.bucket_of(&entrance.user), entrance.client, Instant::now());
+        let waits = Some((shard, entrance.ticket));
+        let entry = Entry {
+            entrance: Arc::new(entrance),
+            since: now,
+            waits,
+            is_wanted: true,
+            is_put: false,
+            is_busy: false,
+            is_stale: false,
+        };
+        self.entries[usize::from(bucket)].insert(client, entry);
+        if self.functions.is_none() || self.away_since.is_some() {
+            self.answer(bucket, client, Ok(()));
+            self.behind.push_back((bucket, client));
+        } else {
+            self.waiting.push_back((now + Duration::from_millis(ENROL_WAIT_MS), bucket, client));
+            self.settle(bucket, client);
+        }
+    }
+
+    /// What Redis has of a bucket's sessions is not known any more: who has its place keeps it when it is put again.
+    fn missed(&mut self, bucket: u16) {
+        for (client, entry) in &mut self.entries[usize::from(bucket)] {
+            entry.is_stale = entry.is_busy;
+            // What is not put is behind already.
+            if std::mem::take(&mut entry.is_put) {
+                self.behind.push_back((bucket, *client));
+            }
+        }
+    }
+
+    /// Makes the next call for a session, if it needs one and none is on its way.
+    fn settle(&mut self, bucket: u16, client: ClientId) {
+        let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client) else { return };
+        if entry.is_busy || (entry.is_wanted && entry.is_put) {
+            return;
+        }
+        let Some(functions) = self.functions.clone() else {
+            // What a dead incarnation has put is another's to clear away.
+            if !entry.is_wanted {
+                self.entries[usize::from(bucket)].remove(&client);
+            }
+            return;
+        };
+        if !entry.is_wanted && !entry.is_put {
+            self.entries[usize::from(bucket)].remove(&client);
+            return;
+        }
+        (entry.is_busy, entry.is_stale) = (true, false);
+        let (entrance, since, is_wanted) = (entry.entrance.clone(), entry.since, entry.is_wanted);
+        let (since_unix_ms, leases) = (self.unix_ms(since), self.leases.clone());
+        self.calls.spawn(async move {
+            let incarnation = functions.incarnation().number;
+            let result = match is_wanted {
+                true => put(&functions, &entrance, since_unix_ms, &leases).await,
+                false => functions.session_remove(&entrance.user, client).await.map(Ok),
+            };
+            Done::Settled { incarnation, bucket, client, result }
+        });
+    }
+
+    fn done(&mut self, done: Done) {
+        let is_of_now = |incarnation| {
+            self.functions.as_ref().is_some_and(|functions| functions.incarnation().number == incarnation)
+        };
+        match done {
+            Done::Settled { incarnation, bucket, client, result } => {
+                let counts = is_of_now(incarnation);
+                self.settled(bucket, client, result, counts);
+            }
+            Done::Renewed { incarnation, bucket, users, live: Ok(live) } if is_of_now(incarnation) => {
+                let gone = users.iter().zip(live).filter(|(_, lives)| !lives).map(|(user, _)| user);
+                for user in gone {
+                    let entries = self.entries[usize::from(bucket)].iter_mut();
+                    for (client, entry) in entries.filter(|(_, entry)| entry.entrance.user == *user) {
+                        if std::mem::take(&mut entry.is_put) {
+                            self.behind.push_back((bucket, *client));
+                        }
+                    }
+                }
+            }
+            // The next round tries again.
+            Done::Renewed { .. } => {}
+        }
+    }
+
+    fn settled(&mut self, bucket: u16, client: ClientId, result: Result<Result<(), Disconnect>, Fault>, counts: bool) {
+        let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client) else { return };
+        entry.is_busy = false;
+        if result.is_ok() {
+            self.away_since = None;
+        }
+        match result {
+            Ok(Ok(())) if counts && entry.is_wanted => {
+                entry.is_put = !entry.is_stale;
+                self.answer(bucket, client, Ok(()));
+                self.settle(bucket, client);
+            }
+            // It ended while it was put, or it was removed: the next call, if one is needed, brings that about.
+            Ok(Ok(())) if counts => {
+                entry.is_put = !entry.is_put;
+                self.settle(bucket, client);
+            }
+            Ok(Ok(())) => self.behind.push_back((bucket, client)),
+            Ok(Err(why)) => self.refused(bucket, client, why),
+            Err(Fault::Refused(_)) => {
+                // It is not to be shared: the node's own roster decides.
+                self.answer(bucket, client, Ok(()));
+                self.entries[usize::from(bucket)].remove(&client);
+            }
+            Err(fault) => {
+                self.complaints.tell("session_put", &fault);
+                self.away_since = Some(Instant::now());
+                self.answer(bucket, client, Ok(()));
+                self.behind.push_back((bucket, client));
+            }
+        }
+    }
+
+    /// It has no place: its shard is told, by the answer that it waits for or on its own account.
+    fn refused(&mut self, bucket: u16, client: ClientId, why: Disconnect) {
+        let Some(entry) = self.entries[usize::from(bucket)].remove(&client) else { return };
+        match entry.waits {
+            Some((shard, ticket)) => self.ends[usize::from(shard)].answer(vec![Answer::Enrolled(ticket, Err(why))]),
+            None if entry.is_wanted => {
+                let user = entry.entrance.user.clone();
+                let _ = self.told.send(Told::Dismissed { user, client, why });
+            }
+            None => {}
+        }
+    }
+
+    fn answer(&mut self, bucket: u16, client: ClientId, outcome: Result<(), Disconnect>) {
+        let entry = self.entries[usize::from(bucket)].get_mut(&client);
+        if let Some((shard, ticket)) = entry.and_then(|entry| entry.waits.take()) {
+            self.ends[usize::from(shard)].answer(vec![Answer::Enrolled(ticket, outcome)]);
+        }
+    }
+
+    /// Who has waited for too long begins on the word of the node's own roster.
+    fn answer_late(&mut self) {
+        while let Some((until, bucket, client)) = self.waiting.front().copied()
+            && until <= Instant::now()
+        {
+            self.waiting.pop_front();
+            self.answer(bucket, client, Ok(()));
+        }
+    }
+
+    /// Brings together what is behind, some at a time; while Redis is away a few, to see whether it is back.
+    fn catch_up(&mut self) {
+        let is_resting = self.away_since.is_some_and(|since| since.elapsed() < PAUSE_AWAY);
+        if self.functions.is_none() || is_resting {
+            return;
+        }
+        while self.calls.len() < SESSIONS_PUT_AT_ONCE
+            && let Some((bucket, client)) = self.behind.pop_front()
+        {
+            self.settle(bucket, client);
+        }
+    }
+
+    /// Renews what Redis has of the sessions: each bucket once a round.
+    fn renew(&mut self) {
+        let Some(functions) = self.functions.clone() else { return };
+        let (elapsed, buckets) = (self.round.elapsed().as_millis() as u64, u64::from(self.keys.buckets()));
+        let due = (elapsed * buckets / SESSION_RENEW_MS).min(buckets) as u16;
+        for bucket in self.renewed..due {
+            let put = self.entries[usize::from(bucket)].values().filter(|entry| entry.is_put);
+            let mut users: Vec<_> = put.map(|entry| entry.entrance.user.clone()).collect();
+            users.sort_unstable();
+            users.dedup();
+            for users in users.chunks(USERS_PER_CALL) {
+                let (functions, users) = (functions.clone(), users.to_vec());
+                self.calls.spawn(async move {
+                    let names: Vec<_> = users.iter().map(|user| &**user).collect();
+                    let live = functions.session_renew(bucket, &names).await;
+                    Done::Renewed { incarnation: functions.incarnation().number, bucket, users, live }
+                });
+            }
+        }
+        self.renewed = due;
+        if u64::from(due) == buckets {
+            (self.renewed, self.round) = (0, Instant::now());
+        }
+    }
+}
+
+async fn put(
+    functions: &Functions,
+    entrance: &Entrance,
+    since_unix_ms: u64,
+    leases: &watch::Receiver<Option<Leases>>,
+) -> Result<Result<(), Disconnect>, Fault> {
+    let Some(leases) = leases.borrow().clone() else { return Err(Fault::Dead) };
+    let place = entrance.place.as_ref();
+    let enrolment = Enrolment {
+        user: &entrance.user,
+        client: entrance.client,
+        since_unix_ms,
+        issued_unix_s: entrance.issued_unix_s,
+        limit: entrance.limit,
+        device: &entrance.device.id,
+        place: place.map(|place| Place { kind: &place.kind, oldest_stays: place.oldest_stays, limit: place.limit }),
+    };
+    functions.session_put(&enrolment, &leases).await
+}

@@ -1,0 +1,101 @@
+//! What is known here of tokens that were called back, so that only what is new is told to the shards, and what Redis has lost
+//! is told to Redis again.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use crate::auth::{Revocation, Subject};
+use crate::cluster::bridge::BridgeView;
+use crate::cluster::redis::fault::Fault;
+use crate::cluster::redis::functions::Functions;
+use crate::control::clock;
+use crate::limits::{REVOCATIONS_MAX, REVOCATIONS_READ_AT_ONCE};
+
+/// Before what failed is read again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Before when they were issued, and until when they are refused.
+    by_subject: Mutex<BTreeMap<Subject, (i64, i64)>>,
+    reads: Semaphore,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { by_subject: Mutex::default(), reads: Semaphore::new(REVOCATIONS_READ_AT_ONCE) }
+    }
+}
+
+impl Known {
+    fn by_subject(&self) -> MutexGuard<'_, BTreeMap<Subject, (i64, i64)>> {
+        self.by_subject.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a revocation in. Whether it says anything new.
+    pub(super) fn learn(&self, revocation: &Revocation) -> bool {
+        let mut known = self.by_subject();
+        if known.len() >= REVOCATIONS_MAX {
+            let now_unix_s = clock::unix_ms() / 1000;
+            known.retain(|_, (_, until)| *until > now_unix_s);
+        }
+        let reach = known.entry(revocation.subject.clone()).or_insert((i64::MIN, i64::MIN));
+        let wider = (reach.0.max(revocation.issued_before_unix_s), reach.1.max(revocation.until_unix_s));
+        std::mem::replace(reach, wider) != wider
+    }
+
+    /// Reads what is called back in a bucket, until that succeeds or the node acts dead, and has Redis told again what it does
+    /// not know.
+    pub(super) async fn read(&self, view: &BridgeView, bucket: u16) -> Vec<Revocation> {
+        let Ok(_read) = self.reads.acquire().await else { return Vec::new() };
+        loop {
+            let known = self.all();
+            let read = view.call(move |functions, _| async move {
+                let found = read_all(&functions, bucket).await?;
+                let is_found = |one: &Revocation| found.iter().any(|other| other.subject == one.subject);
+                for lost in known.iter().filter(|one| functions.bucket_of_revocation(one) == bucket && !is_found(one)) {
+                    functions.revoke(lost).await?;
+                }
+                Ok(found)
+            });
+            match read.await {
+                Ok(found) => return found,
+                // It is read when the node is back.
+                Err(Fault::Dead) => return Vec::new(),
+                Err(fault) => tracing::warn!(bucket, "what is called back cannot be read: {fault}"),
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Those that are not over.
+    fn all(&self) -> Vec<Revocation> {
+        let now_unix_s = clock::unix_ms() / 1000;
+        let known = self.by_subject();
+        let living = known.iter().filter(|(_, (_, until))| *until > now_unix_s);
+        living
+            .map(|(subject, (issued_before_unix_s, until_unix_s))| Revocation {
+                subject: subject.clone(),
+                issued_before_unix_s: *issued_before_unix_s,
+                until_unix_s: *until_unix_s,
+            })
+            .collect()
+    }
+}
+
+async fn read_all(functions: &Functions, bucket: u16) -> Result<Vec<Revocation>, Fault> {
+    let (mut found, mut cursor) = (Vec::new(), 0);
+    loop {
+        let (next, page) = functions.revocations(bucket, cursor).await?;
+        found.extend(page);
+        if next == 0 {
+            return Ok(found);
+        }
+        cursor = next;
+    }
+}
