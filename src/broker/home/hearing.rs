@@ -183,6 +183,7 @@ impl Home {
     pub(in crate::broker) fn joined(&mut self, channel: &str, result: Result<Page, Error>, now: Now) -> Answered {
         let Some(key) = self.mirrors.find(channel) else { return Vec::new() };
         self.mirrors[key].is_joining = false;
+        let page_top = result.as_ref().map_or(0, |page| page.top);
         let is_whole = match result {
             Ok(page) => self.take_page(key, page, now),
             Err(error) => return self.join_failed(key, &error, now),
@@ -205,6 +206,11 @@ impl Home {
                 self.doubt(key, now);
                 break;
             }
+        }
+        if self.hub.mirror(channel).is_some_and(|at| at.top < page_top) {
+            // It has begun where what was held began, and not all of that is here.
+            self.join_bucket(key);
+            return Vec::new();
         }
         let ready = self.mirrors.ready(key, Until::Joined);
         let has_joined = |waiting: Waiting| Waiting { tried: Tried { join: true, ..waiting.tried }, ..waiting };
