@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::mirrors::{Heard, Ready, Tried, Until, Waiting};
+use super::mirrors::{Heard, Ready, Until, Waiting};
 use super::{Home, Spread, Spreading};
 use crate::broker::body::Told;
 use crate::broker::bridge::{Kept, Life, Outgoing, Page};
@@ -212,13 +212,16 @@ impl Home {
             self.join_bucket(key);
             return Vec::new();
         }
-        let ready = self.mirrors.ready(key, Until::Joined);
-        let has_joined = |waiting: Waiting| Waiting { tried: Tried { join: true, ..waiting.tried }, ..waiting };
-        ready.into_iter().map(|waiting| (has_joined(waiting), Ready::Again)).collect()
+        let ready = self.mirrors.ready(key, &[Until::Joined, Until::CaughtUp]);
+        let look_again = |mut waiting: Waiting| {
+            waiting.tried.join |= waiting.until == Until::CaughtUp;
+            (waiting, Ready::Again)
+        };
+        ready.into_iter().map(look_again).collect()
     }
 
     fn join_failed(&mut self, key: usize, error: &Error, now: Now) -> Answered {
-        let ready = self.mirrors.ready(key, Until::Joined);
+        let ready = self.mirrors.ready(key, &[Until::Joined, Until::CaughtUp]);
         let mirror = &mut self.mirrors[key];
         mirror.failures += 1;
         let pause_ms = MIRROR_RETRY_MS << (mirror.failures - 1).min(8);

@@ -41,8 +41,10 @@ impl Heard {
 /// What somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::broker) enum Until {
-    /// The mirror has joined, once more perhaps.
+    /// The mirror has joined.
     Joined,
+    /// The mirror has joined once more, after the question came.
+    CaughtUp,
     /// What lies before the mirror was read.
     Read,
 }
@@ -313,9 +315,10 @@ impl Mirrors {
         self.mirrors[key].waiting.push(waiting);
     }
 
-    /// Those who have waited for this.
-    pub(super) fn ready(&mut self, key: usize, until: Until) -> Vec<Waiting> {
-        let ready: Vec<_> = self.mirrors[key].waiting.extract_if(.., |waiting| waiting.until == until).collect();
+    /// Those who have waited for one of these.
+    pub(super) fn ready(&mut self, key: usize, until: &[Until]) -> Vec<Waiting> {
+        let ready: Vec<_> =
+            self.mirrors[key].waiting.extract_if(.., |waiting| until.contains(&waiting.until)).collect();
         self.waiting -= ready.len();
         ready
     }

@@ -115,8 +115,11 @@ impl Home {
         // Who has published reads what it has published.
         let is_behind = reach.beyond_top || (matches!(wish, Wish::History(..)) && mirror.promised > at.top);
         if is_behind && !tried.join {
+            // One that is on its way may have been answered before what was seen.
+            let mirror = &mut self.mirrors[key];
+            mirror.joins_again |= mirror.is_joining;
             self.join_bucket(key);
-            return Ok(Some(Until::Joined));
+            return Ok(Some(Until::CaughtUp));
         }
         match reach.from.filter(|from| *from < mirror.known_from && !tried.read) {
             Some(from) => {

@@ -64,7 +64,7 @@ impl Home {
 
     /// The stream has ended, or begun anew, which the mirror has yet to hear: whoever waits looks again when it has joined.
     fn read_after_join(&mut self, key: usize, now: Now) -> Answered {
-        for waiting in self.mirrors.ready(key, Until::Read) {
+        for waiting in self.mirrors.ready(key, &[Until::Read]) {
             self.mirrors.wait(key, Waiting { until: Until::Joined, ..waiting });
         }
         self.doubt(key, now);
@@ -72,7 +72,7 @@ impl Home {
     }
 
     fn answer_readers(&mut self, key: usize, ready: impl Fn(&Asking) -> Ready) -> Answered {
-        let waiting = self.mirrors.ready(key, Until::Read);
+        let waiting = self.mirrors.ready(key, &[Until::Read]);
         waiting.into_iter().map(|waiting| (ready(&waiting.asking), waiting)).map(|(ready, one)| (one, ready)).collect()
     }
 

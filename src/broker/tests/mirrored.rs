@@ -295,6 +295,25 @@ fn a_client_that_has_seen_more_elsewhere_is_not_told_that_it_has_missed_somethin
 }
 
 #[test]
+fn who_has_seen_more_waits_for_a_join_of_its_own_where_one_is_on_its_way_already() {
+    let mut cluster = Cluster::new();
+    let epoch = cluster.publish(0, message("room:1", "0")).unwrap().epoch;
+    let bob = cluster.connect(1, "bob");
+    cluster.nodes[1].tell(bob, &subscribe(2, "room:1"));
+    // The join is done, and its answer on its way, when more is published and seen elsewhere.
+    cluster.ask();
+    let mut answered = cluster.order(0, "room:1", |answer| Order::Publish(Box::new(message("room:1", "1")), answer));
+    cluster.answer(0);
+    let offset = answered.try_recv().unwrap().unwrap().offset;
+    let ada = cluster.connect(1, "ada");
+    cluster.nodes[1].tell(ada, &recover(2, "room:1", &Position { offset, epoch }));
+    cluster.flow();
+    let words = cluster.nodes[1].hear(ada);
+    assert_eq!((kinds(&words), &words[0]["subscribe"]["recovered"]), (vec!["2:subscribe".into()], &json!(true)));
+    assert_eq!(cluster.hear(1, bob), ["2:subscribe", "pub 1"]);
+}
+
+#[test]
 fn a_hole_is_filled_without_anybody_noticing() {
     for is_told in [true, false] {
         let mut cluster = Cluster::new();
