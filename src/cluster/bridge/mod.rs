@@ -179,18 +179,24 @@ fn run(
         spawn_blocking(|| ()).await.context("the bridge's thread that looks names up has failed")?;
         let mut outlets = Outlets::new(&seat.ends, placement);
         let mut taken = seat.begin().await.context("cluster.redis")?;
-        tokio::spawn(register);
         let _ = ready.send(Handle::current());
-        loop {
-            let incarnation = taken.incarnation;
-            if Term::serve(seat, taken, asked, &mut outlets).await == Ended::NobodyAsks {
-                seat.leave(incarnation).await;
-                return Ok(());
+        let serve = async {
+            loop {
+                let incarnation = taken.incarnation;
+                if Term::serve(seat, taken, asked, &mut outlets).await == Ended::NobodyAsks {
+                    seat.leave(incarnation).await;
+                    return Ok(());
+                }
+                match seat.come_back(asked, &mut outlets).await {
+                    Some(back) => taken = back,
+                    None => return Ok(()),
+                }
             }
-            match seat.come_back(asked, &mut outlets).await {
-                Some(back) => taken = back,
-                None => return Ok(()),
-            }
+        };
+        tokio::select! {
+            served = serve => served,
+            // It serves as long as the seat asks: without it no user could connect.
+            register = tokio::spawn(register) => register.context("the register of sessions has failed"),
         }
     });
     runtime.shutdown_background();
