@@ -178,11 +178,15 @@ fn the_doctor_leads_to_every_knob() {
 }
 
 #[test]
-fn the_manual_leads_to_files_that_are_there() {
+fn the_manual_leads_to_files_and_headings_that_are_there() {
     let manual = fs::read_to_string(root().join("docs/OPERATIONS.md")).unwrap();
     let links: Vec<_> = manual.split("](").skip(1).filter_map(|rest| rest.split_once(')')).collect();
     assert!(links.len() > 5);
     for (link, _) in links {
-        assert!(root().join("docs").join(link).exists(), "{link}");
+        let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+        let file = root().join("docs").join(file);
+        assert!(file.exists(), "{link}");
+        let is_heading = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-") == heading;
+        assert!(heading.is_empty() || fs::read_to_string(file).unwrap().lines().any(is_heading), "{link}");
     }
 }
