@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::hub::Version;
 use crate::model::refusal::{Disconnect, Error};
-use crate::model::{ClientId, Device};
+use crate::model::{BUCKET_LAYOUT, ClientId, Device, Keep};
 use crate::session::DevicePlace;
 
 /// Which life of a channel's stream: its bucket's generation, and which creation of the stream in it. Its text is the epoch that
@@ -29,32 +29,18 @@ pub struct Life {
 }
 
 impl Life {
-    /// What epochs begin with: which layout of the buckets they are of.
-    const LAYOUT: &str = "1";
-
     /// Its text, that of the stream's epoch.
     pub fn epoch(self) -> Arc<str> {
-        format!("{}{:016x}{:x}", Self::LAYOUT, self.generation, self.created).into()
+        format!("{BUCKET_LAYOUT}{:016x}{:x}", self.generation, self.created).into()
     }
 
     /// The life whose text this is, if it is one's.
     pub fn parse(epoch: &str) -> Option<Self> {
-        let (generation, created) = epoch.strip_prefix(Self::LAYOUT)?.split_at_checked(16)?;
+        let (generation, created) = epoch.strip_prefix(&BUCKET_LAYOUT.to_string())?.split_at_checked(16)?;
         let generation = u64::from_str_radix(generation, 16).ok()?;
         let life = Self { generation, created: u64::from_str_radix(created, 16).ok()? };
         (*life.epoch() == *epoch).then_some(life)
     }
-}
-
-/// What is kept of a publication, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
-    /// How many publications the stream keeps.
-    pub size: u32,
-    /// For how long, milliseconds.
-    pub ttl_ms: u64,
-    /// How long the stream's offsets and epoch outlive its last use, milliseconds.
-    pub meta_ttl_ms: u64,
 }
 
 /// Names what waits for an answer; the home's own affair.

@@ -18,7 +18,7 @@ mod scheduled;
 mod subscribed;
 mod tags_filter;
 
-pub use bucket::bucket_of;
+pub use bucket::{BUCKET_LAYOUT, Keep, bucket_of};
 pub use device::Device;
 pub use identity::{ClientId, ClientInfo, Expiry, PresenceStats};
 pub use payload::{Payload, PayloadKind, PayloadRef};

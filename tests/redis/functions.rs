@@ -9,8 +9,9 @@ use ringpost::cluster::redis::keys::Keys;
 use ringpost::cluster::redis::leases;
 use ringpost::cluster::redis::library;
 use ringpost::cluster::redis::link::Link;
-use ringpost::cluster::redis::streams::{Join, Keep, Outcome, Part, Publish, Receipt};
+use ringpost::cluster::redis::streams::{Join, Outcome, Part, Publish, Receipt};
 use ringpost::config::RedisConfig;
+use ringpost::model::Keep;
 
 use crate::server::{Kind, Server};
 
@@ -19,6 +20,12 @@ pub(crate) const ALL: Part = Part { from: 1, count: 1000, bytes: 1 << 20, is_rev
 
 pub(crate) fn config(addresses: &[String]) -> RedisConfig {
     RedisConfig { addresses: addresses.to_vec(), buckets: 8, ..RedisConfig::default() }
+}
+
+/// A cluster of its own for a seed, which is told where the test fails.
+pub(crate) fn seeded(address: String, seed: u64) -> RedisConfig {
+    println!("seed {seed}");
+    RedisConfig { prefix: format!("seed{seed}"), ..config(&[address]) }
 }
 
 /// An incarnation that calls itself so; nobody has given it a lease.

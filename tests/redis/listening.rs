@@ -113,15 +113,19 @@ fn two_nodes_that_publish_at_once_and_three_that_listen_hear_one_order() {
     }
 }
 
+/// One that listens to a room, and one that only publishes.
+async fn two_nodes(config: &RedisConfig) -> (Listening, Functions) {
+    let listening = Listening::start(config, 1).await;
+    listening.join("room").await;
+    (listening, node(&crate::functions::linked(config).await, config, 2, 2))
+}
+
 #[test]
 fn a_connection_that_is_cut_is_made_anew_and_what_was_missed_is_told() {
     let server = Server::start(Of::Redis, &[]);
     let config = config(&[server.address()]);
     crate::runtime().block_on(async {
-        let mut listening = Listening::start(&config, 1).await;
-        listening.join("room").await;
-        let link = crate::functions::linked(&config).await;
-        let other = node(&link, &config, 2, 2);
+        let (mut listening, other) = two_nodes(&config).await;
         let bucket = other.keys().bucket_of("room");
         other.append(bucket, &[publish("room", "1")]).await.unwrap();
         assert!(matches!(listening.next().await, Event::Said(_, _, item) if item.offset == 1));
@@ -168,18 +172,15 @@ fn who_listens_is_told_once_that_publications_were_removed() {
     let server = Server::start(Of::Redis, &[]);
     let config = config(&[server.address()]);
     crate::runtime().block_on(async {
-        let mut listening = Listening::start(&config, 1).await;
-        listening.join("room").await;
-        let link = crate::functions::linked(&config).await;
-        let other = node(&link, &config, 2, 2);
+        let (mut listening, other) = two_nodes(&config).await;
         let bucket = other.keys().bucket_of("room");
         let receipt = one(&other, publish("room", "1")).await.unwrap();
         assert_eq!(other.remove(bucket, "room").await.unwrap(), 1);
         one(&other, publish("room", "2")).await.unwrap();
         // The same call once more, as after an answer that was lost: what came since stays.
-        let repeats = node(&link, &config, 3, 3);
+        let repeats = node(other.link(), &config, 3, 3);
         assert_eq!(repeats.remove(bucket, "empty").await.unwrap(), 0);
-        assert_eq!(node(&link, &config, 3, 3).remove(bucket, "room").await.unwrap(), 0);
+        assert_eq!(node(other.link(), &config, 3, 3).remove(bucket, "room").await.unwrap(), 0);
         assert_eq!(crate::functions::bodies(&other, "room").await, [(2, "2".into())]);
         assert!(matches!(listening.next().await, Event::Said(_, _, item) if item.offset == 1));
         let Event::Said(_, generation, item) = listening.next().await else { panic!("it is told") };

@@ -6,9 +6,10 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use ringpost::cluster::redis::functions::Functions;
-use ringpost::cluster::redis::streams::{Keep, Outcome, Part, Publish};
+use ringpost::cluster::redis::streams::{Outcome, Part, Publish};
+use ringpost::model::Keep;
 
-use crate::functions::{ALL, KEEP, config, linked, node};
+use crate::functions::{ALL, KEEP, linked, node, seeded};
 use crate::server::{Kind, Server};
 
 const SEEDS: u64 = 20;
@@ -141,12 +142,10 @@ fn any_calls_of_two_nodes_are_answered_as_a_naive_model_answers_them() {
     let server = Server::start(Kind::Redis, &[]);
     crate::runtime().block_on(async {
         for seed in 0..SEEDS {
-            let mut config = config(&[server.address()]);
-            config.prefix = format!("seed{seed}");
+            let config = seeded(server.address(), seed);
             let link = linked(&config).await;
             let nodes = [node(&link, &config, 1, 1), node(&link, &config, 2, 2)];
             let mut world = World { random: StdRng::seed_from_u64(seed), nodes, streams: BTreeMap::new() };
-            println!("seed {seed}");
             for _ in 0..STEPS {
                 world.step().await;
             }

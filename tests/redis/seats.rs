@@ -9,7 +9,7 @@ use ringpost::cluster::redis::functions::Functions;
 use ringpost::cluster::redis::sessions::{Enrolment, Place};
 use ringpost::model::refusal::DisconnectKind;
 
-use crate::functions::{config, linked, node};
+use crate::functions::{linked, node, seeded};
 use crate::server::{Kind, Server};
 use crate::sessions::{client, enrolment, leases};
 
@@ -143,13 +143,11 @@ fn any_sessions_of_three_nodes_have_the_places_that_a_naive_model_gives_them() {
     let server = Server::start(Kind::Redis, &[]);
     crate::runtime().block_on(async {
         for seed in 0..SEEDS {
-            let mut config = config(&[server.address()]);
-            config.prefix = format!("seed{seed}");
+            let config = seeded(server.address(), seed);
             let link = linked(&config).await;
             let nodes = [1, 2, 3].map(|slot| node(&link, &config, slot, slot.into()));
             let random = StdRng::seed_from_u64(seed);
             let mut world = World { random, nodes, living: [true; 3], seats: Seats::new(), comes: 0 };
-            println!("seed {seed}");
             for _ in 0..STEPS {
                 world.step().await;
             }

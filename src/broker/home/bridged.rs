@@ -6,11 +6,11 @@ use super::asked::AskedOf;
 use super::commits::Waiter;
 use super::{Home, Later, Outcome};
 use crate::broker::body::Told;
-use crate::broker::bridge::{Keep, Outgoing, Publish, Receipt, Ticket};
+use crate::broker::bridge::{Outgoing, Publish, Receipt, Ticket};
 use crate::hub::{HubOptions, NewPublication};
 use crate::limits::IDEMPOTENCY_WINDOW_MS;
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{ClientId, ClientInfo, Position};
+use crate::model::{ClientId, ClientInfo, Keep, Position};
 
 impl Home {
     /// Sends a message to its channel's bucket.

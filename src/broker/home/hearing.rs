@@ -12,8 +12,9 @@ use super::{Home, Spread, Spreading};
 use crate::broker::body::Told;
 use crate::broker::bridge::{Kept, Life, Outgoing, Page};
 use crate::hub::{FanOut, HubOptions};
-use crate::limits::MIRRORS_PER_SWEEP;
-use crate::limits::{MIRROR_LINGER_MS, MIRROR_PAGES_MAX, MIRROR_RETRY_MS, MIRROR_RETRY_MS_MAX, MIRROR_UNSURE_MS};
+use crate::limits::{
+    MIRROR_LINGER_MS, MIRROR_PAGES_MAX, MIRROR_RETRY_MS, MIRROR_RETRY_MS_MAX, MIRROR_UNSURE_MS, MIRRORS_PER_SWEEP,
+};
 use crate::model::refusal::Error;
 use crate::model::{ClientId, Payload, Publication};
 use crate::time::Now;

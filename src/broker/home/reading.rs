@@ -73,7 +73,11 @@ impl Home {
 
     fn answer_readers(&mut self, key: usize, ready: impl Fn(&Asking) -> Ready) -> Answered {
         let waiting = self.mirrors.ready(key, &[Until::Read]);
-        waiting.into_iter().map(|waiting| (ready(&waiting.asking), waiting)).map(|(ready, one)| (one, ready)).collect()
+        let answer = |waiting: Waiting| {
+            let ready = ready(&waiting.asking);
+            (waiting, ready)
+        };
+        waiting.into_iter().map(answer).collect()
     }
 
     /// There is too much between what was read and what the mirror keeps: a page from there, for who goes forward; nobody can be

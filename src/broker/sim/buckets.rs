@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::broker::bridge::{Answer, Delivery, Keep, Kept, Life, Outgoing, Page, Publish, Receipt};
+use crate::broker::bridge::{Answer, Delivery, Kept, Life, Outgoing, Page, Publish, Receipt};
 use crate::hub::{Placement, Version};
-use crate::model::bucket_of;
 use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{Keep, bucket_of};
 
 #[derive(Clone, Debug)]
 struct Stream {

@@ -7,8 +7,9 @@ use crate::broker::bridge::{Answer, Kept, Life, Outgoing, Page, Receipt};
 use crate::cluster::redis::bucket::Generation;
 use crate::cluster::redis::fault::{Fault, Remedy};
 use crate::cluster::redis::functions::Functions;
-use crate::cluster::redis::streams::{self, Join, Keep, Part, Publish};
+use crate::cluster::redis::streams::{self, Join, Part, Publish};
 use crate::limits::{REDIS_PAGE_BYTES, REPLY_PUBLICATIONS_MAX};
+use crate::model::Keep;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::shard::bridge::BridgeEnd;
 
@@ -206,12 +207,11 @@ fn body_of(request: &Request) -> &[u8] {
 fn publication_of(request: &Request) -> Publish<'_> {
     let (channel, body) = (request.channel(), body_of(request));
     let Outgoing::Publish(publish) = &request.what else {
-        return Publish { channel, body, keep: Keep { size: 0, ttl_ms: 0, meta_ttl_ms: 0 }, key: None, version: None };
+        return Publish { channel, body, keep: Keep::default(), key: None, version: None };
     };
-    let keep = Keep { size: publish.keep.size, ttl_ms: publish.keep.ttl_ms, meta_ttl_ms: publish.keep.meta_ttl_ms };
     let key = publish.key.as_ref().map(|(key, window_ms)| (&**key, *window_ms));
     let version = publish.version.as_ref().map(|version| (version.number, &*version.epoch));
-    Publish { channel, body, keep, key, version }
+    Publish { channel, body, keep: publish.keep, key, version }
 }
 
 async fn join(functions: &Functions, bucket: u16, batch: &[Request]) -> Result<Sorted, Fault> {

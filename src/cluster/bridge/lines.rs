@@ -187,11 +187,12 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::broker::bridge::{Answer, Keep, Outgoing, Publish, Ticket};
+    use crate::broker::bridge::{Answer, Outgoing, Publish, Ticket};
     use crate::cluster::redis::functions::Incarnation;
     use crate::cluster::redis::keys::Keys;
     use crate::cluster::redis::link::Link;
     use crate::config::RedisConfig;
+    use crate::model::Keep;
     use crate::shard::bridge::ShardBridge;
     use crate::shard::waker::Waker;
 

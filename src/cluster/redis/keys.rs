@@ -1,10 +1,7 @@
 //! The names of keys: which bucket a channel or a user is in, and how the keys of a bucket begin.
 
 use crate::config::RedisConfig;
-use crate::model::bucket_of;
-
-/// The layout of the keys and of what lies in them. It is part of every name: two layouts do not meet.
-pub const LAYOUT: u8 = 1;
+use crate::model::{BUCKET_LAYOUT, bucket_of};
 
 /// How a cluster names its keys.
 #[derive(Clone, Debug)]
@@ -16,7 +13,7 @@ pub struct Keys {
 impl Keys {
     /// The names of a cluster that is configured so.
     pub fn new(config: &RedisConfig) -> Self {
-        Self { prefix: format!("{}:{LAYOUT}", config.prefix), buckets: config.buckets }
+        Self { prefix: format!("{}:{BUCKET_LAYOUT}", config.prefix), buckets: config.buckets }
     }
 
     /// How many buckets there are.

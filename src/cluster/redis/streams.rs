@@ -7,17 +7,7 @@ use super::bucket::{Generation, Stand};
 use super::fault::Fault;
 use super::functions::Functions;
 use super::pack::{Packed, Unpack, list, string};
-
-/// What a stream keeps of a publication, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
-    /// How many publications; up to an eighth more may be there. 0: none.
-    pub size: u32,
-    /// For how long, milliseconds.
-    pub ttl_ms: u64,
-    /// How long the stream's offsets and epoch outlive its last use, milliseconds; longer than `ttl_ms`.
-    pub meta_ttl_ms: u64,
-}
+use crate::model::Keep;
 
 /// A publication on its way.
 #[derive(Clone, Copy, Debug)]
