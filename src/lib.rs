@@ -14,6 +14,7 @@ pub mod model;
 pub mod config;
 pub mod cores;
 pub mod limits;
+pub mod patience;
 pub mod time;
 
 pub mod ring;

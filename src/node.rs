@@ -25,6 +25,7 @@ use crate::cores;
 use crate::doctor::why_not_listening;
 use crate::hub::Placement;
 use crate::limits::{EXECUTOR_IO_BYTES, EXECUTOR_RING_ENTRIES, ORDERS_WAITING_MAX, SHARDS_MAX};
+use crate::patience::{is_in_use, lacks_memory, patiently};
 use crate::shard::admission::Places;
 use crate::shard::bridge::ShardBridge;
 use crate::shard::doors::{self, Doors};
@@ -40,9 +41,6 @@ const HINT: &str = "`ringpost doctor` tells what this host lacks and how to give
 
 /// Between two looks at what nothing tells of.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// How often something is tried that may go by itself.
-const ATTEMPTS: u32 = 10;
 
 /// A node that runs.
 #[derive(Debug)]
@@ -440,26 +438,7 @@ fn listen(wanted: Listener<'_>, backlog: u32, shards: usize) -> anyhow::Result<(
 
 /// Whether nobody listens there.
 fn look_for_free(address: SocketAddr) -> std::io::Result<()> {
-    let is_in_use = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
     patiently(|| std::net::TcpListener::bind(address), is_in_use).map(drop)
-}
-
-/// Whether the kernel had no memory for a ring. It wants that in large pieces, which a busy host may lack for a moment
-/// however much is free (axboe/liburing#1614); or what a killed node has locked still counts.
-fn lacks_memory(os_error: Option<i32>) -> bool {
-    os_error == Some(rustix::io::Errno::NOMEM.raw_os_error())
-}
-
-/// Tries again for half a second what may go by itself: a node that was killed gives its ports and what it has locked back
-/// only when the kernel has taken its rings down.
-fn patiently<T, E>(mut attempt: impl FnMut() -> Result<T, E>, may_pass: impl Fn(&E) -> bool) -> Result<T, E> {
-    for _ in 1..ATTEMPTS {
-        match attempt() {
-            Err(error) if may_pass(&error) => thread::sleep(PAUSE),
-            outcome => return outcome,
-        }
-    }
-    attempt()
 }
 
 // One shard's panic is everybody's end where panics abort.
@@ -472,22 +451,6 @@ mod tests {
 
     use super::*;
     use crate::broker::order::Order;
-
-    #[test]
-    fn what_may_go_by_itself_is_tried_again_some_times_and_what_may_not_is_told_at_once() {
-        let after = |failures: u32, error: rustix::io::Errno| {
-            let mut tried = 0;
-            let attempt = || {
-                tried += 1;
-                if tried > failures { Ok(()) } else { Err(std::io::Error::from(error)) }
-            };
-            let outcome = patiently(attempt, |error| lacks_memory(error.raw_os_error()));
-            (outcome.is_ok(), tried)
-        };
-        assert_eq!(after(2, rustix::io::Errno::NOMEM), (true, 3));
-        assert_eq!(after(u32::MAX, rustix::io::Errno::NOMEM), (false, ATTEMPTS));
-        assert_eq!(after(2, rustix::io::Errno::PERM), (false, 1));
-    }
 
     /// A node with two shards on one core, and clients that the kernel has spread over both.
     fn node(reload: Reload) -> (Node, Vec<BufReader<TcpStream>>) {

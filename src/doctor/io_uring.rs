@@ -6,12 +6,14 @@ use io_uring::IoUring;
 use rustix::io::Errno;
 
 use super::{Finding, proc};
+use crate::patience::{lacks_memory, patiently};
 
 const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
 
 pub(super) fn check() -> Finding {
     // The flags of the shards' rings. A kernel before 6.6 has no switch.
-    let ring: io::Result<IoUring> = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(8);
+    let make = || IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(8);
+    let ring: io::Result<IoUring> = patiently(make, |error| lacks_memory(error.raw_os_error()));
     judge(proc::read(SWITCH).ok(), ring.map(drop))
 }
 
