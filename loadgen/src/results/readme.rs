@@ -60,12 +60,18 @@ fn newest(results: &Path) -> anyhow::Result<String> {
         let raw = directory::raw(&folder).with_context(|| format!("{} is no result", folder.display()))?;
         all.push((head, raw));
     }
-    let widest = all.iter().rev().max_by_key(|(_, raw)| servers(&raw.rows).len()).expect("there is a result");
+    let widest = all.iter().rev().max_by_key(|(_, raw)| others(raw).len()).expect("there is a result");
     let mut text = comparison(&widest.0, &widest.1);
     let link = |(head, _): &(Head, Raw)| format!("[{}](results/{}/summary.md)", head.name, head.folder());
     let links: Vec<_> = all.iter().map(link).collect();
     let _ = writeln!(text, "All figures, and how to take them again: {}.", links.join(", "));
     Ok(text)
+}
+
+/// Servers that are neither the floor nor the node, in whichever way that is set up.
+fn others(raw: &Raw) -> Vec<&str> {
+    let is_own = |server: &&str| [NODE, FLOOR, PLAIN].contains(server) || server.starts_with("node, ");
+    servers(&raw.rows).into_iter().filter(|server| !is_own(server)).collect()
 }
 
 /// A result in a line for each kind of work, and its chart.
@@ -76,8 +82,7 @@ fn comparison(head: &Head, raw: &Raw) -> String {
         "{} {}, commit {commit}, {} cores of {}, {}.\n\nLess is better.",
         head.about, head.date, machine.cores, machine.processor, machine.kernel
     );
-    let others: Vec<_> =
-        servers(&raw.rows).into_iter().filter(|server| ![NODE, FLOOR, PLAIN].contains(server)).collect();
+    let others = others(raw);
     if !others.is_empty() {
         let _ = write!(text, " The others are {}.", others.join(", "));
     }
