@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test soak crash test-cluster test-durable durable fuzz check gate gate-accept bench abuse peers results docs package test-package
+.PHONY: help run cluster test soak crash test-cluster test-durable durable fuzz check gate gate-accept bench bench-cluster abuse peers results docs package test-package
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -60,6 +60,11 @@ bench: ## Measure beside a floor, what is promised, and as things grow; write it
 	cargo bench --package ringpost-loadgen --bench node -- --result bench --rounds 15 --idle 18000
 	cargo bench --package ringpost-loadgen --bench node -- --result promises --rounds 5 --promises
 	cargo bench --package ringpost-loadgen --bench curves -- --result curves
+
+bench-cluster: ## Measure several nodes over Redis beside one alone and Centrifugo's library; write it to results/ and the README (a quarter of an hour)
+	./tests/packages
+	./benches/peers/install
+	cargo bench --package ringpost-loadgen --bench cluster -- --result cluster
 
 abuse: ## Measure what a quiet client waits beside those who ask for too much; write it to results/ and the README (some minutes)
 	cargo bench --package ringpost-loadgen --bench abuse -- --result abuse

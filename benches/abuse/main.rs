@@ -118,7 +118,7 @@ fn measure(node: &Path, kind: Kind, secs: u64, command: &str) -> anyhow::Result<
         std::fs::write(format!("/proc/{}/clear_refs", server.pid()), "5")?;
         let name = format!("{}, {name}", crowd::name(kind));
         let before = Ticks::of(&metrics_url)?;
-        let record = load(&server, &url, Some(SECRET), name, pings(secs)?, command)?;
+        let record = load(vec![server.pid()], std::slice::from_ref(&url), Some(SECRET), name, pings(secs)?, command)?;
         let tick_p999_ns = Ticks::of(&metrics_url)?.since(&before).p999_ns();
         let peak_bytes = process.status()?.vmhwm.unwrap_or(0) * 1024;
         Ok(Side { peak_bytes, tick_p999_ns, record })

@@ -110,7 +110,7 @@ fn measure(node: &Path, growth: &Growth, work: &Work, at: u64, secs: u64, comman
     let (server, url) = start(node, &(growth.node)(at))?;
     let name = format!("{}, {at} {}", work.name, growth.by);
     let scenario = work.scenario(growth, at, secs)?;
-    let record = load(&server, &url, Some(SECRET), name, scenario, command)?.good()?;
+    let record = load(vec![server.pid()], &[url], Some(SECRET), name, scenario, command)?.good()?;
     let cost = record.server.as_ref().and_then(|server| server.cpu_ns_per.get(&work.per).copied());
     Ok(Round { cost: cost.with_context(|| format!("nothing was measured of {}", record.name))?, records: vec![record] })
 }

@@ -156,9 +156,16 @@ fn measure_once(
 ) -> anyhow::Result<Round> {
     let started = contender.start(&options.folder)?;
     let scenario = scenario(rate_per_s, contender.prefix, options.secs)?;
-    let record = load(&started.server, &started.url, contender.secret, name.into(), scenario, command)
-        .and_then(Record::good)
-        .with_context(|| format!("{} did it wrong", contender.name))?;
+    let record = load(
+        vec![started.server.pid()],
+        std::slice::from_ref(&started.url),
+        contender.secret,
+        name.into(),
+        scenario,
+        command,
+    )
+    .and_then(Record::good)
+    .with_context(|| format!("{} did it wrong", contender.name))?;
     let reply = record.whole.get(&Measure::Reply).context("nothing was answered")?;
     Ok(Round { cost: reply.summary.p99_ns as f64, records: vec![record] })
 }

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use ringpost_loadgen::record::Record;
 use ringpost_loadgen::run::{Order, run};
 use ringpost_loadgen::scenario::Scenario;
-use ringpost_loadgen::target::Target;
-
-use crate::server::Server;
+use ringpost_loadgen::target::Targets;
 
 /// The core of the load generator.
 pub(crate) const CLIENT_CORE: usize = 1;
@@ -36,13 +34,13 @@ const NAMESPACES: &str = "[{ name = \"kept\", history_size = 300, history_ttl = 
                           allow_subscribe_for_client = true, allow_publish_for_client = true, \
                           allow_presence_for_subscriber = true }]";
 
-/// Makes a load for a server, from a process of its own core.
+/// Makes a load for the nodes of a server, from a process of its own core; the processor time of some processes is watched.
 ///
 /// # Errors
 /// When the run cannot be made. What the server did wrong is in the record.
 pub(crate) fn load(
-    server: &Server,
-    url: &str,
+    watched: Vec<i32>,
+    urls: &[String],
     secret: Option<&str>,
     name: String,
     scenario: Scenario,
@@ -51,12 +49,12 @@ pub(crate) fn load(
     let order = Order {
         name,
         scenario,
-        targets: Target::parse(url)?.into(),
+        targets: Targets::parse(urls)?,
         secret: secret.map(str::to_owned),
         processes: Some(1),
         cores: vec![CLIENT_CORE],
         program: PathBuf::new(),
-        pids: vec![server.pid()],
+        pids: watched,
         metrics_url: None,
         command: command.to_owned(),
     };

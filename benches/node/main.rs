@@ -170,7 +170,8 @@ fn measure(cell: &Cell, contenders: &[(Contender, Work)], options: &Options, com
 fn saturate(cell: &Cell, node: &Contender, extent: Extent, command: &str) -> anyhow::Result<Option<f64>> {
     let Some(scenario) = cell.work.saturating(extent) else { return Ok(None) };
     let started = node.start()?;
-    let record = load(&started.server, &node.url(), node.secret, cell.name.into(), scenario?, command)?.good()?;
+    let record =
+        load(vec![started.server.pid()], &[node.url()], node.secret, cell.name.into(), scenario?, command)?.good()?;
     cell.work.rate_per_s(&record).map(Some)
 }
 
@@ -184,7 +185,7 @@ fn measure_once(
 ) -> anyhow::Result<Round> {
     let records = work.scenarios(extent, rate_per_s)?.into_iter().map(|scenario| {
         let started = contender.start()?;
-        load(&started.server, &contender.url(), contender.secret, name.into(), scenario, command)
+        load(vec![started.server.pid()], &[contender.url()], contender.secret, name.into(), scenario, command)
             .and_then(Record::good)
             .with_context(|| format!("{} did it wrong", contender.name))
     });
