@@ -78,6 +78,7 @@ fn fill(path: &Path) -> anyhow::Result<()> {
                     open.push(files.prepare(0)?);
                     journal.prepared(open.last().map(|open| open.prepared));
                 }
+                Request::Hurry => {}
                 Request::Write { segment, at, bytes } => {
                     open.retain(|open| open.prepared.segment >= segment);
                     open[0].file.write_all_at(&bytes, at)?;

@@ -160,6 +160,7 @@ impl Load {
                     let makes = self.makes.clone();
                     self.files.prepare(0, for_snapshot, move |open| drop(makes.send(open)));
                 }
+                Request::Hurry => self.files.hurry(),
                 Request::Discard { segment } => self.files.discard(segment),
                 Request::Write { segment, at, bytes } => {
                     self.open.retain(|open| open.prepared.segment >= segment);

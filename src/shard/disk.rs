@@ -51,6 +51,11 @@ impl Disk {
         });
     }
 
+    /// The segment that is being made is needed soon.
+    pub(super) fn hurry(&self) {
+        self.files.hurry();
+    }
+
     /// Whether what came of it is known.
     pub(super) fn has_prepared(&self) -> bool {
         !self.made.is_empty()

@@ -21,6 +21,7 @@ impl<R: Reactor> Shard<R> {
         while let Some(request) = self.broker.next_request(looked_ns) {
             match request {
                 Request::Prepare { for_snapshot } => self.reactor.prepare(for_snapshot),
+                Request::Hurry => self.reactor.hurry(),
                 Request::Discard { segment } => self.reactor.discard(segment),
                 Request::Write { segment, at, bytes } => {
                     self.keeping.writing_ns = (self.reactor.mono_ns(), oldest_ns);

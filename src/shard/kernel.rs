@@ -113,6 +113,10 @@ impl Reactor for Kernel {
         self.disk().prepare(for_snapshot);
     }
 
+    fn hurry(&mut self) {
+        self.disk().hurry();
+    }
+
     fn write(&mut self, segment: SegmentId, at: u64, bytes: Vec<u8>) {
         let disk = self.disk.as_mut().expect("who writes has a store");
         self.ring.write(disk.file(segment), at, bytes);

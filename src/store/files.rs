@@ -229,7 +229,13 @@ fn fill(file: &File, size: u64, rest: &impl Fn(Duration)) -> io::Result<()> {
 
 /// What a shard asks of the files.
 enum Task {
-    Prepare { shard: u16, for_snapshot: bool, done: Box<dyn FnOnce(Option<Open>) + Send> },
+    Prepare {
+        shard: u16,
+        for_snapshot: bool,
+        done: Box<dyn FnOnce(Option<Open>) + Send>,
+    },
+    /// Nothing by itself: who waits for the thread has it rest no more.
+    Hurry,
     Discard(SegmentId),
 }
 
@@ -256,6 +262,7 @@ impl FilesHandle {
             for task in &asked {
                 match task {
                     Task::Prepare { shard, for_snapshot, done } => done(files.make_within(shard, for_snapshot, rest)),
+                    Task::Hurry => {}
                     Task::Discard(segment) => {
                         if let Err(error) = files.discard(segment) {
                             tracing::warn!("{error}");
@@ -272,13 +279,18 @@ impl FilesHandle {
         self.ask(Task::Prepare { shard, for_snapshot, done: Box::new(done) });
     }
 
+    /// A shard needs the segment soon that is made for it: no rest from now on.
+    pub fn hurry(&self) {
+        self.ask(Task::Hurry);
+    }
+
     /// A shard needs a segment no more.
     pub fn discard(&self, segment: SegmentId) {
         self.ask(Task::Discard(segment));
     }
 
     fn ask(&self, task: Task) {
-        // A shard has one request at a time, and a discard per segment: the queue is bounded by what there is.
+        // A shard has one request at a time that it urges once, and a discard per segment: the queue is bounded by what there is.
         self.tasks.send(task).expect("the thread lives as long as its handles");
     }
 }

@@ -35,6 +35,8 @@ pub enum Request {
         /// Whether a snapshot needs it, which makes room: it may go past what publications may take.
         for_snapshot: bool,
     },
+    /// The segment that was asked for is needed soon. Nothing is answered.
+    Hurry,
     /// Write and sync: [`Journal::written`], with the bytes.
     Write {
         /// Into this segment.
@@ -197,6 +199,9 @@ impl Journal {
         }
         if self.room.wants_segment() {
             return Some(Request::Prepare { for_snapshot: self.snapshot.is_active() });
+        }
+        if self.room.wants_haste() {
+            return Some(Request::Hurry);
         }
         if self.in_flight.is_some() || now_ns < self.write_due_ns {
             return None;

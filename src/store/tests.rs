@@ -83,6 +83,7 @@ impl Store {
                         shard.journal.prepared(Some(open.prepared));
                         shard.open.push(open);
                     }
+                    Request::Hurry => {}
                     Request::Write { segment, at, bytes } => {
                         let open = shard.open.iter().find(|open| open.prepared.segment == segment).unwrap();
                         open.file.write_all_at(&bytes, at).unwrap();

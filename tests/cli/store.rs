@@ -25,6 +25,7 @@ fn store(path: &Path, channels: &[&str]) {
         while let Some(request) = journal.next_request(0) {
             match request {
                 Request::Prepare { .. } => journal.prepared(None),
+                Request::Hurry => {}
                 Request::Write { at, bytes, .. } => {
                     first.file.write_all_at(&bytes, at).expect("the file takes bytes");
                     journal.written(true, bytes);

@@ -342,6 +342,10 @@ impl Reactor for Simulated {
         self.disk.borrow_mut().ask(self.me, Request::Prepare { for_snapshot });
     }
 
+    fn hurry(&mut self) {
+        self.disk.borrow_mut().ask(self.me, Request::Hurry);
+    }
+
     fn write(&mut self, segment: SegmentId, at: u64, bytes: Vec<u8>) {
         self.disk.borrow_mut().ask(self.me, Request::Write { segment, at, bytes });
     }

@@ -11,6 +11,8 @@ enum Ahead {
     Wanted,
     /// It was asked for.
     Asked,
+    /// It was asked for, and is needed soon, which was said.
+    Hurried,
     /// There was no room for it.
     Refused,
     /// It is there.
@@ -75,8 +77,18 @@ impl Room {
         wants
     }
 
+    /// Whether it is to be said that the segment which was asked for is needed soon; it counts as said then. An eighth of the one
+    /// at hand is a quarter of what publications may take of it before the next one must be there.
+    pub(super) fn wants_haste(&mut self) -> bool {
+        let wants = self.ahead == Ahead::Asked && self.at - HEAD_BYTES >= self.segment.size / 8;
+        if wants {
+            self.ahead = Ahead::Hurried;
+        }
+        wants
+    }
+
     pub(super) fn prepared(&mut self, prepared: Option<Prepared>) {
-        assert_eq!(self.ahead, Ahead::Asked, "one segment is asked for at a time");
+        assert!(matches!(self.ahead, Ahead::Asked | Ahead::Hurried), "one segment is asked for at a time");
         self.ahead = prepared.map_or(Ahead::Refused, Ahead::Ready);
     }
 

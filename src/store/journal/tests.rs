@@ -18,6 +18,7 @@ struct Disk {
     /// No more than so many segments at once.
     room: usize,
     writes: usize,
+    hurried: usize,
     discarded: Vec<SegmentId>,
 }
 
@@ -93,6 +94,7 @@ impl World {
                     let prepared = self.disk.prepare();
                     self.journal.prepared(prepared);
                 }
+                Request::Hurry => self.disk.hurried += 1,
                 Request::Write { segment, at, bytes } => {
                     assert!(self.in_flight.is_none(), "one write is in flight at a time");
                     self.disk.segments.get_mut(&segment).unwrap()[at as usize..][..bytes.len()].copy_from_slice(&bytes);
@@ -272,6 +274,31 @@ fn segments_before_a_snapshot_go_once_it_is_on_disk() {
     }
     assert!(snapshots > 3, "{snapshots}");
     assert!(world.disk.discarded.is_sorted(), "oldest first");
+}
+
+#[test]
+fn a_segment_that_is_not_there_when_an_eighth_of_the_one_before_it_is_full_is_urged_once() {
+    let mut world = World::new(2);
+    assert_eq!(world.journal.next_request(0), Some(Request::Prepare { for_snapshot: false }));
+    assert_eq!(world.journal.next_request(0), None);
+    let mut taken = 0;
+    while world.disk.hurried == 0 {
+        world.append(&"x".repeat(200));
+        taken += 1;
+        world.settle();
+    }
+    let bytes = taken * 200;
+    assert!((SIZE / 10..SIZE / 8).contains(&bytes), "{bytes} of {SIZE} bytes");
+    for _ in 0..3 {
+        world.append("y");
+        world.settle();
+    }
+    assert_eq!(world.disk.hurried, 1);
+    let prepared = world.disk.prepare();
+    world.journal.prepared(prepared);
+    world.append("y");
+    world.settle();
+    assert_eq!(world.disk.hurried, 1, "it is there");
 }
 
 #[test]

@@ -204,6 +204,8 @@ impl Disk {
     pub(crate) fn ask(&mut self, shard: u16, request: Request) {
         match request {
             Request::Prepare { for_snapshot } => self.tasks.push_back(Task::Prepare { shard, for_snapshot }),
+            // It is made when the seed says so.
+            Request::Hurry => {}
             Request::Discard { segment } => self.tasks.push_back(Task::Discard(segment)),
             Request::Write { segment, at, bytes } => {
                 assert!(self.segments.contains_key(&segment), "it writes to what was prepared");
