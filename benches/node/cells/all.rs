@@ -55,8 +55,8 @@ const KEPT_ON_DISK: Work = Work { settings: &["outstanding=16", "burst=16", "cha
 
 /// Publishes of 200 bytes with replies, half as many as a node can keep in memory.
 const KEPT_PUBLISH: Work = Work {
-    settings: &["channels=1", "payload_bytes=200", "channel_prefix=memory:"],
-    rate: Some(Rate { share: 0.5, saturating: &["outstanding=32", "burst=32", "channel_prefix=memory:"] }),
+    settings: &["channels=1", "burst=32", "payload_bytes=200", "channel_prefix=memory:"],
+    rate: Some(Rate { share: 0.5, saturating: &["outstanding=32", "channel_prefix=memory:"] }),
     has_store: true,
     ..PUBLISH
 };
@@ -176,7 +176,7 @@ pub(crate) const ALL: [Cell; 23] = [
         "promise: log on disk beside log in memory, publish of 200 bytes with reply, half of what memory takes",
         REPLY,
         ratio(2.0),
-        Work { settings: &["channels=1", "payload_bytes=200", "channel_prefix=disk:"], ..KEPT_PUBLISH },
+        Work { settings: &["channels=1", "burst=32", "payload_bytes=200", "channel_prefix=disk:"], ..KEPT_PUBLISH },
         Beside::Plain(KEPT_PUBLISH),
     ),
     cell(
