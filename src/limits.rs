@@ -723,6 +723,9 @@ const _: () = assert!(3 * LEASE_RENEW_MS < LEASE_MS);
 /// How often a node asks each bucket what it has sent, milliseconds: so late a loss without a following message is noticed.
 pub const REDIS_COMPARE_MS: u64 = 5_000;
 
+/// How often a node looks whether Redis is still one that it would start with, milliseconds: a handful of small calls.
+pub const REDIS_LOOK_MS: u64 = 10_000;
+
 /// Events from Redis that may wait to be taken before they are dropped as a told hole.
 pub const REDIS_EVENTS_MAX: usize = 65_536;
 

@@ -12,8 +12,11 @@ use crate::cluster::bridge::metrics::BridgeMetrics;
 
 type Read = fn(&BridgeMetrics) -> u64;
 
-const GAUGES: [(&str, &str, Option<Unit>, Read); 3] = [
+const GAUGES: [(&str, &str, Option<Unit>, Read); 4] = [
     ("ringpost_cluster_nodes", "Nodes whose leases live, this one among them", None, |of| of.nodes.get()),
+    ("ringpost_redis_unfit", "What would keep a node from starting with Redis as it was last seen", None, |of| {
+        of.unfit.get()
+    }),
     ("ringpost_redis_waiting", "Requests that wait for Redis or are on their way", None, |of| of.waiting.get()),
     ("ringpost_redis_waiting", "Messages that wait for Redis or are on their way", Some(Unit::Bytes), |of| {
         of.waiting_bytes.get()

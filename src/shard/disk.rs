@@ -51,7 +51,7 @@ impl Disk {
         });
     }
 
-    /// The next segments are needed soon.
+    /// The segment that is being made is needed soon.
     pub(super) fn hurry(&self) {
         self.files.hurry();
     }

@@ -52,3 +52,11 @@ fn nobody_there_and_nothing_named_are_told() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains("set `cluster.redis.addresses`"), "{told}");
 }
+
+#[test]
+fn a_command_that_was_renamed_is_told() {
+    let server = Server::start(Kind::Redis, &["--rename-command", "FCALL", ""]);
+    let (code, told) = check(&server.address(), &[]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("functions: ") && told.contains("unknown command"), "{told}");
+}

@@ -13,7 +13,7 @@ use ringpost::cluster::redis::streams::{Join, Outcome, Part, Publish, Receipt};
 use ringpost::config::RedisConfig;
 use ringpost::model::Keep;
 
-use crate::server::{Kind, Server};
+use crate::server::{Kind, Server, wait};
 
 pub(crate) const KEEP: Keep = Keep { size: 100, ttl_ms: 60_000, meta_ttl_ms: 600_000 };
 pub(crate) const ALL: Part = Part { from: 1, count: 1000, bytes: 1 << 20, is_reverse: false };
@@ -228,7 +228,31 @@ fn full_memory_refuses_what_takes_room_and_lets_go_what_gives_it() {
         assert_eq!(one(&node, publish("room", "y")).await, Err(Fault::Full));
         node.fleeting(bucket, &[("room", b"z")]).await.unwrap();
         node.remove(bucket, "room").await.unwrap();
+        // A node that has lost its lease comes back, and another may come: some bytes each.
+        leases::take(&link, &Keys::new(&config), "ann", b"").await.unwrap();
         server.set("maxmemory", "0");
+        assert_eq!(one(&node, publish("room", "y")).await.unwrap().offset, 2);
+    });
+}
+
+#[test]
+fn a_server_that_cannot_persist_or_lacks_replicas_refuses_by_these_names() {
+    let server = Server::start(Kind::Redis, &["--enable-protected-configs", "yes"]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let node = node(&linked(&config).await, &config, 1, 1);
+        one(&node, publish("room", "x")).await.unwrap();
+        server.set("min-replicas-to-write", "1");
+        assert_eq!(one(&node, publish("room", "y")).await, Err(Fault::FewReplicas));
+        server.set("min-replicas-to-write", "0");
+        // Nothing can be written there.
+        server.set("dir", "/proc");
+        server.set("save", "900 1");
+        server.cli(&["BGSAVE"]);
+        wait("it has failed", || server.cli(&["INFO", "persistence"]).contains("rdb_last_bgsave_status:err"));
+        let refused = one(&node, publish("room", "y")).await;
+        assert!(matches!(refused, Err(Fault::Unpersisted(_))), "{refused:?}");
+        server.set("stop-writes-on-bgsave-error", "no");
         assert_eq!(one(&node, publish("room", "y")).await.unwrap().offset, 2);
     });
 }

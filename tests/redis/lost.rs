@@ -1,5 +1,7 @@
 //! Writes that a server has lost: they show as another generation, and no offset is another's in the same epoch.
 
+use ringpost::cluster::redis::fault::Fault;
+use ringpost::cluster::redis::functions::Incarnation;
 use ringpost::cluster::redis::streams::Outcome;
 
 use crate::functions::{bodies, config, linked, node, one, publish};
@@ -51,5 +53,63 @@ fn an_emptied_server_begins_anew_and_a_call_that_was_given_up_is_settled() {
         let next = one(&node, publish("room", "3")).await.unwrap();
         assert_eq!(next.offset, 1);
         assert_ne!(next.generation, first.generation);
+    });
+}
+
+#[test]
+fn what_an_incarnation_was_answered_is_not_forgotten_with_its_lease() {
+    for calls in [false, true] {
+        let mut server = Server::start(Kind::Redis, &[]);
+        let config = config(&[server.address()]);
+        crate::runtime().block_on(async {
+            let link = linked(&config).await;
+            let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
+            let bucket = ann.keys().bucket_of("room");
+            one(&ann, publish("room", "1")).await.unwrap();
+            one(&bob, publish("room", "2")).await.unwrap();
+            server.cli(&["SAVE"]);
+            let lost = one(&ann, publish("room", "3")).await.unwrap();
+            server.kill();
+            server.restart();
+            // Ann is away for longer than her lease. Bob catches up with what was lost, and clears away what she has left.
+            for at in 3..=5 {
+                let taken = one(&bob, publish("room", "other")).await.unwrap();
+                assert_eq!((taken.generation, taken.offset), (lost.generation, at));
+            }
+            bob.reap_bucket(bucket, ann.incarnation()).await.unwrap();
+            if calls {
+                // Dead as she is, she is heard.
+                assert_eq!(one(&ann, publish("room", "x")).await, Err(Fault::Dead));
+            }
+            let back = ann.successor(Incarnation { slot: 1, number: 3 });
+            let next = one(&back, publish("room", "4")).await.unwrap();
+            assert_eq!(next.offset, 1);
+            assert_ne!(next.generation, lost.generation);
+            assert_eq!(bodies(&bob, "room").await, [(1, "4".into())]);
+            // It is said once.
+            let again = back.successor(Incarnation { slot: 1, number: 4 });
+            assert_eq!(one(&again, publish("room", "5")).await.unwrap().offset, 2);
+        });
+    }
+}
+
+#[test]
+fn a_call_that_was_given_up_and_arrives_late_is_not_taken_for_the_one_that_came_after_it() {
+    let mut server = Server::start(Kind::Redis, &["--appendonly", "yes", "--appendfsync", "always"]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let link = linked(&config).await;
+        // One incarnation twice: what `late` calls is what was on its way on a connection that `ann` has given up.
+        let [ann, late] = [(); 2].map(|()| node(&link, &config, 1, 1));
+        let first = one(&late, publish("room", "1")).await.unwrap();
+        assert_eq!(one(&ann, publish("room", "1")).await.unwrap(), first);
+        server.kill();
+        assert!(one(&ann, publish("room", "2")).await.unwrap_err().is_open());
+        server.restart();
+        ann.compare(ann.keys().bucket_of("room"), None).await.unwrap();
+        let _ = one(&late, publish("room", "2")).await;
+        let taken = one(&ann, publish("room", "3")).await.unwrap();
+        assert_eq!((taken.generation, taken.offset), (first.generation, 2));
+        assert_eq!(bodies(&ann, "room").await, [(1, "1".into()), (2, "3".into())]);
     });
 }

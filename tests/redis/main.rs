@@ -5,6 +5,7 @@ mod functions;
 mod listening;
 mod lost;
 mod model;
+mod revisions;
 mod revocations;
 mod seats;
 mod server;

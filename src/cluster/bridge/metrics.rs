@@ -62,6 +62,8 @@ pub struct BridgeMetrics {
     pub leases_lost: Counter,
     /// Nodes whose leases live, this one among them.
     pub nodes: Gauge,
+    /// What would keep a node from starting with Redis as it was last seen.
+    pub unfit: Gauge,
     /// Milliseconds from the start of the process' count to the last renewal of the lease.
     renewed_ms: AtomicU64,
     since: Instant,
@@ -80,6 +82,7 @@ impl Default for BridgeMetrics {
             generations: Counter::default(),
             leases_lost: Counter::default(),
             nodes: Gauge::default(),
+            unfit: Gauge::default(),
             renewed_ms: AtomicU64::new(0),
             since: Instant::now(),
         }

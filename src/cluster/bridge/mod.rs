@@ -14,6 +14,7 @@
 
 mod calls;
 mod complaints;
+mod health;
 mod lease;
 mod lines;
 pub mod metrics;
@@ -180,14 +181,15 @@ fn run(
         let mut outlets = Outlets::new(&seat.ends, placement);
         let mut taken = seat.begin().await.context("cluster.redis")?;
         let _ = ready.send(Handle::current());
+        tokio::spawn(health::watch(seat.link.clone(), seat.config.clone(), seat.metrics.clone()));
         let serve = async {
             loop {
-                let incarnation = taken.incarnation;
+                let functions = taken.functions.clone();
                 if Term::serve(seat, taken, asked, &mut outlets).await == Ended::NobodyAsks {
-                    seat.leave(incarnation).await;
+                    seat.leave(functions.incarnation()).await;
                     return Ok(());
                 }
-                match seat.come_back(asked, &mut outlets).await {
+                match seat.come_back(&functions, asked, &mut outlets).await {
                     Some(back) => taken = back,
                     None => return Ok(()),
                 }

@@ -61,7 +61,8 @@ pub(super) struct Seat {
 
 /// An incarnation with its lease.
 pub(super) struct Taken {
-    pub(super) incarnation: Incarnation,
+    /// Its calls.
+    pub(super) functions: Arc<Functions>,
     pub(super) lease: Lease,
     pub(super) leases: Leases,
     /// The way on which it listens, and what comes there.
@@ -83,7 +84,7 @@ impl Seat {
         }
         let since = Instant::now();
         loop {
-            match self.take().await {
+            match self.take(None).await {
                 Ok(taken) => return Ok(taken),
                 Err(Fault::Taken) if since.elapsed() < PATIENCE => {
                     self.complaints.tell("lease_take", &Fault::Taken);
@@ -100,13 +101,18 @@ impl Seat {
     }
 
     /// Comes back as another incarnation, as soon as Redis gives a lease. Meanwhile the node acts dead: what is asked is
-    /// refused. `None` once nobody asks any more.
-    pub(super) async fn come_back(&self, asked: &flume::Receiver<Asked>, outlets: &mut Outlets) -> Option<Taken> {
+    /// refused. What the incarnation that made these calls knew goes to the next. `None` once nobody asks any more.
+    pub(super) async fn come_back(
+        &self,
+        before: &Functions,
+        asked: &flume::Receiver<Asked>,
+        outlets: &mut Outlets,
+    ) -> Option<Taken> {
         self.metrics.leases_lost.add(1);
         tracing::error!("the node has lost its lease and acts dead: channels of `log = \"redis\"` are refused");
         let take = async {
             loop {
-                match self.take().await {
+                match self.take(Some(before)).await {
                     Ok(taken) => return taken,
                     Err(fault) => self.complaints.tell("lease_take", &fault),
                 }
@@ -131,14 +137,18 @@ impl Seat {
         }
     }
 
-    async fn take(&self) -> Result<Taken, Fault> {
+    async fn take(&self, before: Option<&Functions>) -> Result<Taken, Fault> {
         let (pushes_in, pushes) = mpsc::unbounded_channel();
         // Certificates are read again.
         let ear = Link::new(&self.config, Some(pushes_in)).map_err(|error| Fault::Other(error.to_string()))?;
         let (began, about) = (Instant::now(), self.about.borrow().clone());
         let (incarnation, leases) = leases::take(&self.link, &self.keys, &self.name, &about).await?;
         self.metrics.renewed();
-        Ok(Taken { incarnation, lease: Lease::taken(began), leases, ear, pushes })
+        let functions = match before {
+            Some(before) => before.successor(incarnation),
+            None => Functions::new(self.link.clone(), self.keys.clone(), incarnation),
+        };
+        Ok(Taken { functions: Arc::new(functions), lease: Lease::taken(began), leases, ear, pushes })
     }
 
     /// Ends the lease, so that nobody has to wait for it to run out.

@@ -11,7 +11,6 @@ use super::outlets::{Break, Outlets};
 use super::seat::{Seat, Taken};
 use crate::broker::bridge::Delivery;
 use crate::cluster::redis::bucket::{Generation, Item, Kind};
-use crate::cluster::redis::functions::Functions;
 use crate::cluster::redis::listener::{self, Event};
 use crate::shard::bridge::Asked;
 
@@ -45,8 +44,7 @@ impl<'a> Term<'a> {
         asked: &flume::Receiver<Asked>,
         outlets: &'a mut Outlets,
     ) -> Ended {
-        let Taken { incarnation, lease, leases, ear, pushes } = taken;
-        let functions = Arc::new(Functions::new(seat.link.clone(), seat.keys.clone(), incarnation));
+        let Taken { functions, lease, leases, ear, pushes } = taken;
         functions.set_nodes(leases.living().count().try_into().unwrap_or(u8::MAX));
         seat.metrics.nodes.set(leases.living().count() as u64);
         seat.seen.send_replace(Some(leases));

@@ -15,7 +15,7 @@ impl Functions {
     pub async fn ask_user(&self, user: &str, question: &[u8]) -> Result<Vec<Incarnation>, Fault> {
         let mut command = self.function("ask_user", self.keys().bucket_of(user));
         command.arg(user).arg(question);
-        incarnations(self.link().call(&command).await?)
+        incarnations(self.once(command).await?)
     }
 
     /// Asks nodes, or answers them, by their slots.
@@ -26,6 +26,6 @@ impl Functions {
         assert!(matches!(kind, Kind::Asked | Kind::Answered), "{kind:?} is for the Functions to say");
         let mut command = self.function("tell_nodes", bucket);
         command.arg(slots).arg(if kind == Kind::Asked { 7 } else { 8 }).arg(told);
-        self.link().call(&command).await.map(drop)
+        self.once(command).await.map(drop)
     }
 }

@@ -139,6 +139,14 @@ fn replicas(info: &Info) -> Finding {
             "add a replica and three Sentinels, or take a Cluster",
             PAGE,
         ),
+        // It is told only where `min-replicas-to-write` is set.
+        count if info.of("min_slaves_good_slaves").is_empty() => Finding::warn(
+            "replicas",
+            count,
+            "a primary that is cut off from them goes on taking what is lost once one of them takes over",
+            "set `min-replicas-to-write 1`, and `min-replicas-max-lag` to less than a failover takes to begin",
+            PAGE,
+        ),
         count => Finding::ok("replicas", count, "one can take over; what was not copied yet begins a new epoch"),
     }
 }
@@ -180,7 +188,7 @@ async fn functions(link: &Link) -> Finding {
             "functions",
             "missing",
             fault.to_string(),
-            "allow the user `+function|load +fcall` and the commands that docs/decisions/redis.md lists",
+            "allow the user what docs/decisions/redis.md lists",
             PAGE,
         ),
     }
@@ -211,6 +219,14 @@ mod tests {
         let valkey = info(&[("redis_version", "7.2.4"), ("valkey_version", "8.1.0")]);
         assert_eq!(version(&valkey).value, "Valkey 8.1.0");
         assert_eq!(version(&info(&[])).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_primary_that_goes_on_without_its_replicas_is_warned_of() {
+        let judged = |pairs: &[(&str, &str)]| replicas(&info(pairs)).verdict;
+        assert_eq!(judged(&[("connected_slaves", "0")]), Verdict::Warn);
+        assert_eq!(judged(&[("connected_slaves", "1")]), Verdict::Warn);
+        assert_eq!(judged(&[("connected_slaves", "1"), ("min_slaves_good_slaves", "1")]), Verdict::Ok);
     }
 
     #[test]

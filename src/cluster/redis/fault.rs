@@ -71,8 +71,6 @@ pub enum Remedy {
     Again,
     /// As [`Remedy::Again`], by a new connection.
     Reconnect,
-    /// As [`Remedy::Again`], when the Functions are loaded.
-    Load,
     /// Refuse the caller for now: it passes only when somebody makes room.
     Refuse,
     /// Give the incarnation up.
@@ -85,9 +83,8 @@ impl Fault {
     /// What to do.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Late | Self::Loading | Self::Moving | Self::Down | Self::Busy => Remedy::Again,
+            Self::Late | Self::Loading | Self::Moving | Self::Down | Self::Busy | Self::NoLibrary => Remedy::Again,
             Self::Unreachable(_) | Self::ReadOnly => Remedy::Reconnect,
-            Self::NoLibrary => Remedy::Load,
             Self::Full | Self::Unpersisted(_) | Self::FewReplicas | Self::Crowded => Remedy::Refuse,
             Self::Dead | Self::Stale => Remedy::Die,
             Self::Forbidden(_) | Self::Taken | Self::Refused(_) | Self::Garbled | Self::Other(_) => Remedy::Fail,

@@ -2,14 +2,15 @@
 //!
 //! A numbered call says the number of the last one that was answered, and the highest count that the node has seen: a bucket
 //! that knows less has lost writes and begins a new generation. The bucket keeps the answer of each node's last call, so that a
-//! repetition changes nothing. A call that was given up is open: before the next one the bucket is asked whether it was done.
+//! repetition changes nothing. A call that was given up is open: before the next one it is settled, done or not.
+//! What an incarnation knew is told by the next one.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::{Cmd, Value};
-use tokio::sync::{Mutex as Turn, MutexGuard};
+use tokio::sync::{Mutex as Turn, MutexGuard as TurnGuard};
 use tokio::time::{Instant, sleep};
 
 use super::bucket::{Generation, Stand};
@@ -42,21 +43,43 @@ impl Incarnation {
     }
 }
 
-/// What the numbered calls of a bucket go by.
-#[derive(Debug, Default)]
-struct Numbers {
-    answered: u64,
+/// The last numbered call that a bucket has answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answered {
+    number: u64,
     /// The generation in which it was answered: a bucket in it that does not know of it has lost writes.
     generation: Generation,
-    /// Whether the call after it was given up, so that nobody knows whether it was done.
-    is_open: bool,
+}
+
+/// What is known of a bucket.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    stand: Stand,
+    answered: Answered,
+    /// What the incarnation before this one knew, as the header of a call, until the bucket has heard it.
+    before: Option<Vec<u8>>,
+}
+
+impl Known {
+    /// The bucket has answered the next numbered call, and stood there then.
+    fn answered(&mut self, stand: Stand) {
+        self.answered = Answered { number: self.answered.number + 1, generation: stand.generation };
+        self.stand.learn(stand);
+    }
 }
 
 /// One bucket, as its callers need it.
 #[derive(Debug, Default)]
 struct Lane {
-    turn: Turn<Numbers>,
-    known: Mutex<Stand>,
+    /// Whose turn it is to make a numbered call; whether the last one was given up, so that nobody knows whether it was done.
+    is_open: Turn<bool>,
+    known: Mutex<Known>,
+}
+
+impl Lane {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where a bucket stands, and up to where it has sent.
@@ -66,8 +89,12 @@ pub struct Compared {
     pub stand: Stand,
     /// The counts of the last messages to this node and to all.
     pub sent: [u64; 2],
-    /// The number of the last call of this node that was done.
-    done: u64,
+}
+
+/// A question where a bucket stands.
+struct Question {
+    command: Cmd,
+    header: Vec<u8>,
 }
 
 /// The Functions, as one incarnation calls them. Its methods are in `streams`, `presence`, `sessions` and `reap`.
@@ -91,6 +118,20 @@ impl Functions {
     pub fn new(link: Arc<Link>, keys: Keys, incarnation: Incarnation) -> Self {
         let lanes = (0..keys.buckets()).map(|_| Lane::default()).collect();
         Self { link, keys, incarnation, lanes, nodes: AtomicU8::new(1) }
+    }
+
+    /// The calls of the incarnation that follows this one, whose lease is lost. What this one knew is not: a bucket that has lost
+    /// writes since would go on in its generation if nobody told it.
+    pub fn successor(&self, incarnation: Incarnation) -> Self {
+        let mut next = Self::new(self.link.clone(), self.keys.clone(), incarnation);
+        for (heir, lane) in next.lanes.iter_mut().zip(&self.lanes) {
+            let known = lane.known();
+            let is_known = known.stand.generation != Generation::default();
+            // Of what it has heard nothing, it may have to tell of the one before it.
+            let before = if is_known { Some(self.header(&known)) } else { known.before.clone() };
+            heir.known.get_mut().unwrap_or_else(PoisonError::into_inner).before = before;
+        }
+        next
     }
 
     /// The names of keys.
@@ -119,17 +160,22 @@ impl Functions {
 
     /// What is known of a bucket.
     pub fn known(&self, bucket: u16) -> Stand {
-        *self.lanes[usize::from(bucket)].known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lanes[usize::from(bucket)].known().stand
     }
 
     /// Takes into account what a bucket has said; whether what was promised before still holds.
     pub fn learn(&self, bucket: u16, stand: Stand) -> bool {
-        self.lanes[usize::from(bucket)].known.lock().unwrap_or_else(PoisonError::into_inner).learn(stand)
+        self.lanes[usize::from(bucket)].known().stand.learn(stand)
     }
 
     /// A call that changes nothing, or nothing that a repetition would change again.
     pub(super) async fn plain(&self, command: Cmd) -> Result<Value, Fault> {
         repeat(&self.link, &command).await
+    }
+
+    /// A call that is made once: an answer that was lost is not asked for again.
+    pub(super) async fn once(&self, command: Cmd) -> Result<Value, Fault> {
+        library::call(&self.link, &command).await
     }
 
     /// A Function on a bucket.
@@ -144,28 +190,40 @@ impl Functions {
         bucket: u16,
         finish: impl FnOnce(&mut Cmd),
     ) -> Result<Value, Fault> {
-        let mut numbers = self.turn(bucket).await?;
+        let mut is_open = self.turn(bucket).await?;
+        let lane = &self.lanes[usize::from(bucket)];
         let mut command = self.function(name, bucket);
-        command.arg(self.header(bucket, &numbers));
+        command.arg(self.header(&lane.known()));
         finish(&mut command);
-        let answer = repeat(&self.link, &command).await.inspect_err(|fault| numbers.is_open = fault.is_open())?;
+        let answer = repeat(&self.link, &command).await.inspect_err(|fault| *is_open = fault.is_open())?;
         let stand = stand_of(&answer)?;
-        *numbers = Numbers { answered: numbers.answered + 1, generation: stand.generation, is_open: false };
-        self.learn(bucket, stand);
+        lane.known().answered(stand);
         Ok(answer)
     }
 
-    /// Waits for the calls before, and settles one that was given up.
-    async fn turn(&self, bucket: u16) -> Result<MutexGuard<'_, Numbers>, Fault> {
-        let mut numbers = self.lanes[usize::from(bucket)].turn.lock().await;
-        if numbers.is_open {
-            let compared = self.ask_where(&self.link, bucket, &numbers, None).await?;
-            numbers.is_open = false;
-            if compared.done > numbers.answered {
-                (numbers.answered, numbers.generation) = (compared.done, compared.stand.generation);
+    /// Waits for the calls before, settles one that was given up, and tells what the incarnation before this one knew.
+    async fn turn(&self, bucket: u16) -> Result<TurnGuard<'_, bool>, Fault> {
+        let lane = &self.lanes[usize::from(bucket)];
+        let mut is_open = lane.is_open.lock().await;
+        let before = lane.known().before.clone();
+        if let Some(header) = before {
+            let mut command = self.function("compare", bucket);
+            match repeat(&self.link, command.arg(header)).await {
+                // That it is dead is known; what it says counts all the same.
+                Ok(_) | Err(Fault::Dead | Fault::Stale) => lane.known().before = None,
+                Err(fault) => return Err(fault),
             }
         }
-        Ok(numbers)
+        if *is_open {
+            // Its number is used up by a call that does nothing: what is still on its way by a connection that was given up counts
+            // for nothing from now on, and is not taken for the call that comes next.
+            let mut command = self.function("leave", bucket);
+            command.arg(self.header(&lane.known()));
+            let stand = stand_of(&repeat(&self.link, &command).await?)?;
+            lane.known().answered(stand);
+            *is_open = false;
+        }
+        Ok(is_open)
     }
 
     /// Asks where a bucket stands. A generation that was seen to have lost writes ends, if it has not yet.
@@ -173,50 +231,47 @@ impl Functions {
     /// # Errors
     /// What went wrong.
     pub async fn compare(&self, bucket: u16, lost: Option<Generation>) -> Result<Compared, Fault> {
-        self.compare_by(&self.link, bucket, lost).await
+        let _turn = self.turn(bucket).await?;
+        let question = self.question(bucket, lost);
+        self.compared(bucket, &question, repeat(&self.link, &question.command).await?)
     }
 
-    /// As [`Functions::compare`], by another way: that on which the bucket's messages come, so that those sent before the answer
-    /// come before it.
-    pub(super) async fn compare_by(
-        &self,
-        link: &Link,
-        bucket: u16,
-        lost: Option<Generation>,
-    ) -> Result<Compared, Fault> {
-        let numbers = self.turn(bucket).await?;
-        self.ask_where(link, bucket, &numbers, lost).await
+    /// As [`Functions::compare`], but once, and by another way: that on which the bucket's messages come, so that those sent before
+    /// the answer come before it.
+    pub(super) async fn compare_by(&self, link: &Link, bucket: u16) -> Result<Compared, Fault> {
+        let _turn = self.turn(bucket).await?;
+        let question = self.question(bucket, None);
+        self.compared(bucket, &question, library::call(link, &question.command).await?)
     }
 
-    async fn ask_where(
-        &self,
-        link: &Link,
-        bucket: u16,
-        numbers: &Numbers,
-        lost: Option<Generation>,
-    ) -> Result<Compared, Fault> {
+    fn question(&self, bucket: u16, lost: Option<Generation>) -> Question {
         let mut command = self.function("compare", bucket);
-        let header = self.header(bucket, numbers);
+        let header = self.header(&self.lanes[usize::from(bucket)].known());
         command.arg(&header);
         if let Some(lost) = lost {
             command.arg(&lost.0[..]);
         }
-        let mut from = Unpack::of(repeat(link, &command).await?)?;
+        Question { command, header }
+    }
+
+    fn compared(&self, bucket: u16, question: &Question, answer: Value) -> Result<Compared, Fault> {
+        let mut from = Unpack::of(answer)?;
         let stand = Stand::unpack(&mut from)?;
-        let compared = Compared { stand, sent: [from.six()?, from.six()?], done: from.six()? };
-        if header.get(FRESH) != Some(&from.rest()) {
+        let compared = Compared { stand, sent: [from.six()?, from.six()?] };
+        let _number_of_last_call = from.six()?;
+        if question.header.get(FRESH) != Some(&from.rest()) {
             return Err(Fault::Garbled);
         }
         self.learn(bucket, stand);
         Ok(compared)
     }
 
-    fn header(&self, bucket: u16, numbers: &Numbers) -> Vec<u8> {
-        let (known, Incarnation { slot, number: incarnation }) = (self.known(bucket), self.incarnation);
-        let header = Packed::default().byte(slot).six(incarnation).six(numbers.answered + 1).six(known.count);
+    fn header(&self, known: &Known) -> Vec<u8> {
+        let (Known { stand, answered, .. }, Incarnation { slot, number }) = (known, self.incarnation);
+        let header = Packed::default().byte(slot).six(number).six(answered.number + 1).six(stand.count);
         let fresh: [u8; 8] = rand::random();
-        let header = header.bytes(&known.generation.0).bytes(&fresh).byte(self.nodes());
-        header.byte((numbers.generation == known.generation).into()).end()
+        let header = header.bytes(&stand.generation.0).bytes(&fresh).byte(self.nodes());
+        header.byte((answered.generation == stand.generation).into()).end()
     }
 }
 
@@ -226,7 +281,7 @@ async fn repeat(link: &Link, command: &Cmd) -> Result<Value, Fault> {
     // Once a repetition may have been done, no later fault says that it was not.
     let mut open = None;
     loop {
-        let fault = match link.call(command).await {
+        let fault = match library::call(link, command).await {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
@@ -235,7 +290,6 @@ async fn repeat(link: &Link, command: &Cmd) -> Result<Value, Fault> {
         }
         match fault.remedy() {
             Remedy::Again | Remedy::Reconnect => {}
-            Remedy::Load => drop(library::load(link).await),
             Remedy::Refuse | Remedy::Die | Remedy::Fail => return Err(open.unwrap_or(fault)),
         }
         if since.elapsed() + pause > Duration::from_millis(REDIS_RETRY_MS) {

@@ -6,7 +6,7 @@ use redis::{Cmd, Value};
 use super::fault::Fault;
 use super::functions::Incarnation;
 use super::keys::Keys;
-use super::library::function;
+use super::library::{call, function};
 use super::link::Link;
 use super::pack::{Packed, Unpack, list, number};
 use crate::limits::LEASE_MS;
@@ -101,7 +101,7 @@ pub async fn take(link: &Link, keys: &Keys, name: &str, about: &[u8]) -> Result<
     let mut command = ask("lease_take", keys);
     let node = Packed::default().short(name.as_bytes()).bytes(about).end();
     command.arg(node).arg(LEASE_MS).arg(keys.buckets());
-    let answer = list(link.call(&command).await?)?;
+    let answer = list(call(link, &command).await?)?;
     let [slot, incarnation, leases] = <[Value; 3]>::try_from(answer).map_err(|_| Fault::Garbled)?;
     let slot = u8::try_from(number(&slot)?).map_err(|_| Fault::Garbled)?;
     Ok((Incarnation { slot, number: number(&incarnation)? }, Leases::unpack(leases)?))
@@ -113,7 +113,7 @@ pub async fn take(link: &Link, keys: &Keys, name: &str, about: &[u8]) -> Result<
 /// [`Fault::Dead`] where it has run out.
 pub async fn renew(link: &Link, keys: &Keys, incarnation: Incarnation, about: &[u8]) -> Result<Leases, Fault> {
     let mut command = of(ask("lease_renew", keys), incarnation);
-    Leases::unpack(link.call(command.arg(LEASE_MS).arg(about)).await?)
+    Leases::unpack(call(link, command.arg(LEASE_MS).arg(about)).await?)
 }
 
 /// Ends a lease. What the node has left is reaped.
@@ -121,7 +121,7 @@ pub async fn renew(link: &Link, keys: &Keys, incarnation: Incarnation, about: &[
 /// # Errors
 /// What went wrong.
 pub async fn end(link: &Link, keys: &Keys, incarnation: Incarnation) -> Result<(), Fault> {
-    link.call(&of(ask("lease_end", keys), incarnation)).await.map(drop)
+    call(link, &of(ask("lease_end", keys), incarnation)).await.map(drop)
 }
 
 /// All leases.
@@ -129,7 +129,7 @@ pub async fn end(link: &Link, keys: &Keys, incarnation: Incarnation) -> Result<(
 /// # Errors
 /// What went wrong.
 pub async fn look(link: &Link, keys: &Keys) -> Result<Leases, Fault> {
-    Leases::unpack(link.call(&ask("lease_list", keys)).await?)
+    Leases::unpack(call(link, &ask("lease_list", keys)).await?)
 }
 
 /// Claims the reaping of a dead incarnation for the node with this slot, for as long as a lease. Whether it may.
@@ -138,7 +138,7 @@ pub async fn look(link: &Link, keys: &Keys) -> Result<Leases, Fault> {
 /// What went wrong.
 pub async fn claim(link: &Link, keys: &Keys, dead: Incarnation, slot: u8) -> Result<bool, Fault> {
     let mut command = of(ask("lease_claim", keys), dead);
-    Ok(number(&link.call(command.arg(slot).arg(LEASE_MS)).await?)? == 1)
+    Ok(number(&call(link, command.arg(slot).arg(LEASE_MS)).await?)? == 1)
 }
 
 /// Frees the slot of an incarnation that was reaped in all buckets. Whether it was there.
@@ -146,5 +146,5 @@ pub async fn claim(link: &Link, keys: &Keys, dead: Incarnation, slot: u8) -> Res
 /// # Errors
 /// What went wrong.
 pub async fn free(link: &Link, keys: &Keys, dead: Incarnation) -> Result<bool, Fault> {
-    Ok(number(&link.call(&of(ask("lease_free", keys), dead)).await?)? == 1)
+    Ok(number(&call(link, &of(ask("lease_free", keys), dead)).await?)? == 1)
 }

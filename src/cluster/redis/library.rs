@@ -1,6 +1,6 @@
 //! The Functions that run in Redis: their source, and how they get there.
 
-use redis::{Cmd, FromRedisValue as _};
+use redis::{Cmd, FromRedisValue as _, Value};
 
 use super::fault::Fault;
 use super::link::Link;
@@ -20,7 +20,7 @@ pub const SOURCE: &str = concat!(
 
 /// Which edition of the source this is. It goes up with every change that nodes of the version before can live with; others
 /// need a new layout ([`BUCKET_LAYOUT`](crate::model::BUCKET_LAYOUT)), and with it new names of keys and Functions.
-pub const REVISION: u64 = 2;
+pub const REVISION: u64 = 3;
 
 /// What was found in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +51,45 @@ pub async fn load(link: &Link) -> Result<Loaded, Fault> {
     link.call_all(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(SOURCE)).await?;
     Ok(Loaded::Now)
 }
+
+/// Calls a Function. A Redis that was emptied, or replaced, is given the Functions first.
+///
+/// # Errors
+/// What went wrong.
+pub(super) async fn call(link: &Link, command: &Cmd) -> Result<Value, Fault> {
+    match link.call(command).await {
+        Err(Fault::NoLibrary) => {
+            load(link).await?;
+            link.call(command).await
+        }
+        answer => answer,
+    }
+}
+
 /// A call of a Function on the keys that begin with `head`.
 pub(super) fn function(name: &str, head: &str) -> Cmd {
     let mut command = redis::cmd("FCALL");
     command.arg(format!("ringpost_1_{name}")).arg(2).arg(head).arg(format!("{head}:-"));
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use regex::Regex;
+
+    use super::SOURCE;
+
+    #[test]
+    fn the_docs_name_every_command_that_the_functions_call_among_the_rights_of_the_nodes_user() {
+        let docs = include_str!("../../../docs/decisions/redis.md");
+        let (_, said) = docs.split_once("what the Functions call, `").expect("they are listed");
+        let (said, _) = said.split_once('`').expect("the list ends");
+        let said: BTreeSet<_> = said.split_whitespace().filter_map(|right| right.strip_prefix('+')).collect();
+        let call = Regex::new(r"redis\.call\('([A-Z]+)'").expect("it is one");
+        let called: BTreeSet<_> = call.captures_iter(SOURCE).map(|found| found[1].to_lowercase()).collect();
+        assert!(called.iter().map(String::as_str).eq(said), "{called:?}");
+        assert_eq!(SOURCE.matches("redis.call(").count(), call.find_iter(SOURCE).count(), "none is hidden");
+    }
 }

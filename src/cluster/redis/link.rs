@@ -2,28 +2,37 @@
 //!
 //! A connection carries calls and what is published to this node. It is made when it is first needed, and anew after it broke;
 //! while that fails, calls fail at once instead of waiting in line for it.
+//!
+//! A connection may be gone without a word: packets vanish, or the server stands still and another has taken its place. So one that
+//! has said nothing for as long as a call may take is given up, and who can tell is asked again where the primary is.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
-use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster::{ClusterClient, ClusterClientBuilder, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
+use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
+use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion,
-    PushInfo, RedisConnectionInfo, RedisResult, TlsCertificates, TlsMode, Value,
+    PushInfo, PushKind, RedisConnectionInfo, RedisResult, TlsCertificates, TlsMode, Value,
 };
 use tokio::sync::{Mutex, mpsc};
 
-use super::fault::{Fault, Remedy};
+use super::fault::Fault;
 use crate::config::{RedisConfig, RedisMode, host_and_port};
 
 /// How long calls fail at once after a connection did not come about: at first, and at the most. So long a Redis that comes
 /// back is not noticed, and so often it is asked by each node.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How often a Cluster of which a primary does not answer is asked whether it has others now.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often the Cluster's connection follows a slot that moves before the caller is told. The queue asks again, paced.
 const REDIRECTS_MAX: u32 = 3;
@@ -37,6 +46,32 @@ pub struct Link {
     options: AsyncConnectionConfig,
     state: Mutex<State>,
     connect_timeout: Duration,
+    timeout: Duration,
+    pushes: Option<Pushes>,
+    life: Arc<Life>,
+}
+
+/// When the server has said anything last.
+struct Life {
+    since: Instant,
+    /// Milliseconds since `since`.
+    said_ms: AtomicU64,
+}
+
+impl Life {
+    fn now_ms(&self) -> u64 {
+        self.since.elapsed().as_millis() as u64
+    }
+
+    /// It has said something now.
+    fn sign(&self) {
+        self.said_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// Whether it has said nothing since.
+    fn is_silent_since(&self, ms: u64) -> bool {
+        self.said_ms.load(Ordering::Relaxed) <= ms
+    }
 }
 
 /// How a connection comes about.
@@ -52,13 +87,36 @@ enum Connection {
     Cluster(ClusterConnection),
 }
 
+/// A connection that is used.
+struct Live {
+    connection: Connection,
+    since: Instant,
+    /// Set when it is given up. Calls that are on their way keep it open for a while, and what it is still told its successor is told
+    /// as well.
+    is_over: Arc<AtomicBool>,
+    /// The primaries of the Cluster when it came about.
+    primaries: Option<Vec<Primary>>,
+}
+
 /// The connection, if there is one, and when the next may be tried.
 #[derive(Default)]
 struct State {
-    connection: Option<Connection>,
+    live: Option<Live>,
     /// How many there were: who found one broken must not end its successor.
     number: u64,
     failed: Option<(Instant, Duration, Fault)>,
+    /// When the Cluster was last asked whether its primaries are others now.
+    looked: Option<Instant>,
+}
+
+/// The first and the last of some slots of a Cluster, and who has them.
+type Primary = (i64, i64, Vec<u8>);
+
+/// By which connection a call went, and when.
+#[derive(Clone, Copy)]
+struct Way {
+    number: u64,
+    began_ms: u64,
 }
 
 impl Link {
@@ -67,19 +125,18 @@ impl Link {
     /// # Errors
     /// Files of certificates that cannot be read or are none.
     pub fn new(config: &RedisConfig, pushes: Option<Pushes>) -> anyhow::Result<Self> {
-        let mut options = AsyncConnectionConfig::new()
+        let options = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(config.connect_timeout.into()))
             .set_response_timeout(Some(config.timeout.into()));
-        if let Some(pushes) = pushes.clone() {
-            options = options.set_push_sender(pushes);
-        }
         let certificates = certificates(config)?;
         let reach = match config.mode {
             RedisMode::Single => Reach::Single(Box::new(single(config, certificates)?)),
             RedisMode::Sentinel => Reach::Sentinel(Box::new(Mutex::new(sentinel(config, certificates)?))),
-            RedisMode::Cluster => Reach::Cluster(Box::new(cluster(config, certificates, pushes)?)),
+            RedisMode::Cluster => Reach::Cluster(Box::new(cluster(config, certificates)?)),
         };
-        Ok(Self { reach, options, state: Mutex::default(), connect_timeout: config.connect_timeout.into() })
+        let (connect_timeout, timeout) = (config.connect_timeout.into(), config.timeout.into());
+        let life = Arc::new(Life { since: Instant::now(), said_ms: AtomicU64::new(0) });
+        Ok(Self { reach, options, state: Mutex::default(), connect_timeout, timeout, pushes, life })
     }
 
     /// Asks the primary that has the command's key.
@@ -87,12 +144,12 @@ impl Link {
     /// # Errors
     /// What went wrong; after [`Fault::is_open`] it may have been done.
     pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
-        let (mut connection, number) = self.connection().await?;
+        let (mut connection, way) = self.connection().await?;
         let answer = match &mut connection {
             Connection::Single(connection) => connection.req_packed_command(command).await,
             Connection::Cluster(connection) => connection.req_packed_command(command).await,
         };
-        self.judge(answer, number).await
+        self.judge(answer, way).await
     }
 
     /// Asks every primary, and gives the answers of all.
@@ -100,7 +157,7 @@ impl Link {
     /// # Errors
     /// What went wrong at one of them.
     pub async fn call_all(&self, command: &Cmd) -> Result<Vec<Value>, Fault> {
-        let (mut connection, number) = self.connection().await?;
+        let (mut connection, way) = self.connection().await?;
         let answer = match &mut connection {
             Connection::Single(connection) => connection.req_packed_command(command).await,
             Connection::Cluster(connection) => {
@@ -108,7 +165,7 @@ impl Link {
                 connection.route_command(command.clone(), all).await
             }
         };
-        match (self.judge(answer, number).await?, connection) {
+        match (self.judge(answer, way).await?, connection) {
             (Value::Map(answers), Connection::Cluster(_)) => {
                 answers.into_iter().map(|(_, answer)| Ok(answer.extract_error()?)).collect()
             }
@@ -121,7 +178,7 @@ impl Link {
     /// # Errors
     /// What went wrong.
     pub async fn subscribe(&self, channel: &str) -> Result<(), Fault> {
-        let (mut connection, number) = self.connection().await?;
+        let (mut connection, way) = self.connection().await?;
         let answer = match &mut connection {
             // One channel a command: its one confirmation is the command's answer.
             Connection::Single(connection) => {
@@ -129,48 +186,103 @@ impl Link {
             }
             Connection::Cluster(connection) => connection.ssubscribe(channel).await.map(|()| Value::Okay),
         };
-        self.judge(answer, number).await.map(drop)
+        self.judge(answer, way).await.map(drop)
     }
 
     /// Ends the connection; the next call makes another.
     pub async fn reset(&self) {
-        self.state.lock().await.connection = None;
+        self.state.lock().await.end();
     }
 
-    async fn judge(&self, answer: RedisResult<Value>, number: u64) -> Result<Value, Fault> {
-        let fault = match answer.and_then(Value::extract_error) {
-            Ok(value) => return Ok(value),
-            Err(error) => Fault::from(error),
-        };
-        // The connection of a Cluster mends itself, and has many.
-        if fault.remedy() == Remedy::Reconnect && !matches!(self.reach, Reach::Cluster(_)) {
-            let mut state = self.state.lock().await;
-            if state.number == number {
-                state.connection = None;
+    async fn judge(&self, answer: RedisResult<Value>, way: Way) -> Result<Value, Fault> {
+        let answer = answer.and_then(Value::extract_error).map_err(Fault::from);
+        let is_cluster = matches!(self.reach, Reach::Cluster(_));
+        match &answer {
+            // That of a Cluster mends itself, and has many.
+            Err(Fault::Unreachable(_)) if is_cluster => {}
+            Err(Fault::Unreachable(_)) => self.forget(way).await,
+            Err(Fault::Late) if is_cluster => self.look_anew(way).await,
+            Err(Fault::Late) if self.life.is_silent_since(way.began_ms) => self.give_up(way).await,
+            Err(Fault::Late) => {}
+            answer => {
+                self.life.sign();
+                // Another may be the primary now.
+                if matches!(answer, Err(Fault::ReadOnly)) && !is_cluster {
+                    self.give_up(way).await;
+                }
             }
         }
-        Err(fault)
+        answer
     }
 
-    /// The connection and its number; made where there is none.
-    async fn connection(&self) -> Result<(Connection, u64), Fault> {
+    /// A connection has broken; its successor may be there. Who listens by it was told.
+    async fn forget(&self, way: Way) {
         let mut state = self.state.lock().await;
-        if let Some(connection) = &state.connection {
-            return Ok((connection.clone(), state.number));
+        if state.number == way.number {
+            state.live = None;
+        }
+    }
+
+    /// Ends a connection that is of no use, though it has not broken. One that is new is no better than the next.
+    async fn give_up(&self, way: Way) {
+        let mut state = self.state.lock().await;
+        let is_old = state.live.as_ref().is_some_and(|live| live.since.elapsed() >= PAUSE_MAX);
+        if state.number == way.number && is_old {
+            state.end();
+            self.tell_end();
+        }
+    }
+
+    /// A primary of the Cluster has not answered: where it has a successor, all connections are made anew. Others are called by
+    /// those that there are meanwhile.
+    async fn look_anew(&self, way: Way) {
+        let mut state = self.state.lock().await;
+        let is_early = state.looked.is_some_and(|looked| looked.elapsed() < LOOK_PAUSE);
+        let Some(Live { connection: Connection::Cluster(connection), primaries: known, .. }) = &state.live else {
+            return;
+        };
+        if state.number != way.number || is_early {
+            return;
+        }
+        let (mut connection, known) = (connection.clone(), known.clone());
+        state.looked = Some(Instant::now());
+        drop(state);
+        if primaries_of(&mut connection).await.is_none_or(|now| Some(now) == known) {
+            return;
+        }
+        if let Ok(live) = self.connect_in_time().await {
+            let mut state = self.state.lock().await;
+            if state.number == way.number && state.live.is_some() {
+                state.begin(live);
+                self.tell_end();
+            }
+        }
+    }
+
+    /// Tells who listens by this way that the connection has ended.
+    fn tell_end(&self) {
+        if let Some(pushes) = &self.pushes {
+            // Nobody listens any more.
+            let _ = pushes.send(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
+        }
+    }
+
+    /// The connection, made where there is none, and the way that a call goes by it.
+    async fn connection(&self) -> Result<(Connection, Way), Fault> {
+        let mut state = self.state.lock().await;
+        if let Some(live) = &state.live {
+            return Ok((live.connection.clone(), Way { number: state.number, began_ms: self.life.now_ms() }));
         }
         if let Some((since, pause, fault)) = &state.failed
             && since.elapsed() < *pause
         {
             return Err(fault.clone());
         }
-        let connected = tokio::time::timeout(2 * self.connect_timeout, self.connect()).await;
-        let connected = connected.unwrap_or_else(|_| Err(Fault::Unreachable("no connection in time".into())));
-        match connected {
-            Ok(connection) => {
-                state.number += 1;
-                state.failed = None;
-                state.connection = Some(connection.clone());
-                Ok((connection, state.number))
+        match self.connect_in_time().await {
+            Ok(live) => {
+                let connection = live.connection.clone();
+                state.begin(live);
+                Ok((connection, Way { number: state.number, began_ms: self.life.now_ms() }))
             }
             Err(fault) => {
                 let before = state.failed.as_ref().map(|(_, pause, _)| *pause);
@@ -181,17 +293,84 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, Fault> {
-        Ok(match &self.reach {
+    async fn connect_in_time(&self) -> Result<Live, Fault> {
+        let connected = tokio::time::timeout(2 * self.connect_timeout, self.connect()).await;
+        connected.unwrap_or_else(|_| Err(Fault::Unreachable("no connection in time".into())))
+    }
+
+    async fn connect(&self) -> Result<Live, Fault> {
+        let is_over = Arc::<AtomicBool>::default();
+        let sender = self.pushes.clone().map(|pushes| {
+            let (is_over, life) = (is_over.clone(), self.life.clone());
+            move |push| {
+                if is_over.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                life.sign();
+                pushes.send(push)
+            }
+        });
+        let options = match sender.clone() {
+            Some(sender) => self.options.clone().set_push_sender(sender),
+            None => self.options.clone(),
+        };
+        let (connection, primaries) = match &self.reach {
             Reach::Single(client) => {
-                Connection::Single(client.get_multiplexed_async_connection_with_config(&self.options).await?)
+                let made = client.get_multiplexed_async_connection_with_config(&options).await?;
+                (Connection::Single(made), None)
             }
             Reach::Sentinel(client) => {
-                Connection::Single(client.lock().await.get_async_connection_with_config(&self.options).await?)
+                let made = client.lock().await.get_async_connection_with_config(&options).await?;
+                (Connection::Single(made), None)
             }
-            Reach::Cluster(client) => Connection::Cluster(client.get_async_connection().await?),
-        })
+            Reach::Cluster(client) => {
+                let config = ClusterConfig::new().set_response_timeout(self.timeout);
+                let config = match sender {
+                    Some(sender) => config.set_push_sender(sender),
+                    None => config,
+                };
+                let mut made = client.get_async_connection_with_config(config).await?;
+                let primaries = primaries_of(&mut made).await;
+                (Connection::Cluster(made), primaries)
+            }
+        };
+        Ok(Live { connection, since: Instant::now(), is_over, primaries })
     }
+}
+
+impl State {
+    fn begin(&mut self, live: Live) {
+        self.end();
+        self.number += 1;
+        (self.live, self.failed) = (Some(live), None);
+    }
+
+    /// Gives the connection up. What it says from now on counts for nothing.
+    fn end(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.is_over.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Which primaries a Cluster has, as any of them says.
+async fn primaries_of(connection: &mut ClusterConnection) -> Option<Vec<Primary>> {
+    let any = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, Some(ResponsePolicy::OneSucceeded)));
+    let slots = connection.route_command(redis::cmd("CLUSTER").arg("SLOTS").to_owned(), any).await.ok()?;
+    let Value::Array(ranges) = slots else { return None };
+    let primary = |range: &Value| match range {
+        Value::Array(parts) => match &parts[..] {
+            [Value::Int(first), Value::Int(last), Value::Array(primary), ..] => match primary.get(2) {
+                Some(Value::BulkString(id)) => Some((*first, *last, id.clone())),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut primaries: Vec<_> = ranges.iter().filter_map(primary).collect();
+    primaries.sort_unstable();
+    Some(primaries)
 }
 
 fn certificates(config: &RedisConfig) -> anyhow::Result<TlsCertificates> {
@@ -216,6 +395,11 @@ fn address(config: &RedisConfig, address: &str) -> ConnectionAddr {
     }
 }
 
+/// Calls are sent at once. Packets that vanish end a connection as soon as an answer is late.
+fn tcp(config: &RedisConfig) -> TcpSettings {
+    TcpSettings::default().set_nodelay(true).set_user_timeout(config.timeout.into())
+}
+
 fn user(config: &RedisConfig) -> RedisConnectionInfo {
     let mut info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
     if !config.user.is_empty() {
@@ -229,14 +413,16 @@ fn user(config: &RedisConfig) -> RedisConnectionInfo {
 
 fn single(config: &RedisConfig, certificates: TlsCertificates) -> anyhow::Result<Client> {
     let first = config.addresses.first().map_or("", String::as_str);
-    let info = address(config, first).into_connection_info()?.set_redis_settings(user(config));
+    let info = address(config, first).into_connection_info()?;
+    let info = info.set_redis_settings(user(config)).set_tcp_settings(tcp(config));
     Ok(if config.tls { Client::build_with_tls(info, certificates)? } else { Client::open(info)? })
 }
 
 fn sentinel(config: &RedisConfig, certificates: TlsCertificates) -> anyhow::Result<SentinelClient> {
     let addresses = config.addresses.iter().map(|at| address(config, at));
     let mut builder = SentinelClientBuilder::new(addresses, &config.sentinel_service, SentinelServerType::Master)?
-        .set_client_to_redis_protocol(ProtocolVersion::RESP3);
+        .set_client_to_redis_protocol(ProtocolVersion::RESP3)
+        .set_client_to_redis_tcp_settings(tcp(config));
     if config.tls {
         builder = builder
             .set_client_to_redis_tls_mode(TlsMode::Secure)
@@ -259,24 +445,18 @@ fn sentinel(config: &RedisConfig, certificates: TlsCertificates) -> anyhow::Resu
     Ok(builder.build()?)
 }
 
-fn cluster(
-    config: &RedisConfig,
-    certificates: TlsCertificates,
-    pushes: Option<Pushes>,
-) -> anyhow::Result<ClusterClient> {
+fn cluster(config: &RedisConfig, certificates: TlsCertificates) -> anyhow::Result<ClusterClient> {
     let infos = config.addresses.iter().map(|at| address(config, at).into_connection_info());
     let infos = infos.collect::<RedisResult<Vec<_>>>()?;
     let mut builder = ClusterClientBuilder::new(infos)
         .use_protocol(ProtocolVersion::RESP3)
+        .tcp_settings(tcp(config))
         .connection_timeout(config.connect_timeout.into())
         .response_timeout(config.timeout.into())
         .overall_response_timeout(Some(2 * Duration::from(config.timeout)))
         .retries(REDIRECTS_MAX)
         .min_retry_wait(20)
         .max_retry_wait(200);
-    if let Some(pushes) = pushes {
-        builder = builder.push_sender(pushes);
-    }
     if config.tls {
         builder = builder.tls(TlsMode::Secure).certs(certificates);
     }

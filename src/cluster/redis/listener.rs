@@ -12,19 +12,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::bucket::{Channel, Continuity, Ear, Generation, Item};
+use super::comparisons::{Comparisons, PAUSE};
 use super::fault::Fault;
 use super::functions::{Compared, Functions};
 use super::link::Link;
 use super::pack::string;
 use crate::limits::{REDIS_COMPARE_MS, REDIS_EVENTS_MAX};
-
-/// How many buckets are asked at once.
-const ASKERS: u16 = 8;
-/// How long to wait before what failed is tried again.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a listener tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,15 +35,10 @@ pub enum Event {
     Lost(u16, Generation),
 }
 
-/// What a task has asked for a bucket.
-struct Asked {
-    bucket: u16,
-    compared: Result<Compared, Fault>,
-}
-
 struct Ears {
     functions: Arc<Functions>,
     link: Arc<Link>,
+    comparisons: Comparisons,
     /// Whether the connection must be made anew.
     resets: bool,
     ears: Vec<Ear>,
@@ -70,25 +61,29 @@ pub async fn listen(
     let buckets = usize::from(functions.keys().buckets());
     let prefix = functions.keys().head(0).replace("0}", "");
     let (ears, heard, owing) = (vec![Ear::default(); buckets], vec![false; buckets], vec![false; buckets]);
-    let mut state = Ears { functions, link, resets: false, ears, heard, owing, events, prefix };
-    let (asked, mut answers) = mpsc::channel(buckets);
-    let mut timer = interval(Duration::from_millis(REDIS_COMPARE_MS));
+    let (comparisons, mut progress) = Comparisons::new(Arc::clone(&functions), Arc::clone(&link));
+    let mut state = Ears { functions, link, comparisons, resets: false, ears, heard, owing, events, prefix };
+    let [mut timer, mut again] = [Duration::from_millis(REDIS_COMPARE_MS), PAUSE].map(interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut is_subscribed = false;
+    timer.reset();
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_subscribed = true;
+    state.comparisons.want_all(true);
     loop {
         tokio::select! {
             push = pushes.recv() => match push {
                 Some(push) => is_subscribed &= state.take(push),
                 None => return,
             },
-            answer = answers.recv() => if let Some(answer) = answer {
+            Some(progress) = progress.recv() => if let Some((bucket, compared)) = state.comparisons.take(progress) {
                 // What had come before the answer lies in the channel: it is heard first.
                 while let Ok(push) = pushes.try_recv() {
                     is_subscribed &= state.take(push);
                 }
-                is_subscribed &= state.compare(answer, &asked);
+                is_subscribed &= state.compare(bucket, compared);
             },
-            _ = timer.tick() => state.ask_all(&asked, false),
+            _ = timer.tick() => state.comparisons.want_all(false),
+            _ = again.tick(), if state.comparisons.has_failed() => state.comparisons.again(),
             () = state.events.closed() => return,
         }
         if !is_subscribed {
@@ -101,15 +96,9 @@ pub async fn listen(
                 }
                 state.resets = false;
             }
-            state.ask_all(&asked, true);
+            state.comparisons.want_all(true);
         }
     }
-}
-
-/// The channels of a bucket that a node listens to.
-fn channels(functions: &Functions, bucket: u16) -> [String; 2] {
-    let head = functions.keys().head(bucket);
-    [format!("{head}:{}", functions.incarnation().slot), format!("{head}:all")]
 }
 
 impl Ears {
@@ -180,8 +169,7 @@ impl Ears {
     }
 
     /// Takes an answer. False where answers have gone astray, and all must be made anew.
-    fn compare(&mut self, asked: Asked, again: &mpsc::Sender<Asked>) -> bool {
-        let Asked { bucket, compared } = asked;
+    fn compare(&mut self, bucket: u16, compared: Result<Compared, Fault>) -> bool {
         match compared {
             Ok(compared) => {
                 let ear = &mut self.ears[usize::from(bucket)];
@@ -198,45 +186,11 @@ impl Ears {
                 self.resets = true;
                 return false;
             }
-            Err(_) => self.ask_later(bucket, again),
+            // It is asked again.
+            Err(_) => {}
         }
         true
     }
-
-    /// Subscribes to a bucket anew in a moment, and asks where it stands.
-    fn ask_later(&self, bucket: u16, asked: &mpsc::Sender<Asked>) {
-        let (functions, link, asked) = (Arc::clone(&self.functions), Arc::clone(&self.link), asked.clone());
-        tokio::spawn(async move {
-            sleep(PAUSE).await;
-            ask(&functions, &link, bucket, true, &asked).await;
-        });
-    }
-
-    /// Asks all buckets where they stand, some at a time; before that subscribes to them, if told to.
-    fn ask_all(&self, asked: &mpsc::Sender<Asked>, subscribes: bool) {
-        for first in 0..ASKERS {
-            let (functions, link, asked) = (Arc::clone(&self.functions), Arc::clone(&self.link), asked.clone());
-            tokio::spawn(async move {
-                for bucket in (first..functions.keys().buckets()).step_by(ASKERS.into()) {
-                    ask(&functions, &link, bucket, subscribes, &asked).await;
-                }
-            });
-        }
-    }
-}
-
-async fn ask(functions: &Functions, link: &Link, bucket: u16, subscribes: bool, asked: &mpsc::Sender<Asked>) {
-    let compared = async {
-        if subscribes {
-            for channel in channels(functions, bucket) {
-                link.subscribe(&channel).await?;
-            }
-        }
-        functions.compare_by(link, bucket, None).await
-    };
-    let compared = compared.await;
-    // Nobody is there once the listener has ended.
-    let _ = asked.send(Asked { bucket, compared }).await;
 }
 
 /// The queue that a listener fills.

@@ -5,6 +5,7 @@
 //!   → functions                         one numbered call in flight per bucket, repeated until it is answered
 //!     → link                            one Redis, one behind Sentinels, or a Cluster
 //! listener ← link                       what is published to this node, checked for gaps
+//!   → comparisons                       which buckets are asked what they have sent
 //! ```
 //!
 //! `library/` is what runs in Redis. `docs/decisions/redis.md` has the keys, each Function's contract, and what each failure
@@ -12,6 +13,7 @@
 
 pub mod asks;
 pub mod bucket;
+mod comparisons;
 pub mod examine;
 pub mod fault;
 pub mod functions;

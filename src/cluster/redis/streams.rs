@@ -153,7 +153,7 @@ impl Functions {
         for (_, items) in &channels {
             command.arg(items);
         }
-        self.link().call(&command).await.map(drop)
+        self.once(command).await.map(drop)
     }
 
     /// Begins to listen to channels of one bucket, and reads their streams in the same step: what the pages do not have

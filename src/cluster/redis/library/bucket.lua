@@ -6,7 +6,7 @@
 --
 -- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
 
-local REVISION = 2
+local REVISION = 3
 -- How many expired publications one append or read looks at.
 local EXPIRED_AT_ONCE = 64
 -- Publications that are read at once, before their bytes are counted.
@@ -24,9 +24,6 @@ local function begin(keys, args)
   local slot, incarnation, number, seen, known, fresh, nodes, was_here = struct.unpack('>BI6I6I6c8c8BB', args[1])
   local head = keys[1]
   local read = redis.call('HMGET', head, 'g', 'c', 'b' .. slot, 'f' .. slot)
-  if read[4] and incarnation <= tonumber(read[4]) then
-    return nil, redis.error_reply('DEAD this incarnation has lost its lease')
-  end
   local bucket = {
     head = head, slot = slot, incarnation = incarnation, number = number, nodes = nodes,
     generation = read[1], count = tonumber(read[2] or 0), changes = {},
@@ -34,24 +31,31 @@ local function begin(keys, args)
   local last, last_number = 0, 0
   if read[3] then
     last, last_number = struct.unpack('>I6I6', read[3])
-    if last > incarnation then
-      return nil, redis.error_reply('DEAD a later incarnation has been here')
-    end
   end
   if last < incarnation then
     last_number = 0
   end
   bucket.last_number = last_number
-  -- Who is behind what its callers have seen has lost writes: nothing that was promised in this generation holds.
-  if known == bucket.generation and (bucket.count < seen or (was_here == 1 and last_number + 1 < number)) then
+  -- Who is behind what its callers have seen has lost writes: nothing that was promised in this generation holds. That is so
+  -- whether or not the caller is dead by now.
+  local is_unknown = was_here == 1 and last <= incarnation and last_number + 1 < number
+  if known == bucket.generation and (bucket.count < seen or is_unknown) then
     bucket.generation = false
   end
-  if not bucket.generation then
+  local begins = not bucket.generation
+  if begins then
     bucket.generation = fresh
     bucket.count = math.max(bucket.count, seen)
     bucket.changes = { 'g', fresh }
     redis.call('HSET', head, 'g', fresh, 'c', bucket.count)
-  elseif last == incarnation and last_number >= number then
+  end
+  if read[4] and incarnation <= tonumber(read[4]) then
+    return nil, redis.error_reply('DEAD this incarnation has lost its lease')
+  end
+  if last > incarnation then
+    return nil, redis.error_reply('DEAD a later incarnation has been here')
+  end
+  if not begins and last == incarnation and last_number >= number then
     if last_number > number then
       return nil, redis.error_reply('STALE a later call of this node was answered')
     end

@@ -1,0 +1,159 @@
+//! Which buckets are to be asked where they stand, and to be subscribed to before that.
+//!
+//! Some are asked at once. A bucket has one question on its way at a time, and what is wanted of it meanwhile comes after that. One
+//! that is not answered soon holds up no other: its primary may be away while others go on.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::fault::Fault;
+use super::functions::{Compared, Functions};
+use super::link::Link;
+
+/// How many buckets are asked at once, but for those that are late.
+const AT_ONCE: usize = 8;
+
+/// When a question is late, and how long to wait before one that failed is asked again.
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is wanted of a bucket; the greater one does more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Want {
+    #[default]
+    Nothing,
+    Compare,
+    Subscribe,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    wants: Want,
+    /// A question is on its way.
+    is_asked: bool,
+    /// It stands in the queue, or among those that have failed.
+    waits: bool,
+}
+
+/// What a question has come to.
+pub(super) enum Progress {
+    /// It is late.
+    Late,
+    /// It was answered, or has failed.
+    Done { bucket: u16, compared: Result<Compared, Fault>, was_late: bool },
+}
+
+/// See the module.
+pub(super) struct Comparisons {
+    functions: Arc<Functions>,
+    link: Arc<Link>,
+    buckets: Vec<Bucket>,
+    queue: VecDeque<u16>,
+    failed: Vec<u16>,
+    /// Questions that are on their way, and not late.
+    asking: usize,
+    progress: mpsc::UnboundedSender<Progress>,
+}
+
+impl Comparisons {
+    /// None yet, by this way; and where their progress comes.
+    pub(super) fn new(functions: Arc<Functions>, link: Arc<Link>) -> (Self, mpsc::UnboundedReceiver<Progress>) {
+        let (progress, progressed) = mpsc::unbounded_channel();
+        let buckets = vec![Bucket::default(); functions.keys().buckets().into()];
+        let (queue, failed, asking) = (VecDeque::new(), Vec::new(), 0);
+        (Self { functions, link, buckets, queue, failed, asking, progress }, progressed)
+    }
+
+    /// All buckets are to be compared, or to be subscribed to as well.
+    pub(super) fn want_all(&mut self, subscribes: bool) {
+        let want = if subscribes { Want::Subscribe } else { Want::Compare };
+        for (number, bucket) in (0..).zip(&mut self.buckets) {
+            bucket.wants = bucket.wants.max(want);
+            if !bucket.is_asked && !std::mem::replace(&mut bucket.waits, true) {
+                self.queue.push_back(number);
+            }
+        }
+        self.ask();
+    }
+
+    /// Whether some have failed.
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    /// Asks those again that have failed.
+    pub(super) fn again(&mut self) {
+        self.queue.extend(self.failed.drain(..));
+        self.ask();
+    }
+
+    /// Takes what a question has come to. One that has failed is asked again, with a subscription.
+    pub(super) fn take(&mut self, progress: Progress) -> Option<(u16, Result<Compared, Fault>)> {
+        let done = match progress {
+            Progress::Late => {
+                self.asking -= 1;
+                None
+            }
+            Progress::Done { bucket: number, compared, was_late } => {
+                self.asking -= usize::from(!was_late);
+                let bucket = &mut self.buckets[usize::from(number)];
+                bucket.is_asked = false;
+                if compared.is_err() {
+                    (bucket.wants, bucket.waits) = (Want::Subscribe, true);
+                    self.failed.push(number);
+                } else if bucket.wants > Want::Nothing {
+                    bucket.waits = true;
+                    self.queue.push_back(number);
+                }
+                Some((number, compared))
+            }
+        };
+        self.ask();
+        done
+    }
+
+    fn ask(&mut self) {
+        while self.asking < AT_ONCE
+            && let Some(number) = self.queue.pop_front()
+        {
+            let bucket = &mut self.buckets[usize::from(number)];
+            let subscribes = std::mem::take(&mut bucket.wants) == Want::Subscribe;
+            (bucket.is_asked, bucket.waits) = (true, false);
+            self.asking += 1;
+            let (functions, link, progress) = (self.functions.clone(), self.link.clone(), self.progress.clone());
+            tokio::spawn(async move {
+                let compared = compare(&functions, &link, number, subscribes);
+                tokio::pin!(compared);
+                let in_time = timeout(PAUSE, &mut compared).await;
+                let was_late = in_time.is_err();
+                let compared = match in_time {
+                    Ok(compared) => compared,
+                    Err(_) => {
+                        let _ = progress.send(Progress::Late);
+                        compared.await
+                    }
+                };
+                // Nobody is there once the listener has ended.
+                let _ = progress.send(Progress::Done { bucket: number, compared, was_late });
+            });
+        }
+    }
+}
+
+async fn compare(functions: &Functions, link: &Link, bucket: u16, subscribes: bool) -> Result<Compared, Fault> {
+    if subscribes {
+        for channel in channels(functions, bucket) {
+            link.subscribe(&channel).await?;
+        }
+    }
+    functions.compare_by(link, bucket).await
+}
+
+/// The channels of a bucket that a node listens to.
+fn channels(functions: &Functions, bucket: u16) -> [String; 2] {
+    let head = functions.keys().head(bucket);
+    [format!("{head}:{}", functions.incarnation().slot), format!("{head}:all")]
+}
