@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{LineClient, request};
-use crate::server::{Server, wait};
+use crate::server::{Place, Server, wait};
 
 /// How long a test waits for anything before it gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,10 +22,10 @@ name = "NAME"
 cores = "0"
 per_core = 2
 [http_server]
-address = "127.0.0.1"
+address = "ADDRESS"
 port = 0
 [tcp_server]
-address = "127.0.0.1"
+address = "ADDRESS"
 port = 0
 [client]
 CLIENT
@@ -35,7 +35,7 @@ insecure = true
 drain_time = "0s"
 [cluster.redis]
 REDIS
-buckets = 32
+buckets = BUCKETS
 timeout = "500ms"
 [[channel.namespaces]]
 name = "shared"
@@ -53,6 +53,9 @@ name = "told"
 log = "redis"
 "#;
 
+/// How many buckets the nodes have.
+pub(crate) const BUCKETS: u16 = 32;
+
 /// A node that runs.
 pub(crate) struct Node {
     child: Child,
@@ -69,20 +72,27 @@ pub(crate) const SECRET: &str = "a secret of thirty-two characters";
 
 /// A node that was started; it may refuse to.
 pub(crate) fn spawn(name: &str, redis: &Server) -> (Child, TempDir) {
-    spawn_over(name, &over(redis), OPEN)
+    spawn_over(&Place::here(), name, &over(redis), OPEN)
+}
+
+/// As [`spawn`], there, over a Redis that this section of the configuration names.
+pub(crate) fn spawn_at(place: &Place, name: &str, section: &str) -> (Child, TempDir) {
+    spawn_over(place, name, section, OPEN)
 }
 
 /// The section of the configuration that names a Redis.
-fn over(redis: &Server) -> String {
+pub(crate) fn over(redis: &Server) -> String {
     format!("addresses = [\"{}\"]", redis.address())
 }
 
-fn spawn_over(name: &str, section: &str, client: &str) -> (Child, TempDir) {
+fn spawn_over(place: &Place, name: &str, section: &str, client: &str) -> (Child, TempDir) {
     let folder = TempDir::new().expect("a folder can be made");
     let path = folder.path().join("node.toml");
-    let config = CONFIG.replace("NAME", name).replace("REDIS", section).replace("CLIENT", client);
+    let config = CONFIG.replace("ADDRESS", &place.address).replace("NAME", name);
+    let config = config.replace("REDIS", section).replace("CLIENT", client);
+    let config = config.replace("BUCKETS", &BUCKETS.to_string());
     std::fs::write(&path, config).expect("the file is written");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    let mut command = place.command(env!("CARGO_BIN_EXE_ringpost"));
     command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
     (command.spawn().expect("the node starts"), folder)
 }
@@ -94,13 +104,23 @@ impl Node {
 
     /// Over a Redis that this section of the configuration names.
     pub(crate) fn over(name: &str, section: &str) -> Self {
-        Self::running(spawn_over(name, section, OPEN))
+        Self::at(&Place::here(), name, section)
+    }
+
+    /// As [`Node::over`], elsewhere.
+    pub(crate) fn at(place: &Place, name: &str, section: &str) -> Self {
+        Self::running(spawn_over(place, name, section, OPEN))
+    }
+
+    /// As [`Node::start_with`], elsewhere.
+    pub(crate) fn at_with(place: &Place, name: &str, redis: &Server, client: &str) -> Self {
+        let client = format!("token.hmac_secret_key = \"{SECRET}\"\n{client}");
+        Self::running(spawn_over(place, name, &over(redis), &client))
     }
 
     /// One whose clients come with tokens, and with this in its section of them.
     pub(crate) fn start_with(name: &str, redis: &Server, client: &str) -> Self {
-        let client = format!("token.hmac_secret_key = \"{SECRET}\"\n{client}");
-        Self::running(spawn_over(name, &over(redis), &client))
+        Self::at_with(&Place::here(), name, redis, client)
     }
 
     fn running((mut child, folder): (Child, TempDir)) -> Self {

@@ -5,12 +5,21 @@
 #[path = "../node/client.rs"]
 #[expect(dead_code, reason = "WebSocket has its tests elsewhere")]
 mod client;
+mod clocks;
+mod failovers;
+mod groups;
 mod harness;
+mod links;
 mod modes;
+mod network;
 mod order;
 mod outages;
+mod partitions;
+mod refusals;
+mod rights;
 #[path = "../redis/server.rs"]
 mod server;
 mod sight;
 mod start;
+mod tls;
 mod users;

@@ -9,12 +9,12 @@ use crate::harness::{Node, publish_in_the_end, subscribe, unsubscribed};
 use crate::server::{Kind, Server, wait};
 
 /// Longer than a lease.
-const BEYOND_A_LEASE: Duration = Duration::from_secs(12);
+pub(crate) const BEYOND_A_LEASE: Duration = Duration::from_secs(12);
 
 /// A subscription that the node ends for what it has missed.
-const INSUFFICIENT: u64 = 2500;
+pub(crate) const INSUFFICIENT: u64 = 2500;
 
-fn epoch_of(begun: &Value) -> String {
+pub(crate) fn epoch_of(begun: &Value) -> String {
     begun["epoch"].as_str().expect("a stream has an epoch").to_owned()
 }
 
@@ -136,7 +136,7 @@ fn a_node_that_slept_through_its_lease_ends_what_counts_on_it_and_comes_back() {
 }
 
 /// Publishes so many at one node, and sees each of them taken.
-fn publish_all(node: &Node, channel: &str, count: usize) {
+pub(crate) fn publish_all(node: &Node, channel: &str, count: usize) {
     let mut client = node.client();
     for at in 0..count {
         client.tell(json!({"publish": {"channel": channel, "data": at}}));

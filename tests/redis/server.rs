@@ -1,4 +1,5 @@
-//! Servers of Redis and Valkey for tests: each on a free port of loopback with a folder of its own, ended with its owner.
+//! Servers of Redis and Valkey for tests: each on a free port, of loopback if not said otherwise, with a folder of its own, ended
+//! with its owner.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -10,10 +11,39 @@ use tempfile::TempDir;
 /// How long a server may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where a process runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Its address.
+    pub(crate) address: String,
+    /// What it is started through, such as `env NAME=value`: a program that becomes it, and its arguments.
+    pub(crate) through: Vec<String>,
+}
+
+impl Place {
+    /// Loopback.
+    pub(crate) fn here() -> Self {
+        Self { address: "127.0.0.1".into(), through: Vec::new() }
+    }
+
+    /// A program there.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        match self.through.split_first() {
+            None => Command::new(program),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        }
+    }
+}
+
 /// A server that runs.
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
+    place: Place,
     kind: Kind,
     options: Vec<String>,
     folder: TempDir,
@@ -27,11 +57,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn program(self) -> Command {
+    fn program(self, place: &Place) -> Command {
         match self {
-            Self::Redis => Command::new("redis-server"),
+            Self::Redis => place.command("redis-server"),
             Self::Valkey => {
-                let mut command = Command::new("valkey-server");
+                let mut command = place.command("valkey-server");
                 // Where tests/packages puts it.
                 let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/bin");
                 command.env("PATH", format!("{tools}:{}", env::var("PATH").unwrap_or_default()));
@@ -49,25 +79,26 @@ pub(crate) fn free_port() -> u16 {
 impl Server {
     /// Starts one with options as of its configuration file: `["--maxmemory", "100mb"]`.
     pub(crate) fn start(kind: Kind, options: &[&str]) -> Self {
-        Self::start_at(kind, free_port(), options)
+        Self::start_at(kind, &Place::here(), options)
     }
 
-    pub(crate) fn start_at(kind: Kind, port: u16, options: &[&str]) -> Self {
-        let folder = TempDir::new().expect("a folder can be made");
+    /// As [`Server::start`], elsewhere.
+    pub(crate) fn start_at(kind: Kind, place: &Place, options: &[&str]) -> Self {
+        let (folder, port) = (TempDir::new().expect("a folder can be made"), free_port());
         let options: Vec<_> = options.iter().map(ToString::to_string).collect();
-        let child = run(kind, port, &folder, &options);
-        Self { child, port, kind, options, folder }
+        let child = run(kind, place, port, &folder, &options);
+        Self { child, port, place: place.clone(), kind, options, folder }
     }
 
     /// Starts it again, with what it has on disk.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.child = run(self.kind, self.port, &self.folder, &self.options);
+        self.child = run(self.kind, &self.place, self.port, &self.folder, &self.options);
     }
 
     /// What `redis-cli` says.
     pub(crate) fn cli(&self, arguments: &[&str]) -> String {
-        cli(self.port, arguments)
+        cli_at(&self.place.address, self.port, arguments)
     }
 
     pub(crate) fn set(&self, option: &str, value: &str) {
@@ -75,7 +106,7 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.place.address, self.port)
     }
 
     /// Ends it as a loss of power would.
@@ -91,18 +122,21 @@ impl Drop for Server {
     }
 }
 
-fn run(kind: Kind, port: u16, folder: &TempDir, options: &[String]) -> Child {
-    let mut program = kind.program();
-    let program = program.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]);
+fn run(kind: Kind, place: &Place, port: u16, folder: &TempDir, options: &[String]) -> Child {
+    let (mut program, address) = (kind.program(place), place.address.as_str());
+    program.args(["--port", &port.to_string(), "--bind", address, "--protected-mode", "no", "--save", "", "--dir"]);
     let child = program.arg(folder.path()).args(options).stdout(Stdio::null()).spawn();
     let child = child.expect("tests/packages installs it");
-    wait("the server answers", || cli(port, &["PING"]).contains("PONG") || cli(port, &["PING"]).contains("NOAUTH"));
+    wait("the server answers", || {
+        let said = cli_at(address, port, &["PING"]);
+        said.contains("PONG") || said.contains("NOAUTH")
+    });
     child
 }
 
-/// What `redis-cli` says to the server at a port.
-pub(crate) fn cli(port: u16, arguments: &[&str]) -> String {
-    let output = Command::new("redis-cli").args(["-p", &port.to_string()]).args(arguments).output();
+/// What `redis-cli` says to the server there.
+pub(crate) fn cli_at(address: &str, port: u16, arguments: &[&str]) -> String {
+    let output = Command::new("redis-cli").args(["-h", address, "-p", &port.to_string()]).args(arguments).output();
     String::from_utf8_lossy(&output.expect("tests/packages installs it").stdout).into_owned()
 }
 
