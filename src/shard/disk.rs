@@ -51,7 +51,7 @@ impl Disk {
         });
     }
 
-    /// The segment that is being made is needed soon.
+    /// The next segments are needed soon.
     pub(super) fn hurry(&self) {
         self.files.hurry();
     }

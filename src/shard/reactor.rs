@@ -80,7 +80,7 @@ pub trait Reactor: Debug {
     /// Has a segment of the store made: [`Event::Prepared`]. Of one shard one is being made at a time.
     fn prepare(&mut self, for_snapshot: bool);
 
-    /// The segment that is being made is needed soon.
+    /// The next segments of the store are needed soon.
     fn hurry(&mut self);
 
     /// Writes into a segment, and syncs what was written: [`Event::Written`]. One write is in flight at a time.

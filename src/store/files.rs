@@ -3,7 +3,7 @@
 //! A new segment is written full of zeros and synced before it gets its name: later writes then change no metadata, and
 //! find their room. A disk that syncs syncs what everybody has given it, so that the zeros go in small steps with a sync and
 //! a rest each: no batch of a shard waits behind more than one step. Files of segments that were discarded are used again,
-//! which spares the zeros.
+//! which spares the zeros. Where segments go fast, one is filled with zeros before it is asked for.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -50,6 +50,8 @@ pub struct Files {
     /// The number of the next segment.
     next: u64,
     spares: Vec<SegmentId>,
+    /// A segment is needed soon: it is to be a spare by then.
+    wants_spare: bool,
     /// Bytes of segments, without spares.
     bytes: Arc<AtomicU64>,
     /// Of segments of other numbers of shards: how many shards still need them.
@@ -67,6 +69,7 @@ impl Files {
         Self {
             next: highest.unwrap_or_default().0 + 1,
             spares: directory.spares().to_vec(),
+            wants_spare: false,
             bytes: Arc::new(AtomicU64::new(entries().map(|entry| entry.head.size).sum())),
             shared: shared.map(|entry| (entry.head.segment, layout.shards)).collect(),
             has_warned: false,
@@ -85,11 +88,12 @@ impl Files {
     /// # Errors
     /// [`StoreError`].
     pub fn prepare(&mut self, shard: u16) -> Result<Open, StoreError> {
-        self.make(shard, |_| {})
+        self.make(shard, |_| true)
     }
 
-    /// Makes a segment for a shard. `rest` is called after each step that the disk has worked on, with how long that took.
-    fn make(&mut self, shard: u16, rest: impl Fn(Duration)) -> Result<Open, StoreError> {
+    /// Makes a segment for a shard. `rest` is called after each step that the disk has worked on, with how long that took; false
+    /// gives it up.
+    fn make(&mut self, shard: u16, rest: impl Fn(Duration) -> bool) -> Result<Open, StoreError> {
         let segment = SegmentId(self.next);
         let spare = self.take_spare();
         let identity = self.directory.identity();
@@ -130,7 +134,7 @@ impl Files {
     }
 
     /// As [`Files::make`], unless the store takes as much as it may; a snapshot may go past that, which makes room.
-    fn make_within(&mut self, shard: u16, for_snapshot: bool, rest: impl Fn(Duration)) -> Option<Open> {
+    fn make_within(&mut self, shard: u16, for_snapshot: bool, rest: impl Fn(Duration) -> bool) -> Option<Open> {
         let bytes = self.bytes.load(Ordering::Relaxed) + self.layout.segment_size;
         if bytes > self.layout.max_size && !for_snapshot {
             let max_size = self.layout.max_size;
@@ -153,6 +157,23 @@ impl Files {
     fn warn(&mut self, problem: std::fmt::Arguments<'_>) {
         if !std::mem::replace(&mut self.has_warned, true) {
             tracing::error!("the store has no room, and publishes to channels on disk are refused: {problem}");
+        }
+    }
+
+    /// Makes a spare where one is needed soon and there is none: there is time now. `rest` is as of [`Files::make`]; what it gives
+    /// up is a spare that nobody can use.
+    fn make_spare(&mut self, rest: impl Fn(Duration) -> bool) {
+        let spare = SegmentId(self.next);
+        let bytes = self.bytes.load(Ordering::Relaxed) + self.layout.segment_size;
+        if !std::mem::take(&mut self.wants_spare) || !self.spares.is_empty() || bytes > self.layout.max_size {
+            return;
+        }
+        self.next += 1;
+        let path = self.directory.spare_path(spare);
+        // Where it cannot be made, whoever needs the segment is told so.
+        match open(&path).and_then(|file| fill(&file, self.layout.segment_size, &rest)) {
+            Ok(()) => self.spares.push(spare),
+            Err(_) => drop(fs::remove_file(&path)),
         }
     }
 
@@ -211,8 +232,8 @@ fn open(path: &Path) -> io::Result<File> {
     File::options().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-/// Writes a file full of zeros that are synced, with a rest after each step.
-fn fill(file: &File, size: u64, rest: &impl Fn(Duration)) -> io::Result<()> {
+/// Writes a file full of zeros that are synced, with a rest after each step, unless that gives it up.
+fn fill(file: &File, size: u64, rest: &impl Fn(Duration) -> bool) -> io::Result<()> {
     let zeros = vec![0; STORE_ZEROS_BYTES];
     let mut at = 0;
     while at < size {
@@ -222,7 +243,9 @@ fn fill(file: &File, size: u64, rest: &impl Fn(Duration)) -> io::Result<()> {
             0 => return Err(io::ErrorKind::WriteZero.into()),
             written => at += written as u64,
         }
-        rest(began.elapsed());
+        if !rest(began.elapsed()) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
     }
     file.set_len(size)
 }
@@ -234,7 +257,7 @@ enum Task {
         for_snapshot: bool,
         done: Box<dyn FnOnce(Option<Open>) + Send>,
     },
-    /// Nothing by itself: who waits for the thread has it rest no more.
+    /// Segments are needed soon. Who waits for the thread has it rest no more.
     Hurry,
     Discard(SegmentId),
 }
@@ -258,11 +281,16 @@ impl FilesHandle {
                 if asked.is_empty() && !asked.is_disconnected() {
                     thread::sleep(worked);
                 }
+                true
             };
-            for task in &asked {
+            loop {
+                if asked.is_empty() {
+                    files.make_spare(|worked| rest(worked) && !asked.is_disconnected());
+                }
+                let Ok(task) = asked.recv() else { break };
                 match task {
                     Task::Prepare { shard, for_snapshot, done } => done(files.make_within(shard, for_snapshot, rest)),
-                    Task::Hurry => {}
+                    Task::Hurry => files.wants_spare = true,
                     Task::Discard(segment) => {
                         if let Err(error) = files.discard(segment) {
                             tracing::warn!("{error}");
@@ -279,7 +307,7 @@ impl FilesHandle {
         self.ask(Task::Prepare { shard, for_snapshot, done: Box::new(done) });
     }
 
-    /// A shard needs the segment soon that is made for it: no rest from now on.
+    /// A shard needs the segment soon that is made for it, or the one after it: no rest from now on, and a spare when there is time.
     pub fn hurry(&self) {
         self.ask(Task::Hurry);
     }

@@ -35,7 +35,7 @@ pub enum Request {
         /// Whether a snapshot needs it, which makes room: it may go past what publications may take.
         for_snapshot: bool,
     },
-    /// The segment that was asked for is needed soon. Nothing is answered.
+    /// The segment that was asked for, or the one after it, is needed soon. Nothing is answered.
     Hurry,
     /// Write and sync: [`Journal::written`], with the bytes.
     Write {

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::files::{Files, FilesHandle, Layout, Open};
 use super::journal::JournalSetup;
 use super::segment::{HEAD_BYTES, ShardOf};
-use super::{Batch, Directory, Journal, Record, Request, StoreError};
+use super::{Batch, Directory, Journal, Record, Request, SegmentId, StoreError};
 
 const SIZE: u64 = 32 * 1024;
 
@@ -360,4 +360,27 @@ fn past_its_size_the_store_makes_segments_for_snapshots_only_until_there_is_room
     thread.join().unwrap();
     assert_eq!(segments(folder.path()).len(), 2);
     assert_eq!(bytes.load(Ordering::Relaxed), 2 * SIZE);
+}
+
+#[test]
+fn where_segments_are_needed_soon_one_is_filled_ahead_within_the_size_of_the_store() {
+    for (max_size, is_made) in [(2 * SIZE, true), (SIZE, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Arc::new(Directory::open(folder.path(), "a node").unwrap());
+        let mut files = Files::new(directory.clone(), Layout { shards: 1, segment_size: SIZE, max_size });
+        let first = files.prepare(0).unwrap().prepared.segment;
+        let (files, thread) = FilesHandle::start(files).unwrap();
+        files.hurry();
+        let spare = directory.spare_path(SegmentId(first.0 + 1));
+        let is_whole = || fs::metadata(&spare).is_ok_and(|file| file.len() == SIZE);
+        while is_made && !is_whole() {
+            std::thread::yield_now();
+        }
+        let (made, next) = flume::bounded(1);
+        files.prepare(0, true, move |open| made.send(open.unwrap().prepared.segment).unwrap());
+        assert_eq!(next.recv().unwrap().0, first.0 + if is_made { 2 } else { 1 });
+        assert!(!spare.exists(), "it is the segment now");
+        drop(files);
+        thread.join().unwrap();
+    }
 }

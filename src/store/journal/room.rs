@@ -11,8 +11,6 @@ enum Ahead {
     Wanted,
     /// It was asked for.
     Asked,
-    /// It was asked for, and is needed soon, which was said.
-    Hurried,
     /// There was no room for it.
     Refused,
     /// It is there.
@@ -26,11 +24,13 @@ pub(super) struct Room {
     /// Where the next block goes.
     at: u64,
     ahead: Ahead,
+    /// It was said that the next segments are needed soon.
+    is_urged: bool,
 }
 
 impl Room {
     pub(super) fn new(first: Prepared) -> Self {
-        Self { segment: first, at: HEAD_BYTES, ahead: Ahead::Wanted }
+        Self { segment: first, at: HEAD_BYTES, ahead: Ahead::Wanted, is_urged: false }
     }
 
     /// Whether the segment at hand has its first block, at least on its way.
@@ -64,7 +64,7 @@ impl Room {
     /// Goes on with the next segment, if it is there.
     pub(super) fn go_on(&mut self) -> Option<Prepared> {
         let Ahead::Ready(next) = self.ahead else { return None };
-        (self.segment, self.at, self.ahead) = (next, HEAD_BYTES, Ahead::Wanted);
+        *self = Self::new(next);
         Some(next)
     }
 
@@ -77,18 +77,16 @@ impl Room {
         wants
     }
 
-    /// Whether it is to be said that the segment which was asked for is needed soon; it counts as said then. An eighth of the one
-    /// at hand is a quarter of what publications may take of it before the next one must be there.
+    /// Whether it is to be said that segments are needed soon, once for each: when an eighth of the one at hand is full, a quarter
+    /// of what publications may take of it before the next one must be there.
     pub(super) fn wants_haste(&mut self) -> bool {
-        let wants = self.ahead == Ahead::Asked && self.at - HEAD_BYTES >= self.segment.size / 8;
-        if wants {
-            self.ahead = Ahead::Hurried;
-        }
+        let wants = !self.is_urged && self.at - HEAD_BYTES >= self.segment.size / 8;
+        self.is_urged |= wants;
         wants
     }
 
     pub(super) fn prepared(&mut self, prepared: Option<Prepared>) {
-        assert!(matches!(self.ahead, Ahead::Asked | Ahead::Hurried), "one segment is asked for at a time");
+        assert_eq!(self.ahead, Ahead::Asked, "one segment is asked for at a time");
         self.ahead = prepared.map_or(Ahead::Refused, Ahead::Ready);
     }
 
