@@ -278,21 +278,20 @@ fn segments_before_a_snapshot_go_once_it_is_on_disk() {
 
 #[test]
 fn segments_are_urged_once_when_an_eighth_of_the_one_at_hand_is_full() {
-    let mut world = World::new(4);
-    for segment in 1..=3 {
-        let mut taken = 0;
-        while world.disk.hurried < segment {
-            world.append(&"x".repeat(200));
-            taken += 200;
-            world.settle();
-        }
-        assert!(taken >= SIZE / 12, "{taken} of {SIZE} bytes");
-        while world.disk.made < segment as u64 + 2 {
-            world.append(&"x".repeat(200));
-            world.settle();
-        }
-        assert_eq!(world.disk.hurried, segment);
+    let mut world = World::new(8);
+    let (mut made, mut urged) = (Vec::new(), Vec::new());
+    for taken in 1..=SIZE / 200 * 3 / 2 {
+        let (made_before, urged_before) = (world.disk.made, world.disk.hurried);
+        world.append(&"x".repeat(200));
+        world.settle();
+        made.extend((world.disk.made > made_before).then_some(taken));
+        urged.extend((world.disk.hurried > urged_before).then_some(taken));
     }
+    // One ahead of the first segment, and one ahead of the second when that begins.
+    assert_eq!((made.len(), urged.len()), (2, 2), "{made:?} {urged:?}");
+    assert!(made[0] < urged[0] && urged[0] < made[1] && made[1] < urged[1], "{made:?} {urged:?}");
+    let eighth = (SIZE / 12 / 200)..(SIZE / 6 / 200);
+    assert!(eighth.contains(&urged[0]) && eighth.contains(&(urged[1] - made[1])), "{made:?} {urged:?}");
 }
 
 #[test]
