@@ -12,6 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringpost::auth::{TokenConfig, Verifier, VerifierConfig};
 use ringpost::broker::body::Told;
+use ringpost::cluster::redis::bucket::{Channel, Ear};
+use ringpost::cluster::redis::sessions::{self, Session};
+use ringpost::cluster::redis::{news, revocations};
 use ringpost::config::Config;
 use ringpost::config::import::{Format as FileFormat, import};
 use ringpost::model::{Payload, Publication};
@@ -292,6 +295,18 @@ pub(crate) fn configuration(input: &[u8]) {
 pub(crate) fn bodies(input: &[u8]) {
     if let Ok(told) = Told::unpack(input.to_vec().into()) {
         assert_eq!(told.pack(), input, "{told:?}");
+    }
+}
+
+/// What a bucket says is an error, or items; what each of them brings is an error as well, or is read.
+pub(crate) fn items(input: &[u8]) {
+    let Ok((_, items)) = Ear::default().hear(Channel::Own, input.to_vec().into()) else { return };
+    let bytes: usize = items.iter().map(|item| item.channel.len() + item.body.len()).sum();
+    assert!(bytes <= input.len(), "nothing is made up");
+    for item in items {
+        let (one, other) = (news::told(item.body.clone()), news::told(item.body.clone()));
+        assert_eq!(one, other);
+        drop((Session::told(item.body.clone()), sessions::dismissed(item.body.clone()), revocations::told(item.body)));
     }
 }
 

@@ -207,6 +207,16 @@ pub const CHANNELS_FOUNDED_MAX: u32 = if cfg!(test) { 64 } else { 10_000 };
 /// others have their turn at the next. Half a millisecond at most.
 pub const STOPS_PER_PUBLICATION: usize = 256;
 
+/// Buckets that one node asks at once for what is due.
+pub const SCHEDULES_AT_ONCE: usize = 16;
+
+/// By how much the second of the nodes that may publish what is due waits for the first, and so on, milliseconds: longer than a call
+/// and its word to the others take.
+pub const SCHEDULE_TURN_MS: u64 = 500;
+
+/// Later than so many turns no node waits for the others.
+pub const SCHEDULE_TURNS_MAX: usize = 8;
+
 /// Members that one call adds or removes, and that one page lists.
 pub const MEMBERS_PER_CALL_MAX: usize = 10_000;
 
@@ -690,6 +700,15 @@ pub const USERS_PER_CALL: usize = 128;
 /// Revocations of tokens that one call reads, about.
 pub const REVOCATIONS_PER_CALL: u32 = 256;
 
+/// Members that one call adds, removes or lists: each takes some microseconds of Redis.
+pub const MEMBERS_PER_CALL: usize = 256;
+
+/// What one call notes of devices and positions: each takes some microseconds of Redis.
+pub const NOTES_PER_CALL: usize = 128;
+
+/// Dead letters that one call looks at.
+pub const LETTERS_PER_CALL: usize = 256;
+
 /// How many entries of a dead node one call looks through: well under a millisecond of Redis.
 pub const REAP_AT_ONCE: u32 = 256;
 
@@ -728,6 +747,23 @@ pub const REDIS_LOOK_MS: u64 = 10_000;
 
 /// Events from Redis that may wait to be taken before they are dropped as a told hole.
 pub const REDIS_EVENTS_MAX: usize = 65_536;
+
+/// What one shard has to note in the ledgers of its channels: as much as may be asked of buckets, since every device that has
+/// received something may have to. Few in tests.
+pub const LEDGER_NOTES_MAX: usize = ASKED_OF_BUCKETS_MAX;
+
+/// Notes of one call: a Function holds Redis up for the time of a hundred small commands.
+pub const LEDGER_NOTES_PER_CALL: usize = if cfg!(test) { 8 } else { 128 };
+
+/// Members that one call adds or removes.
+pub const LEDGER_MEMBERS_PER_CALL: usize = if cfg!(test) { 4 } else { 128 };
+
+/// In so many channels of one bucket a user is the first member at the most, by own subscriptions. Names spread over 1,024
+/// buckets: who is within [`CHANNELS_FOUNDED_MAX`] has hardly ever more than twenty in one. Few in tests.
+pub const FOUNDED_PER_BUCKET_MAX: u32 = if cfg!(test) { 8 } else { 64 };
+
+/// How often a session that subscribes asks for its row, where the stream begins anew meanwhile.
+pub const LEDGER_ROWS_TRIED_MAX: u8 = 4;
 
 /// Publishes and removals of one shard that wait for the answer of their bucket: at 1,000 calls a second of 128 each, a second
 /// of a bucket that is slow. Few in tests.

@@ -153,11 +153,32 @@ fn bodies() -> Vec<Vec<u8>> {
     let info = Arc::new(ClientInfo { user: "u".into(), client: uuid::Uuid::from_u128(7), conn_info, chan_info });
     let tags = Some([("k".into(), "v".into())].into());
     let data = Payload::json("{\"a\":1}");
-    let bare = Told::Publication { data: Payload::binary(vec![10, 0]), info: None, tags: None, exclude: None };
-    let full = Told::Publication { data, info: Some(info.clone()), tags, exclude: Some(info.client) };
+    let data_only = Payload::binary(vec![10, 0]);
+    let bare = Told::Publication { data: data_only, info: None, tags: None, exclude: None, ttl_ms: None };
+    let exclude = Some(info.client);
+    let full = Told::Publication { data, info: Some(info.clone()), tags, exclude, ttl_ms: Some(7) };
     let joined = Told::Announcement { info: info.clone(), joined: true };
     let told = [bare, full, joined, Told::Announcement { info, joined: false }];
     told.iter().map(|told| told.pack().to_vec()).collect()
+}
+
+/// What buckets say: messages that are not counted and one that is, with items.
+fn messages() -> Vec<Vec<u8>> {
+    let item = |kind: u8, body: &[u8]| {
+        let length = (body.len() as u32).to_be_bytes();
+        [&[kind, 1][..], &[0; 18], &length, b"c", body].concat()
+    };
+    let requeued = item(16, b"\x03\x01\x01u\x00\0\0\0\0\0\x07\0\0\0\0\0\x08body");
+    let moved = item(16, b"\x00\0\0\0\0\0\x07\0\0\0\0\0\x05u");
+    let floor = item(16, b"\x01\0\0\0\0\0\x07\x01ud");
+    let members = item(16, b"\x05\0\0\0\x65");
+    let revoked = item(4, b"\0\0\0\0\0\x07\0\0\0\0\0\x05d\0\x01ud");
+    let session = item(1, &[&[7; 16][..], &[1; 7], &[0; 6], b"\x01\x01k\x01d"].concat());
+    let dismissed = item(6, &[&[7; 16][..], b"\x02"].concat());
+    let counted =
+        [&[1][..], &[9; 8], &[0, 0, 0, 0, 0, 7], &[0, 0, 0, 0, 0, 6], &item(0, b"x")[..], &floor[..]].concat();
+    let plain = [requeued, moved, floor, members, revoked, session, dismissed];
+    plain.iter().map(|item| [&[0], &item[..]].concat()).chain([counted]).collect()
 }
 
 /// A record of each kind that channels have.
@@ -233,7 +254,7 @@ fn blocks() -> Vec<Vec<u8>> {
 /// A target of libFuzzer: its name, what it calls, and what both begin with.
 type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
-fn targets() -> [Target; 15] {
+fn targets() -> [Target; 16] {
     [
         ("http", parsers::http, http_heads()),
         ("proxy", parsers::proxy, proxy_headers()),
@@ -249,6 +270,7 @@ fn targets() -> [Target; 15] {
         ("configuration", parsers::configuration, lines(&CONFIGURATIONS)),
         ("records", parsers::records, records()),
         ("bodies", parsers::bodies, bodies()),
+        ("items", parsers::items, messages()),
         ("segments", parsers::segments, blocks()),
     ]
 }
@@ -361,6 +383,11 @@ proptest! {
     #[test]
     fn messages_of_other_nodes(input in input(bodies())) {
         parsers::bodies(&input);
+    }
+
+    #[test]
+    fn messages_of_buckets(input in input(messages())) {
+        parsers::items(&input);
     }
 
     #[test]

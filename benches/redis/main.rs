@@ -199,7 +199,10 @@ async fn call(node: &Functions, channel: &str, work: Work, each: usize, publishe
             let keys: Vec<_> = (0..each as u64).map(|at| format!("key-{}", published + at)).collect();
             let batch: Vec<_> = keys
                 .iter()
-                .map(|key| Publish { channel, body: &BODY, keep: KEEP, key: Some((key, KEY_MS)), version: None })
+                .map(|key| {
+                    let key = Some((&**key, KEY_MS));
+                    Publish { channel, body: &BODY, keep: KEEP, key, sender: None, version: None }
+                })
                 .collect();
             node.append(bucket, &batch).await?;
         }

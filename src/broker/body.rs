@@ -21,6 +21,7 @@ const BINARY: u8 = 1;
 const INFO: u8 = 2;
 const TAGS: u8 = 4;
 const EXCLUDE: u8 = 8;
+const TTL: u8 = 16;
 
 /// Something that all who listen to a channel are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Told {
         tags: Option<Tags>,
         /// The session that does not get it.
         exclude: Option<ClientId>,
+        /// How long it is given to who recovers or reads, milliseconds; `None` is as long as it is kept.
+        ttl_ms: Option<u64>,
     },
     /// Somebody came, or left.
     Announcement {
@@ -66,15 +69,17 @@ impl Told {
                 into.put_u8(if *joined { JOIN } else { LEAVE });
                 put_info(info, &mut into);
             }
-            Self::Publication { data, info, tags, exclude } => {
+            Self::Publication { data, info, tags, exclude, ttl_ms } => {
                 let bit = |bit, is_set| if is_set { bit } else { 0 };
                 let binary = bit(BINARY, data.kind == PayloadKind::Binary);
                 into.put_u8(PUBLICATION);
-                into.put_u8(
-                    binary | bit(INFO, info.is_some()) | bit(TAGS, tags.is_some()) | bit(EXCLUDE, exclude.is_some()),
-                );
+                let extra = bit(EXCLUDE, exclude.is_some()) | bit(TTL, ttl_ms.is_some());
+                into.put_u8(binary | bit(INFO, info.is_some()) | bit(TAGS, tags.is_some()) | extra);
                 if let Some(exclude) = exclude {
                     into.put_u128(exclude.as_u128());
+                }
+                if let Some(ttl_ms) = ttl_ms {
+                    into.put_u64(*ttl_ms);
                 }
                 if let Some(info) = info {
                     put_info(info, &mut into);
@@ -101,7 +106,7 @@ impl Told {
             Self::Announcement { info, .. } => 2 + of_info(info),
             Self::Publication { data, info, tags, .. } => {
                 let tags = tags.iter().flatten().map(|(key, value)| 8 + key.len() + value.len());
-                23 + data.bytes.len() + info.as_ref().map_or(0, |info| of_info(info)) + tags.sum::<usize>()
+                31 + data.bytes.len() + info.as_ref().map_or(0, |info| of_info(info)) + tags.sum::<usize>()
             }
         }
     }
@@ -125,14 +130,15 @@ impl Told {
 
     fn unpack_publication(mut body: Bytes) -> Result<Self, Unreadable> {
         let fields = body.try_get_u8()?;
-        if fields & !(BINARY | INFO | TAGS | EXCLUDE) != 0 {
+        if fields & !(BINARY | INFO | TAGS | EXCLUDE | TTL) != 0 {
             return Err(Unreadable);
         }
         let exclude = if fields & EXCLUDE != 0 { Some(Uuid::from_u128(body.try_get_u128()?)) } else { None };
+        let ttl_ms = if fields & TTL != 0 { Some(body.try_get_u64()?) } else { None };
         let info = if fields & INFO != 0 { Some(read_info(&mut body)?) } else { None };
         let tags = if fields & TAGS != 0 { Some(read_tags(&mut body)?) } else { None };
         let kind = if fields & BINARY != 0 { PayloadKind::Binary } else { PayloadKind::Json };
-        Ok(Self::Publication { data: payload(body, kind)?, info, tags, exclude })
+        Ok(Self::Publication { data: payload(body, kind)?, info, tags, exclude, ttl_ms })
     }
 }
 
@@ -213,9 +219,15 @@ mod tests {
         let tags: Tags = [("k".into(), "v".into()), ("l".into(), "".into())].into();
         let exclude = Some(Uuid::from_u128(u128::MAX));
         vec![
-            Told::Publication { data: data.clone(), info: None, tags: None, exclude: None },
-            Told::Publication { data, info: Some(info()), tags: Some(tags), exclude },
-            Told::Publication { data: Payload::binary(b"\n\r".to_vec()), info: None, tags: None, exclude: None },
+            Told::Publication { data: data.clone(), info: None, tags: None, exclude: None, ttl_ms: None },
+            Told::Publication { data, info: Some(info()), tags: Some(tags), exclude, ttl_ms: Some(u64::MAX) },
+            Told::Publication {
+                data: Payload::binary(b"\n\r".to_vec()),
+                info: None,
+                tags: None,
+                exclude: None,
+                ttl_ms: Some(0),
+            },
             Told::Announcement { info: info(), joined: true },
             Told::Announcement { info: info(), joined: false },
         ]

@@ -14,34 +14,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::hub::Version;
+pub use crate::model::Life;
+use crate::model::ledger::{LedgerAnswer, LedgerAsk, LedgerNews};
 use crate::model::refusal::{Disconnect, Error};
-use crate::model::{BUCKET_LAYOUT, ClientId, Device, Keep};
+use crate::model::{ClientId, Device, Keep, Position, ScheduledId};
 use crate::session::DevicePlace;
-
-/// Which life of a channel's stream: its bucket's generation, and which creation of the stream in it. Its text is the epoch that
-/// clients are told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Life {
-    /// Another where the bucket has lost writes.
-    pub generation: u64,
-    /// 0: there is no stream.
-    pub created: u64,
-}
-
-impl Life {
-    /// Its text, that of the stream's epoch.
-    pub fn epoch(self) -> Arc<str> {
-        format!("{BUCKET_LAYOUT}{:016x}{:x}", self.generation, self.created).into()
-    }
-
-    /// The life whose text this is, if it is one's.
-    pub fn parse(epoch: &str) -> Option<Self> {
-        let (generation, created) = epoch.strip_prefix(&BUCKET_LAYOUT.to_string())?.split_at_checked(16)?;
-        let generation = u64::from_str_radix(generation, 16).ok()?;
-        let life = Self { generation, created: u64::from_str_radix(created, 16).ok()? };
-        (*life.epoch() == *epoch).then_some(life)
-    }
-}
 
 /// Names what waits for an answer; the home's own affair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +63,51 @@ pub enum Outgoing {
         /// Which channel.
         channel: Arc<str>,
     },
+    /// Something of the ledger of a channel of at least once. Answered with [`Answer::Ledger`] where there is a ticket.
+    Ledger {
+        /// Who waits, if anybody does.
+        ticket: Option<Ticket>,
+        /// Which channel.
+        channel: Arc<str>,
+        /// What.
+        ask: Box<LedgerAsk>,
+    },
+    /// Something of what is to come in a channel. Answered with [`Answer::Schedule`].
+    Schedule {
+        /// Who waits.
+        ticket: Ticket,
+        /// Which channel.
+        channel: Arc<str>,
+        /// What.
+        ask: Box<ScheduleAsk>,
+    },
+}
+
+/// What is asked of the publications of a channel that are to come.
+#[derive(Debug)]
+pub enum ScheduleAsk {
+    /// Publish it after so many milliseconds, by the bucket's clock: once, and whichever nodes are there then. It gets its offset
+    /// when it is due. Answered with [`ScheduleAnswer::Waits`], or [`ScheduleAnswer::Published`] where its idempotency key was
+    /// published before; refused with [`ErrorKind::LimitExceeded`](crate::model::refusal::ErrorKind::LimitExceeded) where too
+    /// much waits.
+    Add(u64, Publish),
+    /// Do not publish it. Answered with [`ScheduleAnswer::Cancelled`].
+    Cancel(ScheduledId),
+    /// Those that come next, so many at the most. Answered with [`ScheduleAnswer::ToCome`].
+    List(u32),
+}
+
+/// What a bucket answers about what is to come.
+#[derive(Debug)]
+pub enum ScheduleAnswer {
+    /// It waits, or one with the same idempotency key does: which.
+    Waits(ScheduledId),
+    /// One with this idempotency key was published before.
+    Published(Receipt),
+    /// Whether it has waited until now.
+    Cancelled(bool),
+    /// By when they are due; as homes pack publications.
+    ToCome(Vec<(ScheduledId, Bytes)>),
 }
 
 /// What other nodes are to know of this one's sessions.
@@ -129,6 +151,10 @@ pub struct Publish {
     pub keep: Keep,
     /// The idempotency key, and for how long it is remembered at least, milliseconds.
     pub key: Option<(Box<str>, u32)>,
+    /// Whose message's id the key is, where it is a client's: of one user no more than
+    /// [`CLIENT_MESSAGES_PER_USER_MAX`](crate::limits::CLIENT_MESSAGES_PER_USER_MAX) are remembered, past which it is refused with
+    /// [`ErrorKind::LimitExceeded`](crate::model::refusal::ErrorKind::LimitExceeded).
+    pub sender: Option<Arc<str>>,
     /// Drops it where the channel has one that is as new.
     pub version: Option<Box<Version>>,
 }
@@ -140,6 +166,16 @@ pub struct Receipt {
     pub life: Life,
     /// Its offset, 0 where nothing is kept.
     pub offset: u64,
+}
+
+impl Receipt {
+    /// As backends are told it.
+    pub fn position(self) -> Position {
+        match self.offset {
+            0 => Position::default(),
+            offset => Position { offset, epoch: self.life.epoch() },
+        }
+    }
 }
 
 /// A publication that the bucket keeps.
@@ -160,6 +196,8 @@ pub struct Page {
     pub life: Life,
     /// The offset of its newest publication.
     pub top: u64,
+    /// What time it was, Unix milliseconds by the bucket's clock.
+    pub now_unix_ms: i64,
     /// Oldest first, without a hole between them. It may end before `top`, where the rest did not fit.
     pub kept: Vec<Kept>,
 }
@@ -176,6 +214,10 @@ pub enum Answer {
     Read(Arc<str>, Result<Page, Error>),
     /// To [`Outgoing::Remove`]: the offset of the newest publication that went; 0 where there is no stream.
     Removed(Ticket, Result<u64, Error>),
+    /// To [`Outgoing::Schedule`].
+    Schedule(Ticket, Result<ScheduleAnswer, Error>),
+    /// To [`Outgoing::Ledger`].
+    Ledger(Ticket, Result<LedgerAnswer, Error>),
     /// To [`Attendance::Comes`]: the session has its place, as far as other nodes go, or what it is told. While Redis is away
     /// other nodes go for nothing.
     Enrolled(Ticket, Result<(), Disconnect>),
@@ -202,32 +244,17 @@ pub enum Delivery {
         /// The offset of the newest that went.
         up_to: u64,
     },
+    /// The ledger of a channel tells something, in the order of its bucket.
+    Ledger {
+        /// At home on the shard that is told.
+        channel: Box<str>,
+        /// In which life of the stream.
+        life: Life,
+        /// What.
+        news: Box<LedgerNews>,
+    },
     /// Something was said in this bucket that was not heard: mirrors join again.
     Hole(u16),
     /// This bucket has lost writes, or the node was away for too long: mirrors begin anew.
     Lost(u16),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_epoch_is_read_as_the_life_that_it_was_made_of_and_nothing_else_is() {
-        for life in [Life { generation: 7, created: 1 }, Life { generation: u64::MAX, created: 1 << 47 }] {
-            assert_eq!(Life::parse(&life.epoch()), Some(life));
-        }
-        let known = Life { generation: 7, created: 1 }.epoch();
-        for other in [
-            "",
-            "1",
-            "abcdefghijk",
-            "1é00000000000000071",
-            &known[..17],
-            &format!("{known}x"),
-            &format!("2{}", &known[1..]),
-        ] {
-            assert_eq!(Life::parse(other), None, "{other}");
-        }
-    }
 }

@@ -100,11 +100,13 @@ impl Broker {
                 }
                 drop(answer.send(outcome.map(|_| scheduled)));
             }
-            Waiter::Subscriber(shard, asker, channel, terms) => {
-                self.subscribe_enlisted((shard, asker), channel, &terms, outcome.map(drop), now);
-            }
+            Waiter::Subscriber(shard, asker, channel, terms) => match outcome {
+                Ok(_) => self.subscribe_enlisted((shard, asker), channel, &terms, None, now),
+                Err(error) => self.refuse_subscriber((shard, asker), channel, &terms, error, now),
+            },
             Waiter::Purger(answer, purged) => drop(answer.send(outcome.map(|_| purged))),
             Waiter::Requeuer(answer, position) => drop(answer.send(outcome.map(|_| position))),
+            Waiter::Republisher(answer, channel, offset) => self.republished(outcome, answer, &channel, offset),
             Waiter::Receiver(shard, asker, hear) => {
                 self.answer_receiver(shard, asker, outcome.map(|_| InboxAnswer::Taken(hear)), now);
             }

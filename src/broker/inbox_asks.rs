@@ -4,7 +4,7 @@ use super::Broker;
 use super::home::{Said, Waiter, sent};
 use super::letter::{Answer, Asker, InboxAnswer};
 use crate::model::Position;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::session::InboxAsk;
 use crate::time::Now;
 
@@ -48,6 +48,13 @@ impl Broker {
             Said::Now(answer) => self.answer_receiver(shard, asker, Ok(answer), now),
             Said::Sent(pending) => self.home.wait(pending, Waiter::Sender(shard, asker)),
             Said::Kept(hear) => self.answer_from_disk(Waiter::Receiver(shard, asker, hear), now),
+            Said::Noted(channel, key, hear) => {
+                let waiter = Waiter::Receiver(shard, asker, hear);
+                if let Some(waiter) = self.home.wait_for_note(&channel, &key, waiter) {
+                    self.settled(waiter, Err(ErrorKind::Internal.into()), now);
+                }
+            }
+            Said::Asked(channel, user, question) => self.ask_for_device((shard, asker), &channel, user, question),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::responder::Responder;
 use crate::delivery::{DeadLetter, DeadLetterFilter, MemberDevices, Positions, TraceEvent, Unread};
 use crate::model::Position;
+use crate::model::refusal::Error;
 
 /// One question or wish. The channel's namespace must be one of at least once.
 #[derive(Debug)]
@@ -25,11 +26,41 @@ pub enum InboxOrder {
     Requeue(Arc<str>, u64, Responder<Position>),
     /// Forget a dead letter, or all of the channel; answered with how many those were.
     Purge(Arc<str>, Option<u64>, Responder<usize>),
-    /// What has become of a message.
-    Trace(Arc<str>, u64, Responder<Vec<TraceEvent>>),
+    /// What has become of a message here. Where another node asks, nothing but of a channel that nodes share.
+    Trace(Arc<str>, u64, bool, Responder<Vec<TraceEvent>>),
 }
 
 impl InboxOrder {
+    /// The channel that it is about, if it is about one.
+    pub fn channel(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::AddMembers(channel, ..)
+            | Self::RemoveMembers(channel, ..)
+            | Self::Members(channel, ..)
+            | Self::Devices(channel, ..)
+            | Self::Unread(channel, ..)
+            | Self::Requeue(channel, ..)
+            | Self::Purge(channel, ..)
+            | Self::Trace(channel, ..) => Some(channel),
+            Self::DeadLetters(filter, _) => Some(&filter.channel).filter(|channel| !channel.is_empty()),
+        }
+    }
+
+    /// Whoever waits is refused.
+    pub fn refuse(self, error: Error) {
+        // One that has gone meanwhile is nobody's loss.
+        match self {
+            Self::AddMembers(.., answer) | Self::RemoveMembers(.., answer) => drop(answer.send(Err(error))),
+            Self::Members(.., answer) => drop(answer.send(Err(error))),
+            Self::Devices(.., answer) => drop(answer.send(Err(error))),
+            Self::Unread(.., answer) => drop(answer.send(Err(error))),
+            Self::DeadLetters(.., answer) => drop(answer.send(Err(error))),
+            Self::Requeue(.., answer) => drop(answer.send(Err(error))),
+            Self::Purge(.., answer) => drop(answer.send(Err(error))),
+            Self::Trace(.., answer) => drop(answer.send(Err(error))),
+        }
+    }
+
     /// Whether nobody waits for the answer any more.
     pub fn is_abandoned(&self) -> bool {
         match self {

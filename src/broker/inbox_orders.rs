@@ -15,6 +15,7 @@ use crate::time::Now;
 impl Broker {
     /// Carries one out, and answers it.
     pub(super) fn inbox_order(&mut self, order: InboxOrder, now: Now) {
+        let Some(order) = self.shared_inbox_order(order) else { return };
         // An asker that goes meanwhile is nobody's loss.
         match order {
             InboxOrder::AddMembers(channel, users, answer) => {
@@ -53,9 +54,12 @@ impl Broker {
                 let purged = self.home.purge(&channel, offset);
                 self.answer_when_on_disk(&channel, Ok(()), Waiter::Purger(answer, purged), now);
             }
-            InboxOrder::Trace(channel, offset, answer) => {
+            InboxOrder::Trace(channel, offset, is_elsewhere, answer) => {
                 let known = self.home.policy.inbox_options(&channel);
-                let events = known.map(|_| self.home.delivery.trace().of(&channel, offset));
+                let events = known.map(|options| match options.is_shared || !is_elsewhere {
+                    true => self.home.delivery.trace().of(&channel, offset),
+                    false => Vec::new(),
+                });
                 self.walks.looked_at(self.home.delivery.trace().len());
                 drop(answer.send(events));
             }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::Broker;
 use super::bridge::{Answer as BucketAnswer, Delivery, Outgoing};
-use super::home::{API_LIMIT, Answered, Asking, Heard, Ready, Tried, Until, Waiting, Wish};
+use super::home::{API_LIMIT, Answered, Asking, Awaits, Heard, Ready, Tried, Until, Waiting, Wanted, Wish};
 use super::letter::{Answer, Asker};
 use super::order::Responder;
+use crate::model::ledger::Attached;
 use crate::model::refusal::Error;
 use crate::model::{HistoryFilter, HistoryPage};
 use crate::session::Terms;
@@ -18,12 +19,13 @@ use crate::time::Now;
 impl Broker {
     /// Output: what homes here ask of buckets, in order.
     pub fn take_outgoing(&mut self) -> Vec<Outgoing> {
+        self.home.send_notes();
         std::mem::take(&mut self.home.mirrors.outgoing)
     }
 
     /// Whether [`Broker::take_outgoing`] or [`Broker::take_attendance`] has something.
     pub fn has_outgoing(&self) -> bool {
-        !self.home.mirrors.outgoing.is_empty() || !self.attendance.is_empty()
+        !self.home.mirrors.outgoing.is_empty() || self.home.has_notes() || !self.attendance.is_empty()
     }
 
     /// Whether what buckets tell may be taken: not while so much waits for rooms, or for other shards, that nothing more is to be
@@ -34,7 +36,7 @@ impl Broker {
 
     /// Whether somebody waits for a bucket.
     pub fn awaits_bridge(&self) -> bool {
-        self.home.mirrors.are_awaited()
+        self.home.mirrors.are_awaited() || self.home.ledgers.are_awaited() || self.home.plans.are_awaited()
     }
 
     /// A bucket has answered.
@@ -44,6 +46,14 @@ impl Broker {
             BucketAnswer::Removed(ticket, result) => self.home.removed(ticket, result),
             BucketAnswer::Enrolled(ticket, outcome) => {
                 self.entered(ticket, outcome, now);
+                None
+            }
+            BucketAnswer::Schedule(ticket, result) => {
+                self.schedule_answered(ticket, result);
+                None
+            }
+            BucketAnswer::Ledger(ticket, result) => {
+                self.ledger_answered(ticket, result, now);
                 None
             }
             BucketAnswer::Joined(channel, result) => {
@@ -70,6 +80,7 @@ impl Broker {
             Delivery::Removed { channel, life, up_to } => {
                 self.home.heard(&channel, life, Heard::Removed(up_to), now);
             }
+            Delivery::Ledger { channel, life, news } => self.home.ledger_told(&channel, life, *news, now),
             Delivery::Hole(bucket) => self.home.missed(bucket, now),
             Delivery::Lost(bucket) => self.home.lost(bucket, now),
         }
@@ -82,11 +93,14 @@ impl Broker {
         self.carry(now);
         for (Waiting { channel, asking, tried, .. }, ready) in answered {
             match (asking, ready) {
-                (Asking::Subscriber(shard, asker, terms), Ready::Refused(error)) => {
-                    self.subscribe_enlisted((shard, asker), channel, &terms, Err(error), now);
+                (Asking::Subscriber(shard, asker, terms, attached), Ready::Refused(error)) => {
+                    if attached.is_some() {
+                        self.home.let_row_go(&channel, &terms);
+                    }
+                    self.refuse_subscriber((shard, asker), channel, &terms, error, now);
                 }
-                (Asking::Subscriber(shard, asker, terms), _) => {
-                    self.subscribe_mirrored((shard, asker), channel, terms, tried, now);
+                (Asking::Subscriber(shard, asker, terms, attached), _) => {
+                    self.subscribe_mirrored((shard, asker), channel, terms, attached, tried, now);
                 }
                 (Asking::Reader(shard, asker, _), Ready::Page(page)) => {
                     self.answer_asker((shard, asker), Answer::History(Ok(Box::new(page))), now);
@@ -106,26 +120,45 @@ impl Broker {
         }
     }
 
-    /// What a session that subscribes has to wait for.
+    /// What a session that subscribes has to wait for, where no ledger is to be asked.
     pub(super) fn awaits_mirror(&mut self, channel: &str, terms: &Terms, now: Now) -> Result<Option<Until>, Error> {
         self.home.awaited_of_mirror(channel, Wish::Subscribe(terms), Tried::default(), now)
     }
 
-    /// A session of a shard subscribes to a channel whose mirror has what it wants, or may have it later.
+    /// A session of a shard subscribes to a channel whose mirror has what it wants, or may have it later; `attached` is what
+    /// the channel's ledger has said of its device, if it was asked.
     pub(super) fn subscribe_mirrored(
         &mut self,
         (shard, asker): (u16, Asker),
         channel: Arc<str>,
         terms: Box<Terms>,
-        tried: Tried,
+        mut attached: Option<Box<Attached>>,
+        mut tried: Tried,
         now: Now,
     ) {
-        match self.home.awaited_of_mirror(&channel, Wish::Subscribe(&terms), tried, now) {
-            Ok(Some(until)) => {
-                self.home.wait_for_mirror(channel, Asking::Subscriber(shard, asker, terms), until, tried);
+        let had_row = attached.is_some();
+        let awaits = self.home.awaited_by_subscriber(&channel, &terms, &mut attached, &mut tried, now);
+        let ask = match awaits {
+            Ok(Awaits::Mirror(until)) => {
+                let asking = Asking::Subscriber(shard, asker, terms, attached);
+                return self.home.wait_for_mirror(channel, asking, until, tried);
             }
-            Ok(None) => self.subscribe_enlisted((shard, asker), channel, &terms, Ok(()), now),
-            Err(error) => self.subscribe_enlisted((shard, asker), channel, &terms, Err(error), now),
+            Ok(Awaits::Nothing) => {
+                return self.subscribe_enlisted((shard, asker), channel, &terms, attached.as_deref(), now);
+            }
+            Ok(Awaits::Row) => self.home.attachment(&channel, &terms),
+            Err(error) => Err(error),
+        };
+        match ask {
+            Ok(ask) => {
+                self.home.ask_ledger(&channel, ask, Wanted::Row(shard, asker, channel.clone(), terms, tried));
+            }
+            Err(error) => {
+                if had_row {
+                    self.home.let_row_go(&channel, &terms);
+                }
+                self.refuse_subscriber((shard, asker), channel, &terms, error, now);
+            }
         }
     }
 

@@ -23,6 +23,7 @@ mod inbox_asks;
 pub mod inbox_order;
 mod inbox_orders;
 pub mod lane;
+mod ledgers;
 pub mod letter;
 mod letters;
 mod line;
@@ -326,7 +327,7 @@ impl Broker {
         metrics.scheduled.set(self.home.schedule.len() as u64);
         metrics.commits_waiting.set(self.home.waiting() as u64);
         metrics.mirrors.set(self.home.mirrors.len() as u64);
-        metrics.buckets_waiting.set(self.home.mirrors.asked.len() as u64);
+        metrics.buckets_waiting.set((self.home.mirrors.asked.len() + self.home.notes_waiting()) as u64);
         metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);
         let (letters, bytes) = self.post.waiting();
         metrics.mailbox_waiting.set(letters as u64);

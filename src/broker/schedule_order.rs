@@ -18,6 +18,14 @@ pub enum ScheduleOrder {
 }
 
 impl ScheduleOrder {
+    /// The channel that it is about.
+    pub fn channel(&self) -> &Arc<str> {
+        match self {
+            Self::Publish(publish, ..) => &publish.channel,
+            Self::Cancel(channel, ..) | Self::List(channel, ..) => channel,
+        }
+    }
+
     /// Whether nobody waits for the answer any more.
     pub fn is_abandoned(&self) -> bool {
         match self {

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::Broker;
-use super::home::{Outcome, Waiter, scheduled_record};
+use super::body::Told;
+use super::bridge::{ScheduleAnswer, ScheduleAsk, Ticket};
+use super::home::{Outcome, Planner, Waiter, scheduled_record};
 use super::letter::Level;
 use super::publish::Publish;
-use super::schedule_order::{ScheduleOrder, Scheduled};
+use super::schedule_order::{ScheduleOrder, Scheduled, ToCome};
 use crate::limits::SCHEDULED_PER_TICK;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ScheduledId, weight};
@@ -18,6 +21,7 @@ use crate::time::Now;
 impl Broker {
     /// Carries one out, and answers it.
     pub(super) fn schedule_order(&mut self, order: ScheduleOrder, now: Now) {
+        let Some(order) = self.shared_schedule_order(order) else { return };
         // An asker that goes meanwhile is nobody's loss.
         match order {
             ScheduleOrder::Publish(publish, delay_ms, answer) => match self.schedule(publish, delay_ms, now) {
@@ -37,12 +41,48 @@ impl Broker {
         }
     }
 
+    /// Carries out an order about a channel that several nodes share, by its bucket, or gives it back.
+    fn shared_schedule_order(&mut self, order: ScheduleOrder) -> Option<ScheduleOrder> {
+        let options = self.home.policy.hub_options(order.channel());
+        let Some(options) = options.ok().filter(|options| options.is_mirrored) else { return Some(order) };
+        let channel = order.channel().clone();
+        let (ask, planner) = match order {
+            ScheduleOrder::Publish(publish, delay_ms, answer) => {
+                (self.home.later(*publish, delay_ms, options), Planner::Publish(answer))
+            }
+            ScheduleOrder::Cancel(_, id, answer) => (Ok(ScheduleAsk::Cancel(id)), Planner::Cancel(answer)),
+            ScheduleOrder::List(_, limit, answer) => (Ok(ScheduleAsk::List(limit as u32)), Planner::List(answer)),
+        };
+        match ask {
+            Ok(ask) => self.home.plan(channel, ask, planner),
+            Err(error) => planner.refuse(error),
+        }
+        None
+    }
+
+    /// A bucket has answered about what is to come.
+    pub(super) fn schedule_answered(&mut self, ticket: Ticket, result: Result<ScheduleAnswer, Error>) {
+        let planner = self.home.plans.answered(ticket);
+        let unknown = || ErrorKind::NotAvailable.because("not available: no such scheduled publication");
+        match (planner, result) {
+            (Planner::Publish(answer), Ok(ScheduleAnswer::Waits(id))) => drop(answer.send(Ok(Scheduled::Waits(id)))),
+            (Planner::Publish(answer), Ok(ScheduleAnswer::Published(receipt))) => {
+                drop(answer.send(Ok(Scheduled::Published(receipt.position()))));
+            }
+            (Planner::Cancel(answer), Ok(ScheduleAnswer::Cancelled(has_waited))) => {
+                drop(answer.send(if has_waited { Ok(()) } else { Err(unknown()) }));
+            }
+            (Planner::List(answer), Ok(ScheduleAnswer::ToCome(list))) => {
+                drop(answer.send(Ok(list.into_iter().filter_map(to_come).collect())));
+            }
+            (planner, Err(error)) => planner.refuse(error),
+            (planner, Ok(_)) => planner.refuse(ErrorKind::Internal.into()),
+        }
+    }
+
     /// Has a publication wait until it is due; what is answered, once it is kept at this level.
     fn schedule(&mut self, publish: Box<Publish>, delay_ms: u64, now: Now) -> Result<(Scheduled, Level), Error> {
         let options = self.home.policy.hub_options(&publish.channel)?;
-        if options.is_mirrored {
-            return Err(ErrorKind::NotAvailable.because("not available: a delay in a channel that several nodes share"));
-        }
         let level = Level::of(options);
         if let Some(key) = &publish.idempotency_key {
             if let Some(id) = self.home.schedule.find(&publish.channel, key) {
@@ -119,5 +159,13 @@ impl Broker {
                 tracing::warn!(%channel, ?error, "a scheduled publication was refused when it was due");
             }
         }
+    }
+}
+
+/// A publication that waits in a bucket, if it can be read.
+fn to_come((id, body): (ScheduledId, Bytes)) -> Option<ToCome> {
+    match Told::unpack(body) {
+        Ok(Told::Publication { data, tags, .. }) => Some(ToCome { id, data, tags }),
+        _ => None,
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::Broker;
 use super::home::{Asking, Tried, Waiter};
-use super::letter::Asker;
+use super::letter::{Answer, Asker};
+use crate::model::ledger::Attached;
 use crate::model::refusal::Error;
 use crate::session::Terms;
 use crate::time::Now;
@@ -22,11 +23,15 @@ impl Broker {
         (bytes, each_ns): (u32, u64),
         now: Now,
     ) {
+        if self.home.asks_ledger(&channel, &terms) {
+            let asker = self.edge.awaits(session, id, bytes);
+            return self.subscribe_mirrored((self.me, asker), channel, Box::new(terms), None, Tried::default(), now);
+        }
         let attached = self.edge.attached;
         let waits = match self.awaits_mirror(&channel, &terms, now) {
             Ok(Some(until)) => {
                 let asker = self.edge.awaits(session, id, bytes);
-                let asking = Asking::Subscriber(self.me, asker, Box::new(terms));
+                let asking = Asking::Subscriber(self.me, asker, Box::new(terms), None);
                 return self.home.wait_for_mirror(channel, asking, until, Tried::default());
             }
             Ok(None) => self.home.enlist(&channel, &terms, now),
@@ -40,7 +45,7 @@ impl Broker {
                 return;
             }
             Ok(false) => {
-                let answer = self.home.subscribe(channel, &terms, (self.me, session), now);
+                let answer = self.home.subscribe(channel, &terms, None, (self.me, session), now);
                 // What the answer follows is told before it.
                 self.carry(now);
                 self.edge.answered(session, id, answer, now);
@@ -65,24 +70,39 @@ impl Broker {
     ) {
         match self.home.enlist(&channel, &terms, now) {
             Ok(true) => self.answer_from_disk(Waiter::Subscriber(from, asker, channel, terms), now),
-            Ok(false) => self.subscribe_mirrored((from, asker), channel, terms, Tried::default(), now),
-            Err(error) => self.subscribe_enlisted((from, asker), channel, &terms, Err(error), now),
+            Ok(false) => self.subscribe_mirrored((from, asker), channel, terms, None, Tried::default(), now),
+            Err(error) => self.refuse_subscriber((from, asker), channel, &terms, error, now),
         }
     }
 
-    /// It is certain whether a session's user is a member as far as the namespace makes one of everybody who subscribes.
+    /// It is certain whether a session's user is a member as far as the namespace makes one of everybody who subscribes;
+    /// `attached` is what the channel's ledger has said of its device, if it was asked.
     pub(super) fn subscribe_enlisted(
         &mut self,
         (shard, asker): (u16, Asker),
         channel: Arc<str>,
         terms: &Terms,
-        enlisted: Result<(), Error>,
+        attached: Option<&Attached>,
         now: Now,
     ) {
-        let answer = match enlisted {
-            Ok(()) => self.home.subscribe(channel, terms, (shard, asker.session), now),
-            Err(error) => self.home.refuse_subscriber(channel, terms, error),
-        };
+        let answer = self.home.subscribe(channel, terms, attached, (shard, asker.session), now);
+        self.answer_subscriber((shard, asker), answer, now);
+    }
+
+    /// A session of a shard is not subscribed.
+    pub(super) fn refuse_subscriber(
+        &mut self,
+        (shard, asker): (u16, Asker),
+        channel: Arc<str>,
+        terms: &Terms,
+        error: Error,
+        now: Now,
+    ) {
+        let answer = self.home.refuse_subscriber(channel, terms, error);
+        self.answer_subscriber((shard, asker), answer, now);
+    }
+
+    fn answer_subscriber(&mut self, (shard, asker): (u16, Asker), answer: Answer, now: Now) {
         if shard == self.me {
             self.carry(now);
             self.edge.answer_arrived(asker, answer, now);

@@ -153,7 +153,8 @@ pub struct ChannelOptions {
     /// How clients recover: everything (`stream`) or the latest publication (`cache`).
     pub force_recovery_mode: ForceRecoveryMode,
     /// What is promised of publications: they go to whoever is subscribed (`at_most_once`), or to every device of every member
-    /// until it says that it has received them (`at_least_once`), which needs history.
+    /// until it says that it has received them (`at_least_once`), which needs history. Who that is and how far each is lies where
+    /// `log` says.
     pub delivery: Delivery,
     /// At least once: a user becomes a member of a channel by subscribing to it. Users whom a channel's name lists
     /// (`name#7,8`) are always members.

@@ -280,10 +280,7 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
 
 /// What several nodes do not share yet.
 fn check_shared(options: &ChannelOptions, place: &str, problems: &mut Vec<String>) {
-    for (key, is_set) in [
-        ("delivery = \"at_least_once\"", options.delivery == Delivery::AtLeastOnce),
-        ("presence = true", options.presence),
-    ] {
+    for (key, is_set) in [("presence = true", options.presence)] {
         if is_set {
             problems.push(format!("{place}: `{key}` is not there yet beside `log = \"redis\"`"));
         }
@@ -484,6 +481,12 @@ mod tests {
             }
         };
         assert_eq!(broken(shared(|_| ())), [""; 0], "without history as well");
+        let at_least_once = shared(|config| {
+            let options = &mut config.channel.without_namespace;
+            (options.history_size, options.history_ttl) = (100, Duration::from_secs(60));
+            options.delivery = Delivery::AtLeastOnce;
+        });
+        assert_eq!(broken(at_least_once), [""; 0]);
         assert_refused("cluster.redis.addresses", shared(|config| config.cluster.redis.addresses.clear()));
         assert_refused(
             "answered once it is there",
@@ -492,14 +495,6 @@ mod tests {
             }),
         );
         assert_refused("presence", shared(|config| config.channel.without_namespace.presence = true));
-        assert_refused(
-            "at_least_once",
-            shared(|config| {
-                let options = &mut config.channel.without_namespace;
-                (options.history_size, options.history_ttl) = (100, Duration::from_secs(60));
-                options.delivery = Delivery::AtLeastOnce;
-            }),
-        );
     }
 
     #[test]

@@ -56,7 +56,9 @@ const GAUGES: [(&str, &str, Read<ShardMetrics>); 19] = [
     }),
     ("ringpost_commits_waiting", "Publishes and removals that wait for the disk", |shard| shard.commits_waiting.get()),
     ("ringpost_mirrors", "Channels of several nodes that are mirrored here", |shard| shard.mirrors.get()),
-    ("ringpost_buckets_waiting", "Publishes and removals that wait for Redis", |shard| shard.buckets_waiting.get()),
+    ("ringpost_buckets_waiting", "Publishes, removals and notes of devices that wait for Redis", |shard| {
+        shard.buckets_waiting.get()
+    }),
     ("ringpost_outbox_bytes", "Bytes that wait for slow sockets", |shard| shard.outbox_bytes.get()),
     ("ringpost_mailbox_depth", "Letters that wait in the shard's mailboxes", |shard| shard.mailbox_depth.get()),
     ("ringpost_mailbox_waiting", "Letters that found other shards' mailboxes full", |shard| {

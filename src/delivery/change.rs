@@ -1,17 +1,20 @@
-//! What is to be kept on disk of members, devices and dead letters: how each is from now on.
+//! What is to be kept of members, devices and dead letters, on disk or in a ledger: how each is from now on.
 
 use std::sync::Arc;
 
 use super::dead_letters::Failure;
-use crate::model::Publication;
+use crate::model::ledger::{DeviceName, GivenUp, Happened, LetterBody, Note};
+use crate::model::{Life, Publication};
 use crate::store::Record;
 use crate::store::record::{DeadLetterRecord, DeviceRecord, MemberRecord, PublicationRecord};
 
-/// A change of an inbox that is kept on disk.
+/// A change of an inbox that is kept.
 #[derive(Debug)]
 pub struct Change {
     /// The channel.
-    pub(super) channel: Arc<str>,
+    pub channel: Arc<str>,
+    /// Whether the channel's ledger keeps it, and no disk.
+    pub is_shared: bool,
     /// The life of its stream that offsets belong to.
     pub(super) epoch: Arc<str>,
     pub(super) what: Changed,
@@ -41,6 +44,11 @@ pub(super) enum Changed {
         user: Arc<str>,
         device: Box<str>,
     },
+    /// The last of its sessions has left the channel here.
+    Detached {
+        user: Arc<str>,
+        device: Box<str>,
+    },
     DeadLetter {
         publication: Arc<Publication>,
         failure: Failure,
@@ -61,10 +69,46 @@ pub(super) enum Changed {
 }
 
 impl Change {
-    /// As it is kept.
+    /// The device that has left, if that is what has changed.
+    pub fn detached(&self) -> Option<DeviceName> {
+        match &self.what {
+            Changed::Detached { user, device } => Some(name(user, device)),
+            _ => None,
+        }
+    }
+
+    /// As a ledger is told it, where it keeps it: what has changed there is not told it again. `pack` makes bytes of a
+    /// publication.
+    pub fn note(&self, pack: impl FnOnce(&Publication) -> LetterBody) -> Option<Note> {
+        let (name, what) = match &self.what {
+            Changed::Member { user, read, .. } => (name(user, ""), Happened::Read(*read)),
+            Changed::Device { user, device, floor, received, failed, has_lost, .. } => {
+                let (floor, received, failed, has_lost) = (*floor, *received, *failed, *has_lost);
+                (name(user, device), Happened::Floor { floor, received, failed, has_lost })
+            }
+            Changed::DeadLetter { publication, failure } => {
+                let Failure { user, device, attempts, at_unix_ms } = failure;
+                let letter = GivenUp { letter: pack(publication), attempts: *attempts, at_unix_ms: *at_unix_ms };
+                (name(user, device), Happened::GivenUp(Box::new(letter)))
+            }
+            Changed::DeadLetterReceived { offset, user, device } => (name(user, device), Happened::Resolved(*offset)),
+            Changed::MemberGone { .. }
+            | Changed::DeviceGone { .. }
+            | Changed::Detached { .. }
+            | Changed::DeadLetterGone { .. }
+            | Changed::DeadLetterRequeued { .. } => return None,
+        };
+        Some(Note { life: Life::parse(&self.epoch), name, what })
+    }
+
+    /// As it is kept on disk.
+    ///
+    /// # Panics
+    /// For what a disk never keeps.
     pub fn record(&self) -> Record<'_> {
-        let Self { channel, epoch, what } = self;
+        let Self { channel, epoch, what, .. } = self;
         match what {
+            Changed::Detached { .. } => unreachable!("nodes share no channel that is kept on disk"),
             Changed::Member { user, received, read } => {
                 Record::Member(MemberRecord { channel, user, epoch, received: *received, read: *read })
             }
@@ -99,4 +143,8 @@ impl Change {
             Changed::DeadLetterGone { offset } => Record::DeadLetterGone(channel, *offset),
         }
     }
+}
+
+fn name(user: &Arc<str>, device: &str) -> DeviceName {
+    DeviceName { user: user.clone(), device: device.into() }
 }

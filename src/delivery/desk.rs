@@ -45,7 +45,7 @@ pub(super) struct Desk {
     pub(super) out: Vec<Dispatch>,
     /// Output: what is counted.
     pub(super) counts: Vec<(Account, Count)>,
-    /// Output: what is to be kept on disk, in order.
+    /// Output: what is to be kept, in order.
     pub(super) changes: Vec<Change>,
     pub(super) dead: DeadLetters,
     pub(super) trace: Trace,

@@ -19,6 +19,8 @@ impl Inbox {
     pub(super) fn reached(&self, known: Known) -> u64 {
         match known {
             Known::Here(at) if self.live[at as usize].pace == Pace::Along => self.top,
+            // What it was sent on another node is not known here.
+            Known::Here(_) if self.options.is_shared => self.top,
             known => self.look_up(known).reached(),
         }
     }
@@ -65,8 +67,9 @@ impl Inbox {
             Known::Away(_) => self.members.set_device(whose.user, whose.device, Known::Away(device)),
         }
         if by == 0 {
-            if is_ahead {
-                // What was passed over for it is answered now, and must be known after a restart.
+            if is_ahead || self.options.is_shared {
+                // What was passed over for it is answered now, and must be known after a restart; a ledger may not have taken
+                // what was said before.
                 self.keep_device(whose, now, desk);
             }
             return Ok(0);

@@ -8,7 +8,7 @@
 //! letter), was not for the device (kept out by its filter, over, its own), or was no longer kept and is told as lost. It
 //! never encodes, and never sees a session.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -19,8 +19,9 @@ use super::change::{Change, Changed};
 use super::desk::{Account, Count, Desk};
 use super::device::{Device, Known};
 use super::dispatch::{Dispatch, Sending};
+use super::ledger::Ledger;
 use super::live::{Listener, Live, Pace};
-use super::member::Member;
+use super::member::{Member, MemberPosition};
 use super::members::Members;
 use super::options::InboxOptions;
 use super::receipts::Receipts;
@@ -78,11 +79,13 @@ pub(super) struct Inbox {
     pub(super) look: (usize, u64),
     /// How many have received and read what members have sent, in a large channel.
     pub(super) receipts: Receipts,
-    /// Whose positions have changed, and when that is told.
-    pub(super) changed: BTreeSet<Arc<str>>,
+    /// Whose positions have changed, how they are, and when that is told.
+    pub(super) changed: BTreeMap<Arc<str>, MemberPosition>,
     pub(super) positions_ms: Option<u64>,
     /// Dead letters that are sent once more.
     pub(super) requeued: Requeued,
+    /// What is known of its ledger, where several nodes share it.
+    pub(super) ledger: Ledger,
 }
 
 impl Inbox {
@@ -103,9 +106,10 @@ impl Inbox {
             look_ms: None,
             look: (0, 0),
             receipts: Receipts::default(),
-            changed: BTreeSet::new(),
+            changed: BTreeMap::new(),
             positions_ms: None,
             requeued: Requeued::default(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -129,11 +133,16 @@ impl Inbox {
         }
     }
 
-    /// Has a change kept on disk, where the channel is.
+    /// Whether what changes outlives the process.
+    fn is_kept(&self) -> bool {
+        self.options.is_durable || self.options.is_shared
+    }
+
+    /// Has a change kept, on disk or in the channel's ledger, where it is.
     pub(super) fn keep(&self, desk: &mut Desk, what: impl FnOnce() -> Changed) {
-        if self.options.is_durable {
+        if self.is_kept() {
             let (channel, epoch) = (self.channel.clone(), self.epoch.clone());
-            desk.changes.push(Change { channel, epoch, what: what() });
+            desk.changes.push(Change { channel, is_shared: self.options.is_shared, epoch, what: what() });
         }
     }
 
@@ -145,7 +154,7 @@ impl Inbox {
 
     /// As [`Inbox::keep`], of a device.
     pub(super) fn keep_device(&self, whose: Whose<'_>, now: Now, desk: &mut Desk) {
-        if !self.options.is_durable {
+        if !self.is_kept() {
             return;
         }
         let Some(row) = self.members.get(whose.user) else { return };
@@ -174,7 +183,7 @@ impl Inbox {
         self.members.get(user)?.device(device)
     }
 
-    /// A connected device is here, still. That is kept on disk now and then: where it is all that is known of one that has
+    /// A connected device is here, still. That is kept now and then: where it is all that is known of one that has
     /// nothing to receive, it must not seem to have been away.
     fn see(&mut self, at: u32, now: Now, desk: &mut Desk) {
         let step_s = self.options.seen_step_s();
@@ -228,6 +237,7 @@ impl Inbox {
         self.requeued.clear();
         self.members.begin_anew();
         self.receipts.clear();
+        self.changed.clear();
     }
 
     // ------------------------------------------------------------ devices come and go
@@ -330,6 +340,9 @@ impl Inbox {
         self.see(at, now, desk);
         let live = self.live.remove(at as usize);
         self.members.set_device(&live.user, &live.id, Known::Away(live.device));
+        if self.options.is_shared {
+            self.detach(&live.user, &live.id, desk);
+        }
     }
 
     /// A user belongs to the channel no longer. Sessions that are subscribed go along with everybody from now on.

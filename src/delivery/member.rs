@@ -1,5 +1,20 @@
 //! A user who belongs to a channel, connected or not: how far the user has received and read.
 
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// How far one member is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MemberPosition {
+    /// The user.
+    pub user: Arc<str>,
+    /// The furthest that any device of the user has received.
+    pub received: u64,
+    /// Up to where the user has read.
+    pub read: u64,
+}
+
 /// A member of a channel, but for the devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Member {

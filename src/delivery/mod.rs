@@ -20,6 +20,7 @@ mod forgetting;
 mod founders;
 mod heard;
 mod inbox;
+mod ledger;
 mod live;
 mod member;
 mod members;
@@ -32,6 +33,7 @@ mod requeueing;
 mod rounds;
 mod row;
 mod said;
+mod shared;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -50,8 +52,9 @@ pub use desk::{Account, Count};
 pub use dispatch::{Dispatch, Sending};
 pub use inbox::{Arrival, Whose};
 pub use live::{Listener, Seat};
+pub use member::MemberPosition;
 pub use options::InboxOptions;
-pub use positions::{DevicePosition, MemberDevices, MemberPosition, Positions, Unread};
+pub use positions::{DevicePosition, MemberDevices, Positions, Unread};
 pub use receipts::Receipt;
 pub use survey::Behind;
 pub use trace::{Trace, TraceEvent, What};
@@ -112,7 +115,7 @@ impl Delivery {
         self.desk.counts.drain(..)
     }
 
-    /// Output: what is to be kept on disk, in order.
+    /// Output: what is to be kept, on disk or in ledgers, in order.
     pub fn changes(&mut self) -> std::vec::Drain<'_, Change> {
         self.desk.changes.drain(..)
     }
@@ -157,6 +160,7 @@ impl Delivery {
         if is_durable {
             self.desk.changes.extend(gone.iter().map(|letter| Change {
                 channel: channel.clone(),
+                is_shared: false,
                 epoch: letter.epoch.clone(),
                 what: Changed::DeadLetterGone { offset: letter.publication.offset },
             }));
@@ -255,11 +259,17 @@ impl Delivery {
     pub fn remove_member(&mut self, channel: &str, user: &str) -> bool {
         let Some((inbox, desk)) = self.find(channel) else { return false };
         let removed = inbox.remove(user, desk);
-        if inbox.is_empty() {
+        self.forget_if_empty(channel);
+        removed
+    }
+
+    fn forget_if_empty(&mut self, channel: &str) {
+        if let Some((inbox, desk)) = self.find(channel)
+            && inbox.is_empty()
+        {
             inbox.rest(desk);
             self.forget_inbox(channel);
         }
-        removed
     }
 
     fn forget_inbox(&mut self, channel: &str) {
@@ -309,6 +319,7 @@ impl Delivery {
     pub fn depart(&mut self, channel: &str, client: ClientId, now: Now) {
         if let Some((inbox, desk)) = self.find(channel) {
             inbox.depart(client, now, desk);
+            self.forget_if_empty(channel);
         }
     }
 

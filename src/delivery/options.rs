@@ -19,6 +19,9 @@ pub struct InboxOptions {
     pub devices_max: usize,
     /// Whether members, floors and dead letters are kept on disk.
     pub is_durable: bool,
+    /// Whether several nodes share the channel: its ledger has members, floors and dead letters, and here are the rows of the
+    /// devices only that are connected here.
+    pub is_shared: bool,
     /// Whether a session is not sent what it has published itself.
     pub skips_own: bool,
     /// Whether a user becomes a member by subscribing.

@@ -13,7 +13,7 @@ use super::desk::Desk;
 use super::device::Known;
 use super::dispatch::Sending;
 use super::inbox::{Inbox, Whose};
-use super::member::Member;
+use super::member::{Member, MemberPosition};
 use super::receipts::{Moved, Receipt};
 use super::row::Row;
 use super::trace::What;
@@ -22,17 +22,6 @@ use crate::limits::{POSITIONS_DELAY_MS, RECEIPT_MEMBERS_MAX};
 use crate::model::Payload;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::time::Now;
-
-/// How far one member is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MemberPosition {
-    /// The user.
-    pub user: Arc<str>,
-    /// The furthest that any device of the user has received.
-    pub received: u64,
-    /// Up to where the user has read.
-    pub read: u64,
-}
 
 /// How far one device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +100,10 @@ impl Delivery {
             return Err(ErrorKind::BadRequest.because("bad request: nothing was published at this offset yet"));
         }
         if offset <= member.read {
+            if inbox.options.is_shared {
+                // It may not have taken what was said before.
+                inbox.keep_member(whose.user, desk);
+            }
             return Ok(0);
         }
         let before = std::mem::replace(&mut member.read, offset);
@@ -184,7 +177,7 @@ impl Row<'_> {
 impl Inbox {
     /// Whether all members hear of each other.
     pub(super) fn is_small(&self) -> bool {
-        self.members.len() <= RECEIPT_MEMBERS_MAX
+        self.member_count() <= RECEIPT_MEMBERS_MAX
     }
 
     fn position(&self, user: &str) -> Option<MemberPosition> {
@@ -206,10 +199,15 @@ impl Inbox {
         }
         let is_own = self.is_small() || what == Moved::Read;
         let is_counted = self.receipts.count(user, what, from, to);
-        if is_own {
-            self.changed.insert(user.clone());
+        if is_own && let Some(position) = self.position(user) {
+            self.changed.insert(user.clone(), position);
         }
-        if !(is_own || is_counted) || self.positions_ms.is_some() {
+        if !(is_own || is_counted) { 0 } else { self.tell_positions_later(now, desk) }
+    }
+
+    /// Has the positions that have changed told a little later. How many sessions would not be told anything then, about.
+    pub(super) fn tell_positions_later(&mut self, now: Now, desk: &mut Desk) -> u32 {
+        if self.positions_ms.is_some() {
             return 0;
         }
         let at_ms = now.mono_ms + POSITIONS_DELAY_MS;
@@ -222,7 +220,7 @@ impl Inbox {
         self.positions_ms = None;
         if self.is_small() {
             let changed = std::mem::take(&mut self.changed);
-            let users: Vec<_> = changed.iter().filter_map(|user| self.position(user)).collect();
+            let users: Vec<_> = changed.into_values().collect();
             desk.looked_at(self.seats.len());
             return self.say_to(None, &Sending::Positions(self.positions_message(&users)), desk);
         }
@@ -233,13 +231,11 @@ impl Inbox {
             }
         }
         while desk.has_looks()
-            && let Some(user) = self.changed.pop_first()
+            && let Some((user, position)) = self.changed.pop_first()
         {
             desk.looked_at(1);
-            if let Some(position) = self.position(&user) {
-                let message = Sending::Positions(self.positions_message(&[position]));
-                self.say_to(Some(&user), &message, desk);
-            }
+            let message = Sending::Positions(self.positions_message(&[position]));
+            self.say_to(Some(&user), &message, desk);
         }
         if !self.changed.is_empty() {
             desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, Some(now.mono_ms));

@@ -71,12 +71,13 @@ impl Delivery {
                 _ = self.find(channel).map(|(inbox, _)| inbox.requeued.remove(&place));
             }
             Record::DeadLetterRequeued(channel, offset, user, device) => {
-                let letter = self.desk.dead.find(channel, *offset);
-                if letter.is_some_and(|letter| letter.has_failed(user, device))
+                let letter = self.desk.dead.find(channel, *offset).filter(|letter| letter.has_failed(user, device));
+                if let Some(publication) = letter.map(|letter| letter.publication.clone())
                     && let Some((inbox, _)) = self.find(channel)
                 {
                     // Its device is away, and comes back.
-                    inbox.requeued.set(&((*user).into(), (*device).into(), *offset), Again::default());
+                    let place = ((*user).into(), (*device).into(), *offset);
+                    inbox.requeued.set(&place, Again::new(publication, None));
                 }
             }
             Record::DeadLetterGone(channel, offset) => {
@@ -151,7 +152,10 @@ impl Delivery {
         let DeadLetter { channel, epoch, publication, .. } = letter;
         let offset = publication.offset;
         let requeued = by_channel.get(channel).map(|key| &inboxes[*key as usize].requeued);
-        let mut say = |what| keep(&Change { channel: channel.clone(), epoch: epoch.clone(), what }.record());
+        let mut say = |what| {
+            let (channel, epoch) = (channel.clone(), epoch.clone());
+            keep(&Change { channel, is_shared: false, epoch, what }.record());
+        };
         for failure in &letter.failures {
             let (user, device) = (failure.user.clone(), failure.device.clone());
             say(Changed::DeadLetter { publication: publication.clone(), failure: failure.clone() });
@@ -229,7 +233,7 @@ impl Inbox {
     fn say_member(&self, user: &Arc<str>, row: Row<'_>, now: Now, keep: &mut impl FnMut(&Record<'_>)) {
         let mut say = |what| {
             let (channel, epoch) = (self.channel.clone(), self.epoch.clone());
-            keep(&Change { channel, epoch, what }.record());
+            keep(&Change { channel, is_shared: false, epoch, what }.record());
         };
         let Member { received, read, forgotten } = row.member;
         say(Changed::Member { user: user.clone(), received, read });

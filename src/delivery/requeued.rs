@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use super::dead_letters::DeadLetter;
 use crate::limits::REQUEUED_PER_RECEIVED;
+use crate::model::Publication;
 
 /// A user, a device, and an offset.
 pub(super) type Place = (Arc<str>, Box<str>, u64);
 
 /// What one device is sent once more.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Again {
+    /// What.
+    pub(super) publication: Arc<Publication>,
     /// How often it was.
     pub(super) attempts: u16,
     /// When it is looked at next, monotonic milliseconds; `None` while the device is away.
@@ -21,15 +24,20 @@ pub(super) struct Again {
 }
 
 impl Again {
+    /// It was not sent yet.
+    pub(super) fn new(publication: Arc<Publication>, due_ms: Option<u64>) -> Self {
+        Self { publication, attempts: 0, due_ms, covered_by: None }
+    }
+
     /// It is sent to a device that was sent all up to `reached` before. What is sent later comes later, and who has received
     /// that has received this. From the second time on the same is said of what was sent before: who only ever says its newest
     /// offset says it again, and what it had said before the first time has come long since.
     pub(super) fn sent(self, reached: u64, due_ms: u64) -> Self {
         let covered_by = self.covered_by.map_or(reached + 1, |before| before.min(reached));
-        Self { attempts: self.attempts + 1, due_ms: Some(due_ms), covered_by: Some(covered_by) }
+        Self { attempts: self.attempts + 1, due_ms: Some(due_ms), covered_by: Some(covered_by), ..self }
     }
 
-    fn is_covered_by(self, received: u64) -> bool {
+    fn is_covered_by(&self, received: u64) -> bool {
         self.covered_by.is_some_and(|by| by <= received)
     }
 }
@@ -64,6 +72,13 @@ impl Requeued {
         }
     }
 
+    /// The letter of this offset is to be sent to nobody, or none at all.
+    pub(super) fn forget_offset(&mut self, offset: Option<u64>) {
+        let is_meant = |of: u64| offset.is_none_or(|offset| offset == of);
+        self.by_place.retain(|(_, _, of), _| !is_meant(*of));
+        self.due.retain(|(_, (_, _, of))| !is_meant(*of));
+    }
+
     /// Nothing is to be sent to this device of a user.
     pub(super) fn forget_device(&mut self, user: &Arc<str>, device: &str) {
         for place in self.of_device(user, device).map(|(place, _)| place.clone()).collect::<Vec<_>>() {
@@ -72,9 +87,9 @@ impl Requeued {
     }
 
     /// What a device is to be sent, by offset.
-    pub(super) fn of_device(&self, user: &Arc<str>, device: &str) -> impl Iterator<Item = (&Place, Again)> {
+    pub(super) fn of_device(&self, user: &Arc<str>, device: &str) -> impl Iterator<Item = (&Place, &Again)> {
         let places = (user.clone(), Box::from(device), 0)..=(user.clone(), Box::from(device), u64::MAX);
-        self.by_place.range(places).map(|(place, again)| (place, *again))
+        self.by_place.range(places)
     }
 
     /// What a device has received by saying that it has received all up to an offset: this very one, and what that covers.
@@ -94,11 +109,12 @@ impl Requeued {
 
     /// It was sent so often, and is looked at then.
     pub(super) fn set(&mut self, place: &Place, again: Again) {
+        let due_ms = again.due_ms;
         let before = self.by_place.insert(place.clone(), again);
         if let Some(due_ms) = before.and_then(|before| before.due_ms) {
             self.due.remove(&(due_ms, place.clone()));
         }
-        if let Some(due_ms) = again.due_ms {
+        if let Some(due_ms) = due_ms {
             self.due.insert((due_ms, place.clone()));
         }
     }

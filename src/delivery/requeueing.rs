@@ -27,7 +27,7 @@ impl Inbox {
                 continue;
             }
             let place = (failure.user.clone(), failure.device.clone(), letter.publication.offset);
-            self.requeued.set(&place, Again { due_ms: Some(now.mono_ms), ..Again::default() });
+            self.requeued.set(&place, Again::new(letter.publication.clone(), Some(now.mono_ms)));
             let (user, device, offset) = place;
             self.keep(desk, || Changed::DeadLetterRequeued { offset, user, device });
             devices += 1;
@@ -42,7 +42,7 @@ impl Inbox {
             return;
         }
         let mine = self.requeued.of_device(whose.user, whose.device);
-        for (place, again) in mine.map(|(place, again)| (place.clone(), again)).collect::<Vec<_>>() {
+        for (place, again) in mine.map(|(place, again)| (place.clone(), again.clone())).collect::<Vec<_>>() {
             self.requeued.set(&place, Again { due_ms: Some(now.mono_ms), covered_by: None, ..again });
         }
         self.wake_for_requeued(desk);
@@ -62,10 +62,14 @@ impl Inbox {
 
     /// A device is not waited for any more.
     fn resolve(&mut self, (user, device, offset): &Place, desk: &mut Desk) {
+        let received = || Changed::DeadLetterReceived { offset: *offset, user: user.clone(), device: device.clone() };
+        if self.options.is_shared {
+            return self.keep(desk, received);
+        }
         let what = match desk.dead.resolve(&self.channel, *offset, user, device) {
             None => return,
             Some(true) => Changed::DeadLetterGone { offset: *offset },
-            Some(false) => Changed::DeadLetterReceived { offset: *offset, user: user.clone(), device: device.clone() },
+            Some(false) => received(),
         };
         self.keep(desk, || what);
     }
@@ -84,16 +88,15 @@ impl Inbox {
 
     fn send_again(&mut self, place: &Place, now: Now, desk: &mut Desk) {
         let (user, id, offset) = place;
-        let known = self.known(user, id);
         let letter = desk.dead.find(&self.channel, *offset).filter(|letter| letter.has_failed(user, id));
-        let (Some(known), Some(letter)) = (known, letter) else {
+        let known = self.known(user, id).filter(|_| self.options.is_shared || letter.is_some());
+        let Some(known) = known else {
             // Purged, or forgotten.
             self.requeued.remove(place);
             return;
         };
-        let publication = letter.publication.clone();
-        let again = self.requeued.by_place[place];
-        let Again { attempts, .. } = again;
+        let again = self.requeued.by_place[place].clone();
+        let (attempts, publication) = (again.attempts, again.publication.clone());
         let Known::Here(at) = known else {
             return self.requeued.set(place, Again { due_ms: None, ..again });
         };
@@ -108,7 +111,9 @@ impl Inbox {
             self.requeued.remove(place);
             desk.note(&self.channel, (*offset, *offset), What::GivenUp, of(attempts), now);
             let failure = Failure { user: user.clone(), device: id.clone(), attempts, at_unix_ms: now.unix_ms };
-            desk.dead.add(&self.channel, &self.epoch, &publication, failure.clone());
+            if !self.options.is_shared {
+                desk.dead.add(&self.channel, &self.epoch, &publication, failure.clone());
+            }
             self.count(Count::GivenUp, desk);
             return self.keep(desk, || Changed::DeadLetter { publication, failure });
         }
@@ -122,7 +127,7 @@ impl Inbox {
         self.say(at, Sending::Publications { publications, attempt, behind }, desk);
     }
 
-    fn wake_for_requeued(&mut self, desk: &mut Desk) {
+    pub(super) fn wake_for_requeued(&mut self, desk: &mut Desk) {
         let first_ms = self.requeued.due.first().map(|(due_ms, _)| *due_ms);
         desk.wakes.move_to(Wake::Requeued(self.key), &mut self.requeued.wake_ms, first_ms);
     }

@@ -43,6 +43,7 @@ impl Inbox {
             self.pass_own(at, offset, desk);
         }
         if !self.is_small()
+            && !self.options.is_shared
             && let Some(publication) = shelf.get(offset)
         {
             self.open_receipt(publication);
@@ -274,6 +275,9 @@ impl Inbox {
 
     /// The first after the floor was sent and not received in time.
     fn fail(&mut self, at: u32, next: &Arc<Publication>, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+        if self.waits_for_ledger(at, now, desk) {
+            return;
+        }
         self.leave_others(at);
         let live = &mut self.live[at as usize];
         let (channel, options) = (&self.channel, self.options);
@@ -287,7 +291,7 @@ impl Inbox {
             desk.note(channel, (next.offset, next.offset), What::GivenUp, Some((&live.user, &live.id, attempts)), now);
             let (user, id) = (live.user.clone(), live.id.clone());
             let failure = Failure { user, device: id, attempts, at_unix_ms: now.unix_ms };
-            let is_listed = desk.dead.add(channel, &self.epoch, next, failure.clone());
+            let is_listed = options.is_shared || desk.dead.add(channel, &self.epoch, next, failure.clone());
             self.count(Count::GivenUp, desk);
             self.owe(-1, desk);
             let (user, id) = (failure.user.clone(), failure.device.clone());
@@ -295,6 +299,7 @@ impl Inbox {
                 // Otherwise each device of a large room would have a copy of the publication on the disk.
                 self.keep(desk, || Changed::DeadLetter { publication: next.clone(), failure });
             }
+            // A ledger has moved the floor with the letter.
             self.keep_device(Whose { user: &user, device: &id }, now, desk);
             return self.pump(at, (options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
         }

@@ -23,6 +23,7 @@ pub(super) const OPTIONS: InboxOptions = InboxOptions {
     device_ttl_ms: 1_000_000_000,
     devices_max: 4,
     is_durable: false,
+    is_shared: false,
     skips_own: false,
     members_subscribe: true,
     namespace: 0,

@@ -9,6 +9,15 @@ use crate::limits::ENDS_PER_STREAM_MAX;
 use crate::model::Publication;
 use crate::time::Now;
 
+/// How long a publication is given to anybody in all, and for how long still, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// From when it was published.
+    pub ttl_ms: u64,
+    /// From now on.
+    pub left_ms: u64,
+}
+
 /// When a publication ends.
 #[derive(Clone, Copy, Debug)]
 struct End {
@@ -46,6 +55,12 @@ impl Ends {
     pub(super) fn note(&mut self, offset: u64, ttl_ms: u64, since_ms: u64) {
         self.promised = self.promised.saturating_sub(1);
         self.kept.insert(offset, End { at_ms: since_ms.saturating_add(ttl_ms), ttl_ms });
+    }
+
+    /// The publication of this offset, whose order is given elsewhere, ends by itself.
+    pub(super) fn note_mirrored(&mut self, offset: u64, lifetime: Lifetime, now: Now) {
+        let Lifetime { ttl_ms, left_ms } = lifetime;
+        self.kept.insert(offset, End { at_ms: now.mono_ms.saturating_add(left_ms), ttl_ms });
     }
 
     /// How long a publication is given to anybody, if it ends by itself, milliseconds.

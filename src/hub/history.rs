@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::ends::Ends;
+use super::ends::{Ends, Lifetime};
 use super::version::Version;
 use super::{HubOptions, Limit, RecoveryMode};
 use crate::limits::{END_BYTES, FREED_AT_ONCE, PUBLICATION_BYTES};
@@ -189,6 +189,11 @@ impl Stream {
     /// The newest publication ends after so long: its place stays, but it is given to nobody.
     pub(super) fn end_newest(&mut self, ttl_ms: u64, now: Now) {
         self.ends.note(self.top, ttl_ms, now.mono_ms);
+    }
+
+    /// A publication of a mirror ends by itself.
+    pub(super) fn end_mirrored(&mut self, offset: u64, lifetime: Lifetime, now: Now) {
+        self.ends.note_mirrored(offset, lifetime, now);
     }
 
     /// The stream was used under these options: its meta lives on.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::channel::{Channel, FanOut};
+use super::ends::Lifetime;
 use super::history::Stream;
 use super::{Hub, HubOptions, ShardSet};
 use crate::model::Publication;
@@ -45,7 +46,8 @@ impl Hub {
         self.change_mirror(channel, |hub, key| hub.end_stream(key));
     }
 
-    /// A publication that follows the mirror's top: to whom it goes. Where there is no mirror nothing is kept.
+    /// A publication that follows the mirror's top, and may end by itself: to whom it goes. Where there is no mirror nothing is
+    /// kept.
     ///
     /// # Panics
     /// When it does not follow.
@@ -53,28 +55,40 @@ impl Hub {
         &mut self,
         channel: &str,
         publication: Arc<Publication>,
+        lifetime: Option<Lifetime>,
         options: HubOptions,
         now: Now,
     ) -> Option<FanOut> {
         self.change_mirror(channel, |hub, key| {
             let stream = hub.channels[key].stream.as_mut().expect("it was found");
             stream.append(publication.clone(), None, options, now);
+            if let Some(lifetime) = lifetime {
+                stream.end_mirrored(publication.offset, lifetime, now);
+            }
         });
         self.find(channel)?.fan_out(publication)
     }
 
     /// Publications that lie before the oldest that is kept, the newest first, each with how long it is still kept,
-    /// milliseconds. Those that there is no room for are left out.
+    /// milliseconds, and whether it ends by itself. Those that there is no room for are left out.
     pub fn mirror_prepend(
         &mut self,
         channel: &str,
-        mut newest_first: impl Iterator<Item = (Arc<Publication>, u64)>,
+        newest_first: impl Iterator<Item = (Arc<Publication>, u64, Option<Lifetime>)>,
         options: HubOptions,
         now: Now,
     ) {
         self.change_mirror(channel, |hub, key| {
             let stream = hub.channels[key].stream.as_mut().expect("it was found");
-            while newest_first.next().is_some_and(|(older, left_ms)| stream.prepend(older, left_ms, options, now)) {}
+            for (older, left_ms, lifetime) in newest_first {
+                let offset = older.offset;
+                if !stream.prepend(older, left_ms, options, now) {
+                    return;
+                }
+                if let Some(lifetime) = lifetime {
+                    stream.end_mirrored(offset, lifetime, now);
+                }
+            }
         });
     }
 

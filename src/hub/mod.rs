@@ -38,6 +38,7 @@ use rand::{Rng, SeedableRng};
 use slab::Slab;
 
 pub use channel::FanOut;
+pub use ends::Lifetime;
 pub use log::{Log, failed};
 pub use mirror::Mirror;
 pub use options::{HubOptions, Limit, RecoveryMode};
@@ -257,9 +258,14 @@ impl Hub {
         format!("{CLIENT_MESSAGE}{user}\0{id}").into()
     }
 
+    /// Whether a key is that of a message that a client has given an id.
+    pub fn is_client_message_key(key: &str) -> bool {
+        key.starts_with(CLIENT_MESSAGE)
+    }
+
     /// What is remembered of keys such as this one.
     fn keys(&mut self, key: &str) -> &mut Idempotency {
-        if key.starts_with(CLIENT_MESSAGE) { &mut self.client_messages } else { &mut self.idempotency }
+        if Self::is_client_message_key(key) { &mut self.client_messages } else { &mut self.idempotency }
     }
 
     fn find(&self, name: &str) -> Option<&Channel> {

@@ -120,6 +120,7 @@ impl Resolved<'_> {
             device_ttl_ms: options.device_ttl.as_millis(),
             devices_max: options.devices_max as usize,
             is_durable: options.log == Log::Disk,
+            is_shared: options.log == Log::Redis,
             skips_own: !options.echo,
             members_subscribe: options.members_by_subscribing,
             namespace: self.namespace,

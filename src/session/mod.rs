@@ -41,7 +41,7 @@ pub use enrolment::{DevicePlace, Enrolment};
 pub use expire_at::ExpireAt;
 pub use heartbeat::{Heartbeat, HeartbeatEvent, Rhythm};
 pub use identity::{Identity, PlannedSubscription};
-pub use inbox_ask::{InboxAsk, InboxWord};
+pub use inbox_ask::{InboxAsk, InboxWord, Place};
 pub use lifetime::Overdue;
 pub use refresh::expiry;
 pub use step::{Ask, Step};

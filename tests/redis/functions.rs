@@ -42,7 +42,7 @@ pub(crate) async fn linked(config: &RedisConfig) -> Arc<Link> {
 }
 
 pub(crate) fn publish<'a>(channel: &'a str, body: &'a str) -> Publish<'a> {
-    Publish { channel, body: body.as_bytes(), keep: KEEP, key: None, version: None }
+    Publish { channel, body: body.as_bytes(), keep: KEEP, key: None, sender: None, version: None }
 }
 
 pub(crate) async fn one(node: &Functions, publish: Publish<'_>) -> Result<Receipt, Fault> {

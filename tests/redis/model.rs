@@ -101,6 +101,7 @@ impl World {
             body: body.as_bytes(),
             keep: Keep { size: if random.random_bool(0.9) { 10_000 } else { 0 }, ..KEEP },
             key: key.as_deref().map(|key| (key, 60_000)),
+            sender: None,
             version: random.random_bool(0.2).then(|| (random.random_range(1..20), "")),
         });
         let batch: Vec<_> = batch.collect();

@@ -7,8 +7,8 @@ use super::commits::Waiter;
 use super::{Home, Later, Outcome};
 use crate::broker::body::Told;
 use crate::broker::bridge::{Outgoing, Publish, Receipt, Ticket};
-use crate::hub::{HubOptions, NewPublication};
-use crate::limits::IDEMPOTENCY_WINDOW_MS;
+use crate::hub::{Hub, HubOptions, NewPublication};
+use crate::limits::{CLIENT_MESSAGE_WINDOW_MS, IDEMPOTENCY_WINDOW_MS};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, Keep, Position};
 
@@ -16,7 +16,7 @@ impl Home {
     /// Sends a message to its channel's bucket.
     ///
     /// # Errors
-    /// [`ErrorKind::NotAvailable`] for what the buckets do not keep; [`ErrorKind::Internal`] where too much waits for them.
+    /// [`ErrorKind::Internal`] where too much waits for the buckets.
     pub(super) fn publish_to_bucket(
         &mut self,
         channel: &str,
@@ -25,24 +25,12 @@ impl Home {
         exclude: Option<ClientId>,
         bytes: usize,
     ) -> Result<Outcome<Position>, Error> {
-        let NewPublication { data, info, tags, skip_history, idempotency_key, version, ttl_ms, .. } = message;
-        if ttl_ms.is_some() {
-            return Err(ErrorKind::NotAvailable.because("not available: a ttl in a channel that several nodes share"));
-        }
         let (ticket, channel) = self.ask_bucket(channel, options, bytes)?;
-        let body = Told::Publication { data, info, tags, exclude }.pack();
-        let is_kept = options.has_history() && !skip_history;
-        self.mirrors.outgoing.push(if is_kept || idempotency_key.is_some() {
-            let keep = Keep {
-                size: if is_kept { options.history_size } else { 0 },
-                ttl_ms: options.history_ttl_ms,
-                meta_ttl_ms: meta_ttl_ms(options),
-            };
-            let key = idempotency_key.map(|key| (key, IDEMPOTENCY_WINDOW_MS as u32));
-            let version = version.filter(|_| is_kept);
-            Outgoing::Publish(Box::new(Publish { ticket, channel, body, keep, key, version }))
+        let publish = packed(ticket, channel, message, options, exclude);
+        self.mirrors.outgoing.push(if publish.keep.size > 0 || publish.key.is_some() {
+            Outgoing::Publish(Box::new(publish))
         } else {
-            Outgoing::Tell { ticket: Some(ticket), channel, body }
+            Outgoing::Tell { ticket: Some(ticket), channel: publish.channel, body: publish.body }
         });
         Ok(Outcome::Later(Later::OverBridge(ticket)))
     }
@@ -94,12 +82,9 @@ impl Home {
             Err(error) if matches!(waiter, Some(Waiter::Client(..))) => counts.errors.count(error.kind),
             Err(_) => {}
         }
-        // Clients are not told the place.
-        let is_told = matches!(waiter, Some(Waiter::Publisher(_)));
-        let place = |receipt: Receipt| match receipt.offset {
-            offset if offset > 0 && is_told => Position { offset, epoch: receipt.life.epoch() },
-            _ => Position::default(),
-        };
+        // Clients are not told the place, but of what they have given an id.
+        let is_told = matches!(waiter, Some(Waiter::Publisher(_) | Waiter::Republisher(..) | Waiter::Sender(..)));
+        let place = |receipt: Receipt| if is_told { receipt.position() } else { Position::default() };
         Some((waiter?, result.map(place)))
     }
 
@@ -116,6 +101,35 @@ impl Home {
             self.forget_in_mirror(key, up_to);
         }
         Some((waiter?, result.map(|_| Position::default())))
+    }
+}
+
+/// A message as a bucket takes it.
+pub(super) fn packed(
+    ticket: Ticket,
+    channel: Arc<str>,
+    message: NewPublication,
+    options: HubOptions,
+    exclude: Option<ClientId>,
+) -> Publish {
+    let NewPublication { data, info, tags, skip_history, idempotency_key, version, ttl_ms, .. } = message;
+    let is_kept = options.has_history() && !skip_history;
+    let is_client_message = idempotency_key.as_deref().is_some_and(Hub::is_client_message_key);
+    let window_ms = if is_client_message { CLIENT_MESSAGE_WINDOW_MS } else { IDEMPOTENCY_WINDOW_MS };
+    let sender = info.as_ref().map(|info| info.user.clone()).filter(|_| is_client_message);
+    let ttl_ms = ttl_ms.filter(|_| is_kept);
+    Publish {
+        ticket,
+        channel,
+        body: Told::Publication { data, info, tags, exclude, ttl_ms }.pack(),
+        keep: Keep {
+            size: if is_kept { options.history_size } else { 0 },
+            ttl_ms: options.history_ttl_ms,
+            meta_ttl_ms: meta_ttl_ms(options),
+        },
+        key: idempotency_key.map(|key| (key, window_ms as u32)),
+        sender,
+        version: version.filter(|_| is_kept),
     }
 }
 

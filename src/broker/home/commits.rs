@@ -32,6 +32,8 @@ pub(in crate::broker) enum Waiter {
     Purger(Responder<usize>, usize),
     /// A backend that has requeued the dead letter at this place.
     Requeuer(Responder<Position>, Position),
+    /// A backend that has requeued the dead letter of this channel and offset, which is published anew.
+    Republisher(Responder<Position>, Arc<str>, u64),
     /// A session of this shard that has said something of what it received; how many sessions hear of it.
     Receiver(u16, Asker, u32),
     /// A session of this shard that has sent a message with an id.

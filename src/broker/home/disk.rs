@@ -126,7 +126,7 @@ impl Home {
             Awaited::Change(Pending { change, exclude, received_in, by, counts, .. }) if is_kept => {
                 let published = self.hub.commit(change, now);
                 if let Some(channel) = received_in {
-                    self.expect_received(&channel, &published.position, exclude, now);
+                    self.expect_received(&channel, published.position.offset, exclude, now);
                 }
                 if !matches!(waiter, Waiter::Remover(_)) {
                     counts.publishes.add(1);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::mirrors::{Heard, Ready, Until, Waiting};
+use super::mirrors::{Heard, Ready, Taken, Until, Waiting};
 use super::{Home, Spread, Spreading};
 use crate::broker::body::Told;
 use crate::broker::bridge::{Kept, Life, Outgoing, Page};
@@ -16,7 +16,7 @@ use crate::limits::{
     MIRROR_LINGER_MS, MIRROR_PAGES_MAX, MIRROR_RETRY_MS, MIRROR_RETRY_MS_MAX, MIRROR_UNSURE_MS, MIRRORS_PER_SWEEP,
 };
 use crate::model::refusal::Error;
-use crate::model::{ClientId, Payload, Publication};
+use crate::model::{Payload, Publication};
 use crate::time::Now;
 
 /// Those who have waited, and how it goes on for each.
@@ -82,7 +82,7 @@ impl Home {
         let Some((channel, shards)) = self.hub.listeners(channel) else { return };
         let what = match Told::unpack(kept.body) {
             Ok(Told::Announcement { info, joined }) => Spreading::Announcement { info, joined },
-            Ok(Told::Publication { data, info, tags, exclude }) => {
+            Ok(Told::Publication { data, info, tags, exclude, ttl_ms: _ }) => {
                 let time_unix_ms = if options.has_history() { now.unix_ms } else { 0 };
                 let publication = Publication { offset: 0, data, info, tags, time_unix_ms };
                 Spreading::Publication(Arc::new(publication), exclude)
@@ -96,11 +96,16 @@ impl Home {
     fn append(&mut self, key: usize, kept: Kept, options: HubOptions, now: Now) {
         let channel = self.mirrors[key].channel.clone();
         let offset = kept.offset;
-        let Some((publication, exclude)) = publication(&channel, kept) else { return self.skip_to(key, offset) };
-        let fan_out = self.hub.mirror_append(&channel, Arc::new(publication), options, now);
+        let Some(taken) = publication(&channel, kept) else { return self.skip_to(key, offset) };
+        let Taken { publication, exclude, ttl_ms } = taken;
+        let lifetime = self.mirrors.lifetime(&publication, ttl_ms, now);
+        let fan_out = self.hub.mirror_append(&channel, publication, lifetime, options, now);
         let removed = self.mirrors[key].removed;
         if offset <= removed {
             self.hub.mirror_forget(&channel, removed);
+        }
+        if options.at_least_once {
+            self.expect_received(&channel, offset, exclude, now);
         }
         if let Some(FanOut { channel, publication, shards }) = fan_out {
             let what = Spreading::Publication(publication, exclude);
@@ -213,7 +218,7 @@ impl Home {
             self.join_bucket(key);
             return Vec::new();
         }
-        let ready = self.mirrors.ready(key, &[Until::Joined, Until::CaughtUp]);
+        let ready = self.mirrors.ready(key, |until| !until.is_read());
         let look_again = |mut waiting: Waiting| {
             waiting.tried.join |= waiting.until == Until::CaughtUp;
             (waiting, Ready::Again)
@@ -222,7 +227,7 @@ impl Home {
     }
 
     fn join_failed(&mut self, key: usize, error: &Error, now: Now) -> Answered {
-        let ready = self.mirrors.ready(key, &[Until::Joined, Until::CaughtUp]);
+        let ready = self.mirrors.ready(key, |until| !until.is_read());
         let mirror = &mut self.mirrors[key];
         mirror.failures += 1;
         let pause_ms = MIRROR_RETRY_MS << (mirror.failures - 1).min(8);
@@ -239,6 +244,7 @@ impl Home {
 
     /// Takes what a join has brought: whether that is all.
     fn take_page(&mut self, key: usize, page: Page, now: Now) -> bool {
+        self.mirrors.set_clock(page.now_unix_ms, now);
         let channel = self.mirrors[key].channel.clone();
         let options = self.policy.hub_options(&channel).ok().filter(|options| options.has_history());
         let Some(options) = options else {
@@ -297,7 +303,7 @@ impl Home {
             self.tell_gap(&channel);
         }
         let newest_first = page.kept.iter().rev().map_while(|kept| publication(&channel, kept.clone()));
-        self.prepend(&channel, newest_first.map(|(older, _)| Arc::new(older)), options, now);
+        self.prepend(&channel, newest_first, options, now);
         reached
     }
 
@@ -346,13 +352,14 @@ impl Home {
     }
 }
 
-/// A publication as the bucket keeps it, and who is left out. Its memory is its own: the message that it came in has others.
-pub(super) fn publication(channel: &str, kept: Kept) -> Option<(Publication, Option<ClientId>)> {
+/// A publication as the bucket keeps it. Its memory is its own: the message that it came in has others.
+pub(super) fn publication(channel: &str, kept: Kept) -> Option<Taken> {
     let Kept { offset, time_unix_ms, body } = kept;
     match Told::unpack(body) {
-        Ok(Told::Publication { data, info, tags, exclude }) => {
+        Ok(Told::Publication { data, info, tags, exclude, ttl_ms }) => {
             let data = Payload { bytes: Bytes::copy_from_slice(&data.bytes), kind: data.kind };
-            Some((Publication { offset, data, info, tags, time_unix_ms }, exclude))
+            let publication = Arc::new(Publication { offset, data, info, tags, time_unix_ms });
+            Some(Taken { publication, exclude, ttl_ms })
         }
         _ => {
             tracing::warn!(channel, offset, "a publication of another node cannot be read");

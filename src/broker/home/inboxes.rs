@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::json;
-
-use super::{Home, Later, Outcome, Spread, Spreading};
+use super::said::{Said, device_id, sent, told};
+use super::{Home, Outcome, Spread, Spreading};
 use crate::broker::letter::InboxAnswer;
 use crate::delivery::{Account, Count, Delivery, InboxOptions, Listener, Seat, Whose};
 use crate::hub::{Hub, NewPublication, ShardSet};
+use crate::model::ledger::Attached;
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{ClientId, ClientInfo, Device, Payload, Position, Subscribed};
+use crate::model::{ClientId, ClientInfo, Payload, Subscribed};
 use crate::session::{InboxAsk, InboxWord, Terms};
 use crate::time::Now;
 
@@ -81,10 +80,19 @@ impl Home {
     /// # Errors
     /// [`ErrorKind::LimitExceeded`] where there are too many members, or the user has too many devices, or was the first in
     /// too many channels.
-    pub(super) fn admit_device(&mut self, channel: &Arc<str>, terms: &Terms, now: Now) -> Result<bool, Error> {
+    pub(super) fn admit_device(
+        &mut self,
+        channel: &Arc<str>,
+        terms: &Terms,
+        attached: Option<&Attached>,
+        now: Now,
+    ) -> Result<bool, Error> {
         let Some(device) = &terms.device else { return Ok(false) };
         let resolved = self.policy.access.resolve(channel)?;
         let Some(options) = resolved.inbox_options() else { return Ok(false) };
+        if options.is_shared {
+            return Ok(self.admit_attached(channel, terms, options, attached, now));
+        }
         let user = &terms.info.user;
         let shelf = self.hub.shelf(channel, now);
         if resolved.admits_user(user) {
@@ -118,11 +126,11 @@ impl Home {
     }
 
     /// A publication has got its place.
-    pub(super) fn expect_received(&mut self, channel: &str, position: &Position, exclude: Option<ClientId>, now: Now) {
+    pub(super) fn expect_received(&mut self, channel: &str, offset: u64, exclude: Option<ClientId>, now: Now) {
         if let Some(shelf) = self.hub.shelf(channel, now)
-            && shelf.get(position.offset).is_some()
+            && shelf.get(offset).is_some()
         {
-            self.delivery.published(channel, position.offset, exclude, shelf, now);
+            self.delivery.published(channel, offset, exclude, shelf, now);
         }
         // Who must not get it by the way is told before it goes.
         self.dispatch();
@@ -130,6 +138,7 @@ impl Home {
 
     /// Looks at devices that have had time to say what they have received.
     pub(in crate::broker) fn look_at_devices(&mut self, now: Now) {
+        self.ledgers.notes.retry(now);
         let policy = &self.policy;
         self.delivery.renew(|channel| policy.inbox_options(channel).ok());
         self.delivery.sweep(&mut self.hub, now);
@@ -153,8 +162,12 @@ impl Home {
             what: Spreading::Dispatch(Box::new(dispatch)),
             by,
         }));
-        for change in self.delivery.changes() {
-            self.hub.log.append(&change.record());
+        let Self { delivery, hub, ledgers, mirrors, .. } = self;
+        for change in delivery.changes() {
+            match change.is_shared {
+                true => ledgers.take_change(&change, &mut mirrors.outgoing),
+                false => _ = hub.log.append(&change.record()),
+            }
         }
         for (account, count) in self.delivery.counts() {
             let counts = match account {
@@ -182,6 +195,9 @@ impl Home {
 
     fn take_inbox_ask(&mut self, channel: &str, ask: InboxAsk, by: u16, now: Now) -> Result<Said, Error> {
         let options = self.policy.inbox_options(channel)?;
+        if options.is_shared && !matches!(ask.word, InboxWord::Send { .. }) {
+            return self.take_shared_ask(channel, ask, now);
+        }
         let InboxAsk { user, device, word } = ask;
         let whose = Whose { user: &user, device: device_id(&device) };
         let hear = match word {
@@ -194,8 +210,10 @@ impl Home {
                 0
             }
             InboxWord::Read(place) => self.delivery.read(channel, whose, (&place.epoch, place.offset), now)?,
-            InboxWord::Positions => return told(&self.inboxes(channel, now).positions_for(channel, whose)?),
-            InboxWord::Unread => return told(&self.inboxes(channel, now).unread(channel, &user)?),
+            InboxWord::Positions => {
+                return Ok(Said::Now(told(&self.inboxes(channel, now).positions_for(channel, whose)?)));
+            }
+            InboxWord::Unread => return Ok(Said::Now(told(&self.inboxes(channel, now).unread(channel, &user)?))),
             InboxWord::Send { id, data, info } => return self.send(channel, (&user, &id), data, info, by, now),
         };
         Ok(if options.is_durable { Said::Kept(hear) } else { Said::Now(InboxAnswer::Taken(hear)) })
@@ -223,29 +241,4 @@ impl Home {
             Outcome::Later(pending) => Said::Sent(pending),
         })
     }
-}
-
-/// What a device is answered, and when.
-#[derive(Debug)]
-pub(in crate::broker) enum Said {
-    /// This, at once.
-    Now(InboxAnswer),
-    /// That it was taken, when all that was said to the disk is there; so many sessions hear of it.
-    Kept(u32),
-    /// With the place of a publication that is on its way.
-    Sent(Later),
-}
-
-/// What is answered to a message with an id.
-pub(in crate::broker) fn sent(position: &Position) -> Payload {
-    Payload::json(json!({ "epoch": position.epoch, "offset": position.offset }).to_string())
-}
-
-fn told(answer: &impl Serialize) -> Result<Said, Error> {
-    let json = serde_json::to_string(answer).expect("plain fields are written as JSON");
-    Ok(Said::Now(InboxAnswer::Told(Payload::json(json))))
-}
-
-fn device_id(device: &Option<Arc<Device>>) -> &str {
-    device.as_ref().map_or("", |device| &device.id)
 }

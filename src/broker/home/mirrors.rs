@@ -15,9 +15,11 @@ use crate::broker::bridge::{Kept, Life, Outgoing};
 use crate::broker::letter::Asker;
 use crate::broker::order::Responder;
 use crate::config::Config;
+use crate::hub::Lifetime;
 use crate::limits::{MIRROR_HELD_MAX, MIRROR_LINGER_MS, MIRRORS_HELD_BYTES_MAX};
+use crate::model::ledger::Attached;
 use crate::model::refusal::Error;
-use crate::model::{HistoryFilter, HistoryPage, Publication, bucket_of};
+use crate::model::{ClientId, HistoryFilter, HistoryPage, Publication, bucket_of};
 use crate::session::Terms;
 use crate::time::Now;
 
@@ -38,6 +40,16 @@ impl Heard {
     }
 }
 
+/// A publication as a bucket has given it.
+#[derive(Debug)]
+pub(in crate::broker) struct Taken {
+    pub(in crate::broker) publication: Arc<Publication>,
+    /// The session that does not get it.
+    pub(in crate::broker) exclude: Option<ClientId>,
+    /// How long it is given out, where it ends by itself, milliseconds.
+    pub(in crate::broker) ttl_ms: Option<u64>,
+}
+
 /// What somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::broker) enum Until {
@@ -45,15 +57,22 @@ pub(in crate::broker) enum Until {
     Joined,
     /// The mirror has joined once more, after the question came.
     CaughtUp,
-    /// What lies before the mirror was read.
-    Read,
+    /// What lies before the mirror was read, from this offset on.
+    Read(u64),
+}
+
+impl Until {
+    /// Whether it is what a read brings, and no join.
+    pub(super) fn is_read(self) -> bool {
+        matches!(self, Self::Read(_))
+    }
 }
 
 /// Somebody whose question waits for a mirror.
 #[derive(Debug)]
 pub(in crate::broker) enum Asking {
-    /// A session of this shard subscribes on these terms.
-    Subscriber(u16, Asker, Box<Terms>),
+    /// A session of this shard subscribes on these terms; what the channel's ledger has said of its device, if it was asked.
+    Subscriber(u16, Asker, Box<Terms>, Option<Box<Attached>>),
     /// A session of this shard reads history: which part, and no more than this.
     Reader(u16, Asker, Box<(HistoryFilter, usize)>),
     /// A backend reads history.
@@ -65,8 +84,10 @@ pub(in crate::broker) enum Asking {
 pub(in crate::broker) struct Tried {
     /// A join: what it has seen beyond the top was lost.
     pub(in crate::broker) join: bool,
-    /// A read of as much as can be read at once: it did not reach.
+    /// A read of as much as can be read at once: it did not reach, or brought all that there is.
     pub(in crate::broker) read: bool,
+    /// Rows that were of another life of the stream than the mirror.
+    pub(in crate::broker) rows: u8,
 }
 
 /// One that waits.
@@ -94,7 +115,7 @@ pub(super) struct Reading {
     /// The first offset that is wanted.
     pub(super) from: u64,
     /// What has come so far, oldest first, without a hole.
-    pub(super) older: Vec<Arc<Publication>>,
+    pub(super) older: Vec<Taken>,
     /// Its bytes.
     pub(super) bytes: usize,
     /// The stream has begun anew meanwhile.
@@ -315,17 +336,16 @@ impl Mirrors {
         self.mirrors[key].waiting.push(waiting);
     }
 
-    /// Those who have waited for one of these.
-    pub(super) fn ready(&mut self, key: usize, until: &[Until]) -> Vec<Waiting> {
-        let ready: Vec<_> =
-            self.mirrors[key].waiting.extract_if(.., |waiting| until.contains(&waiting.until)).collect();
+    /// Those who have waited for something of this kind.
+    pub(super) fn ready(&mut self, key: usize, is_meant: impl Fn(Until) -> bool) -> Vec<Waiting> {
+        let ready: Vec<_> = self.mirrors[key].waiting.extract_if(.., |waiting| is_meant(waiting.until)).collect();
         self.waiting -= ready.len();
         ready
     }
 
-    /// A bucket has just taken something, at this time of its clock.
-    pub(super) fn set_clock(&mut self, taken_unix_ms: i64, now: Now) {
-        self.clock_ms = Some((now.mono_ms as i64).saturating_sub(taken_unix_ms));
+    /// It was just now this time by the clock of a bucket.
+    pub(super) fn set_clock(&mut self, unix_ms: i64, now: Now) {
+        self.clock_ms = Some((now.mono_ms as i64).saturating_sub(unix_ms));
     }
 
     /// How long ago something was taken at this time of the bucket's clock, milliseconds; as far as that is known, nothing.
@@ -334,6 +354,12 @@ impl Mirrors {
             .clock_ms
             .map_or(0, |clock_ms| (now.mono_ms as i64).saturating_sub(clock_ms).saturating_sub(taken_unix_ms));
         u64::try_from(age_ms).unwrap_or(0)
+    }
+
+    /// How long a publication is given out, if it ends by itself.
+    pub(super) fn lifetime(&self, publication: &Publication, ttl_ms: Option<u64>, now: Now) -> Option<Lifetime> {
+        let age_ms = self.age_ms(publication.time_unix_ms, now);
+        ttl_ms.map(|ttl_ms| Lifetime { ttl_ms, left_ms: ttl_ms.saturating_sub(age_ms) })
     }
 
     #[cfg(test)]

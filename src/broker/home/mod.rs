@@ -11,12 +11,19 @@ mod commits;
 mod disk;
 mod hearing;
 mod inboxes;
+mod later;
+mod ledgers;
 mod member_lists;
 mod mirrors;
+mod notes;
+mod planning;
+mod plans;
 mod reach;
 mod reading;
 mod roster;
+mod said;
 mod schedule;
+mod wanted;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,22 +34,28 @@ use rand::{Rng as _, SeedableRng as _};
 use self::commits::Commits;
 pub(super) use self::commits::{Pending, Waiter};
 pub(super) use self::hearing::Answered;
-pub(super) use self::inboxes::{Said, sent};
+pub(super) use self::later::{Later, Outcome};
+pub(super) use self::ledgers::unpack;
 pub(super) use self::member_lists::Clients;
 use self::member_lists::MemberLists;
 use self::mirrors::Mirrors;
 pub(super) use self::mirrors::{Asking, Heard, Ready, Tried, Until, Waiting};
+pub(super) use self::plans::Planner;
+use self::plans::Plans;
 pub(super) use self::reach::Wish;
 pub(super) use self::roster::Dismissal;
 use self::roster::Roster;
+pub(super) use self::said::{Question, Said, sent, told};
 use self::schedule::Schedule;
 pub(super) use self::schedule::record as scheduled_record;
-use super::bridge::Ticket;
+use self::wanted::Ledgers;
+pub(super) use self::wanted::{Awaits, MemberChange, Wanted};
 use super::letter::{Answer, MemberList};
 use super::policy::Policy;
 use crate::delivery::{Behind, Delivery, Dispatch};
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, Placed, Published, ShardSet};
 use crate::limits::API_REPLY_BYTES_MAX;
+use crate::model::ledger::Attached;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
 use crate::protocol::centrifuge::Encoding;
@@ -73,25 +86,6 @@ pub(super) enum Spreading {
     Gap,
 }
 
-/// What came of something that changes a channel.
-#[derive(Debug)]
-pub(super) enum Outcome<T> {
-    /// It has happened.
-    Done(T),
-    /// It happens later: see [`Home::wait`].
-    Later(Later),
-}
-
-/// When something happens, or has happened, as far as this home can tell.
-#[derive(Debug)]
-#[must_use = "somebody has to wait for it"]
-pub(super) enum Later {
-    /// When it is on disk.
-    OnDisk(Pending),
-    /// When its bucket has answered.
-    OverBridge(Ticket),
-}
-
 /// What a backend is told at once.
 pub(super) const API_LIMIT: Limit = Limit { publications: usize::MAX, bytes: API_REPLY_BYTES_MAX };
 
@@ -108,6 +102,10 @@ pub(super) struct Home {
     member_lists: MemberLists,
     /// Of channels that several nodes share.
     pub(super) mirrors: Mirrors,
+    /// Of those of at least once among them.
+    pub(super) ledgers: Ledgers,
+    /// What is to come in channels that several nodes share.
+    pub(super) plans: Plans,
     /// What waits for the disk.
     commits: Commits,
     /// Who has become a member of what by subscribing, and with which batch that is on disk.
@@ -127,6 +125,8 @@ impl Home {
             shards,
             hub: Hub::new(secret ^ u64::from(me), stream_bytes_max(&policy, shards)),
             mirrors: Mirrors::new(&policy.config),
+            ledgers: Ledgers::default(),
+            plans: Plans::default(),
             policy,
             roster: Roster::default(),
             schedule: Schedule::new(life_of(secret ^ u64::from(me))),
@@ -221,7 +221,7 @@ impl Home {
             Placed::Done(published) => {
                 self.policy.counts(options.namespace).publishes.add(1);
                 if options.at_least_once {
-                    self.expect_received(channel, &published.position, exclude, now);
+                    self.expect_received(channel, published.position.offset, exclude, now);
                 }
                 Ok(Outcome::Done(self.leave_spread(published, exclude, by)))
             }
@@ -257,10 +257,21 @@ impl Home {
         published.position
     }
 
-    /// Begins a subscription of a session, by its shard and its number there. Who is to hear of it hears after [`Home::announce`].
-    pub(super) fn subscribe(&mut self, channel: Arc<str>, terms: &Terms, by: (u16, u32), now: Now) -> Answer {
+    /// Begins a subscription of a session, by its shard and its number there; of its device the channel's ledger has said that, if it
+    /// was asked. Who is to hear of it hears after [`Home::announce`].
+    pub(super) fn subscribe(
+        &mut self,
+        channel: Arc<str>,
+        terms: &Terms,
+        attached: Option<&Attached>,
+        by: (u16, u32),
+        now: Now,
+    ) -> Answer {
         let client = terms.info.client;
-        let joined = self.join(&channel, terms, by, now);
+        let joined = self.join(&channel, terms, attached, by, now);
+        if joined.is_err() && attached.is_some() {
+            self.let_row_go(&channel, terms);
+        }
         let result = Box::new(self.counted(&channel, joined));
         Answer::Subscribed { channel, client, result }
     }
@@ -271,10 +282,17 @@ impl Home {
         Answer::Subscribed { channel, client: terms.info.client, result }
     }
 
-    fn join(&mut self, channel: &Arc<str>, terms: &Terms, by: (u16, u32), now: Now) -> Result<Subscribed, Error> {
+    fn join(
+        &mut self,
+        channel: &Arc<str>,
+        terms: &Terms,
+        attached: Option<&Attached>,
+        by: (u16, u32),
+        now: Now,
+    ) -> Result<Subscribed, Error> {
         let (shard, _) = by;
         let options = self.policy.hub_options(channel)?;
-        let is_member = self.admit_device(channel, terms, now)?;
+        let is_member = self.admit_device(channel, terms, attached, now)?;
         let join = Join {
             channel,
             shard,
@@ -334,6 +352,8 @@ impl Home {
     pub(super) fn leave(&mut self, channel: Arc<str>, client: ClientId, shard: u16, now: Now) {
         let Some(left) = self.hub.unsubscribe(&channel, shard, client, now) else { return };
         self.delivery.depart(&channel, client, now);
+        // A ledger is told before the device comes again.
+        self.dispatch();
         self.member_lists.forget(&channel);
         if let Some(key) = self.mirrors.find(&channel) {
             self.mirrors.touch(key, now);

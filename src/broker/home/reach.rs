@@ -17,6 +17,10 @@ use crate::time::Now;
 pub(in crate::broker) enum Wish<'a> {
     /// To subscribe, and perhaps to recover.
     Subscribe(&'a Terms),
+    /// To subscribe, where it is to be looked up what from on.
+    Listen(&'a Terms),
+    /// To subscribe, and to be sent what follows this floor.
+    Arrive(&'a Terms, u64),
     /// A part of the history, no more than so many.
     History(&'a HistoryFilter, usize),
 }
@@ -31,9 +35,20 @@ struct Reach {
 }
 
 impl Wish<'_> {
+    /// Where somebody has been who subscribes: what follows that is likely to be wanted.
+    fn has_been(&self) -> Option<&Position> {
+        match self {
+            Self::Subscribe(terms) | Self::Listen(terms) | Self::Arrive(terms, _) => {
+                terms.recover.as_ref().filter(|_| terms.mode == RecoveryMode::Stream)
+            }
+            Self::History(..) => None,
+        }
+    }
+
     /// Where somebody who wants to recover has been.
     fn since(&self) -> Option<&Position> {
         match self {
+            Self::Listen(_) | Self::Arrive(..) => None,
             Self::Subscribe(terms) => terms.recover.as_ref().filter(|_| terms.mode == RecoveryMode::Stream),
             Self::History(filter, _) => filter.since.as_ref(),
         }
@@ -53,6 +68,8 @@ impl Wish<'_> {
                 let missed = top.saturating_sub(since.offset);
                 (missed <= terms.recovery_max as u64 && since.offset + 1 >= oldest).then_some(since.offset + 1)
             }
+            (Self::Listen(_), _) => None,
+            (Self::Arrive(_, floor), _) => Some((floor + 1).max(oldest)),
             (Self::Subscribe(terms), None) => terms.recover.as_ref().map(|_| {
                 let looked_at = if terms.filter.is_some() { terms.recovery_max.max(1) } else { 1 };
                 newest(looked_at, top + 1)
@@ -68,7 +85,10 @@ impl Wish<'_> {
                 })
             }
         };
-        let has_seen = since.filter(|since| !since.epoch.is_empty()).map_or(0, |since| since.offset);
+        let has_seen = match self {
+            Self::Arrive(_, floor) => *floor,
+            _ => since.filter(|since| !since.epoch.is_empty()).map_or(0, |since| since.offset),
+        };
         Reach { beyond_top: has_seen > top, from: from.filter(|from| *from <= top) }
     }
 }
@@ -115,19 +135,26 @@ impl Home {
         // Who has published reads what it has published.
         let is_behind = reach.beyond_top || (matches!(wish, Wish::History(..)) && mirror.promised > at.top);
         if is_behind && !tried.join {
-            // One that is on its way may have been answered before what was seen.
-            let mirror = &mut self.mirrors[key];
-            mirror.joins_again |= mirror.is_joining;
-            self.join_bucket(key);
+            self.join_once_more(key);
             return Ok(Some(Until::CaughtUp));
         }
-        match reach.from.filter(|from| *from < mirror.known_from && !tried.read) {
+        // What this node has let go for want of memory a device is given all the same.
+        let is_members = matches!(wish, Wish::Arrive(..));
+        let known_from = if is_members { mirror.known_from.max(at.first) } else { mirror.known_from };
+        match reach.from.filter(|from| *from < known_from && !tried.read) {
             Some(from) => {
                 self.read_bucket(key, from);
-                Ok(Some(Until::Read))
+                Ok(Some(Until::Read(from)))
             }
             None => Ok(None),
         }
+    }
+
+    /// Joins after all that was seen before: a join that is on its way may have been answered before that.
+    pub(super) fn join_once_more(&mut self, key: usize) {
+        let mirror = &mut self.mirrors[key];
+        mirror.joins_again |= mirror.is_joining;
+        self.join_bucket(key);
     }
 
     /// Somebody waits for that.
@@ -138,8 +165,7 @@ impl Home {
 
     fn begin_mirror(&mut self, channel: &str, wish: Wish<'_>) -> usize {
         let key = self.mirrors.insert(Arc::from(channel));
-        let since = wish.since().filter(|_| matches!(wish, Wish::Subscribe(_)));
-        let life = since.and_then(|since| Some((Life::parse(&since.epoch)?, since.offset)));
+        let life = wish.has_been().and_then(|since| Some((Life::parse(&since.epoch)?, since.offset)));
         self.mirrors[key].wish = life;
         key
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::hearing::{Answered, publication};
-use super::mirrors::{Asking, Reading, Ready, Until, Waiting};
-use super::{API_LIMIT, Home};
+use super::mirrors::{Asking, Reading, Ready, Taken, Until, Waiting};
+use super::{API_LIMIT, Home, stream_bytes_max};
 use crate::broker::bridge::{Outgoing, Page};
 use crate::hub::{HubOptions, Limit};
 use crate::limits::MIRROR_READ_BYTES_MAX;
@@ -45,7 +45,8 @@ impl Home {
         let (Some((first, top, epoch)), Some(options)) = (at, options) else {
             return self.answer_readers(key, |_| Ready::Again);
         };
-        match take_part(&mut reading, channel, page, first) {
+        let from = reading.from;
+        match take_part(&mut reading, channel, page, (first, self.read_bytes_max(key))) {
             Progress::Next(from) => {
                 let channel = self.mirrors[key].channel.clone();
                 self.mirrors[key].reading = Some(reading);
@@ -54,25 +55,45 @@ impl Home {
             }
             Progress::Whole => {
                 let mirror = &mut self.mirrors[key];
-                mirror.known_from = mirror.known_from.min(reading.from);
+                mirror.known_from = mirror.known_from.min(from);
                 self.prepend(channel, reading.older.into_iter().rev(), options, now);
-                self.answer_readers(key, |_| Ready::Again)
+                let mut answered = self.answer_readers(key, |_| Ready::Again);
+                for (waiting, _) in &mut answered {
+                    waiting.tried.read |= matches!(waiting.until, Until::Read(wanted) if wanted >= from);
+                }
+                answered
             }
-            Progress::TooMuch => self.answer_with_part(key, &reading.older, Position { offset: top, epoch }),
+            Progress::TooMuch => {
+                let lives = |taken: &&Taken| {
+                    let lifetime = self.mirrors.lifetime(&taken.publication, taken.ttl_ms, now);
+                    lifetime.is_none_or(|lifetime| lifetime.left_ms > 0)
+                };
+                let older: Vec<_> = reading.older.iter().filter(lives).map(|taken| taken.publication.clone()).collect();
+                self.answer_with_part(key, &older, Position { offset: top, epoch })
+            }
         }
     }
 
     /// The stream has ended, or begun anew, which the mirror has yet to hear: whoever waits looks again when it has joined.
     fn read_after_join(&mut self, key: usize, now: Now) -> Answered {
-        for waiting in self.mirrors.ready(key, &[Until::Read]) {
+        for waiting in self.mirrors.ready(key, Until::is_read) {
             self.mirrors.wait(key, Waiting { until: Until::Joined, ..waiting });
         }
         self.doubt(key, now);
         Vec::new()
     }
 
+    /// How many bytes are read at once. What a device of a member has yet to receive is read as far as it can be kept.
+    fn read_bytes_max(&self, key: usize) -> usize {
+        let is_members = |asking: &Asking| matches!(asking, Asking::Subscriber(.., Some(_)));
+        match self.mirrors[key].waiting.iter().any(|waiting| waiting.until.is_read() && is_members(&waiting.asking)) {
+            true => stream_bytes_max(&self.policy, self.shards).max(MIRROR_READ_BYTES_MAX),
+            false => MIRROR_READ_BYTES_MAX,
+        }
+    }
+
     fn answer_readers(&mut self, key: usize, ready: impl Fn(&Asking) -> Ready) -> Answered {
-        let waiting = self.mirrors.ready(key, &[Until::Read]);
+        let waiting = self.mirrors.ready(key, Until::is_read);
         let answer = |waiting: Waiting| {
             let ready = ready(&waiting.asking);
             (waiting, ready)
@@ -105,38 +126,40 @@ impl Home {
     pub(super) fn prepend(
         &mut self,
         channel: &str,
-        newest_first: impl Iterator<Item = Arc<Publication>>,
+        newest_first: impl Iterator<Item = Taken>,
         options: HubOptions,
         now: Now,
     ) {
         let Self { hub, mirrors, .. } = self;
         let removed = mirrors.find(channel).map_or(0, |key| mirrors[key].removed);
-        let aged = newest_first.take_while(|older| older.offset > removed).map(|older| {
-            let left_ms = options.history_ttl_ms.saturating_sub(mirrors.age_ms(older.time_unix_ms, now));
-            (older, left_ms)
+        let aged = newest_first.take_while(|older| older.publication.offset > removed).map(|older| {
+            let Taken { publication, ttl_ms, .. } = older;
+            let left_ms = options.history_ttl_ms.saturating_sub(mirrors.age_ms(publication.time_unix_ms, now));
+            let lifetime = mirrors.lifetime(&publication, ttl_ms, now);
+            (publication, left_ms, lifetime)
         });
         hub.mirror_prepend(channel, aged, options, now);
     }
 }
 
-/// Takes a part of what lies before `first`.
-fn take_part(reading: &mut Reading, channel: &str, page: Page, first: u64) -> Progress {
+/// Takes a part of what lies before `first`, where all together may have so many bytes.
+fn take_part(reading: &mut Reading, channel: &str, page: Page, (first, bytes_max): (u64, usize)) -> Progress {
     let Some(last) = page.kept.last().map(|kept| kept.offset) else { return Progress::Whole };
     for kept in page.kept.into_iter().take_while(|kept| kept.offset < first) {
-        let follows = reading.older.last().is_none_or(|older| older.offset + 1 == kept.offset);
+        let follows = reading.older.last().is_none_or(|older| older.publication.offset + 1 == kept.offset);
         let older = publication(channel, kept);
         if !follows || older.is_none() {
             // What lies before has gone meanwhile, or is of no use without what follows.
             reading.older.clear();
         }
-        if let Some((older, _)) = older {
-            reading.bytes += older.weight();
-            reading.older.push(Arc::new(older));
+        if let Some(older) = older {
+            reading.bytes += older.publication.weight();
+            reading.older.push(older);
         }
     }
     match last + 1 {
         next if next >= first => Progress::Whole,
-        _ if reading.bytes > MIRROR_READ_BYTES_MAX => Progress::TooMuch,
+        _ if reading.bytes > bytes_max => Progress::TooMuch,
         next => Progress::Next(next),
     }
 }

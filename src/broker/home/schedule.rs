@@ -65,10 +65,7 @@ impl Schedule {
         delay_ms: u64,
         now: Now,
     ) -> Result<ScheduledId, Error> {
-        if delay_ms > SCHEDULE_MS_MAX {
-            let days = SCHEDULE_MS_MAX / 86_400_000;
-            return Err(ErrorKind::BadRequest.because(format!("bad request: delay is longer than {days} days")));
-        }
+        check_delay(delay_ms)?;
         if self.len() >= SCHEDULED_MAX || self.bytes + bytes_of(publish) > SCHEDULE_BYTES_MAX {
             return Err(ErrorKind::LimitExceeded.because("limit exceeded: too much is scheduled; try again later"));
         }
@@ -171,6 +168,18 @@ impl Schedule {
     pub(super) fn say_anew(&mut self) {
         self.said = None;
     }
+}
+
+/// Whether something may come so much later.
+///
+/// # Errors
+/// [`ErrorKind::BadRequest`] for what is too far off.
+pub(super) fn check_delay(delay_ms: u64) -> Result<(), Error> {
+    if delay_ms > SCHEDULE_MS_MAX {
+        let days = SCHEDULE_MS_MAX / 86_400_000;
+        return Err(ErrorKind::BadRequest.because(format!("bad request: delay is longer than {days} days")));
+    }
+    Ok(())
 }
 
 /// As it is kept on disk.

@@ -8,10 +8,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::broker::bridge::{Answer, Delivery, Kept, Life, Outgoing, Page, Publish, Receipt};
+use super::bucket_ledger::{At, Ledger};
+use crate::broker::bridge::{
+    Answer, Delivery, Kept, Life, Outgoing, Page, Publish, Receipt, ScheduleAnswer, ScheduleAsk,
+};
 use crate::hub::{Placement, Version};
+use crate::model::ledger::{DeviceName, LedgerAnswer, LedgerAsk, Noted};
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{Keep, bucket_of};
+use crate::model::{Keep, ScheduledId, bucket_of};
 
 #[derive(Clone, Debug)]
 struct Stream {
@@ -29,6 +33,7 @@ struct Bucket {
     streams: BTreeMap<Arc<str>, Stream>,
     results: BTreeMap<(Arc<str>, Box<str>), Receipt>,
     listeners: BTreeMap<Arc<str>, BTreeSet<usize>>,
+    ledgers: BTreeMap<Arc<str>, Ledger>,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +51,10 @@ pub(crate) enum Fault {
     SilentLoss,
     /// Writes are lost, and the epoch stays.
     SameEpoch,
+    /// What is noted is answered, and not kept.
+    ForgottenNotes,
+    /// A floor moves past what was given up, and no letter is kept.
+    LostLetters,
 }
 
 /// All buckets of a cluster.
@@ -65,6 +74,8 @@ pub(crate) struct Buckets {
     pub(crate) fault: Option<Fault>,
     /// What was last told of a channel, for faults.
     told: BTreeMap<Arc<str>, Kept>,
+    /// What is to come.
+    scheduled: BTreeMap<ScheduledId, Publish>,
 }
 
 impl Buckets {
@@ -84,6 +95,7 @@ impl Buckets {
             is_away: false,
             fault: None,
             told: BTreeMap::new(),
+            scheduled: BTreeMap::new(),
         }
     }
 
@@ -114,7 +126,7 @@ impl Buckets {
                 self.bucket(&channel).listeners.entry(channel.clone()).or_default().insert(node);
                 let page = match meta_ttl_ms {
                     Some(_) => self.join(&channel, after),
-                    None => Page { life: Life::default(), top: 0, kept: Vec::new() },
+                    None => Page { life: Life::default(), top: 0, now_unix_ms: self.now_unix_ms, kept: Vec::new() },
                 };
                 Some(Answer::Joined(channel, Ok(page)))
             }
@@ -128,9 +140,100 @@ impl Buckets {
                 None
             }
             Outgoing::Remove { ticket, .. } if self.is_away => Some(Answer::Removed(ticket, Err(away()))),
+            Outgoing::Schedule { ticket, .. } if self.is_away => Some(Answer::Schedule(ticket, Err(away()))),
+            Outgoing::Schedule { ticket, channel, ask } => {
+                let answer = self.schedule(&channel, *ask);
+                Some(Answer::Schedule(ticket, Ok(answer)))
+            }
+            Outgoing::Ledger { ticket, channel, ask } => {
+                let result = self.ask_ledger(node, &channel, *ask);
+                ticket.map(|ticket| Answer::Ledger(ticket, result))
+            }
             Outgoing::Remove { ticket, channel } => Some(Answer::Removed(ticket, Ok(self.remove(&channel)))),
         };
         self.ways.get_mut(&(node, shard)).expect("a shard of a node").answers.extend(answer);
+    }
+
+    fn schedule(&mut self, channel: &Arc<str>, ask: ScheduleAsk) -> ScheduleAnswer {
+        match ask {
+            ScheduleAsk::Add(delay_ms, publish) => {
+                let key = publish.key.as_ref().map(|(key, _)| key);
+                let is_it =
+                    |other: &Publish| other.channel == *channel && other.key.as_ref().map(|(key, _)| key) == key;
+                let waits = self.scheduled.iter().find(|(_, other)| key.is_some() && is_it(other));
+                if let Some((id, _)) = waits {
+                    return ScheduleAnswer::Waits(*id);
+                }
+                let name = key.map(|key| (channel.clone(), key.clone()));
+                if let Some(known) = name.and_then(|name| self.bucket(channel).results.get(&name).copied()) {
+                    return ScheduleAnswer::Published(known);
+                }
+                let number = self.scheduled.last_key_value().map_or(0, |(id, _)| id.number + 1);
+                let id = ScheduledId { due_unix_ms: self.now_unix_ms + delay_ms as i64, number, life: 0 };
+                self.scheduled.insert(id, publish);
+                ScheduleAnswer::Waits(id)
+            }
+            ScheduleAsk::Cancel(id) => ScheduleAnswer::Cancelled(self.scheduled.remove(&id).is_some()),
+            ScheduleAsk::List(limit) => {
+                let of_channel = self.scheduled.iter().filter(|(_, publish)| publish.channel == *channel);
+                let list = of_channel.take(limit as usize).map(|(id, publish)| (*id, publish.body.clone()));
+                ScheduleAnswer::ToCome(list.collect())
+            }
+        }
+    }
+
+    /// What is due is published, once.
+    fn publish_due(&mut self) {
+        while let Some(first) = self.scheduled.first_entry().filter(|first| first.key().due_unix_ms <= self.now_unix_ms)
+        {
+            let publish = first.remove();
+            self.append(publish);
+        }
+    }
+
+    fn ask_ledger(&mut self, node: usize, channel: &Arc<str>, ask: LedgerAsk) -> Result<LedgerAnswer, Error> {
+        let (now_unix_ms, fault) = (self.now_unix_ms, self.fault);
+        // What is not answered may have been done.
+        if self.is_away && now_unix_ms % 2 == 0 {
+            return Err(ErrorKind::Internal.into());
+        }
+        if let (LedgerAsk::Note(notes), Some(Fault::ForgottenNotes)) = (&ask, fault) {
+            return Ok(LedgerAnswer::Noted(vec![Noted::Kept; notes.len()]));
+        }
+        let bucket = self.bucket(channel);
+        let life = match (&ask, bucket.streams.get(channel)) {
+            (LedgerAsk::Attach(_) | LedgerAsk::Add { .. }, None) => bucket.life(channel),
+            (_, stream) => Life { generation: bucket.generation, created: stream.map_or(0, |stream| stream.created) },
+        };
+        let top = bucket.streams.get(channel).map_or(0, |stream| stream.top);
+        let ledger = bucket.ledgers.entry(channel.clone()).or_default();
+        ledger.loses_letters = fault == Some(Fault::LostLetters);
+        let (result, news) = ledger.take(node, ask, At { life, top, now_unix_ms });
+        for (nodes, news) in news {
+            let is_meant = |node: usize| nodes.as_ref().is_none_or(|nodes| nodes.contains(&node));
+            let channel: Box<str> = (&**channel).into();
+            let told = || Delivery::Ledger { channel: channel.clone(), life, news: Box::new(news.clone()) };
+            self.tell(&channel, |node| is_meant(node).then(told));
+        }
+        if self.is_away { Err(ErrorKind::Internal.into()) } else { result }
+    }
+
+    /// The floor of a device; `None` for one that is not known.
+    pub(crate) fn floor(&mut self, channel: &str, user: &str, device: &str) -> Option<u64> {
+        self.bucket(channel).ledgers.get(channel)?.floor(user, device)
+    }
+
+    /// The dead letters of a device in a life of the stream.
+    pub(crate) fn letters(&mut self, channel: &str, epoch: &str, user: &str, device: &str) -> BTreeSet<u64> {
+        let ledger = self.bucket(channel).ledgers.get(channel);
+        ledger.map_or_else(BTreeSet::new, |ledger| ledger.letters_of(epoch, user, device))
+    }
+
+    /// As if a device had never been.
+    pub(crate) fn forget_device(&mut self, channel: &str, name: &DeviceName) {
+        if let Some(ledger) = self.bucket(channel).ledgers.get_mut(channel) {
+            ledger.forget_device(name);
+        }
     }
 
     fn append(&mut self, publish: Publish) -> Receipt {
@@ -195,24 +298,27 @@ impl Buckets {
     }
 
     fn join(&mut self, channel: &Arc<str>, after: Option<(Life, u64)>) -> Page {
-        let most = self.page;
+        let (most, now_unix_ms) = (self.page, self.now_unix_ms);
         let bucket = self.bucket(channel);
         let life = bucket.life(channel);
         let stream = &bucket.streams[channel];
         let offset = after.filter(|(of, _)| *of == life).map(|(_, offset)| offset);
         let follows = |kept: &&Kept| offset.is_some_and(|offset| kept.offset > offset);
-        Page { life, top: stream.top, kept: stream.kept.iter().filter(follows).take(most).cloned().collect() }
+        let kept = stream.kept.iter().filter(follows).take(most).cloned().collect();
+        Page { life, top: stream.top, now_unix_ms, kept }
     }
 
     fn read(&mut self, channel: &str, from: u64) -> Page {
-        let most = self.page;
+        let (most, now_unix_ms) = (self.page, self.now_unix_ms);
         let bucket = self.bucket(channel);
         let generation = bucket.generation;
         let Some(stream) = bucket.streams.get(channel) else {
-            return Page { life: Life { generation, created: 0 }, top: 0, kept: Vec::new() };
+            let life = Life { generation, created: 0 };
+            return Page { life, top: 0, now_unix_ms, kept: Vec::new() };
         };
         let kept = stream.kept.iter().filter(|kept| kept.offset >= from).take(most).cloned().collect();
-        Page { life: Life { generation, created: stream.created }, top: stream.top, kept }
+        let life = Life { generation, created: stream.created };
+        Page { life, top: stream.top, now_unix_ms, kept }
     }
 
     fn remove(&mut self, channel: &Arc<str>) -> u64 {
@@ -232,6 +338,9 @@ impl Buckets {
 
     /// What a shard is told next. That writes were lost it learns after all answers from before.
     pub(crate) fn next_delivery(&mut self, node: usize, shard: u16) -> Option<Delivery> {
+        if !self.is_away {
+            self.publish_due();
+        }
         let way = self.ways.get_mut(&(node, shard))?;
         let is_early = matches!(way.deliveries.front(), Some(Delivery::Lost(_))) && !way.answers.is_empty();
         if is_early { None } else { way.deliveries.pop_front() }
@@ -260,7 +369,9 @@ impl Buckets {
         for ((of, _), way) in &mut self.ways {
             if *of == node {
                 way.deliveries.retain(|delivery| match delivery {
-                    Delivery::Said { channel, .. } | Delivery::Removed { channel, .. } => !is_of(channel),
+                    Delivery::Said { channel, .. }
+                    | Delivery::Removed { channel, .. }
+                    | Delivery::Ledger { channel, .. } => !is_of(channel),
                     Delivery::Hole(_) | Delivery::Lost(_) => true,
                 });
                 way.deliveries.extend(is_told.then_some(Delivery::Hole(bucket)));
@@ -300,6 +411,7 @@ impl Buckets {
     pub(crate) fn leave(&mut self, node: usize) {
         for bucket in &mut self.buckets {
             bucket.listeners.values_mut().for_each(|nodes| _ = nodes.remove(&node));
+            bucket.ledgers.values_mut().for_each(|ledger| ledger.leave(node));
         }
         self.ways.iter_mut().filter(|((of, _), _)| *of == node).for_each(|(_, way)| *way = Way::default());
     }

@@ -9,6 +9,7 @@
 //! `SEED=7 cargo test --lib broker::sim` runs one seed, `SEEDS=10000 cargo test --lib broker::sim` that many, `FIRST=5000`
 //! says from which on. `make soak` runs very many of all simulations.
 
+mod bucket_ledger;
 pub(crate) mod buckets;
 pub(crate) mod chronicle;
 pub(crate) mod client;

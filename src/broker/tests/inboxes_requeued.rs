@@ -76,7 +76,8 @@ fn a_dead_letter_is_sent_once_more_to_its_device_and_what_became_of_it_is_told()
     assert!(node.publications(peer, 100_000).is_empty());
     assert!(requeue(&mut node).is_err(), "it is dead no longer");
     let trace = |node: &mut Node, offset| {
-        let events = node.order(1, |answer| Order::Inbox(InboxOrder::Trace(name.clone(), offset, answer))).unwrap();
+        let events =
+            node.order(1, |answer| Order::Inbox(InboxOrder::Trace(name.clone(), offset, false, answer))).unwrap();
         events.iter().map(|event| (event.what.name(), event.attempt)).collect::<Vec<_>>()
     };
     let ada = [("published", 0), ("received", 0), ("sent", 2), ("sent", 3), ("given_up", 3)];

@@ -3,7 +3,7 @@
 use super::*;
 use crate::broker::bridge::Delivery;
 use crate::broker::sim::buckets::Buckets;
-use crate::config::{ForceRecoveryMode, Log};
+use crate::config::{self, ForceRecoveryMode, Log};
 use crate::hub::Version;
 use crate::limits::{ASKED_OF_BUCKETS_MAX, MIRROR_HELD_MAX, MIRROR_LINGER_MS, MIRRORS_HELD_BYTES_MAX};
 use crate::model::refusal::{Error, ErrorKind};
@@ -16,7 +16,8 @@ pub(super) struct Cluster {
 }
 
 /// `room:` keeps ten and recovers, `news:` as well, the latest, `talk:` keeps nothing and announces who comes and goes, `mute:` is
-/// as `room:` without echo, `here:` is this node's alone.
+/// as `room:` without echo, `here:` is this node's alone. Of at least once are `inbox:`, which makes members of those who subscribe,
+/// and `named:`, which has the members that its channels name.
 pub(super) fn shared() -> Config {
     let open = ChannelOptions {
         log: Log::Redis,
@@ -27,6 +28,16 @@ pub(super) fn shared() -> Config {
     };
     let kept =
         ChannelOptions { history_size: 10, history_ttl: Duration::from_secs(60), force_recovery: true, ..open.clone() };
+    let inbox = ChannelOptions {
+        history_size: 100,
+        history_ttl: Duration::from_secs(3600),
+        force_recovery: false,
+        delivery: config::Delivery::AtLeastOnce,
+        ack_timeout: Duration::from_secs(10),
+        max_attempts: 3,
+        max_unacked: 3,
+        ..kept.clone()
+    };
     let namespace = |name: &str, options| Namespace { name: name.into(), options };
     let mut config = Config { name: "node".into(), ..Config::default() };
     config.cluster.redis.addresses = vec!["127.0.0.1:6379".into()];
@@ -38,6 +49,8 @@ pub(super) fn shared() -> Config {
         namespace("loose", ChannelOptions { force_recovery: false, ..kept.clone() }),
         namespace("talk", ChannelOptions { join_leave: true, force_push_join_leave: true, ..open }),
         namespace("mute", ChannelOptions { echo: false, ..kept.clone() }),
+        namespace("inbox", ChannelOptions { members_by_subscribing: true, ..inbox.clone() }),
+        namespace("named", ChannelOptions { allow_user_limited_channels: true, ..inbox }),
         namespace("here", ChannelOptions { log: Log::Memory, ..kept }),
     ];
     config
@@ -192,7 +205,7 @@ pub(super) fn recover(id: u32, channel: &str, position: &Position) -> String {
 
 pub(super) const ALL: HistoryFilter = HistoryFilter { limit: -1, since: None, reverse: false };
 
-fn data(page: &HistoryPage) -> Vec<String> {
+pub(super) fn data(page: &HistoryPage) -> Vec<String> {
     let text = |data: &[u8]| String::from_utf8(data.to_vec()).unwrap();
     page.publications.iter().map(|publication| text(&publication.data.bytes)).collect()
 }
@@ -734,15 +747,4 @@ fn a_publication_that_cannot_be_read_is_a_gap_to_who_counts_on_all() {
     }
     assert_eq!(cluster.hear(0, ada), ["pub 0", "unsubscribe 2500"]);
     assert_eq!(cluster.hear(0, bob), ["pub 0"]);
-}
-
-#[test]
-fn what_buckets_do_not_keep_is_refused_with_a_reason() {
-    let mut cluster = Cluster::new();
-    let refused = cluster.publish(0, Publish { ttl_ms: Some(1_000), ..message("room:1", "0") }).unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::NotAvailable);
-    let publish = Box::new(message("room:1", "0"));
-    let order = |answer| Order::Schedule(crate::broker::schedule_order::ScheduleOrder::Publish(publish, 1_000, answer));
-    let refused = cluster.order(0, "room:1", order).try_recv().unwrap().unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::NotAvailable);
 }

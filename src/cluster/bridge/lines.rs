@@ -7,15 +7,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 
-use super::calls::{self, Request, Sorted};
+use super::calls;
 use super::complaints::Complaints;
 use super::lease::Lease;
 use super::metrics::{BridgeMetrics, Call};
+use super::requests::{Request, Sorted};
 use crate::cluster::redis::fault::{Fault, Remedy};
 use crate::cluster::redis::functions::Functions;
+use crate::cluster::redis::leases::Leases;
 use crate::limits::{REDIS_BATCH_BYTES, REDIS_BATCH_MAX, REDIS_PAGES_AT_ONCE, REDIS_RETRY_MS, REDIS_WAITING_BYTES_MAX};
 use crate::shard::bridge::{Asked, BridgeEnd};
 
@@ -33,6 +35,8 @@ struct Line {
 pub(super) struct Lines {
     functions: Arc<Functions>,
     lease: Arc<Lease>,
+    /// All nodes' leases, as they were last seen.
+    leases: watch::Receiver<Option<Leases>>,
     ends: Arc<[BridgeEnd]>,
     lines: Box<[Mutex<Line>]>,
     pages: Semaphore,
@@ -44,13 +48,14 @@ impl Lines {
     pub(super) fn new(
         functions: Arc<Functions>,
         lease: Arc<Lease>,
+        leases: watch::Receiver<Option<Leases>>,
         ends: Arc<[BridgeEnd]>,
         metrics: Arc<BridgeMetrics>,
         complaints: Arc<Complaints>,
     ) -> Arc<Self> {
         let lines = (0..functions.keys().buckets()).map(|_| Mutex::default()).collect();
         let pages = Semaphore::new(REDIS_PAGES_AT_ONCE);
-        Arc::new(Self { functions, lease, ends, lines, pages, metrics, complaints })
+        Arc::new(Self { functions, lease, leases, ends, lines, pages, metrics, complaints })
     }
 
     /// Takes what a shard's tick asks.
@@ -139,7 +144,9 @@ impl Lines {
             self.forget(&batch);
             let answers = match result {
                 // Who joined by a lease that was lost meanwhile is not told what follows.
-                Ok(_) if matches!(call, Call::Join) && !self.lease.lives() => Sorted::refused(batch, &Fault::Dead),
+                Ok(_) if matches!(call, Call::Join | Call::Attach) && !self.lease.lives() => {
+                    Sorted::refused(batch, &Fault::Dead)
+                }
                 Ok(answers) => answers,
                 Err(fault) => self.failed(call, batch, &fault),
             };
@@ -153,7 +160,7 @@ impl Lines {
             false => None,
         };
         let began = Instant::now();
-        let result = calls::call(&self.functions, bucket, batch).await;
+        let result = calls::call(&self.functions, &self.leases, bucket, batch).await;
         self.metrics.called(call, began.elapsed().as_nanos() as u64);
         result
     }
@@ -169,11 +176,12 @@ impl Lines {
     /// The next batch of a bucket; where nothing waits, nobody serves it any more.
     fn next(&self, bucket: u16) -> Vec<Request> {
         let mut line = self.line(bucket);
-        let mut bytes = 0;
+        let (mut bytes, mut entries) = (0, 0);
         let fits = |(at, request): &(usize, &Request)| {
             bytes += request.weight();
+            entries += request.entries();
             // One that is larger than a batch goes alone.
-            let is_small = bytes <= REDIS_BATCH_BYTES || *at == 0;
+            let is_small = (bytes <= REDIS_BATCH_BYTES && entries <= REDIS_BATCH_MAX) || *at == 0;
             is_small && line.waiting[0].goes_with(request)
         };
         let count = line.waiting.iter().take(REDIS_BATCH_MAX).enumerate().take_while(fits).count();
@@ -204,13 +212,14 @@ mod tests {
         let (shard, end) = ShardBridge::new(0, Arc::new(Waker::new().unwrap()), flume::unbounded().0);
         let (lease, metrics) = (Arc::new(Lease::taken(Instant::now())), Arc::<BridgeMetrics>::default());
         let complaints = Arc::new(Complaints::new(metrics.clone()));
-        (Lines::new(Arc::new(functions), lease, [end].into(), metrics, complaints), shard)
+        let leases = watch::channel(None).1;
+        (Lines::new(Arc::new(functions), lease, leases, [end].into(), metrics, complaints), shard)
     }
 
     fn publish(ticket: u64, body: Bytes) -> Outgoing {
         let keep = Keep { size: 1, ttl_ms: 1, meta_ttl_ms: 1 };
         let (ticket, channel) = (Ticket(ticket), "room".into());
-        Outgoing::Publish(Box::new(Publish { ticket, channel, body, keep, key: None, version: None }))
+        Outgoing::Publish(Box::new(Publish { ticket, channel, body, keep, key: None, sender: None, version: None }))
     }
 
     fn join() -> Outgoing {

@@ -23,10 +23,56 @@ pub(super) enum Call {
     Leave,
     /// The removal of a stream's publications.
     Remove,
+    /// Devices that subscribe to channels of at least once.
+    Attach,
+    /// Devices that have left such channels.
+    Detach,
+    /// What has become of devices and read positions.
+    Note,
+    /// Users who belong to a channel from now on.
+    Add,
+    /// Users who belong to it no longer.
+    RemoveMembers,
+    /// A page of the members.
+    Members,
+    /// One member with all devices.
+    Member,
+    /// Dead letters.
+    Letters,
+    /// A dead letter that is sent once more.
+    Requeue,
+    /// Dead letters that are forgotten.
+    Purge,
+    /// A publication that is to come.
+    Schedule,
+    /// One that is not to come any more.
+    Unschedule,
+    /// What is to come in a channel.
+    Scheduled,
 }
 
 impl Call {
-    const ALL: [Self; 6] = [Self::Append, Self::Fleeting, Self::Join, Self::Read, Self::Leave, Self::Remove];
+    const ALL: [Self; 19] = [
+        Self::Append,
+        Self::Fleeting,
+        Self::Join,
+        Self::Read,
+        Self::Leave,
+        Self::Remove,
+        Self::Attach,
+        Self::Detach,
+        Self::Note,
+        Self::Add,
+        Self::RemoveMembers,
+        Self::Members,
+        Self::Member,
+        Self::Letters,
+        Self::Requeue,
+        Self::Purge,
+        Self::Schedule,
+        Self::Unschedule,
+        Self::Scheduled,
+    ];
 
     /// The Function's.
     pub(super) fn name(self) -> &'static str {
@@ -37,6 +83,19 @@ impl Call {
             Self::Read => "read",
             Self::Leave => "leave",
             Self::Remove => "remove",
+            Self::Attach => "ledger_attach",
+            Self::Detach => "ledger_detach",
+            Self::Note => "ledger_note",
+            Self::Add => "ledger_add",
+            Self::RemoveMembers => "ledger_remove",
+            Self::Members => "ledger_members",
+            Self::Member => "ledger_member",
+            Self::Letters => "letters",
+            Self::Requeue => "letter_requeue",
+            Self::Purge => "letters_purge",
+            Self::Schedule => "schedule_add",
+            Self::Unschedule => "schedule_cancel",
+            Self::Scheduled => "schedule_list",
         }
     }
 }

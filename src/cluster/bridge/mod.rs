@@ -5,6 +5,7 @@
 //!        ←answers─ calls ←────────────────────┘ │
 //!        ←deliveries─ outlets ← term ← listener ←┘
 //!        ─attendance→ register: the node's sessions among their users' on all nodes
+//!        timetable: what is to come is published when it is due
 //! control plane ←told─ what other nodes say of users
 //!                     seat, lease: who the node is among the others, and for how long
 //! ```
@@ -16,12 +17,16 @@ mod calls;
 mod complaints;
 mod health;
 mod lease;
+mod ledgers;
 mod lines;
 pub mod metrics;
 mod outlets;
 mod register;
+mod requests;
+mod schedules;
 mod seat;
 mod term;
+mod timetable;
 pub mod told;
 
 use std::sync::Arc;

@@ -142,6 +142,7 @@ mod tests {
         let taken = taken.into_iter().map(|delivery| match delivery {
             Delivery::Said { kept, .. } => format!("{} ", kept.offset),
             Delivery::Removed { up_to, .. } => format!("removed{up_to} "),
+            Delivery::Ledger { news, .. } => format!("{news:?} "),
             Delivery::Hole(bucket) => format!("hole{bucket} "),
             Delivery::Lost(bucket) => format!("lost{bucket} "),
         });

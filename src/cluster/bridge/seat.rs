@@ -9,12 +9,12 @@ use redis::PushInfo;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::calls::{Request, Sorted};
 use super::complaints::Complaints;
 use super::lease::{Keeper, Lease};
 use super::metrics::BridgeMetrics;
 use super::outlets::{Break, Outlets};
 use super::register::Input;
+use super::requests::{Request, Sorted};
 use super::told::Told;
 use crate::broker::bridge::Attendance;
 use crate::cluster::redis::bucket::{Item, Kind};

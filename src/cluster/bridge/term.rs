@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::calls::{kept_of, life_of};
+use super::calls::kept_of;
 use super::lines::Lines;
 use super::outlets::{Break, Outlets};
 use super::seat::{Seat, Taken};
+use super::timetable::Timetable;
 use crate::broker::bridge::Delivery;
 use crate::cluster::redis::bucket::{Generation, Item, Kind};
 use crate::cluster::redis::listener::{self, Event};
+use crate::cluster::redis::news;
+use crate::cluster::redis::schedules::Next;
 use crate::shard::bridge::Asked;
 
 /// Events that are taken before the shards are told of them.
@@ -33,6 +36,7 @@ pub(super) enum Ended {
 pub(super) struct Term<'a> {
     seat: &'a Seat,
     lines: Arc<Lines>,
+    timetable: Timetable,
     outlets: &'a mut Outlets,
 }
 
@@ -54,8 +58,10 @@ impl<'a> Term<'a> {
         let mut keeper = tokio::spawn(seat.keeper(lease.clone(), functions.clone()).keep());
         let (metrics, complaints) = (seat.metrics.clone(), seat.complaints.clone());
         seat.go_on_with(Some(&functions));
-        let lines = Lines::new(functions, lease.clone(), seat.ends.clone(), metrics, complaints);
-        let mut term = Self { seat, lines, outlets };
+        let (leases, ends) = (seat.seen.subscribe(), seat.ends.clone());
+        let timetable = Timetable::new(functions.clone(), leases.clone(), complaints.clone());
+        let lines = Lines::new(functions, lease.clone(), leases, ends, metrics, complaints);
+        let mut term = Self { seat, lines, timetable, outlets };
         let mut timer = interval(PAUSE);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
@@ -72,6 +78,7 @@ impl<'a> Term<'a> {
                     }
                     term.outlets.flush();
                 },
+                () = term.timetable.turn() => {}
                 _ = timer.tick() => term.outlets.flush(),
                 _ = &mut keeper => break Ended::Lost,
             }
@@ -90,17 +97,20 @@ impl<'a> Term<'a> {
         match event {
             Event::Hears(bucket) => {
                 self.lines.hears(bucket);
+                self.timetable.look_at(bucket);
                 self.seat.miss_users(bucket);
             }
             Event::Said(bucket, generation, item) => self.say(bucket, generation, item),
             Event::Hole(bucket) => {
                 self.seat.metrics.holes.add(1);
                 self.outlets.tell(bucket, Break::Hole);
+                self.timetable.look_at(bucket);
                 self.seat.miss_users(bucket);
             }
             Event::Lost(bucket, _) => {
                 self.seat.metrics.generations.add(1);
                 self.outlets.tell(bucket, Break::Lost);
+                self.timetable.look_at(bucket);
                 self.seat.miss_users(bucket);
             }
         }
@@ -110,13 +120,21 @@ impl<'a> Term<'a> {
         if self.seat.hear_of_users(bucket, &item) {
             return;
         }
+        if item.kind == Kind::Due {
+            return self.timetable.told(bucket, Next::told(&item));
+        }
         let Item { kind, channel, created, offset, time_ms, body } = item;
-        let (life, bytes) = (life_of(generation, created), channel.len() + body.len());
+        let (life, bytes) = (generation.life(created), channel.len() + body.len());
         let channel = channel.into_boxed_str();
         let home = self.outlets.home_of(&channel);
         let delivery = match kind {
             Kind::Publication => Delivery::Said { channel, life, kept: kept_of(offset, time_ms, body) },
             Kind::Removed => Delivery::Removed { channel, life, up_to: offset },
+            Kind::Ledger => match news::told(body) {
+                Ok(news) => Delivery::Ledger { channel, life, news: Box::new(news) },
+                // Of a later version.
+                Err(_) => return,
+            },
             // Not for those who listen to channels.
             _ => return,
         };

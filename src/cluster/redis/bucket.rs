@@ -7,10 +7,26 @@ use bytes::Bytes;
 
 use super::fault::Fault;
 use super::pack::Unpack;
+use crate::model::Life;
 
 /// Which life of a bucket: another one where writes were lost. Part of every epoch in it. All zeros: not known yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Generation(pub [u8; 8]);
+
+impl Generation {
+    /// The generation that a life of a stream is in.
+    pub fn of(life: Life) -> Self {
+        Self(life.generation.to_be_bytes())
+    }
+
+    /// The life of a stream that was created so in it; that of no stream where nothing is kept.
+    pub fn life(self, created: u64) -> Life {
+        match created {
+            0 => Life::default(),
+            _ => Life { generation: u64::from_be_bytes(self.0), created },
+        }
+    }
+}
 
 /// Where a bucket stood when it answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +81,11 @@ pub enum Kind {
     Asked,
     /// A node has answered this one.
     Answered,
+    /// When the next publication of the bucket is due that is to come: the offset, Unix milliseconds, 0 for none; and what time it
+    /// is there.
+    Due,
+    /// The ledger of a channel tells something ([`news::told`](super::news::told)).
+    Ledger,
 }
 
 /// One thing that a bucket tells its listeners.
@@ -96,6 +117,8 @@ impl Item {
             6 => Kind::Dismissed,
             7 => Kind::Asked,
             8 => Kind::Answered,
+            16 => Kind::Ledger,
+            17 => Kind::Due,
             _ => return Err(Fault::Garbled),
         };
         let name = usize::from(from.byte()?);

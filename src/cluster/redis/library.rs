@@ -9,9 +9,15 @@ use super::link::Link;
 pub const SOURCE: &str = concat!(
     include_str!("library/bucket.lua"),
     include_str!("library/stream.lua"),
+    include_str!("library/schedule.lua"),
     include_str!("library/listener.lua"),
     include_str!("library/presence.lua"),
     include_str!("library/session.lua"),
+    include_str!("library/ledger.lua"),
+    include_str!("library/letter.lua"),
+    include_str!("library/device.lua"),
+    include_str!("library/note.lua"),
+    include_str!("library/member.lua"),
     include_str!("library/ask.lua"),
     include_str!("library/reap.lua"),
     include_str!("library/lease.lua"),
@@ -20,7 +26,7 @@ pub const SOURCE: &str = concat!(
 
 /// Which edition of the source this is. It goes up with every change that nodes of the version before can live with; others
 /// need a new layout ([`BUCKET_LAYOUT`](crate::model::BUCKET_LAYOUT)), and with it new names of keys and Functions.
-pub const REVISION: u64 = 3;
+pub const REVISION: u64 = 4;
 
 /// What was found in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +85,20 @@ mod tests {
 
     use regex::Regex;
 
-    use super::SOURCE;
+    use super::*;
+    use crate::limits::{CLIENT_MESSAGES_PER_USER_MAX, DEAD_LETTER_DEVICES_MAX, RECEIPT_MEMBERS_MAX};
+
+    #[test]
+    fn the_functions_go_by_the_revision_and_the_bounds_of_the_node() {
+        for said in [
+            format!("local REVISION = {REVISION}\n"),
+            format!("local SMALL_ROOM = {RECEIPT_MEMBERS_MAX}\n"),
+            format!("local LETTER_DEVICES_MAX = {DEAD_LETTER_DEVICES_MAX}\n"),
+            format!("SHARE_MAX = 2147483648, {CLIENT_MESSAGES_PER_USER_MAX}\n"),
+        ] {
+            assert!(SOURCE.contains(&said), "{said}");
+        }
+    }
 
     #[test]
     fn the_docs_name_every_command_that_the_functions_call_among_the_rights_of_the_nodes_user() {

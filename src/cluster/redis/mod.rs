@@ -1,7 +1,7 @@
 //! The Redis (or Valkey) that nodes share: the way to it, the Functions that run in it, and what a node knows of what they said.
 //!
 //! ```text
-//! streams, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
+//! streams, ledgers, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
 //!   → functions                         one numbered call in flight per bucket, repeated until it is answered
 //!     → link                            one Redis, one behind Sentinels, or a Cluster
 //! listener ← link                       what is published to this node, checked for gaps
@@ -19,12 +19,16 @@ pub mod fault;
 pub mod functions;
 pub mod keys;
 pub mod leases;
+pub mod ledgers;
+pub mod letters;
 pub mod library;
 pub mod link;
 pub mod listener;
+pub mod news;
 mod pack;
 pub mod presence;
 mod reap;
 pub mod revocations;
+pub mod schedules;
 pub mod sessions;
 pub mod streams;

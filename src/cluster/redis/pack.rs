@@ -5,6 +5,14 @@ use redis::Value;
 
 use super::fault::Fault;
 
+/// What six bytes can say is below this.
+const SIX_END: u64 = 1 << 48;
+
+/// A number that somebody says, as six bytes can: no bucket reaches the last of them.
+pub(super) fn clip(value: u64) -> u64 {
+    value.min(SIX_END - 1)
+}
+
 /// What is told to a Function in one argument.
 #[derive(Debug, Default)]
 pub(super) struct Packed(Vec<u8>);
@@ -27,7 +35,7 @@ impl Packed {
 
     /// A count or Unix milliseconds, in six bytes.
     pub(super) fn six(mut self, value: u64) -> Self {
-        assert!(value < 1 << 48, "a count that no bucket reaches");
+        assert!(value < SIX_END, "a count that no bucket reaches");
         self.0.extend(&value.to_be_bytes()[2..]);
         self
     }
@@ -112,6 +120,11 @@ impl Unpack {
 
     pub(super) fn rest(self) -> Bytes {
         self.0
+    }
+
+    /// As [`Unpack::rest`], a text.
+    pub(super) fn rest_text(self) -> Result<String, Fault> {
+        String::from_utf8(self.0.into()).map_err(|_| Fault::Garbled)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Channels: publishing, listening, reading.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use redis::Value;
 
@@ -20,18 +21,35 @@ pub struct Publish<'a> {
     pub keep: Keep,
     /// The idempotency key, and for how long it is remembered at least, milliseconds; twice that at the most.
     pub key: Option<(&'a str, u32)>,
+    /// Whose message's id the key is, where it is a client's: of one sender so many are remembered at the most.
+    pub sender: Option<&'a str>,
     /// Drops it where the channel has one that is as new: number above 0, and what the number counts within.
     pub version: Option<(u64, &'a str)>,
 }
 
+/// What stands before a window: the key says who has sent it.
+const OF_SENDER: u32 = 1 << 31;
+
+/// Sixteen bytes for a name of any length, which no other name has.
+fn name_of(name: &str) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest(&SHA256, name.as_bytes()).as_ref()[..16]);
+    bytes
+}
+
 impl Publish<'_> {
     /// As the Function takes it, but for its body.
-    fn options(&self) -> Vec<u8> {
+    pub(super) fn options(&self) -> Vec<u8> {
         let (key, window) = self.key.unwrap_or_default();
+        let by_sender = self.sender.map(|sender| [sender, key].map(name_of).concat());
+        let (key, window) = match &by_sender {
+            Some(key) => (&key[..], window | OF_SENDER),
+            None => (key.as_bytes(), window),
+        };
         let (version, epoch) = self.version.unwrap_or_default();
         let head = Packed::default().four(self.keep.size).six(self.keep.ttl_ms).six(self.keep.meta_ttl_ms).four(window);
         let head = head.four((version >> 32) as u32).four(version as u32);
-        head.short(self.channel.as_bytes()).short(key.as_bytes()).bytes(epoch.as_bytes()).end()
+        head.short(self.channel.as_bytes()).short(key).bytes(epoch.as_bytes()).end()
     }
 }
 
@@ -44,6 +62,8 @@ pub enum Outcome {
     Repeated,
     /// The channel has one that is as new; the place is the stream's top.
     Passed,
+    /// Its sender has as many ids remembered as may be; there is no place.
+    TooMany,
 }
 
 /// The answer to a publication.
@@ -86,6 +106,8 @@ pub struct Kept {
 pub struct Page {
     /// Where the stream stands.
     pub place: Place,
+    /// What time it was, Unix milliseconds by the clock of Redis.
+    pub now_ms: u64,
     /// Publications without a hole between them, in the order asked for.
     pub kept: Vec<Kept>,
 }
@@ -241,6 +263,7 @@ fn receipt(from: &mut Unpack) -> Result<Receipt, Fault> {
         0 => Outcome::Published,
         1 => Outcome::Repeated,
         2 => Outcome::Passed,
+        3 => Outcome::TooMany,
         _ => return Err(Fault::Garbled),
     };
     Ok(Receipt { outcome, generation: Generation(from.eight()?), created: from.six()?, offset: from.six()? })
@@ -253,12 +276,13 @@ fn place(from: &mut Unpack) -> Result<(Place, u64), Fault> {
 }
 
 fn page(head: Value, kept: Value, is_reverse: bool) -> Result<Page, Fault> {
-    let (place, first) = place(&mut Unpack::of(head)?)?;
+    let mut head = Unpack::of(head)?;
+    let ((place, first), now_ms) = (place(&mut head)?, head.six()?);
     let kept = list(kept)?.into_iter().zip(0..).map(|(kept, at)| {
         let mut from = Unpack::new(string(kept)?);
         let _expires_ms = from.six()?;
         let offset = if is_reverse { first.checked_sub(at) } else { first.checked_add(at) };
         Ok(Kept { offset: offset.ok_or(Fault::Garbled)?, time_ms: from.six()?, body: from.rest() })
     });
-    Ok(Page { place, kept: kept.collect::<Result<_, Fault>>()? })
+    Ok(Page { place, now_ms, kept: kept.collect::<Result<_, Fault>>()? })
 }

@@ -20,7 +20,7 @@ use crate::model::refusal::Error;
 #[serde(default)]
 #[schemars(rename = "DeadLettersListRequest")]
 pub(super) struct DeadLettersList {
-    /// Of this channel; empty is all channels.
+    /// Of this channel; empty is all channels of this node alone. Those that nodes share are listed by name.
     channel: String,
     /// With a device of this user; empty is anybody.
     user: String,

@@ -45,7 +45,8 @@ pub(super) struct Publish {
     /// Which count the version belongs to: in another one every version is new. Empty goes by the version alone.
     version_epoch: Option<String>,
     /// Publish it after so long, a week at the most: seconds, or a time such as `1h30m`. It gets its offset when it is due; until
-    /// then it lies where the channel's publications are kept: in memory, where a restart forgets it, or on disk as well.
+    /// then it lies where the channel's publications are kept: in memory, where a restart forgets it, on disk
+    /// as well, or in Redis.
     delay: Option<Span>,
     /// How long it is given to clients that recover and to who reads the history, from when it is published: seconds, or a
     /// time such as `1h30m`. Its place in the stream stays. Where publications are received at

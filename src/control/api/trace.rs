@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::Method;
 use super::shape::whole;
+use super::{Method, read_lists, where_user_is};
 use crate::broker::inbox_order::InboxOrder;
 use crate::broker::order::Order;
+use crate::control::nodes::Elsewhere;
 use crate::control::state::ControlState;
 use crate::delivery;
 use crate::model::refusal::Error;
 
 /// What has become of one message of an at-least-once channel?
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "TraceRequest")]
 pub(super) struct Trace {
@@ -23,17 +25,21 @@ pub(super) struct Trace {
     /// The publication's number in the stream.
     #[serde(deserialize_with = "whole")]
     offset: u64,
+    /// Another node asks, of a channel that nodes share.
+    #[schemars(skip)]
+    is_elsewhere: bool,
 }
 
 /// What has become of a message.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct TraceResult {
-    /// In the order in which it happened. The newest 65,536 events of the channel's shard are kept.
+    /// In the order in which it happened. The newest 65,536 events of the channel's shard are kept, on each node that shares the
+    /// channel, until the node ends.
     events: Vec<TraceEvent>,
 }
 
 /// Something that has happened to a message.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct TraceEvent {
     /// When, Unix milliseconds.
     at_ms: i64,
@@ -70,8 +76,22 @@ impl Method for Trace {
 
     async fn run(self, state: &ControlState) -> Result<TraceResult, Error> {
         let channel: Arc<str> = Arc::from(self.channel);
-        let order = |answer| Order::Inbox(InboxOrder::Trace(channel.clone(), self.offset, answer));
+        let order = |answer| Order::Inbox(InboxOrder::Trace(channel.clone(), self.offset, self.is_elsewhere, answer));
         let events = state.shards.ask(&channel, order).await?;
         Ok(TraceResult { events: events.into_iter().map(TraceEvent::from).collect() })
+    }
+
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        where_user_is("", &Self { channel: self.channel.clone(), offset: self.offset, is_elsewhere: true })
+    }
+
+    /// Each node knows what it has done. That it was published each has heard.
+    fn gather(own: TraceResult, others: Vec<Box<RawValue>>) -> Result<TraceResult, Error> {
+        let others = read_lists::<TraceResult>(&others)?;
+        let mut events: Vec<_> = others.into_iter().chain([own]).flat_map(|one| one.events).collect();
+        events.sort_by_key(|event| event.at_ms);
+        let mut is_known = false;
+        events.retain(|event| event.what != "published" || !std::mem::replace(&mut is_known, true));
+        Ok(TraceResult { events })
     }
 }

@@ -6,7 +6,7 @@
 --
 -- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
 
-local REVISION = 3
+local REVISION = 4
 -- How many expired publications one append or read looks at.
 local EXPIRED_AT_ONCE = 64
 -- Publications that are read at once, before their bytes are counted.
@@ -118,17 +118,21 @@ local function send(bucket, parts, targets)
   local fields = {}
   for at = 1, #targets do fields[at] = 'n' .. targets[at] end
   local before = redis.call('HMGET', bucket.head, unpack(fields))
-  local changes = bucket.changes
+  local changes, sent = bucket.changes, bucket.sent or {}
+  bucket.sent = sent
   for at = 1, #targets do
-    local header = struct.pack('>Bc8I6I6', 1, bucket.generation, bucket.count, tonumber(before[at] or 0))
-    redis.call('SPUBLISH', bucket.head .. ':' .. targets[at], header .. parts[targets[at]])
+    local target = targets[at]
+    -- What this call itself has sent before is not in the head yet.
+    local header = struct.pack('>Bc8I6I6', 1, bucket.generation, bucket.count, sent[target] or tonumber(before[at] or 0))
+    redis.call('SPUBLISH', bucket.head .. ':' .. target, header .. parts[target])
     changes[#changes + 1], changes[#changes + 2] = fields[at], bucket.count
+    sent[target] = bucket.count
   end
 end
 
 -- What is sent of a publication (kind 0), a session that is put (1) or removed (2), a presence that a dead node has left (3),
 -- a revocation (4), the removal of a stream's publications up to an offset (5), a session that must make room (6), a question
--- of a node (7) or its answer (8).
+-- of a node (7) or its answer (8), what the ledger of a channel tells (16), when the next publication is due (17).
 local function item(kind, channel, created, offset, time, body)
   return struct.pack('>BBI6I6I6I4', kind, #channel, created, offset, time, #body) .. channel .. body
 end

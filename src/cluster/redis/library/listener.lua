@@ -27,8 +27,10 @@ local function part(list, top, from, count, bytes, is_reverse, now)
   return items, first
 end
 
-local function place_of(generation, meta, first)
-  return struct.pack('>c8I6I6I6', generation, meta.created, meta.top, first)
+-- Where a stream stands, the offset of the first publication that comes with it, and what time it is, where that is of use.
+local function place_of(generation, meta, first, now)
+  local place = struct.pack('>c8I6I6I6', generation, meta.created, meta.top, first)
+  return now and place .. struct.pack('>I6', now) or place
 end
 
 -- ARGV[2…], two each: options and channel. Options are: whether it has a stream, the stream's ttl, generation, creation and
@@ -57,7 +59,7 @@ local function join(keys, args)
         items, first = part(list, meta.top, offset + 1, math.huge, bytes, false, now)
       end
     end
-    answer[#answer + 1], answer[#answer + 2] = place_of(bucket.generation, meta, first), items
+    answer[#answer + 1], answer[#answer + 2] = place_of(bucket.generation, meta, first, now), items
   end
   finish(bucket, '')
   answer[1] = stand(bucket)
@@ -87,12 +89,12 @@ end
 -- ARGV: channel, from, count, bytes, backwards (1). Answers place and publications; a creation of 0 says that there is no stream.
 local function read(keys, args)
   local head, channel = keys[1], args[1]
-  local generation = redis.call('HGET', head, 'g') or string.rep('\0', 8)
+  local generation, now = redis.call('HGET', head, 'g') or string.rep('\0', 8), now_ms()
   local meta = read_meta({ generation = generation }, redis.call('GET', head .. ':m:' .. channel))
-  if not meta then return { place_of(generation, { created = 0, top = 0 }, 0), {} } end
+  if not meta then return { place_of(generation, { created = 0, top = 0 }, 0, now), {} } end
   local from, count, bytes = tonumber(args[2]), tonumber(args[3]), tonumber(args[4])
-  local items, first = part(head .. ':h:' .. channel, meta.top, from, count, bytes, args[5] == '1', now_ms())
-  return { place_of(generation, meta, first), items }
+  local items, first = part(head .. ':h:' .. channel, meta.top, from, count, bytes, args[5] == '1', now)
+  return { place_of(generation, meta, first, now), items }
 end
 
 -- ARGV: ttl of the streams, channels. Answers a place each, and lets the streams live on.

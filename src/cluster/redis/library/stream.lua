@@ -1,4 +1,7 @@
 
+-- Added to the window of a key that says who has sent it, and how many such a sender may have remembered in a window.
+local OF_SENDER, SHARE_MAX = 2147483648, 10000
+
 -- A channel's stream. What a generation that was lost has left of it counts as nothing.
 local function read_meta(bucket, value)
   if not value then return nil end
@@ -86,13 +89,20 @@ local function remember(slice)
   end
 end
 
--- ARGV[2…], two each: options and body. Options are: history size, its ttl, that of the stream, window of the key, version
--- (two halves), channel, key, epoch of the version. Answers 21 bytes each: 0 published, 1 was published with this key, 2 is an
--- old version; generation, creation, offset.
-local function append(keys, args)
-  local bucket, refusal = begin(keys, args)
-  if not bucket then return refusal end
-  if bucket.answer then return stand(bucket) .. bucket.answer end
+-- Whether a sender may have one more id remembered; it is counted. Counts are kept in hashes as the results are.
+local function may_send(head, now, window, sender)
+  local slice = math.floor(now / window)
+  local prefix = head .. ':j' .. window .. ':'
+  local before = redis.call('HGET', prefix .. (slice - 1), sender)
+  local count = redis.call('HINCRBY', prefix .. slice, sender, 1)
+  redis.call('PEXPIREAT', prefix .. slice, (slice + 2) * window)
+  if count + tonumber(before or 0) <= SHARE_MAX then return true end
+  redis.call('HINCRBY', prefix .. slice, sender, -1)
+  return false
+end
+
+-- Publishes all that stands from args[2] on, two each: options and body. Gives what became of each.
+local function publish_all(bucket, args)
   bucket.count = bucket.count + 1
   local head, now = bucket.head, now_ms()
   local entries, channels, meta_keys, place, by_window, is_keyed = {}, {}, {}, {}, {}, false
@@ -104,14 +114,15 @@ local function append(keys, args)
       where = #channels + 1
       channels[where], meta_keys[where], place[channel] = channel, head .. ':m:' .. channel, where
     end
-    local name = false
+    local name, sender = false, false
+    if window >= OF_SENDER then window, sender = window - OF_SENDER, string.sub(key, 1, 16) end
     if window > 0 and key ~= '' then
       name = string.sub(options, 29, from - 1)
       local names = by_window[window]
       if names then names[#names + 1] = name else by_window[window] = { name } end
       is_keyed = true
     end
-    entries[at / 2] = { where, size, ttl, meta_ttl, window, high, low, name, from }
+    entries[at / 2] = { where, size, ttl, meta_ttl, window, high, low, name, from, sender }
   end
   local known = redis.call('MGET', unpack(meta_keys))
   local listeners = redis.call('HMGET', head .. ':l', unpack(channels))
@@ -132,6 +143,8 @@ local function append(keys, args)
       answers[at] = '\1' .. results[name]
     elseif is_versioned and meta and is_passed(meta, high, low, version_epoch) then
       answers[at] = struct.pack('>Bc8I6I6', 2, bucket.generation, meta.created, meta.top)
+    elseif entry[10] and not may_send(head, now, entry[5], entry[10]) then
+      answers[at] = struct.pack('>Bc8I6I6', 3, bucket.generation, 0, 0)
     else
       local channel, body, created, offset = channels[where], args[2 * at + 1], 0, 0
       if size > 0 or is_versioned then
@@ -169,7 +182,18 @@ local function append(keys, args)
   end
   if is_keyed then for _, slice in pairs(slices) do remember(slice) end end
   send(bucket, sort_out(groups, bucket.nodes))
-  local answer = table.concat(answers)
+  return table.concat(answers)
+end
+
+-- ARGV[2…], two each: options and body. Options are: history size, its ttl, that of the stream, window of the key (with its highest
+-- bit where the first 16 bytes of the key say who has sent it), version (two halves), channel, key, epoch of the version. Answers
+-- 21 bytes each: 0 published, 1 was published with this key, 2 is an old version, 3 its sender has sent too many; generation,
+-- creation, offset.
+local function append(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  if bucket.answer then return stand(bucket) .. bucket.answer end
+  local answer = publish_all(bucket, args)
   finish(bucket, answer)
   return stand(bucket) .. answer
 end

@@ -1,0 +1,94 @@
+
+-- What becomes of a note.
+local NOTED = { kept = 0, no_member = 1, no_device = 2, other_life = 3, beyond = 4 }
+
+-- A member's positions have moved, of what was received or of what was read.
+local function tell_moved(bucket, ledger, user, row, is_read)
+  local slots = ''
+  if members_of(ledger) <= SMALL_ROOM then
+    slots = listeners_of(bucket, ledger)
+  elseif is_read then
+    slots = owners_of(row.devices)
+  end
+  tell_news(bucket, ledger, slots, NEWS.moved, struct.pack('>I6I6', row.received, row.read) .. user)
+end
+
+-- The floor of a device is there now: the other nodes that it is attached to are told.
+local function move_floor(bucket, ledger, user, device, floor)
+  device.floor = floor
+  local body = struct.pack('>I6B', floor, #user) .. user .. device.id
+  tell_news(bucket, ledger, owners_of({ device }, bucket.slot), NEWS.floor, body)
+end
+
+local function note_floor(bucket, ledger, user, row, device, note, at)
+  local floor, received, failed, has_lost = struct.unpack('>I6I6I2B', note, at)
+  if math.max(floor, received) > ledger.top then return NOTED.beyond end
+  if floor > device.floor then
+    move_floor(bucket, ledger, user, device, floor)
+    device.failed, device.marks = failed, has_lost
+  elseif floor == device.floor then
+    device.failed = math.max(device.failed, failed)
+    if has_lost == 1 then device.marks = HAS_LOST end
+  end
+  if received > row.received then
+    row.received = received
+    tell_moved(bucket, ledger, user, row, false)
+  end
+  return NOTED.kept
+end
+
+local function note_given_up(bucket, ledger, user, device, note, at, now)
+  local offset, time, attempts, failed_at, rest = struct.unpack('>I6I6I2I6', note, at)
+  if offset > ledger.top then return NOTED.beyond end
+  if offset > device.floor then
+    move_floor(bucket, ledger, user, device, offset)
+    device.failed = 0
+  elseif not take_requeued(bucket, ledger.channel, ledger, user, device.id, offset) then
+    return NOTED.kept
+  end
+  local publication = { time = time, body = string.sub(note, rest) }
+  local failure = { user = user, device = device.id, attempts = attempts, at = failed_at }
+  add_failure(bucket, ledger, offset, publication, failure, now)
+  return NOTED.kept
+end
+
+-- A note: what it says (0 floor, 1 read, 2 given up, 3 resolved), whether it is of one life, of which (generation, creation), channel,
+-- user, device; then of a floor: floor, received, failed attempts, whether it has lost; of what was read or resolved: the offset; of
+-- what was given up: offset, when it was published, attempts, when it was given up, publication.
+local function note(bucket, said, now)
+  local what, has_life, generation, created, channel, user, id, at = struct.unpack('>BBc8I6Bc0Bc0Bc0', said)
+  local ledger = open_ledger(bucket, channel)
+  if has_life == 1 and (generation ~= ledger.generation or created ~= ledger.created) then return NOTED.other_life end
+  local value = redis.call('HGET', ledger.key, user)
+  if not value then return NOTED.no_member end
+  local row, verdict = read_row(ledger, value), NOTED.kept
+  local device = device_of(row, id)
+  if what == 1 then
+    local read = struct.unpack('>I6', said, at)
+    if read > ledger.top then return NOTED.beyond end
+    if read <= row.read then return NOTED.kept end
+    row.read = read
+    tell_moved(bucket, ledger, user, row, true)
+  elseif not device then
+    return NOTED.no_device
+  elseif what == 0 then
+    verdict = note_floor(bucket, ledger, user, row, device, said, at)
+  elseif what == 2 then
+    verdict = note_given_up(bucket, ledger, user, device, said, at, now)
+  else
+    resolve_letter(bucket, ledger, struct.unpack('>I6', said, at), user, id, now)
+  end
+  if device then device.seen = math.floor(now / 1000) end
+  keep_row(ledger, user, row)
+  return verdict
+end
+
+-- ARGV[2…]: notes. Answers a byte each.
+local function ledger_note(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  local verdicts, now = {}, now_ms()
+  for at = 2, #args do verdicts[at - 1] = string.char(note(bucket, args[at], now)) end
+  finish_ledgers(bucket, '')
+  return stand(bucket) .. table.concat(verdicts)
+end

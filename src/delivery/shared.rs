@@ -1,0 +1,213 @@
+//! Inboxes of channels that several nodes share: what their ledgers say, and what other nodes do.
+//!
+//! The ledger has all members with all devices; here are the rows of those that are connected here, from their arrival to their
+//! departure. What is done with them is the same as elsewhere, and what changes is noted in the ledger.
+//!
+//! Invariants: no device is away, but while it arrives. A member without devices here has no row.
+
+use std::sync::Arc;
+
+use super::Delivery;
+use super::change::Changed;
+use super::desk::Desk;
+use super::device::{Device, Known};
+use super::dispatch::Sending;
+use super::inbox::{Inbox, Whose, seen_s};
+use super::live::Pace;
+use super::member::{Member, MemberPosition};
+use super::options::InboxOptions;
+use super::requeued::Again;
+use super::wakes::Wake;
+use crate::hub::Shelf;
+use crate::limits::AGAIN_BYTES_MAX;
+use crate::model::Publication;
+use crate::model::ledger::{DeviceName, Row};
+use crate::time::Now;
+
+impl Delivery {
+    /// Whether a device is connected here, by a session that is subscribed.
+    pub fn is_here(&self, channel: &str, whose: Whose<'_>) -> bool {
+        let inbox = self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize]);
+        let known = inbox.and_then(|inbox| inbox.known(whose.user, whose.device));
+        matches!(known, Some(Known::Here(_)))
+    }
+
+    /// A session of a device is about to subscribe, of which the ledger has said this; the channel has so many members. The shelf
+    /// must be of the life of the row.
+    pub fn admit_row(
+        &mut self,
+        channel: &Arc<str>,
+        whose: Whose<'_>,
+        (row, members): (&Row, u32),
+        options: InboxOptions,
+        shelf: Shelf<'_>,
+        now: Now,
+    ) {
+        let (inbox, desk) = self.entry(channel, options, Some(shelf));
+        inbox.ledger.members = members as usize;
+        inbox.take_row(whose, row, shelf, now, desk);
+    }
+
+    /// How many channels have an inbox here.
+    #[cfg(test)]
+    pub(crate) fn inboxes_here(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    /// A device that was to arrive does not, unless it is connected here already: whether it is.
+    pub fn let_go(&mut self, channel: &str, whose: Whose<'_>) -> bool {
+        let Some((inbox, desk)) = self.find(channel) else { return false };
+        let known = inbox.known(whose.user, whose.device);
+        if let Some(Known::Away(_)) = known {
+            inbox.drop_row(whose.user, whose.device, desk);
+            self.forget_if_empty(channel);
+        }
+        matches!(known, Some(Known::Here(_)))
+    }
+
+    /// A channel has so many members.
+    pub fn count_members(&mut self, channel: &str, members: u32) {
+        if let Some((inbox, _)) = self.find(channel) {
+            inbox.ledger.members = members as usize;
+        }
+    }
+
+    /// A channel's ledger cannot be told anything for now, or can again. Meanwhile nothing is given up.
+    pub fn cut_off(&mut self, channel: &str, is_cut_off: bool) {
+        if let Some((inbox, _)) = self.find(channel) {
+            inbox.ledger.is_cut_off = is_cut_off;
+        }
+    }
+
+    /// The row of a connected device holds no more: its subscriptions begin anew.
+    pub fn interrupt(&mut self, channel: &str, whose: Whose<'_>) {
+        if let Some((inbox, desk)) = self.find(channel)
+            && let Some(Known::Here(at)) = inbox.known(whose.user, whose.device)
+        {
+            inbox.say(at, Sending::Gap, desk);
+        }
+    }
+
+    /// A member's positions are these, as another node has noted: who is to hear of it is told.
+    pub fn hear_positions(&mut self, channel: &str, position: MemberPosition, now: Now) {
+        if let Some((inbox, desk)) = self.find(channel) {
+            inbox.hear_positions(position, now, desk);
+        }
+    }
+
+    /// A device has dealt with all up to a floor, as another node has noted.
+    pub fn hear_floor(&mut self, channel: &str, whose: Whose<'_>, floor: u64, shelf: Shelf<'_>, now: Now) {
+        if let Some((inbox, desk)) = self.find(channel) {
+            inbox.agree(shelf, desk);
+            inbox.hear_floor(whose, floor, shelf, now, desk);
+        }
+    }
+
+    /// A dead letter is sent once more to those of these devices that are connected here, or about to be.
+    pub fn hear_requeued(&mut self, channel: &str, names: &[DeviceName], publication: &Arc<Publication>, now: Now) {
+        let Some((inbox, desk)) = self.find(channel) else { return };
+        for DeviceName { user, device } in names {
+            let place = (user.clone(), device.clone(), publication.offset);
+            if inbox.known(user, device).is_some() && !inbox.requeued.has(&place) {
+                inbox.requeued.set(&place, Again::new(publication.clone(), Some(now.mono_ms)));
+            }
+        }
+        inbox.wake_for_requeued(desk);
+    }
+
+    /// A dead letter is sent to nobody any more, or none.
+    pub fn hear_purged(&mut self, channel: &str, offset: Option<u64>) {
+        if let Some((inbox, _)) = self.find(channel) {
+            inbox.requeued.forget_offset(offset);
+        }
+    }
+}
+
+impl Inbox {
+    /// How many members the channel has.
+    pub(super) fn member_count(&self) -> usize {
+        if self.options.is_shared { self.ledger.members } else { self.members.len() }
+    }
+
+    fn take_row(&mut self, whose: Whose<'_>, row: &Row, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+        let known = self.known(whose.user, whose.device);
+        if let Some(Known::Away(_)) = known {
+            // Of before a reload had nodes share the channel.
+            self.drop_row(whose.user, whose.device, desk);
+        }
+        let mut member = self.members.get(whose.user).map_or(Member::since(0), |row| row.member);
+        member.received = member.received.max(row.received.min(self.top));
+        member.read = member.read.max(row.read.min(self.top));
+        self.members.set(whose.user, &member);
+        if let Some(Known::Here(_)) = known {
+            return self.hear_floor(whose, row.floor, shelf, now, desk);
+        }
+        let mut device = Device::new(row.floor.min(self.top), seen_s(now));
+        (device.failed, device.has_lost) = (row.failed, row.has_lost);
+        self.members.set_device(whose.user, whose.device, Known::Away(device));
+        self.devices += 1;
+        self.owe((self.top - device.floor()) as i64, desk);
+    }
+
+    /// The last session of a device has left: the ledger knows the rest.
+    pub(super) fn detach(&mut self, user: &Arc<str>, id: &str, desk: &mut Desk) {
+        self.drop_row(user, id, desk);
+        self.keep(desk, || Changed::Detached { user: user.clone(), device: id.into() });
+    }
+
+    fn drop_row(&mut self, user: &Arc<str>, id: &str, desk: &mut Desk) {
+        let device = self.members.forget_device(user, id).expect("it is known, and away");
+        self.devices -= 1;
+        self.owe(-((self.top - device.floor()) as i64), desk);
+        self.requeued.forget_device(user, id);
+        if self.members.get(user).is_none_or(|row| row.devices().next().is_none()) {
+            self.members.remove(user);
+        }
+    }
+
+    /// Whether a device that would be given up is to wait, since nobody could be told of the letter.
+    pub(super) fn waits_for_ledger(&mut self, at: u32, now: Now, desk: &mut Desk) -> bool {
+        let live = &mut self.live[at as usize];
+        if !self.ledger.is_cut_off || live.device.failed + 1 < self.options.max_attempts {
+            return false;
+        }
+        live.deadline_ms = now.mono_ms + self.options.wait_ms(live.device.failed, desk.jitter());
+        desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
+        true
+    }
+
+    fn hear_positions(&mut self, position: MemberPosition, now: Now, desk: &mut Desk) {
+        let MemberPosition { user, received, read } = &position;
+        let mut has_read = false;
+        if let Some(before) = self.members.get(user).map(|row| row.member) {
+            let (received, read) = ((*received).min(self.top), (*read).min(self.top));
+            if received <= before.received && read <= before.read {
+                return;
+            }
+            has_read = read > before.read;
+            let member = Member { received: before.received.max(received), read: before.read.max(read), ..before };
+            self.members.set(user, &member);
+        }
+        if self.is_small() || has_read {
+            self.changed.insert(user.clone(), position);
+            self.tell_positions_later(now, desk);
+        }
+    }
+
+    fn hear_floor(&mut self, whose: Whose<'_>, floor: u64, shelf: Shelf<'_>, now: Now, desk: &mut Desk) {
+        let Some(Known::Here(at)) = self.known(whose.user, whose.device) else { return };
+        let live = &mut self.live[at as usize];
+        let by = live.device.advance(floor.min(self.top));
+        if by == 0 {
+            return;
+        }
+        live.device.has_lost = false;
+        live.deadline_ms = now.mono_ms + self.options.ack_timeout_ms;
+        if live.pace == Pace::Again {
+            live.pace = Pace::Behind;
+        }
+        self.owe(-(by as i64), desk);
+        self.pass_over(at, shelf, now, desk);
+        self.pump(at, (self.options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);
+    }
+}
