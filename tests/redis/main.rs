@@ -2,11 +2,15 @@
 
 mod check;
 mod functions;
+mod inboxes;
+mod inboxes_seeded;
+mod letters;
 mod listening;
 mod lost;
 mod model;
 mod revisions;
 mod revocations;
+mod schedules;
 mod seats;
 mod server;
 mod sessions;

@@ -92,6 +92,31 @@ fn the_newest_device_on_another_node_takes_the_place_and_the_node_of_the_old_one
 }
 
 #[test]
+fn several_sessions_of_a_node_that_must_go_at_once_are_told_without_a_break() {
+    let server = Server::start(Of::Redis, &[]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let (leases, mut ann) = (leases(&[true, true]), Listening::start(&config, 1).await);
+        let bob = node(&linked(&config).await, &config, 2, 2);
+        let three = Place { limit: 3, ..PHONE };
+        for (number, device) in [(1, "a"), (2, "b"), (3, "c")] {
+            admit(&ann.node, &Enrolment { place: Some(three), ..enrolment(number, device) }, &leases).await;
+        }
+        admit(&bob, &phone(4, "d"), &leases).await;
+        let mut gone = Vec::new();
+        while gone.len() < 3 {
+            match ann.next().await {
+                Event::Said(_, _, item) if item.kind == Kind::Dismissed => gone.push(dismissed(item.body).unwrap().0),
+                other => panic!("{other:?}"),
+            }
+        }
+        gone.sort_unstable();
+        assert_eq!(gone, [1, 2, 3].map(client));
+        assert_eq!(clients(&bob, "u").await, [4]);
+    });
+}
+
+#[test]
 fn who_has_a_place_keeps_it_when_it_is_put_again_and_since_when() {
     with_each(async |link, config, _| {
         let (leases, node) = (leases(&[true]), node(&link, &config, 1, 1));

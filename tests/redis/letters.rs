@@ -1,0 +1,141 @@
+//! Dead letters, step by step, against real servers.
+
+use ringpost::cluster::redis::functions::Functions;
+use ringpost::model::ledger::{GivenUp, Happened, Letter, LetterFilter, Noted, Requeuing};
+
+use crate::functions::{config, linked, node, with_each};
+use crate::inboxes::{ROOM, add, attach, body, floor, given_up, name, note, note_all, noted, publish_up_to, remove};
+use crate::server::{Kind as Of, Server};
+
+pub(crate) fn every() -> LetterFilter {
+    LetterFilter { after: 0, user: "".into(), since_unix_ms: i64::MIN, limit: 10_000 }
+}
+
+pub(crate) async fn letters(node: &Functions, filter: LetterFilter) -> Vec<Letter> {
+    node.letters(ROOM, &filter).await.unwrap()
+}
+
+async fn offsets(node: &Functions, filter: LetterFilter) -> Vec<u64> {
+    letters(node, filter).await.iter().map(|letter| letter.body.offset).collect()
+}
+
+#[test]
+fn what_a_device_was_given_up_on_is_one_letter_with_so_many_devices_and_the_floor_moves_with_it() {
+    with_each(async |link, config, _| {
+        let ann = node(&link, &config, 1, 1);
+        let users: Vec<_> = (0..18).map(|at| format!("u{at:02}")).collect();
+        add(&ann, &users.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let life = publish_up_to(&ann, 9).await;
+        for user in &users {
+            attach(&ann, user, "a").await;
+            assert_eq!(note(&ann, user, "a", given_up(4, 3)).await, Noted::Kept);
+            assert_eq!(note(&ann, user, "a", given_up(4, 9)).await, Noted::Kept, "once");
+        }
+        assert_eq!(note(&ann, "u00", "a", given_up(10, 3)).await, Noted::Beyond);
+        let [letter] = &letters(&ann, every()).await[..] else { panic!("one") };
+        assert_eq!((letter.life, &letter.body, letter.failures.len(), letter.more), (life, &body(4), 16, 2));
+        assert_eq!(letter.failures[15], (name("u15", "a"), 3, 3_000));
+        let row = attach(&ann, "u17", "a").await;
+        assert_eq!((row.floor, row.received, row.failed), (4, 0, 0), "it was not received");
+        assert_eq!(note(&ann, "u00", "a", given_up(7, 1)).await, Noted::Kept);
+        assert_eq!(note(&ann, "u01", "a", given_up(5, 2)).await, Noted::Kept);
+        assert_eq!(offsets(&ann, every()).await, [4, 5, 7]);
+        assert_eq!(offsets(&ann, LetterFilter { after: 4, ..every() }).await, [5, 7]);
+        assert!(offsets(&ann, LetterFilter { after: u64::MAX, ..every() }).await.is_empty());
+        assert_eq!(offsets(&ann, LetterFilter { user: "u00".into(), ..every() }).await, [4, 7]);
+        assert_eq!(offsets(&ann, LetterFilter { since_unix_ms: 2_000, ..every() }).await, [4, 5]);
+        assert_eq!(offsets(&ann, LetterFilter { limit: 1, ..every() }).await, [4]);
+        for (at, user) in users.iter().take(16).enumerate() {
+            assert_eq!(offsets(&ann, LetterFilter { limit: 1, ..every() }).await, [4], "{at}");
+            assert_eq!(note(&ann, user, "a", Happened::Resolved(4)).await, Noted::Kept);
+        }
+        assert_eq!(offsets(&ann, every()).await, [5, 7], "it goes with the last that is listed");
+        let bucket = ann.keys().bucket_of(ROOM);
+        assert_eq!(ann.letters_purge(bucket, ROOM, Some(5)).await.unwrap(), 1);
+        assert_eq!(ann.letters_purge(bucket, ROOM, Some(u64::MAX)).await.unwrap(), 0);
+        assert_eq!(ann.letters_purge(bucket, ROOM, None).await.unwrap(), 1);
+        assert!(offsets(&ann, every()).await.is_empty());
+    });
+}
+
+#[test]
+fn a_letter_that_is_requeued_comes_with_its_devices_until_they_have_received_it_or_are_given_up_again() {
+    with_each(async |link, config, _| {
+        let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
+        let bucket = ann.keys().bucket_of(ROOM);
+        add(&ann, &["u", "w", "x"]).await;
+        let life = publish_up_to(&ann, 9).await;
+        for user in ["u", "w", "x"] {
+            attach(&ann, user, "a").await;
+            note(&ann, user, "a", given_up(4, 3)).await;
+            note(&ann, user, "a", floor(8)).await;
+        }
+        remove(&ann, &["x"]).await;
+        assert!(matches!(ann.letter_requeue(bucket, ROOM, 5).await.unwrap(), Requeuing::None));
+        for _ in 0..2 {
+            let again = bob.letter_requeue(bucket, ROOM, 4).await.unwrap();
+            assert!(matches!(again, Requeuing::Again(of) if of == life), "{again:?}");
+        }
+        for user in ["u", "w"] {
+            assert_eq!(attach(&bob, user, "a").await.requeued, [body(4)]);
+        }
+        assert_eq!(note(&bob, "u", "a", Happened::Resolved(4)).await, Noted::Kept);
+        assert_eq!(note(&bob, "w", "a", given_up(4, 7)).await, Noted::Kept);
+        let [letter] = &letters(&ann, every()).await[..] else { panic!("one") };
+        assert_eq!(letter.failures, [(name("w", "a"), 7, 7_000), (name("x", "a"), 3, 3_000)]);
+        for user in ["u", "w"] {
+            let row = attach(&ann, user, "a").await;
+            assert!(row.floor == 8 && row.requeued.is_empty(), "{row:?}");
+        }
+        bob.letter_requeue(bucket, ROOM, 4).await.unwrap();
+        bob.letters_purge(bucket, ROOM, None).await.unwrap();
+        assert!(attach(&ann, "w", "a").await.requeued.is_empty(), "what is purged is sent to nobody");
+        note(&ann, "u", "a", given_up(9, 1)).await;
+        remove(&ann, &["u", "w"]).await;
+        assert!(matches!(ann.letter_requeue(bucket, ROOM, 9).await.unwrap(), Requeuing::Nobody));
+    });
+}
+
+#[test]
+fn letters_are_bounded_and_the_oldest_go() {
+    const KEPT: u64 = 1_000;
+    let server = Server::start(Of::Redis, &[]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let ann = node(&linked(&config).await, &config, 1, 1);
+        add(&ann, &["u"]).await;
+        publish_up_to(&ann, KEPT + 20).await;
+        attach(&ann, "u", "").await;
+        let notes: Vec<_> = (1..=KEPT + 5).map(|offset| noted(None, "u", "", given_up(offset, 1))).collect();
+        assert!(note_all(&ann, &notes).await.iter().all(|noted| *noted == Noted::Kept));
+        assert!(offsets(&ann, every()).await.into_iter().eq(6..=KEPT + 5));
+        // One that is larger than all together may be.
+        let mut large = body(KEPT + 6);
+        large.body = vec![b'x'; 1 << 20].into();
+        let what = Happened::GivenUp(Box::new(GivenUp { letter: large, attempts: 1, at_unix_ms: 1 }));
+        assert_eq!(note(&ann, "u", "", what).await, Noted::Kept);
+        assert!(offsets(&ann, every()).await.is_empty());
+        let notes: Vec<_> = (KEPT + 7..=KEPT + 9).map(|offset| noted(None, "u", "", given_up(offset, 1))).collect();
+        note_all(&ann, &notes).await;
+        assert_eq!(ann.letters_purge(ann.keys().bucket_of(ROOM), ROOM, None).await.unwrap(), 3);
+        let head = ann.keys().head(ann.keys().bucket_of(ROOM));
+        assert_eq!(server.cli(&["HGET", &format!("{head}:z"), ""]).trim(), "0", "nothing is left of them");
+    });
+}
+
+#[test]
+fn many_letters_are_purged_in_one_call_of_the_client() {
+    let server = Server::start(Of::Redis, &[]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let ann = node(&linked(&config).await, &config, 1, 1);
+        add(&ann, &["u"]).await;
+        publish_up_to(&ann, 600).await;
+        attach(&ann, "u", "").await;
+        let notes: Vec<_> = (1..=600).map(|offset| noted(None, "u", "", given_up(offset, 1))).collect();
+        note_all(&ann, &notes).await;
+        assert_eq!(offsets(&ann, LetterFilter { limit: 300, ..every() }).await.len(), 300);
+        assert_eq!(ann.letters_purge(ann.keys().bucket_of(ROOM), ROOM, None).await.unwrap(), 600);
+        assert!(offsets(&ann, every()).await.is_empty());
+    });
+}
