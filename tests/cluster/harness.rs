@@ -15,7 +15,9 @@ use crate::server::{Place, Server, wait};
 /// How long a test waits for anything before it gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What all nodes share: `shared:` channels are kept in Redis, `local:` ones in memory, `told:` ones nowhere.
+/// What all nodes share: `shared:` channels are kept in Redis, `local:` ones in memory, `told:` ones nowhere. Those of `inbox:`,
+/// `stern:` and `named:` are received at least once: a device of the second is waited for for a second, twice; members of the
+/// third are named by backends.
 const CONFIG: &str = r#"
 name = "NAME"
 [shards]
@@ -51,6 +53,33 @@ history_ttl = "600s"
 [[channel.namespaces]]
 name = "told"
 log = "redis"
+[[channel.namespaces]]
+name = "inbox"
+log = "redis"
+history_size = 1000
+history_ttl = "600s"
+delivery = "at_least_once"
+members_by_subscribing = true
+allow_subscribe_for_client = true
+allow_publish_for_subscriber = true
+[[channel.namespaces]]
+name = "stern"
+log = "redis"
+history_size = 1000
+history_ttl = "600s"
+delivery = "at_least_once"
+members_by_subscribing = true
+ack_timeout = "1s"
+max_attempts = 2
+retry_backoff_max = "1s"
+allow_subscribe_for_client = true
+[[channel.namespaces]]
+name = "named"
+log = "redis"
+history_size = 1000
+history_ttl = "600s"
+delivery = "at_least_once"
+allow_subscribe_for_client = true
 "#;
 
 /// How many buckets the nodes have.
@@ -120,7 +149,13 @@ impl Node {
 
     /// One whose clients come with tokens, and with this in its section of them.
     pub(crate) fn start_with(name: &str, redis: &Server, client: &str) -> Self {
-        Self::at_with(&Place::here(), name, redis, client)
+        Self::over_with(name, &over(redis), client)
+    }
+
+    /// As [`Node::start_with`], over a Redis that this section of the configuration names.
+    pub(crate) fn over_with(name: &str, section: &str, client: &str) -> Self {
+        let client = format!("token.hmac_secret_key = \"{SECRET}\"\n{client}");
+        Self::running(spawn_over(&Place::here(), name, section, &client))
     }
 
     fn running((mut child, folder): (Child, TempDir)) -> Self {

@@ -9,6 +9,7 @@ mod clocks;
 mod failovers;
 mod groups;
 mod harness;
+mod inboxes;
 mod links;
 mod modes;
 mod network;
@@ -17,6 +18,7 @@ mod outages;
 mod partitions;
 mod refusals;
 mod rights;
+mod schedule;
 #[path = "../redis/server.rs"]
 mod server;
 mod sight;
