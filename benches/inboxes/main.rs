@@ -43,6 +43,7 @@ const OPTIONS: InboxOptions = InboxOptions {
     device_ttl_ms: 30 * 86_400_000,
     devices_max: 8,
     is_durable: false,
+    is_shared: false,
     skips_own: false,
     members_subscribe: true,
     namespace: 0,
