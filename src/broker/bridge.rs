@@ -44,6 +44,8 @@ pub enum Outgoing {
         channel: Arc<str>,
         /// Where it keeps a stream: how long offsets and epoch live, milliseconds.
         meta_ttl_ms: Option<u64>,
+        /// Somebody reads, and nobody has subscribed yet: where there is no stream its epoch need not live for long.
+        is_read: bool,
         /// Read what follows this offset of this life; `None` reads nothing.
         after: Option<(Life, u64)>,
     },

@@ -146,7 +146,7 @@ fn who_joins_reads_what_it_missed_in_the_same_step() {
     with_each(async |link, config, _| {
         let node = node(&link, &config, 1, 1);
         let bucket = node.keys().bucket_of("room");
-        let join = Join { channel: "room", meta_ttl_ms: Some(60_000), after: None };
+        let join = Join { channel: "room", meta_ttl_ms: Some(60_000), is_read: false, after: None };
         let (stand, pages) = node.join(bucket, &[join]).await.unwrap();
         let empty = pages[0].place;
         assert_eq!((empty.top, pages[0].kept.len()), (0, 0));
@@ -264,5 +264,29 @@ fn functions_that_are_gone_are_loaded_and_the_call_goes_on() {
         one(&node, publish("room", "x")).await.unwrap();
         server.cli(&["FUNCTION", "FLUSH"]);
         assert_eq!(one(&node, publish("room", "y")).await.unwrap().offset, 2);
+    });
+}
+
+#[test]
+fn a_stream_of_which_somebody_has_read_only_lives_for_minutes_until_somebody_listens() {
+    with_each(async |link, config, server| {
+        let node = node(&link, &config, 1, 1);
+        let bucket = node.keys().bucket_of("room");
+        let key = format!("{}:m:room", node.keys().head(bucket));
+        let lives_ms = || server.cli(&["PTTL", &key]).trim().parse::<i64>().unwrap();
+        let join = async |is_read| {
+            let join = Join { channel: "room", meta_ttl_ms: Some(3_600_000), is_read, after: None };
+            node.join(bucket, &[join]).await.unwrap().1[0].place
+        };
+        let read = join(true).await;
+        assert_eq!(join(true).await, read, "it is the same stream");
+        assert!((1..=600_000).contains(&lives_ms()), "{}", lives_ms());
+        for is_read in [false, true] {
+            assert_eq!(join(is_read).await.created, read.created);
+            assert!(lives_ms() > 3_500_000, "{}", lives_ms());
+        }
+        node.append(bucket, &[publish("room", "1")]).await.unwrap();
+        join(true).await;
+        assert!(lives_ms() > 3_500_000, "{}", lives_ms());
     });
 }

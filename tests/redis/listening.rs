@@ -36,7 +36,7 @@ impl Listening {
     }
 
     pub(crate) async fn join(&self, channel: &str) {
-        let join = Join { channel, meta_ttl_ms: Some(600_000), after: None };
+        let join = Join { channel, meta_ttl_ms: Some(600_000), is_read: false, after: None };
         self.node.join(self.node.keys().bucket_of(channel), &[join]).await.unwrap();
     }
 

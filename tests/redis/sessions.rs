@@ -170,7 +170,7 @@ fn who_listens_to_a_user_hears_of_sessions_that_come_change_and_go() {
         let (leases, mut ann) = (leases(&[true, true]), Listening::start(&config, 1).await);
         let bob = node(&linked(&config).await, &config, 2, 2);
         let bucket = bob.keys().bucket_of("u");
-        let join = Join { channel: &of_user("u"), meta_ttl_ms: None, after: None };
+        let join = Join { channel: &of_user("u"), meta_ttl_ms: None, is_read: false, after: None };
         ann.node.join(bucket, &[join]).await.unwrap();
         admit(&bob, &enrolment(1, "a"), &leases).await;
         bob.session_note("u", client(1), b"away").await.unwrap();

@@ -230,6 +230,7 @@ impl Home {
         let ready = self.mirrors.ready(key, |until| !until.is_read());
         let mirror = &mut self.mirrors[key];
         mirror.failures += 1;
+        mirror.is_subscribed = self.hub.subscribers(&mirror.channel) > 0;
         let pause_ms = MIRROR_RETRY_MS << (mirror.failures - 1).min(8);
         if mirror.life.is_some() && mirror.unsure_since_ms.is_none() {
             // Nothing is missing; somebody wanted more than there was.

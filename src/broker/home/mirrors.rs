@@ -129,6 +129,8 @@ pub(in crate::broker) struct Mirror {
     bucket: u16,
     /// `None`: it has yet to join, or must begin anew.
     pub(super) life: Option<Life>,
+    /// Somebody has subscribed, or wanted to, since it began.
+    pub(super) is_subscribed: bool,
     /// A join is on its way.
     pub(super) is_joining: bool,
     /// That join does not do: something was missed since, perhaps.
@@ -232,6 +234,7 @@ impl Mirrors {
             channel: channel.clone(),
             bucket,
             life: None,
+            is_subscribed: false,
             is_joining: false,
             joins_again: false,
             unsure_since_ms: None,

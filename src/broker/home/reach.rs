@@ -116,6 +116,12 @@ impl Home {
         }
         let key = self.mirrors.find(channel).unwrap_or_else(|| self.begin_mirror(channel, wish));
         self.mirrors.touch(key, now);
+        let is_first =
+            matches!(wish, Wish::Subscribe(_)) && !std::mem::replace(&mut self.mirrors[key].is_subscribed, true);
+        if is_first && self.mirrors[key].is_joining {
+            // That join is a reader's.
+            self.mirrors[key].joins_again = true;
+        }
         let mirror = &self.mirrors[key];
         let is_failing = mirror.failures > 0 && mirror.unsure_since_ms.is_some();
         if is_failing || !self.is_live(key, options) {
@@ -129,6 +135,11 @@ impl Home {
         }
         if !options.has_history() {
             return Ok(None);
+        }
+        if is_first {
+            // Its stream was there for somebody who read: its epoch is to hold from now on.
+            self.join_bucket(key);
+            return Ok(Some(Until::CaughtUp));
         }
         let at = self.hub.mirror(channel).expect("it lives");
         let reach = wish.reach(at, options.history_size.into());
@@ -189,7 +200,8 @@ impl Home {
         let options = self.policy.hub_options(&channel).ok().filter(|options| options.has_history());
         let meta_ttl_ms = options.map(meta_ttl_ms);
         let after = after.filter(|_| meta_ttl_ms.is_some());
-        self.mirrors.outgoing.push(Outgoing::Join { channel, meta_ttl_ms, after });
+        let is_read = !self.mirrors[key].is_subscribed;
+        self.mirrors.outgoing.push(Outgoing::Join { channel, meta_ttl_ms, is_read, after });
     }
 
     fn read_bucket(&mut self, key: usize, from: u64) {

@@ -122,7 +122,7 @@ impl Buckets {
                 ticket.map(|ticket| Answer::Published(ticket, Ok(Receipt { life: Life::default(), offset: 0 })))
             }
             Outgoing::Join { channel, .. } if self.is_away => Some(Answer::Joined(channel, Err(away()))),
-            Outgoing::Join { channel, meta_ttl_ms, after } => {
+            Outgoing::Join { channel, meta_ttl_ms, after, .. } => {
                 self.bucket(&channel).listeners.entry(channel.clone()).or_default().insert(node);
                 let page = match meta_ttl_ms {
                     Some(_) => self.join(&channel, after),

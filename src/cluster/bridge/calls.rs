@@ -124,11 +124,11 @@ async fn join(functions: &Functions, bucket: u16, batch: &[Request]) -> Result<S
     let readers = batch.iter().filter(|request| request.reads()).count() as u32;
     let bytes = REDIS_PAGE_BYTES / readers.max(1);
     let joins = batch.iter().filter_map(|request| match &request.what {
-        Outgoing::Join { channel, meta_ttl_ms, after } => {
+        Outgoing::Join { channel, meta_ttl_ms, is_read, after } => {
             // What a client claims to know may be anything: a bucket does not count so far.
             let known = after.filter(|(life, offset)| life.created < COUNTS_END && *offset < COUNTS_END);
             let after = known.map(|(life, offset)| (Generation::of(life), life.created, offset, bytes));
-            Some(Join { channel, meta_ttl_ms: *meta_ttl_ms, after })
+            Some(Join { channel, meta_ttl_ms: *meta_ttl_ms, is_read: *is_read, after })
         }
         _ => None,
     });

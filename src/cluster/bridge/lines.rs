@@ -223,7 +223,7 @@ mod tests {
     }
 
     fn join() -> Outgoing {
-        Outgoing::Join { channel: "room".into(), meta_ttl_ms: None, after: None }
+        Outgoing::Join { channel: "room".into(), meta_ttl_ms: None, is_read: false, after: None }
     }
 
     /// The tickets of publications that were refused, and how many joins were.

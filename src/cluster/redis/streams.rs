@@ -132,6 +132,8 @@ pub struct Join<'a> {
     pub channel: &'a str,
     /// Where it keeps a stream: how long offsets and epoch live, milliseconds.
     pub meta_ttl_ms: Option<u64>,
+    /// Nobody listens, somebody reads: a stream that nothing was published to lives for ten minutes at the most by that.
+    pub is_read: bool,
     /// What to read with it: what follows this offset of this creation, and bytes at the most.
     pub after: Option<(Generation, u64, u64, u32)>,
 }
@@ -187,7 +189,8 @@ impl Functions {
         let answer = self.numbered("join", bucket, |command| {
             for join in joins {
                 let (generation, created, offset, bytes) = join.after.unwrap_or_default();
-                let options = Packed::default().byte(join.meta_ttl_ms.is_some().into());
+                let stream = u8::from(join.meta_ttl_ms.is_some()) * (1 + u8::from(join.is_read));
+                let options = Packed::default().byte(stream);
                 let options = options.six(join.meta_ttl_ms.unwrap_or_default()).bytes(&generation.0);
                 command.arg(options.six(created).six(offset).four(bytes).end()).arg(join.channel);
             }

@@ -9,6 +9,8 @@
 local REVISION = 4
 -- How many expired publications one append or read looks at.
 local EXPIRED_AT_ONCE = 64
+-- How long a stream lives that nothing was ever published to and of which somebody has read only, milliseconds.
+local READ_TTL = 600000
 -- Publications that are read at once, before their bytes are counted.
 local READ_AT_ONCE = 32
 

@@ -33,8 +33,9 @@ local function place_of(generation, meta, first, now)
   return now and place .. struct.pack('>I6', now) or place
 end
 
--- ARGV[2…], two each: options and channel. Options are: whether it has a stream, the stream's ttl, generation, creation and
--- offset after which to read, and bytes to read at most (0: none). Answers an array: the stand, then two each: place, publications.
+-- ARGV[2…], two each: options and channel. Options are: whether it has a stream (2: and somebody there who reads only), the
+-- stream's ttl, generation, creation and offset after which to read, and bytes to read at most (0: none). Answers an array: the
+-- stand, then two each: place, publications.
 local function join(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
@@ -47,14 +48,20 @@ local function join(keys, args)
     local heard = redis.call('HGET', bucket.head .. ':l', channel) or ''
     if not string.find(heard, byte, 1, true) then redis.call('HSET', bucket.head .. ':l', channel, heard .. byte) end
     local meta, items, first = { created = 0, top = 0 }, {}, 0
-    if has_stream == 1 then
+    if has_stream > 0 then
       local list, key = bucket.head .. ':h:' .. channel, bucket.head .. ':m:' .. channel
       meta = read_meta(bucket, redis.call('GET', key))
+      -- Anybody may read of names that nobody ever uses: their epochs hold for a while.
+      local lives = has_stream == 2 and (not meta or meta.top == 0) and math.min(ttl, READ_TTL) or ttl
       if not meta then
         bucket.count = bucket.count + 1
         meta = new_meta(bucket, list)
+        write_meta(bucket, key, meta, lives)
+      elseif lives < ttl then
+        redis.call('PEXPIRE', key, lives, 'GT')
+      else
+        write_meta(bucket, key, meta, ttl)
       end
-      write_meta(bucket, key, meta, ttl)
       if bytes > 0 and generation == bucket.generation and created == meta.created then
         items, first = part(list, meta.top, offset + 1, math.huge, bytes, false, now)
       end
