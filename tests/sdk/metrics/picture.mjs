@@ -12,7 +12,7 @@ import WebSocket from 'ws';
 import { launch } from '../browser/browser.mjs';
 import { CONFIG, start } from '../js/node.mjs';
 import { connectionToken } from '../js/tokens.mjs';
-import { board, file, filled, prometheus } from './prometheus.mjs';
+import { board, file, filled, prometheus, redis } from './prometheus.mjs';
 import { busy } from './traffic.mjs';
 
 const SECONDS = 90;
@@ -39,7 +39,7 @@ function load(node, { clients, rooms }) {
   return () => clearInterval(timer);
 }
 
-/** A channel on disk that is received at least once. */
+/** A channel on disk that is received at least once, and one that nodes share. */
 const LETTERS = `
 [[channel.namespaces]]
 name = "letters"
@@ -50,6 +50,12 @@ delivery = "at_least_once"
 members_by_subscribing = true
 ack_timeout = "2s"
 max_attempts = 2
+allow_subscribe_for_client = true
+[[channel.namespaces]]
+name = "shared"
+log = "redis"
+history_size = 100
+history_ttl = "1h"
 allow_subscribe_for_client = true
 `;
 
@@ -74,6 +80,18 @@ async function letters(t, node) {
     await room.ready();
   }
   timers.push(setInterval(() => node.api('publish', { channel, data: 'hello' }).catch(() => {}), 100));
+}
+
+/** Messages to a channel that nodes share, until told to stop. */
+async function shared(t, node) {
+  const client = new Centrifuge(node.websocket, { websocket: WebSocket, token: connectionToken('eve') });
+  const room = client.newSubscription('shared:hall');
+  t.after(() => client.disconnect());
+  room.subscribe();
+  client.connect();
+  await room.ready();
+  const timer = setInterval(() => node.api('publish', { channel: 'shared:hall', data: 'hello' }).catch(() => {}), 50);
+  t.after(() => clearInterval(timer));
 }
 
 const UNITS = {
@@ -140,9 +158,11 @@ test('the picture of the board', { timeout: 300_000 }, async (t) => {
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const config = join(folder, 'config.toml');
   writeFileSync(config, readFileSync(CONFIG, 'utf8') + LETTERS);
-  const node = await start(t, { config, env: { RINGPOST_NAME: 'edge-1', RINGPOST_STORE__PATH: join(folder, 'store') } });
+  const env = { RINGPOST_NAME: 'edge-1', RINGPOST_STORE__PATH: join(folder, 'store'), ...await redis(t) };
+  const node = await start(t, { config, env });
   t.after(load(node, await busy(t, node, 40)));
   await letters(t, node);
+  await shared(t, node);
   const metrics = await prometheus(t, node);
   await sleep((SECONDS + 15) * 1000);
   const end = Math.floor(Date.now() / 1000);

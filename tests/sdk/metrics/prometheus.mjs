@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +18,23 @@ export const board = JSON.parse(readFileSync(file('board.json'), 'utf8'));
 /** A query of the board with its variables filled in: all nodes, all namespaces. */
 export function filled(expr, interval) {
   return expr.replaceAll(/\$(instance|namespace)\b/g, '.*').replaceAll('$__rate_interval', interval);
+}
+
+/** A Redis for a test, and the variables by which a node finds it. */
+export async function redis(t) {
+  const [folder, port] = [mkdtempSync(join(tmpdir(), 'ringpost-redis-')), await freePort()];
+  const child = spawn('redis-server', ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', folder], { stdio: 'ignore' });
+  t.after(async () => {
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const answers = () => new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); });
+    socket.on('error', () => resolve(false));
+  });
+  await until(answers, 'a Redis');
+  return { RINGPOST_CLUSTER__REDIS__ADDRESSES: `127.0.0.1:${port}` };
 }
 
 /** Starts it for a test, with the alert rules, and waits until it has scraped the node. */

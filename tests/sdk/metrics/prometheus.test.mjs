@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { API_KEY, start } from '../js/node.mjs';
 import { until } from '../js/wait.mjs';
-import { board, file, filled, prometheus } from './prometheus.mjs';
+import { board, file, filled, prometheus, redis } from './prometheus.mjs';
 import { busy } from './traffic.mjs';
 
 function promtool(args, input = '') {
@@ -31,7 +31,7 @@ test('the alert rules are right, and each one fires', () => {
 });
 
 test('a Prometheus that scrapes the node has an answer to every query of the board', async (t) => {
-  const node = await start(t);
+  const node = await start(t, { env: await redis(t) });
   await busy(t, node);
   const metrics = await prometheus(t, node);
   const panels = board.panels.filter(({ targets }) => targets);
