@@ -327,6 +327,13 @@ const _: () = assert!(ROOM_FILTER_NODES_MAX as u64 * crate::work::price::FILTER_
 /// Longest `version_epoch` of a publish, bytes: the channel keeps it. That of an idempotency key.
 pub const VERSION_EPOCH_BYTES_MAX: usize = IDEMPOTENCY_KEY_BYTES_MAX;
 
+/// Channels at home on one shard that tell whether a user is online and have subscribers: each is looked up every second, some
+/// milliseconds for all of them, and takes some 200 bytes. Few in tests.
+pub const FOLLOWED_MAX: usize = if cfg!(test) { 64 } else { 16_384 };
+
+/// How often users that are followed are looked at, milliseconds: so late a change is told at the most, and no more often.
+pub const FOLLOWED_LOOK_MS: u64 = 1_000;
+
 /// Longest pattern of channels' names, bytes: several times the longest name.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 
@@ -666,6 +673,10 @@ pub const SESSION_TTL_MS: u64 = 1_800_000;
 /// of users with longer names are known on their own node only.
 pub const SHARED_USER_BYTES_MAX: usize = CHANNEL_NAME_BYTES_MAX - 1;
 
+/// What an application may say of one session, bytes as JSON: some numbers and names of views, no document. Each session has as
+/// much in its node's memory and in Redis at the most: with 100,000 sessions 100 MB.
+pub const SESSION_ATTRIBUTES_BYTES_MAX: usize = 1024;
+
 /// How long a connect waits for the word of the other nodes before the node's own roster decides alone, milliseconds: a Redis that
 /// is away keeps nobody out.
 pub const ENROL_WAIT_MS: u64 = 1_000;
@@ -675,6 +686,29 @@ pub const SESSION_RENEW_MS: u64 = SESSION_TTL_MS / 3;
 
 /// Sessions that are put again at once: a node that comes back leaves Redis room for others.
 pub const SESSIONS_PUT_AT_ONCE: usize = 64;
+
+/// What other nodes have said of users that may wait for the control plane, before more is dropped and looked up again: a user of
+/// 10,000 sessions who is sent away.
+pub const TOLD_MAX: usize = 16_384;
+
+/// Its bytes: four of the longest answers to questions of this node.
+pub const TOLD_BYTES_MAX: usize = 4 * API_REPLY_BYTES_MAX;
+
+/// What other nodes have said that is being done at once: questions wait for shards, and none waits for one that a slow shard holds
+/// up until there are so many.
+pub const TOLD_AT_ONCE: usize = 256;
+
+/// Sessions that come or go, and are on their way to the register. It waits for nothing: who brings them waits until it has had
+/// its turn on the thread, and with it what shards ask of buckets; it is as much as there are sessions.
+pub const REGISTER_INPUTS_MAX: usize = 4_096;
+
+/// Calls of the register that are on their way at once; past it sessions wait for their turn, and begin on the word of the node's
+/// own roster when that takes longer than [`ENROL_WAIT_MS`]: a Redis that answers in 100 ms lets 40,000 a second in.
+pub const REGISTER_CALLS_MAX: usize = 4_096;
+
+/// How often a node asks in which buckets tokens were called back, milliseconds: so late a revocation is heard of at the most whose
+/// announcement was lost.
+pub const REVOKED_LOOK_MS: u64 = 500;
 
 /// How long a node waits for what it has asked others on behalf of a call, milliseconds: less than the call may take.
 pub const NODE_ANSWER_MS: u64 = 5_000;

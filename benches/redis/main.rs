@@ -128,7 +128,7 @@ async fn measure(server: &Server) -> anyhow::Result<()> {
     let channels = (0..BUCKETS).map(|bucket| channel_of(nodes[0].keys(), bucket)).collect::<Vec<_>>();
     for node in &nodes {
         for channel in &channels {
-            let join = Join { channel, meta_ttl_ms: Some(KEEP.meta_ttl_ms), after: None };
+            let join = Join { channel, meta_ttl_ms: Some(KEEP.meta_ttl_ms), is_read: false, after: None };
             node.join(node.keys().bucket_of(channel), &[join]).await?;
         }
         tokio::spawn(listen(address.clone(), node.incarnation().slot, node.keys().clone()));

@@ -117,6 +117,8 @@ pub enum ScheduleAnswer {
 pub enum Attendance {
     /// One begins. Answered with [`Answer::Enrolled`].
     Comes(Box<Entrance>),
+    /// What the application says of one that has begun so, from now on: whose, its client, and that.
+    Says(Arc<str>, ClientId, Bytes),
     /// One that has begun so has ended: whose, and its client.
     Goes(Arc<str>, ClientId),
 }

@@ -28,7 +28,7 @@ impl Broker {
         if !user.is_empty() {
             self.edge.users.entry(user.clone()).or_default().sessions.push(session);
         }
-        if !user.is_empty() && self.edge.policy.config.cluster.redis.is_set() {
+        if self.edge.is_shared(&user) {
             return self.ask_nodes(session, id, token, device, enrolment);
         }
         self.enrol_here(session, id, enrolment, now);

@@ -3,12 +3,13 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::listing::Listing;
 use crate::auth::Revocation;
 use crate::broker::order::{Responder, SessionInfo, Subscribe, Who};
 use crate::hub::Pattern;
 use crate::limits::LOOKS_PER_TICK;
 use crate::model::refusal::{Disconnect, Error, Unsubscribe};
-use crate::model::{ClientId, Payload};
+use crate::model::{Attributes, ClientId, Payload};
 
 /// What is done to each session of somebody.
 #[derive(Debug)]
@@ -24,13 +25,20 @@ pub(super) enum Act {
 pub(super) enum Task {
     Channels {
         pattern: Arc<Pattern>,
-        found: Vec<(Arc<str>, u32)>,
+        found: Listing<Arc<str>, u32>,
         answer: Responder<Vec<(Arc<str>, u32)>>,
     },
     Sessions {
         who: Arc<Who>,
-        found: Vec<SessionInfo>,
+        found: Listing<ClientId, SessionInfo>,
         answer: Responder<Vec<SessionInfo>>,
+    },
+    Attributes {
+        who: Arc<Who>,
+        set: Arc<Attributes>,
+        removed: Arc<[String]>,
+        found: Listing<ClientId, Arc<Attributes>>,
+        answer: Responder<Vec<(ClientId, Arc<Attributes>)>>,
     },
     Each {
         who: Arc<Who>,
@@ -58,8 +66,6 @@ pub(super) struct Walk {
     pub(super) task: Task,
     /// Where it goes on; `None` at the beginning.
     pub(super) at: Option<usize>,
-    /// Bytes of the names of what was found, about.
-    pub(super) bytes: usize,
 }
 
 impl Walk {
@@ -68,6 +74,7 @@ impl Walk {
         match &self.task {
             Task::Channels { answer, .. } => answer.is_closed(),
             Task::Sessions { answer, .. } => answer.is_closed(),
+            Task::Attributes { answer, .. } => answer.is_closed(),
             Task::Each { answer, .. } | Task::Revoke { answer, .. } | Task::Members { answer, .. } => {
                 answer.is_closed()
             }
@@ -77,8 +84,11 @@ impl Walk {
     /// An asker that has gone meanwhile is nobody's loss.
     pub(super) fn answer(self, result: Result<(), Error>) {
         match self.task {
-            Task::Channels { found, answer, .. } => drop(answer.send(result.map(|()| found))),
-            Task::Sessions { found, answer, .. } => drop(answer.send(result.map(|()| found))),
+            Task::Channels { found, answer, .. } => drop(answer.send(result.map(|()| found.end()))),
+            Task::Sessions { found, answer, .. } => {
+                drop(answer.send(result.map(|()| found.end().into_iter().map(|(_, session)| session).collect())));
+            }
+            Task::Attributes { found, answer, .. } => drop(answer.send(result.map(|()| found.end()))),
             Task::Each { answer, .. } | Task::Revoke { answer, .. } | Task::Members { answer, .. } => {
                 drop(answer.send(result));
             }

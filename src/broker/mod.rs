@@ -27,6 +27,7 @@ mod ledgers;
 pub mod letter;
 mod letters;
 mod line;
+pub mod listing;
 pub mod metrics;
 mod mirrors;
 pub mod namespaces;

@@ -8,7 +8,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use super::home::Following;
 use super::inbox_order::InboxOrder;
+pub use super::listing::Part;
 pub use super::publish::Publish;
 pub use super::responder::Responder;
 use super::schedule_order::ScheduleOrder;
@@ -19,7 +21,8 @@ use crate::hub::Pattern;
 use crate::limits::{API_REPLY_BYTES_MAX, LISTED_BYTES};
 use crate::model::refusal::{Disconnect, Error, ErrorKind, Unsubscribe};
 use crate::model::{
-    ClientId, ClientInfo, Device, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Recover,
+    Attributes, ClientId, ClientInfo, Device, Expiry, HistoryFilter, HistoryPage, Payload, Position, PresenceStats,
+    Recover,
 };
 use crate::protocol::Format;
 
@@ -66,7 +69,9 @@ pub enum Order {
     Channels {
         /// Which names.
         pattern: Arc<Pattern>,
-        /// Gets the channels, each with its number of subscribers.
+        /// Which of them.
+        part: Part<Arc<str>>,
+        /// Gets the channels, in order, each with its number of subscribers.
         answer: Responder<Vec<(Arc<str>, u32)>>,
     },
     /// To every shard: the user's sessions get the subscription. Answered when it has begun to be asked for.
@@ -106,19 +111,39 @@ pub enum Order {
         /// Told when the home or the shard has done it, not when clients have read it.
         answer: Responder<()>,
     },
+    /// To every shard: what the application says of sessions changes.
+    Attributes {
+        /// A user, or one session.
+        who: Arc<Who>,
+        /// These are set.
+        set: Arc<Attributes>,
+        /// These are removed then.
+        removed: Arc<[String]>,
+        /// Gets what is said of each now. [`ErrorKind::LimitExceeded`] where that would be too much for one: it stays as it is,
+        /// and so do those that would have followed.
+        answer: Responder<Vec<(ClientId, Arc<Attributes>)>>,
+    },
     /// To every shard: the user's sessions.
     Sessions {
         /// Empty has none: sessions without a user are told by their id only.
         user: Arc<str>,
-        /// Gets the sessions on that shard.
+        /// Which of them, by client.
+        part: Part<ClientId>,
+        /// Gets the sessions on that shard, in order.
         answer: Responder<Vec<SessionInfo>>,
     },
     /// To every shard: which of these users have sessions?
     Online {
         /// In any order.
-        users: Arc<[String]>,
+        users: Arc<[Arc<str>]>,
         /// Gets an answer each.
         answer: Responder<Vec<bool>>,
+    },
+    /// To every shard: which channels there that tell whether a user is online have new subscribers, or none any more, since
+    /// this was last asked?
+    Followed {
+        /// Gets each channel once.
+        answer: Responder<Vec<Following>>,
     },
     /// To every shard: tokens are called back. Their sessions end. Answered when that is done.
     Revoke {
@@ -180,8 +205,10 @@ impl Order {
             Self::Inbox(order) => order.is_abandoned(),
             Self::Schedule(order) => order.is_abandoned(),
             Self::Channels { answer, .. } => answer.is_closed(),
+            Self::Attributes { answer, .. } => answer.is_closed(),
             Self::Sessions { answer, .. } => answer.is_closed(),
             Self::Online { answer, .. } => answer.is_closed(),
+            Self::Followed { answer } => answer.is_closed(),
             Self::Revocations { answer, .. } => answer.is_closed(),
             Self::Info { answer } => answer.is_closed(),
             Self::Subscribe(_, answer)
@@ -240,6 +267,10 @@ pub struct SessionInfo {
     pub expiry: Expiry,
     /// Those that it is subscribed to, or about to be.
     pub channels: Vec<Arc<str>>,
+    /// What its token says of it, for others to see.
+    pub info: Option<Payload>,
+    /// What the application says of it.
+    pub attributes: Arc<Attributes>,
 }
 
 impl SessionInfo {
@@ -247,6 +278,8 @@ impl SessionInfo {
     pub fn bytes(&self) -> usize {
         LISTED_BYTES
             + [&self.device.id, &self.device.kind, &self.device.app].map(|name| name.len()).iter().sum::<usize>()
+            + self.info.as_ref().map_or(0, Payload::weight)
+            + self.attributes.pack().len()
             + self.channels.iter().map(|channel| channel.len() + LISTED_BYTES).sum::<usize>()
     }
 }

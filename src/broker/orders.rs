@@ -50,6 +50,7 @@ impl Broker {
             Order::Inbox(order) => self.inbox_order(order, now),
             Order::Schedule(order) => self.schedule_order(order, now),
             Order::Channels { .. }
+            | Order::Attributes { .. }
             | Order::Sessions { .. }
             | Order::Subscribe(..)
             | Order::Unsubscribe { .. }
@@ -60,6 +61,11 @@ impl Broker {
                 self.walks.looked_at(users.len());
                 let online = users.iter().map(|user| self.edge.users.contains_key(&**user)).collect();
                 drop(answer.send(Ok(online)));
+            }
+            Order::Followed { answer } => {
+                let news = self.home.followed.take_news();
+                self.walks.looked_at(news.len());
+                drop(answer.send(Ok(news)));
             }
             Order::Revocations { after, limit, answer } => {
                 let page: Vec<_> = self.edge.revocations.after(after.as_ref()).take(limit).collect();

@@ -8,12 +8,15 @@
 use std::sync::Arc;
 
 use super::Broker;
+use super::bridge::Attendance;
 use super::home::Waiter;
 use super::line::{Act, Task, Walk};
+use super::listing::Listing;
 use crate::auth::Subject;
-use crate::broker::order::{Order, SessionInfo, Subscribe, Who, check_list};
-use crate::limits::{LISTED_BYTES, LOOKS_PER_STEP};
+use crate::broker::order::{Order, Part, SessionInfo, Subscribe, Who, check_list};
+use crate::limits::{LISTED_BYTES, LOOKS_PER_STEP, SESSION_ATTRIBUTES_BYTES_MAX};
 use crate::model::refusal::{DisconnectKind, Error, ErrorKind};
+use crate::model::{Attributes, TooLong};
 use crate::protocol::word::Push;
 use crate::session::{Ask, Session, State};
 use crate::time::Now;
@@ -27,10 +30,13 @@ impl Broker {
     /// Begins with an order that walks. What it needs is looked up first: it is refused as a whole.
     pub(super) fn begin_walk(&mut self, order: Order, now: Now) {
         let task = match order {
-            Order::Channels { pattern, answer } => Task::Channels { pattern, found: Vec::new(), answer },
-            Order::Sessions { user, answer } => {
+            Order::Channels { pattern, part, answer } => Task::Channels { pattern, found: Listing::new(part), answer },
+            Order::Sessions { user, part, answer } => {
                 let who = Arc::new(Who { user: (*user).into(), client: None });
-                Task::Sessions { who, found: Vec::new(), answer }
+                Task::Sessions { who, found: Listing::new(part), answer }
+            }
+            Order::Attributes { who, set, removed, answer } => {
+                Task::Attributes { who, set, removed, found: Listing::new(Part::all()), answer }
             }
             Order::Subscribe(subscribe, answer) => {
                 let has_expired = subscribe.grant.expire_at_unix_s.is_some_and(|at| at <= now.unix_s());
@@ -70,7 +76,7 @@ impl Broker {
 
     /// Begins with a task, whose turn comes after those that wait.
     pub(super) fn begin_task(&mut self, task: Task, now: Now) {
-        self.walks.line.push_back(Walk { task, at: None, bytes: 0 });
+        self.walks.line.push_back(Walk { task, at: None });
         self.walk(now);
     }
 
@@ -109,13 +115,16 @@ impl Broker {
     fn step(&mut self, walk: &mut Walk, now: Now) -> Result<(), Error> {
         let sessions = match &mut walk.task {
             Task::Channels { pattern, found, .. } => {
-                let (from, before) = (walk.at.unwrap_or_default(), found.len());
-                walk.at = self.home.hub.channels(pattern, from, LOOKS_PER_STEP, found);
+                let (from, mut here) = (walk.at.unwrap_or_default(), Vec::new());
+                walk.at = self.home.hub.channels(pattern, from, LOOKS_PER_STEP, &mut here);
                 self.walks.looked_at(LOOKS_PER_STEP);
-                walk.bytes += found[before..].iter().map(|(name, _)| name.len() + LISTED_BYTES).sum::<usize>();
-                Vec::new()
+                for (name, clients) in here {
+                    let bytes = name.len() + LISTED_BYTES;
+                    found.put(name, clients, bytes);
+                }
+                return check_list(found.bytes());
             }
-            Task::Sessions { who, .. } | Task::Each { who, .. } => {
+            Task::Sessions { who, .. } | Task::Attributes { who, .. } | Task::Each { who, .. } => {
                 // Who has no name is named by its client id only, and listed nowhere.
                 let is_listed = !who.user.is_empty() || who.client.is_none();
                 let is_meant = |entry: &Session| {
@@ -141,8 +150,24 @@ impl Broker {
         };
         match &mut walk.task {
             Task::Sessions { found, .. } => {
-                let infos = sessions.into_iter().map(|session| self.describe(session, now));
-                found.extend(infos.inspect(|info| walk.bytes += info.bytes()));
+                for session in sessions {
+                    let client = self.edge.sessions[session as usize].info.client;
+                    if found.wants(&client) {
+                        let info = self.describe(session, now);
+                        let bytes = info.bytes();
+                        found.put(client, info, bytes);
+                    }
+                }
+                return check_list(found.bytes());
+            }
+            Task::Attributes { set, removed, found, .. } => {
+                for session in sessions {
+                    let client = self.edge.sessions[session as usize].info.client;
+                    let said = self.say_of(session, set, removed)?;
+                    let bytes = LISTED_BYTES + said.pack().len();
+                    found.put(client, said, bytes);
+                }
+                return check_list(found.bytes());
             }
             Task::Each { act, .. } => sessions.into_iter().for_each(|session| self.act(session, act, now)),
             Task::Revoke { .. } => {
@@ -150,7 +175,7 @@ impl Broker {
             }
             Task::Channels { .. } | Task::Members { .. } => {}
         }
-        check_list(walk.bytes)
+        Ok(())
     }
 
     /// The next sessions that are meant, of a user or of all, from the last to the first: who leaves then moves none that
@@ -210,6 +235,30 @@ impl Broker {
         }
     }
 
+    /// An application says something of a session: what is said of it now.
+    fn say_of(&mut self, session: u32, set: &Attributes, removed: &[String]) -> Result<Arc<Attributes>, Error> {
+        let info = &self.edge.sessions[session as usize].info;
+        let said = self.edge.attributes.get(&info.client).cloned().unwrap_or_default();
+        let changed = said.changed(set, removed).map_err(|TooLong| {
+            let why =
+                format!("limit exceeded: attributes of a session take {SESSION_ATTRIBUTES_BYTES_MAX} bytes at most");
+            ErrorKind::LimitExceeded.because(why)
+        })?;
+        if changed == *said {
+            return Ok(said);
+        }
+        let changed = Arc::new(changed);
+        if self.edge.is_shared(&info.user) {
+            let note = changed.pack().into();
+            self.attendance.push(Attendance::Says(info.user.clone(), info.client, note));
+        }
+        match changed.is_empty() {
+            true => drop(self.edge.attributes.remove(&info.client)),
+            false => drop(self.edge.attributes.insert(info.client, changed.clone())),
+        }
+        Ok(changed)
+    }
+
     fn subscribe_for_backend(&mut self, session: u32, subscribe: &Subscribe, now: Now) {
         if self.edge.sessions[session as usize].is_ending {
             // A subscription of another has shown a gap.
@@ -237,6 +286,8 @@ impl Broker {
             connected_unix_ms: entry.connected_unix_ms,
             expiry: entry.expiry(now.unix_s()),
             channels: entry.subscriptions.iter().map(|subscription| subscription.channel.clone()).collect(),
+            info: entry.info.conn_info.as_deref().cloned(),
+            attributes: self.edge.attributes.get(&entry.info.client).cloned().unwrap_or_default(),
         }
     }
 }

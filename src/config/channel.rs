@@ -174,6 +174,9 @@ pub struct ChannelOptions {
     pub device_ttl: Duration,
     /// At least once: the devices that a member has at most. Beyond, that which was away longest is forgotten.
     pub devices_max: u32,
+    /// The channels tell whether users are online: `name:42` is told within a second of each subscription, and whenever it
+    /// changes, whether user `42` has a session, on any node. With `log = "memory"`, in a namespace.
+    pub users_status: bool,
     /// Clients may subscribe without a subscription token.
     pub allow_subscribe_for_client: bool,
     /// Anonymous clients may too.
@@ -236,6 +239,7 @@ impl Default for ChannelOptions {
             retry_backoff_max: Duration::from_secs(600),
             device_ttl: Duration::from_secs(30 * 86_400),
             devices_max: 8,
+            users_status: false,
             allow_subscribe_for_client: false,
             allow_subscribe_for_anonymous: false,
             allow_publish_for_client: false,

@@ -190,6 +190,10 @@ impl Config {
     fn check_channels(&self, problems: &mut Vec<String>) {
         let channel = &self.channel;
         check_options(&channel.without_namespace, channel.history_meta_ttl, "channel.without_namespace", problems);
+        if channel.without_namespace.users_status {
+            problems
+                .push("`channel.without_namespace.users_status`: every name would be a user's; use a namespace".into());
+        }
         for (at, namespace) in channel.namespaces.iter().enumerate() {
             let name = namespace.name.as_str();
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
@@ -248,6 +252,11 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
         problems.push(format!(
             "{place}: `slow_consumer = \"conflate\"` drops publications, which `force_recovery` and \
              `force_positioning` promise not to; use `force_recovery_mode = \"cache\"`"
+        ));
+    }
+    if options.users_status && (options.log != Log::Memory || options.delivery != Delivery::AtMostOnce) {
+        problems.push(format!(
+            "{place}: `users_status` needs `log = \"memory\"` and at most once: each node tells its own subscribers"
         ));
     }
     if options.delivery == Delivery::AtLeastOnce {
@@ -509,6 +518,21 @@ mod tests {
         };
         assert_refused("conflate", conflating(ForceRecoveryMode::Stream));
         assert_eq!(broken(conflating(ForceRecoveryMode::Cache)), [""; 0]);
+    }
+
+    #[test]
+    fn channels_that_tell_who_is_online_are_each_nodes_own_and_have_a_namespace() {
+        let told = |change: fn(&mut ChannelOptions)| {
+            move |config: &mut Config| {
+                let mut options = ChannelOptions { users_status: true, ..ChannelOptions::default() };
+                change(&mut options);
+                config.channel.namespaces.push(Namespace { name: "online".into(), options });
+                config.cluster.redis.addresses = vec!["127.0.0.1:6379".into()];
+            }
+        };
+        assert_eq!(broken(told(|_| ())), [""; 0]);
+        assert_refused("users_status", told(|options| options.log = Log::Redis));
+        assert_refused("users_status", |config| config.channel.without_namespace.users_status = true);
     }
 
     #[test]

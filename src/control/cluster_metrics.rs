@@ -23,9 +23,12 @@ const GAUGES: [(&str, &str, Option<Unit>, Read); 4] = [
     }),
 ];
 
-const COUNTERS: [(&str, &str, Read); 5] = [
+const COUNTERS: [(&str, &str, Read); 6] = [
     ("ringpost_redis_heard", "Messages that buckets have told this node", |of| of.heard.get()),
     ("ringpost_redis_dropped", "Messages of buckets that shards had no room for", |of| of.dropped.get()),
+    ("ringpost_cluster_told_dropped", "What other nodes said of users that found no room, and is looked up", |of| {
+        of.told_dropped.get()
+    }),
     ("ringpost_redis_holes", "Times that something of a bucket was not heard", |of| of.holes.get()),
     ("ringpost_redis_generations", "Times that a bucket has begun anew, since writes were lost", |of| {
         of.generations.get()

@@ -9,6 +9,7 @@
 //!                       └ requests (signals): reload, drain
 //! shards ←order── shards ─── all of them
 //! bridge ─told──→ hearing (what other nodes say of users); nodes (what the API asks of them)
+//! shards ─followed→ following (who is online, for channels that tell it)
 //! ```
 //!
 //! It owns no session and no channel. What it knows of them it asks for, and it may be late: nothing that a
@@ -23,6 +24,8 @@ mod clock;
 mod cluster_metrics;
 mod door;
 mod exposition;
+mod followed;
+mod following;
 mod hand_back;
 mod health;
 mod hearing;
@@ -31,6 +34,7 @@ mod keys;
 mod metrics;
 mod neighbours;
 mod nodes;
+mod online;
 mod page;
 mod plane;
 mod process;

@@ -9,7 +9,10 @@ mod elsewhere;
 mod questions;
 mod revocations;
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::elsewhere::Elsewhere;
 use self::elsewhere::error_of;
@@ -19,6 +22,8 @@ use self::revocations::Known;
 use crate::auth::Revocation;
 use crate::cluster::bridge::BridgeView;
 use crate::cluster::bridge::told::Told;
+use crate::cluster::redis::fault::Fault;
+use crate::cluster::redis::functions::Incarnation;
 use crate::limits::SENT_AWAY_MS;
 use crate::model::ClientId;
 use crate::model::refusal::Error;
@@ -49,12 +54,44 @@ impl Nodes {
     ///
     /// # Errors
     /// 100 where Redis cannot be asked.
-    pub(super) async fn online(&self, users: Vec<String>) -> Result<Vec<bool>, Error> {
+    pub(super) async fn online(&self, users: Arc<[Arc<str>]>) -> Result<Vec<bool>, Error> {
         let online = self.view.call(move |functions, leases| async move {
-            let names: Vec<_> = users.iter().map(String::as_str).collect();
+            let names: Vec<_> = users.iter().map(|user| &**user).collect();
             functions.online(&names, &leases).await
         });
         online.await.map_err(|fault| error_of(&fault))
+    }
+
+    /// Begins to hear of changes of these users' sessions, wherever they are.
+    ///
+    /// # Errors
+    /// 100 where Redis cannot be asked.
+    pub(super) async fn follow(&self, users: Vec<Arc<str>>) -> Result<(), Error> {
+        let heard = self.view.call(move |functions, _| async move {
+            let names: Vec<_> = users.iter().map(|user| &**user).collect();
+            functions.follow(&names).await
+        });
+        heard.await.map_err(|fault| error_of(&fault))
+    }
+
+    /// Hears no more of these users. Where Redis cannot be asked more is heard than is wanted, until the node has another lease.
+    pub(super) async fn unfollow(&self, users: Vec<Arc<str>>) {
+        if users.is_empty() {
+            return;
+        }
+        let unheard = self.view.call(move |functions, _| async move {
+            let names: Vec<_> = users.iter().map(|user| &**user).collect();
+            functions.unfollow(&names).await
+        });
+        if let Err(fault) = unheard.await {
+            tracing::debug!("users whom nobody follows any more are still heard of: {fault}");
+        }
+    }
+
+    /// The incarnations that live.
+    pub(super) fn living(&self) -> Vec<Incarnation> {
+        let leases = self.view.leases.borrow();
+        leases.iter().flat_map(|leases| leases.living()).map(|lease| lease.of).collect()
     }
 
     /// Sessions of the user that have begun by now, but for some, are sent away wherever they turn up later.
@@ -82,7 +119,28 @@ impl Nodes {
 
     /// What is told next; nothing once the bridge has ended.
     pub(super) async fn next(&self) -> Option<Told> {
-        self.view.told.recv_async().await.ok()
+        self.view.told.next().await
+    }
+
+    /// The next bucket of which something may have been missed.
+    pub(super) async fn next_missed(&self) -> u16 {
+        self.view.missed.next().await
+    }
+
+    /// Has the buckets read in which tokens were called back since they had been so often: how often they were by now.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub(super) async fn revoked_since(&self, count: u64) -> Result<u64, Fault> {
+        let since = self.view.call(move |functions, _| async move { functions.revoked_since(count).await });
+        let (now, buckets) = since.await?;
+        buckets.into_iter().for_each(|bucket| self.view.missed.add(bucket));
+        Ok(now)
+    }
+
+    /// Waits until one more bucket may be read.
+    pub(super) async fn place_to_read(&self) -> Option<OwnedSemaphorePermit> {
+        self.known.reads.clone().acquire_owned().await.ok()
     }
 
     /// Takes a revocation in. Whether the shards do not know it yet.

@@ -8,6 +8,7 @@ use tokio::runtime;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
+use super::following;
 use super::hand_back::HandedBack;
 use super::hearing;
 use super::http::HttpServer;
@@ -99,7 +100,10 @@ impl Plane {
         if let Some(bridge) = bridge {
             tokio::spawn(neighbours::announce(state.clone(), bridge));
             tokio::spawn(hearing::hear(state.clone()));
+            tokio::spawn(hearing::make_up(state.clone()));
+            tokio::spawn(hearing::watch_revocations(state.clone()));
         }
+        tokio::spawn(following::follow(state.clone()));
         let (http, handed_back) = HttpServer::new(state.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
         let keeper = tokio::spawn(keeper.run());

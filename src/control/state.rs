@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::calls::Calls;
+use super::followed::Followed;
 use super::nodes::Nodes;
 use super::seats::Seats;
 use super::shards::Shards;
@@ -29,6 +30,8 @@ pub(super) struct ControlState {
     pub(super) calls: Calls,
     /// Where it is written down which calls were refused.
     pub(super) access_log: AccessLog,
+    /// Whose state is told here.
+    pub(super) followed: Followed,
     /// The way to the other nodes, if there are some.
     pub(super) bridge: Option<BridgeView>,
     /// The same, as the API uses it.
@@ -53,6 +56,7 @@ impl ControlState {
             seats: Arc::new(Seats::new()),
             calls: Calls::new(),
             access_log,
+            followed: Followed::default(),
             nodes: bridge.clone().map(Nodes::new),
             bridge,
             config: RwLock::new(config),

@@ -21,6 +21,8 @@ pub struct HubOptions {
     pub is_durable: bool,
     /// Whether its order is given elsewhere, for several nodes: what is here is a mirror of it.
     pub is_mirrored: bool,
+    /// Whether it tells whether a user is online.
+    pub tells_status: bool,
     /// The number of the channel's namespace in the configuration, 0 for none: whoever counts by it need not look the name
     /// up again.
     pub namespace: u32,

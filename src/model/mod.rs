@@ -7,6 +7,7 @@
 /// the client's id twice, offset and time.
 const WORD_BYTES: usize = 128;
 
+mod attributes;
 mod bucket;
 mod decimal;
 mod device;
@@ -20,6 +21,7 @@ mod scheduled;
 mod subscribed;
 mod tags_filter;
 
+pub use attributes::{Attributes, TooLong};
 pub use bucket::{BUCKET_LAYOUT, Keep, bucket_of};
 pub use device::Device;
 pub use identity::{ClientId, ClientInfo, Expiry, PresenceStats};

@@ -63,6 +63,13 @@ pub struct Resolved<'a> {
     separator: &'a str,
 }
 
+impl<'a> Resolved<'a> {
+    /// The user whose state the channel tells, if it does.
+    pub fn told_user(&self) -> Option<&'a str> {
+        self.options.users_status.then_some(self.rest)
+    }
+}
+
 impl Resolved<'_> {
     /// Whether the name keeps everybody out but the users that it lists.
     pub fn lists_users(&self) -> bool {
@@ -99,6 +106,7 @@ impl Resolved<'_> {
             at_least_once: self.is_at_least_once(),
             is_durable: options.log == Log::Disk,
             is_mirrored: options.log == Log::Redis,
+            tells_status: options.users_status,
             namespace: self.namespace,
         }
     }

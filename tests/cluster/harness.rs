@@ -17,7 +17,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What all nodes share: `shared:` channels are kept in Redis, `local:` ones in memory, `told:` ones nowhere. Those of `inbox:`,
 /// `stern:` and `named:` are received at least once: a device of the second is waited for for a second, twice; members of the
-/// third are named by backends.
+/// third are named by backends. `online:` ones tell who is.
 const CONFIG: &str = r#"
 name = "NAME"
 [shards]
@@ -79,6 +79,10 @@ log = "redis"
 history_size = 1000
 history_ttl = "600s"
 delivery = "at_least_once"
+allow_subscribe_for_client = true
+[[channel.namespaces]]
+name = "online"
+users_status = true
 allow_subscribe_for_client = true
 "#;
 

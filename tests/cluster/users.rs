@@ -1,10 +1,11 @@
 //! Users with sessions on several nodes.
 
 use ringpost::auth::mint::hs256;
+use ringpost::model::bucket_of;
 use serde_json::{Value, json};
 
 use crate::client::LineClient;
-use crate::harness::{Node, SECRET};
+use crate::harness::{BUCKETS, Node, SECRET, subscribe};
 use crate::server::{Kind, Server, wait};
 
 /// Of two phones of a user the newest stays.
@@ -144,6 +145,169 @@ fn while_redis_is_away_nobody_is_kept_out_and_a_node_goes_by_its_own_sessions() 
     assert_eq!(second.disconnect_code(), 4501);
     assert!(third.ask(json!({"rpc": {"method": "x"}}))["error"].is_object(), "it is there");
     assert!(online(&nodes[0], "ann"));
+}
+
+#[test]
+fn what_is_said_of_sessions_on_one_node_is_known_on_all_and_in_redis() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let nodes = nodes(&redis);
+    let clients = [0, 1].map(|at| connect(&nodes[at], &json!({"sub": "bob"})));
+    let say = |set: Value| nodes[0].api("session_attributes", &json!({"user": "bob", "set": set}));
+    let said = say(json!({"muted": true}));
+    let sessions = said["result"]["sessions"].as_object().unwrap_or_else(|| panic!("{said}")).clone();
+    assert!(sessions.len() == 2 && sessions.values().all(|one| *one == json!({"muted": true})), "{said}");
+    let connections = nodes[1].api("connections", &json!({"user": "bob"}))["result"]["connections"].take();
+    let of = |node: &str| connections.as_object().unwrap().values().find(|one| one["node"] == node).unwrap();
+    assert!(["one", "two"].iter().all(|node| of(node)["attributes"]["muted"] == true), "{connections}");
+    let key = format!("ringpost:1:{{b{}}}:s:bob", bucket_of("bob", BUCKETS));
+    let notes = || redis.cli(&["HVALS", &key]).matches(r#"{"muted":true}"#).count();
+    wait("both nodes have put it there", || notes() == 2);
+    // Redis loses it: it is put there again.
+    redis.cli(&["DEL", &key]);
+    redis.cli(&["HDEL", key.split(":s:").next().unwrap(), "g"]);
+    wait("it is there again", || notes() == 2);
+    assert_eq!(say(json!({"long": "x".repeat(2_000)}))["error"]["code"], 106);
+    drop(clients);
+    wait("they are gone", || notes() == 0);
+}
+
+#[test]
+fn sessions_on_all_nodes_are_listed_in_pages_and_those_that_stay_are_each_there_once() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let nodes = nodes(&redis);
+    let stay: Vec<_> = (0..7).map(|at| connect(&nodes[at % 2], &json!({"sub": "bob"}))).collect();
+    let whole = nodes[0].api("connections", &json!({"user": "bob"}));
+    let ids: Vec<_> = whole["result"]["connections"].as_object().unwrap().keys().cloned().collect();
+    let (mut seen, mut after, mut come) = (Vec::new(), String::new(), Vec::new());
+    loop {
+        let page = nodes[1].api("connections", &json!({"user": "bob", "limit": 2, "after": after}));
+        let page: Vec<_> = page["result"]["connections"].as_object().unwrap().keys().cloned().collect();
+        seen.extend_from_slice(&page);
+        match page.last() {
+            Some(last) if page.len() == 2 => after.clone_from(last),
+            _ => break,
+        }
+        come.push(connect(&nodes[0], &json!({"sub": "bob"})));
+    }
+    assert!(seen.is_sorted_by(|one, other| one < other) && ids.iter().all(|id| seen.contains(id)), "{seen:?}");
+    drop((stay, come));
+}
+
+#[test]
+fn a_revocation_whose_announcement_was_lost_reaches_the_sessions_that_it_is_about() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let node = Node::start_with("one", &redis, PHONES);
+    let mut client = connect(&node, &json!({"sub": "bob", "jti": "lost"}));
+    // As a node does it, but for what is told to the others.
+    let script = "redis.call('HSET', KEYS[1], 'tlost', struct.pack('>I6I6', ARGV[1], ARGV[2])) \
+                  redis.call('HSET', KEYS[2], ARGV[3], redis.call('HINCRBY', KEYS[2], 'n', 1))";
+    let bucket = bucket_of("lost", BUCKETS).to_string();
+    let key = format!("ringpost:1:{{b{bucket}}}:r");
+    redis.cli(&["EVAL", script, "2", &key, "ringpost:1:{nodes}:r", "4000000000000", "281474976710655", &bucket]);
+    assert_eq!(client.disconnect_code(), 3500);
+}
+
+/// What a follower is told next of a user.
+fn told(follower: &mut LineClient) -> (String, bool) {
+    let (channel, _, data) = follower.publication();
+    assert_eq!(channel, format!("online:{}", data["user"].as_str().unwrap()));
+    (data["user"].as_str().unwrap().into(), data["online"].as_bool().unwrap())
+}
+
+fn follow(node: &Node, users: &[&str]) -> LineClient {
+    let mut follower = connect(node, &json!({"sub": "ann"}));
+    for user in users {
+        let reply = follower.ask(json!({"subscribe": {"channel": format!("online:{user}")}}));
+        assert!(reply["subscribe"].is_object(), "{reply}");
+    }
+    follower
+}
+
+#[test]
+fn who_follows_a_user_is_told_whenever_the_first_session_begins_and_the_last_one_ends_on_any_node() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let nodes = nodes(&redis);
+    let mut follower = follow(&nodes[0], &["bob"]);
+    assert_eq!(told(&mut follower), ("bob".into(), false), "at first how it is");
+    let bob = connect(&nodes[1], &json!({"sub": "bob"}));
+    assert_eq!(told(&mut follower), ("bob".into(), true));
+    // Another session changes nothing; who comes now is told, and the others once more.
+    let again = connect(&nodes[0], &json!({"sub": "bob"}));
+    let mut second = follow(&nodes[0], &["bob"]);
+    assert_eq!((told(&mut second), told(&mut follower)), (("bob".into(), true), ("bob".into(), true)));
+    drop((bob, again));
+    assert_eq!((told(&mut second), told(&mut follower)), (("bob".into(), false), ("bob".into(), false)));
+}
+
+#[test]
+fn while_redis_is_away_no_follower_is_told_what_nobody_knows() {
+    let mut redis = Server::start(Kind::Redis, &[]);
+    let nodes = nodes(&redis);
+    let bob = connect(&nodes[1], &json!({"sub": "bob"}));
+    let mut follower = follow(&nodes[0], &["bob", "nobody"]);
+    let mut first = [told(&mut follower), told(&mut follower)];
+    first.sort_unstable();
+    assert_eq!(first, [("bob".into(), true), ("nobody".into(), false)]);
+    redis.kill();
+    drop(bob);
+    redis.restart();
+    assert_eq!(told(&mut follower), ("bob".into(), false), "once it is known");
+}
+
+#[test]
+#[ignore = "the time of a lease: make test-cluster"]
+fn who_follows_a_user_whose_node_was_killed_is_told_when_its_lease_is_over() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let mut nodes = nodes(&redis);
+    let _bob = connect(&nodes[1], &json!({"sub": "bob"}));
+    let mut follower = follow(&nodes[0], &["bob"]);
+    assert_eq!(told(&mut follower), ("bob".into(), true));
+    nodes[1].kill();
+    assert_eq!(told(&mut follower), ("bob".into(), false));
+}
+
+#[test]
+#[ignore = "the time of a lease: make test-cluster"]
+fn the_places_of_three_nodes_of_which_one_dies_are_those_of_the_sessions_that_live() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let limit = "user_connection_limit = 2";
+    let mut nodes = ["one", "two", "three"].map(|name| Node::start_with(name, &redis, limit));
+    let bob = json!({"sub": "bob"});
+    let mut stays = connect(&nodes[1], &bob);
+    let _dies = connect(&nodes[2], &bob);
+    let code = |node: &Node| {
+        let mut client = try_connect(node, &bob);
+        match client.next() {
+            Some(word) if word["connect"].is_object() => 0,
+            Some(word) => word["push"]["disconnect"]["code"].as_u64().expect("it is told why"),
+            None => panic!("it is told why"),
+        }
+    };
+    assert_eq!(code(&nodes[0]), 3504, "as many as there may be");
+    nodes[2].kill();
+    assert_eq!(code(&nodes[0]), 3504, "its lease lives");
+    wait("the lease has run out", || code(&nodes[0]) == 0);
+    assert!(stays.ask(json!({"rpc": {"method": "x"}}))["error"].is_object(), "it is there");
+}
+
+#[test]
+fn a_history_that_is_asked_of_invented_names_leaves_nothing_for_long() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let node = Node::start("one", &redis);
+    let lives_ms = |channel: &str| -> i64 {
+        let key = format!("ringpost:1:{{b{}}}:m:{channel}", bucket_of(channel, BUCKETS));
+        redis.cli(&["PTTL", &key]).trim().parse().unwrap()
+    };
+    for _ in 0..2 {
+        let page = node.api("history", &json!({"channel": "shared:invented"}));
+        assert_eq!(page["result"]["offset"], 0, "{page}");
+        assert!((1..=600_000).contains(&lives_ms("shared:invented")), "{}", lives_ms("shared:invented"));
+    }
+    // Who subscribes is promised more.
+    let mut client = node.client();
+    let epoch = subscribe(&mut client, "shared:invented", None)["epoch"].clone();
+    assert_eq!(node.api("history", &json!({"channel": "shared:invented"}))["result"]["epoch"], epoch);
+    assert!(lives_ms("shared:invented") > 600_000);
 }
 
 #[test]

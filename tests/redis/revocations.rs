@@ -110,3 +110,28 @@ fn nodes_with_a_users_sessions_are_asked_and_answer_by_name() {
         assert_eq!((answered.kind, &answered.body[..]), (Kind::Answered, &b"I"[..]));
     });
 }
+
+#[test]
+fn in_which_buckets_tokens_were_called_back_is_told_from_any_count_on() {
+    with_each(async |link, config, _| {
+        let node = node(&link, &config, 1, 1);
+        assert_eq!(node.revoked_since(0).await.unwrap(), (0, vec![]));
+        let revoke = async |id: &str| {
+            let subject = Subject::Token(id.into());
+            let revocation = Revocation { subject, issued_before_unix_s: i64::MAX, until_unix_s: 4_000_000_000 };
+            node.revoke(&revocation).await.unwrap();
+            node.bucket_of_revocation(&revocation)
+        };
+        let (first, second) = (revoke("a").await, revoke("b").await);
+        assert_ne!(first, second, "names of two buckets");
+        assert_eq!(node.revoked_since(1).await.unwrap(), (2, vec![second]));
+        assert_eq!(node.revoked_since(2).await.unwrap(), (2, vec![]));
+        for lost in [0, 9] {
+            let (count, mut buckets) = node.revoked_since(lost).await.unwrap();
+            buckets.sort_unstable();
+            let mut all = [first, second];
+            all.sort_unstable();
+            assert_eq!((count, &buckets[..]), (2, &all[..]), "since {lost}");
+        }
+    });
+}

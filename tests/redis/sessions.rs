@@ -117,6 +117,24 @@ fn several_sessions_of_a_node_that_must_go_at_once_are_told_without_a_break() {
 }
 
 #[test]
+fn of_two_sessions_of_a_device_that_began_at_once_the_same_one_stays_whatever_order_they_are_put_in() {
+    with_each(async |link, config, _| {
+        let nodes = [node(&link, &config, 1, 1), node(&link, &config, 2, 2)];
+        let (leases, since_unix_ms) = (leases(&[true, true]), ago(1_000));
+        for (turn, order) in [[1, 2, 1], [2, 1, 2]].into_iter().enumerate() {
+            let user = format!("u{turn}");
+            for number in order {
+                let one = Enrolment { user: &user, since_unix_ms, ..phone(number, "a") };
+                let verdict = nodes[number as usize - 1].session_put(&one, &leases).await.unwrap();
+                let is_first = number == 1 && verdict == Ok(()) && clients(&nodes[0], &user).await == [1];
+                assert!(is_first || (number == 2) == (verdict == Ok(())), "{number}: {verdict:?}");
+            }
+            assert_eq!(clients(&nodes[0], &user).await, [2]);
+        }
+    });
+}
+
+#[test]
 fn who_has_a_place_keeps_it_when_it_is_put_again_and_since_when() {
     with_each(async |link, config, _| {
         let (leases, node) = (leases(&[true]), node(&link, &config, 1, 1));

@@ -110,7 +110,10 @@ impl Edge {
                 self.notices.push(Notice::Leave { channel: subscription.channel.clone(), client });
             }
         }
-        if !entry.user().is_empty() && self.policy.config.cluster.redis.is_set() {
+        if !self.attributes.is_empty() {
+            self.attributes.remove(&client);
+        }
+        if self.is_shared(entry.user()) {
             self.notices.push(Notice::Depart { user: entry.info.user.clone(), client });
         }
         if entry.enrolled {

@@ -44,8 +44,8 @@ use super::visit::Visit;
 use crate::auth::Revocations;
 use crate::hub::Placement;
 use crate::limits::SESSIONS_RESERVED;
-use crate::model::ClientId;
 use crate::model::refusal::{Disconnect, Error};
+use crate::model::{Attributes, ClientId};
 use crate::outbox::{Outbox, Tag};
 use crate::protocol::Format;
 use crate::protocol::word::{Push, Reply, ReplyBody};
@@ -98,6 +98,8 @@ pub struct Edge {
     pub(super) connected: u32,
     devices: Devices,
     pub(super) users: HashMap<Arc<str>, User>,
+    /// What the application says of sessions: of few.
+    pub(super) attributes: HashMap<ClientId, Arc<Attributes>>,
     shards: u16,
     limits: Limits,
     turn: Turn,
@@ -149,6 +151,7 @@ impl Edge {
             connected: 0,
             devices: Devices::default(),
             users: HashMap::new(),
+            attributes: HashMap::new(),
             shards,
             limits: Limits::of(&policy.config.client),
             turn: Turn::default(),
@@ -179,6 +182,11 @@ impl Edge {
         let mut session = Session::new(self.generation, conn, format, client, address);
         session.heartbeat.expect_connect(now.mono_ms, self.policy.config.client.stale_close_delay.as_millis());
         u32::try_from(self.sessions.insert(session)).expect("sessions are bounded by descriptors")
+    }
+
+    /// Whether other nodes know of this user's sessions.
+    pub(super) fn is_shared(&self, user: &str) -> bool {
+        !user.is_empty() && self.policy.config.cluster.redis.is_set()
     }
 
     /// A session asks something that is answered later, and has so many bytes more in flight until then.

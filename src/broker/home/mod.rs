@@ -9,6 +9,7 @@ mod asked;
 mod bridged;
 mod commits;
 mod disk;
+mod followed;
 mod hearing;
 mod inboxes;
 mod later;
@@ -33,6 +34,8 @@ use rand::{Rng as _, SeedableRng as _};
 
 use self::commits::Commits;
 pub(super) use self::commits::{Pending, Waiter};
+use self::followed::Followed;
+pub use self::followed::Following;
 pub(super) use self::hearing::Answered;
 pub(super) use self::later::{Later, Outcome};
 pub(super) use self::ledgers::unpack;
@@ -106,6 +109,8 @@ pub(super) struct Home {
     pub(super) ledgers: Ledgers,
     /// What is to come in channels that several nodes share.
     pub(super) plans: Plans,
+    /// Channels that tell who is online.
+    pub(super) followed: Followed,
     /// What waits for the disk.
     commits: Commits,
     /// Who has become a member of what by subscribing, and with which batch that is on disk.
@@ -132,6 +137,7 @@ impl Home {
             schedule: Schedule::new(life_of(secret ^ u64::from(me))),
             delivery: Delivery::new(secret ^ u64::from(me)),
             member_lists: MemberLists::default(),
+            followed: Followed::default(),
             commits: Commits::new(shards),
             enlisted: VecDeque::new(),
             passed_over: 0,
@@ -292,6 +298,9 @@ impl Home {
     ) -> Result<Subscribed, Error> {
         let (shard, _) = by;
         let options = self.policy.hub_options(channel)?;
+        if options.tells_status {
+            self.followed.admit(channel)?;
+        }
         let is_member = self.admit_device(channel, terms, attached, now)?;
         let join = Join {
             channel,
@@ -309,6 +318,11 @@ impl Home {
         };
         let joined = self.hub.subscribe(join, options, now)?;
         self.member_lists.forget(channel);
+        if options.tells_status
+            && let Some(user) = self.policy.access.resolve(channel).ok().and_then(|known| known.told_user())
+        {
+            self.followed.begin(channel, user);
+        }
         if !joined.announce_to.is_empty() {
             self.policy.counts(options.namespace).joins.add(1);
         }
@@ -355,6 +369,9 @@ impl Home {
         // A ledger is told before the device comes again.
         self.dispatch();
         self.member_lists.forget(&channel);
+        if !self.followed.is_empty() && self.hub.subscribers(&channel) == 0 {
+            self.followed.end(&channel);
+        }
         if let Some(key) = self.mirrors.find(&channel) {
             self.mirrors.touch(key, now);
             if left.announce {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::broker::bridge::{Answer, Entrance};
+use crate::broker::order::Who;
 use crate::model::refusal::{Disconnect, DisconnectKind};
 
 /// A node among others, which have yet to say what they think of a session.
@@ -75,4 +76,29 @@ fn who_has_no_name_is_asked_for_nowhere() {
     assert_eq!(kinds(&node.say(peer, &connect(&json!({"sub": ""})))), ["1:connect"]);
     node.drop(peer);
     assert!(node.attendance.is_empty());
+}
+
+#[test]
+fn other_nodes_are_told_what_is_said_of_a_session_once() {
+    let mut node = node();
+    let peer = node.open(0);
+    node.say(peer, &connect(&claims()));
+    answer(&mut node, 0, Ok(()));
+    let say = |node: &mut Node, set: &str, removed: &[&str]| {
+        let who = Arc::new(Who { user: "ann".into(), client: None });
+        let removed = removed.iter().map(ToString::to_string).collect();
+        let set = Arc::new(serde_json::from_str(set).unwrap());
+        node.order(0, |answer| Order::Attributes { who, set, removed, answer }).expect("it is short").len()
+    };
+    let all: [(&str, &[&str]); 3] = [(r#"{"a":1}"#, &[]), (r#"{"a":1}"#, &["b"]), ("{}", &["a"])];
+    for (set, removed) in all {
+        assert_eq!(say(&mut node, set, removed), 1);
+    }
+    let said = node.attendance.iter().filter_map(|(_, attendance)| match attendance {
+        Attendance::Says(_, _, note) => Some(&note[..]),
+        _ => None,
+    });
+    assert_eq!(said.collect::<Vec<_>>(), [&br#"{"a":1}"#[..], b""]);
+    node.drop(peer);
+    assert!(node.brokers[0].edge.attributes.is_empty());
 }

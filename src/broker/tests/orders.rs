@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::grant::Grant;
-use crate::broker::order::{Subscribe, Who};
+use crate::broker::order::{Part, Subscribe, Who};
 use crate::hub::Pattern;
 use crate::model::refusal::{DisconnectKind, ErrorKind, Unsubscribe};
 use crate::model::{HistoryFilter, PayloadKind, PresenceStats, Recover};
@@ -31,7 +31,8 @@ fn a_backend_subscribes_every_session_of_a_user() {
         assert_eq!(kinds(&node.hear(peer)), ["subscribe", "pub 1"]);
     }
     assert!(node.hear(other).is_empty());
-    let sessions = node.order(0, |answer| Order::Sessions { user: "7".into(), answer }).expect("it works");
+    let sessions =
+        node.order(0, |answer| Order::Sessions { user: "7".into(), part: Part::all(), answer }).expect("it works");
     assert!(sessions.iter().all(|session| *session.channels == [Arc::<str>::from(channel.as_str())]));
     assert_eq!(sessions.len(), 2);
 }
@@ -180,7 +181,7 @@ fn a_backend_reads_history_and_presence() {
     let stats = node.order(1, |answer| Order::PresenceStats { channel: open.as_str().into(), answer });
     assert_eq!(stats, Ok(PresenceStats { num_clients: 1, num_users: 1 }));
     let channels = node
-        .order(1, |answer| Order::Channels { pattern: Arc::new(Pattern::new("").unwrap()), answer })
+        .order(1, |answer| Order::Channels { pattern: Arc::new(Pattern::new("").unwrap()), part: Part::all(), answer })
         .expect("it works");
     assert_eq!(channels, [(Arc::from(open.as_str()), 1)]);
     let info = [0, 1].map(|shard| node.order(shard, |answer| Order::Info { answer }).expect("it works"));

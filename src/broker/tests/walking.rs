@@ -1,7 +1,7 @@
 //! Orders that look at many: in parts, and others' work gets between.
 
 use super::*;
-use crate::broker::order::{ShardInfo, Who, check_list};
+use crate::broker::order::{Part, ShardInfo, Who, check_list};
 use crate::hub::Pattern;
 use crate::limits::{API_REPLY_BYTES_MAX, LOOKS_PER_TICK};
 use crate::model::refusal::{DisconnectKind, ErrorKind};
@@ -81,8 +81,11 @@ fn all_channels_are_listed_over_several_ticks_although_others_come_and_go() {
         node.say(peer, &subscribe(2, channel));
     }
     node.tick();
-    let mut answered =
-        node.begin(|answer| Order::Channels { pattern: Arc::new(Pattern::new("open:*").unwrap()), answer });
+    let mut answered = node.begin(|answer| Order::Channels {
+        pattern: Arc::new(Pattern::new("open:*").unwrap()),
+        part: Part::all(),
+        answer,
+    });
     let mut ticks = 0;
     let found = loop {
         if let Ok(found) = answered.try_recv() {
@@ -105,7 +108,11 @@ fn orders_that_walk_have_their_steps_in_turn_and_end_when_nobody_waits() {
     let peers: Vec<Peer> = (0..6 * LOOKS_PER_TICK).map(|_| node.connect(0, json!({"sub": "7"}))).collect();
     node.tick();
     let first = node.disconnect(peers[0]);
-    let mut second = node.begin(|answer| Order::Channels { pattern: Arc::new(Pattern::new("").unwrap()), answer });
+    let mut second = node.begin(|answer| Order::Channels {
+        pattern: Arc::new(Pattern::new("").unwrap()),
+        part: Part::all(),
+        answer,
+    });
     let mut ticks = 0;
     while second.try_recv().is_err() {
         node.tick();

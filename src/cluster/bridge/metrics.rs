@@ -113,6 +113,8 @@ pub struct BridgeMetrics {
     pub heard: Counter,
     /// Messages that shards had no room for.
     pub dropped: Counter,
+    /// What other nodes said of users that the control plane had no room for.
+    pub told_dropped: Counter,
     /// Buckets of which something was not heard.
     pub holes: Counter,
     /// Buckets that have begun another generation.
@@ -137,6 +139,7 @@ impl Default for BridgeMetrics {
             waiting_bytes: Gauge::default(),
             heard: Counter::default(),
             dropped: Counter::default(),
+            told_dropped: Counter::default(),
             holes: Counter::default(),
             generations: Counter::default(),
             leases_lost: Counter::default(),

@@ -20,6 +20,7 @@ mod lease;
 mod ledgers;
 mod lines;
 pub mod metrics;
+pub mod misses;
 mod outlets;
 mod register;
 mod requests;
@@ -42,11 +43,12 @@ use tokio::task::spawn_blocking;
 
 use self::complaints::Complaints;
 use self::metrics::BridgeMetrics;
+use self::misses::Misses;
 use self::outlets::Outlets;
 use self::register::Register;
 use self::seat::Seat;
 use self::term::{Ended, Term};
-use self::told::Told;
+use self::told::Hearer;
 use super::redis::fault::Fault;
 use super::redis::functions::Functions;
 use super::redis::keys::Keys;
@@ -54,6 +56,7 @@ use super::redis::leases::Leases;
 use super::redis::link::Link;
 use crate::config::Config;
 use crate::hub::Placement;
+use crate::limits::REGISTER_INPUTS_MAX;
 use crate::shard::bridge::{Asked, ShardBridge};
 use crate::shard::waker::Waker;
 
@@ -67,7 +70,9 @@ pub struct BridgeView {
     /// What this node says of itself; others hear it with the next renewal.
     pub about: watch::Sender<Bytes>,
     /// What other nodes say of users.
-    pub told: flume::Receiver<Told>,
+    pub told: Hearer,
+    /// Buckets that may have said of users what was not told.
+    pub missed: Arc<Misses>,
     /// The calls of the node's incarnation; none while the node acts dead.
     pub functions: watch::Receiver<Option<Arc<Functions>>>,
     /// Where calls are made, so that none ends half done with whoever has asked.
@@ -121,8 +126,10 @@ impl Bridge {
         let (about_in, about) = watch::channel(Bytes::new());
         let (seen, leases) = watch::channel(None);
         let (functions_in, functions) = watch::channel(None);
-        let (told_in, told) = flume::unbounded();
-        let (register, attended) = mpsc::unbounded_channel();
+        let (told_in, told) = told::queue();
+        let (register, attended) = mpsc::channel(REGISTER_INPUTS_MAX);
+        let misses = <[Arc<Misses>; 2]>::default();
+        let [missed_by_register, missed] = misses.clone();
         let metrics = Arc::<BridgeMetrics>::default();
         let redis = config.cluster.redis.clone();
         let seat = Seat {
@@ -136,11 +143,12 @@ impl Bridge {
             functions: functions_in,
             told: told_in.clone(),
             register,
+            misses,
             complaints: Arc::new(Complaints::new(metrics.clone())),
             metrics: metrics.clone(),
         };
         let (keys, ends, complaints) = (seat.keys.clone(), seat.ends.clone(), seat.complaints.clone());
-        let attendance = Register::new(keys, ends, leases.clone(), told_in, complaints);
+        let attendance = Register::new(keys, ends, leases.clone(), told_in, missed_by_register, complaints);
         let (ready, is_ready) = flume::bounded(1);
         let thread = thread::Builder::new().name("bridge".into()).spawn(move || {
             let _on_failure = on_failure;
@@ -153,7 +161,7 @@ impl Bridge {
                 _ => anyhow!("the bridge ended before it began"),
             });
         };
-        let view = BridgeView { metrics, leases, about: about_in, told, functions, runtime };
+        let view = BridgeView { metrics, leases, about: about_in, told, missed, functions, runtime };
         Ok((Self { view, thread }, shards))
     }
 

@@ -9,19 +9,21 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::complaints::Complaints;
-use super::told::Told;
+use super::misses::Misses;
+use super::told::{Teller, Told};
 use crate::broker::bridge::{Answer, Entrance, Ticket};
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::Functions;
 use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::leases::Leases;
 use crate::cluster::redis::sessions::{Enrolment, Place};
-use crate::limits::{ENROL_WAIT_MS, SESSION_RENEW_MS, SESSIONS_PUT_AT_ONCE, USERS_PER_CALL};
+use crate::limits::{ENROL_WAIT_MS, REGISTER_CALLS_MAX, SESSION_RENEW_MS, SESSIONS_PUT_AT_ONCE, USERS_PER_CALL};
 use crate::model::ClientId;
 use crate::model::refusal::Disconnect;
 use crate::shard::bridge::BridgeEnd;
@@ -37,14 +39,14 @@ const PAUSE_AWAY: Duration = Duration::from_secs(1);
 pub(super) enum Input {
     /// A shard's session asks for its place.
     Enrol(u16, Box<Entrance>),
+    /// What the application says of a session from now on: whose, which, and that.
+    Note(Arc<str>, ClientId, Bytes),
     /// A session has ended: whose, and which.
     Discharge(Arc<str>, ClientId),
     /// The node goes on as the incarnation that makes these calls.
     Began(Arc<Functions>),
     /// The node acts dead.
     Ended,
-    /// A bucket may have told, or lost, what was not heard here.
-    Missed(u16),
 }
 
 /// A session, and how far Redis knows of it.
@@ -54,20 +56,41 @@ struct Entry {
     since: Instant,
     /// Who waits for the first answer.
     waits: Option<(u16, Ticket)>,
+    /// What the application says of it.
+    note: Bytes,
     /// It has not ended.
     is_wanted: bool,
     /// Redis has it.
     is_put: bool,
+    /// Redis has the note as it is now, or a call brings it there.
+    is_noted: bool,
     /// A call is on its way.
     is_busy: bool,
     /// Since it began something may have been missed.
     is_stale: bool,
 }
 
+impl Entry {
+    /// Whether Redis has all that is wanted of it, and nothing else.
+    fn is_settled(&self) -> bool {
+        self.is_wanted && self.is_put && self.is_noted
+    }
+}
+
+/// What has become of a session by a call.
+enum Outcome {
+    Placed,
+    Refused(Disconnect),
+    Noted,
+    /// There was no such session, of which something was to be said.
+    Missing,
+    Removed,
+}
+
 /// What a call has brought.
 enum Done {
-    /// A session was put, or refused; or removed.
-    Settled { incarnation: u64, bucket: u16, client: ClientId, result: Result<Result<(), Disconnect>, Fault> },
+    /// What became of a session.
+    Settled { incarnation: u64, bucket: u16, client: ClientId, result: Result<Outcome, Fault> },
     /// Sessions of these users were renewed; those that are gone say false.
     Renewed { incarnation: u64, bucket: u16, users: Vec<Arc<str>>, live: Result<Vec<bool>, Fault> },
 }
@@ -79,7 +102,10 @@ pub(super) struct Register {
     leases: watch::Receiver<Option<Leases>>,
     /// The clock of Redis, Unix milliseconds, as it was told then.
     clock: (u64, Instant),
-    told: flume::Sender<Told>,
+    told: Teller,
+    /// Who is to be told to go, when there is room for it again.
+    untold: VecDeque<Told>,
+    missed: Arc<Misses>,
     complaints: Arc<Complaints>,
     functions: Option<Arc<Functions>>,
     /// By bucket.
@@ -97,12 +123,14 @@ pub(super) struct Register {
 }
 
 impl Register {
-    /// An empty register. Who is told to go for another node's doing is told by `told`.
+    /// An empty register. Who is told to go for another node's doing is told by `told`; in buckets of which something was
+    /// `missed` sessions are put anew.
     pub(super) fn new(
         keys: Keys,
         ends: Arc<[BridgeEnd]>,
         leases: watch::Receiver<Option<Leases>>,
-        told: flume::Sender<Told>,
+        told: Teller,
+        missed: Arc<Misses>,
         complaints: Arc<Complaints>,
     ) -> Self {
         let entries = (0..keys.buckets()).map(|_| HashMap::new()).collect();
@@ -112,6 +140,8 @@ impl Register {
             leases,
             clock: (0, Instant::now()),
             told,
+            untold: VecDeque::new(),
+            missed,
             complaints,
             functions: None,
             entries,
@@ -125,7 +155,8 @@ impl Register {
     }
 
     /// Serves until nobody asks any more.
-    pub(super) async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
+    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
+        let missed = self.missed.clone();
         let mut timer = interval(PAUSE);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -139,7 +170,9 @@ impl Register {
                     Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
                 },
                 Ok(()) = self.leases.changed() => self.set_clock(),
+                bucket = missed.next() => self.missed(bucket),
                 _ = timer.tick() => {
+                    self.tell_untold();
                     self.answer_late();
                     self.renew();
                 }
@@ -164,11 +197,18 @@ impl Register {
     fn take(&mut self, input: Input) {
         match input {
             Input::Enrol(shard, entrance) => self.enrol(shard, *entrance),
+            Input::Note(user, client, note) => {
+                let bucket = self.keys.bucket_of(&user);
+                if let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client) {
+                    (entry.note, entry.is_noted) = (note, false);
+                    self.settle_in_turn(bucket, client);
+                }
+            }
             Input::Discharge(user, client) => {
                 let bucket = self.keys.bucket_of(&user);
                 if let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client) {
                     (entry.is_wanted, entry.waits) = (false, None);
-                    self.settle(bucket, client);
+                    self.settle_in_turn(bucket, client);
                 }
             }
             Input::Began(functions) => {
@@ -177,7 +217,6 @@ impl Register {
                 (0..self.keys.buckets()).for_each(|bucket| self.missed(bucket));
             }
             Input::Ended => self.functions = None,
-            Input::Missed(bucket) => self.missed(bucket),
         }
     }
 
@@ -188,8 +227,10 @@ impl Register {
             entrance: Arc::new(entrance),
             since: now,
             waits,
+            note: Bytes::new(),
             is_wanted: true,
             is_put: false,
+            is_noted: true,
             is_busy: false,
             is_stale: false,
         };
@@ -199,7 +240,15 @@ impl Register {
             self.behind.push_back((bucket, client));
         } else {
             self.waiting.push_back((now + Duration::from_millis(ENROL_WAIT_MS), bucket, client));
-            self.settle(bucket, client);
+            self.settle_in_turn(bucket, client);
+        }
+    }
+
+    /// Makes the next call for a session at once, or when there is room for it.
+    fn settle_in_turn(&mut self, bucket: u16, client: ClientId) {
+        match self.calls.len() < REGISTER_CALLS_MAX {
+            true => self.settle(bucket, client),
+            false => self.behind.push_back((bucket, client)),
         }
     }
 
@@ -217,7 +266,7 @@ impl Register {
     /// Makes the next call for a session, if it needs one and none is on its way.
     fn settle(&mut self, bucket: u16, client: ClientId) {
         let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client) else { return };
-        if entry.is_busy || (entry.is_wanted && entry.is_put) {
+        if entry.is_busy || entry.is_settled() {
             return;
         }
         let Some(functions) = self.functions.clone() else {
@@ -232,13 +281,19 @@ impl Register {
             return;
         }
         (entry.is_busy, entry.is_stale) = (true, false);
-        let (entrance, since, is_wanted) = (entry.entrance.clone(), entry.since, entry.is_wanted);
+        let (entrance, since, note) = (entry.entrance.clone(), entry.since, entry.note.clone());
+        let (is_wanted, is_put) = (entry.is_wanted, entry.is_put);
+        entry.is_noted |= is_put;
         let (since_unix_ms, leases) = (self.unix_ms(since), self.leases.clone());
         self.calls.spawn(async move {
             let incarnation = functions.incarnation().number;
-            let result = match is_wanted {
-                true => put(&functions, &entrance, since_unix_ms, &leases).await,
-                false => functions.session_remove(&entrance.user, client).await.map(Ok),
+            let result = match (is_wanted, is_put) {
+                (false, _) => functions.session_remove(&entrance.user, client).await.map(|()| Outcome::Removed),
+                (true, false) => put(&functions, &entrance, since_unix_ms, &leases).await,
+                (true, true) => {
+                    let is_there = functions.session_note(&entrance.user, client, &note).await;
+                    is_there.map(|is_there| if is_there { Outcome::Noted } else { Outcome::Missing })
+                }
             };
             Done::Settled { incarnation, bucket, client, result }
         });
@@ -269,37 +324,39 @@ impl Register {
         }
     }
 
-    fn settled(&mut self, bucket: u16, client: ClientId, result: Result<Result<(), Disconnect>, Fault>, counts: bool) {
+    fn settled(&mut self, bucket: u16, client: ClientId, result: Result<Outcome, Fault>, counts: bool) {
         let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client) else { return };
         entry.is_busy = false;
         if result.is_ok() {
             self.away_since = None;
         }
         match result {
-            Ok(Ok(())) if counts && entry.is_wanted => {
-                entry.is_put = !entry.is_stale;
+            Ok(Outcome::Refused(why)) => return self.refused(bucket, client, why),
+            // Of an incarnation that is no more: what was put since then is known.
+            Ok(_) if !counts => return self.behind.push_back((bucket, client)),
+            Ok(Outcome::Placed) => {
+                entry.is_put = !entry.is_stale || !entry.is_wanted;
+                entry.is_noted = entry.note.is_empty();
                 self.answer(bucket, client, Ok(()));
-                self.settle(bucket, client);
             }
-            // It ended while it was put, or it was removed: the next call, if one is needed, brings that about.
-            Ok(Ok(())) if counts => {
-                entry.is_put = !entry.is_put;
-                self.settle(bucket, client);
-            }
-            Ok(Ok(())) => self.behind.push_back((bucket, client)),
-            Ok(Err(why)) => self.refused(bucket, client, why),
+            Ok(Outcome::Removed | Outcome::Missing) => entry.is_put = false,
+            Ok(Outcome::Noted) => {}
             Err(Fault::Refused(_)) => {
                 // It is not to be shared: the node's own roster decides.
                 self.answer(bucket, client, Ok(()));
                 self.entries[usize::from(bucket)].remove(&client);
+                return;
             }
             Err(fault) => {
+                entry.is_noted = entry.note.is_empty();
                 self.complaints.tell("session_put", &fault);
                 self.away_since = Some(Instant::now());
                 self.answer(bucket, client, Ok(()));
-                self.behind.push_back((bucket, client));
+                return self.behind.push_back((bucket, client));
             }
         }
+        // The next call, if one is needed: it may have ended meanwhile, or something else is said of it.
+        self.settle(bucket, client);
     }
 
     /// It has no place: its shard is told, by the answer that it waits for or on its own account.
@@ -309,9 +366,19 @@ impl Register {
             Some((shard, ticket)) => self.ends[usize::from(shard)].answer(vec![Answer::Enrolled(ticket, Err(why))]),
             None if entry.is_wanted => {
                 let user = entry.entrance.user.clone();
-                let _ = self.told.send(Told::Dismissed { user, client, why });
+                self.untold.push_back(Told::Dismissed { user, client, why });
+                self.tell_untold();
             }
             None => {}
+        }
+    }
+
+    /// Tells who is to go, as far as there is room.
+    fn tell_untold(&mut self) {
+        while let Some(told) = self.untold.pop_front() {
+            if let Err(told) = self.told.tell(told) {
+                return self.untold.push_front(told);
+            }
         }
     }
 
@@ -376,7 +443,7 @@ async fn put(
     entrance: &Entrance,
     since_unix_ms: u64,
     leases: &watch::Receiver<Option<Leases>>,
-) -> Result<Result<(), Disconnect>, Fault> {
+) -> Result<Outcome, Fault> {
     let Some(leases) = leases.borrow().clone() else { return Err(Fault::Dead) };
     let place = entrance.place.as_ref();
     let enrolment = Enrolment {
@@ -388,5 +455,8 @@ async fn put(
         device: &entrance.device.id,
         place: place.map(|place| Place { kind: &place.kind, oldest_stays: place.oldest_stays, limit: place.limit }),
     };
-    functions.session_put(&enrolment, &leases).await
+    Ok(match functions.session_put(&enrolment, &leases).await? {
+        Ok(()) => Outcome::Placed,
+        Err(why) => Outcome::Refused(why),
+    })
 }

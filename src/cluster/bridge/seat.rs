@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep, timeout};
 use super::complaints::Complaints;
 use super::lease::{Keeper, Lease};
 use super::metrics::BridgeMetrics;
+use super::misses::Misses;
 use super::outlets::{Break, Outlets};
 use super::register::Input;
 use super::requests::{Request, Sorted};
-use super::told::Told;
+use super::told::{Teller, Told};
 use crate::broker::bridge::Attendance;
 use crate::cluster::redis::bucket::{Item, Kind};
 use crate::cluster::redis::examine::examine;
@@ -52,9 +53,11 @@ pub(super) struct Seat {
     /// Gets the calls of the incarnation; none while the node acts dead.
     pub(super) functions: watch::Sender<Option<Arc<Functions>>>,
     /// Gets what other nodes say of users.
-    pub(super) told: flume::Sender<Told>,
+    pub(super) told: Teller,
     /// Gets what concerns the node's sessions.
-    pub(super) register: mpsc::UnboundedSender<Input>,
+    pub(super) register: mpsc::Sender<Input>,
+    /// Get the buckets of which something may have been missed: the register, and the control plane.
+    pub(super) misses: [Arc<Misses>; 2],
     pub(super) metrics: Arc<BridgeMetrics>,
     pub(super) complaints: Arc<Complaints>,
 }
@@ -129,7 +132,7 @@ impl Seat {
                     return Some(taken);
                 }
                 asked = asked.recv_async() => {
-                    let Asked { shard, all, .. } = self.register_all(asked.ok()?);
+                    let Asked { shard, all, .. } = self.register_all(asked.ok()?).await;
                     let requests = all.into_iter().map(|what| Request { shard, what });
                     Sorted::refused(requests, &Fault::Dead).give(&self.ends);
                 }
@@ -160,31 +163,32 @@ impl Seat {
     }
 
     /// Gives the register what concerns the sessions of a shard.
-    pub(super) fn register_all(&self, mut asked: Asked) -> Asked {
+    pub(super) async fn register_all(&self, mut asked: Asked) -> Asked {
         for attendance in asked.attendance.drain(..) {
-            self.tell_register(match attendance {
+            let input = match attendance {
                 Attendance::Comes(entrance) => Input::Enrol(asked.shard, entrance),
+                Attendance::Says(user, client, note) => Input::Note(user, client, note),
                 Attendance::Goes(user, client) => Input::Discharge(user, client),
-            });
+            };
+            self.tell_register(input).await;
         }
         asked
     }
 
     /// Tells the register; it ends with the thread.
-    pub(super) fn tell_register(&self, input: Input) {
-        let _ = self.register.send(input);
+    async fn tell_register(&self, input: Input) {
+        let _ = self.register.send(input).await;
     }
 
     /// The node goes on with these calls, or acts dead.
-    pub(super) fn go_on_with(&self, functions: Option<&Arc<Functions>>) {
+    pub(super) async fn go_on_with(&self, functions: Option<&Arc<Functions>>) {
         self.functions.send_replace(functions.cloned());
-        self.tell_register(functions.map_or(Input::Ended, |functions| Input::Began(functions.clone())));
+        self.tell_register(functions.map_or(Input::Ended, |functions| Input::Began(functions.clone()))).await;
     }
 
     /// A bucket may have said of users what was not heard.
     pub(super) fn miss_users(&self, bucket: u16) {
-        self.tell_register(Input::Missed(bucket));
-        let _ = self.told.send(Told::Missed(bucket));
+        self.misses.iter().for_each(|misses| misses.add(bucket));
     }
 
     /// A bucket has said something of users. Whether it was that.
@@ -197,12 +201,18 @@ impl Seat {
                 why: why.into(),
             }),
             Kind::Revoked => revocations::told(item.body.clone()).map(Told::Revoked),
+            Kind::SessionPut | Kind::SessionRemoved => Ok(Told::Changed(user())),
             Kind::Asked => Ok(Told::Asked(bucket, item.body.clone())),
             Kind::Answered => Ok(Told::Answered(item.body.clone())),
             _ => return false,
         };
-        // What cannot be read is of a later version's node; the control plane ends with the node.
-        let _ = told.map(|told| self.told.send(told));
+        // What cannot be read is of a later version's node.
+        if let Ok(told) = told
+            && self.told.tell(told).is_err()
+        {
+            self.metrics.told_dropped.add(1);
+            self.miss_users(bucket);
+        }
         true
     }
 

@@ -57,7 +57,7 @@ impl<'a> Term<'a> {
         let lease = Arc::new(lease);
         let mut keeper = tokio::spawn(seat.keeper(lease.clone(), functions.clone()).keep());
         let (metrics, complaints) = (seat.metrics.clone(), seat.complaints.clone());
-        seat.go_on_with(Some(&functions));
+        seat.go_on_with(Some(&functions)).await;
         let (leases, ends) = (seat.seen.subscribe(), seat.ends.clone());
         let timetable = Timetable::new(functions.clone(), leases.clone(), complaints.clone());
         let lines = Lines::new(functions, lease.clone(), leases, ends, metrics, complaints);
@@ -67,7 +67,7 @@ impl<'a> Term<'a> {
         let ended = loop {
             tokio::select! {
                 asked = asked.recv_async() => match asked {
-                    Ok(asked) => term.lines.take(seat.register_all(asked)),
+                    Ok(asked) => term.lines.take(seat.register_all(asked).await),
                     Err(flume::RecvError::Disconnected) => break Ended::NobodyAsks,
                 },
                 event = events.recv() => if let Some(event) = event {
@@ -86,7 +86,7 @@ impl<'a> Term<'a> {
         if ended == Ended::NobodyAsks {
             term.lines.drain().await;
         }
-        seat.go_on_with(None);
+        seat.go_on_with(None).await;
         lease.end();
         term.lines.give_up();
         seat.lose_all(term.outlets);

@@ -1,13 +1,15 @@
 //! Tokens that were called back, as nodes share them: kept in the bucket of the user, or of the token's id, until they are over.
 //!
-//! Every node has all of them: it reads them when it begins and after a hole, and hears of each ([`told`]). Those of users and
-//! devices are looked at by [`Functions::session_put`], too, so that an announcement that was lost opens nothing.
+//! Every node has all of them: it reads them when it begins and after a hole, and hears of each ([`told`]). An announcement that
+//! was lost opens nothing for long: beside the nodes it is counted in which bucket there was one ([`Functions::revoked_since`]).
+//! Those of users and devices are looked at by [`Functions::session_put`] besides.
 
 use bytes::Bytes;
 use redis::Value;
 
 use super::fault::Fault;
 use super::functions::Functions;
+use super::library;
 use super::pack::{Packed, Unpack, list, number, string};
 use crate::auth::{Revocation, Subject};
 use crate::limits::REVOCATIONS_PER_CALL;
@@ -76,7 +78,27 @@ impl Functions {
             revocation.until_unix_s.saturating_mul(1000).clamp(0, LATEST).to_string().into(),
             revocation.issued_before_unix_s.clamp(0, LATEST).to_string().into(),
         ];
-        self.changing("revoke", self.bucket_of_revocation(revocation), &arguments).await
+        let bucket = self.bucket_of_revocation(revocation);
+        self.changing("revoke", bucket, &arguments).await?;
+        // After it is there: who is told of the bucket reads it.
+        let mut command = library::function("revoked_in", &self.keys().nodes());
+        command.arg(bucket);
+        self.plain(command).await.map(drop)
+    }
+
+    /// How often tokens were called back by now, and in which buckets they were since they had been so often. In all where any
+    /// ever were, where the server has lost count.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn revoked_since(&self, count: u64) -> Result<(u64, Vec<u16>), Fault> {
+        let mut command = library::function("revoked_since", &self.keys().nodes());
+        command.arg(count);
+        let mut answer = list(self.plain(command).await?)?.into_iter();
+        let count = number(&answer.next().ok_or(Fault::Garbled)?)?;
+        let bucket = |value| u16::try_from(number(&value)?).map_err(|_| Fault::Garbled);
+        let buckets = answer.map(bucket).collect::<Result<Vec<_>, _>>()?;
+        Ok((count, buckets.into_iter().filter(|bucket| *bucket < self.keys().buckets()).collect()))
     }
 
     /// A page of what is called back in a bucket, and the cursor of the next: 0 begins and ends. Some may come twice.

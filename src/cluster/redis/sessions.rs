@@ -11,6 +11,7 @@ use super::fault::Fault;
 use super::functions::{Functions, Incarnation};
 use super::leases::Leases;
 use super::pack::{Packed, Unpack, list, string};
+use super::streams::Join;
 use crate::limits::{SESSION_TTL_MS, SHARED_USER_BYTES_MAX, USERS_PER_CALL};
 use crate::model::ClientId;
 use crate::model::refusal::{Disconnect, DisconnectKind};
@@ -228,6 +229,41 @@ impl Functions {
             online[at] = incarnations(answer)?.into_iter().any(|one| leases.may_live(one));
         }
         Ok(online)
+    }
+
+    /// Begins to listen to changes of these users' sessions ([`of_user`]). A call per bucket that they are in.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn follow(&self, users: &[&str]) -> Result<(), Fault> {
+        let buckets = self.by_bucket(users);
+        let calls = buckets.iter().map(|(bucket, names)| async move {
+            let join = |channel| Join { channel, meta_ttl_ms: None, is_read: false, after: None };
+            let joins: Vec<_> = names.iter().map(|name| join(name.as_str())).collect();
+            self.join(*bucket, &joins).await
+        });
+        try_join_all(calls).await.map(drop)
+    }
+
+    /// Listens to them no more.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn unfollow(&self, users: &[&str]) -> Result<(), Fault> {
+        let buckets = self.by_bucket(users);
+        let calls = buckets.iter().map(|(bucket, names)| async move {
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            self.leave(*bucket, &names).await
+        });
+        try_join_all(calls).await.map(drop)
+    }
+
+    /// The names by which nodes listen to users, by their buckets: as many as one call takes.
+    fn by_bucket(&self, users: &[&str]) -> Vec<(u16, Vec<String>)> {
+        let mut named: Vec<_> = users.iter().map(|user| (self.keys().bucket_of(user), of_user(user))).collect();
+        named.sort_unstable();
+        let parts = named.chunk_by(|(one, _), (other, _)| one == other).flat_map(|part| part.chunks(USERS_PER_CALL));
+        parts.map(|part| (part[0].0, part.iter().map(|(_, name)| name.clone()).collect())).collect()
     }
 
     /// Sends away those of a user's sessions that have begun before now and are put later than now, but for some: with this

@@ -18,7 +18,7 @@ use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_le
 use super::{deadline, request, run_until};
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
 use super::{presence, presence_stats, publish, refresh, scheduled_cancel, scheduled_list, subscribe};
-use super::{tokens_revoke, tokens_revoked, unsubscribe, users_status};
+use super::{session_attributes, tokens_revoke, tokens_revoked, unsubscribe, users_status};
 use crate::control::refused::{ApiError, RefusedWith};
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
@@ -81,6 +81,9 @@ struct Command {
     /// Say anew when a user's sessions expire.
     #[serde(deserialize_with = "object")]
     refresh: Option<refresh::Refresh>,
+    /// Say something of a user's sessions, or ask what was said.
+    #[serde(deserialize_with = "object")]
+    session_attributes: Option<session_attributes::SessionAttributes>,
     /// Which channels have subscribers?
     #[serde(deserialize_with = "object")]
     channels: Option<channels::Channels>,
@@ -154,6 +157,7 @@ enum CommandReply {
     HistoryRemove(Done),
     ScheduledList(scheduled_list::ScheduledListResult),
     ScheduledCancel(Done),
+    SessionAttributes(session_attributes::SessionAttributesResult),
     Channels(channels::ChannelsResult),
     Connections(connections::ConnectionsResult),
     UsersStatus(users_status::UsersStatusResult),
@@ -199,6 +203,9 @@ impl Command {
             Self { presence_stats: Some(method), .. } => To::PresenceStats(run_until(method, state, deadline).await?),
             Self { info: Some(method), .. } => To::Info(run_until(method, state, deadline).await?),
             Self { refresh: Some(method), .. } => To::Refresh(run_until(method, state, deadline).await?),
+            Self { session_attributes: Some(method), .. } => {
+                To::SessionAttributes(run_until(method, state, deadline).await?)
+            }
             Self { channels: Some(method), .. } => To::Channels(run_until(method, state, deadline).await?),
             Self { connections: Some(method), .. } => To::Connections(run_until(method, state, deadline).await?),
             Self { users_status: Some(method), .. } => To::UsersStatus(run_until(method, state, deadline).await?),

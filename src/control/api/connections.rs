@@ -8,20 +8,39 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Method, read_lists, where_user_is};
-use crate::broker::order::{Order, SessionInfo, check_list};
+use super::shape::whole_or_null;
+use super::{Method, first, payload, read_lists, where_user_is};
+use crate::broker::order::{Order, Part, SessionInfo, check_list};
 use crate::control::nodes::Elsewhere;
 use crate::control::state::ControlState;
-use crate::model::refusal::Error;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{Attributes, ClientId};
 use crate::protocol::centrifuge::Encoding;
 
-/// Which sessions does a user have, and on which devices?
+/// Which sessions does a user have, and on which devices? All of them at once, or in pages.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "ConnectionsRequest")]
 pub(super) struct Connections {
     /// Whose sessions are listed.
     user: String,
+    /// Only those whose client ids follow this one: the last of the page before. A session that stays is on one of the pages,
+    /// whichever come and go meanwhile.
+    after: String,
+    /// How many at the most; fewer: there are no more. 0 or none is all, if they have 16 MiB at the most.
+    #[serde(deserialize_with = "whole_or_null")]
+    limit: Option<u32>,
+}
+
+impl Connections {
+    fn part(&self) -> Result<Part<ClientId>, Error> {
+        let unknown = |_| ErrorKind::BadRequest.because("bad request: after: no client has such an id");
+        let after = match self.after.as_str() {
+            "" => None,
+            after => Some(after.parse().map_err(unknown)?),
+        };
+        Ok(Part { after, limit: self.page_limit() })
+    }
 }
 
 /// A user's sessions.
@@ -48,13 +67,20 @@ struct ConnectionInfo {
     protocol: Box<str>,
     /// The client's address, as the socket has it or a trusted proxy says.
     address: IpAddr,
-    /// The shard that serves it.
+    /// The name of the node that it is connected to.
+    node: String,
+    /// The shard of the node that serves it.
     shard: u16,
     /// When it connected, Unix milliseconds.
     connected_at_ms: i64,
     /// In how many seconds it expires; left out if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<u32>,
+    /// `info` of its connection token, or what `refresh` has put in its place; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    info: Option<Box<RawValue>>,
+    /// What `session_attributes` has said of it.
+    attributes: Attributes,
     /// Its channels.
     state: ConnectionState,
 }
@@ -71,7 +97,7 @@ struct ConnectionState {
 struct ChannelContext {}
 
 impl ConnectionInfo {
-    fn new(user: Arc<str>, session: SessionInfo) -> Self {
+    fn new(user: Arc<str>, node: String, session: SessionInfo) -> Self {
         let channels = session.channels.into_iter().map(|channel| (channel, ChannelContext {}));
         Self {
             user,
@@ -84,9 +110,12 @@ impl ConnectionInfo {
                 Encoding::Protobuf => "protobuf".into(),
             },
             address: session.address,
+            node,
             shard: session.shard,
             connected_at_ms: session.connected_unix_ms,
             ttl: session.expiry.expires.then_some(session.expiry.ttl_s),
+            info: session.info.as_ref().map(payload::write),
+            attributes: Arc::unwrap_or_clone(session.attributes),
             state: ConnectionState { channels: channels.collect() },
         }
     }
@@ -97,14 +126,19 @@ impl Method for Connections {
     type Result = ConnectionsResult;
 
     async fn run(self, state: &ControlState) -> Result<ConnectionsResult, Error> {
+        let (part, limit) = (self.part()?, self.page_limit());
         let user: Arc<str> = Arc::from(self.user);
-        let lists = state.shards.ask_all(|answer| Order::Sessions { user: user.clone(), answer }).await?;
+        let order = |answer| Order::Sessions { user: user.clone(), part: part.clone(), answer };
+        let lists = state.shards.ask_all(order).await?;
         check_list(lists.iter().flatten().map(SessionInfo::bytes).sum())?;
+        let node = state.config().name.clone();
         let by_id = lists.into_iter().flatten().map(|session| {
             let client = session.client.to_string();
-            (client, ConnectionInfo::new(user.clone(), session))
+            (client, ConnectionInfo::new(user.clone(), node.clone(), session))
         });
-        Ok(ConnectionsResult { connections: by_id.collect() })
+        let mut connections = by_id.collect();
+        first(&mut connections, limit);
+        Ok(ConnectionsResult { connections })
     }
 
     fn elsewhere(&self) -> Option<Elsewhere> {
@@ -112,10 +146,19 @@ impl Method for Connections {
         if self.user.is_empty() { None } else { where_user_is(&self.user, self) }
     }
 
-    fn gather(mut own: ConnectionsResult, others: Vec<Box<RawValue>>) -> Result<ConnectionsResult, Error> {
+    fn page_limit(&self) -> usize {
+        self.limit.unwrap_or_default() as usize
+    }
+
+    fn gather(
+        mut own: ConnectionsResult,
+        others: Vec<Box<RawValue>>,
+        page_limit: usize,
+    ) -> Result<ConnectionsResult, Error> {
         for other in read_lists::<ConnectionsResult>(&others)? {
             own.connections.extend(other.connections);
         }
+        first(&mut own.connections, page_limit);
         Ok(own)
     }
 }

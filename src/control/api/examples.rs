@@ -23,7 +23,7 @@ pub(super) fn of(method: &str) -> Example {
         "publish" | "broadcast" | "scheduled_list" | "scheduled_cancel" | "history" | "history_remove" => {
             publications(method)
         }
-        "subscribe" | "unsubscribe" | "disconnect" | "refresh" => sessions(method),
+        "subscribe" | "unsubscribe" | "disconnect" | "refresh" | "session_attributes" => sessions(method),
         "members_add" | "members_remove" | "members_list" | "inbox_positions" | "inbox_unread" => members(method),
         "trace" | "dead_letters_list" | "dead_letters_show" | "dead_letters_requeue" | "dead_letters_purge" => {
             unreceived(method)
@@ -67,6 +67,10 @@ fn publications(method: &str) -> (Value, Value) {
 }
 
 fn sessions(method: &str) -> (Value, Value) {
+    if method == "session_attributes" {
+        let said = json!({ "muted": true });
+        return (json!({ "user": "42", "set": said }), json!({ "result": { "sessions": { CLIENT: said } } }));
+    }
     let call = match method {
         "subscribe" => json!({ "user": "42", "channel": "chat:news", "info": { "role": "guest" } }),
         "unsubscribe" => json!({ "user": "42", "channel": "chat:news" }),
@@ -161,9 +165,12 @@ fn lists(method: &str) -> (Value, Value) {
                 "transport": "websocket",
                 "protocol": "json",
                 "address": "192.0.2.1",
+                "node": "ringpost",
                 "shard": 0,
                 "connected_at_ms": 1_790_000_000_000_i64,
                 "ttl": 3600,
+                "info": { "name": "42" },
+                "attributes": { "muted": true },
                 "state": { "channels": { "chat:lobby": {} } },
             } } } }),
         ),

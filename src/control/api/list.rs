@@ -3,7 +3,8 @@
 use super::method::Method;
 use super::{
     broadcast, channels, connections, disconnect, history, history_remove, info, presence, presence_stats, publish,
-    refresh, scheduled_cancel, scheduled_list, subscribe, tokens_revoke, tokens_revoked, unsubscribe, users_status,
+    refresh, scheduled_cancel, scheduled_list, session_attributes, subscribe, tokens_revoke, tokens_revoked,
+    unsubscribe, users_status,
 };
 use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
@@ -24,6 +25,7 @@ pub(super) fn visit(visitor: &mut impl Visitor) {
     visitor.see::<unsubscribe::Unsubscribe>();
     visitor.see::<disconnect::Disconnect>();
     visitor.see::<refresh::Refresh>();
+    visitor.see::<session_attributes::SessionAttributes>();
     visitor.see::<tokens_revoke::TokensRevoke>();
     visitor.see::<tokens_revoked::TokensRevoked>();
     visitor.see::<presence::Presence>();

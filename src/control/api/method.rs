@@ -1,5 +1,6 @@
 //! What every method has, and how long a call may take.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -38,11 +39,16 @@ pub(super) trait Method: DeserializeOwned + JsonSchema + Send + 'static {
         async { Ok(()) }
     }
 
-    /// Puts what others have answered to what this node does.
+    /// How many entries a page of a list may have; 0 is all of them.
+    fn page_limit(&self) -> usize {
+        0
+    }
+
+    /// Puts what others have answered to what this node does; of a list no more than `page_limit`.
     ///
     /// # Errors
     /// 106 where both together are too long; 100 where an answer cannot be read.
-    fn gather(own: Self::Result, _others: Vec<Box<RawValue>>) -> Result<Self::Result, Error> {
+    fn gather(own: Self::Result, _others: Vec<Box<RawValue>>, _page_limit: usize) -> Result<Self::Result, Error> {
         Ok(own)
     }
 }
@@ -61,6 +67,15 @@ pub(super) fn read_lists<T: DeserializeOwned>(others: &[Box<RawValue>]) -> Resul
     check_list(others.iter().map(|list| list.get().len()).sum())?;
     let unreadable = |_| ErrorKind::Internal.because("internal server error: another node's answer cannot be read");
     others.iter().map(|list| serde_json::from_str(list.get()).map_err(unreadable)).collect()
+}
+
+/// The first entries of a list that was gathered, as many as a page may have; 0 is all.
+pub(super) fn first<K: Ord + Clone, V>(list: &mut BTreeMap<K, V>, page_limit: usize) {
+    if page_limit > 0
+        && let Some(beyond) = list.keys().nth(page_limit).cloned()
+    {
+        drop(list.split_off(&beyond));
+    }
 }
 
 /// When a call that begins now must be answered: a shard that hangs must not keep a backend waiting.
@@ -91,8 +106,9 @@ async fn run_everywhere<M: Method>(method: M, state: &ControlState) -> Result<M:
     let Some((nodes, elsewhere)) = state.nodes.as_ref().zip(method.elsewhere()) else {
         return method.run(state).await;
     };
+    let page_limit = method.page_limit();
     // First, so that no session is seen by neither.
     let kept = method.keep(nodes).await;
     let (own, others) = tokio::join!(method.run(state), nodes.ask(M::NAME, elsewhere));
-    M::gather(own?, kept.and(others)?)
+    M::gather(own?, kept.and(others)?, page_limit)
 }

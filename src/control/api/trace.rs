@@ -86,7 +86,7 @@ impl Method for Trace {
     }
 
     /// Each node knows what it has done. That it was published each has heard.
-    fn gather(own: TraceResult, others: Vec<Box<RawValue>>) -> Result<TraceResult, Error> {
+    fn gather(own: TraceResult, others: Vec<Box<RawValue>>, _page_limit: usize) -> Result<TraceResult, Error> {
         let others = read_lists::<TraceResult>(&others)?;
         let mut events: Vec<_> = others.into_iter().chain([own]).flat_map(|one| one.events).collect();
         events.sort_by_key(|event| event.at_ms);

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use crate::broker::order::Order;
+use crate::control::online;
 use crate::control::state::ControlState;
 use crate::limits::USERS_STATUS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
@@ -25,7 +25,7 @@ pub(super) struct UsersStatus {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct UsersStatusResult {
     /// By user.
-    users: BTreeMap<String, UserStatus>,
+    users: BTreeMap<Arc<str>, UserStatus>,
 }
 
 /// One user.
@@ -43,12 +43,8 @@ impl Method for UsersStatus {
         if self.users.len() > USERS_STATUS_MAX {
             return Err(ErrorKind::LimitExceeded.because(format!("limit exceeded: more than {USERS_STATUS_MAX} users")));
         }
-        let users: Arc<[String]> = self.users.into();
-        let mut lists = state.shards.ask_all(|answer| Order::Online { users: users.clone(), answer }).await?;
-        if let Some(nodes) = &state.nodes {
-            lists.push(nodes.online(users.to_vec()).await?);
-        }
-        let status = |at: usize| UserStatus { online: lists.iter().any(|list| list[at]) };
-        Ok(UsersStatusResult { users: (0..users.len()).map(|at| (users[at].clone(), status(at))).collect() })
+        let users: Vec<Arc<str>> = self.users.into_iter().map(Arc::from).collect();
+        let online = online::look_up(state, &users).await?.into_iter().map(|online| UserStatus { online });
+        Ok(UsersStatusResult { users: users.into_iter().zip(online).collect() })
     }
 }

@@ -1,5 +1,6 @@
 //! What nodes ask each other on behalf of a call, and who waits for the answers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,6 +44,9 @@ struct Reply {
     /// Why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// That is a bound which the caller can keep within.
+    #[serde(default)]
+    is_limit: bool,
 }
 
 /// See the module.
@@ -102,11 +106,14 @@ impl Questions {
         let mut missing = asked.await.map_err(|fault| error_of(&fault))?;
         let mut results = Vec::with_capacity(missing.len());
         while !missing.is_empty() {
-            let Ok(Some(Reply { slot, result, error, .. })) = timeout_at(until, answers.recv()).await else {
+            let Ok(Some(Reply { slot, result, error, is_limit, .. })) = timeout_at(until, answers.recv()).await else {
                 let why = format!("internal server error: {} nodes have not answered in time", missing.len());
                 return Err(ErrorKind::Internal.because(why));
             };
             if let Some(error) = error {
+                if is_limit {
+                    return Err(ErrorKind::LimitExceeded.because(error));
+                }
                 return Err(ErrorKind::Internal.because(format!("internal server error: another node says: {error}")));
             }
             missing.retain(|other| *other != slot);
@@ -133,12 +140,15 @@ impl Question {
     /// Tells the node that has asked.
     pub(super) async fn answer(self, view: &BridgeView, result: Result<Box<RawValue>, Error>) {
         let Self { slot, ticket, bucket, .. } = self;
-        let (result, error) = match result {
-            Ok(result) => (Some(result), None),
-            Err(error) => (None, Some(format!("{error:?}"))),
+        let (result, error, is_limit) = match result {
+            Ok(result) => (Some(result), None, false),
+            Err(Error { kind: ErrorKind::LimitExceeded, message }) => {
+                (None, Some(message.map_or("limit exceeded".into(), Cow::into_owned)), true)
+            }
+            Err(error) => (None, Some(format!("{error:?}")), false),
         };
         let told = view.call(move |functions, _| async move {
-            let reply = Reply { slot: functions.incarnation().slot, ticket, result, error };
+            let reply = Reply { slot: functions.incarnation().slot, ticket, result, error, is_limit };
             let reply = serde_json::to_vec(&reply).expect("an answer is written as JSON");
             functions.tell_nodes(bucket, &[slot], Kind::Answered, &reply).await
         });

@@ -2,7 +2,7 @@
 //! is told to Redis again.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -23,12 +23,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Known {
     /// Before when they were issued, and until when they are refused.
     by_subject: Mutex<BTreeMap<Subject, (i64, i64)>>,
-    reads: Semaphore,
+    /// Who has one reads a bucket.
+    pub(super) reads: Arc<Semaphore>,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { by_subject: Mutex::default(), reads: Semaphore::new(REVOCATIONS_READ_AT_ONCE) }
+        Self { by_subject: Mutex::default(), reads: Arc::new(Semaphore::new(REVOCATIONS_READ_AT_ONCE)) }
     }
 }
 
@@ -52,7 +53,6 @@ impl Known {
     /// Reads what is called back in a bucket, until that succeeds or the node acts dead, and has Redis told again what it does
     /// not know.
     pub(super) async fn read(&self, view: &BridgeView, bucket: u16) -> Vec<Revocation> {
-        let Ok(_read) = self.reads.acquire().await else { return Vec::new() };
         loop {
             let known = self.all();
             let read = view.call(move |functions, _| async move {

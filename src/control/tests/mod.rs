@@ -2,6 +2,7 @@
 
 mod api;
 mod errors;
+mod followed;
 mod http;
 mod keys;
 mod life;

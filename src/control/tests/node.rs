@@ -24,6 +24,7 @@ use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::{Arrival, Errand, Order};
 use crate::broker::{Broker, BrokerSetup};
 use crate::cluster::bridge::BridgeView;
+use crate::cluster::bridge::told::Hearer;
 use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
 use crate::control::requests::{Request, Requests};
@@ -41,8 +42,9 @@ pub(super) const KEY: &str = "dev";
 /// A bridge to nodes of which none is there.
 fn alone() -> BridgeView {
     let (about, leases) = (watch::channel(Bytes::new()).0, watch::channel(None).1);
-    let (told, functions) = (flume::unbounded().1, watch::channel(None).1);
-    BridgeView { metrics: Arc::default(), leases, about, told, functions, runtime: Handle::current() }
+    let (told, functions) = (Hearer::of_nobody(), watch::channel(None).1);
+    let (metrics, missed) = (Arc::default(), Arc::default());
+    BridgeView { metrics, leases, about, told, missed, functions, runtime: Handle::current() }
 }
 
 type Work = Box<dyn FnOnce(&mut World) + Send>;

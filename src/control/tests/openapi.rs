@@ -42,6 +42,7 @@ async fn live_requests_and_answers_of_every_method_are_as_described() {
         ("subscribe", json!({ "user": "ann", "channel": "typing:x", "override": { "presence": { "value": true } } })),
         ("unsubscribe", json!({ "user": "ann", "channel": "typing:x" })),
         ("refresh", json!({ "user": "ann", "expire_at": 0 })),
+        ("session_attributes", json!({ "user": "ann", "set": { "a": 1, "b": null }, "remove": ["c"] })),
         ("tokens_revoke", json!({ "user": "cat", "device": "phone", "issued_before": 1_700_000_000 })),
         ("tokens_revoked", json!({ "limit": 10, "after": { "user": "ben" } })),
         ("presence", json!({ "channel": "chat:room" })),

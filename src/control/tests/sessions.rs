@@ -147,3 +147,79 @@ async fn a_revocation_that_makes_no_sense_is_refused() {
     }
     assert_eq!(node.result("tokens_revoked", json!({})).await, json!({ "revocations": [] }));
 }
+
+/// All entries of a list, in pages of two; something is done between them.
+async fn in_pages(node: &TestNode, method: &str, body: &Value, list: &str, mut between: impl FnMut()) -> Vec<String> {
+    let (mut seen, mut after) = (Vec::<String>::new(), String::new());
+    loop {
+        let mut body = body.clone();
+        (body["limit"], body["after"]) = (json!(2), json!(after));
+        let page = node.result(method, body).await;
+        let page: Vec<String> = page[list].as_object().unwrap().keys().cloned().collect();
+        assert!(page.len() <= 2, "{page:?}");
+        seen.extend_from_slice(&page);
+        match page.last() {
+            Some(last) if page.len() == 2 => after.clone_from(last),
+            _ => return seen,
+        }
+        between();
+    }
+}
+
+#[tokio::test]
+async fn sessions_and_channels_are_listed_in_pages_and_those_that_stay_are_each_there_once() {
+    let node = TestNode::start(Setup::default());
+    let clients: Vec<_> = (0..7).map(|at| node.client(at % 2, "ann")).collect();
+    let ids: Vec<_> = clients.iter().map(TestClient::id).collect();
+    let seen = in_pages(&node, "connections", &json!({ "user": "ann" }), "connections", || {
+        node.client(0, "ann");
+    })
+    .await;
+    assert!(seen.is_sorted_by(|one, other| one < other), "{seen:?}");
+    assert!(ids.iter().all(|id| seen.contains(id)), "{seen:?}");
+    let names: Vec<_> = (0..5).map(|at| format!("chat:{at}")).collect();
+    names.iter().for_each(|name| clients[0].subscribe(name));
+    let mut others = clients[1..].iter();
+    let seen = in_pages(&node, "channels", &json!({ "pattern": "chat:*" }), "channels", || {
+        others.next().expect("there are fewer pages").subscribe("chat:0");
+    })
+    .await;
+    assert_eq!(seen, names);
+    assert_eq!(node.error("connections", json!({ "user": "ann", "after": "x", "limit": 2 })).await, 107);
+}
+
+#[tokio::test]
+async fn a_session_has_what_backends_say_of_it_until_it_ends() {
+    let node = TestNode::start(Setup::default());
+    let (ann, again) = (node.client(0, "ann"), node.client(1, "ann"));
+    let (client, other) = (ann.id(), again.id());
+    let say = async |client: Option<&str>, set: Value, remove: Value| {
+        let body = json!({ "user": "ann", "client": client, "set": set, "remove": remove });
+        node.result("session_attributes", body).await["sessions"].take()
+    };
+    let (one, none) = (Some(client.as_str()), json!([]));
+    let said = say(one, json!({ "tab": 7, "view": { "page": "a" } }), none.clone()).await;
+    assert_eq!(said, json!({ client.as_str(): { "tab": 7, "view": { "page": "a" } } }));
+    let said = say(one, json!({ "tab": null, "muted": true }), json!(["view", "unknown"])).await;
+    assert_eq!(said, json!({ client.as_str(): { "tab": null, "muted": true } }));
+    assert_eq!(say(one, json!({}), none.clone()).await, said, "who changes nothing is told");
+    let said = say(None, json!({ "muted": false }), none.clone()).await;
+    let all = json!({ client.as_str(): { "tab": null, "muted": false }, other.as_str(): { "muted": false } });
+    assert_eq!(said, all, "all sessions of the user");
+    let connections = node.result("connections", json!({ "user": "ann" })).await;
+    assert_eq!(connections["connections"][&client]["attributes"], all[&client]);
+    assert_eq!(connections["connections"][&client]["info"], json!({ "name": "ann" }));
+    node.result("disconnect", json!({ "user": "ann", "client": client })).await;
+    assert_eq!(say(one, json!({ "tab": 1 }), none).await, json!({}), "it is gone");
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_session_is_bounded_and_what_is_refused_changes_nothing() {
+    let node = TestNode::start(Setup::default());
+    let client = node.client(0, "ann").id();
+    let body = |set: Value| json!({ "user": "ann", "set": set });
+    node.result("session_attributes", body(json!({ "kept": "x".repeat(500) }))).await;
+    assert_eq!(node.error("session_attributes", body(json!({ "more": "x".repeat(600) }))).await, 106);
+    let said = node.result("session_attributes", body(json!({}))).await;
+    assert_eq!(said["sessions"][&client].as_object().unwrap().keys().collect::<Vec<_>>(), ["kept"]);
+}

@@ -15,6 +15,7 @@ const OPTIONS: HubOptions = HubOptions {
     at_least_once: false,
     is_durable: false,
     is_mirrored: false,
+    tells_status: false,
     namespace: 0,
 };
 const FLEETING: HubOptions = HubOptions { history_size: 0, history_ttl_ms: 0, ..OPTIONS };

@@ -82,6 +82,29 @@ local function lease_claim(keys, args)
   return 1
 end
 
+-- ARGV: bucket. Tokens were called back there: counted for all buckets together.
+local function revoked_in(keys, args)
+  local key = keys[1] .. ':r'
+  local count = redis.call('HINCRBY', key, 'n', 1)
+  redis.call('HSET', key, args[1], count)
+  return count
+end
+
+-- ARGV: a count that was answered. Answers the count now, and the buckets in which tokens were called back since; all in which they
+-- ever were, where the count has gone back.
+local function revoked_since(keys, args)
+  local key, since = keys[1] .. ':r', tonumber(args[1])
+  local count = tonumber(redis.call('HGET', key, 'n') or 0)
+  local answer = { count }
+  if count == since then return answer end
+  if count < since then since = 0 end
+  local entries = redis.call('HGETALL', key)
+  for at = 1, #entries, 2 do
+    if entries[at] ~= 'n' and tonumber(entries[at + 1]) > since then answer[#answer + 1] = entries[at] end
+  end
+  return answer
+end
+
 -- ARGV: slot and incarnation that were reaped everywhere. The slot is free.
 local function lease_free(keys, args)
   local lease = own_lease(keys[1], args[1], args[2])

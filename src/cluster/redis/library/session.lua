@@ -49,6 +49,12 @@ local function living_of(living, newest)
   end
 end
 
+-- Of two sessions the one that has begun later; of two that have begun at once always the same.
+local function is_later(one, other)
+  if one.since ~= other.since then return one.since > other.since end
+  return one.name > other.name
+end
+
 -- The user's other sessions that count, the longest connected first.
 local function seats_of(key, asker, is_living)
   local entries, seats = redis.call('HGETALL', key), {}
@@ -56,10 +62,7 @@ local function seats_of(key, asker, is_living)
     local seat = read_session(entries[at], entries[at + 1])
     if seat.name ~= asker.name and is_living(seat.owner) then seats[#seats + 1] = seat end
   end
-  table.sort(seats, function(one, other)
-    if one.since ~= other.since then return one.since < other.since end
-    return one.name < other.name
-  end)
+  table.sort(seats, function(one, other) return is_later(other, one) end)
   return seats
 end
 
@@ -71,7 +74,7 @@ local function make_room(seats, asker)
     local seat = seats[at]
     if seat.is_placed and seat.device == asker.device then
       -- It has come back already, by a way that was faster.
-      if seat.since > asker.since then return nil, REPLACED end
+      if is_later(seat, asker) then return nil, REPLACED end
       is_back = is_back or seat.kind == asker.kind
       leaving[#leaving + 1] = { seat, REPLACED }
     elseif seat.is_placed and seat.kind == asker.kind then
@@ -82,7 +85,7 @@ local function make_room(seats, asker)
   local excess = is_back and 0 or math.max(#others + 1 - asker.device_limit, 0)
   if excess > 0 then
     if asker.oldest_stays then return nil, DEVICE_LIMIT end
-    if others[excess].since > asker.since then return nil, OTHER_DEVICE end
+    if is_later(others[excess], asker) then return nil, OTHER_DEVICE end
   end
   for at = 1, excess do leaving[#leaving + 1] = { others[at], OTHER_DEVICE } end
   if asker.limit > 0 and #seats - #leaving >= asker.limit then return nil, CONNECTION_LIMIT end
