@@ -1,13 +1,14 @@
 //! Primaries that die, or stand still, and who takes their place.
 
 use std::collections::BTreeSet;
+use std::thread;
 
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::groups::{Sentinel, cluster, has_slot, info, keys, replicate, section, signal};
 use crate::harness::{Node, over, publish_in_the_end, subscribe, unsubscribed};
-use crate::outages::{INSUFFICIENT, epoch_of};
+use crate::outages::{BEYOND_A_LEASE, INSUFFICIENT, epoch_of};
 use crate::server::{Kind, Place, Server, wait};
 
 #[test]
@@ -164,6 +165,8 @@ fn a_redis_that_comes_back_empty_after_a_lease_has_run_out_is_made_ready_and_use
     redis.kill();
     assert_eq!(client.publication().1, 1);
     assert_eq!(unsubscribed(&mut client, "shared:room"), INSUFFICIENT);
+    // Until nothing is asked any more on behalf of the incarnation that was.
+    thread::sleep(BEYOND_A_LEASE);
     redis.restart();
     let taken = publish_in_the_end(&node, "shared:room", "anew");
     assert_eq!(taken["result"]["offset"], 1);
