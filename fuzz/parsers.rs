@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringpost::auth::{TokenConfig, Verifier, VerifierConfig};
-use ringpost::broker::body::Told;
+use ringpost::broker::body::{Told, pack_info, unpack_info};
 use ringpost::cluster::redis::bucket::{Channel, Ear};
 use ringpost::cluster::redis::sessions::{self, Session};
 use ringpost::cluster::redis::{news, revocations};
@@ -295,6 +295,9 @@ pub(crate) fn configuration(input: &[u8]) {
 pub(crate) fn bodies(input: &[u8]) {
     if let Ok(told) = Told::unpack(input.to_vec().into()) {
         assert_eq!(told.pack(), input, "{told:?}");
+    }
+    if let Ok(info) = unpack_info(input.to_vec().into()) {
+        assert_eq!(pack_info(&info), input, "{info:?}");
     }
 }
 

@@ -684,6 +684,32 @@ pub const ENROL_WAIT_MS: u64 = 1_000;
 /// How often what Redis has of sessions is renewed, milliseconds: two renewals may fail.
 pub const SESSION_RENEW_MS: u64 = SESSION_TTL_MS / 3;
 
+/// How often what Redis has of who is in channels is renewed, milliseconds: two renewals may fail.
+pub const PRESENCE_RENEW_MS: u64 = SESSION_TTL_MS / 3;
+
+/// Lists of who is in channels that a shard has renewed in one sweep: ten times as many a second. Few in tests.
+pub const PRESENCE_RENEWALS_PER_SWEEP: usize = if cfg!(test) { 2 } else { 1_024 };
+
+/// How long a shard waits before it says again who is in channels, after a bucket has not taken it, milliseconds.
+pub const PRESENCE_RETRY_MS: u64 = 1_000;
+
+/// How long a shard waits before it says again who is in channels, after a bucket has lost what was said, or the node was taken for
+/// dead, milliseconds: until mirrors listen again, so that who has left meanwhile is told to all.
+pub const PRESENCE_REST_MS: u64 = 2_000;
+
+const _: () = assert!(PRESENCE_REST_MS > 2 * MIRROR_RETRY_MS);
+
+/// How long nobody is told who is in a bucket's channels after it has lost its lists, or the node was taken for dead, milliseconds:
+/// by then all nodes have noticed, and have put their sessions there.
+pub const PRESENCE_UNSURE_MS: u64 = REDIS_COMPARE_MS + 2 * PRESENCE_REST_MS;
+
+/// Comings and goings of one shard that are on their way to buckets when more is said again: a node that comes back leaves Redis
+/// room for others, and has said it of 100,000 sessions in some seconds. Few in tests.
+pub const PRESENCES_SENT_MAX: usize = if cfg!(test) { 4 } else { 1_024 };
+
+/// Entries of a channel's presence that one call reads, about: well under a millisecond of Redis.
+pub const PRESENCE_PER_CALL: u32 = 1_024;
+
 /// Sessions that are put again at once: a node that comes back leaves Redis room for others.
 pub const SESSIONS_PUT_AT_ONCE: usize = 64;
 

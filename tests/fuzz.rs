@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proxy_header::{ProxiedAddress, ProxyHeader, Tlv};
-use ringpost::broker::body::Told;
+use ringpost::broker::body::{Told, pack_info};
 use ringpost::model::refusal::{DisconnectKind, Unsubscribe};
 use ringpost::model::{ClientInfo, Expiry, Payload, Publication, ScheduledId};
 use ringpost::protocol::Format;
@@ -158,8 +158,9 @@ fn bodies() -> Vec<Vec<u8>> {
     let exclude = Some(info.client);
     let full = Told::Publication { data, info: Some(info.clone()), tags, exclude, ttl_ms: Some(7) };
     let joined = Told::Announcement { info: info.clone(), joined: true };
+    let listed = pack_info(&info).to_vec();
     let told = [bare, full, joined, Told::Announcement { info, joined: false }];
-    told.iter().map(|told| told.pack().to_vec()).collect()
+    told.iter().map(|told| told.pack().to_vec()).chain([listed]).collect()
 }
 
 /// What buckets say: messages that are not counted and one that is, with items.

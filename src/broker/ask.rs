@@ -25,7 +25,12 @@ impl Broker {
                     self.history_here((session, id), bytes, &channel, (filter, max), now)
                 }
                 Ask::Inbox(channel, ask) => self.inbox_here((session, id), (bytes, each_ns), &channel, *ask, now),
-                _ => self.ask_here(session, id, ask, now),
+                ask @ (Ask::Presence(..) | Ask::PresenceStats(_))
+                    if self.home.is_listed_in_bucket(channel_of(&ask)) =>
+                {
+                    self.ask_bucket_for(session, id, bytes, ask);
+                }
+                ask => self.ask_here(session, id, ask, now),
             };
         }
         let asker = self.edge.awaits(session, id, bytes);

@@ -98,15 +98,11 @@ impl Told {
 
     /// About as many as it is packed in.
     fn bytes(&self) -> usize {
-        let of_info = |info: &ClientInfo| {
-            let infos = [&info.conn_info, &info.chan_info].into_iter().flatten().map(|info| 4 + info.bytes.len());
-            22 + info.user.len() + infos.sum::<usize>()
-        };
         match self {
-            Self::Announcement { info, .. } => 2 + of_info(info),
+            Self::Announcement { info, .. } => 2 + bytes_of(info),
             Self::Publication { data, info, tags, .. } => {
                 let tags = tags.iter().flatten().map(|(key, value)| 8 + key.len() + value.len());
-                31 + data.bytes.len() + info.as_ref().map_or(0, |info| of_info(info)) + tags.sum::<usize>()
+                31 + data.bytes.len() + info.as_ref().map_or(0, |info| bytes_of(info)) + tags.sum::<usize>()
             }
         }
     }
@@ -140,6 +136,28 @@ impl Told {
         let kind = if fields & BINARY != 0 { PayloadKind::Binary } else { PayloadKind::Json };
         Ok(Self::Publication { data: payload(body, kind)?, info, tags, exclude, ttl_ms })
     }
+}
+
+/// Who somebody is, as a bucket lists it: what follows version and kind where it came or left.
+pub fn pack_info(info: &ClientInfo) -> Bytes {
+    let mut into = Vec::with_capacity(bytes_of(info));
+    put_info(info, &mut into);
+    into.into()
+}
+
+/// Reads what another node has packed.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn unpack_info(mut info: Bytes) -> Result<Arc<ClientInfo>, Unreadable> {
+    let read = read_info(&mut info)?;
+    if info.is_empty() { Ok(read) } else { Err(Unreadable) }
+}
+
+/// As many as it is packed in.
+fn bytes_of(info: &ClientInfo) -> usize {
+    let infos = [&info.conn_info, &info.chan_info].into_iter().flatten().map(|info| 4 + info.bytes.len());
+    22 + info.user.len() + infos.sum::<usize>()
 }
 
 fn put_bytes(bytes: &[u8], into: &mut Vec<u8>) {
@@ -240,6 +258,25 @@ mod tests {
             assert!(packed.len() <= told.bytes(), "{} bytes in room for {}", packed.len(), told.bytes());
             assert_eq!(Told::unpack(packed), Ok(told));
         }
+    }
+
+    #[test]
+    fn who_is_listed_is_packed_as_who_came_and_who_left() {
+        let packed = pack_info(&info());
+        assert_eq!(unpack_info(packed.clone()), Ok(info()));
+        for (joined, kind) in [(true, &b"\x01\x01"[..]), (false, b"\x01\x02")] {
+            // The Functions put these before what is listed (library/presence.lua).
+            assert_eq!(Told::Announcement { info: info(), joined }.pack(), [kind, &packed].concat());
+        }
+        // And they look for the client, and for the user behind it.
+        assert_eq!(
+            (&packed[..16], &packed[16..20], &packed[20..23]),
+            (&info().client.as_bytes()[..], &[0, 0, 0, 3][..], &b"ada"[..])
+        );
+        for length in 0..packed.len() {
+            assert_eq!(unpack_info(packed.slice(..length)), Err(Unreadable), "{length}");
+        }
+        assert_eq!(unpack_info([&packed[..], b"x"].concat().into()), Err(Unreadable));
     }
 
     #[test]

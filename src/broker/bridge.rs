@@ -17,7 +17,7 @@ use crate::hub::Version;
 pub use crate::model::Life;
 use crate::model::ledger::{LedgerAnswer, LedgerAsk, LedgerNews};
 use crate::model::refusal::{Disconnect, Error};
-use crate::model::{ClientId, Device, Keep, Position, ScheduledId};
+use crate::model::{ClientId, ClientInfo, Device, Keep, Position, PresenceStats, ScheduledId};
 use crate::session::DevicePlace;
 
 /// Names what waits for an answer; the home's own affair.
@@ -83,6 +83,22 @@ pub enum Outgoing {
         /// What.
         ask: Box<ScheduleAsk>,
     },
+    /// List a session of this node, or see it anew, and tell that it came where nobody was told. Answered with
+    /// [`Answer::Listed`].
+    Enter(Box<Presence>),
+    /// Take a session of this node off the list, and tell that it left. Answered with [`Answer::Listed`].
+    Exit(Box<Presence>),
+    /// Keep the list of a channel in which sessions of this node are. Answered with [`Answer::Renewed`].
+    Renew(Arc<str>),
+    /// Who is in a channel, on all nodes that live? Answered with [`Answer::Presence`].
+    Presence {
+        /// Which channel.
+        channel: Arc<str>,
+        /// How long the list may be, as [`ClientInfo::weight`] counts it.
+        bytes_max: usize,
+    },
+    /// How many are in a channel, on all nodes that live? Answered with [`Answer::PresenceStats`].
+    PresenceStats(Arc<str>),
 }
 
 /// What is asked of the publications of a channel that are to come.
@@ -110,6 +126,19 @@ pub enum ScheduleAnswer {
     Cancelled(bool),
     /// By when they are due; as homes pack publications.
     ToCome(Vec<(ScheduledId, Bytes)>),
+}
+
+/// A session that is present in a channel, or was until now.
+#[derive(Clone, Debug)]
+pub struct Presence {
+    /// Which channel.
+    pub channel: Arc<str>,
+    /// As others see it.
+    pub info: Arc<ClientInfo>,
+    /// Whether others are told that it came and left.
+    pub announces: bool,
+    /// In which generation of the bucket it was listed, so that all were told of it; 0 where that is not known.
+    pub told_in: u64,
 }
 
 /// What other nodes are to know of this one's sessions.
@@ -206,6 +235,15 @@ pub struct Page {
     pub kept: Vec<Kept>,
 }
 
+/// What a bucket says of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct OfList<T> {
+    /// The bucket's generation: in another one the list began anew. 0: the bucket has none yet.
+    pub generation: u64,
+    /// What it says.
+    pub told: T,
+}
+
 /// What a bucket answers. [`ErrorKind::Internal`](crate::model::refusal::ErrorKind::Internal) where it cannot be reached, is
 /// full, or the node has lost its lease: whether it was done is not certain then.
 #[derive(Debug)]
@@ -222,6 +260,14 @@ pub enum Answer {
     Schedule(Ticket, Result<ScheduleAnswer, Error>),
     /// To [`Outgoing::Ledger`].
     Ledger(Ticket, Result<LedgerAnswer, Error>),
+    /// To [`Outgoing::Enter`] and [`Outgoing::Exit`]: the generation of the bucket in which it was done.
+    Listed(Arc<str>, ClientId, Result<u64, Error>),
+    /// To [`Outgoing::Renew`]: whether the list was there.
+    Renewed(Arc<str>, Result<bool, Error>),
+    /// To [`Outgoing::Presence`], by client id; none where the list is longer than it may be.
+    Presence(Arc<str>, Result<OfList<Option<Vec<Arc<ClientInfo>>>>, Error>),
+    /// To [`Outgoing::PresenceStats`].
+    PresenceStats(Arc<str>, Result<OfList<PresenceStats>, Error>),
     /// To [`Attendance::Comes`]: the session has its place, as far as other nodes go, or what it is told. While Redis is away
     /// other nodes go for nothing.
     Enrolled(Ticket, Result<(), Disconnect>),
@@ -256,6 +302,14 @@ pub enum Delivery {
         life: Life,
         /// What.
         news: Box<LedgerNews>,
+    },
+    /// A session of a node that died was taken off the list of a channel, or was put there again by a node that was taken for
+    /// dead, in the order of the bucket. The node that has the session knows better.
+    Announced {
+        /// At home on the shard that is told.
+        channel: Box<str>,
+        /// Who came or left, as [`Publish::body`].
+        body: Bytes,
     },
     /// Something was said in this bucket that was not heard: mirrors join again.
     Hole(u16),

@@ -280,8 +280,8 @@ pub enum Answer {
     History(Result<Box<HistoryPage>, Error>),
     /// All subscribers, or a refusal where they are too many.
     Presence(Result<MemberList, Error>),
-    /// Sessions and distinct users.
-    PresenceStats(PresenceStats),
+    /// Sessions and distinct users, or why they cannot be said.
+    PresenceStats(Result<PresenceStats, Error>),
     /// What is answered to a device.
     Inbox(Result<InboxAnswer, Error>),
     /// Whether other nodes have nothing against the session; if they have, what it is told.

@@ -24,19 +24,12 @@ impl Broker {
                 self.subscribe_arrived((from, asker), channel, terms, now);
             }
             Letter::Leave { channel, client } => self.home.leave(channel, client, from, now),
-            Letter::Appear { channel, info } => self.home.appear(&channel, info),
+            Letter::Appear { channel, info } => self.home.appear(&channel, info, now),
             Letter::History { asker, channel, filter } => {
                 self.read_mirrored((from, asker), channel, filter, Tried::default(), now);
             }
-            Letter::Presence { asker, channel, encoding } => {
-                let list = self.home.member_list(&channel, encoding);
-                let list = self.home.counted(&channel, list);
-                self.answer(from, asker, Answer::Presence(list));
-            }
-            Letter::PresenceStats { asker, channel } => {
-                let stats = self.home.hub.presence_stats(&channel);
-                self.answer(from, asker, Answer::PresenceStats(stats));
-            }
+            Letter::Presence { asker, channel, encoding } => self.presence_arrived(from, asker, channel, encoding),
+            Letter::PresenceStats { asker, channel } => self.presence_stats_arrived(from, asker, channel),
             Letter::Inbox { asker, channel, ask } => self.inbox_arrived(from, asker, &channel, *ask, now),
             Letter::Gap(channel) => self.edge.missed(&channel),
             Letter::Dispatch(dispatch) => self.edge.dispatched(&dispatch, now),

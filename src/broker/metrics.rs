@@ -53,6 +53,8 @@ pub struct ShardMetrics {
     pub mirrors: Gauge,
     /// Publications and removals that wait for the answer of a bucket.
     pub buckets_waiting: Gauge,
+    /// Sessions of which buckets have yet to hear that they have come or gone.
+    pub presences_waiting: Gauge,
     /// Bytes that wait for slow sockets.
     pub outbox_bytes: Gauge,
     /// Letters to other shards that found no room in their mailboxes and wait.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Broker;
-use super::bridge::{Answer as BucketAnswer, Delivery, Outgoing};
+use super::bridge::{Answer as BucketAnswer, Delivery, Life, Outgoing};
 use super::home::{API_LIMIT, Answered, Asking, Awaits, Heard, Ready, Tried, Until, Waiting, Wanted, Wish};
 use super::letter::{Answer, Asker};
 use super::order::Responder;
@@ -36,7 +36,10 @@ impl Broker {
 
     /// Whether somebody waits for a bucket.
     pub fn awaits_bridge(&self) -> bool {
-        self.home.mirrors.are_awaited() || self.home.ledgers.are_awaited() || self.home.plans.are_awaited()
+        self.home.mirrors.are_awaited()
+            || self.home.ledgers.are_awaited()
+            || self.home.plans.are_awaited()
+            || self.home.presence_asks.are_awaited()
     }
 
     /// A bucket has answered.
@@ -54,6 +57,22 @@ impl Broker {
             }
             BucketAnswer::Ledger(ticket, result) => {
                 self.ledger_answered(ticket, result, now);
+                None
+            }
+            BucketAnswer::Listed(channel, client, result) => {
+                self.home.listed(&channel, client, result, now);
+                None
+            }
+            BucketAnswer::Renewed(channel, result) => {
+                self.home.list_renewed(&channel, result, now);
+                None
+            }
+            BucketAnswer::Presence(channel, result) => {
+                self.tell_presence(&channel, result, now);
+                None
+            }
+            BucketAnswer::PresenceStats(channel, result) => {
+                self.tell_presence_stats(&channel, result, now);
                 None
             }
             BucketAnswer::Joined(channel, result) => {
@@ -81,6 +100,9 @@ impl Broker {
                 self.home.heard(&channel, life, Heard::Removed(up_to), now);
             }
             Delivery::Ledger { channel, life, news } => self.home.ledger_told(&channel, life, *news, now),
+            Delivery::Announced { channel, body } => {
+                self.home.heard(&channel, Life::default(), Heard::Announced(body), now);
+            }
             Delivery::Hole(bucket) => self.home.missed(bucket, now),
             Delivery::Lost(bucket) => self.home.lost(bucket, now),
         }
@@ -222,7 +244,7 @@ impl Broker {
     }
 
     /// Answers a session of a shard.
-    fn answer_asker(&mut self, (shard, asker): (u16, Asker), answer: Answer, now: Now) {
+    pub(super) fn answer_asker(&mut self, (shard, asker): (u16, Asker), answer: Answer, now: Now) {
         match shard == self.me {
             true => self.edge.answer_arrived(asker, answer, now),
             false => self.answer(shard, asker, answer),

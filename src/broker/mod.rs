@@ -35,6 +35,7 @@ pub mod order;
 mod orders;
 mod policy;
 mod post;
+mod presences;
 pub mod publish;
 mod responder;
 mod revoking;
@@ -269,6 +270,7 @@ impl Broker {
         }
         self.home.look_at_devices(now);
         self.home.look_at_mirrors(now);
+        self.home.look_at_presences(now);
         self.finish(now);
     }
 
@@ -329,6 +331,7 @@ impl Broker {
         metrics.commits_waiting.set(self.home.waiting() as u64);
         metrics.mirrors.set(self.home.mirrors.len() as u64);
         metrics.buckets_waiting.set((self.home.mirrors.asked.len() + self.home.notes_waiting()) as u64);
+        metrics.presences_waiting.set(self.home.presences.waiting() as u64);
         metrics.outbox_bytes.set(edge.outbox.backlog_bytes() as u64);
         let (letters, bytes) = self.post.waiting();
         metrics.mailbox_waiting.set(letters as u64);
@@ -416,7 +419,7 @@ impl Broker {
     fn notify(&mut self, notice: Notice, now: Now) {
         match notice {
             Notice::Appear(Appearance { channel, info }) => match self.placement.of(&channel) {
-                home if home == self.me => self.home.appear(&channel, info),
+                home if home == self.me => self.home.appear(&channel, info, now),
                 home => self.post.ask(home, Letter::Appear { channel, info }),
             },
             Notice::Leave { channel, client } => match self.placement.of(&channel) {

@@ -9,7 +9,6 @@ use super::policy::Policy;
 use crate::broker::order::{Order, Publish, ShardInfo};
 use crate::config::Config;
 use crate::hub::{NewPublication, ShardSet};
-use crate::limits::API_REPLY_BYTES_MAX;
 use crate::model::refusal::Error;
 use crate::model::{Position, ScheduledId};
 use crate::time::Now;
@@ -29,16 +28,8 @@ impl Broker {
                 Ok(Outcome::Done(position)) => drop(answer.send(Ok(position))),
                 Err(error) => drop(answer.send(Err(error))),
             },
-            Order::Presence { channel, answer } => {
-                let known = self.home.policy.with_presence(&channel);
-                let presence = known.and_then(|()| self.home.presence(&channel, API_REPLY_BYTES_MAX));
-                self.walks.looked_at(presence.as_ref().map_or(0, |(_, newly)| *newly));
-                drop(answer.send(presence.map(|(clients, _)| clients)));
-            }
-            Order::PresenceStats { channel, answer } => {
-                let stats = self.home.policy.with_presence(&channel).map(|()| self.home.hub.presence_stats(&channel));
-                drop(answer.send(stats));
-            }
+            Order::Presence { channel, answer } => self.presence_for_backend(channel, answer),
+            Order::PresenceStats { channel, answer } => self.presence_stats_for_backend(channel, answer),
             Order::History { channel, filter, answer } => {
                 self.read_for_backend(channel, filter, answer, Tried::default(), now);
             }

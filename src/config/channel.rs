@@ -122,7 +122,7 @@ pub enum Delivery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ChannelOptions {
-    /// Subscribers are listed, for the presence calls.
+    /// Subscribers are listed, for the presence calls; with `log = "redis"` those of all nodes.
     pub presence: bool,
     /// Coming and going of subscribers is announced to those that ask for it.
     pub join_leave: bool,

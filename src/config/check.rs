@@ -279,20 +279,8 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
         )),
         _ => {}
     }
-    if options.log == Log::Redis {
-        check_shared(options, place, problems);
-    }
     if let Err(error) = Regex::new(&options.channel_regex) {
         problems.push(format!("{place}: `channel_regex` does not compile: {error}"));
-    }
-}
-
-/// What several nodes do not share yet.
-fn check_shared(options: &ChannelOptions, place: &str, problems: &mut Vec<String>) {
-    for (key, is_set) in [("presence = true", options.presence)] {
-        if is_set {
-            problems.push(format!("{place}: `{key}` is not there yet beside `log = \"redis\"`"));
-        }
     }
 }
 
@@ -503,7 +491,7 @@ mod tests {
                 config.channel.without_namespace.acknowledge = Acknowledge::Memory;
             }),
         );
-        assert_refused("presence", shared(|config| config.channel.without_namespace.presence = true));
+        assert_eq!(broken(shared(|config| config.channel.without_namespace.presence = true)), [""; 0]);
     }
 
     #[test]

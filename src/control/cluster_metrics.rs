@@ -23,7 +23,7 @@ const GAUGES: [(&str, &str, Option<Unit>, Read); 4] = [
     }),
 ];
 
-const COUNTERS: [(&str, &str, Read); 6] = [
+const COUNTERS: [(&str, &str, Read); 7] = [
     ("ringpost_redis_heard", "Messages that buckets have told this node", |of| of.heard.get()),
     ("ringpost_redis_dropped", "Messages of buckets that shards had no room for", |of| of.dropped.get()),
     ("ringpost_cluster_told_dropped", "What other nodes said of users that found no room, and is looked up", |of| {
@@ -34,6 +34,7 @@ const COUNTERS: [(&str, &str, Read); 6] = [
         of.generations.get()
     }),
     ("ringpost_leases_lost", "Leases that this node has lost", |of| of.leases_lost.get()),
+    ("ringpost_redis_cleared", "Entries of dead nodes that this node has cleared away", |of| of.cleared.get()),
 ];
 
 /// Writes what was counted.

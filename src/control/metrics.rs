@@ -34,7 +34,7 @@ type Read<T> = fn(&T) -> u64;
 type Observe = fn(&ShardMetrics) -> Observed;
 
 /// Name, help and value of what goes up and down.
-const GAUGES: [(&str, &str, Read<ShardMetrics>); 19] = [
+const GAUGES: [(&str, &str, Read<ShardMetrics>); 20] = [
     ("ringpost_conns", "Open sockets", |shard| shard.conns.get()),
     ("ringpost_strangers", "Open sockets of which nothing is known yet", |shard| shard.strangers.get()),
     ("ringpost_stranger_bytes", "Bytes held for sockets of which nothing is known yet", |shard| {
@@ -58,6 +58,9 @@ const GAUGES: [(&str, &str, Read<ShardMetrics>); 19] = [
     ("ringpost_mirrors", "Channels of several nodes that are mirrored here", |shard| shard.mirrors.get()),
     ("ringpost_buckets_waiting", "Publishes, removals and notes of devices that wait for Redis", |shard| {
         shard.buckets_waiting.get()
+    }),
+    ("ringpost_presences_waiting", "Comings and goings that Redis has yet to hear of", |shard| {
+        shard.presences_waiting.get()
     }),
     ("ringpost_outbox_bytes", "Bytes that wait for slow sockets", |shard| shard.outbox_bytes.get()),
     ("ringpost_mailbox_depth", "Letters that wait in the shard's mailboxes", |shard| shard.mailbox_depth.get()),

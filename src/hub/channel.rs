@@ -136,19 +136,25 @@ impl Channel {
         }
     }
 
-    /// A subscriber, who stays the same, is seen with other information.
-    pub(super) fn appear(&mut self, info: Arc<ClientInfo>) {
-        if let Some(member) = self.members.find_mut(hash_of(info.client), |member| member.info.client == info.client) {
-            debug_assert_eq!(member.info.user, info.user, "presence counts users");
-            if member.presence {
-                self.present_bytes = self.present_bytes - member.info.weight() + info.weight();
-            }
-            member.info = info;
+    /// A subscriber, who stays the same, is seen with other information. Whether others hear of its coming and going, if it is
+    /// listed.
+    pub(super) fn appear(&mut self, info: Arc<ClientInfo>) -> Option<bool> {
+        let member = self.members.find_mut(hash_of(info.client), |member| member.info.client == info.client)?;
+        debug_assert_eq!(member.info.user, info.user, "presence counts users");
+        if member.presence {
+            self.present_bytes = self.present_bytes - member.info.weight() + info.weight();
         }
+        member.info = info;
+        member.presence.then_some(member.announce)
     }
 
-    /// Removes a subscriber; says who it was and whether others hear of it.
-    pub(super) fn leave(&mut self, client: ClientId, shard: u16) -> Option<(Arc<ClientInfo>, bool)> {
+    /// Whether somebody subscribes.
+    pub(super) fn has(&self, client: ClientId) -> bool {
+        self.members.find(hash_of(client), |member| member.info.client == client).is_some()
+    }
+
+    /// Removes a subscriber; says who it was, whether others hear of it, and whether it was listed.
+    pub(super) fn leave(&mut self, client: ClientId, shard: u16) -> Option<(Arc<ClientInfo>, bool, bool)> {
         let place = self.members.find_entry(hash_of(client), |member| member.info.client == client).ok()?;
         let (member, _) = place.remove();
         assert_eq!(member.shard, shard, "a session leaves from where it joined");
@@ -166,12 +172,17 @@ impl Channel {
                 self.users.remove(&member.info.user);
             }
         }
-        Some((member.info, member.announce))
+        Some((member.info, member.announce, member.presence))
+    }
+
+    /// Who is listed, in no order, and whether others hear of its coming and going.
+    pub(super) fn listed(&self) -> impl Iterator<Item = (&Arc<ClientInfo>, bool)> {
+        let listed = self.members.iter().filter(|member| member.presence);
+        listed.map(|member| (&member.info, member.announce))
     }
 
     pub(super) fn presence(&self) -> Vec<Arc<ClientInfo>> {
-        let present = self.members.iter().filter(|member| member.presence);
-        let mut clients: Vec<_> = present.map(|member| member.info.clone()).collect();
+        let mut clients: Vec<_> = self.listed().map(|(info, _)| info.clone()).collect();
         clients.sort_unstable_by_key(|info| info.client);
         clients
     }

@@ -19,6 +19,7 @@ mod options;
 mod pattern;
 mod placed;
 mod placement;
+mod presence;
 mod publish;
 mod recovery;
 mod remains;
@@ -62,8 +63,7 @@ use crate::limits::{
 use crate::model;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{
-    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, PresenceStats, Publication, ScheduledId, Tags,
-    TagsFilter,
+    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, ScheduledId, Tags, TagsFilter,
 };
 use crate::store::Record;
 use crate::time::Now;
@@ -118,6 +118,8 @@ pub struct Left {
     pub info: Arc<ClientInfo>,
     /// Whether others hear of it.
     pub announce: bool,
+    /// Whether it was listed in presence.
+    pub presence: bool,
     /// The shards to tell.
     pub announce_to: ShardSet,
 }
@@ -397,7 +399,7 @@ impl Hub {
     pub fn unsubscribe(&mut self, channel: &str, shard: u16, client: ClientId, now: Now) -> Option<Left> {
         let key = *self.by_name.get(channel)?;
         let entry = &mut self.channels[key];
-        let (info, announce) = entry.leave(client, shard)?;
+        let (info, announce, presence) = entry.leave(client, shard)?;
         let announce_to = if announce { entry.shard_set() } else { ShardSet::EMPTY };
         if entry.subscribers() == 0 {
             self.active -= 1;
@@ -408,14 +410,7 @@ impl Hub {
             let bytes = self.stream_bytes_of(key);
             self.settle(key, bytes);
         }
-        Some(Left { info, announce, announce_to })
-    }
-
-    /// A subscriber is seen with other information from now on, by whoever asks for presence and when it leaves.
-    pub fn appear(&mut self, channel: &str, info: Arc<ClientInfo>) {
-        if let Some(key) = self.by_name.get(channel) {
-            self.channels[*key].appear(info);
-        }
+        Some(Left { info, announce, presence, announce_to })
     }
 
     /// Reads a part of the history, as much as `limit` allows; one publication in any case, so that who pages gets on.
@@ -446,21 +441,6 @@ impl Hub {
         self.channels[key].stream.as_mut()?.expire(now);
         self.stream_bytes = self.stream_bytes + self.stream_bytes_of(key) - before;
         self.channels[key].stream.as_deref().map(|stream| Shelf { stream, now })
-    }
-
-    /// Who is in a channel, by client id.
-    pub fn presence(&self, channel: &str) -> Vec<Arc<ClientInfo>> {
-        self.find(channel).map_or_else(Vec::new, Channel::presence)
-    }
-
-    /// How long the list of who is in a channel is, bytes, as [`ClientInfo::weight`] counts them.
-    pub fn presence_weight(&self, channel: &str) -> usize {
-        self.find(channel).map_or(0, Channel::presence_weight)
-    }
-
-    /// How many are in a channel.
-    pub fn presence_stats(&self, channel: &str) -> PresenceStats {
-        self.find(channel).map_or_else(PresenceStats::default, Channel::presence_stats)
     }
 
     /// Looks at up to `looks` channels from the place `from` on, 0 at the beginning, and lists those with subscribers

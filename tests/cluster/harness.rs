@@ -15,9 +15,9 @@ use crate::server::{Place, Server, wait};
 /// How long a test waits for anything before it gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What all nodes share: `shared:` channels are kept in Redis, `local:` ones in memory, `told:` ones nowhere. Those of `inbox:`,
-/// `stern:` and `named:` are received at least once: a device of the second is waited for for a second, twice; members of the
-/// third are named by backends. `online:` ones tell who is.
+/// What all nodes share: `shared:` channels are kept in Redis, `local:` ones in memory, `told:` ones nowhere, nor `hall:` ones,
+/// which list who is there. Those of `inbox:`, `stern:` and `named:` are received at least once: a device of the second is waited
+/// for for a second, twice; members of the third are named by backends. `online:` ones tell who is.
 const CONFIG: &str = r#"
 name = "NAME"
 [shards]
@@ -84,6 +84,12 @@ allow_subscribe_for_client = true
 name = "online"
 users_status = true
 allow_subscribe_for_client = true
+[[channel.namespaces]]
+name = "hall"
+log = "redis"
+presence = true
+join_leave = true
+force_push_join_leave = true
 "#;
 
 /// How many buckets the nodes have.

@@ -16,6 +16,7 @@ mod network;
 mod order;
 mod outages;
 mod partitions;
+mod presence;
 mod refusals;
 mod rights;
 mod schedule;

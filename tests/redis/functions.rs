@@ -167,31 +167,6 @@ fn who_joins_reads_what_it_missed_in_the_same_step() {
 }
 
 #[test]
-fn presence_counts_users_and_clients_by_node_and_is_reaped_with_its_node() {
-    with_each(async |link, config, _| {
-        let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
-        let bucket = ann.keys().bucket_of("room");
-        ann.presence_add(bucket, &[("room", "c1", "u", b"i"), ("room", "c2", "u", b"")]).await.unwrap();
-        ann.presence_add(bucket, &[("room", "c1", "u", b"j")]).await.unwrap();
-        bob.presence_add(bucket, &[("room", "c3", "u", b""), ("room", "c4", "w", b"")]).await.unwrap();
-        let numbers = bob.presence_stats("room").await.unwrap();
-        let mut clients = numbers.clients.clone();
-        clients.sort_unstable();
-        assert_eq!((numbers.users, clients), (2, vec![(1, 2), (2, 2)]));
-        bob.presence_remove(bucket, &[("room", "c4"), ("room", "c1")]).await.unwrap();
-        assert_eq!(bob.presence_stats("room").await.unwrap().users, 1, "another node's client stays");
-        assert_eq!(bob.presence_renew(bucket, &["room", "empty"]).await.unwrap(), [true, false]);
-        let (_, page) = bob.presence_page("room", 0, 100).await.unwrap();
-        let c1 = page.iter().find(|presence| presence.client == "c1").unwrap();
-        assert_eq!((c1.user.as_str(), &c1.about[..], c1.of), ("u", &b"j"[..], ann.incarnation()));
-        assert_eq!(bob.reap_bucket(bucket, ann.incarnation()).await.unwrap(), 2);
-        assert_eq!(bob.presence_stats("room").await.unwrap().clients, [(2, 1)]);
-        let late = ann.presence_add(bucket, &[("room", "c9", "u", b"")]).await;
-        assert_eq!(late, Err(Fault::Dead), "who is reaped changes nothing more");
-    });
-}
-
-#[test]
 fn a_lease_that_ran_out_stays_lost_and_its_node_is_reaped_by_one() {
     with_each(async |link, config, _| {
         let keys = Keys::new(&config);

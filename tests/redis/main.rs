@@ -8,6 +8,7 @@ mod letters;
 mod listening;
 mod lost;
 mod model;
+mod presence;
 mod revisions;
 mod revocations;
 mod schedules;

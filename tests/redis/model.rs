@@ -10,6 +10,7 @@ use ringpost::cluster::redis::streams::{Outcome, Part, Publish};
 use ringpost::model::Keep;
 
 use crate::functions::{ALL, KEEP, linked, node, seeded};
+use crate::presence::{info, member, seen};
 use crate::server::{Kind, Server};
 
 const SEEDS: u64 = 20;
@@ -23,7 +24,7 @@ struct Stream {
     version: u64,
     keys: BTreeMap<String, u64>,
     /// Client to node and user.
-    present: BTreeMap<String, (u8, String)>,
+    present: BTreeMap<u128, (u8, String)>,
 }
 
 impl Stream {
@@ -61,7 +62,7 @@ impl World {
         let channel = *CHANNELS.choose(&mut self.random).unwrap();
         let at = self.random.random_range(0..2);
         let bucket = self.nodes[at].keys().bucket_of(channel);
-        let client = format!("client{}", self.random.random_range(0..4));
+        let client = self.random.random_range(0..4);
         let user = format!("user{}", self.random.random_range(0..3));
         match self.random.random_range(0..10) {
             0..5 => self.publish(at, bucket).await,
@@ -70,14 +71,15 @@ impl World {
                 self.streams.entry(channel).or_default().kept.clear();
             }
             6 | 7 => {
-                let entry = (channel, client.as_str(), user.as_str(), &b"about"[..]);
-                self.nodes[at].presence_add(bucket, &[entry]).await.unwrap();
+                let info = info(client, &user);
+                self.nodes[at].presence_add(bucket, &[member(channel, &info)]).await.unwrap();
                 self.streams.entry(channel).or_default().present.insert(client, (at as u8 + 1, user));
             }
             8 => {
-                self.nodes[at].presence_remove(bucket, &[(channel, &client)]).await.unwrap();
+                let info = info(client, &user);
+                self.nodes[at].presence_remove(bucket, &[member(channel, &info)]).await.unwrap();
                 let present = &mut self.streams.entry(channel).or_default().present;
-                if present.get(&client).is_some_and(|(slot, _)| *slot == at as u8 + 1) {
+                if present.get(&client).is_some_and(|(slot, _)| *slot <= at as u8 + 1) {
                     present.remove(&client);
                 }
             }
@@ -127,13 +129,13 @@ impl World {
         assert_eq!(numbers.users, users.len() as u64, "{channel}: {stream:?}");
         for slot in [1, 2] {
             let expected = stream.present.values().filter(|(of, _)| *of == slot).count() as u64;
-            let told = numbers.clients.iter().find(|(of, _)| *of == slot).map_or(0, |(_, count)| *count);
+            let told = numbers.clients.iter().find(|(of, _)| of.slot == slot).map_or(0, |(_, count)| *count);
             assert_eq!(told, expected, "{channel}: slot {slot}");
         }
-        let (next, page) = node.presence_page(channel, 0, 100).await.unwrap();
-        assert_eq!(next, 0);
+        let page = node.presence_page(channel, 0, 100).await.unwrap();
+        assert_eq!(page.next, 0);
         let present: BTreeMap<_, _> =
-            page.into_iter().map(|presence| (presence.client, (presence.of.slot, presence.user))).collect();
+            page.listed.iter().map(seen).map(|(slot, client, user)| (client, (slot, user))).collect();
         assert_eq!(present, stream.present, "{channel}");
     }
 }

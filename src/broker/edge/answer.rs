@@ -73,9 +73,10 @@ impl Edge {
         }
         match answer {
             Answer::Published(Ok(())) => self.reply(session, id, ReplyBody::Publish),
-            Answer::Published(Err(error)) | Answer::History(Err(error)) | Answer::Presence(Err(error)) => {
-                self.refuse(session, id, error);
-            }
+            Answer::Published(Err(error))
+            | Answer::History(Err(error))
+            | Answer::Presence(Err(error))
+            | Answer::PresenceStats(Err(error)) => self.refuse(session, id, error),
             Answer::History(Ok(page)) => self.reply(session, id, ReplyBody::History(&page)),
             Answer::Presence(Ok(list)) => self.reply(session, id, ReplyBody::Encoded(&list.encoded)),
             Answer::Inbox(Ok(InboxAnswer::Taken(hear))) => {
@@ -85,7 +86,7 @@ impl Edge {
             }
             Answer::Inbox(Ok(InboxAnswer::Told(payload))) => self.reply(session, id, ReplyBody::Rpc(&payload)),
             Answer::Inbox(Err(error)) => self.refuse(session, id, error),
-            Answer::PresenceStats(stats) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
+            Answer::PresenceStats(Ok(stats)) => self.reply(session, id, ReplyBody::PresenceStats(stats)),
             Answer::Subscribed { channel, result, .. } => match *result {
                 Ok(subscribed) => self.subscribed(session, id, channel, subscribed, now),
                 Err(error) => self.subscribe_failed(session, id, &channel, error),

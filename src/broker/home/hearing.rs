@@ -52,6 +52,10 @@ impl Home {
                 self.tell(key, kept, options, now);
                 return None;
             }
+            Heard::Announced(body) => {
+                self.tell_announced(key, body);
+                return None;
+            }
             heard if life != ours => {
                 let is_over = life.generation == ours.generation && life.created < ours.created;
                 return (!is_over).then_some(heard);
@@ -90,6 +94,20 @@ impl Home {
             Err(error) => return tracing::warn!(%channel, %error, "a message was dropped"),
         };
         self.spreads.push(Spread { channel, shards, what, by: self.me });
+    }
+
+    /// Who came or left goes to who listens, unless the session is here: those here have not seen it go.
+    fn tell_announced(&mut self, key: usize, body: Bytes) {
+        let channel = &self.mirrors[key].channel;
+        let Some((channel, shards)) = self.hub.listeners(channel) else { return };
+        match Told::unpack(body) {
+            Ok(Told::Announcement { info, joined }) if !self.hub.has_subscriber(&channel, info.client) => {
+                let what = Spreading::Announcement { info, joined };
+                self.spreads.push(Spread { channel, shards, what, by: self.me });
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%channel, %error, "a message was dropped"),
+        }
     }
 
     /// The publication that follows the mirror's top is kept, and goes to who listens.
@@ -153,8 +171,12 @@ impl Home {
 
     /// Nothing that a bucket has said holds any more.
     pub(in crate::broker) fn lost(&mut self, bucket: u16, now: Now) {
+        self.presence_asks.lost(bucket, now);
+        self.presences.rest(now);
         for key in self.mirrors.of(bucket) {
+            let channel = self.mirrors[key].channel.clone();
             self.begin_anew(key, now);
+            self.list_again(&channel, now);
         }
     }
 

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::limits::{LISTED_BYTES, MEMBER_LISTS_BYTES_MAX};
 use crate::model::ClientInfo;
+use crate::model::refusal::{Error, ErrorKind};
 use crate::protocol::centrifuge::Encoding;
 use crate::protocol::word::ReplyBody;
 
@@ -58,10 +59,7 @@ impl MemberLists {
 
     /// Encodes the list of a channel, and keeps it.
     pub(super) fn keep(&mut self, channel: &str, encoding: Encoding, clients: &[Arc<ClientInfo>]) -> Arc<[u8]> {
-        let weight = clients.iter().map(|info| info.weight()).sum();
-        let mut encoded = Vec::with_capacity(weight);
-        encoding.write_body(&ReplyBody::Presence(clients), &mut encoded);
-        let encoded: Arc<[u8]> = encoded.into();
+        let encoded = encode(encoding, clients);
         if let Some(kept) = self.room_for(channel, clients, encoded.len()) {
             kept.encoded[encoding.index()] = Some(encoded.clone());
         }
@@ -93,6 +91,19 @@ impl MemberLists {
             self.bytes -= kept.bytes(channel);
         }
     }
+}
+
+/// What somebody is told who may not be given so long a list.
+pub(super) fn too_long(bytes_max: usize) -> Error {
+    let why = format!("limit exceeded: presence takes more than {bytes_max} bytes; presence_stats counts");
+    ErrorKind::LimitExceeded.because(why)
+}
+
+/// A list, as a reply brings it.
+pub(super) fn encode(encoding: Encoding, clients: &[Arc<ClientInfo>]) -> Arc<[u8]> {
+    let mut encoded = Vec::with_capacity(clients.iter().map(|info| info.weight()).sum());
+    encoding.write_body(&ReplyBody::Presence(clients), &mut encoded);
+    encoded.into()
 }
 
 /// What a kept list of so many bytes takes in memory, about.

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 use slab::Slab;
 
@@ -32,11 +33,18 @@ pub(in crate::broker) enum Heard {
     Said(Kept),
     /// The publications up to this offset are no more.
     Removed(u64),
+    /// Who came or left, as far as a node knows that does not have the session.
+    Announced(Bytes),
 }
 
 impl Heard {
     fn bytes(&self) -> usize {
-        HELD_BYTES + if let Self::Said(kept) = self { kept.body.len() } else { 0 }
+        HELD_BYTES
+            + match self {
+                Self::Said(kept) => kept.body.len(),
+                Self::Announced(body) => body.len(),
+                Self::Removed(_) => 0,
+            }
     }
 }
 
@@ -218,6 +226,10 @@ impl Mirrors {
         self.waiting > 0 || self.asked.len() > 0
     }
 
+    pub(super) fn bucket_of(&self, channel: &str) -> u16 {
+        bucket_of(channel, self.buckets)
+    }
+
     pub(super) fn find(&self, channel: &str) -> Option<usize> {
         self.by_channel.get(channel).copied()
     }
@@ -229,7 +241,7 @@ impl Mirrors {
 
     /// Begins one.
     pub(super) fn insert(&mut self, channel: Arc<str>) -> usize {
-        let bucket = bucket_of(&channel, self.buckets);
+        let bucket = self.bucket_of(&channel);
         let key = self.mirrors.insert(Mirror {
             channel: channel.clone(),
             bucket,

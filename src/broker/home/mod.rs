@@ -19,6 +19,9 @@ mod mirrors;
 mod notes;
 mod planning;
 mod plans;
+mod presence;
+mod presence_asks;
+mod presences;
 mod reach;
 mod reading;
 mod roster;
@@ -45,6 +48,9 @@ use self::mirrors::Mirrors;
 pub(super) use self::mirrors::{Asking, Heard, Ready, Tried, Until, Waiting};
 pub(super) use self::plans::Planner;
 use self::plans::Plans;
+use self::presence_asks::PresenceAsks;
+pub(super) use self::presence_asks::{Counter, Lister};
+use self::presences::{Change, Presences};
 pub(super) use self::reach::Wish;
 pub(super) use self::roster::Dismissal;
 use self::roster::Roster;
@@ -53,7 +59,7 @@ use self::schedule::Schedule;
 pub(super) use self::schedule::record as scheduled_record;
 use self::wanted::Ledgers;
 pub(super) use self::wanted::{Awaits, MemberChange, Wanted};
-use super::letter::{Answer, MemberList};
+use super::letter::Answer;
 use super::policy::Policy;
 use crate::delivery::{Behind, Delivery, Dispatch};
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, Placed, Published, ShardSet};
@@ -61,7 +67,6 @@ use crate::limits::API_REPLY_BYTES_MAX;
 use crate::model::ledger::Attached;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
-use crate::protocol::centrifuge::Encoding;
 use crate::session::{Ask, Flags, Terms};
 use crate::store::Batch;
 use crate::time::Now;
@@ -111,6 +116,10 @@ pub(super) struct Home {
     pub(super) plans: Plans,
     /// Channels that tell who is online.
     pub(super) followed: Followed,
+    /// Sessions here, as the buckets of these channels list them.
+    pub(super) presences: Presences,
+    /// Who asks the buckets whom they list.
+    pub(super) presence_asks: PresenceAsks,
     /// What waits for the disk.
     commits: Commits,
     /// Who has become a member of what by subscribing, and with which batch that is on disk.
@@ -132,6 +141,8 @@ impl Home {
             mirrors: Mirrors::new(&policy.config),
             ledgers: Ledgers::default(),
             plans: Plans::default(),
+            presences: Presences::default(),
+            presence_asks: PresenceAsks::default(),
             policy,
             roster: Roster::default(),
             schedule: Schedule::new(life_of(secret ^ u64::from(me))),
@@ -167,7 +178,7 @@ impl Home {
                 let list = self.member_list(&channel, encoding);
                 Answer::Presence(self.counted(&channel, list))
             }
-            Ask::PresenceStats(channel) => Answer::PresenceStats(self.hub.presence_stats(&channel)),
+            Ask::PresenceStats(channel) => Answer::PresenceStats(Ok(self.hub.presence_stats(&channel))),
         }
     }
 
@@ -326,7 +337,9 @@ impl Home {
         if !joined.announce_to.is_empty() {
             self.policy.counts(options.namespace).joins.add(1);
         }
-        if options.is_mirrored && !joined.announce_to.is_empty() {
+        if options.is_mirrored && terms.presence {
+            self.list(channel, terms.info.clone(), terms.announce, Change::Comes, now);
+        } else if options.is_mirrored && !joined.announce_to.is_empty() {
             self.tell_of(channel, &terms.info, true);
         } else if !joined.announce_to.is_empty() {
             let what = Spreading::Announcement { info: terms.info.clone(), joined: true };
@@ -376,6 +389,10 @@ impl Home {
             self.mirrors.touch(key, now);
             if left.announce {
                 self.policy.counts_of(&channel).leaves.add(1);
+            }
+            if left.presence {
+                self.list(&channel, left.info, left.announce, Change::Goes, now);
+            } else if left.announce {
                 self.tell_of(&channel, &left.info, false);
             }
         } else if !left.announce_to.is_empty() {
@@ -386,9 +403,14 @@ impl Home {
     }
 
     /// A subscriber is seen with other information from now on.
-    pub(super) fn appear(&mut self, channel: &str, info: Arc<ClientInfo>) {
-        self.hub.appear(channel, info);
+    pub(super) fn appear(&mut self, channel: &Arc<str>, info: Arc<ClientInfo>, now: Now) {
+        let announces = self.hub.appear(channel, info.clone());
         self.member_lists.forget(channel);
+        if let Some(announces) = announces
+            && self.mirrors.find(channel).is_some()
+        {
+            self.list(channel, info, announces, Change::IsSeenAnew, now);
+        }
     }
 
     /// Reads history for a client.
@@ -410,40 +432,6 @@ impl Home {
     ) -> Result<HistoryPage, Error> {
         let options = self.policy.with_history(channel)?;
         self.hub.history(channel, filter, limit, options, now)
-    }
-
-    /// Who is in a channel, as a reply to a client brings it. Encoded once until the list changes, however many ask.
-    ///
-    /// # Errors
-    /// As [`Home::presence`].
-    pub(super) fn member_list(&mut self, channel: &str, encoding: Encoding) -> Result<MemberList, Error> {
-        if let Some(encoded) = self.member_lists.find(channel, encoding)
-            && self.hub.presence_weight(channel) <= self.reply_bytes_max()
-        {
-            return Ok(MemberList { encoded, newly: 0 });
-        }
-        let (clients, _) = self.presence(channel, self.reply_bytes_max())?;
-        let encoded = self.member_lists.keep(channel, encoding, &clients);
-        Ok(MemberList { encoded, newly: clients.len() as u32 })
-    }
-
-    /// Who is in a channel, and how many of them were looked up for it: none until the list changes.
-    ///
-    /// # Errors
-    /// [`ErrorKind::LimitExceeded`] where the list is longer than `bytes_max`: a part of it would be taken for the
-    /// whole.
-    pub(super) fn presence(&mut self, channel: &str, bytes_max: usize) -> Result<(Clients, usize), Error> {
-        if self.hub.presence_weight(channel) > bytes_max {
-            let why = format!("limit exceeded: presence takes more than {bytes_max} bytes; presence_stats counts");
-            return Err(ErrorKind::LimitExceeded.because(why));
-        }
-        if let Some(clients) = self.member_lists.clients(channel) {
-            return Ok((clients, 0));
-        }
-        let clients: Clients = self.hub.presence(channel).into();
-        self.member_lists.keep_clients(channel, &clients);
-        let newly = clients.len();
-        Ok((clients, newly))
     }
 }
 

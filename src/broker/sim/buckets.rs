@@ -9,13 +9,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::bucket_ledger::{At, Ledger};
+use super::lists::{Lists, News};
 use crate::broker::bridge::{
-    Answer, Delivery, Kept, Life, Outgoing, Page, Publish, Receipt, ScheduleAnswer, ScheduleAsk,
+    Answer, Delivery, Kept, Life, OfList, Outgoing, Page, Publish, Receipt, ScheduleAnswer, ScheduleAsk,
 };
 use crate::hub::{Placement, Version};
 use crate::model::ledger::{DeviceName, LedgerAnswer, LedgerAsk, Noted};
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{Keep, ScheduledId, bucket_of};
+use crate::model::{ClientInfo, Keep, ScheduledId, bucket_of};
 
 #[derive(Clone, Debug)]
 struct Stream {
@@ -55,6 +56,10 @@ pub(crate) enum Fault {
     ForgottenNotes,
     /// A floor moves past what was given up, and no letter is kept.
     LostLetters,
+    /// Whom a node has left that died is listed for ever.
+    Ghosts,
+    /// Who is put again into a list is told again.
+    ToldAgain,
 }
 
 /// All buckets of a cluster.
@@ -76,6 +81,9 @@ pub(crate) struct Buckets {
     told: BTreeMap<Arc<str>, Kept>,
     /// What is to come.
     scheduled: BTreeMap<ScheduledId, Publish>,
+    lists: Lists,
+    /// How often they were asked who, or how many, are in a channel.
+    pub(crate) asked_who: usize,
 }
 
 impl Buckets {
@@ -89,6 +97,8 @@ impl Buckets {
         Self {
             buckets: (0..count).map(bucket).collect(),
             ways,
+            lists: Lists::new(placements.len()),
+            asked_who: 0,
             placements,
             now_unix_ms: 1,
             page: 100,
@@ -139,6 +149,11 @@ impl Buckets {
                 self.bucket(&channel).listeners.entry(channel).or_default().remove(&node);
                 None
             }
+            Outgoing::Enter(_)
+            | Outgoing::Exit(_)
+            | Outgoing::Renew(_)
+            | Outgoing::Presence { .. }
+            | Outgoing::PresenceStats(_) => Some(self.list(node, outgoing)),
             Outgoing::Remove { ticket, .. } if self.is_away => Some(Answer::Removed(ticket, Err(away()))),
             Outgoing::Schedule { ticket, .. } if self.is_away => Some(Answer::Schedule(ticket, Err(away()))),
             Outgoing::Schedule { ticket, channel, ask } => {
@@ -233,6 +248,86 @@ impl Buckets {
     pub(crate) fn forget_device(&mut self, channel: &str, name: &DeviceName) {
         if let Some(ledger) = self.bucket(channel).ledgers.get_mut(channel) {
             ledger.forget_device(name);
+        }
+    }
+
+    /// Something that concerns who is in a channel.
+    fn list(&mut self, node: usize, outgoing: Outgoing) -> Answer {
+        let away = self.is_away.then(|| Error::from(ErrorKind::Internal));
+        (self.lists.keeps_ghosts, self.lists.repeats) =
+            (self.fault == Some(Fault::Ghosts), self.fault == Some(Fault::ToldAgain));
+        match outgoing {
+            Outgoing::Enter(presence) | Outgoing::Exit(presence) if self.is_away => {
+                Answer::Listed(presence.channel, presence.info.client, Err(ErrorKind::Internal.into()))
+            }
+            Outgoing::Enter(presence) => {
+                let generation = self.bucket(&presence.channel).generation;
+                let news = self.lists.enter(node, generation, &presence);
+                self.announce(news);
+                Answer::Listed(presence.channel, presence.info.client, Ok(generation))
+            }
+            Outgoing::Exit(presence) => {
+                let generation = self.bucket(&presence.channel).generation;
+                let news = self.lists.exit(node, generation, &presence);
+                self.announce(news);
+                Answer::Listed(presence.channel, presence.info.client, Ok(generation))
+            }
+            Outgoing::Renew(channel) => {
+                let generation = self.bucket(&channel).generation;
+                let lives = self.lists.renew(&channel, generation);
+                Answer::Renewed(channel, away.map_or(Ok(lives), Err))
+            }
+            Outgoing::Presence { channel, bytes_max } => {
+                self.asked_who += 1;
+                let generation = self.bucket(&channel).generation;
+                let clients = self.listed(&channel);
+                let weight: usize = clients.iter().map(|info| info.weight()).sum();
+                let list = OfList { generation, told: (weight <= bytes_max).then_some(clients) };
+                Answer::Presence(channel, away.map_or(Ok(list), Err))
+            }
+            Outgoing::PresenceStats(channel) => {
+                self.asked_who += 1;
+                let generation = self.bucket(&channel).generation;
+                let told = self.lists.stats(&channel, generation);
+                Answer::PresenceStats(channel, away.map_or(Ok(OfList { generation, told }), Err))
+            }
+            other => unreachable!("{other:?} is about something else"),
+        }
+    }
+
+    fn announce(&mut self, news: impl IntoIterator<Item = News>) {
+        for news in news {
+            self.tell(&news.channel, |_| Some(news.delivery()));
+        }
+    }
+
+    /// Whom a bucket lists in a channel.
+    pub(crate) fn listed(&mut self, channel: &Arc<str>) -> Vec<Arc<ClientInfo>> {
+        let generation = self.bucket(channel).generation;
+        self.lists.clients(channel, generation)
+    }
+
+    /// Whom dead nodes have left is taken away.
+    pub(crate) fn reap(&mut self) {
+        let news = self.lists.reap();
+        self.announce(news);
+    }
+
+    /// The list of a channel has expired.
+    pub(crate) fn expire_list(&mut self, channel: &str) {
+        self.lists.expire(channel);
+    }
+
+    /// A node was taken for dead, and is back as another incarnation: nothing that it was told holds.
+    pub(crate) fn take_for_dead(&mut self, node: usize) {
+        self.lists.die(node);
+        let buckets = self.buckets.len() as u16;
+        for bucket in &mut self.buckets {
+            bucket.listeners.values_mut().for_each(|nodes| _ = nodes.remove(&node));
+        }
+        for (_, way) in self.ways.iter_mut().filter(|((of, _), _)| *of == node) {
+            way.deliveries.clear();
+            way.deliveries.extend((0..buckets).map(Delivery::Lost));
         }
     }
 
@@ -371,7 +466,8 @@ impl Buckets {
                 way.deliveries.retain(|delivery| match delivery {
                     Delivery::Said { channel, .. }
                     | Delivery::Removed { channel, .. }
-                    | Delivery::Ledger { channel, .. } => !is_of(channel),
+                    | Delivery::Ledger { channel, .. }
+                    | Delivery::Announced { channel, .. } => !is_of(channel),
                     Delivery::Hole(_) | Delivery::Lost(_) => true,
                 });
                 way.deliveries.extend(is_told.then_some(Delivery::Hole(bucket)));
@@ -409,6 +505,7 @@ impl Buckets {
 
     /// A node is no more, and nobody listens there.
     pub(crate) fn leave(&mut self, node: usize) {
+        self.lists.die(node);
         for bucket in &mut self.buckets {
             bucket.listeners.values_mut().for_each(|nodes| _ = nodes.remove(&node));
             bucket.ledgers.values_mut().for_each(|ledger| ledger.leave(node));

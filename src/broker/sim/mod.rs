@@ -22,6 +22,7 @@ mod ending;
 mod inboxes;
 pub(crate) mod ledger;
 mod link;
+mod lists;
 mod mail;
 mod page;
 mod probe;

@@ -15,9 +15,9 @@ pub(super) struct Cluster {
     pub(super) buckets: Buckets,
 }
 
-/// `room:` keeps ten and recovers, `news:` as well, the latest, `talk:` keeps nothing and announces who comes and goes, `mute:` is
-/// as `room:` without echo, `here:` is this node's alone. Of at least once are `inbox:`, which makes members of those who subscribe,
-/// and `named:`, which has the members that its channels name.
+/// `room:` keeps ten and recovers, `news:` as well, the latest, `talk:` keeps nothing and announces who comes and goes, `hall:`
+/// lists them besides, `mute:` is as `room:` without echo, `here:` is this node's alone. Of at least once are `inbox:`, which makes
+/// members of those who subscribe, and `named:`, which has the members that its channels name.
 pub(super) fn shared() -> Config {
     let open = ChannelOptions {
         log: Log::Redis,
@@ -47,13 +47,24 @@ pub(super) fn shared() -> Config {
         namespace("room", kept.clone()),
         namespace("news", ChannelOptions { force_recovery_mode: ForceRecoveryMode::Cache, ..kept.clone() }),
         namespace("loose", ChannelOptions { force_recovery: false, ..kept.clone() }),
-        namespace("talk", ChannelOptions { join_leave: true, force_push_join_leave: true, ..open }),
+        namespace("talk", ChannelOptions { join_leave: true, force_push_join_leave: true, ..open.clone() }),
+        namespace("hall", hall(open)),
         namespace("mute", ChannelOptions { echo: false, ..kept.clone() }),
         namespace("inbox", ChannelOptions { members_by_subscribing: true, ..inbox.clone() }),
         namespace("named", ChannelOptions { allow_user_limited_channels: true, ..inbox }),
         namespace("here", ChannelOptions { log: Log::Memory, ..kept }),
     ];
     config
+}
+
+fn hall(open: ChannelOptions) -> ChannelOptions {
+    ChannelOptions {
+        presence: true,
+        allow_presence_for_client: true,
+        join_leave: true,
+        force_push_join_leave: true,
+        ..open
+    }
 }
 
 impl Cluster {

@@ -1,8 +1,10 @@
 //! Seeded: two nodes over the model of their buckets, with clients that go from one to the other, while all that is on its way
-//! comes in any order that is allowed, is lost, or is told late; buckets lose writes and are away, and nodes die.
+//! comes in any order that is allowed, is lost, or is told late; buckets lose writes and are away, and nodes die, or are taken for
+//! dead.
 //!
 //! Whatever anybody is told of a place in a channel must agree: there is one order, and no offset has two publications within an
-//! epoch. A client that counts on seeing all is told of each that follows, or that it has missed something.
+//! epoch. A client that counts on seeing all is told of each that follows, or that it has missed something. Nobody is listed whose
+//! node has died; who listens without a loss is told of nobody twice that it came, or that it left.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,12 +17,15 @@ use super::*;
 use crate::broker::sim::buckets::Fault;
 use crate::broker::sim::each_seed;
 use crate::limits::{MIRROR_LINGER_MS, MIRROR_RETRY_MS_MAX};
-use crate::model::HistoryPage;
 use crate::model::refusal::Error;
+use crate::model::{ClientInfo, HistoryPage};
 
 const STEPS: usize = 500;
 
-const CHANNELS: [&str; 5] = ["room:1", "room:2", "room:3", "loose:1", "talk:1"];
+const CHANNELS: [&str; 6] = ["room:1", "room:2", "room:3", "loose:1", "talk:1", HALL];
+
+/// It lists who is there.
+const HALL: &str = "hall:1";
 
 type Answered<T> = oneshot::Receiver<Result<T, Error>>;
 
@@ -43,6 +48,8 @@ struct Client {
     at: Option<Position>,
     /// Whether it is kept, and what it is.
     heard: BTreeSet<(bool, u64)>,
+    /// Of whom it was told last that they came, or left, unless something of that may be lost.
+    comings: Option<BTreeMap<ClientId, bool>>,
 }
 
 impl Client {
@@ -60,6 +67,10 @@ struct World {
     published: u64,
     publishes: Vec<(&'static str, u64, usize, Answered<Position>)>,
     pages: Vec<(&'static str, usize, Answered<HistoryPage>)>,
+    /// By node: who is in the hall, and who had gone with a node when it was asked.
+    lists: Vec<(usize, BTreeSet<ClientId>, Answered<Arc<[Arc<ClientInfo>]>>)>,
+    /// Who was in the hall on a node that died.
+    gone: BTreeSet<ClientId>,
     ids: u32,
 }
 
@@ -74,15 +85,18 @@ impl World {
             stage: Stage::Away,
             at: None,
             heard: BTreeSet::new(),
+            comings: None,
         };
         Self {
             cluster,
             random: StdRng::seed_from_u64(seed),
-            clients: (0..10).map(client).collect(),
+            clients: (0..12).map(client).collect(),
             places: BTreeMap::new(),
             published: 0,
             publishes: Vec::new(),
             pages: Vec::new(),
+            lists: Vec::new(),
+            gone: BTreeSet::new(),
             ids: 10,
         }
     }
@@ -104,14 +118,22 @@ impl World {
             25..50 => self.give(node, shard, true),
             50..66 => self.publish(node),
             66..82 => self.act(node),
-            82..86 => self.read(node),
-            86..92 => self.pass(node),
-            92..95 => {
+            82..85 => self.read(node),
+            85 => self.ask_who(node),
+            86..91 => self.pass(node),
+            91..94 => {
                 let bucket = self.random.random_range(0..4);
                 let is_told = self.random.random();
                 self.cluster.buckets.drop_deliveries(node, bucket, is_told);
+                self.may_miss(bucket, |of| of == node);
             }
-            95 => self.cluster.buckets.lose_writes(self.random.random_range(0..4)),
+            94 => self.cluster.buckets.reap(),
+            95 if self.random.random() => self.take_for_dead(node),
+            95 => {
+                let bucket = self.random.random_range(0..4);
+                self.cluster.buckets.lose_writes(bucket);
+                self.may_miss(bucket, |_| true);
+            }
             96 => self.cluster.buckets.is_away ^= true,
             97 => {
                 let channel = self.channel();
@@ -166,6 +188,27 @@ impl World {
         self.pages.push((channel, node, answered));
     }
 
+    fn ask_who(&mut self, node: usize) {
+        let channel = HALL.into();
+        let answered = self.cluster.order(node, HALL, |answer| Order::Presence { channel, answer });
+        self.lists.push((node, self.gone.clone(), answered));
+    }
+
+    /// What is told of who is in the hall may be lost on these nodes.
+    fn may_miss(&mut self, bucket: u16, node: impl Fn(usize) -> bool) {
+        if self.cluster.buckets.bucket_of(HALL) == bucket {
+            let clients = self.clients.iter_mut().filter(|client| node(client.node));
+            clients.for_each(|client| client.comings = None);
+        }
+    }
+
+    /// A node stands still for too long, and goes on.
+    fn take_for_dead(&mut self, node: usize) {
+        self.cluster.ask();
+        self.cluster.buckets.take_for_dead(node);
+        self.may_miss(self.cluster.buckets.bucket_of(HALL), |of| of == node);
+    }
+
     /// A client does something.
     fn act(&mut self, node: usize) {
         let at = self.random.random_range(0..self.clients.len());
@@ -205,6 +248,7 @@ impl World {
         self.ids += 1;
         let client = &mut self.clients[at];
         client.stage = Stage::Asked;
+        client.comings = Some(BTreeMap::new());
         // What is not kept may still be on its way to the node that it has come to, and so may all for who does not recover.
         let counts = client.counts();
         client.heard.retain(|(is_kept, _)| counts && *is_kept);
@@ -232,12 +276,15 @@ impl World {
     fn kill(&mut self, node: usize) {
         let seed = self.random.next_u64();
         let now = self.cluster.nodes[node].now;
+        let here = self.clients.iter().filter(|client| client.node == node && client.channel == HALL);
+        self.gone.extend(here.filter_map(|client| client.peer).map(|peer| self.cluster.nodes[node].client(peer)));
         self.cluster.buckets.leave(node);
         self.cluster.nodes[node] = Node::seeded(seed, 2, super::mirrored::shared());
         self.cluster.nodes[node].now = now;
         for client in self.clients.iter_mut().filter(|client| client.node == node) {
             (client.stage, client.peer) = (Stage::Away, None);
         }
+        self.lists.retain(|(at, ..)| *at != node);
         self.publishes.retain(|(_, _, at, _)| *at != node);
         self.pages.retain(|(_, at, _)| *at != node);
     }
@@ -261,6 +308,16 @@ impl World {
                 }
                 Ok(_) => {}
                 Err(_) => self.publishes.push((channel, data, node, answered)),
+            }
+        }
+        for (node, gone, mut answered) in std::mem::take(&mut self.lists) {
+            match answered.try_recv() {
+                Ok(Ok(clients)) => {
+                    let ghosts: Vec<_> = clients.iter().filter(|info| gone.contains(&info.client)).collect();
+                    assert!(ghosts.is_empty(), "{ghosts:?} were on a node that had died");
+                }
+                Ok(Err(_)) => {}
+                Err(_) => self.lists.push((node, gone, answered)),
             }
         }
         for (channel, node, mut answered) in std::mem::take(&mut self.pages) {
@@ -291,6 +348,20 @@ impl World {
         if let Some(publication) = push.get("pub") {
             self.told(at, publication);
         }
+        for (name, came) in [("join", true), ("leave", false)] {
+            if let Some(client) = push[name]["info"]["client"].as_str()
+                && self.clients[at].channel == HALL
+            {
+                self.told_of(at, client.parse().expect("an id"), came);
+            }
+        }
+    }
+
+    /// A client is told that another has come to the hall, or has left.
+    fn told_of(&mut self, at: usize, other: ClientId, came: bool) {
+        let Some(comings) = &mut self.clients[at].comings else { return };
+        let before = comings.insert(other, came);
+        assert_ne!(before, Some(came), "it was told of {other} before: {came}");
     }
 
     fn subscribed(&mut self, at: usize, reply: &Value) {
@@ -336,6 +407,7 @@ impl World {
         for node in 0..2 {
             (0..4).for_each(|bucket| self.cluster.buckets.drop_deliveries(node, bucket, true));
         }
+        self.may_miss(self.cluster.buckets.bucket_of(HALL), |_| true);
         for _ in 0..3 {
             self.cluster.flow();
             self.cluster.wait(MIRROR_RETRY_MS_MAX);
@@ -358,6 +430,10 @@ impl World {
                 self.hear();
             }
         }
+        self.cluster.buckets.reap();
+        self.cluster.flow();
+        self.hear();
+        self.check_hall();
         for channel in ["room:1", "room:2", "room:3"] {
             let stands = [0, 1].map(|node| self.cluster.history(node, channel, ALL).expect("all is well").position);
             assert_eq!(stands[0], stands[1], "{channel}");
@@ -365,6 +441,23 @@ impl World {
             for client in self.clients.iter().filter(|client| client.channel == channel) {
                 assert_eq!(client.at.as_ref(), Some(&stands[0]), "{channel}");
             }
+        }
+    }
+
+    /// All nodes list who is in the hall, and nobody else; who has missed nothing knows nobody else either.
+    fn check_hall(&mut self) {
+        let guests = self.clients.iter().filter(|client| client.channel == HALL);
+        let here: BTreeSet<_> = guests
+            .map(|guest| self.cluster.nodes[guest.node].client(guest.peer.expect("everybody has come back")))
+            .collect();
+        for node in 0..2 {
+            let listed = self.cluster.listed_by(node).expect("all is well");
+            assert_eq!(listed.iter().map(|info| info.client).collect::<BTreeSet<_>>(), here, "node {node}");
+        }
+        for comings in self.clients.iter().filter_map(|client| client.comings.as_ref()) {
+            let known = comings.iter().filter(|(_, came)| **came).map(|(client, _)| *client);
+            let ghosts: Vec<_> = known.filter(|client| !here.contains(client)).collect();
+            assert!(ghosts.is_empty(), "nobody was told that {ghosts:?} left");
         }
     }
 
@@ -381,7 +474,9 @@ impl World {
             assert_eq!((self.cluster.mirrors(node), self.cluster.held_bytes(node)), (0, 0));
             let brokers = &self.cluster.nodes[node].brokers;
             assert!(brokers.iter().all(|broker| broker.home.hub.is_empty() && !broker.awaits_bridge()));
+            assert!(brokers.iter().all(|broker| broker.home.presences.is_empty()));
         }
+        assert!(self.cluster.buckets.listed(&HALL.into()).is_empty());
     }
 }
 
@@ -405,8 +500,8 @@ fn nodes_tell_one_order_without_silent_gaps_whatever_happens_between_them_and_th
 
 #[test]
 fn faults_of_buckets_that_break_a_promise_are_found() {
-    for fault in [Fault::AnotherOrder, Fault::SilentLoss, Fault::SameEpoch] {
+    for fault in [Fault::AnotherOrder, Fault::SilentLoss, Fault::SameEpoch, Fault::Ghosts, Fault::ToldAgain] {
         let finds = |seed: u64| catch_unwind(|| run(seed, Some(fault))).is_err();
-        assert!((0..20).any(finds), "{fault:?}");
+        assert!((0..60).any(finds), "{fault:?}");
     }
 }

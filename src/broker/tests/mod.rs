@@ -24,6 +24,7 @@ mod mirrors_seeded;
 mod mirrors_unreachable;
 mod orders;
 mod presence;
+mod presences_shared;
 mod publishing;
 mod reloading;
 mod revoking;
@@ -131,7 +132,8 @@ impl Node {
         let config = Arc::new(config);
         let broker = |me: u16| {
             let (placement, config, verifier) = (placement.clone(), config.clone(), verifier.clone());
-            let random = StdRng::seed_from_u64(me.into());
+            // No two nodes have clients of one name.
+            let random = StdRng::seed_from_u64(secret.rotate_left(8) ^ u64::from(me));
             let setup = BrokerSetup { me, placement, config, verifier, metrics: Arc::default(), secret, random };
             Broker::new(setup).expect("no expressions, no error")
         };

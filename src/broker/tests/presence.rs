@@ -71,7 +71,8 @@ fn who_asks_pays_for_the_encoding_only_where_it_was_needed() {
         let answered = (3..).take_while(|id| {
             if changes {
                 let info = node.brokers[0].edge.sessions[peers[1].session as usize].info.clone();
-                node.brokers[0].home.appear(&channel, info);
+                let now = node.now;
+                node.brokers[0].home.appear(&channel.as_str().into(), info, now);
             }
             node.say(peers[0], &presence(*id, &channel)).iter().any(|word| word.get("presence").is_some())
         });

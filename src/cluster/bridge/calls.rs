@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 use super::metrics::Call;
 use super::requests::{Request, Sorted, of_publish};
-use super::{ledgers, schedules};
+use super::{ledgers, presences, schedules};
 use crate::broker::bridge::{Answer, Kept, Life, Outgoing, Page, Receipt};
 use crate::cluster::redis::bucket::Generation;
 use crate::cluster::redis::fault::Fault;
@@ -50,6 +50,16 @@ pub(super) async fn call(
         Outgoing::Remove { ticket, channel } => {
             let up_to = functions.remove(bucket, channel).await?;
             Ok(one(batch, Answer::Removed(*ticket, Ok(up_to))))
+        }
+        Outgoing::Enter(_) | Outgoing::Exit(_) => presences::list(functions, bucket, batch).await,
+        Outgoing::Renew(_) => presences::renew(functions, bucket, batch).await,
+        Outgoing::Presence { channel, bytes_max } => {
+            let list = presences::of_channel(functions, &seen(leases)?, channel, *bytes_max).await?;
+            Ok(one(batch, Answer::Presence(channel.clone(), Ok(list))))
+        }
+        Outgoing::PresenceStats(channel) => {
+            let stats = presences::stats(functions, &seen(leases)?, channel).await?;
+            Ok(one(batch, Answer::PresenceStats(channel.clone(), Ok(stats))))
         }
         Outgoing::Schedule { .. } => schedules::ask(functions, bucket, &batch[0]).await,
         Outgoing::Ledger { .. } => ledgers::ask(functions, &seen(leases)?, bucket, batch).await,

@@ -116,10 +116,14 @@ impl Keeper {
             && reaping.as_ref().is_none_or(JoinHandle::is_finished)
         {
             let (functions, complaints) = (self.functions.clone(), self.complaints.clone());
+            let metrics = self.metrics.clone();
             let (dead, node) = (dead.of, dead.name.clone());
             *reaping = Some(tokio::spawn(async move {
                 match functions.reap(dead).await {
-                    Ok(Some(entries)) => tracing::info!(node, entries, "what a node has left was cleared away"),
+                    Ok(Some(entries)) => {
+                        metrics.cleared.add(entries);
+                        tracing::info!(node, entries, "what a node has left was cleared away");
+                    }
                     // Another node does it.
                     Ok(None) => {}
                     Err(fault) => complaints.tell("reap", &fault),

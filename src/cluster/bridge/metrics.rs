@@ -49,10 +49,20 @@ pub(super) enum Call {
     Unschedule,
     /// What is to come in a channel.
     Scheduled,
+    /// Sessions that come to channels.
+    Enter,
+    /// Sessions that leave channels.
+    Exit,
+    /// Lists of who is in channels that live on.
+    Renew,
+    /// Who is in a channel.
+    Presence,
+    /// How many are in a channel.
+    PresenceStats,
 }
 
 impl Call {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 24] = [
         Self::Append,
         Self::Fleeting,
         Self::Join,
@@ -72,6 +82,11 @@ impl Call {
         Self::Schedule,
         Self::Unschedule,
         Self::Scheduled,
+        Self::Enter,
+        Self::Exit,
+        Self::Renew,
+        Self::Presence,
+        Self::PresenceStats,
     ];
 
     /// The Function's.
@@ -96,6 +111,11 @@ impl Call {
             Self::Schedule => "schedule_add",
             Self::Unschedule => "schedule_cancel",
             Self::Scheduled => "schedule_list",
+            Self::Enter => "presence_add",
+            Self::Exit => "presence_remove",
+            Self::Renew => "presence_renew",
+            Self::Presence => "presence_page",
+            Self::PresenceStats => "presence_stats",
         }
     }
 }
@@ -121,6 +141,8 @@ pub struct BridgeMetrics {
     pub generations: Counter,
     /// Leases that were lost.
     pub leases_lost: Counter,
+    /// Sessions, and those in lists of channels, that this node has cleared away for dead nodes.
+    pub cleared: Counter,
     /// Nodes whose leases live, this one among them.
     pub nodes: Gauge,
     /// What would keep a node from starting with Redis as it was last seen.
@@ -143,6 +165,7 @@ impl Default for BridgeMetrics {
             holes: Counter::default(),
             generations: Counter::default(),
             leases_lost: Counter::default(),
+            cleared: Counter::default(),
             nodes: Gauge::default(),
             unfit: Gauge::default(),
             renewed_ms: AtomicU64::new(0),

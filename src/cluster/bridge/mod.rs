@@ -22,6 +22,7 @@ mod lines;
 pub mod metrics;
 pub mod misses;
 mod outlets;
+mod presences;
 mod register;
 mod requests;
 mod schedules;

@@ -143,6 +143,7 @@ mod tests {
             Delivery::Said { kept, .. } => format!("{} ", kept.offset),
             Delivery::Removed { up_to, .. } => format!("removed{up_to} "),
             Delivery::Ledger { news, .. } => format!("{news:?} "),
+            Delivery::Announced { .. } => "announced ".into(),
             Delivery::Hole(bucket) => format!("hole{bucket} "),
             Delivery::Lost(bucket) => format!("lost{bucket} "),
         });

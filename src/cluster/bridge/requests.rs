@@ -27,7 +27,11 @@ impl Request {
     pub(super) fn channel(&self) -> &str {
         match &self.what {
             Outgoing::Publish(publish) => &publish.channel,
+            Outgoing::Enter(presence) | Outgoing::Exit(presence) => &presence.channel,
             Outgoing::Leave(channel)
+            | Outgoing::Renew(channel)
+            | Outgoing::PresenceStats(channel)
+            | Outgoing::Presence { channel, .. }
             | Outgoing::Tell { channel, .. }
             | Outgoing::Join { channel, .. }
             | Outgoing::Read { channel, .. }
@@ -42,6 +46,9 @@ impl Request {
         match &self.what {
             Outgoing::Publish(publish) => ENTRY_BYTES + publish.channel.len() + publish.body.len(),
             Outgoing::Tell { channel, body, .. } => ENTRY_BYTES + channel.len() + body.len(),
+            Outgoing::Enter(presence) | Outgoing::Exit(presence) => {
+                ENTRY_BYTES + presence.channel.len() + presence.info.weight()
+            }
             Outgoing::Ledger { ask, .. } => ledger_weight(ask),
             Outgoing::Schedule { channel, ask, .. } => match &**ask {
                 ScheduleAsk::Add(_, publish) => ENTRY_BYTES + channel.len() + publish.body.len(),
@@ -68,6 +75,11 @@ impl Request {
             Outgoing::Read { .. } => Call::Read,
             Outgoing::Leave(_) => Call::Leave,
             Outgoing::Remove { .. } => Call::Remove,
+            Outgoing::Enter(_) => Call::Enter,
+            Outgoing::Exit(_) => Call::Exit,
+            Outgoing::Renew(_) => Call::Renew,
+            Outgoing::Presence { .. } => Call::Presence,
+            Outgoing::PresenceStats(_) => Call::PresenceStats,
             Outgoing::Ledger { ask, .. } => call_of(ask),
             Outgoing::Schedule { ask, .. } => match &**ask {
                 ScheduleAsk::Add(..) => Call::Schedule,
@@ -82,16 +94,17 @@ impl Request {
         match (self.call(), next.call()) {
             (Call::Append | Call::Fleeting, Call::Append | Call::Fleeting) => true,
             (Call::Join, Call::Join) | (Call::Leave, Call::Leave) => true,
+            (Call::Enter, Call::Enter) | (Call::Exit, Call::Exit) | (Call::Renew, Call::Renew) => true,
             (Call::Attach, Call::Attach) | (Call::Detach, Call::Detach) | (Call::Note, Call::Note) => true,
             // One alone.
             _ => std::ptr::eq(self, next),
         }
     }
 
-    /// Whether its answer has publications.
+    /// Whether its answer has publications, or a list.
     pub(super) fn reads(&self) -> bool {
         matches!(&self.what, Outgoing::Read { .. } | Outgoing::Join { after: Some(_), .. })
-            || matches!(self.call(), Call::Letters | Call::Scheduled)
+            || matches!(self.call(), Call::Letters | Call::Scheduled | Call::Presence)
     }
 
     /// Its answer where it was not done, or where nobody knows; none where nobody waits for one.
@@ -103,6 +116,12 @@ impl Request {
             Outgoing::Join { channel, .. } => Some(Answer::Joined(channel, Err(error()))),
             Outgoing::Read { channel, .. } => Some(Answer::Read(channel, Err(error()))),
             Outgoing::Remove { ticket, .. } => Some(Answer::Removed(ticket, Err(error()))),
+            Outgoing::Enter(presence) | Outgoing::Exit(presence) => {
+                Some(Answer::Listed(presence.channel, presence.info.client, Err(error())))
+            }
+            Outgoing::Renew(channel) => Some(Answer::Renewed(channel, Err(error()))),
+            Outgoing::Presence { channel, .. } => Some(Answer::Presence(channel, Err(error()))),
+            Outgoing::PresenceStats(channel) => Some(Answer::PresenceStats(channel, Err(error()))),
             Outgoing::Schedule { ticket, .. } => Some(Answer::Schedule(ticket, Err(error()))),
             Outgoing::Ledger { ticket, .. } => ticket.map(|ticket| Answer::Ledger(ticket, Err(error()))),
             Outgoing::Leave(_) => None,

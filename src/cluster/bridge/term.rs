@@ -135,6 +135,7 @@ impl<'a> Term<'a> {
                 // Of a later version.
                 Err(_) => return,
             },
+            Kind::Presence => Delivery::Announced { channel, body },
             // Not for those who listen to channels.
             _ => return,
         };

@@ -63,14 +63,15 @@ pub enum Channel {
 /// What kind of a message an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A publication, as its publisher packed it.
+    /// A publication, as its publisher packed it, or who came or left, packed likewise.
     Publication,
     /// A session was put: its client's id and its entry.
     SessionPut,
     /// A session was removed: its client's id.
     SessionRemoved,
-    /// A presence that a dead node has left was removed: client and user (each with a byte for its length), and what was told.
-    PresenceRemoved,
+    /// Who came or left, packed as by a publisher, where the node was dead, or taken for dead: a node that has the session knows
+    /// better.
+    Presence,
     /// Tokens were called back: until when they are refused, before when they were issued, and which.
     Revoked,
     /// The publications of a stream were removed, up to the offset; offsets go on.
@@ -111,7 +112,7 @@ impl Item {
             0 => Kind::Publication,
             1 => Kind::SessionPut,
             2 => Kind::SessionRemoved,
-            3 => Kind::PresenceRemoved,
+            3 => Kind::Presence,
             4 => Kind::Revoked,
             5 => Kind::Removed,
             6 => Kind::Dismissed,

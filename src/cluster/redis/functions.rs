@@ -38,6 +38,9 @@ pub struct Incarnation {
 }
 
 impl Incarnation {
+    /// How many it is packed in.
+    pub(super) const BYTES: usize = 7;
+
     pub(super) fn unpack(from: &mut Unpack) -> Result<Self, Fault> {
         Ok(Self { slot: from.byte()?, number: from.six()? })
     }

@@ -77,6 +77,10 @@ impl Unpack {
         self.0.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn take(&mut self, count: usize) -> Result<Bytes, Fault> {
         if self.0.len() < count {
             return Err(Fault::Garbled);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::limits::IDEMPOTENCY_WINDOW_MS;
+use crate::model::PresenceStats;
 
 const OPTIONS: HubOptions = HubOptions {
     history_size: 5,

@@ -6,7 +6,7 @@
 --
 -- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
 
-local REVISION = 5
+local REVISION = 6
 -- How many expired publications one append or read looks at.
 local EXPIRED_AT_ONCE = 64
 -- How long a stream lives that nothing was ever published to and of which somebody has read only, milliseconds.
@@ -132,9 +132,10 @@ local function send(bucket, parts, targets)
   end
 end
 
--- What is sent of a publication (kind 0), a session that is put (1) or removed (2), a presence that a dead node has left (3),
--- a revocation (4), the removal of a stream's publications up to an offset (5), a session that must make room (6), a question
--- of a node (7) or its answer (8), what the ledger of a channel tells (16), when the next publication is due (17).
+-- What is sent of a publication, or of who came or left (kind 0), a session that is put (1) or removed (2), who came or left as
+-- far as nodes that do not have it know (3), a revocation (4), the removal of a stream's publications up to an offset (5), a
+-- session that must make room (6), a question of a node (7) or its answer (8), what the ledger of a channel tells (16), when the
+-- next publication is due (17).
 local function item(kind, channel, created, offset, time, body)
   return struct.pack('>BBI6I6I6I4', kind, #channel, created, offset, time, #body) .. channel .. body
 end

@@ -1,82 +1,170 @@
 
+-- Who is in channels. Of each channel three hashes: `p` client (16 bytes) → whose it is, 1 where it is announced, and how it is
+-- seen; `u` user → clients; `q` whose (7 bytes) → clients, and `g` → the generation in which all this was put. What another
+-- generation has left counts as nothing. How a client is seen begins with its user (with four bytes for its length).
+
+-- What comes before who came, or left, in what listeners are told (src/broker/body.rs).
+local CAME, LEFT = '\1\1', '\1\2'
+-- No generation: nobody was told yet.
+local NOWHERE = '\0\0\0\0\0\0\0\0'
+
 -- Whose an entry of presence or a session is.
 local function owned(bucket, rest)
   return struct.pack('>BI6', bucket.slot, bucket.incarnation) .. rest
 end
 
 local function user_of(entry)
-  return (struct.unpack('Bc0', entry, 8))
+  return (struct.unpack('>I4c0', entry, 9))
 end
 
-local function forget_presence(head, channel, client, entry)
-  local slot, user = string.byte(entry), user_of(entry)
-  redis.call('HDEL', head .. ':p:' .. channel, client)
-  if redis.call('HINCRBY', head .. ':u:' .. channel, user, -1) <= 0 then redis.call('HDEL', head .. ':u:' .. channel, user) end
-  if redis.call('HINCRBY', head .. ':q:' .. channel, slot, -1) <= 0 then
-    redis.call('HDEL', head .. ':q:' .. channel, slot)
-    redis.call('SREM', head .. ':i' .. slot, 'p' .. channel)
+local function is_announced(entry)
+  return string.byte(entry, 8) == 1
+end
+
+-- The keys of a channel's hashes.
+local function presence_keys(head, channel)
+  return head .. ':p:' .. channel, head .. ':u:' .. channel, head .. ':q:' .. channel
+end
+
+-- Whether what is there was put in this generation.
+local function is_of_now(owners, generation)
+  return redis.call('HGET', owners, 'g') == generation
+end
+
+-- The generation of a bucket, for calls that are not numbered.
+local function generation_of(head)
+  return redis.call('HGET', head, 'g') or NOWHERE
+end
+
+local function note_presence(head, channel, entry)
+  local _, users, owners = presence_keys(head, channel)
+  redis.call('HINCRBY', users, user_of(entry), 1)
+  if redis.call('HINCRBY', owners, string.sub(entry, 1, 7), 1) == 1 then
+    redis.call('SADD', head .. ':i' .. string.byte(entry), 'p' .. channel)
+  end
+end
+
+local function forget_presence(head, channel, entry)
+  local _, users, owners = presence_keys(head, channel)
+  local user, owner = user_of(entry), string.sub(entry, 1, 7)
+  if redis.call('HINCRBY', users, user, -1) <= 0 then redis.call('HDEL', users, user) end
+  if redis.call('HINCRBY', owners, owner, -1) <= 0 then
+    redis.call('HDEL', owners, owner)
+    redis.call('SREM', head .. ':i' .. string.byte(entry), 'p' .. channel)
+    -- But for the generation.
+    if redis.call('HLEN', owners) <= 1 then redis.call('UNLINK', owners) end
   end
 end
 
 local function live_on(head, channel, ttl)
-  redis.call('PEXPIRE', head .. ':u:' .. channel, ttl)
-  redis.call('PEXPIRE', head .. ':q:' .. channel, ttl)
-  return redis.call('PEXPIRE', head .. ':p:' .. channel, ttl)
+  local entries, users, owners = presence_keys(head, channel)
+  redis.call('PEXPIRE', users, ttl)
+  redis.call('PEXPIRE', owners, ttl)
+  return redis.call('PEXPIRE', entries, ttl)
 end
 
--- ARGV[2]: ttl; then three each: channel, client, and the user (with a byte for its length) and what is told of it.
+-- What is told of who comes and goes, gathered over a call.
+local function announcements(bucket)
+  local known, groups = {}, {}
+  local function tell(kind, channel, body)
+    local heard = known[channel]
+    if heard == nil then
+      heard = redis.call('HGET', bucket.head .. ':l', channel)
+      known[channel] = heard
+    end
+    address(groups, heard, item(kind, channel, 0, 0, 0, body))
+  end
+  local function leave()
+    if #groups == 0 then return end
+    bucket.count = bucket.count + 1
+    send(bucket, sort_out(groups, bucket.nodes))
+  end
+  return tell, leave
+end
+
+-- ARGV[2]: ttl; then four each: channel, client, the generation in which it was listed and told before, and 1 where it is
+-- announced with how it is seen. Who is new is told to all; one that is put again since its node was taken for dead, to those
+-- who do not have it; one that is put again since writes were lost, or that is seen anew, to nobody.
 local function presence_add(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
-  local head = bucket.head
-  for at = 3, #args, 3 do
-    local channel, client, rest = args[at], args[at + 1], args[at + 2]
-    local key, entry = head .. ':p:' .. channel, owned(bucket, rest)
-    local before = redis.call('HGET', key, client)
-    if before and (string.byte(before) ~= bucket.slot or user_of(before) ~= user_of(entry)) then
-      forget_presence(head, channel, client, before)
-      before = false
+  if bucket.answer then return stand(bucket) end
+  local head, begun = bucket.head, {}
+  local tell, leave = announcements(bucket)
+  for at = 3, #args, 4 do
+    local channel, client, told_in, rest = args[at], args[at + 1], args[at + 2], args[at + 3]
+    local entries, users, owners = presence_keys(head, channel)
+    if not begun[channel] and not is_of_now(owners, bucket.generation) then
+      redis.call('UNLINK', entries, users, owners)
+      redis.call('HSET', owners, 'g', bucket.generation)
     end
-    redis.call('HSET', key, client, entry)
-    if not before then
-      redis.call('HINCRBY', head .. ':u:' .. channel, user_of(entry), 1)
-      if redis.call('HINCRBY', head .. ':q:' .. channel, bucket.slot, 1) == 1 then
-        redis.call('SADD', head .. ':i' .. bucket.slot, 'p' .. channel)
-      end
+    begun[channel] = true
+    local entry, before = owned(bucket, rest), redis.call('HGET', entries, client)
+    redis.call('HSET', entries, client, entry)
+    local is_counted = before and string.sub(before, 1, 7) == string.sub(entry, 1, 7) and user_of(before) == user_of(entry)
+    if not is_counted then
+      note_presence(head, channel, entry)
+      if before then forget_presence(head, channel, before) end
     end
-    live_on(head, channel, args[2])
+    if not before and is_announced(entry) and (told_in == NOWHERE or told_in == bucket.generation) then
+      tell(told_in == NOWHERE and 0 or 3, channel, CAME .. client .. string.sub(rest, 2))
+    end
   end
+  for channel in pairs(begun) do live_on(head, channel, args[2]) end
+  leave()
   finish(bucket, '')
   return stand(bucket)
 end
 
--- ARGV[2…], two each: channel and client. Only what is this incarnation's goes.
+-- ARGV[2…], four each: as of presence_add. What this node has put goes, as this incarnation or as an earlier one, and is told; so
+-- is one that was lost with writes. What a later incarnation has put stays: a client is on one node.
 local function presence_remove(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
-  for at = 2, #args, 2 do
-    local entry = redis.call('HGET', bucket.head .. ':p:' .. args[at], args[at + 1])
-    if entry and string.sub(entry, 1, 7) == owned(bucket, '') then
-      forget_presence(bucket.head, args[at], args[at + 1], entry)
+  if bucket.answer then return stand(bucket) end
+  local head = bucket.head
+  local tell, leave = announcements(bucket)
+  for at = 2, #args, 4 do
+    local channel, client, told_in, rest = args[at], args[at + 1], args[at + 2], args[at + 3]
+    local entries, _, owners = presence_keys(head, channel)
+    local entry = is_of_now(owners, bucket.generation) and redis.call('HGET', entries, client)
+    local goes = entry and struct.unpack('>I6', entry, 2) <= bucket.incarnation
+    if goes then
+      redis.call('HDEL', entries, client)
+      forget_presence(head, channel, entry)
     end
+    local was_lost = not entry and told_in ~= NOWHERE and told_in ~= bucket.generation
+    if (goes or was_lost) and string.byte(rest) == 1 then tell(0, channel, LEFT .. client .. string.sub(rest, 2)) end
   end
+  leave()
   finish(bucket, '')
   return stand(bucket)
 end
 
 -- ARGV: ttl, channels. Answers a letter each: 1 lives on, 0 is no more and is to be added anew.
 local function presence_renew(keys, args)
-  local lives = {}
-  for at = 2, #args do lives[at - 1] = live_on(keys[1], args[at], args[1]) end
+  local lives, generation = {}, generation_of(keys[1])
+  for at = 2, #args do
+    local _, _, owners = presence_keys(keys[1], args[at])
+    lives[at - 1] = is_of_now(owners, generation) and live_on(keys[1], args[at], args[1]) or 0
+  end
   return table.concat(lives)
 end
 
--- ARGV: channel, cursor, count. Answers the next cursor, and clients and entries by turns.
+-- ARGV: channel, cursor, count. Answers the bucket's generation, the next cursor, and clients and entries by turns.
 local function presence_page(keys, args)
-  return redis.call('HSCAN', keys[1] .. ':p:' .. args[1], args[2], 'COUNT', args[3])
+  local entries, _, owners = presence_keys(keys[1], args[1])
+  local generation = generation_of(keys[1])
+  if not is_of_now(owners, generation) then return { generation, '0', {} } end
+  local page = redis.call('HSCAN', entries, args[2], 'COUNT', args[3])
+  return { generation, page[1], page[2] }
 end
 
--- ARGV: channel. Answers how many users there are, and slots and their clients by turns.
+-- ARGV: channel. Answers the bucket's generation, how many users there are, and whose clients and their number by turns, and `g`
+-- among them.
 local function presence_stats(keys, args)
-  return { redis.call('HLEN', keys[1] .. ':u:' .. args[1]), redis.call('HGETALL', keys[1] .. ':q:' .. args[1]) }
+  local _, users, owners = presence_keys(keys[1], args[1])
+  local generation = generation_of(keys[1])
+  if not is_of_now(owners, generation) then return { generation, 0, {} } end
+  return { generation, redis.call('HLEN', users), redis.call('HGETALL', owners) }
 end

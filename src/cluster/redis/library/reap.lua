@@ -1,6 +1,6 @@
 
 local function reap_presence(bucket, channel, slot, incarnation, cursor, count)
-  local key = bucket.head .. ':p:' .. channel
+  local key = presence_keys(bucket.head, channel)
   local page = redis.call('HSCAN', key, cursor, 'COUNT', count)
   local entries, removed, groups = page[2], 0, {}
   local heard = redis.call('HGET', bucket.head .. ':l', channel)
@@ -8,15 +8,17 @@ local function reap_presence(bucket, channel, slot, incarnation, cursor, count)
     local client, entry = entries[at], entries[at + 1]
     local of_slot, of_incarnation = struct.unpack('>BI6', entry)
     if of_slot == slot and of_incarnation <= incarnation then
-      forget_presence(bucket.head, channel, client, entry)
-      address(groups, heard, item(3, channel, 0, 0, 0, struct.pack('B', #client) .. client .. string.sub(entry, 8)))
+      redis.call('HDEL', key, client)
+      forget_presence(bucket.head, channel, entry)
+      if is_announced(entry) then
+        address(groups, heard, item(3, channel, 0, 0, 0, LEFT .. client .. string.sub(entry, 9)))
+      end
       removed = removed + 1
     end
   end
-  if removed > 0 then
+  if #groups > 0 then
     bucket.count = bucket.count + 1
     send(bucket, sort_out(groups, bucket.nodes))
-    finish(bucket, '')
   end
   return page[1], removed
 end
