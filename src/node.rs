@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -11,6 +12,7 @@ use anyhow::{Context as _, anyhow};
 use glommio::LocalExecutorBuilder;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use rustix::io::Errno;
 use signal_hook::consts::SIGXFSZ;
 
 use crate::access_log::{AccessLog, AccessLogGuard};
@@ -377,8 +379,13 @@ fn serve(
             .preempt_timer(NEVER)
             .make()
     };
-    let executor = patiently(make, |error| lacks_memory(error.raw_os_error()))
-        .map_err(|error| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
+    // glommio 0.9.0 panics where the small ring lacks memory by which it looks what the kernel can do.
+    let attempt = || match catch_unwind(AssertUnwindSafe(make)) {
+        Ok(made) => made.map_err(|error| (error.raw_os_error(), error.to_string())),
+        Err(_) => Err((Some(Errno::NOMEM.raw_os_error()), "there is no memory for a ring".into())),
+    };
+    let executor = patiently(attempt, |(os_error, _)| lacks_memory(*os_error))
+        .map_err(|(_, error)| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
     let (last, errands) = (Some(Errand::Ended { shard: setup.me }), setup.errands.clone());
     let _obituary = Obituary { last, errands };
     executor.run(async move {
