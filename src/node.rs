@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -12,7 +11,6 @@ use anyhow::{Context as _, anyhow};
 use glommio::LocalExecutorBuilder;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rustix::io::Errno;
 use signal_hook::consts::SIGXFSZ;
 
 use crate::access_log::{AccessLog, AccessLogGuard};
@@ -85,6 +83,7 @@ impl Node {
         }
         let mut addresses = Vec::new();
         let doors = open_doors(&config, count, &mut addresses)?;
+        look_at_the_kernel(config.shards.ring_entries);
         let address_of = |purpose| addresses.iter().find(|(of, _)| *of == purpose).map(|(_, address)| *address);
         let http_address = address_of(Purpose::Http).expect("every node has an HTTP port");
         let (tcp_address, internal_address) = (address_of(Purpose::Tcp), address_of(Purpose::Internal));
@@ -358,6 +357,22 @@ impl Drop for Obituary {
     }
 }
 
+/// Has glommio look what the kernel can do, once for the process. glommio 0.9.0 panics, and for good, where the small ring by which
+/// it looks gets no memory: so it looks when there is some, which half of a shard's ring shows, and before shards compete for it.
+fn look_at_the_kernel(ring_entries: u32) {
+    let room = || io_uring::IoUring::new((ring_entries / 2).max(1));
+    // What is wrong beyond that is told by the shards, which try by themselves.
+    let _ = patiently(room, |error| lacks_memory(error.raw_os_error()));
+    // What that ring has locked counts a while longer, as what a killed node has.
+    if !rustix::process::getuid().is_root() {
+        thread::sleep(2 * PAUSE);
+    }
+    let _ = LocalExecutorBuilder::new(glommio::Placement::Unbound)
+        .ring_depth(EXECUTOR_RING_ENTRIES as usize)
+        .io_memory(EXECUTOR_IO_BYTES)
+        .make();
+}
+
 /// A shard's thread, from pinning to the end.
 fn serve(
     setup: ShardSetup,
@@ -379,13 +394,8 @@ fn serve(
             .preempt_timer(NEVER)
             .make()
     };
-    // glommio 0.9.0 panics where the small ring lacks memory by which it looks what the kernel can do.
-    let attempt = || match catch_unwind(AssertUnwindSafe(make)) {
-        Ok(made) => made.map_err(|error| (error.raw_os_error(), error.to_string())),
-        Err(_) => Err((Some(Errno::NOMEM.raw_os_error()), "there is no memory for a ring".into())),
-    };
-    let executor = patiently(attempt, |(os_error, _)| lacks_memory(*os_error))
-        .map_err(|(_, error)| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
+    let executor = patiently(make, |error| lacks_memory(error.raw_os_error()))
+        .map_err(|error| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
     let (last, errands) = (Some(Errand::Ended { shard: setup.me }), setup.errands.clone());
     let _obituary = Obituary { last, errands };
     executor.run(async move {
