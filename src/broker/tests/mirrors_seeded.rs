@@ -58,6 +58,9 @@ impl Client {
     }
 }
 
+/// The node that was asked who is in the hall, who had gone with a node by then, and where the answer comes.
+type Listing = (usize, BTreeSet<ClientId>, Answered<Arc<[Arc<ClientInfo>]>>);
+
 struct World {
     cluster: Cluster,
     random: StdRng,
@@ -67,8 +70,7 @@ struct World {
     published: u64,
     publishes: Vec<(&'static str, u64, usize, Answered<Position>)>,
     pages: Vec<(&'static str, usize, Answered<HistoryPage>)>,
-    /// By node: who is in the hall, and who had gone with a node when it was asked.
-    lists: Vec<(usize, BTreeSet<ClientId>, Answered<Arc<[Arc<ClientInfo>]>>)>,
+    lists: Vec<Listing>,
     /// Who was in the hall on a node that died.
     gone: BTreeSet<ClientId>,
     ids: u32,
