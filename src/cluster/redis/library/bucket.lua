@@ -71,7 +71,8 @@ local function stand(bucket)
   return struct.pack('>c8I6', bucket.generation, bucket.count)
 end
 
--- Ends a numbered call that changed something: the count goes on, and the answer is kept for a retry.
+-- Ends a numbered call that changed something: the count goes on, and the answer is kept for a retry. Gives what
+-- the caller is told: where the bucket stands, and the answer.
 local function finish(bucket, answer)
   local changes = bucket.changes
   local at = #changes
@@ -79,6 +80,7 @@ local function finish(bucket, answer)
   changes[at + 3] = 'b' .. bucket.slot
   changes[at + 4] = struct.pack('>I6I6', bucket.incarnation, bucket.number) .. answer
   redis.call('HSET', bucket.head, unpack(changes))
+  return stand(bucket) .. answer
 end
 
 -- Puts an item into the group of those who listen to its channel. `listeners` is a byte a node.

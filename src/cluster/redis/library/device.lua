@@ -124,8 +124,7 @@ local function ledger_attach(keys, args)
     end
     answer[#answer + 1], answer[#answer + 2] = place, requeued
   end
-  finish_ledgers(bucket, '')
-  answer[1] = stand(bucket)
+  answer[1] = finish_ledgers(bucket, '')
   return answer
 end
 
@@ -149,6 +148,5 @@ local function ledger_detach(keys, args)
       keep_row(ledger, user, row)
     end
   end
-  finish_ledgers(bucket, '')
-  return stand(bucket)
+  return finish_ledgers(bucket, '')
 end

@@ -145,11 +145,11 @@ local function tell_members(bucket, ledger, before)
   end
 end
 
--- Ends a call of ledgers: what is to be told is.
+-- Ends a call of ledgers, as `finish`: what is to be told is.
 local function finish_ledgers(bucket, answer)
   if bucket.news then
     bucket.count = bucket.count + 1
     send(bucket, sort_out(bucket.news, bucket.nodes))
   end
-  finish(bucket, answer)
+  return finish(bucket, answer)
 end

@@ -192,8 +192,7 @@ local function letter_requeue(keys, args)
       end
     end
   end
-  finish_ledgers(bucket, '')
-  return stand(bucket) .. struct.pack('>Bc8I6', verdict, ledger.generation, ledger.created) .. publication
+  return finish_ledgers(bucket, '') .. struct.pack('>Bc8I6', verdict, ledger.generation, ledger.created) .. publication
 end
 
 -- The names of a channel's letters behind an offset, in order.
@@ -228,8 +227,7 @@ local function letters_purge(keys, args)
     tell_news(bucket, ledger, listeners_of(bucket, ledger), NEWS.purged, struct.pack('>I6', offset))
   end
   local answer = struct.pack('>I4B', gone, more and 1 or 0)
-  finish_ledgers(bucket, answer)
-  return stand(bucket) .. answer
+  return finish_ledgers(bucket, answer)
 end
 
 -- Whether a letter has a device of a user ("": anybody's) that was given up since then.

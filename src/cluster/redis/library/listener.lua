@@ -68,8 +68,7 @@ local function join(keys, args)
     end
     answer[#answer + 1], answer[#answer + 2] = place_of(bucket.generation, meta, first, now), items
   end
-  finish(bucket, '')
-  answer[1] = stand(bucket)
+  answer[1] = finish(bucket, '')
   return answer
 end
 
@@ -89,8 +88,7 @@ local function leave(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   for at = 2, #args do leave_listeners(bucket.head, args[at], bucket.slot) end
-  finish(bucket, '')
-  return stand(bucket)
+  return finish(bucket, '')
 end
 
 -- ARGV: channel, from, count, bytes, backwards (1). Answers place and publications; a creation of 0 says that there is no stream.
@@ -135,8 +133,7 @@ local function remove(keys, args)
     send(bucket, sort_out(groups, bucket.nodes))
   end
   local answer = struct.pack('>I6', meta and meta.top or 0)
-  finish(bucket, answer)
-  return stand(bucket) .. answer
+  return finish(bucket, answer)
 end
 
 -- ARGV[2]: a generation that was seen to have lost writes, or none. Answers the stand, the counts of the last messages to this

@@ -52,8 +52,7 @@ local function ledger_remove(keys, args)
   end
   tell_members(bucket, ledger, before)
   if before > 0 and members_of(ledger) == 0 then end_ledger(bucket, ledger) end
-  finish_ledgers(bucket, '')
-  return stand(bucket)
+  return finish_ledgers(bucket, '')
 end
 
 -- A ledger to look at, and where its stream stands.

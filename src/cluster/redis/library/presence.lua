@@ -112,8 +112,7 @@ local function presence_add(keys, args)
   end
   for channel in pairs(begun) do live_on(head, channel, args[2]) end
   leave()
-  finish(bucket, '')
-  return stand(bucket)
+  return finish(bucket, '')
 end
 
 -- ARGV[2…], four each: as of presence_add. What this node has put goes, as this incarnation or as an earlier one, and is told; so
@@ -137,8 +136,7 @@ local function presence_remove(keys, args)
     if (goes or was_lost) and string.byte(rest) == 1 then tell(0, channel, LEFT .. client .. string.sub(rest, 2)) end
   end
   leave()
-  finish(bucket, '')
-  return stand(bucket)
+  return finish(bucket, '')
 end
 
 -- ARGV: ttl, channels. Answers a letter each: 1 lives on, 0 is no more and is to be added anew.

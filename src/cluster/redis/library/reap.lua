@@ -61,6 +61,5 @@ local function reap(keys, args)
     if kind ~= 'l' then redis.call('SREM', head .. ':i' .. slot, at) end
     at = kind == 'l' and '.' or ''
   end
-  finish(bucket, '')
-  return { stand(bucket), removed, at, cursor }
+  return { finish(bucket, ''), removed, at, cursor }
 end

@@ -71,8 +71,7 @@ local function schedule_add(keys, args)
     if before == 0 or due < before then tell_due(bucket, now) end
     answer = '\0' .. id
   end
-  finish(bucket, answer)
-  return stand(bucket) .. answer
+  return finish(bucket, answer)
 end
 
 -- ARGV[2…]: channel, id. Answers 1, or 0 where it does not wait there.
@@ -85,8 +84,7 @@ local function schedule_cancel(keys, args)
     take_scheduled(bucket.head, args[3])
     answer = '\1'
   end
-  finish(bucket, answer)
-  return stand(bucket) .. answer
+  return finish(bucket, answer)
 end
 
 -- ARGV: channel, count, bytes. Answers two each: id and body of those that come next.
@@ -122,6 +120,5 @@ local function schedule_due(keys, args)
   if #pairs_due > 1 then publish_all(bucket, pairs_due) end
   if #ids > 0 then tell_due(bucket, now) end
   local answer = struct.pack('>I4I6I6', #ids, now, next_due(head))
-  finish(bucket, answer)
-  return stand(bucket) .. answer
+  return finish(bucket, answer)
 end

@@ -163,8 +163,7 @@ local function session_put(keys, args)
     redis.call('SADD', bucket.head .. ':i' .. bucket.slot, 's' .. user)
     tell(bucket, 1, user, asker.name .. entry)
   end
-  finish(bucket, answer)
-  return stand(bucket) .. answer
+  return finish(bucket, answer)
 end
 
 -- ARGV[2…]: user, session. Only what is this incarnation's goes.
@@ -175,8 +174,7 @@ local function session_remove(keys, args)
   if entry and string.sub(entry, 1, 7) == owned(bucket, '') then
     forget_session(bucket, args[2], args[3], bucket.slot)
   end
-  finish(bucket, '')
-  return stand(bucket)
+  return finish(bucket, '')
 end
 
 -- ARGV[2…]: ttl, user, session, note. What the application says of a session that is there, whoever's it is. Answers 1, or 0
@@ -195,8 +193,7 @@ local function session_note(keys, args)
     redis.call('PEXPIRE', key, args[2])
     tell(bucket, 1, args[3], args[4] .. entry)
   end
-  finish(bucket, answer)
-  return stand(bucket) .. answer
+  return finish(bucket, answer)
 end
 
 -- ARGV: ttl, users. Their sessions live on; answers a letter each: 1, or 0 for those that are to be put anew.
@@ -230,8 +227,7 @@ local function send_away(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   redis.call('SET', bucket.head .. ':d:' .. args[2], struct.pack('>I6', now_ms()) .. args[4], 'PX', args[3])
-  finish(bucket, '')
-  return stand(bucket)
+  return finish(bucket, '')
 end
 
 -- ARGV[2…]: subject, until when its tokens are refused, and before when they were issued (seconds). One of the same subject is
@@ -249,8 +245,7 @@ local function revoke(keys, args)
   redis.call('HSET', key, args[2], reach)
   bucket.count = bucket.count + 1
   send(bucket, { all = item(4, '', 0, 0, now_ms(), reach .. args[2]) }, { 'all' })
-  finish(bucket, '')
-  return stand(bucket)
+  return finish(bucket, '')
 end
 
 -- ARGV: cursor, count. Answers the next cursor, and subjects and how far they reach by turns. What is over is taken away.

@@ -194,8 +194,7 @@ local function append(keys, args)
   if not bucket then return refusal end
   if bucket.answer then return stand(bucket) .. bucket.answer end
   local answer = publish_all(bucket, args)
-  finish(bucket, answer)
-  return stand(bucket) .. answer
+  return finish(bucket, answer)
 end
 
 -- ARGV: how many nodes live, channels, and then as many times the items of one of them, as they are sent. Nothing is kept,
