@@ -22,7 +22,7 @@ use crate::config::{Config, Listener, Purpose};
 use crate::control::requests::{Request, Requests};
 use crate::control::{self, ControlSetup, Reload};
 use crate::cores;
-use crate::doctor::why_not_listening;
+use crate::doctor::{is_locked_memory_bound, why_not_listening};
 use crate::hub::Placement;
 use crate::limits::{EXECUTOR_IO_BYTES, EXECUTOR_RING_ENTRIES, ORDERS_WAITING_MAX, SHARDS_MAX};
 use crate::patience::{is_in_use, lacks_memory, patiently};
@@ -358,15 +358,17 @@ impl Drop for Obituary {
 }
 
 /// Has glommio look what the kernel can do, once for the process. glommio 0.9.0 panics, and for good, where the small ring by which
-/// it looks gets no memory: so it looks when there is some, which half of a shard's ring shows, and before shards compete for it.
+/// it looks gets no memory. So it looks before shards compete for what may be locked, and when half of a shard's ring has shown that
+/// there is some; where that is not bound, whenever it likes.
 fn look_at_the_kernel(ring_entries: u32) {
+    if !is_locked_memory_bound() {
+        return;
+    }
     let room = || io_uring::IoUring::new((ring_entries / 2).max(1));
     // What is wrong beyond that is told by the shards, which try by themselves.
     let _ = patiently(room, |error| lacks_memory(error.raw_os_error()));
     // What that ring has locked counts a while longer, as what a killed node has.
-    if !rustix::process::getuid().is_root() {
-        thread::sleep(2 * PAUSE);
-    }
+    thread::sleep(2 * PAUSE);
     let _ = LocalExecutorBuilder::new(glommio::Placement::Unbound)
         .ring_depth(EXECUTOR_RING_ENTRIES as usize)
         .io_memory(EXECUTOR_IO_BYTES)

@@ -22,15 +22,23 @@ const TRIAL_BYTES: u64 = 16 * 1024;
 /// The kernel that counts the memory of rings themselves, and not of registered buffers only.
 const RINGS_COUNT_SINCE: (u32, u32) = (6, 14);
 
+/// Whether the kernel counts what the rings of this process lock, and bounds it.
+pub fn is_locked_memory_bound() -> bool {
+    do_rings_count() && !is_exempt(CapabilitySet::IPC_LOCK) && Limit::of(Resource::Memlock).0 < u64::MAX
+}
+
+fn do_rings_count() -> bool {
+    kernel::running().is_none_or(|version| version >= RINGS_COUNT_SINCE)
+}
+
 pub(super) fn check(shards: usize, config: &ShardsConfig) -> Finding {
     let size = RingSize {
         entries: config.ring_entries,
         buffers: config.receive_buffers,
         buffer_bytes: config.receive_buffer_size,
     };
-    let rings_count = kernel::running().is_none_or(|version| version >= RINGS_COUNT_SINCE);
     let exempt = is_exempt(CapabilitySet::IPC_LOCK);
-    let needed = if exempt { EXECUTOR_BYTES_MIN } else { bytes_needed(shards as u64, size, rings_count) };
+    let needed = if exempt { EXECUTOR_BYTES_MIN } else { bytes_needed(shards as u64, size, do_rings_count()) };
     judge(Limit::of(Resource::Memlock), needed, shards, exempt)
 }
 

@@ -39,6 +39,7 @@ use crate::config::Config;
 
 pub use finding::{Finding, Verdict};
 pub use limit::raise_limits;
+pub use memlock::is_locked_memory_bound;
 pub use ports::why as why_not_listening;
 
 /// Looks at the host as a node with this configuration would need it.
