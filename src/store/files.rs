@@ -135,8 +135,7 @@ impl Files {
 
     /// As [`Files::make`], unless the store takes as much as it may; a snapshot may go past that, which makes room.
     fn make_within(&mut self, shard: u16, for_snapshot: bool, rest: impl Fn(Duration) -> bool) -> Option<Open> {
-        let bytes = self.bytes.load(Ordering::Relaxed) + self.layout.segment_size;
-        if bytes > self.layout.max_size && !for_snapshot {
+        if self.is_full() && !for_snapshot {
             let max_size = self.layout.max_size;
             self.warn(format_args!("`store.max_size` is reached: {max_size} bytes"));
             return None;
@@ -160,14 +159,17 @@ impl Files {
         }
     }
 
-    /// Makes a spare where one is needed soon and there is none: there is time now. `rest` is as of [`Files::make`]; what it gives
-    /// up is a spare that nobody can use.
+    /// Whether one more segment would take the store past its size.
+    fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) + self.layout.segment_size > self.layout.max_size
+    }
+
+    /// Makes a spare where one is needed soon and there is none: there is time now. `rest` is as of [`Files::make`].
     fn make_spare(&mut self, rest: impl Fn(Duration) -> bool) {
-        let spare = SegmentId(self.next);
-        let bytes = self.bytes.load(Ordering::Relaxed) + self.layout.segment_size;
-        if !std::mem::take(&mut self.wants_spare) || !self.spares.is_empty() || bytes > self.layout.max_size {
+        if !std::mem::take(&mut self.wants_spare) || !self.spares.is_empty() || self.is_full() {
             return;
         }
+        let spare = SegmentId(self.next);
         self.next += 1;
         let path = self.directory.spare_path(spare);
         // Where it cannot be made, whoever needs the segment is told so.
