@@ -137,17 +137,9 @@ impl World {
     fn give(&mut self, node: usize, shard: u16, is_told: bool) {
         self.cluster.ask();
         for _ in 0..self.random.random_range(1..5) {
-            let Self { cluster: Cluster { nodes, buckets }, .. } = self;
-            let Node { brokers, now, .. } = &mut nodes[node];
-            let broker = &mut brokers[usize::from(shard)];
-            if is_told {
-                let Some(delivery) = buckets.next_delivery(node, shard) else { return };
-                broker.bridge_delivered(delivery, *now);
-            } else {
-                let Some(answer) = buckets.next_answer(node, shard) else { return };
-                broker.bridge_answered(answer, *now);
+            if !self.cluster.give(node, shard, is_told) {
+                return;
             }
-            nodes[node].after(shard.into());
         }
     }
 
@@ -162,11 +154,8 @@ impl World {
     fn act(&mut self, node: usize) {
         let at = self.random.random_range(0..self.devices.len());
         let device = &mut self.devices[at];
-        if let Some(peer) = device.peer {
-            let session = &self.cluster.nodes[device.node].brokers[peer.shard].edge.sessions[peer.session as usize];
-            if session.is_paused() || session.deferred.is_some() {
-                return;
-            }
+        if device.peer.is_some_and(|peer| self.cluster.nodes[device.node].is_busy(peer)) {
+            return;
         }
         match device.stage {
             Stage::Away => self.connect(at, node),
@@ -231,23 +220,13 @@ impl World {
     fn pass(&mut self, node: usize) {
         let most_ms = if self.random.random_ratio(1, 3) { 30_000 } else { 2_000 };
         let ms = self.random.random_range(0..most_ms);
-        self.cluster.buckets.now_unix_ms += ms as i64;
-        self.cluster.nodes.iter_mut().for_each(|node| node.wait(ms));
-        let node = &mut self.cluster.nodes[node];
-        for shard in 0..2 {
-            node.brokers[shard].begin_tick(node.now);
-            node.brokers[shard].sweep(node.now);
-            node.after(shard);
-        }
+        self.cluster.pass(node, ms);
     }
 
     /// A node dies with all that it knows; another begins in its place.
     fn kill(&mut self, node: usize) {
         let seed = self.random.next_u64();
-        let now = self.cluster.nodes[node].now;
-        self.cluster.buckets.leave(node);
-        self.cluster.nodes[node] = Node::seeded(seed, 2, super::mirrored::shared());
-        self.cluster.nodes[node].now = now;
+        self.cluster.kill(node, seed);
         for device in self.devices.iter_mut().filter(|device| device.node == node) {
             (device.stage, device.peer, device.asked) = (Stage::Away, None, BTreeMap::new());
         }

@@ -87,28 +87,57 @@ impl Cluster {
 
     /// Gives a node the answers that are due.
     pub(super) fn answer(&mut self, node: usize) {
-        self.ask();
-        for shard in 0..2 {
-            while let Some(answer) = self.buckets.next_answer(node, shard) {
-                let node = &mut self.nodes[node];
-                node.brokers[usize::from(shard)].bridge_answered(answer, node.now);
-                node.after(shard.into());
-                node.carry();
-            }
-        }
+        self.give_all(node, false);
     }
 
     /// Gives a node what it is told, but for what must come after an answer.
     pub(super) fn deliver(&mut self, node: usize) {
+        self.give_all(node, true);
+    }
+
+    fn give_all(&mut self, node: usize, is_told: bool) {
         self.ask();
         for shard in 0..2 {
-            while let Some(delivery) = self.buckets.next_delivery(node, shard) {
-                let node = &mut self.nodes[node];
-                node.brokers[usize::from(shard)].bridge_delivered(delivery, node.now);
-                node.after(shard.into());
-                node.carry();
+            while self.give(node, shard, is_told) {
+                self.nodes[node].carry();
             }
         }
+    }
+
+    /// Gives a shard the next answer, or the next that it is told. False where there is none.
+    pub(super) fn give(&mut self, node: usize, shard: u16, is_told: bool) -> bool {
+        let Self { nodes, buckets } = self;
+        let Node { brokers, now, .. } = &mut nodes[node];
+        let broker = &mut brokers[usize::from(shard)];
+        if is_told {
+            let Some(delivery) = buckets.next_delivery(node, shard) else { return false };
+            broker.bridge_delivered(delivery, *now);
+        } else {
+            let Some(answer) = buckets.next_answer(node, shard) else { return false };
+            broker.bridge_answered(answer, *now);
+        }
+        nodes[node].after(shard.into());
+        true
+    }
+
+    /// Time passes everywhere; one node has a tick.
+    pub(super) fn pass(&mut self, node: usize, ms: u64) {
+        self.buckets.now_unix_ms += ms as i64;
+        self.nodes.iter_mut().for_each(|node| node.wait(ms));
+        let node = &mut self.nodes[node];
+        for shard in 0..2 {
+            node.brokers[shard].begin_tick(node.now);
+            node.brokers[shard].sweep(node.now);
+            node.after(shard);
+        }
+    }
+
+    /// A node dies with all that it knows; another begins in its place.
+    pub(super) fn kill(&mut self, node: usize, seed: u64) {
+        let now = self.nodes[node].now;
+        self.buckets.leave(node);
+        self.nodes[node] = Node::seeded(seed, 2, shared());
+        self.nodes[node].now = now;
     }
 
     /// Carries everything everywhere.

@@ -159,17 +159,9 @@ impl World {
     fn give(&mut self, node: usize, shard: u16, is_told: bool) {
         self.cluster.ask();
         for _ in 0..self.random.random_range(1..4) {
-            let Self { cluster: Cluster { nodes, buckets }, .. } = self;
-            let Node { brokers, now, .. } = &mut nodes[node];
-            let broker = &mut brokers[usize::from(shard)];
-            if is_told {
-                let Some(delivery) = buckets.next_delivery(node, shard) else { return };
-                broker.bridge_delivered(delivery, *now);
-            } else {
-                let Some(answer) = buckets.next_answer(node, shard) else { return };
-                broker.bridge_answered(answer, *now);
+            if !self.cluster.give(node, shard, is_told) {
+                return;
             }
-            nodes[node].after(shard.into());
         }
     }
 
@@ -217,11 +209,8 @@ impl World {
         let leaves = self.random.random_ratio(1, 6);
         self.ids += 1;
         let (id, client) = (self.ids, &mut self.clients[at]);
-        if let Some(peer) = client.peer {
-            let session = &self.cluster.nodes[client.node].brokers[peer.shard].edge.sessions[peer.session as usize];
-            if session.is_paused() || session.deferred.is_some() {
-                return;
-            }
+        if client.peer.is_some_and(|peer| self.cluster.nodes[client.node].is_busy(peer)) {
+            return;
         }
         match client.stage {
             Stage::Away => {
@@ -264,25 +253,15 @@ impl World {
 
     fn pass(&mut self, node: usize) {
         let ms = self.random.random_range(0..2_000);
-        self.cluster.buckets.now_unix_ms += ms as i64;
-        self.cluster.nodes.iter_mut().for_each(|node| node.wait(ms));
-        let node = &mut self.cluster.nodes[node];
-        for shard in 0..2 {
-            node.brokers[shard].begin_tick(node.now);
-            node.brokers[shard].sweep(node.now);
-            node.after(shard);
-        }
+        self.cluster.pass(node, ms);
     }
 
     /// A node dies with all that it knows; another begins in its place.
     fn kill(&mut self, node: usize) {
         let seed = self.random.next_u64();
-        let now = self.cluster.nodes[node].now;
         let here = self.clients.iter().filter(|client| client.node == node && client.channel == HALL);
         self.gone.extend(here.filter_map(|client| client.peer).map(|peer| self.cluster.nodes[node].client(peer)));
-        self.cluster.buckets.leave(node);
-        self.cluster.nodes[node] = Node::seeded(seed, 2, super::mirrored::shared());
-        self.cluster.nodes[node].now = now;
+        self.cluster.kill(node, seed);
         for client in self.clients.iter_mut().filter(|client| client.node == node) {
             (client.stage, client.peer) = (Stage::Away, None);
         }

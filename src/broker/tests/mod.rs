@@ -256,6 +256,12 @@ impl Node {
         all.find(|(shard, conn, _)| (*shard, *conn) == (peer.shard, peer.conn)).map(|(_, _, code)| *code)
     }
 
+    /// Whether the peer's session would hold back what it is told.
+    fn is_busy(&self, peer: Peer) -> bool {
+        let session = &self.brokers[peer.shard].edge.sessions[peer.session as usize];
+        session.is_paused() || session.deferred.is_some()
+    }
+
     /// The peer has gone without a word.
     fn drop(&mut self, peer: Peer) {
         self.brokers[peer.shard].end(peer.session, Ending::PeerEnded, self.now);
