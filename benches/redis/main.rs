@@ -4,8 +4,10 @@
 //! server's main thread for each publication, as it tells it itself (`INFO cpu`). Beside what Functions do stands the least that
 //! could be done: PUBLISH of the same bytes to the same three. Rows in turn, the median of the rounds.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+#[path = "../../tests/redis/server.rs"]
+#[expect(dead_code, reason = "tests do more to servers")]
+mod server;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,13 +21,13 @@ use ringpost::cluster::redis::link::Link;
 use ringpost::cluster::redis::streams::{Join, Publish};
 use ringpost::config::RedisConfig;
 use ringpost::model::Keep;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use self::server::{Kind, Place, Server};
+
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Slots of the nodes that listen; the first one publishes.
 const SLOTS: [u8; 3] = [1, 2, 3];
 /// Each has a call on its way.
@@ -66,56 +68,20 @@ fn main() -> anyhow::Result<()> {
     core_affinity::set_for_current(cores[1]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!("processor time of the server's main thread for a publication of 96 bytes, three nodes listen, µs:");
-    for program in ["redis-server", "valkey-server"] {
-        match Server::start(program, cores[0].id) {
-            Ok(server) => runtime.block_on(measure(&server))?,
-            Err(error) => println!("{program} is left out: {error:#}"),
+    let core = ["taskset", "--cpu-list", &cores[0].id.to_string()].map(str::to_owned);
+    let place = Place { through: core.into(), ..Place::here() };
+    for (name, kind) in [("Redis", Kind::Redis), ("Valkey", Kind::Valkey)] {
+        match kind.program(&Place::here()).arg("--version").output() {
+            Ok(_) => runtime.block_on(measure(name, &Server::start_at(kind, &place, &["--appendonly", "no"])))?,
+            Err(error) => println!("{name} is left out: {error}"),
         }
     }
     Ok(())
 }
 
-/// A server of its own, ended when this is dropped.
-struct Server {
-    child: Child,
-    port: u16,
-    program: &'static str,
-    _folder: TempDir,
-}
-
-impl Server {
-    fn start(program: &'static str, core: usize) -> anyhow::Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let folder = TempDir::new()?;
-        // Where tests/packages puts what the host has no package of.
-        let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/bin");
-        let child = Command::new("taskset")
-            .args(["--cpu-list", &core.to_string(), program, "--port", &port.to_string()])
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"])
-            .arg(folder.path())
-            .env("PATH", format!("{tools}:{}", std::env::var("PATH")?))
-            .stdout(Stdio::null())
-            .spawn()?;
-        let mut server = Self { child, port, program, _folder: folder };
-        let until = Instant::now() + PATIENCE;
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            ensure!(server.child.try_wait()?.is_none() && Instant::now() < until, "it does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// All rows in turn, as often as there are rounds.
-async fn measure(server: &Server) -> anyhow::Result<()> {
-    let address = format!("127.0.0.1:{}", server.port);
+async fn measure(name: &str, server: &Server) -> anyhow::Result<()> {
+    let address = server.address();
     let config = RedisConfig { addresses: vec![address.clone()], buckets: BUCKETS, ..RedisConfig::default() };
     let link = Arc::new(Link::new(&config, None)?);
     library::load(&link).await?;
@@ -139,11 +105,11 @@ async fn measure(server: &Server) -> anyhow::Result<()> {
             figures.push(cost_us(&nodes[0], &channels, *work, *each).await?);
         }
     }
-    for ((name, .., goal), mut figures) in ROWS.iter().zip(figures) {
+    for ((row, .., goal), mut figures) in ROWS.iter().zip(figures) {
         figures.sort_by(f64::total_cmp);
         let goal = goal.map(|goal| format!(" (goal {goal})")).unwrap_or_default();
         let (low, high) = (figures[0], figures[ROUNDS - 1]);
-        println!("  {:13} {name:29} {:6.2} ({low:.2} to {high:.2}){goal}", server.program, figures[ROUNDS / 2]);
+        println!("  {name:6} {row:29} {:6.2} ({low:.2} to {high:.2}){goal}", figures[ROUNDS / 2]);
     }
     Ok(())
 }

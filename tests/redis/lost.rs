@@ -1,11 +1,26 @@
 //! Writes that a server has lost: they show as another generation, and no offset is another's in the same epoch.
 
 use ringpost::cluster::redis::fault::Fault;
-use ringpost::cluster::redis::functions::Incarnation;
-use ringpost::cluster::redis::streams::Outcome;
+use ringpost::cluster::redis::functions::{Functions, Incarnation};
+use ringpost::cluster::redis::streams::{Outcome, Receipt};
+use ringpost::config::RedisConfig;
 
 use crate::functions::{bodies, config, linked, node, one, publish};
 use crate::server::{Kind, Server};
+
+/// Two nodes that have published once each; then the first of them has again, which a crash of the server has lost. With the
+/// receipts of the first and the last publication.
+async fn with_a_lost_tail(server: &mut Server, config: &RedisConfig) -> ([Functions; 2], [Receipt; 2]) {
+    let link = linked(config).await;
+    let (ann, bob) = (node(&link, config, 1, 1), node(&link, config, 2, 2));
+    let first = one(&ann, publish("room", "1")).await.unwrap();
+    one(&bob, publish("room", "2")).await.unwrap();
+    server.cli(&["SAVE"]);
+    let lost = one(&ann, publish("room", "3")).await.unwrap();
+    server.kill();
+    server.restart();
+    ([ann, bob], [first, lost])
+}
 
 #[test]
 fn whoever_calls_first_after_a_lost_tail_no_offset_is_used_twice_in_an_epoch() {
@@ -13,15 +28,8 @@ fn whoever_calls_first_after_a_lost_tail_no_offset_is_used_twice_in_an_epoch() {
         let mut server = Server::start(Kind::Redis, &[]);
         let config = config(&[server.address()]);
         crate::runtime().block_on(async {
-            let link = linked(&config).await;
-            let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
+            let ([ann, bob], [first, lost]) = with_a_lost_tail(&mut server, &config).await;
             let bucket = ann.keys().bucket_of("room");
-            let first = one(&ann, publish("room", "1")).await.unwrap();
-            one(&bob, publish("room", "2")).await.unwrap();
-            server.cli(&["SAVE"]);
-            let lost = one(&ann, publish("room", "3")).await.unwrap();
-            server.kill();
-            server.restart();
             if other_first {
                 // Bob knows of nothing that was lost: its publication stays in the old generation, until Ann is heard of.
                 let taken = one(&bob, publish("room", "3'")).await.unwrap();
@@ -62,15 +70,8 @@ fn what_an_incarnation_was_answered_is_not_forgotten_with_its_lease() {
         let mut server = Server::start(Kind::Redis, &[]);
         let config = config(&[server.address()]);
         crate::runtime().block_on(async {
-            let link = linked(&config).await;
-            let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
+            let ([ann, bob], [_, lost]) = with_a_lost_tail(&mut server, &config).await;
             let bucket = ann.keys().bucket_of("room");
-            one(&ann, publish("room", "1")).await.unwrap();
-            one(&bob, publish("room", "2")).await.unwrap();
-            server.cli(&["SAVE"]);
-            let lost = one(&ann, publish("room", "3")).await.unwrap();
-            server.kill();
-            server.restart();
             // Ann is away for longer than her lease. Bob catches up with what was lost, and clears away what she has left.
             for at in 3..=5 {
                 let taken = one(&bob, publish("room", "other")).await.unwrap();

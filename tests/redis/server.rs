@@ -57,7 +57,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn program(self, place: &Place) -> Command {
+    /// Its command there, without arguments.
+    pub(crate) fn program(self, place: &Place) -> Command {
         match self {
             Self::Redis => place.command("redis-server"),
             Self::Valkey => {
