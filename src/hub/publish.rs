@@ -183,6 +183,8 @@ impl Hub {
         Placed::Later(self.log.newest(), OnItsWay { key, what })
     }
 
+    /// In place: most publications have no key, and pay for no call.
+    #[inline(always)]
     fn remember(&mut self, channel: &str, idempotency_key: Option<&str>, position: &Position, now: Now) {
         if let Some(idempotency_key) = idempotency_key {
             self.keys(idempotency_key).remember(channel, idempotency_key, position.clone(), now);
