@@ -88,7 +88,7 @@ const fn cell(name: &'static str, unit: &'static str, goal: Option<Goal>, work: 
 
 /// The node beside the floor, or beside itself at plainer work: what is done, what the cost counts, what it should be, the
 /// node's work, and what that is beside.
-pub(crate) const ALL: [Cell; 23] = [
+pub(crate) const ALL: [Cell; 24] = [
     cell("fan-out 1 to 1,000, 16 messages a send", DELIVERY, ratio(1.1), SIXTEEN, FLOOR),
     cell("fan-out 1 to 1,000, one message at a time", DELIVERY, ratio(1.1), ONE_AT_A_TIME, FLOOR),
     cell("publish with reply, 100 conns, 1 outstanding", REPLY, ratio(1.15), PUBLISH, FLOOR),
@@ -156,6 +156,17 @@ pub(crate) const ALL: [Cell; 23] = [
         ratio(1.2),
         Work {
             settings: &["outstanding=16", "burst=16", "channel_prefix=memory-received:", "received_every_s=0.1"],
+            ..KEPT
+        },
+        Beside::Plain(KEPT),
+    ),
+    // What is received costs by how often it is said, not by how much it covers.
+    cell(
+        "promise: at least once, received every 0.5 s, log in memory, fan-out 1 to 1,000, 16 messages a send",
+        DELIVERY,
+        ratio(1.2),
+        Work {
+            settings: &["outstanding=16", "burst=16", "channel_prefix=memory-received:", "received_every_s=0.5"],
             ..KEPT
         },
         Beside::Plain(KEPT),
