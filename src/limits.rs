@@ -780,6 +780,12 @@ pub const REDIS_BATCH_BYTES: usize = 256 * 1024;
 /// Bytes of messages that may wait for Redis before more are refused: a second of 64 MB/s.
 pub const REDIS_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Records that may wait for Kafka, of one process, before more are refused.
+pub const KAFKA_WAITING_MAX: usize = 100_000;
+
+/// Bytes of records that may wait for Kafka before more are refused.
+pub const KAFKA_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Bytes of publications that one call reads, for all the channels that it joins: some milliseconds of Redis and of the link.
 pub const REDIS_PAGE_BYTES: u32 = 1024 * 1024;
 

@@ -18,6 +18,7 @@ impl Config {
         self.check_devices(&mut problems);
         self.check_channels(&mut problems);
         self.cluster.redis.check(&mut problems);
+        self.cluster.kafka.check(&mut problems);
         problems
     }
 

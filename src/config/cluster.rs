@@ -3,14 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Duration;
+use super::{Duration, KafkaConfig};
 
-/// Several nodes over one Redis.
+/// Several nodes over one Redis, and Kafka.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ClusterConfig {
     /// The Redis 7 or Valkey 8 that nodes share, for channels with `log = "redis"`.
     pub redis: RedisConfig,
+    /// The Kafka that carries what must survive on its way, and tells the rest of the company.
+    pub kafka: KafkaConfig,
 }
 
 /// The Redis 7 or Valkey 8 that nodes share, for channels with `log = "redis"`. A node of several needs a `name` of its own.

@@ -10,7 +10,7 @@ use super::describe::{keys, schema};
 use super::keys::Origins;
 
 /// Keys whose values nobody is shown.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "client.token.hmac_secret_key",
     "client.token.hmac_previous_secret_key",
     "client.subscription_token.hmac_secret_key",
@@ -18,6 +18,7 @@ const SECRETS: [&str; 7] = [
     "http_api.key",
     "cluster.redis.password",
     "cluster.redis.sentinel_password",
+    "cluster.kafka.password",
 ];
 
 /// What stands for a secret that is set.
@@ -59,9 +60,23 @@ fn section(schema: &Json, values: &Table, path: &str, origins: &Origins, text: &
 
 /// A value as it may be shown. An address of keys may hold a password.
 fn shown(path: &str, value: &Value) -> Value {
+    if let ("cluster.kafka.options", Value::Array(options)) = (path, value) {
+        return options
+            .iter()
+            .map(|option| shown_option(option.as_str().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .into();
+    }
     let text = value.as_str().unwrap_or_default();
     let is_secret = SECRETS.contains(&path) || (path.ends_with("jwks_public_endpoint") && text.contains('@'));
     if is_secret && !text.is_empty() { HIDDEN.into() } else { value.clone() }
+}
+
+/// An option of librdkafka; many may hold a secret.
+fn shown_option(option: &str) -> Value {
+    let (name, _) = option.split_once('=').unwrap_or((option, ""));
+    let may_be_secret = ["password", "secret", "pem", "key", "config"].iter().any(|word| name.contains(word));
+    if may_be_secret { format!("{name}={HIDDEN}").into() } else { option.into() }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod devices;
 mod effective;
 mod environment;
 pub mod import;
+mod kafka;
 mod keys;
 mod level;
 mod listeners;
@@ -34,6 +35,7 @@ pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
 pub use cluster::{ClusterConfig, RedisConfig, RedisMode, host_and_port};
 pub use describe::{default_toml, markdown, schema};
 pub use devices::{DeviceKindConfig, DevicePolicy, DevicesConfig, Stay};
+pub use kafka::{KafkaConfig, TopicsConfig};
 pub use level::log_filter;
 pub use listeners::{Listener, Purpose};
 pub use load::ConfigError;
@@ -73,7 +75,7 @@ pub struct Config {
     pub channel: ChannelConfig,
     /// What channels keep beyond the process, where their namespace says `log = "disk"`. Only a restart changes this section.
     pub store: StoreConfig,
-    /// Several nodes over one Redis.
+    /// Several nodes over one Redis, and Kafka.
     pub cluster: ClusterConfig,
     /// The backend API.
     pub http_api: HttpApiConfig,

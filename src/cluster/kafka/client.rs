@@ -1,0 +1,23 @@
+//! The options of librdkafka's clients.
+
+use rdkafka::ClientConfig;
+
+use crate::config::KafkaConfig;
+
+/// What every client of the node begins with: where the brokers are, and the options of the configuration. What a client's
+/// promises rest on is set over it.
+pub fn options(config: &KafkaConfig, client_id: &str) -> ClientConfig {
+    let mut options = ClientConfig::new();
+    options.set("bootstrap.servers", config.brokers.join(","));
+    options.set("client.id", client_id);
+    // A broker that was away is tried again soon, and one that does not answer is left.
+    options.set("reconnect.backoff.ms", "100").set("reconnect.backoff.max.ms", "2000");
+    options.set("socket.keepalive.enable", "true");
+    for (name, value) in config.options() {
+        options.set(name, value);
+    }
+    if !config.password.is_empty() {
+        options.set("sasl.password", &config.password);
+    }
+    options
+}
