@@ -17,6 +17,7 @@ use ringpost::cluster::redis::sessions::{self, Session};
 use ringpost::cluster::redis::{news, revocations};
 use ringpost::config::Config;
 use ringpost::config::import::{Format as FileFormat, import};
+use ringpost::events::{self, Event, PushOffline, SessionUpdate, UserLogin};
 use ringpost::model::{Payload, Publication};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
@@ -310,6 +311,27 @@ pub(crate) fn items(input: &[u8]) {
         let (one, other) = (news::told(item.body.clone()), news::told(item.body.clone()));
         assert_eq!(one, other);
         drop((Session::told(item.body.clone()), sessions::dismissed(item.body.clone()), revocations::told(item.body)));
+    }
+}
+
+/// A record of Kafka is an error, or what it says is the same when it is written and read again; in the other format it can be
+/// written as well.
+pub(crate) fn events(input: &[u8]) {
+    event::<UserLogin>(input);
+    event::<SessionUpdate>(input);
+    event::<PushOffline>(input);
+}
+
+fn event<E: Event + PartialEq>(input: &[u8]) {
+    for format in [events::Format::Json, events::Format::Protobuf] {
+        let content_type = Some(format.content_type().as_bytes());
+        let Ok(event) = events::decode::<E>(content_type, input) else { continue };
+        let again = events::decode::<E>(content_type, &events::encode(&event, format));
+        assert!(again.as_ref().is_ok_and(|again| *again == event), "{again:?} is not {event:?}");
+        let json: serde_json::Value =
+            serde_json::from_slice(&events::encode(&event, events::Format::Json)).expect("JSON");
+        assert!(json.is_object());
+        drop(events::encode(&event, events::Format::Protobuf));
     }
 }
 

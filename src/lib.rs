@@ -39,6 +39,8 @@ pub mod outbox;
 
 pub mod broker;
 
+pub mod events;
+
 pub mod auth;
 
 pub mod control;

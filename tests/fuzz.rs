@@ -12,6 +12,9 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proxy_header::{ProxiedAddress, ProxyHeader, Tlv};
 use ringpost::broker::body::{Told, pack_info};
+use ringpost::events::{
+    Format as EventFormat, LoginDevice, LoginSdk, PushOffline, PushUser, SessionUpdate, UserLogin, encode,
+};
 use ringpost::model::refusal::{DisconnectKind, Unsubscribe};
 use ringpost::model::{ClientInfo, Expiry, Payload, Publication, ScheduledId};
 use ringpost::protocol::Format;
@@ -234,6 +237,31 @@ fn records() -> Vec<Vec<u8>> {
     records.iter().map(encode).collect()
 }
 
+/// Records of Kafka in both formats.
+fn events() -> Vec<Vec<u8>> {
+    let login = UserLogin {
+        id: "i".into(),
+        kind: "connected".into(),
+        at_unix_ms: -1,
+        incarnation: 300,
+        device: Some(LoginDevice { id: "d".into(), kind: "phone".into() }),
+        sdk: Some(LoginSdk { name: "js".into(), version: "1".into() }),
+        ..UserLogin::default()
+    };
+    let session = SessionUpdate { user: "u".into(), online: true, sequence: 7, ..SessionUpdate::default() };
+    let push = PushOffline {
+        channel: "c".into(),
+        data: r#"{"a":[1,null]}"#.into(),
+        b64data: vec![0, 255].into(),
+        tags: [("k".to_owned(), "v".to_owned())].into(),
+        users: vec![PushUser { user: "u".into(), unread: 2, reason: "away".into() }],
+        ..PushOffline::default()
+    };
+    let formats = [EventFormat::Json, EventFormat::Protobuf];
+    let of = |format| [encode(&login, format), encode(&session, format), encode(&push, format)];
+    formats.into_iter().flat_map(of).collect()
+}
+
 /// Blocks of one record, of two, and of none that is understood, in the order of their batches or in another.
 fn blocks() -> Vec<Vec<u8>> {
     let seed = parsers::SEGMENT.encode().1;
@@ -255,7 +283,7 @@ fn blocks() -> Vec<Vec<u8>> {
 /// A target of libFuzzer: its name, what it calls, and what both begin with.
 type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
-fn targets() -> [Target; 16] {
+fn targets() -> [Target; 17] {
     [
         ("http", parsers::http, http_heads()),
         ("proxy", parsers::proxy, proxy_headers()),
@@ -272,6 +300,7 @@ fn targets() -> [Target; 16] {
         ("records", parsers::records, records()),
         ("bodies", parsers::bodies, bodies()),
         ("items", parsers::items, messages()),
+        ("events", parsers::events, events()),
         ("segments", parsers::segments, blocks()),
     ]
 }
@@ -389,6 +418,11 @@ proptest! {
     #[test]
     fn messages_of_buckets(input in input(messages())) {
         parsers::items(&input);
+    }
+
+    #[test]
+    fn records_of_kafka(input in input(events())) {
+        parsers::events(&input);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Duration, host_and_port};
+use crate::events::Format;
 
 /// The Kafka that carries what must survive on its way, and tells the rest of the company. Only a restart changes this section.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +25,8 @@ pub struct KafkaConfig {
     pub timeout: Duration,
     /// Where a consumer group's position is not known, records of the way up are moved that were written so long ago at most.
     pub relay_replay: Duration,
+    /// How the values of records lie that nodes write: `json`, or `protobuf`, which is smaller. What nodes read may be either.
+    pub format: Format,
     /// Names of topics.
     pub topics: TopicsConfig,
 }
@@ -124,6 +127,7 @@ impl Default for KafkaConfig {
             group: "ringpost".into(),
             timeout: Duration::from_secs(5),
             relay_replay: Duration::from_secs(24 * 3600),
+            format: Format::default(),
             topics: TopicsConfig::default(),
         }
     }

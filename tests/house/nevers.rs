@@ -27,7 +27,7 @@ const IO: [&str; 8] = [
 ];
 
 /// Of the node. `shard`, `control`, `node.rs` and `cli` may be named by those above them only.
-pub(crate) const NODE: [Never; 15] = [
+pub(crate) const NODE: [Never; 16] = [
     Never { places: &["model", "wire", "protocol", "session", "hub", "delivery", "outbox"], named: &IO },
     // The rest of the store is its files.
     Never {
@@ -66,6 +66,32 @@ pub(crate) const NODE: [Never; 15] = [
     },
     Never { places: &["session"], named: &["wire", "outbox", "broker"] },
     Never { places: &["outbox"], named: &["session", "hub", "broker", "auth", "config"] },
+    // Schemas, of which everybody may know.
+    Never {
+        places: &["events"],
+        named: &[
+            "wire",
+            "session",
+            "hub",
+            "delivery",
+            "outbox",
+            "broker",
+            "auth",
+            "config",
+            "ring",
+            "store",
+            "cluster",
+            "shard",
+            "control",
+            "node.rs",
+            "cli",
+            "std::thread",
+            "std::fs",
+            "tokio",
+            "glommio",
+            "rdkafka",
+        ],
+    },
     Never {
         places: &["cluster/redis"],
         named: &[

@@ -1,0 +1,96 @@
+//! Application data in a record: the fields `data` and `b64data`, of which one is there. `data` is a JSON value: itself in JSON,
+//! its text in Protobuf. `b64data` is any bytes: in base64 in JSON, as they are in Protobuf.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+
+use crate::model::{Payload, PayloadKind};
+use crate::protocol::centrifuge::json::one_line;
+
+/// What a payload is in the two fields, `data` and `b64data`.
+pub fn split(payload: &Payload) -> (Bytes, Bytes) {
+    match payload.kind {
+        PayloadKind::Json => (payload.bytes.clone(), Bytes::new()),
+        PayloadKind::Binary if is_json(&payload.bytes) => (payload.bytes.clone(), Bytes::new()),
+        PayloadKind::Binary => (Bytes::new(), payload.bytes.clone()),
+    }
+}
+
+/// What the two fields of a stranger's record hold; `None` where both are empty. Bytes win where both are there. A `data` that is
+/// no JSON, as Protobuf lets it be, is taken as bytes.
+pub fn payload(data: &Bytes, b64data: &Bytes) -> Option<Payload> {
+    if !b64data.is_empty() {
+        return Some(Payload::binary(b64data.clone()));
+    }
+    if data.is_empty() {
+        return None;
+    }
+    if !is_json(data) {
+        return Some(Payload::binary(data.clone()));
+    }
+    Some(match one_line(data.trim_ascii()) {
+        Cow::Borrowed(line) => Payload::json(data.slice_ref(line)),
+        Cow::Owned(line) => Payload::json(line),
+    })
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+/// `data`, for serde: a JSON value within JSON.
+pub mod json {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use bytes::Bytes;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use serde_json::value::RawValue;
+
+    /// Writes the value. What is no JSON, as Protobuf lets it be, is written as a string in base64.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(data: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_slice::<&RawValue>(data) {
+            Ok(value) => value.serialize(serializer),
+            Err(_) => STANDARD.encode(data).serialize(serializer),
+        }
+    }
+
+    /// Reads any value; null is one, too.
+    ///
+    /// # Errors
+    /// Malformed JSON.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        let value = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Bytes::from(Box::<str>::from(value).into_string().into_bytes()))
+    }
+}
+
+/// `b64data`, for serde: bytes in base64 within JSON.
+pub mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use bytes::Bytes;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    /// Writes the bytes.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        STANDARD.encode(bytes).serialize(serializer)
+    }
+
+    /// Reads the bytes.
+    ///
+    /// # Errors
+    /// What is no base64, or no string.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Bytes::from).map_err(D::Error::custom)
+    }
+}
