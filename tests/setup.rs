@@ -39,21 +39,28 @@ fn table() -> Vec<(Vec<String>, BTreeSet<String>)> {
     table
 }
 
-/// What the script would install on a machine that has these programs only.
+/// What the script would install on a machine that has these programs and headers only, but for the jars.
 fn missing_with(programs: &BTreeSet<String>) -> Vec<String> {
+    const JARS: &str = "org.apache.kafka:kafka_2.13";
     let machine = TempDir::new().expect("a folder can be made");
+    let [bin, include] = ["bin", "include"].map(|folder| machine.path().join(folder));
+    fs::create_dir(&bin).expect("a folder can be made");
     for program in programs {
-        let path = machine.path().join(program);
+        let path = if program.ends_with(".h") { include.join(program) } else { bin.join(program) };
+        fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder can be made");
         fs::write(&path, "#!/bin/sh\n").expect("a file can be written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the file is ours");
     }
-    // So that /usr/sbin is the only other place that it looks at, and the machine of this test says nothing.
+    // So that the machine of this test says nothing: /usr/sbin and /usr/include are the only other places that it looks at.
     let path = machine.path().join("packages");
-    fs::write(&path, script().replace(":/usr/sbin", "")).unwrap();
-    let output =
-        Command::new("/bin/bash").arg(&path).arg("missing").env("PATH", machine.path()).output().expect("bash runs");
+    let text = script().replace(":/usr/sbin", "").replace("/usr/include", &include.display().to_string());
+    fs::write(&path, text).unwrap();
+    let output = Command::new("/bin/bash").arg(&path).arg("missing").env("PATH", &bin).output().expect("bash runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
+    let told = String::from_utf8(output.stdout).unwrap();
+    let (jars, packages): (Vec<_>, Vec<_>) = told.split_whitespace().partition(|package| *package == JARS);
+    assert_eq!(jars, [JARS], "nobody has put them there");
+    packages.into_iter().map(str::to_owned).collect()
 }
 
 #[test]

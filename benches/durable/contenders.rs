@@ -154,20 +154,20 @@ impl Contender {
     fn kafka() -> Option<Self> {
         const NAME: &str = "Kafka, acks=all";
         let java = find("java", NAME)?;
-        let jars = Path::new(INSTALLED).join("kafka");
+        let jars = Path::new(JARS);
         if !jars.is_dir() {
             eprintln!("{NAME} is left out: its jars are not here; `make durable` installs them");
             return None;
         }
         let run = |class: &str, arguments: &[&str]| -> Vec<String> {
-            let class_path = format!("{}/*", jars.display());
+            let class_path = format!("{JARS}/*");
             let words = [&[java.as_str(), "-Xmx512m", "-cp", &class_path, class], arguments].concat();
             words.into_iter().map(str::to_owned).collect()
         };
         let properties = format!("{FOLDER}/server.properties");
         Some(Self {
-            version: kafka_version(&jars),
-            file: Some(("server.properties", include_str!("../peers/kafka/server.properties"))),
+            version: kafka_version(jars),
+            file: Some(("server.properties", include_str!("../../tests/kafka/server.properties"))),
             before: run("kafka.tools.StorageTool", &["format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", &properties]),
             told: Told::Topic,
             words: run("kafka.Kafka", &[&properties]),
@@ -262,6 +262,9 @@ fn done(mut command: Command) -> anyhow::Result<()> {
 
 /// Where `make durable` installs what is no package of the system.
 const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers");
+
+/// Where `tests/packages` puts the jars of Kafka.
+const JARS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/kafka");
 
 /// A program that was installed for this, or on the path, or where Debian puts servers.
 fn find(program: &str, name: &str) -> Option<String> {

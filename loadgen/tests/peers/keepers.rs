@@ -25,8 +25,8 @@ const REDIS: (&str, &str) = (
     "--port {port} --bind 127.0.0.1 --protected-mode no --save  --appendonly yes --appendfsync always --dir",
 );
 const JETSTREAM: (&str, &str) = ("nats-server", "--addr 127.0.0.1 --port {port} --jetstream --store_dir");
-/// Where `make durable` installs Kafka.
-const KAFKA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers/kafka");
+/// Where `tests/packages` puts the jars of Kafka.
+const KAFKA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/kafka");
 
 /// A hundred messages of ten publishers.
 fn published(url: &str, prefix: &str) -> Record {
@@ -142,10 +142,10 @@ fn a_jetstream_that_is_full_refuses_and_has_what_it_has_answered() {
 
 /// Kafka in a folder, which takes connections.
 fn start_kafka(folder: &Path) -> (Server, SocketAddr) {
-    assert!(Path::new(KAFKA).is_dir(), "Kafka is not here: `make test-durable` installs it");
+    assert!(Path::new(KAFKA).is_dir(), "Kafka is not here: `tests/packages` installs it");
     let (address, second) = (free_address().unwrap(), free_address().unwrap());
     let properties = folder.join("server.properties");
-    let text = include_str!("../../../benches/peers/kafka/server.properties");
+    let text = include_str!("../../../tests/kafka/server.properties");
     let text = text.replace("FOLDER", &folder.display().to_string()).replace("SECOND", &second.port().to_string());
     fs::write(&properties, text.replace("PORT", &address.port().to_string())).unwrap();
     let java = |class: &str| {

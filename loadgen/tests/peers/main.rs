@@ -1,5 +1,5 @@
 //! The adapters against the servers that they are for. They come as packages: `apt-get install nats-server mosquitto
-//! redis-server`; Kafka as `make durable` installs it.
+//! redis-server`; Kafka as `tests/packages` installs it.
 
 #[path = "../../../benches/node/floor.rs"]
 mod floor;
