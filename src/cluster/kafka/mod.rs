@@ -2,5 +2,7 @@
 //! put into a bounded queue, and what became of it is told later, on librdkafka's thread.
 
 pub mod client;
+pub mod dead;
 pub mod fault;
+pub mod headers;
 pub mod producer;
