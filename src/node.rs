@@ -12,12 +12,14 @@ use glommio::LocalExecutorBuilder;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use signal_hook::consts::SIGXFSZ;
+use tokio::sync::watch;
 
 use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::Errand;
 use crate::cluster::bridge::Bridge;
+use crate::cluster::kafka::producer::Producer;
 use crate::config::{Config, Listener, Purpose};
 use crate::control::requests::{Request, Requests};
 use crate::control::{self, ControlSetup, Reload};
@@ -95,6 +97,7 @@ impl Node {
         let placement = Placement::new(count as u16, placement_secret.unwrap_or_else(rand::random));
         let verifier =
             Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
+        let kafka = start_kafka(&config)?;
         let (bridge, bridges) = start_bridge(&config, &placement, &wakers, &errands_in)?;
         let (open, opened) = flume::bounded(count);
         let (access_log, access_log_guard) = AccessLog::start(&config.access_log)?;
@@ -131,6 +134,7 @@ impl Node {
         #[cfg(test)]
         let kept = handles.clone();
         let (ready, is_ready) = flume::bounded(1);
+        let ending = watch::Sender::new(false);
         let setup = ControlSetup {
             config,
             reload,
@@ -141,6 +145,8 @@ impl Node {
             started,
             access_log,
             bridge: bridge.as_ref().map(|bridge| bridge.view.clone()),
+            kafka,
+            ending,
             ready,
         };
         let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup));
@@ -324,6 +330,13 @@ impl NodeStore {
         };
         Ok((self.firsts.into_iter().map(part).collect(), Some(thread)))
     }
+}
+
+/// The process' one way to write to Kafka, where there is one. No broker is waited for.
+fn start_kafka(config: &Config) -> anyhow::Result<Option<Arc<Producer>>> {
+    let kafka = &config.cluster.kafka;
+    let producer = kafka.is_set().then(|| Producer::new(kafka, &config.name));
+    Ok(producer.transpose().context("cluster.kafka")?.map(Arc::new))
 }
 
 /// Starts the bridge to the other nodes, where there are some, and gives each shard's end of it.

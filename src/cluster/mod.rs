@@ -5,3 +5,4 @@ pub mod announced;
 pub mod bridge;
 pub mod kafka;
 pub mod redis;
+pub mod seldom;

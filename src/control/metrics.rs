@@ -22,7 +22,7 @@ use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
 use super::state::ControlState;
-use super::{clock, cluster_metrics};
+use super::{clock, cluster_metrics, kafka_metrics};
 use crate::broker::histogram::Observed;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::namespaces::NamespaceMetrics;
@@ -187,6 +187,9 @@ impl Collector for NodeMetrics {
         self.0.calls.encode(&mut encoder)?;
         if let Some(bridge) = &self.0.bridge {
             cluster_metrics::encode(&mut encoder, &bridge.metrics)?;
+        }
+        if let Some(kafka) = &self.0.kafka {
+            kafka_metrics::encode(&mut encoder, kafka)?;
         }
         encode_process(&mut encoder, &self.0)
     }

@@ -30,6 +30,7 @@ mod hand_back;
 mod health;
 mod hearing;
 mod http;
+mod kafka_metrics;
 mod keys;
 mod metrics;
 mod neighbours;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use tokio::runtime;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
@@ -22,6 +23,7 @@ use super::state::ControlState;
 use crate::access_log::AccessLog;
 use crate::broker::order::{Errand, Order};
 use crate::cluster::bridge::BridgeView;
+use crate::cluster::kafka::producer::Producer;
 use crate::config::Config;
 use crate::control::reload::Reload;
 use crate::hub::{Placement, ShardSet};
@@ -47,6 +49,10 @@ pub struct ControlSetup {
     pub access_log: AccessLog,
     /// The way to the other nodes, if there are some.
     pub bridge: Option<BridgeView>,
+    /// Where records are written, if there is a Kafka.
+    pub kafka: Option<Arc<Producer>>,
+    /// Told when the node is about to leave: what reads from Kafka stops.
+    pub ending: watch::Sender<bool>,
     /// Told once it has all that it takes from the host.
     pub ready: flume::Sender<()>,
 }
@@ -88,15 +94,16 @@ struct Plane {
     handed_back: flume::Receiver<HandedBack>,
     keys: KeyRequests,
     keeper: JoinHandle<()>,
+    ending: watch::Sender<bool>,
     ended: ShardSet,
 }
 
 impl Plane {
     fn new(setup: ControlSetup) -> Self {
         let ControlSetup { config, reload, shards, placement, errands, requests, started, access_log, .. } = setup;
-        let (bridge, ready) = (setup.bridge, setup.ready);
+        let (bridge, kafka, ending, ready) = (setup.bridge, setup.kafka, setup.ending, setup.ready);
         let shards = Shards::new(shards, placement);
-        let state = Arc::new(ControlState::new(shards, config, started, access_log, bridge.clone()));
+        let state = Arc::new(ControlState::new(shards, config, started, access_log, bridge.clone(), kafka));
         if let Some(bridge) = bridge {
             tokio::spawn(neighbours::announce(state.clone(), bridge));
             tokio::spawn(hearing::hear(state.clone()));
@@ -109,7 +116,7 @@ impl Plane {
         let keeper = tokio::spawn(keeper.run());
         // The node waits for this.
         let _ = ready.send(());
-        Self { state, reload, errands, requests, http, handed_back, keys, keeper, ended: ShardSet::EMPTY }
+        Self { state, reload, errands, requests, http, handed_back, keys, keeper, ending, ended: ShardSet::EMPTY }
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -207,6 +214,7 @@ impl Plane {
     async fn drain(&mut self) -> anyhow::Result<()> {
         notice::stopping();
         self.state.drain();
+        self.ending.send_replace(true);
         let shutdown = self.state.config().shutdown.clone();
         let deadline = Instant::now() + shutdown.timeout.into();
         tracing::info!(over = %shutdown.drain_time, "leaving: clients are told to reconnect");

@@ -13,6 +13,7 @@ use super::seats::Seats;
 use super::shards::Shards;
 use crate::access_log::AccessLog;
 use crate::cluster::bridge::BridgeView;
+use crate::cluster::kafka::producer::Producer;
 use crate::config::Config;
 
 /// The node as the control plane sees it.
@@ -36,6 +37,8 @@ pub(super) struct ControlState {
     pub(super) bridge: Option<BridgeView>,
     /// The same, as the API uses it.
     pub(super) nodes: Option<Nodes>,
+    /// Where records are written, if there is a Kafka.
+    pub(super) kafka: Option<Arc<Producer>>,
     config: RwLock<Arc<Config>>,
     draining: AtomicBool,
 }
@@ -48,6 +51,7 @@ impl ControlState {
         started: SystemTime,
         access_log: AccessLog,
         bridge: Option<BridgeView>,
+        kafka: Option<Arc<Producer>>,
     ) -> Self {
         Self {
             shards,
@@ -59,6 +63,7 @@ impl ControlState {
             followed: Followed::default(),
             nodes: bridge.clone().map(Nodes::new),
             bridge,
+            kafka,
             config: RwLock::new(config),
             draining: AtomicBool::new(false),
         }

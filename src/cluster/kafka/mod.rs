@@ -5,4 +5,5 @@ pub mod client;
 pub mod dead;
 pub mod fault;
 pub mod headers;
+pub mod metrics;
 pub mod producer;

@@ -1,13 +1,17 @@
 //! Writes records. A record is copied into librdkafka's bounded queue; whether Kafka has taken it is told on librdkafka's thread.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rdkafka::ClientContext;
+use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 
 use super::client;
 use super::fault::Fault;
+use super::metrics::ProducerMetrics;
+use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
 use crate::limits::{KAFKA_WAITING_BYTES_MAX, KAFKA_WAITING_MAX};
 
@@ -37,8 +41,23 @@ pub struct Record<'a> {
 
 type Done = Box<dyn FnOnce(Result<Place, Fault>) + Send + Sync>;
 
-/// Told on librdkafka's thread what became of records.
-struct Told;
+/// Told on librdkafka's thread what became of records, and on the writer's what was refused at once.
+#[derive(Default)]
+struct Told {
+    metrics: Arc<ProducerMetrics>,
+    complaints: Seldom,
+}
+
+impl Told {
+    fn failed(&self, error: &KafkaError) -> Fault {
+        let fault = Fault::from(error);
+        self.metrics.failed(fault.kind());
+        if let Some(untold) = self.complaints.is_due(fault.kind()) {
+            tracing::warn!(untold, "a record was not written: {fault}");
+        }
+        fault
+    }
+}
 
 impl ClientContext for Told {}
 
@@ -47,8 +66,11 @@ impl ProducerContext for Told {
 
     fn delivery(&self, result: &DeliveryResult<'_>, done: Box<Done>) {
         done(match result {
-            Ok(message) => Ok(Place { partition: message.partition(), offset: message.offset() }),
-            Err((error, _)) => Err(Fault::from(error)),
+            Ok(message) => {
+                self.metrics.taken();
+                Ok(Place { partition: message.partition(), offset: message.offset() })
+            }
+            Err((error, _)) => Err(self.failed(error)),
         });
     }
 }
@@ -68,7 +90,12 @@ impl Producer {
         options.set("delivery.timeout.ms", config.timeout.as_millis().to_string());
         options.set("queue.buffering.max.messages", KAFKA_WAITING_MAX.to_string());
         options.set("queue.buffering.max.kbytes", (KAFKA_WAITING_BYTES_MAX / 1024).to_string());
-        Ok(Self(options.create_with_context(Told)?))
+        Ok(Self(options.create_with_context(Told::default())?))
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Arc<ProducerMetrics> {
+        &self.0.context().metrics
     }
 
     /// Writes a record; `done` is called once, from any thread, and must not wait. A refusal comes before the return.
@@ -89,7 +116,7 @@ impl Producer {
             written = written.headers(record.headers.iter().fold(headers, one));
         }
         if let Err((error, refused)) = self.0.send(written) {
-            (refused.delivery_opaque)(Err(Fault::from(&error)));
+            (refused.delivery_opaque)(Err(self.0.context().failed(&error)));
         }
     }
 

@@ -25,7 +25,8 @@ use crate::broker::order::{Arrival, Errand, Order};
 use crate::broker::{Broker, BrokerSetup};
 use crate::cluster::bridge::BridgeView;
 use crate::cluster::bridge::told::Hearer;
-use crate::config::{Config, Purpose};
+use crate::cluster::kafka::producer::Producer;
+use crate::config::{Config, KafkaConfig, Purpose};
 use crate::control::reload::Reload;
 use crate::control::requests::{Request, Requests};
 use crate::control::{ControlSetup, run};
@@ -45,6 +46,12 @@ fn alone() -> BridgeView {
     let (told, functions) = (Hearer::of_nobody(), watch::channel(None).1);
     let (metrics, missed) = (Arc::default(), Arc::default());
     BridgeView { metrics, leases, about, told, missed, functions, runtime: Handle::current() }
+}
+
+/// A Kafka that cannot be reached.
+fn unreachable_kafka() -> Arc<Producer> {
+    let config = KafkaConfig { brokers: vec!["127.0.0.1:1".into()], ..KafkaConfig::default() };
+    Arc::new(Producer::new(&config, "test").unwrap())
 }
 
 type Work = Box<dyn FnOnce(&mut World) + Send>;
@@ -230,6 +237,8 @@ impl TestNode {
         let setup = ControlSetup {
             access_log: AccessLog::default(),
             bridge: has_bridge.then(alone),
+            kafka: has_bridge.then(unreachable_kafka),
+            ending: watch::Sender::new(false),
             config,
             reload,
             shards,
