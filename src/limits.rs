@@ -808,6 +808,19 @@ const _: () = assert!(3 * LEASE_RENEW_MS < LEASE_MS);
 /// How often a node asks each bucket what it has sent, milliseconds: so late a loss without a following message is noticed.
 pub const REDIS_COMPARE_MS: u64 = 5_000;
 
+/// How long what was sent by Kafka may take to come before it counts as missing, milliseconds: a broker that is replaced takes as
+/// long. Who counts on it reads it from the stream then.
+pub const DELIVER_LATE_MS: u64 = 2_000;
+
+/// In how many places messages of a bucket may be missing that may still come: more nodes than that move into one at once seldom.
+pub const DELIVER_GAPS_MAX: usize = 64;
+
+/// Messages by Kafka that may wait to be taken before more are dropped, which their numbers show.
+pub const DELIVER_WAITING_MAX: usize = 4_096;
+
+/// How much a node reads ahead of what buckets tell it by Kafka, KiB.
+pub const DELIVER_AHEAD_KIB_MAX: usize = 16 * 1024;
+
 /// How often a node looks whether Redis is still one that it would start with, milliseconds: a handful of small calls.
 pub const REDIS_LOOK_MS: u64 = 10_000;
 

@@ -8,6 +8,7 @@ use ringpost::cluster::redis::bucket::Kind;
 use ringpost::cluster::redis::functions::Functions;
 use ringpost::cluster::redis::link::Link;
 use ringpost::cluster::redis::listener::{Event, events, listen};
+use ringpost::cluster::redis::relayed::Relayed;
 use ringpost::cluster::redis::streams::Join;
 use ringpost::config::RedisConfig;
 use tokio::sync::mpsc::{self, Receiver};
@@ -24,12 +25,17 @@ pub(crate) struct Listening {
 
 impl Listening {
     pub(crate) async fn start(config: &RedisConfig, slot: u8) -> Self {
+        Self::start_by(config, slot, None).await
+    }
+
+    /// One that hears of this as well, as if it came by Kafka.
+    pub(crate) async fn start_by(config: &RedisConfig, slot: u8, by_kafka: Option<Receiver<Relayed>>) -> Self {
         let (pushes, pushed) = mpsc::unbounded_channel::<PushInfo>();
         let ear = Arc::new(Link::new(config, Some(pushes)).unwrap());
         let link = crate::functions::linked(config).await;
         let node = Arc::new(node(&link, config, slot, slot.into()));
         let (sender, events) = events();
-        tokio::spawn(listen(Arc::clone(&node), ear, pushed, sender));
+        tokio::spawn(listen(Arc::clone(&node), ear, pushed, by_kafka, sender));
         let mut this = Self { node, events };
         this.is_heard().await;
         this

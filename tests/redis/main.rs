@@ -8,6 +8,7 @@ mod letters;
 mod listening;
 mod lost;
 mod model;
+mod moves;
 mod presence;
 mod revisions;
 mod revocations;

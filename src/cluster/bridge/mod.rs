@@ -3,7 +3,7 @@
 //! ```text
 //! shards ─asked→ lines ─a call a bucket→ Redis ─┐
 //!        ←answers─ calls ←────────────────────┘ │
-//!        ←deliveries─ outlets ← term ← listener ←┘
+//!        ←deliveries─ outlets ← term ← listener ←┘ ← Kafka: what buckets tell of what came from there
 //!        ─attendance→ register: the node's sessions among their users' on all nodes
 //!        timetable: what is to come is published when it is due
 //! control plane ←told─ what other nodes say of users
@@ -50,6 +50,7 @@ use self::register::Register;
 use self::seat::Seat;
 use self::term::{Ended, Term};
 use self::told::Hearer;
+use super::kafka::deliver::Reader;
 use super::redis::fault::Fault;
 use super::redis::functions::Functions;
 use super::redis::keys::Keys;
@@ -133,6 +134,8 @@ impl Bridge {
         let [missed_by_register, missed] = misses.clone();
         let metrics = Arc::<BridgeMetrics>::default();
         let redis = config.cluster.redis.clone();
+        let kafka = &config.cluster.kafka;
+        let reader = if kafka.is_set() { Some(Reader::start(kafka, &config.name)?) } else { None };
         let seat = Seat {
             name: config.name.clone(),
             link: Arc::new(Link::new(&redis, None)?),
@@ -143,6 +146,7 @@ impl Bridge {
             seen,
             functions: functions_in,
             told: told_in.clone(),
+            reader,
             register,
             misses,
             complaints: Arc::new(Complaints::new(metrics.clone())),

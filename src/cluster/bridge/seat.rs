@@ -18,6 +18,7 @@ use super::register::Input;
 use super::requests::{Request, Sorted};
 use super::told::{Teller, Told};
 use crate::broker::bridge::Attendance;
+use crate::cluster::kafka::deliver::Reader;
 use crate::cluster::redis::bucket::{Item, Kind};
 use crate::cluster::redis::examine::examine;
 use crate::cluster::redis::fault::Fault;
@@ -25,6 +26,7 @@ use crate::cluster::redis::functions::{Functions, Incarnation};
 use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::leases::{self, Leases};
 use crate::cluster::redis::link::Link;
+use crate::cluster::redis::relayed::Relayed;
 use crate::cluster::redis::revocations;
 use crate::cluster::redis::sessions::dismissed;
 use crate::config::RedisConfig;
@@ -54,6 +56,8 @@ pub(super) struct Seat {
     pub(super) functions: watch::Sender<Option<Arc<Functions>>>,
     /// Gets what other nodes say of users.
     pub(super) told: Teller,
+    /// Reads what comes by Kafka, if something does.
+    pub(super) reader: Option<Reader>,
     /// Gets what concerns the node's sessions.
     pub(super) register: mpsc::Sender<Input>,
     /// Get the buckets of which something may have been missed: the register, and the control plane.
@@ -71,6 +75,8 @@ pub(super) struct Taken {
     /// The way on which it listens, and what comes there.
     pub(super) ear: Link,
     pub(super) pushes: mpsc::UnboundedReceiver<PushInfo>,
+    /// What comes by Kafka to this slot, if something does.
+    pub(super) by_kafka: Option<mpsc::Receiver<Relayed>>,
 }
 
 impl Seat {
@@ -151,7 +157,8 @@ impl Seat {
             Some(before) => before.successor(incarnation),
             None => Functions::new(self.link.clone(), self.keys.clone(), incarnation),
         };
-        Ok(Taken { functions: Arc::new(functions), lease: Lease::taken(began), leases, ear, pushes })
+        let by_kafka = self.reader.as_ref().map(|reader| reader.begin(incarnation.slot));
+        Ok(Taken { functions: Arc::new(functions), lease: Lease::taken(began), leases, ear, pushes, by_kafka })
     }
 
     /// Ends the lease, so that nobody has to wait for it to run out.

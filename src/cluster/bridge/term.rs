@@ -48,12 +48,12 @@ impl<'a> Term<'a> {
         asked: &flume::Receiver<Asked>,
         outlets: &'a mut Outlets,
     ) -> Ended {
-        let Taken { functions, lease, leases, ear, pushes } = taken;
+        let Taken { functions, lease, leases, ear, pushes, by_kafka } = taken;
         functions.set_nodes(leases.living().count().try_into().unwrap_or(u8::MAX));
         seat.metrics.nodes.set(leases.living().count() as u64);
         seat.seen.send_replace(Some(leases));
         let (events_in, mut events) = listener::events();
-        tokio::spawn(listener::listen(functions.clone(), Arc::new(ear), pushes, events_in));
+        tokio::spawn(listener::listen(functions.clone(), Arc::new(ear), pushes, by_kafka, events_in));
         let lease = Arc::new(lease);
         let mut keeper = tokio::spawn(seat.keeper(lease.clone(), functions.clone()).keep());
         let (metrics, complaints) = (seat.metrics.clone(), seat.complaints.clone());

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod dead;
+pub mod deliver;
 pub mod fault;
 pub mod headers;
 pub mod metrics;

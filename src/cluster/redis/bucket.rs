@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::fault::Fault;
-use super::pack::Unpack;
+use super::pack::{Packed, Unpack};
 use crate::model::Life;
 
 /// Which life of a bucket: another one where writes were lost. Part of every epoch in it. All zeros: not known yet.
@@ -89,6 +89,25 @@ pub enum Kind {
     Ledger,
 }
 
+impl Kind {
+    fn read(number: u8) -> Result<Self, Fault> {
+        Ok(match number {
+            0 => Self::Publication,
+            1 => Self::SessionPut,
+            2 => Self::SessionRemoved,
+            3 => Self::Presence,
+            4 => Self::Revoked,
+            5 => Self::Removed,
+            6 => Self::Dismissed,
+            7 => Self::Asked,
+            8 => Self::Answered,
+            16 => Self::Ledger,
+            17 => Self::Due,
+            _ => return Err(Fault::Garbled),
+        })
+    }
+}
+
 /// One thing that a bucket tells its listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -107,26 +126,28 @@ pub struct Item {
 }
 
 impl Item {
+    /// All that is left of a message.
+    pub(super) fn unpack_all(mut from: Unpack) -> Result<Vec<Self>, Fault> {
+        let mut items = Vec::new();
+        while !from.is_empty() {
+            items.push(Self::unpack(&mut from)?);
+        }
+        Ok(items)
+    }
+
     fn unpack(from: &mut Unpack) -> Result<Self, Fault> {
-        let kind = match from.byte()? {
-            0 => Kind::Publication,
-            1 => Kind::SessionPut,
-            2 => Kind::SessionRemoved,
-            3 => Kind::Presence,
-            4 => Kind::Revoked,
-            5 => Kind::Removed,
-            6 => Kind::Dismissed,
-            7 => Kind::Asked,
-            8 => Kind::Answered,
-            16 => Kind::Ledger,
-            17 => Kind::Due,
-            _ => return Err(Fault::Garbled),
-        };
+        let kind = Kind::read(from.byte()?)?;
         let name = usize::from(from.byte()?);
         let (created, offset, time_ms, length) = (from.six()?, from.six()?, from.six()?, from.four()?);
         let channel = String::from_utf8(from.take(name)?.into()).map_err(|_| Fault::Garbled)?;
         Ok(Self { kind, channel, created, offset, time_ms, body: from.take(length as usize)? })
     }
+}
+
+/// A publication as listeners take it; the place is creation, offset and time.
+pub(super) fn publication(channel: &str, (created, offset, time_ms): (u64, u64, u64), body: &[u8]) -> Vec<u8> {
+    let item = Packed::default().byte(0).byte(channel.len() as u8).six(created).six(offset).six(time_ms);
+    item.four(body.len() as u32).bytes(channel.as_bytes()).bytes(body).end()
 }
 
 /// What a message, or a comparison, shows.
@@ -166,11 +187,7 @@ impl Ear {
             }
             _ => return Err(Fault::Garbled),
         };
-        let mut items = Vec::new();
-        while !from.is_empty() {
-            items.push(Item::unpack(&mut from)?);
-        }
-        Ok((continuity, items))
+        Ok((continuity, Item::unpack_all(from)?))
     }
 
     fn follow(&mut self, channel: Channel, stand: Stand, before: u64) -> Continuity {

@@ -70,13 +70,22 @@ impl Comparisons {
     /// All buckets are to be compared, or to be subscribed to as well.
     pub(super) fn want_all(&mut self, subscribes: bool) {
         let want = if subscribes { Want::Subscribe } else { Want::Compare };
-        for (number, bucket) in (0..).zip(&mut self.buckets) {
-            bucket.wants = bucket.wants.max(want);
-            if !bucket.is_asked && !std::mem::replace(&mut bucket.waits, true) {
-                self.queue.push_back(number);
-            }
-        }
+        (0..self.buckets.len() as u16).for_each(|number| self.queue_up(number, want));
         self.ask();
+    }
+
+    /// A bucket is to be compared.
+    pub(super) fn want(&mut self, number: u16) {
+        self.queue_up(number, Want::Compare);
+        self.ask();
+    }
+
+    fn queue_up(&mut self, number: u16, want: Want) {
+        let bucket = &mut self.buckets[usize::from(number)];
+        bucket.wants = bucket.wants.max(want);
+        if !bucket.is_asked && !std::mem::replace(&mut bucket.waits, true) {
+            self.queue.push_back(number);
+        }
     }
 
     /// Whether some have failed.

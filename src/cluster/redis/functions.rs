@@ -92,6 +92,8 @@ pub struct Compared {
     pub stand: Stand,
     /// The counts of the last messages to this node and to all.
     pub sent: [u64; 2],
+    /// The count of the last message to this node by Kafka.
+    pub relayed: u64,
 }
 
 /// A question where a bucket stands.
@@ -204,6 +206,15 @@ impl Functions {
         Ok(answer)
     }
 
+    /// A call that says what is known of the bucket, and is not numbered: a repetition changes nothing.
+    pub(super) async fn asked(&self, name: &str, bucket: u16, finish: impl FnOnce(&mut Cmd)) -> Result<Value, Fault> {
+        let _turn = self.turn(bucket).await?;
+        let mut command = self.function(name, bucket);
+        command.arg(self.header(&self.lanes[usize::from(bucket)].known()));
+        finish(&mut command);
+        repeat(&self.link, &command).await
+    }
+
     /// Waits for the calls before, settles one that was given up, and tells what the incarnation before this one knew.
     async fn turn(&self, bucket: u16) -> Result<TurnGuard<'_, bool>, Fault> {
         let lane = &self.lanes[usize::from(bucket)];
@@ -248,7 +259,7 @@ impl Functions {
     }
 
     fn question(&self, bucket: u16, lost: Option<Generation>) -> Question {
-        let mut command = self.function("compare", bucket);
+        let mut command = self.function("compare_ways", bucket);
         let header = self.header(&self.lanes[usize::from(bucket)].known());
         command.arg(&header);
         if let Some(lost) = lost {
@@ -260,7 +271,7 @@ impl Functions {
     fn compared(&self, bucket: u16, question: &Question, answer: Value) -> Result<Compared, Fault> {
         let mut from = Unpack::of(answer)?;
         let stand = Stand::unpack(&mut from)?;
-        let compared = Compared { stand, sent: [from.six()?, from.six()?] };
+        let compared = Compared { stand, sent: [from.six()?, from.six()?], relayed: from.six()? };
         let _number_of_last_call = from.six()?;
         if question.header.get(FRESH) != Some(&from.rest()) {
             return Err(Fault::Garbled);

@@ -1,18 +1,21 @@
 //! What buckets tell this node: subscriptions, made anew after every break, and comparisons that find silent losses.
 //!
 //! Every 5 s, and after every break, each bucket is asked what it has sent; what was sent and not heard is a hole, which is told.
-//! The way is the listener's own: a server ends a subscription unasked when its slot moves, and the library takes what it says
+//! What they tell by Kafka is heard here as well, since the same comparisons look after it.
+//!
+//! The way to Redis is the listener's own: a server ends a subscription unasked when its slot moves, and the library takes what it says
 //! then for the answer to a question. The way is made anew after it, and no call of others goes astray.
 //!
 //! Events wait in a bounded queue: past it they are dropped as a told hole, so that Redis is read whatever the shards do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::bucket::{Channel, Continuity, Ear, Generation, Item};
 use super::comparisons::{Comparisons, PAUSE};
@@ -20,6 +23,7 @@ use super::fault::Fault;
 use super::functions::{Compared, Functions};
 use super::link::Link;
 use super::pack::string;
+use super::relayed::{Heard, Relayed, RelayedEar};
 use crate::limits::{REDIS_COMPARE_MS, REDIS_EVENTS_MAX};
 
 /// What a listener tells.
@@ -42,6 +46,10 @@ struct Ears {
     /// Whether the connection must be made anew.
     resets: bool,
     ears: Vec<Ear>,
+    /// Those of what comes by Kafka, once it does.
+    relayed: Option<Vec<RelayedEar>>,
+    /// Buckets of which something is missing that may still come by Kafka.
+    gapped: BTreeSet<u16>,
     /// Buckets of which it was told that they are heard.
     heard: Vec<bool>,
     /// Buckets that owe a hole, since there was no room for their events.
@@ -51,18 +59,21 @@ struct Ears {
 }
 
 /// Listens to all buckets until nobody takes its events. `link` is a way of its own, and `pushes`
-/// are its pushes.
+/// are its pushes; `by_kafka` is what comes there, if there is one.
 pub async fn listen(
     functions: Arc<Functions>,
     link: Arc<Link>,
     mut pushes: mpsc::UnboundedReceiver<PushInfo>,
+    mut by_kafka: Option<mpsc::Receiver<Relayed>>,
     events: mpsc::Sender<Event>,
 ) {
     let buckets = usize::from(functions.keys().buckets());
     let prefix = functions.keys().head(0).replace("0}", "");
     let (ears, heard, owing) = (vec![Ear::default(); buckets], vec![false; buckets], vec![false; buckets]);
     let (comparisons, mut progress) = Comparisons::new(Arc::clone(&functions), Arc::clone(&link));
-    let mut state = Ears { functions, link, comparisons, resets: false, ears, heard, owing, events, prefix };
+    let (relayed, gapped) = (None, BTreeSet::new());
+    let mut state =
+        Ears { functions, link, comparisons, resets: false, ears, relayed, gapped, heard, owing, events, prefix };
     let [mut timer, mut again] = [Duration::from_millis(REDIS_COMPARE_MS), PAUSE].map(interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.reset();
@@ -82,8 +93,12 @@ pub async fn listen(
                 }
                 is_subscribed &= state.compare(bucket, compared);
             },
+            Some(relayed) = next(&mut by_kafka) => state.take_relayed(relayed),
             _ = timer.tick() => state.comparisons.want_all(false),
-            _ = again.tick(), if state.comparisons.has_failed() => state.comparisons.again(),
+            _ = again.tick(), if state.has_something_late() => {
+                state.comparisons.again();
+                state.give_up_gaps();
+            }
             () = state.events.closed() => return,
         }
         if !is_subscribed {
@@ -98,6 +113,14 @@ pub async fn listen(
             }
             state.comparisons.want_all(true);
         }
+    }
+}
+
+/// The next that comes by Kafka; never where nothing does.
+async fn next(by_kafka: &mut Option<mpsc::Receiver<Relayed>>) -> Option<Relayed> {
+    match by_kafka {
+        Some(by_kafka) => by_kafka.recv().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -131,6 +154,66 @@ impl Ears {
             let generation = self.ears[usize::from(bucket)].generation();
             items.into_iter().for_each(|item| self.tell(bucket, Event::Said(bucket, generation, item)));
         }
+    }
+
+    /// Whether something has failed or is missing that is to be looked at again soon.
+    fn has_something_late(&self) -> bool {
+        self.comparisons.has_failed() || !self.gapped.is_empty()
+    }
+
+    /// Takes what has come by Kafka.
+    fn take_relayed(&mut self, relayed: Relayed) {
+        let (bucket, message) = match relayed {
+            // What was heard before it counts for nothing: where it was read from is another place.
+            Relayed::Begins => {
+                self.relayed = Some(vec![RelayedEar::default(); self.ears.len()]);
+                self.gapped.clear();
+                return self.comparisons.want_all(false);
+            }
+            Relayed::Said(bucket, message) => (bucket, message),
+        };
+        let ear = self.relayed.as_mut().and_then(|ears| ears.get_mut(usize::from(bucket)));
+        let Some(ear) = ear else { return };
+        match ear.hear(message, Instant::now()) {
+            Ok((Heard::Elsewhere { is_first: true }, _)) => self.comparisons.want(bucket),
+            Ok((Heard::Elsewhere { is_first: false }, _)) => {}
+            Ok((heard, items)) => {
+                let generation = ear.generation();
+                self.follow_relayed(bucket, heard);
+                items.into_iter().for_each(|item| self.tell(bucket, Event::Said(bucket, generation, item)));
+            }
+            // Of a later version, or a stranger's: what it was is seen to be missing.
+            Err(_) => {}
+        }
+    }
+
+    fn follow_relayed(&mut self, bucket: u16, heard: Heard) {
+        let has_gaps = self.relayed.as_ref().is_some_and(|ears| ears[usize::from(bucket)].has_gaps());
+        match has_gaps {
+            true => self.gapped.insert(bucket),
+            false => self.gapped.remove(&bucket),
+        };
+        if heard == Heard::Hole {
+            self.tell(bucket, Event::Hole(bucket));
+        }
+    }
+
+    /// What has been missing by Kafka for too long is told.
+    fn give_up_gaps(&mut self) {
+        let Some(ears) = &mut self.relayed else { return };
+        let now = Instant::now();
+        let given_up: Vec<_> = self.gapped.extract_if(.., |bucket| ears[usize::from(*bucket)].gives_up(now)).collect();
+        given_up.into_iter().for_each(|bucket| self.tell(bucket, Event::Hole(bucket)));
+    }
+
+    /// Takes what an answer says of what was sent by Kafka.
+    fn compare_relayed(&mut self, bucket: u16, compared: Compared) {
+        let Some(ears) = &mut self.relayed else { return };
+        let ear = &mut ears[usize::from(bucket)];
+        // Who was told something before Kafka was heard may have missed what came there meanwhile.
+        let is_late = ear.is_new() && self.heard[usize::from(bucket)];
+        let heard = ear.compare(compared.stand.generation, compared.relayed, Instant::now());
+        self.follow_relayed(bucket, if is_late { Heard::Hole } else { heard });
     }
 
     /// Tells of a break. Whether what came with it may be delivered.
@@ -175,6 +258,7 @@ impl Ears {
                 let ear = &mut self.ears[usize::from(bucket)];
                 let continuity = ear.compare(compared.stand.generation, compared.sent);
                 self.follow(bucket, continuity);
+                self.compare_relayed(bucket, compared);
                 let heard = &mut self.heard[usize::from(bucket)];
                 // Where there is no room, the next comparison says it.
                 *heard = *heard || self.events.try_send(Event::Hears(bucket)).is_ok();

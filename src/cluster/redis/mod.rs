@@ -1,10 +1,10 @@
 //! The Redis (or Valkey) that nodes share: the way to it, the Functions that run in it, and what a node knows of what they said.
 //!
 //! ```text
-//! streams, ledgers, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
+//! streams, moves, ledgers, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
 //!   → functions                         one numbered call in flight per bucket, repeated until it is answered
 //!     → link                            one Redis, one behind Sentinels, or a Cluster
-//! listener ← link                       what is published to this node, checked for gaps
+//! listener ← link, Kafka                what is published to this node, checked for gaps
 //!   → comparisons                       which buckets are asked what they have sent
 //! ```
 //!
@@ -24,10 +24,12 @@ pub mod letters;
 pub mod library;
 pub mod link;
 pub mod listener;
+pub mod moves;
 pub mod news;
 mod pack;
 pub mod presence;
 mod reap;
+pub mod relayed;
 pub mod revocations;
 pub mod schedules;
 pub mod sessions;

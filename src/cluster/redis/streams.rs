@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use redis::Value;
 
-use super::bucket::{Generation, Stand};
+use super::bucket::{Generation, Stand, publication};
 use super::fault::Fault;
 use super::functions::Functions;
 use super::pack::{Packed, Unpack, list, string};
@@ -64,6 +64,8 @@ pub enum Outcome {
     Passed,
     /// Its sender has as many ids remembered as may be; there is no place.
     TooMany,
+    /// The record was moved before ([`Functions::move_up`]).
+    Moved,
 }
 
 /// The answer to a publication.
@@ -162,8 +164,7 @@ impl Functions {
     pub async fn fleeting(&self, bucket: u16, batch: &[(&str, &[u8])]) -> Result<(), Fault> {
         let mut channels = Vec::<(&str, Vec<u8>)>::new();
         for (channel, body) in batch {
-            let item = Packed::default().byte(0).byte(channel.len() as u8).six(0).six(0).six(0).four(body.len() as u32);
-            let item = item.bytes(channel.as_bytes()).bytes(body).end();
+            let item = publication(channel, (0, 0, 0), body);
             match channels.iter_mut().find(|(other, _)| other == channel) {
                 Some((_, items)) => items.extend(item),
                 None => channels.push((channel, item)),
@@ -261,12 +262,13 @@ impl Functions {
     }
 }
 
-fn receipt(from: &mut Unpack) -> Result<Receipt, Fault> {
+pub(super) fn receipt(from: &mut Unpack) -> Result<Receipt, Fault> {
     let outcome = match from.byte()? {
         0 => Outcome::Published,
         1 => Outcome::Repeated,
         2 => Outcome::Passed,
         3 => Outcome::TooMany,
+        4 => Outcome::Moved,
         _ => return Err(Fault::Garbled),
     };
     Ok(Receipt { outcome, generation: Generation(from.eight()?), created: from.six()?, offset: from.six()? })

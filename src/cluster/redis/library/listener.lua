@@ -137,15 +137,23 @@ local function remove(keys, args)
 end
 
 -- ARGV[2]: a generation that was seen to have lost writes, or none. Answers the stand, the counts of the last messages to this
--- node and to all, the number of the last call of this node that was done, and the
--- fresh generation of the question, so that no other question's answer is taken for this one's.
-local function compare(keys, args)
+-- node and to all, that of the last one to it by Kafka if the caller knows of these, the number of the last call of this node that was
+-- done, and the fresh generation of the question, so that no other question's answer is taken for this one's.
+local function compare(keys, args, knows_kafka)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   if args[2] == bucket.generation then
     bucket.generation = string.sub(args[1], 28, 35)
     redis.call('HSET', bucket.head, 'g', bucket.generation)
   end
-  local last = redis.call('HMGET', bucket.head, 'n' .. bucket.slot, 'nall')
-  return stand(bucket) .. struct.pack('>I6I6I6', tonumber(last[1] or 0), tonumber(last[2] or 0), bucket.last_number) .. string.sub(args[1], 28, 35)
+  local last = redis.call('HMGET', bucket.head, 'n' .. bucket.slot, 'nall', 'k' .. bucket.slot)
+  local sent = struct.pack('>I6I6', tonumber(last[1] or 0), tonumber(last[2] or 0))
+  if knows_kafka then sent = sent .. struct.pack('>I6', tonumber(last[3] or 0)) end
+  return stand(bucket) .. sent .. struct.pack('>I6', bucket.last_number) .. string.sub(args[1], 28, 35)
 end
+
+-- As `compare`, of all ways on which this node is told.
+local function compare_ways(keys, args)
+  return compare(keys, args, true)
+end
+

@@ -101,8 +101,9 @@ local function may_send(head, now, window, sender)
   return false
 end
 
--- Publishes all that stands from args[2] on, two each: options and body. Gives what became of each.
-local function publish_all(bucket, args)
+-- Publishes all that stands from args[2] on, two each: options and body. Gives what became of each. Who listens is told here, unless
+-- the caller tells them: it gets the time, and by number which nodes listen to what was published.
+local function publish_all(bucket, args, told)
   bucket.count = bucket.count + 1
   local head, now = bucket.head, now_ms()
   local entries, channels, meta_keys, place, by_window, is_keyed = {}, {}, {}, {}, {}, false
@@ -172,7 +173,11 @@ local function publish_all(bucket, args)
         slice[#slice + 1], slice[#slice + 2] = name, result
         results[name] = result
       end
-      address(groups, listeners[where], item(0, channel, created, offset, now, body))
+      if told then
+        told[at] = listeners[where]
+      else
+        address(groups, listeners[where], item(0, channel, created, offset, now, body))
+      end
     end
   end
   for where, entry in pairs(last) do
@@ -181,7 +186,7 @@ local function publish_all(bucket, args)
     write_meta(bucket, meta_keys[where], meta, entry[4])
   end
   if is_keyed then for _, slice in pairs(slices) do remember(slice) end end
-  send(bucket, sort_out(groups, bucket.nodes))
+  if told then told.now = now else send(bucket, sort_out(groups, bucket.nodes)) end
   return table.concat(answers)
 end
 

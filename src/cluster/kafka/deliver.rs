@@ -1,0 +1,242 @@
+//! The way down: what buckets tell nodes of publications that came to them from Kafka. A topic has a partition for each slot of a
+//! node: slot 1 reads partition 0. A record is the number of a bucket, and a message as its listener takes it.
+//!
+//! Whoever moves records writes; each node reads what is written from the beginning of its term on. What is not written, or not
+//! read, leaves a hole in the numbers of the messages: the node sees it, and reads the streams of the channels instead.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use rdkafka::Message as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::{mpsc, oneshot};
+
+use super::client;
+use super::producer::{Producer, Record};
+use crate::cluster::redis::moves::Told;
+use crate::cluster::redis::relayed::Relayed;
+use crate::config::KafkaConfig;
+use crate::limits::{DELIVER_AHEAD_KIB_MAX, DELIVER_WAITING_MAX};
+
+/// How long a broker may take to say how long a partition is, and the pause before it is asked again.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long to wait for a record before looking whether it is still wanted.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The partition of a slot.
+pub fn partition_of(slot: u8) -> i32 {
+    i32::from(slot) - 1
+}
+
+/// Writes what nodes are told.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    producer: Arc<Producer>,
+    topic: Arc<str>,
+}
+
+impl Writer {
+    /// Writes by this producer.
+    pub fn new(producer: Arc<Producer>, config: &KafkaConfig) -> Self {
+        Self { producer, topic: config.topics.deliver.as_str().into() }
+    }
+
+    /// Tells the nodes. Returns when each was told, or will see that it was not: the producer counts and tells why.
+    pub async fn tell(&self, bucket: u16, told: &[Told]) {
+        let written = told.iter().map(|Told { slot, message }| {
+            let (done, is_done) = oneshot::channel();
+            let value = [&bucket.to_be_bytes()[..], message].concat();
+            let partition = Some(partition_of(*slot));
+            let record = Record { topic: &self.topic, key: None, partition, value: &value, headers: &[] };
+            // Who waits for it may have ended.
+            self.producer.write(record, move |_| _ = done.send(()));
+            is_done
+        });
+        // All are written before the first is waited for.
+        for is_done in written.collect::<Vec<_>>() {
+            let _ = is_done.await;
+        }
+    }
+}
+
+/// What one term of the node reads.
+#[derive(Debug)]
+struct Order {
+    slot: u8,
+    to: mpsc::Sender<Relayed>,
+}
+
+/// Reads what the node is told, on a thread of its own, term after term.
+#[derive(Debug)]
+pub struct Reader {
+    orders: Option<flume::Sender<Order>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    /// Starts the thread, which waits for the first term. No broker is waited for.
+    ///
+    /// # Errors
+    /// An option that librdkafka does not know, a file of its that cannot be read, or no thread.
+    pub fn start(config: &KafkaConfig, client_id: &str) -> anyhow::Result<Self> {
+        let mut options = client::options(config, client_id);
+        // No group is joined: librdkafka wants the name all the same.
+        options.set("group.id", format!("{}.deliver", config.group));
+        options.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+        // What the topic has let go unread is a hole, which the numbers show.
+        options.set("auto.offset.reset", "latest");
+        options.set("queued.max.messages.kbytes", DELIVER_AHEAD_KIB_MAX.to_string());
+        let reading = Reading { consumer: options.create()?, topic: config.topics.deliver.clone() };
+        let (orders_in, orders) = flume::unbounded();
+        let thread = thread::Builder::new().name("deliver".into()).spawn(move || reading.serve(&orders));
+        let thread = thread.context("no thread for what Kafka delivers")?;
+        Ok(Self { orders: Some(orders_in), thread: Some(thread) })
+    }
+
+    /// Begins a term with this slot, until what is read is taken no more.
+    pub fn begin(&self, slot: u8) -> mpsc::Receiver<Relayed> {
+        let (to, relayed) = mpsc::channel(DELIVER_WAITING_MAX);
+        if let Some(orders) = &self.orders {
+            // The thread ends after this, unless it has panicked.
+            let _ = orders.send(Order { slot, to });
+        }
+        relayed
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread has.
+struct Reading {
+    consumer: BaseConsumer,
+    topic: String,
+}
+
+impl Reading {
+    fn serve(&self, orders: &flume::Receiver<Order>) {
+        while let Ok(order) = orders.recv() {
+            while let Err(error) = self.begin(order.slot) {
+                tracing::warn!(slot = order.slot, "what comes by Kafka is not heard yet: {error}");
+                thread::sleep(PAUSE);
+                if order.to.is_closed() {
+                    break;
+                }
+            }
+            self.read(&order);
+            if let Err(error) = self.consumer.unassign() {
+                tracing::warn!("a partition is read on: {error}");
+            }
+        }
+    }
+
+    /// Reads what is written from now on. Asked for by its offset, the end is known to be that of now.
+    fn begin(&self, slot: u8) -> KafkaResult<()> {
+        let partition = partition_of(slot);
+        let (_, end) = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE)?;
+        let mut place = TopicPartitionList::new();
+        place.add_partition_offset(&self.topic, partition, Offset::Offset(end))?;
+        self.consumer.assign(&place)
+    }
+
+    /// Gives what is read until nobody takes it.
+    fn read(&self, order: &Order) {
+        let mut is_taken = order.to.blocking_send(Relayed::Begins).is_ok();
+        while is_taken {
+            is_taken = match self.consumer.poll(LOOK) {
+                None => !order.to.is_closed(),
+                Some(Ok(record)) => match record.payload().and_then(said) {
+                    Some(said) => order.to.blocking_send(said).is_ok(),
+                    None => true,
+                },
+                // It passes by itself; what is missed meanwhile shows.
+                Some(Err(error)) => {
+                    tracing::debug!("reading what Kafka delivers: {error}");
+                    true
+                }
+            };
+        }
+    }
+}
+
+/// What a record says; nothing where it is none of the cluster's.
+pub fn said(value: &[u8]) -> Option<Relayed> {
+    let (bucket, message) = value.split_first_chunk::<2>()?;
+    Some(Relayed::Said(u16::from_be_bytes(*bucket), Bytes::copy_from_slice(message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// A Kafka with a partition for each of two nodes.
+    fn kafka() -> (MockCluster<'static, DefaultProducerContext>, KafkaConfig) {
+        let cluster = MockCluster::new(1).unwrap();
+        let config = KafkaConfig { brokers: vec![cluster.bootstrap_servers()], ..KafkaConfig::default() };
+        cluster.create_topic(&config.topics.deliver, 2, 1).unwrap();
+        (cluster, config)
+    }
+
+    fn told(slot: u8, message: &'static str) -> Told {
+        Told { slot, message: message.into() }
+    }
+
+    async fn next(relayed: &mut mpsc::Receiver<Relayed>) -> Relayed {
+        timeout(Duration::from_secs(30), relayed.recv()).await.expect("something comes").expect("it is read")
+    }
+
+    #[tokio::test]
+    async fn a_node_is_told_what_is_written_for_its_slot_from_the_beginning_of_its_term_on() {
+        let (_cluster, config) = kafka();
+        let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config);
+        writer.tell(7, &[told(1, "before"), told(2, "before")]).await;
+        let reader = Reader::start(&config, "test").unwrap();
+        let mut first = reader.begin(1);
+        assert_eq!(next(&mut first).await, Relayed::Begins);
+        writer.tell(7, &[told(1, "a"), told(2, "another's")]).await;
+        writer.tell(65_535, &[told(1, "b")]).await;
+        assert_eq!(next(&mut first).await, Relayed::Said(7, "a".into()));
+        assert_eq!(next(&mut first).await, Relayed::Said(65_535, "b".into()));
+        drop(first);
+        writer.tell(7, &[told(2, "between")]).await;
+        let mut second = reader.begin(2);
+        assert_eq!(next(&mut second).await, Relayed::Begins);
+        writer.tell(8, &[told(2, "c")]).await;
+        assert_eq!(next(&mut second).await, Relayed::Said(8, "c".into()));
+    }
+
+    #[tokio::test]
+    async fn a_slot_without_a_partition_holds_up_nobody() {
+        let (_cluster, mut config) = kafka();
+        config.timeout = crate::config::Duration::from_secs(1);
+        let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config);
+        let reader = Reader::start(&config, "test").unwrap();
+        let mut first = reader.begin(1);
+        assert_eq!(next(&mut first).await, Relayed::Begins);
+        timeout(Duration::from_secs(30), writer.tell(7, &[told(9, "lost"), told(1, "a")])).await.unwrap();
+        assert_eq!(next(&mut first).await, Relayed::Said(7, "a".into()));
+    }
+
+    #[test]
+    fn what_is_too_short_says_nothing() {
+        assert_eq!(said(b"\x01"), None);
+        assert_eq!(said(b"\x01\x02"), Some(Relayed::Said(258, Bytes::new())));
+    }
+}
