@@ -17,7 +17,7 @@ use ringpost::cluster::redis::sessions::{self, Session};
 use ringpost::cluster::redis::{news, revocations};
 use ringpost::config::Config;
 use ringpost::config::import::{Format as FileFormat, import};
-use ringpost::events::{self, Event, PushOffline, SessionUpdate, UserLogin};
+use ringpost::events::{self, Call, Event, PushOffline, SessionUpdate, UserLogin};
 use ringpost::model::{Payload, Publication};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
@@ -320,6 +320,7 @@ pub(crate) fn events(input: &[u8]) {
     event::<UserLogin>(input);
     event::<SessionUpdate>(input);
     event::<PushOffline>(input);
+    event::<Call>(input);
 }
 
 fn event<E: Event + PartialEq>(input: &[u8]) {

@@ -786,6 +786,34 @@ pub const KAFKA_WAITING_MAX: usize = 100_000;
 /// Bytes of records that may wait for Kafka before more are refused.
 pub const KAFKA_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Records of one partition of the topic of calls that are carried out or wait for that, from the first that is not done on: so many
+/// calls of a partition run beside each other.
+pub const CALLS_WINDOW: usize = 128;
+
+/// Bytes of those that are not done, past which no more are taken.
+pub const CALLS_WINDOW_BYTES: usize = 1024 * 1024;
+
+/// Bytes that librdkafka may hold of the topic of calls before it is asked for them.
+pub const CALLS_FETCHED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Between two commits of what was carried out, milliseconds: what a node that is killed has done since is done again.
+pub const CALLS_COMMIT_MS: u64 = 1000;
+
+/// How long Kafka waits for a consumer of calls that says nothing before others get its partitions, milliseconds: as a lease.
+pub const CALLS_SESSION_MS: u64 = 10_000;
+
+/// How long a node that drains goes on with calls that it has begun, milliseconds.
+pub const CALLS_LEAVE_MS: u64 = 2000;
+
+/// Before a call that was refused for the time being is tried again, milliseconds; twice as long each time.
+pub const CALL_PAUSE_MS: u64 = 100;
+
+/// The longest of those pauses, milliseconds.
+pub const CALL_PAUSE_MS_MAX: u64 = 10_000;
+
+/// Bytes of the reason for which a record lies in a topic of those that cannot be used.
+pub const CALL_REASON_BYTES_MAX: usize = 1024;
+
 /// Bytes of publications that one call reads, for all the channels that it joins: some milliseconds of Redis and of the link.
 pub const REDIS_PAGE_BYTES: u32 = 1024 * 1024;
 
@@ -877,3 +905,21 @@ pub const MIRROR_RETRY_MS_MAX: u64 = 8_000;
 
 /// Mirrors whose time has come that are looked at in one sweep. Few in tests.
 pub const MIRRORS_PER_SWEEP: usize = if cfg!(test) { 8 } else { 1_024 };
+
+/// How long a call of a catalog of services may take, milliseconds.
+pub const DISCOVERY_CALL_MS: u64 = 5000;
+
+/// How long a node that drains tries to be taken off its catalog, milliseconds.
+pub const DISCOVERY_LEAVE_MS: u64 = 2000;
+
+/// Before a catalog that has refused is called again, milliseconds; twice as long each time.
+pub const DISCOVERY_RETRY_MS: u64 = 500;
+
+/// The longest of those pauses, milliseconds.
+pub const DISCOVERY_RETRY_MS_MAX: u64 = 30_000;
+
+/// How long a node whose health is bad stays in its catalog, milliseconds.
+pub const DISCOVERY_FORGET_MS: u64 = 600_000;
+
+/// Bytes of an answer of a catalog that are read.
+pub const DISCOVERY_ANSWER_BYTES_MAX: usize = 1024;

@@ -147,6 +147,7 @@ impl Node {
             bridge: bridge.as_ref().map(|bridge| bridge.view.clone()),
             kafka,
             ending,
+            doors: addresses,
             ready,
         };
         let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup));

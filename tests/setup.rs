@@ -39,9 +39,9 @@ fn table() -> Vec<(Vec<String>, BTreeSet<String>)> {
     table
 }
 
-/// What the script would install on a machine that has these programs and headers only, but for the jars.
+/// What the script would install on a machine that has these programs and headers only, but for what it fetches below target/tools.
 fn missing_with(programs: &BTreeSet<String>) -> Vec<String> {
-    const JARS: &str = "org.apache.kafka:kafka_2.13";
+    const FETCHED: [&str; 2] = ["org.apache.kafka:kafka_2.13", "tests/kafka/requirements.txt"];
     let machine = TempDir::new().expect("a folder can be made");
     let [bin, include] = ["bin", "include"].map(|folder| machine.path().join(folder));
     fs::create_dir(&bin).expect("a folder can be made");
@@ -51,15 +51,16 @@ fn missing_with(programs: &BTreeSet<String>) -> Vec<String> {
         fs::write(&path, "#!/bin/sh\n").expect("a file can be written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the file is ours");
     }
-    // So that the machine of this test says nothing: /usr/sbin and /usr/include are the only other places that it looks at.
+    // So that the machine of this test says nothing: these are the only other places that it looks at.
     let path = machine.path().join("packages");
-    let text = script().replace(":/usr/sbin", "").replace("/usr/include", &include.display().to_string());
+    let text = script().replace(":/usr/sbin", "").replace("/usr/lib/postgresql", "/nowhere");
+    let text = text.replace("/usr/include", &include.display().to_string());
     fs::write(&path, text).unwrap();
     let output = Command::new("/bin/bash").arg(&path).arg("missing").env("PATH", &bin).output().expect("bash runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let told = String::from_utf8(output.stdout).unwrap();
-    let (jars, packages): (Vec<_>, Vec<_>) = told.split_whitespace().partition(|package| *package == JARS);
-    assert_eq!(jars, [JARS], "nobody has put them there");
+    let (fetched, packages): (Vec<_>, Vec<_>) = told.split_whitespace().partition(|package| FETCHED.contains(package));
+    assert_eq!(fetched, FETCHED, "nobody has put them there");
     packages.into_iter().map(str::to_owned).collect()
 }
 

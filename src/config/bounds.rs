@@ -64,7 +64,7 @@ impl Config {
         ]
     }
 
-    fn times(&self) -> [Time; 21] {
+    fn times(&self) -> [Time; 23] {
         // A deadline is seen by the timer wheel, which turns ten times a second.
         const SOON_MS: u64 = 100;
         let client = &self.client;
@@ -91,6 +91,8 @@ impl Config {
             ("cluster.redis.timeout", self.cluster.redis.timeout, SOON_MS..=REDIS_WAIT_MS_MAX),
             ("cluster.kafka.timeout", self.cluster.kafka.timeout, SOON_MS..=WAIT_MS_MAX),
             ("cluster.kafka.relay_replay", self.cluster.kafka.relay_replay, 0..=KEEP_MS_MAX),
+            ("cluster.kafka.call_retry", self.cluster.kafka.call_retry, 0..=KEEP_MS_MAX),
+            ("discovery.consul.check_interval", self.discovery.consul.check_interval, 1000..=WAIT_MS_MAX),
             ("shutdown.drain_time", self.shutdown.drain_time, 0..=WAIT_MS_MAX),
             ("shutdown.timeout", self.shutdown.timeout, 1..=2 * WAIT_MS_MAX),
         ]

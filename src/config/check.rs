@@ -19,6 +19,7 @@ impl Config {
         self.check_channels(&mut problems);
         self.cluster.redis.check(&mut problems);
         self.cluster.kafka.check(&mut problems);
+        self.discovery.consul.check(self.health.enabled, &mut problems);
         problems
     }
 

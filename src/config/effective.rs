@@ -10,7 +10,7 @@ use super::describe::{keys, schema};
 use super::keys::Origins;
 
 /// Keys whose values nobody is shown.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "client.token.hmac_secret_key",
     "client.token.hmac_previous_secret_key",
     "client.subscription_token.hmac_secret_key",
@@ -19,6 +19,7 @@ const SECRETS: [&str; 8] = [
     "cluster.redis.password",
     "cluster.redis.sentinel_password",
     "cluster.kafka.password",
+    "discovery.consul.token",
 ];
 
 /// What stands for a secret that is set.
@@ -135,7 +136,8 @@ presence = true
                 match value {
                     Value::Table(inner) => look(inner, &here, found),
                     _ if name.ends_with("_valid_until") => {}
-                    _ if name.contains("secret") || name.contains("password") || name == "key" => found.push(here),
+                    Value::String(_) if name == "key" || name == "token" => found.push(here),
+                    _ if name.contains("secret") || name.contains("password") => found.push(here),
                     _ => {}
                 }
             }

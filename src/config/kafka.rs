@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Duration, host_and_port};
+use super::{CallMethod, Duration, host_and_port};
 use crate::events::Format;
 
 /// The Kafka that carries what must survive on its way, and tells the rest of the company. Only a restart changes this section.
@@ -27,6 +27,11 @@ pub struct KafkaConfig {
     pub relay_replay: Duration,
     /// How the values of records lie that nodes write: `json`, or `protobuf`, which is smaller. What nodes read may be either.
     pub format: Format,
+    /// Which methods of the API records of `topics.calls` may call.
+    pub call_methods: Vec<CallMethod>,
+    /// How long a call that is refused for the time being, as while Redis is away, is tried again before it goes to
+    /// `topics.calls_dead`. Calls of the same key wait behind it.
+    pub call_retry: Duration,
     /// Names of topics.
     pub topics: TopicsConfig,
 }
@@ -128,6 +133,8 @@ impl Default for KafkaConfig {
             timeout: Duration::from_secs(5),
             relay_replay: Duration::from_secs(24 * 3600),
             format: Format::default(),
+            call_methods: CallMethod::ALL.to_vec(),
+            call_retry: Duration::from_secs(3600),
             topics: TopicsConfig::default(),
         }
     }

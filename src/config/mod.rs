@@ -5,6 +5,7 @@
 
 mod advice;
 mod bounds;
+mod calls;
 mod channel;
 mod check;
 mod client;
@@ -12,6 +13,7 @@ mod cluster;
 mod describe;
 mod dev;
 mod devices;
+mod discovery;
 mod effective;
 mod environment;
 pub mod import;
@@ -28,6 +30,7 @@ mod store;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use calls::CallMethod;
 pub use channel::{
     Acknowledge, ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode, Log, Namespace, SlowConsumer,
 };
@@ -35,6 +38,7 @@ pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
 pub use cluster::{ClusterConfig, RedisConfig, RedisMode, host_and_port};
 pub use describe::{default_toml, markdown, schema};
 pub use devices::{DeviceKindConfig, DevicePolicy, DevicesConfig, Stay};
+pub use discovery::{ConsulConfig, DiscoveryConfig};
 pub use kafka::{KafkaConfig, TopicsConfig};
 pub use level::log_filter;
 pub use listeners::{Listener, Purpose};
@@ -77,6 +81,9 @@ pub struct Config {
     pub store: StoreConfig,
     /// Several nodes over one Redis, and Kafka.
     pub cluster: ClusterConfig,
+    /// Where the node says that it is there, for load balancers and services that look. Who looks into DNS needs nothing of it. Only a
+    /// restart changes this section.
+    pub discovery: DiscoveryConfig,
     /// The backend API.
     pub http_api: HttpApiConfig,
     /// `/health`.

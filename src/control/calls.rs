@@ -1,6 +1,6 @@
 //! How the backend API is used: how long calls of each method take, and what is refused.
 //!
-//! Written and read by the control plane's thread alone. Methods and codes are few, whoever calls.
+//! Written by the control plane's thread, and by that of calls from Kafka. Methods and codes are few, whoever calls.
 
 use std::fmt;
 use std::time::Duration;

@@ -185,11 +185,13 @@ impl Collector for NodeMetrics {
         encode_histograms(&mut encoder, shards)?;
         self.encode_node(&mut encoder)?;
         self.0.calls.encode(&mut encoder)?;
+        self.0.discovery.encode(&mut encoder)?;
         if let Some(bridge) = &self.0.bridge {
             cluster_metrics::encode(&mut encoder, &bridge.metrics)?;
         }
         if let Some(kafka) = &self.0.kafka {
             kafka_metrics::encode(&mut encoder, kafka)?;
+            self.0.call_counts.encode(&mut encoder)?;
         }
         encode_process(&mut encoder, &self.0)
     }

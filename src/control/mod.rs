@@ -12,6 +12,9 @@
 //! shards ─followed→ following (who is online, for channels that tell it)
 //! ```
 //!
+//! Threads of their own beside it (`aside`): consumer (calls that backends write to Kafka), discovery (a catalog that says that
+//! the node is there).
+//!
 //! It owns no session and no channel. What it knows of them it asks for, and it may be late: nothing that a
 //! client does waits for this thread, but a token whose key is unknown.
 
@@ -19,9 +22,12 @@ pub mod notice;
 pub mod requests;
 
 mod api;
+mod aside;
 mod calls;
 mod clock;
 mod cluster_metrics;
+mod consumer;
+mod discovery;
 mod door;
 mod exposition;
 mod followed;

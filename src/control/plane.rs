@@ -1,5 +1,6 @@
 //! The control plane's life: it serves until it is asked to leave, drains, and ends after the last shard.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
+use super::aside::Aside;
 use super::following;
 use super::hand_back::HandedBack;
 use super::hearing;
@@ -20,13 +22,15 @@ use super::reload::{forbidden, keep_fixed};
 use super::requests::{Request, Requests};
 use super::shards::Shards;
 use super::state::ControlState;
+use super::{consumer, discovery};
 use crate::access_log::AccessLog;
 use crate::broker::order::{Errand, Order};
 use crate::cluster::bridge::BridgeView;
 use crate::cluster::kafka::producer::Producer;
-use crate::config::Config;
+use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
 use crate::hub::{Placement, ShardSet};
+use crate::limits::{CALLS_LEAVE_MS, DISCOVERY_LEAVE_MS};
 use crate::shard::handle::ShardHandle;
 
 /// What the control plane is made of.
@@ -53,6 +57,8 @@ pub struct ControlSetup {
     pub kafka: Option<Arc<Producer>>,
     /// Told when the node is about to leave: what reads from Kafka stops.
     pub ending: watch::Sender<bool>,
+    /// Where the node listens.
+    pub doors: Vec<(Purpose, SocketAddr)>,
     /// Told once it has all that it takes from the host.
     pub ready: flume::Sender<()>,
 }
@@ -78,7 +84,7 @@ pub fn run(setup: ControlSetup) -> anyhow::Result<()> {
         .context("the control plane's runtime cannot be built")?;
     let result = runtime.block_on(async {
         spawn_blocking(|| ()).await.context("the thread that looks names up has failed")?;
-        Plane::new(setup).run().await
+        Plane::new(setup)?.run().await
     });
     // A name that is still being looked up must not hold the node.
     runtime.shutdown_background();
@@ -95,13 +101,16 @@ struct Plane {
     keys: KeyRequests,
     keeper: JoinHandle<()>,
     ending: watch::Sender<bool>,
+    /// What carries out calls from Kafka, and what keeps the node in a catalog, where they are.
+    calls: Option<Aside>,
+    discovery: Option<Aside>,
     ended: ShardSet,
 }
 
 impl Plane {
-    fn new(setup: ControlSetup) -> Self {
+    fn new(setup: ControlSetup) -> anyhow::Result<Self> {
         let ControlSetup { config, reload, shards, placement, errands, requests, started, access_log, .. } = setup;
-        let (bridge, kafka, ending, ready) = (setup.bridge, setup.kafka, setup.ending, setup.ready);
+        let (bridge, kafka, ending, doors, ready) = (setup.bridge, setup.kafka, setup.ending, setup.doors, setup.ready);
         let shards = Shards::new(shards, placement);
         let state = Arc::new(ControlState::new(shards, config, started, access_log, bridge.clone(), kafka));
         if let Some(bridge) = bridge {
@@ -114,9 +123,11 @@ impl Plane {
         let (http, handed_back) = HttpServer::new(state.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
         let keeper = tokio::spawn(keeper.run());
+        let (calls, discovery) = (consumer::start(&state)?, discovery::start(&state, &doors)?);
         // The node waits for this.
         let _ = ready.send(());
-        Self { state, reload, errands, requests, http, handed_back, keys, keeper, ending, ended: ShardSet::EMPTY }
+        let ended = ShardSet::EMPTY;
+        Ok(Self { state, reload, errands, requests, http, handed_back, keys, keeper, ending, calls, discovery, ended })
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -126,6 +137,10 @@ impl Plane {
             tracing::error!("the node leaves: {error:#}");
         }
         let drained = self.drain().await;
+        if !Aside::leave(&mut self.calls, Duration::from_millis(2 * CALLS_LEAVE_MS)).await {
+            tracing::warn!("Kafka does not know that the node leaves: others take its calls over when it has noticed");
+        }
+        Aside::leave(&mut self.discovery, Duration::from_millis(2 * DISCOVERY_LEAVE_MS)).await;
         self.http.shutdown().await;
         served.and(drained)
     }
@@ -153,6 +168,7 @@ impl Plane {
                     Request::Leave => return Ok(()),
                 },
                 _ = &mut self.keeper => bail!("the keeper of keys has failed"),
+                () = Aside::ended(&mut self.calls) => bail!("the consumer of calls has failed"),
             }
         }
     }
@@ -215,6 +231,7 @@ impl Plane {
         notice::stopping();
         self.state.drain();
         self.ending.send_replace(true);
+        [&self.calls, &self.discovery].into_iter().flatten().for_each(Aside::end);
         let shutdown = self.state.config().shutdown.clone();
         let deadline = Instant::now() + shutdown.timeout.into();
         tracing::info!(over = %shutdown.drain_time, "leaving: clients are told to reconnect");

@@ -14,6 +14,7 @@ pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     keep("tcp_server", &old.tcp_server, &mut new.tcp_server, &mut kept);
     keep("internal_server", &old.internal_server, &mut new.internal_server, &mut kept);
     keep("cluster", &old.cluster, &mut new.cluster, &mut kept);
+    keep("discovery", &old.discovery, &mut new.discovery, &mut kept);
     keep("store", &old.store, &mut new.store, &mut kept);
     keep("log", &old.log, &mut new.log, &mut kept);
     keep("access_log", &old.access_log, &mut new.access_log, &mut kept);

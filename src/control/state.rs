@@ -7,6 +7,8 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::calls::Calls;
+use super::consumer::CallCounts;
+use super::discovery::DiscoveryCounts;
 use super::followed::Followed;
 use super::nodes::Nodes;
 use super::seats::Seats;
@@ -39,6 +41,10 @@ pub(super) struct ControlState {
     pub(super) nodes: Option<Nodes>,
     /// Where records are written, if there is a Kafka.
     pub(super) kafka: Option<Arc<Producer>>,
+    /// What is counted of calls from Kafka.
+    pub(super) call_counts: CallCounts,
+    /// What is counted of the catalog that the node is in.
+    pub(super) discovery: DiscoveryCounts,
     config: RwLock<Arc<Config>>,
     draining: AtomicBool,
 }
@@ -64,6 +70,8 @@ impl ControlState {
             nodes: bridge.clone().map(Nodes::new),
             bridge,
             kafka,
+            call_counts: CallCounts::default(),
+            discovery: DiscoveryCounts::default(),
             config: RwLock::new(config),
             draining: AtomicBool::new(false),
         }

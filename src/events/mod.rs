@@ -4,6 +4,7 @@
 //!
 //! Owns the schemas, never the way to Kafka. A schema only gets fields; what is no longer the same is a new version of it.
 
+mod call;
 pub mod data;
 mod format;
 mod login;
@@ -16,6 +17,7 @@ mod unreadable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use call::Call;
 pub use format::Format;
 pub use login::{LoginDevice, LoginKind, LoginSdk, UserLogin};
 pub use push::{PushKind, PushOffline, PushReason, PushUser};

@@ -120,11 +120,20 @@ fn push() -> PushOffline {
     }
 }
 
+fn call() -> Call {
+    Call {
+        method: "publish".into(),
+        params: r#"{"channel":"chat:42","data":{"text":"hello"}}"#.into(),
+        idempotency_key: "row 17".into(),
+    }
+}
+
 #[test]
 fn structs_and_what_is_published_of_them_agree() {
     agrees("UserLogin", &login());
     agrees("SessionUpdate", &session());
     agrees("PushOffline", &push());
+    agrees("Call", &call());
 }
 
 #[test]

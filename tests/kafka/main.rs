@@ -1,7 +1,15 @@
-//! A real Kafka, and records as strangers write and read them.
+//! Nodes and a real Kafka: processes of the real binary, and records as strangers write and read them.
 
+mod calls;
+mod calls_lost;
+#[path = "../node/client.rs"]
+#[expect(dead_code, reason = "the protocol has its tests elsewhere")]
+mod client;
+mod harness;
 #[path = "server.rs"]
 mod kafka;
+mod outbox;
+mod postgres;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Redis has its tests elsewhere")]
 mod server;

@@ -3,8 +3,10 @@
 mod access_log;
 mod bounds;
 mod client;
+mod consul;
 mod credit;
 mod devices;
+mod discovery;
 mod doors;
 mod endings;
 mod framing;

@@ -142,6 +142,18 @@ async fn find(
     }
 }
 
+/// Carries out what a record calls for, wherever it must be.
+///
+/// # Errors
+/// What the method refuses; 100 when it has no answer at the deadline.
+pub(in crate::control) async fn carry_out_from_record(
+    state: &ControlState,
+    method: &str,
+    request: &str,
+) -> Result<Box<RawValue>, Error> {
+    find(state, method, request, Some(deadline())).await
+}
+
 /// Carries out what another node was called for, as far as it concerns this one.
 ///
 /// # Errors

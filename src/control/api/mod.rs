@@ -61,7 +61,7 @@ use axum::routing::{get, post};
 
 use self::key::Authorized;
 pub(super) use self::key::may_call;
-pub(super) use self::lines::carry_out_here;
+pub(super) use self::lines::{carry_out_from_record, carry_out_here};
 use self::list::{Visitor, visit};
 use self::method::{Method, deadline, first, read_lists, run_until, where_user_is};
 use self::mode::{Answered, ErrorMode};

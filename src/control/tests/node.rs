@@ -234,11 +234,14 @@ impl TestNode {
             ends,
         };
         let requests = Requests::new();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
         let setup = ControlSetup {
             access_log: AccessLog::default(),
             bridge: has_bridge.then(alone),
             kafka: has_bridge.then(unreachable_kafka),
             ending: watch::Sender::new(false),
+            doors: vec![(Purpose::Http, address)],
             config,
             reload,
             shards,
@@ -248,8 +251,6 @@ impl TestNode {
             started: SystemTime::now(),
             ready: flume::bounded(1).0,
         };
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let closing = Arc::new(AtomicBool::new(false));
         let threads = vec![
             thread::spawn({

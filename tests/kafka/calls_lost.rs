@@ -1,0 +1,107 @@
+//! Calls in a topic, while nodes, Redis and Kafka go and come.
+
+use serde_json::{Value, json};
+
+use crate::calls::Calls;
+use crate::harness::Node;
+use crate::kafka::Kafka;
+use crate::server::{Kind, Server, wait};
+
+/// A namespace that nodes share.
+fn shared(redis: &Server) -> String {
+    format!(
+        "[[channel.namespaces]]\nname = \"shared\"\nlog = \"redis\"\nhistory_size = 1000\nhistory_ttl = \"600s\"\n\
+         [cluster.redis]\naddresses = [\"{}\"]\nbuckets = 32\ntimeout = \"500ms\"\n",
+        redis.address()
+    )
+}
+
+fn numbers(range: std::ops::Range<u32>) -> Vec<Value> {
+    range.map(Value::from).collect()
+}
+
+#[test]
+fn a_call_that_is_refused_for_now_is_tried_again_in_its_place_and_other_keys_go_on() {
+    let calls = Calls::shared(1);
+    let mut redis = Server::start(Kind::Redis, &["--appendonly", "yes", "--appendfsync", "always"]);
+    let node = Node::start("one", &(shared(&redis) + &calls.section("")));
+    calls.publish("shared:a", 0);
+    wait("Redis is there", || node.history("shared:a") == [0]);
+    redis.kill();
+    (1..4).for_each(|number| calls.publish("shared:a", number));
+    (0..3).for_each(|number| calls.publish("chat:b", number));
+    wait("others are carried out", || node.history("chat:b") == [0, 1, 2]);
+    wait("it is tried again", || node.metric("ringpost_kafka_call_retries_total") > 1);
+    assert_eq!(calls.committed(), 1, "what waits is not committed, nor what is behind it");
+    redis.restart();
+    wait("those that waited are carried out", || node.history("shared:a").len() == 4);
+    assert_eq!(node.history("shared:a"), numbers(0..4));
+    wait("all is committed", || calls.committed() == 7);
+}
+
+#[test]
+fn a_call_that_is_refused_for_now_for_too_long_is_given_up() {
+    let calls = Calls::shared(1);
+    let mut redis = Server::start(Kind::Redis, &[]);
+    let node = Node::start("one", &(shared(&redis) + &calls.section("call_retry = \"1s\"")));
+    redis.kill();
+    calls.publish("shared:a", 0);
+    calls.publish("chat:b", 0);
+    wait("it is given up", || node.metric("ringpost_kafka_calls_total{outcome=\"given_up\"}") == 1);
+    wait("the position goes on", || calls.committed() == 2);
+}
+
+#[test]
+fn when_a_node_is_killed_another_goes_on_and_each_call_is_carried_out_once_in_its_order() {
+    const COUNT: u32 = 150;
+    let calls = Calls::shared(4);
+    let redis = Server::start(Kind::Redis, &[]);
+    let start = |name| Node::start(name, &(shared(&redis) + &calls.section("")));
+    let (mut first, second) = (start("one"), start("two"));
+    let channels = ["shared:a", "shared:b", "shared:c", "shared:d"];
+    for number in 0..COUNT {
+        channels.iter().for_each(|channel| calls.publish(channel, number));
+        if number == COUNT / 2 {
+            wait("the first has done some", || first.metric("ringpost_kafka_calls_total{outcome=\"done\"}") > 0);
+            first.kill();
+        }
+    }
+    wait("all is committed", || calls.committed() == i64::from(COUNT) * 4);
+    for channel in channels {
+        assert_eq!(second.history(channel), numbers(0..COUNT), "{channel}");
+    }
+}
+
+#[test]
+fn a_node_that_drains_gives_its_partitions_to_another_at_once() {
+    let calls = Calls::shared(2);
+    let mut first = Node::start("one", &calls.section(""));
+    calls.publish("chat:a", 0);
+    wait("it is carried out", || first.history("chat:a") == [0]);
+    let status = first.end();
+    assert!(status.success(), "{status:?}");
+    assert_eq!(calls.committed(), 1, "it has left in order");
+    let since = std::time::Instant::now();
+    let second = Node::start("two", &calls.section(""));
+    calls.publish("chat:a", 1);
+    wait("the next has it", || second.history("chat:a") == [1]);
+    assert!(since.elapsed().as_secs() < 9, "sooner than a node that was killed would be noticed");
+}
+
+#[test]
+fn a_kafka_that_is_away_holds_nobody_up_and_its_calls_come_when_it_is_back() {
+    let mut calls = Calls::on(Box::new(Kafka::start()), 1);
+    calls.publish("chat:a", 0);
+    let section = calls.section("");
+    calls.kafka.kill();
+    let mut node = Node::start("one", &section);
+    let answer = node.api("publish", &json!({"channel": "chat:b", "data": 1}));
+    assert_eq!(answer["result"]["offset"], 1, "the node serves: {answer}");
+    calls.kafka.restart();
+    wait("what was written is carried out", || node.history("chat:a") == [0]);
+    calls.kafka.kill();
+    assert_eq!(node.history("chat:b"), [1]);
+    let since = std::time::Instant::now();
+    assert!(node.end().success());
+    assert!(since.elapsed().as_secs() < 10, "a Kafka that is away holds no node that leaves");
+}
