@@ -47,6 +47,8 @@ pub mod control;
 
 pub mod cluster;
 
+pub mod roles;
+
 pub mod node;
 
 pub mod access_log;

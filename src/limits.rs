@@ -828,6 +828,45 @@ pub const BRIDGE_TICKS_WAITING_MAX: usize = 4096;
 /// second of 64 MB/s.
 pub const BRIDGE_DELIVERIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// How long a role may be without consuming before its process says that it is not well, milliseconds: a rebalance and a failover of
+/// Redis take some seconds.
+pub const ROLE_STALLED_MS: u64 = 60_000;
+
+/// How long Kafka may take to say where a partition begins and ends, milliseconds.
+pub const KAFKA_ASK_MS: u64 = 5_000;
+
+/// How often librdkafka tells how a consumer is, milliseconds.
+pub const KAFKA_STATISTICS_MS: u64 = 5_000;
+
+const _: () = assert!(4 * KAFKA_STATISTICS_MS < ROLE_STALLED_MS);
+
+/// Records that librdkafka fetches ahead for a role, bytes.
+pub const KAFKA_FETCHED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How long the role `state` knows a user who is offline, milliseconds: 90 days.
+pub const STATE_KEEP_MS: u64 = 90 * 24 * 3_600_000;
+
+/// Longest name of a user of which the role `state` takes note, bytes.
+pub const STATE_USER_BYTES_MAX: usize = 1024;
+
+/// Records that the role `state` applies at once: a call to Redis for each bucket that they touch.
+pub const STATE_BATCH_MAX: usize = 512;
+
+/// Calls of the role `state` that are on their way to Redis at the same time.
+pub const STATE_CALLS_AT_ONCE: usize = 32;
+
+/// Into so many parts the role `state` divides the buckets: a second it looks at one, or ends sessions of a dead node in it.
+pub const STATE_LOOKS_PER_ROUND: u16 = 10;
+
+/// Users that one call ends sessions of, or tells of after a rebuild.
+pub const STATE_USERS_AT_ONCE: usize = 64;
+
+/// Users of the nodes' register that one call looks at.
+pub const STATE_ADOPTED_AT_ONCE: usize = 64;
+
+/// For how long one process has taken it on itself to end the sessions of a dead node, milliseconds.
+pub const STATE_CLAIM_MS: u64 = 60_000;
+
 /// How often a node renews its lease, milliseconds: three renewals may fail before it is lost.
 pub const LEASE_RENEW_MS: u64 = 3_000;
 

@@ -1,6 +1,7 @@
-//! A node: its shards and its control plane, from the first listener to the last goodbye.
+//! A node: its shards and its control plane, from the first listener to the last goodbye; or a process without shards, whose roles
+//! work beside a control plane alone.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::Errand;
 use crate::cluster::bridge::Bridge;
 use crate::cluster::kafka::producer::Producer;
-use crate::config::{Config, Listener, Purpose};
+use crate::config::{Config, Listener, Purpose, Role};
 use crate::control::requests::{Request, Requests};
 use crate::control::{self, ControlSetup, Reload};
 use crate::cores;
@@ -28,6 +29,7 @@ use crate::doctor::{is_locked_memory_bound, why_not_listening};
 use crate::hub::Placement;
 use crate::limits::{EXECUTOR_IO_BYTES, EXECUTOR_RING_ENTRIES, ORDERS_WAITING_MAX, SHARDS_MAX};
 use crate::patience::{is_in_use, lacks_memory, patiently};
+use crate::roles::{Roles, RolesSetup};
 use crate::shard::admission::Places;
 use crate::shard::bridge::ShardBridge;
 use crate::shard::doors::{self, Doors};
@@ -47,7 +49,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A node that runs.
 #[derive(Debug)]
 pub struct Node {
-    /// Where the HTTP port listens.
+    /// Where the HTTP port listens; of a process without the edge its one port.
     pub http_address: SocketAddr,
     /// Where the TCP port listens, if it does.
     pub tcp_address: Option<SocketAddr>,
@@ -65,6 +67,7 @@ pub struct Node {
     control: JoinHandle<anyhow::Result<()>>,
     store_thread: Option<JoinHandle<()>>,
     bridge: Option<Bridge>,
+    roles: Option<Roles>,
     /// Last, so that what shards and control plane have to say is written.
     _access_log: Option<AccessLogGuard>,
 }
@@ -76,6 +79,9 @@ impl Node {
     /// # Errors
     /// What the host lacks, with how to give it.
     pub fn start(config: Config, reload: Reload, requests: Requests) -> anyhow::Result<Self> {
+        if !config.roles.has(Role::Edge) {
+            return Self::start_without_edge(config, reload, requests);
+        }
         let started = SystemTime::now();
         let chosen = cores::choose(&config.shards.cores).map_err(|problem| anyhow!("shards.cores: {problem}"))?;
         let cores = chosen.repeat(config.shards.per_core);
@@ -99,6 +105,8 @@ impl Node {
             Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
         let kafka = start_kafka(&config)?;
         let (bridge, bridges) = start_bridge(&config, &placement, &wakers, &errands_in)?;
+        let ending = watch::Sender::new(false);
+        let roles = start_roles(&config, kafka.as_ref(), &ending, &errands_in)?;
         let (open, opened) = flume::bounded(count);
         let (access_log, access_log_guard) = AccessLog::start(&config.access_log)?;
         let shared = Shared {
@@ -134,7 +142,6 @@ impl Node {
         #[cfg(test)]
         let kept = handles.clone();
         let (ready, is_ready) = flume::bounded(1);
-        let ending = watch::Sender::new(false);
         let setup = ControlSetup {
             config,
             reload,
@@ -148,16 +155,11 @@ impl Node {
             kafka,
             ending,
             doors: addresses,
+            roles: roles.as_ref().map(|roles| roles.view.clone()),
+            listener: None,
             ready,
         };
-        let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup));
-        let control = control.context("no thread for the control plane")?;
-        if is_ready.recv().is_err() {
-            return Err(match control.join() {
-                Ok(Err(error)) => error,
-                _ => anyhow!("the control plane ended before it began; {HINT}"),
-            });
-        }
+        let control = start_control(setup, &is_ready)?;
         for _ in &shards {
             // A shard that has ended is told of by its obituary.
             let _ = open.send(());
@@ -176,6 +178,60 @@ impl Node {
             control,
             store_thread,
             bridge,
+            roles,
+            _access_log: access_log_guard,
+        })
+    }
+
+    /// A process that holds no connections of clients: no shards, one port, and its roles.
+    fn start_without_edge(config: Config, reload: Reload, requests: Requests) -> anyhow::Result<Self> {
+        let started = SystemTime::now();
+        let wanted = *config.listeners().first().expect("every process has a port");
+        let purpose = wanted.purpose;
+        let (address, listeners) = listen(wanted, config.http_server.backlog, 1)?;
+        let listener = listeners.into_iter().next().map(TcpListener::from);
+        let config = Arc::new(config);
+        let (errands_in, errands) = flume::unbounded();
+        let (access_log, access_log_guard) = AccessLog::start(&config.access_log)?;
+        let kafka = start_kafka(&config)?;
+        let ending = watch::Sender::new(false);
+        let roles = start_roles(&config, kafka.as_ref(), &ending, &errands_in)?;
+        let timeout = config.shutdown.timeout.into();
+        let (ready, is_ready) = flume::bounded(1);
+        let setup = ControlSetup {
+            config,
+            reload,
+            shards: Vec::new(),
+            // Nobody is at home here.
+            placement: Placement::new(1, rand::random()),
+            errands,
+            requests: requests.clone(),
+            started,
+            access_log,
+            bridge: None,
+            kafka,
+            ending,
+            doors: vec![(purpose, address)],
+            roles: roles.as_ref().map(|roles| roles.view.clone()),
+            listener,
+            ready,
+        };
+        let control = start_control(setup, &is_ready)?;
+        Ok(Self {
+            http_address: address,
+            tcp_address: None,
+            internal_address: None,
+            cores: Vec::new(),
+            metrics: Vec::new(),
+            requests,
+            timeout,
+            #[cfg(test)]
+            handles: Vec::new(),
+            shards: Vec::new(),
+            control,
+            store_thread: None,
+            bridge: None,
+            roles,
             _access_log: access_log_guard,
         })
     }
@@ -211,6 +267,9 @@ impl Node {
         }
         if let Some(bridge) = self.bridge.filter(|_| have_ended) {
             bridge.wait()?;
+        }
+        if let Some(roles) = self.roles.filter(|roles| control.is_ok() || roles.have_ended()) {
+            roles.wait()?;
         }
         control
     }
@@ -355,6 +414,36 @@ fn start_bridge(
     Ok((Some(bridge), shards))
 }
 
+/// Starts what the process does beside the edge, or instead of it.
+fn start_roles(
+    config: &Arc<Config>,
+    kafka: Option<&Arc<Producer>>,
+    ending: &watch::Sender<bool>,
+    errands: &flume::Sender<Errand>,
+) -> anyhow::Result<Option<Roles>> {
+    // The configuration has no other role than the edge without a Kafka.
+    let Some(producer) = kafka.filter(|_| config.roles.has_more_than_edge()).cloned() else { return Ok(None) };
+    let setup = RolesSetup { config: config.clone(), producer, ending: ending.subscribe() };
+    let obituary = Obituary { last: Some(Errand::RolesEnded), errands: errands.clone() };
+    Roles::start(&setup, obituary).map(Some)
+}
+
+/// Starts the control plane, and waits until it has what it needs of the host.
+fn start_control(
+    setup: ControlSetup,
+    is_ready: &flume::Receiver<()>,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup));
+    let control = control.context("no thread for the control plane")?;
+    match is_ready.recv() {
+        Ok(()) => Ok(control),
+        Err(_) => Err(match control.join() {
+            Ok(Err(error)) => error,
+            _ => anyhow!("the control plane ended before it began; {HINT}"),
+        }),
+    }
+}
+
 /// Tells the control plane that a thread has ended, also when it did by an error or a panic. A shard's: the channels at home
 /// there have gone, and the other shards would wait for it for ever. The bridge's: nobody would be answered.
 struct Obituary {
@@ -471,7 +560,7 @@ fn listen(wanted: Listener<'_>, backlog: u32, shards: usize) -> anyhow::Result<(
 
 /// Whether nobody listens there.
 fn look_for_free(address: SocketAddr) -> std::io::Result<()> {
-    patiently(|| std::net::TcpListener::bind(address), is_in_use).map(drop)
+    patiently(|| TcpListener::bind(address), is_in_use).map(drop)
 }
 
 // One shard's panic is everybody's end where panics abort.

@@ -340,6 +340,8 @@ pub enum Errand {
         /// Opaque: given back in the answer.
         ticket: u64,
     },
+    /// The roles beside the edge have ended: after a drain, or because they failed.
+    RolesEnded,
     /// The shard has ended: after a drain, or because it failed.
     Ended {
         /// By number: the control plane tells the others by it.

@@ -4,21 +4,27 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::VERSION;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::cores;
 use crate::node::Node;
 
 /// The banner of a node that has started.
 pub(super) fn text(config: &Config, node: &Node, dev: bool) -> String {
-    let mut text = format!("ringpost {VERSION}, a shard on each of the cores {}\n\n", cores::write(&node.cores));
+    let has_edge = config.roles.has(Role::Edge);
+    let mut text = match has_edge {
+        true => format!("ringpost {VERSION}, a shard on each of the cores {}\n\n", cores::write(&node.cores)),
+        false => format!("ringpost {VERSION}, without the edge: no client connects here\n\n"),
+    };
     let http = reachable(node.http_address);
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<10} {value}");
     };
-    if config.demo.enabled {
+    if has_edge && config.demo.enabled {
         line("chat page", format!("http://{http}/"));
     }
-    line("WebSocket", format!("ws://{http}{}", config.http_server.websocket_path));
+    if has_edge {
+        line("WebSocket", format!("ws://{http}{}", config.http_server.websocket_path));
+    }
     if let Some(tcp) = node.tcp_address {
         line("TCP", format!("{}, JSON lines or length-prefixed Protobuf", reachable(tcp)));
     }
@@ -31,7 +37,7 @@ pub(super) fn text(config: &Config, node: &Node, dev: bool) -> String {
         line("metrics", format!("http://{internal}/metrics"));
     }
     text.push('\n');
-    if dev {
+    if dev && has_edge {
         text.push_str(&examples(config, internal, node.tcp_address.map(reachable)));
     }
     text

@@ -1,6 +1,6 @@
 //! What a configuration may say but hardly means.
 
-use super::{ChannelOptions, Config, ForceRecoveryMode};
+use super::{ChannelOptions, Config, ForceRecoveryMode, Role};
 use crate::auth::TokenConfig;
 
 /// RFC 7518, 3.2: a secret is at least as long as the hash, 32 bytes for HS256.
@@ -19,7 +19,7 @@ impl Config {
         let no_key = client.token == TokenConfig::default();
         let secret = client.token.hmac_secret_key.as_str();
         say(
-            no_key && !client.insecure && !client.allow_anonymous_connect_without_token,
+            self.roles.has(Role::Edge) && no_key && !client.insecure && !client.allow_anonymous_connect_without_token,
             "nobody can connect: set a key in `client.token`, such as `hmac_secret_key`",
         );
         say(

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use regex::Regex;
 
-use super::{Acknowledge, ChannelOptions, Config, Delivery, Duration, ForceRecoveryMode, Listener, Log, SlowConsumer};
+use super::{
+    Acknowledge, ChannelOptions, Config, Delivery, Duration, ForceRecoveryMode, Listener, Log, Role, SlowConsumer,
+};
 use crate::limits;
 
 impl Config {
@@ -20,6 +22,8 @@ impl Config {
         self.cluster.redis.check(&mut problems);
         self.cluster.kafka.check(&mut problems);
         self.discovery.consul.check(self.health.enabled, &mut problems);
+        self.roles.check(self.cluster.redis.is_set(), self.cluster.kafka.is_set(), &mut problems);
+        self.check_state(&mut problems);
         problems
     }
 
@@ -83,6 +87,18 @@ impl Config {
         );
     }
 
+    /// What the role `state` reads and writes.
+    fn check_state(&self, problems: &mut Vec<String>) {
+        let topics = &self.cluster.kafka.topics;
+        if self.roles.has(Role::State) && (topics.login.is_empty() || topics.session.is_empty()) {
+            problems.push(
+                "`roles` has \"state\", which reads `cluster.kafka.topics.login` and writes `cluster.kafka.topics.session`: \
+                 name both"
+                    .into(),
+            );
+        }
+    }
+
     fn check_doors(&self, problems: &mut Vec<String>) {
         let mut rule = |holds: bool, problem: String| {
             if !holds {
@@ -96,6 +112,10 @@ impl Config {
             rule(
                 address.parse::<IpAddr>().is_ok(),
                 format!("`{key}.address` is \"{address}\": it must be an IP address, such as 0.0.0.0"),
+            );
+            rule(
+                !listener.proxy_protocol || self.roles.has(Role::Edge),
+                format!("`{key}.proxy_protocol` is true, but `roles` has no \"edge\": shards alone read that header"),
             );
             rule(
                 !listener.proxy_protocol || !self.proxies.trusted.is_empty(),

@@ -1,6 +1,6 @@
 //! The listeners that a configuration asks for, as one list.
 
-use super::Config;
+use super::{Config, Role};
 
 /// What a listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,8 @@ pub struct Listener<'a> {
 }
 
 impl Config {
-    /// All listeners that are asked for; the HTTP port is always among them.
+    /// All listeners that are asked for. The HTTP port is always among them, but for a process without the edge: that has one, for
+    /// operators and backends.
     pub fn listeners(&self) -> Vec<Listener<'_>> {
         let Self { http_server: http, tcp_server: tcp, internal_server: internal, .. } = self;
         let of = |purpose, section, address, port, proxy_protocol| Listener {
@@ -59,6 +60,20 @@ impl Config {
             port,
             proxy_protocol,
         };
+        if !self.roles.has(Role::Edge) {
+            return match internal.is_set() {
+                true => vec![of(
+                    Purpose::Internal,
+                    "internal_server",
+                    &internal.address,
+                    internal.port,
+                    internal.proxy_protocol,
+                )],
+                false => {
+                    vec![of(Purpose::Internal, "http_server", &http.address, http.port, http.proxy_protocol)]
+                }
+            };
+        }
         let mut listeners =
             vec![of(Purpose::Http, "http_server", http.address.as_str(), http.port, http.proxy_protocol)];
         if tcp.enabled {

@@ -24,6 +24,7 @@ mod listeners;
 mod load;
 mod node;
 mod proxies;
+mod roles;
 mod starter;
 mod store;
 
@@ -48,6 +49,7 @@ pub use node::{
     LogFormat, ShardsConfig, ShutdownConfig, TcpServerConfig,
 };
 pub use proxies::{ForwardedHeader, Network, ProxiesConfig};
+pub use roles::{Role, Roles};
 pub use starter::starter_toml;
 pub use store::StoreConfig;
 
@@ -63,6 +65,11 @@ pub const ENV_PREFIX: &str = "RINGPOST_";
 pub struct Config {
     /// The node's name, as clients and backends see it; empty takes the host's name.
     pub name: String,
+    /// What this process does: `edge` holds the connections of clients, `state` derives from what edges report to Kafka who is
+    /// online and who was seen when, `notify` tells the application of users whom no device reaches. A process without `edge` serves
+    /// API, health and metrics only, on one port: `internal_server` where that is set, else `http_server`. Only a restart changes
+    /// this.
+    pub roles: Roles,
     /// Cores and their rings.
     pub shards: ShardsConfig,
     /// The HTTP port: WebSocket, and API, health and metrics unless there is an internal port.

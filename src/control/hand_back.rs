@@ -83,7 +83,9 @@ impl Service<Request<Incoming>> for Doorman {
     type Future = Pin<Box<dyn Future<Output = Result<Response, ForShard>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        if let Some(head) = head_of_upgrade(&request) {
+        if self.visitor.state.has_edge()
+            && let Some(head) = head_of_upgrade(&request)
+        {
             let _ = self.head.set(head);
             let flushed = self.flushed.clone();
             // hyper flushes once its service has nothing to say yet.

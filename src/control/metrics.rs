@@ -22,7 +22,7 @@ use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
 use super::state::ControlState;
-use super::{clock, cluster_metrics, kafka_metrics};
+use super::{clock, cluster_metrics, kafka_metrics, role_metrics};
 use crate::broker::histogram::Observed;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::namespaces::NamespaceMetrics;
@@ -193,6 +193,7 @@ impl Collector for NodeMetrics {
             kafka_metrics::encode(&mut encoder, kafka)?;
             self.0.call_counts.encode(&mut encoder)?;
         }
+        role_metrics::encode(&mut encoder, &self.0.roles)?;
         encode_process(&mut encoder, &self.0)
     }
 }

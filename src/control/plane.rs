@@ -1,10 +1,11 @@
 //! The control plane's life: it serves until it is asked to leave, drains, and ends after the last shard.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
+use bytes::Bytes;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -18,6 +19,7 @@ use super::http::HttpServer;
 use super::keys::{KeyKeeper, KeyRequests};
 use super::neighbours;
 use super::notice;
+use super::own_door::OwnDoor;
 use super::reload::{forbidden, keep_fixed};
 use super::requests::{Request, Requests};
 use super::shards::Shards;
@@ -31,6 +33,7 @@ use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
 use crate::hub::{Placement, ShardSet};
 use crate::limits::{CALLS_LEAVE_MS, DISCOVERY_LEAVE_MS};
+use crate::roles::RolesView;
 use crate::shard::handle::ShardHandle;
 
 /// What the control plane is made of.
@@ -39,7 +42,7 @@ pub struct ControlSetup {
     pub config: Arc<Config>,
     /// Reads it again.
     pub reload: Reload,
-    /// The shards, by number.
+    /// The shards, by number; none in a process without the edge.
     pub shards: Vec<ShardHandle>,
     /// Which shard is a channel's home.
     pub placement: Placement,
@@ -59,6 +62,10 @@ pub struct ControlSetup {
     pub ending: watch::Sender<bool>,
     /// Where the node listens.
     pub doors: Vec<(Purpose, SocketAddr)>,
+    /// What the process does beside the edge, or instead of it.
+    pub roles: Option<RolesView>,
+    /// Where a process without the edge is asked.
+    pub listener: Option<TcpListener>,
     /// Told once it has all that it takes from the host.
     pub ready: flume::Sender<()>,
 }
@@ -105,29 +112,56 @@ struct Plane {
     calls: Option<Aside>,
     discovery: Option<Aside>,
     ended: ShardSet,
+    own_door: OwnDoor,
+    /// Whether the roles have ended; true where there are none.
+    have_roles_ended: bool,
 }
 
 impl Plane {
     fn new(setup: ControlSetup) -> anyhow::Result<Self> {
         let ControlSetup { config, reload, shards, placement, errands, requests, started, access_log, .. } = setup;
         let (bridge, kafka, ending, doors, ready) = (setup.bridge, setup.kafka, setup.ending, setup.doors, setup.ready);
+        let own_door = OwnDoor::new(setup.listener).context("the control plane cannot listen")?;
+        let have_roles_ended = setup.roles.is_none();
+        let roles = setup.roles.unwrap_or_default();
         let shards = Shards::new(shards, placement);
-        let state = Arc::new(ControlState::new(shards, config, started, access_log, bridge.clone(), kafka));
+        let state = Arc::new(ControlState::new(shards, config, started, access_log, bridge.clone(), kafka, roles));
         if let Some(bridge) = bridge {
             tokio::spawn(neighbours::announce(state.clone(), bridge));
             tokio::spawn(hearing::hear(state.clone()));
             tokio::spawn(hearing::make_up(state.clone()));
             tokio::spawn(hearing::watch_revocations(state.clone()));
         }
-        tokio::spawn(following::follow(state.clone()));
+        if state.has_edge() {
+            tokio::spawn(following::follow(state.clone()));
+        }
         let (http, handed_back) = HttpServer::new(state.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
         let keeper = tokio::spawn(keeper.run());
-        let (calls, discovery) = (consumer::start(&state)?, discovery::start(&state, &doors)?);
+        // Calls are carried out by shards, and it is edges that clients look for.
+        let (calls, discovery) = match state.has_edge() {
+            true => (consumer::start(&state)?, discovery::start(&state, &doors)?),
+            false => (None, None),
+        };
         // The node waits for this.
         let _ = ready.send(());
         let ended = ShardSet::EMPTY;
-        Ok(Self { state, reload, errands, requests, http, handed_back, keys, keeper, ending, calls, discovery, ended })
+        Ok(Self {
+            state,
+            reload,
+            errands,
+            requests,
+            http,
+            handed_back,
+            keys,
+            keeper,
+            ending,
+            calls,
+            discovery,
+            ended,
+            own_door,
+            have_roles_ended,
+        })
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -155,10 +189,15 @@ impl Plane {
                         bail!("shard {shard} has failed");
                     }
                     Ok(Errand::BridgeEnded) => bail!("the bridge to the other nodes has failed"),
+                    Ok(Errand::RolesEnded) => {
+                        self.have_roles_ended = true;
+                        bail!("the roles have failed");
+                    }
                     Ok(errand) => self.errand(errand).await,
                     Err(flume::RecvError::Disconnected) => bail!("all shards have gone"),
                 },
                 Ok(conn) = self.handed_back.recv_async() => self.hand_back(conn),
+                (socket, arrival) = self.own_door.next() => self.http.serve(socket, Bytes::new(), arrival),
                 request = self.requests.next() => match request {
                     Request::Reload => {
                         notice::reloading();
@@ -182,6 +221,7 @@ impl Plane {
                 }
             }
             Errand::Ended { shard } => self.ended.insert(shard),
+            Errand::RolesEnded => self.have_roles_ended = true,
             Errand::BridgeEnded => {}
         }
     }
@@ -234,20 +274,24 @@ impl Plane {
         [&self.calls, &self.discovery].into_iter().flatten().for_each(Aside::end);
         let shutdown = self.state.config().shutdown.clone();
         let deadline = Instant::now() + shutdown.timeout.into();
-        tracing::info!(over = %shutdown.drain_time, "leaving: clients are told to reconnect");
+        match self.state.has_edge() {
+            true => tracing::info!(over = %shutdown.drain_time, "leaving: clients are told to reconnect"),
+            false => tracing::info!("leaving: the roles end"),
+        }
         drop(self.state.shards.leave_with_all(|| Order::Drain(shutdown.drain_time.into())));
         while !self.all_ended() {
             tokio::select! {
+                (socket, arrival) = self.own_door.next() => self.http.serve(socket, Bytes::new(), arrival),
                 errand = self.errands.recv_async() => match errand {
                     Ok(errand) => self.errand(errand).await,
                     Err(flume::RecvError::Disconnected) => break,
                 },
                 Ok(conn) = self.handed_back.recv_async() => self.hand_back(conn),
                 request = self.requests.next() => if request == Request::Leave {
-                    bail!("asked to leave twice: left before every shard had ended");
+                    bail!("asked to leave twice: left before every shard and role had ended");
                 },
                 () = sleep_until(deadline) => {
-                    bail!("not every shard had ended {} after the node was asked to leave", shutdown.timeout);
+                    bail!("not every shard and role had ended {} after the node was asked to leave", shutdown.timeout);
                 }
             }
         }
@@ -255,7 +299,7 @@ impl Plane {
     }
 
     fn all_ended(&self) -> bool {
-        self.state.shards.handles().iter().all(|handle| self.ended.contains(handle.shard))
+        self.have_roles_ended && self.state.shards.handles().iter().all(|handle| self.ended.contains(handle.shard))
     }
 }
 

@@ -9,6 +9,7 @@ pub type Reload = Box<dyn Fn() -> Result<Config, ConfigError> + Send>;
 pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     let mut kept = Vec::new();
     keep("name", &old.name, &mut new.name, &mut kept);
+    keep("roles", &old.roles, &mut new.roles, &mut kept);
     keep("shards", &old.shards, &mut new.shards, &mut kept);
     keep("http_server", &old.http_server, &mut new.http_server, &mut kept);
     keep("tcp_server", &old.tcp_server, &mut new.tcp_server, &mut kept);

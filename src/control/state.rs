@@ -16,7 +16,8 @@ use super::shards::Shards;
 use crate::access_log::AccessLog;
 use crate::cluster::bridge::BridgeView;
 use crate::cluster::kafka::producer::Producer;
-use crate::config::Config;
+use crate::config::{Config, Role};
+use crate::roles::RolesView;
 
 /// The node as the control plane sees it.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(super) struct ControlState {
     pub(super) call_counts: CallCounts,
     /// What is counted of the catalog that the node is in.
     pub(super) discovery: DiscoveryCounts,
+    /// What the process does beside the edge, or instead of it.
+    pub(super) roles: RolesView,
     config: RwLock<Arc<Config>>,
     draining: AtomicBool,
 }
@@ -58,6 +61,7 @@ impl ControlState {
         access_log: AccessLog,
         bridge: Option<BridgeView>,
         kafka: Option<Arc<Producer>>,
+        roles: RolesView,
     ) -> Self {
         Self {
             shards,
@@ -72,6 +76,7 @@ impl ControlState {
             kafka,
             call_counts: CallCounts::default(),
             discovery: DiscoveryCounts::default(),
+            roles,
             config: RwLock::new(config),
             draining: AtomicBool::new(false),
         }
@@ -85,6 +90,11 @@ impl ControlState {
     /// A new configuration is in force.
     pub(super) fn set_config(&self, config: Arc<Config>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// Whether the process has shards.
+    pub(super) fn has_edge(&self) -> bool {
+        self.config().roles.has(Role::Edge)
     }
 
     /// Whether the node is about to leave.

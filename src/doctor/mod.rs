@@ -35,7 +35,7 @@ mod store;
 mod tcp_memory;
 mod threads;
 
-use crate::config::Config;
+use crate::config::{Config, Role};
 
 pub use finding::{Finding, Verdict};
 pub use limit::raise_limits;
@@ -44,6 +44,12 @@ pub use ports::why as why_not_listening;
 
 /// Looks at the host as a node with this configuration would need it.
 pub fn examine(config: &Config) -> Vec<Finding> {
+    if !config.roles.has(Role::Edge) {
+        // Without shards a process needs what any does.
+        let mut findings = ports::check(config);
+        findings.extend(access_log::check(&config.access_log));
+        return findings;
+    }
     let allowed = crate::cores::allowed().unwrap_or_default();
     // Where the list of cores is wrong the other checks judge by one shard.
     let cores = crate::cores::choose_among(&config.shards.cores, &allowed).unwrap_or_else(|_| vec![0]);

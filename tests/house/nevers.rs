@@ -27,7 +27,7 @@ const IO: [&str; 8] = [
 ];
 
 /// Of the node. `shard`, `control`, `node.rs` and `cli` may be named by those above them only.
-pub(crate) const NODE: [Never; 16] = [
+pub(crate) const NODE: [Never; 17] = [
     Never { places: &["model", "wire", "protocol", "session", "hub", "delivery", "outbox"], named: &IO },
     // The rest of the store is its files.
     Never {
@@ -107,6 +107,13 @@ pub(crate) const NODE: [Never; 16] = [
         ],
     },
     Never {
+        places: &["roles"],
+        named: &[
+            "wire", "protocol", "session", "hub", "delivery", "outbox", "ring", "store", "shard", "control", "node.rs",
+            "cli", "glommio",
+        ],
+    },
+    Never {
         places: &["store"],
         named: &[
             "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "auth", "config", "ring", "shard",
@@ -116,7 +123,7 @@ pub(crate) const NODE: [Never; 16] = [
 ];
 
 /// What drives all else.
-const ABOVE: [&str; 5] = ["shard", "control", "node.rs", "cli", "doctor"];
+const ABOVE: [&str; 6] = ["shard", "control", "node.rs", "cli", "doctor", "roles"];
 
 /// Of the load generator.
 pub(crate) const LOAD_GENERATOR: [Never; 4] = [

@@ -18,7 +18,7 @@ use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_le
 use super::{deadline, request, run_until};
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
 use super::{presence, presence_stats, publish, refresh, scheduled_cancel, scheduled_list, subscribe};
-use super::{session_attributes, tokens_revoke, tokens_revoked, unsubscribe, users_status};
+use super::{session_attributes, tokens_revoke, tokens_revoked, unsubscribe, users_state, users_status};
 use crate::control::refused::{ApiError, RefusedWith};
 use crate::control::state::ControlState;
 use crate::limits::BATCH_COMMANDS_MAX;
@@ -93,6 +93,9 @@ struct Command {
     /// Which users are online?
     #[serde(deserialize_with = "object")]
     users_status: Option<users_status::UsersStatus>,
+    /// Who is online, and who was when?
+    #[serde(deserialize_with = "object")]
+    users_state: Option<users_state::UsersState>,
     /// Call tokens back.
     #[serde(deserialize_with = "object")]
     tokens_revoke: Option<tokens_revoke::TokensRevoke>,
@@ -161,6 +164,8 @@ enum CommandReply {
     Channels(channels::ChannelsResult),
     Connections(connections::ConnectionsResult),
     UsersStatus(users_status::UsersStatusResult),
+    /// Who is online, and who was when.
+    UsersState(users_state::UsersStateResult),
     Info(info::InfoResult),
     MembersAdd(Done),
     MembersRemove(Done),
@@ -209,6 +214,7 @@ impl Command {
             Self { channels: Some(method), .. } => To::Channels(run_until(method, state, deadline).await?),
             Self { connections: Some(method), .. } => To::Connections(run_until(method, state, deadline).await?),
             Self { users_status: Some(method), .. } => To::UsersStatus(run_until(method, state, deadline).await?),
+            Self { users_state: Some(method), .. } => To::UsersState(run_until(method, state, deadline).await?),
             Self { tokens_revoke: Some(method), .. } => To::TokensRevoke(run_until(method, state, deadline).await?),
             Self { tokens_revoked: Some(method), .. } => To::TokensRevoked(run_until(method, state, deadline).await?),
             Self { members_add: Some(method), .. } => To::MembersAdd(run_until(method, state, deadline).await?),

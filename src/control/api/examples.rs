@@ -151,6 +151,18 @@ fn lists(method: &str) -> (Value, Value) {
             json!({ "pattern": "chat:*" }),
             json!({ "result": { "channels": { "chat:lobby": { "num_clients": 1 } } } }),
         ),
+        "users_state" => (
+            json!({ "users": ["42", "nobody"] }),
+            json!({ "result": { "users": {
+                "42": {
+                    "online": true,
+                    "since_unix_ms": 1_790_000_000_000_i64,
+                    "last_seen_unix_ms": 1_790_000_000_000_i64,
+                    "devices": 1,
+                },
+                "nobody": { "online": false, "devices": 0 },
+            } } }),
+        ),
         "users_status" => (
             json!({ "users": ["42", "nobody"] }),
             json!({ "result": { "users": { "42": { "online": true }, "nobody": { "online": false } } } }),

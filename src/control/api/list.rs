@@ -4,7 +4,7 @@ use super::method::Method;
 use super::{
     broadcast, channels, connections, disconnect, history, history_remove, info, presence, presence_stats, publish,
     refresh, scheduled_cancel, scheduled_list, session_attributes, subscribe, tokens_revoke, tokens_revoked,
-    unsubscribe, users_status,
+    unsubscribe, users_state, users_status,
 };
 use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
@@ -45,5 +45,6 @@ pub(super) fn visit(visitor: &mut impl Visitor) {
     visitor.see::<channels::Channels>();
     visitor.see::<connections::Connections>();
     visitor.see::<users_status::UsersStatus>();
+    visitor.see::<users_state::UsersState>();
     visitor.see::<info::Info>();
 }

@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, timeout_at};
 
 use crate::broker::order::check_list;
+use crate::config::Role;
 use crate::control::nodes::{Elsewhere, Nodes};
 use crate::control::state::ControlState;
 use crate::limits::API_CALL_TIMEOUT_MS;
@@ -20,6 +21,8 @@ use crate::model::refusal::{Error, ErrorKind};
 pub(super) trait Method: DeserializeOwned + JsonSchema + Send + 'static {
     /// As in the path.
     const NAME: &'static str;
+    /// The role that carries it out: a process without it refuses the call.
+    const ROLE: Role = Role::Edge;
     /// What it answers.
     type Result: Serialize + JsonSchema + Send + 'static;
 
@@ -86,7 +89,7 @@ pub(super) fn deadline() -> Instant {
 /// Carries a method out and counts it.
 ///
 /// # Errors
-/// What the method refuses; 100 when it has no answer at the deadline.
+/// What the method refuses; 100 when it has no answer at the deadline; 108 where the process does not have the method's role.
 pub(super) async fn run_until<M: Method>(
     method: M,
     state: &ControlState,
@@ -97,7 +100,13 @@ pub(super) async fn run_until<M: Method>(
         "internal server error: the shards did not answer in time; what they had not begun is not done, what they had \
          begun is",
     );
-    let result = timeout_at(deadline, run_everywhere(method, state)).await.unwrap_or(Err(late));
+    let result = match state.config().roles.has(M::ROLE) {
+        true => timeout_at(deadline, run_everywhere(method, state)).await.unwrap_or(Err(late)),
+        false => {
+            let refused = format!("not available: this process does not have the role `{}`", M::ROLE);
+            Err(ErrorKind::NotAvailable.because(refused))
+        }
+    };
     state.calls.count(M::NAME, begun.elapsed(), result.as_ref().err().map(|error| error.kind));
     result
 }

@@ -47,6 +47,7 @@ mod tokens_revoke;
 mod tokens_revoked;
 mod trace;
 mod unsubscribe;
+mod users_state;
 mod users_status;
 mod who;
 

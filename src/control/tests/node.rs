@@ -33,6 +33,8 @@ use crate::control::{ControlSetup, run};
 use crate::hub::Placement;
 use crate::protocol::Format;
 use crate::protocol::centrifuge::codes::CodedDisconnect;
+use crate::roles::RolesView;
+use crate::roles::state::view::StateView;
 use crate::shard::handle::ShardHandle;
 use crate::shard::waker::Waker;
 use crate::time::Now;
@@ -52,6 +54,13 @@ fn alone() -> BridgeView {
 fn unreachable_kafka() -> Arc<Producer> {
     let config = KafkaConfig { brokers: vec!["127.0.0.1:1".into()], ..KafkaConfig::default() };
     Arc::new(Producer::new(&config, "test").unwrap())
+}
+
+/// Roles of which none works.
+fn idle_roles() -> RolesView {
+    let mut config = Config::dev();
+    config.cluster.redis.addresses = vec!["127.0.0.1:1".into()];
+    RolesView { state: Some(StateView::new(&config).unwrap()) }
 }
 
 type Work = Box<dyn FnOnce(&mut World) + Send>;
@@ -113,7 +122,10 @@ impl World {
     fn order(&mut self, shard: usize, order: Order) {
         let now = self.now();
         match order {
-            Order::Drain(_) if self.ends => drop(self.errands.send(Errand::Ended { shard: shard as u16 })),
+            Order::Drain(_) if self.ends => {
+                let _ = self.errands.send(Errand::Ended { shard: shard as u16 });
+                let _ = self.errands.send(Errand::RolesEnded);
+            }
             // There is no ring for a conn to come back to.
             Order::Drain(_) | Order::Adopt { .. } => {}
             order => self.brokers[shard].order(order, now),
@@ -249,6 +261,8 @@ impl TestNode {
             errands: errands_taken,
             requests: requests.clone(),
             started: SystemTime::now(),
+            roles: has_bridge.then(idle_roles),
+            listener: None,
             ready: flume::bounded(1).0,
         };
         let closing = Arc::new(AtomicBool::new(false));

@@ -118,7 +118,13 @@ async fn the_conversation_of_the_examples_can_be_had() {
             assert!(validator(&document, &place(path, rest)).is_valid(what), "{method}: {what}");
         }
         let answer = node.call(method, call.clone()).await;
-        assert_eq!(shape(&answer), shape(expected), "{method}: {answer}");
+        let is_of_another_role =
+            answer["error"]["message"].as_str().is_some_and(|text| text.contains("does not have the role"));
+        match is_of_another_role {
+            // tests/roles asks a process that has it.
+            true => assert_eq!((answer["error"]["code"].as_u64(), *method == *"users_state"), (Some(108), true)),
+            false => assert_eq!(shape(&answer), shape(expected), "{method}: {answer}"),
+        }
     }
 }
 

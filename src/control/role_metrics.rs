@@ -1,0 +1,80 @@
+//! What the roles beside the edge count, for `/metrics`.
+
+use std::fmt;
+
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::registry::Unit;
+
+use crate::roles::RolesView;
+use crate::roles::state::StateMetrics;
+
+/// Writes what was counted. Of roles that the process does not have nothing is written.
+pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, roles: &RolesView) -> fmt::Result {
+    if roles.pulses().next().is_none() {
+        return Ok(());
+    }
+    let help = "1 where the role consumes, or did within a minute";
+    let mut well = encoder.encode_descriptor("ringpost_role_well", help, None, MetricType::Gauge)?;
+    for (role, pulse) in roles.pulses() {
+        well.encode_family(&[("role", role.to_string())])?.encode_gauge(&u64::from(pulse.is_well()))?;
+    }
+    let help = "For how long the role has not consumed";
+    let mut silence =
+        encoder.encode_descriptor("ringpost_role_silence", help, Some(&Unit::Seconds), MetricType::Gauge)?;
+    for (role, pulse) in roles.pulses() {
+        silence.encode_family(&[("role", role.to_string())])?.encode_gauge(&pulse.silence().as_secs_f64())?;
+    }
+    let help = "Records that the role has yet to do, of the partitions that are this process'";
+    let mut lag = encoder.encode_descriptor("ringpost_role_lag", help, None, MetricType::Gauge)?;
+    for (role, pulse) in roles.pulses() {
+        for ((topic, partition), records) in pulse.lag() {
+            let labels = [("role", role.to_string()), ("topic", topic), ("partition", partition.to_string())];
+            lag.encode_family(&labels)?.encode_gauge(&records)?;
+        }
+    }
+    match &roles.state {
+        Some(state) => encode_state(encoder, &state.metrics),
+        None => Ok(()),
+    }
+}
+
+fn encode_state(encoder: &mut DescriptorEncoder<'_>, state: &StateMetrics) -> fmt::Result {
+    let outcomes = [
+        ("applied", state.applied.get()),
+        ("repeated", state.repeated.get()),
+        ("passed", state.passed.get()),
+        ("unusable", state.unusable.get()),
+    ];
+    let help = "Records of the login log that the role state has done, by what became of them";
+    encode_counts(encoder, "ringpost_state_records", help, "outcome", outcomes)?;
+    let help = "Users who came online or went offline, by cause";
+    encode_counts(encoder, "ringpost_state_transitions", help, "cause", state.transitions())?;
+    let help = "Times that the role state could not go on, by kind of fault";
+    encode_counts(encoder, "ringpost_state_errors", help, "kind", state.faults())?;
+    for (name, help, number) in [
+        ("ringpost_state_rebuilds", "Partitions read anew since some of the state was lost", state.rebuilds.get()),
+        ("ringpost_state_adopted", "Sessions that nodes had and no record told of", state.adopted.get()),
+        ("ringpost_state_ended_with_node", "Sessions that ended with their node", state.ended_with_node.get()),
+    ] {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter(&number, None::<&Exemplar<NoLabelSet, f64>>)?;
+    }
+    Ok(())
+}
+
+fn encode_counts(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &'static str,
+    counts: impl IntoIterator<Item = (&'static str, u64)>,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (value, number) in counts {
+        let labels = [(label, value)];
+        metric.encode_family(&labels)?.encode_counter(&number, None::<&Exemplar<NoLabelSet, f64>>)?;
+    }
+    Ok(())
+}

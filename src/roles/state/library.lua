@@ -1,0 +1,321 @@
+#!lua name=ringpost_state_1
+-- What the role `state` keeps of users, layout 1. docs/decisions/state.md has the keys and each Function's contract.
+--
+-- KEYS[1] is the head of a bucket of this role, KEYS[2] that of the same bucket of the nodes. Both are in one slot. The nodes'
+-- keys are read, never written.
+--
+-- Of a user: a hash with `t` (1 online, 0 offline: as it was told last), `s` since when it is so, `l` when the user was seen last,
+-- `q` the sequence of what was told last; `+` and a client is a session: its owner (slot.incarnation), since when, its device;
+-- `-` and a client is a session that has ended: its owner, when.
+
+local REVISION = 1
+-- How long it is remembered that a session has ended, milliseconds: so late may be told that it began.
+local ENDED_TTL = 600000
+-- Transitions that one call gives back; who gets as many asks again.
+local PENDING_MAX = 1000
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function read_user(head, name)
+  local user = { key = head .. ':u:' .. name, name = name, sessions = {}, ended = {}, since = 0, seen = 0, sequence = 0 }
+  local entries = redis.call('HGETALL', user.key)
+  for at = 1, #entries, 2 do
+    local field, value = entries[at], entries[at + 1]
+    local mark = string.sub(field, 1, 1)
+    if mark == '+' then user.sessions[string.sub(field, 2)] = value
+    elseif mark == '-' then user.ended[string.sub(field, 2)] = value
+    elseif field == 't' then user.told = value
+    elseif field == 's' then user.since = tonumber(value)
+    elseif field == 'l' then user.seen = tonumber(value)
+    elseif field == 'q' then user.sequence = tonumber(value) end
+  end
+  return user
+end
+
+local function is_online(user)
+  return next(user.sessions) ~= nil
+end
+
+-- Devices that are connected: sessions without a name of a device are one each.
+local function devices_of(user)
+  local count, known = 0, {}
+  for _, value in pairs(user.sessions) do
+    local device = string.match(value, '^%S+ %d+ (.*)$')
+    if device == '' or not known[device] then count = count + 1 end
+    known[device] = true
+  end
+  return count
+end
+
+local function owner_of(value)
+  return string.match(value, '^%S+')
+end
+
+local function incarnation_of(owner)
+  return tonumber(string.match(owner, '%.(%d+)$'))
+end
+
+-- Node 0.0 has no lease: it cannot be seen to die.
+local function enter_index(bucket, user, owner)
+  if owner == '0.0' then return end
+  redis.call('SADD', bucket.head .. ':i', owner)
+  redis.call('SADD', bucket.head .. ':i:' .. owner, user.name)
+end
+
+local function leave_index(bucket, user, owner)
+  for _, value in pairs(user.sessions) do
+    if owner_of(value) == owner then return end
+  end
+  redis.call('SREM', bucket.head .. ':i:' .. owner, user.name)
+end
+
+local function put_session(bucket, user, client, owner, since, device)
+  local before = user.sessions[client]
+  local value = owner .. ' ' .. string.format('%.0f', since) .. ' ' .. device
+  user.sessions[client] = value
+  redis.call('HSET', user.key, '+' .. client, value)
+  enter_index(bucket, user, owner)
+  if before and owner_of(before) ~= owner then leave_index(bucket, user, owner_of(before)) end
+end
+
+local function end_session(bucket, user, client, owner)
+  user.sessions[client] = nil
+  local value = owner .. ' ' .. string.format('%.0f', bucket.now)
+  user.ended[client] = value
+  redis.call('HDEL', user.key, '+' .. client)
+  redis.call('HSET', user.key, '-' .. client, value)
+  leave_index(bucket, user, owner)
+end
+
+-- Forgets what ended long ago.
+local function prune(bucket, user)
+  for client, value in pairs(user.ended) do
+    if tonumber(string.match(value, '%d+$')) + ENDED_TTL < bucket.now then
+      user.ended[client] = nil
+      redis.call('HDEL', user.key, '-' .. client)
+    end
+  end
+end
+
+local function begin(keys, keep)
+  return { head = keys[1], nodes = keys[2], now = now_ms(), keep = keep }
+end
+
+-- Tells whether a user is online, if that is another than was told last. Of one of whom nothing was told yet it is told that it is
+-- offline only where all that is known is to be told.
+local function tell(bucket, user, cause, is_all_told)
+  local online = is_online(user) and '1' or '0'
+  if user.told == online or not user.told and online == '0' and not is_all_told then return end
+  user.told = online
+  user.sequence = math.max(user.sequence + 1, bucket.now)
+  redis.call('HSET', user.key, 't', online, 'q', string.format('%.0f', user.sequence))
+  local number = redis.call('HINCRBY', bucket.head, 'n', 1)
+  redis.call('RPUSH', bucket.head .. ':o', cjson.encode({
+    number = number, user = user.name, online = online == '1', at_unix_ms = user.since, last_seen_unix_ms = user.seen,
+    devices = devices_of(user), sequence = user.sequence, cause = cause,
+  }))
+end
+
+-- After a change: since when it is as it is, when the user was seen, how long it is known.
+local function settle_user(bucket, user, was_online, at, seen)
+  if is_online(user) ~= was_online or user.since == 0 then user.since = at end
+  user.seen = math.max(user.seen, seen)
+  redis.call('HSET', user.key, 's', string.format('%.0f', user.since), 'l', string.format('%.0f', user.seen))
+  if is_online(user) then redis.call('PERSIST', user.key) else redis.call('PEXPIRE', user.key, bucket.keep) end
+end
+
+-- What is told and not yet written where all can read it, the oldest first.
+local function pending_of(bucket)
+  return redis.call('LRANGE', bucket.head .. ':o', 0, PENDING_MAX - 1)
+end
+
+local function apply_event(bucket, event, partition, is_quiet)
+  local user = read_user(bucket.head, event.user)
+  prune(bucket, user)
+  local was_online, at = is_online(user), math.min(event.at, bucket.now)
+  local known = user.sessions[event.client]
+  if event.begins then
+    local ended = user.ended[event.client]
+    local has_ended = ended and incarnation_of(owner_of(ended)) >= incarnation_of(event.owner)
+    if not has_ended and not (known and incarnation_of(owner_of(known)) >= incarnation_of(event.owner)) then
+      put_session(bucket, user, event.client, event.owner, at, event.device)
+    end
+  else
+    end_session(bucket, user, event.client, known and owner_of(known) or event.owner)
+  end
+  settle_user(bucket, user, was_online, at, at)
+  if is_quiet then
+    redis.call('SADD', bucket.head .. ':d:' .. partition, user.name)
+  else
+    tell(bucket, user, event.begins and 'login' or 'logout')
+  end
+end
+
+-- ARGV: partition, the highest record that the caller knows to be applied here, 1 if nothing is to be told of it now, how long
+-- users who are offline are kept, events. Answers 0 and nothing where the bucket has lost writes; else 1, how many were applied,
+-- and what is to be told.
+local function apply(keys, args)
+  local bucket, partition = begin(keys, args[4]), args[1]
+  local position = tonumber(redis.call('HGET', bucket.head .. ':p', partition) or nil)
+  if not position or position < tonumber(args[2]) then return { 0 } end
+  local events, applied, last = cjson.decode(args[5]), 0, position
+  for at = 1, #events do
+    local event = events[at]
+    if event.offset > last then
+      apply_event(bucket, event, partition, args[3] == '1')
+      applied, last = applied + 1, event.offset
+    end
+  end
+  if last > position then redis.call('HSET', bucket.head .. ':p', partition, string.format('%.0f', last)) end
+  return { 1, applied, pending_of(bucket) }
+end
+
+-- ARGV: a number. What was told up to it is written where all can read it. Answers what is left.
+local function written(keys, args)
+  local bucket, number = begin(keys), tonumber(args[1])
+  local key = bucket.head .. ':o'
+  for _ = 1, PENDING_MAX do
+    local first = redis.call('LINDEX', key, 0)
+    if not first or cjson.decode(first).number > number then break end
+    redis.call('LPOP', key)
+  end
+  return pending_of(bucket)
+end
+
+-- ARGV: partitions. Answers how far each was applied, and the incarnations that have sessions here.
+local function look(keys, args)
+  local positions = #args > 0 and redis.call('HMGET', keys[1] .. ':p', unpack(args)) or {}
+  return { positions, redis.call('SMEMBERS', keys[1] .. ':i') }
+end
+
+-- ARGV: partition, position, 1 if whatever is there counts for nothing. A bucket that knows nothing of a partition begins there.
+local function position(keys, args)
+  if args[3] == '1' then return redis.call('HSET', keys[1] .. ':p', args[1], args[2]) end
+  return redis.call('HSETNX', keys[1] .. ':p', args[1], args[2])
+end
+
+-- ARGV: partition, how many users, how long they are kept. Tells of users whose events were applied quietly. Answers how many are
+-- left, and what is to be told.
+local function settle(keys, args)
+  local bucket, dirty = begin(keys, args[3]), keys[1] .. ':d:' .. args[1]
+  local users = redis.call('SPOP', dirty, args[2])
+  for at = 1, #users do tell(bucket, read_user(bucket.head, users[at]), 'rebuilt', true) end
+  return { redis.call('SCARD', dirty), pending_of(bucket) }
+end
+
+local function uuid_of(bytes)
+  local hex = string.gsub(bytes, '.', function(byte) return string.format('%02x', string.byte(byte)) end)
+  return string.gsub(hex, '^(' .. string.rep('.', 8) .. ')(....)(....)(....)(.*)$', '%1-%2-%3-%4-%5')
+end
+
+local function bytes_of(uuid)
+  local hex = string.gsub(uuid, '-', '')
+  return (string.gsub(hex, '..', function(byte) return string.char(tonumber(byte, 16)) end))
+end
+
+-- Whose a session is by the nodes' own register: an entry begins with slot and incarnation, and since when by the clock of Redis,
+-- then whether it has a place among the devices, its kind and its device.
+local function registered(entry)
+  local slot, incarnation, since, _, _, device = struct.unpack('>BI6I6BBc0Bc0', entry)
+  return slot .. '.' .. string.format('%.0f', incarnation), since, device
+end
+
+local function adopt_user(bucket, name)
+  local user = read_user(bucket.head, name)
+  local was_online, adopted, newest = is_online(user), 0, 0
+  local entries = redis.call('HGETALL', bucket.nodes .. ':s:' .. name)
+  for at = 1, #entries, 2 do
+    local client = uuid_of(entries[at])
+    local owner, since, device = registered(entries[at + 1])
+    local known = user.sessions[client] or user.ended[client]
+    if not known or incarnation_of(owner_of(known)) < incarnation_of(owner) then
+      put_session(bucket, user, client, owner, since, device)
+      adopted, newest = adopted + 1, math.max(newest, since)
+    end
+  end
+  if adopted > 0 then
+    settle_user(bucket, user, was_online, math.min(newest, bucket.now), math.min(newest, bucket.now))
+    tell(bucket, user, 'rebuilt')
+  end
+  return adopted
+end
+
+-- ARGV: a node's slot, a cursor, how much to look at, how long users are kept. Takes up sessions that the nodes' register has and of
+-- which nothing was heard. Answers the next cursor, how many were taken up, and what is to be told.
+local function adopt(keys, args)
+  local bucket, adopted = begin(keys, args[4]), 0
+  local page = redis.call('SSCAN', bucket.nodes .. ':i' .. args[1], args[2], 'COUNT', args[3])
+  for at = 1, #page[2] do
+    local kind, name = string.sub(page[2][at], 1, 1), string.sub(page[2][at], 2)
+    if kind == 's' then adopted = adopted + adopt_user(bucket, name) end
+  end
+  return { page[1], adopted, pending_of(bucket) }
+end
+
+-- ARGV: an owner that is dead, when it was seen last, how many users, how long they are kept. Ends its sessions; those that live
+-- on under another by the nodes' register are that one's. Answers how many users are left, how many sessions ended, and what is to
+-- be told.
+local function end_node(keys, args)
+  local bucket, owner, ended = begin(keys, args[4]), args[1], 0
+  local seen, index = math.min(tonumber(args[2]), bucket.now), keys[1] .. ':i:' .. owner
+  local users = redis.call('SPOP', index, args[3])
+  for at = 1, #users do
+    local user = read_user(bucket.head, users[at])
+    local was_online, gone = is_online(user), 0
+    for client, value in pairs(user.sessions) do
+      if owner_of(value) == owner then
+        local entry = redis.call('HGET', bucket.nodes .. ':s:' .. user.name, bytes_of(client))
+        local now_of = entry and registered(entry)
+        if now_of and incarnation_of(now_of) > incarnation_of(owner) then
+          local since, device = string.match(value, '^%S+ (%d+) (.*)$')
+          put_session(bucket, user, client, now_of, tonumber(since), device)
+        else
+          end_session(bucket, user, client, owner)
+          gone = gone + 1
+        end
+      end
+    end
+    if gone > 0 then
+      settle_user(bucket, user, was_online, bucket.now, seen)
+      tell(bucket, user, 'node_lost')
+    end
+    ended = ended + gone
+  end
+  local left = redis.call('SCARD', index)
+  if left == 0 then redis.call('SREM', bucket.head .. ':i', owner) end
+  return { left, ended, pending_of(bucket) }
+end
+
+-- ARGV: users. Answers of each by turns: 1 online, 0 not, -1 nothing is known; since when; when seen last; devices.
+local function read(keys, args)
+  local answer = {}
+  for at = 1, #args do
+    local user = read_user(keys[1], args[at])
+    local is_known = user.since > 0
+    answer[#answer + 1] = not is_known and -1 or is_online(user) and 1 or 0
+    answer[#answer + 1] = user.since
+    answer[#answer + 1] = user.seen
+    answer[#answer + 1] = devices_of(user)
+  end
+  return answer
+end
+
+local function revision()
+  return REVISION
+end
+
+local function register(name, callback, flag)
+  redis.register_function({ function_name = 'ringpost_state_1_' .. name, callback = callback, flags = { flag } })
+end
+register('apply', apply)
+register('written', written, 'allow-oom')
+register('look', look, 'no-writes')
+register('position', position)
+register('settle', settle)
+register('adopt', adopt)
+register('end_node', end_node)
+register('read', read, 'no-writes')
+register('revision', revision, 'no-writes')

@@ -1,0 +1,290 @@
+//! Processes with some roles: on free ports of loopback, killed with their owner.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::client::request;
+use crate::kafka::Kafka;
+use crate::server::{Kind, Server};
+
+/// How long a test waits for what takes long: sessions with a group and leases that run out, rounds through all buckets.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What tokens are signed with.
+pub(crate) const SECRET: &str = "a secret of thirty-two characters";
+
+const CONFIG: &str = r#"
+name = "NAME"
+roles = [ROLES]
+[shards]
+cores = "0"
+[http_server]
+address = "127.0.0.1"
+port = 0
+[tcp_server]
+address = "127.0.0.1"
+port = 0
+[client.token]
+hmac_secret_key = "SECRET"
+[http_api]
+insecure = true
+[shutdown]
+drain_time = "0s"
+[cluster.redis]
+addresses = ["REDIS"]
+buckets = 32
+timeout = "500ms"
+[cluster.kafka]
+brokers = ["KAFKA"]
+group = "PREFIXgroup"
+[cluster.kafka.topics]
+publish = "PREFIXpublish"
+publish_dead = "PREFIXpublish.dead"
+deliver = "PREFIXdeliver"
+publications = ""
+calls = ""
+login = "PREFIXlogin"
+session = "PREFIXsession"
+push = "PREFIXpush"
+"#;
+
+/// A Redis and some topics of a Kafka that others use as well.
+pub(crate) struct World {
+    pub(crate) redis: Server,
+    pub(crate) kafka: Arc<Kafka>,
+    prefix: String,
+}
+
+/// A process that runs.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) http: SocketAddr,
+    pub(crate) tcp: Option<SocketAddr>,
+    _folder: TempDir,
+}
+
+/// A session of a user, as records tell of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) user: String,
+    pub(crate) client: String,
+    pub(crate) slot: u32,
+    pub(crate) incarnation: u64,
+}
+
+impl Session {
+    /// A new one, on a node without a lease.
+    pub(crate) fn of(user: &str) -> Self {
+        Self { user: user.into(), client: Uuid::new_v4().to_string(), slot: 0, incarnation: 0 }
+    }
+}
+
+impl World {
+    pub(crate) fn new(partitions: i32) -> Self {
+        let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::shared());
+        let prefix = kafka.prefix();
+        for topic in ["publish", "publish.dead", "deliver", "login", "session", "push"] {
+            kafka.topic(&format!("{prefix}{topic}"), partitions);
+        }
+        Self { redis, kafka, prefix }
+    }
+
+    fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// A process with these roles, such as `"edge", "state"`.
+    pub(crate) fn start(&self, name: &str, roles: &str) -> Process {
+        let folder = TempDir::new().expect("a folder can be made");
+        let path = folder.path().join("node.toml");
+        let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("SECRET", SECRET);
+        let config = config.replace("REDIS", &self.redis.address()).replace("KAFKA", &self.kafka.address());
+        std::fs::write(&path, config.replace("PREFIX", &self.prefix)).expect("the file is written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Process::running(command.spawn().expect("the process starts"), folder)
+    }
+
+    /// Writes that a session has begun or ended.
+    pub(crate) fn tell(&self, kind: &str, session: &Session) {
+        let record = json!({
+            "id": Uuid::new_v4().to_string(), "kind": kind, "at_unix_ms": now_ms(), "node": "one",
+            "slot": session.slot, "incarnation": session.incarnation, "user": session.user, "client": session.client,
+        });
+        self.write(&session.user, record.to_string().as_bytes());
+    }
+
+    /// Writes any record into the login log.
+    pub(crate) fn write(&self, key: &str, value: &[u8]) {
+        self.kafka.write(&self.topic("login"), Some(key), value, &[("content-type", b"application/json")]);
+    }
+
+    /// What was told of each user, in its order, once each: what is not above what was told before is a repetition.
+    pub(crate) fn told(&self) -> BTreeMap<String, Vec<Value>> {
+        let mut told = BTreeMap::<String, Vec<Value>>::new();
+        let topic = self.topic("session");
+        let count = self.kept(&topic).iter().map(|(_, first, end)| end - first).sum::<i64>();
+        for record in self.kafka.read(&topic, count as usize) {
+            let update = record.json();
+            assert_eq!(record.key.as_deref(), update["user"].as_str());
+            let of_user = told.entry(record.key.expect("it has a key")).or_default();
+            if of_user.last().is_none_or(|last| last["sequence"].as_u64() < update["sequence"].as_u64()) {
+                of_user.push(update);
+            }
+        }
+        told
+    }
+
+    /// The last that was told of a user.
+    pub(crate) fn last_told(&self, user: &str) -> Option<Value> {
+        self.told().remove(user).and_then(|mut told| told.pop())
+    }
+
+    /// Waits until it is told last of a user that it is online, or not.
+    pub(crate) fn wait_told(&self, user: &str, online: bool) -> Value {
+        let mut last = None;
+        // Each look is a read of the topic.
+        wait("it is told", || {
+            last = self.last_told(user);
+            last.as_ref().is_some_and(|last| last["online"] == online)
+        });
+        last.expect("it was told")
+    }
+
+    /// Has Kafka forget all that the login log holds.
+    pub(crate) fn forget_login_log(&self) {
+        let (topic, mut ends) = (self.topic("login"), TopicPartitionList::new());
+        for (partition, _, _) in self.kept(&topic) {
+            ends.add_partition_offset(&topic, partition, Offset::End).expect("it is an offset");
+        }
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("the options are right");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is one");
+        let done = runtime.block_on(admin.delete_records(&ends, &AdminOptions::new())).expect("the broker answers");
+        assert!(done.elements().iter().all(|of| of.error().is_ok()), "{done:?}");
+    }
+
+    /// Of each partition of a topic: the first offset that is kept, and the one that comes next.
+    fn kept(&self, topic: &str) -> Vec<(i32, i64, i64)> {
+        let consumer: BaseConsumer = self.client().set("group.id", "kept").create().expect("the options are right");
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+        let partitions = metadata.topics()[0].partitions().iter().map(|partition| partition.id());
+        let kept = partitions.map(|partition| {
+            let (first, end) = consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker answers");
+            (partition, first, end)
+        });
+        kept.collect()
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", self.kafka.address());
+        client
+    }
+
+    /// Up to where the group has committed, all partitions together; without those that it has not.
+    pub(crate) fn committed(&self) -> i64 {
+        let committed = self.kafka.committed(&format!("{}group.state", self.prefix), &self.topic("login"));
+        committed.into_iter().filter(|at| *at > 0).sum()
+    }
+}
+
+impl Process {
+    fn running(mut child: Child, folder: TempDir) -> Self {
+        let stdout = child.stdout.take().expect("it prints");
+        let (mut http, mut tcp) = (None, None);
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once("API        http://") {
+                http = rest.split('/').next().and_then(|address| address.parse().ok());
+            }
+            if let Some((_, rest)) = line.split_once("TCP ") {
+                tcp = rest.trim().split(',').next().and_then(|address| address.parse().ok());
+            }
+            if line.contains("metrics") {
+                break;
+            }
+        }
+        // Nobody would read it otherwise, and the process would find it full.
+        let log = child.stderr.take().expect("it logs");
+        std::thread::spawn(move || {
+            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{http:?}: {line}"));
+        });
+        Self { child, http: http.expect("the port is told"), tcp, _folder: folder }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> String {
+        request(self.http, &format!("GET {path}"), "", "")
+    }
+
+    /// Calls the backend API.
+    pub(crate) fn api(&self, method: &str, body: &Value) -> Value {
+        let answer = request(self.http, &format!("POST /api/{method}"), "", &body.to_string());
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
+    }
+
+    /// What it knows of a user.
+    pub(crate) fn state(&self, user: &str) -> Value {
+        let answer = self.api("users_state", &json!({"users": [user]}));
+        answer["result"]["users"][user].clone()
+    }
+
+    pub(crate) fn is_online(&self, user: &str) -> bool {
+        self.state(user)["online"] == true
+    }
+
+    /// The value of a metric without labels, or with these.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let text = self.get("/metrics");
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.trim().parse().unwrap_or_else(|_| panic!("{name}: {value}")))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+    }
+
+    /// Ends it as a loss of power would.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Ends it in order.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().expect("the process ends")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64
+}
+
+/// Waits until something holds.
+pub(crate) fn wait(what: &str, mut holds: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}

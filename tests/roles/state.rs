@@ -1,0 +1,94 @@
+//! The role `state` of one process: what it derives, what it tells, what it passes over.
+
+use serde_json::json;
+
+use crate::harness::{Session, World, now_ms, wait};
+
+#[test]
+fn users_are_online_from_their_first_session_to_the_end_of_their_last() {
+    let world = World::new(2);
+    let mut process = world.start("state-1", r#""state""#);
+    let (phone, page) = (Session::of("ann"), Session::of("ann"));
+    let began = now_ms();
+    for (kind, session) in [("connected", &phone), ("connected", &page), ("disconnected", &phone)] {
+        world.tell(kind, session);
+    }
+    wait("ann is online", || process.is_online("ann") && process.state("ann")["devices"] == 1);
+    let told = world.wait_told("ann", true);
+    assert_eq!((&told["cause"], &told["devices"]), (&json!("rebuilt"), &json!(1)), "a state that begins is built");
+    world.tell("disconnected", &page);
+    let told = world.wait_told("ann", false);
+    assert_eq!(told["cause"], "logout");
+    world.tell("connected", &Session::of("ann"));
+    let told = world.wait_told("ann", true);
+    assert_eq!(told["cause"], "login");
+    assert!(told["at_unix_ms"].as_i64().unwrap() >= began && told["last_seen_unix_ms"] == told["at_unix_ms"], "{told}");
+    assert_eq!(world.told()["ann"].len(), 3, "a second session is no transition");
+    let nobody = process.state("nobody");
+    assert_eq!(nobody, json!({"online": false, "devices": 0}));
+    assert!(process.end().success(), "it drains");
+    assert!(world.committed() > 0);
+}
+
+#[test]
+fn what_cannot_be_used_is_counted_and_holds_nothing_up_and_clocks_of_nodes_are_not_believed() {
+    let world = World::new(1);
+    let process = world.start("state-1", r#""state""#);
+    wait("it consumes", || {
+        world.tell("connected", &Session::of("first"));
+        process.is_online("first")
+    });
+    world.write("ann", b"{");
+    world.write("ann", br#"{"kind":"connected","user":"ann","client":"7"}"#);
+    world.write("ann", br#"{"kind":"refused","user":"ann"}"#);
+    let late = Session::of("ann");
+    let record = json!({
+        "kind": "connected", "user": "ann", "client": late.client, "at_unix_ms": now_ms() + 3_600_000,
+    });
+    world.write("ann", record.to_string().as_bytes());
+    wait("ann is online", || process.is_online("ann"));
+    assert_eq!(process.metric(r#"ringpost_state_records_total{outcome="unusable"}"#), 2);
+    assert_eq!(process.metric(r#"ringpost_state_records_total{outcome="passed"}"#), 1);
+    let state = process.state("ann");
+    assert!(state["since_unix_ms"].as_i64().unwrap() <= now_ms(), "an hour ahead of the clock of Redis: {state}");
+    let told = world.wait_told("ann", true);
+    assert_eq!(told["cause"], "login");
+}
+
+#[test]
+fn the_end_of_a_session_that_is_read_before_its_beginning_is_its_end() {
+    let world = World::new(1);
+    let process = world.start("state-1", r#""state""#);
+    let (session, other) = (Session::of("ann"), Session::of("ben"));
+    world.tell("disconnected", &session);
+    world.tell("connected", &session);
+    world.tell("connected", &other);
+    wait("ben is online", || process.is_online("ben"));
+    assert!(!process.is_online("ann"), "it began before it ended, whatever was read first");
+}
+
+#[test]
+fn a_process_without_the_edge_serves_health_metrics_and_its_own_methods_on_one_port() {
+    let world = World::new(1);
+    let process = world.start("state-1", r#""state""#);
+    assert!(process.tcp.is_none());
+    wait("it is ready", || process.get("/health").starts_with("HTTP/1.1 200"));
+    let refused = process.api("publish", &json!({"channel": "chat:x", "data": 1}));
+    assert_eq!(refused["error"]["code"], 108, "{refused}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("role `edge`"), "{refused}");
+    let batch = process
+        .api("batch", &json!({"commands": [{"presence": {"channel": "x"}}, {"users_state": {"users": ["ann"]}}]}));
+    assert_eq!(batch["replies"][0]["error"]["code"], 108, "{batch}");
+    assert_eq!(batch["replies"][1]["users_state"]["users"]["ann"]["online"], false, "{batch}");
+    let upgrade = crate::client::request(
+        process.http,
+        "GET /connection/websocket",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+        "",
+    );
+    assert!(upgrade.starts_with("HTTP/1.1 404"), "{upgrade}");
+    let many: Vec<_> = (0..1_001).map(|user| user.to_string()).collect();
+    assert_eq!(process.api("users_state", &json!({"users": many}))["error"]["code"], 106);
+    let metrics = process.get("/metrics");
+    assert!(metrics.contains(r#"ringpost_role_well{role="state"} 1"#), "{metrics}");
+}
