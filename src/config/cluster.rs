@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::address::host_and_port;
 use super::{Duration, KafkaConfig};
 
 /// Several nodes over one Redis, and Kafka.
@@ -111,18 +112,6 @@ impl RedisConfig {
     }
 }
 
-/// The parts of `host:port`; an address of IPv6 stands in brackets.
-pub fn host_and_port(address: &str) -> Option<(&str, u16)> {
-    let (host, port) = address.rsplit_once(':')?;
-    let port = port.parse().ok().filter(|port| *port != 0)?;
-    let host = match host.strip_prefix('[') {
-        Some(host) => host.strip_suffix(']')?,
-        None if host.contains(':') => return None,
-        None => host,
-    };
-    (!host.is_empty()).then_some((host, port))
-}
-
 /// Without the passwords.
 impl std::fmt::Debug for RedisConfig {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -181,15 +170,6 @@ mod tests {
         for (said, change) in refused {
             let problems = broken(change);
             assert!(problems.len() == 1 && problems[0].contains(said), "{said}: {problems:?}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_taken_apart() {
-        assert_eq!(host_and_port("redis.example:6379"), Some(("redis.example", 6379)));
-        assert_eq!(host_and_port("[::1]:6379"), Some(("::1", 6379)));
-        for address in ["redis", ":6379", "redis:", "redis:0", "redis:70000", "::1:6379", "[::1:6379"] {
-            assert_eq!(host_and_port(address), None, "{address}");
         }
     }
 

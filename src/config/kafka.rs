@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CallMethod, Duration, host_and_port};
+use super::address::host_and_port;
+use super::{CallMethod, Duration};
 use crate::events::Format;
 
 /// The Kafka that carries what must survive on its way, and tells the rest of the company. Only a restart changes this section.

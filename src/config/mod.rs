@@ -3,6 +3,7 @@
 //!
 //! Names are those of Centrifugo's configuration where the meaning is the same.
 
+mod address;
 mod advice;
 mod bounds;
 mod calls;
@@ -31,12 +32,13 @@ mod store;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use address::host_and_port;
 pub use calls::CallMethod;
 pub use channel::{
     Acknowledge, ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode, Log, Namespace, SlowConsumer,
 };
 pub use client::{ClientConfig, PersonalChannelConfig, SubscriptionTokenConfig};
-pub use cluster::{ClusterConfig, RedisConfig, RedisMode, host_and_port};
+pub use cluster::{ClusterConfig, RedisConfig, RedisMode};
 pub use describe::{default_toml, markdown, schema};
 pub use devices::{DeviceKindConfig, DevicePolicy, DevicesConfig, Stay};
 pub use discovery::{ConsulConfig, DiscoveryConfig};
