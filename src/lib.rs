@@ -52,6 +52,7 @@ pub mod roles;
 pub mod node;
 
 pub mod access_log;
+pub mod event_log;
 pub mod log;
 
 pub mod doctor;

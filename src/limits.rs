@@ -814,6 +814,19 @@ pub const CALL_PAUSE_MS_MAX: u64 = 10_000;
 /// Bytes of the reason for which a record lies in a topic of those that cannot be used.
 pub const CALL_REASON_BYTES_MAX: usize = 1024;
 
+/// Events of one topic that may wait for Kafka before more are dropped and counted: two topics take half of what the process may
+/// have waiting, so that publishes find room.
+pub const EVENTS_WAITING_MAX: usize = KAFKA_WAITING_MAX / 4;
+
+/// Bytes of the same.
+pub const EVENTS_WAITING_BYTES_MAX: usize = KAFKA_WAITING_BYTES_MAX / 4;
+
+/// Clients who come and go that may wait to be made events of; past it they are dropped and counted: a second of a storm, 4 MiB.
+pub const EVENT_LOG_VISITS_MAX: usize = 16_384;
+
+/// How long a node that ends waits for Kafka to take what waits, milliseconds.
+pub const EVENT_LOG_LINGER_MS: u64 = 2_000;
+
 /// Bytes of publications that one call reads, for all the channels that it joins: some milliseconds of Redis and of the link.
 pub const REDIS_PAGE_BYTES: u32 = 1024 * 1024;
 

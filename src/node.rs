@@ -21,11 +21,13 @@ use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::Errand;
 use crate::cluster::bridge::Bridge;
 use crate::cluster::kafka::producer::Producer;
+use crate::cluster::redis::functions::Incarnation;
 use crate::config::{Config, Listener, Purpose, Role};
 use crate::control::requests::{Request, Requests};
 use crate::control::{self, ControlSetup, Reload};
 use crate::cores;
 use crate::doctor::{is_locked_memory_bound, why_not_listening};
+use crate::event_log::{EventLog, EventLogGuard, Place};
 use crate::hub::Placement;
 use crate::limits::{EXECUTOR_IO_BYTES, EXECUTOR_RING_ENTRIES, ORDERS_WAITING_MAX, SHARDS_MAX};
 use crate::patience::{is_in_use, lacks_memory, patiently};
@@ -68,6 +70,7 @@ pub struct Node {
     store_thread: Option<JoinHandle<()>>,
     bridge: Option<Bridge>,
     roles: Option<Roles>,
+    _event_log: Option<EventLogGuard>,
     /// Last, so that what shards and control plane have to say is written.
     _access_log: Option<AccessLogGuard>,
 }
@@ -109,6 +112,7 @@ impl Node {
         let roles = start_roles(&config, kafka.as_ref(), &ending, &errands_in)?;
         let (open, opened) = flume::bounded(count);
         let (access_log, access_log_guard) = AccessLog::start(&config.access_log)?;
+        let (event_log, event_log_guard) = start_event_log(&config, kafka.clone(), bridge.as_ref())?;
         let shared = Shared {
             placement: placement.clone(),
             verifier: Arc::new(verifier),
@@ -117,6 +121,7 @@ impl Node {
             errands: errands_in,
             config: config.clone(),
             access_log: access_log.clone(),
+            event_log: event_log.clone(),
             opened,
         };
         let mailboxes = Mailboxes::mesh(config.shards.mailbox_letters(count), &wakers);
@@ -151,6 +156,7 @@ impl Node {
             requests: requests.clone(),
             started,
             access_log,
+            event_log,
             bridge: bridge.as_ref().map(|bridge| bridge.view.clone()),
             kafka,
             ending,
@@ -179,6 +185,7 @@ impl Node {
             store_thread,
             bridge,
             roles,
+            _event_log: event_log_guard,
             _access_log: access_log_guard,
         })
     }
@@ -208,6 +215,7 @@ impl Node {
             requests: requests.clone(),
             started,
             access_log,
+            event_log: EventLog::default(),
             bridge: None,
             kafka,
             ending,
@@ -232,6 +240,7 @@ impl Node {
             store_thread: None,
             bridge: None,
             roles,
+            _event_log: None,
             _access_log: access_log_guard,
         })
     }
@@ -284,6 +293,7 @@ struct Shared {
     secret: u64,
     errands: flume::Sender<Errand>,
     access_log: AccessLog,
+    event_log: EventLog,
     /// A message for each shard when it may let clients in; none comes where the node does not start.
     opened: flume::Receiver<()>,
 }
@@ -308,6 +318,7 @@ impl Shared {
             errands: self.errands.clone(),
             places: self.places.clone(),
             access_log: self.access_log.clone(),
+            event_log: self.event_log.clone(),
             secret: self.secret,
             random: StdRng::from_os_rng(),
         };
@@ -390,6 +401,20 @@ impl NodeStore {
         };
         Ok((self.firsts.into_iter().map(part).collect(), Some(thread)))
     }
+}
+
+/// Starts what tells the rest of the company, where it is told.
+fn start_event_log(
+    config: &Config,
+    kafka: Option<Arc<Producer>>,
+    bridge: Option<&Bridge>,
+) -> anyhow::Result<(EventLog, Option<EventLogGuard>)> {
+    let functions = bridge.map(|bridge| bridge.view.functions.clone());
+    let place = move || {
+        let Incarnation { slot, number } = functions.as_ref()?.borrow().as_ref()?.incarnation();
+        Some(Place { incarnation: number, slot })
+    };
+    EventLog::start(&config.cluster.kafka, &config.name, kafka, place)
 }
 
 /// The process' one way to write to Kafka, where there is one. No broker is waited for.

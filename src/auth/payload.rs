@@ -216,7 +216,7 @@ pub(super) fn connection(json: &[u8], common: &Common, user: Box<str>) -> Result
     let device = Device {
         id: device_name("device", raw.device)?,
         kind: device_name("device_kind", raw.device_kind)?,
-        app: Box::default(),
+        ..Device::default()
     };
     Ok(ConnectionClaims {
         user,

@@ -1,4 +1,4 @@
-//! What the access log is told of clients: who came, who went and why, who was refused.
+//! What the access log and the events are told of clients: who came, who went and why, who was refused.
 //!
 //! Owns what is told, not how it is written. Nothing here is a secret: no token, no key, no payload.
 
@@ -21,6 +21,16 @@ pub struct Visit {
     pub format: Option<Format>,
     /// What happened.
     pub event: VisitEvent,
+}
+
+impl Visit {
+    /// Who it was, where that was known.
+    pub fn guest(&self) -> Option<&Guest> {
+        match &self.event {
+            VisitEvent::Connected(guest) | VisitEvent::Closed { guest, .. } => Some(guest),
+            VisitEvent::Refused { .. } => None,
+        }
+    }
 }
 
 /// What happened.

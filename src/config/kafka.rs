@@ -67,6 +67,11 @@ impl KafkaConfig {
         !self.brokers.is_empty()
     }
 
+    /// Whether it is told who comes and goes.
+    pub fn tells_logins(&self) -> bool {
+        self.is_set() && !self.topics.login.is_empty()
+    }
+
     /// The options, taken apart.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
         self.options.iter().filter_map(|option| option.split_once('='))

@@ -28,6 +28,7 @@ mod proxies;
 mod roles;
 mod starter;
 mod store;
+mod visits;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

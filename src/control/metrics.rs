@@ -192,6 +192,7 @@ impl Collector for NodeMetrics {
         if let Some(kafka) = &self.0.kafka {
             kafka_metrics::encode(&mut encoder, kafka)?;
             self.0.call_counts.encode(&mut encoder)?;
+            kafka_metrics::encode_events(&mut encoder, &self.0.event_log)?;
         }
         role_metrics::encode(&mut encoder, &self.0.roles)?;
         encode_process(&mut encoder, &self.0)

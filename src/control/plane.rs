@@ -31,6 +31,7 @@ use crate::cluster::bridge::BridgeView;
 use crate::cluster::kafka::producer::Producer;
 use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
+use crate::event_log::EventLog;
 use crate::hub::{Placement, ShardSet};
 use crate::limits::{CALLS_LEAVE_MS, DISCOVERY_LEAVE_MS};
 use crate::roles::RolesView;
@@ -54,6 +55,8 @@ pub struct ControlSetup {
     pub started: SystemTime,
     /// Where it is written down which calls were refused.
     pub access_log: AccessLog,
+    /// What is counted of what the rest of the company is told.
+    pub event_log: EventLog,
     /// The way to the other nodes, if there are some.
     pub bridge: Option<BridgeView>,
     /// Where records are written, if there is a Kafka.
@@ -119,13 +122,14 @@ struct Plane {
 
 impl Plane {
     fn new(setup: ControlSetup) -> anyhow::Result<Self> {
-        let ControlSetup { config, reload, shards, placement, errands, requests, started, access_log, .. } = setup;
+        let ControlSetup { config, reload, shards, placement, errands, requests, started, .. } = setup;
+        let logs = (setup.access_log, setup.event_log);
         let (bridge, kafka, ending, doors, ready) = (setup.bridge, setup.kafka, setup.ending, setup.doors, setup.ready);
         let own_door = OwnDoor::new(setup.listener).context("the control plane cannot listen")?;
         let have_roles_ended = setup.roles.is_none();
         let roles = setup.roles.unwrap_or_default();
         let shards = Shards::new(shards, placement);
-        let state = Arc::new(ControlState::new(shards, config, started, access_log, bridge.clone(), kafka, roles));
+        let state = Arc::new(ControlState::new(shards, config, started, logs, bridge.clone(), kafka, roles));
         if let Some(bridge) = bridge {
             tokio::spawn(neighbours::announce(state.clone(), bridge));
             tokio::spawn(hearing::hear(state.clone()));

@@ -17,6 +17,7 @@ use crate::access_log::AccessLog;
 use crate::cluster::bridge::BridgeView;
 use crate::cluster::kafka::producer::Producer;
 use crate::config::{Config, Role};
+use crate::event_log::EventLog;
 use crate::roles::RolesView;
 
 /// The node as the control plane sees it.
@@ -34,6 +35,8 @@ pub(super) struct ControlState {
     pub(super) calls: Calls,
     /// Where it is written down which calls were refused.
     pub(super) access_log: AccessLog,
+    /// What is counted of what the rest of the company is told.
+    pub(super) event_log: EventLog,
     /// Whose state is told here.
     pub(super) followed: Followed,
     /// The way to the other nodes, if there are some.
@@ -58,7 +61,7 @@ impl ControlState {
         shards: Shards,
         config: Arc<Config>,
         started: SystemTime,
-        access_log: AccessLog,
+        (access_log, event_log): (AccessLog, EventLog),
         bridge: Option<BridgeView>,
         kafka: Option<Arc<Producer>>,
         roles: RolesView,
@@ -70,6 +73,7 @@ impl ControlState {
             seats: Arc::new(Seats::new()),
             calls: Calls::new(),
             access_log,
+            event_log,
             followed: Followed::default(),
             nodes: bridge.clone().map(Nodes::new),
             bridge,

@@ -11,13 +11,20 @@ pub struct Device {
     pub kind: Box<str>,
     /// Which SDK or application connects; identifies nothing.
     pub app: Box<str>,
+    /// Which version of it.
+    pub version: Box<str>,
 }
 
 impl Device {
     /// As a client, or whoever connects it, names it. What is too long is taken for nothing.
     pub fn named(id: &str, kind: &str, app: &str) -> Self {
         let bounded = |name: &str| if name.len() <= DEVICE_NAME_BYTES_MAX { name.into() } else { Box::default() };
-        Self { id: bounded(id), kind: bounded(kind), app: bounded(app) }
+        Self { id: bounded(id), kind: bounded(kind), app: bounded(app), version: Box::default() }
+    }
+
+    /// The same, with the version of what connects, as [`Device::named`] takes names.
+    pub fn running(self, version: &str) -> Self {
+        Self { version: Self::named(version, "", "").id, ..self }
     }
 
     /// Whether nothing is told.
@@ -28,7 +35,13 @@ impl Device {
     /// The same, and where it tells nothing what `other` does.
     pub fn or(self, other: &Self) -> Self {
         let known = |own: Box<str>, other: &str| if own.is_empty() { other.into() } else { own };
-        Self { id: known(self.id, &other.id), kind: known(self.kind, &other.kind), app: known(self.app, &other.app) }
+        let version = if self.app.is_empty() { known(self.version, &other.version) } else { self.version };
+        Self {
+            id: known(self.id, &other.id),
+            kind: known(self.kind, &other.kind),
+            app: known(self.app, &other.app),
+            version,
+        }
     }
 
     /// What a person calls it: its id, or what connects.

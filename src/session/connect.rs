@@ -31,7 +31,7 @@ impl Introduction {
             header.map_or("", |(_, value)| value)
         };
         Self {
-            device: Device::named(header("x-device"), header("x-device-kind"), &connect.name),
+            device: Device::named(header("x-device"), header("x-device-kind"), &connect.name).running(&connect.version),
             recover: connect.subs.iter().map(|(channel, recover)| (Box::from(&**channel), recover.clone())).collect(),
         }
     }

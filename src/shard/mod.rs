@@ -66,6 +66,7 @@ use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::{Errand, Order};
 use crate::broker::{Broker, BrokerSetup};
 use crate::config::Config;
+use crate::event_log::EventLog;
 use crate::hub::Placement;
 use crate::limits::{EVENTS_PER_TICK, SESSIONS_RESERVED};
 use crate::outbox::Flushed;
@@ -99,6 +100,8 @@ pub struct ShardSetup<S = OwnedFd> {
     pub places: Arc<Places>,
     /// Where it is written down who came and went.
     pub access_log: AccessLog,
+    /// Where the rest of the company is told.
+    pub event_log: EventLog,
     /// Seeds what clients must not guess; the same on all shards.
     pub secret: u64,
     /// Source of session identities and jitter; seeded in simulation.
@@ -126,6 +129,7 @@ pub struct Shard<R: Reactor = Kernel> {
     orders: flume::Receiver<Order>,
     errands: flume::Sender<Errand>,
     access_log: AccessLog,
+    event_log: EventLog,
     waker: Arc<Waker>,
     wheel: Wheel,
     drain: Option<Drain>,
@@ -189,6 +193,7 @@ impl<R: Reactor> Shard<R> {
             orders: setup.orders,
             errands: setup.errands,
             access_log: setup.access_log,
+            event_log: setup.event_log,
             waker,
             wheel: Wheel::new(now.mono_ms),
             drain: None,

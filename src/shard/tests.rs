@@ -59,6 +59,7 @@ impl Half {
         let kernel = Kernel::new(&config.shards).unwrap();
         let setup = ShardSetup {
             access_log: AccessLog::default(),
+            event_log: EventLog::default(),
             me: 0,
             placement: Placement::new(2, 1),
             verifier: Arc::new(Verifier::new(&config.client.tokens(), None).unwrap()),

@@ -1,4 +1,4 @@
-//! What the access log is told of sessions. Nothing is kept where there is no access log.
+//! What the access log and the events are told of sessions. Nothing is kept where nobody wants to know.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ impl Edge {
     /// A session is connected.
     pub(super) fn tell_connected(&mut self, session: u32, now: Now) {
         let entry = &self.sessions[session as usize];
-        if self.policy.config.access_log.takes(entry.info.client) {
+        if self.policy.config.is_told_of(entry.info.client) {
             let event = VisitEvent::Connected(guest(entry));
             self.visits.push(visit(entry, event, now));
         }
@@ -22,11 +22,11 @@ impl Edge {
     pub(super) fn tell_ended(&mut self, entry: &Session, ending: Ending, reason: Option<&Cow<'static, str>>, now: Now) {
         let is_refused = matches!(ending, Ending::Disconnect(_) | Ending::Violation(_));
         let event = if !entry.is_connected() {
-            if !self.policy.config.access_log.enabled || !is_refused {
+            if !is_refused || !self.policy.config.is_told_of_refusals() {
                 return;
             }
             VisitEvent::Refused { ending, reason: reason.cloned() }
-        } else if self.policy.config.access_log.takes(entry.info.client) {
+        } else if self.policy.config.is_told_of(entry.info.client) {
             let duration_ms = now.unix_ms.saturating_sub(entry.connected_unix_ms).max(0).unsigned_abs();
             VisitEvent::Closed { guest: guest(entry), ending, reason: reason.cloned(), duration_ms }
         } else {

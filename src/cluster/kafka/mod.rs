@@ -1,6 +1,7 @@
 //! The way to Kafka: librdkafka's clients with the options of the configuration. Nobody ever waits for it: what is written is
 //! put into a bounded queue, and what became of it is told later, on librdkafka's thread.
 
+pub mod announcer;
 pub mod client;
 pub mod dead;
 pub mod deliver;

@@ -30,6 +30,7 @@ use crate::config::{Config, KafkaConfig, Purpose};
 use crate::control::reload::Reload;
 use crate::control::requests::{Request, Requests};
 use crate::control::{ControlSetup, run};
+use crate::event_log::EventLog;
 use crate::hub::Placement;
 use crate::protocol::Format;
 use crate::protocol::centrifuge::codes::CodedDisconnect;
@@ -250,6 +251,7 @@ impl TestNode {
         let address = listener.local_addr().unwrap();
         let setup = ControlSetup {
             access_log: AccessLog::default(),
+            event_log: EventLog::default(),
             bridge: has_bridge.then(alone),
             kafka: has_bridge.then(unreachable_kafka),
             ending: watch::Sender::new(false),

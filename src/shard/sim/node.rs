@@ -16,6 +16,7 @@ use crate::auth::Verifier;
 use crate::broker::order::{Errand, Order};
 use crate::broker::sim::configuration::{DURABLE, FLEETING};
 use crate::config::Purpose;
+use crate::event_log::EventLog;
 use crate::hub::Placement;
 use crate::shard::doors::Doors;
 use crate::shard::mailbox::Mailboxes;
@@ -76,6 +77,7 @@ impl World {
         let secret = self.seed ^ u64::from(self.disk.borrow().starts()) << 40;
         let setup = ShardSetup {
             access_log: AccessLog::default(),
+            event_log: EventLog::default(),
             me,
             placement: self.placement.clone(),
             config: Arc::new(self.config.clone()),
