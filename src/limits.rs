@@ -257,6 +257,27 @@ pub const POSITIONS_DELAY_MS: u64 = 500;
 /// another. Some milliseconds at the most. Few in tests.
 pub const LOOKS_PER_SWEEP: usize = if cfg!(test) { 64 } else { 4_096 };
 
+/// Members that are looked at for pushes in one sweep, and are to be told of something: half a millisecond. A million are looked at
+/// in half a minute. Few in tests.
+pub const PUSH_LOOKS_PER_SWEEP: usize = if cfg!(test) { 64 } else { 4_096 };
+
+/// Publications that one walk over a channel's members is about.
+pub const PUSHED_AT_ONCE: u64 = 64;
+
+/// Groups of publications of about the same time that wait to be noticed in a channel: one has a sixteenth of the time that is
+/// waited for, or where walks are slow all that comes.
+pub const PUSH_GROUPS_MAX: usize = 64;
+
+/// Members whom one event tells of. Few in tests.
+pub const PUSH_USERS_MAX: usize = if cfg!(test) { 10 } else { 1_000 };
+
+/// How long withdrawals of pushes are gathered, milliseconds.
+pub const PUSH_WITHDRAW_DELAY_MS: u64 = 500;
+
+/// What was published so long before the newest record of the store, and as long as is waited for, is looked at for pushes once more
+/// after a start, milliseconds: sweeps were that late.
+pub const PUSH_RESTART_MS: u64 = 2_000;
+
 /// Members and devices that a round of the survey looks at in one sweep: a million in two minutes, for some 100 µs each time.
 /// Few in tests.
 pub const SURVEY_LOOKS_PER_SWEEP: usize = if cfg!(test) { 64 } else { 1_024 };
@@ -823,6 +844,12 @@ pub const EVENTS_WAITING_BYTES_MAX: usize = KAFKA_WAITING_BYTES_MAX / 4;
 
 /// Clients who come and go that may wait to be made events of; past it they are dropped and counted: a second of a storm, 4 MiB.
 pub const EVENT_LOG_VISITS_MAX: usize = 16_384;
+
+/// Events of pushes that may wait to be written; past it they are dropped and counted: 10 MiB with a thousand users of 40 bytes each.
+pub const EVENT_LOG_PUSHES_MAX: usize = 256;
+
+/// Bytes of a message that an event of a push brings: what phones are sent.
+pub const PUSH_DATA_BYTES_MAX: usize = 4_096;
 
 /// How long a node that ends waits for Kafka to take what waits, milliseconds.
 pub const EVENT_LOG_LINGER_MS: u64 = 2_000;

@@ -46,6 +46,7 @@ const OPTIONS: InboxOptions = InboxOptions {
     is_shared: false,
     skips_own: false,
     members_subscribe: true,
+    push_after_ms: 0,
     namespace: 0,
 };
 

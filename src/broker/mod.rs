@@ -70,6 +70,7 @@ use self::policy::Policy;
 use self::post::Post;
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::delivery::Push;
 use crate::hub::{Placement, ShardSet};
 use crate::limits::SWEEP_BUDGET;
 use crate::model::Device;
@@ -301,6 +302,11 @@ impl Broker {
         if session.is_connected() {
             session.heartbeat.heard();
         }
+    }
+
+    /// Whom pushes are to tell: to be taken at the end of a tick.
+    pub fn pushes(&mut self) -> std::vec::Drain<'_, Push> {
+        self.home.pushes.drain(..)
     }
 
     /// The configuration that the shard goes by.

@@ -43,6 +43,8 @@ pub struct NamespaceMetrics {
     pub dead_letters: Counter,
     /// Times that a device was told that something is no longer kept that it had not received.
     pub lost: Counter,
+    /// Publications times the members who are to be told of them by a push, in channels at home here.
+    pub pushed: Counter,
     /// Publications and removals in channels at home here that were refused since the disk would not keep them.
     pub disk_refusals: Counter,
     /// Commands on its channels that were refused: those of sessions here, and those that came to a home here.

@@ -126,6 +126,9 @@ fn check_options(options: &ChannelOptions, section: &str, problems: &mut Vec<Str
     let times = [("ack_timeout", options.ack_timeout), ("retry_backoff_max", options.retry_backoff_max)];
     times.into_iter().for_each(|(key, time)| check_time(section, (key, time, 500..=WAIT_MS_MAX), problems));
     check_time(section, ("device_ttl", options.device_ttl, 1000..=KEEP_MS_MAX), problems);
+    if options.push_after.as_millis() > 0 {
+        check_time(section, ("push_after", options.push_after, 500..=KEEP_MS_MAX), problems);
+    }
 }
 
 fn check_number(section: &str, (key, value, bounds): Number, problems: &mut Vec<String>) {
@@ -190,7 +193,7 @@ mod tests {
     fn the_options_of_a_namespace_have_bounds_too() {
         let mut found = Vec::new();
         extremes(&Table::try_from(Namespace::default()).unwrap(), "", &mut found);
-        assert_eq!(found.len(), 10, "{found:?}");
+        assert_eq!(found.len(), 11, "{found:?}");
         for (key, value) in found {
             let write = |value: &Value| format!("[[channel.namespaces]]\nname = \"a\"\n{key} = {value}\n");
             assert_refused(write, &key, &value);

@@ -174,6 +174,11 @@ pub struct ChannelOptions {
     pub device_ttl: Duration,
     /// At least once: the devices that a member has at most. Beyond, that which was away longest is forgotten.
     pub devices_max: u32,
+    /// At least once: a member of whom no device has said within so long that it has received a publication, and who has not read it
+    /// either, is told of by an event `push.offline` (docs/EVENTS.md), for a push; 0 for never. Needs `cluster.kafka`.
+    pub push_after: Duration,
+    /// At least once: only devices of these kinds count for `push_after`, as tokens name them (`device_kind`); empty for any.
+    pub push_device_kinds: Vec<String>,
     /// The channels tell whether users are online: `name:42` is told within a second of each subscription, and whenever it
     /// changes, whether user `42` has a session, on any node. With `log = "memory"`, in a namespace.
     pub users_status: bool,
@@ -239,6 +244,8 @@ impl Default for ChannelOptions {
             retry_backoff_max: Duration::from_secs(600),
             device_ttl: Duration::from_secs(30 * 86_400),
             devices_max: 8,
+            push_after: Duration::default(),
+            push_device_kinds: Vec::new(),
             users_status: false,
             allow_subscribe_for_client: false,
             allow_subscribe_for_anonymous: false,

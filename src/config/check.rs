@@ -69,6 +69,14 @@ impl Config {
                 || ![&self.channel.without_namespace].into_iter().chain(namespaces).any(is_shared),
             "`log = \"redis\"` needs `cluster.redis.addresses`, the Redis that the nodes share".into(),
         );
+        let namespaces = self.channel.namespaces.iter().map(|namespace| &namespace.options);
+        let is_pushed = |options: &ChannelOptions| options.push_after.as_millis() > 0;
+        let kafka = &self.cluster.kafka;
+        rule(
+            (kafka.is_set() && !kafka.topics.push.is_empty())
+                || ![&self.channel.without_namespace].into_iter().chain(namespaces).any(is_pushed),
+            "`push_after` needs `cluster.kafka.brokers` and `cluster.kafka.topics.push`: there it is told who is to be pushed to".into(),
+        );
         // A record has a message and what tokens say of its publisher, and must leave half of a segment.
         let least = limits::STORE_SEGMENT_MESSAGES_MIN.saturating_mul(self.client.message_size_limit as u64);
         rule(
@@ -284,6 +292,7 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
     if options.delivery == Delivery::AtLeastOnce {
         check_at_least_once(options, place, problems);
     }
+    check_pushes(options, place, problems);
     if options.log == Log::Disk && !history {
         problems
             .push(format!("{place}: `log = \"disk\"` needs `history_size` and `history_ttl`: else nothing is kept"));
@@ -304,6 +313,36 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
     if let Err(error) = Regex::new(&options.channel_regex) {
         problems.push(format!("{place}: `channel_regex` does not compile: {error}"));
     }
+}
+
+/// What contradicts that members are told of by pushes.
+fn check_pushes(options: &ChannelOptions, place: &str, problems: &mut Vec<String>) {
+    let mut rule = |holds: bool, problem: &str| {
+        if !holds {
+            problems.push(format!("{place}: `push_after` {problem}"));
+        }
+    };
+    let kinds = &options.push_device_kinds;
+    if options.push_after.as_millis() == 0 {
+        return rule(kinds.is_empty(), "is 0, but `push_device_kinds` is set: say after how long");
+    }
+    rule(
+        options.delivery == Delivery::AtLeastOnce,
+        "needs `delivery = \"at_least_once\"`: else nobody knows who has what",
+    );
+    rule(
+        options.log != Log::Redis,
+        "cannot be with `log = \"redis\"`: the home of a channel does not know its members on other nodes",
+    );
+    rule(
+        options.push_after < options.history_ttl,
+        "must be shorter than `history_ttl`: what is no longer kept cannot be told of",
+    );
+    let is_name = |kind: &String| !kind.is_empty() && kind.len() <= limits::DEVICE_NAME_BYTES_MAX;
+    rule(
+        kinds.len() <= limits::DEVICE_KINDS_MAX && kinds.iter().all(is_name),
+        "has too many `push_device_kinds`, or too long ones",
+    );
 }
 
 /// What contradicts the promise that every device receives everything.
@@ -543,6 +582,45 @@ mod tests {
         assert_eq!(broken(told(|_| ())), [""; 0]);
         assert_refused("users_status", told(|options| options.log = Log::Redis));
         assert_refused("users_status", |config| config.channel.without_namespace.users_status = true);
+    }
+
+    #[test]
+    fn pushes_need_somebody_to_tell_and_members_that_are_known() {
+        let pushes = |change: fn(&mut Config)| {
+            move |config: &mut Config| {
+                config.cluster.kafka.brokers = vec!["127.0.0.1:9092".into()];
+                config.channel.without_namespace = ChannelOptions {
+                    delivery: Delivery::AtLeastOnce,
+                    history_size: 100,
+                    history_ttl: Duration::from_secs(60),
+                    push_after: Duration::from_secs(30),
+                    push_device_kinds: vec!["phone".into()],
+                    ..ChannelOptions::default()
+                };
+                change(config);
+            }
+        };
+        assert_eq!(broken(pushes(|_| ())), [""; 0]);
+        assert_refused("cluster.kafka.brokers", pushes(|config| config.cluster.kafka.brokers.clear()));
+        assert_refused("cluster.kafka.topics.push", pushes(|config| config.cluster.kafka.topics.push.clear()));
+        assert_refused(
+            "at_least_once",
+            pushes(|config| config.channel.without_namespace.delivery = Delivery::AtMostOnce),
+        );
+        assert_refused(
+            "history_ttl",
+            pushes(|config| config.channel.without_namespace.push_after = Duration::from_secs(60)),
+        );
+        assert_refused(
+            "push_after",
+            pushes(|config| config.channel.without_namespace.push_after = Duration::from_millis(1)),
+        );
+        assert_refused(
+            "push_device_kinds",
+            pushes(|config| config.channel.without_namespace.push_after = Duration::default()),
+        );
+        let nameless = |config: &mut Config| config.channel.without_namespace.push_device_kinds.push(String::new());
+        assert_refused("push_device_kinds", pushes(nameless));
     }
 
     #[test]

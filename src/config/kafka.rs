@@ -72,6 +72,11 @@ impl KafkaConfig {
         self.is_set() && !self.topics.login.is_empty()
     }
 
+    /// Whether it is told whom a push is to tell.
+    pub fn tells_pushes(&self) -> bool {
+        self.is_set() && !self.topics.push.is_empty()
+    }
+
     /// The options, taken apart.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
         self.options.iter().filter_map(|option| option.split_once('='))

@@ -121,7 +121,7 @@ const NAMESPACE_GAUGES: [(&str, &str, Read<NamespaceMetrics>); 4] = [
 ];
 
 /// What only grows for each namespace of channels.
-const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 10] = [
+const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 11] = [
     ("ringpost_publishes", "Publications put in order on the shard, by namespace", |of| of.publishes.get()),
     ("ringpost_deliveries", "Publications times the subscribers that they went to, by namespace", |of| {
         of.deliveries.get()
@@ -137,6 +137,9 @@ const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 10] = [
     }),
     ("ringpost_dead_letters", "Publications that were given up for a device, by namespace", |of| of.dead_letters.get()),
     ("ringpost_lost", "Times that a device had not received what is no longer kept, by namespace", |of| of.lost.get()),
+    ("ringpost_pushes", "Publications times the members who are to be told by a push, by namespace", |of| {
+        of.pushed.get()
+    }),
     ("ringpost_disk_refusals", "Publishes and removals that the disk would not keep, by namespace", |of| {
         of.disk_refusals.get()
     }),

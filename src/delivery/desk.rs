@@ -8,9 +8,10 @@ use rand::{Rng, SeedableRng};
 use super::change::Change;
 use super::dead_letters::DeadLetters;
 use super::dispatch::Dispatch;
+use super::push::Push;
 use super::trace::{Trace, TraceEvent, What};
 use super::wakes::Wakes;
-use crate::limits::LOOKS_PER_SWEEP;
+use crate::limits::{LOOKS_PER_SWEEP, PUSH_LOOKS_PER_SWEEP};
 use crate::time::Now;
 
 /// Something that is counted for a namespace.
@@ -24,6 +25,8 @@ pub enum Count {
     GivenUp,
     /// A device has missed something that was no longer kept.
     Lost,
+    /// So many members are to be told of one by a push.
+    Pushed(u64),
 }
 
 /// For whom something is counted.
@@ -49,8 +52,12 @@ pub(super) struct Desk {
     pub(super) changes: Vec<Change>,
     pub(super) dead: DeadLetters,
     pub(super) trace: Trace,
+    /// Output: whom pushes are to tell, in order.
+    pub(super) pushes: Vec<Push>,
     /// What may still be looked at in this sweep.
     looks_left: usize,
+    /// Members that may still be looked at for pushes in this sweep.
+    push_looks_left: usize,
     random: StdRng,
 }
 
@@ -64,7 +71,9 @@ impl Desk {
             changes: Vec::new(),
             dead: DeadLetters::default(),
             trace: Trace::default(),
+            pushes: Vec::new(),
             looks_left: 0,
+            push_looks_left: 0,
             random: StdRng::seed_from_u64(seed),
         }
     }
@@ -72,11 +81,22 @@ impl Desk {
     /// A sweep begins.
     pub(super) fn begin_sweep(&mut self) {
         self.looks_left = LOOKS_PER_SWEEP;
+        self.push_looks_left = PUSH_LOOKS_PER_SWEEP;
     }
 
     /// Whether something more may be looked at in this sweep.
     pub(super) fn has_looks(&self) -> bool {
         self.looks_left > 0
+    }
+
+    /// Whether more members may be looked at for pushes in this sweep.
+    pub(super) fn has_push_looks(&self) -> bool {
+        self.push_looks_left > 0
+    }
+
+    /// So many members were looked at for pushes, or are to be told.
+    pub(super) fn looked_for_pushes(&mut self, number: usize) {
+        self.push_looks_left = self.push_looks_left.saturating_sub(number);
     }
 
     /// So much was looked at.

@@ -75,8 +75,12 @@ impl Inbox {
             return Ok(0);
         }
         let furthest = member.received;
-        if offset > furthest {
-            member.received = offset;
+        let known_so_far = member;
+        member.received = furthest.max(offset);
+        if self.is_noticed(known) {
+            member.noticed = member.noticed.max(offset);
+        }
+        if member != known_so_far {
             self.members.set(whose.user, &member);
         }
         desk.note(&self.channel, (before + 1, offset), What::Received, Some((whose.user, whose.device, 0)), now);
@@ -92,6 +96,14 @@ impl Inbox {
         }
         self.keep_device(whose, now, desk);
         Ok(self.moved(whose.user, Moved::Received, (furthest, offset), now, desk))
+    }
+
+    /// Whether what a device has received is noticed. Of one that is not connected nothing else is known.
+    fn is_noticed(&self, known: Known) -> bool {
+        match known {
+            Known::Here(at) => self.options.push_after_ms == 0 || self.live[at as usize].notices(),
+            Known::Away(_) => true,
+        }
     }
 
     /// A device does not want what follows its floor before `delay_ms` have passed. That attempt has failed.

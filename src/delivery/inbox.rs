@@ -24,6 +24,7 @@ use super::live::{Listener, Live, Pace};
 use super::member::{Member, MemberPosition};
 use super::members::Members;
 use super::options::InboxOptions;
+use super::pushes::Pushes;
 use super::receipts::Receipts;
 use super::requeued::Requeued;
 use super::trace::What;
@@ -82,6 +83,8 @@ pub(super) struct Inbox {
     /// Whose positions have changed, how they are, and when that is told.
     pub(super) changed: BTreeMap<Arc<str>, MemberPosition>,
     pub(super) positions_ms: Option<u64>,
+    /// Whom pushes are to tell of what was published.
+    pub(super) pushes: Pushes,
     /// Dead letters that are sent once more.
     pub(super) requeued: Requeued,
     /// What is known of its ledger, where several nodes share it.
@@ -108,6 +111,7 @@ impl Inbox {
             receipts: Receipts::default(),
             changed: BTreeMap::new(),
             positions_ms: None,
+            pushes: Pushes::default(),
             requeued: Requeued::default(),
             ledger: Ledger::default(),
         }
@@ -230,6 +234,8 @@ impl Inbox {
         desk.wakes.move_to(Wake::Inbox(self.key), &mut self.look_ms, None);
         desk.wakes.move_to(Wake::Positions(self.key), &mut self.positions_ms, None);
         desk.wakes.move_to(Wake::Requeued(self.key), &mut self.requeued.wake_ms, None);
+        desk.wakes.move_to(Wake::Pushes(self.key), &mut self.pushes.wake_ms, None);
+        self.withdraw(desk);
     }
 
     /// Nothing of another life of the stream was received.
@@ -238,6 +244,7 @@ impl Inbox {
         self.members.begin_anew();
         self.receipts.clear();
         self.changed.clear();
+        self.pushes.begin_anew();
     }
 
     // ------------------------------------------------------------ devices come and go

@@ -25,9 +25,19 @@ pub struct Listener {
     pub seat: Seat,
     /// Which publications it wants; `None` is all.
     pub filter: Option<Arc<TagsFilter>>,
+    /// Whether its device is of a kind that pushes are for.
+    pub is_pushed: bool,
+    /// It has said that nobody looks.
+    pub is_background: bool,
 }
 
 impl Listener {
+    /// One that wants everything, and is looked at.
+    #[cfg(test)]
+    pub(super) fn at(seat: Seat) -> Self {
+        Self { seat, filter: None, is_pushed: true, is_background: false }
+    }
+
     /// Whether its filter lets a publication pass.
     pub(super) fn wants(&self, publication: &Publication) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.passes(publication.tags.as_ref()))

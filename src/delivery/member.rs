@@ -20,6 +20,8 @@ pub struct MemberPosition {
 pub(super) struct Member {
     /// The furthest that any device has received; where a new device begins.
     pub(super) received: u64,
+    /// The furthest of that which was [noticed](super::pushing); no further than was received.
+    pub(super) noticed: u64,
     /// Up to where the user has read.
     pub(super) read: u64,
     /// The lowest floor of the devices that were forgotten: one that comes back may have missed what follows.
@@ -29,7 +31,7 @@ pub(super) struct Member {
 impl Member {
     /// A member who is to receive what follows this offset.
     pub(super) fn since(offset: u64) -> Self {
-        Self { received: offset, read: offset, forgotten: None }
+        Self { received: offset, noticed: offset, read: offset, forgotten: None }
     }
 
     /// A device with this floor is forgotten.
@@ -39,6 +41,6 @@ impl Member {
 
     /// The stream has begun anew: nothing of it was received.
     pub(super) fn begin_anew(&mut self) {
-        (self.received, self.read, self.forgotten) = (0, 0, self.forgotten.map(|_| 0));
+        (self.received, self.noticed, self.read, self.forgotten) = (0, 0, 0, self.forgotten.map(|_| 0));
     }
 }

@@ -272,7 +272,7 @@ mod tests {
     fn take(members: &mut Members, book: &mut Book, step: Step) {
         match step {
             Step::Set(user, received) => {
-                let member = Member { received, read: received / 3, forgotten: None };
+                let member = Member { received, noticed: received / 2, read: received / 3, forgotten: None };
                 members.set(&user, &member);
                 book.entry(user).or_insert((member, Vec::new())).0 = member;
             }

@@ -26,6 +26,9 @@ mod member;
 mod members;
 mod options;
 mod positions;
+mod push;
+mod pushes;
+mod pushing;
 mod receipts;
 mod recovery;
 mod requeued;
@@ -55,6 +58,7 @@ pub use live::{Listener, Seat};
 pub use member::MemberPosition;
 pub use options::InboxOptions;
 pub use positions::{DevicePosition, MemberDevices, Positions, Unread};
+pub use push::{Push, PushTo, PushWhat};
 pub use receipts::Receipt;
 pub use survey::Behind;
 pub use trace::{Trace, TraceEvent, What};
@@ -122,7 +126,8 @@ impl Delivery {
 
     /// Whether there is output to take.
     pub fn has_output(&self) -> bool {
-        !self.desk.out.is_empty() || !self.desk.counts.is_empty() || !self.desk.changes.is_empty()
+        let Desk { out, counts, changes, pushes, .. } = &self.desk;
+        !(out.is_empty() && counts.is_empty() && changes.is_empty() && pushes.is_empty())
     }
 
     /// What was given up.
@@ -312,7 +317,11 @@ impl Delivery {
         now: Now,
     ) -> Arrival {
         let (inbox, desk) = self.find(channel).expect("its device was admitted");
-        inbox.arrive(whose, listener, shelf, now, desk)
+        let before = inbox.noticed_by(whose.user);
+        let arrival = inbox.arrive(whose, listener, shelf, now, desk);
+        inbox.notice_what_came(whose);
+        inbox.tell_noticed(whose.user, before, now, desk);
+        arrival
     }
 
     /// A session has left a channel.
@@ -346,7 +355,10 @@ impl Delivery {
         now: Now,
     ) -> Result<u32, Error> {
         let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
-        inbox.received(whose, place, shelf, now, desk)
+        let before = inbox.noticed_by(whose.user);
+        let hear = inbox.received(whose, place, shelf, now, desk)?;
+        inbox.tell_noticed(whose.user, before, now, desk);
+        Ok(hear)
     }
 
     /// A device does not want what follows its floor before `delay_ms` have passed.
@@ -400,7 +412,12 @@ impl Delivery {
             && let Some(wake) = self.desk.wakes.pop(now.mono_ms)
         {
             self.desk.looked_at(1);
-            let (Wake::Inbox(key) | Wake::Device(key, _) | Wake::Requeued(key) | Wake::Positions(key)) = wake;
+            let (Wake::Inbox(key)
+            | Wake::Device(key, _)
+            | Wake::Requeued(key)
+            | Wake::Positions(key)
+            | Wake::Pushes(key)
+            | Wake::Withdrawals(key)) = wake;
             let (inbox, desk) = (&mut self.inboxes[key as usize], &mut self.desk);
             let shelf = hub.shelf(&inbox.channel, now);
             if let Some(shelf) = shelf {
@@ -409,6 +426,8 @@ impl Delivery {
             match (wake, shelf) {
                 (Wake::Requeued(_), _) => inbox.send_requeued(now, desk),
                 (Wake::Positions(_), _) => inbox.tell_positions(now, desk),
+                (Wake::Pushes(_), shelf) => inbox.look_for_pushes(shelf, now, desk),
+                (Wake::Withdrawals(_), _) => inbox.withdraw(desk),
                 (Wake::Inbox(_), Some(shelf)) => inbox.look(shelf, now, desk),
                 (Wake::Device(_, at), Some(shelf)) => inbox.woken(at, shelf, now, desk),
                 // A stream lives as long as anybody subscribes; without one nothing is to be received.

@@ -26,6 +26,8 @@ pub struct InboxOptions {
     pub skips_own: bool,
     /// Whether a user becomes a member by subscribing.
     pub members_subscribe: bool,
+    /// Members who have not noticed a publication after so long are to be told of it by a push, milliseconds; 0 for never.
+    pub push_after_ms: u64,
     /// The number of the namespace in the configuration, 0 for none.
     pub namespace: u32,
 }

@@ -106,8 +106,10 @@ impl Delivery {
             }
             return Ok(0);
         }
+        let noticed = inbox.noticed_by(whose.user);
         let before = std::mem::replace(&mut member.read, offset);
         inbox.members.set(whose.user, &member);
+        inbox.tell_noticed(whose.user, noticed, now, desk);
         desk.note(&inbox.channel, (before + 1, offset), What::Read, Some((whose.user, whose.device, 0)), now);
         inbox.keep_member(whose.user, desk);
         Ok(inbox.moved(whose.user, Moved::Read, (before, offset), now, desk))

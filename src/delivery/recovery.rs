@@ -14,7 +14,7 @@ use super::requeued::Again;
 use super::row::Row;
 use super::said::Said;
 use crate::hub::{Hub, Shelf};
-use crate::limits::{SNAPSHOT_BYTES_PER_TICK, SWEEP_BUDGET};
+use crate::limits::{PUSH_RESTART_MS, SNAPSHOT_BYTES_PER_TICK, SWEEP_BUDGET};
 use crate::store::Record;
 use crate::store::record::DeviceRecord;
 use crate::time::Now;
@@ -108,10 +108,18 @@ impl Delivery {
     /// the node was down has none forgotten.
     pub fn recovered(&mut self, hub: &mut Hub, now: Now) {
         let Self { inboxes, desk, .. } = self;
+        let newest_unix_ms = hub.newest_record_unix_ms();
         let newest_s = inboxes.iter().filter_map(|(_, inbox)| inbox.newest_seen_s()).max().unwrap_or(0);
         let down_s = seen_s(now).saturating_sub(newest_s);
         for (_, inbox) in inboxes {
-            inbox.restored(hub.shelf(&inbox.channel, now), down_s, desk);
+            let shelf = hub.shelf(&inbox.channel, now);
+            inbox.restored(shelf, down_s, desk);
+            if let Some(shelf) = shelf {
+                // A little more than what had not waited long enough when the node ended.
+                let waits_ms = inbox.options.push_after_ms + inbox.options.push_after_ms / 8 + PUSH_RESTART_MS;
+                let since_unix_ms = newest_unix_ms.saturating_sub_unsigned(waits_ms);
+                inbox.expect_noticed_since(since_unix_ms, shelf, now, desk);
+            }
         }
     }
 
@@ -219,6 +227,8 @@ impl Inbox {
         let (mut devices, mut owed) = (0, 0);
         let cut = |member: &mut Member| {
             (member.received, member.read) = (member.received.min(top), member.read.min(top));
+            // The disk does not know better.
+            member.noticed = member.received;
         };
         self.members.change_all(cut, |device| {
             device.cut(top);
@@ -235,7 +245,7 @@ impl Inbox {
             let (channel, epoch) = (self.channel.clone(), self.epoch.clone());
             keep(&Change { channel, is_shared: false, epoch, what }.record());
         };
-        let Member { received, read, forgotten } = row.member;
+        let Member { received, read, forgotten, .. } = row.member;
         say(Changed::Member { user: user.clone(), received, read });
         if let Some(floor) = forgotten {
             // One stands for all that were forgotten.

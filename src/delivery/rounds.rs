@@ -31,6 +31,10 @@ impl Inbox {
         }
         if self.epoch != *shelf.epoch() {
             // Who comes next agrees with the new life of the stream; nobody is here, or it would have lived on.
+            if self.options.push_after_ms > 0 {
+                self.agree(shelf, desk);
+                self.expect_noticed(offset, now, desk);
+            }
             return;
         }
         if offset <= self.top {
@@ -39,6 +43,7 @@ impl Inbox {
         }
         desk.note(&self.channel, (offset, offset), What::Published, None, now);
         self.reach(offset, desk);
+        self.expect_noticed(offset, now, desk);
         if let Some(at) = exclude.and_then(|client| self.seats.get(&client).copied()) {
             self.pass_own(at, offset, desk);
         }

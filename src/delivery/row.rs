@@ -1,7 +1,7 @@
 //! A member with all devices, as the table of a channel's members has it: as few bytes as its names and numbers take.
 //!
-//! Names stand behind their length, numbers are varints: length of what follows, user, life of the stream, received, read,
-//! one more than the floor of what was forgotten (0 for nothing), then the devices. A device is its id and what it is: 0 and
+//! Names stand behind their length, numbers are varints: length of what follows, user, life of the stream, received, how much
+//! of that was not noticed, read, one more than the floor of what was forgotten (0 for nothing), then the devices. A device is its id and what it is: 0 and
 //! its place where it is connected, or else its marks, floor, what it was sent beyond, failed attempts and when it was last here.
 //!
 //! Rows of an earlier life of the stream are read as what they have become: nothing of the new one was received.
@@ -42,8 +42,9 @@ impl<'a> Row<'a> {
         let mut rest = &rest[..length];
         let user = name(&mut rest);
         let is_old = number(&mut rest) != life;
-        let (received, read, forgotten) = (number(&mut rest), number(&mut rest), number(&mut rest).checked_sub(1));
-        let mut member = Member { received, read, forgotten };
+        let (received, unnoticed, read) = (number(&mut rest), number(&mut rest), number(&mut rest));
+        let (noticed, forgotten) = (received - unnoticed, number(&mut rest).checked_sub(1));
+        let mut member = Member { received, noticed, read, forgotten };
         if is_old {
             member.begin_anew();
         }
@@ -87,7 +88,9 @@ pub(super) fn write<'a>(
 ) -> RowBytes {
     let mut fields = RowBytes::new();
     put_name(user, &mut fields);
-    for number in [life, member.received, member.read, member.forgotten.map_or(0, |floor| floor.saturating_add(1))] {
+    let Member { received, noticed, read, forgotten } = *member;
+    let forgotten = forgotten.map_or(0, |floor| floor.saturating_add(1));
+    for number in [life, received, received - noticed, read, forgotten] {
         put(number, &mut fields);
     }
     for (id, known) in devices {
@@ -196,7 +199,7 @@ mod tests {
     #[test]
     fn a_row_says_what_was_written() {
         for forgotten in [None, Some(0), Some(1 << 60)] {
-            let member = Member { received: 1 << 40, read: 3, forgotten };
+            let member = Member { received: 1 << 40, noticed: 1 << 20, read: 3, forgotten };
             let mut bytes = write("ada", &member, 300, devices().into_iter());
             bytes.extend_from_slice(&write("bob", &Member::since(1), 300, std::iter::empty()));
             let (user, length) = head(&bytes);
@@ -213,10 +216,10 @@ mod tests {
 
     #[test]
     fn of_another_life_of_the_stream_nothing_was_received() {
-        let member = Member { received: 9, read: 8, forgotten: Some(7) };
+        let member = Member { received: 9, noticed: 6, read: 8, forgotten: Some(7) };
         let bytes = write("ada", &member, 1, devices().into_iter());
         let row = Row::read(&bytes, 2);
-        assert_eq!(row.member, Member { received: 0, read: 0, forgotten: Some(0) });
+        assert_eq!(row.member, Member { received: 0, noticed: 0, read: 0, forgotten: Some(0) });
         let Some(Known::Away(device)) = row.device("π") else { panic!("it is away") };
         assert_eq!((device.floor(), device.reached(), device.failed, device.has_lost), (0, 0, 0, true));
         assert_eq!(row.device("phone"), Some(Known::Here(u32::MAX - 1)), "it is told by itself");

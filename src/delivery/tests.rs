@@ -1,6 +1,7 @@
 //! The promises, held against a world that keeps its own naive books: every device of every member gets everything, in
 //! order, unless it was given up or lost, and was told so.
 
+mod pushes;
 mod walks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ pub(super) const OPTIONS: InboxOptions = InboxOptions {
     is_shared: false,
     skips_own: false,
     members_subscribe: true,
+    push_after_ms: 0,
     namespace: 0,
 };
 
@@ -244,7 +246,7 @@ impl World {
         });
         let book = self.books.entry((user, device)).or_insert(Book { began: before, ..Book::default() });
         book.wants = wants;
-        let listener = Listener { seat: Seat { client, shard: 0, session: 0 }, filter };
+        let listener = Listener { filter, ..Listener::at(Seat { client, shard: 0, session: 0 }) };
         let Arrival { floor, whole } = self.delivery.arrive(CHANNEL, whose, listener, shelf, self.now);
         let book = self.books.get_mut(&(user, device)).unwrap();
         book.has_lost |= before != floor;

@@ -13,6 +13,10 @@ pub(super) enum Wake {
     Requeued(u32),
     /// A channel's positions have changed and are to be told.
     Positions(u32),
+    /// Publications of a channel have waited long enough to be noticed.
+    Pushes(u32),
+    /// Members of a channel have noticed what they were told of by a push.
+    Withdrawals(u32),
 }
 
 /// What is registered, by time.

@@ -7,9 +7,11 @@ use uuid::Uuid;
 use super::*;
 use crate::broker::ending::Ending;
 use crate::broker::visit::{Guest, Visit, VisitEvent};
-use crate::events::{LoginDevice, LoginSdk, UserLogin};
-use crate::model::Device;
+use crate::delivery::{Push, PushTo, PushWhat};
+use crate::events::{LoginDevice, LoginSdk, PushOffline, PushUser, UserLogin};
+use crate::limits::PUSH_DATA_BYTES_MAX;
 use crate::model::refusal::DisconnectKind;
+use crate::model::{ClientInfo, Device, Payload, Publication};
 use crate::protocol::Format;
 
 const PLACE: Place = Place { incarnation: 7, slot: 3 };
@@ -136,6 +138,79 @@ fn without_a_kafka_or_a_topic_there_is_no_thread() {
     log.write(connected());
     let mut silent = config("127.0.0.1:1".into());
     silent.topics.login.clear();
+    silent.topics.push.clear();
     let (log, guard) = start(&silent);
     assert!(!log.takes_visits() && guard.is_none());
+}
+
+fn push(what: PushWhat) -> Push {
+    let to = |user: &str, is_background| PushTo { user: user.into(), unread: 3, is_background };
+    let users = vec![to("ann", false), to("bob", true)];
+    Push { channel: "chat:7".into(), epoch: "e".into(), offset: 9, what, users }
+}
+
+fn offline(data: Payload, part: u32) -> PushWhat {
+    let info = ClientInfo { user: "cyd".into(), client: Uuid::nil(), conn_info: None, chan_info: None };
+    let publication = Publication {
+        offset: 9,
+        data,
+        info: Some(info.into()),
+        tags: Some([("k".into(), "v".into())].into()),
+        time_unix_ms: 1_700_000_000_123,
+    };
+    PushWhat::Offline { publication: Some(publication.into()), part }
+}
+
+#[test]
+fn whom_a_push_is_to_tell_is_told_with_the_message() {
+    let event = push::event(&push(offline(Payload::json("{\"a\":1}"), 0)));
+    let user = |user: &str, reason: &str| PushUser { user: user.into(), unread: 3, reason: reason.into() };
+    assert_eq!(
+        event,
+        PushOffline {
+            id: event.id.clone(),
+            kind: "offline".into(),
+            channel: "chat:7".into(),
+            epoch: "e".into(),
+            offset: 9,
+            time_unix_ms: 1_700_000_000_123,
+            sender: "cyd".into(),
+            data: "{\"a\":1}".into(),
+            tags: [("k".to_owned(), "v".to_owned())].into(),
+            users: vec![user("ann", "away"), user("bob", "background")],
+            ..PushOffline::default()
+        }
+    );
+    let long = Payload::json(format!("\"{}\"", "x".repeat(PUSH_DATA_BYTES_MAX)));
+    let event = push::event(&push(offline(long, 0)));
+    assert_eq!((event.truncated, event.data.len(), event.b64data.len()), (true, 0, PUSH_DATA_BYTES_MAX));
+    let forgotten = push::event(&push(PushWhat::Offline { publication: None, part: 0 }));
+    assert_eq!((forgotten.offset, forgotten.time_unix_ms, forgotten.data.len()), (9, 0, 0));
+}
+
+#[test]
+fn an_event_that_comes_again_has_the_same_id_and_no_other_has() {
+    let id = |push: &Push| Uuid::parse_str(&push::event(push).id).unwrap();
+    let of = |part| push(offline(Payload::json("1"), part));
+    assert_eq!(id(&of(0)), id(&of(0)));
+    assert_eq!(id(&of(0)).get_version_num(), 8);
+    let mut other = of(0);
+    other.offset = 10;
+    let mut withdrawn_later = push(PushWhat::Withdrawn);
+    withdrawn_later.users.remove(0);
+    let all = [of(0), of(1), other, push(PushWhat::Withdrawn), withdrawn_later];
+    let ids: std::collections::BTreeSet<_> = all.iter().map(id).collect();
+    assert_eq!(ids.len(), all.len());
+    let event = push::event(&all[3]);
+    assert_eq!((&*event.kind, &*event.users[0].reason), ("withdrawn", ""));
+}
+
+#[test]
+fn pushes_that_find_no_room_are_counted_by_themselves() {
+    let (log, _guard) = start(&config("127.0.0.1:1".into()));
+    let counts = log.0.as_ref().unwrap().pushes.clone().unwrap();
+    log.0.as_ref().unwrap().waiting_pushes.fetch_add(EVENT_LOG_PUSHES_MAX, Relaxed);
+    log.write(Entry::Push(Box::new(push(PushWhat::Withdrawn))));
+    assert_eq!(counts.dropped(), [("crowded", 1)]);
+    assert_eq!(log.counts().map(|(topic, _)| topic).collect::<Vec<_>>(), ["login", "push"]);
 }

@@ -77,6 +77,11 @@ impl Hub {
         stream.as_mut().expect("it was made above")
     }
 
+    /// When the newest record was taken that recovery has read, Unix milliseconds by the clock of then; 0 where there was none.
+    pub fn newest_record_unix_ms(&self) -> i64 {
+        self.newest_unix_ms
+    }
+
     /// All was read, and from now on records go to this journal. Says how many publications are of no use, since others are
     /// missing behind them: none, unless somebody else has written to the store.
     pub fn recovered(&mut self, journal: Journal, now: Now) -> usize {

@@ -131,8 +131,15 @@ impl Resolved<'_> {
             is_shared: options.log == Log::Redis,
             skips_own: !options.echo,
             members_subscribe: options.members_by_subscribing,
+            push_after_ms: options.push_after.as_millis(),
             namespace: self.namespace,
         })
+    }
+
+    /// Whether pushes are for devices of this kind.
+    pub fn pushes_to(&self, kind: &str) -> bool {
+        let kinds = &self.options.push_device_kinds;
+        kinds.is_empty() || kinds.iter().any(|known| known == kind)
     }
 
     /// Whether the channel keeps publications.

@@ -27,6 +27,8 @@ struct Call<'a> {
     /// Seconds.
     #[serde(default)]
     delay: u32,
+    /// Nobody looks at the device.
+    background: Option<bool>,
     #[serde(default)]
     id: Box<str>,
     #[serde(borrow)]
@@ -55,7 +57,7 @@ impl Session {
     }
 
     fn inbox<'a>(&self, method: &str, data: &PayloadRef<'_>, context: Context<'_>) -> Result<Step<'a>, Error> {
-        if !["received", "retry", "read", "positions", "unread", "send"].contains(&method) {
+        if !["received", "retry", "read", "positions", "unread", "background", "send"].contains(&method) {
             return Err(ErrorKind::MethodNotFound.into());
         }
         let call: Call<'_> = serde_json::from_slice(&data.bytes)
@@ -84,6 +86,11 @@ impl Session {
             "read" => InboxWord::Read(call.place()?),
             "positions" => InboxWord::Positions,
             "unread" => InboxWord::Unread,
+            "background" => {
+                let missing = || ErrorKind::BadRequest.because("bad request: `background` is missing");
+                let is_background = call.background.ok_or_else(missing)?;
+                InboxWord::Background { client: self.info.client, is_background }
+            }
             _ => self.message(call)?,
         };
         let ask = InboxAsk { user: self.user().clone(), device: self.device.clone(), word };

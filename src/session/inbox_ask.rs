@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{ClientInfo, Device, Payload};
+use crate::model::{ClientId, ClientInfo, Device, Payload};
 
 /// What a device of a member says or asks.
 #[derive(Debug)]
@@ -33,6 +33,13 @@ pub enum InboxWord {
     Positions,
     /// How much the user has not read.
     Unread,
+    /// Nobody looks at the session's device, or somebody does again.
+    Background {
+        /// The session.
+        client: ClientId,
+        /// Nobody does.
+        is_background: bool,
+    },
     /// Publish this, once.
     Send {
         /// Chosen by the client; a second message of the user with the same id is the first one.
@@ -50,7 +57,7 @@ impl InboxAsk {
         let more = match &self.word {
             InboxWord::Send { id, data, .. } => id.len() + data.bytes.len(),
             InboxWord::Received(place) | InboxWord::Read(place) | InboxWord::Retry { place, .. } => place.epoch.len(),
-            InboxWord::Positions | InboxWord::Unread => 0,
+            InboxWord::Positions | InboxWord::Unread | InboxWord::Background { .. } => 0,
         };
         size_of::<Self>() + more
     }

@@ -1,4 +1,5 @@
-//! What the access log and the events are told: of sessions by the broker, of those that never got one here.
+//! What the access log and the events are told: of sessions by the broker, of those that never got one here; and whom pushes are
+//! to tell.
 
 use super::Shard;
 use super::reactor::Reactor;
@@ -21,6 +22,9 @@ impl<R: Reactor> Shard<R> {
 
     /// Passes on what a tick has left for the access log and the events.
     pub(super) fn tell_visits(&mut self) {
+        for push in self.broker.pushes() {
+            self.event_log.write(event_log::Entry::Push(Box::new(push)));
+        }
         if self.broker.edge.visits.is_empty() {
             return;
         }

@@ -118,7 +118,9 @@ impl Home {
         let Some(shelf) = self.hub.shelf(channel, now) else { return };
         let whose = Whose { user: &terms.info.user, device: device_id(&terms.device) };
         let seat = Seat { client: terms.info.client, shard, session };
-        let listener = Listener { seat, filter: terms.filter.clone() };
+        let kind = terms.device.as_ref().map_or("", |device| &device.kind);
+        let is_pushed = self.policy.access.resolve(channel).is_ok_and(|resolved| resolved.pushes_to(kind));
+        let listener = Listener { seat, filter: terms.filter.clone(), is_pushed, is_background: false };
         let arrival = self.delivery.arrive(channel, whose, listener, shelf, now);
         subscribed.recovered = arrival.whole;
         subscribed.since = arrival.floor;
@@ -162,7 +164,8 @@ impl Home {
             what: Spreading::Dispatch(Box::new(dispatch)),
             by,
         }));
-        let Self { delivery, hub, ledgers, mirrors, .. } = self;
+        let Self { delivery, hub, ledgers, mirrors, pushes, .. } = self;
+        pushes.extend(delivery.pushes());
         for change in delivery.changes() {
             match change.is_shared {
                 true => ledgers.take_change(&change, &mut mirrors.outgoing),
@@ -179,6 +182,7 @@ impl Home {
                 Count::Redelivery => counts.redeliveries.add(1),
                 Count::GivenUp => counts.dead_letters.add(1),
                 Count::Lost => counts.lost.add(1),
+                Count::Pushed(members) => counts.pushed.add(members),
             }
         }
     }
@@ -214,6 +218,10 @@ impl Home {
                 return Ok(Said::Now(told(&self.inboxes(channel, now).positions_for(channel, whose)?)));
             }
             InboxWord::Unread => return Ok(Said::Now(told(&self.inboxes(channel, now).unread(channel, &user)?))),
+            InboxWord::Background { client, is_background } => {
+                self.delivery.look_away(channel, client, is_background, now)?;
+                return Ok(Said::Now(InboxAnswer::Taken(0)));
+            }
             InboxWord::Send { id, data, info } => return self.send(channel, (&user, &id), data, info, by, now),
         };
         Ok(if options.is_durable { Said::Kept(hear) } else { Said::Now(InboxAnswer::Taken(hear)) })

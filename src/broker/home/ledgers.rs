@@ -243,6 +243,10 @@ impl Home {
             }
             InboxWord::Unread => Question::Unread,
             InboxWord::Positions => Question::Positions,
+            InboxWord::Background { client, is_background } => {
+                self.delivery.look_away(channel, client, is_background, now)?;
+                return Ok(Said::Now(InboxAnswer::Taken(0)));
+            }
             InboxWord::Send { .. } => unreachable!("it is published"),
         };
         Ok(Said::Asked(channel.into(), user, question))

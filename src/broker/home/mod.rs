@@ -61,7 +61,7 @@ use self::wanted::Ledgers;
 pub(super) use self::wanted::{Awaits, MemberChange, Wanted};
 use super::letter::Answer;
 use super::policy::Policy;
-use crate::delivery::{Behind, Delivery, Dispatch};
+use crate::delivery::{Behind, Delivery, Dispatch, Push};
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, Placed, Published, ShardSet};
 use crate::limits::API_REPLY_BYTES_MAX;
 use crate::model::ledger::Attached;
@@ -130,6 +130,8 @@ pub(super) struct Home {
     joins: Vec<Spread>,
     /// Output: what is to be told, in order.
     pub(super) spreads: Vec<Spread>,
+    /// Output: whom pushes are to tell.
+    pub(super) pushes: Vec<Push>,
 }
 
 impl Home {
@@ -154,6 +156,7 @@ impl Home {
             passed_over: 0,
             joins: Vec::new(),
             spreads: Vec::new(),
+            pushes: Vec::new(),
         }
     }
 

@@ -29,7 +29,7 @@ impl Room {
             room.delivery.admit(CHANNEL, whose, now).unwrap();
             let seat = Seat { client: Uuid::from_u128(number as u128), shard: 0, session: number as u32 };
             let shelf = room.hub.shelf(CHANNEL, now).unwrap();
-            room.delivery.arrive(CHANNEL, whose, Listener { seat, filter: None }, shelf, now);
+            room.delivery.arrive(CHANNEL, whose, Listener::at(seat), shelf, now);
         }
         room.delivery.out().for_each(drop);
         room.delivery.changes().for_each(drop);
@@ -136,7 +136,7 @@ fn who_comes_back_to_many_channels_is_sent_little_of_each_at_first() {
     let user = room.users[0].clone();
     let seat = Seat { client: Uuid::from_u128(1), shard: 0, session: 1 };
     let shelf = room.hub.shelf(CHANNEL, room.now).unwrap();
-    let listener = Listener { seat, filter: None };
+    let listener = Listener::at(seat);
     room.delivery.arrive(CHANNEL, Whose { user: &user, device: "" }, listener, shelf, room.now);
     let sent = |room: &mut Room| match &room.delivery.out().collect::<Vec<_>>()[..] {
         [Dispatch { what: Sending::Publications { publications, .. }, .. }] => publications.len(),
@@ -187,7 +187,7 @@ fn a_device_that_comes_before_it_was_told_that_its_stream_has_begun_anew_hears_s
     let seat = Seat { client: Uuid::from_u128(9), shard: 0, session: 9 };
     let shelf = room.hub.shelf(CHANNEL, room.now).unwrap();
     let whose = Whose { user: &room.users[0].clone(), device: "" };
-    let arrival = room.delivery.arrive(CHANNEL, whose, Listener { seat, filter: None }, shelf, room.now);
+    let arrival = room.delivery.arrive(CHANNEL, whose, Listener::at(seat), shelf, room.now);
     assert_eq!(arrival, Arrival { floor: 0, whole: false });
     let told: Vec<_> = room.delivery.out().map(|dispatch| (dispatch.seat.session, dispatch.what)).collect();
     assert!(matches!(told[0], (0, Sending::Gap)), "{told:?}");
