@@ -271,6 +271,24 @@ pub const PUSH_GROUPS_MAX: usize = 64;
 /// Members whom one event tells of. Few in tests.
 pub const PUSH_USERS_MAX: usize = if cfg!(test) { 10 } else { 1_000 };
 
+/// How often a node asks which channels that nodes share are to be looked at for pushes, milliseconds: sixteen small calls.
+pub const PUSH_LOOK_MS: u64 = 1_000;
+
+/// Channels that one such call gives a node.
+pub const PUSH_DUE_PER_CALL: u32 = 16;
+
+/// Channels that a node looks at at once.
+pub const PUSH_CHANNELS_AT_ONCE: usize = 16;
+
+/// For how long nobody else is given a channel that a node looks at, milliseconds: so late it is looked at where that node has died.
+pub const PUSH_LEASE_MS: u64 = 30_000;
+
+/// By so much clocks of the servers of a Redis Cluster may be apart, milliseconds, for nobody to be told twice.
+pub const PUSH_CLOCKS_APART_MS: u64 = 5_000;
+
+/// Channels of which a node remembers that they were armed lately: 4 MiB with names of 40 bytes.
+pub const ARMED_CHANNELS_MAX: usize = 32_768;
+
 /// How long withdrawals of pushes are gathered, milliseconds.
 pub const PUSH_WITHDRAW_DELAY_MS: u64 = 500;
 

@@ -190,6 +190,8 @@ pub struct Publish {
     pub sender: Option<Arc<str>>,
     /// Drops it where the channel has one that is as new.
     pub version: Option<Box<Version>>,
+    /// After how long members are to be told of it by a push who have not received it, milliseconds; 0 for never.
+    pub push_after_ms: u64,
 }
 
 /// Where a publication came to lie.

@@ -331,8 +331,8 @@ fn check_pushes(options: &ChannelOptions, place: &str, problems: &mut Vec<String
         "needs `delivery = \"at_least_once\"`: else nobody knows who has what",
     );
     rule(
-        options.log != Log::Redis,
-        "cannot be with `log = \"redis\"`: the home of a channel does not know its members on other nodes",
+        options.log != Log::Redis || kinds.is_empty(),
+        "counts devices of any kind with `log = \"redis\"`: leave `push_device_kinds` empty",
     );
     rule(
         options.push_after < options.history_ttl,

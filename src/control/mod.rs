@@ -46,6 +46,7 @@ mod own_door;
 mod page;
 mod plane;
 mod process;
+mod pushes;
 mod refused;
 mod refused_calls;
 mod reload;

@@ -20,6 +20,7 @@ use super::keys::{KeyKeeper, KeyRequests};
 use super::neighbours;
 use super::notice;
 use super::own_door::OwnDoor;
+use super::pushes;
 use super::reload::{forbidden, keep_fixed};
 use super::requests::{Request, Requests};
 use super::shards::Shards;
@@ -131,6 +132,7 @@ impl Plane {
         let shards = Shards::new(shards, placement);
         let state = Arc::new(ControlState::new(shards, config, started, logs, bridge.clone(), kafka, roles));
         if let Some(bridge) = bridge {
+            tokio::spawn(pushes::watch(state.clone(), bridge.clone()));
             tokio::spawn(neighbours::announce(state.clone(), bridge));
             tokio::spawn(hearing::hear(state.clone()));
             tokio::spawn(hearing::make_up(state.clone()));

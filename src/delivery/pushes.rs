@@ -65,6 +65,13 @@ impl Pushes {
         }
     }
 
+    /// What was published before anybody was here may have been told of.
+    pub(super) fn begin_at(&mut self, top: u64) {
+        if self.told == 0 && self.groups.is_empty() && self.walk.is_none() {
+            self.told = top;
+        }
+    }
+
     /// When the oldest group has waited long enough.
     pub(super) fn due_ms(&self, after_ms: u64) -> Option<u64> {
         self.groups.front().map(|group| group.last_ms + after_ms)

@@ -105,7 +105,8 @@ impl Inbox {
             self.pushes.begin_walk(self.top, self.options.push_after_ms, now);
         }
         if let Some(mut walk) = self.pushes.walk.take() {
-            if self.walk_on(&mut walk, shelf, desk) {
+            // Of a channel that nodes share one of them goes through the ledger.
+            if self.options.is_shared || self.walk_on(&mut walk, shelf, desk) {
                 self.pushes.told = walk.until;
             } else {
                 self.pushes.walk = Some(walk);
@@ -120,7 +121,7 @@ impl Inbox {
         let (begin, mut last) = (walk.after.clone(), None);
         for row in self.members.after(begin.as_deref()) {
             if !desk.has_push_looks() {
-                walk.after = last.map(Arc::from).or(begin);
+                walk.after = last.map(Arc::from).or_else(|| begin.clone());
                 return false;
             }
             desk.looked_for_pushes(1);
@@ -167,7 +168,7 @@ impl Inbox {
     }
 
     fn lives(&self, row: &Row<'_>) -> impl Iterator<Item = &Live> {
-        row.devices().filter_map(|(_, known)| match known {
+        row.devices().filter_map(move |(_, known)| match known {
             Known::Here(at) => Some(&self.live[at as usize]),
             Known::Away(_) => None,
         })

@@ -45,6 +45,7 @@ impl Delivery {
     ) {
         let (inbox, desk) = self.entry(channel, options, Some(shelf));
         inbox.ledger.members = members as usize;
+        inbox.pushes.begin_at(inbox.top);
         inbox.take_row(whose, row, shelf, now, desk);
     }
 
@@ -138,6 +139,7 @@ impl Inbox {
         let mut member = self.members.get(whose.user).map_or(Member::since(0), |row| row.member);
         member.received = member.received.max(row.received.min(self.top));
         member.read = member.read.max(row.read.min(self.top));
+        member.noticed = member.received;
         self.members.set(whose.user, &member);
         if let Some(Known::Here(_)) = known {
             return self.hear_floor(whose, row.floor, shelf, now, desk);
@@ -185,7 +187,8 @@ impl Inbox {
                 return;
             }
             has_read = read > before.read;
-            let member = Member { received: before.received.max(received), read: before.read.max(read), ..before };
+            let received = before.received.max(received);
+            let member = Member { received, noticed: received, read: before.read.max(read), ..before };
             self.members.set(user, &member);
         }
         if self.is_small() || has_read {

@@ -90,6 +90,16 @@ impl EventLog {
         self.0.as_ref().is_some_and(|inner| inner.logins.is_some())
     }
 
+    /// Whether it is told whom a push is to tell.
+    pub fn takes_pushes(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.pushes.is_some())
+    }
+
+    /// Whether there is room for another of these: who can wait for it does.
+    pub fn has_room_for_pushes(&self) -> bool {
+        self.0.as_ref().is_none_or(|inner| inner.waiting_pushes.load(Relaxed) < EVENT_LOG_PUSHES_MAX / 2)
+    }
+
     /// Tells something, soon; drops it where too much waits.
     pub fn write(&self, entry: Entry) {
         let Some(inner) = &self.0 else { return };

@@ -17,6 +17,8 @@ pub struct HubOptions {
     pub excludes_publisher: bool,
     /// Whether members of the channel must say that they have received what is published.
     pub at_least_once: bool,
+    /// Members who have not received a publication are to be told of it by a push after so long, milliseconds; 0 for never.
+    pub push_after_ms: u64,
     /// Whether publications and positions are kept on disk, before anybody is told of them.
     pub is_durable: bool,
     /// Whether its order is given elsewhere, for several nodes: what is here is a mirror of it.

@@ -104,6 +104,7 @@ impl Resolved<'_> {
             history_meta_ttl_ms: if meta_ttl_ms > 0 { meta_ttl_ms } else { config.history_meta_ttl.as_millis() },
             excludes_publisher: !options.echo,
             at_least_once: self.is_at_least_once(),
+            push_after_ms: if self.is_at_least_once() { options.push_after.as_millis() } else { 0 },
             is_durable: options.log == Log::Disk,
             is_mirrored: options.log == Log::Redis,
             tells_status: options.users_status,

@@ -10,6 +10,7 @@ mod lost;
 mod model;
 mod moves;
 mod presence;
+mod pushes;
 mod revisions;
 mod revocations;
 mod schedules;

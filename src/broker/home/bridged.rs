@@ -130,6 +130,7 @@ pub(super) fn packed(
         key: idempotency_key.map(|key| (key, window_ms as u32)),
         sender,
         version: version.filter(|_| is_kept),
+        push_after_ms: options.push_after_ms,
     }
 }
 

@@ -243,9 +243,9 @@ impl Home {
             }
             InboxWord::Unread => Question::Unread,
             InboxWord::Positions => Question::Positions,
-            InboxWord::Background { client, is_background } => {
-                self.delivery.look_away(channel, client, is_background, now)?;
-                return Ok(Said::Now(InboxAnswer::Taken(0)));
+            InboxWord::Background { .. } => {
+                let why = "not available: over several nodes it is not known who looks";
+                return Err(ErrorKind::NotAvailable.because(why));
             }
             InboxWord::Send { .. } => unreachable!("it is published"),
         };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 
+use super::arms::Arms;
 use super::calls;
 use super::complaints::Complaints;
 use super::lease::Lease;
@@ -40,6 +41,7 @@ pub(super) struct Lines {
     ends: Arc<[BridgeEnd]>,
     lines: Box<[Mutex<Line>]>,
     pages: Semaphore,
+    arms: Arms,
     metrics: Arc<BridgeMetrics>,
     complaints: Arc<Complaints>,
 }
@@ -55,7 +57,8 @@ impl Lines {
     ) -> Arc<Self> {
         let lines = (0..functions.keys().buckets()).map(|_| Mutex::default()).collect();
         let pages = Semaphore::new(REDIS_PAGES_AT_ONCE);
-        Arc::new(Self { functions, lease, leases, ends, lines, pages, metrics, complaints })
+        let arms = Arms::default();
+        Arc::new(Self { functions, lease, leases, ends, lines, pages, arms, metrics, complaints })
     }
 
     /// Takes what a shard's tick asks.
@@ -159,6 +162,9 @@ impl Lines {
             true => self.pages.acquire().await.ok(),
             false => None,
         };
+        if call == Call::Append {
+            self.arms.arm(&self.functions, batch).await?;
+        }
         let began = Instant::now();
         let result = calls::call(&self.functions, &self.leases, bucket, batch).await;
         self.metrics.called(call, began.elapsed().as_nanos() as u64);
@@ -219,7 +225,16 @@ mod tests {
     fn publish(ticket: u64, body: Bytes) -> Outgoing {
         let keep = Keep { size: 1, ttl_ms: 1, meta_ttl_ms: 1 };
         let (ticket, channel) = (Ticket(ticket), "room".into());
-        Outgoing::Publish(Box::new(Publish { ticket, channel, body, keep, key: None, sender: None, version: None }))
+        Outgoing::Publish(Box::new(Publish {
+            ticket,
+            channel,
+            body,
+            keep,
+            key: None,
+            sender: None,
+            version: None,
+            push_after_ms: 0,
+        }))
     }
 
     fn join() -> Outgoing {

@@ -13,6 +13,7 @@
 //! It starts before the shards and ends after them, its lease last. No shard waits for it, and it waits for no shard. While
 //! Redis is away it refuses what cannot wait; a node that has lost its lease acts dead and comes back as another incarnation.
 
+mod arms;
 mod calls;
 mod complaints;
 mod health;

@@ -11,6 +11,7 @@ pub const SOURCE: &str = concat!(
     include_str!("library/stream.lua"),
     include_str!("library/move.lua"),
     include_str!("library/schedule.lua"),
+    include_str!("library/push.lua"),
     include_str!("library/listener.lua"),
     include_str!("library/presence.lua"),
     include_str!("library/session.lua"),
@@ -27,7 +28,7 @@ pub const SOURCE: &str = concat!(
 
 /// Which edition of the source this is. It goes up with every change that nodes of the version before can live with; others
 /// need a new layout ([`BUCKET_LAYOUT`](crate::model::BUCKET_LAYOUT)), and with it new names of keys and Functions.
-pub const REVISION: u64 = 7;
+pub const REVISION: u64 = 8;
 
 /// What was found in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,6 +28,7 @@ pub mod moves;
 pub mod news;
 mod pack;
 pub mod presence;
+pub mod pushes;
 mod reap;
 pub mod relayed;
 pub mod revocations;

@@ -14,6 +14,7 @@ const OPTIONS: HubOptions = HubOptions {
     history_meta_ttl_ms: 60_000,
     excludes_publisher: false,
     at_least_once: false,
+    push_after_ms: 0,
     is_durable: false,
     is_mirrored: false,
     tells_status: false,
