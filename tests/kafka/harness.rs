@@ -99,9 +99,14 @@ impl Node {
 
     /// A sample of the metrics.
     pub(crate) fn metric(&self, sample: &str) -> u64 {
+        self.sample(sample).unwrap_or_else(|| panic!("{sample} is not there"))
+    }
+
+    /// The same, where it is there.
+    pub(crate) fn sample(&self, sample: &str) -> Option<u64> {
         let text = request(self.http, "GET /metrics", "", "");
-        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("{sample} is not in\n{text}")).trim().parse().expect("it is a number")
+        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '))?;
+        Some(value.trim().parse().expect("it is a number"))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -5,6 +5,7 @@ mod calls_lost;
 #[path = "../node/client.rs"]
 #[expect(dead_code, reason = "the protocol has its tests elsewhere")]
 mod client;
+mod events;
 mod harness;
 #[path = "server.rs"]
 mod kafka;
