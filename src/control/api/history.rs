@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+use super::Method;
+use super::payload::Data;
 use super::presence::ClientInfo;
 use super::shape::{object, whole_or_null};
 use super::subscribe::StreamPosition;
-use super::{Method, payload};
 use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
@@ -48,7 +48,7 @@ pub(super) struct HistoryResult {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Publication {
     /// The message; bytes that are no JSON are given as text, or else in base64.
-    data: Box<RawValue>,
+    data: Data,
     /// The client that published it; left out where a backend did.
     #[serde(skip_serializing_if = "Option::is_none")]
     info: Option<ClientInfo>,
@@ -62,7 +62,7 @@ pub(super) struct Publication {
 impl From<&model::Publication> for Publication {
     fn from(publication: &model::Publication) -> Self {
         Self {
-            data: payload::write(&publication.data),
+            data: Data::from(&publication.data),
             info: publication.info.as_deref().map(ClientInfo::from),
             offset: publication.offset,
             tags: publication.tags.iter().flatten().cloned().collect(),

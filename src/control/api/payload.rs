@@ -1,8 +1,11 @@
 //! Application data on its way in and out: any JSON value, or bytes in base64.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize as _, Deserializer};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::model::Payload;
@@ -31,6 +34,40 @@ pub(super) fn read(
 /// Malformed JSON.
 pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Application data in an answer: as clients that speak JSON see it; where the answer can hold bytes, as it was published.
+#[derive(Debug)]
+pub(super) struct Data(Payload);
+
+impl From<&Payload> for Data {
+    fn from(payload: &Payload) -> Self {
+        Self(payload.clone())
+    }
+}
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serializer.is_human_readable() {
+            true => write(&self.0).serialize(serializer),
+            false => serializer.serialize_bytes(&self.0.bytes),
+        }
+    }
+}
+
+/// It is described as the JSON that it is among JSON.
+impl JsonSchema for Data {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Box::<RawValue>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Box::<RawValue>::json_schema(generator)
+    }
 }
 
 /// The payload as clients that speak JSON see it.

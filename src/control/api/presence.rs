@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use super::{Method, payload};
+use super::Method;
+use super::payload::Data;
 use crate::broker::order::Order;
 use crate::control::state::ControlState;
 use crate::model;
@@ -38,10 +38,10 @@ pub(super) struct ClientInfo {
     client: String,
     /// `info` of its connection token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    conn_info: Option<Box<RawValue>>,
+    conn_info: Option<Data>,
     /// `info` of its subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
-    chan_info: Option<Box<RawValue>>,
+    chan_info: Option<Data>,
 }
 
 impl From<&model::ClientInfo> for ClientInfo {
@@ -49,8 +49,8 @@ impl From<&model::ClientInfo> for ClientInfo {
         Self {
             user: info.user.clone(),
             client: info.client.to_string(),
-            conn_info: info.conn_info.as_deref().map(payload::write),
-            chan_info: info.chan_info.as_deref().map(payload::write),
+            conn_info: info.conn_info.as_deref().map(Data::from),
+            chan_info: info.chan_info.as_deref().map(Data::from),
         }
     }
 }

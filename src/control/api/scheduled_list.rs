@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+use super::Method;
+use super::payload::Data;
 use super::shape::whole_or_null;
-use super::{Method, payload};
 use crate::broker::order::Order;
 use crate::broker::schedule_order::{ScheduleOrder, ToCome};
 use crate::control::state::ControlState;
@@ -42,7 +42,7 @@ struct ScheduledPublication {
     /// When it is due, Unix milliseconds.
     time: i64,
     /// The message; bytes that are no JSON are given as text, or else in base64.
-    data: Box<RawValue>,
+    data: Data,
     /// Names and values that the backend added.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<Box<str>, Box<str>>,
@@ -53,7 +53,7 @@ impl From<ToCome> for ScheduledPublication {
         Self {
             id: to_come.id.to_string(),
             time: to_come.id.due_unix_ms,
-            data: payload::write(&to_come.data),
+            data: Data::from(&to_come.data),
             tags: to_come.tags.into_iter().flatten().collect(),
         }
     }
