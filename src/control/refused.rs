@@ -22,6 +22,18 @@ pub(super) struct ApiError {
     message: Cow<'static, str>,
 }
 
+impl ApiError {
+    /// Its code.
+    pub(super) fn code(&self) -> u32 {
+        self.code
+    }
+
+    /// For a person.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let (code, message, _) = codes::of_error(error.kind);

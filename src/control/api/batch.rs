@@ -25,13 +25,13 @@ use crate::limits::BATCH_COMMANDS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
 
 /// As in the path.
-pub(super) const NAME: &str = "batch";
+pub(in crate::control) const NAME: &str = "batch";
 
 /// Call several methods at once.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "BatchRequest")]
-pub(super) struct Batch {
+pub(in crate::control) struct Batch {
     /// The calls, at most 10,000. One that cannot be carried out is told so in its reply.
     commands: Vec<Option<Object<Command>>>,
     /// Carry them out in any order, side by side; otherwise each waits for the one before.
@@ -136,7 +136,7 @@ struct Command {
 
 /// The answers.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct BatchReply {
+pub(in crate::control) struct BatchReply {
     /// In the order of the calls.
     replies: Vec<CommandReply>,
 }
@@ -179,13 +179,19 @@ enum CommandReply {
     DeadLettersPurge(dead_letters_purge::DeadLettersPurgeResult),
 }
 
+impl BatchReply {
+    /// Why the first was refused of those that were.
+    pub(in crate::control) fn refused(&self) -> Option<&ApiError> {
+        self.replies.iter().find_map(|reply| match reply {
+            CommandReply::Error(error) => Some(error),
+            _ => None,
+        })
+    }
+}
+
 impl IntoResponse for BatchReply {
     fn into_response(self) -> Response {
-        let mut refused = self.replies.iter().filter_map(|reply| match reply {
-            CommandReply::Error(error) => Some(RefusedWith::of(error)),
-            _ => None,
-        });
-        (refused.next().map(Extension), Json(self)).into_response()
+        (self.refused().map(|error| Extension(RefusedWith::of(error))), Json(self)).into_response()
     }
 }
 
@@ -248,20 +254,28 @@ async fn run(command: Option<Object<Command>>, state: &ControlState, deadline: I
     result.unwrap_or_else(|error| CommandReply::Error(error.into()))
 }
 
-/// Carries a batch out. Unlike other methods it answers without `result` around the replies.
+/// Answers a batch. Unlike other methods it answers without `result` around the replies.
 pub(super) async fn call(
     State(state): State<Arc<ControlState>>,
     _: Authorized,
     body: Body,
 ) -> Result<BatchReply, Rejection> {
-    let Batch { commands, parallel } = request::read(body).await?;
+    carry_out(request::read(body).await?, &state).await.map_err(Rejection::BadRequest)
+}
+
+/// Carries a batch out and counts it.
+///
+/// # Errors
+/// There are too many commands.
+pub(in crate::control) async fn carry_out(batch: Batch, state: &Arc<ControlState>) -> Result<BatchReply, String> {
+    let Batch { commands, parallel } = batch;
     if commands.len() > BATCH_COMMANDS_MAX {
-        return Err(Rejection::BadRequest(format!("limit exceeded: more than {BATCH_COMMANDS_MAX} commands")));
+        return Err(format!("limit exceeded: more than {BATCH_COMMANDS_MAX} commands"));
     }
     let begun = Instant::now();
     let replies = match parallel {
-        Some(true) => side_by_side(commands, &state).await,
-        _ => one_by_one(commands, &state).await,
+        Some(true) => side_by_side(commands, state).await,
+        _ => one_by_one(commands, state).await,
     };
     state.calls.count(NAME, begun.elapsed(), None);
     Ok(BatchReply { replies })

@@ -52,7 +52,8 @@ fn in_query(uri: &Uri) -> Option<String> {
     Query::<WithKey>::try_from_uri(uri).ok().map(|Query(query)| query.api_key)
 }
 
-fn given(headers: &HeaderMap) -> Option<&[u8]> {
+/// The key among a call's headers: `X-API-Key`, or `Authorization: apikey KEY`.
+pub(in crate::control) fn given(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(key) = headers.get("x-api-key") {
         return Some(key.as_bytes());
     }

@@ -15,20 +15,26 @@ use crate::model::refusal::{Error, ErrorKind};
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "ReplyOf{T}")]
-pub(super) enum Reply<T> {
+pub(in crate::control) enum Reply<T> {
     /// It was done.
     Result(T),
     /// It was refused.
     Error(ApiError),
 }
 
+impl<T> Reply<T> {
+    /// Why there is no result.
+    pub(in crate::control) fn refused(&self) -> Option<&ApiError> {
+        match self {
+            Self::Result(_) => None,
+            Self::Error(error) => Some(error),
+        }
+    }
+}
+
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
-        let refused = match &self {
-            Self::Result(_) => None,
-            Self::Error(error) => Some(Extension(RefusedWith::of(error))),
-        };
-        (refused, Json(self)).into_response()
+        (self.refused().map(|error| Extension(RefusedWith::of(error))), Json(self)).into_response()
     }
 }
 
@@ -43,7 +49,7 @@ impl<T> From<Result<T, Error>> for Reply<T> {
 
 /// Nothing to tell but that it was done.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Done {}
+pub(in crate::control) struct Done {}
 
 /// Why a request is no call.
 #[derive(Debug)]
