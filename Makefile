@@ -77,10 +77,11 @@ peers: ## Install other servers, and measure them beside the node and its floor;
 	./benches/peers/install
 	cargo bench --package ringpost-loadgen --bench node -- --peers --result peers --idle 18000
 
-docs: ## Write docs/CONFIG.md and docs/API.md anew from the comments in src/config and src/control/api
+docs: ## Write docs/CONFIG.md and docs/API.md anew from the comments in src/config and src/control/api, and proto/descriptors.bin
 	cargo run --quiet -- config docs > target/CONFIG.md
 	cargo run --quiet -- api docs > target/API.md
 	mv target/CONFIG.md target/API.md docs/
+	WRITE_DESCRIPTORS=1 cargo test --quiet --lib the_descriptors_are_those_of_the_files
 
 package: ## Build a deb and a static binary, with their sums, in target/package (a quarter of an hour on two cores)
 	./tests/packages package

@@ -404,6 +404,30 @@ pub const HTTP_UNREAD_TIMEOUT_MS: u32 = 30_000;
 /// How long HTTP conns may go on after the shards have ended, milliseconds.
 pub const HTTP_LINGER_MS: u64 = 1_000;
 
+/// How long a gRPC connection may take for its TLS, milliseconds.
+pub const GRPC_TLS_TIMEOUT_MS: u64 = if cfg!(test) { 500 } else { 10_000 };
+
+/// How long a gRPC connection that has never shown the key may stay without a call, milliseconds.
+pub const GRPC_IDLE_MS: u64 = if cfg!(test) { 1_000 } else { HTTP_HEAD_TIMEOUT_MS };
+
+/// Calls that a gRPC connection may have under way; its peer keeps what is more to itself.
+pub const GRPC_STREAMS_MAX: u32 = 256;
+
+/// Calls that the gRPC API reads and carries out at the same time, as many as HTTP conns can: others wait for their turn.
+pub const GRPC_CALLS_MAX: usize = HTTP_CONNS_MAX;
+
+/// Most bytes of the headers of a gRPC call.
+pub const GRPC_HEADERS_BYTES_MAX: u32 = HTTP_HEAD_BYTES_MAX as u32;
+
+/// How long a gRPC connection may be silent before it is asked whether it lives, milliseconds.
+pub const GRPC_PING_INTERVAL_MS: u64 = 30_000;
+
+/// How long the answer to that may take, milliseconds.
+pub const GRPC_PING_TIMEOUT_MS: u64 = 20_000;
+
+/// How long the control plane waits after a connection that it could not accept, milliseconds.
+pub const ACCEPT_RETRY_MS: u64 = 100;
+
 /// Most bytes of publications or clients in one reply of the backend API: twice what a call may bring. A history page ends
 /// there, longer presence is refused.
 pub const API_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -57,6 +57,8 @@ pub struct Node {
     pub tcp_address: Option<SocketAddr>,
     /// Where the internal port listens, if there is one.
     pub internal_address: Option<SocketAddr>,
+    /// Where the gRPC API listens, if it does.
+    pub grpc_address: Option<SocketAddr>,
     /// The core of each shard.
     pub cores: Vec<usize>,
     /// What each shard counts.
@@ -98,6 +100,8 @@ impl Node {
         let address_of = |purpose| addresses.iter().find(|(of, _)| *of == purpose).map(|(_, address)| *address);
         let http_address = address_of(Purpose::Http).expect("every node has an HTTP port");
         let (tcp_address, internal_address) = (address_of(Purpose::Tcp), address_of(Purpose::Internal));
+        let grpc = listen_for_grpc(&config)?;
+        let grpc_address = grpc.as_ref().map(TcpListener::local_addr).transpose()?;
         let wakers = cores.iter().map(|_| Ok(Arc::new(Waker::new()?))).collect::<std::io::Result<Vec<_>>>()?;
         let (errands_in, errands) = flume::unbounded();
         let config = Arc::new(config);
@@ -163,6 +167,7 @@ impl Node {
             doors: addresses,
             roles: roles.as_ref().map(|roles| roles.view.clone()),
             listener: None,
+            grpc,
             ready,
         };
         let control = start_control(setup, &is_ready)?;
@@ -174,6 +179,7 @@ impl Node {
             http_address,
             tcp_address,
             internal_address,
+            grpc_address,
             cores,
             metrics,
             requests,
@@ -197,6 +203,8 @@ impl Node {
         let purpose = wanted.purpose;
         let (address, listeners) = listen(wanted, config.http_server.backlog, 1)?;
         let listener = listeners.into_iter().next().map(TcpListener::from);
+        let grpc = listen_for_grpc(&config)?;
+        let grpc_address = grpc.as_ref().map(TcpListener::local_addr).transpose()?;
         let config = Arc::new(config);
         let (errands_in, errands) = flume::unbounded();
         let (access_log, access_log_guard) = AccessLog::start(&config.access_log)?;
@@ -222,6 +230,7 @@ impl Node {
             doors: vec![(purpose, address)],
             roles: roles.as_ref().map(|roles| roles.view.clone()),
             listener,
+            grpc,
             ready,
         };
         let control = start_control(setup, &is_ready)?;
@@ -229,6 +238,7 @@ impl Node {
             http_address: address,
             tcp_address: None,
             internal_address: None,
+            grpc_address,
             cores: Vec::new(),
             metrics: Vec::new(),
             requests,
@@ -565,12 +575,8 @@ fn open_doors(
 /// Binds one port for every shard.
 fn listen(wanted: Listener<'_>, backlog: u32, shards: usize) -> anyhow::Result<(SocketAddr, Vec<OwnedFd>)> {
     let Listener { section, address, port, .. } = wanted;
-    let address: IpAddr = address.parse().with_context(|| format!("{section}.address is no IP address"))?;
-    let wanted = SocketAddr::new(address, port);
-    let refused = |error: std::io::Error| {
-        let (meaning, fix) = why_not_listening(&error);
-        anyhow::Error::new(error).context(format!("{section}: cannot listen on {wanted}: {meaning}; {fix}"))
-    };
+    let wanted = socket_address(section, address, port)?;
+    let refused = |error| refused_to_listen(section, wanted, error);
     // Shards share the port, and another process of the same user could share it as silently: look first.
     if port != 0 {
         look_for_free(wanted).map_err(refused)?;
@@ -581,6 +587,27 @@ fn listen(wanted: Listener<'_>, backlog: u32, shards: usize) -> anyhow::Result<(
         listeners.push(doors::bind(bound, backlog).map_err(refused)?.0);
     }
     Ok((bound, listeners))
+}
+
+/// Binds the port of gRPC, which is the control plane's alone.
+fn listen_for_grpc(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let grpc = &config.grpc_api;
+    if !grpc.enabled {
+        return Ok(None);
+    }
+    let wanted = socket_address("grpc_api", &grpc.address, grpc.port)?;
+    let listener = patiently(|| TcpListener::bind(wanted), is_in_use);
+    listener.map(Some).map_err(|error| refused_to_listen("grpc_api", wanted, error))
+}
+
+fn socket_address(section: &str, address: &str, port: u16) -> anyhow::Result<SocketAddr> {
+    let address: IpAddr = address.parse().with_context(|| format!("{section}.address is no IP address"))?;
+    Ok(SocketAddr::new(address, port))
+}
+
+fn refused_to_listen(section: &str, wanted: SocketAddr, error: std::io::Error) -> anyhow::Error {
+    let (meaning, fix) = why_not_listening(&error);
+    anyhow::Error::new(error).context(format!("{section}: cannot listen on {wanted}: {meaning}; {fix}"))
 }
 
 /// Whether nobody listens there.

@@ -30,6 +30,9 @@ pub(super) fn text(config: &Config, node: &Node, dev: bool) -> String {
     }
     let internal = reachable(node.internal_address.unwrap_or(node.http_address));
     line("API", format!("http://{internal}/api, described at /api/openapi.json"));
+    if let Some(grpc) = node.grpc_address {
+        line("gRPC", format!("{}, calls in proto/", reachable(grpc)));
+    }
     if config.health.enabled {
         line("health", format!("http://{internal}/health"));
     }

@@ -46,6 +46,7 @@ impl Config {
                 "`client.insecure_skip_token_signature_verify` takes every token for true",
             );
             say(api.insecure, "`http_api.insecure` opens the API to everybody");
+            say(self.grpc_api.enabled && self.grpc_api.insecure, "`grpc_api.insecure` opens the API to everybody");
             say(secret == super::dev::SECRET, "everybody knows the secret of `--dev`: set your own");
         }
         advice
@@ -54,7 +55,7 @@ impl Config {
     fn is_on_loopback(&self) -> bool {
         let is_loopback =
             |address: &str| address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        self.listeners().iter().all(|listener| is_loopback(listener.address))
+        self.ports().iter().all(|port| is_loopback(port.address))
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use regex::Regex;
 
 use super::{
-    Acknowledge, ChannelOptions, Config, Delivery, Duration, ForceRecoveryMode, Listener, Log, Role, SlowConsumer,
+    Acknowledge, ChannelOptions, Config, Delivery, Duration, ForceRecoveryMode, Listener, Log, Port, Role, SlowConsumer,
 };
 use crate::limits;
 
@@ -24,6 +24,7 @@ impl Config {
         self.discovery.consul.check(self.health.enabled, &mut problems);
         self.roles.check(self.cluster.redis.is_set(), self.cluster.kafka.is_set(), &mut problems);
         self.check_state(&mut problems);
+        self.grpc_api.check(&mut problems);
         problems
     }
 
@@ -114,27 +115,30 @@ impl Config {
             }
         };
         let (http, internal) = (&self.http_server, &self.internal_server);
-        let listeners = self.listeners();
-        for listener in &listeners {
-            let (key, address) = (listener.section, listener.address);
+        for Port { section, address, .. } in self.ports() {
             rule(
                 address.parse::<IpAddr>().is_ok(),
-                format!("`{key}.address` is \"{address}\": it must be an IP address, such as 0.0.0.0"),
+                format!("`{section}.address` is \"{address}\": it must be an IP address, such as 0.0.0.0"),
             );
+        }
+        for Listener { section, proxy_protocol, .. } in self.listeners() {
             rule(
-                !listener.proxy_protocol || self.roles.has(Role::Edge),
-                format!("`{key}.proxy_protocol` is true, but `roles` has no \"edge\": shards alone read that header"),
-            );
-            rule(
-                !listener.proxy_protocol || !self.proxies.trusted.is_empty(),
+                !proxy_protocol || self.roles.has(Role::Edge),
                 format!(
-                    "`{key}.proxy_protocol` is true, but `proxies.trusted` is empty: name the proxies that send it"
+                    "`{section}.proxy_protocol` is true, but `roles` has no \"edge\": shards alone read that header"
+                ),
+            );
+            rule(
+                !proxy_protocol || !self.proxies.trusted.is_empty(),
+                format!(
+                    "`{section}.proxy_protocol` is true, but `proxies.trusted` is empty: name the proxies that send it"
                 ),
             );
         }
-        for (at, one) in listeners.iter().enumerate() {
-            let same = |other: &&Listener<'_>| other.port == one.port && other.port != 0;
-            if let Some(other) = listeners[..at].iter().find(same) {
+        let ports = self.ports();
+        for (at, one) in ports.iter().enumerate() {
+            let same = |other: &&Port<'_>| other.port == one.port && other.port != 0;
+            if let Some(other) = ports[..at].iter().find(same) {
                 rule(false, format!("`{}.port` and `{}.port` are both {}", one.section, other.section, one.port));
             }
         }

@@ -10,12 +10,13 @@ use super::describe::{keys, schema};
 use super::keys::Origins;
 
 /// Keys whose values nobody is shown.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "client.token.hmac_secret_key",
     "client.token.hmac_previous_secret_key",
     "client.subscription_token.hmac_secret_key",
     "client.subscription_token.hmac_previous_secret_key",
     "http_api.key",
+    "grpc_api.key",
     "cluster.redis.password",
     "cluster.redis.sentinel_password",
     "cluster.kafka.password",

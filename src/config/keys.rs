@@ -134,7 +134,7 @@ impl Look<'_> {
         let mut places = Vec::new();
         elsewhere(self.root, "", wrong, &mut places);
         match places.len() {
-            1..=3 => format!(" here: did you mean {}?", places.join(" or ")),
+            1..=4 => format!(" here: did you mean {}?", places.join(" or ")),
             _ => String::new(),
         }
     }
@@ -214,8 +214,8 @@ mod tests {
     fn the_line_is_that_of_the_wrong_key_and_not_of_a_namesake() {
         assert_eq!(
             problems("[tcp_server]\nport = 9000\n\n[http_api]\nport = 9001\n"),
-            ["`http_api.port` (line 5) is no key here: did you mean `http_server.port` or `internal_server.port` or \
-              `tcp_server.port`?"]
+            ["`http_api.port` (line 5) is no key here: did you mean `grpc_api.port` or `http_server.port` or \
+              `internal_server.port` or `tcp_server.port`?"]
         );
     }
 

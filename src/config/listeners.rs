@@ -48,7 +48,28 @@ pub struct Listener<'a> {
     pub proxy_protocol: bool,
 }
 
+/// A port that the configuration asks for, whoever listens there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port<'a> {
+    /// The section that asks for it.
+    pub section: &'static str,
+    /// Its IP address.
+    pub address: &'a str,
+    /// Its number; 0 takes a free one.
+    pub port: u16,
+}
+
 impl Config {
+    /// All ports that are asked for: those of [`Config::listeners`], and that of gRPC, which is the control plane's alone.
+    pub fn ports(&self) -> Vec<Port<'_>> {
+        let of = |Listener { section, address, port, .. }| Port { section, address, port };
+        let mut ports: Vec<_> = self.listeners().into_iter().map(of).collect();
+        if self.grpc_api.enabled {
+            ports.push(Port { section: "grpc_api", address: &self.grpc_api.address, port: self.grpc_api.port });
+        }
+        ports
+    }
+
     /// All listeners that are asked for. The HTTP port is always among them, but for a process without the edge: that has one, for
     /// operators and backends.
     pub fn listeners(&self) -> Vec<Listener<'_>> {

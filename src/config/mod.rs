@@ -17,6 +17,7 @@ mod devices;
 mod discovery;
 mod effective;
 mod environment;
+mod grpc;
 pub mod import;
 mod kafka;
 mod keys;
@@ -43,9 +44,10 @@ pub use cluster::{ClusterConfig, RedisConfig, RedisMode};
 pub use describe::{default_toml, markdown, schema};
 pub use devices::{DeviceKindConfig, DevicePolicy, DevicesConfig, Stay};
 pub use discovery::{ConsulConfig, DiscoveryConfig};
+pub use grpc::GrpcApiConfig;
 pub use kafka::{KafkaConfig, TopicsConfig};
 pub use level::log_filter;
-pub use listeners::{Listener, Purpose};
+pub use listeners::{Listener, Port, Purpose};
 pub use load::ConfigError;
 pub use node::{
     AccessLogConfig, ApiErrorMode, EndpointConfig, HttpApiConfig, HttpServerConfig, InternalServerConfig, LogConfig,
@@ -96,6 +98,9 @@ pub struct Config {
     pub discovery: DiscoveryConfig,
     /// The backend API.
     pub http_api: HttpApiConfig,
+    /// The backend API by gRPC, on a port of its own. Only a restart changes this section but for `key`, `insecure` and
+    /// `error_mode`; what the files of TLS hold is read again at SIGHUP.
+    pub grpc_api: GrpcApiConfig,
     /// `/health`.
     pub health: EndpointConfig,
     /// `/metrics` for Prometheus.

@@ -7,6 +7,7 @@
 //!                       ├ keys (key sets of tokens)
 //!                       ├ neighbours (what nodes say of themselves)
 //!                       └ requests (signals): reload, drain
+//! backends → grpc (a port of its own) → the same methods as api
 //! shards ←order── shards ─── all of them
 //! bridge ─told──→ hearing (what other nodes say of users); nodes (what the API asks of them)
 //! shards ─followed→ following (who is online, for channels that tell it)
@@ -32,6 +33,7 @@ mod door;
 mod exposition;
 mod followed;
 mod following;
+mod grpc;
 mod hand_back;
 mod health;
 mod hearing;

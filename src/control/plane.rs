@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::aside::Aside;
 use super::following;
+use super::grpc::GrpcServer;
 use super::hand_back::HandedBack;
 use super::hearing;
 use super::http::HttpServer;
@@ -70,6 +71,8 @@ pub struct ControlSetup {
     pub roles: Option<RolesView>,
     /// Where a process without the edge is asked.
     pub listener: Option<TcpListener>,
+    /// Where gRPC listens, if it does.
+    pub grpc: Option<TcpListener>,
     /// Told once it has all that it takes from the host.
     pub ready: flume::Sender<()>,
 }
@@ -79,7 +82,7 @@ pub struct ControlSetup {
 /// # Errors
 /// When shards have not ended: after `shutdown.timeout`, or when it is asked to leave twice; their threads run
 /// still. When a shard or the keeper of keys has ended unasked: the others were drained. What the host does not give:
-/// descriptors, threads.
+/// descriptors, threads. What gRPC needs and has not: its certificates.
 ///
 /// # Panics
 /// When the host has no thread left for names to be looked up.
@@ -95,7 +98,7 @@ pub fn run(setup: ControlSetup) -> anyhow::Result<()> {
         .context("the control plane's runtime cannot be built")?;
     let result = runtime.block_on(async {
         spawn_blocking(|| ()).await.context("the thread that looks names up has failed")?;
-        Plane::new(setup)?.run().await
+        Plane::new(setup).await?.run().await
     });
     // A name that is still being looked up must not hold the node.
     runtime.shutdown_background();
@@ -108,6 +111,7 @@ struct Plane {
     errands: flume::Receiver<Errand>,
     requests: Requests,
     http: HttpServer,
+    grpc: Option<GrpcServer>,
     handed_back: flume::Receiver<HandedBack>,
     keys: KeyRequests,
     keeper: JoinHandle<()>,
@@ -122,7 +126,7 @@ struct Plane {
 }
 
 impl Plane {
-    fn new(setup: ControlSetup) -> anyhow::Result<Self> {
+    async fn new(setup: ControlSetup) -> anyhow::Result<Self> {
         let ControlSetup { config, reload, shards, placement, errands, requests, started, .. } = setup;
         let logs = (setup.access_log, setup.event_log);
         let (bridge, kafka, ending, doors, ready) = (setup.bridge, setup.kafka, setup.ending, setup.doors, setup.ready);
@@ -131,6 +135,10 @@ impl Plane {
         let roles = setup.roles.unwrap_or_default();
         let shards = Shards::new(shards, placement);
         let state = Arc::new(ControlState::new(shards, config, started, logs, bridge.clone(), kafka, roles));
+        let grpc = match setup.grpc {
+            Some(listener) => Some(GrpcServer::start(listener, state.clone()).await?),
+            None => None,
+        };
         if let Some(bridge) = bridge {
             tokio::spawn(pushes::watch(state.clone(), bridge.clone()));
             tokio::spawn(neighbours::announce(state.clone(), bridge));
@@ -158,6 +166,7 @@ impl Plane {
             errands,
             requests,
             http,
+            grpc,
             handed_back,
             keys,
             keeper,
@@ -181,7 +190,13 @@ impl Plane {
             tracing::warn!("Kafka does not know that the node leaves: others take its calls over when it has noticed");
         }
         Aside::leave(&mut self.discovery, Duration::from_millis(2 * DISCOVERY_LEAVE_MS)).await;
-        self.http.shutdown().await;
+        let Self { http, grpc, .. } = self;
+        let ended = async {
+            if let Some(grpc) = grpc {
+                grpc.shutdown().await;
+            }
+        };
+        tokio::join!(http.shutdown(), ended);
         served.and(drained)
     }
 
@@ -267,6 +282,9 @@ impl Plane {
         }
         let config = Arc::new(config);
         self.state.set_config(config.clone());
+        if let Some(grpc) = &self.grpc {
+            grpc.reload();
+        }
         self.state.shards.tell_all(|| Order::Reload(config.clone())).await;
         self.keys.changed().await;
         tracing::info!("the configuration was read again");
@@ -278,6 +296,9 @@ impl Plane {
         self.state.drain();
         self.ending.send_replace(true);
         [&self.calls, &self.discovery].into_iter().flatten().for_each(Aside::end);
+        if let Some(grpc) = &self.grpc {
+            grpc.drain().await;
+        }
         let shutdown = self.state.config().shutdown.clone();
         let deadline = Instant::now() + shutdown.timeout.into();
         match self.state.has_edge() {

@@ -1,6 +1,6 @@
 //! What a new configuration may change while the node runs.
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, GrpcApiConfig};
 
 /// Reads the configuration again, for SIGHUP.
 pub type Reload = Box<dyn Fn() -> Result<Config, ConfigError> + Send>;
@@ -14,6 +14,13 @@ pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     keep("http_server", &old.http_server, &mut new.http_server, &mut kept);
     keep("tcp_server", &old.tcp_server, &mut new.tcp_server, &mut kept);
     keep("internal_server", &old.internal_server, &mut new.internal_server, &mut kept);
+    let grpc_api = GrpcApiConfig {
+        key: new.grpc_api.key.clone(),
+        insecure: new.grpc_api.insecure,
+        error_mode: new.grpc_api.error_mode,
+        ..old.grpc_api.clone()
+    };
+    keep("grpc_api", &grpc_api, &mut new.grpc_api, &mut kept);
     keep("cluster", &old.cluster, &mut new.cluster, &mut kept);
     keep("discovery", &old.discovery, &mut new.discovery, &mut kept);
     keep("store", &old.store, &mut new.store, &mut kept);
@@ -77,7 +84,9 @@ mod tests {
         new.http_server.port = 9;
         new.shards.cores = "0".into();
         new.client.channel_limit = 7;
-        assert_eq!(keep_fixed(&old, &mut new), ["shards", "http_server"]);
+        (new.grpc_api.port, new.grpc_api.key) = (9, "new".into());
+        assert_eq!(keep_fixed(&old, &mut new), ["shards", "http_server", "grpc_api"]);
+        assert_eq!((new.grpc_api.port, new.grpc_api.key.as_str()), (10_000, "new"));
         assert_eq!((new.http_server.port, new.shards.cores.as_str()), (8000, "all"));
         assert_eq!(new.client.channel_limit, 7, "the rest is taken");
     }

@@ -6,11 +6,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use rustix::io::Errno;
 
 use super::Finding;
-use crate::config::{Config, Listener};
+use crate::config::{Config, Port};
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {
-    let listeners = config.listeners().into_iter();
-    let looked = listeners.filter_map(|Listener { section, address, port, .. }| {
+    let looked = config.ports().into_iter().filter_map(|Port { section, address, port }| {
         let wanted = SocketAddr::new(address.parse::<IpAddr>().ok()?, port);
         Some(judge(section, wanted, TcpListener::bind(wanted).map(drop)))
     });

@@ -27,7 +27,7 @@ const IO: [&str; 8] = [
 ];
 
 /// Of the node. `shard`, `control`, `node.rs` and `cli` may be named by those above them only.
-pub(crate) const NODE: [Never; 17] = [
+pub(crate) const NODE: [Never; 18] = [
     Never { places: &["model", "wire", "protocol", "session", "hub", "delivery", "outbox"], named: &IO },
     // The rest of the store is its files.
     Never {
@@ -104,6 +104,14 @@ pub(crate) const NODE: [Never; 17] = [
         named: &[
             "wire", "protocol", "session", "delivery", "outbox", "ring", "store", "control", "node.rs", "cli",
             "glommio",
+        ],
+    },
+    // It knows the API's methods, and nothing of what they ask.
+    Never {
+        places: &["control/grpc"],
+        named: &[
+            "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "auth", "ring", "store", "shard",
+            "cluster", "node.rs", "cli",
         ],
     },
     Never {

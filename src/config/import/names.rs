@@ -110,7 +110,7 @@ const EXACT: &str = "presence and positions are exact: nothing is renewed or che
 const WHOLE: &str = "every publication is sent whole, there is no delta compression";
 
 /// What is not taken over, by path or by section, and why. The first that fits holds.
-pub(super) const LEFT_OUT: [(&str, &str); 73] = [
+pub(super) const LEFT_OUT: [(&str, &str); 74] = [
     ("engine", ONE_NODE),
     ("broker", ONE_NODE),
     ("brokers", ONE_NODE),
@@ -146,7 +146,11 @@ pub(super) const LEFT_OUT: [(&str, &str); 73] = [
     ("uni_http_stream", ONE_WAY),
     ("uni_grpc", ONE_WAY),
     ("uni", ONE_WAY),
-    ("grpc_api", "there is no gRPC: backends call the HTTP API"),
+    (
+        "grpc_api.tls",
+        "name the files: `grpc_api.tls_cert_file`, `grpc_api.tls_key_file`, `grpc_api.tls_client_ca_file`",
+    ),
+    ("grpc_api.max_receive_message_size", "the longest message is fixed: 8 MiB"),
     ("http_api.handler_prefix", FIXED_PATHS),
     ("http_api.external", "where `internal_server` is set, the API answers there only"),
     ("health.handler_prefix", FIXED_PATHS),

@@ -10,13 +10,13 @@ use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_le
 use super::{inbox_positions, inbox_unread, members_add, members_list, members_remove, trace};
 
 /// Somebody who wants to see every method.
-pub(super) trait Visitor {
+pub(in crate::control) trait Visitor {
     /// Sees one.
     fn see<M: Method>(&mut self);
 }
 
 /// Shows all methods but `batch`, which is made of them: the one list that paths and documentation follow.
-pub(super) fn visit(visitor: &mut impl Visitor) {
+pub(in crate::control) fn visit(visitor: &mut impl Visitor) {
     visitor.see::<publish::Publish>();
     visitor.see::<broadcast::Broadcast>();
     visitor.see::<scheduled_list::ScheduledList>();

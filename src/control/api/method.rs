@@ -18,7 +18,7 @@ use crate::model::refusal::{Error, ErrorKind};
 
 /// One method: a request that knows how it is carried out. Its comment and its fields' comments are the
 /// method's documentation.
-pub(super) trait Method: DeserializeOwned + JsonSchema + Send + 'static {
+pub(in crate::control) trait Method: DeserializeOwned + JsonSchema + Send + 'static {
     /// As in the path.
     const NAME: &'static str;
     /// The role that carries it out: a process without it refuses the call.
@@ -82,7 +82,7 @@ pub(super) fn first<K: Ord + Clone, V>(list: &mut BTreeMap<K, V>, page_limit: us
 }
 
 /// When a call that begins now must be answered: a shard that hangs must not keep a backend waiting.
-pub(super) fn deadline() -> Instant {
+pub(in crate::control) fn deadline() -> Instant {
     Instant::now() + Duration::from_millis(API_CALL_TIMEOUT_MS)
 }
 
@@ -90,7 +90,7 @@ pub(super) fn deadline() -> Instant {
 ///
 /// # Errors
 /// What the method refuses; 100 when it has no answer at the deadline; 108 where the process does not have the method's role.
-pub(super) async fn run_until<M: Method>(
+pub(in crate::control) async fn run_until<M: Method>(
     method: M,
     state: &ControlState,
     deadline: Instant,

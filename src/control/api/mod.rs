@@ -60,15 +60,18 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 
+pub(super) use self::batch::{Batch, NAME as BATCH, carry_out as carry_out_batch};
 use self::key::Authorized;
-pub(super) use self::key::may_call;
+pub(super) use self::key::{given as given_key, may_call};
 pub(super) use self::lines::{carry_out_from_record, carry_out_here};
-use self::list::{Visitor, visit};
-use self::method::{Method, deadline, first, read_lists, run_until, where_user_is};
+pub(super) use self::list::{Visitor, visit};
+pub(super) use self::method::{Method, deadline, run_until};
+use self::method::{first, read_lists, where_user_is};
 use self::mode::{Answered, ErrorMode};
 pub use self::openapi::document as api_document;
 pub use self::reference::markdown as api_reference;
 use self::reply::Rejection;
+pub(super) use self::reply::{Done, Reply};
 use super::state::ControlState;
 
 /// The paths below `/api`.

@@ -3,6 +3,7 @@
 mod api;
 mod errors;
 mod followed;
+mod grpc;
 mod http;
 mod keys;
 mod life;

@@ -197,6 +197,8 @@ impl Default for Setup {
 
 pub(super) struct TestNode {
     pub(super) address: SocketAddr,
+    /// Where it serves gRPC, if it does.
+    pub(super) grpc: Option<SocketAddr>,
     pub(super) requests: Requests,
     pub(super) metrics: Vec<Arc<ShardMetrics>>,
     pub(super) http: reqwest::Client,
@@ -249,6 +251,8 @@ impl TestNode {
         let requests = Requests::new();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let grpc = config.grpc_api.enabled.then(|| TcpListener::bind("127.0.0.1:0").unwrap());
+        let grpc_address = grpc.as_ref().map(|listener| listener.local_addr().unwrap());
         let setup = ControlSetup {
             access_log: AccessLog::default(),
             event_log: EventLog::default(),
@@ -265,6 +269,7 @@ impl TestNode {
             started: SystemTime::now(),
             roles: has_bridge.then(idle_roles),
             listener: None,
+            grpc,
             ready: flume::bounded(1).0,
         };
         let closing = Arc::new(AtomicBool::new(false));
@@ -280,7 +285,18 @@ impl TestNode {
         ];
         let control = Some(thread::spawn(move || run(setup)));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, requests, metrics, http, work: Some(work), waker, closing, control, threads }
+        Self {
+            address,
+            grpc: grpc_address,
+            requests,
+            metrics,
+            http,
+            work: Some(work),
+            waker,
+            closing,
+            control,
+            threads,
+        }
     }
 
     /// Waits until the control plane has ended.
