@@ -12,17 +12,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringpost::auth::{TokenConfig, Verifier, VerifierConfig};
 use ringpost::broker::body::{Told, pack_info, unpack_info};
+use ringpost::cluster::kafka::record;
 use ringpost::cluster::redis::bucket::{Channel, Ear};
 use ringpost::cluster::redis::sessions::{self, Session};
 use ringpost::cluster::redis::{news, revocations};
-use ringpost::config::Config;
 use ringpost::config::import::{Format as FileFormat, import};
-use ringpost::events::{self, Call, Event, PushOffline, SessionUpdate, UserLogin};
+use ringpost::config::{Acknowledge, Config, Duration, Log};
+use ringpost::events::{self, Call, Event, Publish, PushOffline, SessionUpdate, UserLogin};
 use ringpost::model::{Payload, Publication};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
 use ringpost::protocol::centrifuge::{Encoding, json};
 use ringpost::protocol::word::{Command, Push, Verb};
+use ringpost::session::access::Access;
 use ringpost::store::catalog::{Catalog, Damage, Entry};
 use ringpost::store::recovery::read_segment;
 use ringpost::store::segment::{self, HEAD_BYTES};
@@ -321,6 +323,7 @@ pub(crate) fn events(input: &[u8]) {
     event::<SessionUpdate>(input);
     event::<PushOffline>(input);
     event::<Call>(input);
+    event::<Publish>(input);
 }
 
 fn event<E: Event + PartialEq>(input: &[u8]) {
@@ -333,6 +336,26 @@ fn event<E: Event + PartialEq>(input: &[u8]) {
             serde_json::from_slice(&events::encode(&event, events::Format::Json)).expect("JSON");
         assert!(json.is_object());
         drop(events::encode(&event, events::Format::Protobuf));
+    }
+}
+
+/// A record of the way up is refused for a reason, or what its bucket is asked is asked again by the record that a node makes of
+/// it, but for bytes that are JSON, which are JSON from then on.
+pub(crate) fn publishes(input: &[u8]) {
+    let mut config = Config::default();
+    let options = &mut config.channel.without_namespace;
+    (options.log, options.acknowledge) = (Log::Redis, Acknowledge::Kafka);
+    (options.history_size, options.history_ttl) = (10, Duration::from_secs(60));
+    let access = Access::new(&config.channel).expect("there is no expression");
+    for content_type in [None, Some(&b"application/protobuf"[..])] {
+        let Ok(record) = events::decode::<Publish>(content_type, input) else { continue };
+        let Ok(publish) = record::read(record, Some(b"key"), &access, &config) else { continue };
+        let again = |publish| {
+            let written = record::written(publish).expect("what was read is packed");
+            record::read(written, None, &access, &config).expect("it was read before")
+        };
+        let publish = again(&publish);
+        assert_eq!(format!("{:?}", again(&publish)), format!("{publish:?}"));
     }
 }
 

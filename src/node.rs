@@ -111,7 +111,7 @@ impl Node {
         let verifier =
             Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
         let kafka = start_kafka(&config)?;
-        let (bridge, bridges) = start_bridge(&config, &placement, &wakers, &errands_in)?;
+        let (bridge, bridges) = start_bridge(&config, &placement, &wakers, kafka.clone(), &errands_in)?;
         let ending = watch::Sender::new(false);
         let roles = start_roles(&config, kafka.as_ref(), &ending, &errands_in)?;
         let (open, opened) = flume::bounded(count);
@@ -439,13 +439,14 @@ fn start_bridge(
     config: &Config,
     placement: &Placement,
     wakers: &[Arc<Waker>],
+    kafka: Option<Arc<Producer>>,
     errands: &flume::Sender<Errand>,
 ) -> anyhow::Result<(Option<Bridge>, Vec<ShardBridge>)> {
     if !config.cluster.redis.is_set() {
         return Ok((None, Vec::new()));
     }
     let obituary = Obituary { last: Some(Errand::BridgeEnded), errands: errands.clone() };
-    let (bridge, shards) = Bridge::start(config, placement.clone(), wakers, obituary)?;
+    let (bridge, shards) = Bridge::start(config, placement.clone(), wakers, kafka, obituary)?;
     Ok((Some(bridge), shards))
 }
 

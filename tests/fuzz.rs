@@ -13,7 +13,8 @@ use proptest::sample::{Index, select};
 use proxy_header::{ProxiedAddress, ProxyHeader, Tlv};
 use ringpost::broker::body::{Told, pack_info};
 use ringpost::events::{
-    Format as EventFormat, LoginDevice, LoginSdk, PushOffline, PushUser, SessionUpdate, UserLogin, encode,
+    Format as EventFormat, LoginDevice, LoginSdk, Publish, Publisher, PushOffline, PushUser, SessionUpdate, UserLogin,
+    encode,
 };
 use ringpost::model::refusal::{DisconnectKind, Unsubscribe};
 use ringpost::model::{ClientInfo, Expiry, Payload, Publication, ScheduledId};
@@ -238,6 +239,23 @@ fn records() -> Vec<Vec<u8>> {
 }
 
 /// Records of Kafka in both formats.
+fn publishes() -> Vec<Vec<u8>> {
+    let publish = Publish {
+        channel: "c".into(),
+        data: r#"{"a":[1,null]}"#.into(),
+        tags: [("k".to_owned(), "v".to_owned())].into(),
+        version: 300,
+        version_epoch: "e".into(),
+        ttl_ms: 5,
+        info: Some(Publisher { user: "u".into(), b64conn_info: vec![0, 255].into(), ..Publisher::default() }),
+        message_id: "m".into(),
+        ..Publish::default()
+    };
+    let bytes = Publish { b64data: vec![0, 255].into(), idempotency_key: "k".into(), ..Publish::default() };
+    let formats = [EventFormat::Json, EventFormat::Protobuf];
+    formats.into_iter().flat_map(|format| [encode(&publish, format), encode(&bytes, format)]).collect()
+}
+
 fn events() -> Vec<Vec<u8>> {
     let login = UserLogin {
         id: "i".into(),
@@ -283,7 +301,7 @@ fn blocks() -> Vec<Vec<u8>> {
 /// A target of libFuzzer: its name, what it calls, and what both begin with.
 type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
-fn targets() -> [Target; 17] {
+fn targets() -> [Target; 18] {
     [
         ("http", parsers::http, http_heads()),
         ("proxy", parsers::proxy, proxy_headers()),
@@ -301,6 +319,7 @@ fn targets() -> [Target; 17] {
         ("bodies", parsers::bodies, bodies()),
         ("items", parsers::items, messages()),
         ("events", parsers::events, events()),
+        ("publishes", parsers::publishes, publishes()),
         ("segments", parsers::segments, blocks()),
     ]
 }
@@ -423,6 +442,11 @@ proptest! {
     #[test]
     fn records_of_kafka(input in input(events())) {
         parsers::events(&input);
+    }
+
+    #[test]
+    fn records_of_the_way_up(input in input(publishes())) {
+        parsers::publishes(&input);
     }
 
     #[test]

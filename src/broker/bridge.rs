@@ -27,7 +27,8 @@ pub struct Ticket(pub u64);
 /// What a home asks of a bucket. What concerns one channel happens in the order in which it was sent.
 #[derive(Debug)]
 pub enum Outgoing {
-    /// Give it the next offset, and tell all who listen. Answered with [`Answer::Published`].
+    /// Give it the next offset, and tell all who listen. Answered with [`Answer::Published`]: without a place, and when Kafka has
+    /// it, where it is relayed.
     Publish(Box<Publish>),
     /// Tell all who listen; nothing is kept, and a loss is silent. Answered with [`Answer::Published`] where there is a ticket.
     Tell {
@@ -192,6 +193,8 @@ pub struct Publish {
     pub version: Option<Box<Version>>,
     /// After how long members are to be told of it by a push who have not received it, milliseconds; 0 for never.
     pub push_after_ms: u64,
+    /// It goes to Kafka, which keeps it until one of the nodes has moved it to its bucket: the answer has no place then.
+    pub is_relayed: bool,
 }
 
 /// Where a publication came to lie.

@@ -33,6 +33,7 @@ mod mirrors;
 pub mod namespaces;
 pub mod order;
 mod orders;
+pub mod packed;
 mod policy;
 mod post;
 mod presences;

@@ -48,6 +48,14 @@ impl Default for ChannelConfig {
     }
 }
 
+impl ChannelConfig {
+    /// Whether what is published goes by way of Kafka in any namespace.
+    pub fn relays(&self) -> bool {
+        let namespaces = self.namespaces.iter().map(|namespace| &namespace.options);
+        [&self.without_namespace].into_iter().chain(namespaces).any(|options| options.acknowledge == Acknowledge::Kafka)
+    }
+}
+
 /// A namespace: a name and the options of its channels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -94,6 +102,8 @@ pub enum Acknowledge {
     Memory,
     /// Once it is on the disk.
     Disk,
+    /// Once Kafka has it, which takes it to where the log keeps it.
+    Kafka,
 }
 
 /// What happens to a subscriber that reads too slowly.
@@ -140,7 +150,11 @@ pub struct ChannelOptions {
     /// All that is on disk is in memory, too: what `history_size`, `history_ttl` or `channel.history_memory` lets go is gone
     /// from both.
     pub log: Log,
-    /// When a publish is answered: once it is in `memory`, on `disk`, or where `log` keeps it.
+    /// When a publish is answered: once it is in `memory`, on `disk`, or where `log` keeps it. With `kafka`, which needs
+    /// `log = "redis"` and `cluster.kafka.brokers`, once all replicas in step of the topic `cluster.kafka.topics.publish` have it,
+    /// and without an offset: one of the nodes moves it from there into the channel's order. A message with a key or an id that was
+    /// published before is answered like any other, and dropped on its way. `delay` is refused there. Only a restart changes it
+    /// from or to `kafka`.
     pub acknowledge: Acknowledge,
     /// Every subscription watches for gaps.
     pub force_positioning: bool,

@@ -78,6 +78,10 @@ impl Config {
                 || ![&self.channel.without_namespace].into_iter().chain(namespaces).any(is_pushed),
             "`push_after` needs `cluster.kafka.brokers` and `cluster.kafka.topics.push`: there it is told who is to be pushed to".into(),
         );
+        rule(
+            self.cluster.kafka.is_set() || !self.channel.relays(),
+            "`acknowledge = \"kafka\"` needs `cluster.kafka.brokers`, the Kafka that has a publish before it is answered".into(),
+        );
         // A record has a message and what tokens say of its publisher, and must leave half of a segment.
         let least = limits::STORE_SEGMENT_MESSAGES_MIN.saturating_mul(self.client.message_size_limit as u64);
         rule(
@@ -301,6 +305,9 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
         problems
             .push(format!("{place}: `log = \"disk\"` needs `history_size` and `history_ttl`: else nothing is kept"));
     }
+    if options.push_after.as_millis() > 0 && options.acknowledge == Acknowledge::Kafka {
+        problems.push(format!("{place}: `push_after` is not there yet with `acknowledge = \"kafka\"`"));
+    }
     match (options.log, options.acknowledge) {
         (Log::Memory, Acknowledge::Disk) => {
             problems.push(format!("{place}: `acknowledge = \"disk\"` needs `log = \"disk\"`"));
@@ -310,7 +317,12 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
              would be another publication's after a restart"
         )),
         (Log::Redis, Acknowledge::Memory | Acknowledge::Disk) => problems.push(format!(
-            "{place}: a publish with `log = \"redis\"` is answered once it is there: leave `acknowledge` at \"log\""
+            "{place}: a publish with `log = \"redis\"` is answered once it is there, or in Kafka: leave `acknowledge` at \"log\", \
+             or make it \"kafka\""
+        )),
+        (Log::Memory | Log::Disk, Acknowledge::Kafka) => problems.push(format!(
+            "{place}: `acknowledge = \"kafka\"` needs `log = \"redis\"`: what Kafka has is moved from there into an order that all \
+             nodes share"
         )),
         _ => {}
     }
@@ -557,6 +569,22 @@ mod tests {
             }),
         );
         assert_eq!(broken(shared(|config| config.channel.without_namespace.presence = true)), [""; 0]);
+    }
+
+    #[test]
+    fn a_publish_that_kafka_acknowledges_needs_kafka_and_an_order_that_nodes_share() {
+        let relayed = |change: fn(&mut Config)| {
+            move |config: &mut Config| {
+                config.cluster.redis.addresses = vec!["127.0.0.1:6379".into()];
+                config.cluster.kafka.brokers = vec!["127.0.0.1:9092".into()];
+                let options = &mut config.channel.without_namespace;
+                (options.log, options.acknowledge) = (Log::Redis, Acknowledge::Kafka);
+                change(config);
+            }
+        };
+        assert_eq!(broken(relayed(|_| ())), [""; 0]);
+        assert_refused("cluster.kafka.brokers", relayed(|config| config.cluster.kafka.brokers.clear()));
+        assert_refused("log = \"redis\"", relayed(|config| config.channel.without_namespace.log = Log::Memory));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a new configuration may change while the node runs.
 
-use crate::config::{Config, ConfigError, GrpcApiConfig};
+use crate::config::{Acknowledge, ChannelOptions, Config, ConfigError, GrpcApiConfig};
 
 /// Reads the configuration again, for SIGHUP.
 pub type Reload = Box<dyn Fn() -> Result<Config, ConfigError> + Send>;
@@ -30,22 +30,32 @@ pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
 }
 
 /// Why a running node cannot go by the new configuration; empty where it can. What a channel has kept on disk would be
-/// another's after the next start, or gone.
+/// another's after the next start, or gone; and what goes by Kafka would overtake what does not.
 pub(super) fn forbidden(old: &Config, new: &Config) -> Vec<String> {
-    let log_of = |config: &Config, name: &str| match name {
-        "" => Some(config.channel.without_namespace.log),
-        _ => config.channel.namespaces.iter().find(|known| known.name == name).map(|known| known.options.log),
+    let options_of = |config: &Config, name: &str| match name {
+        "" => Some(config.channel.without_namespace.clone()),
+        _ => config.channel.namespaces.iter().find(|known| known.name == name).map(|known| known.options.clone()),
     };
+    let changed = |key: &str, name: &str| match name {
+        "" => format!("`channel.without_namespace.{key}` changes only with a restart"),
+        _ => format!("the namespace `{name}`: `{key}` changes only with a restart"),
+    };
+    let is_relayed = |options: &ChannelOptions| options.acknowledge == Acknowledge::Kafka;
     let names = new.channel.namespaces.iter().map(|namespace| namespace.name.as_str());
-    let changed = std::iter::once("").chain(names).filter(|name| {
-        let before = log_of(old, name);
-        before.is_some() && before != log_of(new, name)
-    });
-    let problem = |name: &str| match name {
-        "" => "`channel.without_namespace.log` changes only with a restart".to_string(),
-        _ => format!("the namespace `{name}`: `log` changes only with a restart"),
-    };
-    changed.map(problem).collect()
+    let mut problems = Vec::new();
+    for name in std::iter::once("").chain(names) {
+        let (Some(before), Some(after)) = (options_of(old, name), options_of(new, name)) else { continue };
+        if before.log != after.log {
+            problems.push(changed("log", name));
+        }
+        if is_relayed(&before) != is_relayed(&after) {
+            problems.push(changed("acknowledge", name));
+        }
+    }
+    if new.channel.relays() && !old.channel.relays() {
+        problems.push("the first namespace with `acknowledge = \"kafka\"` comes only with a restart".into());
+    }
+    problems
 }
 
 fn keep<T: Clone + PartialEq>(section: &'static str, old: &T, new: &mut T, kept: &mut Vec<&'static str>) {
@@ -58,7 +68,7 @@ fn keep<T: Clone + PartialEq>(section: &'static str, old: &T, new: &mut T, kept:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ChannelOptions, Log, Namespace};
+    use crate::config::{Log, Namespace};
 
     #[test]
     fn the_log_of_a_namespace_cannot_change_but_one_that_is_new_may_have_any() {
@@ -75,6 +85,27 @@ mod tests {
         new.channel.without_namespace.log = Log::Disk;
         let problems = forbidden(&old, &new);
         assert!(problems.len() == 2 && problems[1].contains("`chat`: `log`"), "{problems:?}");
+    }
+
+    #[test]
+    fn what_goes_by_kafka_goes_so_until_a_restart() {
+        let namespace = |name: &str, acknowledge| {
+            let options = ChannelOptions { log: Log::Redis, acknowledge, ..ChannelOptions::default() };
+            Namespace { name: name.into(), options }
+        };
+        let mut old = Config::default();
+        old.channel.namespaces = vec![namespace("chat", Acknowledge::Log)];
+        let mut new = old.clone();
+        new.channel.namespaces.push(namespace("orders", Acknowledge::Kafka));
+        let problems = forbidden(&old, &new);
+        assert!(problems.len() == 1 && problems[0].contains("the first namespace"), "{problems:?}");
+        new.channel.namespaces[0].options.acknowledge = Acknowledge::Kafka;
+        assert!(forbidden(&old, &new)[0].contains("`chat`: `acknowledge`"));
+        // A node that moves already may have more to move.
+        old.channel.namespaces.push(namespace("orders", Acknowledge::Kafka));
+        new.channel.namespaces = old.channel.namespaces.clone();
+        new.channel.namespaces.push(namespace("bills", Acknowledge::Kafka));
+        assert_eq!(forbidden(&old, &new), [""; 0]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod call;
 pub mod data;
 mod format;
 mod login;
+mod publish;
 mod push;
 mod session;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use serde::de::DeserializeOwned;
 pub use call::Call;
 pub use format::Format;
 pub use login::{LoginDevice, LoginKind, LoginSdk, UserLogin};
+pub use publish::{Publish, Publisher};
 pub use push::{PushKind, PushOffline, PushReason, PushUser};
 pub use session::{SessionCause, SessionUpdate};
 pub use unreadable::Unreadable;

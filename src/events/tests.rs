@@ -128,12 +128,38 @@ fn call() -> Call {
     }
 }
 
+fn publish() -> Publish {
+    let (json, bytes) = (|| Bytes::from_static(br#"{"a":[1,null]}"#), || Bytes::from(vec![0, 255, 10]));
+    Publish {
+        channel: "orders:42".into(),
+        data: json(),
+        b64data: bytes(),
+        tags: [("kind".to_owned(), "state".to_owned())].into(),
+        idempotency_key: "order-42-shipped".into(),
+        version: u64::MAX,
+        version_epoch: "2026".into(),
+        skip_history: true,
+        ttl_ms: 60_000,
+        exclude_client: "0b7a1d52-3f0e-4f5c-8f4e-6f7a1c2d3e4f".into(),
+        info: Some(Publisher {
+            user: "42".into(),
+            client: "0b7a1d52-3f0e-4f5c-8f4e-6f7a1c2d3e4f".into(),
+            conn_info: json(),
+            b64conn_info: bytes(),
+            chan_info: json(),
+            b64chan_info: bytes(),
+        }),
+        message_id: "m1".into(),
+    }
+}
+
 #[test]
 fn structs_and_what_is_published_of_them_agree() {
     agrees("UserLogin", &login());
     agrees("SessionUpdate", &session());
     agrees("PushOffline", &push());
     agrees("Call", &call());
+    agrees("Publish", &publish());
 }
 
 #[test]

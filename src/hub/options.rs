@@ -23,6 +23,8 @@ pub struct HubOptions {
     pub is_durable: bool,
     /// Whether its order is given elsewhere, for several nodes: what is here is a mirror of it.
     pub is_mirrored: bool,
+    /// Whether what is published goes there by way of Kafka, and is acknowledged by it.
+    pub is_relayed: bool,
     /// Whether it tells whether a user is online.
     pub tells_status: bool,
     /// The number of the channel's namespace in the configuration, 0 for none: whoever counts by it need not look the name

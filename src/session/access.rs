@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use memchr::memmem::{Finder, FinderRev};
 use regex::Regex;
 
-use crate::config::{ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode, Log};
+use crate::config::{Acknowledge, ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode, Log};
 use crate::delivery::InboxOptions;
 use crate::hub::{HubOptions, RecoveryMode};
 use crate::model::refusal::{Error, ErrorKind};
@@ -107,6 +107,7 @@ impl Resolved<'_> {
             push_after_ms: if self.is_at_least_once() { options.push_after.as_millis() } else { 0 },
             is_durable: options.log == Log::Disk,
             is_mirrored: options.log == Log::Redis,
+            is_relayed: options.acknowledge == Acknowledge::Kafka,
             tells_status: options.users_status,
             namespace: self.namespace,
         }

@@ -99,6 +99,11 @@ pub(crate) const NODE: [Never; 18] = [
             "node.rs", "cli", "glommio",
         ],
     },
+    // The mover reads names of channels as sessions do (`session/access.rs`), and the relay answers shards.
+    Never {
+        places: &["cluster/kafka"],
+        named: &["wire", "protocol", "delivery", "outbox", "ring", "store", "control", "node.rs", "cli", "glommio"],
+    },
     Never {
         places: &["cluster/bridge"],
         named: &[

@@ -6,14 +6,14 @@ use super::asked::AskedOf;
 use super::commits::Waiter;
 use super::{Home, Later, Outcome};
 use crate::broker::body::Told;
-use crate::broker::bridge::{Outgoing, Publish, Receipt, Ticket};
-use crate::hub::{Hub, HubOptions, NewPublication};
-use crate::limits::{CLIENT_MESSAGE_WINDOW_MS, IDEMPOTENCY_WINDOW_MS};
+use crate::broker::bridge::{Outgoing, Receipt, Ticket};
+use crate::broker::packed::packed;
+use crate::hub::{HubOptions, NewPublication};
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{ClientId, ClientInfo, Keep, Position};
+use crate::model::{ClientId, ClientInfo, Position};
 
 impl Home {
-    /// Sends a message to its channel's bucket.
+    /// Sends a message to its channel's bucket, by way of Kafka where the namespace says so.
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] where too much waits for the buckets.
@@ -27,7 +27,8 @@ impl Home {
     ) -> Result<Outcome<Position>, Error> {
         let (ticket, channel) = self.ask_bucket(channel, options, bytes)?;
         let publish = packed(ticket, channel, message, options, exclude);
-        self.mirrors.outgoing.push(if publish.keep.size > 0 || publish.key.is_some() {
+        let has_place = publish.keep.size > 0 || publish.key.is_some();
+        self.mirrors.outgoing.push(if has_place || publish.is_relayed {
             Outgoing::Publish(Box::new(publish))
         } else {
             Outgoing::Tell { ticket: Some(ticket), channel: publish.channel, body: publish.body }
@@ -102,39 +103,4 @@ impl Home {
         }
         Some((waiter?, result.map(|_| Position::default())))
     }
-}
-
-/// A message as a bucket takes it.
-pub(super) fn packed(
-    ticket: Ticket,
-    channel: Arc<str>,
-    message: NewPublication,
-    options: HubOptions,
-    exclude: Option<ClientId>,
-) -> Publish {
-    let NewPublication { data, info, tags, skip_history, idempotency_key, version, ttl_ms, .. } = message;
-    let is_kept = options.has_history() && !skip_history;
-    let is_client_message = idempotency_key.as_deref().is_some_and(Hub::is_client_message_key);
-    let window_ms = if is_client_message { CLIENT_MESSAGE_WINDOW_MS } else { IDEMPOTENCY_WINDOW_MS };
-    let sender = info.as_ref().map(|info| info.user.clone()).filter(|_| is_client_message);
-    let ttl_ms = ttl_ms.filter(|_| is_kept);
-    Publish {
-        ticket,
-        channel,
-        body: Told::Publication { data, info, tags, exclude, ttl_ms }.pack(),
-        keep: Keep {
-            size: if is_kept { options.history_size } else { 0 },
-            ttl_ms: options.history_ttl_ms,
-            meta_ttl_ms: meta_ttl_ms(options),
-        },
-        key: idempotency_key.map(|key| (key, window_ms as u32)),
-        sender,
-        version: version.filter(|_| is_kept),
-        push_after_ms: options.push_after_ms,
-    }
-}
-
-/// How long the offsets and the epoch of a channel's stream outlive their last use, milliseconds.
-pub(super) fn meta_ttl_ms(options: HubOptions) -> u64 {
-    options.history_meta_ttl_ms.max(options.history_ttl_ms)
 }

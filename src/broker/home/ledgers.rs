@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use super::Home;
-use super::bridged::meta_ttl_ms;
 use super::commits::Waiter;
 use super::hearing::publication;
 use super::mirrors::{Tried, Until};
@@ -17,6 +16,7 @@ use super::said::{Question, Said, device_id};
 use super::wanted::{Awaits, Wanted, detachment};
 use crate::broker::bridge::{Kept, Outgoing, Ticket};
 use crate::broker::letter::InboxAnswer;
+use crate::broker::packed::meta_ttl_ms;
 use crate::delivery::{InboxOptions, MemberPosition, Whose};
 use crate::limits::{ASKED_OF_BUCKETS_MAX, FOUNDED_PER_BUCKET_MAX, LEDGER_ROWS_TRIED_MAX, MEMBERS_MAX};
 use crate::model::ledger::{

@@ -6,6 +6,7 @@ use super::Home;
 use super::plans::Planner;
 use super::schedule::check_delay;
 use crate::broker::bridge::{Outgoing, ScheduleAsk, Ticket};
+use crate::broker::packed::packed;
 use crate::broker::publish::Publish;
 use crate::hub::{HubOptions, NewPublication};
 use crate::limits::ASKED_OF_BUCKETS_MAX;
@@ -26,7 +27,8 @@ impl Home {
     /// How a bucket is asked to publish something later.
     ///
     /// # Errors
-    /// As [`check_delay`] and `Home::check_weight`.
+    /// As [`check_delay`] and `Home::check_weight`; [`ErrorKind::NotAvailable`] where publications go by way of Kafka: from the
+    /// bucket they would go past it.
     pub(in crate::broker) fn later(
         &self,
         publish: Publish,
@@ -34,12 +36,17 @@ impl Home {
         options: HubOptions,
     ) -> Result<ScheduleAsk, Error> {
         check_delay(delay_ms)?;
+        if options.is_relayed {
+            return Err(
+                ErrorKind::NotAvailable.because("not available: no delay in channels with acknowledge = \"kafka\"")
+            );
+        }
         let Publish { channel, data, tags, skip_history, idempotency_key, version, ttl_ms, exclude_client } = publish;
         self.check_weight(channel.len() + weight(&data, None, tags.as_ref()))?;
         let message =
             NewPublication { tags, skip_history, idempotency_key, version, ttl_ms, ..NewPublication::new(data) };
         // The ticket is that of the question.
-        let publish = super::bridged::packed(Ticket(0), channel, message, options, exclude_client);
+        let publish = packed(Ticket(0), channel, message, options, exclude_client);
         Ok(ScheduleAsk::Add(delay_ms, publish))
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Home;
-use super::bridged::meta_ttl_ms;
 use super::mirrors::{Asking, Reading, Tried, Until, Waiting};
 use crate::broker::bridge::{Life, Outgoing};
+use crate::broker::packed::meta_ttl_ms;
 use crate::hub::{HubOptions, Mirror, RecoveryMode};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{HistoryFilter, Position};

@@ -26,6 +26,7 @@ mod orders;
 mod presence;
 mod presences_shared;
 mod publishing;
+mod relayed;
 mod reloading;
 mod revoking;
 mod scheduling;

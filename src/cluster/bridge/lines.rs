@@ -234,6 +234,7 @@ mod tests {
             sender: None,
             version: None,
             push_after_ms: 0,
+            is_relayed: false,
         }))
     }
 

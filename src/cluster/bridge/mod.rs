@@ -1,7 +1,8 @@
 //! The bridge: the node's one thread between its shards and the Redis that nodes share.
 //!
 //! ```text
-//! shards ─asked→ lines ─a call a bucket→ Redis ─┐
+//! shards ─asked┬→ relay → Kafka: what it acknowledges, and one of the nodes moves from there into its bucket
+//!              └→ lines ─a call a bucket→ Redis ─┐
 //!        ←answers─ calls ←────────────────────┘ │
 //!        ←deliveries─ outlets ← term ← listener ←┘ ← Kafka: what buckets tell of what came from there
 //!        ─attendance→ register: the node's sessions among their users' on all nodes
@@ -52,6 +53,8 @@ use self::seat::Seat;
 use self::term::{Ended, Term};
 use self::told::Hearer;
 use super::kafka::deliver::Reader;
+use super::kafka::producer::Producer;
+use super::kafka::relay::Relay;
 use super::redis::fault::Fault;
 use super::redis::functions::Functions;
 use super::redis::keys::Keys;
@@ -112,8 +115,8 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Looks at Redis, takes a lease, and starts the bridge between it and shards that these wakers wake. `on_failure` goes
-    /// where the thread ends before the shards do.
+    /// Looks at Redis, takes a lease, and starts the bridge between it and shards that these wakers wake. What goes by way of Kafka
+    /// is written there. `on_failure` goes where the thread ends before the shards do.
     ///
     /// # Errors
     /// Why the node cannot be one of several: what is to be changed in Redis or in the configuration.
@@ -121,6 +124,7 @@ impl Bridge {
         config: &Config,
         placement: Placement,
         wakers: &[Arc<Waker>],
+        kafka: Option<Arc<Producer>>,
         on_failure: T,
     ) -> anyhow::Result<(Self, Vec<ShardBridge>)> {
         let (asked_in, asked) = flume::unbounded();
@@ -135,14 +139,16 @@ impl Bridge {
         let [missed_by_register, missed] = misses.clone();
         let metrics = Arc::<BridgeMetrics>::default();
         let redis = config.cluster.redis.clone();
-        let kafka = &config.cluster.kafka;
-        let reader = if kafka.is_set() { Some(Reader::start(kafka, &config.name)?) } else { None };
+        let section = &config.cluster.kafka;
+        let reader = if section.is_set() { Some(Reader::start(section, &config.name)?) } else { None };
+        let ends: Arc<[_]> = ends.into();
         let seat = Seat {
             name: config.name.clone(),
             link: Arc::new(Link::new(&redis, None)?),
             keys: Keys::new(&redis),
             config: redis,
-            ends: ends.into(),
+            relay: kafka.map(|producer| Relay::new(section, producer, ends.clone())),
+            ends,
             about,
             seen,
             functions: functions_in,

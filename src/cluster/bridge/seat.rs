@@ -19,6 +19,7 @@ use super::requests::{Request, Sorted};
 use super::told::{Teller, Told};
 use crate::broker::bridge::Attendance;
 use crate::cluster::kafka::deliver::Reader;
+use crate::cluster::kafka::relay::Relay;
 use crate::cluster::redis::bucket::{Item, Kind};
 use crate::cluster::redis::examine::examine;
 use crate::cluster::redis::fault::Fault;
@@ -58,6 +59,8 @@ pub(super) struct Seat {
     pub(super) told: Teller,
     /// Reads what comes by Kafka, if something does.
     pub(super) reader: Option<Reader>,
+    /// Gets what goes by way of Kafka, if there is one.
+    pub(super) relay: Option<Relay>,
     /// Gets what concerns the node's sessions.
     pub(super) register: mpsc::Sender<Input>,
     /// Get the buckets of which something may have been missed: the register, and the control plane.
@@ -109,7 +112,7 @@ impl Seat {
         }
     }
 
-    /// Comes back as another incarnation, as soon as Redis gives a lease. Meanwhile the node acts dead: what is asked is
+    /// Comes back as another incarnation, as soon as Redis gives a lease. Meanwhile the node acts dead: what is asked of buckets is
     /// refused. What the incarnation that made these calls knew goes to the next. `None` once nobody asks any more.
     pub(super) async fn come_back(
         &self,
@@ -138,7 +141,7 @@ impl Seat {
                     return Some(taken);
                 }
                 asked = asked.recv_async() => {
-                    let Asked { shard, all, .. } = self.register_all(asked.ok()?).await;
+                    let Asked { shard, all, .. } = self.sort_out(asked.ok()?).await;
                     let requests = all.into_iter().map(|what| Request { shard, what });
                     Sorted::refused(requests, &Fault::Dead).give(&self.ends);
                 }
@@ -169,8 +172,8 @@ impl Seat {
         }
     }
 
-    /// Gives the register what concerns the sessions of a shard.
-    pub(super) async fn register_all(&self, mut asked: Asked) -> Asked {
+    /// Gives the register what concerns the sessions of a shard, and Kafka what goes there; the rest is for the buckets.
+    pub(super) async fn sort_out(&self, mut asked: Asked) -> Asked {
         for attendance in asked.attendance.drain(..) {
             let input = match attendance {
                 Attendance::Comes(entrance) => Input::Enrol(asked.shard, entrance),
@@ -178,6 +181,9 @@ impl Seat {
                 Attendance::Goes(user, client) => Input::Discharge(user, client),
             };
             self.tell_register(input).await;
+        }
+        if let Some(relay) = &self.relay {
+            relay.take(&mut asked);
         }
         asked
     }

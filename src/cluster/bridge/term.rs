@@ -67,7 +67,7 @@ impl<'a> Term<'a> {
         let ended = loop {
             tokio::select! {
                 asked = asked.recv_async() => match asked {
-                    Ok(asked) => term.lines.take(seat.register_all(asked).await),
+                    Ok(asked) => term.lines.take(seat.sort_out(asked).await),
                     Err(flume::RecvError::Disconnected) => break Ended::NobodyAsks,
                 },
                 event = events.recv() => if let Some(event) = event {

@@ -9,3 +9,5 @@ pub mod fault;
 pub mod headers;
 pub mod metrics;
 pub mod producer;
+pub mod record;
+pub mod relay;

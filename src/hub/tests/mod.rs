@@ -17,6 +17,7 @@ const OPTIONS: HubOptions = HubOptions {
     push_after_ms: 0,
     is_durable: false,
     is_mirrored: false,
+    is_relayed: false,
     tells_status: false,
     namespace: 0,
 };
