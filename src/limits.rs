@@ -896,6 +896,12 @@ pub const PUSH_DATA_BYTES_MAX: usize = 4_096;
 /// How long a node that ends waits for Kafka to take what waits, milliseconds.
 pub const EVENT_LOG_LINGER_MS: u64 = 2_000;
 
+/// Records on their way from Kafka into buckets, of one node, before no more are read.
+pub const MOVER_WAITING_MAX: usize = 65_536;
+
+/// Bytes of records on their way from Kafka into buckets before no more are read.
+pub const MOVER_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Bytes of publications that one call reads, for all the channels that it joins: some milliseconds of Redis and of the link.
 pub const REDIS_PAGE_BYTES: u32 = 1024 * 1024;
 

@@ -20,6 +20,7 @@ use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::Errand;
 use crate::cluster::bridge::Bridge;
+use crate::cluster::kafka::mover::{Mover, MoverSetup};
 use crate::cluster::kafka::producer::Producer;
 use crate::cluster::redis::functions::Incarnation;
 use crate::config::{Config, Listener, Purpose, Role};
@@ -70,6 +71,7 @@ pub struct Node {
     shards: Vec<JoinHandle<anyhow::Result<()>>>,
     control: JoinHandle<anyhow::Result<()>>,
     store_thread: Option<JoinHandle<()>>,
+    mover: Option<Mover>,
     bridge: Option<Bridge>,
     roles: Option<Roles>,
     _event_log: Option<EventLogGuard>,
@@ -112,8 +114,9 @@ impl Node {
             Verifier::new(&config.client.tokens(), None).map_err(|error| anyhow!("client.token: {error}"))?;
         let kafka = start_kafka(&config)?;
         let (bridge, bridges) = start_bridge(&config, &placement, &wakers, kafka.clone(), &errands_in)?;
-        let ending = watch::Sender::new(false);
+        let (in_force, ending) = (watch::Sender::new(config.clone()), watch::Sender::new(false));
         let roles = start_roles(&config, kafka.as_ref(), &ending, &errands_in)?;
+        let mover = start_mover(&in_force, kafka.as_ref(), bridge.as_ref(), &ending)?;
         let (open, opened) = flume::bounded(count);
         let (access_log, access_log_guard) = AccessLog::start(&config.access_log)?;
         let (event_log, event_log_guard) = start_event_log(&config, kafka.clone(), bridge.as_ref())?;
@@ -152,7 +155,7 @@ impl Node {
         let kept = handles.clone();
         let (ready, is_ready) = flume::bounded(1);
         let setup = ControlSetup {
-            config,
+            config: in_force,
             reload,
             shards: handles,
             placement,
@@ -163,6 +166,7 @@ impl Node {
             event_log,
             bridge: bridge.as_ref().map(|bridge| bridge.view.clone()),
             kafka,
+            mover: mover.as_ref().map(|mover| mover.metrics.clone()),
             ending,
             doors: addresses,
             roles: roles.as_ref().map(|roles| roles.view.clone()),
@@ -189,6 +193,7 @@ impl Node {
             shards,
             control,
             store_thread,
+            mover,
             bridge,
             roles,
             _event_log: event_log_guard,
@@ -214,7 +219,7 @@ impl Node {
         let timeout = config.shutdown.timeout.into();
         let (ready, is_ready) = flume::bounded(1);
         let setup = ControlSetup {
-            config,
+            config: watch::Sender::new(config),
             reload,
             shards: Vec::new(),
             // Nobody is at home here.
@@ -226,6 +231,7 @@ impl Node {
             event_log: EventLog::default(),
             bridge: None,
             kafka,
+            mover: None,
             ending,
             doors: vec![(purpose, address)],
             roles: roles.as_ref().map(|roles| roles.view.clone()),
@@ -248,6 +254,7 @@ impl Node {
             shards: Vec::new(),
             control,
             store_thread: None,
+            mover: None,
             bridge: None,
             roles,
             _event_log: None,
@@ -283,6 +290,10 @@ impl Node {
         // It ends when no shard has anything more for it.
         if let Some(store) = self.store_thread.filter(|_| have_ended) {
             store.join().map_err(|_| anyhow!("the thread of the store panicked"))?;
+        }
+        // It has left its group since the drain began.
+        if let Some(mover) = self.mover.filter(|_| have_ended) {
+            mover.wait()?;
         }
         if let Some(bridge) = self.bridge.filter(|_| have_ended) {
             bridge.wait()?;
@@ -432,6 +443,27 @@ fn start_kafka(config: &Config) -> anyhow::Result<Option<Arc<Producer>>> {
     let kafka = &config.cluster.kafka;
     let producer = kafka.is_set().then(|| Producer::new(kafka, &config.name));
     Ok(producer.transpose().context("cluster.kafka")?.map(Arc::new))
+}
+
+/// Starts what moves records of the way up into the order of their channels, where some go by Kafka.
+fn start_mover(
+    in_force: &watch::Sender<Arc<Config>>,
+    kafka: Option<&Arc<Producer>>,
+    bridge: Option<&Bridge>,
+    ending: &watch::Sender<bool>,
+) -> anyhow::Result<Option<Mover>> {
+    let (Some(producer), Some(bridge)) = (kafka, bridge) else { return Ok(None) };
+    if !in_force.borrow().channel.relays() {
+        return Ok(None);
+    }
+    let setup = MoverSetup {
+        config: in_force.subscribe(),
+        producer: producer.clone(),
+        functions: bridge.view.functions.clone(),
+        runtime: bridge.view.runtime.clone(),
+        ending: ending.subscribe(),
+    };
+    Mover::start(setup).map(Some)
 }
 
 /// Starts the bridge to the other nodes, where there are some, and gives each shard's end of it.

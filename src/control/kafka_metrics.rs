@@ -6,8 +6,44 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 
+use crate::cluster::kafka::mover::metrics::MoverMetrics;
 use crate::cluster::kafka::producer::Producer;
 use crate::event_log::EventLog;
+
+type Read = fn(&MoverMetrics) -> u64;
+
+const MOVER_GAUGES: [(&str, &str, Read); 2] = [
+    ("ringpost_mover_partitions", "Partitions of the way up that this node moves", |of| of.partitions.get()),
+    ("ringpost_mover_waiting", "Records of the way up on their way into buckets", |of| of.waiting.get()),
+];
+
+const MOVER_COUNTERS: [(&str, &str, Read); 5] = [
+    ("ringpost_mover_moved", "Records that have come into the order of their channels", |of| of.moved.get()),
+    ("ringpost_mover_repeated", "Records that were there already, or whose key or version was", |of| of.repeated.get()),
+    ("ringpost_mover_buried", "Records that cannot be published, and went to the topic of the dead", |of| {
+        of.buried.get()
+    }),
+    ("ringpost_mover_passed_over", "Records that cannot be published, nor written to the topic of the dead", |of| {
+        of.passed_over.get()
+    }),
+    ("ringpost_mover_replays", "Times that records are moved again that may not be in their buckets", |of| {
+        of.replays.get()
+    }),
+];
+
+/// Writes what was counted of the records that this node moves.
+pub(super) fn encode_mover(encoder: &mut DescriptorEncoder<'_>, mover: &MoverMetrics) -> fmt::Result {
+    for (name, help, read) in MOVER_GAUGES {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        metric.encode_gauge(&read(mover))?;
+    }
+    for (name, help, read) in MOVER_COUNTERS {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter(&read(mover), None::<&Exemplar<NoLabelSet, f64>>)?;
+    }
+    let help = "Calls of Redis that failed, so that records are moved later, by kind of fault";
+    encode_failures(encoder, "ringpost_mover_errors", help, mover.failures())
+}
 
 /// Writes what was counted of what the process writes.
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, kafka: &Producer) -> fmt::Result {
@@ -18,10 +54,19 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, kafka: &Producer) -> f
     let mut written = encoder.encode_descriptor("ringpost_kafka_written", help, None, MetricType::Counter)?;
     written.encode_counter(&kafka.metrics().written(), None::<&Exemplar<NoLabelSet, f64>>)?;
     let help = "Records that Kafka has not taken, by kind of fault";
-    let mut failures = encoder.encode_descriptor("ringpost_kafka_errors", help, None, MetricType::Counter)?;
-    for (kind, number) in kafka.metrics().failures() {
+    encode_failures(encoder, "ringpost_kafka_errors", help, kafka.metrics().failures())
+}
+
+fn encode_failures(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    failures: Vec<(&'static str, u64)>,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (kind, number) in failures {
         let labels = [("kind", kind)];
-        let mut family = failures.encode_family(&labels)?;
+        let mut family = metric.encode_family(&labels)?;
         family.encode_counter(&number, None::<&Exemplar<NoLabelSet, f64>>)?;
     }
     Ok(())

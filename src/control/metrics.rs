@@ -198,6 +198,9 @@ impl Collector for NodeMetrics {
             kafka_metrics::encode_events(&mut encoder, &self.0.event_log)?;
         }
         role_metrics::encode(&mut encoder, &self.0.roles)?;
+        if let Some(mover) = &self.0.mover {
+            kafka_metrics::encode_mover(&mut encoder, mover)?;
+        }
         encode_process(&mut encoder, &self.0)
     }
 }

@@ -30,6 +30,7 @@ use super::{consumer, discovery};
 use crate::access_log::AccessLog;
 use crate::broker::order::{Errand, Order};
 use crate::cluster::bridge::BridgeView;
+use crate::cluster::kafka::mover::metrics::MoverMetrics;
 use crate::cluster::kafka::producer::Producer;
 use crate::config::{Config, Purpose};
 use crate::control::reload::Reload;
@@ -41,8 +42,8 @@ use crate::shard::handle::ShardHandle;
 
 /// What the control plane is made of.
 pub struct ControlSetup {
-    /// What the node was started with.
-    pub config: Arc<Config>,
+    /// What the node was started with, and what is in force later.
+    pub config: watch::Sender<Arc<Config>>,
     /// Reads it again.
     pub reload: Reload,
     /// The shards, by number; none in a process without the edge.
@@ -73,6 +74,8 @@ pub struct ControlSetup {
     pub listener: Option<TcpListener>,
     /// Where gRPC listens, if it does.
     pub grpc: Option<TcpListener>,
+    /// What is counted of the records that this node moves, if it does.
+    pub mover: Option<Arc<MoverMetrics>>,
     /// Told once it has all that it takes from the host.
     pub ready: flume::Sender<()>,
 }
@@ -129,7 +132,8 @@ impl Plane {
     async fn new(setup: ControlSetup) -> anyhow::Result<Self> {
         let ControlSetup { config, reload, shards, placement, errands, requests, started, .. } = setup;
         let logs = (setup.access_log, setup.event_log);
-        let (bridge, kafka, ending, doors, ready) = (setup.bridge, setup.kafka, setup.ending, setup.doors, setup.ready);
+        let (bridge, ending, doors, ready) = (setup.bridge, setup.ending, setup.doors, setup.ready);
+        let kafka = (setup.kafka, setup.mover);
         let own_door = OwnDoor::new(setup.listener).context("the control plane cannot listen")?;
         let have_roles_ended = setup.roles.is_none();
         let roles = setup.roles.unwrap_or_default();

@@ -1,9 +1,10 @@
 //! What every HTTP handler can see.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::calls::Calls;
@@ -15,6 +16,7 @@ use super::seats::Seats;
 use super::shards::Shards;
 use crate::access_log::AccessLog;
 use crate::cluster::bridge::BridgeView;
+use crate::cluster::kafka::mover::metrics::MoverMetrics;
 use crate::cluster::kafka::producer::Producer;
 use crate::config::{Config, Role};
 use crate::event_log::EventLog;
@@ -51,7 +53,9 @@ pub(super) struct ControlState {
     pub(super) discovery: DiscoveryCounts,
     /// What the process does beside the edge, or instead of it.
     pub(super) roles: RolesView,
-    config: RwLock<Arc<Config>>,
+    /// What is counted of the records that this node moves, if it does.
+    pub(super) mover: Option<Arc<MoverMetrics>>,
+    config: watch::Sender<Arc<Config>>,
     draining: AtomicBool,
 }
 
@@ -59,11 +63,11 @@ impl ControlState {
     /// A node that is ready.
     pub(super) fn new(
         shards: Shards,
-        config: Arc<Config>,
+        config: watch::Sender<Arc<Config>>,
         started: SystemTime,
         (access_log, event_log): (AccessLog, EventLog),
         bridge: Option<BridgeView>,
-        kafka: Option<Arc<Producer>>,
+        (kafka, mover): (Option<Arc<Producer>>, Option<Arc<MoverMetrics>>),
         roles: RolesView,
     ) -> Self {
         Self {
@@ -81,19 +85,20 @@ impl ControlState {
             call_counts: CallCounts::default(),
             discovery: DiscoveryCounts::default(),
             roles,
-            config: RwLock::new(config),
+            mover,
+            config,
             draining: AtomicBool::new(false),
         }
     }
 
     /// The configuration in force.
     pub(super) fn config(&self) -> Arc<Config> {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.config.borrow().clone()
     }
 
     /// A new configuration is in force.
     pub(super) fn set_config(&self, config: Arc<Config>) {
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        self.config.send_replace(config);
     }
 
     /// Whether the process has shards.

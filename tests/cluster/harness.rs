@@ -92,6 +92,35 @@ join_leave = true
 force_push_join_leave = true
 "#;
 
+/// What follows the section of clients where there is a Kafka.
+const KAFKA: &str = r#"
+insecure = true
+[cluster.kafka]
+brokers = ["BROKER"]
+group = "PREFIXnodes"
+timeout = "2s"
+[cluster.kafka.topics]
+publish = "PREFIXpublish"
+publish_dead = "PREFIXpublish.dead"
+deliver = "PREFIXdeliver"
+publications = "PREFIXpublications"
+login = ""
+session = ""
+push = ""
+[[channel.namespaces]]
+name = "relayed"
+log = "redis"
+acknowledge = "kafka"
+history_size = 10000
+history_ttl = "600s"
+force_positioning = true
+force_recovery = true
+[[channel.namespaces]]
+name = "passing"
+log = "redis"
+acknowledge = "kafka"
+"#;
+
 /// How many buckets the nodes have.
 pub(crate) const BUCKETS: u16 = 32;
 
@@ -166,6 +195,13 @@ impl Node {
     pub(crate) fn over_with(name: &str, section: &str, client: &str) -> Self {
         let client = format!("token.hmac_secret_key = \"{SECRET}\"\n{client}");
         Self::running(spawn_over(&Place::here(), name, section, &client))
+    }
+
+    /// One by whose `relayed:` channels, which keep a history, and `passing:` ones, which do not, publishes go by way of Kafka. Its
+    /// topics and its group begin so.
+    pub(crate) fn by_kafka(name: &str, redis: &Server, kafka: &str, prefix: &str) -> Self {
+        let client = KAFKA.replace("PREFIX", prefix).replace("BROKER", kafka);
+        Self::running(spawn_over(&Place::here(), name, &over(redis), &client))
     }
 
     fn running((mut child, folder): (Child, TempDir)) -> Self {

@@ -10,6 +10,8 @@ mod failovers;
 mod groups;
 mod harness;
 mod inboxes;
+#[path = "../kafka/server.rs"]
+mod kafka;
 mod links;
 mod modes;
 mod network;
@@ -18,6 +20,8 @@ mod outages;
 mod partitions;
 mod presence;
 mod refusals;
+mod relays;
+mod relays_lost;
 mod rights;
 mod schedule;
 #[path = "../redis/server.rs"]

@@ -8,6 +8,7 @@ pub mod deliver;
 pub mod fault;
 pub mod headers;
 pub mod metrics;
+pub mod mover;
 pub mod producer;
 pub mod record;
 pub mod relay;

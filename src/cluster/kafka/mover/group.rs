@@ -1,0 +1,285 @@
+//! The movers' consumer group, as one of them sees it: which partitions are its own, where each stands, and what is read.
+//!
+//! Partitions that come are not read before [`Group::begin`] says where from; those that go are given up at once, since whoever
+//! has them next begins where the group stands, and what was moved beyond is known to the buckets.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use crate::cluster::kafka::client;
+use crate::cluster::seldom::Seldom;
+use crate::config::KafkaConfig;
+
+/// How long Kafka may take to say where partitions stand.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Fetched records that wait to be read, over all partitions, KiB.
+const FETCHED_KIB_MAX: &str = "16384";
+
+/// What has become of partitions.
+#[derive(Debug)]
+pub(super) enum Rebalance {
+    /// They are this mover's from now on.
+    Come(Vec<i32>),
+    /// They are another's.
+    Gone(Vec<i32>),
+}
+
+/// Where the group stands in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Committed {
+    /// The offset of the first record that may not have been moved.
+    pub(super) offset: i64,
+    /// What was said beside it; empty for nothing.
+    pub(super) said: String,
+}
+
+/// Told of rebalances and commits within [`Group::poll`].
+#[derive(Default)]
+struct Told {
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    is_closing: AtomicBool,
+    has_failed_to_commit: AtomicBool,
+    complaints: Seldom,
+}
+
+impl Told {
+    fn rebalances(&self) -> MutexGuard<'_, VecDeque<Rebalance>> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn complain(&self, kind: &'static str, error: &KafkaError) {
+        if let Some(untold) = self.complaints.is_due(kind) {
+            tracing::warn!(untold, "the mover of records: {kind}: {error}");
+        }
+    }
+}
+
+impl ClientContext for Told {}
+
+impl ConsumerContext for Told {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let numbers: Vec<i32> = partitions.elements().iter().map(|one| one.partition()).collect();
+        let comes = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let result = match (comes, consumer.rebalance_protocol()) {
+            (true, _) if !numbers.is_empty() && !self.is_closing.load(Ordering::Relaxed) => {
+                return self.rebalances().push_back(Rebalance::Come(numbers));
+            }
+            // librdkafka waits for none to begin, too; and at the end nobody would begin those that come.
+            (true, _) => consumer.incremental_assign(partitions),
+            (false, RebalanceProtocol::Cooperative) => consumer.incremental_unassign(partitions),
+            (false, _) => consumer.unassign(),
+        };
+        if let Err(error) = result {
+            self.complain("a rebalance", &error);
+        }
+        self.rebalances().push_back(Rebalance::Gone(numbers));
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            self.complain("a commit", &error);
+            self.has_failed_to_commit.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct Group {
+    consumer: BaseConsumer<Told>,
+    topic: String,
+}
+
+impl Group {
+    /// What has yet to enter it.
+    ///
+    /// # Errors
+    /// An option that librdkafka does not know, or a file of its that cannot be read.
+    pub(super) fn new(config: &KafkaConfig, name: &str) -> anyhow::Result<Self> {
+        let mut options = client::options(config, name);
+        let defaults = [
+            // Who is dead is replaced as soon as a node's lease runs out.
+            ("session.timeout.ms", "10000"),
+            ("heartbeat.interval.ms", "3000"),
+            ("topic.metadata.refresh.interval.ms", "30000"),
+            ("queued.max.messages.kbytes", FETCHED_KIB_MAX),
+        ];
+        for (name, value) in defaults {
+            if options.get(name).is_none() {
+                options.set(name, value);
+            }
+        }
+        options.set("group.id", format!("{}.movers", config.group));
+        options.set("partition.assignment.strategy", "cooperative-sticky");
+        options.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+        // What the topic has let go cannot be moved: it goes on with the oldest that is there.
+        options.set("auto.offset.reset", "earliest");
+        let consumer = options.create_with_context(Told::default())?;
+        Ok(Self { consumer, topic: config.topics.publish.clone() })
+    }
+
+    /// Enters it; partitions come some time later. No broker is waited for.
+    ///
+    /// # Errors
+    /// librdkafka's.
+    pub(super) fn enter(&self) -> KafkaResult<()> {
+        self.consumer.subscribe(&[&self.topic])
+    }
+
+    /// Leaves it: its partitions go, and with them these, which have come and were not begun. It may enter again.
+    pub(super) fn stand_back(&self, coming: impl Iterator<Item = i32>) {
+        self.let_go(coming);
+        self.consumer.unsubscribe();
+    }
+
+    /// The next record, where one comes in time. What goes wrong passes by itself; it is told in the log.
+    pub(super) fn poll(&self, patience: Duration) -> Option<BorrowedMessage<'_>> {
+        match self.consumer.poll(patience)? {
+            Ok(message) => Some(message),
+            Err(error) => {
+                self.complain("reading", &error);
+                None
+            }
+        }
+    }
+
+    /// What has become of partitions, in order.
+    pub(super) fn next_rebalance(&self) -> Option<Rebalance> {
+        self.consumer.context().rebalances().pop_front()
+    }
+
+    /// Begins to read partitions that have come, each from there.
+    ///
+    /// # Errors
+    /// They have gone meanwhile.
+    pub(super) fn begin(&self, starts: &[(i32, i64)]) -> KafkaResult<()> {
+        self.consumer.incremental_assign(&self.list(starts)?)
+    }
+
+    /// Reads on from there.
+    ///
+    /// # Errors
+    /// No answer in time, or it is not read.
+    pub(super) fn seek(&self, starts: &[(i32, i64)]) -> KafkaResult<()> {
+        let sought = self.consumer.seek_partitions(self.list(starts)?, PATIENCE)?;
+        sought.elements().iter().try_for_each(|one| one.error())
+    }
+
+    /// Where the group stands; none where it does not.
+    ///
+    /// # Errors
+    /// No answer in time.
+    pub(super) fn committed(&self, partitions: &[i32]) -> KafkaResult<Vec<(i32, Option<Committed>)>> {
+        let mut list = TopicPartitionList::new();
+        partitions.iter().for_each(|partition| _ = list.add_partition(&self.topic, *partition));
+        let committed = self.consumer.committed_offsets(list, PATIENCE)?;
+        let one = |one: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+            one.error()?;
+            // Who is no mover may have written what is no text there, over which rdkafka 0.39 panics.
+            let said = catch_unwind(AssertUnwindSafe(|| one.metadata().to_owned())).unwrap_or_default();
+            let committed = match one.offset() {
+                Offset::Offset(offset) => Some(Committed { offset, said }),
+                _ => None,
+            };
+            Ok((one.partition(), committed))
+        };
+        committed.elements().into_iter().map(one).collect()
+    }
+
+    /// The first records that were written at this time, Unix milliseconds, or later, by what the topic says of them; the end
+    /// where there are none.
+    ///
+    /// # Errors
+    /// No answer in time.
+    pub(super) fn since(&self, unix_ms: i64, partitions: &[i32]) -> KafkaResult<Vec<(i32, i64)>> {
+        let times: Vec<_> = partitions.iter().map(|partition| (*partition, unix_ms.max(0))).collect();
+        let found = self.consumer.offsets_for_times(self.list(&times)?, PATIENCE)?;
+        let one = |one: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+            one.error()?;
+            let offset = match one.offset() {
+                Offset::Offset(offset) => offset,
+                _ => self.consumer.fetch_watermarks(&self.topic, one.partition(), PATIENCE)?.1,
+            };
+            Ok((one.partition(), offset))
+        };
+        found.elements().into_iter().map(one).collect()
+    }
+
+    /// The group stands there from now on; `said` is said beside it.
+    ///
+    /// # Errors
+    /// It cannot be asked, or where its answer `is_awaited`, it refuses.
+    pub(super) fn commit(&self, stands: &[(i32, i64)], said: &str, is_awaited: bool) -> KafkaResult<()> {
+        let list = self.list(stands)?;
+        list.elements().iter_mut().for_each(|one| one.set_metadata(said));
+        self.consumer.commit(&list, if is_awaited { CommitMode::Sync } else { CommitMode::Async })
+    }
+
+    /// Whether what was committed since this was last asked may not have been heard.
+    pub(super) fn has_failed_to_commit(&self) -> bool {
+        self.consumer.context().has_failed_to_commit.swap(false, Ordering::Relaxed)
+    }
+
+    /// Reads nothing more of them.
+    pub(super) fn pause(&self, partitions: impl Iterator<Item = i32>) {
+        if let Err(error) = self.consumer.pause(&self.unsought(partitions)) {
+            self.complain("a pause", &error);
+        }
+    }
+
+    /// Reads them again.
+    pub(super) fn resume(&self, partitions: impl Iterator<Item = i32>) {
+        if let Err(error) = self.consumer.resume(&self.unsought(partitions)) {
+            self.complain("the end of a pause", &error);
+        }
+    }
+
+    /// Something has gone wrong.
+    pub(super) fn complain(&self, kind: &'static str, error: &KafkaError) {
+        self.consumer.context().complain(kind, error);
+    }
+
+    /// Leaves it for good, with those that have come and were not begun. Its partitions are others' at once.
+    pub(super) fn leave(self, coming: impl Iterator<Item = i32>) {
+        self.consumer.context().is_closing.store(true, Ordering::Relaxed);
+        self.let_go(coming);
+        while let Some(rebalance) = self.next_rebalance() {
+            if let Rebalance::Come(partitions) = rebalance {
+                self.let_go(partitions.into_iter());
+            }
+        }
+    }
+
+    /// Before librdkafka leaves it waits for partitions to begin that have come.
+    fn let_go(&self, coming: impl Iterator<Item = i32>) {
+        let list = self.unsought(coming);
+        if list.count() > 0
+            && let Err(error) = self.consumer.incremental_assign(&list)
+        {
+            self.complain("a rebalance", &error);
+        }
+    }
+
+    fn list(&self, offsets: &[(i32, i64)]) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))?;
+        }
+        Ok(list)
+    }
+
+    fn unsought(&self, partitions: impl Iterator<Item = i32>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        partitions.for_each(|partition| _ = list.add_partition(&self.topic, partition));
+        list
+    }
+}

@@ -1,0 +1,50 @@
+//! What the mover counts, for the outside to read.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::broker::counter::{Counter, Gauge};
+use crate::cluster::redis::streams::Outcome;
+
+/// See the module. The bridge's thread writes what becomes of records, the mover's the rest.
+#[derive(Debug, Default)]
+pub struct MoverMetrics {
+    /// Records that have come into the order of their channels.
+    pub moved: Counter,
+    /// Records that were there already, or whose key or version was.
+    pub repeated: Counter,
+    /// Records that went to the topic of the dead.
+    pub buried: Counter,
+    /// Records that cannot be published, nor written to the topic of the dead.
+    pub passed_over: Counter,
+    /// Times that records are moved again, since a bucket has lost writes, or the group's position is not known.
+    pub replays: Counter,
+    /// Partitions that this node moves.
+    pub partitions: Gauge,
+    /// Records on their way into buckets.
+    pub waiting: Gauge,
+    failures: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl MoverMetrics {
+    /// A bucket has answered about a record.
+    pub(super) fn came(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Published => self.moved.add(1),
+            Outcome::Repeated | Outcome::Passed | Outcome::Moved => self.repeated.add(1),
+            // Counted when it is buried.
+            Outcome::TooMany => {}
+        }
+    }
+
+    /// A call has failed in this way.
+    pub(super) fn failed(&self, kind: &'static str) {
+        *self.failures.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default() += 1;
+    }
+
+    /// Per kind of fault of Redis, how often records had to wait for it.
+    pub fn failures(&self) -> Vec<(&'static str, u64)> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.iter().map(|(kind, number)| (*kind, *number)).collect()
+    }
+}

@@ -1,0 +1,122 @@
+//! A partition that this node moves: up to where it was read, and up to where all was moved.
+
+use std::collections::VecDeque;
+
+/// See the module. A partition that is read again from before begins anew, as another reading.
+#[derive(Debug)]
+pub(super) struct Partition {
+    /// Which reading it is: what comes of records of one before it counts no more.
+    pub(super) reading: u64,
+    /// The offset that is read next at the earliest.
+    next: i64,
+    /// What was read and is not moved yet, and what was since the first of these: ascending.
+    in_flight: VecDeque<(i64, bool)>,
+    /// What is unusable before this was found to be before.
+    judged: i64,
+    /// Up to where records were moved, by bucket; -1 where that is not known.
+    moved: Box<[i64]>,
+    /// Where the group was last told that it stands.
+    pub(super) committed: i64,
+}
+
+impl Partition {
+    /// One that is read from there; what is unusable before `judged` was found to be before. `moved` is up to where records were
+    /// moved, by bucket.
+    pub(super) fn begins(reading: u64, start: i64, judged: i64, moved: Box<[i64]>) -> Self {
+        Self { reading, next: start, in_flight: VecDeque::new(), judged, moved, committed: -1 }
+    }
+
+    /// A record was read. It is to be moved, or buried, unless it comes once more.
+    pub(super) fn reads(&mut self, offset: i64) -> bool {
+        if offset < self.next {
+            return false;
+        }
+        self.next = offset + 1;
+        true
+    }
+
+    /// Whether its bucket is known to have the record.
+    pub(super) fn has_moved(&self, bucket: u16, offset: i64) -> bool {
+        self.moved[usize::from(bucket)] >= offset
+    }
+
+    /// Whether an unusable record was found to be so before.
+    pub(super) fn has_judged(&self, offset: i64) -> bool {
+        offset < self.judged
+    }
+
+    /// The record that was read last is on its way.
+    pub(super) fn sends(&mut self, offset: i64) {
+        assert!(self.in_flight.back().is_none_or(|(last, _)| *last < offset), "offsets grow");
+        self.in_flight.push_back((offset, false));
+    }
+
+    /// A record has come to its bucket, if it has one, or to the dead.
+    pub(super) fn done(&mut self, offset: i64, bucket: Option<u16>) {
+        if let Ok(at) = self.in_flight.binary_search_by_key(&offset, |(offset, _)| *offset) {
+            self.in_flight[at].1 = true;
+        }
+        while self.in_flight.pop_front_if(|(_, is_done)| *is_done).is_some() {}
+        if let Some(bucket) = bucket {
+            let moved = &mut self.moved[usize::from(bucket)];
+            *moved = offset.max(*moved);
+        }
+    }
+
+    /// All before it was moved.
+    pub(super) fn stands(&self) -> i64 {
+        self.in_flight.front().map_or(self.next, |(offset, _)| *offset)
+    }
+
+    /// Up to where unusable records were found to be so.
+    pub(super) fn judged(&self) -> i64 {
+        self.judged.max(self.next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition() -> Partition {
+        Partition::begins(1, 10, 10, vec![-1; 2].into())
+    }
+
+    #[test]
+    fn it_stands_before_the_first_that_was_not_moved() {
+        let mut partition = partition();
+        assert_eq!(partition.stands(), 10);
+        // Offsets may have holes.
+        for offset in [10, 11, 15] {
+            assert!(partition.reads(offset));
+            partition.sends(offset);
+        }
+        partition.done(11, Some(0));
+        assert_eq!(partition.stands(), 10);
+        partition.done(10, Some(1));
+        assert_eq!(partition.stands(), 15);
+        partition.done(15, None);
+        assert_eq!(partition.stands(), 16);
+        assert!(partition.reads(16));
+        assert_eq!(partition.stands(), 17, "one that is passed over is not waited for");
+    }
+
+    #[test]
+    fn what_a_bucket_has_is_known_and_a_record_is_taken_once() {
+        let mut partition = partition();
+        assert!(partition.reads(12) && !partition.reads(12) && !partition.reads(11));
+        partition.sends(12);
+        partition.done(12, Some(1));
+        assert!(partition.has_moved(1, 12) && partition.has_moved(1, 3));
+        assert!(!partition.has_moved(1, 13) && !partition.has_moved(0, 3));
+    }
+
+    #[test]
+    fn what_was_unusable_before_is_not_buried_again() {
+        let mut partition = Partition::begins(2, 10, 14, vec![-1].into());
+        assert!(partition.has_judged(13) && !partition.has_judged(14));
+        assert_eq!(partition.judged(), 14);
+        assert!(partition.reads(20));
+        assert_eq!(partition.judged(), 21);
+    }
+}

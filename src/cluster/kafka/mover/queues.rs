@@ -1,0 +1,269 @@
+//! What waits for each bucket, oldest first: one call in flight per bucket, and with it goes as much as waits.
+//!
+//! Nothing that waits is dropped: while Redis is away, or the node has no lease, a call is made again until it is answered. What
+//! has come to a bucket counts as moved when those who listen were told of it, or that has failed, which their nodes see.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::graves::{Graves, Remains};
+use super::metrics::MoverMetrics;
+use crate::broker::bridge::Publish;
+use crate::cluster::kafka::deliver;
+use crate::cluster::redis::bucket::Generation;
+use crate::cluster::redis::fault::Fault;
+use crate::cluster::redis::functions::Functions;
+use crate::cluster::redis::moves::{Moved, MovedUp};
+use crate::cluster::redis::streams::{self, Outcome};
+use crate::cluster::seldom::Seldom;
+use crate::limits::{MOVER_WAITING_BYTES_MAX, MOVER_WAITING_MAX, REDIS_BATCH_BYTES, REDIS_BATCH_MAX};
+
+/// How long to wait before a call is made again: at first, and at the most.
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// A record on its way into its bucket.
+#[derive(Debug)]
+pub(super) struct Moving {
+    /// In which reading of its partition it was read.
+    pub(super) reading: u64,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    /// Into which generation of its bucket: in another one what lies before it has to come again first.
+    pub(super) generation: Generation,
+    pub(super) publish: Publish,
+    /// The record itself, where its bucket may refuse it.
+    pub(super) remains: Option<Box<Remains>>,
+}
+
+impl Moving {
+    fn bytes(&self) -> usize {
+        self.publish.channel.len() + self.publish.body.len()
+    }
+
+    fn as_asked(&self) -> (Moved, streams::Publish<'_>) {
+        let publish = &self.publish;
+        let asked = streams::Publish {
+            channel: &publish.channel,
+            body: &publish.body,
+            keep: publish.keep,
+            key: publish.key.as_ref().map(|(key, window_ms)| (&**key, *window_ms)),
+            sender: publish.sender.as_deref(),
+            version: publish.version.as_ref().map(|version| (version.number, &*version.epoch)),
+        };
+        (Moved { partition: self.partition as u32, offset: self.offset as u64 }, asked)
+    }
+}
+
+/// A record that was read is on its way no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) reading: u64,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    /// What it came to.
+    pub(super) came_to: CameTo,
+}
+
+/// What a record came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CameTo {
+    /// This bucket has it.
+    Bucket(u16),
+    /// It is with the dead.
+    Grave,
+    /// The bucket is in another generation: it is to be read again.
+    Nothing,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Moving>,
+    /// Whether somebody moves what waits.
+    is_served: bool,
+}
+
+/// See the module.
+pub(super) struct Queues {
+    /// That of the way up.
+    topic: String,
+    queues: Box<[Mutex<Queue>]>,
+    waiting: AtomicUsize,
+    waiting_bytes: AtomicUsize,
+    functions: watch::Receiver<Option<Arc<Functions>>>,
+    /// Where calls are made.
+    runtime: Handle,
+    deliver: deliver::Writer,
+    graves: Graves,
+    done: flume::Sender<Done>,
+    metrics: Arc<MoverMetrics>,
+    complaints: Seldom,
+}
+
+/// The topics that are written to when records have come to their buckets.
+pub(super) struct Writers {
+    pub(super) deliver: deliver::Writer,
+    pub(super) graves: Graves,
+}
+
+impl Queues {
+    /// From this topic into so many buckets. What is done is told there.
+    pub(super) fn new(
+        (topic, buckets): (&str, u16),
+        functions: watch::Receiver<Option<Arc<Functions>>>,
+        runtime: Handle,
+        writers: Writers,
+        done: flume::Sender<Done>,
+        metrics: Arc<MoverMetrics>,
+    ) -> Arc<Self> {
+        let Writers { deliver, graves } = writers;
+        let queues = (0..buckets).map(|_| Mutex::default()).collect();
+        let (waiting, waiting_bytes, complaints) = Default::default();
+        Arc::new(Self {
+            topic: topic.into(),
+            queues,
+            waiting,
+            waiting_bytes,
+            functions,
+            runtime,
+            deliver,
+            graves,
+            done,
+            metrics,
+            complaints,
+        })
+    }
+
+    /// A record is to come to this bucket, after those before it.
+    pub(super) fn put(self: &Arc<Self>, bucket: u16, moving: Moving) {
+        self.count(1, moving.bytes());
+        let mut queue = self.queue(bucket);
+        queue.waiting.push_back(moving);
+        if !queue.is_served {
+            queue.is_served = true;
+            self.runtime.spawn(self.clone().serve(bucket));
+        }
+    }
+
+    /// A record is to come to the dead.
+    pub(super) fn bury(self: &Arc<Self>, remains: Box<Remains>, reason: String, mut done: Done) {
+        let bytes = remains.bytes();
+        self.count(1, bytes);
+        let queues = self.clone();
+        self.runtime.spawn(async move {
+            queues.graves.bury(&remains, &reason, &queues.metrics).await;
+            done.came_to = CameTo::Grave;
+            queues.uncount(1, bytes);
+            // A mover that has ended needs to know nothing.
+            let _ = queues.done.send(done);
+        });
+    }
+
+    /// Whether no more is to be read for now.
+    pub(super) fn are_full(&self) -> bool {
+        self.waiting() >= MOVER_WAITING_MAX || self.waiting_bytes.load(Ordering::Relaxed) >= MOVER_WAITING_BYTES_MAX
+    }
+
+    /// Records on their way.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, records: usize, bytes: usize) {
+        self.waiting.fetch_add(records, Ordering::Relaxed);
+        self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn uncount(&self, records: usize, bytes: usize) {
+        self.waiting.fetch_sub(records, Ordering::Relaxed);
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn queue(&self, bucket: u16) -> MutexGuard<'_, Queue> {
+        self.queues[usize::from(bucket)].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn serve(self: Arc<Self>, bucket: u16) {
+        loop {
+            let batch = self.next(bucket);
+            let Some(first) = batch.first() else { return };
+            let moved = self.move_up(bucket, first.generation, &batch).await;
+            // The bridge has ended: others go on where the group stands.
+            let Some(moved) = moved else { return };
+            self.uncount(batch.len(), batch.iter().map(Moving::bytes).sum());
+            self.settle(bucket, batch, moved).await;
+        }
+    }
+
+    /// The next batch of a bucket: what is for one generation. Where nothing waits, nobody serves it any more.
+    fn next(&self, bucket: u16) -> Vec<Moving> {
+        let mut queue = self.queue(bucket);
+        let (mut bytes, mut number) = (0, 0);
+        let generation = queue.waiting.front().map(|moving| moving.generation);
+        let fits = |moving: &&Moving| {
+            bytes += moving.bytes();
+            number += 1;
+            // One that is larger than a batch goes alone.
+            (bytes <= REDIS_BATCH_BYTES || number == 1) && Some(moving.generation) == generation
+        };
+        let count = queue.waiting.iter().take(REDIS_BATCH_MAX).take_while(fits).count();
+        queue.is_served = count > 0;
+        queue.waiting.drain(..count).collect()
+    }
+
+    /// Asks the bucket until it answers; nothing once the bridge has ended.
+    async fn move_up(&self, bucket: u16, generation: Generation, batch: &[Moving]) -> Option<MovedUp> {
+        let asked: Vec<_> = batch.iter().map(Moving::as_asked).collect();
+        let mut functions = self.functions.clone();
+        let mut pause = PAUSE;
+        loop {
+            let functions = functions.wait_for(Option::is_some).await.ok()?.clone()?;
+            match functions.move_up(bucket, &self.topic, generation, &asked).await {
+                Ok(moved) => return Some(moved),
+                Err(fault) => self.complain(&fault),
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(PAUSE_MAX);
+        }
+    }
+
+    fn complain(&self, fault: &Fault) {
+        self.metrics.failed(fault.kind());
+        if let Some(untold) = self.complaints.is_due(fault.kind()) {
+            tracing::warn!(untold, "records are moved later: {fault}");
+        }
+    }
+
+    /// Tells whoever is to know what has come to a bucket, then that it is done.
+    async fn settle(self: &Arc<Self>, bucket: u16, batch: Vec<Moving>, moved: MovedUp) {
+        let MovedUp::Done { came, told } = moved else {
+            return batch.into_iter().for_each(|moving| self.tell_done(&moving, CameTo::Nothing));
+        };
+        self.deliver.tell(bucket, &told).await;
+        for (mut moving, came) in batch.into_iter().zip(came) {
+            let outcome = came.receipt.outcome;
+            self.metrics.came(outcome);
+            match moving.remains.take() {
+                Some(remains) if outcome == Outcome::TooMany => {
+                    let done = done(&moving, CameTo::Grave);
+                    self.bury(remains, "its sender has too many messages with an id".into(), done);
+                }
+                _ => self.tell_done(&moving, CameTo::Bucket(bucket)),
+            }
+        }
+    }
+
+    fn tell_done(&self, moving: &Moving, came_to: CameTo) {
+        let _ = self.done.send(done(moving, came_to));
+    }
+}
+
+fn done(moving: &Moving, came_to: CameTo) -> Done {
+    Done { reading: moving.reading, partition: moving.partition, offset: moving.offset, came_to }
+}

@@ -1,0 +1,389 @@
+//! Reads the records of the partitions that are this node's, on a thread of its own, and says up to where they were moved.
+//!
+//! One turn: what has come of rebalances, what is done, some records; twice a second where the buckets and the group stand.
+//! Where too much is on its way nothing more is read, which is Kafka's to keep.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use rdkafka::Message as _;
+use rdkafka::message::BorrowedMessage;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::generations::Generations;
+use super::graves::Remains;
+use super::group::{Committed, Group, Rebalance};
+use super::metrics::MoverMetrics;
+use super::partition::Partition;
+use super::places::Places;
+use super::queues::{CameTo, Done, Moving, Queues};
+use crate::cluster::kafka::headers::header;
+use crate::cluster::kafka::record::{self, Unusable};
+use crate::cluster::redis::functions::Functions;
+use crate::config::Config;
+use crate::events::{self, Publish};
+use crate::model::bucket_of;
+use crate::session::access::Access;
+
+/// How long a turn waits for a record.
+const TURN: Duration = Duration::from_millis(20);
+
+/// Records of one turn.
+const RECORDS_AT_ONCE: usize = 256;
+
+/// How often it is looked where buckets and group stand.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// For so long what is on its way may be too much before partitions are paused: what was fetched of them is fetched again then.
+const FULL_FOR: Duration = Duration::from_secs(2);
+
+/// How long buckets may take to say up to where records were moved.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long records on their way are waited for at the end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// By what records are read: the configuration in force.
+struct Rules {
+    config: Arc<Config>,
+    access: Access,
+}
+
+impl Rules {
+    fn of(config: Arc<Config>) -> anyhow::Result<Self> {
+        Ok(Self { access: Access::new(&config.channel)?, config })
+    }
+}
+
+/// What the reader is given.
+pub(super) struct ReaderSetup {
+    pub(super) group: Group,
+    pub(super) queues: Arc<Queues>,
+    /// What becomes of what was put into the queues.
+    pub(super) done: flume::Receiver<Done>,
+    /// The calls of the node's incarnation, and where they are made.
+    pub(super) functions: watch::Receiver<Option<Arc<Functions>>>,
+    pub(super) runtime: Handle,
+    /// The configuration in force.
+    pub(super) config: watch::Receiver<Arc<Config>>,
+    pub(super) metrics: Arc<MoverMetrics>,
+}
+
+/// See the module.
+pub(super) struct Reader {
+    group: Group,
+    done: flume::Receiver<Done>,
+    functions: watch::Receiver<Option<Arc<Functions>>>,
+    runtime: Handle,
+    config: watch::Receiver<Arc<Config>>,
+    /// Whether it is in the group. A node that cannot reach Redis leaves the partitions to those who can.
+    is_member: bool,
+    /// Partitions that have come and are not begun.
+    coming: BTreeSet<i32>,
+    readings: u64,
+    full_since: Option<Instant>,
+    is_paused: bool,
+    desk: Desk,
+}
+
+/// What a record is looked up in.
+struct Desk {
+    queues: Arc<Queues>,
+    rules: Rules,
+    buckets: u16,
+    generations: Generations,
+    partitions: BTreeMap<i32, Partition>,
+    metrics: Arc<MoverMetrics>,
+}
+
+impl Reader {
+    /// # Errors
+    /// A `channel_regex` that does not compile; `Config::load` has refused those already.
+    pub(super) fn new(setup: ReaderSetup) -> anyhow::Result<Self> {
+        let ReaderSetup { group, queues, done, functions, runtime, config, metrics } = setup;
+        let in_force = config.borrow().clone();
+        let buckets = in_force.cluster.redis.buckets;
+        let (rules, generations) = (Rules::of(in_force)?, Generations::unknown(buckets));
+        let desk = Desk { queues, rules, buckets, generations, partitions: BTreeMap::new(), metrics };
+        let (is_member, coming, readings, full_since, is_paused) = Default::default();
+        Ok(Self { group, done, functions, runtime, config, is_member, coming, readings, full_since, is_paused, desk })
+    }
+
+    /// Reads until it is to end.
+    pub(super) fn run(mut self, ending: &watch::Receiver<bool>) {
+        let mut looks_at = Instant::now();
+        while !*ending.borrow() && ending.has_changed().is_ok() {
+            self.read();
+            while let Ok(done) = self.done.try_recv() {
+                self.desk.settle(done);
+            }
+            let has_come = self.take_rebalances();
+            if has_come || looks_at <= Instant::now() {
+                self.look();
+                looks_at = Instant::now() + LOOK;
+            }
+        }
+        self.end();
+    }
+
+    /// Reads some records, or waits until there is room.
+    fn read(&mut self) {
+        if !self.desk.queues.are_full() {
+            self.full_since = None;
+            if std::mem::take(&mut self.is_paused) {
+                self.group.resume(self.desk.partitions.keys().copied());
+            }
+        } else if !self.is_paused {
+            if self.full_since.get_or_insert_with(Instant::now).elapsed() < FULL_FOR {
+                if let Ok(done) = self.done.recv_timeout(TURN) {
+                    self.desk.settle(done);
+                }
+                return;
+            }
+            // The group is to hear of this node, whatever Redis does.
+            self.group.pause(self.desk.partitions.keys().copied());
+            self.is_paused = true;
+        }
+        let mut patience = TURN;
+        for _ in 0..RECORDS_AT_ONCE {
+            let Some(message) = self.group.poll(patience) else { return };
+            self.desk.take(&message);
+            patience = Duration::ZERO;
+        }
+    }
+
+    /// Whether partitions have come.
+    fn take_rebalances(&mut self) -> bool {
+        let mut has_come = false;
+        while let Some(rebalance) = self.group.next_rebalance() {
+            match rebalance {
+                Rebalance::Come(partitions) => {
+                    self.coming.extend(partitions);
+                    has_come = true;
+                }
+                Rebalance::Gone(partitions) => {
+                    for partition in partitions {
+                        self.coming.remove(&partition);
+                        self.desk.partitions.remove(&partition);
+                    }
+                }
+            }
+        }
+        has_come
+    }
+
+    /// Looks where the buckets and the group stand.
+    fn look(&mut self) {
+        if self.config.has_changed().unwrap_or(false)
+            && let Ok(rules) = Rules::of(self.config.borrow_and_update().clone())
+        {
+            self.desk.rules = rules;
+        }
+        let functions = self.functions.borrow().clone();
+        self.enter_or_stand_back(functions.is_some());
+        if let Some(functions) = functions {
+            let heard = (0..self.desk.buckets).map(|bucket| functions.known(bucket).generation);
+            let has_lost = self.desk.generations.compare(heard);
+            if has_lost && let Err(error) = self.replay(&functions) {
+                tracing::warn!("Redis has lost writes, and what is to be moved again is not known yet: {error:#}");
+            }
+            if !self.coming.is_empty()
+                && self.desk.generations.are_known()
+                && let Err(error) = self.begin(&functions)
+            {
+                tracing::warn!("where records of the way up are to be moved from is not known yet: {error:#}");
+            }
+        }
+        self.commit(false);
+        self.desk.metrics.partitions.set(self.desk.partitions.len() as u64);
+        self.desk.metrics.waiting.set(self.desk.queues.waiting() as u64);
+    }
+
+    fn enter_or_stand_back(&mut self, has_redis: bool) {
+        match (self.is_member, has_redis) {
+            (false, true) => match self.group.enter() {
+                Ok(()) => self.is_member = true,
+                Err(error) => self.group.complain("entering the group", &error),
+            },
+            (is_member, false) if is_member || !self.coming.is_empty() => {
+                self.group.stand_back(std::mem::take(&mut self.coming).into_iter());
+                self.is_member = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins partitions that have come: where the group stands, if all before it is in the buckets as they are now.
+    fn begin(&mut self, functions: &Arc<Functions>) -> anyhow::Result<()> {
+        let numbers: Vec<_> = self.coming.iter().copied().collect();
+        let committed = self.group.committed(&numbers)?;
+        let said = self.desk.generations.said();
+        // Who has set the group's position by hand has said nothing beside it.
+        let holds = |committed: &Committed| committed.said == said || committed.said.is_empty();
+        let (whole, lost): (Vec<_>, Vec<_>) =
+            committed.into_iter().partition(|(_, committed)| committed.as_ref().is_some_and(holds));
+        let mut begun = Vec::new();
+        for (partition, committed) in whole {
+            let offset = committed.map_or(0, |committed| committed.offset);
+            begun.push((partition, offset, offset, vec![-1; self.desk.buckets.into()].into()));
+        }
+        if !lost.is_empty() {
+            let numbers: Vec<_> = lost.iter().map(|(partition, _)| *partition).collect();
+            let places = self.ask_places(functions)?;
+            let since: BTreeMap<_, _> = self.since(&numbers)?.into_iter().collect();
+            for (partition, committed) in lost {
+                let since = *since.get(&partition).context("Kafka does not say since when")?;
+                let committed = committed.map(|committed| committed.offset);
+                let start = committed.map_or(since, |committed| committed.min(since));
+                let is_known = |bucket, generation| self.desk.generations.of(bucket) == generation;
+                begun.push((partition, start, committed.unwrap_or(start), places.moved(partition, is_known)));
+                tracing::info!(partition, start, committed, "records of the way up are moved that may not have been");
+            }
+            self.desk.metrics.replays.add(1);
+        }
+        let starts: Vec<_> = begun.iter().map(|(partition, start, ..)| (*partition, *start)).collect();
+        // What has gone meanwhile is told of by a rebalance.
+        self.group.begin(&starts)?;
+        self.coming.clear();
+        if self.is_paused {
+            self.group.pause(starts.iter().map(|(partition, _)| *partition));
+        }
+        for (partition, start, judged, moved) in begun {
+            self.readings += 1;
+            let partition_begun = Partition::begins(self.readings, start, judged, moved);
+            self.desk.partitions.insert(partition, partition_begun);
+        }
+        Ok(())
+    }
+
+    /// Reads again what may not be in buckets that have lost writes.
+    fn replay(&mut self, functions: &Arc<Functions>) -> anyhow::Result<()> {
+        let numbers: Vec<_> = self.desk.partitions.keys().copied().collect();
+        let places = self.ask_places(functions)?;
+        let mut begun = Vec::new();
+        if !numbers.is_empty() {
+            for (number, since) in self.since(&numbers)? {
+                let partition = self.desk.partitions.get(&number).context("Kafka speaks of another partition")?;
+                begun.push((number, partition.stands().min(since), partition.judged()));
+            }
+            let starts: Vec<_> = begun.iter().map(|(number, start, _)| (*number, *start)).collect();
+            self.group.seek(&starts)?;
+            tracing::warn!(?starts, "Redis has lost writes: records of the way up are moved again");
+            self.desk.metrics.replays.add(1);
+        }
+        for (number, start, judged) in begun {
+            self.readings += 1;
+            let partition = Partition::begins(self.readings, start, judged, places.moved(number, |_, _| true));
+            self.desk.partitions.insert(number, partition);
+        }
+        self.desk.generations.replace(places.generations);
+        Ok(())
+    }
+
+    /// Where partitions stood `relay_replay` ago, by what the topic says.
+    fn since(&self, partitions: &[i32]) -> anyhow::Result<Vec<(i32, i64)>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let replay_ms = self.desk.rules.config.cluster.kafka.relay_replay.as_millis();
+        Ok(self.group.since(now.as_millis() as i64 - replay_ms as i64, partitions)?)
+    }
+
+    fn ask_places(&self, functions: &Arc<Functions>) -> anyhow::Result<Places> {
+        let (told, hears) = flume::bounded(1);
+        let asked = Places::ask(functions.clone(), self.desk.rules.config.cluster.kafka.topics.publish.clone());
+        self.runtime.spawn(async move { told.send(asked.await) });
+        let places = hears.recv_timeout(PATIENCE).context("Redis has not answered")??;
+        if places.generations.contains(&Default::default()) {
+            bail!("a bucket has yet to begin anew");
+        }
+        Ok(places)
+    }
+
+    /// Tells the group where it stands, where that has changed.
+    fn commit(&mut self, is_awaited: bool) {
+        if self.group.has_failed_to_commit() {
+            self.desk.partitions.values_mut().for_each(|partition| partition.committed = -1);
+        }
+        let new = self.desk.partitions.iter_mut().filter(|(_, partition)| partition.committed != partition.stands());
+        let stands: Vec<_> = new
+            .map(|(number, partition)| {
+                partition.committed = partition.stands();
+                (*number, partition.committed)
+            })
+            .collect();
+        if !stands.is_empty()
+            && let Err(error) = self.group.commit(&stands, &self.desk.generations.said(), is_awaited)
+        {
+            self.group.complain("a commit", &error);
+            self.desk.partitions.values_mut().for_each(|partition| partition.committed = -1);
+        }
+    }
+
+    /// What is on its way comes to its end, for a while; then others have the partitions.
+    fn end(mut self) {
+        let until = Instant::now() + LINGER;
+        while self.desk.queues.waiting() > 0 && Instant::now() < until {
+            if let Ok(done) = self.done.recv_timeout(TURN) {
+                self.desk.settle(done);
+            }
+        }
+        while let Ok(done) = self.done.try_recv() {
+            self.desk.settle(done);
+        }
+        self.commit(true);
+        self.desk.metrics.partitions.set(0);
+        self.group.leave(self.coming.into_iter());
+    }
+}
+
+impl Desk {
+    /// A record was read: it goes to its bucket, or to the dead.
+    fn take(&mut self, message: &BorrowedMessage<'_>) {
+        let (number, offset) = (message.partition(), message.offset());
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        if !partition.reads(offset) {
+            return;
+        }
+        let reading = partition.reading;
+        match self.rules.read(message) {
+            Ok(publish) => {
+                let bucket = bucket_of(&publish.channel, self.buckets);
+                if partition.has_moved(bucket, offset) {
+                    return;
+                }
+                partition.sends(offset);
+                let remains = publish.sender.is_some().then(|| Remains::of(message));
+                let generation = self.generations.of(bucket);
+                let moving = Moving { reading, partition: number, offset, generation, publish, remains };
+                self.queues.put(bucket, moving);
+            }
+            Err(_) if partition.has_judged(offset) => {}
+            Err(Unusable(reason)) => {
+                partition.sends(offset);
+                let done = Done { reading, partition: number, offset, came_to: CameTo::Grave };
+                self.queues.bury(Remains::of(message), reason, done);
+            }
+        }
+    }
+
+    /// A record is on its way no more. One that has come to nothing is read again when its partition is.
+    fn settle(&mut self, done: Done) {
+        let partition = self.partitions.get_mut(&done.partition).filter(|of| of.reading == done.reading);
+        match (partition, done.came_to) {
+            (None, _) | (_, CameTo::Nothing) => {}
+            (Some(partition), CameTo::Bucket(bucket)) => partition.done(done.offset, Some(bucket)),
+            (Some(partition), CameTo::Grave) => partition.done(done.offset, None),
+        }
+    }
+}
+
+impl Rules {
+    fn read(&self, message: &BorrowedMessage<'_>) -> Result<crate::broker::bridge::Publish, Unusable> {
+        let content_type = header(message, "content-type");
+        let record = events::decode::<Publish>(content_type, message.payload().unwrap_or_default());
+        let record = record.map_err(|unreadable| Unusable(unreadable.to_string()))?;
+        record::read(record, message.key(), &self.access, &self.config)
+    }
+}
