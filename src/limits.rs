@@ -865,6 +865,9 @@ pub const CALLS_COMMIT_MS: u64 = 1000;
 /// How long Kafka waits for a consumer of calls that says nothing before others get its partitions, milliseconds: as a lease.
 pub const CALLS_SESSION_MS: u64 = 10_000;
 
+/// How often it is looked what partitions the topic of calls has, milliseconds: so long it takes until a new topic is consumed.
+pub const CALLS_TOPIC_MS: u64 = 10_000;
+
 /// How long a node that drains goes on with calls that it has begun, milliseconds.
 pub const CALLS_LEAVE_MS: u64 = 2000;
 

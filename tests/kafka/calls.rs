@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ringpost::events::{self, Call, Format};
 use serde_json::{Value, json};
 
 use crate::harness::Node;
@@ -23,11 +24,16 @@ impl Calls<Arc<Kafka>> {
 
 impl<K: AsRef<Kafka>> Calls<K> {
     pub(crate) fn on(kafka: K, partitions: i32) -> Self {
-        let prefix = kafka.as_ref().prefix();
-        let calls = Self { kafka, prefix };
+        let calls = Self::without_topics(kafka);
         calls.kafka.as_ref().topic(&calls.topic(), partitions);
         calls.kafka.as_ref().topic(&calls.dead_topic(), 1);
         calls
+    }
+
+    /// Their names only.
+    fn without_topics(kafka: K) -> Self {
+        let prefix = kafka.as_ref().prefix();
+        Self { kafka, prefix }
     }
 
     pub(crate) fn topic(&self) -> String {
@@ -151,4 +157,39 @@ fn a_header_whose_name_is_no_text_harms_nobody() {
     kcat_writes(&calls.kafka, &calls.topic(), "a", &[b"\xff\xfe=1", b"content-type=application/json"], &call(1));
     kcat_writes(&calls.kafka, &calls.topic(), "a", &[], &call(2));
     wait("both are carried out", || node.history("chat:a") == [1, 2]);
+}
+
+#[test]
+fn a_call_in_protobuf_is_one_as_well() {
+    let calls = Calls::shared(1);
+    let node = Node::start("one", &calls.section(""));
+    let params = json!({"channel": "chat:a", "data": [1, "é"]}).to_string();
+    let call = Call { method: "publish".into(), params: params.into(), idempotency_key: String::new() };
+    let value = events::encode(&call, Format::Protobuf);
+    calls.kafka.write(&calls.topic(), Some("a"), &value, &events::headers::<Call>(Format::Protobuf));
+    wait("it is carried out", || node.history("chat:a") == [json!([1, "é"])]);
+}
+
+#[test]
+fn a_record_that_is_too_large_for_the_dead_topic_lies_there_without_its_value() {
+    let calls = Calls::without_topics(Kafka::shared());
+    calls.kafka.topic(&calls.topic(), 1);
+    calls.kafka.topic_with(&calls.dead_topic(), 1, &[("max.message.bytes", "2000")]);
+    let node = Node::start("one", &calls.section(""));
+    calls.kafka.write(&calls.topic(), Some("a"), &[b'x'; 100_000], &[]);
+    calls.publish("chat:a", 1);
+    wait("the next is carried out", || node.history("chat:a") == [1]);
+    let [dead] = &calls.dead(1)[..] else { panic!("there is one") };
+    assert_eq!((dead.value.len(), dead.header("ringpost-offset"), dead.key.as_deref()), (0, Some("0"), Some("a")));
+    wait("the position goes on", || calls.committed() == 2);
+}
+
+#[test]
+fn a_topic_that_is_made_later_is_consumed_then() {
+    let calls = Calls::without_topics(Kafka::shared());
+    let node = Node::start("one", &calls.section(""));
+    assert_eq!(node.api("publish", &json!({"channel": "chat:a", "data": 1}))["result"]["offset"], 1, "it serves");
+    calls.kafka.topic(&calls.topic(), 1);
+    calls.publish("chat:a", 2);
+    wait("it is consumed", || node.history("chat:a") == [1, 2]);
 }

@@ -105,3 +105,27 @@ fn a_kafka_that_is_away_holds_nobody_up_and_its_calls_come_when_it_is_back() {
     assert!(node.end().success());
     assert!(since.elapsed().as_secs() < 10, "a Kafka that is away holds no node that leaves");
 }
+
+#[test]
+fn while_nodes_come_and_go_each_call_is_carried_out_once_in_its_order() {
+    const COUNT: u32 = 200;
+    let calls = Calls::shared(4);
+    let redis = Server::start(Kind::Redis, &[]);
+    let start = |name| Node::start(name, &(shared(&redis) + &calls.section("")));
+    let channels = ["shared:a", "shared:b", "shared:c", "shared:d"];
+    let mut first = start("one");
+    let mut others = Vec::new();
+    for number in 0..COUNT {
+        channels.iter().for_each(|channel| calls.publish(channel, number));
+        match number {
+            50 => others.push(start("two")),
+            100 => others.push(start("three")),
+            150 => assert!(first.end().success()),
+            _ => {}
+        }
+    }
+    wait("all is committed", || calls.committed() == i64::from(COUNT) * 4);
+    for channel in channels {
+        assert_eq!(others[0].history(channel), numbers(0..COUNT), "{channel}");
+    }
+}

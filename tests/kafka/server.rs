@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ pub(crate) struct Kafka {
     port: u16,
     folder: TempDir,
     prefixes: AtomicU32,
+    /// Made for the first record: a connection of its own for each would take as long as a broker needs to take a thousand.
+    producer: OnceLock<FutureProducer>,
 }
 
 /// A record as it lies in a topic.
@@ -89,7 +91,8 @@ impl Kafka {
         format.args(["format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c"]).arg(&path);
         let output = format.output().expect("tests/packages installs it");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let mut kafka = Self { child: run(&folder), port, folder, prefixes: AtomicU32::new(0) };
+        let mut kafka =
+            Self { child: run(&folder), port, folder, prefixes: AtomicU32::new(0), producer: OnceLock::new() };
         kafka.wait();
         kafka
     }
@@ -139,8 +142,8 @@ impl Kafka {
 
     /// Writes a record by the partitioner of Java's clients, and says where it lies: partition and offset.
     pub(crate) fn write(&self, topic: &str, key: Option<&str>, value: &[u8], headers: &[(&str, &[u8])]) -> (i32, i64) {
-        let producer: FutureProducer =
-            self.client().set("partitioner", "murmur2_random").create().expect("the options are right");
+        let make = || self.client().set("partitioner", "murmur2_random").create().expect("the options are right");
+        let producer = self.producer.get_or_init(make);
         let with = |all: OwnedHeaders, (key, value): &(&str, &[u8])| all.insert(Header { key, value: Some(*value) });
         let headers = headers.iter().fold(OwnedHeaders::new(), with);
         let record = FutureRecord { key, ..FutureRecord::to(topic).payload(value).headers(headers) };

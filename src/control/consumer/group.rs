@@ -23,7 +23,7 @@ use crate::cluster::kafka::producer::Producer;
 use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
 use crate::control::state::ControlState;
-use crate::limits::{CALLS_COMMIT_MS, CALLS_FETCHED_BYTES_MAX, CALLS_LEAVE_MS, CALLS_SESSION_MS};
+use crate::limits::{CALLS_COMMIT_MS, CALLS_FETCHED_BYTES_MAX, CALLS_LEAVE_MS, CALLS_SESSION_MS, CALLS_TOPIC_MS};
 
 /// See the module.
 pub(super) struct Group {
@@ -258,6 +258,8 @@ fn options(kafka: &KafkaConfig, node: &str) -> rdkafka::ClientConfig {
     // Committed is what is stored, and stored is what is done.
     options.set("enable.auto.offset.store", "false").set("enable.auto.commit", "true");
     options.set("auto.commit.interval.ms", CALLS_COMMIT_MS.to_string());
+    // A topic that is not there yet is looked for.
+    options.set("topic.metadata.refresh.interval.ms", CALLS_TOPIC_MS.to_string());
     // A partition that stays where it is goes on while others move.
     options.set("partition.assignment.strategy", "cooperative-sticky");
     options.set("session.timeout.ms", CALLS_SESSION_MS.to_string());
