@@ -10,7 +10,7 @@ run: ## Build a node and start it in development mode; it prints where to look
 	./tests/packages build
 	cargo run --release -- serve --dev
 
-cluster: ## Build a node, and start three over a Redis behind nginx, on this machine; it prints where to look
+cluster: ## Build a node, and start three over a Redis and a Kafka behind nginx, on this machine; it prints where to look
 	./tests/packages
 	cargo build --release
 	./examples/cluster/run
