@@ -64,6 +64,7 @@ async fn live_requests_and_answers_of_every_method_are_as_described() {
         ("channels", json!({ "pattern": "" })),
         ("connections", json!({ "user": "ann" })),
         ("users_status", json!({ "users": ["ann", "nobody"] })),
+        ("users_state", json!({ "users": ["ann"] })),
         ("info", json!({})),
         ("batch", json!({ "commands": [{ "info": {} }, { "presence": { "channel": "" } }], "parallel": true })),
         ("disconnect", json!({ "user": "ann", "disconnect": { "code": 4000, "reason": "bye" } })),
