@@ -16,7 +16,7 @@ use crate::cluster::bridge::BridgeView;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::pushes::{Again, DuePushes, ToldUpTo};
 use crate::cluster::redis::streams::{Kept, Page, Part};
-use crate::config::Config;
+use crate::config::{ChannelConfig, Config, Log};
 use crate::delivery::{Push, PushTo, PushWhat};
 use crate::event_log::Entry;
 use crate::limits::{
@@ -41,10 +41,10 @@ pub(super) async fn watch(state: Arc<ControlState>, bridge: BridgeView) {
     let mut rules = Rules::of(state.config());
     loop {
         ticks.tick().await;
-        if !state.event_log.takes_pushes() || state.is_draining() {
+        rules.renew(&state);
+        if !rules.have_pushes || !state.event_log.takes_pushes() || state.is_draining() {
             continue;
         }
-        rules.renew(&state);
         let due = match due(&bridge).await {
             Ok(due) => due,
             // Its health is told elsewhere.
@@ -67,11 +67,14 @@ pub(super) async fn watch(state: Arc<ControlState>, bridge: BridgeView) {
 struct Rules {
     config: Arc<Config>,
     access: Option<Access>,
+    /// Whether there is a namespace that nodes share and that tells of pushes.
+    have_pushes: bool,
 }
 
 impl Rules {
     fn of(config: Arc<Config>) -> Self {
-        Self { access: Access::new(&config.channel).ok(), config }
+        let have_pushes = have_pushes(&config.channel);
+        Self { access: Access::new(&config.channel).ok(), have_pushes, config }
     }
 
     fn renew(&mut self, state: &ControlState) {
@@ -86,6 +89,11 @@ impl Rules {
         let resolved = self.access.as_ref().and_then(|access| access.resolve(channel).ok());
         resolved.and_then(|resolved| resolved.inbox_options()).map_or(0, |options| options.push_after_ms)
     }
+}
+
+fn have_pushes(config: &ChannelConfig) -> bool {
+    let mut all = config.namespaces.iter().map(|namespace| &namespace.options).chain([&config.without_namespace]);
+    all.any(|options| options.log == Log::Redis && options.push_after.as_millis() > 0)
 }
 
 /// The channels whose time has come, some of each place.
