@@ -16,6 +16,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tonic::{Code, Status};
 
+use super::proto::method_of;
 use super::status::in_http;
 use super::visit::{Answer, UnderWay, Visit};
 use crate::control::api::given_key;
@@ -114,7 +115,6 @@ impl Service<Request<Incoming>> for Gate {
 impl Gate {
     fn log(&self, path: &str, headers: &HeaderMap) -> Option<Call> {
         let state = &self.visit.state;
-        let method = path.rsplit('/').next().unwrap_or_default();
-        state.access_log.is_on().then(|| Call::new(state, method, self.visit.address, headers))
+        state.access_log.is_on().then(|| Call::new(state, &method_of(path), self.visit.address, headers))
     }
 }

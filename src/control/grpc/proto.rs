@@ -32,7 +32,7 @@ pub(super) fn rpcs(pool: &DescriptorPool) -> Vec<Rpc> {
     for service in pool.services() {
         rpcs.extend(service.methods().map(|method| Rpc {
             path: format!("/{}/{}", service.full_name(), method.name()),
-            method: in_snake_case(method.name()),
+            method: method_of(method.name()),
             request: method.input(),
             response: method.output(),
         }));
@@ -40,7 +40,9 @@ pub(super) fn rpcs(pool: &DescriptorPool) -> Vec<Rpc> {
     rpcs
 }
 
-fn in_snake_case(name: &str) -> String {
+/// The method of the API that a call is, by its name or its path.
+pub(super) fn method_of(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or_default();
     let mut snake = String::with_capacity(name.len() + 4);
     for letter in name.chars() {
         if letter.is_ascii_uppercase() && !snake.is_empty() {
@@ -49,4 +51,15 @@ fn in_snake_case(name: &str) -> String {
         snake.push(letter.to_ascii_lowercase());
     }
     snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_the_method_of_its_name() {
+        assert_eq!(method_of("/centrifugal.centrifugo.api.CentrifugoApi/PresenceStats"), "presence_stats");
+        assert_eq!((method_of("/a.B/Info"), method_of("/a.B/")), ("info".into(), String::new()));
+    }
 }

@@ -352,3 +352,57 @@ impl SerializeMap for Entries {
         Ok(Some(Value::Map(self.entries)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::control::grpc::proto::pool;
+
+    /// What a history says, as its method writes it, and more.
+    #[derive(Serialize)]
+    struct History {
+        publications: Vec<Publication>,
+        offset: u64,
+        beyond: &'static str,
+    }
+
+    #[derive(Serialize)]
+    struct Publication {
+        data: Box<RawValue>,
+        info: Option<u8>,
+    }
+
+    fn written(name: &str, value: &impl Serialize) -> Result<DynamicMessage, Misfit> {
+        message(&pool().get_message_by_name(&format!("ringpost.api.v1.{name}")).unwrap(), value)
+    }
+
+    #[test]
+    fn fields_go_by_their_names_json_into_bytes_and_what_has_no_field_nowhere() {
+        let data = RawValue::from_string(r#"{"a": 1}"#.into()).unwrap();
+        let history = History { publications: vec![Publication { data, info: None }], offset: 7, beyond: "x" };
+        let message = written("HistoryResult", &history).unwrap();
+        let publications = message.get_field_by_name("publications").unwrap().into_owned();
+        let publication = publications.as_list().unwrap()[0].as_message().unwrap();
+        assert_eq!(publication.get_field_by_name("data").unwrap().as_bytes().unwrap(), &r#"{"a": 1}"#);
+        assert!(!publication.has_field_by_name("info"));
+        assert_eq!(message.get_field_by_name("offset").unwrap().as_u64(), Some(7));
+    }
+
+    #[test]
+    fn what_a_field_cannot_hold_is_told_with_its_name() {
+        #[derive(Serialize)]
+        struct Stats<T> {
+            num_clients: T,
+        }
+        let told = |result: Result<DynamicMessage, Misfit>| result.unwrap_err().to_string();
+        let too_large = told(written("PresenceStatsResult", &Stats { num_clients: 1_u64 << 32 }));
+        assert!(too_large.contains("num_clients") && too_large.contains("4294967296"), "{too_large}");
+        let negative = told(written("PresenceStatsResult", &Stats { num_clients: -1 }));
+        assert!(negative.contains("num_clients"), "{negative}");
+        let text = told(written("PresenceStatsResult", &Stats { num_clients: "many" }));
+        assert!(text.contains("num_clients"), "{text}");
+        assert!(written("PresenceStatsResult", &7).is_err());
+    }
+}
