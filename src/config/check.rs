@@ -305,9 +305,6 @@ fn check_options(options: &ChannelOptions, meta_ttl: Duration, place: &str, prob
         problems
             .push(format!("{place}: `log = \"disk\"` needs `history_size` and `history_ttl`: else nothing is kept"));
     }
-    if options.push_after.as_millis() > 0 && options.acknowledge == Acknowledge::Kafka {
-        problems.push(format!("{place}: `push_after` is not there yet with `acknowledge = \"kafka\"`"));
-    }
     match (options.log, options.acknowledge) {
         (Log::Memory, Acknowledge::Disk) => {
             problems.push(format!("{place}: `acknowledge = \"disk\"` needs `log = \"disk\"`"));

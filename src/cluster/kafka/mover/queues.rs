@@ -47,6 +47,12 @@ impl Moving {
         self.publish.channel.len() + self.publish.body.len()
     }
 
+    /// The channel, and after how many milliseconds it is looked whom to tell by a push, where somebody is to be told.
+    fn arms(&self) -> Option<(&str, u64)> {
+        let publish = &self.publish;
+        (publish.push_after_ms > 0 && publish.keep.size > 0).then(|| (&*publish.channel, publish.push_after_ms))
+    }
+
     fn as_asked(&self) -> (Moved, streams::Publish<'_>) {
         let publish = &self.publish;
         let asked = streams::Publish {
@@ -217,14 +223,24 @@ impl Queues {
         queue.waiting.drain(..count).collect()
     }
 
-    /// Asks the bucket until it answers; nothing once the bridge has ended.
+    /// Asks the bucket until it answers; nothing once the bridge has ended. Channels whose members are told by pushes are armed
+    /// before.
     async fn move_up(&self, bucket: u16, generation: Generation, batch: &[Moving]) -> Option<MovedUp> {
         let asked: Vec<_> = batch.iter().map(Moving::as_asked).collect();
+        let mut armed: Vec<_> = batch.iter().filter_map(Moving::arms).collect();
+        armed.sort_unstable();
+        armed.dedup();
         let mut functions = self.functions.clone();
         let mut pause = PAUSE;
         loop {
             let functions = functions.wait_for(Option::is_some).await.ok()?.clone()?;
-            match functions.move_up(bucket, &self.topic, generation, &asked).await {
+            let moved = async {
+                if !armed.is_empty() {
+                    functions.push_arm(&armed).await?;
+                }
+                functions.move_up(bucket, &self.topic, generation, &asked).await
+            };
+            match moved.await {
                 Ok(moved) => return Some(moved),
                 Err(fault) => self.complain(&fault),
             }
@@ -266,4 +282,76 @@ impl Queues {
 
 fn done(moving: &Moving, came_to: CameTo) -> Done {
     Done { reading: moving.reading, partition: moving.partition, offset: moving.offset, came_to }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::bridge::Ticket;
+    use crate::cluster::kafka::producer::Producer;
+    use crate::config::KafkaConfig;
+    use crate::model::Keep;
+
+    /// Before a Redis that is not asked for anything, since there are no calls to ask by.
+    fn queues() -> Arc<Queues> {
+        let config = KafkaConfig { brokers: vec!["127.0.0.1:1".into()], ..KafkaConfig::default() };
+        let producer = Arc::new(Producer::new(&config, "test").unwrap());
+        let deliver = deliver::Writer::new(producer.clone(), &config);
+        let writers = Writers { deliver, graves: Graves::new(producer, config.topics.clone()) };
+        let (functions, done) = (watch::channel(None).1, flume::unbounded().0);
+        Queues::new(("up", 2), functions, Handle::current(), writers, done, Arc::default())
+    }
+
+    fn moving(offset: i64, generation: u8, bytes: usize) -> Moving {
+        let publish = Publish {
+            ticket: Ticket(0),
+            channel: "room".into(),
+            body: vec![0; bytes].into(),
+            keep: Keep { size: 1, ttl_ms: 1, meta_ttl_ms: 1 },
+            key: None,
+            sender: None,
+            version: None,
+            push_after_ms: 0,
+            is_relayed: true,
+        };
+        let generation = Generation([generation; 8]);
+        Moving { reading: 1, partition: 0, offset, generation, publish, remains: None }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_for_one_generation_in_order_and_what_is_large_goes_alone() {
+        let queues = queues();
+        let all = [(1, 7, 1), (2, 7, 1), (3, 7, REDIS_BATCH_BYTES + 1), (4, 7, 1), (5, 8, 1), (6, 8, 1), (7, 7, 1)];
+        all.into_iter().for_each(|(offset, generation, bytes)| queues.put(1, moving(offset, generation, bytes)));
+        (8..8 + REDIS_BATCH_MAX as i64 + 1).for_each(|offset| queues.put(1, moving(offset, 7, 1)));
+        let next = || Some(queues.next(1)).filter(|batch| !batch.is_empty());
+        let batches: Vec<Vec<_>> =
+            std::iter::from_fn(next).map(|batch| batch.iter().map(|moving| moving.offset).collect()).collect();
+        assert_eq!(batches[..4], [vec![1, 2], vec![3], vec![4], vec![5, 6]]);
+        let sizes: Vec<_> = batches[4..].iter().map(Vec::len).collect();
+        assert_eq!(sizes, [REDIS_BATCH_MAX, 2]);
+        assert!(batches.concat().is_sorted() && queues.next(0).is_empty());
+    }
+
+    #[tokio::test]
+    async fn they_are_full_in_number_or_bytes() {
+        let few_and_large = queues();
+        few_and_large.put(0, moving(1, 7, MOVER_WAITING_BYTES_MAX / 2));
+        assert!(!few_and_large.are_full());
+        few_and_large.put(1, moving(2, 7, MOVER_WAITING_BYTES_MAX / 2));
+        assert!(few_and_large.are_full());
+        let many = queues();
+        (1..=MOVER_WAITING_MAX as i64).for_each(|offset| many.put(0, moving(offset, 7, 1)));
+        assert!(many.are_full() && many.waiting() == MOVER_WAITING_MAX);
+    }
+
+    #[test]
+    fn members_are_told_by_pushes_of_what_is_kept() {
+        let mut pushed = moving(1, 7, 1);
+        assert_eq!(pushed.arms(), None);
+        pushed.publish.push_after_ms = 5;
+        assert_eq!(pushed.arms(), Some(("room", 5)));
+        pushed.publish.keep.size = 0;
+        assert_eq!(pushed.arms(), None);
+    }
 }
