@@ -173,7 +173,7 @@ pub struct Entrance {
 }
 
 /// A publication on its way to its place.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Publish {
     /// Who waits.
     pub ticket: Ticket,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::bucket_ledger::{At, Ledger};
+use super::kafka::Kafka;
 use super::lists::{Lists, News};
 use crate::broker::bridge::{
     Answer, Delivery, Kept, Life, OfList, Outgoing, Page, Publish, Receipt, ScheduleAnswer, ScheduleAsk,
@@ -35,6 +36,24 @@ struct Bucket {
     results: BTreeMap<(Arc<str>, Box<str>), Receipt>,
     listeners: BTreeMap<Arc<str>, BTreeSet<usize>>,
     ledgers: BTreeMap<Arc<str>, Ledger>,
+    /// By partition of Kafka's topic: the offset of the last record that was moved into this generation.
+    moved: BTreeMap<usize, u64>,
+    /// What was moved into this generation.
+    came: Vec<(Arc<str>, Bytes)>,
+}
+
+/// What a shard of a node is told.
+pub(crate) type Sent = (usize, u16, Delivery);
+
+/// What became of a record of Kafka.
+#[derive(Debug)]
+pub(super) enum MovedUp {
+    /// It has its place, and this is to be told.
+    Done(Vec<Sent>),
+    /// It was moved before.
+    Already,
+    /// The bucket is in another generation.
+    Another,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +79,12 @@ pub(crate) enum Fault {
     Ghosts,
     /// Who is put again into a list is told again.
     ToldAgain,
+    /// Which record of Kafka was moved last is not kept.
+    MovedTwice,
+    /// Records of Kafka are moved into whatever generation there is.
+    IntoAnyGeneration,
+    /// The group of movers stands before records that were not moved.
+    EarlyCommit,
 }
 
 /// All buckets of a cluster.
@@ -82,6 +107,10 @@ pub(crate) struct Buckets {
     /// What is to come.
     scheduled: BTreeMap<ScheduledId, Publish>,
     lists: Lists,
+    /// What lies between nodes and buckets where a namespace says so.
+    pub(super) kafka: Kafka,
+    /// What is told of a record of Kafka, for its mover to tell.
+    told_by_mover: Option<Vec<Sent>>,
     /// How often they were asked who, or how many, are in a channel.
     pub(crate) asked_who: usize,
 }
@@ -94,8 +123,12 @@ impl Buckets {
             .enumerate()
             .flat_map(|(node, placement)| (0..placement.shards()).map(move |shard| (node, shard)));
         let ways = shards.map(|way| (way, Way::default())).collect();
+        let buckets: Vec<_> = (0..count).map(bucket).collect();
+        let generations: Vec<_> = buckets.iter().map(|bucket| bucket.generation).collect();
         Self {
-            buckets: (0..count).map(bucket).collect(),
+            buckets,
+            kafka: Kafka::new(placements.len(), &generations),
+            told_by_mover: None,
             ways,
             lists: Lists::new(placements.len()),
             asked_who: 0,
@@ -122,6 +155,11 @@ impl Buckets {
     pub(crate) fn take(&mut self, node: usize, shard: u16, outgoing: Outgoing) {
         let away = || Error::from(ErrorKind::Internal);
         let answer = match outgoing {
+            Outgoing::Publish(publish) if publish.is_relayed => {
+                let ticket = publish.ticket;
+                self.kafka.write(*publish);
+                Some(Answer::Published(ticket, Ok(Receipt { life: Life::default(), offset: 0 })))
+            }
             Outgoing::Publish(publish) if self.is_away => Some(Answer::Published(publish.ticket, Err(away()))),
             Outgoing::Publish(publish) => Some(Answer::Published(publish.ticket, Ok(self.append(*publish)))),
             Outgoing::Tell { ticket, .. } if self.is_away => {
@@ -388,8 +426,53 @@ impl Buckets {
         let nodes = self.bucket(channel).listeners.get(channel).cloned().unwrap_or_default();
         for node in nodes {
             let shard = self.placements[node].of(channel);
-            self.ways.get_mut(&(node, shard)).expect("a shard of a node").deliveries.extend(delivery(node));
+            let Some(delivery) = delivery(node) else { continue };
+            match &mut self.told_by_mover {
+                Some(told) => told.push((node, shard, delivery)),
+                None => self.deliver(node, shard, delivery),
+            }
         }
+    }
+
+    /// A shard of a node is told something.
+    pub(super) fn deliver(&mut self, node: usize, shard: u16, delivery: Delivery) {
+        self.ways.get_mut(&(node, shard)).expect("a shard of a node").deliveries.push_back(delivery);
+    }
+
+    /// A node is told that it has not heard something.
+    pub(super) fn tell_hole(&mut self, node: usize, bucket: u16) {
+        let ways = self.ways.iter_mut().filter(|((of, _), _)| *of == node);
+        ways.for_each(|(_, way)| way.deliveries.push_back(Delivery::Hole(bucket)));
+    }
+
+    /// The generations of all buckets.
+    pub(super) fn generations(&self) -> Vec<u64> {
+        self.buckets.iter().map(|bucket| bucket.generation).collect()
+    }
+
+    /// A record of Kafka's topic, known by its partition and offset, comes to its bucket, if that is in this generation.
+    pub(super) fn move_up(&mut self, (partition, offset): (usize, u64), generation: u64, publish: Publish) -> MovedUp {
+        let fault = self.fault;
+        let bucket = self.bucket(&publish.channel);
+        if bucket.generation != generation && fault != Some(Fault::IntoAnyGeneration) {
+            return MovedUp::Another;
+        }
+        let is_moved = bucket.moved.get(&partition).is_some_and(|last| *last >= offset);
+        if is_moved && fault != Some(Fault::MovedTwice) {
+            return MovedUp::Already;
+        }
+        bucket.moved.insert(partition, offset);
+        bucket.came.push((publish.channel.clone(), publish.body.clone()));
+        self.told_by_mover = Some(Vec::new());
+        self.append(publish);
+        MovedUp::Done(self.told_by_mover.take().unwrap_or_default())
+    }
+
+    /// What has come from Kafka into the generations of now, in any order.
+    pub(super) fn came(&self) -> Vec<(Arc<str>, Bytes)> {
+        let mut came: Vec<_> = self.buckets.iter().flat_map(|bucket| bucket.came.clone()).collect();
+        came.sort();
+        came
     }
 
     fn join(&mut self, channel: &Arc<str>, after: Option<(Life, u64)>) -> Page {
@@ -487,6 +570,8 @@ impl Buckets {
         state.generation += 1_000;
         state.streams.clear();
         state.results.clear();
+        state.moved.clear();
+        state.came.clear();
         self.ways.values_mut().for_each(|way| way.deliveries.push_back(Delivery::Lost(bucket)));
     }
 

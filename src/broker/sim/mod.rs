@@ -20,6 +20,7 @@ pub(crate) mod disk;
 mod durability;
 mod ending;
 mod inboxes;
+mod kafka;
 pub(crate) mod ledger;
 mod link;
 mod lists;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::broker::bridge::Delivery;
 use crate::broker::sim::buckets::Buckets;
-use crate::config::{self, ForceRecoveryMode, Log};
+use crate::config::{self, Acknowledge, ForceRecoveryMode, Log};
 use crate::hub::Version;
 use crate::limits::{ASKED_OF_BUCKETS_MAX, MIRROR_HELD_MAX, MIRROR_LINGER_MS, MIRRORS_HELD_BYTES_MAX};
 use crate::model::refusal::{Error, ErrorKind};
@@ -16,7 +16,7 @@ pub(super) struct Cluster {
 }
 
 /// `room:` keeps ten and recovers, `news:` as well, the latest, `talk:` keeps nothing and announces who comes and goes, `hall:`
-/// lists them besides, `mute:` is as `room:` without echo, `here:` is this node's alone. Of at least once are `inbox:`, which makes
+/// lists them besides, `mute:` is as `room:` without echo, `sent:` as `room:` by way of Kafka, `here:` is this node's alone. Of at least once are `inbox:`, which makes
 /// members of those who subscribe, and `named:`, which has the members that its channels name.
 pub(super) fn shared() -> Config {
     let open = ChannelOptions {
@@ -50,6 +50,7 @@ pub(super) fn shared() -> Config {
         namespace("talk", ChannelOptions { join_leave: true, force_push_join_leave: true, ..open.clone() }),
         namespace("hall", hall(open)),
         namespace("mute", ChannelOptions { echo: false, ..kept.clone() }),
+        namespace("sent", ChannelOptions { acknowledge: Acknowledge::Kafka, ..kept.clone() }),
         namespace("inbox", ChannelOptions { members_by_subscribing: true, ..inbox.clone() }),
         namespace("named", ChannelOptions { allow_user_limited_channels: true, ..inbox }),
         namespace("here", ChannelOptions { log: Log::Memory, ..kept }),
