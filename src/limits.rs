@@ -970,6 +970,10 @@ pub const REDIS_COMPARE_MS: u64 = 5_000;
 /// long. Who counts on it reads it from the stream then.
 pub const DELIVER_LATE_MS: u64 = 2_000;
 
+/// How long a node that begins a term waits for Kafka before it hears its buckets without it, milliseconds: a broker that is there
+/// answers sooner. What is told meanwhile and kept nowhere is lost.
+pub const DELIVER_BEGINS_MS: u64 = 3_000;
+
 /// In how many places messages of a bucket may be missing that may still come: more nodes than that move into one at once seldom.
 pub const DELIVER_GAPS_MAX: usize = 64;
 

@@ -20,12 +20,13 @@ use super::client;
 use super::producer::{Producer, Record};
 use crate::cluster::redis::moves::Told;
 use crate::cluster::redis::relayed::Relayed;
+use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
 use crate::limits::{DELIVER_AHEAD_KIB_MAX, DELIVER_WAITING_MAX};
 
 /// How long a broker may take to say how long a partition is, and the pause before it is asked again.
 const PATIENCE: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// How long to wait for a record before looking whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
@@ -93,7 +94,8 @@ impl Reader {
         // What the topic has let go unread is a hole, which the numbers show.
         options.set("auto.offset.reset", "latest");
         options.set("queued.max.messages.kbytes", DELIVER_AHEAD_KIB_MAX.to_string());
-        let reading = Reading { consumer: options.create()?, topic: config.topics.deliver.clone() };
+        let (topic, complaints) = (config.topics.deliver.clone(), Seldom::default());
+        let reading = Reading { consumer: options.create()?, topic, complaints };
         let (orders_in, orders) = flume::unbounded();
         let thread = thread::Builder::new().name("deliver".into()).spawn(move || reading.serve(&orders));
         let thread = thread.context("no thread for what Kafka delivers")?;
@@ -124,13 +126,16 @@ impl Drop for Reader {
 struct Reading {
     consumer: BaseConsumer,
     topic: String,
+    complaints: Seldom,
 }
 
 impl Reading {
     fn serve(&self, orders: &flume::Receiver<Order>) {
         while let Ok(order) = orders.recv() {
             while let Err(error) = self.begin(order.slot) {
-                tracing::warn!(slot = order.slot, "what comes by Kafka is not heard yet: {error}");
+                if let Some(untold) = self.complaints.is_due("begin") {
+                    tracing::warn!(untold, slot = order.slot, "what comes by Kafka is not heard yet: {error}");
+                }
                 thread::sleep(PAUSE);
                 if order.to.is_closed() {
                     break;
@@ -164,7 +169,9 @@ impl Reading {
                 },
                 // It passes by itself; what is missed meanwhile shows.
                 Some(Err(error)) => {
-                    tracing::debug!("reading what Kafka delivers: {error}");
+                    if let Some(untold) = self.complaints.is_due("read") {
+                        tracing::warn!(untold, "reading what Kafka delivers: {error}");
+                    }
                     true
                 }
             };

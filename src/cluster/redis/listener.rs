@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::bucket::{Channel, Continuity, Ear, Generation, Item};
 use super::comparisons::{Comparisons, PAUSE};
@@ -24,7 +24,7 @@ use super::functions::{Compared, Functions};
 use super::link::Link;
 use super::pack::string;
 use super::relayed::{Heard, Relayed, RelayedEar};
-use crate::limits::{REDIS_COMPARE_MS, REDIS_EVENTS_MAX};
+use crate::limits::{DELIVER_BEGINS_MS, REDIS_COMPARE_MS, REDIS_EVENTS_MAX};
 
 /// What a listener tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,13 @@ pub async fn listen(
     timer.reset();
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_subscribed = true;
+    // Nothing is asked of a bucket before it is heard: where Kafka is well nobody joins before both ways are there.
+    let patience = Duration::from_millis(DELIVER_BEGINS_MS);
+    if by_kafka.is_some()
+        && let Ok(Some(Relayed::Begins)) = timeout(patience, next(&mut by_kafka)).await
+    {
+        state.begin_relayed();
+    }
     state.comparisons.want_all(true);
     loop {
         tokio::select! {
@@ -161,13 +168,17 @@ impl Ears {
         self.comparisons.has_failed() || !self.gapped.is_empty()
     }
 
+    /// What comes by Kafka is read from now on. What was heard before counts for nothing: it was read from another place.
+    fn begin_relayed(&mut self) {
+        self.relayed = Some(vec![RelayedEar::default(); self.ears.len()]);
+        self.gapped.clear();
+    }
+
     /// Takes what has come by Kafka.
     fn take_relayed(&mut self, relayed: Relayed) {
         let (bucket, message) = match relayed {
-            // What was heard before it counts for nothing: where it was read from is another place.
             Relayed::Begins => {
-                self.relayed = Some(vec![RelayedEar::default(); self.ears.len()]);
-                self.gapped.clear();
+                self.begin_relayed();
                 return self.comparisons.want_all(false);
             }
             Relayed::Said(bucket, message) => (bucket, message),
