@@ -324,6 +324,7 @@ pub(crate) fn events(input: &[u8]) {
     event::<PushOffline>(input);
     event::<Call>(input);
     event::<Publish>(input);
+    event::<events::Publication>(input);
 }
 
 fn event<E: Event + PartialEq>(input: &[u8]) {

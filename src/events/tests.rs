@@ -128,6 +128,12 @@ fn call() -> Call {
     }
 }
 
+fn publication() -> Publication {
+    let Publish { channel, data, b64data, tags, info, .. } = publish();
+    let epoch = "f3Qk".into();
+    Publication { channel, epoch, offset: u64::MAX, time_unix_ms: 1_764_183_000_123, data, b64data, tags, info }
+}
+
 fn publish() -> Publish {
     let (json, bytes) = (|| Bytes::from_static(br#"{"a":[1,null]}"#), || Bytes::from(vec![0, 255, 10]));
     Publish {
@@ -160,6 +166,7 @@ fn structs_and_what_is_published_of_them_agree() {
     agrees("PushOffline", &push());
     agrees("Call", &call());
     agrees("Publish", &publish());
+    agrees("Publication", &publication());
 }
 
 #[test]

@@ -10,5 +10,6 @@ pub mod headers;
 pub mod metrics;
 pub mod mover;
 pub mod producer;
+pub mod publications;
 pub mod record;
 pub mod relay;

@@ -34,6 +34,7 @@ use self::queues::{Queues, Writers};
 use self::reader::{Reader, ReaderSetup};
 use super::deliver;
 use super::producer::Producer;
+use super::publications;
 use crate::cluster::redis::functions::Functions;
 use crate::config::Config;
 
@@ -73,6 +74,7 @@ impl Mover {
         let metrics = Arc::<MoverMetrics>::default();
         let writers = Writers {
             deliver: deliver::Writer::new(producer.clone(), kafka),
+            publications: publications::Writer::new(producer.clone(), kafka),
             graves: Graves::new(producer, kafka.topics.clone()),
         };
         let (done_in, done) = flume::unbounded();

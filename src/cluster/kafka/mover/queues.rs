@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::graves::{Graves, Remains};
 use super::metrics::MoverMetrics;
 use crate::broker::bridge::Publish;
-use crate::cluster::kafka::deliver;
+use crate::cluster::kafka::{deliver, publications};
 use crate::cluster::redis::bucket::Generation;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::Functions;
@@ -106,6 +106,7 @@ pub(super) struct Queues {
     /// Where calls are made.
     runtime: Handle,
     deliver: deliver::Writer,
+    publications: publications::Writer,
     graves: Graves,
     done: flume::Sender<Done>,
     metrics: Arc<MoverMetrics>,
@@ -115,6 +116,7 @@ pub(super) struct Queues {
 /// The topics that are written to when records have come to their buckets.
 pub(super) struct Writers {
     pub(super) deliver: deliver::Writer,
+    pub(super) publications: publications::Writer,
     pub(super) graves: Graves,
 }
 
@@ -128,7 +130,7 @@ impl Queues {
         done: flume::Sender<Done>,
         metrics: Arc<MoverMetrics>,
     ) -> Arc<Self> {
-        let Writers { deliver, graves } = writers;
+        let Writers { deliver, publications, graves } = writers;
         let queues = (0..buckets).map(|_| Mutex::default()).collect();
         let (waiting, waiting_bytes, complaints) = Default::default();
         Arc::new(Self {
@@ -139,6 +141,7 @@ impl Queues {
             functions,
             runtime,
             deliver,
+            publications,
             graves,
             done,
             metrics,
@@ -262,6 +265,8 @@ impl Queues {
             return batch.into_iter().for_each(|moving| self.tell_done(&moving, CameTo::Nothing));
         };
         self.deliver.tell(bucket, &told).await;
+        let moved: Vec<_> = batch.iter().map(|moving| &moving.publish).zip(came.iter().copied()).collect();
+        self.publications.keep(&moved).await;
         for (mut moving, came) in batch.into_iter().zip(came) {
             let outcome = came.receipt.outcome;
             self.metrics.came(outcome);
@@ -297,7 +302,8 @@ mod tests {
         let config = KafkaConfig { brokers: vec!["127.0.0.1:1".into()], ..KafkaConfig::default() };
         let producer = Arc::new(Producer::new(&config, "test").unwrap());
         let deliver = deliver::Writer::new(producer.clone(), &config);
-        let writers = Writers { deliver, graves: Graves::new(producer, config.topics.clone()) };
+        let publications = publications::Writer::new(producer.clone(), &config);
+        let writers = Writers { deliver, publications, graves: Graves::new(producer, config.topics.clone()) };
         let (functions, done) = (watch::channel(None).1, flume::unbounded().0);
         Queues::new(("up", 2), functions, Handle::current(), writers, done, Arc::default())
     }
