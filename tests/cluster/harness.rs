@@ -148,6 +148,12 @@ pub(crate) fn spawn_at(place: &Place, name: &str, section: &str) -> (Child, Temp
     spawn_over(place, name, section, OPEN)
 }
 
+/// Starts one as [`Node::by_kafka`] does.
+pub(crate) fn spawn_by_kafka(name: &str, redis: &Server, kafka: &str, prefix: &str) -> (Child, TempDir) {
+    let client = KAFKA.replace("PREFIX", prefix).replace("BROKER", kafka);
+    spawn_over(&Place::here(), name, &over(redis), &client)
+}
+
 /// The section of the configuration that names a Redis.
 pub(crate) fn over(redis: &Server) -> String {
     format!("addresses = [\"{}\"]", redis.address())
@@ -200,8 +206,7 @@ impl Node {
     /// One by whose `relayed:` channels, which keep a history, and `passing:` ones, which do not, publishes go by way of Kafka. Its
     /// topics and its group begin so.
     pub(crate) fn by_kafka(name: &str, redis: &Server, kafka: &str, prefix: &str) -> Self {
-        let client = KAFKA.replace("PREFIX", prefix).replace("BROKER", kafka);
-        Self::running(spawn_over(&Place::here(), name, &over(redis), &client))
+        Self::running(spawn_by_kafka(name, redis, kafka, prefix))
     }
 
     fn running((mut child, folder): (Child, TempDir)) -> Self {

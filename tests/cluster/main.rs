@@ -22,6 +22,7 @@ mod presence;
 mod refusals;
 mod relays;
 mod relays_lost;
+mod relays_told;
 mod rights;
 mod schedule;
 #[path = "../redis/server.rs"]

@@ -18,12 +18,12 @@ pub(crate) fn topics(kafka: &Kafka) -> String {
     kafka.topic(&format!("{prefix}publish"), PARTITIONS);
     kafka.topic(&format!("{prefix}publish.dead"), 1);
     kafka.topic(&format!("{prefix}publications"), PARTITIONS);
-    kafka.topic_with(&format!("{prefix}deliver"), 255, &[("segment.bytes", "1048576")]);
+    kafka.topic(&format!("{prefix}deliver"), 8);
     prefix
 }
 
 /// A Redis, nodes of these names over it, and the Kafka that tests share.
-fn cluster<const N: usize>(names: [&str; N]) -> (Server, Arc<Kafka>, String, [Node; N]) {
+pub(crate) fn cluster<const N: usize>(names: [&str; N]) -> (Server, Arc<Kafka>, String, [Node; N]) {
     let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::shared());
     let prefix = topics(&kafka);
     let nodes = names.map(|name| Node::by_kafka(name, &redis, &kafka.address(), &prefix));

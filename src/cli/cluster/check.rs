@@ -1,4 +1,4 @@
-//! `ringpost cluster check`: whether Redis is one that nodes can use.
+//! `ringpost cluster check`: whether Redis, and Kafka where there is one, are such that nodes can use them.
 
 use std::process::ExitCode;
 
@@ -6,12 +6,13 @@ use clap::Args;
 
 use crate::cli::findings;
 use crate::cli::source::Source;
+use crate::cluster::kafka;
 use crate::cluster::redis::examine::examine;
 use crate::cluster::redis::link::Link;
 
-/// Look at Redis: version, memory policy, persistence, replicas, coverage of a Cluster; load the Functions
+/// Look at Redis: version, memory policy, persistence, replicas, coverage of a Cluster; load the Functions; and at Kafka's topics
 ///
-/// Ends with code 1 if something would keep nodes from using it.
+/// Ends with code 1 if something would keep nodes from using them.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Check {
     #[command(flatten)]
@@ -27,8 +28,18 @@ impl Check {
         let redis = self.source.redis_of(&config)?;
         let link = Link::new(redis, None)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let found = runtime.block_on(examine(&link, redis));
-        let words = findings::Words { fails: "nodes cannot use this Redis", well: "nodes can use this Redis" };
+        let mut found = runtime.block_on(examine(&link, redis));
+        let words = match config.cluster.kafka.is_set() {
+            true => {
+                let looks = kafka::examine::examine(&config.cluster.kafka, config.channel.relays());
+                found.extend(runtime.block_on(looks));
+                findings::Words {
+                    fails: "nodes cannot use this Redis and Kafka",
+                    well: "nodes can use this Redis and Kafka",
+                }
+            }
+            false => findings::Words { fails: "nodes cannot use this Redis", well: "nodes can use this Redis" },
+        };
         findings::tell(&found, self.json, &words)
     }
 }

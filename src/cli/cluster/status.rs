@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cli::print::print;
 use crate::cli::source::Source;
 use crate::cluster::announced::Announced;
+use crate::cluster::kafka;
 use crate::cluster::redis::examine::examine;
 use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::leases::{self, Leases};
@@ -17,9 +18,9 @@ use crate::cluster::redis::link::Link;
 use crate::config::RedisConfig;
 use crate::doctor::{Finding, Verdict};
 
-/// List the nodes that share Redis, with what they last said of themselves, and say how Redis is
+/// List the nodes that share Redis, with what they last said of themselves, and say how Redis and Kafka are
 ///
-/// Ends with code 1 if Redis is not well, or no node is there.
+/// Ends with code 1 if one of them is not well, or no node is there.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Status {
     #[command(flatten)]
@@ -35,6 +36,8 @@ struct Seen {
     /// How long Redis took to say so, milliseconds.
     took_ms: f64,
     findings: Vec<Finding>,
+    /// How Kafka is, where there is one.
+    kafka: Option<Vec<Finding>>,
 }
 
 impl Status {
@@ -42,12 +45,17 @@ impl Status {
         let config = self.source.load()?;
         let redis = self.source.redis_of(&config)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let seen = runtime.block_on(look(redis))?;
+        let mut seen = runtime.block_on(look(redis))?;
+        if config.cluster.kafka.is_set() {
+            let looks = kafka::examine::examine(&config.cluster.kafka, config.channel.relays());
+            seen.kafka = Some(runtime.block_on(looks));
+        }
         match self.json {
             true => print(&format!("{:#}\n", seen.json(redis.buckets)))?,
             false => print(&seen.text(redis.buckets))?,
         }
-        let is_well = seen.findings.iter().all(|finding| finding.verdict != Verdict::Fail);
+        let mut findings = seen.findings.iter().chain(seen.kafka.iter().flatten());
+        let is_well = findings.all(|finding| finding.verdict != Verdict::Fail);
         let is_well = is_well && seen.leases.living().next().is_some();
         Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -58,7 +66,14 @@ async fn look(redis: &RedisConfig) -> anyhow::Result<Seen> {
     let findings = examine(&link, redis).await;
     let since = Instant::now();
     let leases = leases::look(&link, &Keys::new(redis)).await?;
-    Ok(Seen { leases, took_ms: since.elapsed().as_secs_f64() * 1e3, findings })
+    Ok(Seen { leases, took_ms: since.elapsed().as_secs_f64() * 1e3, findings, kafka: None })
+}
+
+/// What is not as it should be.
+fn tell_findings(text: &mut String, findings: &[Finding]) {
+    for finding in findings.iter().filter(|finding| finding.verdict != Verdict::Ok) {
+        let _ = writeln!(text, "  - {finding}");
+    }
 }
 
 impl Seen {
@@ -95,8 +110,11 @@ impl Seen {
             ]);
         }
         let _ = writeln!(text, "\nRedis answers in {:.1} ms; {buckets} buckets", self.took_ms);
-        for finding in self.findings.iter().filter(|finding| finding.verdict != Verdict::Ok) {
-            let _ = writeln!(text, "  - {finding}");
+        tell_findings(&mut text, &self.findings);
+        if let Some(kafka) = &self.kafka {
+            let state = if kafka.len() > 1 { "answers" } else { "does not answer" };
+            let _ = writeln!(text, "\nKafka {state}");
+            tell_findings(&mut text, kafka);
         }
         text
     }
@@ -113,6 +131,10 @@ impl Seen {
             })
         });
         let nodes: Vec<_> = nodes.collect();
-        json!({ "nodes": nodes, "redis": { "answers_ms": self.took_ms, "buckets": buckets, "findings": self.findings } })
+        let redis = json!({ "answers_ms": self.took_ms, "buckets": buckets, "findings": self.findings });
+        match &self.kafka {
+            Some(findings) => json!({ "nodes": nodes, "redis": redis, "kafka": { "findings": findings } }),
+            None => json!({ "nodes": nodes, "redis": redis }),
+        }
     }
 }

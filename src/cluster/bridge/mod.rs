@@ -139,20 +139,21 @@ impl Bridge {
         let [missed_by_register, missed] = misses.clone();
         let metrics = Arc::<BridgeMetrics>::default();
         let redis = config.cluster.redis.clone();
-        let section = &config.cluster.kafka;
-        let reader = if section.is_set() { Some(Reader::start(section, &config.name)?) } else { None };
+        let section = config.channel.relays().then(|| config.cluster.kafka.clone());
+        let reader = section.as_ref().map(|section| Reader::start(section, &config.name)).transpose()?;
         let ends: Arc<[_]> = ends.into();
         let seat = Seat {
             name: config.name.clone(),
             link: Arc::new(Link::new(&redis, None)?),
             keys: Keys::new(&redis),
             config: redis,
-            relay: kafka.map(|producer| Relay::new(section, producer, ends.clone())),
+            relay: kafka.map(|producer| Relay::new(&config.cluster.kafka, producer, ends.clone())),
             ends,
             about,
             seen,
             functions: functions_in,
             told: told_in.clone(),
+            kafka: section,
             reader,
             register,
             misses,

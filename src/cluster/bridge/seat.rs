@@ -18,6 +18,7 @@ use super::register::Input;
 use super::requests::{Request, Sorted};
 use super::told::{Teller, Told};
 use crate::broker::bridge::Attendance;
+use crate::cluster::kafka;
 use crate::cluster::kafka::deliver::Reader;
 use crate::cluster::kafka::relay::Relay;
 use crate::cluster::redis::bucket::{Item, Kind};
@@ -30,8 +31,8 @@ use crate::cluster::redis::link::Link;
 use crate::cluster::redis::relayed::Relayed;
 use crate::cluster::redis::revocations;
 use crate::cluster::redis::sessions::dismissed;
-use crate::config::RedisConfig;
-use crate::doctor::Verdict;
+use crate::config::{KafkaConfig, RedisConfig};
+use crate::doctor::{Finding, Verdict};
 use crate::limits::LEASE_MS;
 use crate::shard::bridge::{Asked, BridgeEnd};
 
@@ -57,7 +58,9 @@ pub(super) struct Seat {
     pub(super) functions: watch::Sender<Option<Arc<Functions>>>,
     /// Gets what other nodes say of users.
     pub(super) told: Teller,
-    /// Reads what comes by Kafka, if something does.
+    /// The Kafka that some namespaces go by, if any does.
+    pub(super) kafka: Option<KafkaConfig>,
+    /// Reads what comes from there.
     pub(super) reader: Option<Reader>,
     /// Gets what goes by way of Kafka, if there is one.
     pub(super) relay: Option<Relay>,
@@ -82,18 +85,39 @@ pub(super) struct Taken {
     pub(super) by_kafka: Option<mpsc::Receiver<Relayed>>,
 }
 
+/// Refuses to go on where something would keep the node from using it.
+fn refuse_failures(what: &str, findings: &[Finding]) -> anyhow::Result<()> {
+    let failures = findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
+    let failures: String = failures.map(|finding| format!("\n  - {finding}")).collect();
+    match failures.is_empty() {
+        true => Ok(()),
+        false => bail!("the node cannot use this {what}:{failures}"),
+    }
+}
+
 impl Seat {
-    /// Looks at Redis, and takes a lease; waits for a while where a node of this name is there.
+    /// Looks at Redis, and at Kafka where it is needed, and takes a lease; waits for a while where a node of this name is there.
     ///
     /// # Errors
     /// What is to be changed.
     pub(super) async fn begin(&self) -> anyhow::Result<Taken> {
         let findings = examine(&self.link, &self.config).await;
-        let failures = findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
-        let failures: String = failures.map(|finding| format!("\n  - {finding}")).collect();
-        if !failures.is_empty() {
-            bail!("the node cannot use this Redis:{failures}");
+        refuse_failures("Redis", &findings)?;
+        if let Some(kafka) = &self.kafka {
+            refuse_failures("Kafka", &kafka::examine::examine(kafka, true).await)?;
         }
+        let taken = self.take_first().await?;
+        let incarnation = taken.functions.incarnation();
+        if let Some(kafka) = &self.kafka
+            && let Err(problem) = kafka::examine::has_partition(kafka, incarnation.slot).await
+        {
+            self.leave(incarnation).await;
+            bail!("the node cannot use this Kafka: {problem}");
+        }
+        Ok(taken)
+    }
+
+    async fn take_first(&self) -> anyhow::Result<Taken> {
         let since = Instant::now();
         loop {
             match self.take(None).await {

@@ -5,6 +5,7 @@ pub mod announcer;
 pub mod client;
 pub mod dead;
 pub mod deliver;
+pub mod examine;
 pub mod fault;
 pub mod headers;
 pub mod metrics;
