@@ -905,6 +905,48 @@ pub const MOVER_WAITING_MAX: usize = 65_536;
 /// Bytes of records on their way from Kafka into buckets before no more are read.
 pub const MOVER_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Messages times users that one process has on their way before it reads no more: some 100 MB.
+pub const NOTIFY_OPEN_MAX: usize = 100_000;
+
+/// Pushes that one notification is made of.
+pub const NOTIFY_ITEM_PUSHES_MAX: usize = 100;
+
+/// Batches that ask Redis at the same time; each asks for one user after another.
+pub const NOTIFY_LOOKUPS_MAX: usize = 64;
+
+/// Longest name of a channel or a user of which the role `notify` takes note, bytes.
+pub const NOTIFY_NAME_BYTES_MAX: usize = 1024;
+
+/// Bytes of a message that a webhook carries.
+pub const NOTIFY_DATA_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest reason that is kept with what is dead, bytes.
+pub const NOTIFY_REASON_BYTES_MAX: usize = 512;
+
+/// Channels of which a badge is kept, of one user.
+pub const NOTIFY_BADGE_CHANNELS_MAX: usize = 10_000;
+
+/// For how long a badge is kept after its last push, milliseconds: 90 days.
+pub const NOTIFY_BADGE_TTL_MS: u64 = 90 * 24 * 3_600_000;
+
+/// Channels that a user may have muted.
+pub const NOTIFY_MUTES_MAX: usize = 1_000;
+
+/// Users of one record of `push.offline` that the role `notify` takes.
+pub const NOTIFY_RECORD_USERS_MAX: usize = 1_000;
+
+/// Bytes of notifications in one webhook, but for a single one that is longer. What is dead must fit into a topic whose
+/// `message.max.bytes` is Kafka's own, a megabyte.
+pub const WEBHOOK_BODY_BYTES_MAX: usize = 512 * 1024;
+
+const _: () = assert!(WEBHOOK_BODY_BYTES_MAX > 4 * NOTIFY_DATA_BYTES_MAX);
+
+/// Bytes of an endpoint's answer that are read, so that its connection serves again.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest time that an endpoint may ask for before the next attempt, milliseconds.
+pub const WEBHOOK_RETRY_AFTER_MS_MAX: u64 = 600_000;
+
 /// Bytes of publications that one call reads, for all the channels that it joins: some milliseconds of Redis and of the link.
 pub const REDIS_PAGE_BYTES: u32 = 1024 * 1024;
 

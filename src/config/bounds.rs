@@ -32,7 +32,7 @@ impl Config {
     }
 
     /// Those that a type bounds already, ports and misses, are not here.
-    fn numbers(&self) -> [Number; 25] {
+    fn numbers(&self) -> [Number; 28] {
         let (shards, client) = (&self.shards, &self.client);
         let connections = u64::from(CONNECTIONS_MAX);
         [
@@ -58,13 +58,16 @@ impl Config {
             ("store.max_size", self.store.max_size, STORE_SEGMENT_BYTES_MIN..=STORE_BYTES_MAX),
             ("cluster.redis.buckets", self.cluster.redis.buckets.into(), 1..=CLUSTER_BUCKETS_MAX.into()),
             ("store.syncs_per_second", self.store.syncs_per_second.into(), 0..=1_000_000),
+            ("notify.concurrency", self.notify.concurrency.into(), 1..=1000),
+            ("notify.batch_max", self.notify.batch_max.into(), 1..=1000),
+            ("notify.retry_attempts", self.notify.retry_attempts.into(), 1..=100),
             ("access_log.sample", self.access_log.sample.into(), 1..=1_000_000),
             publications("client.history_max_publication_limit", client.history_max_publication_limit),
             publications("client.recovery_max_publication_limit", client.recovery_max_publication_limit),
         ]
     }
 
-    fn times(&self) -> [Time; 23] {
+    fn times(&self) -> [Time; 28] {
         // A deadline is seen by the timer wheel, which turns ten times a second.
         const SOON_MS: u64 = 100;
         let client = &self.client;
@@ -93,6 +96,11 @@ impl Config {
             ("cluster.kafka.relay_replay", self.cluster.kafka.relay_replay, 0..=KEEP_MS_MAX),
             ("cluster.kafka.call_retry", self.cluster.kafka.call_retry, 0..=KEEP_MS_MAX),
             ("discovery.consul.check_interval", self.discovery.consul.check_interval, 1000..=WAIT_MS_MAX),
+            ("notify.timeout", self.notify.timeout, SOON_MS..=WAIT_MS_MAX),
+            ("notify.batch_wait", self.notify.batch_wait, 0..=WAIT_MS_MAX),
+            ("notify.max_age", self.notify.max_age, 1000..=KEEP_MS_MAX),
+            ("notify.retry_backoff_min", self.notify.retry_backoff_min, SOON_MS..=WAIT_MS_MAX),
+            ("notify.retry_backoff_max", self.notify.retry_backoff_max, SOON_MS..=WAIT_MS_MAX),
             ("shutdown.drain_time", self.shutdown.drain_time, 0..=WAIT_MS_MAX),
             ("shutdown.timeout", self.shutdown.timeout, 1..=2 * WAIT_MS_MAX),
         ]

@@ -10,7 +10,7 @@ use super::describe::{keys, schema};
 use super::keys::Origins;
 
 /// Keys whose values nobody is shown.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 11] = [
     "client.token.hmac_secret_key",
     "client.token.hmac_previous_secret_key",
     "client.subscription_token.hmac_secret_key",
@@ -21,6 +21,7 @@ const SECRETS: [&str; 10] = [
     "cluster.redis.sentinel_password",
     "cluster.kafka.password",
     "discovery.consul.token",
+    "notify.secrets",
 ];
 
 /// What stands for a secret that is set.
@@ -68,6 +69,9 @@ fn shown(path: &str, value: &Value) -> Value {
             .map(|option| shown_option(option.as_str().unwrap_or_default()))
             .collect::<Vec<_>>()
             .into();
+    }
+    if let (true, Value::Array(secrets)) = (SECRETS.contains(&path), value) {
+        return vec![HIDDEN; secrets.len()].into();
     }
     let text = value.as_str().unwrap_or_default();
     let is_secret = SECRETS.contains(&path) || (path.ends_with("jwks_public_endpoint") && text.contains('@'));
@@ -123,10 +127,12 @@ presence = true
     fn no_secret_is_shown_wherever_it_was_given() {
         let text = effective(&[
             ("RINGPOST_HTTP_API__KEY", "key-of-the-tests"),
+            ("RINGPOST_NOTIFY__SECRETS", "whsec_b2YgdGhlIHRlc3RzIG9mIHRoZSB0ZXN0cw=="),
             ("RINGPOST_CLIENT__SUBSCRIPTION_TOKEN__HMAC_SECRET_KEY", "other-of-the-tests"),
         ]);
         assert!(!text.contains("of-the-tests"), "{text}");
         assert!(text.contains("key = \"(hidden)\"  # RINGPOST_HTTP_API__KEY\n"), "{text}");
+        assert!(text.contains("secrets = [\"(hidden)\"]  # RINGPOST_NOTIFY__SECRETS\n"), "{text}");
     }
 
     #[test]

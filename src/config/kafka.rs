@@ -59,6 +59,8 @@ pub struct TopicsConfig {
     pub session: String,
     /// Who is to be told of a message by a push; empty for none.
     pub push: String,
+    /// Webhooks that the role `notify` could not bring to the application, and records that it can make nothing of, with the reason.
+    pub notify_dead: String,
 }
 
 impl KafkaConfig {
@@ -117,6 +119,7 @@ impl KafkaConfig {
             ("topics.login", &topics.login, false),
             ("topics.session", &topics.session, false),
             ("topics.push", &topics.push, false),
+            ("topics.notify_dead", &topics.notify_dead, true),
         ];
         for (key, name, must_be) in names {
             rule(
@@ -163,6 +166,7 @@ impl Default for TopicsConfig {
             login: "user.login.log".into(),
             session: "session.update".into(),
             push: "push.offline".into(),
+            notify_dead: "push.offline.dead".into(),
         }
     }
 }

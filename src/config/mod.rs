@@ -25,6 +25,7 @@ mod level;
 mod listeners;
 mod load;
 mod node;
+mod notify;
 mod proxies;
 mod roles;
 mod starter;
@@ -53,6 +54,7 @@ pub use node::{
     AccessLogConfig, ApiErrorMode, EndpointConfig, HttpApiConfig, HttpServerConfig, InternalServerConfig, LogConfig,
     LogFormat, ShardsConfig, ShutdownConfig, TcpServerConfig,
 };
+pub use notify::NotifyConfig;
 pub use proxies::{ForwardedHeader, Network, ProxiesConfig};
 pub use roles::{Role, Roles};
 pub use starter::starter_toml;
@@ -96,6 +98,8 @@ pub struct Config {
     /// Where the node says that it is there, for load balancers and services that look. Who looks into DNS needs nothing of it. Only a
     /// restart changes this section.
     pub discovery: DiscoveryConfig,
+    /// What processes with the role `notify` do. Only a restart changes this section.
+    pub notify: NotifyConfig,
     /// The backend API.
     pub http_api: HttpApiConfig,
     /// The backend API by gRPC, on a port of its own. Only a restart changes this section but for `key`, `insecure` and

@@ -23,6 +23,7 @@ pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     keep("grpc_api", &grpc_api, &mut new.grpc_api, &mut kept);
     keep("cluster", &old.cluster, &mut new.cluster, &mut kept);
     keep("discovery", &old.discovery, &mut new.discovery, &mut kept);
+    keep("notify", &old.notify, &mut new.notify, &mut kept);
     keep("store", &old.store, &mut new.store, &mut kept);
     keep("log", &old.log, &mut new.log, &mut kept);
     keep("access_log", &old.access_log, &mut new.access_log, &mut kept);

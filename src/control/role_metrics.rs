@@ -8,6 +8,7 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
 use crate::roles::RolesView;
+use crate::roles::notify::NotifyMetrics;
 use crate::roles::state::StateMetrics;
 
 /// Writes what was counted. Of roles that the process does not have nothing is written.
@@ -34,8 +35,11 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, roles: &RolesView) -> 
             lag.encode_family(&labels)?.encode_gauge(&records)?;
         }
     }
-    match &roles.state {
-        Some(state) => encode_state(encoder, &state.metrics),
+    if let Some(state) = &roles.state {
+        encode_state(encoder, &state.metrics)?;
+    }
+    match &roles.notify {
+        Some(notify) => encode_notify(encoder, &notify.metrics),
         None => Ok(()),
     }
 }
@@ -62,6 +66,31 @@ fn encode_state(encoder: &mut DescriptorEncoder<'_>, state: &StateMetrics) -> fm
         metric.encode_counter(&number, None::<&Exemplar<NoLabelSet, f64>>)?;
     }
     Ok(())
+}
+
+fn encode_notify(encoder: &mut DescriptorEncoder<'_>, notify: &NotifyMetrics) -> fmt::Result {
+    let outcomes = [
+        ("taken", notify.taken.get()),
+        ("refused", notify.refused.get()),
+        ("given_up", notify.given_up.get()),
+        ("lost", notify.lost.get()),
+    ];
+    let help = "Webhooks that are done, by what became of them";
+    encode_counts(encoder, "ringpost_notify_webhooks", help, "outcome", outcomes)?;
+    for (name, help, number) in [
+        ("ringpost_notify_pushes", "Messages that users were to be told of, times users", notify.pushes.get()),
+        ("ringpost_notify_withdrawals", "Withdrawals of messages, times users", notify.withdrawals.get()),
+        ("ringpost_notify_muted", "Messages times users that were muted", notify.muted.get()),
+        ("ringpost_notify_too_late", "Messages times users that were too old to be told", notify.too_late.get()),
+        ("ringpost_notify_unreadable", "Records that nothing could be made of", notify.unreadable.get()),
+        ("ringpost_notify_attempts_failed", "Attempts at a webhook that failed", notify.failed.get()),
+    ] {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter(&number, None::<&Exemplar<NoLabelSet, f64>>)?;
+    }
+    let help = "Messages times users that are on their way";
+    let mut open = encoder.encode_descriptor("ringpost_notify_open", help, None, MetricType::Gauge)?;
+    open.encode_gauge(&notify.open.get())
 }
 
 fn encode_counts(

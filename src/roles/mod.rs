@@ -2,13 +2,15 @@
 //! its own. They read what edges write into Kafka, and keep their own state in Redis; shards know nothing of them.
 //!
 //! ```text
-//! Kafka ─→ consumer ─→ state ─→ Redis (who is online, last seen) ─→ `session.update` in Kafka
-//! control plane ←view── state (what the API asks)    ←pulse── every role (health, lag)
+//! Kafka ─→ consumer ┬→ state ─→ Redis (who is online, last seen) ─→ `session.update` in Kafka
+//!                   └→ notify ─→ webhooks to the application; Redis (badges, mutes)
+//! control plane ←view── both (what the API asks)    ←pulse── every role (health, lag)
 //! ```
 //!
 //! Several processes with one role share its work as a consumer group. A role never writes what routing reads.
 
 pub mod consumer;
+pub mod notify;
 pub mod pulse;
 pub mod state;
 
@@ -20,6 +22,8 @@ use anyhow::Context as _;
 use tokio::runtime;
 use tokio::sync::watch;
 
+use self::notify::NotifyRole;
+use self::notify::view::NotifyView;
 use self::pulse::Pulse;
 use self::state::StateRole;
 use self::state::view::StateView;
@@ -41,12 +45,15 @@ pub struct RolesSetup {
 pub struct RolesView {
     /// Who is online, where the process has the role `state`.
     pub state: Option<StateView>,
+    /// Badges and mutes, where it has the role `notify`.
+    pub notify: Option<NotifyView>,
 }
 
 impl RolesView {
     /// The pulse of each role that the process has.
     pub fn pulses(&self) -> impl Iterator<Item = (Role, &Arc<Pulse>)> {
-        self.state.iter().map(|state| (Role::State, &state.pulse))
+        let state = self.state.iter().map(|state| (Role::State, &state.pulse));
+        state.chain(self.notify.iter().map(|notify| (Role::Notify, &notify.pulse)))
     }
 
     /// Whether each consumes, or did a moment ago.
@@ -70,22 +77,26 @@ impl Roles {
     /// Options that a client does not know, files that cannot be read; what the host does not give.
     pub fn start(setup: &RolesSetup, on_end: impl Send + 'static) -> anyhow::Result<Self> {
         let RolesSetup { config, producer, ending } = setup;
-        let view = RolesView { state: config.roles.has(Role::State).then(|| StateView::new(config)).transpose()? };
+        let view = RolesView {
+            state: config.roles.has(Role::State).then(|| StateView::new(config)).transpose()?,
+            notify: config.roles.has(Role::Notify).then(|| NotifyView::new(config)).transpose()?,
+        };
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(4)
             .build()
             .context("the runtime of the roles cannot be built")?;
-        let state = {
-            // Its consumer needs the runtime.
+        let (state, notify) = {
+            // Their consumers need the runtime.
             let _inside = runtime.enter();
-            let role = |view: &StateView| StateRole::new(config, producer.clone(), view);
-            view.state.as_ref().map(role).transpose()?
+            let state = |view: &StateView| StateRole::new(config, producer.clone(), view);
+            let notify = |view: &NotifyView| NotifyRole::new(config, producer.clone(), view, ending.clone());
+            (view.state.as_ref().map(state).transpose()?, view.notify.as_ref().map(notify).transpose()?)
         };
         let ending = ending.clone();
         let thread = thread::Builder::new().name("roles".into()).spawn(move || {
             let _on_end = on_end;
-            let result = runtime.block_on(run(state, ending));
+            let result = runtime.block_on(run(state, notify, ending));
             // What still asks Kafka must not hold the process.
             runtime.shutdown_timeout(Duration::from_secs(1));
             result
@@ -108,9 +119,22 @@ impl Roles {
 }
 
 /// Runs the roles beside each other until all have ended; where one cannot go on, none does.
-async fn run(state: Option<StateRole>, ending: watch::Receiver<bool>) -> anyhow::Result<()> {
-    match state {
-        Some(state) => state.run(ending).await,
-        None => Ok(()),
-    }
+async fn run(
+    state: Option<StateRole>,
+    notify: Option<NotifyRole>,
+    ending: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let state = async {
+        match state {
+            Some(state) => state.run(ending.clone()).await,
+            None => Ok(()),
+        }
+    };
+    let notify = async {
+        match notify {
+            Some(notify) => notify.run(ending.clone()).await,
+            None => Ok(()),
+        }
+    };
+    tokio::try_join!(state, notify).map(drop)
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::key::Authorized;
 use super::reply::{Done, Rejection};
 use super::shape::{Object, object};
+use super::{badge_get, badge_reset, mute_list, mute_remove, mute_set};
 use super::{broadcast, channels, connections, disconnect, history, history_remove, info};
 use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
 use super::{deadline, request, run_until};
@@ -132,6 +133,21 @@ struct Command {
     /// Forget publications that were given up.
     #[serde(deserialize_with = "object")]
     dead_letters_purge: Option<dead_letters_purge::DeadLettersPurge>,
+    /// How much has a user unread, as pushes have said last?
+    #[serde(deserialize_with = "object")]
+    badge_get: Option<badge_get::BadgeGet>,
+    /// Nothing is unread of a user, or of one channel.
+    #[serde(deserialize_with = "object")]
+    badge_reset: Option<badge_reset::BadgeReset>,
+    /// Keep notifications of a user back.
+    #[serde(deserialize_with = "object")]
+    mute_set: Option<mute_set::MuteSet>,
+    /// Keep them back no longer.
+    #[serde(deserialize_with = "object")]
+    mute_remove: Option<mute_remove::MuteRemove>,
+    /// List what a user has muted.
+    #[serde(deserialize_with = "object")]
+    mute_list: Option<mute_list::MuteList>,
 }
 
 /// The answers.
@@ -177,6 +193,11 @@ enum CommandReply {
     DeadLettersShow(dead_letters_list::DeadLetter),
     DeadLettersRequeue(publish::PublishResult),
     DeadLettersPurge(dead_letters_purge::DeadLettersPurgeResult),
+    BadgeGet(badge_get::BadgeGetResult),
+    BadgeReset(badge_reset::BadgeResetResult),
+    MuteSet(Done),
+    MuteRemove(mute_remove::MuteRemoveResult),
+    MuteList(mute_list::MuteListResult),
 }
 
 impl BatchReply {
@@ -241,6 +262,11 @@ impl Command {
             Self { dead_letters_purge: Some(method), .. } => {
                 To::DeadLettersPurge(run_until(method, state, deadline).await?)
             }
+            Self { badge_get: Some(method), .. } => To::BadgeGet(run_until(method, state, deadline).await?),
+            Self { badge_reset: Some(method), .. } => To::BadgeReset(run_until(method, state, deadline).await?),
+            Self { mute_set: Some(method), .. } => To::MuteSet(run_until(method, state, deadline).await?),
+            Self { mute_remove: Some(method), .. } => To::MuteRemove(run_until(method, state, deadline).await?),
+            Self { mute_list: Some(method), .. } => To::MuteList(run_until(method, state, deadline).await?),
             _ => return Err(ErrorKind::MethodNotFound.into()),
         })
     }

@@ -29,6 +29,7 @@ pub(super) fn of(method: &str) -> Example {
             unreceived(method)
         }
         "tokens_revoke" | "tokens_revoked" => tokens(method),
+        "badge_get" | "badge_reset" | "mute_set" | "mute_remove" | "mute_list" => notifications(method),
         _ => lists(method),
     };
     Example { call, answer }
@@ -133,6 +134,26 @@ fn tokens(method: &str) -> (Value, Value) {
             ] } }),
         ),
         other => unreachable!("{other} is no method of tokens"),
+    }
+}
+
+fn notifications(method: &str) -> (Value, Value) {
+    match method {
+        "badge_get" => (
+            json!({ "user": "42", "channels": true }),
+            json!({ "result": { "badge": 7, "channels": { "inbox:team": 5, "inbox:sales": 2 } } }),
+        ),
+        "badge_reset" => (json!({ "user": "42", "channel": "inbox:team" }), json!({ "result": { "badge": 2 } })),
+        "mute_set" => (
+            json!({ "user": "42", "channel": "inbox:team", "until_unix_ms": 1_900_000_000_000_i64 }),
+            json!({ "result": {} }),
+        ),
+        "mute_remove" => (json!({ "user": "42" }), json!({ "result": { "removed": false } })),
+        "mute_list" => (
+            json!({ "user": "42" }),
+            json!({ "result": { "mutes": [{ "channel": "inbox:team", "until_unix_ms": 1_900_000_000_000_i64 }] } }),
+        ),
+        other => unreachable!("{other} is no method of notifications"),
     }
 }
 

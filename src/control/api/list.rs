@@ -1,6 +1,7 @@
 //! The list of all methods.
 
 use super::method::Method;
+use super::{badge_get, badge_reset, mute_list, mute_remove, mute_set};
 use super::{
     broadcast, channels, connections, disconnect, history, history_remove, info, presence, presence_stats, publish,
     refresh, scheduled_cancel, scheduled_list, session_attributes, subscribe, tokens_revoke, tokens_revoked,
@@ -46,5 +47,10 @@ pub(in crate::control) fn visit(visitor: &mut impl Visitor) {
     visitor.see::<connections::Connections>();
     visitor.see::<users_status::UsersStatus>();
     visitor.see::<users_state::UsersState>();
+    visitor.see::<badge_get::BadgeGet>();
+    visitor.see::<badge_reset::BadgeReset>();
+    visitor.see::<mute_set::MuteSet>();
+    visitor.see::<mute_remove::MuteRemove>();
+    visitor.see::<mute_list::MuteList>();
     visitor.see::<info::Info>();
 }

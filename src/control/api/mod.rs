@@ -4,6 +4,8 @@
 //! unchanged. What a method refuses is an error inside a 200; what is no call at all is a 400, 401, 404, 405,
 //! 408 or 413 with the same error object.
 
+mod badge_get;
+mod badge_reset;
 mod batch;
 mod broadcast;
 mod channels;
@@ -28,6 +30,10 @@ mod members_list;
 mod members_remove;
 mod method;
 mod mode;
+mod mute_list;
+mod mute_remove;
+mod mute_set;
+mod notify;
 mod openapi;
 mod payload;
 mod presence;

@@ -35,6 +35,7 @@ use crate::hub::Placement;
 use crate::protocol::Format;
 use crate::protocol::centrifuge::codes::CodedDisconnect;
 use crate::roles::RolesView;
+use crate::roles::notify::view::NotifyView;
 use crate::roles::state::view::StateView;
 use crate::shard::handle::ShardHandle;
 use crate::shard::waker::Waker;
@@ -61,7 +62,7 @@ fn unreachable_kafka() -> Arc<Producer> {
 fn idle_roles() -> RolesView {
     let mut config = Config::dev();
     config.cluster.redis.addresses = vec!["127.0.0.1:1".into()];
-    RolesView { state: Some(StateView::new(&config).unwrap()) }
+    RolesView { state: Some(StateView::new(&config).unwrap()), notify: Some(NotifyView::new(&config).unwrap()) }
 }
 
 type Work = Box<dyn FnOnce(&mut World) + Send>;

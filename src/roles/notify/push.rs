@@ -1,0 +1,138 @@
+//! A push as it is read: a message of which users are to be told; or up to which they are to be told of none any more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::marks::Mark;
+use crate::events::{self, PushKind, PushOffline};
+use crate::limits::{NOTIFY_DATA_BYTES_MAX, NOTIFY_NAME_BYTES_MAX, NOTIFY_RECORD_USERS_MAX};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Push {
+    /// The record it was read from.
+    pub(super) mark: Mark,
+    /// When the record was written.
+    pub(super) written_unix_ms: i64,
+    /// The record's own name, the same when it is written twice.
+    pub(super) id: String,
+    /// Whether users have received or read all up to the message, and are to be told of none of these.
+    pub(super) is_withdrawal: bool,
+    /// The message's channel.
+    pub(super) channel: Arc<str>,
+    /// Which life of the channel's stream.
+    pub(super) epoch: String,
+    /// The message's place in it.
+    pub(super) offset: u64,
+    /// When it was published, Unix milliseconds.
+    pub(super) time_unix_ms: i64,
+    /// Who published it; empty where a backend did.
+    pub(super) sender: String,
+    /// What it says.
+    pub(super) said: Said,
+    /// Names and values beside it.
+    pub(super) tags: BTreeMap<String, String>,
+    /// Whom to tell.
+    pub(super) users: Vec<PushUser>,
+}
+
+/// What a message says.
+#[derive(Clone, Debug)]
+pub(super) enum Said {
+    /// JSON.
+    Json(Box<RawValue>),
+    /// Anything else, or only how it begins.
+    Bytes {
+        /// What there is of it.
+        bytes: Bytes,
+        /// Whether there is more.
+        is_truncated: bool,
+    },
+}
+
+/// One of a push's users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PushUser {
+    /// Who.
+    pub(super) name: Arc<str>,
+    /// What the user has unread in the channel.
+    pub(super) unread: u64,
+    /// Why the user is told by a push: `away` or `background`.
+    pub(super) reason: String,
+}
+
+impl Push {
+    /// What a record says.
+    ///
+    /// # Errors
+    /// Why nothing can be made of it.
+    pub(super) fn new(event: PushOffline, mark: Mark, written_unix_ms: i64) -> Result<Self, Unusable> {
+        let kind = PushKind::of(&event.kind).ok_or(Unusable::Kind)?;
+        let is_name = |name: &str| !name.is_empty() && name.len() <= NOTIFY_NAME_BYTES_MAX;
+        if !is_name(&event.channel) || !event.users.iter().all(|user| is_name(&user.user)) {
+            return Err(Unusable::Name);
+        }
+        if event.users.len() > NOTIFY_RECORD_USERS_MAX {
+            return Err(Unusable::Users);
+        }
+        let user = |user: events::PushUser| PushUser {
+            name: user.user.into(),
+            // What Lua's numbers and apps can hold.
+            unread: user.unread.min(u32::MAX.into()),
+            reason: user.reason,
+        };
+        Ok(Self {
+            mark,
+            written_unix_ms,
+            id: event.id,
+            is_withdrawal: kind == PushKind::Withdrawn,
+            channel: event.channel.into(),
+            epoch: event.epoch,
+            offset: event.offset,
+            time_unix_ms: event.time_unix_ms,
+            sender: event.sender,
+            said: Said::new(&event.data, event.b64data, event.truncated),
+            tags: event.tags,
+            users: event.users.into_iter().map(user).collect(),
+        })
+    }
+
+    /// Whether it withdraws this message.
+    pub(super) fn withdraws(&self, message: &Self) -> bool {
+        self.is_withdrawal
+            && message.offset <= self.offset
+            && message.epoch == self.epoch
+            && message.channel == self.channel
+    }
+}
+
+impl Said {
+    fn new(json: &Bytes, bytes: Bytes, is_truncated: bool) -> Self {
+        let is_whole = !json.is_empty() && json.len() <= NOTIFY_DATA_BYTES_MAX;
+        let text = is_whole.then(|| std::str::from_utf8(json).ok()).flatten();
+        if let Some(json) = text.and_then(|text| serde_json::from_str(text).ok()) {
+            return Self::Json(json);
+        }
+        let bytes = if json.is_empty() { bytes } else { json.clone() };
+        let kept = bytes.len().min(NOTIFY_DATA_BYTES_MAX);
+        // What is kept must not hold the whole record.
+        Self::Bytes { bytes: Bytes::copy_from_slice(&bytes[..kept]), is_truncated: is_truncated || kept < bytes.len() }
+    }
+}
+
+/// Why nothing can be made of a record that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unusable {
+    /// Of a later version, perhaps.
+    #[error("its `kind` is not known")]
+    Kind,
+    /// A channel or a user is missing, or has too long a name.
+    #[error("`channel` and each `user` must have 1 to {NOTIFY_NAME_BYTES_MAX} bytes")]
+    Name,
+    /// Too many users.
+    #[error("it has more than {NOTIFY_RECORD_USERS_MAX} users")]
+    Users,
+}

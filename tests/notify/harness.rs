@@ -1,0 +1,236 @@
+//! Processes with the role `notify`, on free ports of loopback, killed with their owner; and records for them.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::app::{App, OLD_SECRET, SECRET};
+use crate::client::request;
+use crate::kafka::Kafka;
+use crate::server::{Kind, Server};
+
+/// How long a test waits for what takes long: places in a group that run out.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+const CONFIG: &str = r#"
+name = "NAME"
+roles = [ROLES]
+[shards]
+cores = "0"
+[http_server]
+address = "127.0.0.1"
+port = 0
+[tcp_server]
+address = "127.0.0.1"
+port = 0
+[client]
+insecure = true
+[http_api]
+insecure = true
+[shutdown]
+drain_time = "0s"
+[cluster.redis]
+addresses = ["REDIS"]
+buckets = 32
+timeout = "500ms"
+[cluster.kafka]
+brokers = ["KAFKA"]
+group = "PREFIXgroup"
+[cluster.kafka.topics]
+publish = "PREFIXpublish"
+publish_dead = "PREFIXpublish.dead"
+deliver = "PREFIXdeliver"
+publications = ""
+calls = ""
+login = "PREFIXlogin"
+session = "PREFIXsession"
+push = "PREFIXpush"
+notify_dead = "PREFIXdead"
+[notify]
+endpoint = "http://127.0.0.1:APP/push?of=app"
+secrets = ["SECRET", "OLD"]
+timeout = "1s"
+batch_wait = "300ms"
+retry_backoff_min = "100ms"
+retry_backoff_max = "400ms"
+MORE
+"#;
+
+/// A Redis, an application, and some topics of a Kafka that others use as well.
+pub(crate) struct World {
+    pub(crate) redis: Server,
+    pub(crate) kafka: Arc<Kafka>,
+    pub(crate) app: App,
+    prefix: String,
+}
+
+/// A process that runs.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) http: SocketAddr,
+    started: Instant,
+    _folder: TempDir,
+}
+
+impl World {
+    pub(crate) fn new(partitions: i32, app: App) -> Self {
+        let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::shared());
+        let prefix = kafka.prefix();
+        for topic in ["publish", "publish.dead", "deliver", "login", "session", "push", "dead"] {
+            // A node takes a partition of its own there.
+            let partitions = if topic == "deliver" { 64 } else { partitions };
+            kafka.topic(&format!("{prefix}{topic}"), partitions);
+        }
+        Self { redis, kafka, app, prefix }
+    }
+
+    fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// A process with the role alone.
+    pub(crate) fn start(&self, name: &str) -> Process {
+        self.start_with(name, r#""notify""#, "retry_attempts = 5")
+    }
+
+    /// A process with these roles, and more in its section of `notify`.
+    pub(crate) fn start_with(&self, name: &str, roles: &str, more: &str) -> Process {
+        let folder = TempDir::new().expect("a folder can be made");
+        let path = folder.path().join("node.toml");
+        let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("MORE", more);
+        let config = config.replace("REDIS", &self.redis.address()).replace("KAFKA", &self.kafka.address());
+        let config = config.replace("SECRET", SECRET).replace("OLD", OLD_SECRET);
+        let config = config.replace("APP", &self.app.port.to_string()).replace("PREFIX", &self.prefix);
+        std::fs::write(&path, config).expect("the file is written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Process::running(command.spawn().expect("the process starts"), folder)
+    }
+
+    /// Writes that users have not received a message; each has as much unread as its offset says.
+    pub(crate) fn push(&self, channel: &str, offset: u64, users: &[&str]) {
+        self.write_push(channel, offset, users, "offline", offset);
+    }
+
+    /// Writes that users have received, or read, all up to a message.
+    pub(crate) fn withdraw(&self, channel: &str, offset: u64, users: &[&str]) {
+        self.write_push(channel, offset, users, "withdrawn", 0);
+    }
+
+    fn write_push(&self, channel: &str, offset: u64, users: &[&str], kind: &str, unread: u64) {
+        let users: Vec<_> =
+            users.iter().map(|user| json!({"user": user, "unread": unread, "reason": "away"})).collect();
+        let record = json!({
+            "id": format!("{channel}/{offset}/{kind}"), "kind": kind, "channel": channel, "epoch": "e",
+            "offset": offset, "time_unix_ms": now_ms(), "sender": "bob", "data": {"text": offset}, "users": users,
+        });
+        self.write("push", channel, record.to_string().as_bytes());
+    }
+
+    /// Writes any record.
+    pub(crate) fn write(&self, topic: &str, key: &str, value: &[u8]) {
+        self.kafka.write(&self.topic(topic), Some(key), value, &[("content-type", b"application/json")]);
+    }
+
+    /// What lies in a topic, once there is so much.
+    pub(crate) fn read(&self, topic: &str, count: usize) -> Vec<crate::kafka::Kept> {
+        self.kafka.read(&self.topic(topic), count)
+    }
+
+    /// Up to where pushes are done, all partitions together; without those of which nothing is.
+    pub(crate) fn committed(&self) -> i64 {
+        let committed = self.kafka.committed(&format!("{}group.notify", self.prefix), &self.topic("push"));
+        committed.into_iter().filter(|at| *at > 0).sum()
+    }
+
+    /// Waits until the application has taken so many notifications, and gives them.
+    pub(crate) fn wait_taken(&self, count: usize) -> Vec<Value> {
+        wait("it is told", || self.app.taken().len() >= count);
+        self.app.taken()
+    }
+}
+
+impl Process {
+    fn running(mut child: Child, folder: TempDir) -> Self {
+        let stdout = child.stdout.take().expect("it prints");
+        let (mut http, started) = (None, Instant::now());
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once("API        http://") {
+                http = rest.split('/').next().and_then(|address| address.parse().ok());
+            }
+            if line.contains("metrics") {
+                break;
+            }
+        }
+        // Nobody would read it otherwise, and the process would find it full.
+        let log = child.stderr.take().expect("it logs");
+        thread::spawn(move || {
+            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{http:?}: {line}"));
+        });
+        Self { child, http: http.expect("the port is told"), started, _folder: folder }
+    }
+
+    /// Calls the backend API.
+    pub(crate) fn api(&self, method: &str, body: &Value) -> Value {
+        let answer = request(self.http, &format!("POST /api/{method}"), "", &body.to_string());
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
+    }
+
+    /// The value of a metric, with its labels as they are written.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let text = request(self.http, "GET /metrics", "", "");
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.trim().parse().unwrap_or_else(|_| panic!("{name}: {value}")))
+    }
+
+    /// Waits until it has its place in the group.
+    pub(crate) fn wait_member(&self) {
+        wait("it is a member", || {
+            let text = request(self.http, "GET /metrics", "", "");
+            let silence =
+                text.lines().find_map(|line| line.strip_prefix(r#"ringpost_role_silence_seconds{role="notify"} "#));
+            let silence: f64 = silence.and_then(|silence| silence.trim().parse().ok()).expect("it has the role");
+            // Until then it has been silent ever since.
+            self.started.elapsed().as_secs_f64() - silence > 2.0
+        });
+    }
+
+    /// Ends it as a loss of power would.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Ends it in order.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("the process is there");
+        self.child.wait().expect("the process ends")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64
+}
+
+/// Waits until something holds.
+pub(crate) fn wait(what: &str, mut holds: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,16 @@
+//! The role `notify` over a real Redis and a real Kafka: processes of the real binary, records that the tests write as strangers would,
+//! and an application that checks every signature by the library of Standard Webhooks.
+
+mod app;
+#[path = "../node/client.rs"]
+#[expect(dead_code, reason = "clients and WebSocket have their tests elsewhere")]
+mod client;
+mod crashes;
+mod harness;
+#[path = "../kafka/server.rs"]
+mod kafka;
+#[path = "../redis/server.rs"]
+#[expect(dead_code, reason = "Valkey and other places have their tests elsewhere")]
+mod server;
+mod standing;
+mod webhooks;
