@@ -832,6 +832,16 @@ pub const NOTES_PER_CALL: usize = 128;
 /// Dead letters that one call looks at.
 pub const LETTERS_PER_CALL: usize = 256;
 
+/// Buckets that are asked for dead letters at once: each may have a page of [`REDIS_PAGE_BYTES`].
+pub const LETTERS_BUCKETS_AT_ONCE: u16 = 8;
+
+/// For how long one page of the dead letters of all channels is looked for, milliseconds: all buckets of 1,024 that have none take a
+/// twentieth of it.
+pub const LETTERS_PAGE_MS: u64 = 2_000;
+
+/// Bytes of publications after which such a page ends: with the last of them, of any size, it fits a reply.
+pub const LETTERS_PAGE_BYTES_MAX: usize = API_REPLY_BYTES_MAX / 2;
+
 /// How many entries of a dead node one call looks through: well under a millisecond of Redis.
 pub const REAP_AT_ONCE: u32 = 256;
 

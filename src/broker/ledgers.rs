@@ -132,7 +132,7 @@ impl Broker {
             InboxOrder::Devices(_, user, answer) => (LedgerAsk::Member(user), Wanted::Devices(answer)),
             InboxOrder::Unread(_, user, answer) => (LedgerAsk::Member(user), Wanted::Unread(answer)),
             InboxOrder::DeadLetters(filter, answer) => {
-                let (after, user) = (filter.after, filter.user.clone());
+                let (after, user) = (filter.after.1, filter.user.clone());
                 let since_unix_ms = filter.since_unix_ms.max(0);
                 let limit = filter.limit as u32;
                 let ask = LedgerAsk::Letters(LetterFilter { after, user, since_unix_ms, limit });
@@ -265,7 +265,8 @@ fn epoch(life: Life) -> Arc<str> {
     if life == Life::default() { Arc::default() } else { life.epoch() }
 }
 
-fn dead_letter(channel: &Arc<str>, letter: Letter) -> Option<DeadLetter> {
+/// A dead letter of a channel, as its bucket keeps it; `None` where its publication cannot be read, being of a later version.
+pub fn dead_letter(channel: &Arc<str>, letter: Letter) -> Option<DeadLetter> {
     let Letter { life, body, failures, more } = letter;
     let failure = |(DeviceName { user, device }, attempts, at_unix_ms)| Failure { user, device, attempts, at_unix_ms };
     Some(DeadLetter {

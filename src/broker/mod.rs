@@ -59,6 +59,7 @@ use slab::Slab;
 
 pub use command::Input;
 pub use edge::{Audience, Closing, Edge, Subscriber};
+pub use ledgers::dead_letter;
 
 use self::bridge::Attendance;
 use self::edge::Notice;

@@ -6,6 +6,7 @@
 //! back.
 
 mod elsewhere;
+mod letters;
 mod questions;
 mod revocations;
 
@@ -16,6 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::elsewhere::Elsewhere;
 use self::elsewhere::error_of;
+pub(super) use self::letters::{LettersAt, SharedLetters, Sought};
 pub(super) use self::questions::Question;
 use self::questions::Questions;
 use self::revocations::Known;

@@ -50,8 +50,8 @@ pub struct DeadLetter {
 pub struct DeadLetterFilter {
     /// Of this channel; empty is all.
     pub channel: Arc<str>,
-    /// With a larger offset than this, in a channel.
-    pub after: u64,
+    /// Behind this place.
+    pub after: Place,
     /// With a device of this user among those that are listed; empty is anybody.
     pub user: Box<str>,
     /// Given up for a listed device then or later, Unix milliseconds.
@@ -81,7 +81,7 @@ impl DeadLetterFilter {
 }
 
 /// A dead letter's place: channel and offset.
-pub(super) type Place = (Arc<str>, u64);
+pub type Place = (Arc<str>, u64);
 
 /// The dead letters of the channels at home on one shard.
 #[derive(Debug, Default)]
@@ -167,7 +167,8 @@ impl DeadLetters {
 
     /// Those that a filter asks for, by channel and offset, and how many were looked at.
     pub fn list(&self, filter: &DeadLetterFilter) -> (Vec<DeadLetter>, usize) {
-        let from = (filter.channel.clone(), filter.after.saturating_add(1));
+        let (channel, offset) = filter.after.clone();
+        let from = (channel, offset.saturating_add(1));
         let letters = self.by_place.range(from..).map(|(_, letter)| letter);
         let letters = letters.take_while(|letter| filter.channel.is_empty() || letter.channel == filter.channel);
         let mut looks = 0;
@@ -211,8 +212,8 @@ mod tests {
     use crate::model::Payload;
 
     fn of(channel: &str, after: u64) -> DeadLetterFilter {
-        let (channel, user) = (channel.into(), "".into());
-        DeadLetterFilter { channel, after, user, since_unix_ms: i64::MIN, limit: 10 }
+        let (channel, user) = (Arc::<str>::from(channel), "".into());
+        DeadLetterFilter { after: (channel.clone(), after), channel, user, since_unix_ms: i64::MIN, limit: 10 }
     }
 
     fn publication(offset: u64, bytes: usize) -> Arc<Publication> {
@@ -252,6 +253,9 @@ mod tests {
         };
         let place = |channel: &str, offset| (channel.to_string(), offset);
         assert_eq!(found(of("", 0)), [place("a", 1), place("a", 2), place("b", 1)]);
+        let behind = |channel: &str, offset| DeadLetterFilter { after: (channel.into(), offset), ..of("", 0) };
+        assert_eq!(found(behind("a", 1)), [place("a", 2), place("b", 1)]);
+        assert_eq!(found(behind("a", 2)), [place("b", 1)]);
         assert_eq!(found(DeadLetterFilter { user: "ada".into(), ..of("", 0) }), [place("a", 1), place("b", 1)]);
         assert_eq!(found(DeadLetterFilter { since_unix_ms: 20, ..of("a", 0) }), [place("a", 2)]);
         assert_eq!(found(DeadLetterFilter { limit: 1, ..of("a", 1) }), [place("a", 2)]);

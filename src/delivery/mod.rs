@@ -50,7 +50,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 pub use change::Change;
-pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, Failure, Requeue};
+pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, Failure, Place, Requeue};
 pub use desk::{Account, Count};
 pub use dispatch::{Dispatch, Sending};
 pub use inbox::{Arrival, Whose};

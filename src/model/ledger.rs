@@ -167,6 +167,15 @@ pub struct LetterFilter {
     pub limit: u32,
 }
 
+/// The place of a dead letter among those of all channels: they are in the order of the channels' names, and of offsets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LetterPlace {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// The publication's offset.
+    pub offset: u64,
+}
+
 /// What the ledger answers.
 #[derive(Debug)]
 pub enum LedgerAnswer {

@@ -220,6 +220,54 @@ fn what_nobody_receives_becomes_a_dead_letter_that_any_node_lists_and_sends_once
     assert!(purged["result"].is_object() && letters(&nodes[0], ROOM).is_empty(), "{purged}");
 }
 
+/// A page of the dead letters of all channels: channels and offsets, and where the next begins.
+fn page(node: &Node, limit: u32, cursor: &Value) -> (Vec<(String, u64)>, Value) {
+    let mut ask = json!({ "limit": limit });
+    if cursor.is_string() {
+        ask["cursor"] = cursor.clone();
+    }
+    let mut list = node.api("dead_letters_list", &ask);
+    let letters = list["result"]["dead_letters"].as_array().unwrap_or_else(|| panic!("{list}")).iter();
+    let place = |letter: &Value| {
+        let channel = letter["channel"].as_str().expect("it has one").to_owned();
+        (channel, letter["publication"]["offset"].as_u64().expect("it has one"))
+    };
+    (letters.map(place).collect(), list["result"]["next"].take())
+}
+
+#[test]
+fn the_dead_letters_of_all_channels_are_listed_by_any_node_a_page_at_a_time() {
+    let redis = Server::start(Kind::Redis, &[]);
+    let nodes: [Node; 2] = nodes(&redis);
+    let rooms: Vec<_> = (0..5).map(|at| format!("stern:{at}")).collect();
+    let mut phone = Device::connect(&nodes[0], "ann", "phone");
+    for room in &rooms {
+        phone.subscribe(room);
+        (1..=2).for_each(|at| assert_eq!(nodes[1].publish(room, "x")["result"]["offset"], at));
+    }
+    // Nothing is received: of each room the first is given up, and then the second.
+    let all = |node: &Node| page(node, 100, &Value::Null).0.len();
+    wait("all are given up", || all(&nodes[1]) == 2 * rooms.len());
+    let wanted: Vec<_> = rooms.iter().flat_map(|room| [1, 2].map(|offset| (room.clone(), offset))).collect();
+    for node in &nodes {
+        let (mut found, mut cursor) = (Vec::new(), Value::Null);
+        for _ in 0..wanted.len() {
+            let (letters, next) = page(node, 3, &cursor);
+            assert!(letters.len() <= 3);
+            found.extend(letters);
+            cursor = next;
+            if cursor.is_null() {
+                break;
+            }
+        }
+        assert!(cursor.is_null(), "it ends: {cursor}");
+        found.sort();
+        assert_eq!(found, wanted, "each once");
+    }
+    let refused = nodes[0].api("dead_letters_list", &json!({"cursor": "somewhere"}));
+    assert_eq!(refused["error"]["code"], 107, "{refused}");
+}
+
 #[test]
 fn members_that_a_backend_names_on_one_node_are_those_of_all() {
     const ROOM: &str = "named:room";

@@ -3,8 +3,10 @@
 use ringpost::cluster::redis::functions::Functions;
 use ringpost::model::ledger::{GivenUp, Happened, Letter, LetterFilter, Noted, Requeuing};
 
-use crate::functions::{config, linked, node, with_each};
-use crate::inboxes::{ROOM, add, attach, body, floor, given_up, name, note, note_all, noted, publish_up_to, remove};
+use crate::functions::{config, linked, node, one, publish, with_each};
+use crate::inboxes::{
+    ROOM, add, asks, attach, body, both, floor, given_up, name, note, note_all, noted, publish_up_to, remove,
+};
 use crate::server::{Kind as Of, Server};
 
 pub(crate) fn every() -> LetterFilter {
@@ -96,6 +98,59 @@ fn a_letter_that_is_requeued_comes_with_its_devices_until_they_have_received_it_
     });
 }
 
+/// A letter of a channel at each of these offsets, of this user.
+async fn give_up(node: &Functions, channel: &str, user: &str, offsets: &[u64]) {
+    let bucket = node.keys().bucket_of(channel);
+    let users = std::iter::once((user, false));
+    assert_eq!(node.ledger_add(bucket, channel, users, 100, 600_000).await.unwrap(), Ok(()));
+    while one(node, publish(channel, "x")).await.unwrap().offset < *offsets.last().unwrap() {}
+    node.ledger_attach(bucket, &[(channel, &asks(user, "a"))], &both()).await.unwrap()[0].as_ref().unwrap();
+    let notes: Vec<_> = offsets.iter().map(|offset| noted(None, user, "a", given_up(*offset, 3))).collect();
+    let notes: Vec<_> = notes.iter().map(|note| (channel, note)).collect();
+    assert!(node.ledger_note(bucket, &notes).await.unwrap().iter().all(|noted| *noted == Noted::Kept));
+}
+
+#[test]
+fn letters_of_all_channels_of_a_bucket_come_by_channel_and_offset_a_page_at_a_time() {
+    const ANYBODY: (&str, i64) = ("", i64::MIN);
+    with_each(async |link, config, _| {
+        let ann = node(&link, &config, 1, 1);
+        // A name that goes on with a zero byte lies between the letters of the one that it begins with.
+        let names = [ROOM.into(), format!("{ROOM}\0"), "zoo".into()].into_iter();
+        let in_bucket = |name: String| {
+            let mut names = std::iter::once(name.clone()).chain((0..).map(move |at| format!("{name}{at}")));
+            names.find(|name| ann.keys().bucket_of(name) == ann.keys().bucket_of(ROOM)).unwrap()
+        };
+        let channels: Vec<_> = names.map(in_bucket).collect();
+        for (channel, user) in channels.iter().zip(["u", "w", "u"]) {
+            give_up(&ann, channel, user, &[2, 300]).await;
+        }
+        let bucket = ann.keys().bucket_of(ROOM);
+        let (mut found, mut after) = (Vec::new(), None);
+        for _ in 0..7 {
+            let page = ann.letters_of_bucket(bucket, after.as_ref(), ANYBODY, 1).await.unwrap();
+            assert!(page.letters.len() <= 1);
+            found.extend(page.letters.into_iter().map(|(channel, letter)| (channel.to_string(), letter.body.offset)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let all = channels.iter().flat_map(|channel| [2, 300].map(|offset| (channel.clone(), offset)));
+        let sorted = |mut all: Vec<(String, u64)>| {
+            all.sort();
+            all
+        };
+        assert_eq!((sorted(found), after), (sorted(all.collect()), None), "each once");
+        let page = ann.letters_of_bucket(bucket, None, ("w", i64::MIN), 10).await.unwrap();
+        assert!(page.letters.len() == 2 && page.letters.iter().all(|(channel, _)| **channel == *channels[1]));
+        assert_eq!(page.letters[0].1.body, body(2));
+        let page = ann.letters_of_bucket(bucket, None, ("", 4_000), 10).await.unwrap();
+        assert!(page.letters.is_empty() && page.next.is_none(), "they were given up at 3,000");
+        assert!(ann.letters_of_bucket((bucket + 1) % 8, None, ANYBODY, 10).await.unwrap().letters.is_empty());
+    });
+}
+
 #[test]
 fn letters_are_bounded_and_the_oldest_go() {
     const KEPT: u64 = 1_000;
@@ -109,6 +164,10 @@ fn letters_are_bounded_and_the_oldest_go() {
         let notes: Vec<_> = (1..=KEPT + 5).map(|offset| noted(None, "u", "", given_up(offset, 1))).collect();
         assert!(note_all(&ann, &notes).await.iter().all(|noted| *noted == Noted::Kept));
         assert!(offsets(&ann, every()).await.into_iter().eq(6..=KEPT + 5));
+        // A call looks at a part of them; those that it was not to find are behind it.
+        let bucket = ann.keys().bucket_of(ROOM);
+        let page = ann.letters_of_bucket(bucket, None, ("nobody", i64::MIN), 10).await.unwrap();
+        assert!(page.letters.is_empty() && page.next.is_some(), "{page:?}");
         // One that is larger than all together may be.
         let mut large = body(KEPT + 6);
         large.body = vec![b'x'; 1 << 20].into();

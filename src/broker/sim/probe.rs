@@ -27,7 +27,8 @@ impl Broker {
     pub(crate) fn observe_inbox(&self, chronicle: &mut Chronicle, channel: &str) {
         let delivery = &self.home.delivery;
         let (user, since_unix_ms, limit) = ("".into(), i64::MIN, usize::MAX);
-        let of_channel = DeadLetterFilter { channel: channel.into(), after: 0, user, since_unix_ms, limit };
+        let of_channel =
+            DeadLetterFilter { after: (channel.into(), 0), channel: channel.into(), user, since_unix_ms, limit };
         for letter in delivery.dead_letters().list(&of_channel).0 {
             chronicle.ledger.look_at_dead(&letter, ATTEMPTS_MAX);
         }

@@ -34,7 +34,13 @@ impl Cluster {
     }
 
     pub(super) fn letters(&mut self, node: usize, channel: &str) -> Vec<DeadLetter> {
-        let filter = |channel| DeadLetterFilter { channel, after: 0, user: "".into(), since_unix_ms: 0, limit: 10 };
+        let filter = |channel: Arc<str>| DeadLetterFilter {
+            after: (channel.clone(), 0),
+            channel,
+            user: "".into(),
+            since_unix_ms: 0,
+            limit: 10,
+        };
         let list = |channel, answer| InboxOrder::DeadLetters(Arc::new(filter(channel)), answer);
         self.ask_inbox(node, channel, list).expect("they are listed")
     }

@@ -1,14 +1,16 @@
 //! Dead letters of channels: publications that devices were given up on. Kept in the channel's bucket, bounded in number and bytes;
 //! the oldest go.
 
+use std::sync::Arc;
+
 use redis::Value;
 
 use super::bucket::{Generation, Stand};
 use super::fault::Fault;
 use super::functions::Functions;
-use super::pack::{Unpack, clip, list, number};
+use super::pack::{Packed, Unpack, clip, list, number};
 use crate::limits::{LETTERS_PER_CALL, REDIS_PAGE_BYTES};
-use crate::model::ledger::{DeviceName, Letter, LetterBody, LetterFilter, Requeuing};
+use crate::model::ledger::{DeviceName, Letter, LetterBody, LetterFilter, LetterPlace, Requeuing};
 
 /// A letter's publication: offset, when it was published, and the rest.
 pub(super) fn publication(mut from: Unpack) -> Result<LetterBody, Fault> {
@@ -32,7 +34,56 @@ fn letter(offset: u64, mut from: Unpack) -> Result<Letter, Fault> {
     Ok(Letter { life: generation.life(created), body, failures, more })
 }
 
+/// Its name in the bucket: the channel, a zero byte, the offset.
+fn name_of(place: &LetterPlace) -> Vec<u8> {
+    Packed::default().bytes(place.channel.as_bytes()).byte(0).six(clip(place.offset)).end()
+}
+
+fn place(mut name: Unpack) -> Result<LetterPlace, Fault> {
+    let channel = name.take(name.len().checked_sub(7).ok_or(Fault::Garbled)?)?;
+    let channel = Arc::from(Unpack::new(channel).rest_text()?);
+    match name.byte()? {
+        0 => Ok(LetterPlace { channel, offset: name.six()? }),
+        _ => Err(Fault::Garbled),
+    }
+}
+
+/// Dead letters of all channels of a bucket: those that one call has found.
+#[derive(Debug, Default)]
+pub struct LettersPage {
+    /// By channel and offset, with their channels.
+    pub letters: Vec<(Arc<str>, Letter)>,
+    /// Behind which there may be more.
+    pub next: Option<LetterPlace>,
+}
+
 impl Functions {
+    /// Dead letters of all channels of a bucket, behind a place: a page of those that have a device of this user ("": anybody's)
+    /// that was given up since then, Unix milliseconds. It may be empty although there are more.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn letters_of_bucket(
+        &self,
+        bucket: u16,
+        after: Option<&LetterPlace>,
+        (user, since_unix_ms): (&str, i64),
+        limit: usize,
+    ) -> Result<LettersPage, Fault> {
+        let mut command = self.function("letters_of_bucket", bucket);
+        command.arg(after.map(name_of).unwrap_or_default()).arg(user).arg(since_unix_ms.max(0));
+        command.arg(limit).arg(LETTERS_PER_CALL).arg(REDIS_PAGE_BYTES);
+        let mut values = list(self.plain(command).await?)?.into_iter();
+        let next = Unpack::of(values.next().ok_or(Fault::Garbled)?)?;
+        let next = if next.is_empty() { None } else { Some(place(next)?) };
+        let mut letters = Vec::with_capacity(values.len() / 2);
+        while let (Some(name), Some(value)) = (values.next(), values.next()) {
+            let LetterPlace { channel, offset } = place(Unpack::of(name)?)?;
+            letters.push((channel, letter(offset, Unpack::of(value)?)?));
+        }
+        Ok(LettersPage { letters, next })
+    }
+
     /// Dead letters of a channel, by offset.
     ///
     /// # Errors

@@ -31,9 +31,10 @@ impl Method for DeadLettersShow {
     type Result = DeadLetter;
 
     async fn run(self, state: &ControlState) -> Result<DeadLetter, Error> {
+        let channel = Arc::<str>::from(self.channel);
         let filter = DeadLetterFilter {
-            channel: Arc::from(self.channel),
-            after: self.offset.saturating_sub(1),
+            after: (channel.clone(), self.offset.saturating_sub(1)),
+            channel,
             user: Box::default(),
             since_unix_ms: i64::MIN,
             limit: 1,

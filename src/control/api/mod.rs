@@ -10,6 +10,7 @@ mod batch;
 mod broadcast;
 mod channels;
 mod connections;
+mod dead_letters_cursor;
 mod dead_letters_list;
 mod dead_letters_purge;
 mod dead_letters_requeue;

@@ -239,6 +239,28 @@ local function concerns(letter, user, since)
   return false
 end
 
+-- ARGV: the name behind which to begin (none: with the first), user ("": anybody's), since when, how many, how many to look at,
+-- bytes. Of all channels of the bucket. Answers the name to go on behind (none: there is nothing behind it), then two each: name
+-- and letter.
+local function letters_of_bucket(keys, args)
+  local user, since, bytes, looks = args[2], tonumber(args[3]), tonumber(args[6]), tonumber(args[5])
+  local from = args[1] == '' and '-' or '(' .. args[1]
+  local names = redis.call('ZRANGEBYLEX', keys[1] .. ':zn', from, '+', 'LIMIT', 0, looks)
+  local answer = { #names == looks and names[#names] or '' }
+  for at = 1, #names do
+    local value = redis.call('HGET', keys[1] .. ':z', names[at])
+    if value and concerns(read_letter(value), user, since) then
+      answer[#answer + 1], answer[#answer + 2] = names[at], value
+      bytes = bytes - #value
+      if #answer > 2 * tonumber(args[4]) or bytes <= 0 then
+        if at < #names then answer[1] = names[at] end
+        break
+      end
+    end
+  end
+  return answer
+end
+
 -- ARGV: channel, the offset after which to begin, user ("": anybody's), since when, how many, how many to look at, bytes. Answers the
 -- offset to go on after (0: there is nothing behind it), then two each: offset and letter.
 local function letters(keys, args)
