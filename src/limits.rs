@@ -190,6 +190,9 @@ pub const REQUEUED_PER_RECEIVED: usize = 256;
 /// Newest events of at-least-once channels that a shard keeps for `trace`: some 8 MiB.
 pub const TRACE_EVENTS_MAX: usize = if cfg!(test) { 1_024 } else { 65_536 };
 
+/// Most events of one message in an answer of `trace`, the newest: some MiB.
+pub const TRACE_EVENTS_PER_CALL_MAX: usize = 10_000;
+
 /// Most members of one channel, and the room that is planned for.
 pub const MEMBERS_MAX: usize = 1_000_000;
 

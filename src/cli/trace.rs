@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -45,7 +45,14 @@ impl Trace {
             None => format!("http://{}", address(&config)?),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let events = runtime.block_on(self.ask(&url, &config.http_api.key))?;
+        let mut answer = runtime.block_on(self.ask(&url, &config.http_api.key))?;
+        let Value::Array(events) = answer["events"].take() else { bail!("{url} answers with {answer}") };
+        if let Some(left_out) = answer["left_out"].as_u64() {
+            eprintln!("{left_out} earlier events are left out");
+        }
+        for node in answer["unanswered"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            eprintln!("{node} has not answered: what has happened there is missing");
+        }
         let concerned = |event: &&Value| self.user.as_ref().is_none_or(|user| event["user"] == **user);
         let events: Vec<_> = events.iter().filter(concerned).collect();
         match self.json {
@@ -55,7 +62,7 @@ impl Trace {
         Ok(if events.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    async fn ask(&self, url: &str, key: &str) -> anyhow::Result<Vec<Value>> {
+    async fn ask(&self, url: &str, key: &str) -> anyhow::Result<Value> {
         let body = json!({ "channel": self.channel, "offset": self.offset });
         let call = reqwest::Client::new().post(format!("{url}/api/trace")).header("X-API-Key", key).json(&body);
         let answer = call.send().await.with_context(|| format!("no node answers at {url}"))?;
@@ -63,10 +70,7 @@ impl Trace {
         if let Some(message) = answer["error"]["message"].as_str() {
             bail!("{message}");
         }
-        match answer["result"]["events"].take() {
-            Value::Array(events) => Ok(events),
-            other => Err(anyhow!("{url} answers with {other}")),
-        }
+        Ok(answer["result"].take())
     }
 }
 

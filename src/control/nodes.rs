@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::elsewhere::Elsewhere;
-use self::elsewhere::error_of;
+use self::elsewhere::{Heard, error_of};
 pub(super) use self::letters::{LettersAt, SharedLetters, Sought};
 pub(super) use self::questions::Question;
 use self::questions::Questions;
@@ -47,8 +47,8 @@ impl Nodes {
     /// Has others carry a method out, and gives what they have answered.
     ///
     /// # Errors
-    /// 100 where one of them has not, or Redis cannot be asked.
-    pub(super) async fn ask(&self, method: &'static str, elsewhere: Elsewhere) -> Result<Vec<Box<RawValue>>, Error> {
+    /// 100 where one of them has not and all are needed, or Redis cannot be asked.
+    pub(super) async fn ask(&self, method: &'static str, elsewhere: Elsewhere) -> Result<Heard, Error> {
         self.questions.ask(&self.view, method, elsewhere).await
     }
 

@@ -269,6 +269,42 @@ fn the_dead_letters_of_all_channels_are_listed_by_any_node_a_page_at_a_time() {
 }
 
 #[test]
+fn a_trace_is_of_all_nodes_and_says_which_has_not_answered() {
+    use rustix::process::Signal;
+    const ROOM: &str = "inbox:room";
+    let redis = Server::start(Kind::Redis, &[]);
+    let nodes: [Node; 2] = nodes(&redis);
+    let mut phone = Device::subscribed(&nodes[0], "ann", "phone", ROOM);
+    let mut bob = Device::subscribed(&nodes[1], "bob", "phone", ROOM);
+    nodes[1].publish(ROOM, "x");
+    for device in [&mut phone, &mut bob] {
+        device.hears([1]);
+        device.received(ROOM, 1);
+    }
+    let trace = |node: &Node| node.api("trace", &json!({"channel": ROOM, "offset": 1}))["result"].clone();
+    let receivers = |trace: &Value| {
+        let events = trace["events"].as_array().unwrap_or_else(|| panic!("{trace}")).iter();
+        let received = events.filter(|event| event["what"] == "received").filter_map(|event| event["user"].as_str());
+        let mut users: Vec<_> = received.map(str::to_owned).collect();
+        users.sort();
+        users
+    };
+    for node in &nodes {
+        let all = trace(node);
+        assert_eq!((receivers(&all), all.get("unanswered")), (vec!["ann".into(), "bob".into()], None), "{all}");
+    }
+    nodes[1].signal(Signal::STOP);
+    let mut part = Value::Null;
+    // A host that has much to do stops its threads a little later.
+    wait("it stands still", || {
+        part = trace(&nodes[0]);
+        part["unanswered"].is_array()
+    });
+    nodes[1].signal(Signal::CONT);
+    assert_eq!((receivers(&part), &part["unanswered"]), (vec!["ann".into()], &json!(["two"])), "{part}");
+}
+
+#[test]
 fn members_that_a_backend_names_on_one_node_are_those_of_all() {
     const ROOM: &str = "named:room";
     let redis = Server::start(Kind::Redis, &[]);

@@ -54,12 +54,15 @@ pub(in crate::control) trait Method: DeserializeOwned + JsonSchema + Send + 'sta
     fn gather(own: Self::Result, _others: Vec<Box<RawValue>>, _page_limit: usize) -> Result<Self::Result, Error> {
         Ok(own)
     }
+
+    /// Says which nodes have not answered, where not all are needed ([`Elsewhere::needs_all`]).
+    fn miss(_result: &mut Self::Result, _nodes: Vec<String>) {}
 }
 
-/// The nodes that have sessions of a user; all others, where it is empty.
+/// The nodes that have sessions of a user; all others, where it is empty. Each must answer.
 pub(super) fn where_user_is(user: &str, request: &impl Serialize) -> Option<Elsewhere> {
     let request = to_raw_value(request).expect("a request is written as JSON");
-    Some(Elsewhere { user: user.to_owned(), request })
+    Some(Elsewhere { user: user.to_owned(), request, needs_all: true })
 }
 
 /// What other nodes have answered to a list that is asked of all.
@@ -119,5 +122,8 @@ async fn run_everywhere<M: Method>(method: M, state: &ControlState) -> Result<M:
     // First, so that no session is seen by neither.
     let kept = method.keep(nodes).await;
     let (own, others) = tokio::join!(method.run(state), nodes.ask(M::NAME, elsewhere));
-    M::gather(own?, kept.and(others)?, page_limit)
+    let (own, others) = (own?, kept.and(others)?);
+    let mut result = M::gather(own, others.results, page_limit)?;
+    M::miss(&mut result, others.missing);
+    Ok(result)
 }

@@ -12,6 +12,17 @@ pub(in crate::control) struct Elsewhere {
     pub(in crate::control) user: String,
     /// The request, JSON.
     pub(in crate::control) request: Box<RawValue>,
+    /// Whether the call is refused where one of them has not answered; otherwise it is told which.
+    pub(in crate::control) needs_all: bool,
+}
+
+/// What other nodes have answered.
+#[derive(Debug, Default)]
+pub(in crate::control) struct Heard {
+    /// The results, JSON.
+    pub(in crate::control) results: Vec<Box<RawValue>>,
+    /// The names of those that live and have not answered in time, or have failed; none where all are needed.
+    pub(in crate::control) missing: Vec<String>,
 }
 
 /// What a backend is told of a fault.

@@ -11,10 +11,11 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::elsewhere::{Elsewhere, error_of};
+use super::elsewhere::{Elsewhere, Heard, error_of};
 use crate::cluster::bridge::BridgeView;
 use crate::cluster::redis::bucket::Kind;
 use crate::cluster::redis::functions::Incarnation;
+use crate::cluster::redis::leases;
 use crate::limits::{NODE_ANSWER_MS, SHARED_USER_BYTES_MAX};
 use crate::model::refusal::{Error, ErrorKind};
 
@@ -74,52 +75,69 @@ impl Questions {
     /// Asks other nodes, and waits for all that live.
     ///
     /// # Errors
-    /// 100 where one of them has not answered, or has failed, or Redis cannot be asked.
+    /// 100 where one of them has not answered, or has failed, and all are needed; 106 where it has met a bound; 100 where Redis
+    /// cannot be asked.
     pub(super) async fn ask(
         &self,
         view: &BridgeView,
         method: &'static str,
         elsewhere: Elsewhere,
-    ) -> Result<Vec<Box<RawValue>>, Error> {
+    ) -> Result<Heard, Error> {
         let until = Instant::now() + Duration::from_millis(NODE_ANSWER_MS);
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
         let (answers_in, mut answers) = mpsc::unbounded_channel();
         self.waiting().insert(ticket, answers_in);
         let _waiting = Waiting(self, ticket);
+        let needs_all = elsewhere.needs_all;
         let asked = view.call(move |functions, leases| async move {
             let own = functions.incarnation();
-            let Elsewhere { user, request } = elsewhere;
+            let Elsewhere { user, request, .. } = elsewhere;
             let question = Question { slot: own.slot, ticket, bucket: 0, method: method.to_owned(), request };
             let question = serde_json::to_vec(&question).expect("a question is written as JSON");
             let of_user = !user.is_empty() && user.len() <= SHARED_USER_BYTES_MAX;
-            let nodes: Vec<Incarnation> = match of_user {
-                true => functions.ask_user(&user, &question).await?,
-                false => leases.all.iter().map(|lease| lease.of).collect(),
+            let (nodes, leases): (Vec<Incarnation>, _) = match of_user {
+                true => (functions.ask_user(&user, &question).await?, leases),
+                false => {
+                    // One that has come since they were last seen has its part, too.
+                    let leases = leases::look(functions.link(), functions.keys()).await?;
+                    (leases.all.iter().map(|lease| lease.of).collect(), leases)
+                }
             };
             let others = nodes.into_iter().filter(|node| *node != own && leases.may_live(*node));
             let slots: Vec<u8> = others.map(|node| node.slot).collect();
             if !of_user && !slots.is_empty() {
                 functions.tell_nodes(0, &slots, Kind::Asked, &question).await?;
             }
-            Ok(slots)
+            let name_of =
+                |slot: u8| leases.all.iter().find(|lease| lease.of.slot == slot).map(|lease| lease.name.clone());
+            Ok(slots.into_iter().map(|slot| (slot, name_of(slot).unwrap_or_default())).collect::<Vec<_>>())
         });
         let mut missing = asked.await.map_err(|fault| error_of(&fault))?;
-        let mut results = Vec::with_capacity(missing.len());
-        while !missing.is_empty() {
+        let (mut heard, mut failed) = (Heard::default(), 0);
+        while missing.len() > failed {
             let Ok(Some(Reply { slot, result, error, is_limit, .. })) = timeout_at(until, answers.recv()).await else {
-                let why = format!("internal server error: {} nodes have not answered in time", missing.len());
-                return Err(ErrorKind::Internal.because(why));
+                break;
             };
-            if let Some(error) = error {
-                if is_limit {
-                    return Err(ErrorKind::LimitExceeded.because(error));
+            match error {
+                Some(error) if is_limit => return Err(ErrorKind::LimitExceeded.because(error)),
+                Some(error) if needs_all => {
+                    let why = format!("internal server error: another node says: {error}");
+                    return Err(ErrorKind::Internal.because(why));
                 }
-                return Err(ErrorKind::Internal.because(format!("internal server error: another node says: {error}")));
+                // It stays among those that are missing.
+                Some(_) => failed += 1,
+                None => {
+                    missing.retain(|(other, _)| *other != slot);
+                    heard.results.extend(result);
+                }
             }
-            missing.retain(|other| *other != slot);
-            results.extend(result);
         }
-        Ok(results)
+        if needs_all && !missing.is_empty() {
+            let why = format!("internal server error: {} nodes have not answered in time", missing.len());
+            return Err(ErrorKind::Internal.because(why));
+        }
+        heard.missing = missing.into_iter().map(|(_, name)| name).collect();
+        Ok(heard)
     }
 
     /// A node has answered. Who waits no more is not told.
