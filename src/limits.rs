@@ -1051,6 +1051,16 @@ pub const LEDGER_NOTES_MAX: usize = ASKED_OF_BUCKETS_MAX;
 /// Notes of one call: a Function holds Redis up for the time of a hundred small commands.
 pub const LEDGER_NOTES_PER_CALL: usize = if cfg!(test) { 8 } else { 128 };
 
+/// Devices that have left channels, of which one shard could not tell the ledgers. Few in tests.
+pub const DEPARTURES_UNTOLD_MAX: usize = ASKED_OF_BUCKETS_MAX;
+
+/// How long a shard waits before it tells a ledger again that a device has left, milliseconds: a session of the device that began
+/// to subscribe before it was known that the ledger was not told is subscribed by then, or refused.
+pub const DEPARTURE_RETRY_MS: u64 = MIRROR_UNSURE_MS + REDIS_RETRY_MS;
+
+/// Of how many such devices ledgers are told in one sweep, ten times a second.
+pub const DEPARTURES_PER_SWEEP: usize = 1_024;
+
 /// Members that one call adds or removes.
 pub const LEDGER_MEMBERS_PER_CALL: usize = if cfg!(test) { 4 } else { 128 };
 

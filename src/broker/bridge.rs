@@ -66,10 +66,10 @@ pub enum Outgoing {
         /// Which channel.
         channel: Arc<str>,
     },
-    /// Something of the ledger of a channel of at least once. Answered with [`Answer::Ledger`] where there is a ticket.
+    /// Something of the ledger of a channel of at least once. Answered with [`Answer::Ledger`].
     Ledger {
         /// Who waits, if anybody does.
-        ticket: Option<Ticket>,
+        ticket: Ticket,
         /// Which channel.
         channel: Arc<str>,
         /// What.

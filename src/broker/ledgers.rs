@@ -33,7 +33,13 @@ impl Broker {
                 Ok(LedgerAnswer::Attached(attached)) => {
                     self.subscribe_mirrored((shard, asker), channel, terms, Some(Box::new(attached)), tried, now);
                 }
-                other => self.refuse_subscriber((shard, asker), channel, &terms, refusal(other), now),
+                other => {
+                    let error = refusal(other);
+                    if error.kind == ErrorKind::Internal {
+                        self.home.doubt_row(&channel, &terms, now);
+                    }
+                    self.refuse_subscriber((shard, asker), channel, &terms, error, now);
+                }
             },
             Wanted::Notes(channel) => {
                 let result = result.and_then(|answer| match answer {
@@ -91,6 +97,7 @@ impl Broker {
                 };
                 drop(answer.map(|answer| answer.send(purged)));
             }
+            Wanted::Left(channel, name) => self.home.left(channel, name, result.is_ok(), now),
         }
     }
 

@@ -15,12 +15,13 @@ use bytes::Bytes;
 
 use super::life::Life;
 
-/// What is asked of the ledger of a channel. All but [`LedgerAsk::Detach`] is answered.
+/// What is asked of the ledger of a channel, and answered.
 #[derive(Debug)]
 pub enum LedgerAsk {
     /// A device subscribes: its row. Answered with [`LedgerAnswer::Attached`].
     Attach(Attach),
-    /// The last session of a device that was attached has left the channel here. Nobody waits; the device was here until now.
+    /// The last session of a device that was attached has left the channel here; the device was here until now. Answered with
+    /// [`LedgerAnswer::Done`].
     Detach(DeviceName),
     /// What has become of devices and positions, in order. Answered with [`LedgerAnswer::Noted`].
     Note(Vec<Note>),

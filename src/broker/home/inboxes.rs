@@ -141,6 +141,7 @@ impl Home {
     /// Looks at devices that have had time to say what they have received.
     pub(in crate::broker) fn look_at_devices(&mut self, now: Now) {
         self.ledgers.notes.retry(now);
+        self.tell_departures(now);
         let policy = &self.policy;
         self.delivery.renew(|channel| policy.inbox_options(channel).ok());
         self.delivery.sweep(&mut self.hub, now);

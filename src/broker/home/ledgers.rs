@@ -13,12 +13,14 @@ use super::mirrors::{Tried, Until};
 use super::notes::NoteKey;
 use super::reach::Wish;
 use super::said::{Question, Said, device_id};
-use super::wanted::{Awaits, Wanted, detachment};
+use super::wanted::{Awaits, Wanted};
 use crate::broker::bridge::{Kept, Outgoing, Ticket};
 use crate::broker::letter::InboxAnswer;
 use crate::broker::packed::meta_ttl_ms;
 use crate::delivery::{InboxOptions, MemberPosition, Whose};
-use crate::limits::{ASKED_OF_BUCKETS_MAX, FOUNDED_PER_BUCKET_MAX, LEDGER_ROWS_TRIED_MAX, MEMBERS_MAX};
+use crate::limits::{
+    ASKED_OF_BUCKETS_MAX, DEPARTURES_PER_SWEEP, FOUNDED_PER_BUCKET_MAX, LEDGER_ROWS_TRIED_MAX, MEMBERS_MAX,
+};
 use crate::model::ledger::{
     Attach, Attached, DeviceName, Enlist, Happened, LedgerAsk, LedgerNews, LetterBody, Note, Noted,
 };
@@ -30,7 +32,7 @@ use crate::time::Now;
 impl Home {
     /// Asks a ledger something.
     pub(in crate::broker) fn ask_ledger(&mut self, channel: &Arc<str>, ask: LedgerAsk, wanted: Wanted) {
-        let ticket = Some(Ticket(self.ledgers.wanted.insert(wanted) as u64));
+        let ticket = Ticket(self.ledgers.wanted.insert(wanted) as u64);
         self.mirrors.outgoing.push(Outgoing::Ledger { ticket, channel: channel.clone(), ask: Box::new(ask) });
     }
 
@@ -39,7 +41,7 @@ impl Home {
     /// # Errors
     /// [`ErrorKind::Internal`] where too much waits.
     pub(in crate::broker) fn check_ledger_room(&self) -> Result<(), Error> {
-        match self.ledgers.wanted.len() < ASKED_OF_BUCKETS_MAX && self.ledgers.notes.has_room() {
+        match self.ledgers.waited_for() < ASKED_OF_BUCKETS_MAX && self.ledgers.notes.has_room() {
             true => Ok(()),
             false => Err(ErrorKind::Internal.because("internal server error: too much waits for what the nodes share")),
         }
@@ -111,18 +113,19 @@ impl Home {
     ///
     /// # Errors
     /// As [`Home::check_ledger_room`] and `Policy::inbox_options`.
-    pub(in crate::broker) fn attachment(&self, channel: &str, terms: &Terms) -> Result<LedgerAsk, Error> {
+    pub(in crate::broker) fn attachment(&mut self, channel: &Arc<str>, terms: &Terms) -> Result<LedgerAsk, Error> {
         self.check_ledger_room()?;
         let resolved = self.policy.access.resolve(channel)?;
         let options = self.policy.inbox_options(channel)?;
-        let user = &terms.info.user;
+        let (user, name) = (&terms.info.user, name_of(whose_of(terms)));
+        self.ledgers.departures.forget(channel, &name);
         let enlist = match resolved.admits_user(user) {
             true => Enlist::FromBeginning,
             false if options.members_subscribe => Enlist::FromTop,
             false => Enlist::No,
         };
         Ok(LedgerAsk::Attach(Attach {
-            name: name_of(whose_of(terms)),
+            name,
             enlist,
             devices_max: options.devices_max as u32,
             device_ttl_ms: options.device_ttl_ms,
@@ -156,9 +159,32 @@ impl Home {
     pub(in crate::broker) fn let_row_go(&mut self, channel: &Arc<str>, terms: &Terms) {
         let whose = whose_of(terms);
         if !self.delivery.let_go(channel, whose) {
-            self.mirrors.outgoing.push(detachment(channel.clone(), name_of(whose)));
+            self.ledgers.detach(channel.clone(), name_of(whose), &mut self.mirrors.outgoing);
         }
         self.dispatch();
+    }
+
+    /// Nobody knows whether the ledger has taken a device for connected here, whose session does not subscribe.
+    pub(in crate::broker) fn doubt_row(&mut self, channel: &Arc<str>, terms: &Terms, now: Now) {
+        self.ledgers.departures.keep(channel.clone(), name_of(whose_of(terms)), now);
+    }
+
+    /// A ledger was told that a device has left, or could not be.
+    pub(in crate::broker) fn left(&mut self, channel: Arc<str>, name: DeviceName, is_told: bool, now: Now) {
+        self.ledgers.departures.answered();
+        if !is_told {
+            self.ledgers.departures.keep(channel, name, now);
+        }
+    }
+
+    /// Has ledgers told again of devices that have left, and are not back.
+    pub(super) fn tell_departures(&mut self, now: Now) {
+        for _ in 0..DEPARTURES_PER_SWEEP {
+            let Some((channel, name)) = self.ledgers.departures.next(now) else { return };
+            if !self.delivery.is_here(&channel, Whose { user: &name.user, device: &name.device }) {
+                self.ledgers.detach(channel, name, &mut self.mirrors.outgoing);
+            }
+        }
     }
 
     /// How users are told to a ledger who belong to its channel from now on.

@@ -8,6 +8,7 @@
 mod asked;
 mod bridged;
 mod commits;
+mod departures;
 mod disk;
 mod followed;
 mod hearing;

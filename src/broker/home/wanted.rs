@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use super::departures::Departures;
 use super::mirrors::{Tried, Until};
 use super::notes::Notes;
 use crate::broker::body::Told;
-use crate::broker::bridge::Outgoing;
+use crate::broker::bridge::{Outgoing, Ticket};
 use crate::broker::letter::Asker;
 use crate::broker::order::Responder;
 use crate::delivery::{Change, DeadLetter, MemberDevices, Positions, Unread};
@@ -42,6 +43,8 @@ pub(in crate::broker) enum Wanted {
     Requeue(Arc<str>, u64, Responder<Position>),
     /// A backend, if one waits, purges dead letters.
     Purge(Option<Responder<usize>>),
+    /// A device has left this channel. Nobody waits.
+    Left(Arc<str>, DeviceName),
 }
 
 /// Users that a backend adds to a channel, or removes.
@@ -75,27 +78,35 @@ pub(in crate::broker) enum Awaits {
 pub(in crate::broker) struct Ledgers {
     pub(super) wanted: Slab<Wanted>,
     pub(super) notes: Notes,
+    pub(super) departures: Departures,
 }
 
 impl Ledgers {
     /// Whether somebody waits for a ledger.
     pub(in crate::broker) fn are_awaited(&self) -> bool {
-        !self.wanted.is_empty() || self.notes.is_ready()
+        self.waited_for() > 0 || self.notes.is_ready()
+    }
+
+    /// How much somebody waits for.
+    pub(super) fn waited_for(&self) -> usize {
+        self.wanted.len() - self.departures.sent()
+    }
+
+    /// A device has left a channel: its ledger is told.
+    pub(super) fn detach(&mut self, channel: Arc<str>, name: DeviceName, outgoing: &mut Vec<Outgoing>) {
+        self.departures.send();
+        let ticket = Ticket(self.wanted.insert(Wanted::Left(channel.clone(), name.clone())) as u64);
+        outgoing.push(Outgoing::Ledger { ticket, channel, ask: Box::new(LedgerAsk::Detach(name)) });
     }
 
     /// A change of a device or a position that a ledger keeps.
     pub(super) fn take_change(&mut self, change: &Change, outgoing: &mut Vec<Outgoing>) {
         if let Some(name) = change.detached() {
-            outgoing.push(detachment(change.channel.clone(), name));
+            self.detach(change.channel.clone(), name, outgoing);
         } else if let Some(note) = change.note(pack) {
             self.notes.push(&change.channel, note);
         }
     }
-}
-
-/// A device has left.
-pub(super) fn detachment(channel: Arc<str>, name: DeviceName) -> Outgoing {
-    Outgoing::Ledger { ticket: None, channel, ask: Box::new(LedgerAsk::Detach(name)) }
 }
 
 /// A publication as a letter keeps it.

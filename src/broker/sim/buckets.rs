@@ -200,7 +200,7 @@ impl Buckets {
             }
             Outgoing::Ledger { ticket, channel, ask } => {
                 let result = self.ask_ledger(node, &channel, *ask);
-                ticket.map(|ticket| Answer::Ledger(ticket, result))
+                Some(Answer::Ledger(ticket, result))
             }
             Outgoing::Remove { ticket, channel } => Some(Answer::Removed(ticket, Ok(self.remove(&channel)))),
         };

@@ -4,7 +4,8 @@
 use super::inboxes::call;
 use super::mirrored::Cluster;
 use super::*;
-use crate::limits::{ARRIVAL_PUBLICATIONS, MIRROR_LINGER_MS};
+use crate::broker::inbox_order::InboxOrder;
+use crate::limits::{ARRIVAL_PUBLICATIONS, DEPARTURE_RETRY_MS, MIRROR_LINGER_MS};
 
 #[test]
 fn a_device_is_sent_what_its_node_has_yet_to_read() {
@@ -121,4 +122,60 @@ fn a_device_whose_row_is_gone_comes_again() {
     cluster.flow();
     assert_eq!(cluster.hear(0, peer), ["9:error 107", "unsubscribe 2500"]);
     assert_eq!(cluster.say(0, peer, &subscribe(3, "inbox:1")), ["3:subscribe", "pub 1"]);
+}
+
+impl Cluster {
+    /// Whether a device of ada is connected anywhere, as her ledger has it.
+    fn is_connected(&mut self, channel: &str) -> bool {
+        let ask = |channel, answer| InboxOrder::Devices(channel, "ada".into(), answer);
+        let devices = self.ask_inbox(1, channel, ask).expect("she is a member").devices;
+        devices.iter().any(|device| device.connected)
+    }
+
+    /// Redis is not there while this is done, and does none of it.
+    fn while_away(&mut self, act: impl FnOnce(&mut Self)) {
+        self.buckets.is_away = true;
+        self.buckets.now_unix_ms &= !1;
+        act(self);
+        self.flow();
+        self.buckets.is_away = false;
+    }
+}
+
+#[test]
+fn a_device_that_left_while_the_ledger_could_not_be_told_is_taken_off_later() {
+    let mut cluster = Cluster::new();
+    let (peer, _) = cluster.member(0, "ada", "phone", "inbox:1");
+    cluster.while_away(|cluster| cluster.nodes[0].drop(peer));
+    assert!(cluster.is_connected("inbox:1"), "nobody has told it");
+    cluster.wait(DEPARTURE_RETRY_MS + 1_000);
+    assert!(!cluster.is_connected("inbox:1"));
+}
+
+#[test]
+fn a_device_that_is_back_before_the_ledger_was_told_that_it_left_stays() {
+    let mut cluster = Cluster::new();
+    let (peer, _) = cluster.member(0, "ada", "phone", "inbox:1");
+    cluster.while_away(|cluster| cluster.nodes[0].drop(peer));
+    cluster.member(0, "ada", "phone", "inbox:1");
+    cluster.wait(DEPARTURE_RETRY_MS + 1_000);
+    assert!(cluster.is_connected("inbox:1"));
+}
+
+#[test]
+fn a_device_whose_subscribe_failed_is_not_taken_for_connected_if_it_was_done() {
+    let mut cluster = Cluster::new();
+    let (peer, _) = cluster.member(1, "ada", "phone", "inbox:1");
+    cluster.nodes[1].drop(peer);
+    // Node 0 has the stream.
+    cluster.member(0, "bob", "phone", "inbox:1");
+    let peer = cluster.nodes[0].connect(0, json!({"sub": "ada", "meta": {"device": "phone"}}));
+    // It is done, and nobody is told so.
+    cluster.buckets.is_away = true;
+    cluster.buckets.now_unix_ms |= 1;
+    assert_eq!(cluster.say(0, peer, &subscribe(2, "inbox:1")), ["2:error 100"]);
+    cluster.buckets.is_away = false;
+    assert!(cluster.is_connected("inbox:1"));
+    cluster.wait(DEPARTURE_RETRY_MS + 1_000);
+    assert!(!cluster.is_connected("inbox:1"));
 }

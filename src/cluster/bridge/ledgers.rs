@@ -25,7 +25,9 @@ pub(super) async fn ask(
         LedgerAsk::Detach(_) => {
             let names: Vec<_> = asks.iter().filter_map(|(_, channel, ask)| Some((*channel, detached(ask)?))).collect();
             functions.ledger_detach(bucket, &names).await?;
-            return Ok(Sorted::default());
+            let mut sorted = Sorted::default();
+            batch.iter().for_each(|request| settle(&mut sorted, request, Ok(LedgerAnswer::Done)));
+            return Ok(sorted);
         }
         LedgerAsk::Note(_) => return note(functions, bucket, batch).await,
         LedgerAsk::Add { users, members_max, meta_ttl_ms } => {
@@ -56,7 +58,7 @@ pub(super) async fn ask(
 }
 
 /// Who waits, for what of which channel.
-fn asked(request: &Request) -> Option<(Option<Ticket>, &str, &LedgerAsk)> {
+fn asked(request: &Request) -> Option<(Ticket, &str, &LedgerAsk)> {
     match &request.what {
         Outgoing::Ledger { ticket, channel, ask } => Some((*ticket, channel, ask)),
         _ => None,
@@ -79,7 +81,7 @@ fn notes_of(request: &Request) -> &[Note] {
 }
 
 fn settle(sorted: &mut Sorted, request: &Request, answer: Result<LedgerAnswer, Error>) {
-    if let Some((Some(ticket), ..)) = asked(request) {
+    if let Some((ticket, ..)) = asked(request) {
         sorted.put(request.shard, Answer::Ledger(ticket, answer));
     }
 }

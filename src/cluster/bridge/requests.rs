@@ -123,7 +123,7 @@ impl Request {
             Outgoing::Presence { channel, .. } => Some(Answer::Presence(channel, Err(error()))),
             Outgoing::PresenceStats(channel) => Some(Answer::PresenceStats(channel, Err(error()))),
             Outgoing::Schedule { ticket, .. } => Some(Answer::Schedule(ticket, Err(error()))),
-            Outgoing::Ledger { ticket, .. } => ticket.map(|ticket| Answer::Ledger(ticket, Err(error()))),
+            Outgoing::Ledger { ticket, .. } => Some(Answer::Ledger(ticket, Err(error()))),
             Outgoing::Leave(_) => None,
         }
     }
