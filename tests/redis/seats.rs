@@ -102,7 +102,7 @@ impl World {
             kind.map(|kind| Place { kind, oldest_stays: random.random_bool(0.3), limit: random.random_range(1..4) });
         let limit = if random.random_bool(0.3) { random.random_range(1..6) } else { 0 };
         let enrolment = Enrolment { since_unix_ms: comes.birth, limit, place, ..enrolment(self.comes, device) };
-        let verdict = self.nodes[slot].session_put(&enrolment, &leases(&self.living)).await.unwrap();
+        let verdict = self.nodes[slot].session_put(&enrolment, &leases(&self.living)).await.unwrap().map(drop);
         let (counted, dead): (Seats, Seats) =
             self.seats.clone().into_iter().partition(|(_, seat)| self.living[usize::from(seat.slot) - 1]);
         match decide(&counted, self.comes, &comes, place, limit) {

@@ -5,11 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ringpost::cluster::redis::bucket::Kind;
 use ringpost::cluster::redis::functions::{Functions, Incarnation};
 use ringpost::cluster::redis::leases::{Lease, Leases};
+use ringpost::cluster::redis::link::Link;
 use ringpost::cluster::redis::listener::Event;
 use ringpost::cluster::redis::sessions::{Enrolment, Place, Session, dismissed, of_user};
 use ringpost::cluster::redis::streams::Join;
 use ringpost::model::ClientId;
 use ringpost::model::refusal::DisconnectKind;
+use tokio::time::Instant;
 
 use crate::functions::{config, linked, node, with_each};
 use crate::listening::Listening;
@@ -23,7 +25,7 @@ pub(crate) fn leases(living: &[bool]) -> Leases {
         name: format!("node{slot}"),
         about: Default::default(),
     };
-    Leases { now_ms: 10, all: (1..).zip(living).map(lease).collect() }
+    Leases { now_ms: 10, said_between: [Instant::now(); 2], all: (1..).zip(living).map(lease).collect() }
 }
 
 /// So many milliseconds ago, by the clock of this machine, which is that of Redis.
@@ -56,7 +58,7 @@ fn phone(number: u128, device: &str) -> Enrolment<'_> {
 
 /// Puts a session that has its place.
 pub(crate) async fn admit(node: &Functions, enrolment: &Enrolment<'_>, leases: &Leases) {
-    assert_eq!(node.session_put(enrolment, leases).await, Ok(Ok(())), "{enrolment:?}");
+    assert!(node.session_put(enrolment, leases).await.unwrap().is_ok(), "{enrolment:?}");
 }
 
 async fn clients(node: &Functions, user: &str) -> Vec<u128> {
@@ -125,13 +127,56 @@ fn of_two_sessions_of_a_device_that_began_at_once_the_same_one_stays_whatever_or
             let user = format!("u{turn}");
             for number in order {
                 let one = Enrolment { user: &user, since_unix_ms, ..phone(number, "a") };
-                let verdict = nodes[number as usize - 1].session_put(&one, &leases).await.unwrap();
+                let verdict = nodes[number as usize - 1].session_put(&one, &leases).await.unwrap().map(drop);
                 let is_first = number == 1 && verdict == Ok(()) && clients(&nodes[0], &user).await == [1];
                 assert!(is_first || (number == 2) == (verdict == Ok(())), "{number}: {verdict:?}");
             }
             assert_eq!(clients(&nodes[0], &user).await, [2]);
         }
     });
+}
+
+#[test]
+fn who_comes_now_is_later_than_all_that_are_there_although_it_is_the_same_millisecond_or_the_clock_was_set_back() {
+    with_each(async |link, config, _| {
+        let nodes = [node(&link, &config, 1, 1), node(&link, &config, 2, 2)];
+        let leases = leases(&[true, true]);
+        let to_come = ago(0) + 60_000;
+        let comes = |number| Enrolment { since_unix_ms: to_come, ..phone(number, "") };
+        // Devices of their own: of each two the one that came first has to go, whatever their ids.
+        let (mut before, ids) = (0, [9, 3, 8, 2, 7, 1, 6, 4, 5]);
+        for (turn, number) in ids.into_iter().enumerate() {
+            let device = format!("d{number}");
+            let one = Enrolment { device: &device, ..comes(number) };
+            let since = nodes[turn % 2].session_put(&one, &leases).await.unwrap().expect("it is the newest");
+            assert!(since > before && since < to_come, "{before} {since}");
+            assert_eq!(clients(&nodes[0], "u").await, [number]);
+            before = since;
+        }
+        // As it is left by a clock that was ahead of the one that is now.
+        let ahead = Enrolment { since_unix_ms: to_come, user: "w", ..phone(1, "a") };
+        admit(&nodes[0], &ahead, &leases).await;
+        let key = format!("{}:s:w", nodes[0].keys().head(nodes[0].keys().bucket_of("w")));
+        set_since(&link, &key, client(1), to_come).await;
+        let second = Enrolment { user: "w", ..phone(2, "b") };
+        let refused = nodes[1].session_put(&Enrolment { since_unix_ms: ago(0), ..second }, &leases).await.unwrap();
+        assert!(refused.is_err(), "it began before, as far as anybody knows");
+        let since =
+            nodes[1].session_put(&Enrolment { since_unix_ms: to_come + 60_000, ..second }, &leases).await.unwrap();
+        assert_eq!(since, Ok(to_come + 1));
+        assert_eq!(clients(&nodes[0], "w").await, [2]);
+    });
+}
+
+/// Puts another time into a session's entry.
+async fn set_since(link: &Link, key: &str, client: ClientId, since_unix_ms: u64) {
+    let mut command = redis::cmd("HGET");
+    command.arg(key).arg(&client.as_bytes()[..]);
+    let redis::Value::BulkString(mut entry) = link.call(&command).await.unwrap() else { panic!("it is there") };
+    entry[7..13].copy_from_slice(&since_unix_ms.to_be_bytes()[2..]);
+    let mut command = redis::cmd("HSET");
+    command.arg(key).arg(&client.as_bytes()[..]).arg(entry);
+    link.call(&command).await.unwrap();
 }
 
 #[test]
@@ -174,8 +219,8 @@ fn a_user_who_was_sent_away_is_so_on_nodes_that_put_the_session_later() {
         let old = |number| Enrolment { since_unix_ms: ago(5_000), ..enrolment(number, "") };
         let sent_away = Err(DisconnectKind::Backend(4001).because("go"));
         assert_eq!(node.session_put(&old(1), &leases).await, Ok(sent_away));
-        assert_eq!(node.session_put(&old(2), &leases).await, Ok(Ok(())), "it was to stay");
-        assert_eq!(node.session_put(&enrolment(3, ""), &leases).await, Ok(Ok(())), "it came afterwards");
+        assert!(node.session_put(&old(2), &leases).await.unwrap().is_ok(), "it was to stay");
+        assert!(node.session_put(&enrolment(3, ""), &leases).await.unwrap().is_ok(), "it came afterwards");
         assert_eq!(clients(&node, "u").await, [2, 3]);
     });
 }

@@ -16,6 +16,7 @@
 
 mod arms;
 mod calls;
+mod clock;
 mod complaints;
 mod health;
 mod lease;

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::clock::Clock;
 use super::complaints::Complaints;
 use super::misses::Misses;
 use super::told::{Teller, Told};
@@ -53,7 +54,10 @@ pub(super) enum Input {
 #[derive(Debug)]
 struct Entry {
     entrance: Arc<Entrance>,
+    /// It has begun then at the latest.
     since: Instant,
+    /// Since when it has its place by the clock of Redis, Unix milliseconds, once it had one.
+    placed_unix_ms: Option<u64>,
     /// Who waits for the first answer.
     waits: Option<(u16, Ticket)>,
     /// What the application says of it.
@@ -68,6 +72,8 @@ struct Entry {
     is_busy: bool,
     /// Since it began something may have been missed.
     is_stale: bool,
+    /// It stands among those that are behind.
+    is_behind: bool,
 }
 
 impl Entry {
@@ -79,7 +85,8 @@ impl Entry {
 
 /// What has become of a session by a call.
 enum Outcome {
-    Placed,
+    /// Since when by the clock of Redis, Unix milliseconds.
+    Placed(u64),
     Refused(Disconnect),
     Noted,
     /// There was no such session, of which something was to be said.
@@ -100,8 +107,8 @@ pub(super) struct Register {
     keys: Keys,
     ends: Arc<[BridgeEnd]>,
     leases: watch::Receiver<Option<Leases>>,
-    /// The clock of Redis, Unix milliseconds, as it was told then.
-    clock: (u64, Instant),
+    /// The clock of Redis.
+    clock: Clock,
     told: Teller,
     /// Who is to be told to go, when there is room for it again.
     untold: VecDeque<Told>,
@@ -138,7 +145,7 @@ impl Register {
             keys,
             ends,
             leases,
-            clock: (0, Instant::now()),
+            clock: Clock::new(),
             told,
             untold: VecDeque::new(),
             missed,
@@ -173,7 +180,7 @@ impl Register {
                 bucket = missed.next() => self.missed(bucket),
                 _ = timer.tick() => {
                     self.tell_untold();
-                    self.answer_late();
+                    self.answer_late(Instant::now());
                     self.renew();
                 }
             }
@@ -183,15 +190,8 @@ impl Register {
 
     fn set_clock(&mut self) {
         if let Some(leases) = &*self.leases.borrow_and_update() {
-            self.clock = (leases.now_ms, Instant::now());
+            self.clock.told(leases.now_ms, leases.said_between);
         }
-    }
-
-    /// When something happened, by the clock of Redis, Unix milliseconds.
-    fn unix_ms(&self, at: Instant) -> u64 {
-        let (told_ms, then) = self.clock;
-        let later_ms = at.saturating_duration_since(then).as_millis() as u64;
-        (told_ms + later_ms).saturating_sub(then.saturating_duration_since(at).as_millis() as u64)
     }
 
     fn take(&mut self, input: Input) {
@@ -214,18 +214,25 @@ impl Register {
             Input::Began(functions) => {
                 self.set_clock();
                 (self.functions, self.away_since) = (Some(functions), None);
-                (0..self.keys.buckets()).for_each(|bucket| self.missed(bucket));
+                self.put_all_anew();
             }
-            Input::Ended => self.functions = None,
+            Input::Ended => {
+                self.functions = None;
+                // All is when the node is back.
+                self.behind.clear();
+            }
         }
     }
 
     fn enrol(&mut self, shard: u16, entrance: Entrance) {
         let (bucket, client, now) = (self.keys.bucket_of(&entrance.user), entrance.client, Instant::now());
         let waits = Some((shard, entrance.ticket));
+        let until = now + Duration::from_millis(ENROL_WAIT_MS);
         let entry = Entry {
             entrance: Arc::new(entrance),
-            since: now,
+            // Redis says when it has its place: of sessions that come one after the other it knows the order, nodes do not.
+            since: until,
+            placed_unix_ms: None,
             waits,
             note: Bytes::new(),
             is_wanted: true,
@@ -233,13 +240,14 @@ impl Register {
             is_noted: true,
             is_busy: false,
             is_stale: false,
+            is_behind: false,
         };
         self.entries[usize::from(bucket)].insert(client, entry);
         if self.functions.is_none() || self.away_since.is_some() {
             self.answer(bucket, client, Ok(()));
-            self.behind.push_back((bucket, client));
+            self.fall_behind(bucket, client);
         } else {
-            self.waiting.push_back((now + Duration::from_millis(ENROL_WAIT_MS), bucket, client));
+            self.waiting.push_back((until, bucket, client));
             self.settle_in_turn(bucket, client);
         }
     }
@@ -248,7 +256,17 @@ impl Register {
     fn settle_in_turn(&mut self, bucket: u16, client: ClientId) {
         match self.calls.len() < REGISTER_CALLS_MAX {
             true => self.settle(bucket, client),
-            false => self.behind.push_back((bucket, client)),
+            false => self.fall_behind(bucket, client),
+        }
+    }
+
+    /// It is brought together again when there is room for it.
+    fn fall_behind(&mut self, bucket: u16, client: ClientId) {
+        if self.functions.is_some()
+            && let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client)
+            && !std::mem::replace(&mut entry.is_behind, true)
+        {
+            self.behind.push_back((bucket, client));
         }
     }
 
@@ -257,7 +275,18 @@ impl Register {
         for (client, entry) in &mut self.entries[usize::from(bucket)] {
             entry.is_stale = entry.is_busy;
             // What is not put is behind already.
-            if std::mem::take(&mut entry.is_put) {
+            if std::mem::take(&mut entry.is_put) && !std::mem::replace(&mut entry.is_behind, true) {
+                self.behind.push_back((bucket, *client));
+            }
+        }
+    }
+
+    /// Redis has none of the sessions any more, as far as this incarnation goes.
+    fn put_all_anew(&mut self) {
+        self.behind.clear();
+        for (bucket, entries) in (0..).zip(&mut self.entries) {
+            for (client, entry) in entries {
+                (entry.is_stale, entry.is_put, entry.is_behind) = (entry.is_busy, false, true);
                 self.behind.push_back((bucket, *client));
             }
         }
@@ -282,9 +311,11 @@ impl Register {
         }
         (entry.is_busy, entry.is_stale) = (true, false);
         let (entrance, since, note) = (entry.entrance.clone(), entry.since, entry.note.clone());
+        let placed_unix_ms = entry.placed_unix_ms;
         let (is_wanted, is_put) = (entry.is_wanted, entry.is_put);
         entry.is_noted |= is_put;
-        let (since_unix_ms, leases) = (self.unix_ms(since), self.leases.clone());
+        let since_unix_ms = placed_unix_ms.unwrap_or_else(|| self.clock.latest(since));
+        let leases = self.leases.clone();
         self.calls.spawn(async move {
             let incarnation = functions.incarnation().number;
             let result = match (is_wanted, is_put) {
@@ -313,7 +344,7 @@ impl Register {
                 for user in gone {
                     let entries = self.entries[usize::from(bucket)].iter_mut();
                     for (client, entry) in entries.filter(|(_, entry)| entry.entrance.user == *user) {
-                        if std::mem::take(&mut entry.is_put) {
+                        if std::mem::take(&mut entry.is_put) && !std::mem::replace(&mut entry.is_behind, true) {
                             self.behind.push_back((bucket, *client));
                         }
                     }
@@ -333,8 +364,9 @@ impl Register {
         match result {
             Ok(Outcome::Refused(why)) => return self.refused(bucket, client, why),
             // Of an incarnation that is no more: what was put since then is known.
-            Ok(_) if !counts => return self.behind.push_back((bucket, client)),
-            Ok(Outcome::Placed) => {
+            Ok(_) if !counts => return self.fall_behind(bucket, client),
+            Ok(Outcome::Placed(since_unix_ms)) => {
+                entry.placed_unix_ms = Some(since_unix_ms);
                 entry.is_put = !entry.is_stale || !entry.is_wanted;
                 entry.is_noted = entry.note.is_empty();
                 self.answer(bucket, client, Ok(()));
@@ -352,7 +384,7 @@ impl Register {
                 self.complaints.tell("session_put", &fault);
                 self.away_since = Some(Instant::now());
                 self.answer(bucket, client, Ok(()));
-                return self.behind.push_back((bucket, client));
+                return self.fall_behind(bucket, client);
             }
         }
         // The next call, if one is needed: it may have ended meanwhile, or something else is said of it.
@@ -383,16 +415,17 @@ impl Register {
     }
 
     fn answer(&mut self, bucket: u16, client: ClientId, outcome: Result<(), Disconnect>) {
-        let entry = self.entries[usize::from(bucket)].get_mut(&client);
-        if let Some((shard, ticket)) = entry.and_then(|entry| entry.waits.take()) {
+        let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client) else { return };
+        if let Some((shard, ticket)) = entry.waits.take() {
+            entry.since = entry.since.min(Instant::now());
             self.ends[usize::from(shard)].answer(vec![Answer::Enrolled(ticket, outcome)]);
         }
     }
 
     /// Who has waited for too long begins on the word of the node's own roster.
-    fn answer_late(&mut self) {
+    fn answer_late(&mut self, now: Instant) {
         while let Some((until, bucket, client)) = self.waiting.front().copied()
-            && until <= Instant::now()
+            && until <= now
         {
             self.waiting.pop_front();
             self.answer(bucket, client, Ok(()));
@@ -408,6 +441,9 @@ impl Register {
         while self.calls.len() < SESSIONS_PUT_AT_ONCE
             && let Some((bucket, client)) = self.behind.pop_front()
         {
+            if let Some(entry) = self.entries[usize::from(bucket)].get_mut(&client) {
+                entry.is_behind = false;
+            }
             self.settle(bucket, client);
         }
     }
@@ -456,7 +492,123 @@ async fn put(
         place: place.map(|place| Place { kind: &place.kind, oldest_stays: place.oldest_stays, limit: place.limit }),
     };
     Ok(match functions.session_put(&enrolment, &leases).await? {
-        Ok(()) => Outcome::Placed,
+        Ok(since_unix_ms) => Outcome::Placed(since_unix_ms),
         Err(why) => Outcome::Refused(why),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::bridge::metrics::BridgeMetrics;
+    use crate::cluster::bridge::told::{Hearer, queue};
+    use crate::cluster::redis::functions::Incarnation;
+    use crate::cluster::redis::link::Link;
+    use crate::config::RedisConfig;
+    use crate::model::Device;
+    use crate::shard::bridge::ShardBridge;
+    use crate::shard::waker::Waker;
+
+    /// A register before a Redis that nobody has there, its one shard, and what it tells.
+    fn register() -> (Register, ShardBridge, Hearer) {
+        let config = RedisConfig { addresses: vec!["127.0.0.1:1".into()], buckets: 4, ..RedisConfig::default() };
+        let keys = Keys::new(&config);
+        let (shard, end) = ShardBridge::new(0, Arc::new(Waker::new().unwrap()), flume::unbounded().0);
+        let (teller, hearer) = queue();
+        let complaints = Arc::new(Complaints::new(Arc::<BridgeMetrics>::default()));
+        let leases = watch::channel(None).1;
+        let mut register = Register::new(keys.clone(), [end].into(), leases, teller, Arc::default(), complaints);
+        let link = Arc::new(Link::new(&config, None).unwrap());
+        register.functions = Some(Arc::new(Functions::new(link, keys, Incarnation { slot: 1, number: 1 })));
+        (register, shard, hearer)
+    }
+
+    fn user() -> Arc<str> {
+        "ann".into()
+    }
+
+    fn client(number: usize) -> ClientId {
+        ClientId::from_u128(number as u128)
+    }
+
+    fn enrol(register: &mut Register, number: usize) {
+        let entrance = Entrance {
+            ticket: Ticket(number as u64),
+            user: user(),
+            client: client(number),
+            issued_unix_s: None,
+            limit: 0,
+            device: Device::default(),
+            place: None,
+        };
+        register.take(Input::Enrol(0, Box::new(entrance)));
+    }
+
+    /// The tickets of those who were let in, in order.
+    fn let_in(shard: &ShardBridge) -> Vec<u64> {
+        let answers = std::iter::from_fn(|| shard.next_answers()).flatten();
+        let ticket = |answer| match answer {
+            Answer::Enrolled(ticket, Ok(())) => ticket.0,
+            other => panic!("{other:?}"),
+        };
+        answers.map(ticket).collect()
+    }
+
+    fn behind(register: &Register) -> usize {
+        register.behind.len()
+    }
+
+    #[tokio::test]
+    async fn past_the_calls_that_may_be_on_their_way_sessions_wait_for_their_turn_each_once_and_begin_in_time() {
+        const MORE: usize = 100;
+        let (mut register, shard, _told) = register();
+        let began = Instant::now();
+        (0..REGISTER_CALLS_MAX + MORE).for_each(|number| enrol(&mut register, number));
+        assert_eq!((register.calls.len(), behind(&register)), (REGISTER_CALLS_MAX, MORE));
+        // The application says something of each, again and again.
+        for note in 0..3 {
+            for number in 0..REGISTER_CALLS_MAX + MORE {
+                register.take(Input::Note(user(), client(number), vec![note].into()));
+            }
+        }
+        assert_eq!((register.calls.len(), behind(&register)), (REGISTER_CALLS_MAX, REGISTER_CALLS_MAX + MORE));
+        register.missed(register.keys.bucket_of("ann"));
+        register.catch_up();
+        assert_eq!((register.calls.len(), behind(&register)), (REGISTER_CALLS_MAX, REGISTER_CALLS_MAX + MORE));
+        register.answer_late(began);
+        assert_eq!(let_in(&shard), [0; 0]);
+        register.answer_late(Instant::now() + Duration::from_millis(ENROL_WAIT_MS));
+        assert!(
+            let_in(&shard).into_iter().eq(0..(REGISTER_CALLS_MAX + MORE) as u64),
+            "in the order in which they came"
+        );
+        assert!(register.waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn while_redis_is_away_sessions_begin_at_once_and_a_few_calls_look_whether_it_is_back() {
+        let (mut register, shard, _told) = register();
+        enrol(&mut register, 0);
+        let done = register.calls.join_next().await.expect("it was asked").expect("it has not panicked");
+        register.done(done);
+        assert_eq!((let_in(&shard), behind(&register)), (vec![0], 1), "it is put when Redis is back");
+        (1..1_000).for_each(|number| enrol(&mut register, number));
+        assert!(let_in(&shard).into_iter().eq(1..1_000));
+        assert_eq!((register.calls.len(), behind(&register)), (0, 1_000));
+        register.catch_up();
+        assert_eq!(register.calls.len(), 0, "not at once");
+        register.away_since = Instant::now().checked_sub(PAUSE_AWAY);
+        register.catch_up();
+        assert_eq!((register.calls.len(), behind(&register)), (SESSIONS_PUT_AT_ONCE, 1_000 - SESSIONS_PUT_AT_ONCE));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_sessions_that_have_ended_while_the_node_acts_dead() {
+        let (mut register, shard, _told) = register();
+        register.take(Input::Ended);
+        (0..10).for_each(|number| enrol(&mut register, number));
+        assert_eq!(let_in(&shard).len(), 10);
+        (0..10).for_each(|number| register.take(Input::Discharge(user(), client(number))));
+        assert!(register.entries.iter().all(HashMap::is_empty) && register.behind.is_empty());
+    }
 }

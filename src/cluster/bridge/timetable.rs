@@ -145,7 +145,12 @@ mod tests {
             name: String::new(),
             about: Default::default(),
         };
-        let leases = watch::channel(Some(Leases { now_ms: 1, all: [1, 2, 3, 4].map(lease).into() })).1;
+        let leases = watch::channel(Some(Leases {
+            now_ms: 1,
+            said_between: [Instant::now(); 2],
+            all: [1, 2, 3, 4].map(lease).into(),
+        }))
+        .1;
         Timetable::new(functions, leases, Arc::new(Complaints::new(Arc::<BridgeMetrics>::default())))
     }
 

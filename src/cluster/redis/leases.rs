@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use redis::{Cmd, Value};
+use tokio::time::Instant;
 
 use super::fault::Fault;
 use super::functions::Incarnation;
@@ -29,6 +30,8 @@ pub struct Lease {
 pub struct Leases {
     /// The moment, by the clock of Redis.
     pub now_ms: u64,
+    /// Between which moments that was, by the clock of this node: it was asked, and answered.
+    pub said_between: [Instant; 2],
     /// Those that live, and those whose nodes are not reaped yet.
     pub all: Vec<Lease>,
 }
@@ -65,7 +68,7 @@ impl Leases {
         living.fold(Packed::default(), |packed, lease| packed.byte(lease.of.slot).six(lease.of.number)).end()
     }
 
-    fn unpack(answer: Value) -> Result<Self, Fault> {
+    fn unpack(answer: Value, asked: Instant) -> Result<Self, Fault> {
         let [now, entries] = <[Value; 2]>::try_from(list(answer)?).map_err(|_| Fault::Garbled)?;
         let entries = list(entries)?;
         let mut all = Vec::with_capacity(entries.len() / 2);
@@ -79,7 +82,7 @@ impl Leases {
             all.push(Lease { of, ends_ms, name: from.text()?, about: from.rest() });
         }
         all.sort_by_key(|lease| lease.of.slot);
-        Ok(Self { now_ms: number(&now)?, all })
+        Ok(Self { now_ms: number(&now)?, said_between: [asked, Instant::now()], all })
     }
 }
 
@@ -101,10 +104,11 @@ pub async fn take(link: &Link, keys: &Keys, name: &str, about: &[u8]) -> Result<
     let mut command = ask("lease_take", keys);
     let node = Packed::default().short(name.as_bytes()).bytes(about).end();
     command.arg(node).arg(LEASE_MS).arg(keys.buckets());
+    let asked = Instant::now();
     let answer = list(call(link, &command).await?)?;
     let [slot, incarnation, leases] = <[Value; 3]>::try_from(answer).map_err(|_| Fault::Garbled)?;
     let slot = u8::try_from(number(&slot)?).map_err(|_| Fault::Garbled)?;
-    Ok((Incarnation { slot, number: number(&incarnation)? }, Leases::unpack(leases)?))
+    Ok((Incarnation { slot, number: number(&incarnation)? }, Leases::unpack(leases, asked)?))
 }
 
 /// Renews a lease, with what the node says of itself now.
@@ -113,7 +117,8 @@ pub async fn take(link: &Link, keys: &Keys, name: &str, about: &[u8]) -> Result<
 /// [`Fault::Dead`] where it has run out.
 pub async fn renew(link: &Link, keys: &Keys, incarnation: Incarnation, about: &[u8]) -> Result<Leases, Fault> {
     let mut command = of(ask("lease_renew", keys), incarnation);
-    Leases::unpack(call(link, command.arg(LEASE_MS).arg(about)).await?)
+    let asked = Instant::now();
+    Leases::unpack(call(link, command.arg(LEASE_MS).arg(about)).await?, asked)
 }
 
 /// Ends a lease. What the node has left is reaped.
@@ -129,7 +134,8 @@ pub async fn end(link: &Link, keys: &Keys, incarnation: Incarnation) -> Result<(
 /// # Errors
 /// What went wrong.
 pub async fn look(link: &Link, keys: &Keys) -> Result<Leases, Fault> {
-    Leases::unpack(call(link, &ask("lease_list", keys)).await?)
+    let asked = Instant::now();
+    Leases::unpack(call(link, &ask("lease_list", keys)).await?, asked)
 }
 
 /// Claims the reaping of a dead incarnation for the node with this slot, for as long as a lease. Whether it may.

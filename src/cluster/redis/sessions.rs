@@ -133,8 +133,9 @@ impl Enrolment<'_> {
 }
 
 impl Functions {
-    /// Asks for a session's place, or says anew that it has it: who has one keeps it, and since when. Who must go for it is told;
-    /// nobody where it is refused: others are there, its token was called back, or the user was sent away since it began.
+    /// Asks for a session's place, or says anew that it has it: who has one keeps it, and since when, which is answered (Unix
+    /// milliseconds). Who must go for it is told; nobody where it is refused: others are there, its token was called back, or the
+    /// user was sent away since it began.
     ///
     /// # Errors
     /// What went wrong; [`Fault::Refused`] where the user's name is too long to be shared.
@@ -142,7 +143,7 @@ impl Functions {
         &self,
         enrolment: &Enrolment<'_>,
         leases: &Leases,
-    ) -> Result<Result<(), Disconnect>, Fault> {
+    ) -> Result<Result<u64, Disconnect>, Fault> {
         check(enrolment.user)?;
         let is_limited = enrolment.limit > 0 || enrolment.place.is_some();
         let living = if is_limited { leases.pack_living() } else { Vec::new() };
@@ -152,7 +153,9 @@ impl Functions {
         });
         let mut from = after_stand(answer.await?)?;
         Ok(match from.byte()? {
-            0 => Ok(()),
+            // The Functions of a version before do not say.
+            0 if from.is_empty() => Ok(enrolment.since_unix_ms),
+            0 => Ok(from.six()?),
             6 => {
                 let kind = DisconnectKind::Backend(from.two()?);
                 Err(kind.because(String::from_utf8_lossy(&from.rest()).into_owned()))

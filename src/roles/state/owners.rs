@@ -79,7 +79,7 @@ mod tests {
             name: String::new(),
             about: bytes::Bytes::new(),
         };
-        Leases { now_ms, all: living.iter().map(lease).collect() }
+        Leases { now_ms, said_between: [tokio::time::Instant::now(); 2], all: living.iter().map(lease).collect() }
     }
 
     #[test]

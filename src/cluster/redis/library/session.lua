@@ -127,10 +127,11 @@ local function dismiss(bucket, user, leaving)
   end
 end
 
--- ARGV[2…]: ttl, user, session, terms, incarnations that live. Terms are: since when it has been connected by the clock of Redis,
+-- ARGV[2…]: ttl, user, session, terms, incarnations that live. Terms are: since when it has been connected by the clock of Redis (a
+-- time to come: from now on, and later than all that count),
 -- when its token was issued, limit of the user's sessions (0: none), 1 has a place among the devices, 1 the oldest stay, limit of
--- the kind, highest incarnation that was given, kind and device. Answers what becomes of it, and why it was sent away. One that
--- has its place keeps it, and since when. The same session of another node becomes this node's.
+-- the kind, highest incarnation that was given, kind and device. Answers what becomes of it, and why it was sent away, or since
+-- when it has its place (I6). One that has it keeps it, and since when. The same session of another node becomes this node's.
 local function session_put(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
@@ -151,9 +152,12 @@ local function session_put(keys, args)
   code, reason = judge(bucket, user, asker, now)
   local has_place = before and before.owner == asker.owner
   if not code and not has_place and (limit > 0 or asker.is_placed) then
-    leaving, code = make_room(seats_of(key, asker, living_of(args[6], newest)), asker)
+    local seats = seats_of(key, asker, living_of(args[6], newest))
+    -- Two may come in one millisecond, and the clock of Redis may have been set back.
+    if since > now and not before and #seats > 0 then asker.since = math.max(now, seats[#seats].since + 1) end
+    leaving, code = make_room(seats, asker)
   end
-  local answer = struct.pack('B', code or ADMITTED) .. (reason or '')
+  local answer = code and struct.pack('B', code) .. (reason or '') or struct.pack('>BI6', ADMITTED, asker.since)
   if not code then
     dismiss(bucket, user, leaving)
     entry = pack_session(asker)
