@@ -195,3 +195,38 @@ fn who_listens_is_told_once_that_publications_were_removed() {
         assert!(matches!(listening.next().await, Event::Said(_, _, item) if item.offset == 2));
     });
 }
+
+#[test]
+fn silent_losses_in_many_buckets_are_found_by_a_few_calls() {
+    for kind in [Of::Redis, Of::Valkey] {
+        let server = Server::start(kind, &[]);
+        let config = RedisConfig { buckets: 200, ..config(&[server.address()]) };
+        crate::runtime().block_on(async {
+            let mut listening = Listening::start(&config, 1).await;
+            // As if messages had been sent that were not heard.
+            let mut lossy = [3, 64, 199];
+            for bucket in lossy {
+                let head = listening.node.keys().head(bucket);
+                let count: u64 = server.cli(&["HGET", &head, "c"]).trim().parse().unwrap();
+                let next = (count + 1).to_string();
+                server.cli(&["HSET", &head, "c", &next, "n1", &next]);
+            }
+            server.cli(&["CONFIG", "RESETSTAT"]);
+            let mut holes = Vec::new();
+            while holes.len() < lossy.len() {
+                match listening.next().await {
+                    Event::Hole(bucket) => holes.push(bucket),
+                    other => panic!("{other:?}"),
+                }
+            }
+            let stats = server.cli(&["INFO", "commandstats"]);
+            let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_fcall:calls="));
+            let calls: u32 = calls.and_then(|rest| rest.split(',').next()).unwrap().parse().unwrap();
+            holes.sort_unstable();
+            lossy.sort_unstable();
+            assert_eq!(holes, lossy, "{kind:?}");
+            // The round in which they were found, and one that had begun before, perhaps.
+            assert!(calls <= 8, "{kind:?}: {calls}");
+        });
+    }
+}

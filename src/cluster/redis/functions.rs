@@ -18,7 +18,7 @@ use super::fault::{Fault, Remedy};
 use super::keys::Keys;
 use super::library;
 use super::link::Link;
-use super::pack::{Packed, Unpack};
+use super::pack::{Packed, Unpack, list};
 use crate::limits::REDIS_RETRY_MS;
 
 /// How long to wait before a call is repeated: at first, and at the most.
@@ -247,7 +247,8 @@ impl Functions {
     pub async fn compare(&self, bucket: u16, lost: Option<Generation>) -> Result<Compared, Fault> {
         let _turn = self.turn(bucket).await?;
         let question = self.question(bucket, lost);
-        self.compared(bucket, &question, repeat(&self.link, &question.command).await?)
+        let answer = repeat(&self.link, &question.command).await?;
+        self.compared(bucket, &question.header, Unpack::of(answer)?)
     }
 
     /// As [`Functions::compare`], but once, and by another way: that on which the bucket's messages come, so that those sent before
@@ -255,7 +256,42 @@ impl Functions {
     pub(super) async fn compare_by(&self, link: &Link, bucket: u16) -> Result<Compared, Fault> {
         let _turn = self.turn(bucket).await?;
         let question = self.question(bucket, None);
-        self.compared(bucket, &question, library::call(link, &question.command).await?)
+        let answer = library::call(link, &question.command).await?;
+        self.compared(bucket, &question.header, Unpack::of(answer)?)
+    }
+
+    /// As [`Functions::compare_by`], many buckets by one call; they must be with one server. Those of which a call is on its way, or
+    /// is to be settled, are left out, and those that refuse to be compared: they are to be asked alone.
+    pub(super) async fn compare_many_by(&self, link: &Link, buckets: &[u16]) -> Result<Vec<(u16, Compared)>, Fault> {
+        let free = buckets.iter().filter_map(|bucket| Some((*bucket, self.free_turn(*bucket)?)));
+        let turns: Vec<_> = free.collect();
+        if turns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let heads = turns.iter().map(|(bucket, _)| self.keys.head(*bucket)).collect::<Vec<_>>();
+        let headers = turns.iter().map(|(bucket, _)| self.header(&self.lanes[usize::from(*bucket)].known()));
+        let headers: Vec<_> = headers.collect();
+        let mut command = library::function_of_all("compare_many", heads);
+        command.arg(&headers);
+        let answers = list(library::call(link, &command).await?)?;
+        if answers.len() != turns.len() {
+            return Err(Fault::Garbled);
+        }
+        let mut found = Vec::with_capacity(turns.len());
+        for (((bucket, _turn), header), answer) in turns.iter().zip(&headers).zip(answers) {
+            let from = Unpack::of(answer)?;
+            if !from.is_empty() {
+                found.push((*bucket, self.compared(*bucket, header, from)?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The turn of a bucket, where nobody has it and nothing is to be told or settled before.
+    fn free_turn(&self, bucket: u16) -> Option<TurnGuard<'_, bool>> {
+        let lane = &self.lanes[usize::from(bucket)];
+        let is_open = lane.is_open.try_lock().ok()?;
+        (!*is_open && lane.known().before.is_none()).then_some(is_open)
     }
 
     fn question(&self, bucket: u16, lost: Option<Generation>) -> Question {
@@ -268,12 +304,11 @@ impl Functions {
         Question { command, header }
     }
 
-    fn compared(&self, bucket: u16, question: &Question, answer: Value) -> Result<Compared, Fault> {
-        let mut from = Unpack::of(answer)?;
+    fn compared(&self, bucket: u16, header: &[u8], mut from: Unpack) -> Result<Compared, Fault> {
         let stand = Stand::unpack(&mut from)?;
         let compared = Compared { stand, sent: [from.six()?, from.six()?], relayed: from.six()? };
         let _number_of_last_call = from.six()?;
-        if question.header.get(FRESH) != Some(&from.rest()) {
+        if header.get(FRESH) != Some(&from.rest()) {
             return Err(Fault::Garbled);
         }
         self.learn(bucket, stand);

@@ -28,7 +28,7 @@ pub const SOURCE: &str = concat!(
 
 /// Which edition of the source this is. It goes up with every change that nodes of the version before can live with; others
 /// need a new layout ([`BUCKET_LAYOUT`](crate::model::BUCKET_LAYOUT)), and with it new names of keys and Functions.
-pub const REVISION: u64 = 8;
+pub const REVISION: u64 = 9;
 
 /// What was found in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +76,17 @@ pub(super) async fn call(link: &Link, command: &Cmd) -> Result<Value, Fault> {
 
 /// A call of a Function on the keys that begin with `head`.
 pub(super) fn function(name: &str, head: &str) -> Cmd {
-    let mut command = redis::cmd("FCALL");
-    command.arg(format!("ringpost_1_{name}")).arg(2).arg(head).arg(format!("{head}:-"));
+    function_of_all(name, [head.to_owned()])
+}
+
+/// As [`function`], on the keys that begin with any of these; all are with one server.
+pub(super) fn function_of_all(name: &str, heads: impl IntoIterator<Item = String, IntoIter: ExactSizeIterator>) -> Cmd {
+    let (mut command, heads) = (redis::cmd("FCALL"), heads.into_iter());
+    command.arg(format!("ringpost_1_{name}")).arg(2 * heads.len());
+    for head in heads {
+        let never = format!("{head}:-");
+        command.arg(head).arg(never);
+    }
     command
 }
 

@@ -139,6 +139,11 @@ impl Link {
         Ok(Self { reach, options, state: Mutex::default(), connect_timeout, timeout, pushes, life })
     }
 
+    /// Whether one server has all keys.
+    pub fn is_one_server(&self) -> bool {
+        !matches!(self.reach, Reach::Cluster(_))
+    }
+
     /// Asks the primary that has the command's key.
     ///
     /// # Errors
@@ -196,7 +201,7 @@ impl Link {
 
     async fn judge(&self, answer: RedisResult<Value>, way: Way) -> Result<Value, Fault> {
         let answer = answer.and_then(Value::extract_error).map_err(Fault::from);
-        let is_cluster = matches!(self.reach, Reach::Cluster(_));
+        let is_cluster = !self.is_one_server();
         match &answer {
             // That of a Cluster mends itself, and has many.
             Err(Fault::Unreachable(_)) if is_cluster => {}

@@ -93,12 +93,15 @@ pub async fn listen(
                 Some(push) => is_subscribed &= state.take(push),
                 None => return,
             },
-            Some(progress) = progress.recv() => if let Some((bucket, compared)) = state.comparisons.take(progress) {
-                // What had come before the answer lies in the channel: it is heard first.
-                while let Ok(push) = pushes.try_recv() {
+            Some(progress) = progress.recv() => {
+                let answers = state.comparisons.take(progress);
+                // What had come before the answers lies in the channel: it is heard first.
+                while !answers.is_empty() && let Ok(push) = pushes.try_recv() {
                     is_subscribed &= state.take(push);
                 }
-                is_subscribed &= state.compare(bucket, compared);
+                for (bucket, compared) in answers {
+                    is_subscribed &= state.compare(bucket, compared);
+                }
             },
             Some(relayed) = next(&mut by_kafka) => state.take_relayed(relayed),
             _ = timer.tick() => state.comparisons.want_all(false),

@@ -6,7 +6,7 @@
 --
 -- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
 
-local REVISION = 8
+local REVISION = 9
 -- How many expired publications one append or read looks at.
 local EXPIRED_AT_ONCE = 64
 -- How long a stream lives that nothing was ever published to and of which somebody has read only, milliseconds.
@@ -21,14 +21,20 @@ end
 
 -- Begins a numbered call. Gives what the bucket's head says, or an error for the caller.
 -- ARGV[1]: slot, incarnation, number of the call, highest count seen, generation known, a fresh one, nodes that live,
--- whether the call before this one was answered in the generation known.
-local function begin(keys, args)
+-- whether the call before this one was answered in the generation known. Who compares is given, at 5 to 7, what this node was
+-- told last, by its own channel, by that of all, and by Kafka.
+local function begin(keys, args, compares)
   local slot, incarnation, number, seen, known, fresh, nodes, was_here = struct.unpack('>BI6I6I6c8c8BB', args[1])
   local head = keys[1]
-  local read = redis.call('HMGET', head, 'g', 'c', 'b' .. slot, 'f' .. slot)
+  local read
+  if compares then
+    read = redis.call('HMGET', head, 'g', 'c', 'b' .. slot, 'f' .. slot, 'n' .. slot, 'nall', 'k' .. slot)
+  else
+    read = redis.call('HMGET', head, 'g', 'c', 'b' .. slot, 'f' .. slot)
+  end
   local bucket = {
     head = head, slot = slot, incarnation = incarnation, number = number, nodes = nodes,
-    generation = read[1], count = tonumber(read[2] or 0), changes = {},
+    generation = read[1], count = tonumber(read[2] or 0), changes = {}, told = compares and read,
   }
   local last, last_number = 0, 0
   if read[3] then

@@ -140,15 +140,14 @@ end
 -- node and to all, that of the last one to it by Kafka if the caller knows of these, the number of the last call of this node that was
 -- done, and the fresh generation of the question, so that no other question's answer is taken for this one's.
 local function compare(keys, args, knows_kafka)
-  local bucket, refusal = begin(keys, args)
+  local bucket, refusal = begin(keys, args, true)
   if not bucket then return refusal end
   if args[2] == bucket.generation then
     bucket.generation = string.sub(args[1], 28, 35)
     redis.call('HSET', bucket.head, 'g', bucket.generation)
   end
-  local last = redis.call('HMGET', bucket.head, 'n' .. bucket.slot, 'nall', 'k' .. bucket.slot)
-  local sent = struct.pack('>I6I6', tonumber(last[1] or 0), tonumber(last[2] or 0))
-  if knows_kafka then sent = sent .. struct.pack('>I6', tonumber(last[3] or 0)) end
+  local sent = struct.pack('>I6I6', tonumber(bucket.told[5] or 0), tonumber(bucket.told[6] or 0))
+  if knows_kafka then sent = sent .. struct.pack('>I6', tonumber(bucket.told[7] or 0)) end
   return stand(bucket) .. sent .. struct.pack('>I6', bucket.last_number) .. string.sub(args[1], 28, 35)
 end
 
@@ -157,3 +156,13 @@ local function compare_ways(keys, args)
   return compare(keys, args, true)
 end
 
+-- KEYS: two of each bucket. ARGV: the header of a call of each. Answers for each what `compare_ways` does; nothing for one that
+-- refuses it, which is to be asked alone.
+local function compare_many(keys, args)
+  local answers = {}
+  for at = 1, #args do
+    local answer = compare({ keys[2 * at - 1] }, { args[at] }, true)
+    answers[at] = type(answer) == 'string' and answer or ''
+  end
+  return answers
+end
