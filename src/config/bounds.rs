@@ -67,7 +67,7 @@ impl Config {
         ]
     }
 
-    fn times(&self) -> [Time; 28] {
+    fn times(&self) -> [Time; 29] {
         // A deadline is seen by the timer wheel, which turns ten times a second.
         const SOON_MS: u64 = 100;
         let client = &self.client;
@@ -92,6 +92,7 @@ impl Config {
             ("client.user_work_burst", client.user_work_burst, 10..=WAIT_MS_MAX),
             ("cluster.redis.connect_timeout", self.cluster.redis.connect_timeout, SOON_MS..=REDIS_WAIT_MS_MAX),
             ("cluster.redis.timeout", self.cluster.redis.timeout, SOON_MS..=REDIS_WAIT_MS_MAX),
+            ("cluster.redis.wait_timeout", self.cluster.redis.wait_timeout, 1..=REDIS_WAIT_MS_MAX),
             ("cluster.kafka.timeout", self.cluster.kafka.timeout, SOON_MS..=WAIT_MS_MAX),
             ("cluster.kafka.relay_replay", self.cluster.kafka.relay_replay, 0..=KEEP_MS_MAX),
             ("cluster.kafka.call_retry", self.cluster.kafka.call_retry, 0..=KEEP_MS_MAX),

@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "WebSocket has its tests elsewhere")]
 mod client;
 mod clocks;
+mod copies;
 mod failovers;
 mod groups;
 mod harness;

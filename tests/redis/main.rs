@@ -1,6 +1,7 @@
 //! What nodes share, against real servers of Redis and Valkey.
 
 mod check;
+mod copies;
 mod functions;
 mod inboxes;
 mod inboxes_seeded;

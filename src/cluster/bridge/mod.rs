@@ -56,6 +56,7 @@ use self::told::Hearer;
 use super::kafka::deliver::Reader;
 use super::kafka::producer::Producer;
 use super::kafka::relay::Relay;
+use super::redis::copies::Copies;
 use super::redis::fault::Fault;
 use super::redis::functions::Functions;
 use super::redis::keys::Keys;
@@ -146,6 +147,7 @@ impl Bridge {
         let seat = Seat {
             name: config.name.clone(),
             link: Arc::new(Link::new(&redis, None)?),
+            copies: Copies::new(&redis)?.map(Arc::new),
             keys: Keys::new(&redis),
             config: redis,
             relay: kafka.map(|producer| Relay::new(&config.cluster.kafka, producer, ends.clone())),

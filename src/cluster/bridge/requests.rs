@@ -132,6 +132,7 @@ impl Request {
 /// What homes are told of a fault. The log has it whole.
 fn error_of(fault: &Fault) -> Error {
     ErrorKind::Internal.because(match fault.remedy() {
+        _ if *fault == Fault::Uncopied => "internal server error: too few replicas of Redis have it; it is published",
         Remedy::Refuse => "internal server error: Redis takes nothing more for now",
         Remedy::Die => "internal server error: the node has lost its lease",
         _ => "internal server error: Redis has not answered",

@@ -22,6 +22,7 @@ use crate::cluster::kafka;
 use crate::cluster::kafka::deliver::Reader;
 use crate::cluster::kafka::relay::Relay;
 use crate::cluster::redis::bucket::{Item, Kind};
+use crate::cluster::redis::copies::Copies;
 use crate::cluster::redis::examine::examine;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::{Functions, Incarnation};
@@ -48,6 +49,8 @@ pub(super) struct Seat {
     /// The node's name.
     pub(super) name: String,
     pub(super) link: Arc<Link>,
+    /// By which publications go, where they are answered once replicas have them.
+    pub(super) copies: Option<Arc<Copies>>,
     pub(super) keys: Keys,
     pub(super) ends: Arc<[BridgeEnd]>,
     /// What the node says of itself.
@@ -182,7 +185,7 @@ impl Seat {
         self.metrics.renewed();
         let functions = match before {
             Some(before) => before.successor(incarnation),
-            None => Functions::new(self.link.clone(), self.keys.clone(), incarnation),
+            None => Functions::new(self.link.clone(), self.keys.clone(), incarnation).copied_by(self.copies.clone()),
         };
         let by_kafka = self.reader.as_ref().map(|reader| reader.begin(incarnation.slot));
         Ok(Taken { functions: Arc::new(functions), lease: Lease::taken(began), leases, ear, pushes, by_kafka })

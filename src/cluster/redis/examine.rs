@@ -54,8 +54,12 @@ pub async fn examine(link: &Link, config: &RedisConfig) -> Vec<Finding> {
     let mut findings = vec![Finding::ok("redis", address, format!("{} primary nodes answer", infos.len()))];
     for info in &infos {
         findings.extend([version(info), role(info), policy(info), persistence(info), replicas(info)]);
+        findings.extend(copies(info, config.wait_replicas));
     }
     findings.extend(cluster(link, config, infos.first().is_some_and(|info| info.of("redis_mode") == "cluster")).await);
+    if config.wait_replicas > 0 {
+        findings.extend(wait(link).await);
+    }
     findings.push(functions(link).await);
     findings
 }
@@ -151,6 +155,27 @@ fn replicas(info: &Info) -> Finding {
     }
 }
 
+/// Whether there are as many replicas as publishes wait for.
+fn copies(info: &Info, wanted: u8) -> Option<Finding> {
+    let there = info.number("connected_slaves");
+    (there < u64::from(wanted)).then(|| {
+        Finding::fail(
+            "wait_replicas",
+            format!("{there} of {wanted}"),
+            "every publish would be refused for want of replicas",
+            "add replicas, or lower `cluster.redis.wait_replicas`",
+            PAGE,
+        )
+    })
+}
+
+/// Whether the user may wait for replicas.
+async fn wait(link: &Link) -> Option<Finding> {
+    let fault = link.call_all(redis::cmd("WAIT").arg(0).arg(1)).await.err()?;
+    let fix = "allow the user +wait, or set `cluster.redis.wait_replicas = 0`";
+    Some(Finding::fail("wait_replicas", "refused", fault.to_string(), fix, PAGE))
+}
+
 async fn cluster(link: &Link, config: &RedisConfig, is_cluster: bool) -> Option<Finding> {
     if is_cluster != (config.mode == RedisMode::Cluster) {
         let fix =
@@ -219,6 +244,13 @@ mod tests {
         let valkey = info(&[("redis_version", "7.2.4"), ("valkey_version", "8.1.0")]);
         assert_eq!(version(&valkey).value, "Valkey 8.1.0");
         assert_eq!(version(&info(&[])).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn fewer_replicas_than_publishes_wait_for_are_refused() {
+        let judged = |there, wanted| copies(&info(&[("connected_slaves", there)]), wanted).map(|found| found.verdict);
+        assert_eq!([judged("0", 0), judged("1", 1), judged("2", 1)], [None; 3]);
+        assert_eq!([judged("0", 1), judged("1", 2)], [Some(Verdict::Fail); 2]);
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum Fault {
     /// Fewer replicas than `min-replicas-to-write` are there.
     #[error("Redis has too few replicas, and refuses writes")]
     FewReplicas,
+    /// Too few replicas have what was written, in the time for which a publish waits for them. The primary has it.
+    #[error("fewer than `cluster.redis.wait_replicas` have got it within `cluster.redis.wait_timeout`")]
+    Uncopied,
     /// The Functions are not there: Redis was emptied, or replaced.
     #[error("Ringpost's Functions are not in Redis")]
     NoLibrary,
@@ -85,7 +88,7 @@ impl Fault {
         match self {
             Self::Late | Self::Loading | Self::Moving | Self::Down | Self::Busy | Self::NoLibrary => Remedy::Again,
             Self::Unreachable(_) | Self::ReadOnly => Remedy::Reconnect,
-            Self::Full | Self::Unpersisted(_) | Self::FewReplicas | Self::Crowded => Remedy::Refuse,
+            Self::Full | Self::Unpersisted(_) | Self::FewReplicas | Self::Uncopied | Self::Crowded => Remedy::Refuse,
             Self::Dead | Self::Stale => Remedy::Die,
             Self::Forbidden(_) | Self::Taken | Self::Refused(_) | Self::Garbled | Self::Other(_) => Remedy::Fail,
         }
@@ -104,6 +107,7 @@ impl Fault {
             Self::Full => "full",
             Self::Unpersisted(_) => "unpersisted",
             Self::FewReplicas => "few_replicas",
+            Self::Uncopied => "uncopied",
             Self::NoLibrary => "no_library",
             Self::Forbidden(_) => "forbidden",
             Self::Dead => "dead",
@@ -118,7 +122,7 @@ impl Fault {
 
     /// Whether the call may have been done although it was not answered.
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Late)
+        matches!(self, Self::Unreachable(_) | Self::Late | Self::Uncopied)
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex as Turn, MutexGuard as TurnGuard};
 use tokio::time::{Instant, sleep};
 
 use super::bucket::{Generation, Stand};
+use super::copies::Copies;
 use super::fault::{Fault, Remedy};
 use super::keys::Keys;
 use super::library;
@@ -110,6 +111,24 @@ pub struct Functions {
     lanes: Box<[Lane]>,
     /// How many nodes live: where most of them listen, what is sent goes to all.
     nodes: AtomicU8,
+    /// By which publications go, where they are to be answered once replicas have them.
+    copies: Option<Arc<Copies>>,
+}
+
+/// The way that a call goes.
+enum Way<'a> {
+    Link(&'a Link),
+    /// Of this bucket, and is answered once replicas have what it has written.
+    Copied(&'a Copies, u16),
+}
+
+impl Way<'_> {
+    async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+        match self {
+            Self::Link(link) => library::call(link, command).await,
+            Self::Copied(copies, bucket) => copies.call(*bucket, command).await,
+        }
+    }
 }
 
 impl std::fmt::Debug for Functions {
@@ -122,13 +141,18 @@ impl Functions {
     /// The calls of an incarnation that has a lease.
     pub fn new(link: Arc<Link>, keys: Keys, incarnation: Incarnation) -> Self {
         let lanes = (0..keys.buckets()).map(|_| Lane::default()).collect();
-        Self { link, keys, incarnation, lanes, nodes: AtomicU8::new(1) }
+        Self { link, keys, incarnation, lanes, nodes: AtomicU8::new(1), copies: None }
+    }
+
+    /// The same, where publications are to be answered once replicas have them.
+    pub fn copied_by(self, copies: Option<Arc<Copies>>) -> Self {
+        Self { copies, ..self }
     }
 
     /// The calls of the incarnation that follows this one, whose lease is lost. What this one knew is not: a bucket that has lost
     /// writes since would go on in its generation if nobody told it.
     pub fn successor(&self, incarnation: Incarnation) -> Self {
-        let mut next = Self::new(self.link.clone(), self.keys.clone(), incarnation);
+        let mut next = Self::new(self.link.clone(), self.keys.clone(), incarnation).copied_by(self.copies.clone());
         for (heir, lane) in next.lanes.iter_mut().zip(&self.lanes) {
             let known = lane.known();
             let is_known = known.stand.generation != Generation::default();
@@ -175,7 +199,7 @@ impl Functions {
 
     /// A call that changes nothing, or nothing that a repetition would change again.
     pub(super) async fn plain(&self, command: Cmd) -> Result<Value, Fault> {
-        repeat(&self.link, &command).await
+        repeat(&Way::Link(&self.link), &command).await
     }
 
     /// A call that is made once: an answer that was lost is not asked for again.
@@ -195,12 +219,33 @@ impl Functions {
         bucket: u16,
         finish: impl FnOnce(&mut Cmd),
     ) -> Result<Value, Fault> {
+        self.numbered_by(&Way::Link(&self.link), name, bucket, finish).await
+    }
+
+    /// As [`Functions::numbered`], and answered once replicas have it, where that is asked for.
+    pub(super) async fn numbered_and_copied(
+        &self,
+        name: &str,
+        bucket: u16,
+        finish: impl FnOnce(&mut Cmd),
+    ) -> Result<Value, Fault> {
+        let way = self.copies.as_deref().map_or(Way::Link(&self.link), |copies| Way::Copied(copies, bucket));
+        self.numbered_by(&way, name, bucket, finish).await
+    }
+
+    async fn numbered_by(
+        &self,
+        way: &Way<'_>,
+        name: &str,
+        bucket: u16,
+        finish: impl FnOnce(&mut Cmd),
+    ) -> Result<Value, Fault> {
         let mut is_open = self.turn(bucket).await?;
         let lane = &self.lanes[usize::from(bucket)];
         let mut command = self.function(name, bucket);
         command.arg(self.header(&lane.known()));
         finish(&mut command);
-        let answer = repeat(&self.link, &command).await.inspect_err(|fault| *is_open = fault.is_open())?;
+        let answer = repeat(way, &command).await.inspect_err(|fault| *is_open = fault.is_open())?;
         let stand = stand_of(&answer)?;
         lane.known().answered(stand);
         Ok(answer)
@@ -212,7 +257,7 @@ impl Functions {
         let mut command = self.function(name, bucket);
         command.arg(self.header(&self.lanes[usize::from(bucket)].known()));
         finish(&mut command);
-        repeat(&self.link, &command).await
+        repeat(&Way::Link(&self.link), &command).await
     }
 
     /// Waits for the calls before, settles one that was given up, and tells what the incarnation before this one knew.
@@ -222,7 +267,7 @@ impl Functions {
         let before = lane.known().before.clone();
         if let Some(header) = before {
             let mut command = self.function("compare", bucket);
-            match repeat(&self.link, command.arg(header)).await {
+            match repeat(&Way::Link(&self.link), command.arg(header)).await {
                 // That it is dead is known; what it says counts all the same.
                 Ok(_) | Err(Fault::Dead | Fault::Stale) => lane.known().before = None,
                 Err(fault) => return Err(fault),
@@ -233,7 +278,7 @@ impl Functions {
             // for nothing from now on, and is not taken for the call that comes next.
             let mut command = self.function("leave", bucket);
             command.arg(self.header(&lane.known()));
-            let stand = stand_of(&repeat(&self.link, &command).await?)?;
+            let stand = stand_of(&repeat(&Way::Link(&self.link), &command).await?)?;
             lane.known().answered(stand);
             *is_open = false;
         }
@@ -247,7 +292,7 @@ impl Functions {
     pub async fn compare(&self, bucket: u16, lost: Option<Generation>) -> Result<Compared, Fault> {
         let _turn = self.turn(bucket).await?;
         let question = self.question(bucket, lost);
-        let answer = repeat(&self.link, &question.command).await?;
+        let answer = repeat(&Way::Link(&self.link), &question.command).await?;
         self.compared(bucket, &question.header, Unpack::of(answer)?)
     }
 
@@ -325,12 +370,12 @@ impl Functions {
 }
 
 /// Asks until there is an answer, or a fault that time does not mend.
-async fn repeat(link: &Link, command: &Cmd) -> Result<Value, Fault> {
+async fn repeat(way: &Way<'_>, command: &Cmd) -> Result<Value, Fault> {
     let (since, mut pause) = (Instant::now(), PAUSE);
     // Once a repetition may have been done, no later fault says that it was not.
     let mut open = None;
     loop {
-        let fault = match library::call(link, command).await {
+        let fault = match way.call(command).await {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };

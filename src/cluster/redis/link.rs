@@ -24,6 +24,7 @@ use redis::{
 use tokio::sync::{Mutex, mpsc};
 
 use super::fault::Fault;
+use super::pack::{list, number};
 use crate::config::{RedisConfig, RedisMode, host_and_port};
 
 /// How long calls fail at once after a connection did not come about: at first, and at the most. So long a Redis that comes
@@ -155,6 +156,25 @@ impl Link {
             Connection::Cluster(connection) => connection.req_packed_command(command).await,
         };
         self.judge(answer, way).await
+    }
+
+    /// As [`Link::call`], and waits until so many replicas have what was written, some milliseconds at the most: the answer, and how
+    /// many have it. Who calls by the same connection meanwhile waits as well.
+    ///
+    /// # Errors
+    /// What went wrong; after [`Fault::is_open`] it may have been done.
+    pub async fn call_and_wait(&self, command: &Cmd, replicas: u8, wait_ms: u64) -> Result<(Value, u64), Fault> {
+        let (mut connection, way) = self.connection().await?;
+        let mut both = redis::pipe();
+        both.add_command(command.clone()).cmd("WAIT").arg(replicas).arg(wait_ms);
+        // One connection has both: what it waits for is what it has written.
+        let answers = match &mut connection {
+            Connection::Single(connection) => connection.req_packed_commands(&both, 0, 2).await,
+            Connection::Cluster(connection) => connection.req_packed_commands(&both, 0, 2).await,
+        };
+        let answers = self.judge(answers.map(Value::Array), way).await?;
+        let [answer, copies] = <[Value; 2]>::try_from(list(answers)?).map_err(|_| Fault::Garbled)?;
+        Ok((answer, number(&copies)?))
     }
 
     /// Asks every primary, and gives the answers of all.

@@ -4,6 +4,7 @@
 //! streams, moves, ledgers, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
 //!   → functions                         one numbered call in flight per bucket, repeated until it is answered
 //!     → link                            one Redis, one behind Sentinels, or a Cluster
+//!     → copies ← link                   the same, answered once replicas have it, where that is asked for
 //! listener ← link, Kafka                what is published to this node, checked for gaps
 //!   → comparisons                       which buckets are asked what they have sent
 //! ```
@@ -14,6 +15,7 @@
 pub mod asks;
 pub mod bucket;
 mod comparisons;
+pub mod copies;
 pub mod examine;
 pub mod fault;
 pub mod functions;

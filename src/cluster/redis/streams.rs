@@ -141,12 +141,12 @@ pub struct Join<'a> {
 }
 
 impl Functions {
-    /// Publishes to channels of one bucket, in order, all or nothing.
+    /// Publishes to channels of one bucket, in order, all or nothing; answered once replicas have it, where that is asked for.
     ///
     /// # Errors
     /// What went wrong; after [`Fault::is_open`] they may have been published.
     pub async fn append(&self, bucket: u16, batch: &[Publish<'_>]) -> Result<Vec<Receipt>, Fault> {
-        let answer = self.numbered("append", bucket, |command| {
+        let answer = self.numbered_and_copied("append", bucket, |command| {
             for publish in batch {
                 command.arg(publish.options()).arg(publish.body);
             }
