@@ -20,6 +20,7 @@ mod order;
 mod outages;
 mod partitions;
 mod presence;
+mod presence_failovers;
 mod refusals;
 mod relays;
 mod relays_lost;

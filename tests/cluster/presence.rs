@@ -11,21 +11,21 @@ use crate::client::LineClient;
 use crate::harness::Node;
 use crate::server::{Kind, Server, wait};
 
-const HALL: &str = "hall:room";
+pub(crate) const HALL: &str = "hall:room";
 
 /// Longer than a lease.
 const BEYOND_A_LEASE: Duration = Duration::from_secs(12);
 
 /// A client that is in the hall, and remembers what it was told of others.
-struct Guest {
+pub(crate) struct Guest {
     client: LineClient,
-    id: String,
+    pub(crate) id: String,
     /// Who came (true) and left, in order.
     told: Vec<(String, bool)>,
 }
 
 impl Guest {
-    fn enter(node: &Node) -> Self {
+    pub(crate) fn enter(node: &Node) -> Self {
         let mut client = LineClient::silent(node.tcp);
         let welcome = client.ask(json!({"connect": {}}));
         let id = welcome["connect"]["client"].as_str().expect("it is welcomed").to_owned();
@@ -50,7 +50,7 @@ impl Guest {
     }
 
     /// What it was told of somebody, so far. Nobody is told twice that one came, or that one left.
-    fn told_of(&mut self, other: &str) -> Vec<bool> {
+    pub(crate) fn told_of(&mut self, other: &str) -> Vec<bool> {
         self.ask(json!({"ping": {}}));
         let told: Vec<_> = self.told.iter().filter(|(id, _)| id == other).map(|(_, came)| *came).collect();
         assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "{other}: {told:?}");
@@ -77,12 +77,12 @@ fn listed(node: &Node) -> Option<BTreeSet<String>> {
     Some(clients.keys().cloned().collect())
 }
 
-fn ids<'a>(guests: impl IntoIterator<Item = &'a Guest>) -> BTreeSet<String> {
+pub(crate) fn ids<'a>(guests: impl IntoIterator<Item = &'a Guest>) -> BTreeSet<String> {
     guests.into_iter().map(|guest| guest.id.clone()).collect()
 }
 
 /// Waits until a node lists these, and counts as many.
-fn lists(node: &Node, expected: &BTreeSet<String>) {
+pub(crate) fn lists(node: &Node, expected: &BTreeSet<String>) {
     wait("they are listed and counted", || {
         let stats = node.api("presence_stats", &json!({"channel": HALL}));
         listed(node).as_ref() == Some(expected) && stats["result"]["num_clients"] == expected.len()
