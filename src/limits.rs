@@ -253,6 +253,10 @@ pub const RECEIPT_MEMBERS_MAX: usize = 100;
 /// The newest messages of a larger channel of which it is counted how many have received and read them: some 30 KiB.
 pub const RECEIPTS_OPEN_MAX: usize = 256;
 
+/// For how long a node that shares a larger channel with others counts who has received and read what its devices have sent, from the
+/// last of it on, at least half of this, milliseconds.
+pub const RECEIPTS_WATCH_MS: u64 = 2 * 3_600_000;
+
 /// Changes of received and read are told together after so long: nobody reads ticks faster.
 pub const POSITIONS_DELAY_MS: u64 = 500;
 

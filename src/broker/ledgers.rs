@@ -8,7 +8,7 @@ use super::home::{MemberChange, Outcome, Question, Waiter, Wanted, told, unpack}
 use super::inbox_order::InboxOrder;
 use super::letter::Asker;
 use super::order::Responder;
-use crate::delivery::{DeadLetter, DevicePosition, Failure, MemberDevices, MemberPosition, Positions, Unread};
+use crate::delivery::{DeadLetter, DevicePosition, Failure, MemberDevices, MemberPosition, Positions, Unread, Whose};
 use crate::hub::NewPublication;
 use crate::limits::{LEDGER_MEMBERS_PER_CALL, RECEIPT_MEMBERS_MAX};
 use crate::model::ledger::{
@@ -54,15 +54,17 @@ impl Broker {
                 let unread = member(result).map(|member| told(&unread(&member)));
                 self.answer_receiver(shard, asker, unread, now);
             }
-            Wanted::OwnPositions(shard, asker, channel, user) => match member(result) {
+            Wanted::OwnPositions(shard, asker, channel, name) => match member(result) {
                 Ok(member) if member.members as usize <= RECEIPT_MEMBERS_MAX => {
                     let ask = LedgerAsk::Members { after: Box::default(), limit: RECEIPT_MEMBERS_MAX as u32 };
                     self.home.ask_ledger(&channel, ask, Wanted::AllPositions(shard, asker));
                 }
                 Ok(member) => {
                     let LedgerMember { life, top, received, read, .. } = *member;
-                    let users = vec![MemberPosition { user, received, read }];
-                    let positions = Positions { epoch: life.epoch(), offset: top, users, receipts: Vec::new() };
+                    let whose = Whose { user: &name.user, device: &name.device };
+                    let receipts = self.home.delivery.receipts_of(&channel, whose);
+                    let users = vec![MemberPosition { user: name.user, received, read }];
+                    let positions = Positions { epoch: life.epoch(), offset: top, users, receipts };
                     self.answer_receiver(shard, asker, Ok(told(&positions)), now);
                 }
                 Err(error) => self.answer_receiver(shard, asker, Err(error), now),
@@ -97,6 +99,13 @@ impl Broker {
                 };
                 drop(answer.map(|answer| answer.send(purged)));
             }
+            Wanted::Watched(channel) => {
+                let members = match result {
+                    Ok(LedgerAnswer::Watched(members)) => Some(members),
+                    _ => None,
+                };
+                self.home.delivery.watched(&channel, members);
+            }
             Wanted::Left(channel, name) => self.home.left(channel, name, result.is_ok(), now),
         }
     }
@@ -111,7 +120,10 @@ impl Broker {
     ) {
         let wanted = match question {
             Question::Unread => Wanted::OwnUnread(shard, asker),
-            Question::Positions => Wanted::OwnPositions(shard, asker, channel.clone(), user.clone()),
+            Question::Positions(device) => {
+                let name = DeviceName { user: user.clone(), device };
+                Wanted::OwnPositions(shard, asker, channel.clone(), name)
+            }
         };
         self.home.ask_ledger(channel, LedgerAsk::Member(user), wanted);
     }

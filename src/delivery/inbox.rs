@@ -243,6 +243,7 @@ impl Inbox {
         self.requeued.clear();
         self.members.begin_anew();
         self.receipts.clear();
+        self.ledger.watched_until_ms = 0;
         self.changed.clear();
         self.pushes.begin_anew();
     }

@@ -7,4 +7,6 @@ pub(super) struct Ledger {
     pub(super) members: usize,
     /// It cannot be told anything for now.
     pub(super) is_cut_off: bool,
+    /// Until then it tells of each position that moves, monotonic milliseconds.
+    pub(super) watched_until_ms: u64,
 }

@@ -200,7 +200,8 @@ impl Inbox {
             return 0;
         }
         let is_own = self.is_small() || what == Moved::Read;
-        let is_counted = self.receipts.count(user, what, from, to);
+        // What nodes share is counted by its ledger's word, of all nodes.
+        let is_counted = !self.options.is_shared && self.receipts.count(user, what, from, to);
         if is_own && let Some(position) = self.position(user) {
             self.changed.insert(user.clone(), position);
         }

@@ -48,7 +48,6 @@ impl Inbox {
             self.pass_own(at, offset, desk);
         }
         if !self.is_small()
-            && !self.options.is_shared
             && let Some(publication) = shelf.get(offset)
         {
             self.open_receipt(publication);
@@ -71,7 +70,7 @@ impl Inbox {
         let client = publication.info.as_ref().map(|info| info.client);
         let Some(at) = client.and_then(|client| self.seats.get(&client)) else { return };
         let live = &self.live[*at as usize];
-        let others = u32::try_from(self.members.len() - 1).expect("members are bounded");
+        let others = u32::try_from(self.member_count() - 1).expect("members are bounded");
         self.receipts.open(publication.offset, (live.user.clone(), live.id.clone()), others);
     }
 

@@ -16,12 +16,13 @@ use super::inbox::{Inbox, Whose, seen_s};
 use super::live::Pace;
 use super::member::{Member, MemberPosition};
 use super::options::InboxOptions;
+use super::receipts::{Moved, Receipt};
 use super::requeued::Again;
 use super::wakes::Wake;
 use crate::hub::Shelf;
-use crate::limits::AGAIN_BYTES_MAX;
-use crate::model::Publication;
+use crate::limits::{AGAIN_BYTES_MAX, RECEIPTS_WATCH_MS};
 use crate::model::ledger::{DeviceName, Row};
+use crate::model::{ClientId, Publication};
 use crate::time::Now;
 
 impl Delivery {
@@ -94,6 +95,45 @@ impl Delivery {
         if let Some((inbox, desk)) = self.find(channel) {
             inbox.hear_positions(position, now, desk);
         }
+    }
+
+    /// Whether the ledger of a large channel is to be asked to tell of positions that move, for the session of this client sends a
+    /// message there. If so it is taken to be.
+    pub fn wants_watch(&mut self, channel: &str, client: ClientId, now: Now) -> bool {
+        let Some((inbox, _)) = self.find(channel) else { return false };
+        let is_due = inbox.ledger.watched_until_ms <= now.mono_ms + RECEIPTS_WATCH_MS / 2;
+        let wants = is_due && !inbox.is_small() && inbox.seats.contains_key(&client);
+        if wants {
+            inbox.ledger.watched_until_ms = now.mono_ms + RECEIPTS_WATCH_MS;
+        }
+        wants
+    }
+
+    /// A ledger tells of positions that move, of so many members; or it could not be asked.
+    pub fn watched(&mut self, channel: &str, members: Option<u32>) {
+        if let Some((inbox, _)) = self.find(channel) {
+            match members {
+                Some(members) => inbox.ledger.members = members as usize,
+                None => inbox.ledger.watched_until_ms = 0,
+            }
+        }
+    }
+
+    /// A position of a member of a large channel has moved, on any node: who has sent what lies between is told.
+    pub fn hear_counted(&mut self, channel: &str, user: &str, is_read: bool, (from, to): (u64, u64), now: Now) {
+        let what = if is_read { Moved::Read } else { Moved::Received };
+        if let Some((inbox, desk)) = self.find(channel)
+            && from < to
+            && inbox.receipts.count(user, what, from, to)
+        {
+            inbox.tell_positions_later(now, desk);
+        }
+    }
+
+    /// How many have received and read what a device has sent to a large channel.
+    pub fn receipts_of(&self, channel: &str, whose: Whose<'_>) -> Vec<Receipt> {
+        let inbox = self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize]);
+        inbox.map(|inbox| inbox.receipts.of(whose.user, whose.device)).unwrap_or_default()
     }
 
     /// A device has dealt with all up to a floor, as another node has noted.

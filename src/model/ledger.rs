@@ -25,6 +25,10 @@ pub enum LedgerAsk {
     Detach(DeviceName),
     /// What has become of devices and positions, in order. Answered with [`LedgerAnswer::Noted`].
     Note(Vec<Note>),
+    /// Devices that are connected here send messages to a channel of more than
+    /// [`RECEIPT_MEMBERS_MAX`](crate::limits::RECEIPT_MEMBERS_MAX) members: each position that moves is told to this node
+    /// ([`LedgerNews::Counted`]), for so many milliseconds. Answered with [`LedgerAnswer::Watched`].
+    Watch(u64),
     /// Users belong to the channel from now on; those who do already stay as they are. Answered with [`LedgerAnswer::Done`].
     Add {
         /// Who, each with whether it is to receive the stream from its beginning; otherwise what follows its top.
@@ -184,6 +188,8 @@ pub enum LedgerAnswer {
     Attached(Attached),
     /// To [`LedgerAsk::Note`]: what came of each, in order.
     Noted(Vec<Noted>),
+    /// To [`LedgerAsk::Watch`]: how many members the channel has.
+    Watched(u32),
     /// To [`LedgerAsk::Members`].
     Members(MembersPage),
     /// To [`LedgerAsk::Member`]: `None` where the user is none.
@@ -311,6 +317,17 @@ pub enum LedgerNews {
         received: u64,
         /// As [`Row::read`].
         read: u64,
+    },
+    /// A position of a member of a larger channel has moved: told to the nodes that watch for it.
+    Counted {
+        /// Whose.
+        user: Arc<str>,
+        /// Of what was read; otherwise of what was received.
+        is_read: bool,
+        /// From behind this offset.
+        from: u64,
+        /// To this one.
+        to: u64,
     },
     /// The floor of a device has moved by what another node has noted: told to the others that it is attached to.
     Floor {

@@ -269,6 +269,32 @@ fn the_dead_letters_of_all_channels_are_listed_by_any_node_a_page_at_a_time() {
 }
 
 #[test]
+fn in_a_large_room_the_sender_is_told_how_many_on_all_nodes_have_received_and_read_a_message() {
+    const ROOM: &str = "inbox:room";
+    let redis = Server::start(Kind::Redis, &[]);
+    let nodes: [Node; 2] = nodes(&redis);
+    let others: Vec<_> = (0..100).map(|at| format!("user{at}")).collect();
+    let added = nodes[1].api("members_add", &json!({"channel": ROOM, "users": others}));
+    assert!(added["result"].is_object(), "{added}");
+    let mut ann = Device::subscribed(&nodes[0], "ann", "phone", ROOM);
+    let mut bob = Device::subscribed(&nodes[0], "bob", "phone", ROOM);
+    let mut eve = Device::subscribed(&nodes[1], "eve", "phone", ROOM);
+    let sent = ann.ask(&json!({"publish": {"channel": ROOM, "data": "hello"}}));
+    assert!(sent["publish"].is_object(), "{sent}");
+    for device in [&mut ann, &mut bob, &mut eve] {
+        device.hears([1]);
+        device.received(ROOM, 1);
+    }
+    assert_eq!(eve.inbox("read", &json!({"channel": ROOM, "offset": 1})), json!({}));
+    let mut told = Value::Null;
+    wait("all was counted", || {
+        told = ann.message("inbox.receipts")["receipts"][0].clone();
+        told["received"] == 2 && told["read"] == 1
+    });
+    assert_eq!(told, json!({"offset": 1, "received": 2, "read": 1, "members": 102}));
+}
+
+#[test]
 fn a_trace_is_of_all_nodes_and_says_which_has_not_answered() {
     use rustix::process::Signal;
     const ROOM: &str = "inbox:room";

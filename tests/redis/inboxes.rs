@@ -418,6 +418,20 @@ fn nodes_are_told_what_others_have_noted() {
             note(&bob, "w", "", Happened::Read(4)).await;
             note(&bob, "u", "", Happened::Read(4)).await;
             assert_eq!(told(&mut ann).await, LedgerNews::Moved { user: user.clone(), received: 7, read: 4 });
+            // But to nodes that watch, from where to where.
+            let counted = |is_read, from, to| LedgerNews::Counted { user: user.clone(), is_read, from, to };
+            let watched = ann.node.ledger_watch(bucket, ROOM, 60_000).await.unwrap();
+            assert_eq!(watched, RECEIPT_MEMBERS_MAX as u32 + 1);
+            note(&bob, "u", "a", floor(9)).await;
+            assert!(matches!(told(&mut ann).await, LedgerNews::Floor { floor: 9, .. }));
+            assert_eq!(told(&mut ann).await, counted(false, 7, 9));
+            note(&bob, "u", "a", floor(8)).await;
+            note(&bob, "u", "", Happened::Read(6)).await;
+            assert_eq!(told(&mut ann).await, LedgerNews::Moved { user: user.clone(), received: 9, read: 6 });
+            assert_eq!(told(&mut ann).await, counted(true, 4, 6));
+            ann.node.ledger_watch(bucket, ROOM, 1).await.unwrap();
+            sleep(Duration::from_millis(5)).await;
+            note(&bob, "w", "", Happened::Read(6)).await;
             remove(&bob, &["u"]).await;
             assert_eq!(told(&mut ann).await, LedgerNews::Gone { user });
             assert_eq!(told(&mut ann).await, LedgerNews::Members(RECEIPT_MEMBERS_MAX as u32));

@@ -20,12 +20,13 @@ use crate::broker::packed::meta_ttl_ms;
 use crate::delivery::{InboxOptions, MemberPosition, Whose};
 use crate::limits::{
     ASKED_OF_BUCKETS_MAX, DEPARTURES_PER_SWEEP, FOUNDED_PER_BUCKET_MAX, LEDGER_ROWS_TRIED_MAX, MEMBERS_MAX,
+    RECEIPTS_WATCH_MS,
 };
 use crate::model::ledger::{
     Attach, Attached, DeviceName, Enlist, Happened, LedgerAsk, LedgerNews, LetterBody, Note, Noted,
 };
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{Life, Publication};
+use crate::model::{ClientId, Life, Publication};
 use crate::session::{InboxAsk, InboxWord, Place, Terms};
 use crate::time::Now;
 
@@ -200,6 +201,15 @@ impl Home {
         })
     }
 
+    /// A session here sends a message to a channel that nodes share: where that is large, it is to be counted who receives and
+    /// reads it. The ledger is asked before the message goes.
+    pub(super) fn watch_receipts(&mut self, channel: &str, client: ClientId, now: Now) {
+        if self.delivery.wants_watch(channel, client, now) {
+            let channel = Arc::<str>::from(channel);
+            self.ask_ledger(&channel, LedgerAsk::Watch(RECEIPTS_WATCH_MS), Wanted::Watched(channel.clone()));
+        }
+    }
+
     // ------------------------------------------------------------ notes
 
     /// Has what is to be noted sent: the end of a tick, so that one call takes all that has come in it.
@@ -268,7 +278,7 @@ impl Home {
                 return Ok(Said::Now(InboxAnswer::Taken(0)));
             }
             InboxWord::Unread => Question::Unread,
-            InboxWord::Positions => Question::Positions,
+            InboxWord::Positions => Question::Positions(whose.device.into()),
             InboxWord::Background { .. } => {
                 let why = "not available: over several nodes it is not known who looks";
                 return Err(ErrorKind::NotAvailable.because(why));
@@ -354,6 +364,9 @@ impl Home {
                 if let Some(publication) = unpack(channel, &letter) {
                     self.delivery.hear_requeued(channel, &names, &publication, now);
                 }
+            }
+            LedgerNews::Counted { user, is_read, from, to } => {
+                self.delivery.hear_counted(channel, &user, is_read, (from, to), now);
             }
             LedgerNews::Gone { .. } | LedgerNews::Members(_) | LedgerNews::Purged(_) => {}
         }

@@ -236,6 +236,11 @@ impl Home {
         let bytes = channel.len() + message.weight();
         self.check_weight(bytes)?;
         if options.is_mirrored {
+            if options.at_least_once
+                && let Some(info) = &message.info
+            {
+                self.watch_receipts(channel, info.client, now);
+            }
             return self.publish_to_bucket(channel, message, options, exclude, bytes);
         }
         match self.place(channel, message, options, now)? {

@@ -11,12 +11,12 @@ use crate::broker::letter::InboxAnswer;
 use crate::model::{Device, Payload, Position};
 
 /// What a device asks of a ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::broker) enum Question {
     /// How much its user has not read.
     Unread,
-    /// How far members are.
-    Positions,
+    /// How far members are, for this device.
+    Positions(Box<str>),
 }
 
 /// What a device is answered, and when.

@@ -31,8 +31,8 @@ pub(in crate::broker) enum Wanted {
     Unread(Responder<Unread>),
     /// A session of this shard wants to know what its user has not read.
     OwnUnread(u16, Asker),
-    /// A session of this shard wants to know how far members are: of a small channel all.
-    OwnPositions(u16, Asker, Arc<str>, Arc<str>),
+    /// A session of this shard, on this device, wants to know how far members are: of a small channel all.
+    OwnPositions(u16, Asker, Arc<str>, DeviceName),
     /// The same, where the channel is small.
     AllPositions(u16, Asker),
     /// A backend changes members: of these the first have been told, and so many.
@@ -43,6 +43,8 @@ pub(in crate::broker) enum Wanted {
     Requeue(Arc<str>, u64, Responder<Position>),
     /// A backend, if one waits, purges dead letters.
     Purge(Option<Responder<usize>>),
+    /// Positions that move in this channel are to be told of. Nobody waits.
+    Watched(Arc<str>),
     /// A device has left this channel. Nobody waits.
     Left(Arc<str>, DeviceName),
 }

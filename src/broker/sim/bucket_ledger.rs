@@ -53,6 +53,8 @@ pub(super) struct Ledger {
     life: Life,
     members: BTreeMap<Arc<str>, Member>,
     dead: BTreeMap<u64, Dead>,
+    /// Nodes that count who has received and read what, until then.
+    watchers: BTreeMap<usize, i64>,
     /// A promise that is broken: letters are not kept.
     pub(super) loses_letters: bool,
 }
@@ -73,6 +75,10 @@ impl Ledger {
             }
             LedgerAsk::Note(notes) => {
                 LedgerAnswer::Noted(notes.into_iter().map(|note| self.note(node, note, at, &mut news)).collect())
+            }
+            LedgerAsk::Watch(ttl_ms) => {
+                self.watchers.insert(node, at.now_unix_ms + ttl_ms as i64);
+                LedgerAnswer::Watched(self.members.len() as u32)
             }
             LedgerAsk::Add { users, .. } => {
                 for (user, from_beginning) in users {
@@ -111,6 +117,7 @@ impl Ledger {
     pub(super) fn leave(&mut self, node: usize) {
         let devices = self.members.values_mut().flat_map(|member| &mut member.devices);
         devices.for_each(|device| _ = device.here.remove(&node));
+        self.watchers.remove(&node);
     }
 
     fn agree(&mut self, life: Life) {
@@ -205,6 +212,14 @@ impl Ledger {
             let nodes = || member.devices.iter().flat_map(|device| device.here.iter().copied()).collect();
             let user = name.user.clone();
             news.push(((!is_small).then(nodes), LedgerNews::Moved { user, received, read }));
+        }
+        let watchers = self.watchers.iter().filter(|(_, until_ms)| **until_ms > at.now_unix_ms);
+        let watchers: BTreeSet<_> = watchers.map(|(node, _)| *node).collect();
+        for (is_read, from, to) in [(false, before.0, received), (true, before.1, read)] {
+            if !is_small && from < to && !watchers.is_empty() {
+                let user = name.user.clone();
+                news.push((Some(watchers.clone()), LedgerNews::Counted { user, is_read, from, to }));
+            }
         }
         Noted::Kept
     }

@@ -236,6 +236,43 @@ fn in_a_large_channel_a_user_hears_of_the_own_reading_alone() {
 }
 
 #[test]
+fn in_a_large_channel_the_device_that_has_sent_a_message_is_told_how_many_on_all_nodes_have_received_and_read_it() {
+    let mut cluster = Cluster::new();
+    let others = (0..RECEIPT_MEMBERS_MAX).map(|number| format!("user {number}").into()).collect();
+    cluster.ask_inbox(0, "inbox:1", |channel, answer| InboxOrder::AddMembers(channel, others, answer)).unwrap();
+    let (ada, _) = cluster.member(0, "ada", "phone", "inbox:1");
+    let (laptop, _) = cluster.member(1, "ada", "laptop", "inbox:1");
+    let (bob, _) = cluster.member(0, "bob", "phone", "inbox:1");
+    let (cyd, _) = cluster.member(1, "cyd", "phone", "inbox:1");
+    cluster.say(0, ada, &publication(3, "inbox:1", 7));
+    for (node, peer) in [(0, ada), (1, laptop), (0, bob), (1, cyd)] {
+        cluster.receive(node, peer, "inbox:1", 1);
+    }
+    cluster.say(1, cyd, &call(4, "read", json!({"channel": "inbox:1", "offset": 1})));
+    // What has been said once counts once.
+    cluster.receive(1, cyd, "inbox:1", 1);
+    cluster.nodes[0].hear(ada);
+    cluster.wait(1_000);
+    let receipt = json!({"offset": 1, "received": 2, "read": 1, "members": RECEIPT_MEMBERS_MAX + 2});
+    let words = cluster.nodes[0].hear(ada);
+    let [message] = &words[..] else { panic!("one for all that has changed: {words:?}") };
+    let told = &message["push"]["message"]["data"];
+    assert_eq!((&told["type"], &told["receipts"]), (&json!("inbox.receipts"), &json!([receipt])));
+    let receipts = |cluster: &mut Cluster, node: usize, peer| {
+        cluster.nodes[node].tell(peer, &call(9, "positions", json!({"channel": "inbox:1"})));
+        cluster.flow();
+        cluster.nodes[node].hear(peer).pop().expect("it is answered")["rpc"]["data"]["receipts"].clone()
+    };
+    assert_eq!(receipts(&mut cluster, 0, ada), json!([receipt]));
+    assert_eq!(receipts(&mut cluster, 1, laptop), json!(null), "another device has sent it");
+    // Who belongs to the channel from now on was not to receive it.
+    let (dan, _) = cluster.member(1, "dan", "phone", "inbox:1");
+    cluster.receive(1, dan, "inbox:1", 1);
+    cluster.wait(1_000);
+    assert_eq!(cluster.hear(0, ada), [""; 0]);
+}
+
+#[test]
 fn members_are_added_listed_and_removed_at_any_node() {
     let mut cluster = Cluster::new();
     let count = 2 * LEDGER_MEMBERS_PER_CALL + 1;

@@ -30,6 +30,7 @@ pub(super) async fn ask(
             return Ok(sorted);
         }
         LedgerAsk::Note(_) => return note(functions, bucket, batch).await,
+        LedgerAsk::Watch(ttl_ms) => Ok(LedgerAnswer::Watched(functions.ledger_watch(bucket, channel, *ttl_ms).await?)),
         LedgerAsk::Add { users, members_max, meta_ttl_ms } => {
             let users = users.iter().map(|(user, begins)| (&**user, *begins));
             let added = functions.ledger_add(bucket, channel, users, *members_max, *meta_ttl_ms).await?;

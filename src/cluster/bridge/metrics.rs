@@ -29,6 +29,8 @@ pub(super) enum Call {
     Detach,
     /// What has become of devices and read positions.
     Note,
+    /// Positions that are to be told of.
+    Watch,
     /// Users who belong to a channel from now on.
     Add,
     /// Users who belong to it no longer.
@@ -62,7 +64,7 @@ pub(super) enum Call {
 }
 
 impl Call {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::Append,
         Self::Fleeting,
         Self::Join,
@@ -72,6 +74,7 @@ impl Call {
         Self::Attach,
         Self::Detach,
         Self::Note,
+        Self::Watch,
         Self::Add,
         Self::RemoveMembers,
         Self::Members,
@@ -101,6 +104,7 @@ impl Call {
             Self::Attach => "ledger_attach",
             Self::Detach => "ledger_detach",
             Self::Note => "ledger_note",
+            Self::Watch => "ledger_watch",
             Self::Add => "ledger_add",
             Self::RemoveMembers => "ledger_remove",
             Self::Members => "ledger_members",

@@ -190,6 +190,7 @@ fn call_of(ask: &LedgerAsk) -> Call {
         LedgerAsk::Attach(_) => Call::Attach,
         LedgerAsk::Detach(_) => Call::Detach,
         LedgerAsk::Note(_) => Call::Note,
+        LedgerAsk::Watch(_) => Call::Watch,
         LedgerAsk::Add { .. } => Call::Add,
         LedgerAsk::Remove(_) => Call::RemoveMembers,
         LedgerAsk::Members { .. } => Call::Members,

@@ -154,6 +154,20 @@ impl Functions {
         all.collect()
     }
 
+    /// Has this node told of each position that moves in a channel of many members, for so many milliseconds. How many members it
+    /// has.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn ledger_watch(&self, bucket: u16, channel: &str, ttl_ms: u64) -> Result<u32, Fault> {
+        let answer = self.numbered("ledger_watch", bucket, |command| {
+            command.arg(channel).arg(ttl_ms);
+        });
+        let mut from = Unpack::of(answer.await?)?;
+        Stand::unpack(&mut from)?;
+        from.four()
+    }
+
     /// Users belong to a channel from now on, each with whether it is to receive the stream from its beginning.
     ///
     /// # Errors

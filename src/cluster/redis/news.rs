@@ -29,6 +29,10 @@ pub fn told(body: Bytes) -> Result<LedgerNews, Fault> {
             LedgerNews::Purged((offset > 0).then_some(offset))
         }
         5 => LedgerNews::Members(from.four()?),
+        6 => {
+            let (is_read, behind, to) = (from.byte()? == 1, from.six()?, from.six()?);
+            LedgerNews::Counted { user: from.rest_text()?.into(), is_read, from: behind, to }
+        }
         _ => return Err(Fault::Garbled),
     })
 }
@@ -50,6 +54,9 @@ mod tests {
         }
         let all = Packed::default().byte(4).six(0).end();
         assert_eq!(told(all.into()), Ok(LedgerNews::Purged(None)));
-        assert_eq!(told(b"\x06".to_vec().into()), Err(Fault::Garbled));
+        let counted = Packed::default().byte(6).byte(1).six(7).six(9).bytes(b"ada").end();
+        let news = LedgerNews::Counted { user: "ada".into(), is_read: true, from: 7, to: 9 };
+        assert_eq!(told(counted.into()), Ok(news));
+        assert_eq!(told(b"\x07".to_vec().into()), Err(Fault::Garbled));
     }
 }

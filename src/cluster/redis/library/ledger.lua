@@ -11,7 +11,7 @@ local SMALL_ROOM = 100
 -- Nodes that a device is attached to, 7 bytes each: of more than 8 the first counts no longer.
 local OWNERS_BYTES = 56
 -- What the ledger tells.
-local NEWS = { moved = 0, floor = 1, gone = 2, requeued = 3, purged = 4, members = 5 }
+local NEWS = { moved = 0, floor = 1, gone = 2, requeued = 3, purged = 4, members = 5, counted = 6 }
 
 -- The offsets are of the stream that is there, or of none.
 local function agree(bucket, ledger)
@@ -115,6 +115,18 @@ local function listeners_of(bucket, ledger)
     ledger.listeners = redis.call('HGET', bucket.head .. ':l', ledger.channel) or ''
   end
   return ledger.listeners
+end
+
+-- The nodes that count who has received and read what their devices have sent, a byte each.
+local function watchers_of(bucket, ledger)
+  if ledger.watchers == nil then
+    local entries, now, slots = redis.call('HGETALL', bucket.head .. ':t:' .. ledger.channel), now_ms(), {}
+    for at = 1, #entries, 2 do
+      if struct.unpack('>I6', entries[at + 1]) > now then slots[#slots + 1] = string.char(tonumber(entries[at])) end
+    end
+    ledger.watchers = table.concat(slots)
+  end
+  return ledger.watchers
 end
 
 -- The nodes that devices are attached to, a byte each, but one.

@@ -2,15 +2,15 @@
 -- What becomes of a note.
 local NOTED = { kept = 0, no_member = 1, no_device = 2, other_life = 3, beyond = 4 }
 
--- A member's positions have moved, of what was received or of what was read.
-local function tell_moved(bucket, ledger, user, row, is_read)
-  local slots = ''
+-- A member's positions have moved, of what was received or of what was read, from an offset.
+local function tell_moved(bucket, ledger, user, row, is_read, from)
+  local positions = struct.pack('>I6I6', row.received, row.read) .. user
   if members_of(ledger) <= SMALL_ROOM then
-    slots = listeners_of(bucket, ledger)
-  elseif is_read then
-    slots = owners_of(row.devices)
+    return tell_news(bucket, ledger, listeners_of(bucket, ledger), NEWS.moved, positions)
   end
-  tell_news(bucket, ledger, slots, NEWS.moved, struct.pack('>I6I6', row.received, row.read) .. user)
+  if is_read then tell_news(bucket, ledger, owners_of(row.devices), NEWS.moved, positions) end
+  local counted = struct.pack('>BI6I6', is_read and 1 or 0, from, is_read and row.read or row.received) .. user
+  tell_news(bucket, ledger, watchers_of(bucket, ledger), NEWS.counted, counted)
 end
 
 -- The floor of a device is there now: the other nodes that it is attached to are told.
@@ -31,8 +31,9 @@ local function note_floor(bucket, ledger, user, row, device, note, at)
     if has_lost == 1 then device.marks = HAS_LOST end
   end
   if received > row.received then
+    local from = row.received
     row.received = received
-    tell_moved(bucket, ledger, user, row, false)
+    tell_moved(bucket, ledger, user, row, false, from)
   end
   return NOTED.kept
 end
@@ -67,8 +68,9 @@ local function note(bucket, said, now)
     local read = struct.unpack('>I6', said, at)
     if read > ledger.top then return NOTED.beyond end
     if read <= row.read then return NOTED.kept end
+    local from = row.read
     row.read = read
-    tell_moved(bucket, ledger, user, row, true)
+    tell_moved(bucket, ledger, user, row, true, from)
   elseif not device then
     return NOTED.no_device
   elseif what == 0 then
@@ -91,4 +93,15 @@ local function ledger_note(keys, args)
   for at = 2, #args do verdicts[at - 1] = string.char(note(bucket, args[at], now)) end
   finish_ledgers(bucket, '')
   return stand(bucket) .. table.concat(verdicts)
+end
+
+-- ARGV[2…]: channel, for how long. This node hears of each position that moves there, while many belong to the channel. Answers how
+-- many those are.
+local function ledger_watch(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  local ledger, key = open_ledger(bucket, args[2]), bucket.head .. ':t:' .. args[2]
+  redis.call('HSET', key, bucket.slot, struct.pack('>I6', now_ms() + args[3]))
+  redis.call('PEXPIRE', key, args[3])
+  return finish_ledgers(bucket, '') .. struct.pack('>I4', members_of(ledger))
 end
