@@ -25,7 +25,7 @@ impl Config {
         self.roles.check(self.cluster.redis.is_set(), self.cluster.kafka.is_set(), &mut problems);
         self.check_state(&mut problems);
         self.grpc_api.check(&mut problems);
-        self.check_notify(&mut problems);
+        self.notify.check(self.roles.has(Role::Notify), &self.cluster.kafka.topics, &mut problems);
         problems
     }
 

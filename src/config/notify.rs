@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Duration, Role};
+use super::{Duration, TopicsConfig};
 
 /// How secrets of webhooks begin, as Standard Webhooks writes them.
 const SECRET_PREFIX: &str = "whsec_";
@@ -48,37 +48,30 @@ impl NotifyConfig {
     pub fn keys(&self) -> impl Iterator<Item = Vec<u8>> {
         self.secrets.iter().filter_map(|secret| key(secret))
     }
-}
 
-fn key(secret: &str) -> Option<Vec<u8>> {
-    let key = STANDARD.decode(secret.strip_prefix(SECRET_PREFIX)?).ok()?;
-    SECRET_BYTES.contains(&key.len()).then_some(key)
-}
-
-impl Config {
-    pub(super) fn check_notify(&self, problems: &mut Vec<String>) {
-        let notify = &self.notify;
+    /// Every broken rule, one line each. Only a process with the role needs all.
+    pub(super) fn check(&self, is_on: bool, topics: &TopicsConfig, problems: &mut Vec<String>) {
         let mut rule = |holds: bool, problem: String| {
             if !holds {
                 problems.push(problem);
             }
         };
-        let url = reqwest::Url::parse(&notify.endpoint).ok();
+        let url = reqwest::Url::parse(&self.endpoint).ok();
         let is_plain = |url: &reqwest::Url| {
             ["http", "https"].contains(&url.scheme()) && url.username().is_empty() && url.password().is_none()
         };
         rule(
-            notify.endpoint.is_empty() || url.as_ref().is_some_and(is_plain),
+            self.endpoint.is_empty() || url.as_ref().is_some_and(is_plain),
             "`notify.endpoint` must be an address such as https://app.example.com/push, without a user or a password"
                 .into(),
         );
         rule(
-            notify.endpoint.is_empty() || !notify.secrets.is_empty(),
+            self.endpoint.is_empty() || !self.secrets.is_empty(),
             "`notify.endpoint` needs `notify.secrets`: the endpoint knows by them who has written. \
              `echo whsec_$(openssl rand -base64 32)` makes one"
                 .into(),
         );
-        for (at, secret) in notify.secrets.iter().enumerate() {
+        for (at, secret) in self.secrets.iter().enumerate() {
             rule(
                 key(secret).is_some(),
                 format!(
@@ -87,15 +80,19 @@ impl Config {
             );
         }
         rule(
-            notify.retry_backoff_min <= notify.retry_backoff_max,
+            self.retry_backoff_min <= self.retry_backoff_max,
             "`notify.retry_backoff_min` is longer than `notify.retry_backoff_max`".into(),
         );
-        let topics = &self.cluster.kafka.topics;
         rule(
-            !self.roles.has(Role::Notify) || (!notify.endpoint.is_empty() && !topics.push.is_empty()),
+            !is_on || (!self.endpoint.is_empty() && !topics.push.is_empty()),
             "`roles` has \"notify\", which reads `cluster.kafka.topics.push` and writes to `notify.endpoint`: name both".into(),
         );
     }
+}
+
+fn key(secret: &str) -> Option<Vec<u8>> {
+    let key = STANDARD.decode(secret.strip_prefix(SECRET_PREFIX)?).ok()?;
+    SECRET_BYTES.contains(&key.len()).then_some(key)
 }
 
 /// Without the secrets.
@@ -125,26 +122,26 @@ impl Default for NotifyConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Roles;
+    use crate::config::Config;
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     type Change = fn(&mut Config);
 
-    fn broken(change: Change) -> Vec<String> {
-        let mut config = Config { roles: Roles::of(&[Role::Notify]), ..Config::default() };
+    fn broken(is_on: bool, change: Change) -> Vec<String> {
+        let mut config = Config::default();
         config.notify.endpoint = "https://app.example.com/push?of=app".into();
         config.notify.secrets = vec![SECRET.into()];
         change(&mut config);
         let mut problems = Vec::new();
-        config.check_notify(&mut problems);
+        config.notify.check(is_on, &config.cluster.kafka.topics, &mut problems);
         problems
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        assert_eq!(broken(|_| ()), [""; 0]);
-        assert_eq!(broken(|config| config.roles = Roles::default()), [""; 0]);
+        assert_eq!(broken(true, |_| ()), [""; 0]);
+        assert_eq!(broken(false, |config| config.notify = NotifyConfig::default()), [""; 0]);
         let refused: [(&str, Change); 10] = [
             ("notify.endpoint` must", |config| config.notify.endpoint = "app.example.com/push".into()),
             ("notify.endpoint` must", |config| config.notify.endpoint = "ftp://app.example.com/push".into()),
@@ -158,7 +155,7 @@ mod tests {
             ("roles", |config| config.cluster.kafka.topics.push.clear()),
         ];
         for (said, change) in refused {
-            let problems = broken(change);
+            let problems = broken(true, change);
             assert!(problems.len() == 1 && problems[0].contains(said), "{said}: {problems:?}");
         }
     }
