@@ -46,8 +46,7 @@ impl Client {
     /// The call of a service that a method of the API is.
     pub(super) fn rpc(&self, service: &str, method: &str) -> Option<MethodDescriptor> {
         let service = self.pool.get_service_by_name(service).unwrap();
-        let found = service.methods().find(|rpc| rpc.name().to_lowercase() == method.replace('_', ""));
-        found
+        service.methods().find(|rpc| rpc.name().to_lowercase() == method.replace('_', ""))
     }
 
     /// Calls a method with a request that is written as JSON. Its answer, in the same way.
