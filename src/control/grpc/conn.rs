@@ -15,6 +15,9 @@ use crate::limits::{
     GRPC_HEADERS_BYTES_MAX, GRPC_PING_INTERVAL_MS, GRPC_PING_TIMEOUT_MS, GRPC_STREAMS_MAX, HTTP_LINGER_MS,
 };
 
+/// Who still reads an answer has so long.
+const LINGER: Duration = Duration::from_millis(HTTP_LINGER_MS);
+
 /// Serves a connection, whose peer is taken for gone when it answers no ping.
 pub(super) async fn serve(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -32,15 +35,15 @@ pub(super) async fn serve(
     let mut conn = pin!(builder.serve_connection(TokioIo::new(io), gate));
     let ended = tokio::select! {
         ended = &mut conn => ended,
-        () = async {
+        patience = async {
             tokio::select! {
-                () = visit.is_over() => {}
-                _ = leaves.wait_for(|leaves| *leaves) => {}
+                // Whose place somebody waits for, and who waits for no answer.
+                () = visit.is_over() => if visit.is_idle() { Duration::ZERO } else { LINGER },
+                _ = leaves.wait_for(|leaves| *leaves) => LINGER,
             }
         } => {
             conn.as_mut().graceful_shutdown();
-            // Who still reads an answer has a while.
-            timeout(Duration::from_millis(HTTP_LINGER_MS), conn).await.unwrap_or(Ok(()))
+            timeout(patience, conn).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

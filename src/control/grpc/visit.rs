@@ -72,6 +72,11 @@ impl Visit {
         }
     }
 
+    /// No call is under way, nor an answer.
+    pub(super) fn is_idle(&self) -> bool {
+        self.calls().under_way == 0
+    }
+
     async fn is_overdue(&self) {
         while !self.calls().is_overdue(Instant::now()) {
             sleep(Duration::from_millis(GRPC_IDLE_MS / 10)).await;
