@@ -107,7 +107,7 @@ impl Marks {
     }
 
     /// Up to where all is done, where that has grown since it was said last: what is to be read next.
-    pub(super) fn to_commit(&mut self) -> Vec<(i32, i64)> {
+    pub(super) fn take_due(&mut self) -> Vec<(i32, i64)> {
         let mut grown = Vec::new();
         for (partition, positions) in &mut self.partitions {
             let done = positions.done();
@@ -148,20 +148,20 @@ mod tests {
     #[test]
     fn the_position_is_the_first_record_that_is_not_wholly_done() {
         let mut marks = marks();
-        assert_eq!(marks.to_commit(), []);
+        assert_eq!(marks.take_due(), []);
         let [first, second] = [7, 8].map(|offset| marks.take(MINE, offset, 2).unwrap());
         marks.take(MINE, 12, 0).unwrap();
-        assert_eq!((marks.to_commit(), marks.open()), (vec![(MINE, 7)], 4));
+        assert_eq!((marks.take_due(), marks.open()), (vec![(MINE, 7)], 4));
         marks.settle(second);
         marks.settle(second);
-        assert_eq!(marks.to_commit(), [], "the first is not");
+        assert_eq!(marks.take_due(), [], "the first is not");
         marks.settle(first);
-        assert_eq!(marks.to_commit(), []);
+        assert_eq!(marks.take_due(), []);
         marks.settle(first);
-        assert_eq!((marks.to_commit(), marks.open()), (vec![(MINE, 13)], 0));
-        assert_eq!(marks.to_commit(), [], "said once");
+        assert_eq!((marks.take_due(), marks.open()), (vec![(MINE, 13)], 0));
+        assert_eq!(marks.take_due(), [], "said once");
         marks.say_again();
-        assert_eq!(marks.to_commit(), [(MINE, 13)]);
+        assert_eq!(marks.take_due(), [(MINE, 13)]);
     }
 
     #[test]
@@ -174,12 +174,12 @@ mod tests {
         let now = marks.take(MINE, 7, 1).unwrap();
         assert!(marks.is_current(now) && !marks.is_current(before));
         marks.settle(before);
-        assert_eq!((marks.to_commit(), marks.open()), (vec![(MINE, 7)], 1));
+        assert_eq!((marks.take_due(), marks.open()), (vec![(MINE, 7)], 1));
         marks.settle(now);
-        assert_eq!(marks.to_commit(), [(MINE, 8)]);
+        assert_eq!(marks.take_due(), [(MINE, 8)]);
         marks.revoke_all();
         marks.settle(now);
-        assert_eq!((marks.to_commit(), marks.open()), (vec![], 0));
+        assert_eq!((marks.take_due(), marks.open()), (vec![], 0));
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(marks.assign([MINE, OTHER].into_iter()), [(MINE, 8)]);
         assert!(marks.is_current(open));
         marks.settle(open);
-        assert_eq!(marks.to_commit(), [(MINE, 8)]);
+        assert_eq!(marks.take_due(), [(MINE, 8)]);
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         let before = marks.take(MINE, 7, 1).unwrap();
         let again = marks.take(MINE, 5, 1).unwrap();
         assert!(marks.is_current(again) && !marks.is_current(before));
-        assert_eq!((marks.open(), marks.to_commit()), (1, vec![(MINE, 5)]));
+        assert_eq!((marks.open(), marks.take_due()), (1, vec![(MINE, 5)]));
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         marks.take(MINE, 7, 1);
         let done = marks.take(OTHER, 1, 1).unwrap();
         marks.settle(done);
-        let mut positions = marks.to_commit();
+        let mut positions = marks.take_due();
         positions.sort();
         assert_eq!(positions, [(MINE, 7), (OTHER, 2)]);
     }

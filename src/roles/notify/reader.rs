@@ -128,7 +128,7 @@ impl Reader {
         if self.commits.is_multiple_of(COMMITS_PER_REPEAT) {
             self.marks.say_again();
         }
-        let next = self.marks.to_commit();
+        let next = self.marks.take_due();
         if !next.is_empty()
             && let Err(error) = self.consumer.commit(&self.named(next))
         {
