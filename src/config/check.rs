@@ -25,7 +25,8 @@ impl Config {
         self.roles.check(self.cluster.redis.is_set(), self.cluster.kafka.is_set(), &mut problems);
         self.check_state(&mut problems);
         self.grpc_api.check(&mut problems);
-        self.notify.check(self.roles.has(Role::Notify), &self.cluster.kafka.topics, &mut problems);
+        let is_on = self.roles.has(Role::Notify);
+        self.notify.check(is_on, &self.cluster.kafka.topics, &self.channel, &mut problems);
         problems
     }
 

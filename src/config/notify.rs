@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Duration, TopicsConfig};
+use super::{Acknowledge, ChannelConfig, Duration, TopicsConfig};
 
 /// How secrets of webhooks begin, as Standard Webhooks writes them.
 const SECRET_PREFIX: &str = "whsec_";
@@ -18,7 +18,7 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 #[serde(default)]
 pub struct NotifyConfig {
     /// Where webhooks go that say who is to be told of a message by a push, such as
-    /// `https://app.example.com/push`.
+    /// `https://app.example.com/push`. Empty: there are none, and `cluster.kafka.topics.push` is not read.
     pub endpoint: String,
     /// What webhooks are signed with, as Standard Webhooks has it: `whsec_` and base64 of 24 to 64 bytes. With several each webhook
     /// has a signature of each, so that one can be changed for another. The environment variable RINGPOST_NOTIFY__SECRETS keeps them out
@@ -41,6 +41,10 @@ pub struct NotifyConfig {
     pub retry_backoff_min: Duration,
     /// The longest pause between two attempts, unless the endpoint asks for a longer one (`Retry-After`, up to 10 minutes).
     pub retry_backoff_max: Duration,
+    /// How the names of channels begin in which users' sessions are told, such as `sessions:`: who comes online and goes offline is
+    /// published in this and the user's name. Its namespace needs `acknowledge = "kafka"`. Empty: nobody is told, and
+    /// `cluster.kafka.topics.session` is not read.
+    pub session_channel: String,
 }
 
 impl NotifyConfig {
@@ -50,7 +54,13 @@ impl NotifyConfig {
     }
 
     /// Every broken rule, one line each. Only a process with the role needs all.
-    pub(super) fn check(&self, is_on: bool, topics: &TopicsConfig, problems: &mut Vec<String>) {
+    pub(super) fn check(
+        &self,
+        is_on: bool,
+        topics: &TopicsConfig,
+        channel: &ChannelConfig,
+        problems: &mut Vec<String>,
+    ) {
         let mut rule = |holds: bool, problem: String| {
             if !holds {
                 problems.push(problem);
@@ -83,9 +93,27 @@ impl NotifyConfig {
             self.retry_backoff_min <= self.retry_backoff_max,
             "`notify.retry_backoff_min` is longer than `notify.retry_backoff_max`".into(),
         );
+        let prefix = self.session_channel.as_str();
+        let namespace = prefix.split_once(':').map(|(namespace, _)| namespace);
+        let namespace = channel.namespaces.iter().find(|known| Some(known.name.as_str()) == namespace);
         rule(
-            !is_on || (!self.endpoint.is_empty() && !topics.push.is_empty()),
-            "`roles` has \"notify\", which reads `cluster.kafka.topics.push` and writes to `notify.endpoint`: name both".into(),
+            prefix.is_empty() || namespace.is_some_and(|known| known.options.acknowledge == Acknowledge::Kafka),
+            format!(
+                "`notify.session_channel` is \"{prefix}\": it must begin with the name of a namespace that has \
+                 `acknowledge = \"kafka\"`, and a colon, such as sessions:"
+            ),
+        );
+        rule(
+            !is_on || !self.endpoint.is_empty() || !prefix.is_empty(),
+            "`roles` has \"notify\", which needs `notify.endpoint` or `notify.session_channel`".into(),
+        );
+        rule(
+            !is_on || self.endpoint.is_empty() || !topics.push.is_empty(),
+            "`notify.endpoint` needs `cluster.kafka.topics.push`, which says whom to tell".into(),
+        );
+        rule(
+            !is_on || prefix.is_empty() || !topics.session.is_empty(),
+            "`notify.session_channel` needs `cluster.kafka.topics.session`, which says who comes and goes".into(),
         );
     }
 }
@@ -115,6 +143,7 @@ impl Default for NotifyConfig {
             retry_attempts: 8,
             retry_backoff_min: Duration::from_secs(1),
             retry_backoff_max: Duration::from_secs(60),
+            session_channel: String::new(),
         }
     }
 }
@@ -122,7 +151,7 @@ impl Default for NotifyConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{ChannelOptions, Config, Namespace};
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -134,7 +163,7 @@ mod tests {
         config.notify.secrets = vec![SECRET.into()];
         change(&mut config);
         let mut problems = Vec::new();
-        config.notify.check(is_on, &config.cluster.kafka.topics, &mut problems);
+        config.notify.check(is_on, &config.cluster.kafka.topics, &config.channel, &mut problems);
         problems
     }
 
@@ -142,7 +171,7 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         assert_eq!(broken(true, |_| ()), [""; 0]);
         assert_eq!(broken(false, |config| config.notify = NotifyConfig::default()), [""; 0]);
-        let refused: [(&str, Change); 10] = [
+        let refused: [(&str, Change); 12] = [
             ("notify.endpoint` must", |config| config.notify.endpoint = "app.example.com/push".into()),
             ("notify.endpoint` must", |config| config.notify.endpoint = "ftp://app.example.com/push".into()),
             ("notify.endpoint` must", |config| config.notify.endpoint = "https://ann:secret@app.example.com".into()),
@@ -152,7 +181,14 @@ mod tests {
             ("notify.secrets[1]", |config| config.notify.secrets.push(format!("{SECRET}!"))),
             ("retry_backoff_min", |config| config.notify.retry_backoff_min = Duration::from_secs(61)),
             ("roles", |config| config.notify.endpoint.clear()),
-            ("roles", |config| config.cluster.kafka.topics.push.clear()),
+            ("topics.push", |config| config.cluster.kafka.topics.push.clear()),
+            ("session_channel` is", |config| config.notify.session_channel = "sessions:".into()),
+            ("topics.session", |config| {
+                config.notify.session_channel = "sessions:".into();
+                let options = ChannelOptions { acknowledge: Acknowledge::Kafka, ..ChannelOptions::default() };
+                config.channel.namespaces = vec![Namespace { name: "sessions".into(), options }];
+                config.cluster.kafka.topics.session.clear();
+            }),
         ];
         for (said, change) in refused {
             let problems = broken(true, change);

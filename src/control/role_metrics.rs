@@ -19,19 +19,19 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, roles: &RolesView) -> 
     let help = "1 where the role consumes, or did within a minute";
     let mut well = encoder.encode_descriptor("ringpost_role_well", help, None, MetricType::Gauge)?;
     for (role, pulse) in roles.pulses() {
-        well.encode_family(&[("role", role.to_string())])?.encode_gauge(&u64::from(pulse.is_well()))?;
+        well.encode_family(&[("role", role)])?.encode_gauge(&u64::from(pulse.is_well()))?;
     }
     let help = "For how long the role has not consumed";
     let mut silence =
         encoder.encode_descriptor("ringpost_role_silence", help, Some(&Unit::Seconds), MetricType::Gauge)?;
     for (role, pulse) in roles.pulses() {
-        silence.encode_family(&[("role", role.to_string())])?.encode_gauge(&pulse.silence().as_secs_f64())?;
+        silence.encode_family(&[("role", role)])?.encode_gauge(&pulse.silence().as_secs_f64())?;
     }
     let help = "Records that the role has yet to do, of the partitions that are this process'";
     let mut lag = encoder.encode_descriptor("ringpost_role_lag", help, None, MetricType::Gauge)?;
     for (role, pulse) in roles.pulses() {
         for ((topic, partition), records) in pulse.lag() {
-            let labels = [("role", role.to_string()), ("topic", topic), ("partition", partition.to_string())];
+            let labels = [("role", role.to_owned()), ("topic", topic), ("partition", partition.to_string())];
             lag.encode_family(&labels)?.encode_gauge(&records)?;
         }
     }
@@ -83,6 +83,7 @@ fn encode_notify(encoder: &mut DescriptorEncoder<'_>, notify: &NotifyMetrics) ->
         ("ringpost_notify_muted", "Messages times users that were muted", notify.muted.get()),
         ("ringpost_notify_too_late", "Messages times users that were too old to be told", notify.too_late.get()),
         ("ringpost_notify_unreadable", "Records that nothing could be made of", notify.unreadable.get()),
+        ("ringpost_notify_sessions", "Changes of sessions that clients were to be told", notify.sessions.get()),
         ("ringpost_notify_attempts_failed", "Attempts at a webhook that failed", notify.failed.get()),
     ] {
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

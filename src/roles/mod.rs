@@ -50,10 +50,12 @@ pub struct RolesView {
 }
 
 impl RolesView {
-    /// The pulse of each role that the process has.
-    pub fn pulses(&self) -> impl Iterator<Item = (Role, &Arc<Pulse>)> {
-        let state = self.state.iter().map(|state| (Role::State, &state.pulse));
-        state.chain(self.notify.iter().map(|notify| (Role::Notify, &notify.pulse)))
+    /// The pulse of each role that the process has; the role `notify` has two.
+    pub fn pulses(&self) -> impl Iterator<Item = (&'static str, &Arc<Pulse>)> {
+        let state = self.state.iter().map(|state| ("state", &state.pulse));
+        let pushes = self.notify.iter().flat_map(|notify| &notify.pushes).map(|pulse| ("notify", pulse));
+        let sessions = self.notify.iter().flat_map(|notify| &notify.sessions).map(|pulse| ("notify_sessions", pulse));
+        state.chain(pushes).chain(sessions)
     }
 
     /// Whether each consumes, or did a moment ago.
@@ -90,7 +92,7 @@ impl Roles {
             // Their consumers need the runtime.
             let _inside = runtime.enter();
             let state = |view: &StateView| StateRole::new(config, producer.clone(), view);
-            let notify = |view: &NotifyView| NotifyRole::new(config, producer.clone(), view, ending.clone());
+            let notify = |view: &NotifyView| NotifyRole::new(config, producer, view, ending);
             (view.state.as_ref().map(state).transpose()?, view.notify.as_ref().map(notify).transpose()?)
         };
         let ending = ending.clone();

@@ -36,6 +36,13 @@ insecure = true
 insecure = true
 [shutdown]
 drain_time = "0s"
+[[channel.namespaces]]
+name = "sessions"
+log = "redis"
+acknowledge = "kafka"
+history_size = 100
+history_ttl = "600s"
+allow_subscribe_for_client = true
 [cluster.redis]
 addresses = ["REDIS"]
 buckets = 32
@@ -75,6 +82,7 @@ pub(crate) struct World {
 pub(crate) struct Process {
     child: Child,
     pub(crate) http: SocketAddr,
+    pub(crate) tcp: Option<SocketAddr>,
     started: Instant,
     _folder: TempDir,
 }
@@ -83,11 +91,11 @@ impl World {
     pub(crate) fn new(partitions: i32, app: App) -> Self {
         let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::shared());
         let prefix = kafka.prefix();
-        for topic in ["publish", "publish.dead", "deliver", "login", "session", "push", "dead"] {
-            // A node takes a partition of its own there.
-            let partitions = if topic == "deliver" { 64 } else { partitions };
+        for topic in ["publish", "publish.dead", "login", "session", "push", "dead"] {
             kafka.topic(&format!("{prefix}{topic}"), partitions);
         }
+        // Each node has one of its own.
+        kafka.topic_with(&format!("{prefix}deliver"), 255, &[("segment.bytes", "1048576")]);
         Self { redis, kafka, app, prefix }
     }
 
@@ -160,10 +168,13 @@ impl World {
 impl Process {
     fn running(mut child: Child, folder: TempDir) -> Self {
         let stdout = child.stdout.take().expect("it prints");
-        let (mut http, started) = (None, Instant::now());
+        let (mut http, mut tcp, started) = (None, None, Instant::now());
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             if let Some((_, rest)) = line.split_once("API        http://") {
                 http = rest.split('/').next().and_then(|address| address.parse().ok());
+            }
+            if let Some((_, rest)) = line.split_once("TCP ") {
+                tcp = rest.trim().split(',').next().and_then(|address| address.parse().ok());
             }
             if line.contains("metrics") {
                 break;
@@ -174,7 +185,7 @@ impl Process {
         thread::spawn(move || {
             BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{http:?}: {line}"));
         });
-        Self { child, http: http.expect("the port is told"), started, _folder: folder }
+        Self { child, http: http.expect("the port is told"), tcp, started, _folder: folder }
     }
 
     /// Calls the backend API.

@@ -12,5 +12,6 @@ mod kafka;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Valkey and other places have their tests elsewhere")]
 mod server;
+mod sessions;
 mod standing;
 mod webhooks;

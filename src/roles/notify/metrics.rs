@@ -25,6 +25,8 @@ pub struct NotifyMetrics {
     pub given_up: Counter,
     /// What could not even be kept in the topic of what is dead: too large for it.
     pub lost: Counter,
+    /// Changes of sessions that clients are told.
+    pub sessions: Counter,
     /// Messages times users that are on their way.
     pub open: Gauge,
 }

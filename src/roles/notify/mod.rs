@@ -1,9 +1,11 @@
-//! The role `notify`: tells the application of users whom no device reaches, by webhooks.
+//! The role `notify`: tells the application of users whom no device reaches, by webhooks, and clients of users who come online or go
+//! offline.
 //!
 //! ```text
-//! push.offline ─→ gathering (per user, for a while) ─→ delivery ┬ standing (Redis: badges, mutes)
-//!                                                               ├ webhook, signature → endpoint ⟲ retry
-//!                                                               └ given up → the topic of what is dead
+//! push.offline ─→ pushes ─→ gathering (per user, for a while) ─→ delivery ┬ standing (Redis: badges, mutes)
+//!                                                                         ├ webhook, signature → endpoint ⟲ retry
+//!                                                                         └ given up → the topic of what is dead
+//! session.update ─→ sessions ─→ outgoing ─→ the way up of a channel per user
 //! reader, marks: which records are done, and so up to where positions are committed
 //! ```
 //!
@@ -17,57 +19,34 @@ mod gathering;
 mod heard;
 mod marks;
 mod metrics;
+mod outgoing;
 mod patience;
 mod push;
+mod pushes;
 mod reader;
 mod retry;
+mod sessions;
 mod signature;
 pub mod standing;
 pub mod view;
 mod webhook;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 
-use self::delivery::{DeadLetters, Deliveries, keep};
-use self::gathering::{Batch, Gathering};
-use self::heard::{Heard, Taken};
-use self::marks::Mark;
 pub use self::metrics::NotifyMetrics;
-use self::patience::Patience;
-use self::push::Push;
-use self::reader::{COMMIT_PAUSE, Read, Reader};
+use self::pushes::Pushes;
+use self::sessions::Sessions;
 use self::view::NotifyView;
 use crate::cluster::kafka::producer::Producer;
 use crate::config::Config;
-use crate::events::{self, PushOffline};
+use crate::roles::pulse::Pulse;
 
 /// See the module.
 pub struct NotifyRole {
-    reader: Reader,
-    began: Instant,
-    gathering: Gathering,
-    deliveries: Arc<Deliveries>,
-    dead: DeadLetters,
-    max_age_ms: u64,
-    /// What is on its way, and what it was once it is done; nothing of what the role's end has stopped.
-    flights: JoinSet<Option<Done>>,
-    metrics: Arc<NotifyMetrics>,
-    patience: Patience,
-    /// How long what is on its way may take when the role ends.
-    last_wait: Duration,
-}
-
-/// What is done.
-struct Done {
-    /// To whom something was on its way.
-    users: Vec<Arc<str>>,
-    /// Parts of records.
-    marks: Vec<Mark>,
+    pushes: Option<Pushes>,
+    sessions: Option<Sessions>,
 }
 
 impl NotifyRole {
@@ -77,29 +56,15 @@ impl NotifyRole {
     /// Options that a client does not know, files that cannot be read; an endpoint that is none.
     pub fn new(
         config: &Config,
-        producer: Arc<Producer>,
+        producer: &Arc<Producer>,
         view: &NotifyView,
-        ending: watch::Receiver<bool>,
+        ending: &watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
-        let (notify, kafka) = (&config.notify, &config.cluster.kafka);
-        let (topics, metrics) = (&kafka.topics, view.metrics.clone());
-        let dead = DeadLetters { producer, from: topics.push.clone(), to: topics.notify_dead.clone() };
-        let deliveries = Deliveries::new(notify, view.standing.clone(), dead.clone(), metrics.clone())?;
-        let patience = Patience::new(ending, view.pulse.clone());
-        let (client_id, group) = (format!("{}-notify", config.name), format!("{}.notify", kafka.group));
-        let timeout: Duration = notify.timeout.into();
-        let shutdown: Duration = config.shutdown.timeout.into();
+        let pushes = |pulse: &Arc<Pulse>| Pushes::new(config, producer.clone(), view, pulse, ending.clone());
+        let sessions = |pulse: &Arc<Pulse>| Sessions::new(config, producer.clone(), view, pulse, ending.clone());
         Ok(Self {
-            reader: Reader::new(kafka, &client_id, &group, &dead.from, view.pulse.clone(), patience.clone())?,
-            began: Instant::now(),
-            gathering: Gathering::new(notify.batch_wait.as_millis(), notify.batch_max as usize),
-            deliveries: Arc::new(deliveries),
-            dead,
-            max_age_ms: notify.max_age.as_millis(),
-            flights: JoinSet::new(),
-            metrics,
-            patience,
-            last_wait: (timeout + Duration::from_secs(1)).min(shutdown / 2),
+            pushes: view.pushes.as_ref().map(pushes).transpose()?,
+            sessions: view.sessions.as_ref().map(sessions).transpose()?,
         })
     }
 
@@ -107,124 +72,19 @@ impl NotifyRole {
     ///
     /// # Errors
     /// Nothing that time may mend.
-    pub async fn run(mut self, mut ending: watch::Receiver<bool>) -> anyhow::Result<()> {
-        let mut commits = interval(COMMIT_PAUSE);
-        commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let due = self.gathering.next_due_ms().map(|due_ms| self.began + Duration::from_millis(due_ms));
-            tokio::select! {
-                _ = ending.wait_for(|is_ending| *is_ending) => break,
-                heard = self.reader.hear() => self.take_in(heard).await,
-                Some(done) = self.flights.join_next() => self.done(done?),
-                () = until(due) => {}
-                _ = commits.tick() => self.reader.commit(),
+    pub async fn run(self, ending: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let pushes = async {
+            match self.pushes {
+                Some(pushes) => pushes.run(ending.clone()).await,
+                None => Ok(()),
             }
-            self.depart();
-            self.reader.hold_back();
-            self.metrics.open.set(self.reader.marks.open() as u64);
-        }
-        self.end().await
-    }
-
-    async fn take_in(&mut self, heard: Heard) {
-        match self.reader.take_in(heard).await {
-            Read::Record(record) => self.take(record),
-            Read::Changed => {
-                let marks = &self.reader.marks;
-                self.gathering.forget(|mark| marks.is_current(mark));
+        };
+        let sessions = async {
+            match self.sessions {
+                Some(sessions) => sessions.run(ending.clone()).await,
+                None => Ok(()),
             }
-            Read::Nothing => {}
-        }
-    }
-
-    /// Takes a record up.
-    fn take(&mut self, record: Taken) {
-        let now_unix_ms = clock::unix_ms();
-        let written_unix_ms = record.written_unix_ms.unwrap_or(now_unix_ms);
-        let is_too_late = now_unix_ms.saturating_sub(written_unix_ms) > self.max_age_ms.min(i64::MAX as u64) as i64;
-        let Err(why) = self.take_push(&record, written_unix_ms, is_too_late) else { return };
-        self.metrics.unreadable.add(1);
-        if let Some(mark) = self.reader.take(&record, 1) {
-            self.bury(record, mark, why);
-        }
-    }
-
-    fn take_push(&mut self, record: &Taken, written_unix_ms: i64, is_too_late: bool) -> Result<(), String> {
-        let event: PushOffline =
-            events::decode(record.content_type.as_deref(), &record.value).map_err(|error| error.to_string())?;
-        let users = event.users.len();
-        // Its term is known when it is taken up, which only what can be used is.
-        let mark = Mark { partition: record.partition, term: 0, offset: record.offset };
-        let mut push = Push::new(event, mark, written_unix_ms).map_err(|error| error.to_string())?;
-        let Some(mark) = self.reader.take(record, users) else { return Ok(()) };
-        push.mark = mark;
-        let counter = if push.is_withdrawal { &self.metrics.withdrawals } else { &self.metrics.pushes };
-        counter.add(users as u64);
-        if is_too_late && !push.is_withdrawal {
-            self.metrics.too_late.add(users as u64);
-        }
-        let now_ms = self.now_ms();
-        self.gathering.take(&Arc::new(push), is_too_late, now_ms);
-        Ok(())
-    }
-
-    /// Keeps a record that nothing can be made of in the topic of what is dead.
-    fn bury(&mut self, record: Taken, mark: Mark, why: String) {
-        let (to, metrics, mut patience) = (self.dead.clone(), self.metrics.clone(), self.patience.clone());
-        self.flights.spawn(async move {
-            keep(&to, record.dead(), &why, &metrics, &mut patience).await?;
-            Some(Done { users: Vec::new(), marks: vec![mark] })
-        });
-    }
-
-    /// Sends what has been gathered long enough on its way.
-    fn depart(&mut self) {
-        let now_ms = self.now_ms();
-        for batch in self.gathering.due(now_ms) {
-            let (deliveries, mut patience) = (self.deliveries.clone(), self.patience.clone());
-            self.flights.spawn(async move {
-                deliveries.deliver(&batch, &mut patience).await?;
-                Some(Done::of(batch))
-            });
-        }
-    }
-
-    fn done(&mut self, done: Option<Done>) {
-        let Some(Done { users, marks }) = done else { return };
-        let now_ms = self.now_ms();
-        marks.into_iter().for_each(|mark| self.reader.marks.settle(mark));
-        users.iter().for_each(|user| self.gathering.settled(user, now_ms));
-    }
-
-    /// Waits a while for what is on its way, and says how far all is done.
-    async fn end(&mut self) -> anyhow::Result<()> {
-        let until = Instant::now() + self.last_wait;
-        while let Ok(Some(done)) = timeout_at(until, self.flights.join_next()).await {
-            self.done(done?);
-        }
-        self.reader.commit();
-        Ok(())
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
-    }
-}
-
-impl Done {
-    fn of(batch: Batch) -> Self {
-        let mut done = Self { users: Vec::with_capacity(batch.items.len()), marks: Vec::new() };
-        for item in batch.items {
-            done.users.push(item.user);
-            done.marks.extend(item.marks);
-        }
-        done
-    }
-}
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => std::future::pending().await,
+        };
+        tokio::try_join!(pushes, sessions).map(drop)
     }
 }

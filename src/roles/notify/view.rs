@@ -12,8 +12,10 @@ use crate::roles::pulse::Pulse;
 pub struct NotifyView {
     /// Badges and mutes.
     pub standing: Standing,
-    /// Whether the role consumes.
-    pub pulse: Arc<Pulse>,
+    /// Whether it reads pushes, where there is an endpoint for them.
+    pub pushes: Option<Arc<Pulse>>,
+    /// Whether it reads changes of sessions, where clients are told.
+    pub sessions: Option<Arc<Pulse>>,
     /// What the role counts.
     pub metrics: Arc<NotifyMetrics>,
 }
@@ -24,6 +26,12 @@ impl NotifyView {
     /// # Errors
     /// Files of certificates that cannot be read or are none.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        Ok(Self { standing: Standing::new(&config.cluster.redis)?, pulse: Arc::default(), metrics: Arc::default() })
+        let pulse = |is_used: bool| is_used.then(Arc::default);
+        Ok(Self {
+            standing: Standing::new(&config.cluster.redis)?,
+            pushes: pulse(!config.notify.endpoint.is_empty()),
+            sessions: pulse(!config.notify.session_channel.is_empty()),
+            metrics: Arc::default(),
+        })
     }
 }

@@ -1,0 +1,208 @@
+//! Tells the application of users whom no device reaches: reads `push.offline`, gathers by user, sends on its way, and says up to where
+//! all is done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
+
+use super::clock;
+use super::delivery::{DeadLetters, Deliveries, keep};
+use super::gathering::{Batch, Gathering};
+use super::heard::{Heard, Taken};
+use super::marks::Mark;
+use super::metrics::NotifyMetrics;
+use super::patience::Patience;
+use super::push::Push;
+use super::reader::{COMMIT_PAUSE, Read, Reader};
+use super::view::NotifyView;
+use crate::cluster::kafka::producer::Producer;
+use crate::config::Config;
+use crate::events::{self, PushOffline};
+use crate::roles::pulse::Pulse;
+
+/// See the module.
+pub(super) struct Pushes {
+    reader: Reader,
+    began: Instant,
+    gathering: Gathering,
+    deliveries: Arc<Deliveries>,
+    dead: DeadLetters,
+    max_age_ms: u64,
+    /// What is on its way, and what it was once it is done; nothing of what the role's end has stopped.
+    flights: JoinSet<Option<Done>>,
+    metrics: Arc<NotifyMetrics>,
+    patience: Patience,
+    /// How long what is on its way may take when the role ends.
+    last_wait: Duration,
+}
+
+/// What is done.
+struct Done {
+    /// To whom something was on its way.
+    users: Vec<Arc<str>>,
+    /// Parts of records.
+    marks: Vec<Mark>,
+}
+
+impl Pushes {
+    /// Must be called within the runtime of the roles. Nothing is waited for.
+    ///
+    /// # Errors
+    /// Options that a client does not know, files that cannot be read; an endpoint that is none.
+    pub(super) fn new(
+        config: &Config,
+        producer: Arc<Producer>,
+        view: &NotifyView,
+        pulse: &Arc<Pulse>,
+        ending: watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let (notify, kafka) = (&config.notify, &config.cluster.kafka);
+        let (topics, metrics) = (&kafka.topics, view.metrics.clone());
+        let dead = DeadLetters { producer, from: topics.push.clone(), to: topics.notify_dead.clone() };
+        let deliveries = Deliveries::new(notify, view.standing.clone(), dead.clone(), metrics.clone())?;
+        let patience = Patience::new(ending, pulse.clone());
+        let (client_id, group) = (format!("{}-notify", config.name), format!("{}.notify", kafka.group));
+        let timeout: Duration = notify.timeout.into();
+        let shutdown: Duration = config.shutdown.timeout.into();
+        Ok(Self {
+            reader: Reader::new(kafka, &client_id, &group, &dead.from, pulse.clone(), patience.clone())?,
+            began: Instant::now(),
+            gathering: Gathering::new(notify.batch_wait.as_millis(), notify.batch_max as usize),
+            deliveries: Arc::new(deliveries),
+            dead,
+            max_age_ms: notify.max_age.as_millis(),
+            flights: JoinSet::new(),
+            metrics,
+            patience,
+            last_wait: (timeout + Duration::from_secs(1)).min(shutdown / 2),
+        })
+    }
+
+    /// Goes on until it is to end. What was read and is not done by then is another process' to do.
+    ///
+    /// # Errors
+    /// Nothing that time may mend.
+    pub(super) async fn run(mut self, mut ending: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let mut commits = interval(COMMIT_PAUSE);
+        commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let due = self.gathering.next_due_ms().map(|due_ms| self.began + Duration::from_millis(due_ms));
+            tokio::select! {
+                _ = ending.wait_for(|is_ending| *is_ending) => break,
+                heard = self.reader.hear() => self.take_in(heard).await,
+                Some(done) = self.flights.join_next() => self.done(done?),
+                () = until(due) => {}
+                _ = commits.tick() => self.reader.commit(),
+            }
+            self.depart();
+            self.reader.hold_back();
+            self.metrics.open.set(self.reader.marks.open() as u64);
+        }
+        self.end().await
+    }
+
+    async fn take_in(&mut self, heard: Heard) {
+        match self.reader.take_in(heard).await {
+            Read::Record(record) => self.take(record),
+            Read::Changed => {
+                let marks = &self.reader.marks;
+                self.gathering.forget(|mark| marks.is_current(mark));
+            }
+            Read::Nothing => {}
+        }
+    }
+
+    /// Takes a record up.
+    fn take(&mut self, record: Taken) {
+        let now_unix_ms = clock::unix_ms();
+        let written_unix_ms = record.written_unix_ms.unwrap_or(now_unix_ms);
+        let is_too_late = now_unix_ms.saturating_sub(written_unix_ms) > self.max_age_ms.min(i64::MAX as u64) as i64;
+        let Err(why) = self.take_push(&record, written_unix_ms, is_too_late) else { return };
+        self.metrics.unreadable.add(1);
+        if let Some(mark) = self.reader.take(&record, 1) {
+            self.bury(record, mark, why);
+        }
+    }
+
+    fn take_push(&mut self, record: &Taken, written_unix_ms: i64, is_too_late: bool) -> Result<(), String> {
+        let event: PushOffline =
+            events::decode(record.content_type.as_deref(), &record.value).map_err(|error| error.to_string())?;
+        let users = event.users.len();
+        // Its term is known when it is taken up, which only what can be used is.
+        let mark = Mark { partition: record.partition, term: 0, offset: record.offset };
+        let mut push = Push::new(event, mark, written_unix_ms).map_err(|error| error.to_string())?;
+        let Some(mark) = self.reader.take(record, users) else { return Ok(()) };
+        push.mark = mark;
+        let counter = if push.is_withdrawal { &self.metrics.withdrawals } else { &self.metrics.pushes };
+        counter.add(users as u64);
+        if is_too_late && !push.is_withdrawal {
+            self.metrics.too_late.add(users as u64);
+        }
+        let now_ms = self.now_ms();
+        self.gathering.take(&Arc::new(push), is_too_late, now_ms);
+        Ok(())
+    }
+
+    /// Keeps a record that nothing can be made of in the topic of what is dead.
+    fn bury(&mut self, record: Taken, mark: Mark, why: String) {
+        let (to, metrics, mut patience) = (self.dead.clone(), self.metrics.clone(), self.patience.clone());
+        self.flights.spawn(async move {
+            keep(&to, record.dead(), &why, &metrics, &mut patience).await?;
+            Some(Done { users: Vec::new(), marks: vec![mark] })
+        });
+    }
+
+    /// Sends what has been gathered long enough on its way.
+    fn depart(&mut self) {
+        let now_ms = self.now_ms();
+        for batch in self.gathering.due(now_ms) {
+            let (deliveries, mut patience) = (self.deliveries.clone(), self.patience.clone());
+            self.flights.spawn(async move {
+                deliveries.deliver(&batch, &mut patience).await?;
+                Some(Done::of(batch))
+            });
+        }
+    }
+
+    fn done(&mut self, done: Option<Done>) {
+        let Some(Done { users, marks }) = done else { return };
+        let now_ms = self.now_ms();
+        marks.into_iter().for_each(|mark| self.reader.marks.settle(mark));
+        users.iter().for_each(|user| self.gathering.settled(user, now_ms));
+    }
+
+    /// Waits a while for what is on its way, and says how far all is done.
+    async fn end(&mut self) -> anyhow::Result<()> {
+        let until = Instant::now() + self.last_wait;
+        while let Ok(Some(done)) = timeout_at(until, self.flights.join_next()).await {
+            self.done(done?);
+        }
+        self.reader.commit();
+        Ok(())
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+}
+
+impl Done {
+    fn of(batch: Batch) -> Self {
+        let mut done = Self { users: Vec::with_capacity(batch.items.len()), marks: Vec::new() };
+        for item in batch.items {
+            done.users.push(item.user);
+            done.marks.extend(item.marks);
+        }
+        done
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
