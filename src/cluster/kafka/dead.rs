@@ -1,9 +1,8 @@
 //! The topics of records that cannot be used: each lies there as it was, with the reason.
 
-use tokio::sync::oneshot;
-
 use super::fault::Fault;
 use super::producer::{Place, Producer, Record};
+use crate::events::CONTENT_TYPE;
 
 /// A record that cannot be used, and where it lies.
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +45,9 @@ async fn write(producer: &Producer, to: &str, dead: Dead<'_>, reason: &str) -> R
         ("ringpost-partition", partition.as_bytes()),
         ("ringpost-offset", offset.as_bytes()),
     ];
-    headers.extend(dead.content_type.map(|content_type| ("content-type", content_type)));
+    headers.extend(dead.content_type.map(|content_type| (CONTENT_TYPE, content_type)));
     headers.extend(dead.headers);
     let key = dead.key.map(String::from_utf8_lossy);
     let record = Record { topic: to, key: key.as_deref(), partition: None, value: dead.value, headers: &headers };
-    let (told, written) = oneshot::channel();
-    // Who has given up waiting is not told.
-    producer.write(record, move |result| drop(told.send(result)));
-    written.await.unwrap_or_else(|_| Err(Fault::Other("the producer has ended".into())))
+    producer.written(record).await
 }

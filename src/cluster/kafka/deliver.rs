@@ -14,7 +14,7 @@ use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::client;
 use super::producer::{Producer, Record};
@@ -52,13 +52,9 @@ impl Writer {
     /// Tells the nodes. Returns when each was told, or will see that it was not: the producer counts and tells why.
     pub async fn tell(&self, bucket: u16, told: &[Told]) {
         let written = told.iter().map(|Told { slot, message }| {
-            let (done, is_done) = oneshot::channel();
             let value = [&bucket.to_be_bytes()[..], message].concat();
             let partition = Some(partition_of(*slot));
-            let record = Record { topic: &self.topic, key: None, partition, value: &value, headers: &[] };
-            // Who waits for it may have ended.
-            self.producer.write(record, move |_| _ = done.send(()));
-            is_done
+            self.producer.written(Record { topic: &self.topic, key: None, partition, value: &value, headers: &[] })
         });
         // All are written before the first is waited for.
         for is_done in written.collect::<Vec<_>>() {

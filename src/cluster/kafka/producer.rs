@@ -7,6 +7,7 @@ use rdkafka::ClientContext;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use tokio::sync::oneshot;
 
 use super::client;
 use super::fault::Fault;
@@ -118,6 +119,14 @@ impl Producer {
         if let Err((error, refused)) = self.0.send(written) {
             (refused.delivery_opaque)(Err(self.0.context().failed(&error)));
         }
+    }
+
+    /// Writes a record, whether what is given back is waited for or not: that tells what became of it.
+    pub fn written(&self, record: Record<'_>) -> impl Future<Output = Result<Place, Fault>> + use<> {
+        let (told, hears) = oneshot::channel();
+        // Who has given up waiting is not told.
+        self.write(record, move |result| drop(told.send(result)));
+        async { hears.await.unwrap_or_else(|_| Err(Fault::Other("the producer has ended".into()))) }
     }
 
     /// Records that wait, or are on their way.

@@ -6,10 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::fault::Fault;
 use super::producer::{Producer, Record};
 use super::record;
 use crate::broker::bridge::Publish;
@@ -62,16 +60,11 @@ impl Writer {
     async fn write(&self, topic: &str, all: &[Written]) -> Result<(), usize> {
         let headers = events::headers::<Publication>(self.format);
         let written = all.iter().map(|Written { channel, value }| {
-            let (done, is_done) = oneshot::channel();
-            let record = Record { topic, key: Some(channel), partition: None, value, headers: &headers };
-            // Who waits for it may have ended.
-            self.producer.write(record, move |result| drop(done.send(result)));
-            is_done
+            self.producer.written(Record { topic, key: Some(channel), partition: None, value, headers: &headers })
         });
         let written: Vec<_> = written.collect();
         for (at, is_done) in written.into_iter().enumerate() {
-            let result = is_done.await.unwrap_or(Err(Fault::Late));
-            if result.is_err_and(|fault| fault.is_temporary()) {
+            if is_done.await.is_err_and(|fault| fault.is_temporary()) {
                 return Err(at);
             }
         }

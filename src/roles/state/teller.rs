@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use tokio::sync::oneshot;
 
 use super::buckets::{Buckets, Transition};
 use super::metrics::StateMetrics;
@@ -53,7 +52,6 @@ impl Teller {
         let mut waiting = Vec::new();
         for transition in transitions {
             let value = events::encode(&record_of(transition), self.format);
-            let (done, result) = oneshot::channel();
             let headers = events::headers::<SessionUpdate>(self.format);
             let record = Record {
                 topic: &self.topic,
@@ -62,16 +60,14 @@ impl Teller {
                 value: &value,
                 headers: &headers,
             };
-            self.producer.write(record, move |result| drop(done.send(result)));
-            waiting.push((transition.cause, result));
+            waiting.push((transition.cause, self.producer.written(record)));
         }
-        for (cause, result) in waiting {
-            match result.await {
-                Ok(Ok(_)) => self.metrics.told(cause),
+        for (cause, written) in waiting {
+            match written.await {
+                Ok(_) => self.metrics.told(cause),
                 // No later attempt would be better.
-                Ok(Err(fault @ Fault::TooLarge)) => self.metrics.failed(fault.kind()),
-                Ok(Err(fault)) => return Err(Trouble::Write(fault)),
-                Err(_) => return Err(Trouble::Write(Fault::Other("the producer has ended".into()))),
+                Err(fault @ Fault::TooLarge) => self.metrics.failed(fault.kind()),
+                Err(fault) => return Err(Trouble::Write(fault)),
             }
         }
         Ok(())
