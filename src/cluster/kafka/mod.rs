@@ -14,3 +14,4 @@ pub mod producer;
 pub mod publications;
 pub mod record;
 pub mod relay;
+pub mod taken;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::outcome::Outcome;
-use super::taken::Taken;
+use crate::cluster::kafka::taken::Taken;
 use crate::config::CallMethod;
 use crate::events;
 
@@ -36,7 +36,7 @@ impl Call {
         if !method.has_key() {
             return Ok(Self { method, params: params.to_owned() });
         }
-        let key = Some(written.idempotency_key).filter(|key| !key.is_empty()).unwrap_or_else(|| record.place(topic));
+        let key = Some(written.idempotency_key).filter(|key| !key.is_empty()).unwrap_or_else(|| place(record, topic));
         let params = with_key(params, &key).map_err(|error| Outcome::Unreadable(format!("params: {error}")))?;
         Ok(Self { method, params })
     }
@@ -54,14 +54,26 @@ fn with_key(params: &str, key: &str) -> serde_json::Result<String> {
     serde_json::to_string(&fields)
 }
 
+/// What no other record has: where it lies, and when it was written, since a topic that is made anew counts anew.
+fn place(record: &Taken, topic: &str) -> String {
+    // An idempotency key has 255 bytes; a topic's name may have 249 of them.
+    let topic = topic.get(topic.len().saturating_sub(180)..).unwrap_or(topic);
+    format!("{topic}/{}/{}/{}", record.partition, record.offset, record.written_unix_ms.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
+    fn taken(value: &str) -> Taken {
+        let (value, written_unix_ms) = (value.into(), Some(15));
+        Taken { partition: 3, offset: 14, written_unix_ms, key: None, value, content_type: None }
+    }
+
     fn read(value: &str) -> Result<Call, Outcome> {
-        Call::read(&Taken::with(value), "calls", &CallMethod::ALL)
+        Call::read(&taken(value), "calls", &CallMethod::ALL)
     }
 
     fn params(value: &str) -> Value {
@@ -97,10 +109,10 @@ mod tests {
         for value in ["{}", r#"{"method":"fly"}"#, r#"{"method":"batch","params":{"commands":[]}}"#] {
             assert!(matches!(read(value), Err(Outcome::NotAllowed(_))), "{value}: {:?}", read(value));
         }
-        let mut protobuf = Taken::with("\n\x07publish\x12\x02{}");
+        let mut protobuf = taken("\n\x07publish\x12\x02{}");
         protobuf.content_type = Some(b"application/protobuf".to_vec());
         assert_eq!(Call::read(&protobuf, "calls", &CallMethod::ALL).unwrap().method, CallMethod::Publish);
-        let few = Call::read(&Taken::with(r#"{"method":"disconnect"}"#), "calls", &[CallMethod::Publish]);
+        let few = Call::read(&taken(r#"{"method":"disconnect"}"#), "calls", &[CallMethod::Publish]);
         assert_eq!(few, Err(Outcome::NotAllowed("disconnect".into())));
     }
 }

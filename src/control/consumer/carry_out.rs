@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use super::call::Call;
 use super::outcome::Outcome;
-use super::taken::Taken;
 use crate::cluster::kafka::dead::bury;
 use crate::cluster::kafka::producer::Producer;
+use crate::cluster::kafka::taken::Taken;
 use crate::config::{CallMethod, KafkaConfig};
 use crate::control::api::carry_out_from_record;
 use crate::control::state::ControlState;

@@ -15,15 +15,18 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::carry_out::carry_out;
-use super::lanes::Lanes;
-use super::taken::Taken;
+use super::lanes::{Key, Lanes, Record};
 use crate::cluster::kafka::client;
 use crate::cluster::kafka::fault::Fault;
 use crate::cluster::kafka::producer::Producer;
+use crate::cluster::kafka::taken::Taken;
 use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
 use crate::control::state::ControlState;
 use crate::limits::{CALLS_COMMIT_MS, CALLS_FETCHED_BYTES_MAX, CALLS_LEAVE_MS, CALLS_SESSION_MS, CALLS_TOPIC_MS};
+
+/// What a record holds beside what is in it, about.
+const OVERHEAD_BYTES: usize = 128;
 
 /// See the module.
 pub(super) struct Group {
@@ -246,6 +249,20 @@ impl Group {
     fn tell_waiting(&self) {
         let waiting: usize = self.partitions.values().map(|partition| partition.lanes.len()).sum();
         self.state.call_counts.waiting.set(waiting as i64);
+    }
+}
+
+impl Record for Taken {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes() + OVERHEAD_BYTES
     }
 }
 

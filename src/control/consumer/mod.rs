@@ -17,7 +17,6 @@ mod counts;
 mod group;
 mod lanes;
 mod outcome;
-mod taken;
 
 use std::sync::Arc;
 

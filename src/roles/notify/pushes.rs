@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at
 use super::clock;
 use super::delivery::{DeadLetters, Deliveries, keep};
 use super::gathering::{Batch, Gathering};
-use super::heard::{Heard, Taken};
+use super::heard::Heard;
 use super::marks::Mark;
 use super::metrics::NotifyMetrics;
 use super::patience::Patience;
@@ -19,6 +19,7 @@ use super::push::Push;
 use super::reader::{COMMIT_PAUSE, Read, Reader};
 use super::view::NotifyView;
 use crate::cluster::kafka::producer::Producer;
+use crate::cluster::kafka::taken::Taken;
 use crate::config::Config;
 use crate::events::{self, PushOffline};
 use crate::roles::pulse::Pulse;
@@ -150,7 +151,7 @@ impl Pushes {
     fn bury(&mut self, record: Taken, mark: Mark, why: String) {
         let (to, metrics, mut patience) = (self.dead.clone(), self.metrics.clone(), self.patience.clone());
         self.flights.spawn(async move {
-            keep(&to, record.dead(), &why, &metrics, &mut patience).await?;
+            keep(&to, record.dead(&to.from), &why, &metrics, &mut patience).await?;
             Some(Done { users: Vec::new(), marks: vec![mark] })
         });
     }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::heard::{Heard, Taken, hear};
+use super::heard::{Heard, hear};
 use super::marks::{Mark, Marks};
 use super::patience::Patience;
+use crate::cluster::kafka::taken::Taken;
 use crate::config::KafkaConfig;
 use crate::limits::NOTIFY_OPEN_MAX;
 use crate::roles::consumer::Consumer;

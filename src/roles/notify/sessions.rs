@@ -11,7 +11,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::clock;
 use super::delivery::{DeadLetters, keep};
-use super::heard::Taken;
 use super::marks::Mark;
 use super::metrics::NotifyMetrics;
 use super::outgoing::Outgoing;
@@ -19,6 +18,7 @@ use super::patience::Patience;
 use super::reader::{COMMIT_PAUSE, Read, Reader};
 use super::view::NotifyView;
 use crate::cluster::kafka::producer::Producer;
+use crate::cluster::kafka::taken::Taken;
 use crate::config::Config;
 use crate::events::{self, SessionUpdate};
 use crate::roles::pulse::Pulse;
@@ -125,7 +125,7 @@ impl Sessions {
         let Some(mark) = self.reader.take(&record, 1) else { return };
         let (to, metrics, mut patience) = (self.dead.clone(), self.metrics.clone(), self.patience.clone());
         self.buried.spawn(async move {
-            keep(&to, record.dead(), &why, &metrics, &mut patience).await?;
+            keep(&to, record.dead(&to.from), &why, &metrics, &mut patience).await?;
             Some(mark)
         });
     }

@@ -12,9 +12,10 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::graves::{Graves, Remains};
+use super::graves::Graves;
 use super::metrics::MoverMetrics;
 use crate::broker::bridge::Publish;
+use crate::cluster::kafka::taken::Taken;
 use crate::cluster::kafka::{deliver, publications};
 use crate::cluster::redis::bucket::Generation;
 use crate::cluster::redis::fault::Fault;
@@ -39,7 +40,7 @@ pub(super) struct Moving {
     pub(super) generation: Generation,
     pub(super) publish: Publish,
     /// The record itself, where its bucket may refuse it.
-    pub(super) remains: Option<Box<Remains>>,
+    pub(super) remains: Option<Box<Taken>>,
 }
 
 impl Moving {
@@ -161,7 +162,7 @@ impl Queues {
     }
 
     /// A record is to come to the dead.
-    pub(super) fn bury(self: &Arc<Self>, remains: Box<Remains>, reason: String, mut done: Done) {
+    pub(super) fn bury(self: &Arc<Self>, remains: Box<Taken>, reason: String, mut done: Done) {
         let bytes = remains.bytes();
         self.count(1, bytes);
         let queues = self.clone();

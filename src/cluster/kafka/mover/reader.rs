@@ -14,7 +14,6 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::generations::Generations;
-use super::graves::Remains;
 use super::group::{Committed, Group, Rebalance};
 use super::metrics::MoverMetrics;
 use super::partition::Partition;
@@ -22,9 +21,10 @@ use super::places::Places;
 use super::queues::{CameTo, Done, Moving, Queues};
 use crate::cluster::kafka::headers::header;
 use crate::cluster::kafka::record::{self, Unusable};
+use crate::cluster::kafka::taken::Taken;
 use crate::cluster::redis::functions::Functions;
 use crate::config::Config;
-use crate::events::{self, Publish};
+use crate::events::{self, CONTENT_TYPE, Publish};
 use crate::model::bucket_of;
 use crate::session::access::Access;
 
@@ -354,7 +354,7 @@ impl Desk {
                     return;
                 }
                 partition.sends(offset);
-                let remains = publish.sender.is_some().then(|| Remains::of(message));
+                let remains = publish.sender.is_some().then(|| Box::new(Taken::of(message)));
                 let generation = self.generations.of(bucket);
                 let moving = Moving { reading, partition: number, offset, generation, publish, remains };
                 self.queues.put(bucket, moving);
@@ -363,7 +363,7 @@ impl Desk {
             Err(Unusable(reason)) => {
                 partition.sends(offset);
                 let done = Done { reading, partition: number, offset, came_to: CameTo::Grave };
-                self.queues.bury(Remains::of(message), reason, done);
+                self.queues.bury(Box::new(Taken::of(message)), reason, done);
             }
         }
     }
@@ -381,7 +381,7 @@ impl Desk {
 
 impl Rules {
     fn read(&self, message: &BorrowedMessage<'_>) -> Result<crate::broker::bridge::Publish, Unusable> {
-        let content_type = header(message, "content-type");
+        let content_type = header(message, CONTENT_TYPE);
         let record = events::decode::<Publish>(content_type, message.payload().unwrap_or_default());
         let record = record.map_err(|unreadable| Unusable(unreadable.to_string()))?;
         record::read(record, message.key(), &self.access, &self.config)
