@@ -39,39 +39,71 @@ pub enum Loaded {
     Now,
 }
 
-/// Sees that every primary has the Functions, in this revision or a later one: in a rolling upgrade the newest node's stay.
-///
-/// # Errors
-/// What went wrong; at a missing right as well.
-pub async fn load(link: &Link) -> Result<Loaded, Fault> {
-    let revision = redis::cmd("FCALL").arg("ringpost_1_revision").arg(0).to_owned();
-    match link.call_all(&revision).await {
-        Ok(answers) => {
-            let revisions = answers.iter().map(|answer| u64::from_redis_value_ref(answer).unwrap_or_default());
-            let oldest = revisions.min().unwrap_or_default();
-            if oldest >= REVISION {
-                return Ok(Loaded::Was(oldest));
-            }
-        }
-        Err(Fault::NoLibrary) => {}
-        Err(fault) => return Err(fault),
-    }
-    link.call_all(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(SOURCE)).await?;
-    Ok(Loaded::Now)
+/// Functions that are loaded together.
+#[derive(Clone, Copy, Debug)]
+pub struct Library {
+    /// The source, as it is loaded.
+    pub source: &'static str,
+    /// Which edition of the source this is.
+    pub revision: u64,
+    /// The Function that tells the revision of those that are there.
+    pub tells_revision: &'static str,
 }
 
-/// Calls a Function. A Redis that was emptied, or replaced, is given the Functions first.
+/// Those of the nodes.
+const OF_NODES: Library = Library { source: SOURCE, revision: REVISION, tells_revision: "ringpost_1_revision" };
+
+impl Library {
+    /// Sees that every primary has the Functions, in this revision or a later one: in a rolling upgrade the newest one's stay.
+    ///
+    /// # Errors
+    /// What went wrong; at a missing right as well.
+    pub async fn load(self, link: &Link) -> Result<Loaded, Fault> {
+        let revision = redis::cmd("FCALL").arg(self.tells_revision).arg(0).to_owned();
+        match link.call_all(&revision).await {
+            Ok(answers) => {
+                let revisions = answers.iter().map(|answer| u64::from_redis_value_ref(answer).unwrap_or_default());
+                let oldest = revisions.min().unwrap_or_default();
+                if oldest >= self.revision {
+                    return Ok(Loaded::Was(oldest));
+                }
+            }
+            Err(Fault::NoLibrary) => {}
+            Err(fault) => return Err(fault),
+        }
+        link.call_all(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.source)).await?;
+        Ok(Loaded::Now)
+    }
+
+    /// Calls a Function. A Redis that was emptied, or replaced, is given the Functions first.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn call(self, link: &Link, command: &Cmd) -> Result<Value, Fault> {
+        match link.call(command).await {
+            Err(Fault::NoLibrary) => {
+                self.load(link).await?;
+                link.call(command).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// Sees that every primary has the nodes' Functions, as [`Library::load`] does.
 ///
 /// # Errors
-/// What went wrong.
+/// As there.
+pub async fn load(link: &Link) -> Result<Loaded, Fault> {
+    OF_NODES.load(link).await
+}
+
+/// Calls a Function of the nodes, as [`Library::call`] does.
+///
+/// # Errors
+/// As there.
 pub(super) async fn call(link: &Link, command: &Cmd) -> Result<Value, Fault> {
-    match link.call(command).await {
-        Err(Fault::NoLibrary) => {
-            load(link).await?;
-            link.call(command).await
-        }
-        answer => answer,
-    }
+    OF_NODES.call(link, command).await
 }
 
 /// A call of a Function on the keys that begin with `head`.

@@ -6,7 +6,7 @@ use redis::{Cmd, FromRedisValue, Value};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::library;
+use super::library::LIBRARY;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::link::Link;
@@ -139,7 +139,7 @@ impl Buckets {
     }
 
     async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Fault> {
-        T::from_redis_value(library::call(&self.link, command).await?).map_err(|_| Fault::Garbled)
+        T::from_redis_value(LIBRARY.call(&self.link, command).await?).map_err(|_| Fault::Garbled)
     }
 
     /// Applies what happened to sessions of users of one bucket, by records of one partition above `known`, which is known to be

@@ -1,9 +1,6 @@
-//! The Functions of the role in Redis: their source, how they get there, and how one is called.
+//! The Functions of the role in Redis.
 
-use redis::{Cmd, FromRedisValue as _, Value};
-
-use crate::cluster::redis::fault::Fault;
-use crate::cluster::redis::link::Link;
+use crate::cluster::redis::library::Library;
 
 /// The source, as it is loaded.
 const SOURCE: &str = include_str!("library.lua");
@@ -12,38 +9,9 @@ const SOURCE: &str = include_str!("library.lua");
 /// need a new layout, and with it new names of keys and Functions.
 const REVISION: u64 = 1;
 
-/// Calls a Function. A Redis that was emptied, or replaced, is given the Functions first.
-///
-/// # Errors
-/// What went wrong.
-pub(super) async fn call(link: &Link, command: &Cmd) -> Result<Value, Fault> {
-    match link.call(command).await {
-        Err(Fault::NoLibrary) => {
-            load(link).await?;
-            link.call(command).await
-        }
-        answer => answer,
-    }
-}
-
-/// Sees that every primary has the Functions, in this revision or a later one.
-///
-/// # Errors
-/// What went wrong; at a missing right as well.
-pub(super) async fn load(link: &Link) -> Result<(), Fault> {
-    let revision = redis::cmd("FCALL").arg("ringpost_state_1_revision").arg(0).to_owned();
-    match link.call_all(&revision).await {
-        Ok(answers) => {
-            let revisions = answers.iter().map(|answer| u64::from_redis_value_ref(answer).unwrap_or_default());
-            if revisions.min().unwrap_or_default() >= REVISION {
-                return Ok(());
-            }
-        }
-        Err(Fault::NoLibrary) => {}
-        Err(fault) => return Err(fault),
-    }
-    link.call_all(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(SOURCE)).await.map(drop)
-}
+/// The Functions.
+pub(super) const LIBRARY: Library =
+    Library { source: SOURCE, revision: REVISION, tells_revision: "ringpost_state_1_revision" };
 
 #[cfg(test)]
 mod tests {
