@@ -239,6 +239,23 @@ local function concerns(letter, user, since)
   return false
 end
 
+-- Puts those of these letters into an answer that concern somebody, two each: what `mark` makes of its name, and the letter. Where no
+-- more fit and more lie behind, the answer begins with the mark of the last.
+local function gather(head, answer, names, mark, user, since, most, bytes)
+  for at = 1, #names do
+    local value = redis.call('HGET', head .. ':z', names[at])
+    if value and concerns(read_letter(value), user, since) then
+      answer[#answer + 1], answer[#answer + 2] = mark(names[at]), value
+      bytes = bytes - #value
+      if #answer > 2 * most or bytes <= 0 then
+        if at < #names then answer[1] = mark(names[at]) end
+        break
+      end
+    end
+  end
+  return answer
+end
+
 -- ARGV: the name behind which to begin (none: with the first), user ("": anybody's), since when, how many, how many to look at,
 -- bytes. Of all channels of the bucket. Answers the name to go on behind (none: there is nothing behind it), then two each: name
 -- and letter.
@@ -247,18 +264,7 @@ local function letters_of_bucket(keys, args)
   local from = args[1] == '' and '-' or '(' .. args[1]
   local names = redis.call('ZRANGEBYLEX', keys[1] .. ':zn', from, '+', 'LIMIT', 0, looks)
   local answer = { #names == looks and names[#names] or '' }
-  for at = 1, #names do
-    local value = redis.call('HGET', keys[1] .. ':z', names[at])
-    if value and concerns(read_letter(value), user, since) then
-      answer[#answer + 1], answer[#answer + 2] = names[at], value
-      bytes = bytes - #value
-      if #answer > 2 * tonumber(args[4]) or bytes <= 0 then
-        if at < #names then answer[1] = names[at] end
-        break
-      end
-    end
-  end
-  return answer
+  return gather(keys[1], answer, names, function(name) return name end, user, since, tonumber(args[4]), bytes)
 end
 
 -- ARGV: channel, the offset after which to begin, user ("": anybody's), since when, how many, how many to look at, bytes. Answers the
@@ -266,18 +272,7 @@ end
 local function letters(keys, args)
   local channel, user, since, bytes = args[1], args[3], tonumber(args[4]), tonumber(args[7])
   local names, last = letter_names(keys[1], channel, tonumber(args[2]), args[6])
-  local next = last and struct.unpack('>I6', last, #last - 5) or 0
-  local answer = { next }
-  for at = 1, #names do
-    local value = redis.call('HGET', keys[1] .. ':z', names[at])
-    if value and concerns(read_letter(value), user, since) then
-      answer[#answer + 1], answer[#answer + 2] = struct.unpack('>I6', names[at], #names[at] - 5), value
-      bytes = bytes - #value
-      if #answer > 2 * tonumber(args[5]) or bytes <= 0 then
-        answer[1] = at < #names and answer[#answer - 1] or next
-        break
-      end
-    end
-  end
-  return answer
+  local function offset_of(name) return (struct.unpack('>I6', name, #name - 5)) end
+  local answer = { last and offset_of(last) or 0 }
+  return gather(keys[1], answer, names, offset_of, user, since, tonumber(args[5]), bytes)
 end
