@@ -53,7 +53,7 @@ fn now_s() -> u64 {
 
 /// What a node answers who connects with a token of these claims.
 fn connect(node: &Node, claims: &Value) -> Value {
-    let mut client = LineClient::silent(node.tcp);
+    let mut client = LineClient::silent(node.tcp());
     client.tell(json!({"connect": {"token": hs256(SECRET, claims)}}));
     client.word()
 }

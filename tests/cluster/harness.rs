@@ -1,15 +1,14 @@
 //! Nodes of one cluster: processes on free ports of loopback, killed with their owner.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{LineClient, request};
+use crate::client::LineClient;
+use crate::process;
+pub(crate) use crate::process::Process as Node;
 use crate::server::{Place, Server, wait};
 
 /// How long a test waits for anything before it gives up.
@@ -124,14 +123,6 @@ acknowledge = "kafka"
 /// How many buckets the nodes have.
 pub(crate) const BUCKETS: u16 = 32;
 
-/// A node that runs.
-pub(crate) struct Node {
-    child: Child,
-    pub(crate) http: SocketAddr,
-    pub(crate) tcp: SocketAddr,
-    folder: TempDir,
-}
-
 /// Clients come without tokens.
 const OPEN: &str = "insecure = true";
 
@@ -160,15 +151,10 @@ pub(crate) fn over(redis: &Server) -> String {
 }
 
 fn spawn_over(place: &Place, name: &str, section: &str, client: &str) -> (Child, TempDir) {
-    let folder = TempDir::new().expect("a folder can be made");
-    let path = folder.path().join("node.toml");
     let config = CONFIG.replace("ADDRESS", &place.address).replace("NAME", name);
     let config = config.replace("REDIS", section).replace("CLIENT", client);
     let config = config.replace("BUCKETS", &BUCKETS.to_string());
-    std::fs::write(&path, config).expect("the file is written");
-    let mut command = place.command(env!("CARGO_BIN_EXE_ringpost"));
-    command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
-    (command.spawn().expect("the node starts"), folder)
+    process::spawn(place.command(env!("CARGO_BIN_EXE_ringpost")), &config)
 }
 
 impl Node {
@@ -209,46 +195,12 @@ impl Node {
         Self::running(spawn_by_kafka(name, redis, kafka, prefix))
     }
 
-    fn running((mut child, folder): (Child, TempDir)) -> Self {
-        let stdout = child.stdout.take().expect("it prints");
-        let (mut http, mut tcp) = (None, None);
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("ws://") {
-                http = rest.split('/').next().and_then(|address| address.parse().ok());
-            }
-            if let Some((_, rest)) = line.split_once("TCP ") {
-                tcp = rest.trim().split(',').next().and_then(|address| address.parse().ok());
-            }
-            if line.contains("metrics") {
-                break;
-            }
-        }
-        // Nobody would read it otherwise, and the node would find it full.
-        let log = child.stderr.take().expect("it logs");
-        std::thread::spawn(move || {
-            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{http:?}: {line}"));
-        });
-        let (http, tcp) = (http.expect("the HTTP port is told"), tcp.expect("the TCP port is told"));
-        Self { child, http, tcp, folder }
-    }
-
     pub(crate) fn client(&self) -> LineClient {
-        LineClient::connect(self.tcp)
-    }
-
-    /// Calls the backend API.
-    pub(crate) fn api(&self, method: &str, body: &Value) -> Value {
-        let answer = request(self.http, &format!("POST /api/{method}"), "", &body.to_string());
-        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
+        LineClient::connect(self.tcp())
     }
 
     pub(crate) fn publish(&self, channel: &str, data: impl Into<Value>) -> Value {
         self.api("publish", &json!({"channel": channel, "data": data.into()}))
-    }
-
-    pub(crate) fn metrics(&self) -> String {
-        request(self.http, "GET /metrics", "", "")
     }
 
     /// What a command says that is given the node's configuration.
@@ -256,28 +208,6 @@ impl Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
         command.args(arguments).arg("--config").arg(self.folder.path().join("node.toml"));
         command.output().expect("the command runs")
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the node is there");
-    }
-
-    /// Ends it as a loss of power would.
-    pub(crate) fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    /// Ends it in order.
-    pub(crate) fn end(&mut self) -> ExitStatus {
-        self.signal(Signal::TERM);
-        self.child.wait().expect("the node ends")
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

@@ -22,7 +22,7 @@ struct Device {
 
 impl Device {
     fn connect(node: &Node, user: &str, device: &str) -> Self {
-        let mut client = LineClient::silent(node.tcp);
+        let mut client = LineClient::silent(node.tcp());
         let reply = client.ask(json!({"connect": {"token": hs256(SECRET, &json!({"sub": user, "device": device}))}}));
         assert!(reply["connect"]["client"].is_string(), "{reply}");
         Self { client, offsets: VecDeque::new(), messages: VecDeque::new() }

@@ -21,6 +21,9 @@ mod outages;
 mod partitions;
 mod presence;
 mod presence_failovers;
+#[path = "../node/process.rs"]
+#[expect(dead_code, reason = "what roles are asked has its tests elsewhere")]
+mod process;
 mod refusals;
 mod relays;
 mod relays_lost;

@@ -26,7 +26,7 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(crate) fn enter(node: &Node) -> Self {
-        let mut client = LineClient::silent(node.tcp);
+        let mut client = LineClient::silent(node.tcp());
         let welcome = client.ask(json!({"connect": {}}));
         let id = welcome["connect"]["client"].as_str().expect("it is welcomed").to_owned();
         let mut guest = Self { client, id, told: Vec::new() };

@@ -22,7 +22,7 @@ fn nodes(redis: &Server) -> [Node; 2] {
 
 /// Asks to be connected with a token of these claims.
 fn try_connect(node: &Node, claims: &Value) -> LineClient {
-    let mut client = LineClient::silent(node.tcp);
+    let mut client = LineClient::silent(node.tcp());
     client.tell(json!({"connect": {"token": hs256(SECRET, claims)}}));
     client
 }

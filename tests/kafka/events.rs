@@ -66,7 +66,7 @@ allow_subscribe_for_client = true
 }
 
 fn connect(node: &Node, user: &str, device: &str) -> (LineClient, Value) {
-    let mut client = LineClient::silent(node.tcp);
+    let mut client = LineClient::silent(node.tcp());
     let claims = json!({"sub": user, "device": device, "device_kind": "phone"});
     let token = hs256(SECRET, &claims);
     let reply = client.ask(json!({"connect": {"token": token, "name": "stranger", "version": "7.1"}}));
@@ -100,7 +100,7 @@ fn who_comes_goes_and_is_refused_is_told_with_the_user_as_key() {
     let mut node = Node::start("edge-1", &topics.config(&kafka, ""));
     let (_ann, id) = connect(&node, "ann", "pixel");
     node.api("disconnect", &json!({"user": "ann", "disconnect": {"code": 4001, "reason": "enough"}}));
-    let mut stranger = LineClient::silent(node.tcp);
+    let mut stranger = LineClient::silent(node.tcp());
     stranger.tell(json!({"connect": {"token": "no token"}}));
     assert_eq!(stranger.disconnect_code(), 3500);
     let events = logins(&kafka, &topics.login, 3);

@@ -11,6 +11,9 @@ mod harness;
 mod kafka;
 mod outbox;
 mod postgres;
+#[path = "../node/process.rs"]
+#[expect(dead_code, reason = "what roles are asked has its tests elsewhere")]
+mod process;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Redis has its tests elsewhere")]
 mod server;

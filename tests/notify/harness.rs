@@ -1,19 +1,13 @@
 //! Processes with the role `notify`, on free ports of loopback, killed with their owner; and records for them.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::app::{App, OLD_SECRET, SECRET};
-use crate::client::request;
 use crate::kafka::Kafka;
+pub(crate) use crate::process::{Process, wait};
 use crate::server::{Kind, Server};
 
 /// How long a test waits for what takes long: places in a group that run out.
@@ -78,15 +72,6 @@ pub(crate) struct World {
     prefix: String,
 }
 
-/// A process that runs.
-pub(crate) struct Process {
-    child: Child,
-    pub(crate) http: SocketAddr,
-    pub(crate) tcp: Option<SocketAddr>,
-    started: Instant,
-    _folder: TempDir,
-}
-
 impl World {
     pub(crate) fn new(partitions: i32, app: App) -> Self {
         let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::shared());
@@ -110,16 +95,11 @@ impl World {
 
     /// A process with these roles, and more in its section of `notify`.
     pub(crate) fn start_with(&self, name: &str, roles: &str, more: &str) -> Process {
-        let folder = TempDir::new().expect("a folder can be made");
-        let path = folder.path().join("node.toml");
         let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("MORE", more);
         let config = config.replace("REDIS", &self.redis.address()).replace("KAFKA", &self.kafka.address());
         let config = config.replace("SECRET", SECRET).replace("OLD", OLD_SECRET);
         let config = config.replace("APP", &self.app.port.to_string()).replace("PREFIX", &self.prefix);
-        std::fs::write(&path, config).expect("the file is written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
-        command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Process::running(command.spawn().expect("the process starts"), folder)
+        Process::serve(&config)
     }
 
     /// Writes that users have not received a message; each has as much unread as its offset says.
@@ -166,46 +146,15 @@ impl World {
 }
 
 impl Process {
-    fn running(mut child: Child, folder: TempDir) -> Self {
-        let stdout = child.stdout.take().expect("it prints");
-        let (mut http, mut tcp, started) = (None, None, Instant::now());
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("API        http://") {
-                http = rest.split('/').next().and_then(|address| address.parse().ok());
-            }
-            if let Some((_, rest)) = line.split_once("TCP ") {
-                tcp = rest.trim().split(',').next().and_then(|address| address.parse().ok());
-            }
-            if line.contains("metrics") {
-                break;
-            }
-        }
-        // Nobody would read it otherwise, and the process would find it full.
-        let log = child.stderr.take().expect("it logs");
-        thread::spawn(move || {
-            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{http:?}: {line}"));
-        });
-        Self { child, http: http.expect("the port is told"), tcp, started, _folder: folder }
-    }
-
-    /// Calls the backend API.
-    pub(crate) fn api(&self, method: &str, body: &Value) -> Value {
-        let answer = request(self.http, &format!("POST /api/{method}"), "", &body.to_string());
-        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
-    }
-
     /// The value of a metric, with its labels as they are written.
     pub(crate) fn metric(&self, name: &str) -> u64 {
-        let text = request(self.http, "GET /metrics", "", "");
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0, |value| value.trim().parse().unwrap_or_else(|_| panic!("{name}: {value}")))
+        self.sample(name).unwrap_or(0)
     }
 
     /// Waits until it has its place in the group.
     pub(crate) fn wait_member(&self) {
         wait("it is a member", || {
-            let text = request(self.http, "GET /metrics", "", "");
+            let text = self.metrics();
             let silence =
                 text.lines().find_map(|line| line.strip_prefix(r#"ringpost_role_silence_seconds{role="notify"} "#));
             let silence: f64 = silence.and_then(|silence| silence.trim().parse().ok()).expect("it has the role");
@@ -213,35 +162,8 @@ impl Process {
             self.started.elapsed().as_secs_f64() - silence > 2.0
         });
     }
-
-    /// Ends it as a loss of power would.
-    pub(crate) fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    /// Ends it in order.
-    pub(crate) fn end(&mut self) -> ExitStatus {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("the process is there");
-        self.child.wait().expect("the process ends")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
 }
 
 pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64
-}
-
-/// Waits until something holds.
-pub(crate) fn wait(what: &str, mut holds: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !holds() {
-        assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }

@@ -9,6 +9,9 @@ mod crashes;
 mod harness;
 #[path = "../kafka/server.rs"]
 mod kafka;
+#[path = "../node/process.rs"]
+#[expect(dead_code, reason = "what nodes are asked has its tests elsewhere")]
+mod process;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Valkey and other places have their tests elsewhere")]
 mod server;

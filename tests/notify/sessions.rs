@@ -53,7 +53,7 @@ fn changes_of_sessions_are_written_for_the_users_channel_in_their_order() {
 fn a_client_hears_who_comes_and_goes_once_each() {
     let world = World::new(2, App::willing());
     let process: Process = world.start_with("node-1", r#""edge", "notify""#, TELLS);
-    let mut client = LineClient::connect(process.tcp.expect("it has an edge"));
+    let mut client = LineClient::connect(process.tcp());
     wait("it is subscribed", || client.ask(json!({"subscribe": {"channel": "sessions:ann"}}))["subscribe"].is_object());
     // The second is told twice, as after a failure.
     for sequence in [1, 2, 2, 3] {

@@ -1,24 +1,19 @@
 //! Processes with some roles: on free ports of loopback, killed with their owner.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::client::request;
 use crate::kafka::Kafka;
+pub(crate) use crate::process::{Process, wait};
 use crate::server::{Kind, Server};
 
 /// How long a test waits for what takes long: sessions with a group and leases that run out, rounds through all buckets.
@@ -69,14 +64,6 @@ pub(crate) struct World {
     prefix: String,
 }
 
-/// A process that runs.
-pub(crate) struct Process {
-    child: Child,
-    pub(crate) http: SocketAddr,
-    pub(crate) tcp: Option<SocketAddr>,
-    _folder: TempDir,
-}
-
 /// A session of a user, as records tell of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -109,14 +96,9 @@ impl World {
 
     /// A process with these roles, such as `"edge", "state"`.
     pub(crate) fn start(&self, name: &str, roles: &str) -> Process {
-        let folder = TempDir::new().expect("a folder can be made");
-        let path = folder.path().join("node.toml");
         let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("SECRET", SECRET);
         let config = config.replace("REDIS", &self.redis.address()).replace("KAFKA", &self.kafka.address());
-        std::fs::write(&path, config.replace("PREFIX", &self.prefix)).expect("the file is written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
-        command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Process::running(command.spawn().expect("the process starts"), folder)
+        Process::serve(&config.replace("PREFIX", &self.prefix))
     }
 
     /// Writes that a session has begun or ended.
@@ -203,37 +185,8 @@ impl World {
 }
 
 impl Process {
-    fn running(mut child: Child, folder: TempDir) -> Self {
-        let stdout = child.stdout.take().expect("it prints");
-        let (mut http, mut tcp) = (None, None);
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("API        http://") {
-                http = rest.split('/').next().and_then(|address| address.parse().ok());
-            }
-            if let Some((_, rest)) = line.split_once("TCP ") {
-                tcp = rest.trim().split(',').next().and_then(|address| address.parse().ok());
-            }
-            if line.contains("metrics") {
-                break;
-            }
-        }
-        // Nobody would read it otherwise, and the process would find it full.
-        let log = child.stderr.take().expect("it logs");
-        std::thread::spawn(move || {
-            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{http:?}: {line}"));
-        });
-        Self { child, http: http.expect("the port is told"), tcp, _folder: folder }
-    }
-
     pub(crate) fn get(&self, path: &str) -> String {
         request(self.http, &format!("GET {path}"), "", "")
-    }
-
-    /// Calls the backend API.
-    pub(crate) fn api(&self, method: &str, body: &Value) -> Value {
-        let answer = request(self.http, &format!("POST /api/{method}"), "", &body.to_string());
-        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
     }
 
     /// What it knows of a user.
@@ -248,43 +201,10 @@ impl Process {
 
     /// The value of a metric without labels, or with these.
     pub(crate) fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics");
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0, |value| value.trim().parse().unwrap_or_else(|_| panic!("{name}: {value}")))
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
-    }
-
-    /// Ends it as a loss of power would.
-    pub(crate) fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    /// Ends it in order.
-    pub(crate) fn end(&mut self) -> ExitStatus {
-        self.signal(Signal::TERM);
-        self.child.wait().expect("the process ends")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
+        self.sample(name).unwrap_or(0)
     }
 }
 
 pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64
-}
-
-/// Waits until something holds.
-pub(crate) fn wait(what: &str, mut holds: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !holds() {
-        assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        thread::sleep(Duration::from_millis(100));
-    }
 }

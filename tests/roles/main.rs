@@ -9,6 +9,9 @@ mod harness;
 mod kafka;
 mod lost;
 mod nodes;
+#[path = "../node/process.rs"]
+#[expect(dead_code, reason = "what nodes are asked has its tests elsewhere")]
+mod process;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Valkey and other places have their tests elsewhere")]
 mod server;

@@ -7,7 +7,7 @@ use crate::client::LineClient;
 use crate::harness::{Process, SECRET, Session, World, wait};
 
 fn connect(node: &Process, user: &str) -> (LineClient, String) {
-    let mut client = LineClient::silent(node.tcp.expect("it has the edge"));
+    let mut client = LineClient::silent(node.tcp());
     client.tell(json!({"connect": {"token": hs256(SECRET, &json!({"sub": user}))}}));
     let reply = client.word();
     let id = reply["connect"]["client"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned();
