@@ -40,10 +40,10 @@ async fn only_who_has_the_key_may_call() {
 #[tokio::test]
 async fn a_key_of_grpc_alone_is_none_of_http() {
     let node = TestNode::start(served_with(|config| config.grpc_api.key = "own".into()));
-    let mut client = Client::of(&node).await;
-    assert_eq!(info(&client).await.unwrap_err().code(), Code::Unauthenticated);
-    client.metadata = vec![("authorization", "apikey own".into())];
-    info(&client).await.unwrap();
+    assert_eq!(info(&Client::of(&node).await).await.unwrap_err().code(), Code::Unauthenticated);
+    // A connection of its own: one whose key was wrong ends.
+    let own = vec![("authorization", "apikey own".into())];
+    info(&Client { metadata: own, ..Client::of(&node).await }).await.unwrap();
     assert!(node.request("info", &json!({})).send().await.unwrap().status().is_success());
 }
 
