@@ -2,13 +2,14 @@
 //!
 //! A subscriber checks for itself that it misses no offset. The ledger checks what no subscriber can see: that all
 //! hear the same message at the same offset, that the messages of each connection keep their order, and that what the server
-//! has taken has an offset at all.
+//! has taken has an offset at all. It needs no offset in the answer to a publish, since not every log knows it by then: each
+//! message that was answered or heard must have one of its own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::fault::{Fault, Faults};
-use crate::limits::{FORMER_LIVES_MAX, LEDGER_MESSAGES};
+use crate::limits::{FORMER_LIVES_MAX, LEDGER_MESSAGES, LEDGER_SENT};
 
 /// Stands where nobody has heard the message of an offset.
 const UNHEARD: u32 = u32::MAX;
@@ -38,6 +39,25 @@ impl Contradiction {
     }
 }
 
+/// A message that was sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    /// The connection that sent it.
+    connection: u32,
+    place: Place,
+}
+
+/// What is known of a message that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The server has not answered, and nobody has heard it.
+    Unknown,
+    /// The server has taken it, and nobody has heard it.
+    Taken,
+    /// It was heard at this offset.
+    At(u64),
+}
+
 /// What was said in a channel, and who must have heard it.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -50,10 +70,11 @@ pub(crate) struct Ledger {
     top: u64,
     /// By offset, up to `top`: the sequence of its message.
     heard: VecDeque<u32>,
-    /// By sequence, up to the last that was sent: the connection that sent it.
-    connections: VecDeque<u32>,
+    /// By sequence, up to the last that was sent.
+    messages: VecDeque<Sent>,
     sent: u32,
-    taken: u32,
+    /// Messages that the server has taken, or somebody has heard: so many offsets there are at least.
+    known: u32,
     refused: u32,
     /// The stream has begun anew: what was sent before may be in neither of its lives.
     has_begun_anew: bool,
@@ -62,14 +83,17 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// A message is about to be sent: its sequence.
     pub(crate) fn send(&mut self, connection: u32) -> u32 {
-        push_bounded(&mut self.connections, connection);
+        push_bounded(&mut self.messages, Sent { connection, place: Place::Unknown }, LEDGER_SENT);
         self.sent += 1;
         self.sent - 1
     }
 
     /// The server has taken a message.
-    pub(crate) fn taken(&mut self) {
-        self.taken += 1;
+    pub(crate) fn taken(&mut self, sequence: u32) {
+        if let Some(at) = self.at(sequence).filter(|at| self.messages[*at].place == Place::Unknown) {
+            self.messages[at].place = Place::Taken;
+            self.known += 1;
+        }
     }
 
     /// The server has refused a message.
@@ -105,6 +129,9 @@ impl Ledger {
             }
             (self.epoch, self.base, self.top) = (epoch.into(), Some(offset), offset);
             self.heard.clear();
+            // What was there before may come again, at other offsets.
+            self.messages.iter_mut().for_each(|message| message.place = Place::Unknown);
+            self.known = 0;
         }
         self.rise_to(offset);
         self.epoch.clone()
@@ -112,7 +139,7 @@ impl Ledger {
 
     fn rise_to(&mut self, offset: u64) {
         let new = offset.saturating_sub(self.top).min(LEDGER_MESSAGES as u64);
-        (0..new).for_each(|_| push_bounded(&mut self.heard, UNHEARD));
+        (0..new).for_each(|_| push_bounded(&mut self.heard, UNHEARD, LEDGER_MESSAGES));
         self.top = self.top.max(offset);
     }
 
@@ -126,24 +153,34 @@ impl Ledger {
         }
         self.rise_to(offset);
         let back = usize::try_from(self.top - offset).unwrap_or(usize::MAX);
-        let Some(at) = self.heard.len().checked_sub(back + 1) else { return Ok(()) };
-        match self.heard[at] {
-            heard if heard == sequence => Ok(()),
-            UNHEARD => {
-                self.heard[at] = sequence;
-                self.check_new(at, sequence)
-            }
-            _ => Err(Contradiction::Other),
+        let at = self.heard.len().checked_sub(back + 1);
+        match at.map(|at| self.heard[at]) {
+            Some(heard) if heard == sequence => return Ok(()),
+            Some(UNHEARD) | None => {}
+            Some(_) => return Err(Contradiction::Other),
         }
+        if let Some(at) = at {
+            self.heard[at] = sequence;
+        }
+        self.place(sequence, offset)?;
+        at.map_or(Ok(()), |at| self.check_order(at, sequence))
+    }
+
+    /// A message is at this offset, and nowhere else.
+    fn place(&mut self, sequence: u32, offset: u64) -> Result<(), Contradiction> {
+        let Some(at) = self.at(sequence) else { return Ok(()) };
+        match std::mem::replace(&mut self.messages[at].place, Place::At(offset)) {
+            Place::At(before) if before != offset => return Err(Contradiction::Twice),
+            Place::At(_) | Place::Taken => {}
+            Place::Unknown => self.known += 1,
+        }
+        Ok(())
     }
 
     /// The message that was first heard now, beside those around it.
-    fn check_new(&self, at: usize, sequence: u32) -> Result<(), Contradiction> {
+    fn check_order(&self, at: usize, sequence: u32) -> Result<(), Contradiction> {
         let connection = self.connection(sequence);
         for (other_at, other) in self.heard.iter().enumerate().filter(|(other_at, _)| *other_at != at) {
-            if *other == sequence {
-                return Err(Contradiction::Twice);
-            }
             let in_order = (*other < sequence) == (other_at < at);
             if *other != UNHEARD && !in_order && connection.is_some() && self.connection(*other) == connection {
                 return Err(Contradiction::Overtaken);
@@ -152,9 +189,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// Where a message is among those that are remembered.
+    fn at(&self, sequence: u32) -> Option<usize> {
+        self.messages.len().checked_sub((self.sent - sequence) as usize)
+    }
+
     fn connection(&self, sequence: u32) -> Option<u32> {
-        let back = (self.sent - sequence) as usize;
-        self.connections.len().checked_sub(back).map(|at| self.connections[at])
+        self.at(sequence).map(|at| self.messages[at].connection)
     }
 
     /// The highest offset that anybody was told or has heard.
@@ -167,9 +208,9 @@ impl Ledger {
         self.top.saturating_sub(offset)
     }
 
-    /// Messages that were taken and have no offset.
+    /// Messages that were taken and have no offset, as far as others that nobody has heard cannot be they.
     pub(crate) fn lacks(&self) -> u64 {
-        u64::from(self.taken).saturating_sub(self.in_stream().unwrap_or(u64::MAX))
+        u64::from(self.known).saturating_sub(self.in_stream().unwrap_or(u64::MAX))
     }
 
     /// Offsets beyond what was sent and not refused.
@@ -196,8 +237,8 @@ impl Ledger {
     }
 }
 
-fn push_bounded(ring: &mut VecDeque<u32>, value: u32) {
-    if ring.len() == LEDGER_MESSAGES {
+fn push_bounded<T>(ring: &mut VecDeque<T>, value: T, most: usize) {
+    if ring.len() == most {
         ring.pop_front();
     }
     ring.push_back(value);
@@ -255,7 +296,7 @@ mod tests {
     fn what_was_taken_and_has_no_offset_is_lacking_and_what_was_not_sent_is_surplus() {
         let mut ledger = ledger();
         ledger.hear(13, 2).unwrap();
-        (0..4).for_each(|_| ledger.taken());
+        (0..4).for_each(|sequence| ledger.taken(sequence));
         assert_eq!((ledger.lacks(), ledger.surplus()), (1, 0));
         ledger.refused();
         ledger.told(15, "life");
@@ -263,10 +304,42 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_answered_and_is_there_does_not_stand_for_what_was_answered_and_is_not() {
+        let mut ledger = ledger();
+        ledger.hear(11, 0).unwrap();
+        ledger.hear(12, 1).unwrap();
+        assert_eq!(ledger.lacks(), 0, "neither was answered yet");
+        ledger.taken(2);
+        ledger.taken(1);
+        assert_eq!(ledger.lacks(), 1, "as many are there as were answered, but not those");
+        // Nobody has heard what is at 13: it may be that one.
+        ledger.told(13, "life");
+        assert_eq!((ledger.lacks(), ledger.surplus()), (0, 0));
+    }
+
+    #[test]
+    fn a_message_that_comes_again_long_after_is_found() {
+        let mut ledger = ledger();
+        ledger.hear(11, 0).unwrap();
+        let later = 11 + 2 * LEDGER_MESSAGES as u64;
+        assert_eq!(ledger.hear(later, 0), Err(Contradiction::Twice));
+        assert_eq!(ledger.hear(later, 0), Ok(()), "it was told once");
+    }
+
+    #[test]
+    fn a_message_may_come_again_in_another_life() {
+        let mut ledger = ledger();
+        ledger.hear(13, 0).unwrap();
+        ledger.told(0, "another life");
+        assert_eq!(ledger.hear(1, 0), Ok(()));
+        assert_eq!(ledger.hear(2, 0), Err(Contradiction::Twice));
+    }
+
+    #[test]
     fn a_new_life_of_the_stream_counts_from_its_own_beginning_and_claims_nothing() {
         let mut ledger = ledger();
         ledger.hear(11, 0).unwrap();
-        ledger.taken();
+        ledger.taken(1);
         ledger.told(0, "another life");
         assert_eq!((ledger.lacks(), ledger.surplus(), ledger.lag(0)), (0, 0, 0));
         assert_eq!(ledger.hear(1, 3), Ok(()));

@@ -133,6 +133,10 @@ pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// order: many more than are under way to its slowest reader.
 pub const LEDGER_MESSAGES: usize = 128;
 
+/// Messages sent to a channel of which it is remembered what became of them, so that one that comes again is found, and one
+/// that was answered is not taken for another: some minutes of a busy room.
+pub const LEDGER_SENT: usize = 16_384;
+
 /// Lives of a channel's stream that are remembered: a subscriber who has not been told of a new one for longer than that many
 /// failovers take is told apart no more.
 pub const FORMER_LIVES_MAX: usize = 8;

@@ -62,7 +62,7 @@ impl Chat {
         };
         let speaker = &mut self.users[user as usize];
         let sequence = self.ledgers[channel as usize].send(speaker.connection);
-        let id = speaker.ask(Asked::Publish { channel, due_ns });
+        let id = speaker.ask(Asked::Publish { channel, sequence, due_ns });
         let stamp = Stamp { stream: channel, sequence, due_ns };
         self.actions.push_back(Action::Publish { user, id, stamp, is_typing });
         interval.count(count, 1);

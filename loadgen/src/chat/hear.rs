@@ -215,10 +215,12 @@ impl Chat {
 
     /// A message was taken.
     pub fn acknowledged(&mut self, user: u32, id: u32, now_ns: u64, interval: &mut Interval, faults: &mut Faults) {
-        let publish =
-            |asked| if let Asked::Publish { channel, due_ns } = asked { Some((channel, due_ns)) } else { None };
-        if let Some((channel, due_ns)) = self.answer(user, id, publish, faults) {
-            self.ledgers[channel as usize].taken();
+        let publish = |asked| match asked {
+            Asked::Publish { channel, sequence, due_ns } => Some((channel, sequence, due_ns)),
+            _ => None,
+        };
+        if let Some((channel, sequence, due_ns)) = self.answer(user, id, publish, faults) {
+            self.ledgers[channel as usize].taken(sequence);
             interval.record(Measure::Reply, now_ns.saturating_sub(due_ns));
         }
     }

@@ -282,7 +282,7 @@ fn who_is_cut_off_by_a_server_that_may_do_so_comes_back_and_misses_nothing() {
 fn what_is_refused_for_a_while_is_counted_and_what_is_refused_for_good_is_a_fault() {
     for (is_temporary, restarts) in [(true, true), (true, false), (false, true)] {
         let mut world = World::new(Day { restarts, ..DAY }, Errs::Never);
-        let id = world.chat.users[0].ask(Asked::Publish { channel: 0, due_ns: 0 });
+        let id = world.chat.users[0].ask(Asked::Publish { channel: 0, sequence: 0, due_ns: 0 });
         world.chat.ledgers[0].send(1);
         let refusal = Refusal { why: "100: internal server error", is_temporary };
         let World { chat, interval, faults, .. } = &mut world;

@@ -10,7 +10,7 @@ use crate::presence::Presence;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     /// A publish that is not answered yet.
-    Publish { channel: u32, due_ns: u64 },
+    Publish { channel: u32, sequence: u32, due_ns: u64 },
     /// Who is in a room.
     Presence { channel: u32, due_ns: u64 },
     /// A subscription; without a time where it is one of those by which a user comes.

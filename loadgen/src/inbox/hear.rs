@@ -166,8 +166,10 @@ impl Inbox {
     pub fn acknowledged(&mut self, client: u32, id: u32, now_ns: u64, interval: &mut Interval, faults: &mut Faults) {
         if client >= self.plan.all_devices() {
             let channel = self.plan.channel(client) as usize;
-            let Some(due_ns) = self.publishers[channel].commands.answer(id) else { return unasked(client, id, faults) };
-            self.ledgers[channel].taken();
+            let Some((sequence, due_ns)) = self.publishers[channel].commands.answer(id) else {
+                return unasked(client, id, faults);
+            };
+            self.ledgers[channel].taken(sequence);
             return interval.record(Measure::Reply, now_ns.saturating_sub(due_ns));
         }
         let user = self.plan.who(client).0 as usize;

@@ -70,8 +70,8 @@ struct Publisher {
     presence: Presence,
     /// The number of its connection among all: what is sent on one connection keeps its order.
     connection: u32,
-    /// When each publish was due that is not answered.
-    commands: Commands<u64>,
+    /// The sequence of each publish that is not answered, and when it was due.
+    commands: Commands<(u32, u64)>,
 }
 
 /// What is to be done now.
@@ -189,7 +189,7 @@ impl Inbox {
             return false;
         }
         let sequence = self.ledgers[channel as usize].send(publisher.connection);
-        let id = publisher.commands.send(due_ns);
+        let id = publisher.commands.send((sequence, due_ns));
         let client = self.plan.all_devices() + channel;
         self.actions.push_back(Action::Publish { client, id, stamp: Stamp { stream: channel, sequence, due_ns } });
         true
