@@ -30,7 +30,7 @@ crash: ## Kill a node 100 times under load of real SDKs; nothing that it acknowl
 test-cluster: ## Test several nodes over Redis through outages as well (some minutes)
 	./tests/packages
 	cargo test --test cluster -- --include-ignored
-	cargo test --package ringpost-loadgen --test load -- --include-ignored cluster::
+	cargo test --package ringpost-loadgen --test load -- --include-ignored cluster:: relays::
 
 test-durable: ## Install what others keep messages in, and test that the load generator finds what they do not keep
 	./benches/peers/install-durable

@@ -23,8 +23,13 @@ use crate::server::free_port;
 /// How long a broker may take to come up, or to do one thing, on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Where tests/packages puts the jars.
-const JARS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/kafka");
+/// Where tests/packages puts the jars, as seen from the node's crate and from the load generator's.
+const JARS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/target/tools/kafka/*:",
+    env!("CARGO_MANIFEST_DIR"),
+    "/../target/tools/kafka/*"
+);
 
 /// The one that tests share, as long as one of them has it.
 static SHARED: Mutex<Weak<Kafka>> = Mutex::new(Weak::new());
@@ -238,7 +243,7 @@ fn consumer_has_more(consumer: &BaseConsumer, read: &mut Vec<Kept>) -> bool {
 
 fn java(class: &str) -> Command {
     let mut java = Command::new("java");
-    java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &format!("{JARS}/*"), class]);
+    java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", JARS, class]);
     java
 }
 

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::Scenario;
 
 /// The built-in scenarios: name and file.
-pub const BUILT_IN: [(&str, &str); 26] = [
+pub const BUILT_IN: [(&str, &str); 28] = [
     ("idle", include_str!("../../scenarios/idle.toml")),
     ("idle-many", include_str!("../../scenarios/idle-many.toml")),
     ("connect", include_str!("../../scenarios/connect.toml")),
@@ -32,6 +32,8 @@ pub const BUILT_IN: [(&str, &str); 26] = [
     ("cluster", include_str!("../../scenarios/cluster.toml")),
     ("failover", include_str!("../../scenarios/failover.toml")),
     ("rolling", include_str!("../../scenarios/rolling.toml")),
+    ("kafka", include_str!("../../scenarios/kafka.toml")),
+    ("kafka-failover", include_str!("../../scenarios/kafka-failover.toml")),
     ("ramp-publish", include_str!("../../scenarios/ramp-publish.toml")),
     ("ramp-fanout", include_str!("../../scenarios/ramp-fanout.toml")),
     ("ramp-direct", include_str!("../../scenarios/ramp-direct.toml")),

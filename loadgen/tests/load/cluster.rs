@@ -1,4 +1,4 @@
-//! Runs on a real cluster: three nodes over a real Redis, each a process of its own, which commands kill and start meanwhile.
+//! Runs on a real cluster: nodes over a real Redis, each a process of its own, which commands kill and start meanwhile.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ringpost::config::{ChannelOptions, Duration, Log, Namespace};
+use ringpost::config::{Acknowledge, ChannelOptions, Duration, Log, Namespace};
 use ringpost_loadgen::measure::{Count, Measure};
 use ringpost_loadgen::record::Record;
 use tempfile::TempDir;
@@ -20,8 +20,11 @@ const NAME: &str = "CLUSTER_TEST_NAME";
 const PORT: &str = "CLUSTER_TEST_PORT";
 /// Where Redis is.
 const REDIS: &str = "CLUSTER_TEST_REDIS";
+/// Where Kafka is, and how the names of its topics begin; nothing where there is none.
+const KAFKA: &str = "CLUSTER_TEST_KAFKA";
 
-/// Starts and ends what a cluster has: `sh cluster.sh start node-1`, `sh cluster.sh stop redis KILL`.
+/// Starts and ends what a cluster has: `sh cluster.sh start node-1`, `sh cluster.sh stop redis KILL`, `sh cluster.sh pause redis 3`
+/// for three seconds.
 const SCRIPT: &str = r#"
 cd "$(dirname "$0")"
 start() {
@@ -29,7 +32,7 @@ start() {
     case $1 in
     redis) redis-server --port $REDIS --bind 127.0.0.1 --save "" > redis.log 2>&1 < /dev/null & ;;
     *) eval "port=\$PORT_${1#node-}"
-       CLUSTER_TEST_NAME=$1 CLUSTER_TEST_PORT=$port CLUSTER_TEST_REDIS=$REDIS \
+       CLUSTER_TEST_NAME=$1 CLUSTER_TEST_PORT=$port CLUSTER_TEST_REDIS=$REDIS CLUSTER_TEST_KAFKA=$KAFKA \
            "$PROGRAM" cluster::is_a_node_of_a_cluster --exact --ignored > "$1.log" 2>&1 < /dev/null & ;;
     esac
     echo $! > "$1.pid"
@@ -50,6 +53,11 @@ stop() {
         sleep 0.02
     done
     exit 1
+}
+pause() {
+    kill -s STOP "$(cat "$1.pid")"
+    sleep "$2"
+    kill -s CONT "$(cat "$1.pid")"
 }
 "$@"
 "#;
@@ -77,7 +85,18 @@ fn is_a_node_of_a_cluster() {
             force_recovery: true,
             ..config.channel.without_namespace.clone()
         };
-        config.channel.namespaces = vec![Namespace { name: "cluster".into(), options }];
+        config.channel.namespaces = vec![Namespace { name: "cluster".into(), options: options.clone() }];
+        let kafka = std::env::var(KAFKA).unwrap_or_default();
+        if let Some((broker, prefix)) = kafka.split_once('/') {
+            config.cluster.kafka.brokers = vec![broker.into()];
+            config.cluster.kafka.group = format!("{prefix}nodes");
+            let topics = &mut config.cluster.kafka.topics;
+            (topics.publish, topics.publish_dead) = (format!("{prefix}publish"), format!("{prefix}publish.dead"));
+            (topics.deliver, topics.publications) = (format!("{prefix}deliver"), format!("{prefix}publications"));
+            (topics.login, topics.push) = (String::new(), String::new());
+            let options = ChannelOptions { acknowledge: Acknowledge::Kafka, ..options };
+            config.channel.namespaces.push(Namespace { name: "kafka".into(), options });
+        }
     });
     std::fs::write(ready, "").unwrap();
     while !is_to_end.load(Ordering::Relaxed) {
@@ -85,21 +104,29 @@ fn is_a_node_of_a_cluster() {
     }
 }
 
-/// A cluster, in a folder with what its processes say. They end with it.
-struct Cluster {
+/// A cluster of three, in a folder with what its processes say. They end with it.
+pub(crate) struct Cluster {
     folder: TempDir,
     ports: [u16; 3],
 }
 
 impl Cluster {
     fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// One whose nodes also have a Kafka: its address, a slash, and how the names of its topics begin.
+    pub(crate) fn start_with(kafka: &str) -> Self {
         let listeners = [0; 4].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
         let [redis, ports @ ..] = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
         drop(listeners);
         let cluster = Self { folder: tempfile::tempdir().unwrap(), ports };
         let program = std::env::current_exe().unwrap();
         let [zero, one, two] = ports;
-        let head = format!("PROGRAM={}\nREDIS={redis}\nPORT_0={zero} PORT_1={one} PORT_2={two}\n", program.display());
+        let head = format!(
+            "PROGRAM={}\nREDIS={redis}\nKAFKA={kafka}\nPORT_0={zero} PORT_1={one} PORT_2={two}\n",
+            program.display()
+        );
         std::fs::write(cluster.path().join("cluster.sh"), head + SCRIPT).unwrap();
         for part in ["redis", "node-0", "node-1", "node-2"] {
             assert!(cluster.run(&["start", part]), "{part} does not start");
@@ -111,20 +138,26 @@ impl Cluster {
         self.folder.path()
     }
 
-    fn run(&self, arguments: &[&str]) -> bool {
+    /// Calls the script; whether it succeeds.
+    pub(crate) fn run(&self, arguments: &[&str]) -> bool {
         let mut script = Command::new("sh");
         script.arg(self.path().join("cluster.sh")).args(arguments).stdin(Stdio::null());
         script.status().unwrap().success()
     }
 
     /// What calls the script, as a command of the shell.
-    fn script(&self) -> String {
+    pub(crate) fn script(&self) -> String {
         format!("sh {}", self.path().join("cluster.sh").display())
     }
 
-    /// A short run of a scenario, with thirty users in six rooms.
-    fn record(&self, scenario: &str, settings: &[&str]) -> Record {
-        let urls = self.ports.map(|port| format!("tcp://127.0.0.1:{port}"));
+    /// A short run of a scenario on all nodes, with thirty users in six rooms.
+    pub(crate) fn record(&self, scenario: &str, settings: &[&str]) -> Record {
+        self.record_on(self.ports.len(), scenario, settings)
+    }
+
+    /// The same, on the first nodes, so many.
+    pub(crate) fn record_on(&self, nodes: usize, scenario: &str, settings: &[&str]) -> Record {
+        let urls: Vec<_> = self.ports[..nodes].iter().map(|port| format!("tcp://127.0.0.1:{port}")).collect();
         let few = ["users=30", "rooms=6", "zipf=0", "messages_per_s=100", "pause_s=0.3"];
         record(&order_of_nodes(scenario, &urls, &[&few, settings].concat()))
     }
