@@ -94,6 +94,8 @@ pub struct Receive {
     pub clients: u32,
     /// How long after one word of a subscriber the next one is due, nanoseconds.
     pub every_ns: u64,
+    /// Whether each word is answered. Where not, the last of each subscriber is.
+    pub are_answered: bool,
 }
 
 /// Clients that come all at once.

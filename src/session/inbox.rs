@@ -1,4 +1,5 @@
-//! What a device says of what it has received, and what its user asks: calls to methods of the node's own, `inbox.…`.
+//! What a device says of what it has received, and what its user asks: calls to methods of the node's own, `inbox.…`. What
+//! needs no answer may be said without waiting for one.
 
 use std::borrow::Cow;
 
@@ -15,6 +16,17 @@ use crate::model::{Payload, PayloadRef};
 
 /// Methods of these names are the node's.
 const RESERVED: &str = "inbox.";
+
+/// Those whose answer says nothing but that they were taken.
+const SAID: [&str; 4] = ["received", "retry", "read", "background"];
+
+/// What is said as [`Verb::Send`](crate::protocol::word::Verb::Send): what a call would have.
+#[derive(Debug, Deserialize)]
+struct Sent<'a> {
+    method: Cow<'a, str>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
 
 /// The data of a call.
 #[derive(Debug, Deserialize)]
@@ -50,17 +62,26 @@ impl Session {
                 ErrorKind::NotAvailable.because("not available: no application answers rpc on this node"),
             );
         };
-        match self.inbox(method, &data, context) {
-            Ok(step) => step,
-            Err(error) => Step::Refuse(error),
+        self.inbox(method, &data.bytes, context).unwrap_or_else(Step::Refuse)
+    }
+
+    /// A call whose answer nobody waits for: at least once, what was not taken is sent again. All else that is sent would be for
+    /// an application behind the node: without one nobody can take it, and there is no reply to say so in.
+    pub(super) fn send<'a>(&mut self, data: &PayloadRef<'_>, context: Context<'_>) -> Step<'a> {
+        let Ok(Sent { method, data }) = serde_json::from_slice(&data.bytes) else { return Step::Done };
+        match method.strip_prefix(RESERVED) {
+            Some(method) if SAID.contains(&method) => {
+                self.inbox(method, data.get().as_bytes(), context).unwrap_or_else(Step::Refuse)
+            }
+            _ => Step::Done,
         }
     }
 
-    fn inbox<'a>(&self, method: &str, data: &PayloadRef<'_>, context: Context<'_>) -> Result<Step<'a>, Error> {
+    fn inbox<'a>(&self, method: &str, data: &[u8], context: Context<'_>) -> Result<Step<'a>, Error> {
         if !["received", "retry", "read", "positions", "unread", "background", "send"].contains(&method) {
             return Err(ErrorKind::MethodNotFound.into());
         }
-        let call: Call<'_> = serde_json::from_slice(&data.bytes)
+        let call: Call<'_> = serde_json::from_slice(data)
             .map_err(|error| ErrorKind::BadRequest.because(format!("bad request: {error}")))?;
         let resolved = context.access.resolve_for_client(&call.channel)?;
         if !resolved.is_at_least_once() {

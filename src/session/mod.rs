@@ -281,8 +281,7 @@ impl Session {
                 self.heartbeat.pong();
                 Step::Done
             }
-            // Without an application behind the node nobody can take it; there is no reply to say so in.
-            Verb::Send { .. } => Step::Done,
+            Verb::Send { data } => self.send(&data, context),
             Verb::Rpc { method, data } => self.rpc(&method, data, context),
             Verb::Refresh { token } => self.refresh(&token, context),
             Verb::SubRefresh { channel, token } => self.sub_refresh(&channel, &token, context),

@@ -19,6 +19,7 @@ use crate::turns::Turns;
 #[derive(Debug)]
 pub(super) struct Receiving {
     every_ns: u64,
+    are_answered: bool,
     /// By client: they are the first ones.
     receivers: Vec<Receiver>,
     /// `None` while clients gather.
@@ -40,8 +41,10 @@ struct Loaded {
 struct Receiver {
     /// The offset of the last message that it has.
     have: u64,
-    /// Up to where it has said that it has received.
+    /// Up to where it has said, and was answered or is to be, that it has received.
     said: u64,
+    /// Up to where it has said so without an answer.
+    told: u64,
     /// Where the channel stood when it came; `None` before it was told.
     top: Option<u64>,
     commands: Commands<Asked>,
@@ -59,13 +62,18 @@ impl Receiver {
         self.top.is_some_and(|top| top <= self.said) && self.commands.waiting() == 0
     }
 
-    /// What it says now: one word after the other.
-    fn say(&mut self, now_ns: u64) -> Option<(u32, InboxCall)> {
+    /// What it says now, with which id: one word after the other. What is not answered has the id 0.
+    fn say(&mut self, is_answered: bool, now_ns: u64) -> Option<(u32, InboxCall)> {
         if self.commands.waiting() > 0 {
             return None;
         }
         if self.top.is_none() {
             return Some((self.commands.send(Asked::Unread), InboxCall::Unread));
+        }
+        if !is_answered {
+            let is_new = self.have > self.said.max(self.told);
+            self.told = self.have;
+            return is_new.then_some((0, InboxCall::Received { offset: self.told }));
         }
         if self.have == self.said {
             return None;
@@ -80,7 +88,7 @@ impl Receiving {
     /// All are to come.
     pub(super) fn new(plan: Receive) -> Self {
         let receivers = std::iter::repeat_with(Receiver::default).take(plan.clients as usize).collect();
-        Self { every_ns: plan.every_ns, receivers, load: None }
+        Self { every_ns: plan.every_ns, are_answered: plan.are_answered, receivers, load: None }
     }
 
     /// The load begins, of these clients.
@@ -157,7 +165,7 @@ impl Receiving {
 
     /// What a client that comes says next.
     pub(super) fn say(&mut self, client: u32, now_ns: u64) -> Option<(u32, InboxCall)> {
-        self.receivers.get_mut(client as usize)?.say(now_ns)
+        self.receivers.get_mut(client as usize)?.say(true, now_ns)
     }
 
     /// A client has heard a message.
@@ -214,12 +222,12 @@ impl Receiving {
 
     /// Takes the next word that is due: of whom, its id, what.
     pub(super) fn take_word(&mut self, now_ns: u64) -> Option<(u32, u32, InboxCall)> {
-        let Self { receivers, load: Some(load), .. } = self else { return None };
+        let Self { receivers, are_answered, load: Some(load), .. } = self else { return None };
         let Some(at) = &mut load.last_words_at else {
             loop {
                 let client = load.words.next_turn()?;
                 load.words.take(now_ns)?;
-                if let Some((id, call)) = receivers[client as usize].say(now_ns) {
+                if let Some((id, call)) = receivers[client as usize].say(*are_answered, now_ns) {
                     return Some((client, id, call));
                 }
             }
@@ -230,7 +238,7 @@ impl Receiving {
         let turns = (0..load.own.len()).map(|turn| (*at + turn) % load.own.len());
         let (last, word) = turns.into_iter().find_map(|turn| {
             let client = load.own[turn];
-            receivers[client as usize].say(now_ns).map(|(id, call)| (turn, (client, id, call)))
+            receivers[client as usize].say(true, now_ns).map(|(id, call)| (turn, (client, id, call)))
         })?;
         *at = last;
         Some(word)
@@ -295,7 +303,11 @@ mod tests {
 
     impl Run {
         fn new() -> Self {
-            let receive = Receive { pace: PACE, clients: 2, every_ns: 20 * MS };
+            Self::with(true)
+        }
+
+        fn with(are_answered: bool) -> Self {
+            let receive = Receive { pace: PACE, clients: 2, every_ns: 20 * MS, are_answered };
             let share = Share::whole(Plan {
                 clients: vec![vec![0], vec![0], vec![]],
                 channels: 1,
@@ -386,6 +398,28 @@ mod tests {
             run.acknowledge(client, id, MS);
         }
         assert_eq!(run.receiving.under_way(), 0);
+        run.receiving.finish(&mut run.faults);
+        assert!(run.faults.is_empty(), "{:?}", run.faults);
+    }
+
+    #[test]
+    fn words_without_an_answer_have_no_id_and_the_last_asks_for_one() {
+        let mut run = Run::with(false);
+        [0, 1].into_iter().for_each(|client| run.come(client, 5, 5));
+        run.begin();
+        run.send(0);
+        assert_eq!(run.receiving.take_word(10 * MS).unwrap(), (1, 0, InboxCall::Received { offset: 6 }));
+        assert_eq!(run.receiving.take_word(20 * MS).unwrap().0, 0);
+        assert_eq!(run.receiving.take_word(30 * MS), None, "there is nothing new");
+        run.send(30 * MS);
+        assert_eq!(run.receiving.take_word(40 * MS).unwrap(), (0, 0, InboxCall::Received { offset: 7 }));
+        run.receiving.end();
+        for _ in 0..2 {
+            let (client, id, call) = run.receiving.take_word(50 * MS).unwrap();
+            assert_eq!(call, InboxCall::Received { offset: 7 });
+            run.acknowledge(client, id, 51 * MS);
+        }
+        assert_eq!((run.receiving.take_word(60 * MS), run.receiving.under_way()), (None, 0));
         run.receiving.finish(&mut run.faults);
         assert!(run.faults.is_empty(), "{:?}", run.faults);
     }

@@ -94,8 +94,12 @@ impl Writer {
 
     pub(super) fn call_inbox(&mut self, id: u32, channel: &str, call: InboxCall, out: &mut Vec<u8>) {
         let (method, data) = inbox::call(channel, call);
-        let data = PayloadRef { bytes: data.as_bytes().into(), kind: PayloadKind::Json };
-        self.command(id, Verb::Rpc { method: method.into(), data }, out);
+        let json = |data: &str| PayloadRef { bytes: data.as_bytes().to_vec().into(), kind: PayloadKind::Json };
+        let verb = match id {
+            0 => Verb::Send { data: json(&inbox::sent(method, &data)) },
+            _ => Verb::Rpc { method: method.into(), data: json(&data) },
+        };
+        self.command(id, verb, out);
     }
 
     pub(super) fn ping(&mut self, id: u32, out: &mut Vec<u8>) {

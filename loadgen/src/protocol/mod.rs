@@ -159,7 +159,7 @@ impl Writer {
         }
     }
 
-    /// Says or asks something about a channel that is received at least once.
+    /// Says or asks something about a channel that is received at least once; where `id` is 0, without an answer.
     pub fn call_inbox(&mut self, id: u32, channel: &str, call: InboxCall, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.call_inbox(id, channel, call, out),

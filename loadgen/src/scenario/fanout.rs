@@ -25,6 +25,8 @@ pub struct FanOut {
     /// Every so often each subscriber says up to where it has received, in a namespace that delivers at least once; 0: nobody
     /// says so.
     pub received_every_s: f64,
+    /// Whether what subscribers say of that is answered each time. Where not, they ask for an answer at the end.
+    pub received_is_answered: bool,
     /// When the next message is due.
     pub pace: PaceSettings,
 }
@@ -49,6 +51,7 @@ impl Default for FanOut {
             zipf: 0.0,
             rates: Rates::Even,
             received_every_s: 0.0,
+            received_is_answered: true,
             pace,
         }
     }
@@ -88,6 +91,7 @@ impl FanOut {
             "`received_every_s` is {}: at least 0.01, or 0 where nobody says so",
             self.received_every_s
         );
-        Ok(Load::Receive(Receive { pace, clients: subscribers, every_ns }))
+        let are_answered = self.received_is_answered;
+        Ok(Load::Receive(Receive { pace, clients: subscribers, every_ns, are_answered }))
     }
 }

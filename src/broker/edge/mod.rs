@@ -214,6 +214,10 @@ impl Edge {
         if !matches!(body, ReplyBody::Error(_)) {
             session.count_success();
         }
+        if id == 0 {
+            // Nobody waits for it.
+            return;
+        }
         let (conn, format) = (session.conn, session.format);
         self.outbox.write(conn, Tag::ANSWER, |out| format.write_reply(&Reply { id, body }, out));
         self.metrics.messages_out.add(1);

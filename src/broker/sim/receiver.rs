@@ -84,8 +84,17 @@ impl Client {
                 Some(self.say(channel, Said::Read { epoch, offset: last }))
             }
             4..16 => self.receives(channel, random.random_range(0..3)),
+            16..18 => self.tells(channel, random.random_range(0..3)),
             _ => None,
         }
+    }
+
+    /// What [`Self::receives`] says, without waiting for an answer.
+    fn tells(&self, channel: &str, but: u64) -> Option<Value> {
+        let (epoch, last) = self.place(channel)?;
+        let offset = last.saturating_sub(but);
+        let data = json!({"channel": channel, "epoch": epoch, "offset": offset});
+        (offset > 0).then(|| json!({"send": {"data": {"method": "inbox.received", "data": data}}}))
     }
 
     /// It says that it has received all but the last few.

@@ -10,7 +10,8 @@ impl Node {
         self.brokers.iter().map(of).sum()
     }
 
-    fn refused(&self, namespace: &str, code: u32) -> u64 {
+    /// How often both shards have refused with this code.
+    pub(super) fn refused(&self, namespace: &str, code: u32) -> u64 {
         let of_code =
             |of: &NamespaceMetrics| of.errors.iter().filter(|(known, _)| *known == code).map(|(_, n)| n).sum();
         self.counted(namespace, of_code)

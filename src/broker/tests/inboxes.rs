@@ -96,6 +96,35 @@ fn who_was_away_is_sent_what_follows_the_floor_when_coming_back_whatever_positio
 }
 
 #[test]
+fn what_is_said_without_waiting_for_an_answer_counts_and_is_not_answered() {
+    for home in 0..2 {
+        let mut node = node();
+        let channel = node.at(home, "inbox");
+        let (peer, _) = node.member(0, "ada", "phone", &channel);
+        node.publish(&channel, "1", None);
+        node.carry();
+        assert_eq!(kinds(&node.hear(peer)), ["pub 1"]);
+        let send = |method: &str, offset: u64| {
+            let data = json!({"channel": channel, "offset": offset});
+            json!({"send": {"data": {"method": method, "data": data}}}).to_string()
+        };
+        for (said, refusals) in [
+            (send("inbox.received", 9), 1),
+            (send("inbox.unread", 1), 1),
+            (send("received", 1), 1),
+            (json!({"send": {"data": "of an application"}}).to_string(), 1),
+            (send("inbox.received", 1), 1),
+        ] {
+            let heard = node.say(peer, &said);
+            assert!(kinds(&heard).is_empty(), "{said}: {heard:?}");
+            assert_eq!(node.refused("inbox", 107), refusals, "{said}");
+        }
+        node.sweep(60_000);
+        assert_eq!(kinds(&node.hear(peer)), ["message"], "nothing is sent again that was received");
+    }
+}
+
+#[test]
 fn a_subscription_that_comes_with_the_token_is_one_of_the_device_that_the_token_names() {
     for home in 0..2 {
         let mut node = node();

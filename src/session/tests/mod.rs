@@ -203,6 +203,21 @@ fn a_command_without_id_ends_the_session_unless_it_expects_no_reply() {
 }
 
 #[test]
+fn what_is_sent_without_an_application_leads_nowhere_but_for_what_the_node_itself_is_told() {
+    let mut desk = Desk::of("7", ChannelOptions::default());
+    for (data, expected) in [
+        ("1", 0),
+        (r#"{"method":"a","data":{}}"#, 0),
+        (r#"{"method":"inbox.unread","data":{"channel":"a"}}"#, 0),
+        (r#"{"method":"inbox.received","data":{"channel":"a","offset":1}}"#, 108),
+        (r#"{"method":"inbox.received","data":{"offset":1}}"#, 107),
+    ] {
+        let sent = PayloadRef { bytes: data.as_bytes().into(), kind: PayloadKind::Json };
+        assert_eq!(code(&desk.handle(Verb::Send { data: sent })), expected, "{data}");
+    }
+}
+
+#[test]
 fn rpc_says_that_nobody_answers_it() {
     let mut desk = Desk::of("7", ChannelOptions::default());
     let data = PayloadRef { bytes: b"1".as_slice().into(), kind: PayloadKind::Json };

@@ -17,6 +17,11 @@ pub(super) fn call(channel: &str, call: InboxCall) -> (&'static str, String) {
     (method, data.to_string())
 }
 
+/// A call that nobody answers, by its method and data.
+pub(super) fn sent(method: &str, data: &str) -> String {
+    format!(r#"{{"method":"{method}","data":{data}}}"#)
+}
+
 /// Which attempt a publication is; the first says nothing of it.
 pub(super) fn attempt(publication: &Publication<'_>) -> u32 {
     let tag = publication.tags.iter().find(|(key, _)| key == "attempt");
