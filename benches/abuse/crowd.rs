@@ -11,7 +11,6 @@ use ringpost_loadgen::abuse::{Abuse, Kind, Order};
 use ringpost_loadgen::engine::pin;
 use ringpost_loadgen::report::text::count;
 use ringpost_loadgen::target::Target;
-use rustix::process::setpriority_process;
 
 use crate::load::{CLIENT_CORE, SECRET};
 
@@ -63,9 +62,12 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// Starts one and waits until all are connected.
     pub(crate) fn start(kind: Kind, url: &str) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        // The quiet clients may be on the same core, and what makes them wait is to be the server: whoever wakes interrupts a
+        // process of this policy, and only of this one, without waiting for the end of its time slice.
+        let mut command = Command::new("chrt");
+        command.args(["--idle", "0"]).arg(std::env::current_exe()?);
         command.args(["--crowd", &name(kind), url]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().context("no crowd can be started")?;
+        let mut child = command.spawn().context("no crowd can be started; `chrt` is of util-linux")?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let (Some(input), Some(output)) = (input, output) else { unreachable!("both were asked for") };
         let crowd = Self { child, input };
@@ -102,8 +104,6 @@ pub(crate) fn serve(kind: &str, url: &str) -> anyhow::Result<()> {
         abusers: kind.abusers(),
     };
     let mut abuse = Abuse::begin(order)?;
-    // The quiet clients may be on the same core: what makes them wait is to be the server.
-    setpriority_process(None, 19)?;
     stdout().write_all(READY.as_bytes())?;
     stdout().flush()?;
     let (begins, ends) = (AtomicBool::new(false), AtomicBool::new(false));

@@ -1,7 +1,7 @@
 //! What a quiet client waits beside those who ask a node for too much: `cargo bench -p ringpost-loadgen --bench abuse`.
 //!
 //! The node runs on core 0. On core 1 ten quiet clients ping it by a schedule, while a crowd of another process first does
-//! nothing and then what it is there for: on core 2, or where there is none with the quiet clients, at the lowest priority.
+//! nothing and then what it is there for: on core 2, or where there is none with the quiet clients, by a policy that yields to them.
 //! Each such pair of runs has a node of its own. The figure is the 99th percentile of the pings. Beside it: how late they
 //! left their own core, the node's ticks, and the most memory that it took.
 
