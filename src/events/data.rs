@@ -4,17 +4,15 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
 
-use crate::model::{Payload, PayloadKind};
+use crate::model::{Payload, PayloadKind, as_json};
 use crate::protocol::centrifuge::json::one_line;
 
-/// What a payload is in the two fields, `data` and `b64data`.
+/// What a payload is in the two fields, `data` and `b64data`. Bytes that are JSON are `data`, if they come back as they are.
 pub fn split(payload: &Payload) -> (Bytes, Bytes) {
-    match payload.kind {
-        PayloadKind::Json => (payload.bytes.clone(), Bytes::new()),
-        PayloadKind::Binary if is_json(&payload.bytes) => (payload.bytes.clone(), Bytes::new()),
-        PayloadKind::Binary => (Bytes::new(), payload.bytes.clone()),
+    match payload.kind == PayloadKind::Json || comes_back(&payload.bytes) {
+        true => (payload.bytes.clone(), Bytes::new()),
+        false => (Bytes::new(), payload.bytes.clone()),
     }
 }
 
@@ -27,17 +25,16 @@ pub fn payload(data: &Bytes, b64data: &Bytes) -> Option<Payload> {
     if data.is_empty() {
         return None;
     }
-    if !is_json(data) {
-        return Some(Payload::binary(data.clone()));
-    }
-    Some(match one_line(data.trim_ascii()) {
+    let Some(json) = as_json(data) else { return Some(Payload::binary(data.clone())) };
+    Some(match one_line(json.trim_ascii().as_bytes()) {
         Cow::Borrowed(line) => Payload::json(data.slice_ref(line)),
         Cow::Owned(line) => Payload::json(line),
     })
 }
 
-fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+/// Whether bytes are JSON that is written as it is: on one line, with nothing around it.
+fn comes_back(bytes: &[u8]) -> bool {
+    as_json(bytes).is_some_and(|json| one_line(json.trim_ascii().as_bytes()) == bytes)
 }
 
 /// `data`, for serde: a JSON value within JSON.

@@ -223,8 +223,11 @@ fn application_data_is_a_json_value_or_bytes() {
         assert_eq!(there_and_back(&Payload::json(json)), Payload::json(json));
         assert_eq!(there_and_back(&Payload::binary(json)), Payload::json(json), "bytes that are JSON");
     }
-    let bytes = Payload::binary(vec![0, 1, 255]);
-    assert_eq!(there_and_back(&bytes), bytes);
+    // Bytes come back as they were: what would be written on one line, without spaces around it, is not taken for JSON.
+    for bytes in [&[0, 1, 255][..], b"\"\xff\"", b"[1,\n2]", b" 1", b"1\n"] {
+        let bytes = Payload::binary(bytes);
+        assert_eq!(there_and_back(&bytes), bytes);
+    }
     assert_eq!(data::payload(&Bytes::new(), &Bytes::new()), None);
 }
 
@@ -234,6 +237,8 @@ fn a_strangers_data_is_one_line_and_where_it_is_no_json_bytes() {
     assert_eq!(lines, Payload::json("{  \"a\": 1 }"));
     let no_json = data::payload(&"{".into(), &Bytes::new()).unwrap();
     assert_eq!((no_json.kind, &*no_json.bytes), (PayloadKind::Binary, &b"{"[..]));
+    let no_text = data::payload(&b"\"\xff\""[..].into(), &Bytes::new()).unwrap();
+    assert_eq!(no_text.kind, PayloadKind::Binary, "JSON is UTF-8, as the frames are in which it goes");
     let both = data::payload(&"1".into(), &"x".into()).unwrap();
     assert_eq!(both, Payload::binary("x"), "bytes win");
     // What Protobuf lets be there can be written as JSON.

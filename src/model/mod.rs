@@ -26,7 +26,7 @@ pub use bucket::{BUCKET_LAYOUT, Keep, bucket_of};
 pub use device::Device;
 pub use identity::{ClientId, ClientInfo, Expiry, PresenceStats};
 pub use life::Life;
-pub use payload::{Payload, PayloadKind, PayloadRef};
+pub use payload::{Payload, PayloadKind, PayloadRef, as_json};
 pub use publication::{HistoryFilter, HistoryPage, Position, Publication, Recover, Tags, weight};
 pub use scheduled::ScheduledId;
 pub use subscribed::Subscribed;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 
 /// How an application payload is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,4 +58,10 @@ impl Payload {
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self { bytes: bytes.into(), kind: PayloadKind::Binary }
     }
+}
+
+/// The bytes as text, if they are one JSON value. That they are UTF-8 is looked at, too: what only skips over a value does not look.
+pub fn as_json(bytes: &[u8]) -> Option<&str> {
+    let text = simdutf8::basic::from_utf8(bytes).ok()?;
+    serde_json::from_str::<IgnoredAny>(text).ok().map(|_| text)
 }

@@ -9,7 +9,8 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage as _, Value};
-use serde::de::IgnoredAny;
+
+use crate::model::as_json;
 
 /// Bytes that must be JSON are none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,12 +147,6 @@ fn write_map<'a>(
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("memory takes it");
-}
-
-/// The bytes, if they are one JSON value.
-fn as_json(bytes: &[u8]) -> Option<&str> {
-    let text = simdutf8::basic::from_utf8(bytes).ok()?;
-    serde_json::from_str::<IgnoredAny>(text).ok().map(|_| text)
 }
 
 #[cfg(test)]
