@@ -926,6 +926,10 @@ pub const MOVER_WAITING_MAX: usize = 65_536;
 /// Bytes of records on their way from Kafka into buckets before no more are read.
 pub const MOVER_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Records of one partition that were read since the first that has not come to its bucket yet, before no more are read: 16 MiB.
+/// Where the bucket of one is away for long, others get on until then.
+pub const MOVER_UNSETTLED_MAX: usize = if cfg!(test) { 64 } else { 1_048_576 };
+
 /// Messages times users that one process has on their way before it reads no more: some 100 MB.
 pub const NOTIFY_OPEN_MAX: usize = 100_000;
 

@@ -36,9 +36,10 @@ impl Taken {
         }
     }
 
-    /// Bytes of its key and its value.
+    /// Bytes that it holds: a stranger may put them anywhere.
     pub fn bytes(&self) -> usize {
-        self.value.len() + self.key.as_ref().map_or(0, |key| key.len())
+        let (key, content_type) = (self.key.as_ref(), self.content_type.as_ref());
+        self.value.len() + key.map_or(0, |key| key.len()) + content_type.map_or(0, Vec::len)
     }
 
     /// As it lies in a topic of records that cannot be used; it came from this one.

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::limits::MOVER_UNSETTLED_MAX;
+
 /// See the module. A partition that is read again from before begins anew, as another reading.
 #[derive(Debug)]
 pub(super) struct Partition {
@@ -49,6 +51,11 @@ impl Partition {
     pub(super) fn sends(&mut self, offset: i64) {
         assert!(self.in_flight.back().is_none_or(|(last, _)| *last < offset), "offsets grow");
         self.in_flight.push_back((offset, false));
+    }
+
+    /// Whether no more is to be read before the first that was sent has come.
+    pub(super) fn is_full(&self) -> bool {
+        self.in_flight.len() >= MOVER_UNSETTLED_MAX
     }
 
     /// A record has come to its bucket, if it has one, or to the dead.
@@ -109,6 +116,21 @@ mod tests {
         partition.done(12, Some(1));
         assert!(partition.has_moved(1, 12) && partition.has_moved(1, 3));
         assert!(!partition.has_moved(1, 13) && !partition.has_moved(0, 3));
+    }
+
+    #[test]
+    fn what_has_come_behind_one_that_has_not_is_not_kept_without_end() {
+        let mut partition = partition();
+        for offset in 0..MOVER_UNSETTLED_MAX as i64 {
+            assert!(!partition.is_full());
+            partition.sends(offset);
+            if offset > 0 {
+                partition.done(offset, Some(0));
+            }
+        }
+        assert!(partition.is_full());
+        partition.done(0, Some(1));
+        assert!(!partition.is_full());
     }
 
     #[test]

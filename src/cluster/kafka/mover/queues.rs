@@ -44,8 +44,14 @@ pub(super) struct Moving {
 }
 
 impl Moving {
+    /// Bytes that its bucket is asked to take.
     fn bytes(&self) -> usize {
         self.publish.channel.len() + self.publish.body.len()
+    }
+
+    /// Bytes that it holds.
+    fn held_bytes(&self) -> usize {
+        self.bytes() + self.remains.as_ref().map_or(0, |remains| remains.bytes())
     }
 
     /// The channel, and after how many milliseconds it is looked whom to tell by a push, where somebody is to be told.
@@ -152,7 +158,7 @@ impl Queues {
 
     /// A record is to come to this bucket, after those before it.
     pub(super) fn put(self: &Arc<Self>, bucket: u16, moving: Moving) {
-        self.count(1, moving.bytes());
+        self.count(1, moving.held_bytes());
         let mut queue = self.queue(bucket);
         queue.waiting.push_back(moving);
         if !queue.is_served {
@@ -206,8 +212,10 @@ impl Queues {
             let moved = self.move_up(bucket, first.generation, &batch).await;
             // The bridge has ended: others go on where the group stands.
             let Some(moved) = moved else { return };
-            self.uncount(batch.len(), batch.iter().map(Moving::bytes).sum());
+            let (records, bytes) = (batch.len(), batch.iter().map(Moving::held_bytes).sum());
             self.settle(bucket, batch, moved).await;
+            // Whoever waits for what is on its way finds all of it told.
+            self.uncount(records, bytes);
         }
     }
 
@@ -350,6 +358,12 @@ mod tests {
         let many = queues();
         (1..=MOVER_WAITING_MAX as i64).for_each(|offset| many.put(0, moving(offset, 7, 1)));
         assert!(many.are_full() && many.waiting() == MOVER_WAITING_MAX);
+        let kept_whole = queues();
+        let value = vec![0; MOVER_WAITING_BYTES_MAX];
+        let (key, content_type, written_unix_ms) = (None, None, None);
+        let remains = Taken { partition: 0, offset: 1, written_unix_ms, key, value, content_type };
+        kept_whole.put(0, Moving { remains: Some(Box::new(remains)), ..moving(1, 7, 1) });
+        assert!(kept_whole.are_full(), "what may have to be buried is held as well");
     }
 
     #[test]

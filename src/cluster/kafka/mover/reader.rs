@@ -131,7 +131,7 @@ impl Reader {
 
     /// Reads some records, or waits until there is room.
     fn read(&mut self) {
-        if !self.desk.queues.are_full() {
+        if !self.desk.is_full() {
             self.full_since = None;
             if std::mem::take(&mut self.is_paused) {
                 self.group.resume(self.desk.partitions.keys().copied());
@@ -151,6 +151,9 @@ impl Reader {
         for _ in 0..RECORDS_AT_ONCE {
             let Some(message) = self.group.poll(patience) else { return };
             self.desk.take(&message);
+            if self.desk.is_full() {
+                return;
+            }
             patience = Duration::ZERO;
         }
     }
@@ -339,6 +342,11 @@ impl Reader {
 }
 
 impl Desk {
+    /// Whether no more is to be read for now.
+    fn is_full(&self) -> bool {
+        self.queues.are_full() || self.partitions.values().any(Partition::is_full)
+    }
+
     /// A record was read: it goes to its bucket, or to the dead.
     fn take(&mut self, message: &BorrowedMessage<'_>) {
         let (number, offset) = (message.partition(), message.offset());
