@@ -933,6 +933,9 @@ pub const MOVER_UNSETTLED_MAX: usize = if cfg!(test) { 64 } else { 1_048_576 };
 /// Messages times users that one process has on their way before it reads no more: some 100 MB.
 pub const NOTIFY_OPEN_MAX: usize = 100_000;
 
+/// Bytes of messages, once for each user who is to be told, that one process has on their way before it reads no more.
+pub const NOTIFY_OPEN_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// Pushes that one notification is made of.
 pub const NOTIFY_ITEM_PUSHES_MAX: usize = 100;
 

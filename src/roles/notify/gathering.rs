@@ -109,7 +109,9 @@ impl Gathering {
             let user = &user.name;
             let pile = self.piles.entry(user.clone()).or_default();
             // Their parts of records are done with their items as before.
-            pile.waiting.iter_mut().for_each(|item| item.messages.retain(|told| !push.withdraws(&told.push)));
+            if push.is_withdrawal {
+                pile.waiting.iter_mut().for_each(|item| item.messages.retain(|told| !push.withdraws(&told.push)));
+            }
             let is_open = pile.waiting.back().is_some_and(|item| {
                 let is_near = item.begun_unix_ms.abs_diff(push.written_unix_ms) <= self.wait_ms;
                 (is_near || pile.is_on_its_way) && item.marks.len() < NOTIFY_ITEM_PUSHES_MAX

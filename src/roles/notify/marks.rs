@@ -22,14 +22,23 @@ pub(super) struct Mark {
 pub(super) struct Marks {
     partitions: HashMap<i32, Positions>,
     terms: u64,
-    open: usize,
+    open: Load,
+}
+
+/// How much is to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// Parts of records.
+    pub(super) parts: usize,
+    /// Bytes that are held for them.
+    pub(super) bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Positions {
     term: u64,
-    /// How much is yet to be done of each record, by offset.
-    open: BTreeMap<i64, usize>,
+    /// How much is yet to be done of each record, by offset. Its bytes are held until all is.
+    open: BTreeMap<i64, Load>,
     /// The record after the highest that was taken up.
     next: Option<i64>,
     committed: Option<i64>,
@@ -59,7 +68,7 @@ impl Marks {
 
     /// All may have been others' meanwhile.
     pub(super) fn revoke_all(&mut self) {
-        (self.partitions, self.open) = (HashMap::new(), 0);
+        (self.partitions, self.open) = (HashMap::new(), Load::default());
     }
 
     fn begin(&mut self, partition: i32) {
@@ -70,21 +79,25 @@ impl Marks {
 
     fn revoke(&mut self, partition: i32) {
         if let Some(gone) = self.partitions.remove(&partition) {
-            self.open -= gone.open.values().sum::<usize>();
+            for Load { parts, bytes } in gone.open.into_values() {
+                self.open.parts -= parts;
+                self.open.bytes -= bytes;
+            }
         }
     }
 
     /// A record is taken up, that has so much to be done. `None` where its partition is not this process' any more.
-    pub(super) fn take(&mut self, partition: i32, offset: i64, parts: usize) -> Option<Mark> {
+    pub(super) fn take(&mut self, partition: i32, offset: i64, load: Load) -> Option<Mark> {
         if self.partitions.get(&partition)?.next.is_some_and(|next| offset < next) {
             // The partition has lost its end, or is read again.
             self.begin(partition);
         }
         let positions = self.partitions.get_mut(&partition)?;
         positions.next = Some(offset.saturating_add(1));
-        if parts > 0 {
-            positions.open.insert(offset, parts);
-            self.open += parts;
+        if load.parts > 0 {
+            positions.open.insert(offset, load);
+            self.open.parts += load.parts;
+            self.open.bytes += load.bytes;
         }
         Some(Mark { partition, term: positions.term, offset })
     }
@@ -93,10 +106,11 @@ impl Marks {
     pub(super) fn settle(&mut self, mark: Mark) {
         let positions = self.partitions.get_mut(&mark.partition).filter(|positions| positions.term == mark.term);
         let Some(positions) = positions else { return };
-        let Some(parts) = positions.open.get_mut(&mark.offset) else { return };
-        *parts -= 1;
-        self.open -= 1;
-        if *parts == 0 {
+        let Some(load) = positions.open.get_mut(&mark.offset) else { return };
+        load.parts -= 1;
+        self.open.parts -= 1;
+        if load.parts == 0 {
+            self.open.bytes -= load.bytes;
             positions.open.remove(&mark.offset);
         }
     }
@@ -127,7 +141,7 @@ impl Marks {
     }
 
     /// How much is to be done, of all records that were taken up.
-    pub(super) fn open(&self) -> usize {
+    pub(super) fn open(&self) -> Load {
         self.open
     }
 }
@@ -145,20 +159,27 @@ mod tests {
         marks
     }
 
+    /// Ten bytes a part.
+    fn load(parts: usize) -> Load {
+        Load { parts, bytes: 10 * parts }
+    }
+
     #[test]
     fn the_position_is_the_first_record_that_is_not_wholly_done() {
         let mut marks = marks();
         assert_eq!(marks.take_due(), []);
-        let [first, second] = [7, 8].map(|offset| marks.take(MINE, offset, 2).unwrap());
-        marks.take(MINE, 12, 0).unwrap();
-        assert_eq!((marks.take_due(), marks.open()), (vec![(MINE, 7)], 4));
+        let [first, second] = [7, 8].map(|offset| marks.take(MINE, offset, load(2)).unwrap());
+        marks.take(MINE, 12, load(0)).unwrap();
+        assert_eq!((marks.take_due(), marks.open()), (vec![(MINE, 7)], load(4)));
         marks.settle(second);
+        assert_eq!(marks.open(), Load { parts: 3, bytes: 40 }, "a record is held until all of it is done");
         marks.settle(second);
+        assert_eq!(marks.open(), load(2));
         assert_eq!(marks.take_due(), [], "the first is not");
         marks.settle(first);
         assert_eq!(marks.take_due(), []);
         marks.settle(first);
-        assert_eq!((marks.take_due(), marks.open()), (vec![(MINE, 13)], 0));
+        assert_eq!((marks.take_due(), marks.open()), (vec![(MINE, 13)], load(0)));
         assert_eq!(marks.take_due(), [], "said once");
         marks.say_again();
         assert_eq!(marks.take_due(), [(MINE, 13)]);
@@ -167,25 +188,25 @@ mod tests {
     #[test]
     fn what_was_done_in_an_earlier_term_says_nothing_of_this_one() {
         let mut marks = marks();
-        let before = marks.take(MINE, 7, 1).unwrap();
+        let before = marks.take(MINE, 7, load(1)).unwrap();
         marks.assign([OTHER].into_iter());
-        assert_eq!((marks.open(), marks.take(MINE, 8, 1)), (0, None));
+        assert_eq!((marks.open(), marks.take(MINE, 8, load(1))), (load(0), None));
         marks.assign([MINE].into_iter());
-        let now = marks.take(MINE, 7, 1).unwrap();
+        let now = marks.take(MINE, 7, load(1)).unwrap();
         assert!(marks.is_current(now) && !marks.is_current(before));
         marks.settle(before);
-        assert_eq!((marks.take_due(), marks.open()), (vec![(MINE, 7)], 1));
+        assert_eq!((marks.take_due(), marks.open()), (vec![(MINE, 7)], load(1)));
         marks.settle(now);
         assert_eq!(marks.take_due(), [(MINE, 8)]);
         marks.revoke_all();
         marks.settle(now);
-        assert_eq!((marks.take_due(), marks.open()), (vec![], 0));
+        assert_eq!((marks.take_due(), marks.open()), (vec![], load(0)));
     }
 
     #[test]
     fn a_partition_that_stays_goes_on_where_it_is() {
         let mut marks = marks();
-        let open = marks.take(MINE, 7, 1).unwrap();
+        let open = marks.take(MINE, 7, load(1)).unwrap();
         assert_eq!(marks.assign([MINE, OTHER].into_iter()), [(MINE, 8)]);
         assert!(marks.is_current(open));
         marks.settle(open);
@@ -195,18 +216,18 @@ mod tests {
     #[test]
     fn a_partition_that_goes_back_begins_another_term() {
         let mut marks = marks();
-        let before = marks.take(MINE, 7, 1).unwrap();
-        let again = marks.take(MINE, 5, 1).unwrap();
+        let before = marks.take(MINE, 7, load(1)).unwrap();
+        let again = marks.take(MINE, 5, load(1)).unwrap();
         assert!(marks.is_current(again) && !marks.is_current(before));
-        assert_eq!((marks.open(), marks.take_due()), (1, vec![(MINE, 5)]));
+        assert_eq!((marks.open(), marks.take_due()), (load(1), vec![(MINE, 5)]));
     }
 
     #[test]
     fn partitions_have_positions_of_their_own() {
         let mut marks = Marks::default();
         marks.assign([MINE, OTHER].into_iter());
-        marks.take(MINE, 7, 1);
-        let done = marks.take(OTHER, 1, 1).unwrap();
+        marks.take(MINE, 7, load(1));
+        let done = marks.take(OTHER, 1, load(1)).unwrap();
         marks.settle(done);
         let mut positions = marks.take_due();
         positions.sort();

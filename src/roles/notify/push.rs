@@ -78,6 +78,12 @@ impl Push {
         if event.users.len() > NOTIFY_RECORD_USERS_MAX {
             return Err(Unusable::Users);
         }
+        let tags = event.tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let names =
+            [&event.id, &event.epoch, &event.sender].into_iter().chain(event.users.iter().map(|user| &user.reason));
+        if tags > NOTIFY_DATA_BYTES_MAX || names.map(String::len).max() > Some(NOTIFY_NAME_BYTES_MAX) {
+            return Err(Unusable::Beside);
+        }
         let user = |user: events::PushUser| PushUser {
             name: user.user.into(),
             // What Lua's numbers and apps can hold.
@@ -98,6 +104,18 @@ impl Push {
             tags: event.tags,
             users: event.users.into_iter().map(user).collect(),
         })
+    }
+
+    /// Bytes of what its users are told, once for each.
+    pub(super) fn bytes(&self) -> usize {
+        let data = match &self.said {
+            Said::Json(json) => json.get().len(),
+            Said::Bytes { bytes, .. } => bytes.len(),
+        };
+        let names = self.id.len() + self.channel.len() + self.epoch.len() + self.sender.len();
+        let each = data + names + self.tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let users = self.users.iter().map(|user| each + user.name.len() + user.reason.len());
+        users.sum()
     }
 
     /// Whether it withdraws this message.
@@ -132,7 +150,52 @@ pub(super) enum Unusable {
     /// A channel or a user is missing, or has too long a name.
     #[error("`channel` and each `user` must have 1 to {NOTIFY_NAME_BYTES_MAX} bytes")]
     Name,
+    /// What stands beside the message is too long: everybody would be told it.
+    #[error(
+        "its `tags` have more than {NOTIFY_DATA_BYTES_MAX} bytes, or another text more than {NOTIFY_NAME_BYTES_MAX}"
+    )]
+    Beside,
     /// Too many users.
     #[error("it has more than {NOTIFY_RECORD_USERS_MAX} users")]
     Users,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(change: impl FnOnce(&mut PushOffline)) -> Result<Push, Unusable> {
+        let user = |name: &str| events::PushUser { user: name.into(), ..events::PushUser::default() };
+        let mut event = PushOffline {
+            kind: "offline".into(),
+            channel: "chat:7".into(),
+            users: vec![user("ann"), user("ben")],
+            data: "1".into(),
+            ..PushOffline::default()
+        };
+        change(&mut event);
+        Push::new(event, Mark { partition: 0, term: 0, offset: 0 }, 0)
+    }
+
+    #[test]
+    fn what_stands_beside_a_message_is_bounded_since_each_user_is_told_it() {
+        let long = |bytes: usize| "x".repeat(bytes);
+        let whole = read(|event| {
+            event.tags = [("k".into(), long(NOTIFY_DATA_BYTES_MAX - 1))].into();
+            event.users[1].reason = long(NOTIFY_NAME_BYTES_MAX);
+        });
+        let bytes = 2 * (1 + "chat:7".len() + NOTIFY_DATA_BYTES_MAX + "ann".len()) + NOTIFY_NAME_BYTES_MAX;
+        assert_eq!(whole.unwrap().bytes(), bytes, "the message counts for each of its users");
+        let changes: [fn(&mut PushOffline, String); 4] = [
+            |event, text| event.id = text,
+            |event, text| event.epoch = text,
+            |event, text| event.sender = text,
+            |event, text| event.users[1].reason = text,
+        ];
+        for change in changes {
+            assert_eq!(read(|event| change(event, long(NOTIFY_NAME_BYTES_MAX + 1))).unwrap_err(), Unusable::Beside);
+        }
+        let tags = read(|event| event.tags = [("k".into(), long(NOTIFY_DATA_BYTES_MAX))].into());
+        assert_eq!(tags.unwrap_err(), Unusable::Beside);
+    }
 }

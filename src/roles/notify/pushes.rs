@@ -12,7 +12,7 @@ use super::clock;
 use super::delivery::{DeadLetters, Deliveries, keep};
 use super::gathering::{Batch, Gathering};
 use super::heard::Heard;
-use super::marks::Mark;
+use super::marks::{Load, Mark};
 use super::metrics::NotifyMetrics;
 use super::patience::Patience;
 use super::push::Push;
@@ -100,7 +100,7 @@ impl Pushes {
             }
             self.depart();
             self.reader.hold_back();
-            self.metrics.open.set(self.reader.marks.open() as u64);
+            self.metrics.open.set(self.reader.marks.open().parts as u64);
         }
         self.end().await
     }
@@ -123,7 +123,7 @@ impl Pushes {
         let is_too_late = now_unix_ms.saturating_sub(written_unix_ms) > self.max_age_ms.min(i64::MAX as u64) as i64;
         let Err(why) = self.take_push(&record, written_unix_ms, is_too_late) else { return };
         self.metrics.unreadable.add(1);
-        if let Some(mark) = self.reader.take(&record, 1) {
+        if let Some(mark) = self.reader.take(&record, Load { parts: 1, bytes: record.bytes() }) {
             self.bury(record, mark, why);
         }
     }
@@ -135,7 +135,8 @@ impl Pushes {
         // Its term is known when it is taken up, which only what can be used is.
         let mark = Mark { partition: record.partition, term: 0, offset: record.offset };
         let mut push = Push::new(event, mark, written_unix_ms).map_err(|error| error.to_string())?;
-        let Some(mark) = self.reader.take(record, users) else { return Ok(()) };
+        let load = Load { parts: users, bytes: push.bytes() };
+        let Some(mark) = self.reader.take(record, load) else { return Ok(()) };
         push.mark = mark;
         let counter = if push.is_withdrawal { &self.metrics.withdrawals } else { &self.metrics.pushes };
         counter.add(users as u64);

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::heard::{Heard, hear};
-use super::marks::{Mark, Marks};
+use super::marks::{Load, Mark, Marks};
 use super::patience::Patience;
 use crate::cluster::kafka::taken::Taken;
 use crate::config::KafkaConfig;
-use crate::limits::NOTIFY_OPEN_MAX;
+use crate::limits::{NOTIFY_OPEN_BYTES_MAX, NOTIFY_OPEN_MAX};
 use crate::roles::consumer::Consumer;
 use crate::roles::pulse::{Partition, Pulse};
 
@@ -104,14 +104,15 @@ impl Reader {
     }
 
     /// Takes a record up, that has so much to be done. `None` where its partition is not this process' any more.
-    pub(super) fn take(&mut self, record: &Taken, parts: usize) -> Option<Mark> {
-        self.marks.take(record.partition, record.offset, parts)
+    pub(super) fn take(&mut self, record: &Taken, load: Load) -> Option<Mark> {
+        self.marks.take(record.partition, record.offset, load)
     }
 
     /// Reads no more while as much is on its way as may be, until half of it is done.
     pub(super) fn hold_back(&mut self) {
-        let most = if self.is_held_back { NOTIFY_OPEN_MAX / 2 } else { NOTIFY_OPEN_MAX };
-        let is_held_back = self.marks.open() >= most;
+        let part = if self.is_held_back { 2 } else { 1 };
+        let Load { parts, bytes } = self.marks.open();
+        let is_held_back = parts >= NOTIFY_OPEN_MAX / part || bytes >= NOTIFY_OPEN_BYTES_MAX / part;
         if is_held_back != self.is_held_back {
             match self.consumer.pause(is_held_back) {
                 Ok(()) => self.is_held_back = is_held_back,

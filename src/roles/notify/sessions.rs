@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::clock;
 use super::delivery::{DeadLetters, keep};
-use super::marks::Mark;
+use super::marks::{Load, Mark};
 use super::metrics::NotifyMetrics;
 use super::outgoing::Outgoing;
 use super::patience::Patience;
@@ -106,10 +106,10 @@ impl Sessions {
         match update {
             // Who is online now is told by what comes after it.
             Ok(_) if age_ms > 0 && age_ms as u64 > self.max_age_ms => {
-                self.reader.take(&record, 0);
+                self.reader.take(&record, Load::default());
             }
             Ok(update) if !update.user.is_empty() => {
-                if let Some(mark) = self.reader.take(&record, 1) {
+                if let Some(mark) = self.reader.take(&record, Load { parts: 1, bytes: record.bytes() }) {
                     self.outgoing.take(&update, mark);
                     self.metrics.sessions.add(1);
                 }
@@ -122,7 +122,7 @@ impl Sessions {
     /// Keeps a record that nothing can be made of in the topic of what is dead.
     fn bury(&mut self, record: Taken, why: String) {
         self.metrics.unreadable.add(1);
-        let Some(mark) = self.reader.take(&record, 1) else { return };
+        let Some(mark) = self.reader.take(&record, Load { parts: 1, bytes: record.bytes() }) else { return };
         let (to, metrics, mut patience) = (self.dead.clone(), self.metrics.clone(), self.patience.clone());
         self.buried.spawn(async move {
             keep(&to, record.dead(&to.from), &why, &metrics, &mut patience).await?;
