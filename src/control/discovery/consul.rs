@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 
 use super::registration::Registration;
 use crate::config::ConsulConfig;
@@ -36,6 +36,8 @@ impl Consul {
             .timeout(Duration::from_millis(DISCOVERY_CALL_MS))
             .user_agent(concat!("ringpost/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
+            // Its token is for this agent only, and no agent sends elsewhere.
+            .redirect(redirect::Policy::none())
             .no_proxy()
             .build()
             .context("the client cannot be built")?;
@@ -98,4 +100,34 @@ async fn checked(mut response: Response) -> anyhow::Result<()> {
     text.truncate(DISCOVERY_ANSWER_BYTES_MAX);
     ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&text).trim());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_is_not_carried_to_where_an_agent_points() {
+        let [agent, elsewhere] = [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let (address, other) = (agent.local_addr().unwrap(), elsewhere.local_addr().unwrap());
+        let points = thread::spawn(move || {
+            let (mut socket, _) = agent.accept().unwrap();
+            let read = socket.read(&mut [0; 4096]).unwrap();
+            assert!(read > 0);
+            let answer =
+                format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{other}/\r\ncontent-length: 0\r\n\r\n");
+            socket.write_all(answer.as_bytes()).unwrap();
+        });
+        let address = format!("http://{address}");
+        let consul = Consul::new(&ConsulConfig { address, token: "secret".into(), ..ConsulConfig::default() }).unwrap();
+        let refused = consul.deregister("node").await.unwrap_err();
+        assert!(refused.to_string().contains("307"), "{refused:#}");
+        points.join().unwrap();
+        elsewhere.set_nonblocking(true).unwrap();
+        assert_eq!(elsewhere.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
 }
