@@ -53,7 +53,10 @@ impl Visit {
         calls.begun += 1;
         calls.under_way += 1;
         calls.is_backend |= is_backend;
-        self.seat.begins(is_backend);
+        // Whoever has no key asks for health only, and may watch it for ever: that keeps no seat from who comes.
+        if is_backend {
+            self.seat.begins(true);
+        }
         UnderWay { visit: self.clone(), number: calls.begun }
     }
 

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use super::super::node::TestNode;
 use super::client::{CENTRIFUGO, Client};
@@ -65,6 +68,23 @@ async fn strangers_leave_seats_to_backends_and_a_backend_that_idles_keeps_its_ow
     drop(strangers);
     tokio::time::sleep(Duration::from_millis(3 * GRPC_IDLE_MS)).await;
     client.call(CENTRIFUGO, "info", &json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn strangers_who_watch_health_for_ever_give_way_to_who_comes() {
+    let node = TestNode::start(served());
+    let endpoint = Endpoint::from_shared(format!("http://{}", node.grpc.unwrap())).unwrap();
+    let mut watches = Vec::new();
+    for _ in 0..HTTP_STRANGERS_MAX {
+        let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+        let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+        watch.message().await.unwrap().expect("it is told how the node is");
+        watches.push(watch);
+    }
+    // Longer than who asks nothing may stay.
+    tokio::time::sleep(Duration::from_millis(2 * GRPC_IDLE_MS)).await;
+    Client::of(&node).await.call(CENTRIFUGO, "info", &json!({})).await.unwrap();
+    assert!(watches[0].message().await.is_err(), "who came first goes first");
 }
 
 #[tokio::test]
