@@ -127,6 +127,15 @@ impl KafkaConfig {
                 format!("`cluster.kafka.{key}` is \"{name}\": it must be 1 to 249 letters, digits or any of -_."),
             );
         }
+        // What is written to a topic that is read, as what cannot be used is, would go round for ever.
+        let topics = names.iter().filter(|(key, name, _)| key.starts_with("topics.") && !name.is_empty());
+        for (at, (key, name, _)) in topics.clone().enumerate() {
+            if let Some((other, ..)) = topics.clone().take(at).find(|(_, other, _)| other == name) {
+                problems.push(format!(
+                    "`cluster.kafka.{other}` and `cluster.kafka.{key}` are both \"{name}\": each needs a topic of its own"
+                ));
+            }
+        }
     }
 }
 
@@ -188,11 +197,12 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused() {
         assert_eq!(broken(|_| ()), [""; 0]);
-        let refused: [(&str, Change); 4] = [
+        let refused: [(&str, Change); 5] = [
             ("host:port", |config| config.brokers.push("kafka".into())),
             ("name=value", |config| config.options.push("security.protocol".into())),
             ("topics.publish`", |config| config.topics.publish.clear()),
             ("group", |config| config.group = "a b".into()),
+            ("topics.publish_dead` are both", |config| config.topics.publish_dead = config.topics.publish.clone()),
         ];
         for (said, change) in refused {
             let problems = broken(change);
