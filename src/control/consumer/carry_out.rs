@@ -93,7 +93,8 @@ async fn bury_in_the_end(producer: &Producer, kafka: &KafkaConfig, record: &Take
     let (partition, offset) = (record.partition, record.offset);
     let mut reason = outcome.to_string();
     reason.truncate(reason.floor_char_boundary(CALL_REASON_BYTES_MAX));
-    tracing::warn!(topic, partition, offset, "a call from Kafka cannot be carried out: {reason}");
+    // As a field, in which a stranger's words begin no line of their own.
+    tracing::warn!(topic, partition, offset, reason, "a call from Kafka cannot be carried out");
     let mut pause = Pause::new();
     while let Err(fault) = bury(producer, to, record.dead(topic), &reason).await {
         if !fault.is_temporary() {
