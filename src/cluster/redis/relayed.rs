@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::bucket::{Generation, Item, Stand};
+use super::bucket::{Generation, Item, Kind, Stand};
 use super::fault::Fault;
 use super::pack::Unpack;
 use crate::limits::{DELIVER_GAPS_MAX, DELIVER_LATE_MS};
@@ -77,7 +77,9 @@ impl RelayedEar {
             return Err(Fault::Garbled);
         }
         let (stand, before) = (Stand::unpack(&mut from)?, from.six()?);
-        let items = Item::unpack_all(from)?;
+        let mut items = Item::unpack_all(from)?;
+        // Nothing else goes this way: whoever may write to the topic calls back no tokens and sends no session away.
+        items.retain(|item| item.kind == Kind::Publication);
         if stand.generation != self.generation {
             let is_first = std::mem::replace(&mut self.elsewhere, stand.generation) != stand.generation;
             return Ok((Heard::Elsewhere { is_first }, Vec::new()));
@@ -233,6 +235,20 @@ mod tests {
         });
         assert_eq!(holes.count(), 1);
         assert!(!ear.has_gaps());
+    }
+
+    #[test]
+    fn nothing_but_publications_is_taken_from_there() {
+        let item = |kind: u8| {
+            let mut item = bucket::publication("\u{1}ann", (0, 0, 0), b"x");
+            item[0] = kind;
+            item
+        };
+        let message = Packed::default().byte(1).bytes(&FIRST.0).six(5).six(4);
+        let message = (0..=8).chain([16, 17]).fold(message, |message, kind| message.bytes(&item(kind)));
+        let (heard, items) = ear(4, Instant::now()).hear(message.end().into(), Instant::now()).unwrap();
+        assert_eq!(heard, Heard::Whole);
+        assert!(items.len() == 1 && items[0].kind == Kind::Publication, "{items:?}");
     }
 
     #[test]
