@@ -1047,7 +1047,7 @@ pub const DELIVER_BEGINS_MS: u64 = 3_000;
 /// In how many places messages of a bucket may be missing that may still come: more nodes than that move into one at once seldom.
 pub const DELIVER_GAPS_MAX: usize = 64;
 
-/// Messages by Kafka that may wait to be taken before more are dropped, which their numbers show.
+/// Messages by Kafka that may wait to be taken before no more are read.
 pub const DELIVER_WAITING_MAX: usize = 4_096;
 
 /// How much a node reads ahead of what buckets tell it by Kafka, KiB.
