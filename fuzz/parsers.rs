@@ -19,7 +19,7 @@ use ringpost::cluster::redis::{news, revocations};
 use ringpost::config::import::{Format as FileFormat, import};
 use ringpost::config::{Acknowledge, Config, Duration, Log};
 use ringpost::events::{self, Call, Event, Publish, PushOffline, SessionUpdate, UserLogin};
-use ringpost::model::{Payload, Publication};
+use ringpost::model::{Payload, PayloadKind, Publication, as_json};
 use ringpost::protocol::Format;
 use ringpost::protocol::centrifuge::client::{self, FromNode, Pushed, encode_command};
 use ringpost::protocol::centrifuge::{Encoding, json};
@@ -351,6 +351,12 @@ pub(crate) fn publishes(input: &[u8]) {
     for content_type in [None, Some(&b"application/protobuf"[..])] {
         let Ok(record) = events::decode::<Publish>(content_type, input) else { continue };
         let Ok(publish) = record::read(record, Some(b"key"), &access, &config) else { continue };
+        // What counts as JSON goes into frames of text as it is.
+        if let Ok(Told::Publication { data, .. }) = Told::unpack(publish.body.clone())
+            && data.kind == PayloadKind::Json
+        {
+            assert!(std::str::from_utf8(&data.bytes).is_ok() && as_json(&data.bytes).is_some(), "{data:?}");
+        }
         let again = |publish| {
             let written = record::written(publish).expect("what was read is packed");
             record::read(written, None, &access, &config).expect("it was read before")

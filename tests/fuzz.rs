@@ -252,8 +252,9 @@ fn publishes() -> Vec<Vec<u8>> {
         ..Publish::default()
     };
     let bytes = Publish { b64data: vec![0, 255].into(), idempotency_key: "k".into(), ..Publish::default() };
+    let no_text = Publish { data: vec![b'"', 255, b'"'].into(), ..Publish::default() };
     let formats = [EventFormat::Json, EventFormat::Protobuf];
-    formats.into_iter().flat_map(|format| [encode(&publish, format), encode(&bytes, format)]).collect()
+    formats.into_iter().flat_map(|format| [&publish, &bytes, &no_text].map(|record| encode(record, format))).collect()
 }
 
 fn events() -> Vec<Vec<u8>> {
