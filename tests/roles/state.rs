@@ -92,3 +92,36 @@ fn a_process_without_the_edge_serves_health_metrics_and_its_own_methods_on_one_p
     let metrics = process.get("/metrics");
     assert!(metrics.contains(r#"ringpost_role_well{role="state"} 1"#), "{metrics}");
 }
+
+#[test]
+fn of_a_user_who_comes_and_goes_all_day_the_last_ends_are_remembered() {
+    let world = World::new(1);
+    let process = world.start("state-1", r#""state""#);
+    for _ in 0..300 {
+        let session = Session::of("ann");
+        world.tell("connected", &session);
+        world.tell("disconnected", &session);
+    }
+    wait("all is applied", || world.committed() == 600);
+    let key = world.redis.cli(&["--raw", "KEYS", "*:u:ann"]);
+    let fields = world.redis.cli(&["--raw", "HKEYS", key.trim()]);
+    let ended = fields.lines().filter(|field| field.starts_with('-')).count();
+    assert_eq!(ended, 256, "{fields}");
+    assert!(!process.is_online("ann"));
+}
+
+#[test]
+fn functions_of_an_earlier_edition_are_replaced() {
+    let world = World::new(1);
+    let source = include_str!("../../src/roles/state/library.lua");
+    let (_, rest) = source.split_once("local REVISION = ").unwrap();
+    let (edition, _) = rest.split_once('\n').unwrap();
+    let earlier = source.replace(&format!("local REVISION = {edition}"), "local REVISION = 0");
+    world.redis.cli(&["FUNCTION", "LOAD", &earlier]);
+    let told = || world.redis.cli(&["--raw", "FCALL", "ringpost_state_1_revision", "0"]).trim().to_owned();
+    assert_eq!(told(), "0");
+    let process = world.start("state-1", r#""state""#);
+    world.tell("connected", &Session::of("ann"));
+    wait("ann is online", || process.is_online("ann"));
+    assert_eq!(told(), edition);
+}

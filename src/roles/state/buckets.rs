@@ -142,6 +142,11 @@ impl Buckets {
         T::from_redis_value(LIBRARY.call(&self.link, command).await?).map_err(|_| Fault::Garbled)
     }
 
+    /// Sees that the Functions are there in this edition, or a later one: calls find out only that there are none.
+    pub(super) async fn load(&self) -> Result<(), Fault> {
+        LIBRARY.load(&self.link).await.map(drop)
+    }
+
     /// Applies what happened to sessions of users of one bucket, by records of one partition above `known`, which is known to be
     /// applied there. Quietly: what follows is told by [`Buckets::settle`].
     pub(super) async fn apply(

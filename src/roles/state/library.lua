@@ -8,9 +8,11 @@
 -- `q` the sequence of what was told last; `+` and a client is a session: its owner (slot.incarnation), since when, its device;
 -- `-` and a client is a session that has ended: its owner, when.
 
-local REVISION = 1
+local REVISION = 2
 -- How long it is remembered that a session has ended, milliseconds: so late may be told that it began.
 local ENDED_TTL = 600000
+-- And of so many sessions of a user at the most: whoever comes and goes all day costs no more than that.
+local ENDED_MAX = 256
 -- Transitions that one call gives back; who gets as many asks again.
 local PENDING_MAX = 1000
 
@@ -90,14 +92,24 @@ local function end_session(bucket, user, client, owner)
   leave_index(bucket, user, owner)
 end
 
--- Forgets what ended long ago.
+local function forget_ended(user, client)
+  user.ended[client] = nil
+  redis.call('HDEL', user.key, '-' .. client)
+end
+
+-- Forgets what ended long ago, and of too many the one that ended first.
 local function prune(bucket, user)
+  local count, first, first_at = 0, nil, nil
   for client, value in pairs(user.ended) do
-    if tonumber(string.match(value, '%d+$')) + ENDED_TTL < bucket.now then
-      user.ended[client] = nil
-      redis.call('HDEL', user.key, '-' .. client)
+    local at = tonumber(string.match(value, '%d+$'))
+    if at + ENDED_TTL < bucket.now then
+      forget_ended(user, client)
+    else
+      count = count + 1
+      if not first_at or at < first_at then first, first_at = client, at end
     end
   end
+  if count >= ENDED_MAX then forget_ended(user, first) end
 end
 
 local function begin(keys, keep)

@@ -228,6 +228,9 @@ impl StateRole {
 
     /// Finds out where partitions stand of which that is not known.
     async fn make_ready(&mut self) -> Result<(), Trouble> {
+        if !self.unready.is_empty() {
+            self.buckets.load().await?;
+        }
         while let Some(partition) = self.unready.first().copied() {
             let place = self.find(partition).await?;
             self.places.insert(partition, place);
