@@ -58,3 +58,20 @@ fn while_redis_is_away_the_position_waits_and_then_nothing_is_missing() {
     wait("ann is offline", || world.last_told("ann").is_some_and(|last| last["online"] == false));
     assert!(!process.is_online("ann"));
 }
+
+#[test]
+fn a_loss_in_one_partition_costs_no_other_a_record() {
+    const USERS: usize = 300;
+    let world = World::new(2);
+    let process = world.start("state-1", r#""state""#);
+    let users: Vec<_> = (0..USERS).map(|number| format!("user-{number}")).collect();
+    let forget_first =
+        "for _, key in ipairs(redis.call('KEYS', '*:state:1:{b*}:p')) do redis.call('HDEL', key, '0') end";
+    for some in users.chunks(10) {
+        some.iter().for_each(|user| world.tell("connected", &Session::of(user)));
+        world.redis.cli(&["EVAL", forget_first, "0"]);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    wait("all are online", || users.iter().all(|user| process.is_online(user)));
+    assert!(process.metric("ringpost_state_rebuilds_total") > 2, "something was lost");
+}

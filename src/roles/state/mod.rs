@@ -248,7 +248,7 @@ impl StateRole {
         let looks = self.look_at(&all, &[partition]).await?;
         let positions: Vec<_> = looks.iter().map(|look| look.positions.first().copied().flatten()).collect();
         let (before, rebuild) = (self.places.get(&partition), self.rebuild(partition).await?);
-        let planned = plan(first..end, committed, rebuild, &positions, before);
+        let planned = plan(first..end.max(first), committed, rebuild, &positions, before);
         if let Some(until) = planned.quiet_until {
             let rebuild = Rebuild { from: planned.start, until };
             tracing::info!(partition, from = rebuild.from, until = rebuild.until, "the state is built from the topic");
@@ -282,15 +282,17 @@ impl StateRole {
 
     /// Takes records in, each partition's in turn.
     async fn take(&mut self, records: Vec<Taken>) -> Result<(), Trouble> {
+        // All partitions begin anew once the last is ready. Until then what comes may lie behind what was given up with a loss.
+        if !self.unready.is_empty() {
+            return Ok(());
+        }
         let mut by_partition = BTreeMap::<i32, Vec<Taken>>::new();
         for record in records {
             by_partition.entry(record.partition).or_default().push(record);
         }
         for (partition, mut records) in by_partition {
-            // What comes of others was on its way before it was known where they begin.
-            let Some(place) = self.places.get(&partition).filter(|_| !self.unready.contains(&partition)) else {
-                continue;
-            };
+            // What comes of others was on its way before they went.
+            let Some(place) = self.places.get(&partition) else { continue };
             records.retain(|record| record.offset >= place.next);
             let quiet_until = place.quiet_until;
             let is_quiet = |record: &Taken| quiet_until.is_some_and(|until| record.offset < until);
