@@ -423,6 +423,10 @@ pub const GRPC_STREAMS_MAX: u32 = 256;
 /// Calls that the gRPC API reads and carries out at the same time, as many as HTTP conns can: others wait for their turn.
 pub const GRPC_CALLS_MAX: usize = HTTP_CONNS_MAX;
 
+/// Calls with a wrong key after which a gRPC connection ends at once; after the first of them it takes calls until its peer has heard
+/// that it ends.
+pub const GRPC_WRONG_KEYS_MAX: usize = 16;
+
 /// Most bytes of the headers of a gRPC call.
 pub const GRPC_HEADERS_BYTES_MAX: u32 = HTTP_HEAD_BYTES_MAX as u32;
 

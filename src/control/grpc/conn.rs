@@ -10,13 +10,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::gate::Gate;
-use super::visit::Visit;
-use crate::limits::{
-    GRPC_HEADERS_BYTES_MAX, GRPC_PING_INTERVAL_MS, GRPC_PING_TIMEOUT_MS, GRPC_STREAMS_MAX, HTTP_LINGER_MS,
-};
-
-/// Who still reads an answer has so long.
-const LINGER: Duration = Duration::from_millis(HTTP_LINGER_MS);
+use super::visit::{LINGER, Visit};
+use crate::limits::{GRPC_HEADERS_BYTES_MAX, GRPC_PING_INTERVAL_MS, GRPC_PING_TIMEOUT_MS, GRPC_STREAMS_MAX};
 
 /// Serves a connection, whose peer is taken for gone when it answers no ping.
 pub(super) async fn serve(
@@ -35,15 +30,17 @@ pub(super) async fn serve(
     let mut conn = pin!(builder.serve_connection(TokioIo::new(io), gate));
     let ended = tokio::select! {
         ended = &mut conn => ended,
-        patience = async {
-            tokio::select! {
-                // Whose place somebody waits for, and who waits for no answer.
-                () = visit.is_over() => if visit.is_idle() { Duration::ZERO } else { LINGER },
-                _ = leaves.wait_for(|leaves| *leaves) => LINGER,
-            }
-        } => {
+        () = visit.is_over() => {
             conn.as_mut().graceful_shutdown();
-            timeout(patience, conn).await.unwrap_or(Ok(()))
+            tokio::select! {
+                biased;
+                ended = conn => ended,
+                () = visit.lingers() => Ok(()),
+            }
+        }
+        () = async { drop(leaves.wait_for(|leaves| *leaves).await) } => {
+            conn.as_mut().graceful_shutdown();
+            timeout(LINGER, conn).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

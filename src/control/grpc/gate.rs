@@ -92,8 +92,8 @@ impl Service<Request<Incoming>> for Gate {
         let log = is_of_api.then(|| self.log(path, request.headers())).flatten();
         let this = self.clone();
         if !may_call && !is_health {
-            // Who guesses keys pays with a connection for each.
-            this.visit.ends();
+            // Who guesses keys pays with a connection for some.
+            this.visit.had_wrong_key();
             let status = Status::unauthenticated("send the API's key as the metadata `authorization: apikey KEY`");
             return Box::pin(async move { Ok(this.refuse(status, call, log)) });
         }

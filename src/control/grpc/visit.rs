@@ -13,7 +13,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::control::seats::Seat;
 use crate::control::state::ControlState;
-use crate::limits::{GRPC_IDLE_MS, HTTP_UNREAD_TIMEOUT_MS};
+use crate::limits::{GRPC_IDLE_MS, GRPC_WRONG_KEYS_MAX, HTTP_LINGER_MS, HTTP_UNREAD_TIMEOUT_MS};
+
+/// Who still reads an answer has so long.
+pub(super) const LINGER: Duration = Duration::from_millis(HTTP_LINGER_MS);
 
 /// A connection.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ struct Calls {
     under_way: usize,
     /// Whether one of them had the right key.
     is_backend: bool,
+    /// How many of them had a wrong key.
+    wrong_keys: usize,
     /// When the last of them ended.
     idle_since: Instant,
     /// Answers that the peer has yet to read, and since when.
@@ -43,7 +48,8 @@ impl Visit {
     /// A connection that has a seat.
     pub(super) fn new(state: Arc<ControlState>, address: IpAddr, seat: Seat) -> Self {
         let unread = BTreeMap::new();
-        let calls = Calls { begun: 0, under_way: 0, is_backend: false, idle_since: Instant::now(), unread };
+        let idle_since = Instant::now();
+        let calls = Calls { begun: 0, under_way: 0, is_backend: false, wrong_keys: 0, idle_since, unread };
         Self { state, address, seat, calls: Mutex::new(calls), ends: Notify::new() }
     }
 
@@ -60,9 +66,17 @@ impl Visit {
         UnderWay { visit: self.clone(), number: calls.begun }
     }
 
-    /// The connection is to end, once its calls are answered.
-    pub(super) fn ends(&self) {
-        self.ends.notify_one();
+    /// A call had a wrong key: the connection is to end, once its calls are answered and its peer knows that no more are taken; at
+    /// once, where its peer goes on with wrong keys.
+    pub(super) fn had_wrong_key(&self) {
+        let wrong_keys = {
+            let mut calls = self.calls();
+            calls.wrong_keys += 1;
+            calls.wrong_keys
+        };
+        if wrong_keys == 1 || wrong_keys > GRPC_WRONG_KEYS_MAX {
+            self.ends.notify_one();
+        }
     }
 
     /// Waits until the connection has to end: it was told to, its seat is another's, it is nobody's whom one knows and asks nothing,
@@ -75,9 +89,19 @@ impl Visit {
         }
     }
 
-    /// No call is under way, nor an answer.
-    pub(super) fn is_idle(&self) -> bool {
-        self.calls().under_way == 0
+    /// Waits for as long as a connection that is over may go on: calls that are under way are answered, and who has called learns in
+    /// time that this connection takes no more, so that its library sends them over another. Who is not known, and whose seat is
+    /// somebody else's, goes at once, and so does who goes on with wrong keys.
+    pub(super) async fn lingers(&self) {
+        let patience = match self.calls().is_worth_a_wait() {
+            true => LINGER,
+            false => Duration::ZERO,
+        };
+        tokio::select! {
+            () = sleep(patience) => {}
+            () = self.ends.notified() => {}
+            () = self.seat.is_lost() => {}
+        }
     }
 
     async fn is_overdue(&self) {
@@ -92,6 +116,11 @@ impl Visit {
 }
 
 impl Calls {
+    fn is_worth_a_wait(&self) -> bool {
+        let has_called = self.under_way > 0 || self.is_backend || self.wrong_keys > 0;
+        has_called && self.wrong_keys <= GRPC_WRONG_KEYS_MAX
+    }
+
     fn is_overdue(&self, now: Instant) -> bool {
         let over = |since: Instant, most_ms: u64| now.duration_since(since) > Duration::from_millis(most_ms);
         let asks_nothing = !self.is_backend && self.under_way == 0 && over(self.idle_since, GRPC_IDLE_MS);

@@ -14,7 +14,7 @@ use super::super::node::TestNode;
 use super::client::{CENTRIFUGO, Client};
 use super::{served, served_with};
 use crate::control::requests::Request;
-use crate::limits::{GRPC_IDLE_MS, HTTP_LINGER_MS, HTTP_STRANGERS_MAX};
+use crate::limits::{GRPC_IDLE_MS, GRPC_WRONG_KEYS_MAX, HTTP_LINGER_MS, HTTP_STRANGERS_MAX};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
@@ -40,6 +40,36 @@ fn who_begins_and_asks_nothing_has_to_go() {
         let after = closed_after(&node, begin);
         assert!(after < most, "{begin:?}: {after:?}");
     }
+}
+
+/// So many calls without a key, each a HEADERS frame with all that there is of it.
+fn calls_without_a_key(count: usize) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in [(":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), (":authority", "a")] {
+        // A literal that enters no table.
+        block.push(0);
+        [name, value].iter().for_each(|text| {
+            block.push(text.len() as u8);
+            block.extend_from_slice(text.as_bytes());
+        });
+    }
+    let frame = |at: usize| {
+        let head = [&[0, 0, block.len() as u8, 1, 5][..], &(2 * at as u32 + 1).to_be_bytes()].concat();
+        [head, block.clone()].concat()
+    };
+    (0..count).flat_map(frame).collect()
+}
+
+#[test]
+fn who_goes_on_with_wrong_keys_has_to_go_at_once_and_who_had_one_may_hear_of_it_before() {
+    let node = TestNode::start(served());
+    // It answers none of the node's frames, and so never says that it has heard of the end.
+    let after = |count| closed_after(&node, &[PREFACE, SETTINGS, &calls_without_a_key(count)].concat());
+    let linger = Duration::from_millis(HTTP_LINGER_MS);
+    let one = after(1);
+    assert!(one >= linger / 2 && one < Duration::from_millis(GRPC_IDLE_MS) + linger, "{one:?}");
+    let many = after(GRPC_WRONG_KEYS_MAX + 1);
+    assert!(many < linger / 2, "{many:?}");
 }
 
 #[test]
