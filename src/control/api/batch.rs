@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::key::Authorized;
 use super::reply::{Done, Rejection};
-use super::shape::{Object, object};
+use super::shape::{AtMost, Object, object};
 use super::{badge_get, badge_reset, mute_list, mute_remove, mute_set};
 use super::{broadcast, channels, connections, disconnect, history, history_remove, info};
 use super::{dead_letters_list, dead_letters_purge, dead_letters_requeue, dead_letters_show};
@@ -34,7 +34,7 @@ pub(in crate::control) const NAME: &str = "batch";
 #[schemars(rename = "BatchRequest")]
 pub(in crate::control) struct Batch {
     /// The calls, at most 10,000. One that cannot be carried out is told so in its reply.
-    commands: Vec<Option<Object<Command>>>,
+    commands: AtMost<Option<Object<Command>>, BATCH_COMMANDS_MAX>,
     /// Carry them out in any order, side by side; otherwise each waits for the one before.
     parallel: Option<bool>,
 }
@@ -286,25 +286,19 @@ pub(super) async fn call(
     _: Authorized,
     body: Body,
 ) -> Result<BatchReply, Rejection> {
-    carry_out(request::read(body).await?, &state).await.map_err(Rejection::BadRequest)
+    Ok(carry_out(request::read(body).await?, &state).await)
 }
 
 /// Carries a batch out and counts it.
-///
-/// # Errors
-/// There are too many commands.
-pub(in crate::control) async fn carry_out(batch: Batch, state: &Arc<ControlState>) -> Result<BatchReply, String> {
-    let Batch { commands, parallel } = batch;
-    if commands.len() > BATCH_COMMANDS_MAX {
-        return Err(format!("limit exceeded: more than {BATCH_COMMANDS_MAX} commands"));
-    }
+pub(in crate::control) async fn carry_out(batch: Batch, state: &Arc<ControlState>) -> BatchReply {
+    let Batch { commands: AtMost(commands), parallel } = batch;
     let begun = Instant::now();
     let replies = match parallel {
         Some(true) => side_by_side(commands, state).await,
         _ => one_by_one(commands, state).await,
     };
     state.calls.count(NAME, begun.elapsed(), None);
-    Ok(BatchReply { replies })
+    BatchReply { replies }
 }
 
 async fn one_by_one(commands: Vec<Option<Object<Command>>>, state: &ControlState) -> Vec<CommandReply> {

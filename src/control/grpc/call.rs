@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::DynamicMessage;
 use serde::Serialize;
 use tokio::time::Instant;
 use tonic::Status;
@@ -12,7 +12,6 @@ use super::proto::Rpc;
 use super::{read, write};
 use crate::control::api::{BATCH, Batch, Done, Method, Reply, Visitor, carry_out_batch, run_until, visit};
 use crate::control::state::ControlState;
-use crate::limits::BATCH_COMMANDS_MAX;
 use crate::model::refusal::{Error, ErrorKind};
 
 /// An answer, and what was refused by it.
@@ -34,7 +33,7 @@ pub(super) struct Refused {
 /// Carries a call out.
 ///
 /// # Errors
-/// The request of a batch is none, or too long; an answer that cannot be written.
+/// The request of a batch is none; an answer that cannot be written.
 pub(super) async fn carry_out(
     state: &Arc<ControlState>,
     rpc: &Rpc,
@@ -95,14 +94,9 @@ impl Visitor for Finder<'_> {
 }
 
 async fn batch(state: &Arc<ControlState>, rpc: &Rpc, request: &DynamicMessage) -> Result<Answer, Status> {
-    let commands = request.get_field_by_name("commands");
-    let number = commands.as_deref().and_then(Value::as_list).map_or(0, <[Value]>::len);
-    if number > BATCH_COMMANDS_MAX {
-        return Err(Status::invalid_argument(format!("limit exceeded: more than {BATCH_COMMANDS_MAX} commands")));
-    }
     let json = read::json(request).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let batch: Batch = serde_json::from_str(&json).map_err(|error| Status::invalid_argument(error.to_string()))?;
-    let reply = carry_out_batch(batch, state).await.map_err(Status::invalid_argument)?;
+    let reply = carry_out_batch(batch, state).await;
     let refused = reply.refused().map(|error| Refused { error: None, code: error.code() });
     let message = written(rpc, &reply).map_err(|error| Status::internal(told(error)))?;
     Ok(Answer { message, refused })

@@ -46,6 +46,25 @@ async fn an_insecure_api_asks_for_no_key() {
     assert_eq!(response.status(), StatusCode::OK);
 }
 
+/// Its commands are counted while they are read: a body of 8 MiB may hold some millions.
+#[tokio::test]
+async fn a_batch_of_more_than_ten_thousand_commands_is_refused_at_the_first_beyond() {
+    let node = TestNode::start(Setup::default());
+    let batch = |count: usize, end: &str| format!(r#"{{"commands":[{}{end}"#, vec!["{}"; count].join(","));
+    let send = |body: String| node.http.post(node.url("/api/batch")).header("X-API-Key", KEY).body(body).send();
+    for body in [batch(10_001, "]}"), batch(2_000_000, "]}"), batch(10_001, ",7")] {
+        let response = send(body).await.unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        let answer: Value = response.json().await.unwrap();
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains("commands: limit exceeded: more than 10000"), "{message}");
+        // Each takes three bytes, and they begin behind the first 13.
+        assert!(message.ends_with("at line 1 column 30016"), "{message}");
+    }
+    let answer: Value = send(batch(10_000, "]}")).await.unwrap().json().await.unwrap();
+    assert_eq!(answer["replies"].as_array().unwrap().len(), 10_000);
+}
+
 #[tokio::test]
 async fn a_body_that_is_no_call_is_told_which_field_is_wrong() {
     let node = TestNode::start(Setup::default());

@@ -85,6 +85,13 @@ async fn a_batch_that_is_too_long_is_refused_before_it_is_read() {
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
     let answer = client.call(RINGPOST, "batch", &json!({ "commands": commands[1..] })).await.unwrap();
     assert_eq!(answer["replies"].as_array().unwrap().len(), 10_000);
+    // Millions of empty commands, and a wrong end that is not reached.
+    let many = [b"\x0a\x00".repeat(4_000_000), b"\x0f".to_vec()].concat();
+    let status = client.send(&format!("/{RINGPOST}/Batch"), many).await.unwrap_err();
+    assert!(status.code() == Code::InvalidArgument && status.message().contains("more than 10000"), "{status}");
+    let few = [b"\x0a\x00".to_vec(), b"\x0f".to_vec()].concat();
+    let status = client.send(&format!("/{RINGPOST}/Batch"), few).await.unwrap_err();
+    assert!(status.code() == Code::InvalidArgument && status.message().contains("is no"), "{status}");
 }
 
 /// A call whose message does not come, of a caller that waits for so long. The library of the client would end it by itself.
