@@ -16,7 +16,7 @@ for machines (OpenAPI 3.1; `ringpost api openapi` prints it without a node).
 A call that was understood is answered with 200 and either `result` or `error`; `batch` with `replies`. What is no call is
 answered with 400 (the body is not what the method takes), 401 (without the right key), 404 (no such path), 405 (another
 method than `POST`), 408 (the body did not come in 30 s) or 413 (it is longer than 8 MiB), and the same `error`. Fields that
-a method does not know are ignored.
+a method does not know are ignored. The same methods are called by gRPC, with the same fields and codes: [GRPC.md](GRPC.md).
 
 Calls and answers below are one conversation: user 42 is connected and subscribed to `chat:lobby`, whose namespace keeps
 history and presence.
