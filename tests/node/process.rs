@@ -18,6 +18,8 @@ pub(crate) struct Process {
     pub(crate) http: SocketAddr,
     /// The TCP port, where it has one.
     pub(crate) tcp: Option<SocketAddr>,
+    /// The port of gRPC, where it has one.
+    pub(crate) grpc: Option<SocketAddr>,
     /// Where its configuration lies, in `node.toml`.
     pub(crate) folder: TempDir,
     pub(crate) started: Instant,
@@ -41,13 +43,16 @@ impl Process {
     /// One that was started, once it has told where it listens.
     pub(crate) fn running((mut child, folder): (Child, TempDir)) -> Self {
         let stdout = child.stdout.take().expect("it prints");
-        let (mut http, mut tcp, started) = (None, None, Instant::now());
+        let (mut http, mut tcp, mut grpc, started) = (None, None, None, Instant::now());
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             if let Some((_, rest)) = line.split_once("ws://").or_else(|| line.split_once("http://")) {
                 http = http.or_else(|| rest.split('/').next()?.parse().ok());
             }
             if let Some((_, rest)) = line.split_once("TCP ") {
                 tcp = rest.trim().split(',').next().and_then(|address| address.parse().ok());
+            }
+            if let Some((_, rest)) = line.split_once("gRPC ") {
+                grpc = rest.trim().split(',').next().and_then(|address| address.parse().ok());
             }
             if line.contains("metrics") {
                 break;
@@ -58,7 +63,7 @@ impl Process {
         std::thread::spawn(move || {
             BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{http:?}: {line}"));
         });
-        Self { child, http: http.expect("the HTTP port is told"), tcp, folder, started }
+        Self { child, http: http.expect("the HTTP port is told"), tcp, grpc, folder, started }
     }
 
     /// The TCP port.

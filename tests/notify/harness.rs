@@ -37,9 +37,16 @@ acknowledge = "kafka"
 history_size = 100
 history_ttl = "600s"
 allow_subscribe_for_client = true
+[[channel.namespaces]]
+name = "mail"
+log = "redis"
+history_size = 100
+history_ttl = "600s"
+delivery = "at_least_once"
+push_after = "1s"
 [cluster.redis]
-addresses = ["REDIS"]
-buckets = 32
+REDIS
+buckets = BUCKETS
 timeout = "500ms"
 [cluster.kafka]
 brokers = ["KAFKA"]
@@ -64,24 +71,37 @@ retry_backoff_max = "400ms"
 MORE
 "#;
 
+/// How many buckets there are.
+pub(crate) const BUCKETS: u16 = 32;
+
 /// A Redis, an application, and some topics of a Kafka that others use as well.
 pub(crate) struct World {
     pub(crate) redis: Server,
     pub(crate) kafka: Arc<Kafka>,
     pub(crate) app: App,
+    /// How processes find Redis.
+    section: String,
     prefix: String,
 }
 
 impl World {
+    /// Over a Redis of its own.
     pub(crate) fn new(partitions: i32, app: App) -> Self {
-        let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::shared());
+        let redis = Server::start(Kind::Redis, &[]);
+        let section = format!("addresses = [\"{}\"]\n", redis.address());
+        Self::over(partitions, app, redis, section)
+    }
+
+    /// Over one that processes find by this section of their configuration.
+    pub(crate) fn over(partitions: i32, app: App, redis: Server, section: String) -> Self {
+        let kafka = Kafka::shared();
         let prefix = kafka.prefix();
         for topic in ["publish", "publish.dead", "login", "session", "push", "dead"] {
             kafka.topic(&format!("{prefix}{topic}"), partitions);
         }
         // Each node has one of its own.
         kafka.topic_with(&format!("{prefix}deliver"), 255, &[("segment.bytes", "1048576")]);
-        Self { redis, kafka, app, prefix }
+        Self { redis, kafka, app, section, prefix }
     }
 
     fn topic(&self, name: &str) -> String {
@@ -96,7 +116,8 @@ impl World {
     /// A process with these roles, and more in its section of `notify`.
     pub(crate) fn start_with(&self, name: &str, roles: &str, more: &str) -> Process {
         let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("MORE", more);
-        let config = config.replace("REDIS", &self.redis.address()).replace("KAFKA", &self.kafka.address());
+        let config = config.replace("REDIS", &self.section).replace("KAFKA", &self.kafka.address());
+        let config = config.replace("BUCKETS", &BUCKETS.to_string());
         let config = config.replace("SECRET", SECRET).replace("OLD", OLD_SECRET);
         let config = config.replace("APP", &self.app.port.to_string()).replace("PREFIX", &self.prefix);
         Process::serve(&config)

@@ -6,14 +6,18 @@ mod app;
 #[expect(dead_code, reason = "clients and WebSocket have their tests elsewhere")]
 mod client;
 mod crashes;
+#[path = "../cluster/groups.rs"]
+#[expect(dead_code, reason = "what nodes do over them has its tests elsewhere")]
+mod groups;
 mod harness;
 #[path = "../kafka/server.rs"]
 mod kafka;
+mod modes;
 #[path = "../node/process.rs"]
 #[expect(dead_code, reason = "what nodes are asked has its tests elsewhere")]
 mod process;
 #[path = "../redis/server.rs"]
-#[expect(dead_code, reason = "Valkey and other places have their tests elsewhere")]
+#[expect(dead_code, reason = "Valkey has its tests elsewhere")]
 mod server;
 mod sessions;
 mod standing;

@@ -36,12 +36,17 @@ port = 0
 [client.token]
 hmac_secret_key = "SECRET"
 [http_api]
+key = "api-key"
 insecure = true
+[grpc_api]
+enabled = true
+address = "127.0.0.1"
+port = 0
 [shutdown]
 drain_time = "0s"
 [cluster.redis]
-addresses = ["REDIS"]
-buckets = 32
+REDIS
+buckets = BUCKETS
 timeout = "500ms"
 [cluster.kafka]
 brokers = ["KAFKA"]
@@ -57,10 +62,18 @@ session = "PREFIXsession"
 push = "PREFIXpush"
 "#;
 
+/// How many buckets there are.
+pub(crate) const BUCKETS: u16 = 32;
+
+/// The key of the API by gRPC; that by HTTP needs none.
+pub(crate) const KEY: &str = "api-key";
+
 /// A Redis and some topics of a Kafka that others use as well.
 pub(crate) struct World {
     pub(crate) redis: Server,
     pub(crate) kafka: Arc<Kafka>,
+    /// How processes find Redis.
+    section: String,
     prefix: String,
 }
 
@@ -81,13 +94,21 @@ impl Session {
 }
 
 impl World {
+    /// Over a Redis of its own.
     pub(crate) fn new(partitions: i32) -> Self {
-        let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::shared());
+        let redis = Server::start(Kind::Redis, &[]);
+        let section = format!("addresses = [\"{}\"]\n", redis.address());
+        Self::over(partitions, redis, section)
+    }
+
+    /// Over one that processes find by this section of their configuration.
+    pub(crate) fn over(partitions: i32, redis: Server, section: String) -> Self {
+        let kafka = Kafka::shared();
         let prefix = kafka.prefix();
         for topic in ["publish", "publish.dead", "deliver", "login", "session", "push"] {
             kafka.topic(&format!("{prefix}{topic}"), partitions);
         }
-        Self { redis, kafka, prefix }
+        Self { redis, kafka, section, prefix }
     }
 
     fn topic(&self, name: &str) -> String {
@@ -97,7 +118,8 @@ impl World {
     /// A process with these roles, such as `"edge", "state"`.
     pub(crate) fn start(&self, name: &str, roles: &str) -> Process {
         let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("SECRET", SECRET);
-        let config = config.replace("REDIS", &self.redis.address()).replace("KAFKA", &self.kafka.address());
+        let config = config.replace("REDIS", &self.section).replace("KAFKA", &self.kafka.address());
+        let config = config.replace("BUCKETS", &BUCKETS.to_string());
         Process::serve(&config.replace("PREFIX", &self.prefix))
     }
 

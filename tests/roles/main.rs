@@ -4,16 +4,21 @@
 #[path = "../node/client.rs"]
 #[expect(dead_code, reason = "WebSocket has its tests elsewhere")]
 mod client;
+#[path = "../cluster/groups.rs"]
+#[expect(dead_code, reason = "what nodes do over them has its tests elsewhere")]
+mod groups;
+mod grpc;
 mod harness;
 #[path = "../kafka/server.rs"]
 mod kafka;
 mod lost;
+mod modes;
 mod nodes;
 #[path = "../node/process.rs"]
 #[expect(dead_code, reason = "what nodes are asked has its tests elsewhere")]
 mod process;
 #[path = "../redis/server.rs"]
-#[expect(dead_code, reason = "Valkey and other places have their tests elsewhere")]
+#[expect(dead_code, reason = "Valkey has its tests elsewhere")]
 mod server;
 mod shared;
 mod state;
