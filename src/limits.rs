@@ -1029,6 +1029,14 @@ pub const STATE_USERS_AT_ONCE: usize = 64;
 /// Users of the nodes' register that one call looks at.
 pub const STATE_ADOPTED_AT_ONCE: usize = 64;
 
+/// How long the role `state` takes to compare all its sessions with the nodes' register, milliseconds: with ten million sessions some
+/// thousand users a second, of which Redis is asked in one call for each 64.
+pub const STATE_CHECK_MS: u64 = 3_600_000;
+
+/// How long a session must have been missing in the nodes' register before the role `state` has it end, milliseconds. A node whose
+/// Redis has lost some of it puts its sessions there anew within [`SESSION_RENEW_MS`].
+pub const STATE_MISSED_MS: u64 = SESSION_RENEW_MS * 3 / 2;
+
 /// For how long one process has taken it on itself to end the sessions of a dead node, milliseconds.
 pub const STATE_CLAIM_MS: u64 = 60_000;
 

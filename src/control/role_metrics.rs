@@ -61,6 +61,7 @@ fn encode_state(encoder: &mut DescriptorEncoder<'_>, state: &StateMetrics) -> fm
         ("ringpost_state_rebuilds", "Partitions read anew since some of the state was lost", state.rebuilds.get()),
         ("ringpost_state_adopted", "Sessions that nodes had and no record told of", state.adopted.get()),
         ("ringpost_state_ended_with_node", "Sessions that ended with their node", state.ended_with_node.get()),
+        ("ringpost_state_ended_untold", "Sessions that ended and no record told of", state.ended_untold.get()),
     ] {
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         metric.encode_counter(&number, None::<&Exemplar<NoLabelSet, f64>>)?;

@@ -12,7 +12,7 @@ use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::link::Link;
 use crate::config::RedisConfig;
 use crate::events::SessionCause;
-use crate::limits::STATE_KEEP_MS;
+use crate::limits::{SHARED_USER_BYTES_MAX, STATE_KEEP_MS, STATE_MISSED_MS};
 
 /// The layout of the keys. Another one is another state, that begins with what the topic keeps.
 const LAYOUT: u8 = 1;
@@ -229,6 +229,21 @@ impl Buckets {
         let (left, ended, pending) =
             self.call(command.arg(owner).arg(seen_unix_ms).arg(at_once).arg(STATE_KEEP_MS)).await?;
         Ok((left, ended, transitions(pending)?))
+    }
+
+    /// Compares sessions of a node that lives with the nodes' register, from a cursor on, and ends those that have been missing there
+    /// for long: the next cursor, how many ended, and what is to be told.
+    pub(super) async fn check(
+        &self,
+        bucket: u16,
+        owner: &str,
+        cursor: u64,
+        at_once: usize,
+    ) -> Result<(u64, u64, Vec<Transition>), Fault> {
+        let mut command = self.function("check", bucket);
+        command.arg(owner).arg(cursor).arg(at_once).arg(STATE_KEEP_MS).arg(STATE_MISSED_MS).arg(SHARED_USER_BYTES_MAX);
+        let (cursor, ended, pending) = self.call(&command).await?;
+        Ok((cursor, ended, transitions(pending)?))
     }
 
     /// Users of one bucket, an answer each.

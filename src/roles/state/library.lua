@@ -6,9 +6,10 @@
 --
 -- Of a user: a hash with `t` (1 online, 0 offline: as it was told last), `s` since when it is so, `l` when the user was seen last,
 -- `q` the sequence of what was told last; `+` and a client is a session: its owner (slot.incarnation), since when, its device;
--- `-` and a client is a session that has ended: its owner, when.
+-- `-` and a client is a session that has ended: its owner, when; `?` and a client is a session that the nodes' register did not have:
+-- when that was seen first.
 
-local REVISION = 2
+local REVISION = 3
 -- How long it is remembered that a session has ended, milliseconds: so late may be told that it began.
 local ENDED_TTL = 600000
 -- And of so many sessions of a user at the most: whoever comes and goes all day costs no more than that.
@@ -22,13 +23,14 @@ local function now_ms()
 end
 
 local function read_user(head, name)
-  local user = { key = head .. ':u:' .. name, name = name, sessions = {}, ended = {}, since = 0, seen = 0, sequence = 0 }
+  local user = { key = head .. ':u:' .. name, name = name, sessions = {}, ended = {}, missed = {}, since = 0, seen = 0, sequence = 0 }
   local entries = redis.call('HGETALL', user.key)
   for at = 1, #entries, 2 do
     local field, value = entries[at], entries[at + 1]
     local mark = string.sub(field, 1, 1)
     if mark == '+' then user.sessions[string.sub(field, 2)] = value
     elseif mark == '-' then user.ended[string.sub(field, 2)] = value
+    elseif mark == '?' then user.missed[string.sub(field, 2)] = tonumber(value)
     elseif field == 't' then user.told = value
     elseif field == 's' then user.since = tonumber(value)
     elseif field == 'l' then user.seen = tonumber(value)
@@ -87,7 +89,7 @@ local function end_session(bucket, user, client, owner)
   user.sessions[client] = nil
   local value = owner .. ' ' .. string.format('%.0f', bucket.now)
   user.ended[client] = value
-  redis.call('HDEL', user.key, '+' .. client)
+  redis.call('HDEL', user.key, '+' .. client, '?' .. client)
   redis.call('HSET', user.key, '-' .. client, value)
   leave_index(bucket, user, owner)
 end
@@ -301,6 +303,43 @@ local function end_node(keys, args)
   return { left, ended, pending_of(bucket) }
 end
 
+-- Compares a user's sessions of one owner with the nodes' register. What is not there is noted; what is still not there after so long
+-- has ended, and no record told of it.
+local function check_user(bucket, name, owner, patience)
+  local user, gone, missed_since = read_user(bucket.head, name), 0, 0
+  local was_online = is_online(user)
+  for client, value in pairs(user.sessions) do
+    if owner_of(value) == owner then
+      local missed = user.missed[client]
+      if redis.call('HGET', bucket.nodes .. ':s:' .. name, bytes_of(client)) then
+        if missed then redis.call('HDEL', user.key, '?' .. client) end
+      elseif not missed then
+        redis.call('HSET', user.key, '?' .. client, string.format('%.0f', bucket.now))
+      elseif missed + patience <= bucket.now then
+        end_session(bucket, user, client, owner)
+        gone, missed_since = gone + 1, math.max(missed_since, missed)
+      end
+    end
+  end
+  if gone > 0 then
+    settle_user(bucket, user, was_online, missed_since, missed_since)
+    tell(bucket, user, 'rebuilt')
+  end
+  return gone
+end
+
+-- ARGV: an owner, a cursor, how much to look at, how long users are kept, how long a session must have been missed, bytes of the
+-- longest name that the register knows. Answers the next cursor, how many sessions ended, and what is to be told.
+local function check(keys, args)
+  local bucket, ended = begin(keys, args[4]), 0
+  local page = redis.call('SSCAN', bucket.head .. ':i:' .. args[1], args[2], 'COUNT', args[3])
+  for at = 1, #page[2] do
+    local name = page[2][at]
+    if #name <= tonumber(args[6]) then ended = ended + check_user(bucket, name, args[1], tonumber(args[5])) end
+  end
+  return { page[1], ended, pending_of(bucket) }
+end
+
 -- ARGV: users. Answers of each by turns: 1 online, 0 not, -1 nothing is known; since when; when seen last; devices.
 local function read(keys, args)
   local answer = {}
@@ -329,5 +368,6 @@ register('position', position)
 register('settle', settle)
 register('adopt', adopt)
 register('end_node', end_node)
+register('check', check)
 register('read', read, 'no-writes')
 register('revision', revision, 'no-writes')

@@ -21,6 +21,8 @@ pub struct StateMetrics {
     pub adopted: Counter,
     /// Sessions that ended with their node.
     pub ended_with_node: Counter,
+    /// Sessions that ended without a record that told of it.
+    pub ended_untold: Counter,
     /// Partitions that were read anew since something was lost.
     pub rebuilds: Counter,
     transitions: Mutex<BTreeMap<&'static str, u64>>,

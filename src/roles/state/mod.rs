@@ -3,7 +3,8 @@
 //! ```text
 //! user.login.log ─→ consumer ─→ happened ─→ buckets (Redis: state and position in one step) ─→ teller ─→ session.update
 //!                       place (where a partition begins, what was lost)      ↑
-//!                       owners (nodes that have died without a goodbye) ─────┘
+//!                       owners (nodes that have died without a goodbye) ─────┤
+//!                       walk (what nodes have and no record told of) ────────┘
 //! API ←─ view ─→ buckets
 //! ```
 //!
@@ -20,6 +21,7 @@ mod place;
 mod teller;
 mod trouble;
 pub mod view;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,13 +42,14 @@ use self::place::{Place, Rebuild, plan};
 use self::teller::Teller;
 use self::trouble::Trouble;
 use self::view::StateView;
+use self::walk::Walk;
 use super::consumer::{Consumer, Incoming};
 use super::pulse::{Partition, Pulse};
 use crate::cluster::kafka::producer::Producer;
 use crate::cluster::redis::leases;
 use crate::config::Config;
 use crate::limits::{
-    STATE_ADOPTED_AT_ONCE, STATE_BATCH_MAX, STATE_CALLS_AT_ONCE, STATE_CLAIM_MS, STATE_LOOKS_PER_ROUND,
+    STATE_ADOPTED_AT_ONCE, STATE_BATCH_MAX, STATE_CALLS_AT_ONCE, STATE_CHECK_MS, STATE_CLAIM_MS, STATE_LOOKS_PER_ROUND,
     STATE_USERS_AT_ONCE,
 };
 
@@ -80,6 +83,7 @@ pub struct StateRole {
     living: Vec<u8>,
     /// A dead node, when it was seen last, and the bucket in which its sessions are ended next.
     dying: Option<(String, u64, u16)>,
+    walk: Walk,
     looks: u32,
     /// The bucket that is looked at next.
     next_look: u16,
@@ -121,6 +125,7 @@ impl StateRole {
             owners: Owners::default(),
             living: Vec::new(),
             dying: None,
+            walk: Walk::begin(Instant::now()),
             looks: 0,
             next_look: 0,
             adopting_rounds: 0,
@@ -412,7 +417,8 @@ impl StateRole {
             self.living = self.leases().await?;
         }
         self.looks = self.looks.wrapping_add(1);
-        self.end_dead().await
+        self.end_dead().await?;
+        self.compare().await
     }
 
     /// Looks at some of the buckets; at all of them once in a round.
@@ -455,7 +461,7 @@ impl StateRole {
         if self.dying.is_none()
             && let Some((owner, seen)) = self.owners.dead(Instant::now())
         {
-            if self.claim(&owner).await? {
+            if self.claim(&owner, STATE_CLAIM_MS).await? {
                 tracing::info!(node = owner, "a node has died: its sessions end");
                 self.dying = Some((owner, seen, 0));
             } else {
@@ -487,11 +493,43 @@ impl StateRole {
         }
     }
 
-    /// Whether this process is to end the sessions of a dead node. Where two do, nothing is told twice in sequence.
-    async fn claim(&self, owner: &str) -> Result<bool, Trouble> {
-        let key = format!("{}:{owner}", self.buckets.key("claims"));
+    /// Compares a bucket with the nodes' register, when its time has come, for what no record told of: an edge drops events when
+    /// Kafka is away for long.
+    async fn compare(&mut self) -> Result<(), Trouble> {
+        // What is read anew is compared when it is there.
+        if self.places.values().any(|place| place.quiet_until.is_some()) {
+            return Ok(());
+        }
+        let Some(bucket) = self.walk.step(self.buckets.count(), Instant::now()) else { return Ok(()) };
+        if !self.claim(&format!("check:{bucket}"), STATE_CHECK_MS / 2).await? {
+            return Ok(());
+        }
+        self.adopt_in(bucket).await?;
+        for owner in self.buckets.look(bucket, &[]).await?.owners {
+            self.check_in(bucket, &owner).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_in(&self, bucket: u16, owner: &str) -> Result<(), Trouble> {
+        let mut cursor = 0;
+        loop {
+            let (next, ended, pending) = self.buckets.check(bucket, owner, cursor, STATE_USERS_AT_ONCE).await?;
+            self.metrics.ended_untold.add(ended);
+            self.teller.tell(&self.buckets, BTreeMap::from([(bucket, pending)])).await?;
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether this process is to do something for so long, milliseconds: end the sessions of a dead node, compare a bucket. Where two
+    /// do, nothing is told twice in sequence.
+    async fn claim(&self, what: &str, for_ms: u64) -> Result<bool, Trouble> {
+        let key = format!("{}:{what}", self.buckets.key("claims"));
         let mut command = redis::cmd("SET");
-        command.arg(key).arg(&self.id).arg("NX").arg("PX").arg(STATE_CLAIM_MS);
+        command.arg(key).arg(&self.id).arg("NX").arg("PX").arg(for_ms);
         Ok(self.buckets.link().call(&command).await? == Value::Okay)
     }
 }
