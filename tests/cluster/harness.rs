@@ -94,10 +94,13 @@ force_push_join_leave = true
 /// What follows the section of clients where there is a Kafka.
 const KAFKA: &str = r#"
 insecure = true
+token.hmac_secret_key = "SECRET"
+ping_interval = "0s"
 [cluster.kafka]
 brokers = ["BROKER"]
 group = "PREFIXnodes"
 timeout = "2s"
+MORE
 [cluster.kafka.topics]
 publish = "PREFIXpublish"
 publish_dead = "PREFIXpublish.dead"
@@ -118,6 +121,15 @@ force_recovery = true
 name = "passing"
 log = "redis"
 acknowledge = "kafka"
+[[channel.namespaces]]
+name = "assured"
+log = "redis"
+acknowledge = "kafka"
+history_size = 10000
+history_ttl = "600s"
+delivery = "at_least_once"
+members_by_subscribing = true
+allow_subscribe_for_client = true
 "#;
 
 /// How many buckets the nodes have.
@@ -141,7 +153,19 @@ pub(crate) fn spawn_at(place: &Place, name: &str, section: &str) -> (Child, Temp
 
 /// Starts one as [`Node::by_kafka`] does.
 pub(crate) fn spawn_by_kafka(name: &str, redis: &Server, kafka: &str, prefix: &str) -> (Child, TempDir) {
-    let client = KAFKA.replace("PREFIX", prefix).replace("BROKER", kafka);
+    spawn_by_kafka_with(name, redis, kafka, prefix, "")
+}
+
+/// As [`spawn_by_kafka`], with more in its section of Kafka.
+pub(crate) fn spawn_by_kafka_with(
+    name: &str,
+    redis: &Server,
+    kafka: &str,
+    prefix: &str,
+    more: &str,
+) -> (Child, TempDir) {
+    let client = KAFKA.replace("SECRET", SECRET).replace("PREFIX", prefix).replace("MORE", more);
+    let client = client.replace("BROKER", &kafka.replace(',', "\", \""));
     spawn_over(&Place::here(), name, &over(redis), &client)
 }
 
@@ -189,10 +213,15 @@ impl Node {
         Self::running(spawn_over(&Place::here(), name, section, &client))
     }
 
-    /// One by whose `relayed:` channels, which keep a history, and `passing:` ones, which do not, publishes go by way of Kafka. Its
-    /// topics and its group begin so.
+    /// One by whose `relayed:` channels, which keep a history, `passing:` ones, which do not, and `assured:` ones, which are received at
+    /// least once, publishes go by way of Kafka. Its topics and its group begin so.
     pub(crate) fn by_kafka(name: &str, redis: &Server, kafka: &str, prefix: &str) -> Self {
         Self::running(spawn_by_kafka(name, redis, kafka, prefix))
+    }
+
+    /// As [`Node::by_kafka`], with more in its section of Kafka.
+    pub(crate) fn by_kafka_with(name: &str, redis: &Server, kafka: &str, prefix: &str, more: &str) -> Self {
+        Self::running(spawn_by_kafka_with(name, redis, kafka, prefix, more))
     }
 
     pub(crate) fn client(&self) -> LineClient {

@@ -13,7 +13,7 @@ use crate::server::{Kind, Place, Server, wait};
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
 /// A device of a user, which notes all that it hears.
-struct Device {
+pub(crate) struct Device {
     client: LineClient,
     /// Offsets of publications, and messages, that were not taken yet.
     offsets: VecDeque<u64>,
@@ -21,7 +21,7 @@ struct Device {
 }
 
 impl Device {
-    fn connect(node: &Node, user: &str, device: &str) -> Self {
+    pub(crate) fn connect(node: &Node, user: &str, device: &str) -> Self {
         let mut client = LineClient::silent(node.tcp());
         let reply = client.ask(json!({"connect": {"token": hs256(SECRET, &json!({"sub": user, "device": device}))}}));
         assert!(reply["connect"]["client"].is_string(), "{reply}");
@@ -29,7 +29,7 @@ impl Device {
     }
 
     /// One that subscribes, once that is possible.
-    fn subscribed(node: &Node, user: &str, device: &str, channel: &str) -> Self {
+    pub(crate) fn subscribed(node: &Node, user: &str, device: &str, channel: &str) -> Self {
         let mut this = Self::connect(node, user, device);
         this.subscribe(channel);
         this
@@ -64,7 +64,7 @@ impl Device {
     }
 
     /// Calls a method of the inbox: what is answered.
-    fn inbox(&mut self, method: &str, data: &Value) -> Value {
+    pub(crate) fn inbox(&mut self, method: &str, data: &Value) -> Value {
         let reply = self.ask(&json!({"rpc": {"method": format!("inbox.{method}"), "data": data}}));
         match reply["rpc"]["data"].is_object() {
             true => reply["rpc"]["data"].clone(),
@@ -73,12 +73,12 @@ impl Device {
     }
 
     /// Says that it has received all up to an offset.
-    fn received(&mut self, channel: &str, offset: u64) {
+    pub(crate) fn received(&mut self, channel: &str, offset: u64) {
         assert_eq!(self.inbox("received", &json!({"channel": channel, "offset": offset})), json!({}));
     }
 
     /// The next publication that it hears.
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         while self.offsets.is_empty() {
             let word = self.client.word();
             self.note(&word);

@@ -1,44 +1,43 @@
-//! Brokers of Kafka for tests: each on free ports of loopback, with a folder of its own, ended with its owner. One takes some
-//! seconds to start, and 300 MB: tests that leave it in peace share one, with topics of their own.
+//! A Kafka for tests: of one broker, or of several, each on free ports of loopback, with a folder of its own, ended with its
+//! owner. A broker takes some seconds to start, and 300 MB: tests that leave it in peace share one, with topics of their own.
 #![allow(dead_code, reason = "each test takes of it what it needs")]
 
-use std::fs::{self, File};
-use std::process::{Child, Command, Stdio};
+mod broker;
+pub(crate) mod rights;
+
+use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::metadata::Metadata;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use rustix::process::Signal;
 
-use crate::server::free_port;
+use self::broker::{Broker, Seat};
 
-/// How long a broker may take to come up, or to do one thing, on a machine that has much else to do.
+/// How long a Kafka may take to come up, or to do one thing, on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Where tests/packages puts the jars, as seen from the node's crate and from the load generator's.
-const JARS: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/target/tools/kafka/*:",
-    env!("CARGO_MANIFEST_DIR"),
-    "/../target/tools/kafka/*"
-);
+/// What a Kafka of three brokers has beside: one that is dead is left in three seconds, not in nine.
+const OF_THREE: &str = "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n\
+    controller.quorum.election.timeout.ms=500\ncontroller.quorum.fetch.timeout.ms=1000\noffsets.topic.min.isr=2";
 
 /// The one that tests share, as long as one of them has it.
 static SHARED: Mutex<Weak<Kafka>> = Mutex::new(Weak::new());
 
-/// A broker that runs.
+/// Brokers, of which some may not run.
 pub(crate) struct Kafka {
-    child: Child,
-    port: u16,
-    folder: TempDir,
+    brokers: Vec<Broker>,
+    /// What a client says beside where it is.
+    options: Vec<(&'static str, String)>,
     prefixes: AtomicU32,
     /// Made for the first record: a connection of its own for each would take as long as a broker needs to take a thousand.
     producer: OnceLock<FutureProducer>,
@@ -87,17 +86,37 @@ impl Kafka {
 
     /// One with more lines in its properties.
     pub(crate) fn start_with(lines: &str) -> Self {
-        let (folder, port, second) = (TempDir::new().expect("a folder can be made"), free_port(), free_port());
-        let text = include_str!("server.properties").replace("FOLDER", &folder.path().display().to_string());
-        let text = text.replace("SECOND", &second.to_string()).replace("PORT", &port.to_string());
-        let path = folder.path().join("server.properties");
-        fs::write(&path, format!("{text}{lines}\n")).expect("the file is written");
-        let mut format = java("kafka.tools.StorageTool");
-        format.args(["format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c"]).arg(&path);
-        let output = format.output().expect("tests/packages installs it");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let mut kafka =
-            Self { child: run(&folder), port, folder, prefixes: AtomicU32::new(0), producer: OnceLock::new() };
+        Self::start_for(&[], lines)
+    }
+
+    /// One whose clients are to say this, with more lines in its properties.
+    pub(crate) fn start_for(options: &[(&'static str, &str)], lines: &str) -> Self {
+        Self::of(vec![Seat::take(1)], options, lines)
+    }
+
+    /// One that keeps what it has in this folder.
+    pub(crate) fn start_in(folder: &std::path::Path) -> Self {
+        Self::start_with(&format!("log.dirs={}", folder.display()))
+    }
+
+    /// One of three brokers. What is written counts once two have it.
+    pub(crate) fn three() -> Self {
+        Self::of((1..=3).map(Seat::take).collect(), &[], OF_THREE)
+    }
+
+    fn of(seats: Vec<Seat>, options: &[(&'static str, &str)], lines: &str) -> Self {
+        let voters: Vec<_> = seats.iter().map(Seat::as_voter).collect();
+        let text = include_str!("server.properties").replace("VOTERS", &voters.join(","));
+        let text = text.replace("COPIES", &seats.len().to_string());
+        let properties = format!("{text}{lines}\n");
+        let brokers = thread::scope(|scope| {
+            let starting: Vec<_> =
+                seats.into_iter().map(|seat| scope.spawn(|| Broker::start(seat, &properties))).collect();
+            starting.into_iter().map(|starting| starting.join().expect("it has started")).collect()
+        });
+        let options = options.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let (prefixes, producer) = (AtomicU32::new(0), OnceLock::new());
+        let mut kafka = Self { brokers, options, prefixes, producer };
         kafka.wait();
         kafka
     }
@@ -107,27 +126,87 @@ impl Kafka {
         format!("t{}.", self.prefixes.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Where it is, as `host:port`.
+    /// Where its brokers are, as `host:port`, with commas between.
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        let addresses: Vec<_> = self.brokers.iter().map(|broker| broker.seat.address()).collect();
+        addresses.join(",")
     }
 
-    /// Ends it as a loss of power would, but for what the kernel has.
+    /// Ends all brokers as a loss of power would, but for what the kernel has.
     pub(crate) fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.brokers.iter_mut().for_each(Broker::kill);
     }
 
     /// Starts it again, with what it has.
     pub(crate) fn restart(&mut self) {
-        self.kill();
-        self.child = run(&self.folder);
+        self.brokers.iter_mut().for_each(Broker::run_again);
         self.wait();
+    }
+
+    /// Ends one broker as a loss of power would.
+    pub(crate) fn kill_one(&mut self, id: i32) {
+        self.broker(id).kill();
+    }
+
+    /// Starts one broker again, and does not wait for it.
+    pub(crate) fn run_again(&mut self, id: i32) {
+        self.broker(id).run_again();
+    }
+
+    /// As [`Kafka::signal`], to one broker.
+    pub(crate) fn signal_one(&mut self, id: i32, signal: Signal) {
+        self.broker(id).signal(signal);
+    }
+
+    /// Starts one broker again, and waits until all are there and every copy of what they have is in step.
+    pub(crate) fn restart_one(&mut self, id: i32) {
+        self.broker(id).run_again();
+        self.wait();
+        let all = |topics: &Metadata| {
+            let of = topics.topics().iter().flat_map(|topic| topic.partitions());
+            of.into_iter().all(|partition| partition.isr().len() == partition.replicas().len())
+        };
+        let until = Instant::now() + PATIENCE;
+        while !self.metadata().is_ok_and(|metadata| all(&metadata)) {
+            assert!(Instant::now() < until, "broker {id} does not come back into step");
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Whether all brokers have ended, by themselves or not.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.brokers.iter_mut().all(Broker::has_ended)
     }
 
     /// Such as `STOP`, after which it stands still until `CONT`.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the broker is there");
+        self.brokers.iter().for_each(|broker| broker.signal(signal));
+    }
+
+    /// The broker that leads a partition: it takes what is written there. Those of `__consumer_offsets`, which has one, are where
+    /// groups are kept.
+    pub(crate) fn leader(&self, topic: &str, partition: i32) -> i32 {
+        let metadata = self.metadata().expect("a broker answers");
+        let found = metadata.topics().iter().find(|of| of.name() == topic).expect("the topic is there");
+        found.partitions().iter().find(|of| of.id() == partition).expect("the partition is there").leader()
+    }
+
+    /// The broker that is the controller of them all, as far as they know.
+    pub(crate) fn controller(&self) -> i32 {
+        let said = |broker: &Broker| {
+            let text = fs::read(broker.seat.data().join("__cluster_metadata-0/quorum-state")).ok()?;
+            let state: serde_json::Value = serde_json::from_slice(&text).ok()?;
+            Some((state["leaderEpoch"].as_i64()?, i32::try_from(state["leaderId"].as_i64()?).ok()?))
+        };
+        self.brokers.iter().filter_map(said).max().expect("one of them knows").1
+    }
+
+    fn broker(&mut self, id: i32) -> &mut Broker {
+        self.brokers.iter_mut().find(|broker| broker.seat.id == id).expect("there is such a broker")
+    }
+
+    fn metadata(&self) -> KafkaResult<Metadata> {
+        self.consumer("reader").fetch_metadata(None, Duration::from_secs(2))
     }
 
     /// Makes a topic.
@@ -135,14 +214,31 @@ impl Kafka {
         self.topic_with(name, partitions, &[]);
     }
 
-    /// Makes a topic with some options, such as `("max.message.bytes", "1000")`.
+    /// Makes a topic with some options, such as `("max.message.bytes", "1000")`. All brokers have a copy of it.
     pub(crate) fn topic_with(&self, name: &str, partitions: i32, options: &[(&str, &str)]) {
-        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("the options are right");
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let copies = self.brokers.len() as i32;
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(copies));
+        let topic = if copies > 1 { topic.set("min.insync.replicas", "2") } else { topic };
         let topic = options.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-        let patience = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
-        let made = block_on(admin.create_topics([&topic], &patience)).expect("the broker answers");
+        let made = block_on(self.admin().create_topics([&topic], &patience())).expect("the broker answers");
         assert!(made.iter().all(Result::is_ok), "{name}: {made:?}");
+    }
+
+    /// Deletes a topic with all that it has.
+    pub(crate) fn delete(&self, topic: &str) {
+        let deleted = block_on(self.admin().delete_topics(&[topic], &patience())).expect("the broker answers");
+        assert!(deleted.iter().all(Result::is_ok), "{topic}: {deleted:?}");
+    }
+
+    /// Sets an option of a topic, such as `("max.message.bytes", "1000")`; the others are as they are by default.
+    pub(crate) fn set(&self, topic: &str, (key, value): (&str, &str)) {
+        let config = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
+        let set = block_on(self.admin().alter_configs([&config], &patience())).expect("the broker answers");
+        assert!(set.iter().all(Result::is_ok), "{topic}: {set:?}");
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().expect("the options are right")
     }
 
     /// Writes a record by the partitioner of Java's clients, and says where it lies: partition and offset.
@@ -202,26 +298,25 @@ impl Kafka {
     fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", self.address());
+        self.options.iter().for_each(|(name, value)| _ = client.set(*name, value));
         client
     }
 
-    /// Waits until it answers.
+    /// Waits until all brokers are there.
     fn wait(&mut self) {
         let until = Instant::now() + PATIENCE;
-        let consumer = self.consumer("reader");
-        while consumer.fetch_metadata(None, Duration::from_secs(1)).is_err() {
-            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(self.child.try_wait().expect("it is a child").is_none(), "Kafka has ended: {}", log());
-            assert!(Instant::now() < until, "Kafka does not answer: {}", log());
+        while !self.metadata().is_ok_and(|metadata| metadata.brokers().len() == self.brokers.len()) {
+            for broker in &mut self.brokers {
+                assert!(!broker.has_ended(), "a broker has ended: {}", broker.log());
+            }
+            assert!(Instant::now() < until, "Kafka does not answer: {}", self.brokers[0].log());
             thread::sleep(Duration::from_millis(50));
         }
     }
 }
 
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        self.kill();
-    }
+fn patience() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
 }
 
 /// Puts the next record behind what was read, if there is one by now.
@@ -239,19 +334,6 @@ fn consumer_has_more(consumer: &BaseConsumer, read: &mut Vec<Kept>) -> bool {
         at_unix_ms: message.timestamp().to_millis().unwrap_or_default(),
     });
     true
-}
-
-fn java(class: &str) -> Command {
-    let mut java = Command::new("java");
-    java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", JARS, class]);
-    java
-}
-
-fn run(folder: &TempDir) -> Child {
-    let log = File::create(folder.path().join("log")).expect("the file is made");
-    let mut java = java("kafka.Kafka");
-    java.arg(folder.path().join("server.properties"));
-    java.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("tests/packages installs it")
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
