@@ -200,6 +200,9 @@ impl Collector for NodeMetrics {
         role_metrics::encode(&mut encoder, &self.0.roles)?;
         if let Some(mover) = &self.0.mover {
             kafka_metrics::encode_mover(&mut encoder, mover)?;
+            if let Some(bridge) = &self.0.bridge {
+                kafka_metrics::encode_deliveries(&mut encoder, &bridge.metrics)?;
+            }
         }
         encode_process(&mut encoder, &self.0)
     }

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
@@ -21,6 +22,7 @@ use tokio::task::spawn_blocking;
 
 use super::pulse::{Partition, Pulse};
 use crate::cluster::kafka::client;
+use crate::cluster::kafka::trouble::Trouble;
 use crate::config::KafkaConfig;
 use crate::limits::{KAFKA_ASK_MS, KAFKA_FETCHED_BYTES_MAX, KAFKA_STATISTICS_MS};
 
@@ -48,8 +50,7 @@ pub enum Incoming<'a> {
 struct Context {
     assigned: watch::Sender<Assignment>,
     pulse: Arc<Pulse>,
-    /// What was said of an error last: the same is not said again.
-    said: Mutex<String>,
+    trouble: Trouble,
 }
 
 impl ClientContext for Context {
@@ -58,7 +59,6 @@ impl ClientContext for Context {
         let is_member = statistics.cgrp.as_ref().is_some_and(|group| group.join_state == "steady");
         if is_up && is_member {
             self.pulse.beat();
-            self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
         let mine = self.assigned.borrow().partitions.clone().unwrap_or_default();
         let lag = |(topic, partition): Partition| {
@@ -70,13 +70,12 @@ impl ClientContext for Context {
         self.pulse.set_lag(mine.into_iter().filter_map(lag).collect());
     }
 
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.trouble.note(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let says = error.to_string();
-        if *said != says {
-            tracing::warn!(%error, reason, "a consumer has trouble with Kafka");
-            *said = says;
-        }
+        self.trouble.tell(&error, reason);
     }
 }
 
@@ -124,7 +123,7 @@ impl Consumer {
         options.set("statistics.interval.ms", KAFKA_STATISTICS_MS.to_string());
         options.set("queued.max.messages.kbytes", (KAFKA_FETCHED_BYTES_MAX / 1024).to_string());
         let (sender, assigned) = watch::channel(Assignment::default());
-        let context = Context { assigned: sender, pulse, said: Mutex::default() };
+        let context = Context { assigned: sender, pulse, trouble: Trouble::of("a role's consumer") };
         let consumer: StreamConsumer<Context> = options.create_with_context(context)?;
         consumer.subscribe(topics)?;
         Ok(Self { consumer: Arc::new(consumer), assigned, is_paused: false })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::broker::counter::{Counter, Gauge};
@@ -141,6 +141,10 @@ pub struct BridgeMetrics {
     pub told_dropped: Counter,
     /// Buckets of which something was not heard.
     pub holes: Counter,
+    /// Messages that came by Kafka. The thread that reads them there writes.
+    pub relayed_heard: Arc<Counter>,
+    /// Buckets of which something did not come by Kafka.
+    pub relayed_holes: Counter,
     /// Buckets that have begun another generation.
     pub generations: Counter,
     /// Leases that were lost.
@@ -167,6 +171,8 @@ impl Default for BridgeMetrics {
             dropped: Counter::default(),
             told_dropped: Counter::default(),
             holes: Counter::default(),
+            relayed_heard: Arc::default(),
+            relayed_holes: Counter::default(),
             generations: Counter::default(),
             leases_lost: Counter::default(),
             cleared: Counter::default(),

@@ -142,7 +142,9 @@ impl Bridge {
         let metrics = Arc::<BridgeMetrics>::default();
         let redis = config.cluster.redis.clone();
         let section = config.channel.relays().then(|| config.cluster.kafka.clone());
-        let reader = section.as_ref().map(|section| Reader::start(section, &config.name)).transpose()?;
+        let reader =
+            section.as_ref().map(|section| Reader::start(section, &config.name, metrics.relayed_heard.clone()));
+        let reader = reader.transpose()?;
         let ends: Arc<[_]> = ends.into();
         let seat = Seat {
             name: config.name.clone(),

@@ -101,8 +101,11 @@ impl<'a> Term<'a> {
                 self.seat.miss_users(bucket);
             }
             Event::Said(bucket, generation, item) => self.say(bucket, generation, item),
-            Event::Hole(bucket) => {
-                self.seat.metrics.holes.add(1);
+            Event::Hole(bucket) | Event::HoleByKafka(bucket) => {
+                match event {
+                    Event::HoleByKafka(_) => self.seat.metrics.relayed_holes.add(1),
+                    _ => self.seat.metrics.holes.add(1),
+                }
                 self.outlets.tell(bucket, Break::Hole);
                 self.timetable.look_at(bucket);
                 self.seat.miss_users(bucket);

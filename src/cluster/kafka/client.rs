@@ -13,6 +13,8 @@ pub fn options(config: &KafkaConfig, client_id: &str) -> ClientConfig {
     // A broker that was away is tried again soon, and one that does not answer is left.
     options.set("reconnect.backoff.ms", "100").set("reconnect.backoff.max.ms", "2000");
     options.set("socket.keepalive.enable", "true");
+    // A topic that was deleted is told from one that is slow, and one that was made since is found.
+    options.set("topic.metadata.propagation.max.ms", "5000").set("topic.metadata.refresh.interval.ms", "30000");
     for (name, value) in config.options() {
         options.set(name, value);
     }

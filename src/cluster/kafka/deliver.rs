@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 
 use super::client;
 use super::producer::{Producer, Record};
+use super::trouble::Trouble;
+use crate::broker::counter::Counter;
 use crate::cluster::redis::moves::Told;
 use crate::cluster::redis::relayed::Relayed;
 use crate::cluster::seldom::Seldom;
@@ -49,17 +51,19 @@ impl Writer {
         Self { producer, topic: config.topics.deliver.as_str().into() }
     }
 
-    /// Tells the nodes. Returns when each was told, or will see that it was not: the producer counts and tells why.
-    pub async fn tell(&self, bucket: u16, told: &[Told]) {
+    /// Tells the nodes. Returns when each was told, or will see that it was not: how many were not, of which the producer tells why.
+    pub async fn tell(&self, bucket: u16, told: &[Told]) -> usize {
         let written = told.iter().map(|Told { slot, message }| {
             let value = [&bucket.to_be_bytes()[..], message].concat();
             let partition = Some(partition_of(*slot));
             self.producer.written(Record { topic: &self.topic, key: None, partition, value: &value, headers: &[] })
         });
         // All are written before the first is waited for.
+        let mut lost = 0;
         for is_done in written.collect::<Vec<_>>() {
-            let _ = is_done.await;
+            lost += usize::from(is_done.await.is_err());
         }
+        lost
     }
 }
 
@@ -78,11 +82,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Starts the thread, which waits for the first term. No broker is waited for.
+    /// Starts the thread, which waits for the first term. No broker is waited for. `heard` counts what comes.
     ///
     /// # Errors
     /// An option that librdkafka does not know, a file of its that cannot be read, or no thread.
-    pub fn start(config: &KafkaConfig, client_id: &str) -> anyhow::Result<Self> {
+    pub fn start(config: &KafkaConfig, client_id: &str, heard: Arc<Counter>) -> anyhow::Result<Self> {
         let mut options = client::options(config, client_id);
         // No group is joined: librdkafka wants the name all the same.
         options.set("group.id", format!("{}.deliver", config.group));
@@ -90,8 +94,9 @@ impl Reader {
         // What the topic has let go unread is a hole, which the numbers show.
         options.set("auto.offset.reset", "latest");
         options.set("queued.max.messages.kbytes", DELIVER_AHEAD_KIB_MAX.to_string());
-        let (topic, complaints) = (config.topics.deliver.clone(), Seldom::default());
-        let reading = Reading { consumer: options.create()?, topic, complaints };
+        let (topic, complaints) = (config.topics.deliver.clone(), Seldom::a_minute());
+        let consumer = options.create_with_context(Trouble::of("what Kafka delivers"))?;
+        let reading = Reading { consumer, topic, heard, complaints };
         let (orders_in, orders) = flume::unbounded();
         let thread = thread::Builder::new().name("deliver".into()).spawn(move || reading.serve(&orders));
         let thread = thread.context("no thread for what Kafka delivers")?;
@@ -120,8 +125,9 @@ impl Drop for Reader {
 
 /// What the thread has.
 struct Reading {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Trouble>,
     topic: String,
+    heard: Arc<Counter>,
     complaints: Seldom,
 }
 
@@ -160,7 +166,10 @@ impl Reading {
             is_taken = match self.consumer.poll(LOOK) {
                 None => !order.to.is_closed(),
                 Some(Ok(record)) => match record.payload().and_then(said) {
-                    Some(said) => order.to.blocking_send(said).is_ok(),
+                    Some(said) => {
+                        self.heard.add(1);
+                        order.to.blocking_send(said).is_ok()
+                    }
                     None => true,
                 },
                 // It passes by itself; what is missed meanwhile shows.
@@ -210,7 +219,7 @@ mod tests {
         let (_cluster, config) = kafka();
         let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config);
         writer.tell(7, &[told(1, "before"), told(2, "before")]).await;
-        let reader = Reader::start(&config, "test").unwrap();
+        let reader = Reader::start(&config, "test", Arc::default()).unwrap();
         let mut first = reader.begin(1);
         assert_eq!(next(&mut first).await, Relayed::Begins);
         writer.tell(7, &[told(1, "a"), told(2, "another's")]).await;
@@ -230,10 +239,12 @@ mod tests {
         let (_cluster, mut config) = kafka();
         config.timeout = crate::config::Duration::from_secs(1);
         let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config);
-        let reader = Reader::start(&config, "test").unwrap();
+        let reader = Reader::start(&config, "test", Arc::default()).unwrap();
         let mut first = reader.begin(1);
         assert_eq!(next(&mut first).await, Relayed::Begins);
-        timeout(Duration::from_secs(30), writer.tell(7, &[told(9, "lost"), told(1, "a")])).await.unwrap();
+        let told = [told(9, "lost"), told(1, "a")];
+        let lost = timeout(Duration::from_secs(30), writer.tell(7, &told)).await.unwrap();
+        assert_eq!(lost, 1);
         assert_eq!(next(&mut first).await, Relayed::Said(7, "a".into()));
     }
 

@@ -4,12 +4,12 @@ use std::thread;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
 use tokio::task::spawn_blocking;
 
 use super::client;
+use super::trouble::Trouble;
 use crate::config::KafkaConfig;
 use crate::doctor::{Finding, page};
 
@@ -100,7 +100,8 @@ fn named(config: &KafkaConfig, is_relayed: bool) -> Vec<Named> {
 fn look(config: &KafkaConfig, names: &[String]) -> Result<Vec<Option<Topic>>, String> {
     let mut options = client::options(config, "ringpost-check");
     options.set("group.id", format!("{}.check", config.group));
-    let consumer: BaseConsumer = options.create().map_err(|error| error.to_string())?;
+    let context = Trouble::of("the look at Kafka");
+    let consumer: BaseConsumer<Trouble> = options.create_with_context(context).map_err(|error| error.to_string())?;
     let topic = |name: &String| -> KafkaResult<Option<Topic>> {
         let found = consumer.fetch_metadata(Some(name), PATIENCE)?;
         let there = found.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
@@ -125,7 +126,9 @@ fn look(config: &KafkaConfig, names: &[String]) -> Result<Vec<Option<Topic>>, St
 async fn least_in_step(config: &KafkaConfig, named: &[Named], mut topics: Vec<Option<Topic>>) -> Vec<Option<Topic>> {
     let there = named.iter().zip(&topics).filter(|(_, topic)| topic.is_some());
     let asked: Vec<_> = there.map(|(named, _)| ResourceSpecifier::Topic(&named.name)).collect();
-    let admin: KafkaResult<AdminClient<DefaultClientContext>> = client::options(config, "ringpost-check").create();
+    let context = Trouble::of("the look at Kafka");
+    let admin: KafkaResult<AdminClient<Trouble>> =
+        client::options(config, "ringpost-check").create_with_context(context);
     let Ok(admin) = admin else { return topics };
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
     let Ok(answers) = admin.describe_configs(&asked, &options).await else { return topics };

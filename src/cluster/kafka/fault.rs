@@ -42,6 +42,11 @@ impl Fault {
         }
     }
 
+    /// Whether Kafka is away, or does not keep up: where it is back it takes the same record.
+    pub fn passes_by_itself(&self) -> bool {
+        matches!(self, Self::Late | Self::Crowded | Self::FewReplicas)
+    }
+
     /// Whether the same record may be taken later.
     pub fn is_temporary(&self) -> bool {
         !matches!(self, Self::TooLarge)

@@ -1,17 +1,33 @@
 //! What a process counts of what it writes to Kafka, for the outside to read. Any thread writes.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct ProducerMetrics {
     written: AtomicU64,
+    waiting_bytes: AtomicUsize,
     failures: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl ProducerMetrics {
+    /// A record of so many bytes waits from now on.
+    pub(super) fn enters(&self, bytes: usize) {
+        self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// One of so many bytes waits no more.
+    pub(super) fn leaves(&self, bytes: usize) {
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of keys and values that wait for Kafka, or are on their way.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.waiting_bytes.load(Ordering::Relaxed) as u64
+    }
+
     /// Kafka has taken a record.
     pub(super) fn taken(&self) {
         self.written.fetch_add(1, Ordering::Relaxed);

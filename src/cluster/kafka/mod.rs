@@ -13,5 +13,7 @@ pub mod mover;
 pub mod producer;
 pub mod publications;
 pub mod record;
+pub mod refusals;
 pub mod relay;
 pub mod taken;
+pub mod trouble;

@@ -1,17 +1,21 @@
 //! Writes records. A record is copied into librdkafka's bounded queue; whether Kafka has taken it is told on librdkafka's thread.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::error::KafkaError;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::oneshot;
 
 use super::client;
 use super::fault::Fault;
 use super::metrics::ProducerMetrics;
+use super::trouble::Trouble;
 use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
 use crate::limits::{KAFKA_WAITING_BYTES_MAX, KAFKA_WAITING_MAX};
@@ -40,18 +44,35 @@ pub struct Record<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
 }
 
+/// How long one of librdkafka's producers is kept that Kafka has refused for good, before another asks again.
+const PAUSE: Duration = Duration::from_secs(5);
+
 type Done = Box<dyn FnOnce(Result<Place, Fault>) + Send + Sync>;
 
 /// Told on librdkafka's thread what became of records, and on the writer's what was refused at once.
-#[derive(Default)]
 struct Told {
     metrics: Arc<ProducerMetrics>,
-    complaints: Seldom,
+    complaints: Arc<Seldom>,
+    trouble: Arc<Trouble>,
+    /// Why Kafka has refused the producer, where it has.
+    refusal: Mutex<Option<Fault>>,
 }
 
 impl Told {
+    fn new() -> Self {
+        let (metrics, complaints, refusal) = Default::default();
+        Self { metrics, complaints, trouble: Arc::new(Trouble::of("the producer of records")), refusal }
+    }
+
+    /// For another producer in place of this one.
+    fn successor(&self) -> Self {
+        let (metrics, complaints, trouble) = (self.metrics.clone(), self.complaints.clone(), self.trouble.clone());
+        Self { metrics, complaints, trouble, refusal: Mutex::default() }
+    }
+
     fn failed(&self, error: &KafkaError) -> Fault {
-        let fault = Fault::from(error);
+        let refusal = || self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fault = has_ended(error).then(refusal).flatten().unwrap_or_else(|| Fault::from(error));
         self.metrics.failed(fault.kind());
         if let Some(untold) = self.complaints.is_due(fault.kind()) {
             tracing::warn!(untold, "a record was not written: {fault}");
@@ -60,12 +81,26 @@ impl Told {
     }
 }
 
-impl ClientContext for Told {}
+impl ClientContext for Told {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.trouble.note(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.trouble.tell(&error, reason);
+        let fault = Fault::from(&error);
+        if matches!(fault, Fault::Forbidden(_)) {
+            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+        }
+    }
+}
 
 impl ProducerContext for Told {
     type DeliveryOpaque = Box<Done>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, done: Box<Done>) {
+        let (Ok(message) | Err((_, message))) = result;
+        self.metrics.leaves(message.payload_len() + message.key_len());
         done(match result {
             Ok(message) => {
                 self.metrics.taken();
@@ -76,8 +111,29 @@ impl ProducerContext for Told {
     }
 }
 
+/// Whether this is said by a producer that takes nothing any more, whatever Kafka says later.
+fn has_ended(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal)
+}
+
+/// One of librdkafka's. It ends for good where Kafka refuses it a number of its own, as for want of a right; another may have it then.
+struct Current {
+    producer: ThreadedProducer<Told>,
+    since: Instant,
+}
+
+impl Current {
+    fn begin(options: &ClientConfig, told: Told) -> anyhow::Result<Self> {
+        Ok(Self { producer: options.create_with_context(told)?, since: Instant::now() })
+    }
+}
+
 /// See the module. One serves a whole process, from any thread.
-pub struct Producer(ThreadedProducer<Told>);
+pub struct Producer {
+    options: ClientConfig,
+    metrics: Arc<ProducerMetrics>,
+    current: RwLock<Current>,
+}
 
 impl Producer {
     /// Does not wait for any broker.
@@ -91,12 +147,35 @@ impl Producer {
         options.set("delivery.timeout.ms", config.timeout.as_millis().to_string());
         options.set("queue.buffering.max.messages", KAFKA_WAITING_MAX.to_string());
         options.set("queue.buffering.max.kbytes", (KAFKA_WAITING_BYTES_MAX / 1024).to_string());
-        Ok(Self(options.create_with_context(Told::default())?))
+        let told = Told::new();
+        let metrics = told.metrics.clone();
+        Ok(Self { current: RwLock::new(Current::begin(&options, told)?), options, metrics })
+    }
+
+    fn current(&self) -> RwLockReadGuard<'_, Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes another of librdkafka's producers, now and then, in place of one that has ended for good.
+    fn renew(&self) {
+        // Whoever is at it now writes by it; the next record finds it ended again.
+        let Ok(mut current) = self.current.try_write() else { return };
+        if current.since.elapsed() < PAUSE {
+            return;
+        }
+        match Current::begin(&self.options, current.producer.context().successor()) {
+            Ok(next) => {
+                let ended = std::mem::replace(&mut *current, next);
+                // It takes a moment to end. Without a thread it ends here.
+                let _ = thread::Builder::new().name("ended-producer".into()).spawn(move || drop(ended));
+            }
+            Err(error) => tracing::error!("no producer in place of one that has ended: {error:#}"),
+        }
     }
 
     /// What it counts.
     pub fn metrics(&self) -> &Arc<ProducerMetrics> {
-        &self.0.context().metrics
+        &self.metrics
     }
 
     /// Writes a record; `done` is called once, from any thread, and must not wait. A refusal comes before the return.
@@ -116,9 +195,17 @@ impl Producer {
             };
             written = written.headers(record.headers.iter().fold(headers, one));
         }
-        if let Err((error, refused)) = self.0.send(written) {
-            (refused.delivery_opaque)(Err(self.0.context().failed(&error)));
+        let bytes = record.value.len() + record.key.map_or(0, str::len);
+        self.metrics.enters(bytes);
+        let current = self.current();
+        let Err((error, refused)) = current.producer.send(written) else { return };
+        let fault = current.producer.context().failed(&error);
+        drop(current);
+        self.metrics.leaves(bytes);
+        if has_ended(&error) {
+            self.renew();
         }
+        (refused.delivery_opaque)(Err(fault));
     }
 
     /// Writes a record, whether what is given back is waited for or not: that tells what became of it.
@@ -131,12 +218,12 @@ impl Producer {
 
     /// Records that wait, or are on their way.
     pub fn waiting(&self) -> usize {
-        self.0.in_flight_count().max(0) as usize
+        self.current().producer.in_flight_count().max(0) as usize
     }
 
     /// Waits until nothing waits any more, as long as this at most.
-    pub fn flush(&self, patience: std::time::Duration) {
-        let _ = self.0.flush(patience);
+    pub fn flush(&self, patience: Duration) {
+        let _ = self.current().producer.flush(patience);
     }
 }
 

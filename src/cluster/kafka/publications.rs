@@ -1,18 +1,21 @@
 //! The topic of publications: every one that a channel of the way through Kafka keeps, in its place, for archives and search.
 //!
 //! Whoever has moved a record to its channel writes it before the record counts as moved: at least once. Of a channel they come in
-//! order, but for repetitions.
+//! order, but for repetitions. While the topic takes nothing although Kafka is there, they are left out: nobody waits for it for ever.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::fault::Fault;
 use super::producer::{Producer, Record};
 use super::record;
+use super::refusals::Refusals;
 use crate::broker::bridge::Publish;
 use crate::cluster::redis::moves::Came;
 use crate::cluster::redis::streams::Outcome;
+use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
 use crate::events::{self, Format, Publication};
 
@@ -20,12 +23,24 @@ use crate::events::{self, Format, Publication};
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Writes publications.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Writer {
     producer: Arc<Producer>,
     /// None where the configuration names none.
     topic: Option<Arc<str>>,
     format: Format,
+    refusals: Refusals,
+    complaints: Seldom,
+}
+
+/// Some of those that are written together were not taken.
+struct Untaken {
+    /// How many of the first are done: what follows comes again.
+    done: usize,
+    /// How many there are.
+    count: usize,
+    /// Why the first of them was not.
+    fault: Fault,
 }
 
 /// A record that is written.
@@ -38,37 +53,55 @@ impl Writer {
     /// Writes by this producer.
     pub fn new(producer: Arc<Producer>, config: &KafkaConfig) -> Self {
         let topic = Some(&config.topics.publications).filter(|topic| !topic.is_empty());
-        Self { producer, topic: topic.map(|topic| topic.as_str().into()), format: config.format }
+        let (refusals, complaints) = Default::default();
+        Self { producer, topic: topic.map(|topic| topic.as_str().into()), format: config.format, refusals, complaints }
     }
 
-    /// Writes those of a call that are kept. Returns when Kafka has them all, however long that takes; what is larger than it takes
-    /// is left out, which the producer counts and tells.
-    pub async fn keep(&self, moved: &[(&Publish, Came)]) {
-        let Some(topic) = &self.topic else { return };
+    /// Writes those of a call that are kept. Returns when Kafka has them all, however long it is away, or refuses them for too long: how
+    /// many are left out then. What is larger than it takes is left out, too, which the producer counts and tells.
+    pub async fn keep(&self, moved: &[(&Publish, Came)]) -> usize {
+        let Some(topic) = &self.topic else { return 0 };
         let mut left: Vec<_> = moved.iter().filter_map(|(publish, came)| self.written(publish, *came)).collect();
-        loop {
-            let Err(done) = self.write(topic, &left).await else { return };
+        let mut tries = self.refusals.begin();
+        while let Err(Untaken { done, count, fault }) = self.write(topic, &left).await {
             left.drain(..done);
+            if !tries.go_on(&fault) {
+                self.complain(topic, &left[0].channel, count, &fault);
+                return count;
+            }
             sleep(PAUSE).await;
+        }
+        tries.end();
+        0
+    }
+
+    fn complain(&self, topic: &str, channel: &str, count: usize, fault: &Fault) {
+        if let Some(untold) = self.complaints.is_due("left out") {
+            tracing::error!(untold, topic, channel, count, "publications are left out of their topic: {fault}");
         }
     }
 
     /// Writes all of these.
     ///
     /// # Errors
-    /// How many of the first are done: the next was not taken, and what follows comes again behind it.
-    async fn write(&self, topic: &str, all: &[Written]) -> Result<(), usize> {
+    /// What was not taken, and may be later.
+    async fn write(&self, topic: &str, all: &[Written]) -> Result<(), Untaken> {
         let headers = events::headers::<Publication>(self.format);
         let written = all.iter().map(|Written { channel, value }| {
             self.producer.written(Record { topic, key: Some(channel), partition: None, value, headers: &headers })
         });
         let written: Vec<_> = written.collect();
+        let mut result = Ok(());
         for (at, is_done) in written.into_iter().enumerate() {
-            if is_done.await.is_err_and(|fault| fault.is_temporary()) {
-                return Err(at);
+            match (is_done.await, &mut result) {
+                (Err(fault), Ok(())) if fault.is_temporary() => {
+                    result = Err(Untaken { done: at, count: 1, fault });
+                }
+                (Err(fault), Err(untaken)) if fault.is_temporary() => untaken.count += 1,
+                _ => {}
             }
         }
-        Ok(())
+        result
     }
 
     /// The record of what has come to its channel; nothing for what is not kept, or was written before.

@@ -35,6 +35,8 @@ pub enum Event {
     Said(u16, Generation, Item),
     /// Something that a bucket has said was not heard: who counts on all must read.
     Hole(u16),
+    /// Likewise, of what comes by Kafka.
+    HoleByKafka(u16),
     /// A bucket has begun another generation: what was promised before does not hold, and who listens must join anew.
     Lost(u16, Generation),
 }
@@ -81,9 +83,9 @@ pub async fn listen(
     let mut is_subscribed = true;
     // Nothing is asked of a bucket before it is heard: where Kafka is well nobody joins before both ways are there.
     let patience = Duration::from_millis(DELIVER_BEGINS_MS);
-    if by_kafka.is_some()
-        && let Ok(Some(Relayed::Begins)) = timeout(patience, next(&mut by_kafka)).await
-    {
+    if by_kafka.is_some() {
+        // Where it is not heard in time, the comparisons show what does not come, and it begins once more when it is.
+        let _ = timeout(patience, next(&mut by_kafka)).await;
         state.begin_relayed();
     }
     state.comparisons.want_all(true);
@@ -208,7 +210,7 @@ impl Ears {
             false => self.gapped.remove(&bucket),
         };
         if heard == Heard::Hole {
-            self.tell(bucket, Event::Hole(bucket));
+            self.tell(bucket, Event::HoleByKafka(bucket));
         }
     }
 
@@ -217,7 +219,7 @@ impl Ears {
         let Some(ears) = &mut self.relayed else { return };
         let now = Instant::now();
         let given_up: Vec<_> = self.gapped.extract_if(.., |bucket| ears[usize::from(*bucket)].gives_up(now)).collect();
-        given_up.into_iter().for_each(|bucket| self.tell(bucket, Event::Hole(bucket)));
+        given_up.into_iter().for_each(|bucket| self.tell(bucket, Event::HoleByKafka(bucket)));
     }
 
     /// Takes what an answer says of what was sent by Kafka.

@@ -3,24 +3,31 @@
 //! Partitions that come are not read before [`Group::begin`] says where from; those that go are given up at once, since whoever
 //! has them next begins where the group stands, and what was moved beyond is known to the buckets.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use crate::cluster::kafka::client;
+use crate::cluster::kafka::trouble::Trouble;
 use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
+use crate::limits::KAFKA_STATISTICS_MS;
 
 /// How long Kafka may take to say where partitions stand.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait for an answer before looking whether it has come.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Fetched records that wait to be read, over all partitions, KiB.
 const FETCHED_KIB_MAX: &str = "16384";
@@ -44,15 +51,26 @@ pub(super) struct Committed {
 }
 
 /// Told of rebalances and commits within [`Group::poll`].
-#[derive(Default)]
 struct Told {
     rebalances: Mutex<VecDeque<Rebalance>>,
+    topic: String,
+    /// By partition, where it ends, as far as a broker has said so.
+    ends: Mutex<BTreeMap<i32, i64>>,
     is_closing: AtomicBool,
+    /// Whether the group has answered, or will not, since this was last unset.
+    has_heard: AtomicBool,
     has_failed_to_commit: AtomicBool,
     complaints: Seldom,
+    trouble: Trouble,
 }
 
 impl Told {
+    fn new(topic: String) -> Self {
+        let (rebalances, ends, is_closing, has_heard, has_failed_to_commit, complaints) = Default::default();
+        let trouble = Trouble::of("the mover of records");
+        Self { rebalances, topic, ends, is_closing, has_heard, has_failed_to_commit, complaints, trouble }
+    }
+
     fn rebalances(&self) -> MutexGuard<'_, VecDeque<Rebalance>> {
         self.rebalances.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -64,7 +82,22 @@ impl Told {
     }
 }
 
-impl ClientContext for Told {}
+impl ClientContext for Told {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.trouble.note(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.trouble.tell(&error, reason);
+    }
+
+    fn stats(&self, mut statistics: Statistics) {
+        let partitions = statistics.topics.remove(&self.topic).map(|topic| topic.partitions).unwrap_or_default();
+        let known = partitions.into_iter().filter(|(_, partition)| partition.hi_offset >= 0);
+        let ends = known.map(|(number, partition)| (number, partition.hi_offset)).collect();
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
+    }
+}
 
 impl ConsumerContext for Told {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
@@ -86,6 +119,7 @@ impl ConsumerContext for Told {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.has_heard.store(true, Ordering::Relaxed);
         if let Err(error) = result {
             self.complain("a commit", &error);
             self.has_failed_to_commit.store(true, Ordering::Relaxed);
@@ -110,7 +144,6 @@ impl Group {
             // Who is dead is replaced as soon as a node's lease runs out.
             ("session.timeout.ms", "10000"),
             ("heartbeat.interval.ms", "3000"),
-            ("topic.metadata.refresh.interval.ms", "30000"),
             ("queued.max.messages.kbytes", FETCHED_KIB_MAX),
         ];
         for (name, value) in defaults {
@@ -121,9 +154,10 @@ impl Group {
         options.set("group.id", format!("{}.movers", config.group));
         options.set("partition.assignment.strategy", "cooperative-sticky");
         options.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+        options.set("statistics.interval.ms", KAFKA_STATISTICS_MS.to_string());
         // What the topic has let go cannot be moved: it goes on with the oldest that is there.
         options.set("auto.offset.reset", "earliest");
-        let consumer = options.create_with_context(Told::default())?;
+        let consumer = options.create_with_context(Told::new(config.topics.publish.clone()))?;
         Ok(Self { consumer, topic: config.topics.publish.clone() })
     }
 
@@ -146,7 +180,7 @@ impl Group {
         match self.consumer.poll(patience)? {
             Ok(message) => Some(message),
             Err(error) => {
-                self.complain("reading", &error);
+                self.consumer.context().trouble.tell(&error, "reading");
                 None
             }
         }
@@ -155,6 +189,11 @@ impl Group {
     /// What has become of partitions, in order.
     pub(super) fn next_rebalance(&self) -> Option<Rebalance> {
         self.consumer.context().rebalances().pop_front()
+    }
+
+    /// By partition, where it ended some seconds ago, as far as that is known.
+    pub(super) fn ends(&self) -> BTreeMap<i32, i64> {
+        self.consumer.context().ends.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Begins to read partitions that have come, each from there.
@@ -214,14 +253,25 @@ impl Group {
         found.elements().into_iter().map(one).collect()
     }
 
-    /// The group stands there from now on; `said` is said beside it.
+    /// The group stands there from now on; `said` is said beside it. It is not waited for.
     ///
     /// # Errors
-    /// It cannot be asked, or where its answer `is_awaited`, it refuses.
-    pub(super) fn commit(&self, stands: &[(i32, i64)], said: &str, is_awaited: bool) -> KafkaResult<()> {
+    /// It cannot be asked.
+    pub(super) fn commit(&self, stands: &[(i32, i64)], said: &str) -> KafkaResult<()> {
         let list = self.list(stands)?;
         list.elements().iter_mut().for_each(|one| one.set_metadata(said));
-        self.consumer.commit(&list, if is_awaited { CommitMode::Sync } else { CommitMode::Async })
+        self.consumer.context().has_heard.store(false, Ordering::Relaxed);
+        self.consumer.commit(&list, CommitMode::Async)
+    }
+
+    /// Waits until the group has answered to what was committed last, as long as this at most. What is read meanwhile is lost.
+    ///
+    /// A commit that is awaited as librdkafka does it takes the time of a session where no broker is there.
+    pub(super) fn await_commit(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while !self.consumer.context().has_heard.load(Ordering::Relaxed) && Instant::now() < until {
+            let _ = self.consumer.poll(LOOK);
+        }
     }
 
     /// Whether what was committed since this was last asked may not have been heard.

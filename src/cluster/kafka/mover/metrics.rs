@@ -17,12 +17,24 @@ pub struct MoverMetrics {
     pub buried: Counter,
     /// Records that cannot be published, nor written to the topic of the dead.
     pub passed_over: Counter,
+    /// Publications that are missing in their topic, since it has refused them for too long.
+    pub left_out: Counter,
+    /// Messages to nodes that Kafka has taken.
+    pub told: Counter,
+    /// Messages to nodes that it has not, which leave a hole.
+    pub untold: Counter,
     /// Times that records are moved again, since a bucket has lost writes, or the group's position is not known.
     pub replays: Counter,
     /// Partitions that this node moves.
     pub partitions: Gauge,
     /// Records on their way into buckets.
     pub waiting: Gauge,
+    /// Bytes of these.
+    pub waiting_bytes: Gauge,
+    /// Records that this node's partitions hold and it has not moved yet, as of what it last heard of their ends.
+    pub lag: Gauge,
+    /// For how long the oldest of those that were read and are not moved yet has lain there, milliseconds, by the topic's clock.
+    pub lag_ms: Gauge,
     failures: Mutex<BTreeMap<&'static str, u64>>,
 }
 

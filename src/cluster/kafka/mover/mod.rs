@@ -22,6 +22,7 @@ mod reader;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use tokio::runtime::Handle;
@@ -37,6 +38,10 @@ use super::producer::Producer;
 use super::publications;
 use crate::cluster::redis::functions::Functions;
 use crate::config::Config;
+
+/// How long a node that ends waits for its mover, and between two looks.
+const LEAVE: Duration = Duration::from_secs(4);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a mover is given.
 #[derive(Debug)]
@@ -86,11 +91,20 @@ impl Mover {
         Ok(Self { metrics, thread: thread.context("no thread for the mover")? })
     }
 
-    /// Waits until it has ended, after it was told that the node is about to leave.
+    /// Waits until it has ended, after it was told that the node is about to leave: for a while, since leaving a group whose brokers
+    /// are away takes long. What it has not told them is read again.
     ///
     /// # Errors
     /// It has panicked.
     pub fn wait(self) -> anyhow::Result<()> {
+        let until = Instant::now() + LEAVE;
+        while !self.thread.is_finished() {
+            if Instant::now() >= until {
+                tracing::warn!("the mover of records has not left its group, which sees that after a session");
+                return Ok(());
+            }
+            thread::sleep(PAUSE);
+        }
         self.thread.join().map_err(|_| anyhow!("the mover panicked"))
     }
 }

@@ -4,6 +4,16 @@ use std::collections::VecDeque;
 
 use crate::limits::MOVER_UNSETTLED_MAX;
 
+/// A record that was read.
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    offset: i64,
+    /// When it was written, Unix milliseconds, by what the topic says; where it says so.
+    written_unix_ms: Option<i64>,
+    /// Whether it was moved since.
+    is_done: bool,
+}
+
 /// See the module. A partition that is read again from before begins anew, as another reading.
 #[derive(Debug)]
 pub(super) struct Partition {
@@ -12,7 +22,7 @@ pub(super) struct Partition {
     /// The offset that is read next at the earliest.
     next: i64,
     /// What was read and is not moved yet, and what was since the first of these: ascending.
-    in_flight: VecDeque<(i64, bool)>,
+    in_flight: VecDeque<Read>,
     /// What is unusable before this was found to be before.
     judged: i64,
     /// Up to where records were moved, by bucket; -1 where that is not known.
@@ -48,9 +58,9 @@ impl Partition {
     }
 
     /// The record that was read last is on its way.
-    pub(super) fn sends(&mut self, offset: i64) {
-        assert!(self.in_flight.back().is_none_or(|(last, _)| *last < offset), "offsets grow");
-        self.in_flight.push_back((offset, false));
+    pub(super) fn sends(&mut self, offset: i64, written_unix_ms: Option<i64>) {
+        assert!(self.in_flight.back().is_none_or(|last| last.offset < offset), "offsets grow");
+        self.in_flight.push_back(Read { offset, written_unix_ms, is_done: false });
     }
 
     /// Whether no more is to be read before the first that was sent has come.
@@ -60,10 +70,10 @@ impl Partition {
 
     /// A record has come to its bucket, if it has one, or to the dead.
     pub(super) fn done(&mut self, offset: i64, bucket: Option<u16>) {
-        if let Ok(at) = self.in_flight.binary_search_by_key(&offset, |(offset, _)| *offset) {
-            self.in_flight[at].1 = true;
+        if let Ok(at) = self.in_flight.binary_search_by_key(&offset, |read| read.offset) {
+            self.in_flight[at].is_done = true;
         }
-        while self.in_flight.pop_front_if(|(_, is_done)| *is_done).is_some() {}
+        while self.in_flight.pop_front_if(|read| read.is_done).is_some() {}
         if let Some(bucket) = bucket {
             let moved = &mut self.moved[usize::from(bucket)];
             *moved = offset.max(*moved);
@@ -72,7 +82,12 @@ impl Partition {
 
     /// All before it was moved.
     pub(super) fn stands(&self) -> i64 {
-        self.in_flight.front().map_or(self.next, |(offset, _)| *offset)
+        self.in_flight.front().map_or(self.next, |read| read.offset)
+    }
+
+    /// When the first was written that was read and is not moved, Unix milliseconds, where there is one that says so.
+    pub(super) fn oldest_unix_ms(&self) -> Option<i64> {
+        self.in_flight.front()?.written_unix_ms
     }
 
     /// Up to where unusable records were found to be so.
@@ -96,14 +111,15 @@ mod tests {
         // Offsets may have holes.
         for offset in [10, 11, 15] {
             assert!(partition.reads(offset));
-            partition.sends(offset);
+            partition.sends(offset, Some(1_000 + offset));
         }
+        assert_eq!(partition.oldest_unix_ms(), Some(1_010));
         partition.done(11, Some(0));
         assert_eq!(partition.stands(), 10);
         partition.done(10, Some(1));
-        assert_eq!(partition.stands(), 15);
+        assert_eq!((partition.stands(), partition.oldest_unix_ms()), (15, Some(1_015)));
         partition.done(15, None);
-        assert_eq!(partition.stands(), 16);
+        assert_eq!((partition.stands(), partition.oldest_unix_ms()), (16, None));
         assert!(partition.reads(16));
         assert_eq!(partition.stands(), 17, "one that is passed over is not waited for");
     }
@@ -112,7 +128,7 @@ mod tests {
     fn what_a_bucket_has_is_known_and_a_record_is_taken_once() {
         let mut partition = partition();
         assert!(partition.reads(12) && !partition.reads(12) && !partition.reads(11));
-        partition.sends(12);
+        partition.sends(12, None);
         partition.done(12, Some(1));
         assert!(partition.has_moved(1, 12) && partition.has_moved(1, 3));
         assert!(!partition.has_moved(1, 13) && !partition.has_moved(0, 3));
@@ -123,7 +139,7 @@ mod tests {
         let mut partition = partition();
         for offset in 0..MOVER_UNSETTLED_MAX as i64 {
             assert!(!partition.is_full());
-            partition.sends(offset);
+            partition.sends(offset, None);
             if offset > 0 {
                 partition.done(offset, Some(0));
             }

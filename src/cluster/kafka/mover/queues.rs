@@ -183,12 +183,17 @@ impl Queues {
 
     /// Whether no more is to be read for now.
     pub(super) fn are_full(&self) -> bool {
-        self.waiting() >= MOVER_WAITING_MAX || self.waiting_bytes.load(Ordering::Relaxed) >= MOVER_WAITING_BYTES_MAX
+        self.waiting() >= MOVER_WAITING_MAX || self.waiting_bytes() >= MOVER_WAITING_BYTES_MAX
     }
 
     /// Records on their way.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of these.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes.load(Ordering::Relaxed)
     }
 
     fn count(&self, records: usize, bytes: usize) {
@@ -273,9 +278,11 @@ impl Queues {
         let MovedUp::Done { came, told } = moved else {
             return batch.into_iter().for_each(|moving| self.tell_done(&moving, CameTo::Nothing));
         };
-        self.deliver.tell(bucket, &told).await;
+        let untold = self.deliver.tell(bucket, &told).await;
+        self.metrics.told.add((told.len() - untold) as u64);
+        self.metrics.untold.add(untold as u64);
         let moved: Vec<_> = batch.iter().map(|moving| &moving.publish).zip(came.iter().copied()).collect();
-        self.publications.keep(&moved).await;
+        self.metrics.left_out.add(self.publications.keep(&moved).await as u64);
         for (mut moving, came) in batch.into_iter().zip(came) {
             let outcome = came.receipt.outcome;
             self.metrics.came(outcome);

@@ -43,8 +43,9 @@ const FULL_FOR: Duration = Duration::from_secs(2);
 /// How long buckets may take to say up to where records were moved.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long records on their way are waited for at the end.
+/// How long records on their way are waited for at the end, and then the group. What nobody hears of is read again.
 const LINGER: Duration = Duration::from_secs(2);
+const COMMIT_LINGER: Duration = Duration::from_secs(1);
 
 /// By what records are read: the configuration in force.
 struct Rules {
@@ -200,9 +201,23 @@ impl Reader {
                 tracing::warn!("where records of the way up are to be moved from is not known yet: {error:#}");
             }
         }
-        self.commit(false);
-        self.desk.metrics.partitions.set(self.desk.partitions.len() as u64);
-        self.desk.metrics.waiting.set(self.desk.queues.waiting() as u64);
+        self.commit();
+        self.tell();
+    }
+
+    /// Tells the outside how far behind it is.
+    fn tell(&self) {
+        let Desk { queues, partitions, metrics, .. } = &self.desk;
+        metrics.partitions.set(partitions.len() as u64);
+        metrics.waiting.set(queues.waiting() as u64);
+        metrics.waiting_bytes.set(queues.waiting_bytes() as u64);
+        let ends = self.group.ends();
+        let behind = |(number, partition): (&i32, &Partition)| {
+            ends.get(number).map_or(0, |end| end.saturating_sub(partition.stands()).max(0) as u64)
+        };
+        metrics.lag.set(partitions.iter().map(behind).sum());
+        let oldest = partitions.values().filter_map(Partition::oldest_unix_ms).min();
+        metrics.lag_ms.set(oldest.map_or(0, |oldest| (now_unix_ms() - oldest).max(0) as u64));
     }
 
     fn enter_or_stand_back(&mut self, has_redis: bool) {
@@ -288,9 +303,8 @@ impl Reader {
 
     /// Where partitions stood `relay_replay` ago, by what the topic says.
     fn since(&self, partitions: &[i32]) -> anyhow::Result<Vec<(i32, i64)>> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let replay_ms = self.desk.rules.config.cluster.kafka.relay_replay.as_millis();
-        Ok(self.group.since(now.as_millis() as i64 - replay_ms as i64, partitions)?)
+        Ok(self.group.since(now_unix_ms() - replay_ms as i64, partitions)?)
     }
 
     fn ask_places(&self, functions: &Arc<Functions>) -> anyhow::Result<Places> {
@@ -304,8 +318,8 @@ impl Reader {
         Ok(places)
     }
 
-    /// Tells the group where it stands, where that has changed.
-    fn commit(&mut self, is_awaited: bool) {
+    /// Tells the group where it stands, where that has changed. Whether it was told something.
+    fn commit(&mut self) -> bool {
         if self.group.has_failed_to_commit() {
             self.desk.partitions.values_mut().for_each(|partition| partition.committed = -1);
         }
@@ -316,11 +330,16 @@ impl Reader {
                 (*number, partition.committed)
             })
             .collect();
-        if !stands.is_empty()
-            && let Err(error) = self.group.commit(&stands, &self.desk.generations.said(), is_awaited)
-        {
-            self.group.complain("a commit", &error);
-            self.desk.partitions.values_mut().for_each(|partition| partition.committed = -1);
+        if stands.is_empty() {
+            return false;
+        }
+        match self.group.commit(&stands, &self.desk.generations.said()) {
+            Ok(()) => true,
+            Err(error) => {
+                self.group.complain("a commit", &error);
+                self.desk.partitions.values_mut().for_each(|partition| partition.committed = -1);
+                false
+            }
         }
     }
 
@@ -335,10 +354,16 @@ impl Reader {
         while let Ok(done) = self.done.try_recv() {
             self.desk.settle(done);
         }
-        self.commit(true);
+        if self.commit() {
+            self.group.await_commit(COMMIT_LINGER);
+        }
         self.desk.metrics.partitions.set(0);
         self.group.leave(self.coming.into_iter());
     }
+}
+
+fn now_unix_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }
 
 impl Desk {
@@ -361,7 +386,7 @@ impl Desk {
                 if partition.has_moved(bucket, offset) {
                     return;
                 }
-                partition.sends(offset);
+                partition.sends(offset, message.timestamp().to_millis());
                 let remains = publish.sender.is_some().then(|| Box::new(Taken::of(message)));
                 let generation = self.generations.of(bucket);
                 let moving = Moving { reading, partition: number, offset, generation, publish, remains };
@@ -369,7 +394,7 @@ impl Desk {
             }
             Err(_) if partition.has_judged(offset) => {}
             Err(Unusable(reason)) => {
-                partition.sends(offset);
+                partition.sends(offset, message.timestamp().to_millis());
                 let done = Done { reading, partition: number, offset, came_to: CameTo::Grave };
                 self.queues.bury(Box::new(Taken::of(message)), reason, done);
             }
