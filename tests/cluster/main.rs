@@ -2,6 +2,7 @@
 //!
 //! What takes long is ignored by default: `make test-cluster` runs all.
 
+mod brokers;
 #[path = "../node/client.rs"]
 #[expect(dead_code, reason = "WebSocket has its tests elsewhere")]
 mod client;
@@ -13,7 +14,10 @@ mod harness;
 mod inboxes;
 #[path = "../kafka/server.rs"]
 mod kafka;
+mod kafka_faults;
+mod kafka_rights;
 mod links;
+mod load;
 mod modes;
 mod network;
 mod order;
@@ -24,6 +28,7 @@ mod presence_failovers;
 #[path = "../node/process.rs"]
 #[expect(dead_code, reason = "what roles are asked has its tests elsewhere")]
 mod process;
+mod rebalances;
 mod refusals;
 mod relays;
 mod relays_lost;

@@ -1,15 +1,16 @@
 //! What becomes of what Kafka has acknowledged while nodes, Redis or Kafka itself are away.
 
 use std::collections::BTreeSet;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::client::LineClient;
 use crate::harness::{Node, subscribe};
 use crate::kafka::Kafka;
-use crate::outages::epoch_of;
+use crate::load::heard_until;
+use crate::outages::{BEYOND_A_LEASE, epoch_of};
 use crate::relays::topics;
 use crate::server::{Kind, Server, wait};
 
@@ -18,19 +19,6 @@ fn history(node: &Node, channel: &str) -> Vec<Value> {
     let page = node.api("history", &json!({"channel": channel, "limit": 10_000}));
     let publications = page["result"]["publications"].as_array().cloned().unwrap_or_default();
     publications.iter().map(|one| one["data"].clone()).collect()
-}
-
-/// Takes publications until this one has come. What it was told before it is given, too; offsets must have no hole.
-fn heard_until(listener: &mut LineClient, last: &Value) -> Vec<Value> {
-    let mut heard = Vec::new();
-    let mut next = None;
-    while heard.last() != Some(last) {
-        let (_, offset, data) = listener.publication();
-        assert_eq!(offset, *next.get_or_insert(offset), "{data}");
-        next = Some(offset + 1);
-        heard.push(data);
-    }
-    heard
 }
 
 #[test]
@@ -99,6 +87,26 @@ fn while_kafka_is_away_publishes_are_refused_and_everything_else_goes_on() {
     let heard = heard_until(&mut listener, &json!("after"));
     // What was refused as late may have been taken; nothing else.
     assert!(heard.iter().all(|data| [json!("refused"), json!("after")].contains(data)), "{heard:?}");
+}
+
+#[test]
+#[ignore = "a Kafka of its own, and the time of a lease: make test-cluster"]
+fn nodes_whose_redis_and_kafka_are_gone_end_in_time_before_and_after_their_lease() {
+    let (mut redis, mut kafka) = (Server::start(Kind::Redis, &[]), Kafka::start());
+    let prefix = topics(&kafka);
+    let [mut first, mut second] = ["one", "two"].map(|name| Node::by_kafka(name, &redis, &kafka.address(), &prefix));
+    first.publish("relayed:room", "before");
+    wait("it is moved", || history(&second, "relayed:room").len() == 1);
+    kafka.kill();
+    redis.kill();
+    let ends = |node: &mut Node| {
+        let began = Instant::now();
+        assert!(node.end().success());
+        assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    };
+    ends(&mut first);
+    sleep(BEYOND_A_LEASE);
+    ends(&mut second);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Events in a real Kafka: who came and went, and whom a push is to tell, as strangers read it.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use ringpost::auth::mint::hs256;
 use ringpost::events::{PushOffline, UserLogin, decode};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::client::LineClient;
@@ -243,6 +244,54 @@ fn over_nodes_one_tells_though_the_one_that_published_is_killed() {
     inbox(&mut bob, "received", json!({"offset": 2}));
     let events = pushes(&kafka, &topics.push, 3);
     assert_eq!(short(&events[2]), ("withdrawn", 2, vec![("bob", 2, "")]));
+}
+
+#[test]
+fn what_is_published_by_way_of_kafka_is_told_of_though_the_node_that_published_is_killed() {
+    let (kafka, redis) = (Kafka::shared(), Server::start(Kind::Redis, &[]));
+    let (topics, prefix) = (Topics::of(&kafka), kafka.prefix());
+    let [up, dead, down] = ["publish", "publish.dead", "deliver"].map(|topic| format!("{prefix}{topic}"));
+    [&up, &dead, &down].into_iter().for_each(|topic| kafka.topic(topic, 2));
+    let ways = format!("publish = \"{up}\"\npublish_dead = \"{dead}\"\ndeliver = \"{down}\"\npublications = \"\"\n");
+    let more = format!("[cluster.redis]\naddresses = [\"{}\"]\nbuckets = 64\n", redis.address());
+    let group = format!("group = \"{prefix}nodes\"");
+    let config = topics.config(&kafka, &group) + &ways + &more + &pushed("redis") + "acknowledge = \"kafka\"\n";
+    let (mut one, two) = (Node::start("one", &config), Node::start("two", &config));
+    enlist(&one, &["ann", "bob"]);
+    let (mut ann, _) = connect(&two, "ann", "pixel");
+    subscribe(&mut ann);
+    publish(&one, json!(1));
+    assert_eq!(ann.publication().1, 1);
+    one.kill();
+    inbox(&mut ann, "received", json!({"offset": 1}));
+    let events = pushes(&kafka, &topics.push, 1);
+    assert_eq!(short(&events[0]), ("offline", 1, vec![("bob", 1, "away")]));
+    let (mut bob, _) = connect(&two, "bob", "pixel");
+    subscribe(&mut bob);
+    inbox(&mut bob, "received", json!({"offset": 1}));
+    let events = pushes(&kafka, &topics.push, 2);
+    assert_eq!(short(&events[1]), ("withdrawn", 1, vec![("bob", 1, "")]));
+}
+
+#[test]
+fn a_kafka_that_stands_still_loses_events_that_are_counted_and_delays_nobody() {
+    let kafka = Kafka::start();
+    let topics = Topics::of(&kafka);
+    let node = Node::start("edge-1", &topics.config(&kafka, ""));
+    let (_first, _) = connect(&node, "ann", "pixel");
+    assert_eq!(logins(&kafka, &topics.login, 1).len(), 1);
+    kafka.signal(Signal::STOP);
+    let since = Instant::now();
+    let _clients: Vec<_> = (0..50).map(|number| connect(&node, &format!("user{number}"), "pixel")).collect();
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    let late = "ringpost_events_dropped_total{topic=\"login\",reason=\"late\"}";
+    wait("what Kafka did not take is counted", || node.sample(late).is_some_and(|dropped| dropped >= 50));
+    kafka.signal(Signal::CONT);
+    let (_last, _) = connect(&node, "zoe", "pixel");
+    wait("events arrive again", || {
+        std::thread::sleep(Duration::from_millis(200));
+        kafka.read(&topics.login, 1).iter().any(|kept| kept.key.as_deref() == Some("zoe"))
+    });
 }
 
 #[test]

@@ -1,0 +1,95 @@
+//! A Kafka that refuses the nodes' user something, or the user itself.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{Node, publish_in_the_end, subscribe};
+use crate::kafka::Kafka;
+use crate::kafka::rights::{PASSWORD, Thing};
+use crate::kafka_faults::{before, faults, is_refused_alone};
+use crate::load::heard_until;
+use crate::relays::topics;
+use crate::server::{Kind, Server, wait};
+
+/// What a node is to say of itself.
+fn as_user(password: &str) -> String {
+    format!(
+        "options = [\"security.protocol=SASL_PLAINTEXT\", \"sasl.mechanism=PLAIN\", \"sasl.username=node\"]\n\
+         password = \"{password}\""
+    )
+}
+
+#[test]
+#[ignore = "a Kafka of its own: make test-cluster"]
+fn a_topic_group_or_way_down_that_is_refused_stops_nothing_else_and_loses_nothing() {
+    let kafka = Kafka::with_users();
+    let (_redis, prefix, nodes, mut listener) = before(&kafka, &as_user(PASSWORD));
+    let (up, down) = (format!("{prefix}publish"), format!("{prefix}deliver"));
+    let movers = format!("{prefix}nodes.movers");
+
+    kafka.refuse(Thing::Topic(&up), "WRITE");
+    wait("the broker refuses", || nodes[0].publish("relayed:room", "refused")["error"]["code"] == 100);
+    is_refused_alone(&nodes[0], "refuses the node");
+    assert!(faults(&nodes[0], "forbidden") > 0);
+    kafka.restore(Thing::Topic(&up), "WRITE");
+    publish_in_the_end(&nodes[0], "relayed:room", "taken again");
+    let heard = heard_until(&mut listener, &json!("taken again"));
+    assert!(heard.iter().filter(|data| **data == json!("taken again")).count() == 1, "{heard:?}");
+
+    // What may be written and not read waits for its right.
+    kafka.refuse(Thing::Group(&movers), "READ");
+    sleep(Duration::from_secs(1));
+    for at in 0..10 {
+        assert_eq!(nodes[at % 2].publish("relayed:room", at)["result"], json!({}), "{at}");
+    }
+    assert!(nodes[0].publish("shared:room", 1)["result"]["offset"].is_u64(), "the others go on");
+    kafka.restore(Thing::Group(&movers), "READ");
+    publish_in_the_end(&nodes[0], "relayed:room", "moved again");
+    let heard = heard_until(&mut listener, &json!("moved again"));
+    let numbers: std::collections::BTreeSet<_> = heard.iter().filter_map(serde_json::Value::as_u64).collect();
+    assert!(heard.len() == 11 && numbers.into_iter().eq(0..10), "{heard:?}");
+
+    // What is not told by Kafka, or not heard there, is read from the history.
+    for operation in ["WRITE", "READ"] {
+        kafka.refuse(Thing::Topic(&down), operation);
+        sleep(Duration::from_secs(1));
+        for at in 0..5 {
+            assert_eq!(nodes[0].publish("relayed:room", at)["result"], json!({}), "{at}");
+        }
+        publish_in_the_end(&nodes[0], "relayed:room", operation);
+        let heard = heard_until(&mut listener, &json!(operation));
+        assert!(heard.into_iter().eq((0..5).map(serde_json::Value::from).chain([json!(operation)])));
+        kafka.restore(Thing::Topic(&down), operation);
+    }
+}
+
+#[test]
+#[ignore = "a Kafka of its own: make test-cluster"]
+fn a_node_with_a_wrong_password_refuses_what_goes_by_kafka_and_serves_the_rest() {
+    let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::with_users());
+    let prefix = topics(&kafka);
+    let start = |name, password| Node::by_kafka_with(name, &redis, &kafka.address(), &prefix, &as_user(password));
+    let (well, wrong) = (start("one", PASSWORD), start("two", "wrong"));
+    let mut listener = wrong.client();
+    subscribe(&mut listener, "relayed:room", None);
+    is_refused_alone(&wrong, "Kafka");
+    assert_eq!(well.publish("relayed:room", "after")["result"], json!({}));
+    // It hears nothing by Kafka, and reads what it misses.
+    assert_eq!(heard_until(&mut listener, &json!("after")), [json!("after")]);
+}
+
+#[test]
+#[ignore = "a Kafka of its own: make test-cluster"]
+fn a_node_that_may_write_nowhere_writes_once_it_may() {
+    let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::with_users());
+    let prefix = topics(&kafka);
+    let all: Vec<_> = ["publish", "publish.dead", "publications", "deliver"].map(|of| format!("{prefix}{of}")).into();
+    kafka.refuse(Thing::Topic("*"), "WRITE");
+    let node = Node::by_kafka_with("one", &redis, &kafka.address(), &prefix, &as_user(PASSWORD));
+    is_refused_alone(&node, "Kafka");
+    kafka.restore(Thing::Topic("*"), "WRITE");
+    publish_in_the_end(&node, "relayed:room", "taken");
+    assert_eq!(kafka.read(&all[2], 1).len(), 1);
+}
