@@ -10,9 +10,9 @@ import { Centrifuge } from 'centrifuge';
 import WebSocket from 'ws';
 
 import { launch } from '../browser/browser.mjs';
-import { CONFIG, start } from '../js/node.mjs';
+import { start } from '../js/node.mjs';
 import { connectionToken } from '../js/tokens.mjs';
-import { board, file, filled, prometheus, redis } from './prometheus.mjs';
+import { board, file, filled, kafka, prometheus, redis } from './prometheus.mjs';
 import { busy } from './traffic.mjs';
 
 const SECONDS = 90;
@@ -82,16 +82,18 @@ async function letters(t, node) {
   timers.push(setInterval(() => node.api('publish', { channel, data: 'hello' }).catch(() => {}), 100));
 }
 
-/** Messages to a channel that nodes share, until told to stop. */
+/** Messages to a channel that nodes share, and to one that goes by way of Kafka, until told to stop. */
 async function shared(t, node) {
   const client = new Centrifuge(node.websocket, { websocket: WebSocket, token: connectionToken('eve') });
-  const room = client.newSubscription('shared:hall');
   t.after(() => client.disconnect());
-  room.subscribe();
   client.connect();
-  await room.ready();
-  const timer = setInterval(() => node.api('publish', { channel: 'shared:hall', data: 'hello' }).catch(() => {}), 50);
-  t.after(() => clearInterval(timer));
+  for (const channel of ['shared:hall', 'relayed:hall']) {
+    const room = client.newSubscription(channel);
+    room.subscribe();
+    await room.ready();
+    const timer = setInterval(() => node.api('publish', { channel, data: 'hello' }).catch(() => {}), 50);
+    t.after(() => clearInterval(timer));
+  }
 }
 
 const UNITS = {
@@ -157,8 +159,9 @@ test('the picture of the board', { timeout: 300_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'ringpost-board-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const config = join(folder, 'config.toml');
-  writeFileSync(config, readFileSync(CONFIG, 'utf8') + LETTERS);
-  const env = { RINGPOST_NAME: 'edge-1', RINGPOST_STORE__PATH: join(folder, 'store'), ...await redis(t) };
+  const byKafka = await kafka(t);
+  writeFileSync(config, readFileSync(byKafka.config, 'utf8') + LETTERS);
+  const env = { RINGPOST_NAME: 'edge-1', RINGPOST_STORE__PATH: join(folder, 'store'), ...byKafka.env, ...await redis(t) };
   const node = await start(t, { config, env });
   t.after(load(node, await busy(t, node, 40)));
   await letters(t, node);

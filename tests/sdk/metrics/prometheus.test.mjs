@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { API_KEY, start } from '../js/node.mjs';
 import { until } from '../js/wait.mjs';
-import { board, file, filled, prometheus, redis } from './prometheus.mjs';
+import { board, file, filled, kafka, prometheus, redis } from './prometheus.mjs';
 import { busy } from './traffic.mjs';
 
 function promtool(args, input = '') {
@@ -31,8 +31,10 @@ test('the alert rules are right, and each one fires', () => {
 });
 
 test('a Prometheus that scrapes the node has an answer to every query of the board', async (t) => {
-  const node = await start(t, { env: await redis(t) });
+  const { config, env } = await kafka(t);
+  const node = await start(t, { config, env: { ...env, ...await redis(t) } });
   await busy(t, node);
+  await node.api('publish', { channel: 'relayed:room', data: 1 });
   const metrics = await prometheus(t, node);
   const panels = board.panels.filter(({ targets }) => targets);
   assert.ok(panels.length > 15, `${panels.length} panels`);
