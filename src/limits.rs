@@ -930,7 +930,7 @@ pub const MOVER_WAITING_MAX: usize = 65_536;
 /// Bytes of records on their way from Kafka into buckets before no more are read.
 pub const MOVER_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Records of one partition that were read since the first that has not come to its bucket yet, before no more are read: 16 MiB.
+/// Records of one partition that were read since the first that has not come to its bucket yet, before no more are read: 32 MiB.
 /// Where the bucket of one is away for long, others get on until then.
 pub const MOVER_UNSETTLED_MAX: usize = if cfg!(test) { 64 } else { 1_048_576 };
 

@@ -217,7 +217,8 @@ impl Reader {
         };
         metrics.lag.set(partitions.iter().map(behind).sum());
         let oldest = partitions.values().filter_map(Partition::oldest_unix_ms).min();
-        metrics.lag_ms.set(oldest.map_or(0, |oldest| (now_unix_ms() - oldest).max(0) as u64));
+        // A stranger's record may say any time.
+        metrics.lag_ms.set(oldest.map_or(0, |oldest| now_unix_ms().saturating_sub(oldest).max(0) as u64));
     }
 
     fn enter_or_stand_back(&mut self, has_redis: bool) {
