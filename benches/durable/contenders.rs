@@ -167,7 +167,7 @@ impl Contender {
         let properties = format!("{FOLDER}/server.properties");
         Some(Self {
             version: kafka_version(jars),
-            file: Some(("server.properties", include_str!("../../tests/kafka/server.properties"))),
+            file: Some(("server.properties", include_str!("../peers/kafka.properties"))),
             before: run("kafka.tools.StorageTool", &["format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", &properties]),
             told: Told::Topic,
             words: run("kafka.Kafka", &[&properties]),
