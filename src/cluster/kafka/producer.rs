@@ -44,6 +44,17 @@ pub struct Record<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
 }
 
+/// The options of whatever writes records.
+pub fn options(config: &KafkaConfig, client_id: &str) -> ClientConfig {
+    let mut options = client::options(config, client_id);
+    // Taken by all replicas in step, once and in order, by the partition of Java's clients.
+    options.set("acks", "all").set("enable.idempotence", "true").set("partitioner", "murmur2_random");
+    options.set("delivery.timeout.ms", config.timeout.as_millis().to_string());
+    options.set("queue.buffering.max.messages", KAFKA_WAITING_MAX.to_string());
+    options.set("queue.buffering.max.kbytes", (KAFKA_WAITING_BYTES_MAX / 1024).to_string());
+    options
+}
+
 /// How long one of librdkafka's producers is kept that Kafka has refused for good, before another asks again.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -141,12 +152,7 @@ impl Producer {
     /// # Errors
     /// An option that librdkafka does not know, or a file of its that cannot be read.
     pub fn new(config: &KafkaConfig, client_id: &str) -> anyhow::Result<Self> {
-        let mut options = client::options(config, client_id);
-        // Taken by all replicas in step, once and in order, by the partition of Java's clients.
-        options.set("acks", "all").set("enable.idempotence", "true").set("partitioner", "murmur2_random");
-        options.set("delivery.timeout.ms", config.timeout.as_millis().to_string());
-        options.set("queue.buffering.max.messages", KAFKA_WAITING_MAX.to_string());
-        options.set("queue.buffering.max.kbytes", (KAFKA_WAITING_BYTES_MAX / 1024).to_string());
+        let options = options(config, client_id);
         let told = Told::new();
         let metrics = told.metrics.clone();
         Ok(Self { current: RwLock::new(Current::begin(&options, told)?), options, metrics })
