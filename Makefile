@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test soak crash test-cluster test-durable durable fuzz check gate gate-accept bench bench-cluster abuse peers results docs package test-package
+.PHONY: help run cluster test soak crash test-cluster test-durable durable fuzz check gate gate-accept bench bench-cluster bench-kafka abuse peers results docs package test-package
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,6 +65,10 @@ bench-cluster: ## Measure several nodes over Redis beside one alone and Centrifu
 	./tests/packages
 	./benches/peers/install
 	cargo bench --package ringpost-loadgen --bench cluster -- --result cluster
+
+bench-kafka: ## Measure a node by way of Kafka beside a bare producer and consumer; write it to results/ and the README (a quarter of an hour)
+	./tests/packages
+	cargo bench --package ringpost-loadgen --bench kafka -- --result kafka
 
 abuse: ## Measure what a quiet client waits beside those who ask for too much; write it to results/ and the README (some minutes)
 	cargo bench --package ringpost-loadgen --bench abuse -- --result abuse
