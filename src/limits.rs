@@ -985,6 +985,13 @@ pub const REDIS_PAGE_BYTES: u32 = 1024 * 1024;
 /// Calls that read pages at once: what a node that comes back has in memory of them, 16 MiB.
 pub const REDIS_PAGES_AT_ONCE: usize = 16;
 
+/// How long what is fleeting goes to all nodes at once after all, or most of many, were seen to listen, milliseconds: a node that has
+/// stopped to listen hears so much for nothing.
+pub const CROWDED_MS: u64 = 1_000;
+
+/// Channels of which a node remembers that: half a megabyte.
+pub const CROWDED_MAX: usize = 4_096;
+
 /// Ticks whose requests may wait for the bridge before a shard drops what may be lost (fleeting messages without an answer): the
 /// bridge has no processor then.
 pub const BRIDGE_TICKS_WAITING_MAX: usize = 4096;

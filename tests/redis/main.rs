@@ -2,6 +2,7 @@
 
 mod check;
 mod copies;
+mod fleeting;
 mod functions;
 mod inboxes;
 mod inboxes_seeded;

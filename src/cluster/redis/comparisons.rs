@@ -216,6 +216,6 @@ async fn compare(functions: &Functions, link: &Link, bucket: u16, subscribes: bo
 
 /// The channels of a bucket that a node listens to.
 fn channels(functions: &Functions, bucket: u16) -> [String; 2] {
-    let head = functions.keys().head(bucket);
-    [format!("{head}:{}", functions.incarnation().slot), format!("{head}:all")]
+    let keys = functions.keys();
+    [format!("{}:{}", keys.head(bucket), functions.incarnation().slot), keys.to_all(bucket)]
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bucket::{Generation, Stand};
 use super::copies::Copies;
+use super::crowded::Crowded;
 use super::fault::{Fault, Remedy};
 use super::keys::Keys;
 use super::library;
@@ -103,7 +104,7 @@ struct Question {
     header: Vec<u8>,
 }
 
-/// The Functions, as one incarnation calls them. Its methods are in `streams`, `presence`, `sessions` and `reap`.
+/// The Functions, as one incarnation calls them. Its methods are in `streams`, `fleeting`, `presence`, `sessions` and `reap`.
 pub struct Functions {
     link: Arc<Link>,
     keys: Keys,
@@ -113,6 +114,8 @@ pub struct Functions {
     nodes: AtomicU8,
     /// By which publications go, where they are to be answered once replicas have them.
     copies: Option<Arc<Copies>>,
+    /// Where all are told without asking who listens.
+    pub(super) crowded: Mutex<Crowded>,
 }
 
 /// The way that a call goes.
@@ -141,7 +144,7 @@ impl Functions {
     /// The calls of an incarnation that has a lease.
     pub fn new(link: Arc<Link>, keys: Keys, incarnation: Incarnation) -> Self {
         let lanes = (0..keys.buckets()).map(|_| Lane::default()).collect();
-        Self { link, keys, incarnation, lanes, nodes: AtomicU8::new(1), copies: None }
+        Self { link, keys, incarnation, lanes, nodes: AtomicU8::new(1), copies: None, crowded: Mutex::default() }
     }
 
     /// The same, where publications are to be answered once replicas have them.

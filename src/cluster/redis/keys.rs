@@ -31,6 +31,11 @@ impl Keys {
         format!("{}:{{b{bucket}}}", self.prefix)
     }
 
+    /// By which all nodes are told something of a bucket.
+    pub fn to_all(&self, bucket: u16) -> String {
+        format!("{}:all", self.head(bucket))
+    }
+
     /// The key of the nodes' leases.
     pub fn nodes(&self) -> String {
         format!("{}:{{nodes}}", self.prefix)

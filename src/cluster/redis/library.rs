@@ -9,6 +9,7 @@ use super::link::Link;
 pub const SOURCE: &str = concat!(
     include_str!("library/bucket.lua"),
     include_str!("library/stream.lua"),
+    include_str!("library/publish.lua"),
     include_str!("library/move.lua"),
     include_str!("library/schedule.lua"),
     include_str!("library/push.lua"),
@@ -28,7 +29,7 @@ pub const SOURCE: &str = concat!(
 
 /// Which edition of the source this is. It goes up with every change that nodes of the version before can live with; others
 /// need a new layout ([`BUCKET_LAYOUT`](crate::model::BUCKET_LAYOUT)), and with it new names of keys and Functions.
-pub const REVISION: u64 = 10;
+pub const REVISION: u64 = 11;
 
 /// What was found in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

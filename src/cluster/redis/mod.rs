@@ -1,7 +1,7 @@
 //! The Redis (or Valkey) that nodes share: the way to it, the Functions that run in it, and what a node knows of what they said.
 //!
 //! ```text
-//! streams, moves, ledgers, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
+//! streams, fleeting, moves, ledgers, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
 //!   → functions                         one numbered call in flight per bucket, repeated until it is answered
 //!     → link                            one Redis, one behind Sentinels, or a Cluster
 //!     → copies ← link                   the same, answered once replicas have it, where that is asked for
@@ -16,8 +16,10 @@ pub mod asks;
 pub mod bucket;
 mod comparisons;
 pub mod copies;
+mod crowded;
 pub mod examine;
 pub mod fault;
+mod fleeting;
 pub mod functions;
 pub mod keys;
 pub mod leases;

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use redis::Value;
 
-use super::bucket::{Generation, Stand, publication};
+use super::bucket::{Generation, Stand};
 use super::fault::Fault;
 use super::functions::Functions;
 use super::pack::{Packed, Unpack, list, string};
@@ -154,31 +154,6 @@ impl Functions {
         let mut from = Unpack::of(answer.await?)?;
         Stand::unpack(&mut from)?;
         batch.iter().map(|_| receipt(&mut from)).collect()
-    }
-
-    /// Tells those who listen to channels of one bucket; nothing is kept or counted, and a loss is silent. A call that was not
-    /// answered is not repeated.
-    ///
-    /// # Errors
-    /// What went wrong; after [`Fault::is_open`] they may have been told.
-    pub async fn fleeting(&self, bucket: u16, batch: &[(&str, &[u8])]) -> Result<(), Fault> {
-        let mut channels = Vec::<(&str, Vec<u8>)>::new();
-        for (channel, body) in batch {
-            let item = publication(channel, (0, 0, 0), body);
-            match channels.iter_mut().find(|(other, _)| other == channel) {
-                Some((_, items)) => items.extend(item),
-                None => channels.push((channel, item)),
-            }
-        }
-        let mut command = self.function("fleeting", bucket);
-        command.arg(self.nodes());
-        for (channel, _) in &channels {
-            command.arg(channel);
-        }
-        for (_, items) in &channels {
-            command.arg(items);
-        }
-        self.once(command).await.map(drop)
     }
 
     /// Begins to listen to channels of one bucket, and reads their streams in the same step: what the pages do not have

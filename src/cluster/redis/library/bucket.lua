@@ -6,7 +6,7 @@
 --
 -- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
 
-local REVISION = 10
+local REVISION = 11
 -- How many expired publications one append or read looks at.
 local EXPIRED_AT_ONCE = 64
 -- How long a stream lives that nothing was ever published to and of which somebody has read only, milliseconds.
@@ -89,32 +89,48 @@ local function finish(bucket, answer)
   return stand(bucket) .. answer
 end
 
--- Puts an item into the group of those who listen to its channel. `listeners` is a byte a node.
-local function address(groups, listeners, item)
-  if not listeners then return end
+-- The items for those who listen, a byte a node. A message is put together once, from all its pieces: Lua takes the hash of each
+-- string that comes to be, byte for byte. The first piece is the message's header.
+local function group_of(groups, listeners)
   local group = groups[listeners]
-  if group then
-    group[#group + 1] = item
-  else
-    groups[listeners] = { item }
-    groups[#groups + 1] = listeners
+  if not group then
+    group = { '' }
+    groups[listeners], groups[#groups + 1] = group, listeners
   end
+  return group
 end
 
--- What each of the nodes' channels is sent: items of the groups that it is in, in order.
+-- Puts an item into the group of those who listen to its channel.
+local function address(groups, listeners, item)
+  if not listeners then return end
+  local group = group_of(groups, listeners)
+  group[#group + 1] = item
+end
+
+-- Whether all nodes that live listen, or most of many: one message to all is cheaper then than one to each.
+local function is_crowd(listeners, nodes)
+  local count = #listeners
+  return count > 1 and (count >= nodes or (count >= 4 and count * 2 > nodes))
+end
+
+-- By which of the bucket's channels those who listen are told: each by its own, or all by one.
+local function targets_of(listeners, nodes)
+  if is_crowd(listeners, nodes) then return { 'all' } end
+  return { string.byte(listeners, 1, -1) }
+end
+
+-- What each of the nodes' channels is sent: pieces of the groups that it is in, in order.
 local function sort_out(groups, nodes)
   local parts, targets = {}, {}
   for at = 1, #groups do
-    local listeners = groups[at]
-    local items = table.concat(groups[listeners])
-    local heard = { string.byte(listeners, 1, -1) }
-    if #heard >= 4 and #heard * 2 > nodes then heard = { 'all' } end
+    local group = groups[groups[at]]
+    local heard = targets_of(groups[at], nodes)
     for i = 1, #heard do
       local target = heard[i]
       if parts[target] then
-        parts[target] = parts[target] .. items
+        parts[target] = { '', table.concat(parts[target]), table.concat(group) }
       else
-        parts[target] = items
+        parts[target] = group
         targets[#targets + 1] = target
       end
     end
@@ -132,9 +148,10 @@ local function send(bucket, parts, targets)
   bucket.sent = sent
   for at = 1, #targets do
     local target = targets[at]
+    local pieces = parts[target]
     -- What this call itself has sent before is not in the head yet.
-    local header = struct.pack('>Bc8I6I6', 1, bucket.generation, bucket.count, sent[target] or tonumber(before[at] or 0))
-    redis.call('SPUBLISH', bucket.head .. ':' .. target, header .. parts[target])
+    pieces[1] = struct.pack('>Bc8I6I6', 1, bucket.generation, bucket.count, sent[target] or tonumber(before[at] or 0))
+    redis.call('SPUBLISH', bucket.head .. ':' .. target, table.concat(pieces))
     changes[#changes + 1], changes[#changes + 2] = fields[at], bucket.count
     sent[target] = bucket.count
   end

@@ -23,7 +23,7 @@ end
 -- Tells all nodes when the next is due.
 local function tell_due(bucket, now)
   bucket.count = bucket.count + 1
-  send(bucket, { all = item(17, '', 0, next_due(bucket.head), now, '') }, { 'all' })
+  send(bucket, { all = { '', item(17, '', 0, next_due(bucket.head), now, '') } }, { 'all' })
 end
 
 -- Takes one out: its options and its body, if it is there.

@@ -123,7 +123,7 @@ local function dismiss(bucket, user, leaving)
     local slot = string.byte(seat.owner)
     forget_session(bucket, user, seat.name, slot)
     bucket.count = bucket.count + 1
-    send(bucket, { [slot] = item(6, '\1' .. user, 0, 0, now_ms(), seat.name .. struct.pack('B', why)) }, { slot })
+    send(bucket, { [slot] = { '', item(6, '\1' .. user, 0, 0, now_ms(), seat.name .. struct.pack('B', why)) } }, { slot })
   end
 end
 
@@ -248,7 +248,7 @@ local function revoke(keys, args)
   local reach = struct.pack('>I6I6', ends, issued_before)
   redis.call('HSET', key, args[2], reach)
   bucket.count = bucket.count + 1
-  send(bucket, { all = item(4, '', 0, 0, now_ms(), reach .. args[2]) }, { 'all' })
+  send(bucket, { all = { '', item(4, '', 0, 0, now_ms(), reach .. args[2]) } }, { 'all' })
   return finish(bucket, '')
 end
 

@@ -1,0 +1,272 @@
+
+-- What was published with these names before. Results are kept in hashes, each for the time of one window: a name is
+-- looked for in that of now and the one before, and so remembered for one window at least, for two at the most.
+-- Gives the results by name, and per window the hash that new ones go into.
+local function remembered(head, now, by_window)
+  local results, slices = {}, {}
+  for window, names in pairs(by_window) do
+    local slice = math.floor(now / window)
+    local prefix = head .. ':k' .. window .. ':'
+    slices[window] = { key = prefix .. slice, lives_until = (slice + 2) * window }
+    for back = 0, 1 do
+      local found = redis.call('HMGET', prefix .. (slice - back), unpack(names))
+      for at = 1, #names do results[names[at]] = results[names[at]] or found[at] end
+    end
+  end
+  return results, slices
+end
+
+-- Publishes all that stands from args[2] on, two each: options and body. Gives what became of each. Who listens is told here, unless
+-- the caller tells them: it gets the time, and by number which nodes listen to what was published.
+local publish_all
+do
+  -- Added to the window of a key that says who has sent it, and how many such a sender may have remembered in a window.
+  local OF_SENDER, SHARE_MAX = 2147483648, 10000
+  -- Where the length of the channel stands in options.
+  local CHANNEL_AT = 29
+
+  local function is_passed(meta, high, low, epoch)
+    return (epoch == '' or epoch == meta.version_epoch)
+      and (high < meta.high or (high == meta.high and low <= meta.low))
+  end
+
+  -- Pushes what an append has for a channel, and lets go what it keeps no longer.
+  local function push(list, meta, pushed, now, size, ttl)
+    local length = redis.call('RPUSH', list, unpack(pushed))
+    if length == #pushed then
+      meta.first_expires, meta.list_expires = now + ttl, 0
+    end
+    -- In steps: a trim costs as much as a push.
+    if length > size + math.min(math.floor(size / 8), 64) then
+      redis.call('LTRIM', list, -size, -1)
+      length = size
+    end
+    trim_expired(list, meta, now, length)
+    if now + ttl > meta.list_expires then
+      meta.list_expires = now + ttl + math.max(math.floor(ttl / 4), 1000)
+      redis.call('PEXPIREAT', list, meta.list_expires)
+    end
+  end
+
+  local function remember(slice)
+    -- The expiry is set with the first: a hash as long as what was put into it is new.
+    if #slice > 0 and redis.call('HSET', slice.key, unpack(slice)) == redis.call('HLEN', slice.key) then
+      redis.call('PEXPIREAT', slice.key, slice.lives_until)
+    end
+  end
+
+  -- Whether a sender may have one more id remembered; it is counted. Counts are kept in hashes as the results are.
+  local function may_send(head, now, window, sender)
+    local slice = math.floor(now / window)
+    local prefix = head .. ':j' .. window .. ':'
+    local before = redis.call('HGET', prefix .. (slice - 1), sender)
+    local count = redis.call('HINCRBY', prefix .. slice, sender, 1)
+    redis.call('PEXPIREAT', prefix .. slice, (slice + 2) * window)
+    if count + tonumber(before or 0) <= SHARE_MAX then return true end
+    redis.call('HINCRBY', prefix .. slice, sender, -1)
+    return false
+  end
+
+  -- What the options of publications say up to their key.
+  local function read_plan(call, options, now)
+    local size, ttl, meta_ttl, window, high, low, channel = struct.unpack('>I4I6I6I4I4I4Bc0', options)
+    local by_sender = window >= OF_SENDER
+    if by_sender then window = window - OF_SENDER end
+    local stream = call.by_channel[channel]
+    if not stream then
+      stream = { channel = channel, pushed = {} }
+      call.by_channel[channel] = stream
+      call.streams[#call.streams + 1], call.channels[#call.channels + 1] = stream, channel
+    end
+    return {
+      stream = stream, size = size, ttl = ttl, meta_ttl = meta_ttl, window = window, by_sender = by_sender, high = high,
+      low = low, is_versioned = high > 0 or low > 0, stamp = struct.pack('>I6I6', now + ttl, now),
+    }
+  end
+
+  -- All of a call, before anything is looked up. Publications of a channel mostly differ in their keys and bodies only, so that
+  -- what stands before the key is read once. A name is a channel and a key, each behind its length.
+  local function read_call(args, now)
+    local plans, names, epochs, read, by_window = {}, {}, {}, {}, {}
+    local sub, byte = string.sub, string.byte
+    local call = {
+      by_channel = {}, streams = {}, channels = {}, plans = plans, names = names, epochs = epochs, by_window = by_window,
+    }
+    for at = 2, #args, 2 do
+      local number, options = at / 2, args[at]
+      local before_key = CHANNEL_AT + byte(options, CHANNEL_AT)
+      local text = sub(options, 1, before_key)
+      local plan = read[text]
+      if not plan then
+        plan = read_plan(call, options, now)
+        read[text] = plan
+      end
+      local length = byte(options, before_key + 1)
+      local name = false
+      if length > 0 and plan.window > 0 then
+        name = sub(options, CHANNEL_AT, before_key + 1 + length)
+        local of_window = by_window[plan.window]
+        if of_window then of_window[#of_window + 1] = name else by_window[plan.window] = { name } end
+      end
+      plans[number], names[number] = plan, name
+      if plan.is_versioned then epochs[number] = sub(options, before_key + 2 + length) end
+    end
+    return call
+  end
+
+  -- Who has sent a message whose key says so.
+  local function sender_of(stream, name)
+    local from = #stream.channel + 3
+    return string.sub(name, from, from + 15)
+  end
+
+  -- What stands in each item of a stream before the offset, and in each result.
+  local function begin_items(bucket, stream)
+    local created = struct.pack('>I6', stream.meta.created)
+    stream.life = bucket.generation .. created
+    stream.before_offset = struct.pack('>BB', 0, #stream.channel) .. created
+  end
+
+  -- Adds an item to those of a group, in pieces. What stands between offset and body is the same for bodies of one length.
+  local function add_item(items, stream, offset, now, body)
+    if stream.length ~= #body then
+      stream.length, stream.after_offset = #body, struct.pack('>I6I4', now, #body) .. stream.channel
+    end
+    local at = #items
+    items[at + 1], items[at + 2], items[at + 3], items[at + 4] = stream.before_offset, offset, stream.after_offset, body
+  end
+
+  publish_all = function(bucket, args, told)
+    bucket.count = bucket.count + 1
+    local head, now = bucket.head, now_ms()
+    local call = read_call(args, now)
+    local streams, plans, names, pack = call.streams, call.plans, call.names, struct.pack
+    local meta_keys = {}
+    for at = 1, #streams do meta_keys[at] = head .. ':m:' .. streams[at].channel end
+    local known = redis.call('MGET', unpack(meta_keys))
+    local listeners = redis.call('HMGET', head .. ':l', unpack(call.channels))
+    for at = 1, #streams do
+      streams[at].meta, streams[at].listeners = read_meta(bucket, known[at]), listeners[at]
+    end
+    local results, slices = remembered(head, now, call.by_window)
+    local nowhere, answers, groups = struct.pack('>c8I6I6', bucket.generation, 0, 0), {}, {}
+    local plan, stream, meta, items, is_kept, is_versioned
+    for at = 1, #plans do
+      local name, answer = names[at], 2 * at - 1
+      if plans[at] ~= plan then
+        plan = plans[at]
+        stream, is_kept, is_versioned = plan.stream, plan.size > 0, plan.is_versioned
+        meta, items = stream.meta, stream.items
+      end
+      if name and results[name] then
+        answers[answer], answers[answer + 1] = '\1', results[name]
+      elseif is_versioned and meta and is_passed(meta, plan.high, plan.low, call.epochs[at]) then
+        answers[answer], answers[answer + 1] = '\2', struct.pack('>c8I6I6', bucket.generation, meta.created, meta.top)
+      elseif name and plan.by_sender and not may_send(head, now, plan.window, sender_of(stream, name)) then
+        answers[answer], answers[answer + 1] = '\3', nowhere
+      else
+        local body, result = args[2 * at + 1], nowhere
+        if told then
+          told[at] = stream.listeners
+        elseif not items and stream.listeners then
+          items = group_of(groups, stream.listeners)
+          stream.items = items
+        end
+        if not meta and (is_kept or is_versioned) then
+          meta = new_meta(bucket, head .. ':h:' .. stream.channel)
+          stream.meta = meta
+        end
+        if is_versioned then
+          meta.high, meta.low, meta.version_epoch = plan.high, plan.low, call.epochs[at]
+          stream.last = stream.last or plan
+        end
+        if is_kept then
+          if not stream.life then begin_items(bucket, stream) end
+          meta.top = meta.top + 1
+          local offset = pack('>I6', meta.top)
+          result = stream.life .. offset
+          stream.last = plan
+          local pushed = stream.pushed
+          pushed[#pushed + 1] = plan.stamp .. body
+          if items then add_item(items, stream, offset, now, body) end
+        elseif items then
+          items[#items + 1] = item(0, stream.channel, 0, 0, now, body)
+        end
+        answers[answer], answers[answer + 1] = '\0', result
+        if name then
+          local slice = slices[plan.window]
+          local count = #slice
+          slice[count + 1], slice[count + 2] = name, result
+          results[name] = result
+        end
+      end
+    end
+    for at = 1, #streams do
+      local stream = streams[at]
+      local last, list = stream.last, head .. ':h:' .. stream.channel
+      if last then
+        if #stream.pushed > 0 then push(list, stream.meta, stream.pushed, now, last.size, last.ttl) end
+        write_meta(bucket, meta_keys[at], stream.meta, last.meta_ttl)
+      end
+    end
+    for _, slice in pairs(slices) do remember(slice) end
+    if told then told.now = now else send(bucket, sort_out(groups, bucket.nodes)) end
+    return table.concat(answers)
+  end
+end
+
+-- ARGV[2…], two each: options and body. Options are: history size, its ttl, that of the stream, window of the key (with its highest
+-- bit where the first 16 bytes of the key say who has sent it), version (two halves), channel, key, epoch of the version. Answers
+-- 21 bytes each: 0 published, 1 was published with this key, 2 is an old version, 3 its sender has sent too many; generation,
+-- creation, offset.
+local function append(keys, args)
+  local bucket, refusal = begin(keys, args)
+  if not bucket then return refusal end
+  if bucket.answer then return stand(bucket) .. bucket.answer end
+  local answer = publish_all(bucket, args)
+  return finish(bucket, answer)
+end
+
+-- ARGV: how many nodes live; a message of items, as it is sent; how many bytes of it each channel has, in their order, 4 bytes each;
+-- the channels. Nothing is kept, nothing is counted. Answers 1 where one message to all nodes has reached who listens.
+local function tell_listeners(keys, args)
+  local nodes, message = tonumber(args[1]), args[2]
+  local listeners = redis.call('HMGET', keys[1] .. ':l', unpack(args, 4))
+  local first, is_one, are_crowds = listeners[1], true, true
+  for at = 1, #listeners do
+    is_one = is_one and listeners[at] == first
+    are_crowds = are_crowds and listeners[at] and is_crowd(listeners[at], nodes)
+  end
+  -- As it came: a part of it would be copied, and hashed.
+  if are_crowds then
+    redis.call('SPUBLISH', keys[1] .. ':all', message)
+    return 1
+  end
+  if is_one then
+    local targets = first and targets_of(first, nodes) or {}
+    for at = 1, #targets do redis.call('SPUBLISH', keys[1] .. ':' .. targets[at], message) end
+    return 0
+  end
+  local groups, from = {}, 2
+  for at = 1, #listeners do
+    local length = struct.unpack('>I4', args[3], 4 * at - 3)
+    address(groups, listeners[at], string.sub(message, from, from + length - 1))
+    from = from + length
+  end
+  local parts, targets = sort_out(groups, nodes)
+  for at = 1, #targets do
+    local pieces = parts[targets[at]]
+    pieces[1] = '\0'
+    redis.call('SPUBLISH', keys[1] .. ':' .. targets[at], table.concat(pieces))
+  end
+  return 0
+end
+
+-- As `tell_listeners`, for nodes of revision 10 and before. ARGV: how many nodes live, channels, and then as many times the items of
+-- one of them.
+local function fleeting(keys, args)
+  local channels, lengths = (#args - 1) / 2, {}
+  for at = 1, channels do lengths[at] = struct.pack('>I4', #args[channels + 1 + at]) end
+  local message = '\0' .. table.concat(args, '', channels + 2)
+  return tell_listeners(keys, { args[1], message, table.concat(lengths), unpack(args, 2, channels + 1) })
+end
