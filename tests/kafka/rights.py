@@ -1,5 +1,6 @@
 """Allows or refuses a user of a Kafka something, or takes that back, as its administrator."""
 import sys
+import time
 
 from confluent_kafka.admin import (
     AclBinding,
@@ -29,3 +30,10 @@ else:
     done = admin.create_acls([AclBinding(*rule)])
 for result in done.values():
     result.result(timeout=30)
+
+# The broker hears of it a moment later.
+until = time.monotonic() + 30
+while bool(admin.describe_acls(AclBindingFilter(*rule)).result(timeout=30)) == (what == 'restore'):
+    if time.monotonic() > until:
+        sys.exit(f'the broker does not hear of {rule}')
+    time.sleep(0.05)
