@@ -1,10 +1,12 @@
 //! Nodes over a Redis that is more than one server: behind Sentinels, and a Cluster.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::groups::{Sentinel, cluster, replicate};
+use crate::groups::{Sentinel, cluster, replicate, section};
 use crate::harness::{Node, publish_in_the_end, subscribe};
 use crate::server::{Kind, Place, Server};
 
@@ -34,7 +36,7 @@ fn nodes_over_a_cluster_have_one_order_in_every_channel_while_slots_move() {
     const CHANNELS: usize = 24;
     const EACH: usize = 20;
     let servers = cluster(3, 0, &[]);
-    let section = format!("addresses = [\"{}\"]\nmode = \"cluster\"\n", servers[0].address());
+    let section = section(&servers[..1]);
     let nodes = [Node::over("one", &section), Node::over("two", &section)];
     let mut listeners = nodes.each_ref().map(Node::client);
     let channels: Vec<_> = (0..CHANNELS).map(|at| format!("shared:{at}")).collect();
@@ -67,4 +69,40 @@ fn nodes_over_a_cluster_have_one_order_in_every_channel_while_slots_move() {
         }
         assert!(heard.values().all(|last| *last == EACH as u64) && heard.len() == CHANNELS);
     }
+}
+
+/// How many calls of Functions servers have carried out, and how many other commands.
+fn calls(servers: &[Server]) -> (u64, u64) {
+    let (mut functions, mut others) = (0, 0);
+    let said: String = servers.iter().map(|server| server.cli(&["INFO", "commandstats"])).collect();
+    for line in said.lines() {
+        let Some((name, stats)) = line.strip_prefix("cmdstat_").and_then(|line| line.split_once(':')) else { continue };
+        let calls = stats.strip_prefix("calls=").and_then(|stats| stats.split(',').next()?.parse().ok());
+        match name {
+            "fcall" => functions += calls.unwrap_or(0),
+            _ => others += calls.unwrap_or(0),
+        }
+    }
+    (functions, others)
+}
+
+#[test]
+#[ignore = "some seconds: make test-cluster"]
+fn an_idle_cluster_is_asked_a_few_times_a_second_and_not_once_for_each_bucket() {
+    const SECONDS: u64 = 10;
+    let servers = cluster(3, 0, &[]);
+    let through = ["env", "RINGPOST_CLUSTER__REDIS__BUCKETS=1024"].map(String::from).into();
+    let place = Place { through, ..Place::here() };
+    let nodes = ["one", "two"].map(|name| Node::at(&place, name, &section(&servers)));
+    let mut listener = nodes[1].client();
+    subscribe(&mut listener, "shared:room", None);
+    thread::sleep(Duration::from_secs(6));
+    let before = calls(&servers);
+    thread::sleep(Duration::from_secs(SECONDS));
+    let after = calls(&servers);
+    let asked = after.0 - before.0;
+    println!("{} calls a second, {} other commands", asked / SECONDS, (after.1 - before.1) / SECONDS);
+    assert!(asked <= 40 * SECONDS, "two nodes have asked {asked} times in {SECONDS} s");
+    nodes[0].publish("shared:room", "still");
+    assert_eq!(listener.publication().2, json!("still"));
 }

@@ -1,8 +1,8 @@
 //! Which buckets are to be asked where they stand, and to be subscribed to before that.
 //!
-//! Some are asked at once; where one server has all, those that are only to be compared go many by one call. A bucket has one question
-//! on its way at a time, and what is wanted of it meanwhile comes after that. One that is not answered soon holds up no other: its
-//! primary may be away while others go on.
+//! Some are asked at once; of those that are with one server, and are only to be compared, many go by one call. A bucket has one
+//! question on its way at a time, and what is wanted of it meanwhile comes after that. One that is not answered soon holds up no
+//! other: its primary may be away while others go on.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::fault::Fault;
-use super::functions::{Compared, Functions};
+use super::functions::{Compared, ComparedTogether, Functions};
 use super::link::Link;
+use super::slots::Slots;
 
 /// How many questions are on their way at once, but for those that are late.
 const AT_ONCE: usize = 8;
@@ -42,6 +43,23 @@ struct Bucket {
     waits: bool,
     /// It is not to be asked together with others, the next time.
     alone: bool,
+}
+
+/// Who has which bucket.
+struct Servers<'a> {
+    functions: &'a Functions,
+    slots: Option<Arc<Slots>>,
+    is_one: bool,
+}
+
+impl Servers<'_> {
+    /// A number of the server that has a bucket, which no other has, if it is known.
+    fn of(&self, bucket: u16) -> Option<usize> {
+        match (self.is_one, &self.slots) {
+            (true, _) => Some(0),
+            (false, slots) => slots.as_ref()?.primary_of(self.functions.keys().slot(bucket)),
+        }
+    }
 }
 
 /// What a question has come to.
@@ -145,16 +163,24 @@ impl Comparisons {
     fn next(&mut self) -> Option<(Vec<u16>, bool)> {
         let first = self.queue.pop_front()?;
         let (mut group, subscribes) = (vec![first], self.begin(first));
-        let goes_along = |bucket: &Bucket| bucket.wants == Want::Compare && !bucket.alone;
         let is_alone = subscribes || std::mem::take(&mut self.buckets[usize::from(first)].alone);
-        while !is_alone
-            && self.link.is_one_server()
-            && group.len() < TOGETHER
-            && let Some(number) = self.queue.pop_front_if(|number| goes_along(&self.buckets[usize::from(*number)]))
-        {
-            self.begin(number);
-            group.push(number);
+        let servers =
+            Servers { functions: &self.functions, slots: self.link.slots(), is_one: self.link.is_one_server() };
+        let Some(server) = servers.of(first).filter(|_| !is_alone) else { return Some((group, subscribes)) };
+        let goes_along = |number: u16| {
+            let bucket = &self.buckets[usize::from(number)];
+            bucket.wants == Want::Compare && !bucket.alone && servers.of(number) == Some(server)
+        };
+        let (mut left, mut along) = (VecDeque::new(), Vec::new());
+        for number in self.queue.drain(..) {
+            match along.len() + 1 < TOGETHER && goes_along(number) {
+                true => along.push(number),
+                false => left.push_back(number),
+            }
         }
+        self.queue = left;
+        along.iter().for_each(|number| _ = self.begin(*number));
+        group.extend(along);
         Some((group, subscribes))
     }
 
@@ -196,7 +222,10 @@ async fn compare_all(functions: &Functions, link: &Link, buckets: &[u16], subscr
         return (vec![(bucket, compare(functions, link, bucket, subscribes).await)], Vec::new());
     }
     match functions.compare_many_by(link, buckets).await {
-        Ok(found) => {
+        Ok(ComparedTogether { found, has_refused }) => {
+            if has_refused {
+                link.renew_slots().await;
+            }
             let is_found = |bucket: &u16| found.iter().any(|(other, _)| other == bucket);
             let left = buckets.iter().copied().filter(|bucket| !is_found(bucket)).collect();
             (found.into_iter().map(|(bucket, compared)| (bucket, Ok(compared))).collect(), left)

@@ -41,16 +41,17 @@ impl Copies {
         Ok(Some(Self { ways, replicas: config.wait_replicas, wait_ms: config.wait_timeout.as_millis() }))
     }
 
-    /// Calls a Function on a bucket, and waits until replicas have what it has written.
+    /// Calls a Function on a bucket, and waits until replicas have what it has written; or what `touch` writes behind it.
     ///
     /// # Errors
     /// [`Fault::Uncopied`] where too few of them have it in time: it is done. As [`Link::call`].
-    pub(super) async fn call(&self, bucket: u16, command: &Cmd) -> Result<Value, Fault> {
+    pub(super) async fn call(&self, bucket: u16, command: &Cmd, touch: Option<&Cmd>) -> Result<Value, Fault> {
         let way = &self.ways[usize::from(bucket) % self.ways.len()];
-        let answer = match way.call_and_wait(command, self.replicas, self.wait_ms).await {
+        let call = || way.call_and_wait(command, touch, self.replicas, self.wait_ms);
+        let answer = match call().await {
             Err(Fault::NoLibrary) => {
                 library::load(way).await?;
-                way.call_and_wait(command, self.replicas, self.wait_ms).await
+                call().await
             }
             answer => answer,
         };

@@ -98,6 +98,14 @@ pub struct Compared {
     pub relayed: u64,
 }
 
+/// Where buckets stand that were compared by one call.
+#[derive(Debug, Default)]
+pub(super) struct ComparedTogether {
+    pub(super) found: Vec<(u16, Compared)>,
+    /// Some would not be compared, or are with another server.
+    pub(super) has_refused: bool,
+}
+
 /// A question where a bucket stands.
 struct Question {
     command: Cmd,
@@ -122,14 +130,21 @@ pub struct Functions {
 enum Way<'a> {
     Link(&'a Link),
     /// Of this bucket, and is answered once replicas have what it has written.
-    Copied(&'a Copies, u16),
+    Copied {
+        copies: &'a Copies,
+        bucket: u16,
+        /// Writes something there.
+        touch: Cmd,
+    },
 }
 
 impl Way<'_> {
-    async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+    /// Calls, for the first time or once more. What was done the first time writes nothing the second, and may have been written by
+    /// another connection: replicas then have to have what is written behind it.
+    async fn call(&self, command: &Cmd, is_again: bool) -> Result<Value, Fault> {
         match self {
             Self::Link(link) => library::call(link, command).await,
-            Self::Copied(copies, bucket) => copies.call(*bucket, command).await,
+            Self::Copied { copies, bucket, touch } => copies.call(*bucket, command, is_again.then_some(touch)).await,
         }
     }
 }
@@ -232,7 +247,10 @@ impl Functions {
         bucket: u16,
         finish: impl FnOnce(&mut Cmd),
     ) -> Result<Value, Fault> {
-        let way = self.copies.as_deref().map_or(Way::Link(&self.link), |copies| Way::Copied(copies, bucket));
+        let way = self.copies.as_deref().map_or(Way::Link(&self.link), |copies| {
+            let touch = self.function("touch", bucket);
+            Way::Copied { copies, bucket, touch }
+        });
         self.numbered_by(&way, name, bucket, finish).await
     }
 
@@ -308,31 +326,37 @@ impl Functions {
         self.compared(bucket, &question.header, Unpack::of(answer)?)
     }
 
-    /// As [`Functions::compare_by`], many buckets by one call; they must be with one server. Those of which a call is on its way, or
-    /// is to be settled, are left out, and those that refuse to be compared: they are to be asked alone.
-    pub(super) async fn compare_many_by(&self, link: &Link, buckets: &[u16]) -> Result<Vec<(u16, Compared)>, Fault> {
+    /// As [`Functions::compare_by`], many buckets by one call; they must be with one server, as far as is known. Those of which a call
+    /// is on its way, or is to be settled, are left out, and those that refuse to be compared or are elsewhere: they are to be asked
+    /// alone.
+    pub(super) async fn compare_many_by(&self, link: &Link, buckets: &[u16]) -> Result<ComparedTogether, Fault> {
         let free = buckets.iter().filter_map(|bucket| Some((*bucket, self.free_turn(*bucket)?)));
         let turns: Vec<_> = free.collect();
-        if turns.is_empty() {
-            return Ok(Vec::new());
-        }
-        let heads = turns.iter().map(|(bucket, _)| self.keys.head(*bucket)).collect::<Vec<_>>();
+        let Some((first, _)) = turns.first() else { return Ok(ComparedTogether::default()) };
+        let heads = turns.iter().map(|(bucket, _)| self.keys.head(*bucket));
         let headers = turns.iter().map(|(bucket, _)| self.header(&self.lanes[usize::from(*bucket)].known()));
         let headers: Vec<_> = headers.collect();
-        let mut command = library::function_of_all("compare_many", heads);
-        command.arg(&headers);
+        let command = match link.is_one_server() {
+            true => library::function_of_all("compare_many", heads.collect::<Vec<_>>()).arg(&headers).to_owned(),
+            false => {
+                let mut command = self.function("compare_slots", *first);
+                heads.zip(&headers).for_each(|(head, header)| _ = command.arg(head).arg(header));
+                command
+            }
+        };
         let answers = list(library::call(link, &command).await?)?;
         if answers.len() != turns.len() {
             return Err(Fault::Garbled);
         }
-        let mut found = Vec::with_capacity(turns.len());
+        let mut together = ComparedTogether::default();
         for (((bucket, _turn), header), answer) in turns.iter().zip(&headers).zip(answers) {
             let from = Unpack::of(answer)?;
-            if !from.is_empty() {
-                found.push((*bucket, self.compared(*bucket, header, from)?));
+            match from.is_empty() {
+                true => together.has_refused = true,
+                false => together.found.push((*bucket, self.compared(*bucket, header, from)?)),
             }
         }
-        Ok(found)
+        Ok(together)
     }
 
     /// The turn of a bucket, where nobody has it and nothing is to be told or settled before.
@@ -376,9 +400,9 @@ impl Functions {
 async fn repeat(way: &Way<'_>, command: &Cmd) -> Result<Value, Fault> {
     let (since, mut pause) = (Instant::now(), PAUSE);
     // Once a repetition may have been done, no later fault says that it was not.
-    let mut open = None;
+    let (mut open, mut is_again) = (None, false);
     loop {
-        let fault = match way.call(command).await {
+        let fault = match way.call(command, is_again).await {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
@@ -393,7 +417,7 @@ async fn repeat(way: &Way<'_>, command: &Cmd) -> Result<Value, Fault> {
             return Err(open.unwrap_or(fault));
         }
         sleep(pause).await;
-        pause = (2 * pause).min(PAUSE_MAX);
+        (pause, is_again) = ((2 * pause).min(PAUSE_MAX), true);
     }
 }
 

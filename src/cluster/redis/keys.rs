@@ -1,5 +1,6 @@
 //! The names of keys: which bucket a channel or a user is in, and how the keys of a bucket begin.
 
+use super::slots::slot_of;
 use crate::config::RedisConfig;
 use crate::model::{BUCKET_LAYOUT, bucket_of};
 
@@ -36,6 +37,11 @@ impl Keys {
         format!("{}:all", self.head(bucket))
     }
 
+    /// The slot of a Cluster in which a bucket is.
+    pub(super) fn slot(&self, bucket: u16) -> u16 {
+        slot_of(&format!("b{bucket}"))
+    }
+
     /// The key of the nodes' leases.
     pub fn nodes(&self) -> String {
         format!("{}:{{nodes}}", self.prefix)
@@ -44,7 +50,17 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
+    use redis::cluster_routing::Slot;
+
     use super::*;
+
+    #[test]
+    fn a_bucket_is_in_the_slot_in_which_the_redis_crate_has_its_keys() {
+        let keys = Keys::new(&RedisConfig::default());
+        for bucket in 0..keys.buckets() {
+            assert_eq!(Slot::new(keys.slot(bucket)), Some(Slot::for_key(keys.head(bucket))), "{bucket}");
+        }
+    }
 
     #[test]
     fn a_name_is_in_the_same_bucket_for_ever() {

@@ -96,13 +96,19 @@ impl Functions {
         let mut values = Vec::new().into_iter();
         if !known.is_empty() {
             let bytes = REDIS_PAGE_BYTES as usize / known.len();
-            let answer = self.numbered("ledger_attach", bucket, |command| {
+            // Who is a member by the channel's name becomes it again.
+            let makes_members = known.iter().any(|(_, attach)| attach.enlist == Enlist::FromTop);
+            let finish = |command: &mut redis::Cmd| {
                 command.arg(leases.pack_living()).arg(leases.newest()).arg(bytes);
                 for (channel, attach) in known {
                     command.arg(pack_attach(attach)).arg(channel);
                 }
-            });
-            values = list(answer.await?)?.into_iter();
+            };
+            let answer = match makes_members {
+                true => self.numbered_and_copied("ledger_attach", bucket, finish).await?,
+                false => self.numbered("ledger_attach", bucket, finish).await?,
+            };
+            values = list(answer)?.into_iter();
             values.next().ok_or(Fault::Garbled)?;
         }
         let mut next = || values.next().ok_or(Fault::Garbled);
@@ -136,7 +142,7 @@ impl Functions {
         let (mut verdicts, mut left) = (Vec::with_capacity(packed.len()), &packed[..]);
         while !left.is_empty() {
             let (now, later) = left.split_at(next_notes(left));
-            let answer = self.numbered("ledger_note", bucket, |command| {
+            let answer = self.numbered_and_copied("ledger_note", bucket, |command| {
                 command.arg(now);
             });
             let mut from = Unpack::of(answer.await?)?;
@@ -183,7 +189,7 @@ impl Functions {
         let (known, strangers): (Vec<_>, Vec<_>) = users.partition(|(user, _)| is_shared(user));
         let packed = known.iter().map(|(user, begins)| [&[u8::from(*begins)][..], user.as_bytes()].concat());
         for users in packed.collect::<Vec<_>>().chunks(MEMBERS_PER_CALL) {
-            let answer = self.numbered("ledger_add", bucket, |command| {
+            let answer = self.numbered_and_copied("ledger_add", bucket, |command| {
                 command.arg(members_max).arg(meta_ttl_ms).arg(channel).arg(users);
             });
             let mut from = Unpack::of(answer.await?)?;
@@ -210,7 +216,7 @@ impl Functions {
     ) -> Result<(), Fault> {
         let known: Vec<_> = users.filter(|user| is_shared(user)).collect();
         for users in known.chunks(MEMBERS_PER_CALL) {
-            let answer = self.numbered("ledger_remove", bucket, |command| {
+            let answer = self.numbered_and_copied("ledger_remove", bucket, |command| {
                 command.arg(channel).arg(users);
             });
             answer.await?;

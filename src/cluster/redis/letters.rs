@@ -112,7 +112,7 @@ impl Functions {
     /// # Errors
     /// What went wrong.
     pub async fn letter_requeue(&self, bucket: u16, channel: &str, offset: u64) -> Result<Requeuing, Fault> {
-        let answer = self.numbered("letter_requeue", bucket, |command| {
+        let answer = self.numbered_and_copied("letter_requeue", bucket, |command| {
             command.arg(channel).arg(clip(offset));
         });
         let mut from = Unpack::of(answer.await?)?;
@@ -134,7 +134,7 @@ impl Functions {
     pub async fn letters_purge(&self, bucket: u16, channel: &str, offset: Option<u64>) -> Result<u64, Fault> {
         let mut purged = 0;
         loop {
-            let answer = self.numbered("letters_purge", bucket, |command| {
+            let answer = self.numbered_and_copied("letters_purge", bucket, |command| {
                 let offset = offset.map(|offset| clip(offset).to_string()).unwrap_or_default();
                 command.arg(channel).arg(offset).arg(LETTERS_PER_CALL);
             });

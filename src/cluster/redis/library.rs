@@ -12,7 +12,6 @@ pub const SOURCE: &str = concat!(
     include_str!("library/publish.lua"),
     include_str!("library/move.lua"),
     include_str!("library/schedule.lua"),
-    include_str!("library/push.lua"),
     include_str!("library/listener.lua"),
     include_str!("library/presence.lua"),
     include_str!("library/session.lua"),
@@ -23,13 +22,14 @@ pub const SOURCE: &str = concat!(
     include_str!("library/member.lua"),
     include_str!("library/ask.lua"),
     include_str!("library/reap.lua"),
-    include_str!("library/lease.lua"),
     include_str!("library/register.lua"),
+    include_str!("library/push.lua"),
+    include_str!("library/lease.lua"),
 );
 
 /// Which edition of the source this is. It goes up with every change that nodes of the version before can live with; others
 /// need a new layout ([`BUCKET_LAYOUT`](crate::model::BUCKET_LAYOUT)), and with it new names of keys and Functions.
-pub const REVISION: u64 = 11;
+pub const REVISION: u64 = 12;
 
 /// What was found in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

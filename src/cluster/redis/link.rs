@@ -7,8 +7,8 @@
 //! has said nothing for as long as a call may take is given up, and who can tell is asked again where the primary is.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
@@ -25,6 +25,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::fault::Fault;
 use super::pack::{list, number};
+use super::slots::Slots;
 use crate::config::{RedisConfig, RedisMode, host_and_port};
 
 /// How long calls fail at once after a connection did not come about: at first, and at the most. So long a Redis that comes
@@ -50,6 +51,14 @@ pub struct Link {
     timeout: Duration,
     pushes: Option<Pushes>,
     life: Arc<Life>,
+    slots: Lock<KnownSlots>,
+}
+
+/// The slots of a Cluster, as they were last told, and when they were last asked for.
+#[derive(Default)]
+struct KnownSlots {
+    slots: Option<Arc<Slots>>,
+    asked: Option<Instant>,
 }
 
 /// When the server has said anything last.
@@ -96,7 +105,7 @@ struct Live {
     /// as well.
     is_over: Arc<AtomicBool>,
     /// The primaries of the Cluster when it came about.
-    primaries: Option<Vec<Primary>>,
+    primaries: Option<Arc<Slots>>,
 }
 
 /// The connection, if there is one, and when the next may be tried.
@@ -109,9 +118,6 @@ struct State {
     /// When the Cluster was last asked whether its primaries are others now.
     looked: Option<Instant>,
 }
-
-/// The first and the last of some slots of a Cluster, and who has them.
-type Primary = (i64, i64, Vec<u8>);
 
 /// By which connection a call went, and when.
 #[derive(Clone, Copy)]
@@ -137,12 +143,41 @@ impl Link {
         };
         let (connect_timeout, timeout) = (config.connect_timeout.into(), config.timeout.into());
         let life = Arc::new(Life { since: Instant::now(), said_ms: AtomicU64::new(0) });
-        Ok(Self { reach, options, state: Mutex::default(), connect_timeout, timeout, pushes, life })
+        let (state, slots) = (Mutex::default(), Lock::default());
+        Ok(Self { reach, options, state, connect_timeout, timeout, pushes, life, slots })
     }
 
     /// Whether one server has all keys.
     pub fn is_one_server(&self) -> bool {
         !matches!(self.reach, Reach::Cluster(_))
+    }
+
+    /// Which primary of a Cluster has which slots, as far as is known.
+    pub(super) fn slots(&self) -> Option<Arc<Slots>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).slots.clone()
+    }
+
+    /// Some slots have turned out to be elsewhere: asks where they are, unless it was asked a moment ago.
+    pub(super) async fn renew_slots(&self) {
+        let connection = match &self.state.lock().await.live {
+            Some(Live { connection: Connection::Cluster(connection), .. }) => Some(connection.clone()),
+            _ => None,
+        };
+        let is_due = || {
+            let mut known = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due = known.asked.is_none_or(|asked| asked.elapsed() >= LOOK_PAUSE);
+            known.asked = if is_due { Some(Instant::now()) } else { known.asked };
+            is_due
+        };
+        if let Some(mut connection) = connection.filter(|_| is_due())
+            && let Some(slots) = slots_of(&mut connection).await
+        {
+            self.know(Some(slots));
+        }
+    }
+
+    fn know(&self, slots: Option<Arc<Slots>>) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).slots = slots;
     }
 
     /// Asks the primary that has the command's key.
@@ -159,22 +194,32 @@ impl Link {
     }
 
     /// As [`Link::call`], and waits until so many replicas have what was written, some milliseconds at the most: the answer, and how
-    /// many have it. Who calls by the same connection meanwhile waits as well.
+    /// many have it. Where there is a second command it is called behind the first. Who calls by the same connection meanwhile waits
+    /// as well.
     ///
     /// # Errors
     /// What went wrong; after [`Fault::is_open`] it may have been done.
-    pub async fn call_and_wait(&self, command: &Cmd, replicas: u8, wait_ms: u64) -> Result<(Value, u64), Fault> {
+    pub async fn call_and_wait(
+        &self,
+        command: &Cmd,
+        second: Option<&Cmd>,
+        replicas: u8,
+        wait_ms: u64,
+    ) -> Result<(Value, u64), Fault> {
         let (mut connection, way) = self.connection().await?;
-        let mut both = redis::pipe();
-        both.add_command(command.clone()).cmd("WAIT").arg(replicas).arg(wait_ms);
-        // One connection has both: what it waits for is what it has written.
+        let mut all = redis::pipe();
+        all.add_command(command.clone());
+        second.into_iter().for_each(|second| _ = all.add_command(second.clone()));
+        all.cmd("WAIT").arg(replicas).arg(wait_ms);
+        // One connection has all: what it waits for is what it has written.
+        let count = all.len();
         let answers = match &mut connection {
-            Connection::Single(connection) => connection.req_packed_commands(&both, 0, 2).await,
-            Connection::Cluster(connection) => connection.req_packed_commands(&both, 0, 2).await,
+            Connection::Single(connection) => connection.req_packed_commands(&all, 0, count).await,
+            Connection::Cluster(connection) => connection.req_packed_commands(&all, 0, count).await,
         };
-        let answers = self.judge(answers.map(Value::Array), way).await?;
-        let [answer, copies] = <[Value; 2]>::try_from(list(answers)?).map_err(|_| Fault::Garbled)?;
-        Ok((answer, number(&copies)?))
+        let mut answers = list(self.judge(answers.map(Value::Array), way).await?)?;
+        let copies = answers.pop().ok_or(Fault::Garbled)?;
+        Ok((answers.into_iter().next().ok_or(Fault::Garbled)?, number(&copies)?))
     }
 
     /// Asks every primary, and gives the answers of all.
@@ -272,7 +317,7 @@ impl Link {
         let (mut connection, known) = (connection.clone(), known.clone());
         state.looked = Some(Instant::now());
         drop(state);
-        if primaries_of(&mut connection).await.is_none_or(|now| Some(now) == known) {
+        if slots_of(&mut connection).await.is_none_or(|now| Some(now) == known) {
             return;
         }
         if let Ok(live) = self.connect_in_time().await {
@@ -355,7 +400,8 @@ impl Link {
                     None => config,
                 };
                 let mut made = client.get_async_connection_with_config(config).await?;
-                let primaries = primaries_of(&mut made).await;
+                let primaries = slots_of(&mut made).await;
+                self.know(primaries.clone());
                 (Connection::Cluster(made), primaries)
             }
         };
@@ -378,24 +424,11 @@ impl State {
     }
 }
 
-/// Which primaries a Cluster has, as any of them says.
-async fn primaries_of(connection: &mut ClusterConnection) -> Option<Vec<Primary>> {
+/// Which primary of a Cluster has which slots, as any of them says.
+async fn slots_of(connection: &mut ClusterConnection) -> Option<Arc<Slots>> {
     let any = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, Some(ResponsePolicy::OneSucceeded)));
-    let slots = connection.route_command(redis::cmd("CLUSTER").arg("SLOTS").to_owned(), any).await.ok()?;
-    let Value::Array(ranges) = slots else { return None };
-    let primary = |range: &Value| match range {
-        Value::Array(parts) => match &parts[..] {
-            [Value::Int(first), Value::Int(last), Value::Array(primary), ..] => match primary.get(2) {
-                Some(Value::BulkString(id)) => Some((*first, *last, id.clone())),
-                _ => None,
-            },
-            _ => None,
-        },
-        _ => None,
-    };
-    let mut primaries: Vec<_> = ranges.iter().filter_map(primary).collect();
-    primaries.sort_unstable();
-    Some(primaries)
+    let said = connection.route_command(redis::cmd("CLUSTER").arg("SLOTS").to_owned(), any).await.ok()?;
+    Slots::parse(&said).map(Arc::new)
 }
 
 fn certificates(config: &RedisConfig) -> anyhow::Result<TlsCertificates> {

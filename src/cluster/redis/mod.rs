@@ -38,4 +38,5 @@ pub mod relayed;
 pub mod revocations;
 pub mod schedules;
 pub mod sessions;
+mod slots;
 pub mod streams;

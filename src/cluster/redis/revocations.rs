@@ -79,7 +79,7 @@ impl Functions {
             revocation.issued_before_unix_s.clamp(0, LATEST).to_string().into(),
         ];
         let bucket = self.bucket_of_revocation(revocation);
-        self.changing("revoke", bucket, &arguments).await?;
+        self.changing_and_copied("revoke", bucket, &arguments).await?;
         // After it is there: who is told of the bucket reads it.
         let mut command = library::function("revoked_in", &self.keys().nodes());
         command.arg(bucket);

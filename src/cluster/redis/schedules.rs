@@ -56,7 +56,7 @@ impl Functions {
     /// # Errors
     /// What went wrong; after [`Fault::is_open`] it may wait.
     pub async fn schedule_add(&self, bucket: u16, delay_ms: u64, publish: &Publish<'_>) -> Result<Scheduled, Fault> {
-        let answer = self.numbered("schedule_add", bucket, |command| {
+        let answer = self.numbered_and_copied("schedule_add", bucket, |command| {
             command.arg(delay_ms).arg(publish.options()).arg(publish.body);
         });
         let mut from = Unpack::of(answer.await?)?;
@@ -77,7 +77,7 @@ impl Functions {
     /// # Errors
     /// What went wrong.
     pub async fn schedule_cancel(&self, bucket: u16, channel: &str, id: ScheduledId) -> Result<bool, Fault> {
-        let answer = self.numbered("schedule_cancel", bucket, |command| {
+        let answer = self.numbered_and_copied("schedule_cancel", bucket, |command| {
             command.arg(channel).arg(pack_id(id));
         });
         let mut from = Unpack::of(answer.await?)?;

@@ -281,7 +281,7 @@ impl Functions {
             said = said.bytes(client.as_bytes());
         }
         let arguments = [user.as_bytes(), ttl_ms.to_string().as_bytes(), &said.end()].map(<[u8]>::to_vec);
-        self.changing("send_away", self.keys().bucket_of(user), &arguments).await
+        self.changing_and_copied("send_away", self.keys().bucket_of(user), &arguments).await
     }
 }
 

@@ -192,7 +192,7 @@ impl Functions {
     /// # Errors
     /// What went wrong.
     pub async fn remove(&self, bucket: u16, channel: &str) -> Result<u64, Fault> {
-        let answer = self.numbered("remove", bucket, |command| {
+        let answer = self.numbered_and_copied("remove", bucket, |command| {
             command.arg(channel);
         });
         let mut from = Unpack::of(answer.await?)?;
@@ -231,6 +231,19 @@ impl Functions {
         arguments: &[A],
     ) -> Result<(), Fault> {
         let answer = self.numbered(name, bucket, |command| {
+            command.arg(arguments);
+        });
+        answer.await.map(drop)
+    }
+
+    /// As [`Functions::changing`], and answered once replicas have it, where that is asked for.
+    pub(super) async fn changing_and_copied<A: redis::ToRedisArgs>(
+        &self,
+        name: &str,
+        bucket: u16,
+        arguments: &[A],
+    ) -> Result<(), Fault> {
+        let answer = self.numbered_and_copied(name, bucket, |command| {
             command.arg(arguments);
         });
         answer.await.map(drop)

@@ -1,4 +1,6 @@
 
+do
+
 -- The nodes: a hash with an entry a slot: incarnation, when its lease ends, until when it is claimed for reaping and by
 -- whom, then the node's name (with a byte for its length) and what it says of itself.
 local function lease_of(entry)
@@ -110,4 +112,15 @@ local function lease_free(keys, args)
   local lease = own_lease(keys[1], args[1], args[2])
   if not lease or lease.ends > now_ms() then return 0 end
   return redis.call('HDEL', keys[1] .. ':n', args[1])
+end
+
+register('revoked_in', revoked_in, 'allow-oom')
+register('revoked_since', revoked_since, 'no-writes')
+register('lease_take', lease_take, 'allow-oom')
+register('lease_renew', lease_renew, 'allow-oom')
+register('lease_end', lease_end, 'allow-oom')
+register('lease_list', lease_list, 'no-writes')
+register('lease_claim', lease_claim, 'allow-oom')
+register('lease_free', lease_free, 'allow-oom')
+
 end

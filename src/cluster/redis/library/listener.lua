@@ -166,3 +166,20 @@ local function compare_many(keys, args)
   end
   return answers
 end
+
+-- KEYS: two of the first bucket. ARGV, two each: the first key of a bucket, and the header of a call of it. As `compare_many`, where
+-- each bucket has a slot of its own in a Cluster; nothing for one that this server does not have, or has no longer.
+local function compare_slots(keys, args)
+  local answers = {}
+  for at = 1, #args, 2 do
+    local is_here, answer = pcall(compare, { args[at] }, { args[at + 1] }, true)
+    answers[#answers + 1] = is_here and type(answer) == 'string' and answer or ''
+  end
+  return answers
+end
+
+-- Writes something that says nothing: a replica that has it has all that was written before.
+local function touch(keys)
+  redis.call('HSET', keys[1], 'w', '')
+  return 0
+end

@@ -1,4 +1,6 @@
 
+do
+
 -- Channels of which members may have to be told of something by a push. A sorted set has them by when they are looked at; a hash
 -- has of each when it was last put there, when first, and what was told already, as the nodes write it. A bucket has those of many:
 -- which, the nodes agree on.
@@ -53,4 +55,10 @@ local function push_done(keys, args)
     redis.call('HSET', about, args[1], struct.pack('>I6I6', last, first) .. args[4])
   end
   return 0
+end
+
+register('push_arm', push_arm)
+register('push_due', push_due, 'allow-oom')
+register('push_done', push_done, 'allow-oom')
+
 end
