@@ -53,9 +53,9 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
-    /// A publish is answered once so many replicas have it as well (`WAIT`): what a failover loses was not answered, as long as one of
-    /// them is made the primary. 0 is none. Publishes are answered later by what the way to the replicas takes; with fewer replicas a
-    /// node does not start.
+    /// A publish, and what else docs/CLUSTER.md says, is answered once so many replicas have it as well (`WAIT`): what a failover loses
+    /// was not answered, as long as one of them is made the primary. 0 is none. Publishes are answered later by what the way to the
+    /// replicas takes; with fewer replicas a node does not start.
     pub wait_replicas: u8,
     /// How long a publish waits for them. Then it is refused with 100, although it is published.
     pub wait_timeout: Duration,

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use ringpost::auth::{Revocation, Subject};
 use ringpost::cluster::redis::copies::Copies;
 use ringpost::cluster::redis::fault::Fault;
 use ringpost::config::RedisConfig;
+use ringpost::model::ledger::{Attach, Enlist, Happened};
 use ringpost::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::functions::{bodies, config, linked, node, one, publish};
+use crate::inboxes::{ROOM, asks, both, floor, noted};
 use crate::server::{Kind, Server, wait};
 
 /// What a server says of itself under this name.
@@ -60,4 +63,47 @@ fn a_publication_is_answered_once_a_replica_has_it_and_a_repetition_no_sooner() 
             assert_eq!(bodies(&again, "room").await.len(), 3, "the primary keeps all of them");
         });
     }
+}
+
+#[test]
+fn all_that_is_acknowledged_is_answered_once_a_replica_has_it_and_who_comes_and_goes_is_not_held_up() {
+    let primary = Server::start(Kind::Redis, &[]);
+    let replica = Replica::of(Kind::Redis, &primary);
+    let config = config(&[primary.address()]);
+    let config = RedisConfig { wait_replicas: 1, wait_timeout: Duration::from_millis(400), ..config };
+    crate::runtime().block_on(async {
+        let link = linked(&config).await;
+        let node = node(&link, &config, 1, 1).copied_by(Copies::new(&config).unwrap().map(Arc::new));
+        let bucket = node.keys().bucket_of(ROOM);
+        let subscribes = Attach { enlist: Enlist::FromTop, ..asks("w", "a") };
+        let member = asks("u", "a");
+        let revocation = Revocation {
+            subject: Subject::User("u".into()),
+            issued_before_unix_s: i64::MAX,
+            until_unix_s: 4_000_000_000,
+        };
+        for is_followed in [true, false, true] {
+            replica.signal(if is_followed { Signal::CONT } else { Signal::STOP });
+            let expect = |what: &str, result: Result<(), Fault>| {
+                assert_eq!(result, if is_followed { Ok(()) } else { Err(Fault::Uncopied) }, "{what}");
+            };
+            expect("publish", one(&node, publish(ROOM, "x")).await.map(drop));
+            let users = [("u", false)].into_iter();
+            expect("add", node.ledger_add(bucket, ROOM, users, 100, 600_000).await.map(drop));
+            expect("subscribe", node.ledger_attach(bucket, &[(ROOM, &subscribes)], &both()).await.map(drop));
+            node.ledger_attach(bucket, &[(ROOM, &member)], &both()).await.expect("who is a member only arrives");
+            let floor = noted(None, "u", "a", floor(1));
+            expect("received", node.ledger_note(bucket, &[(ROOM, &floor)]).await.map(drop));
+            let read = noted(None, "u", "", Happened::Read(1));
+            expect("read", node.ledger_note(bucket, &[(ROOM, &read)]).await.map(drop));
+            expect("requeue", node.letter_requeue(bucket, ROOM, 1).await.map(drop));
+            expect("purge", node.letters_purge(bucket, ROOM, None).await.map(drop));
+            expect("later", node.schedule_add(bucket, 60_000, &publish(ROOM, "later")).await.map(drop));
+            expect("revoke", node.revoke(&revocation).await);
+            expect("send away", node.send_away("u", 1_000, (3500, "go"), &[]).await);
+            expect("remove members", node.ledger_remove(bucket, ROOM, ["x"].into_iter()).await);
+            expect("remove", node.remove(bucket, ROOM).await.map(drop));
+            node.ledger_detach(bucket, &[(ROOM, &member.name)]).await.expect("nobody waits for that");
+        }
+    });
 }
