@@ -40,4 +40,5 @@ mod server;
 mod sight;
 mod start;
 mod tls;
+mod upgrades;
 mod users;

@@ -9,13 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::complaints::Complaints;
 use super::metrics::BridgeMetrics;
 use crate::cluster::redis::fault::{Fault, Remedy};
 use crate::cluster::redis::functions::Functions;
 use crate::cluster::redis::leases::{self, Leases};
+use crate::cluster::redis::library::{self, Loaded};
 use crate::limits::{LEASE_MS, LEASE_RENEW_MS};
 
 /// How long to wait before a renewal that failed is tried again.
@@ -97,6 +98,7 @@ impl Keeper {
                     self.lease.renewed(began, Instant::now());
                     self.metrics.renewed();
                     self.take_in(leases, &mut reaping);
+                    self.see_functions().await;
                     next = began + Duration::from_millis(LEASE_RENEW_MS);
                 }
                 Err(fault) => {
@@ -107,6 +109,17 @@ impl Keeper {
                     next = Instant::now() + PAUSE;
                 }
             }
+        }
+    }
+
+    /// A Redis that was emptied may have been given the Functions of an earlier version, by a node of that one.
+    async fn see_functions(&self) {
+        match timeout(PAUSE, library::load(self.functions.link())).await.unwrap_or(Err(Fault::Late)) {
+            Ok(Loaded::Was(_)) => {}
+            Ok(Loaded::Now) => {
+                tracing::warn!(revision = library::REVISION, "the Functions in Redis were of an earlier version")
+            }
+            Err(fault) => self.complaints.tell("revision", &fault),
         }
     }
 
