@@ -12,7 +12,8 @@ use crate::delivery::{DeadLetter, DevicePosition, Failure, MemberDevices, Member
 use crate::hub::NewPublication;
 use crate::limits::{LEDGER_MEMBERS_PER_CALL, RECEIPT_MEMBERS_MAX};
 use crate::model::ledger::{
-    DeviceName, LedgerAnswer, LedgerAsk, LedgerMember, Letter, LetterBody, LetterFilter, MembersPage, Requeuing,
+    DeviceName, LedgerAnswer, LedgerAsk, LedgerMember, Letter, LetterBody, LetterFilter, MemberPositions, MembersPage,
+    Requeuing,
 };
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{Life, Position};
@@ -259,7 +260,8 @@ fn member(result: Result<LedgerAnswer, Error>) -> Result<Box<LedgerMember>, Erro
 fn positions(result: Result<LedgerAnswer, Error>) -> Result<Positions, Error> {
     match result {
         Ok(LedgerAnswer::Members(MembersPage { life, top, users, .. })) => {
-            let position = |(user, received, read)| MemberPosition { user, received, read };
+            let position =
+                |one: MemberPositions| MemberPosition { user: one.user, received: one.received, read: one.read };
             let users = users.into_iter().map(position).collect();
             Ok(Positions { epoch: epoch(life), offset: top, users, receipts: Vec::new() })
         }

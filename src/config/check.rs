@@ -346,10 +346,6 @@ fn check_pushes(options: &ChannelOptions, place: &str, problems: &mut Vec<String
         "needs `delivery = \"at_least_once\"`: else nobody knows who has what",
     );
     rule(
-        options.log != Log::Redis || kinds.is_empty(),
-        "counts devices of any kind with `log = \"redis\"`: leave `push_device_kinds` empty",
-    );
-    rule(
         options.push_after < options.history_ttl,
         "must be shorter than `history_ttl`: what is no longer kept cannot be told of",
     );

@@ -1,5 +1,5 @@
 //! Channels that nodes share: whom a push is to tell of what was published there. Where it was published a while ago, one node
-//! looks: it goes through the members in the channel's ledger, and tells of those who have neither received nor read it. What it was
+//! looks: it goes through the members in the channel's ledger, and tells of those who have neither noticed nor read it. What it was
 //! given and has not finished is given to another later.
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ use crate::limits::{
     MEMBERS_PER_CALL, PUSH_CHANNELS_AT_ONCE, PUSH_CLOCKS_APART_MS, PUSH_DUE_PER_CALL, PUSH_LEASE_MS, PUSH_LOOK_MS,
     PUSH_USERS_MAX, PUSHED_AT_ONCE, REDIS_PAGE_BYTES,
 };
-use crate::model::ledger::MembersPage;
+use crate::model::ledger::{MemberPositions, MembersPage};
 use crate::model::{Life, Publication};
 use crate::session::access::Access;
 
@@ -150,9 +150,10 @@ impl Look<'_> {
     /// Goes through the members.
     async fn walk(&self, mut page: MembersPage, told: u64, mut lists: Lists<'_>) -> Result<(), Fault> {
         for number in 1.. {
-            for (user, received, read) in &page.users {
-                let to = PushTo { user: user.clone(), unread: page.top.saturating_sub(*read), is_background: false };
-                lists.put(to, (*received).max(*read).max(told)).await;
+            for MemberPositions { user, read, noticed, is_background, .. } in &page.users {
+                let (user, unread) = (user.clone(), page.top.saturating_sub(*read));
+                let to = PushTo { user, unread, is_background: *is_background };
+                lists.put(to, (*noticed).max(*read).max(told)).await;
             }
             if page.users.len() < MEMBERS_PER_CALL {
                 break;
@@ -160,7 +161,7 @@ impl Look<'_> {
             if number % PAGES_PER_LEASE == 0 {
                 self.done(Again::After(PUSH_LEASE_MS), self.due.told).await?;
             }
-            let last = page.users.last().map(|(user, ..)| user.clone()).unwrap_or_default();
+            let last = page.users.last().map(|last| last.user.clone()).unwrap_or_default();
             page = self.members(&last).await?;
         }
         lists.end().await;
@@ -179,7 +180,9 @@ impl Look<'_> {
         let (channel, after) = (self.due.channel.clone(), after.to_owned());
         let count = MEMBERS_PER_CALL as u32;
         self.bridge
-            .call(move |functions, _| async move { functions.ledger_members(&channel, &after, count).await })
+            .call(move |functions, leases| async move {
+                functions.ledger_members(&channel, &after, count, &leases).await
+            })
             .await
     }
 

@@ -36,9 +36,13 @@ pub(super) enum Changed {
         device: Box<str>,
         floor: u64,
         received: u64,
+        /// No disk keeps it.
+        noticed: u64,
         seen_unix_s: u64,
         failed: u16,
         has_lost: bool,
+        /// Nor this.
+        is_background: bool,
     },
     DeviceGone {
         user: Arc<str>,
@@ -66,6 +70,13 @@ pub(super) enum Changed {
         user: Arc<str>,
         device: Box<str>,
     },
+    /// It was sent so often since it was requeued.
+    DeadLetterTried {
+        offset: u64,
+        user: Arc<str>,
+        device: Box<str>,
+        attempts: u16,
+    },
 }
 
 impl Change {
@@ -82,9 +93,10 @@ impl Change {
     pub fn note(&self, pack: impl FnOnce(&Publication) -> LetterBody) -> Option<Note> {
         let (name, what) = match &self.what {
             Changed::Member { user, read, .. } => (name(user, ""), Happened::Read(*read)),
-            Changed::Device { user, device, floor, received, failed, has_lost, .. } => {
-                let (floor, received, failed, has_lost) = (*floor, *received, *failed, *has_lost);
-                (name(user, device), Happened::Floor { floor, received, failed, has_lost })
+            Changed::Device { user, device, floor, received, noticed, failed, has_lost, is_background, .. } => {
+                let (floor, received, noticed) = (*floor, *received, *noticed);
+                let (failed, has_lost, is_background) = (*failed, *has_lost, *is_background);
+                (name(user, device), Happened::Floor { floor, received, noticed, failed, has_lost, is_background })
             }
             Changed::DeadLetter { publication, failure } => {
                 let Failure { user, device, attempts, at_unix_ms } = failure;
@@ -92,6 +104,9 @@ impl Change {
                 (name(user, device), Happened::GivenUp(Box::new(letter)))
             }
             Changed::DeadLetterReceived { offset, user, device } => (name(user, device), Happened::Resolved(*offset)),
+            Changed::DeadLetterTried { offset, user, device, attempts } => {
+                (name(user, device), Happened::Tried { offset: *offset, attempts: *attempts })
+            }
             Changed::MemberGone { .. }
             | Changed::DeviceGone { .. }
             | Changed::Detached { .. }
@@ -113,7 +128,7 @@ impl Change {
                 Record::Member(MemberRecord { channel, user, epoch, received: *received, read: *read })
             }
             Changed::MemberGone { user } => Record::MemberGone(channel, user),
-            Changed::Device { user, device, floor, received, seen_unix_s, failed, has_lost } => {
+            Changed::Device { user, device, floor, received, seen_unix_s, failed, has_lost, .. } => {
                 Record::Device(DeviceRecord {
                     channel,
                     user,
@@ -139,6 +154,9 @@ impl Change {
             }
             Changed::DeadLetterRequeued { offset, user, device } => {
                 Record::DeadLetterRequeued(channel, *offset, user, device)
+            }
+            Changed::DeadLetterTried { offset, user, device, attempts } => {
+                Record::DeadLetterTried(channel, *offset, user, device, (*attempts).into())
             }
             Changed::DeadLetterGone { offset } => Record::DeadLetterGone(channel, *offset),
         }

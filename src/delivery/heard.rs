@@ -99,12 +99,9 @@ impl Inbox {
     }
 
     /// Whether what a device has received is noticed. Of one that is not connected nothing else is known.
-    fn is_noticed(&self, known: Known) -> bool {
+    pub(super) fn is_noticed(&self, known: Known) -> bool {
         match known {
-            Known::Here(at) => {
-                let asks_nobody = self.options.push_after_ms == 0 || self.options.is_shared;
-                asks_nobody || self.live[at as usize].notices()
-            }
+            Known::Here(at) => self.options.push_after_ms == 0 || self.live[at as usize].notices(),
             Known::Away(_) => true,
         }
     }

@@ -162,15 +162,18 @@ impl Inbox {
             return;
         }
         let Some(row) = self.members.get(whose.user) else { return };
-        let Some(device) = row.device(whose.device).map(|known| self.look_up(known)) else { return };
+        let Some(known) = row.device(whose.device) else { return };
+        let device = self.look_up(known);
         self.keep(desk, || Changed::Device {
             user: whose.user.clone(),
             device: whose.device.into(),
             floor: device.floor(),
             received: row.member.received,
+            noticed: row.member.noticed,
             seen_unix_s: now.unix_s().max(0) as u64,
             failed: device.failed,
             has_lost: device.has_lost,
+            is_background: self.is_in_background(known),
         });
     }
 
@@ -338,8 +341,14 @@ impl Inbox {
     pub(super) fn depart(&mut self, client: ClientId, now: Now, desk: &mut Desk) {
         let Some(at) = self.seats.remove(&client) else { return };
         let live = &mut self.live[at as usize];
+        let was_background = live.is_in_background();
         live.listeners.retain(|listener| listener.seat.client != client);
         if !live.listeners.is_empty() {
+            let is_news = self.options.is_shared && was_background != live.is_in_background();
+            let (user, id) = (live.user.clone(), live.id.clone());
+            if is_news {
+                self.keep_device(Whose { user: &user, device: &id }, now, desk);
+            }
             return;
         }
         desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, None);

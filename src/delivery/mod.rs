@@ -319,7 +319,7 @@ impl Delivery {
         let (inbox, desk) = self.find(channel).expect("its device was admitted");
         let before = inbox.noticed_by(whose.user);
         let arrival = inbox.arrive(whose, listener, shelf, now, desk);
-        inbox.notice_what_came(whose);
+        inbox.notice_what_came(whose, now, desk);
         inbox.tell_noticed(whose.user, before, now, desk);
         arrival
     }

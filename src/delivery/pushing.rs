@@ -29,6 +29,16 @@ impl Delivery {
         self.desk.pushes.drain(..)
     }
 
+    /// Whether what a device receives is noticed, and whether it says that nobody looks. Of one that is not connected here nothing
+    /// else is known than that it has received something.
+    pub fn look_of(&self, channel: &str, whose: Whose<'_>) -> (bool, bool) {
+        let inbox = self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize]);
+        let Some((inbox, known)) = inbox.and_then(|inbox| Some((inbox, inbox.known(whose.user, whose.device)?))) else {
+            return (true, false);
+        };
+        (inbox.is_noticed(known), inbox.is_in_background(known))
+    }
+
     /// A session says that nobody looks at its device, or that somebody does again.
     ///
     /// # Errors
@@ -44,8 +54,12 @@ impl Delivery {
             listener.is_background = is_background;
         }
         let device = live.id.clone();
-        inbox.notice_what_came(Whose { user: &user, device: &device });
+        let whose = Whose { user: &user, device: &device };
+        inbox.notice_what_came(whose, now, desk);
         inbox.tell_noticed(&user, before, now, desk);
+        if inbox.options.is_shared {
+            inbox.keep_device(whose, now, desk);
+        }
         Ok(())
     }
 }
@@ -56,7 +70,8 @@ impl Live {
         self.listeners.iter().any(|listener| listener.is_pushed && !listener.is_background)
     }
 
-    fn is_in_background(&self) -> bool {
+    /// Whether it says that nobody looks.
+    pub(super) fn is_in_background(&self) -> bool {
         self.listeners.iter().any(|listener| listener.is_pushed && listener.is_background)
     }
 }
@@ -167,6 +182,11 @@ impl Inbox {
         (!has_noticed).then_some(PushTo { user, unread, is_background })
     }
 
+    /// Whether a device is here, and has said that nobody looks.
+    pub(super) fn is_in_background(&self, known: Known) -> bool {
+        matches!(known, Known::Here(at) if self.live[at as usize].is_in_background())
+    }
+
     fn lives(&self, row: &Row<'_>) -> impl Iterator<Item = &Live> {
         row.devices().filter_map(move |(_, known)| match known {
             Known::Here(at) => Some(&self.live[at as usize]),
@@ -189,7 +209,7 @@ impl Inbox {
     }
 
     /// Somebody looks at a device, or may: what it has received is noticed then.
-    pub(super) fn notice_what_came(&mut self, whose: Whose<'_>) {
+    pub(super) fn notice_what_came(&mut self, whose: Whose<'_>, now: Now, desk: &mut Desk) {
         let Some(row) = self.members.get(whose.user) else { return };
         let Some(Known::Here(at)) = row.device(whose.device) else { return };
         let (mut member, live) = (row.member, &self.live[at as usize]);
@@ -197,6 +217,9 @@ impl Inbox {
         if live.notices() && noticed > member.noticed {
             member.noticed = noticed;
             self.members.set(whose.user, &member);
+            if self.options.is_shared {
+                self.keep_device(whose, now, desk);
+            }
         }
     }
 

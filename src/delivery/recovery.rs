@@ -80,6 +80,12 @@ impl Delivery {
                     inbox.requeued.set(&place, Again::new(publication, None));
                 }
             }
+            Record::DeadLetterTried(channel, offset, user, device, attempts) => {
+                let place = ((*user).into(), (*device).into(), *offset);
+                if let Some((inbox, _)) = self.find(channel) {
+                    inbox.requeued.restore_attempts(&place, u16::try_from(*attempts).unwrap_or(u16::MAX));
+                }
+            }
             Record::DeadLetterGone(channel, offset) => {
                 let letter = self.desk.dead.remove(channel, *offset);
                 if let (Some(letter), Some((inbox, _))) = (letter, self.find(channel)) {
@@ -167,8 +173,12 @@ impl Delivery {
         for failure in &letter.failures {
             let (user, device) = (failure.user.clone(), failure.device.clone());
             say(Changed::DeadLetter { publication: publication.clone(), failure: failure.clone() });
-            if requeued.is_some_and(|requeued| requeued.has(&(user.clone(), device.clone(), offset))) {
-                say(Changed::DeadLetterRequeued { offset, user, device });
+            let again = requeued.and_then(|requeued| requeued.by_place.get(&(user.clone(), device.clone(), offset)));
+            if let Some(Again { attempts, .. }) = again {
+                say(Changed::DeadLetterRequeued { offset, user: user.clone(), device: device.clone() });
+                if *attempts > 0 {
+                    say(Changed::DeadLetterTried { offset, user, device, attempts: *attempts });
+                }
             }
         }
         said.dead = Some((channel.clone(), offset + 1));
@@ -255,9 +265,11 @@ impl Inbox {
                 device: device(),
                 floor,
                 received,
+                noticed: 0,
                 seen_unix_s: 0,
                 failed: 0,
                 has_lost: false,
+                is_background: false,
             });
             say(Changed::DeviceGone { user: user(), device: device() });
         }
@@ -269,9 +281,11 @@ impl Inbox {
                 device: id.into(),
                 floor: device.floor(),
                 received,
+                noticed: row.member.noticed,
                 has_lost: device.has_lost,
                 seen_unix_s: if is_here { seen_s(now) } else { device.seen_s }.into(),
                 failed: device.failed,
+                is_background: self.is_in_background(known),
             });
         }
     }

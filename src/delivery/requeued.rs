@@ -119,6 +119,13 @@ impl Requeued {
         }
     }
 
+    /// It was sent so often before a restart, where it is to be sent once more at all.
+    pub(super) fn restore_attempts(&mut self, place: &Place, attempts: u16) {
+        if let Some(again) = self.by_place.get_mut(place) {
+            again.attempts = attempts;
+        }
+    }
+
     /// It is not sent any more. False where it was not to be.
     pub(super) fn remove(&mut self, place: &Place) -> bool {
         let Some(again) = self.by_place.remove(place) else { return false };

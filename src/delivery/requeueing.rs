@@ -2,7 +2,7 @@
 //!
 //! The floors of these devices have passed them, so that they go beside what is sent otherwise: by name, at any pace. Each is
 //! received when its device says so of this very offset, or of one that it can only have received after it. Until then a
-//! letter stays what it is. That it was requeued is kept on disk; its attempts are not.
+//! letter stays what it is. That it was requeued is kept, on disk or in a ledger, and how often it was sent since.
 
 use std::sync::Arc;
 
@@ -125,6 +125,8 @@ impl Inbox {
         self.count(Count::Redelivery, desk);
         let (behind, publications) = (live.pace != Pace::Along, Arc::from([publication]));
         self.say(at, Sending::Publications { publications, attempt, behind }, desk);
+        let (user, device, offset) = place.clone();
+        self.keep(desk, || Changed::DeadLetterTried { offset, user, device, attempts: attempt });
     }
 
     pub(super) fn wake_for_requeued(&mut self, desk: &mut Desk) {

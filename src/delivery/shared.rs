@@ -145,12 +145,20 @@ impl Delivery {
     }
 
     /// A dead letter is sent once more to those of these devices that are connected here, or about to be.
-    pub fn hear_requeued(&mut self, channel: &str, names: &[DeviceName], publication: &Arc<Publication>, now: Now) {
+    /// It was sent so often since it was requeued.
+    pub fn hear_requeued(
+        &mut self,
+        channel: &str,
+        names: &[DeviceName],
+        (publication, attempts): (&Arc<Publication>, u16),
+        now: Now,
+    ) {
         let Some((inbox, desk)) = self.find(channel) else { return };
         for DeviceName { user, device } in names {
             let place = (user.clone(), device.clone(), publication.offset);
             if inbox.known(user, device).is_some() && !inbox.requeued.has(&place) {
-                inbox.requeued.set(&place, Again::new(publication.clone(), Some(now.mono_ms)));
+                let again = Again { attempts, ..Again::new(publication.clone(), Some(now.mono_ms)) };
+                inbox.requeued.set(&place, again);
             }
         }
         inbox.wake_for_requeued(desk);
@@ -179,7 +187,7 @@ impl Inbox {
         let mut member = self.members.get(whose.user).map_or(Member::since(0), |row| row.member);
         member.received = member.received.max(row.received.min(self.top));
         member.read = member.read.max(row.read.min(self.top));
-        member.noticed = member.received;
+        member.noticed = member.noticed.max(row.noticed).min(member.received);
         self.members.set(whose.user, &member);
         if let Some(Known::Here(_)) = known {
             return self.hear_floor(whose, row.floor, shelf, now, desk);
@@ -228,7 +236,8 @@ impl Inbox {
             }
             has_read = read > before.read;
             let received = before.received.max(received);
-            let member = Member { received, noticed: received, read: before.read.max(read), ..before };
+            // How much of it was noticed is not told: the node on which it was has told who needs no push any more.
+            let member = Member { received, read: before.read.max(read), ..before };
             self.members.set(user, &member);
         }
         if self.is_small() || has_read {

@@ -122,10 +122,16 @@ pub enum Happened {
         floor: u64,
         /// The furthest that the device itself has said it received; 0 where it has said nothing. Feeds the member's `received`.
         received: u64,
+        /// The furthest of what the member's devices have received that was noticed, as far as the node knows. Feeds the member's
+        /// `noticed`.
+        noticed: u64,
         /// How often the first after the floor was sent without success; counts only where the floor is the ledger's.
         failed: u16,
         /// It has missed something, and received nothing since it was told.
         has_lost: bool,
+        /// It is here, of a kind that pushes are for, and has said that nobody looks. Counts until the device says otherwise or comes
+        /// anew, and while a node lives that it is attached to.
+        is_background: bool,
     },
     /// The user has read all up to here; beyond the stream's top it is answered [`Noted::Beyond`].
     Read(u64),
@@ -135,6 +141,14 @@ pub enum Happened {
     GivenUp(Box<GivenUp>),
     /// A device has received a dead letter of this offset after all.
     Resolved(u64),
+    /// A device was sent a dead letter that was requeued for it. Nothing happens where it is requeued no longer, or was sent as often
+    /// already.
+    Tried {
+        /// The letter's.
+        offset: u64,
+        /// How often since it was requeued.
+        attempts: u16,
+    },
 }
 
 /// A publication that a device was given up on.
@@ -222,6 +236,8 @@ pub struct Row {
     pub received: u64,
     /// Up to where the user has read.
     pub read: u64,
+    /// The furthest of what was received that was noticed.
+    pub noticed: u64,
     /// All up to here was received, or given up, by the device; never beyond the stream's top.
     pub floor: u64,
     /// Attempts of the first after the floor that have failed.
@@ -229,7 +245,16 @@ pub struct Row {
     /// It has missed something, and received nothing since.
     pub has_lost: bool,
     /// Dead letters that were requeued for it, by offset, as many as fit a page.
-    pub requeued: Vec<LetterBody>,
+    pub requeued: Vec<Requeued>,
+}
+
+/// A dead letter that was requeued for a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requeued {
+    /// The publication.
+    pub letter: LetterBody,
+    /// How often it was sent since.
+    pub attempts: u16,
 }
 
 /// What came of a note.
@@ -256,8 +281,23 @@ pub struct MembersPage {
     pub top: u64,
     /// How many members there are in all.
     pub members: u32,
-    /// By name: user, received, read.
-    pub users: Vec<(Arc<str>, u64, u64)>,
+    /// By name.
+    pub users: Vec<MemberPositions>,
+}
+
+/// One member, but for the devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberPositions {
+    /// Who.
+    pub user: Arc<str>,
+    /// As [`Row::received`].
+    pub received: u64,
+    /// As [`Row::read`].
+    pub read: u64,
+    /// As [`Row::noticed`].
+    pub noticed: u64,
+    /// A device is attached to a node that lives, and nobody looks at it.
+    pub is_background: bool,
 }
 
 /// One member, and where the stream stands.

@@ -67,8 +67,13 @@ allow_subscribe_for_client = true
 }
 
 fn connect(node: &Node, user: &str, device: &str) -> (LineClient, Value) {
+    connect_by(node, user, device, "phone")
+}
+
+/// By a device of this kind.
+fn connect_by(node: &Node, user: &str, device: &str, kind: &str) -> (LineClient, Value) {
     let mut client = LineClient::silent(node.tcp());
-    let claims = json!({"sub": user, "device": device, "device_kind": "phone"});
+    let claims = json!({"sub": user, "device": device, "device_kind": kind});
     let token = hs256(SECRET, &claims);
     let reply = client.ask(json!({"connect": {"token": token, "name": "stranger", "version": "7.1"}}));
     let id = reply["connect"]["client"].clone();
@@ -292,6 +297,42 @@ fn a_kafka_that_stands_still_loses_events_that_are_counted_and_delays_nobody() {
         std::thread::sleep(Duration::from_millis(200));
         kafka.read(&topics.login, 1).iter().any(|kept| kept.key.as_deref() == Some("zoe"))
     });
+}
+
+#[test]
+fn over_nodes_neither_another_kind_of_device_nor_one_at_which_nobody_looks_keeps_an_event_away() {
+    let (kafka, redis) = (Kafka::shared(), Server::start(Kind::Redis, &[]));
+    let topics = Topics::of(&kafka);
+    let more = format!("\n[cluster.redis]\naddresses = [\"{}\"]\nbuckets = 64\n", redis.address());
+    let config = topics.config(&kafka, "") + &more + &pushed("redis") + "push_device_kinds = [\"phone\"]\n";
+    let (mut one, two) = (Node::start("one", &config), Node::start("two", &config));
+    enlist(&one, &["ann", "bob", "cyd"]);
+    let (mut ann, _) = connect_by(&one, "ann", "mac", "desktop");
+    let (mut bob, _) = connect(&two, "bob", "pixel");
+    let (mut cyd, _) = connect(&two, "cyd", "pixel");
+    for client in [&mut ann, &mut bob, &mut cyd] {
+        subscribe(client);
+    }
+    inbox(&mut bob, "background", json!({"background": true}));
+    publish(&one, json!(1));
+    for client in [&mut ann, &mut bob, &mut cyd] {
+        inbox(client, "received", json!({"offset": 1}));
+    }
+    let events = pushes(&kafka, &topics.push, 1);
+    assert_eq!(short(&events[0]), ("offline", 1, vec![("ann", 1, "away"), ("bob", 1, "background")]));
+    // What was received on the desktop is noticed when a phone comes, on another node.
+    let (mut phone, _) = connect(&two, "ann", "pixel");
+    subscribe(&mut phone);
+    assert_eq!(short(&pushes(&kafka, &topics.push, 2)[1]), ("withdrawn", 1, vec![("ann", 1, "")]));
+    inbox(&mut bob, "background", json!({"background": false}));
+    assert_eq!(short(&pushes(&kafka, &topics.push, 3)[2]), ("withdrawn", 1, vec![("bob", 1, "")]));
+    // Whoever looks at what was noticed where, the first node is there no longer.
+    one.kill();
+    publish(&two, json!(2));
+    for client in [&mut phone, &mut bob] {
+        inbox(client, "received", json!({"offset": 2}));
+    }
+    assert_eq!(short(&pushes(&kafka, &topics.push, 4)[3]), ("offline", 2, vec![("cyd", 2, "away")]));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use ringpost::cluster::redis::streams::{Outcome, Publish};
 use ringpost::limits::{CLIENT_MESSAGES_PER_USER_MAX, RECEIPT_MEMBERS_MAX};
 use ringpost::model::Life;
 use ringpost::model::ledger::{
-    Attach, Attached, DeviceName, Enlist, GivenUp, Happened, LedgerNews, LetterBody, Note, Noted, Requeuing, Row,
+    Attach, Attached, DeviceName, Enlist, GivenUp, Happened, LedgerNews, LetterBody, MemberPositions, Note, Noted,
+    Requeuing, Row,
 };
 use ringpost::model::refusal::ErrorKind;
 use tokio::time::sleep;
@@ -88,11 +89,78 @@ pub(crate) async fn publish_up_to(node: &Functions, top: u64) -> Life {
 }
 
 pub(crate) fn floor(floor: u64) -> Happened {
-    Happened::Floor { floor, received: floor, failed: 0, has_lost: false }
+    Happened::Floor { floor, received: floor, noticed: floor, failed: 0, has_lost: false, is_background: false }
+}
+
+/// All up to a floor was received, and so much of it noticed.
+fn seen(floor: u64, noticed: u64, is_background: bool) -> Happened {
+    Happened::Floor { floor, received: floor, noticed, failed: 0, has_lost: false, is_background }
+}
+
+/// How far the one member is: received, read, noticed, and whether nobody looks at a device.
+async fn member(node: &Functions, leases: &Leases) -> (u64, u64, u64, bool) {
+    let page = node.ledger_members(ROOM, "", 10, leases).await.unwrap();
+    let [MemberPositions { received, read, noticed, is_background, .. }] = page.users[..] else { panic!("one") };
+    (received, read, noticed, is_background)
+}
+
+#[test]
+fn what_was_received_while_nobody_looked_is_not_noticed_until_somebody_looks_on_any_node() {
+    with_each(async |link, config, _| {
+        let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
+        add(&ann, &["u"]).await;
+        let life = publish_up_to(&ann, 9).await;
+        attach(&ann, "u", "a").await;
+        note(&ann, "u", "a", seen(3, 0, true)).await;
+        assert_eq!(member(&bob, &both()).await, (3, 0, 0, true));
+        let row = attach(&bob, "u", "b").await;
+        assert_eq!((row.floor, row.received, row.noticed), (3, 3, 0));
+        note(&bob, "u", "b", seen(5, 5, false)).await;
+        assert_eq!(member(&bob, &both()).await, (5, 0, 5, true), "the other device is where it was");
+        note(&ann, "u", "a", seen(7, 2, true)).await;
+        note(&bob, "u", "", Happened::Read(6)).await;
+        assert_eq!(member(&bob, &both()).await, (7, 6, 5, true), "and what was noticed stays so");
+        let one = bob.ledger_member(ROOM, "u", &both()).await.unwrap().unwrap();
+        assert_eq!((one.life, one.received, one.read, one.devices.len()), (life, 7, 6, 2));
+        // The node dies; or the device goes, or comes anew.
+        assert!(!member(&bob, &leases(&[false, true])).await.3);
+        detach(&ann, "u", "a").await;
+        assert!(!member(&bob, &both()).await.3);
+        attach(&ann, "u", "a").await;
+        assert!(!member(&bob, &both()).await.3);
+        note(&ann, "u", "a", seen(7, 7, false)).await;
+        assert_eq!(member(&bob, &both()).await, (7, 6, 7, false));
+        note(&ann, "u", "a", seen(8, 100, false)).await;
+        assert_eq!(member(&bob, &both()).await.2, 8, "no more than was received");
+    });
+}
+
+#[test]
+fn a_row_of_an_earlier_life_was_not_noticed_either_and_nodes_of_earlier_versions_notice_all() {
+    with_each(async |link, config, server| {
+        let ann = node(&link, &config, 1, 1);
+        add(&ann, &["u"]).await;
+        publish_up_to(&ann, 9).await;
+        attach(&ann, "u", "a").await;
+        note(&ann, "u", "a", seen(3, 1, false)).await;
+        let head = ann.keys().head(ann.keys().bucket_of(ROOM));
+        // As version 10 of the Functions has put a row, which does not say what was noticed.
+        let older = "local row = redis.call('HGET', KEYS[1], 'u') local life, received, read, forgotten, noticed, at = \
+                     struct.unpack('>I4I6I6I6I6', row) redis.call('HSET', KEYS[1], 'u', \
+                     struct.pack('>I4I6I6I6', life - 2147483648, received, read, forgotten) .. string.sub(row, at))";
+        server.cli(&["EVAL", older, "1", &format!("{head}:x:{ROOM}")]);
+        assert_eq!(member(&ann, &both()).await, (3, 0, 3, false));
+        note(&ann, "u", "a", seen(5, 3, true)).await;
+        assert_eq!(member(&ann, &both()).await, (5, 0, 3, true));
+        server.cli(&["DEL", &format!("{head}:m:{ROOM}")]);
+        publish_up_to(&ann, 1).await;
+        let row = attach(&ann, "u", "a").await;
+        assert_eq!((row.received, row.noticed, row.has_lost), (0, 0, true));
+    });
 }
 
 pub(crate) fn failed(at: u64, failed: u16) -> Happened {
-    Happened::Floor { floor: at, received: 0, failed, has_lost: false }
+    Happened::Floor { floor: at, received: 0, noticed: 0, failed, has_lost: false, is_background: false }
 }
 
 pub(crate) fn body(offset: u64) -> LetterBody {
@@ -126,7 +194,7 @@ fn a_device_goes_on_from_its_floor_on_another_node_and_a_new_one_begins_where_it
         let stranger = try_attach(&ann, ROOM, &asks("u", "a")).await.unwrap();
         assert_eq!((stranger.members, stranger.row), (0, None));
         add(&ann, &["u", "w"]).await;
-        let fresh = Row { received: 3, read: 3, floor: 3, ..Row::default() };
+        let fresh = Row { received: 3, read: 3, noticed: 3, floor: 3, ..Row::default() };
         assert_eq!(attach(&ann, "u", "a").await, fresh);
         let life = publish_up_to(&ann, 9).await;
         let notes = [
@@ -135,7 +203,7 @@ fn a_device_goes_on_from_its_floor_on_another_node_and_a_new_one_begins_where_it
             noted(None, "u", "a", Happened::Read(4)),
         ];
         assert_eq!(note_all(&ann, &notes).await, [Noted::Kept; 3]);
-        let row = Row { received: 7, read: 4, floor: 7, failed: 2, ..Row::default() };
+        let row = Row { received: 7, read: 4, noticed: 7, floor: 7, failed: 2, ..Row::default() };
         assert_eq!(attach(&bob, "u", "a").await, row);
         assert_eq!(attach(&bob, "u", "b").await, Row { failed: 0, ..row });
         assert_eq!(attach(&bob, "w", "").await, fresh, "everybody has an own one");
@@ -205,7 +273,8 @@ fn attempts_count_for_the_first_after_the_floor_and_what_was_lost_until_somethin
         add(&ann, &["u"]).await;
         publish_up_to(&ann, 9).await;
         attach(&ann, "u", "a").await;
-        let lost = Happened::Floor { floor: 3, received: 0, failed: 0, has_lost: true };
+        let lost =
+            Happened::Floor { floor: 3, received: 0, noticed: 0, failed: 0, has_lost: true, is_background: false };
         let steps = [
             (failed(0, 2), (0, 2, false)),
             (failed(0, 1), (0, 2, false)),
@@ -292,18 +361,18 @@ fn members_are_listed_by_name_in_pages_up_to_as_many_as_may_be_and_go_for_good()
         assert_eq!(more.unwrap_err().kind, ErrorKind::LimitExceeded);
         let many = Attach { enlist: Enlist::FromTop, members_max: 700, ..asks("more", "") };
         assert_eq!(try_attach(&ann, ROOM, &many).await.unwrap_err(), ErrorKind::LimitExceeded);
-        let page = ann.ledger_members(ROOM, "", 1_000).await.unwrap();
+        let page = ann.ledger_members(ROOM, "", 1_000, &both()).await.unwrap();
         assert_eq!((page.life, page.top, page.members), (life, 5, 700));
-        assert!(page.users.iter().map(|(user, ..)| &**user).eq(names.iter().map(String::as_str)));
-        assert!(page.users.iter().all(|(_, received, read)| (*received, *read) == (5, 5)));
-        let page = ann.ledger_members(ROOM, "user010", 3).await.unwrap();
-        assert_eq!(page.users.iter().map(|(user, ..)| &**user).collect::<Vec<_>>(), ["user011", "user012", "user013"]);
+        assert!(page.users.iter().map(|one| &*one.user).eq(names.iter().map(String::as_str)));
+        assert!(page.users.iter().all(|one| (one.received, one.read, one.noticed) == (5, 5, 5)));
+        let page = ann.ledger_members(ROOM, "user010", 3, &both()).await.unwrap();
+        assert_eq!(page.users.iter().map(|one| &*one.user).collect::<Vec<_>>(), ["user011", "user012", "user013"]);
         attach(&ann, "user000", "a").await;
         let left = names.iter().filter(|name| *name != "user000" && *name != "user699").map(String::as_str);
         ann.ledger_remove(bucket, ROOM, left).await.unwrap();
         remove(&ann, &["user000", "nobody"]).await;
-        let page = ann.ledger_members(ROOM, "", 1_000).await.unwrap();
-        assert_eq!((page.members, page.users.len(), &*page.users[0].0), (1, 1, "user699"));
+        let page = ann.ledger_members(ROOM, "", 1_000, &both()).await.unwrap();
+        assert_eq!((page.members, page.users.len(), &*page.users[0].user), (1, 1, "user699"));
         remove(&ann, &["user699"]).await;
         add(&ann, &["user000"]).await;
         let member = ann.ledger_member(ROOM, "user000", &both()).await.unwrap().unwrap();
@@ -355,7 +424,7 @@ fn of_another_life_of_the_stream_nothing_was_received_and_that_is_told() {
         assert_ne!(after, before);
         assert_eq!(note_all(&ann, &[noted(Some(before), "u", "a", floor(1))]).await, [Noted::OtherLife]);
         assert_eq!(note(&ann, "u", "a", floor(1)).await, Noted::Kept);
-        assert_eq!(attach(&ann, "u", "a").await, Row { received: 1, floor: 1, ..Row::default() });
+        assert_eq!(attach(&ann, "u", "a").await, Row { received: 1, noticed: 1, floor: 1, ..Row::default() });
         assert_eq!(attach(&ann, "w", "").await, Row::default(), "who had no device has lost nothing");
         let Requeuing::Anew(anew) = ann.letter_requeue(bucket, ROOM, 6).await.unwrap() else { panic!("it is old") };
         assert_eq!(anew, body(6));

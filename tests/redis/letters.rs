@@ -1,7 +1,7 @@
 //! Dead letters, step by step, against real servers.
 
 use ringpost::cluster::redis::functions::Functions;
-use ringpost::model::ledger::{GivenUp, Happened, Letter, LetterFilter, Noted, Requeuing};
+use ringpost::model::ledger::{GivenUp, Happened, Letter, LetterFilter, Noted, Requeued, Requeuing};
 
 use crate::functions::{config, linked, node, one, publish, with_each};
 use crate::inboxes::{
@@ -79,7 +79,7 @@ fn a_letter_that_is_requeued_comes_with_its_devices_until_they_have_received_it_
             assert!(matches!(again, Requeuing::Again(of) if of == life), "{again:?}");
         }
         for user in ["u", "w"] {
-            assert_eq!(attach(&bob, user, "a").await.requeued, [body(4)]);
+            assert_eq!(attach(&bob, user, "a").await.requeued, [again(4, 0)]);
         }
         assert_eq!(note(&bob, "u", "a", Happened::Resolved(4)).await, Noted::Kept);
         assert_eq!(note(&bob, "w", "a", given_up(4, 7)).await, Noted::Kept);
@@ -95,6 +95,44 @@ fn a_letter_that_is_requeued_comes_with_its_devices_until_they_have_received_it_
         note(&ann, "u", "a", given_up(9, 1)).await;
         remove(&ann, &["u", "w"]).await;
         assert!(matches!(ann.letter_requeue(bucket, ROOM, 9).await.unwrap(), Requeuing::Nobody));
+    });
+}
+
+fn again(offset: u64, attempts: u16) -> Requeued {
+    Requeued { letter: body(offset), attempts }
+}
+
+#[test]
+fn how_often_a_requeued_letter_was_sent_is_known_wherever_its_device_comes_to() {
+    with_each(async |link, config, server| {
+        let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
+        let bucket = ann.keys().bucket_of(ROOM);
+        add(&ann, &["u"]).await;
+        publish_up_to(&ann, 9).await;
+        attach(&ann, "u", "a").await;
+        for offset in [4, 5, 6] {
+            note(&ann, "u", "a", given_up(offset, 3)).await;
+            bob.letter_requeue(bucket, ROOM, offset).await.unwrap();
+        }
+        let tried = |offset, attempts| Happened::Tried { offset, attempts };
+        for (offset, attempts) in [(4, 1), (4, 2), (4, 1), (6, 1), (7, 9)] {
+            assert_eq!(note(&ann, "u", "a", tried(offset, attempts)).await, Noted::Kept);
+        }
+        assert_eq!(attach(&bob, "u", "a").await.requeued, [again(4, 2), again(5, 0), again(6, 1)]);
+        bob.letter_requeue(bucket, ROOM, 4).await.unwrap();
+        assert_eq!(attach(&bob, "u", "a").await.requeued, [again(4, 0), again(5, 0), again(6, 1)], "they begin anew");
+        note(&ann, "u", "a", tried(4, 1)).await;
+        note(&ann, "u", "a", tried(5, 1)).await;
+        let key = format!("{}:wa:{ROOM}", ann.keys().head(bucket));
+        let kept = || server.cli(&["HLEN", &key]).trim().to_owned();
+        assert_eq!(kept(), "3");
+        note(&ann, "u", "a", Happened::Resolved(4)).await;
+        note(&ann, "u", "a", given_up(5, 2)).await;
+        assert_eq!(kept(), "1", "they go with what they are of");
+        assert_eq!(note(&ann, "u", "a", tried(4, 3)).await, Noted::Kept);
+        assert_eq!(attach(&bob, "u", "a").await.requeued, [again(6, 1)]);
+        remove(&ann, &["u"]).await;
+        assert_eq!(kept(), "0");
     });
 }
 

@@ -188,6 +188,7 @@ impl Home {
         | Record::DeadLetter(_)
         | Record::DeadLetterReceived(..)
         | Record::DeadLetterRequeued(..)
+        | Record::DeadLetterTried(..)
         | Record::DeadLetterGone(..) = record
         {
             return match self.policy.inbox_options(channel) {

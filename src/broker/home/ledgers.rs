@@ -23,7 +23,7 @@ use crate::limits::{
     RECEIPTS_WATCH_MS,
 };
 use crate::model::ledger::{
-    Attach, Attached, DeviceName, Enlist, Happened, LedgerAsk, LedgerNews, LetterBody, Note, Noted,
+    Attach, Attached, DeviceName, Enlist, Happened, LedgerAsk, LedgerNews, LetterBody, Note, Noted, Requeued,
 };
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{ClientId, Life, Publication};
@@ -150,8 +150,10 @@ impl Home {
         let (Some(row), Some(shelf)) = (row, self.hub.shelf(channel, now)) else { return false };
         self.delivery.admit_row(channel, whose, (row, *members), options, shelf, now);
         let names = [name_of(whose)];
-        for letter in row.requeued.iter().filter_map(|body| unpack(channel, body)) {
-            self.delivery.hear_requeued(channel, &names, &letter, now);
+        for Requeued { letter, attempts } in &row.requeued {
+            if let Some(publication) = unpack(channel, letter) {
+                self.delivery.hear_requeued(channel, &names, (&publication, *attempts), now);
+            }
         }
         true
     }
@@ -279,9 +281,14 @@ impl Home {
             }
             InboxWord::Unread => Question::Unread,
             InboxWord::Positions => Question::Positions(whose.device.into()),
-            InboxWord::Background { .. } => {
-                let why = "not available: over several nodes it is not known who looks";
-                return Err(ErrorKind::NotAvailable.because(why));
+            InboxWord::Background { client, is_background } => {
+                let life = self.hub.shelf(channel, now).and_then(|shelf| {
+                    self.delivery.agree(channel, shelf);
+                    Life::parse(shelf.epoch())
+                });
+                self.delivery.look_away(channel, client, is_background, now)?;
+                self.dispatch();
+                return Ok(Said::Noted(channel.into(), NoteKey::floor(life, name_of(whose)), 0));
             }
             InboxWord::Send { .. } => unreachable!("it is published"),
         };
@@ -292,7 +299,9 @@ impl Home {
         let decides = self.decides(channel, whose, place);
         let (true, Some(shelf)) = (decides, self.hub.shelf(channel, now)) else {
             let floor = place.offset;
-            let what = Happened::Floor { floor, received: floor, failed: 0, has_lost: false };
+            let (is_noticed, is_background) = self.delivery.look_of(channel, whose);
+            let noticed = if is_noticed { floor } else { 0 };
+            let what = Happened::Floor { floor, received: floor, noticed, failed: 0, has_lost: false, is_background };
             return self.note_directly(channel, name_of(whose), place, what);
         };
         let life = Life::parse(shelf.epoch());
@@ -362,7 +371,7 @@ impl Home {
             }
             LedgerNews::Requeued { letter, names } => {
                 if let Some(publication) = unpack(channel, &letter) {
-                    self.delivery.hear_requeued(channel, &names, &publication, now);
+                    self.delivery.hear_requeued(channel, &names, (&publication, 0), now);
                 }
             }
             LedgerNews::Counted { user, is_read, from, to } => {

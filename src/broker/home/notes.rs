@@ -34,6 +34,7 @@ enum Kind {
     Read,
     GivenUp(u64),
     Resolved(u64),
+    Tried(u64),
 }
 
 impl NoteKey {
@@ -53,6 +54,7 @@ impl NoteKey {
             Happened::Read(_) => Kind::Read,
             Happened::GivenUp(given_up) => Kind::GivenUp(given_up.letter.offset),
             Happened::Resolved(offset) => Kind::Resolved(*offset),
+            Happened::Tried { offset, .. } => Kind::Tried(*offset),
         };
         Self { life: note.life, name: note.name.clone(), kind }
     }
@@ -78,17 +80,20 @@ impl Entry {
             Happened::Floor {
                 floor: before,
                 received: received_before,
+                noticed: noticed_before,
                 failed: failed_before,
                 has_lost: lost_before,
+                is_background: _,
             } => {
-                if let Happened::Floor { floor, received, failed, has_lost } = what {
+                if let Happened::Floor { floor, received, noticed, failed, has_lost, is_background: _ } = what {
                     if before > *floor {
                         (*floor, *failed, *has_lost) = (before, failed_before, lost_before);
                     }
                     *received = received_before.max(*received);
+                    *noticed = noticed_before.max(*noticed);
                 }
             }
-            Happened::GivenUp(_) | Happened::Resolved(_) => {}
+            Happened::GivenUp(_) | Happened::Resolved(_) | Happened::Tried { .. } => {}
         }
     }
 }
@@ -274,7 +279,14 @@ mod tests {
     }
 
     fn floor(device: &str, floor: u64) -> Note {
-        let what = Happened::Floor { floor, received: floor, failed: 0, has_lost: false };
+        let what = Happened::Floor {
+            floor,
+            received: floor,
+            noticed: floor,
+            failed: 0,
+            has_lost: false,
+            is_background: false,
+        };
         Note { life: None, name: name(device), what }
     }
 

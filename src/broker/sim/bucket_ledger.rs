@@ -7,7 +7,7 @@ use crate::limits::{DEAD_LETTER_DEVICES_MAX, RECEIPT_MEMBERS_MAX};
 use crate::model::Life;
 use crate::model::ledger::{
     Attach, Attached, DeviceName, Enlist, GivenUp, Happened, LedgerAnswer, LedgerAsk, LedgerMember, LedgerNews, Letter,
-    LetterBody, LetterFilter, MembersPage, Note, Noted, Requeuing, Row,
+    LetterBody, LetterFilter, MemberPositions, MembersPage, Note, Noted, Requeued, Requeuing, Row,
 };
 use crate::model::refusal::{Error, ErrorKind};
 
@@ -17,6 +17,7 @@ struct Device {
     floor: u64,
     failed: u16,
     has_lost: bool,
+    is_background: bool,
     seen_unix_ms: i64,
     /// The nodes that it is attached to.
     here: BTreeSet<usize>,
@@ -25,6 +26,7 @@ struct Device {
 #[derive(Clone, Debug, Default)]
 struct Member {
     received: u64,
+    noticed: u64,
     read: u64,
     forgotten: Option<u64>,
     devices: Vec<Device>,
@@ -33,7 +35,8 @@ struct Member {
 #[derive(Clone, Debug)]
 struct Dead {
     letter: Letter,
-    requeued: BTreeSet<DeviceName>,
+    /// For whom it was requeued, and how often it was sent since.
+    requeued: BTreeMap<DeviceName, u16>,
 }
 
 /// Where a stream stands, and what time it is.
@@ -83,7 +86,7 @@ impl Ledger {
             LedgerAsk::Add { users, .. } => {
                 for (user, from_beginning) in users {
                     let since = if from_beginning { 0 } else { at.top };
-                    let member = || Member { received: since, read: since, ..Member::default() };
+                    let member = || Member { received: since, noticed: since, read: since, ..Member::default() };
                     self.members.entry(user).or_insert_with(member);
                 }
                 LedgerAnswer::Done
@@ -96,7 +99,7 @@ impl Ledger {
             }
             LedgerAsk::Members { after, limit } => {
                 let members = self.members.iter().filter(|(user, _)| ***user > *after).take(limit as usize);
-                let users = members.map(|(user, member)| (user.clone(), member.received, member.read)).collect();
+                let users = members.map(|(user, member)| member.positions(user)).collect();
                 let count = self.members.len() as u32;
                 LedgerAnswer::Members(MembersPage { life: at.life, top: at.top, members: count, users })
             }
@@ -126,7 +129,7 @@ impl Ledger {
         }
         if self.life.created > 0 {
             for member in self.members.values_mut() {
-                (member.received, member.read) = (0, 0);
+                (member.received, member.noticed, member.read) = (0, 0, 0);
                 member.forgotten = member.forgotten.map(|_| 0);
                 for device in &mut member.devices {
                     (device.floor, device.failed, device.has_lost) = (0, 0, true);
@@ -150,7 +153,7 @@ impl Ledger {
             Enlist::No | Enlist::FromTop => at.top,
             Enlist::FromBeginning => 0,
         };
-        let new = || Member { received: since, read: since, ..Member::default() };
+        let new = || Member { received: since, noticed: since, read: since, ..Member::default() };
         let member = self.members.entry(name.user.clone()).or_insert_with(new);
         let old_unix_ms = at.now_unix_ms - *device_ttl_ms as i64;
         member.forget(|device| device.id != name.device && device.here.is_empty() && device.seen_unix_ms < old_unix_ms);
@@ -163,16 +166,21 @@ impl Ledger {
             }
             let has_lost = member.forgotten.is_some_and(|floor| floor < member.received);
             let (id, floor) = (name.device.clone(), member.received);
-            member.devices.push(Device { id, floor, failed: 0, has_lost, seen_unix_ms: 0, here: BTreeSet::new() });
+            let here = BTreeSet::new();
+            let (failed, is_background, seen_unix_ms) = (0, false, 0);
+            member.devices.push(Device { id, floor, failed, has_lost, is_background, seen_unix_ms, here });
         }
-        let (received, read) = (member.received, member.read);
+        let (received, noticed, read) = (member.received, member.noticed, member.read);
         let device = member.devices.iter_mut().find(|device| device.id == name.device).expect("it is known now");
         device.here.insert(node);
-        device.seen_unix_ms = at.now_unix_ms;
+        (device.seen_unix_ms, device.is_background) = (at.now_unix_ms, false);
         let (floor, failed, has_lost) = (device.floor, device.failed, device.has_lost);
-        let requeued = self.dead.values().filter(|dead| dead.requeued.contains(name));
-        let requeued = requeued.map(|dead| dead.letter.body.clone()).collect();
-        let row = Row { received, read, floor, failed, has_lost, requeued };
+        let requeued = self.dead.values().filter_map(|dead| {
+            let attempts = *dead.requeued.get(name)?;
+            Some(Requeued { letter: dead.letter.body.clone(), attempts })
+        });
+        let requeued = requeued.collect();
+        let row = Row { received, read, noticed, floor, failed, has_lost, requeued };
         Ok(Attached { life: at.life, members: self.members.len() as u32, row: Some(row) })
     }
 
@@ -187,12 +195,12 @@ impl Ledger {
         match what {
             Happened::Read(offset) if offset > at.top => return Noted::Beyond,
             Happened::Read(offset) => member.read = member.read.max(offset),
-            Happened::Floor { floor, received, failed, has_lost } => {
+            Happened::Floor { floor, received, noticed, failed, has_lost, is_background } => {
                 let Some(device) = self.device(&name) else { return Noted::NoDevice };
                 if floor > at.top {
                     return Noted::Beyond;
                 }
-                device.seen_unix_ms = at.now_unix_ms;
+                (device.seen_unix_ms, device.is_background) = (at.now_unix_ms, is_background);
                 if floor > device.floor {
                     (device.failed, device.has_lost) = (failed, has_lost);
                     device.move_to(floor, node, &name, news);
@@ -202,9 +210,16 @@ impl Ledger {
                 }
                 let member = self.members.get_mut(&name.user).expect("it was found");
                 member.received = member.received.max(received);
+                member.noticed = member.noticed.max(noticed).min(member.received);
             }
             Happened::GivenUp(given_up) => return self.give_up(node, &name, *given_up, at, news),
             Happened::Resolved(offset) => self.resolve(offset, &name),
+            Happened::Tried { offset, attempts } => {
+                let dead = self.dead.get_mut(&offset).and_then(|dead| dead.requeued.get_mut(&name));
+                if let Some(before) = dead {
+                    *before = attempts.max(*before);
+                }
+            }
         }
         let Some(member) = self.members.get(&name.user) else { return Noted::NoMember };
         let (received, read) = (member.received, member.read);
@@ -233,7 +248,7 @@ impl Ledger {
             device.failed = 0;
             device.move_to(offset, node, name, news);
         }
-        let is_again = self.dead.get_mut(&offset).is_some_and(|dead| dead.requeued.remove(name));
+        let is_again = self.dead.get_mut(&offset).is_some_and(|dead| dead.requeued.remove(name).is_some());
         if self.loses_letters || !(is_new || is_again) {
             return Noted::Kept;
         }
@@ -241,7 +256,7 @@ impl Ledger {
             self.dead.remove(&offset);
         }
         let empty = || Letter { life: at.life, body: letter, failures: Vec::new(), more: 0 };
-        let new = || Dead { letter: empty(), requeued: BTreeSet::new() };
+        let new = || Dead { letter: empty(), requeued: BTreeMap::new() };
         let Letter { failures, more, .. } = &mut self.dead.entry(offset).or_insert_with(new).letter;
         failures.retain(|(of, ..)| of != name);
         match failures.len() < DEAD_LETTER_DEVICES_MAX {
@@ -290,7 +305,7 @@ impl Ledger {
         if names.is_empty() {
             return Requeuing::Nobody;
         }
-        requeued.extend(names.iter().cloned());
+        requeued.extend(names.iter().map(|name| (name.clone(), 0)));
         let letter: LetterBody = letter.body.clone();
         news.push((None, LedgerNews::Requeued { letter, names }));
         Requeuing::Again(at.life)
@@ -310,6 +325,13 @@ impl Ledger {
         }
     }
 
+    /// How much a member has noticed, and whether nobody looks at a device; `None` for one who is none.
+    pub(super) fn noticed(&self, user: &str) -> Option<(u64, bool)> {
+        let (user, member) = self.members.get_key_value(user)?;
+        let MemberPositions { noticed, is_background, .. } = member.positions(user);
+        Some((noticed, is_background))
+    }
+
     /// The floor of a device; `None` for one that is not known.
     pub(super) fn floor(&self, user: &str, device: &str) -> Option<u64> {
         let devices = &self.members.get(user)?.devices;
@@ -318,6 +340,12 @@ impl Ledger {
 }
 
 impl Member {
+    fn positions(&self, user: &Arc<str>) -> MemberPositions {
+        let Self { received, noticed, read, devices, .. } = self;
+        let is_background = devices.iter().any(|device| device.is_background && !device.here.is_empty());
+        MemberPositions { user: user.clone(), received: *received, read: *read, noticed: *noticed, is_background }
+    }
+
     fn forget(&mut self, is_meant: impl Fn(&Device) -> bool) {
         for device in self.devices.extract_if(.., |device| is_meant(device)) {
             self.forgotten = Some(self.forgotten.map_or(device.floor, |lowest| lowest.min(device.floor)));

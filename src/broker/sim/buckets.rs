@@ -276,6 +276,11 @@ impl Buckets {
         self.bucket(channel).ledgers.get(channel)?.floor(user, device)
     }
 
+    /// How much a member has noticed, and whether nobody looks at a device; `None` for one who is none.
+    pub(crate) fn noticed(&mut self, channel: &str, user: &str) -> Option<(u64, bool)> {
+        self.bucket(channel).ledgers.get(channel)?.noticed(user)
+    }
+
     /// The dead letters of a device in a life of the stream.
     pub(crate) fn letters(&mut self, channel: &str, epoch: &str, user: &str, device: &str) -> BTreeSet<u64> {
         let ledger = self.bucket(channel).ledgers.get(channel);

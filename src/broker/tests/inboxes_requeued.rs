@@ -171,6 +171,16 @@ fn given_up_on_disk(node: &mut Node) -> String {
     channel
 }
 
+/// Writes until what lives was said anew, and the segments before it are gone.
+fn say_all_anew(node: &mut Node) {
+    let others = node.at(0, "letters") + "-others";
+    for _ in 0..600 {
+        node.publish_synced(&others, &format!("\"{}\"", "x".repeat(1_000)));
+        node.each_tick();
+    }
+    assert!(node.disk.been.discarded > 5, "{:?}", node.disk.been);
+}
+
 #[test]
 fn that_a_dead_letter_was_requeued_is_known_after_a_restart_until_it_was_received() {
     for has_snapshot in [false, true] {
@@ -178,12 +188,7 @@ fn that_a_dead_letter_was_requeued_is_known_after_a_restart_until_it_was_receive
         let channel = given_up_on_disk(&mut node);
         node.requeue(&channel).unwrap();
         if has_snapshot {
-            let others = node.at(0, "letters") + "-others";
-            for _ in 0..600 {
-                node.publish_synced(&others, &format!("\"{}\"", "x".repeat(1_000)));
-                node.each_tick();
-            }
-            assert!(node.disk.been.discarded > 5, "{:?}", node.disk.been);
+            say_all_anew(&mut node);
         }
         let mut node = restart(node, 3);
         let (peer, heard) = node.member(1, "ada", "phone", &channel);
@@ -228,4 +233,26 @@ fn a_requeue_is_answered_when_it_is_on_disk_and_what_is_purged_is_sent_no_more()
     node.inbox(&channel, |channel, answer| InboxOrder::Purge(channel, None, answer)).unwrap();
     let (peer, _) = node.member(0, "ada", "phone", &channel);
     assert!(node.publications(peer, 100).is_empty());
+}
+
+#[test]
+fn how_often_a_requeued_letter_was_sent_is_known_after_a_restart() {
+    for has_snapshot in [false, true] {
+        let mut node = start(1, Disk::default(), letters());
+        let channel = given_up_on_disk(&mut node);
+        node.requeue(&channel).unwrap();
+        let (peer, _) = node.member(0, "ada", "phone", &channel);
+        assert_eq!(node.publications(peer, 100), ["pub 1"]);
+        node.sync();
+        node.drop(peer);
+        node.carry();
+        if has_snapshot {
+            say_all_anew(&mut node);
+        }
+        let mut node = restart(node, 3);
+        let (peer, _) = node.member(1, "ada", "phone", &channel);
+        let sent: usize = (0..5).map(|_| node.publications(peer, 60_000).len()).sum();
+        assert_eq!(sent, 1, "with the one before the restart as often as may be: {has_snapshot}");
+        assert!(node.is_dead(&channel));
+    }
 }

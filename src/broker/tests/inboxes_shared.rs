@@ -171,6 +171,74 @@ fn a_letter_that_was_requeued_while_its_device_was_away_comes_with_it_wherever_i
 }
 
 #[test]
+fn a_letter_that_is_requeued_is_sent_as_often_as_may_be_over_all_nodes_together() {
+    let mut cluster = Cluster::new();
+    let (peer, _) = cluster.member(0, "ada", "phone", "inbox:1");
+    cluster.tell_all(1, "inbox:1", 1..=1);
+    cluster.fail_all_attempts();
+    cluster.hear(0, peer);
+    cluster.ask_inbox(1, "inbox:1", |channel, answer| InboxOrder::Requeue(channel, 1, answer)).unwrap();
+    cluster.wait(200);
+    assert_eq!(cluster.hear(0, peer), ["pub 1"]);
+    cluster.nodes[0].drop(peer);
+    cluster.flow();
+    let (peer, _) = cluster.member(1, "ada", "phone", "inbox:1");
+    [200, 10_100, 26_000, 51_000, 100_000].into_iter().for_each(|ms| cluster.wait(ms));
+    let heard = cluster.hear(1, peer);
+    assert_eq!(heard.iter().filter(|word| *word == "pub 1").count(), 2, "{heard:?}");
+    let [letter] = &cluster.letters(0, "inbox:1")[..] else { panic!("one letter") };
+    assert_eq!(letter.failures[0].attempts, 3);
+}
+
+#[test]
+fn what_is_received_where_nobody_looks_or_no_pushes_go_to_is_not_noticed_on_any_node() {
+    const ROOM: &str = "told:1";
+    let mut cluster = Cluster::new();
+    let member = |cluster: &mut Cluster, node: usize, kind: &str| {
+        let peer =
+            cluster.nodes[node].connect(node, json!({"sub": "ada", "meta": {"device": kind, "device_kind": kind}}));
+        cluster.say(node, peer, &subscribe(2, ROOM));
+        peer
+    };
+    let (phone, desktop) = (member(&mut cluster, 0, "phone"), member(&mut cluster, 1, "desktop"));
+    cluster.tell_all(0, ROOM, 1..=3);
+    assert_eq!(cluster.receive(1, desktop, ROOM, 1).last().unwrap(), "9:rpc");
+    assert_eq!(cluster.buckets.noticed(ROOM, "ada"), Some((0, false)), "pushes are for phones");
+    assert!(cluster.receive(0, phone, ROOM, 1).contains(&"9:rpc".into()));
+    assert_eq!(cluster.buckets.noticed(ROOM, "ada"), Some((1, false)));
+    let look = |is_background: bool| call(8, "background", json!({"channel": ROOM, "background": is_background}));
+    assert!(cluster.say(0, phone, &look(true)).contains(&"8:rpc".into()));
+    assert!(cluster.receive(0, phone, ROOM, 2).contains(&"9:rpc".into()));
+    assert_eq!(cluster.buckets.noticed(ROOM, "ada"), Some((1, true)));
+    assert!(cluster.say(0, phone, &look(false)).contains(&"8:rpc".into()));
+    assert_eq!(cluster.buckets.noticed(ROOM, "ada"), Some((2, false)));
+    // Another session of the device looks, while this one does not; then only this one is left.
+    cluster.say(0, phone, &look(true));
+    let second = member(&mut cluster, 0, "phone");
+    cluster.receive(0, second, ROOM, 3);
+    assert_eq!(cluster.buckets.noticed(ROOM, "ada"), Some((3, true)));
+    cluster.nodes[0].drop(phone);
+    cluster.flow();
+    assert_eq!(cluster.buckets.noticed(ROOM, "ada"), Some((3, false)));
+    let stranger = cluster.nodes[0].connect(0, json!({"sub": "bob"}));
+    assert_eq!(cluster.say(0, stranger, &look(true)), ["8:error 108"]);
+}
+
+#[test]
+fn that_nobody_looks_is_answered_when_the_ledger_has_it() {
+    let mut cluster = Cluster::new();
+    let (peer, _) = cluster.member(0, "ada", "phone", "told:1");
+    cluster.buckets.is_away = true;
+    let look = call(9, "background", json!({"channel": "told:1", "background": true}));
+    assert_eq!(cluster.say(0, peer, &look), ["9:error 100"]);
+    cluster.buckets.is_away = false;
+    cluster.nodes[0].tell(peer, &look);
+    cluster.wait(MIRROR_RETRY_MS);
+    assert!(cluster.hear(0, peer).contains(&"9:rpc".into()));
+    assert_eq!(cluster.buckets.noticed("told:1", "ada"), Some((0, false)), "no phone");
+}
+
+#[test]
 fn what_one_session_of_a_device_has_received_is_not_sent_again_to_another_on_another_node() {
     let mut cluster = Cluster::new();
     let (one, _) = cluster.member(0, "ada", "", "inbox:1");

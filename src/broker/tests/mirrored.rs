@@ -17,7 +17,8 @@ pub(super) struct Cluster {
 
 /// `room:` keeps ten and recovers, `news:` as well, the latest, `talk:` keeps nothing and announces who comes and goes, `hall:`
 /// lists them besides, `mute:` is as `room:` without echo, `sent:` as `room:` by way of Kafka, `here:` is this node's alone. Of at least once are `inbox:`, which makes
-/// members of those who subscribe, and `named:`, which has the members that its channels name.
+/// members of those who subscribe, `named:`, which has the members that its channels name, and `told:`, as `inbox:` with pushes to
+/// phones.
 pub(super) fn shared() -> Config {
     let open = ChannelOptions {
         log: Log::Redis,
@@ -52,8 +53,17 @@ pub(super) fn shared() -> Config {
         namespace("mute", ChannelOptions { echo: false, ..kept.clone() }),
         namespace("sent", ChannelOptions { acknowledge: Acknowledge::Kafka, ..kept.clone() }),
         namespace("inbox", ChannelOptions { members_by_subscribing: true, ..inbox.clone() }),
-        namespace("named", ChannelOptions { allow_user_limited_channels: true, ..inbox }),
+        namespace("named", ChannelOptions { allow_user_limited_channels: true, ..inbox.clone() }),
         namespace("here", ChannelOptions { log: Log::Memory, ..kept }),
+        namespace(
+            "told",
+            ChannelOptions {
+                members_by_subscribing: true,
+                push_after: Duration::from_secs(30),
+                push_device_kinds: vec!["phone".into()],
+                ..inbox
+            },
+        ),
     ];
     config
 }

@@ -41,7 +41,7 @@ pub(super) async fn ask(
             Ok(LedgerAnswer::Done)
         }
         LedgerAsk::Members { after, limit } => {
-            Ok(LedgerAnswer::Members(functions.ledger_members(channel, after, *limit).await?))
+            Ok(LedgerAnswer::Members(functions.ledger_members(channel, after, *limit, leases).await?))
         }
         LedgerAsk::Member(user) => {
             let member = functions.ledger_member(channel, user, leases).await?;

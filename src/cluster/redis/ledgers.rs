@@ -2,6 +2,9 @@
 //!
 //! What a ledger keeps to stands at [`model::ledger`](crate::model::ledger). Names that are longer than nodes share are nobody's.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use redis::Value;
 
 use super::bucket::{Generation, Stand};
@@ -13,12 +16,16 @@ use super::pack::{Packed, Unpack, clip, list, string};
 use crate::limits::{MEMBERS_PER_CALL, NOTES_PER_CALL, REDIS_BATCH_BYTES, REDIS_PAGE_BYTES, SHARED_USER_BYTES_MAX};
 use crate::model::Life;
 use crate::model::ledger::{
-    Attach, Attached, DeviceName, Enlist, Happened, LedgerMember, MembersPage, Note, Noted, Row,
+    Attach, Attached, DeviceName, Enlist, Happened, LedgerMember, LetterBody, MemberPositions, MembersPage, Note,
+    Noted, Requeued, Row,
 };
 use crate::model::refusal::{Error, ErrorKind};
 
 /// A device's mark: it has missed something.
 const HAS_LOST: u8 = 1;
+
+/// A device's mark: nobody looks at it.
+const IS_BACKGROUND: u8 = 2;
 
 /// Whether nodes share a user of this name.
 fn is_shared(user: &str) -> bool {
@@ -51,15 +58,18 @@ fn pack_note(channel: &str, note: &Note) -> Vec<u8> {
         Happened::Read(_) => 1,
         Happened::GivenUp(_) => 2,
         Happened::Resolved(_) => 3,
+        Happened::Tried { .. } => 4,
     };
     let life = note.life.unwrap_or_default();
     let packed = Packed::default().byte(what).byte(note.life.is_some().into()).bytes(&Generation::of(life).0);
     let packed = packed.six(clip(life.created)).short(channel.as_bytes());
     let packed = packed.short(note.name.user.as_bytes()).short(note.name.device.as_bytes());
     let packed = match &note.what {
-        Happened::Floor { floor, received, failed, has_lost } => {
-            packed.six(clip(*floor)).six(clip(*received)).two(*failed).byte(u8::from(*has_lost) * HAS_LOST)
+        Happened::Floor { floor, received, noticed, failed, has_lost, is_background } => {
+            let marks = u8::from(*has_lost) * HAS_LOST | u8::from(*is_background) * IS_BACKGROUND;
+            packed.six(clip(*floor)).six(clip(*received)).two(*failed).byte(marks).six(clip(*noticed))
         }
+        Happened::Tried { offset, attempts } => packed.six(clip(*offset)).two(*attempts),
         Happened::Read(offset) | Happened::Resolved(offset) => packed.six(clip(*offset)),
         Happened::GivenUp(given_up) => {
             let (letter, time) = (&given_up.letter, |unix_ms: i64| clip(unix_ms.max(0) as u64));
@@ -228,20 +238,25 @@ impl Functions {
     ///
     /// # Errors
     /// What went wrong.
-    pub async fn ledger_members(&self, channel: &str, after: &str, limit: u32) -> Result<MembersPage, Fault> {
+    pub async fn ledger_members(
+        &self,
+        channel: &str,
+        after: &str,
+        limit: u32,
+        leases: &Leases,
+    ) -> Result<MembersPage, Fault> {
         let mut page = MembersPage { life: Life::default(), top: 0, members: 0, users: Vec::new() };
         loop {
             let count = (limit as usize - page.users.len()).min(MEMBERS_PER_CALL);
             let mut command = self.function("ledger_members", self.keys().bucket_of(channel));
-            let last = page.users.last().map_or(after, |(user, ..)| &**user);
+            let last = page.users.last().map_or(after, |last| &last.user);
             command.arg(channel).arg(last).arg(count);
             let mut values = list(self.plain(command).await?)?.into_iter();
             (page.life, page.top, page.members) = place(&mut Unpack::of(values.next().ok_or(Fault::Garbled)?)?)?;
             let found = values.len() / 2;
             while let (Some(user), Some(positions)) = (values.next(), values.next()) {
-                let mut positions = Unpack::of(positions)?;
-                let user = Unpack::new(string(user)?).rest_text()?;
-                page.users.push((user.into(), positions.six()?, positions.six()?));
+                let user = Unpack::new(string(user)?).rest_text()?.into();
+                page.users.push(positions_of(user, Unpack::of(positions)?, leases)?);
             }
             if found < count || page.users.len() >= limit as usize {
                 return Ok(page);
@@ -275,12 +290,7 @@ impl Functions {
         while !row.is_empty() {
             let (id, floor) = (row.text()?.into(), row.six()?);
             let (_seen, _failed, _marks) = (row.four()?, row.two()?, row.byte()?);
-            let mut owners = Unpack::new(row.short()?);
-            let mut is_attached = false;
-            while !owners.is_empty() {
-                is_attached |= leases.may_live(Incarnation::unpack(&mut owners)?);
-            }
-            devices.push((id, floor, is_attached));
+            devices.push((id, floor, has_one_that_lives(Unpack::new(row.short()?), leases)?));
         }
         Ok(Some(LedgerMember { life, top, members, received, read, devices }))
     }
@@ -292,7 +302,43 @@ fn place(from: &mut Unpack) -> Result<(Life, u64, u32), Fault> {
     Ok((generation.life(created), from.six()?, from.four()?))
 }
 
-fn attached(mut from: Unpack, requeued: Value) -> Result<Result<Attached, Error>, Fault> {
+/// How much of what was received was noticed: all, as far as Functions of earlier versions can tell.
+fn noticed(received: u64, from: &mut Unpack) -> Result<u64, Fault> {
+    if from.is_empty() { Ok(received) } else { from.six() }
+}
+
+/// Whether one of these incarnations lives.
+fn has_one_that_lives(mut owners: Unpack, leases: &Leases) -> Result<bool, Fault> {
+    let mut lives = false;
+    while !owners.is_empty() {
+        lives |= leases.may_live(Incarnation::unpack(&mut owners)?);
+    }
+    Ok(lives)
+}
+
+/// A member, but for the devices: received, read, noticed, and to whom devices are attached at which nobody looks.
+fn positions_of(user: Arc<str>, mut from: Unpack, leases: &Leases) -> Result<MemberPositions, Fault> {
+    let (received, read) = (from.six()?, from.six()?);
+    let noticed = noticed(received, &mut from)?;
+    let is_background = has_one_that_lives(from, leases)?;
+    Ok(MemberPositions { user, received, read, noticed, is_background })
+}
+
+/// Dead letters that were requeued for a device, by offset, with how often each was sent since then.
+fn requeued(letters: Value, mut tried: Unpack) -> Result<Vec<Requeued>, Fault> {
+    let mut attempts = BTreeMap::new();
+    while !tried.is_empty() {
+        attempts.insert(tried.six()?, tried.two()?);
+    }
+    let letters = publications(letters)?.into_iter();
+    let with_attempts =
+        |letter: LetterBody| Requeued { attempts: attempts.get(&letter.offset).copied().unwrap_or_default(), letter };
+    let mut requeued: Vec<_> = letters.map(with_attempts).collect();
+    requeued.sort_unstable_by_key(|one| one.letter.offset);
+    Ok(requeued)
+}
+
+fn attached(mut from: Unpack, letters: Value) -> Result<Result<Attached, Error>, Fault> {
     let verdict = from.byte()?;
     let life = Generation(from.eight()?).life(from.six()?);
     let members = from.four()?;
@@ -300,9 +346,10 @@ fn attached(mut from: Unpack, requeued: Value) -> Result<Result<Attached, Error>
         0 => {
             let (received, read, floor) = (from.six()?, from.six()?, from.six()?);
             let (failed, has_lost) = (from.two()?, from.byte()? & HAS_LOST != 0);
-            let mut requeued = publications(requeued)?;
-            requeued.sort_unstable_by_key(|letter| letter.offset);
-            Ok(Attached { life, members, row: Some(Row { received, read, floor, failed, has_lost, requeued }) })
+            let noticed = noticed(received, &mut from)?;
+            let requeued = requeued(letters, from)?;
+            let row = Row { received, read, noticed, floor, failed, has_lost, requeued };
+            Ok(Attached { life, members, row: Some(row) })
         }
         1 => Ok(Attached { life, members, row: None }),
         2 => Err(too_many("the user has too many devices")),

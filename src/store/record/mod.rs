@@ -63,6 +63,8 @@ pub enum Record<'a> {
     DeadLetterReceived(&'a str, u64, &'a str, &'a str),
     /// A dead letter is sent once more to a device: channel, offset, user, device.
     DeadLetterRequeued(&'a str, u64, &'a str, &'a str),
+    /// How often a dead letter was sent to a device since it was requeued: channel, offset, user, device, attempts.
+    DeadLetterTried(&'a str, u64, &'a str, &'a str, u64),
     /// The stream of this channel has ended: nothing is known of it any more.
     Over(&'a str),
     /// Tokens that are called back.
@@ -90,6 +92,7 @@ mod kind {
     pub(super) const DEAD_LETTER_RECEIVED: u8 = 39;
     pub(super) const DEVICE_LOST: u8 = 40;
     pub(super) const DEAD_LETTER_REQUEUED: u8 = 41;
+    pub(super) const DEAD_LETTER_TRIED: u8 = 42;
     pub(super) const REVOCATION: u8 = 64;
 }
 
@@ -167,6 +170,13 @@ impl<'a> Record<'a> {
                 put_u64(into, *offset);
                 [user, device].iter().for_each(|name| put_bytes(into, name.as_bytes()));
             }
+            Self::DeadLetterTried(channel, offset, user, device, attempts) => {
+                into.push(kind::DEAD_LETTER_TRIED);
+                put_bytes(into, channel.as_bytes());
+                put_u64(into, *offset);
+                [user, device].iter().for_each(|name| put_bytes(into, name.as_bytes()));
+                put_u64(into, *attempts);
+            }
             Self::Revocation(revocation) => {
                 into.push(kind::REVOCATION);
                 revocation.encode(into);
@@ -207,6 +217,9 @@ impl<'a> Record<'a> {
             kind::DEAD_LETTER_REQUEUED => {
                 Self::DeadLetterRequeued(fields.text()?, fields.u64()?, fields.text()?, fields.text()?)
             }
+            kind::DEAD_LETTER_TRIED => {
+                Self::DeadLetterTried(fields.text()?, fields.u64()?, fields.text()?, fields.text()?, fields.u64()?)
+            }
             kind::OVER => Self::Over(fields.text()?),
             kind::REVOCATION => Self::Revocation(RevocationRecord::decode(&mut fields)?),
             _ => return Err(Unreadable::Newer),
@@ -235,7 +248,9 @@ impl<'a> Record<'a> {
                 Some(channel)
             }
             Self::Over(channel) | Self::Unscheduled(channel, _) => Some(channel),
-            Self::DeadLetterReceived(channel, ..) | Self::DeadLetterRequeued(channel, ..) => Some(channel),
+            Self::DeadLetterReceived(channel, ..)
+            | Self::DeadLetterRequeued(channel, ..)
+            | Self::DeadLetterTried(channel, ..) => Some(channel),
         }
     }
 }

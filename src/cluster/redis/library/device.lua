@@ -57,6 +57,18 @@ local function new_device(bucket, ledger, user, row, asks, is_living)
   return device
 end
 
+-- How often what was requeued for a device was sent since then: offset and attempts, 8 bytes each.
+local function requeued_and_tried(bucket, ledger, user, device)
+  local tried = {}
+  local offsets = requeued_of(bucket, ledger.channel, ledger, user, device)
+  for at = 1, #offsets, 6 do
+    local offset = string.sub(offsets, at, at + 5)
+    local attempts = tried_so_often(bucket, ledger.channel, ledger, user, device, offset)
+    if attempts then tried[#tried + 1] = offset .. attempts end
+  end
+  return table.concat(tried)
+end
+
 -- The publications that were requeued for a device, while bytes are left.
 local function requeued_letters(bucket, ledger, user, device, bytes)
   local channel, found = ledger.channel, {}
@@ -98,6 +110,8 @@ local function attach(bucket, asks, channel, is_living, now)
     if owner ~= own and is_living(owner) then owners = owners .. owner end
   end
   device.owners, device.seen = string.sub(owners .. own, -OWNERS_BYTES), math.floor(now / 1000)
+  -- Somebody has opened it, or may have.
+  device.marks = device.marks % IS_BACKGROUND
   keep_row(ledger, user, row)
   return ATTACH.done, ledger, row, device
 end
@@ -105,7 +119,8 @@ end
 -- ARGV[2…]: incarnations that live, the highest that was given, bytes of requeued letters; then two each: options and channel.
 -- Options are: ttl of the stream, for how long (seconds) a device may be away, how many devices, members and channels founded there
 -- may be, how one becomes a member (0: not so, 1: from the beginning of the stream on, 2: from its top), user, device. Answers an
--- array: the stand, then two each: what became of it with generation, creation, number of members and row; and what was requeued.
+-- array: the stand, then two each: what became of it with generation, creation, number of members, row, and how often what was
+-- requeued was sent; and what was requeued.
 local function ledger_attach(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
@@ -119,7 +134,8 @@ local function ledger_attach(keys, args)
     local place = struct.pack('>Bc8I6I4', verdict, ledger.generation, ledger.created, members_of(ledger))
     local requeued = {}
     if device then
-      place = place .. struct.pack('>I6I6I6I2B', row.received, row.read, device.floor, device.failed, device.marks)
+      place = place .. struct.pack('>I6I6I6I2BI6', row.received, row.read, device.floor, device.failed, device.marks, row.noticed)
+        .. requeued_and_tried(bucket, ledger, asks.user, asks.device)
       requeued = requeued_letters(bucket, ledger, asks.user, asks.device, tonumber(args[4]))
     end
     answer[#answer + 1], answer[#answer + 2] = place, requeued
@@ -145,6 +161,7 @@ local function ledger_detach(keys, args)
         if owner ~= own then owners = owners .. owner end
       end
       device.owners, device.seen = owners, now_s
+      if owners == '' then device.marks = device.marks % IS_BACKGROUND end
       keep_row(ledger, user, row)
     end
   end

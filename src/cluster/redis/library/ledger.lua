@@ -4,8 +4,10 @@
 -- first member by an own subscription. Beside it lie the members' names in order. Rows of an earlier life are read as what they
 -- have become: nothing of the new one was received.
 
--- A device's mark: it has missed something, and has received nothing since.
-local HAS_LOST = 1
+-- A device's marks, which are added: it has missed something, and has received nothing since; nobody looks at it.
+local HAS_LOST, IS_BACKGROUND = 1, 2
+-- Added to the life of a row that says how much of what was received was noticed: less than all.
+local SAYS_NOTICED = 2147483648
 -- In a channel of up to so many members all nodes hear of all positions.
 local SMALL_ROOM = 100
 -- Nodes that a device is attached to, 7 bytes each: of more than 8 the first counts no longer.
@@ -60,13 +62,19 @@ local function members_of(ledger)
 end
 
 -- A member's row: the life that it is of, the furthest that any device has received, what was read, one more than the lowest floor
--- of a device that was forgotten (0: none was), and the devices: id, floor, when it was last here (seconds), attempts of the first
--- after the floor that have failed, marks, and whom it is attached to.
+-- of a device that was forgotten (0: none was), the furthest of what was received that was noticed where that is less, and the
+-- devices: id, floor, when it was last here (seconds), attempts of the first after the floor that have failed, marks, and whom it is
+-- attached to.
 local function read_row(ledger, value)
   local life, received, read, forgotten, at = struct.unpack('>I4I6I6I6', value)
+  local noticed = received
+  if life >= SAYS_NOTICED then
+    life = life - SAYS_NOTICED
+    noticed, at = struct.unpack('>I6', value, at)
+  end
   local is_old = life ~= ledger.life
-  if is_old then received, read, forgotten = 0, 0, math.min(forgotten, 1) end
-  local row = { received = received, read = read, forgotten = forgotten, devices = {} }
+  if is_old then received, read, noticed, forgotten = 0, 0, 0, math.min(forgotten, 1) end
+  local row = { received = received, read = read, noticed = noticed, forgotten = forgotten, devices = {} }
   while at <= #value do
     local id, floor, seen, failed, marks, owners
     id, floor, seen, failed, marks, owners, at = struct.unpack('>Bc0I6I4I2BBc0', value, at)
@@ -77,7 +85,9 @@ local function read_row(ledger, value)
 end
 
 local function pack_row(ledger, row)
-  local parts = { struct.pack('>I4I6I6I6', ledger.life, row.received, row.read, row.forgotten) }
+  local life, noticed = ledger.life, ''
+  if row.noticed < row.received then life, noticed = life + SAYS_NOTICED, struct.pack('>I6', row.noticed) end
+  local parts = { struct.pack('>I4I6I6I6', life, row.received, row.read, row.forgotten) .. noticed }
   for at = 1, #row.devices do
     local device = row.devices[at]
     parts[at + 1] = struct.pack('B', #device.id) .. device.id
@@ -104,7 +114,7 @@ end
 -- A user who is none becomes a member, with a row that is kept when something is put into it, or at once.
 local function new_member(ledger, user, since)
   redis.call('ZADD', ledger.names, 0, user)
-  local row = { received = since, read = since, forgotten = 0, devices = {} }
+  local row = { received = since, read = since, noticed = since, forgotten = 0, devices = {} }
   keep_row(ledger, user, row)
   return row
 end

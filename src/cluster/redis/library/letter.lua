@@ -2,7 +2,7 @@
 -- Dead letters: publications that devices were given up on. A hash of the bucket has each under its channel, a zero byte and its
 -- offset, and under the empty name how many bytes they are; two sorted sets have those names, by name and by age. What was
 -- requeued for a device lies in a hash of the channel, under the life of the stream, the user (with a byte for its length) and the
--- device: offsets.
+-- device: offsets. Another hash has, under the same and an offset, how often that was sent since then.
 local LETTERS_MAX, LETTERS_BYTES_MAX, LETTERS_TTL = 1000, 1048576, 2592000000
 local LETTER_DEVICES_MAX = 16
 
@@ -58,8 +58,37 @@ local function requeued_of(bucket, channel, one, user, device)
   return redis.call('HGET', requeued_key(bucket, channel), requeued_name(one, user, device)) or ''
 end
 
+local function tried_key(bucket, channel)
+  return bucket.head .. ':wa:' .. channel
+end
+
+-- How often what was requeued for a device was sent since then, as two bytes; nothing where it was not. The offset is packed.
+local function tried_so_often(bucket, channel, one, user, device, offset)
+  return redis.call('HGET', tried_key(bucket, channel), requeued_name(one, user, device) .. offset)
+end
+
+-- Nothing is requeued for a device any more.
 local function forget_requeued(bucket, channel, one, user, device)
-  redis.call('HDEL', requeued_key(bucket, channel), requeued_name(one, user, device))
+  local name, offsets = requeued_name(one, user, device), requeued_of(bucket, channel, one, user, device)
+  for at = 1, #offsets, 6 do
+    redis.call('HDEL', tried_key(bucket, channel), name .. string.sub(offsets, at, at + 5))
+  end
+  redis.call('HDEL', requeued_key(bucket, channel), name)
+end
+
+-- What was requeued for a device was sent to it so often since then.
+local function note_tried(bucket, ledger, user, device, offset, attempts)
+  local name, packed = requeued_name(ledger, user, device), struct.pack('>I6', offset)
+  local offsets = requeued_of(bucket, ledger.channel, ledger, user, device)
+  for at = 1, #offsets, 6 do
+    if string.sub(offsets, at, at + 5) == packed then
+      local before = tried_so_often(bucket, ledger.channel, ledger, user, device, packed)
+      if before and struct.unpack('>I2', before) >= attempts then return end
+      local key = tried_key(bucket, ledger.channel)
+      redis.call('HSET', key, name .. packed, struct.pack('>I2', attempts))
+      redis.call('PEXPIRE', key, LETTERS_TTL)
+    end
+  end
 end
 
 -- Something is requeued for a device no longer. Whether it was.
@@ -67,6 +96,7 @@ local function take_requeued(bucket, channel, one, user, device, offset)
   local offsets = requeued_of(bucket, channel, one, user, device)
   for at = 1, #offsets, 6 do
     if struct.unpack('>I6', offsets, at) == offset then
+      redis.call('HDEL', tried_key(bucket, channel), requeued_name(one, user, device) .. string.sub(offsets, at, at + 5))
       offsets = string.sub(offsets, 1, at - 1) .. string.sub(offsets, at + 6)
       if offsets == '' then
         forget_requeued(bucket, channel, one, user, device)

@@ -62,8 +62,18 @@ local function look_at_ledger(keys, channel)
   return ledger, struct.pack('>c8I6I6I4', ledger.generation, ledger.created, ledger.top, members_of(ledger)), bucket
 end
 
+-- Whom the devices of a member are attached to at which nobody looks, 7 bytes each.
+local function owners_in_background(row)
+  local owners = {}
+  for at = 1, #row.devices do
+    local device = row.devices[at]
+    if device.marks >= IS_BACKGROUND then owners[#owners + 1] = device.owners end
+  end
+  return table.concat(owners)
+end
+
 -- ARGV: channel, the name after which to begin, count. Answers where the stream stands with how many members there are, then two
--- each: name, and what the member has received and read.
+-- each: name; what the member has received, read and noticed, and whom devices are attached to at which nobody looks.
 local function ledger_members(keys, args)
   local ledger, place = look_at_ledger(keys, args[1])
   local from = args[2] == '' and '-' or '(' .. args[2]
@@ -73,14 +83,19 @@ local function ledger_members(keys, args)
   local rows = redis.call('HMGET', ledger.key, unpack(names))
   for at = 1, #names do
     local row = read_row(ledger, rows[at])
-    answer[#answer + 1], answer[#answer + 2] = names[at], struct.pack('>I6I6', row.received, row.read)
+    answer[#answer + 1], answer[#answer + 2] = names[at],
+      struct.pack('>I6I6I6', row.received, row.read, row.noticed) .. owners_in_background(row)
   end
   return answer
 end
 
--- ARGV: channel, user. Answers where the stream stands with how many members there are, and the member's row, as it is kept.
+-- ARGV: channel, user. Answers where the stream stands with how many members there are, and the member's row, as it is kept where all
+-- was noticed.
 local function ledger_member(keys, args)
   local ledger, place = look_at_ledger(keys, args[1])
   local value = redis.call('HGET', ledger.key, args[2])
-  return { place, value and pack_row(ledger, read_row(ledger, value)) or '' }
+  if not value then return { place, '' } end
+  local row = read_row(ledger, value)
+  row.noticed = row.received
+  return { place, pack_row(ledger, row) }
 end

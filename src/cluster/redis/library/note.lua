@@ -21,20 +21,24 @@ local function move_floor(bucket, ledger, user, device, floor)
 end
 
 local function note_floor(bucket, ledger, user, row, device, note, at)
-  local floor, received, failed, has_lost = struct.unpack('>I6I6I2B', note, at)
+  local floor, received, failed, marks
+  floor, received, failed, marks, at = struct.unpack('>I6I6I2B', note, at)
   if math.max(floor, received) > ledger.top then return NOTED.beyond end
+  local has_lost, had_lost = marks % IS_BACKGROUND, device.marks % IS_BACKGROUND
+  local background, noticed = device.marks - had_lost, received
+  -- Nodes of earlier versions do not say it: all that they tell of is noticed.
+  if at <= #note then background, noticed = marks - has_lost, struct.unpack('>I6', note, at) end
   if floor > device.floor then
     move_floor(bucket, ledger, user, device, floor)
-    device.failed, device.marks = failed, has_lost
+    device.failed, had_lost = failed, has_lost
   elseif floor == device.floor then
-    device.failed = math.max(device.failed, failed)
-    if has_lost == 1 then device.marks = HAS_LOST end
+    device.failed, had_lost = math.max(device.failed, failed), math.max(had_lost, has_lost)
   end
-  if received > row.received then
-    local from = row.received
-    row.received = received
-    tell_moved(bucket, ledger, user, row, false, from)
-  end
+  device.marks = had_lost + background
+  local before, noticed_before = row.received, row.noticed
+  row.received = math.max(before, received)
+  row.noticed = math.min(math.max(noticed_before, noticed), row.received)
+  if received > before then tell_moved(bucket, ledger, user, row, false, before) end
   return NOTED.kept
 end
 
@@ -53,9 +57,10 @@ local function note_given_up(bucket, ledger, user, device, note, at, now)
   return NOTED.kept
 end
 
--- A note: what it says (0 floor, 1 read, 2 given up, 3 resolved), whether it is of one life, of which (generation, creation), channel,
--- user, device; then of a floor: floor, received, failed attempts, whether it has lost; of what was read or resolved: the offset; of
--- what was given up: offset, when it was published, attempts, when it was given up, publication.
+-- A note: what it says (0 floor, 1 read, 2 given up, 3 resolved, 4 tried), whether it is of one life, of which (generation, creation),
+-- channel, user, device; then of a floor: floor, received, failed attempts, marks, noticed; of what was read or resolved: the offset; of
+-- what was given up: offset, when it was published, attempts, when it was given up, publication; of what was requeued and tried:
+-- offset, attempts.
 local function note(bucket, said, now)
   local what, has_life, generation, created, channel, user, id, at = struct.unpack('>BBc8I6Bc0Bc0Bc0', said)
   local ledger = open_ledger(bucket, channel)
@@ -77,8 +82,11 @@ local function note(bucket, said, now)
     verdict = note_floor(bucket, ledger, user, row, device, said, at)
   elseif what == 2 then
     verdict = note_given_up(bucket, ledger, user, device, said, at, now)
-  else
+  elseif what == 3 then
     resolve_letter(bucket, ledger, struct.unpack('>I6', said, at), user, id, now)
+  else
+    local offset, attempts = struct.unpack('>I6I2', said, at)
+    note_tried(bucket, ledger, user, id, offset, attempts)
   end
   if device then device.seen = math.floor(now / 1000) end
   keep_row(ledger, user, row)
