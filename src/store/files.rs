@@ -5,7 +5,6 @@
 //! a rest each: no batch of a shard waits behind more than one step. Files of segments that were discarded are used again,
 //! which spares the zeros. Where segments go fast, one is filled with zeros before it is asked for.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -18,6 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::io::{ReadWriteFlags, pwritev2};
 
 use super::directory::Directory;
+use super::discards::Discards;
 use super::error::StoreError;
 use super::segment::{Head, Prepared, SegmentId};
 use crate::limits::{STORE_SPARES_PER_SHARD, STORE_ZEROS_BYTES};
@@ -54,8 +54,7 @@ pub struct Files {
     wants_spare: bool,
     /// Bytes of segments, without spares.
     bytes: Arc<AtomicU64>,
-    /// Of segments of other numbers of shards: how many shards still need them.
-    shared: HashMap<SegmentId, u16>,
+    discards: Discards,
     /// The log was told that no segment can be made.
     has_warned: bool,
 }
@@ -64,14 +63,13 @@ impl Files {
     /// The files of a directory that was opened by a node.
     pub fn new(directory: Arc<Directory>, layout: Layout) -> Self {
         let entries = || directory.catalog().entries();
-        let shared = entries().filter(|entry| entry.head.shards != layout.shards);
         let highest = directory.spares().iter().copied().max().max(Some(directory.catalog().highest().0));
         Self {
             next: highest.unwrap_or_default().0 + 1,
             spares: directory.spares().to_vec(),
             wants_spare: false,
             bytes: Arc::new(AtomicU64::new(entries().map(|entry| entry.head.size).sum())),
-            shared: shared.map(|entry| (entry.head.segment, layout.shards)).collect(),
+            discards: Discards::new(directory.catalog(), layout.shards),
             has_warned: false,
             directory,
             layout,
@@ -191,18 +189,19 @@ impl Files {
         None
     }
 
-    /// A shard needs a segment no more. It goes when none does.
+    /// A shard needs a segment no more. Those go that may go now ([`Discards`]).
     ///
     /// # Errors
     /// [`StoreError::Io`].
     pub fn discard(&mut self, segment: SegmentId) -> Result<(), StoreError> {
-        if let Some(left) = self.shared.get_mut(&segment) {
-            *left -= 1;
-            if *left > 0 {
-                return Ok(());
-            }
-            self.shared.remove(&segment);
+        self.discards.discard(segment);
+        while let Some(segment) = self.discards.next_gone() {
+            self.take_away(segment)?;
         }
+        Ok(())
+    }
+
+    fn take_away(&mut self, segment: SegmentId) -> Result<(), StoreError> {
         let path = self.directory.segment_path(segment);
         let size = fs::metadata(&path).map_or(0, |file| file.len());
         let is_spare = self.has_use_for_spare();

@@ -22,7 +22,7 @@ use self::snapshot::Snapshot;
 use super::batch::Batch;
 use super::block::BlockBuilder;
 use super::record::{BeginRecord, End, Record};
-use super::segment::{Prepared, SegmentId, ShardOf};
+use super::segment::{Found, Prepared, SegmentId, ShardOf};
 use crate::limits::{
     STORE_BATCH_BYTES_MAX, STORE_BUFFERS_KEPT, STORE_SNAPSHOT_WAITING_BYTES_MAX, STORE_WAITING_BYTES_MAX,
 };
@@ -69,8 +69,8 @@ pub struct JournalSetup {
     pub first: Prepared,
     /// Where the segments end that were found, as far as none of them says it of another.
     pub ends: Vec<End>,
-    /// The segments that were found and may be discarded after a snapshot, oldest first, and their bytes.
-    pub found: Vec<(SegmentId, u64)>,
+    /// The segments that were found and may be discarded after a snapshot, oldest first.
+    pub found: Vec<Found>,
     /// Least time from one write to the next, nanoseconds.
     pub sync_interval_ns: u64,
 }
@@ -114,8 +114,10 @@ impl Journal {
     /// The journal of a shard that has read what there was.
     pub fn new(setup: JournalSetup) -> Self {
         let batch = Batch::before_start(setup.start);
-        let mut snapshot = Snapshot::new(setup.found);
+        let mut snapshot = Snapshot::new(&setup.found);
         snapshot.begun(setup.first);
+        // Where it is time at once, the empty segment is the one to begin with.
+        snapshot.consider();
         Self {
             building: BlockBuilder::new(Vec::new()),
             batch: batch.next(),

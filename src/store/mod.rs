@@ -6,13 +6,14 @@
 //!                                   record ← scan (whole blocks, up to where the last write was torn)
 //! ```
 //!
-//! `journal`, `record`, `block`, `segment`, `catalog` and `recovery` know bytes and batches; `directory` and `files` know
+//! `journal`, `record`, `block`, `segment`, `catalog`, `discards` and `recovery` know bytes and batches; `directory` and `files` know
 //! files. None knows a session, a hub or a clock. `docs/decisions/store.md` has the format and its reasons.
 
 pub mod batch;
 pub mod block;
 pub mod catalog;
 pub mod directory;
+pub mod discards;
 pub mod error;
 pub mod files;
 pub mod identity;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::catalog::{Catalog, Damage, Entry};
 use super::record::{End, Record, Unreadable};
-use super::segment::{Blocks, SegmentId, ShardOf};
+use super::segment::{Blocks, Found, SegmentId, ShardOf};
 use crate::limits::STORE_ENDS_MAX;
 
 /// What was found, beside the records.
@@ -15,8 +15,8 @@ use crate::limits::STORE_ENDS_MAX;
 pub struct Recovered {
     /// Where the segments end that no other knows the end of.
     pub ends: Vec<End>,
-    /// The segments that were read, oldest first, and how long their files are.
-    pub segments: Vec<(SegmentId, u64)>,
+    /// The segments that were read, oldest first.
+    pub segments: Vec<Found>,
     /// Records of the reader's.
     pub records: u64,
     /// Bytes of whole blocks.
@@ -74,7 +74,8 @@ pub fn recover<E>(
                 take(record);
             }
         })?;
-        found.segments.push((entry.head.segment, entry.head.size));
+        let (segment, bytes) = (entry.head.segment, entry.head.size);
+        found.segments.push(Found { segment, bytes, is_shared: !is_own });
         found.bytes += end;
         if catalog.end_of(entry.head.segment).is_none() {
             found.ends.push(End { segment: entry.head.segment, at: end, writer: entry.head.writer() });

@@ -40,6 +40,17 @@ impl ShardOf {
     }
 }
 
+/// A segment that a start has found, with something in it for the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Which one.
+    pub segment: SegmentId,
+    /// How long its file is, bytes.
+    pub bytes: u64,
+    /// It is of another number of shards: all shards read it.
+    pub is_shared: bool,
+}
+
 /// What a segment says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {

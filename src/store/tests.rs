@@ -192,6 +192,31 @@ fn segments_of_before_go_when_all_shards_have_written_what_lives() {
 }
 
 #[test]
+fn what_became_of_a_stream_stays_as_long_as_a_segment_that_tells_of_its_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    start(folder.path(), 1).unwrap().write(["0 begins".to_owned()]);
+    let mut store = start(folder.path(), 2).unwrap();
+    store.append("0 is over");
+    store.settle();
+    let mut snapshots = 0;
+    for number in 0..10_000 {
+        store.append(&format!("0 number {number} {}", "x".repeat(100)));
+        store.settle();
+        if store.shards[0].journal.snapshot_wants() {
+            store.shards[0].journal.snapshot_done().unwrap();
+            store.settle();
+            snapshots += 1;
+        }
+    }
+    assert!(snapshots > 2);
+    drop(store);
+    // The other shard has not said what it needs of the first segment.
+    let found = &start(folder.path(), 2).unwrap().found[0];
+    let at = |name: &str| found.iter().position(|found| found == name);
+    assert!(at("0 begins").unwrap() < at("0 is over").expect("it is not forgotten"));
+}
+
+#[test]
 fn one_node_at_a_time_uses_a_directory() {
     let folder = tempfile::tempdir().unwrap();
     let store = start(folder.path(), 1).unwrap();

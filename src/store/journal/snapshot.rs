@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::limits::STORE_SNAPSHOT_SEGMENTS;
 use crate::store::batch::Batch;
-use crate::store::segment::{Prepared, SegmentId};
+use crate::store::segment::{Found, Prepared, SegmentId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -33,6 +33,8 @@ pub(super) struct Snapshot {
     last_bytes: u64,
     state: State,
     discards: VecDeque<SegmentId>,
+    /// Segments are held up that all shards read: until each has said again what it needs of them, nothing goes.
+    has_shared: bool,
     /// A segment was refused for want of room.
     pub(super) is_pressed: bool,
     /// A batch was written since what lives was last appended a part of.
@@ -40,11 +42,11 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new(found: Vec<(SegmentId, u64)>) -> Self {
-        let kept_bytes = found.iter().map(|(_, bytes)| bytes).sum();
+    pub(super) fn new(found: &[Found]) -> Self {
         Self {
-            kept: found.into(),
-            kept_bytes,
+            kept: found.iter().map(|found| (found.segment, found.bytes)).collect(),
+            kept_bytes: found.iter().map(|found| found.bytes).sum(),
+            has_shared: found.iter().any(|found| found.is_shared),
             last_bytes: 0,
             state: State::Idle,
             discards: VecDeque::new(),
@@ -63,8 +65,11 @@ impl Snapshot {
         self.kept_bytes
     }
 
-    /// Whether a snapshot would free much beside what it writes.
+    /// Whether a snapshot would free much beside what it writes, or others wait for it.
     fn is_worthwhile(&self, segment_size: u64) -> bool {
+        if self.has_shared {
+            return self.state == State::Idle;
+        }
         let bound = if self.is_pressed {
             self.last_bytes + segment_size
         } else {
@@ -119,7 +124,8 @@ impl Snapshot {
             self.kept_bytes -= bytes;
             self.discards.push_back(segment);
         }
-        (self.last_bytes, self.state, self.is_pressed) = (self.kept_bytes, State::Idle, false);
+        (self.last_bytes, self.state) = (self.kept_bytes, State::Idle);
+        (self.is_pressed, self.has_shared) = (false, false);
     }
 
     /// The next segment that is needed no more.

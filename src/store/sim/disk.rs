@@ -13,6 +13,7 @@ use rand::{Rng, SeedableRng};
 use super::fault::{Fault, flip};
 use crate::limits::STORE_SPARES_PER_SHARD;
 use crate::store::catalog::{Catalog, Damage, Entry};
+use crate::store::discards::Discards;
 use crate::store::recovery::{RecoveryError, check_empty, recover};
 use crate::store::segment::{Head, Prepared, SegmentId, ShardOf};
 use crate::store::{JournalSetup, Record, Request};
@@ -74,8 +75,7 @@ pub(crate) struct Disk {
     shards: u16,
     /// What it found.
     catalog: Catalog,
-    /// Segments of other numbers of shards: how many shards still need them.
-    shared: BTreeMap<SegmentId, u16>,
+    discards: Discards,
     tasks: VecDeque<Task>,
     /// By shard: what has come of the segment that it asked for.
     made: BTreeMap<u16, Option<Prepared>>,
@@ -108,7 +108,7 @@ impl Disk {
             starts: 0,
             shards: 0,
             catalog: Catalog::default(),
-            shared: BTreeMap::new(),
+            discards: Discards::default(),
             tasks: VecDeque::new(),
             made: BTreeMap::new(),
             writes: BTreeMap::new(),
@@ -149,8 +149,7 @@ impl Disk {
         }
         let spare = self.spares.iter().map(|(segment, _)| *segment).max();
         self.next = spare.max(Some(catalog.highest().0)).unwrap_or_default().0 + 1;
-        let of_others = catalog.entries().filter(|entry| entry.head.shards != shards);
-        self.shared = of_others.map(|entry| (entry.head.segment, shards)).collect();
+        self.discards = Discards::new(&catalog, shards);
         self.starts = self.starts.max(catalog.highest().1) + 1;
         (self.shards, self.catalog) = (shards, catalog);
         Ok(())
@@ -195,7 +194,7 @@ impl Disk {
 
     /// Whether a start has found segments of another number of shards.
     pub(super) fn is_shared(&self) -> bool {
-        !self.shared.is_empty()
+        self.discards.is_shared()
     }
 
     // ------------------------------------------------------------ what journals ask
@@ -263,17 +262,13 @@ impl Disk {
     }
 
     fn discard(&mut self, segment: SegmentId) {
-        if let Some(left) = self.shared.get_mut(&segment) {
-            *left -= 1;
-            if *left > 0 {
-                return;
+        self.discards.discard(segment);
+        while let Some(segment) = self.discards.next_gone() {
+            self.been.discarded += 1;
+            let file = self.segments.remove(&segment).expect("it is discarded once");
+            if (self.spares.len() as u64) < STORE_SPARES_PER_SHARD * u64::from(self.shards) {
+                self.spares.push((segment, file));
             }
-            self.shared.remove(&segment);
-        }
-        self.been.discarded += 1;
-        let file = self.segments.remove(&segment).expect("it is discarded once");
-        if (self.spares.len() as u64) < STORE_SPARES_PER_SHARD * u64::from(self.shards) {
-            self.spares.push((segment, file));
         }
     }
 

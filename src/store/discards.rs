@@ -1,0 +1,82 @@
+//! Which segments may go, of those that shards need no more.
+//!
+//! A start with another number of shards finds segments with channels of all of them: such a *shared* one goes when none of
+//! the shards needs it. Until then nothing goes that is younger. What a shard's snapshot has left behind says what became of
+//! a stream in the shared one, that it is over for example: without it the next start would take an old life of the stream,
+//! or the beginning of one, for all that there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalog::Catalog;
+use super::segment::SegmentId;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Discards {
+    /// How many shards still need each shared segment.
+    shared: BTreeMap<SegmentId, u16>,
+    /// Needed by nobody, but an older one is shared and needed.
+    waiting: BTreeSet<SegmentId>,
+}
+
+impl Discards {
+    /// Those of a start with so many shards, which found this.
+    pub fn new(catalog: &Catalog, shards: u16) -> Self {
+        let of_others = catalog.entries().filter(|entry| entry.head.shards != shards);
+        let shared = of_others.map(|entry| (entry.head.segment, shards)).collect();
+        Self { shared, waiting: BTreeSet::new() }
+    }
+
+    /// A shard needs a segment no more.
+    pub fn discard(&mut self, segment: SegmentId) {
+        if let Some(left) = self.shared.get_mut(&segment) {
+            *left -= 1;
+            if *left > 0 {
+                return;
+            }
+            self.shared.remove(&segment);
+        }
+        self.waiting.insert(segment);
+    }
+
+    /// The next one that goes now, oldest first.
+    pub fn next_gone(&mut self) -> Option<SegmentId> {
+        let first = *self.waiting.first()?;
+        let may_go = self.shared.keys().next().is_none_or(|needed| first < *needed);
+        may_go.then(|| self.waiting.pop_first()).flatten()
+    }
+
+    /// Whether a shared segment is needed.
+    #[cfg(test)]
+    pub(super) fn is_shared(&self) -> bool {
+        !self.shared.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gone(discards: &mut Discards) -> Vec<u64> {
+        std::iter::from_fn(|| discards.next_gone()).map(|segment| segment.0).collect()
+    }
+
+    #[test]
+    fn a_shared_one_goes_when_no_shard_needs_it_and_nothing_that_is_younger_goes_before() {
+        let shared = [(SegmentId(3), 2), (SegmentId(4), 2)].into();
+        let mut discards = Discards { shared, waiting: BTreeSet::new() };
+        for (segment, expected) in [
+            (5, vec![]),
+            (1, vec![1]),
+            (4, vec![]),
+            (3, vec![]),
+            (4, vec![]),
+            (6, vec![]),
+            (3, vec![3, 4, 5, 6]),
+            (7, vec![7]),
+        ] {
+            discards.discard(SegmentId(segment));
+            assert_eq!(gone(&mut discards), expected, "after {segment}");
+        }
+    }
+}
