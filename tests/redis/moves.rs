@@ -189,11 +189,11 @@ fn who_listens_is_told_by_kafka_alone_and_a_loss_there_is_told_as_a_hole() {
             hears(&mut listening, index as u64 + 1).await;
         }
         let since = Instant::now();
-        assert_eq!(listening.next().await, Event::Hole(bucket));
+        assert_eq!(listening.next().await, Event::HoleByKafka(bucket));
         assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
         // The last one is lost.
         let lost = say(&other, bucket, 6).await;
-        assert_eq!(listening.next().await, Event::Hole(bucket));
+        assert_eq!(listening.next().await, Event::HoleByKafka(bucket));
         kafka.send(Relayed::Said(bucket, lost)).await.unwrap();
         hears(&mut listening, 6).await;
         let next = say(&other, bucket, 7).await;
@@ -217,14 +217,14 @@ fn who_begins_to_read_later_than_to_listen_is_told_of_a_hole_and_an_old_generati
         kafka.send(Relayed::Begins).await.unwrap();
         loop {
             match listening.next().await {
-                Event::Hole(of) if of == bucket => break,
-                Event::Hole(_) => {}
+                Event::HoleByKafka(of) if of == bucket => break,
+                Event::HoleByKafka(_) => {}
                 other => panic!("{other:?}"),
             }
         }
         let second = say(&other, bucket, 2).await;
         kafka.send(Relayed::Said(bucket, second)).await.unwrap();
-        while let Event::Hole(of) = listening.events.recv().await.unwrap() {
+        while let Event::HoleByKafka(of) = listening.events.recv().await.unwrap() {
             assert_ne!(of, bucket);
         }
         // Redis has lost all.
@@ -234,7 +234,7 @@ fn who_begins_to_read_later_than_to_listen_is_told_of_a_hole_and_an_old_generati
         kafka.send(Relayed::Said(bucket, third)).await.unwrap();
         let lost = listening.next().await;
         assert!(matches!(lost, Event::Lost(of, now) if of == bucket && now != before), "{lost:?}");
-        assert_eq!(listening.next().await, Event::Hole(bucket), "what came before it was known is missing");
+        assert_eq!(listening.next().await, Event::HoleByKafka(bucket), "what came before it was known is missing");
         kafka.send(Relayed::Said(bucket, first)).await.unwrap();
         let silence = timeout(Duration::from_millis(300), listening.next()).await;
         assert!(silence.is_err(), "{silence:?}");
