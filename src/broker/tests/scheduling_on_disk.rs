@@ -105,6 +105,8 @@ fn what_is_scheduled_is_answered_when_it_is_on_disk_and_waits_through_restarts_w
     _ = node.ask_later(message(&channel, "2"), 60_000);
     for shards in [3, 1, 2] {
         node = restart(node, shards);
+        // What lives is said again, where another number of shards has written it.
+        node.pass_synced(0);
         assert_eq!(node.coming(&channel), [id]);
         let again = node.ask_later(keyed(&channel, "1", "k"), 9).try_recv();
         assert_eq!(again.expect("it is on disk already"), Ok(Scheduled::Waits(id)), "its key is taken");

@@ -66,7 +66,7 @@ fn pack_note(channel: &str, note: &Note) -> Vec<u8> {
     let packed = packed.short(note.name.user.as_bytes()).short(note.name.device.as_bytes());
     let packed = match &note.what {
         Happened::Floor { floor, received, noticed, failed, has_lost, is_background } => {
-            let marks = u8::from(*has_lost) * HAS_LOST | u8::from(*is_background) * IS_BACKGROUND;
+            let marks = (u8::from(*has_lost) * HAS_LOST) | (u8::from(*is_background) * IS_BACKGROUND);
             packed.six(clip(*floor)).six(clip(*received)).two(*failed).byte(marks).six(clip(*noticed))
         }
         Happened::Tried { offset, attempts } => packed.six(clip(*offset)).two(*attempts),
