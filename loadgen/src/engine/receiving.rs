@@ -407,6 +407,7 @@ mod tests {
         let mut run = Run::with(false);
         [0, 1].into_iter().for_each(|client| run.come(client, 5, 5));
         run.begin();
+        assert_eq!(run.receiving.take_word(0), None, "there is nothing to say");
         run.send(0);
         assert_eq!(run.receiving.take_word(10 * MS).unwrap(), (1, 0, InboxCall::Received { offset: 6 }));
         assert_eq!(run.receiving.take_word(20 * MS).unwrap().0, 0);
