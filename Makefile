@@ -35,7 +35,7 @@ test-cluster: ## Test several nodes over Redis through outages as well (some min
 test-upgrade: ## Test that nodes of this version and of an earlier one run together (`make test-upgrade BEFORE=COMMIT`; it is built first)
 	./tests/packages build
 	./tests/before $(BEFORE)
-	RINGPOST_BEFORE=$(CURDIR)/target/before/ringpost cargo test --test cluster -- --ignored upgraded_one_after_the_other
+	BEFORE_BIN=$(CURDIR)/target/before/ringpost cargo test --test cluster -- --ignored upgraded_one_after_the_other
 
 test-durable: ## Install what others keep messages in, and test that the load generator finds what they do not keep
 	./benches/peers/install-durable

@@ -37,7 +37,7 @@ fn functions_of_an_earlier_version_are_replaced_by_nodes_that_run_and_nobody_not
 
 /// The place of a node of the version before, whose binary the environment names.
 fn before() -> Place {
-    let binary = env::var("RINGPOST_BEFORE").expect("RINGPOST_BEFORE names the binary of an earlier version");
+    let binary = env::var("BEFORE_BIN").expect("BEFORE_BIN names the binary of an earlier version");
     // In place of the binary that the tests are of.
     let through = ["sh", "-c", "shift; exec \"$0\" \"$@\"", &binary].map(String::from).into();
     Place { through, ..Place::here() }
