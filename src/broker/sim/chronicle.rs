@@ -57,6 +57,8 @@ pub(crate) struct Chronicle {
     withheld: BTreeSet<(String, ClientId)>,
     /// The number that a publication has as its tag, by data.
     tags: BTreeMap<String, u32>,
+    /// The one that always listens was sent away: what others hear cannot be compared with it any more.
+    pub(crate) has_lost_witness: bool,
     /// Of channels that are received at least once.
     pub(crate) ledger: Ledger,
 }
@@ -225,6 +227,9 @@ impl Chronicle {
     /// Whether what somebody heard is, without a hole, a part of what there was to hear; to the end, if they
     /// still listen.
     pub(crate) fn check_heard(&self, channel: &str, part: &[String], to_the_end: bool) {
+        if self.has_lost_witness {
+            return;
+        }
         let all = self.heard.get(channel).map_or(&[][..], Vec::as_slice);
         let Some(first) = part.first() else { return };
         let from = all.iter().position(|data| data == first);
@@ -257,7 +262,9 @@ impl Chronicle {
             if places.contains_key(&(channel.as_str(), data.as_str())) {
                 continue;
             }
-            if self.has_changed && !FLEETING.contains(&channel.as_str()) {
+            let is_unknown =
+                if FLEETING.contains(&channel.as_str()) { self.has_lost_witness } else { self.has_changed };
+            if is_unknown {
                 continue;
             }
             // One of those that nobody saw.

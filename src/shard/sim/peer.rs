@@ -172,6 +172,8 @@ impl Peer {
             self.client.read(words, chronicle);
             if !was_over && self.client.goodbye.is_some() {
                 wire.deadlines.judge_goodbye(&self.client, network.now);
+                // It was late, and was told so: nobody has heard all from here on.
+                chronicle.has_lost_witness |= self.client.is_witness;
             }
         }
         if self.client.pongs > 0 || self.client.is_connected && !was_connected {
