@@ -1,7 +1,8 @@
 //! When all that lives is written anew, and which segments are needed no more then.
 //!
 //! A snapshot begins with a segment: what was appended before it is committed and lies in older ones. When its last
-//! batch is committed too, the older ones go, oldest first: whatever a crash leaves of them was said again later.
+//! batch is committed too, the older ones go, oldest first: whatever a crash leaves of them was said again later. Where shards
+//! share some, [`Discards`](crate::store::discards::Discards) sees to that order.
 
 use std::collections::VecDeque;
 
