@@ -3,14 +3,13 @@
 
 use std::collections::HashMap;
 
-use bytes::{Buf as _, BufMut as _};
 use prost::Message;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_prost::ProstCodec;
 
 use crate::harness::{KEY, Process, Session, World, wait};
 
@@ -72,59 +71,21 @@ impl Caller {
         Self { runtime, channel, key }
     }
 
-    fn call(&self, method: &str, request: &impl Message) -> Result<Answer, Status> {
+    fn call<M: Message + 'static>(&self, method: &str, request: M) -> Result<Answer, Status> {
         let mut grpc = tonic::client::Grpc::new(self.channel.clone());
-        let mut request = Request::new(request.encode_to_vec());
+        let mut request = Request::new(request);
         let key = format!("apikey {}", self.key).parse().expect("it is text");
         request.metadata_mut().insert("authorization", key);
         let path = format!("/ringpost.api.v1.RingpostApi/{method}").parse().expect("it is a path");
         self.runtime.block_on(async {
             grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-            let answer = grpc.unary(request, path, Raw).await?.into_inner();
-            Ok(Answer::decode(&answer[..]).expect("it is that message"))
+            Ok(grpc.unary(request, path, ProstCodec::<M, Answer>::default()).await?.into_inner())
         })
     }
 
     fn state(&self, user: &str) -> StateOfUser {
-        let answer = self.call("UsersState", &Users { users: vec![user.into()] }).expect("it answers");
+        let answer = self.call("UsersState", Users { users: vec![user.into()] }).expect("it answers");
         answer.result.unwrap_or_else(|| panic!("{:?}", answer.error)).users[user]
-    }
-}
-
-/// Messages as bytes.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, message: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put_slice(&message);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining()).to_vec()))
     }
 }
 
@@ -144,7 +105,7 @@ fn who_is_online_is_told_by_grpc_where_no_client_connects() {
     wait("ann is offline", || !caller.state("ann").online);
     assert!(caller.state("ann").since_unix_ms > state.since_unix_ms);
     let users = Users { users: (0..1_001).map(|user| user.to_string()).collect() };
-    let many = caller.call("UsersState", &users).unwrap();
+    let many = caller.call("UsersState", users).unwrap();
     assert_eq!(many.error.expect("they are too many").code, 106);
     assert!(process.end().success(), "it drains");
 }
@@ -158,12 +119,12 @@ fn what_a_process_has_no_role_for_is_refused_with_the_role_and_who_has_no_key_is
     let name = Users { users: vec!["chat:x".into()] };
     for (method, role) in [("Publish", "edge"), ("PresenceStats", "edge"), ("Channels", "edge"), ("BadgeGet", "notify")]
     {
-        let refused = caller.call(method, &name).unwrap();
+        let refused = caller.call(method, name.clone()).unwrap();
         let refused = refused.error.unwrap_or_else(|| panic!("{method} is answered"));
         assert_eq!(refused.code, 108, "{method}");
         assert!(refused.message.contains(&format!("role `{role}`")), "{method}: {}", refused.message);
     }
-    let stranger = Caller::of(&process, "other").call("UsersState", &Users { users: vec![] });
+    let stranger = Caller::of(&process, "other").call("UsersState", Users { users: vec![] });
     assert_eq!(stranger.unwrap_err().code(), Code::Unauthenticated);
 }
 
