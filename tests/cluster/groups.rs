@@ -122,3 +122,13 @@ pub(crate) fn has_slot(server: &Server, key: &str) -> bool {
         matches!((first.parse::<u32>(), last.parse::<u32>()), (Ok(first), Ok(last)) if (first..=last).contains(&slot))
     })
 }
+
+/// So many slots of a Cluster move from one primary to another.
+pub(crate) fn move_slots(from: &Server, to: &Server, count: u32) {
+    let [giver, taker] = [from, to].map(|server| server.cli(&["CLUSTER", "MYID"]).trim().to_owned());
+    let (address, count) = (from.address(), count.to_string());
+    let ends = ["--cluster-from", &giver, "--cluster-to", &taker];
+    let said = from
+        .cli(&[&["--cluster", "reshard", &address], &ends[..], &["--cluster-slots", &count, "--cluster-yes"]].concat());
+    assert!(said.contains("Moving slot") && !said.contains("[ERR]"), "{said}");
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::groups::{Sentinel, cluster, replicate, section};
+use crate::groups::{Sentinel, cluster, move_slots, replicate, section};
 use crate::harness::{Node, publish_in_the_end, subscribe};
 use crate::server::{Kind, Place, Server};
 
@@ -51,12 +51,7 @@ fn nodes_over_a_cluster_have_one_order_in_every_channel_while_slots_move() {
                 }
             }
         });
-        let [from, to] = [&servers[0], &servers[1]].map(|server| server.cli(&["CLUSTER", "MYID"]).trim().to_owned());
-        let address = servers[0].address();
-        let mut reshard = vec!["--cluster", "reshard", &address, "--cluster-from", &from, "--cluster-to", &to];
-        reshard.extend(["--cluster-slots", "2000", "--cluster-yes"]);
-        let said = servers[0].cli(&reshard);
-        assert!(said.contains("Moving slot") && !said.contains("[ERR]"), "{said}");
+        move_slots(&servers[0], &servers[1], 2000);
         publishing.join().expect("all is taken");
     });
     for listener in &mut listeners {

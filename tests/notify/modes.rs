@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::groups::{Sentinel, cluster, replicate, section};
+use crate::groups::{Sentinel, cluster, move_slots, replicate, section};
 use crate::harness::{Process, World, wait};
 use crate::server::{Kind, Place, Server};
 
@@ -60,12 +60,7 @@ fn a_cluster_shares_badges_and_mutes_among_its_servers_and_they_go_on_while_slot
     assert_eq!(parts.iter().map(BTreeSet::len).sum::<usize>(), USERS + 1, "none has another's");
     std::thread::scope(|scope| {
         let pushing = scope.spawn(|| (2..=5).for_each(|offset| push_to(&world, &users, offset)));
-        let [from, to] = [&world.redis, &others[0]].map(|server| server.cli(&["CLUSTER", "MYID"]).trim().to_owned());
-        let address = world.redis.address();
-        let mut reshard = vec!["--cluster", "reshard", &address, "--cluster-from", &from, "--cluster-to", &to];
-        reshard.extend(["--cluster-slots", "5000", "--cluster-yes"]);
-        let said = world.redis.cli(&reshard);
-        assert!(said.contains("Moving slot") && !said.contains("[ERR]"), "{said}");
+        move_slots(&world.redis, &others[0], 5000);
         pushing.join().expect("all is written");
     });
     wait_badges(&world, &users, 5);

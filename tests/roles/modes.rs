@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::groups::{Sentinel, cluster, info, replicate, section};
+use crate::groups::{Sentinel, cluster, info, move_slots, replicate, section};
 use crate::harness::{Process, Session, World, wait};
 use crate::server::{Kind, Place, Server};
 
@@ -57,12 +57,7 @@ fn a_cluster_shares_the_users_among_its_servers_and_nothing_is_missing_while_slo
                 world.tell("connected", &Session::of(&session.user));
             }
         });
-        let [from, to] = [&world.redis, &others[0]].map(|server| server.cli(&["CLUSTER", "MYID"]).trim().to_owned());
-        let address = world.redis.address();
-        let mut reshard = vec!["--cluster", "reshard", &address, "--cluster-from", &from, "--cluster-to", &to];
-        reshard.extend(["--cluster-slots", "5000", "--cluster-yes"]);
-        let said = world.redis.cli(&reshard);
-        assert!(said.contains("Moving slot") && !said.contains("[ERR]"), "{said}");
+        move_slots(&world.redis, &others[0], 5000);
         telling.join().expect("all is told");
     });
     wait("who left and came back is told of", || {
