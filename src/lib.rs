@@ -11,6 +11,7 @@
 
 pub mod model;
 
+pub mod clock;
 pub mod config;
 pub mod cores;
 pub mod limits;

@@ -15,13 +15,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::clock;
 use super::hand_back::{self, Doorman, HandedBack};
 use super::router::router;
 use super::seats::Seat;
 use super::state::ControlState;
 use super::visitor::Visitor;
 use crate::broker::order::Arrival;
+use crate::clock;
 use crate::config::Purpose;
 use crate::limits::{HTTP_HEAD_TIMEOUT_MS, HTTP_HEADERS_MAX, HTTP_LINGER_MS, HTTP_UNREAD_TIMEOUT_MS};
 use crate::wire::http::{Status, write_refusal};

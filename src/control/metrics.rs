@@ -22,10 +22,11 @@ use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
 use super::state::ControlState;
-use super::{clock, cluster_metrics, kafka_metrics, role_metrics};
+use super::{cluster_metrics, kafka_metrics, role_metrics};
 use crate::broker::histogram::Observed;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::namespaces::NamespaceMetrics;
+use crate::clock;
 use crate::model::refusal::ErrorKind;
 use crate::shard::handle::ShardHandle;
 

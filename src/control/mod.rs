@@ -25,7 +25,6 @@ pub mod requests;
 mod api;
 mod aside;
 mod calls;
-mod clock;
 mod cluster_metrics;
 mod consumer;
 mod discovery;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::clock;
 use super::process::ProcessStats;
 use super::state::ControlState;
 use crate::broker::namespaces::NamespaceMetrics;
 use crate::broker::order::Order;
+use crate::clock;
 use crate::cluster::announced::{Announced, Inboxes, NodeInfo, Process};
 use crate::cluster::bridge::BridgeView;
 use crate::limits::LEASE_RENEW_MS;

@@ -10,11 +10,11 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::clock;
 use super::refused::{bad_request, not_found};
 use super::state::ControlState;
 use super::text::text;
 use crate::auth::mint;
+use crate::clock;
 use crate::config::Purpose;
 use crate::limits::DEMO_USER_BYTES_MAX;
 

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
 
-use super::clock;
 use super::refused::RefusedWith;
 use super::state::ControlState;
 use super::visitor::Visitor;
 use crate::access_log::{AccessLog, Entry, RefusedCall};
+use crate::clock;
 use crate::limits::LOGGED_METHOD_BYTES_MAX;
 
 /// A call under way.

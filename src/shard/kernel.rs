@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::net::{SendFlags, Shutdown};
@@ -12,6 +12,7 @@ use super::disk::Disk;
 use super::reactor::{EventOf, Reactor, Socket};
 use super::waker::Waker;
 use crate::broker::order::{Arrival, Errand};
+use crate::clock;
 use crate::config::ShardsConfig;
 use crate::ring::{Buffer, Event, Ring, RingSize};
 use crate::store::SegmentId;
@@ -54,8 +55,7 @@ impl Reactor for Kernel {
     type Buffer = Buffer;
 
     fn now(&self) -> Now {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono_ms: 1000 + self.started.elapsed().as_millis() as u64, unix_ms: since_epoch.as_millis() as i64 }
+        Now { mono_ms: 1000 + self.started.elapsed().as_millis() as u64, unix_ms: clock::unix_ms() }
     }
 
     fn mono_ns(&self) -> u64 {

@@ -15,9 +15,10 @@ pub(crate) struct Never {
 }
 
 /// Clocks, sockets and threads: time and bytes are arguments below the shard.
-const IO: [&str; 8] = [
+const IO: [&str; 9] = [
     "std::time::Instant",
     "std::time::SystemTime",
+    "clock.rs",
     "std::net",
     "std::os::fd",
     "std::thread",
@@ -35,6 +36,7 @@ pub(crate) const NODE: [Never; 19] = [
             "store/batch.rs",
             "store/block.rs",
             "store/catalog.rs",
+            "store/discards.rs",
             "store/journal.rs",
             "store/journal",
             "store/record",
@@ -46,7 +48,15 @@ pub(crate) const NODE: [Never; 19] = [
     // Its orders carry sockets that go to a shard, and the way back for an answer.
     Never {
         places: &["broker"],
-        named: &["std::time::Instant", "std::time::SystemTime", "std::net", "std::thread", "std::fs", "glommio"],
+        named: &[
+            "std::time::Instant",
+            "std::time::SystemTime",
+            "clock.rs",
+            "std::net",
+            "std::thread",
+            "std::fs",
+            "glommio",
+        ],
     },
     Never {
         places: &["model", "wire", "protocol", "session", "hub", "delivery", "outbox", "auth", "broker"],

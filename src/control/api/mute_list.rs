@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Method, notify};
+use crate::clock;
 use crate::config::Role;
-use crate::control::clock;
 use crate::control::state::ControlState;
 use crate::model::refusal::Error;
 use crate::roles::notify::standing::Mute;

@@ -9,10 +9,10 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::auth::{Revocation, Subject};
+use crate::clock;
 use crate::cluster::bridge::BridgeView;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::Functions;
-use crate::control::clock;
 use crate::limits::{REVOCATIONS_MAX, REVOCATIONS_READ_AT_ONCE};
 
 /// Before what failed is read again.

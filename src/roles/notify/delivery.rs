@@ -9,7 +9,6 @@ use std::time::SystemTime;
 
 use tokio::sync::Semaphore;
 
-use super::clock;
 use super::endpoint::{Endpoint, Outcome};
 use super::gathering::Batch;
 use super::marks::Mark;
@@ -18,6 +17,7 @@ use super::patience::Patience;
 use super::retry::Retry;
 use super::standing::Standing;
 use super::webhook::{Entry, Webhook};
+use crate::clock;
 use crate::cluster::kafka::dead::{Dead, bury};
 use crate::cluster::kafka::fault::Fault;
 use crate::cluster::kafka::producer::Producer;

@@ -12,7 +12,6 @@
 //! A record is done when all that it has to tell was taken or is kept as dead, and the group's position never goes past one that is
 //! not: whoever takes over tells it again. Everything waits in memory that is bounded: beyond, nothing more is read.
 
-mod clock;
 mod delivery;
 mod endpoint;
 mod gathering;

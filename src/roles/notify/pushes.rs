@@ -8,7 +8,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 
-use super::clock;
 use super::delivery::{DeadLetters, Deliveries, keep};
 use super::gathering::{Batch, Gathering};
 use super::heard::Heard;
@@ -18,6 +17,7 @@ use super::patience::Patience;
 use super::push::Push;
 use super::reader::{COMMIT_PAUSE, Read, Reader};
 use super::view::NotifyView;
+use crate::clock;
 use crate::cluster::kafka::producer::Producer;
 use crate::cluster::kafka::taken::Taken;
 use crate::config::Config;

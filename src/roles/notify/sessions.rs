@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
-use super::clock;
 use super::delivery::{DeadLetters, keep};
 use super::marks::{Load, Mark};
 use super::metrics::NotifyMetrics;
@@ -17,6 +16,7 @@ use super::outgoing::Outgoing;
 use super::patience::Patience;
 use super::reader::{COMMIT_PAUSE, Read, Reader};
 use super::view::NotifyView;
+use crate::clock;
 use crate::cluster::kafka::producer::Producer;
 use crate::cluster::kafka::taken::Taken;
 use crate::config::Config;

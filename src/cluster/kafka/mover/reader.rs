@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use rdkafka::Message as _;
@@ -19,6 +19,7 @@ use super::metrics::MoverMetrics;
 use super::partition::Partition;
 use super::places::Places;
 use super::queues::{CameTo, Done, Moving, Queues};
+use crate::clock;
 use crate::cluster::kafka::headers::header;
 use crate::cluster::kafka::record::{self, Unusable};
 use crate::cluster::kafka::taken::Taken;
@@ -218,7 +219,7 @@ impl Reader {
         metrics.lag.set(partitions.iter().map(behind).sum());
         let oldest = partitions.values().filter_map(Partition::oldest_unix_ms).min();
         // A stranger's record may say any time.
-        metrics.lag_ms.set(oldest.map_or(0, |oldest| now_unix_ms().saturating_sub(oldest).max(0) as u64));
+        metrics.lag_ms.set(oldest.map_or(0, |oldest| clock::unix_ms().saturating_sub(oldest).max(0) as u64));
     }
 
     fn enter_or_stand_back(&mut self, has_redis: bool) {
@@ -305,7 +306,7 @@ impl Reader {
     /// Where partitions stood `relay_replay` ago, by what the topic says.
     fn since(&self, partitions: &[i32]) -> anyhow::Result<Vec<(i32, i64)>> {
         let replay_ms = self.desk.rules.config.cluster.kafka.relay_replay.as_millis();
-        Ok(self.group.since(now_unix_ms() - replay_ms as i64, partitions)?)
+        Ok(self.group.since(clock::unix_ms() - replay_ms as i64, partitions)?)
     }
 
     fn ask_places(&self, functions: &Arc<Functions>) -> anyhow::Result<Places> {
@@ -361,10 +362,6 @@ impl Reader {
         self.desk.metrics.partitions.set(0);
         self.group.leave(self.coming.into_iter());
     }
-}
-
-fn now_unix_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }
 
 impl Desk {
