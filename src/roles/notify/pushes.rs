@@ -65,11 +65,10 @@ impl Pushes {
         let dead = DeadLetters { producer, from: topics.push.clone(), to: topics.notify_dead.clone() };
         let deliveries = Deliveries::new(notify, view.standing.clone(), dead.clone(), metrics.clone())?;
         let patience = Patience::new(ending, pulse.clone());
-        let (client_id, group) = (format!("{}-notify", config.name), format!("{}.notify", kafka.group));
         let timeout: Duration = notify.timeout.into();
         let shutdown: Duration = config.shutdown.timeout.into();
         Ok(Self {
-            reader: Reader::new(kafka, &client_id, &group, &dead.from, pulse.clone(), patience.clone())?,
+            reader: Reader::new(config, "notify", &dead.from, pulse.clone(), patience.clone())?,
             began: Instant::now(),
             gathering: Gathering::new(notify.batch_wait.as_millis(), notify.batch_max as usize),
             deliveries: Arc::new(deliveries),

@@ -10,7 +10,7 @@ use super::heard::{Heard, hear};
 use super::marks::{Load, Mark, Marks};
 use super::patience::Patience;
 use crate::cluster::kafka::taken::Taken;
-use crate::config::KafkaConfig;
+use crate::config::Config;
 use crate::limits::{NOTIFY_OPEN_BYTES_MAX, NOTIFY_OPEN_MAX};
 use crate::roles::consumer::Consumer;
 use crate::roles::pulse::{Partition, Pulse};
@@ -54,20 +54,21 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Joins the group. Must be called within a runtime; nothing is waited for.
+    /// Joins the group of this name, which the client bears as well. Must be called within a runtime; nothing is waited for.
     ///
     /// # Errors
     /// Options that a client does not know, files that cannot be read.
     pub(super) fn new(
-        config: &KafkaConfig,
-        client_id: &str,
-        group: &str,
+        config: &Config,
+        name: &str,
         topic: &str,
         pulse: Arc<Pulse>,
         patience: Patience,
     ) -> anyhow::Result<Self> {
+        let kafka = &config.cluster.kafka;
+        let (client_id, group) = (format!("{}-{name}", config.name), format!("{}.{name}", kafka.group));
         Ok(Self {
-            consumer: Consumer::new(config, client_id, group, &[topic], pulse)?,
+            consumer: Consumer::new(kafka, &client_id, &group, &[topic], pulse)?,
             topic: topic.into(),
             marks: Marks::default(),
             patience,

@@ -54,10 +54,9 @@ impl Sessions {
         let topics = &kafka.topics;
         let dead =
             DeadLetters { producer: producer.clone(), from: topics.session.clone(), to: topics.notify_dead.clone() };
-        let (client_id, group) = (format!("{}-sessions", config.name), format!("{}.sessions", kafka.group));
         let patience = Patience::new(ending, pulse.clone());
         Ok(Self {
-            reader: Reader::new(kafka, &client_id, &group, &dead.from, pulse.clone(), patience.clone())?,
+            reader: Reader::new(config, "sessions", &dead.from, pulse.clone(), patience.clone())?,
             outgoing: Outgoing::new(producer, kafka, &notify.session_channel, pulse.clone()),
             dead,
             max_age_ms: notify.max_age.as_millis(),
