@@ -116,7 +116,8 @@ fn every_node_lists_who_is_on_any_and_all_are_told_once() {
             guest.is_told(&gone, &[true, false]);
         }
         ann.is_told(&bob.id, &[true]);
-        assert!(bob.told_of(&ann.id).is_empty());
+        // That Ann has come may be on its way still when Bob comes; that she has left is never said.
+        assert!(!bob.told_of(&ann.id).contains(&false));
         for node in &nodes {
             lists(node, &ids([&ann, &bob]));
         }
@@ -197,7 +198,7 @@ fn a_node_that_stood_still_for_longer_than_a_lease_lists_its_clients_again_and_t
         lists(node, &ids([&ann, &bob]));
     }
     ann.is_told(&bob.id, &[true, false, true]);
-    assert!(bob.told_of(&ann.id).is_empty());
+    assert!(!bob.told_of(&ann.id).contains(&false));
     wait("it is told who has really gone", || ann.told_of(&gone).last() == Some(&false));
 }
 
