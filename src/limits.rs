@@ -723,6 +723,10 @@ pub const STORE_BYTES_MAX: u64 = 1 << 50;
 /// many as there are segments.
 pub const STORE_SPARES_PER_SHARD: u64 = 4;
 
+/// How long after a file system has refused to take a segment away it is asked again, milliseconds. Until then the store may grow;
+/// it is bounded by `store.max_size` all the same.
+pub const STORE_DISCARD_RETRY_MS: u64 = 1_000;
+
 /// Between two log lines of a shard that reads its store, segments: a gigabyte or so.
 pub const STORE_PROGRESS_SEGMENTS: usize = 16;
 

@@ -128,6 +128,11 @@ impl Catalog {
         self.entries.contains_key(&segment)
     }
 
+    /// How long a segment is, bytes, if it is there.
+    pub fn size_of(&self, segment: SegmentId) -> Option<u64> {
+        self.entries.get(&segment).map(|entry| entry.head.size)
+    }
+
     /// Where a segment has ended, if another says so.
     pub fn end_of(&self, segment: SegmentId) -> Option<u64> {
         self.ends.get(&segment).copied()

@@ -115,9 +115,8 @@ impl Directory {
     }
 
     /// Makes names that were given and taken outlive a loss of power.
-    pub(super) fn sync(&self) -> Result<(), StoreError> {
-        let sync = || File::open(&self.path)?.sync_all();
-        sync().map_err(StoreError::io(&self.path, "the directory cannot be synced"))
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
     }
 
     /// Reads a segment's file whole.

@@ -3,7 +3,8 @@
 //! A start with another number of shards finds segments with channels of all of them: such a *shared* one goes when none of
 //! the shards needs it. Until then nothing goes that is younger. What a shard's snapshot has left behind says what became of
 //! a stream in the shared one, that it is over for example: without it the next start would take an old life of the stream,
-//! or the beginning of one, for all that there is.
+//! or the beginning of one, for all that there is. For the same reason nothing goes before an older one that the file system does
+//! not take away.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use super::segment::SegmentId;
 pub struct Discards {
     /// How many shards still need each shared segment.
     shared: BTreeMap<SegmentId, u16>,
-    /// Needed by nobody, but an older one is shared and needed.
+    /// Needed by nobody, and still there: an older one is shared and needed, or is not taken away.
     waiting: BTreeSet<SegmentId>,
 }
 
@@ -39,11 +40,17 @@ impl Discards {
         self.waiting.insert(segment);
     }
 
-    /// The next one that goes now, oldest first.
-    pub fn next_gone(&mut self) -> Option<SegmentId> {
+    /// The oldest of those that may go now. It stays the next one until it has [`gone`](Self::gone): a file system may refuse to
+    /// take it away.
+    pub fn next_to_go(&self) -> Option<SegmentId> {
         let first = *self.waiting.first()?;
         let may_go = self.shared.keys().next().is_none_or(|needed| first < *needed);
-        may_go.then(|| self.waiting.pop_first()).flatten()
+        may_go.then_some(first)
+    }
+
+    /// What was the next one has gone, and does not come back when the power goes.
+    pub fn gone(&mut self, segment: SegmentId) {
+        self.waiting.remove(&segment);
     }
 
     /// Whether a shared segment is needed.
@@ -58,7 +65,12 @@ mod tests {
     use super::*;
 
     fn gone(discards: &mut Discards) -> Vec<u64> {
-        std::iter::from_fn(|| discards.next_gone()).map(|segment| segment.0).collect()
+        let next = || {
+            let segment = discards.next_to_go()?;
+            discards.gone(segment);
+            Some(segment.0)
+        };
+        std::iter::from_fn(next).collect()
     }
 
     #[test]
@@ -78,5 +90,15 @@ mod tests {
             discards.discard(SegmentId(segment));
             assert_eq!(gone(&mut discards), expected, "after {segment}");
         }
+    }
+
+    #[test]
+    fn what_does_not_go_stays_the_next_one_unless_an_older_one_is_discarded() {
+        let mut discards = Discards::default();
+        [2, 3, 1].into_iter().for_each(|segment| {
+            discards.discard(SegmentId(segment));
+            assert_eq!(discards.next_to_go(), Some(SegmentId(segment.min(2))));
+        });
+        assert_eq!(gone(&mut discards), [1, 2, 3]);
     }
 }

@@ -20,7 +20,7 @@ use super::directory::Directory;
 use super::discards::Discards;
 use super::error::StoreError;
 use super::segment::{Head, Prepared, SegmentId};
-use crate::limits::{STORE_SPARES_PER_SHARD, STORE_ZEROS_BYTES};
+use crate::limits::{STORE_DISCARD_RETRY_MS, STORE_SPARES_PER_SHARD, STORE_ZEROS_BYTES};
 
 /// How a node's store is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,8 @@ pub struct Files {
     /// Bytes of segments, without spares.
     bytes: Arc<AtomicU64>,
     discards: Discards,
+    /// The file system does not take a segment away: when that is tried again.
+    next_try: Option<Instant>,
     /// The log was told that no segment can be made.
     has_warned: bool,
 }
@@ -70,6 +72,7 @@ impl Files {
             wants_spare: false,
             bytes: Arc::new(AtomicU64::new(entries().map(|entry| entry.head.size).sum())),
             discards: Discards::new(directory.catalog(), layout.shards),
+            next_try: None,
             has_warned: false,
             directory,
             layout,
@@ -118,15 +121,15 @@ impl Files {
             file.write_all_at(&head, 0)?;
             file.sync_all()?;
             fs::rename(&new, &path)?;
+            self.directory.sync()?;
             Ok(file)
         };
         let file = make().map_err(|error| {
-            // Gives back what it has taken; where even that fails it is a spare.
-            let _ = fs::remove_file(&new);
+            // Gives back what it has taken; where even that fails, the next one is made of it: it has the same number.
+            let _ = fs::remove_file(&new).or_else(|_| fs::remove_file(&path));
             StoreError::io(&path, "the segment cannot be made")(error)
         })?;
         self.next += 1;
-        self.directory.sync()?;
         self.bytes.fetch_add(self.layout.segment_size, Ordering::Relaxed);
         Ok(Open { prepared: Prepared { segment, seed, size: self.layout.segment_size }, file })
     }
@@ -189,34 +192,63 @@ impl Files {
         None
     }
 
-    /// A shard needs a segment no more. Those go that may go now ([`Discards`]).
-    ///
-    /// # Errors
-    /// [`StoreError::Io`].
-    pub fn discard(&mut self, segment: SegmentId) -> Result<(), StoreError> {
+    /// A shard needs a segment no more. Those go that may go now ([`Discards`]), unless the file system has just refused to take
+    /// one away: then all wait until that is tried again.
+    pub fn discard(&mut self, segment: SegmentId) {
         self.discards.discard(segment);
-        while let Some(segment) = self.discards.next_gone() {
-            self.take_away(segment)?;
+        if self.next_try.is_none_or(|next| next <= Instant::now()) {
+            self.take_away();
+        }
+    }
+
+    /// When to try again to take segments away; nothing where none is held up.
+    pub fn next_try(&self) -> Option<Instant> {
+        self.next_try
+    }
+
+    /// Takes away what may go. Where that fails it is tried again after a while, from the same segment on.
+    pub fn take_away(&mut self) {
+        let was_refused = self.next_try.take().is_some();
+        while let Some(segment) = self.discards.next_to_go() {
+            if let Err(error) = self.take_one_away(segment) {
+                self.next_try = Some(Instant::now() + Duration::from_millis(STORE_DISCARD_RETRY_MS));
+                if !was_refused {
+                    tracing::error!("the store grows until this is mended, and is tried again every second: {error}");
+                }
+                return;
+            }
+            self.discards.gone(segment);
+        }
+        if was_refused {
+            tracing::info!("segments that are needed no more go again");
+        }
+    }
+
+    fn take_one_away(&mut self, segment: SegmentId) -> Result<(), StoreError> {
+        let (path, spare) = (self.directory.segment_path(segment), self.directory.spare_path(segment));
+        let taken = match self.has_use_for_spare() {
+            true => fs::rename(&path, &spare),
+            false => fs::remove_file(&path),
+        };
+        let taken = match taken {
+            // It went at an earlier try, which was told that it had failed, or whose sync failed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            taken => taken,
+        };
+        // Names go in the order in which segments were made, so that what is left after a loss of power follows on nothing
+        // that has gone.
+        let gone = taken.and_then(|()| self.directory.sync());
+        gone.map_err(StoreError::io(&path, "the segment cannot be taken away"))?;
+        self.bytes.fetch_sub(self.size_of(segment), Ordering::Relaxed);
+        if fs::exists(spare).is_ok_and(|is_spare| is_spare) {
+            self.spares.push(segment);
         }
         Ok(())
     }
 
-    fn take_away(&mut self, segment: SegmentId) -> Result<(), StoreError> {
-        let path = self.directory.segment_path(segment);
-        let size = fs::metadata(&path).map_or(0, |file| file.len());
-        let is_spare = self.has_use_for_spare();
-        let discard = || match is_spare {
-            true => fs::rename(&path, self.directory.spare_path(segment)),
-            false => fs::remove_file(&path),
-        };
-        discard().map_err(StoreError::io(&path, "the segment cannot be taken away"))?;
-        self.bytes.fetch_sub(size, Ordering::Relaxed);
-        if is_spare {
-            self.spares.push(segment);
-        }
-        // Names go in the order in which segments were made, so that what is left after a loss of power follows on nothing
-        // that has gone.
-        self.directory.sync()
+    /// What a segment takes, whatever the directory says.
+    fn size_of(&self, segment: SegmentId) -> u64 {
+        self.directory.catalog().size_of(segment).unwrap_or(self.layout.segment_size)
     }
 
     /// Whether one more spare is of use: as many as there are segments will be needed until the next snapshots, which begin
@@ -288,15 +320,22 @@ impl FilesHandle {
                 if asked.is_empty() {
                     files.make_spare(|worked| rest(worked) && !asked.is_disconnected());
                 }
-                let Ok(task) = asked.recv() else { break };
+                let task = match files.next_try() {
+                    None => asked.recv().ok(),
+                    Some(next) => match asked.recv_deadline(next) {
+                        Ok(task) => Some(task),
+                        Err(flume::RecvTimeoutError::Timeout) => {
+                            files.take_away();
+                            continue;
+                        }
+                        Err(flume::RecvTimeoutError::Disconnected) => None,
+                    },
+                };
+                let Some(task) = task else { break };
                 match task {
                     Task::Prepare { shard, for_snapshot, done } => done(files.make_within(shard, for_snapshot, rest)),
                     Task::Hurry => files.wants_spare = true,
-                    Task::Discard(segment) => {
-                        if let Err(error) = files.discard(segment) {
-                            tracing::warn!("{error}");
-                        }
-                    }
+                    Task::Discard(segment) => files.discard(segment),
                 }
             }
         })?;

@@ -89,7 +89,7 @@ impl Store {
                         open.file.write_all_at(&bytes, at).unwrap();
                         shard.journal.written(true, bytes);
                     }
-                    Request::Discard { segment } => self.files.discard(segment).unwrap(),
+                    Request::Discard { segment } => self.files.discard(segment),
                 }
             }
         }
@@ -214,6 +214,87 @@ fn what_became_of_a_stream_stays_as_long_as_a_segment_that_tells_of_its_beginnin
     let found = &start(folder.path(), 2).unwrap().found[0];
     let at = |name: &str| found.iter().position(|found| found == name);
     assert!(at("0 begins").unwrap() < at("0 is over").expect("it is not forgotten"));
+}
+
+/// Has the file system refuse to take a segment away: where its spare is to be, there is a folder.
+fn hold_up(folder: &Path, segment: SegmentId) -> std::path::PathBuf {
+    let spare = folder.join(format!("{:012}.spare", segment.0));
+    fs::create_dir(&spare).unwrap();
+    spare
+}
+
+#[test]
+fn what_became_of_a_stream_stays_as_long_as_the_segment_of_its_beginning_is_not_taken_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = start(folder.path(), 1).unwrap();
+    store.write(["0 begins".to_owned()]);
+    let in_the_way = hold_up(folder.path(), SegmentId(1));
+    let mut ending = Some("0 is over");
+    let mut snapshots = 0;
+    for number in 0..4_000 {
+        store.append(&format!("0 number {number} {}", "x".repeat(100)));
+        store.settle();
+        if store.shards[0].open.len() > 1
+            && let Some(over) = ending.take()
+        {
+            store.append(over);
+        }
+        if store.shards[0].journal.snapshot_wants() {
+            store.shards[0].journal.snapshot_done().unwrap();
+            store.settle();
+            snapshots += 1;
+        }
+    }
+    assert!(snapshots > 2);
+    drop(store);
+    fs::remove_dir(in_the_way).unwrap();
+    let found = &start(folder.path(), 1).unwrap().found[0];
+    let at = |name: &str| found.iter().position(|found| found == name);
+    assert!(at("0 begins").unwrap() < at("0 is over").expect("it is not forgotten"));
+}
+
+#[test]
+fn segments_that_are_held_up_go_in_their_order_when_the_file_system_takes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = Arc::new(Directory::open(folder.path(), "a node").unwrap());
+    let mut files = Files::new(directory, Layout { shards: 1, segment_size: SIZE, max_size: u64::MAX });
+    let made: Vec<_> = (0..4).map(|_| files.prepare(0).unwrap().prepared.segment).collect();
+    let bytes = files.bytes();
+    let in_the_way = hold_up(folder.path(), made[1]);
+    let (files, thread) = FilesHandle::start(files).unwrap();
+    made[..3].iter().for_each(|segment| files.discard(*segment));
+    let left = || segments(folder.path()).len();
+    while left() == 4 {
+        std::thread::yield_now();
+    }
+    // Whoever waits for a segment is served all the same.
+    let (next, is_made) = flume::bounded(1);
+    files.prepare(0, false, move |open| next.send(open.is_some()).unwrap());
+    assert!(is_made.recv().unwrap());
+    assert_eq!((left(), bytes.load(Ordering::Relaxed)), (4, 4 * SIZE));
+    fs::remove_dir(in_the_way).unwrap();
+    while bytes.load(Ordering::Relaxed) > 2 * SIZE {
+        std::thread::yield_now();
+    }
+    assert_eq!(left(), 2);
+    drop(files);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_segment_whose_name_has_gone_though_the_file_system_said_no_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = Arc::new(Directory::open(folder.path(), "a node").unwrap());
+    let mut files = Files::new(directory, Layout { shards: 1, segment_size: SIZE, max_size: u64::MAX });
+    let made: Vec<_> = (0..3).map(|_| files.prepare(0).unwrap().prepared.segment).collect();
+    let in_the_way = hold_up(folder.path(), made[0]);
+    made[..2].iter().for_each(|segment| files.discard(*segment));
+    assert!(files.next_try().is_some() && segments(folder.path()).len() == 3);
+    fs::remove_dir(in_the_way).unwrap();
+    fs::remove_file(&segments(folder.path())[0]).unwrap();
+    files.take_away();
+    assert_eq!((files.next_try(), segments(folder.path()).len()), (None, 1));
+    assert_eq!(files.bytes().load(Ordering::Relaxed), SIZE);
 }
 
 #[test]

@@ -26,6 +26,9 @@ const SECTOR: usize = 512;
 /// Which store all of it is.
 const STORE: u128 = 5;
 
+/// How often a segment is not taken away when it should be, in worlds where that happens.
+const REFUSES: f64 = 0.3;
+
 /// How often a planted fault shows.
 const FAULTY: f64 = 0.2;
 
@@ -57,12 +60,17 @@ pub(crate) struct Been {
     pub(crate) reused: u64,
     /// Segments that were given back.
     pub(crate) discarded: u64,
+    /// Times that one was not, or was told not to be.
+    pub(crate) held_up: u64,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Disk {
     random: StdRng,
+    /// What it refuses to take away; of its own, so that all else goes as in a world without refusals.
+    refusals: StdRng,
+    refuses: bool,
     fault: Option<Fault>,
     /// Of writes that fail a part may be there.
     tears: bool,
@@ -100,6 +108,9 @@ impl Disk {
     pub(crate) fn new(seed: u64, fault: Option<Fault>) -> Self {
         Self {
             random: StdRng::seed_from_u64(seed),
+            refusals: StdRng::seed_from_u64(seed ^ 1 << 41),
+            // One for tests step by step has none.
+            refuses: seed % 3 == 1,
             fault,
             tears: true,
             segments: BTreeMap::new(),
@@ -227,6 +238,7 @@ impl Disk {
 
     /// Makes a file, or takes one away: what was asked first. False where there is nothing to do.
     pub(crate) fn work(&mut self) -> bool {
+        self.take_away();
         match self.tasks.pop_front() {
             Some(Task::Prepare { shard, for_snapshot }) => {
                 let is_refused = self.is_full && !for_snapshot;
@@ -263,12 +275,27 @@ impl Disk {
 
     fn discard(&mut self, segment: SegmentId) {
         self.discards.discard(segment);
-        while let Some(segment) = self.discards.next_gone() {
-            self.been.discarded += 1;
-            let file = self.segments.remove(&segment).expect("it is discarded once");
-            if (self.spares.len() as u64) < STORE_SPARES_PER_SHARD * u64::from(self.shards) {
-                self.spares.push((segment, file));
+        self.take_away();
+    }
+
+    /// Takes away what may go, up to what it refuses: that it is asked again when there is work. It may have gone all the same.
+    fn take_away(&mut self) {
+        while let Some(segment) = self.discards.next_to_go() {
+            let is_refused = self.refuses && self.refusals.random_bool(REFUSES);
+            self.been.held_up += u64::from(is_refused);
+            if is_refused && self.refusals.random_bool(0.7) {
+                return;
             }
+            if let Some(file) = self.segments.remove(&segment) {
+                self.been.discarded += 1;
+                if (self.spares.len() as u64) < STORE_SPARES_PER_SHARD * u64::from(self.shards) {
+                    self.spares.push((segment, file));
+                }
+            }
+            if is_refused {
+                return;
+            }
+            self.discards.gone(segment);
         }
     }
 

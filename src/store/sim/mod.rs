@@ -43,9 +43,9 @@ fn the_world_goes_everywhere() {
         full,
         snapshots,
         shards,
-        disk: disk::Been { torn, failed, refused, reused, discarded },
+        disk: disk::Been { torn, failed, refused, reused, discarded, held_up },
     } = been;
-    let counts = [restarts, torn, failed, refused, full, snapshots, discarded, reused, shards];
+    let counts = [restarts, torn, failed, refused, full, snapshots, discarded, held_up, reused, shards];
     assert!(counts.iter().all(|count| *count > 50), "{been:?}");
 }
 

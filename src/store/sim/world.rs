@@ -70,6 +70,7 @@ impl Been {
         self.disk.refused += other.disk.refused;
         self.disk.reused += other.disk.reused;
         self.disk.discarded += other.disk.discarded;
+        self.disk.held_up += other.disk.held_up;
     }
 }
 
