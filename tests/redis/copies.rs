@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::functions::{bodies, config, linked, node, one, publish};
 use crate::inboxes::{ROOM, asks, both, floor, noted};
-use crate::server::{Kind, Server, wait};
+use crate::server::{Kind, Server, free_port, wait};
 
 /// What a server says of itself under this name.
 fn info(server: &Server, section: &str, name: &str) -> String {
@@ -61,6 +61,35 @@ fn a_publication_is_answered_once_a_replica_has_it_and_a_repetition_no_sooner() 
             replica.signal(Signal::CONT);
             assert_eq!(one(&again, publish("room", "2")).await.unwrap().offset, 3);
             assert_eq!(bodies(&again, "room").await.len(), 3, "the primary keeps all of them");
+        });
+    }
+}
+
+#[test]
+fn a_primary_that_becomes_a_replica_while_a_publication_waits_for_one_leaves_nothing_in_the_wrong_place() {
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let primary = Server::start(kind, &[]);
+        let replica = Replica::of(kind, &primary);
+        let config = config(&[primary.address()]);
+        let config = RedisConfig { wait_replicas: 1, wait_timeout: Duration::from_millis(1_000), ..config };
+        crate::runtime().block_on(async {
+            let link = linked(&config).await;
+            let ann = node(&link, &config, 1, 1).copied_by(Copies::new(&config).unwrap().map(Arc::new));
+            one(&ann, publish("room", "1")).await.unwrap();
+            replica.signal(Signal::STOP);
+            let demote = async {
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                primary.cli(&["REPLICAOF", "127.0.0.1", &free_port().to_string()]);
+                primary.cli(&["REPLICAOF", "NO", "ONE"]);
+            };
+            let (waited, ()) = tokio::join!(one(&ann, publish("room", "2")), demote);
+            let fault = waited.expect_err("no replica has it");
+            assert!(fault.is_open(), "{kind:?}: {fault}");
+            replica.signal(Signal::CONT);
+            let third = one(&ann, publish("room", "3")).await;
+            assert!(matches!(third, Ok(_) | Err(Fault::Uncopied)), "{kind:?}: {third:?}");
+            let all = bodies(&ann, "room").await;
+            assert_eq!(all, ["1", "2", "3"].map(|body| (body.parse().unwrap(), body.into())), "{kind:?}");
         });
     }
 }

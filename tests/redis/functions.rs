@@ -1,6 +1,7 @@
 //! The contract of each Function, step by step, against real servers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringpost::cluster::redis::bucket::Generation;
 use ringpost::cluster::redis::fault::Fault;
@@ -12,6 +13,7 @@ use ringpost::cluster::redis::link::Link;
 use ringpost::cluster::redis::streams::{Join, Outcome, Part, Publish, Receipt};
 use ringpost::config::RedisConfig;
 use ringpost::model::Keep;
+use tokio::time::timeout;
 
 use crate::server::{Kind, Server, wait};
 
@@ -94,6 +96,20 @@ fn a_repetition_of_a_call_changes_nothing_and_is_answered_as_before() {
         let node = node(&link, &config, 1, 1);
         assert_eq!(node.append(3, &[publish("a", "x"), publish("b", "y")]).await.unwrap(), first);
         assert_eq!(node.append(3, &[publish("a", "z")]).await.unwrap()[0].offset, 2);
+    });
+}
+
+#[test]
+fn a_call_that_nobody_waited_for_to_the_end_is_not_taken_for_the_next() {
+    with_each(async |link, config, server| {
+        let node = node(&link, &config, 1, 1);
+        one(&node, publish("room", "1")).await.unwrap();
+        server.cli(&["CLIENT", "PAUSE", "300", "ALL"]);
+        let given_up = timeout(Duration::from_millis(50), one(&node, publish("room", "2"))).await;
+        assert!(given_up.is_err(), "{given_up:?}");
+        // What was given up was sent, and is done once the server goes on.
+        assert_eq!(one(&node, publish("room", "3")).await.unwrap().offset, 3);
+        assert_eq!(bodies(&node, "room").await, [(1, "1".into()), (2, "2".into()), (3, "3".into())]);
     });
 }
 

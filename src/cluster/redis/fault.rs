@@ -120,9 +120,9 @@ impl Fault {
         }
     }
 
-    /// Whether the call may have been done although it was not answered.
+    /// Whether the call may have been done although it was not answered, or not so that it could be read.
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Late | Self::Uncopied)
+        matches!(self, Self::Unreachable(_) | Self::Late | Self::Uncopied | Self::Garbled | Self::Other(_))
     }
 }
 
@@ -165,8 +165,44 @@ impl Fault {
             "STALE" => Self::Stale,
             "TAKEN" => Self::Taken,
             "BUCKETS" | "FULL" => Self::Refused(text),
-            "" => Self::Unreachable(text),
+            // It becomes a replica while a call waits for others, and closes the connection.
+            "" | "UNBLOCKED" => Self::Unreachable(text),
             _ => Self::Other(format!("{code} {text}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(said: &str) -> Fault {
+        let said = redis::parse_redis_value(format!("-{said}\r\n").as_bytes()).expect("it is an answer");
+        said.extract_error().expect_err("it is an error").into()
+    }
+
+    #[test]
+    fn what_redis_says_is_known_by_what_is_to_be_done_about_it() {
+        for (said, remedy, is_open) in [
+            ("LOADING Redis is loading the dataset in memory", Remedy::Again, false),
+            ("BUSY Redis is busy running a script.", Remedy::Again, false),
+            ("MOVED 17 127.0.0.1:6379", Remedy::Again, false),
+            ("ASK 17 127.0.0.1:6379", Remedy::Again, false),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", Remedy::Again, false),
+            ("CLUSTERDOWN The cluster is down", Remedy::Again, false),
+            ("MASTERDOWN Link with MASTER is down", Remedy::Again, false),
+            ("ERR Function not found", Remedy::Again, false),
+            ("READONLY You can't write against a read only replica.", Remedy::Reconnect, false),
+            ("UNBLOCKED force unblock from blocking operation, instance state changed", Remedy::Reconnect, true),
+            ("OOM command not allowed when used memory > 'maxmemory'.", Remedy::Refuse, false),
+            ("MISCONF Redis is configured to save RDB snapshots", Remedy::Refuse, false),
+            ("NOREPLICAS Not enough good replicas to write.", Remedy::Refuse, false),
+            ("DEAD this incarnation has lost its lease", Remedy::Die, false),
+            ("NOPERM this user has no permissions to run the 'fcall' command", Remedy::Fail, false),
+            ("ERR user_function:1: attempt to index a nil value script: ringpost_1_append", Remedy::Fail, true),
+        ] {
+            let fault = fault(said);
+            assert_eq!((fault.remedy(), fault.is_open()), (remedy, is_open), "{said}: {fault:?}");
         }
     }
 }

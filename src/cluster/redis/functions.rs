@@ -2,7 +2,8 @@
 //!
 //! A numbered call says the number of the last one that was answered, and the highest count that the node has seen: a bucket
 //! that knows less has lost writes and begins a new generation. The bucket keeps the answer of each node's last call, so that a
-//! repetition changes nothing. A call that was given up is open: before the next one it is settled, done or not.
+//! repetition changes nothing. A call that was given up, or that nobody waited for to the end, is open: before the next one it is
+//! settled, done or not.
 //! What an incarnation knew is told by the next one.
 
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -266,9 +267,12 @@ impl Functions {
         let mut command = self.function(name, bucket);
         command.arg(self.header(&lane.known()));
         finish(&mut command);
+        // Until it is answered: who waits for it may go away meanwhile, and the answer may be unreadable.
+        *is_open = true;
         let answer = repeat(way, &command).await.inspect_err(|fault| *is_open = fault.is_open())?;
         let stand = stand_of(&answer)?;
         lane.known().answered(stand);
+        *is_open = false;
         Ok(answer)
     }
 

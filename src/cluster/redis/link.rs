@@ -213,13 +213,19 @@ impl Link {
         all.cmd("WAIT").arg(replicas).arg(wait_ms);
         // One connection has all: what it waits for is what it has written.
         let count = all.len();
-        let answers = match &mut connection {
+        let mut answers = match &mut connection {
             Connection::Single(connection) => connection.req_packed_commands(&all, 0, count).await,
             Connection::Cluster(connection) => connection.req_packed_commands(&all, 0, count).await,
         };
-        let mut answers = list(self.judge(answers.map(Value::Array), way).await?)?;
-        let copies = answers.pop().ok_or(Fault::Garbled)?;
-        Ok((answers.into_iter().next().ok_or(Fault::Garbled)?, number(&copies)?))
+        let waited = answers.as_mut().ok().and_then(Vec::pop);
+        let answers = list(self.judge(answers.map(Value::Array), way).await?)?;
+        let answer = answers.into_iter().next().ok_or(Fault::Garbled)?;
+        // What was called is done: that it cannot be waited for says nothing else.
+        match self.judge(Ok(waited.ok_or(Fault::Garbled)?), way).await {
+            Ok(copies) => Ok((answer, number(&copies)?)),
+            Err(fault @ Fault::Unreachable(_)) => Err(fault),
+            Err(_) => Err(Fault::Uncopied),
+        }
     }
 
     /// Asks every primary, and gives the answers of all.
