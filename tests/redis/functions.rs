@@ -13,7 +13,7 @@ use ringpost::cluster::redis::link::Link;
 use ringpost::cluster::redis::streams::{Join, Outcome, Part, Publish, Receipt};
 use ringpost::config::RedisConfig;
 use ringpost::model::Keep;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::server::{Kind, Server, wait};
 
@@ -110,6 +110,28 @@ fn a_call_that_nobody_waited_for_to_the_end_is_not_taken_for_the_next() {
         // What was given up was sent, and is done once the server goes on.
         assert_eq!(one(&node, publish("room", "3")).await.unwrap().offset, 3);
         assert_eq!(bodies(&node, "room").await, [(1, "1".into()), (2, "2".into()), (3, "3".into())]);
+    });
+}
+
+#[test]
+fn what_has_expired_is_passed_over_at_the_beginning_and_never_shifts_the_offsets_of_what_follows() {
+    with_each(async |link, config, _| {
+        let node = node(&link, &config, 1, 1);
+        let brief = Keep { ttl_ms: 50, ..KEEP };
+        // As where a reload has changed for how long things are kept.
+        for (body, keep) in [("1", KEEP), ("2", brief), ("3", KEEP)] {
+            one(&node, Publish { keep, ..publish("mixed", body) }).await.unwrap();
+        }
+        let old = vec![Publish { keep: brief, ..publish("old", "x") }; 100];
+        node.append(node.keys().bucket_of("old"), &old).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        let mixed = bodies(&node, "mixed").await;
+        assert!(mixed.iter().all(|(offset, body)| offset.to_string() == *body), "{mixed:?}");
+        assert_eq!(mixed.first(), Some(&(1, "1".into())), "it is kept for longer");
+        assert!(bodies(&node, "old").await.is_empty());
+        one(&node, publish("old", "new")).await.unwrap();
+        // Some of the old ones are left: an append takes no more than 64 away.
+        assert_eq!(bodies(&node, "old").await, [(101, "new".into())]);
     });
 }
 

@@ -1,23 +1,37 @@
 
+-- The offset of the first publication from one on that has not expired. By halves: all of a long list may have expired, and a read takes
+-- none of it away.
+local function first_living(list, oldest, from, top, now)
+  local middle = from
+  while from <= top do
+    local kept = redis.call('LRANGE', list, middle - oldest, middle - oldest)[1]
+    if struct.unpack('>I6', kept) > now then top = middle - 1 else from = middle + 1 end
+    middle = math.floor((from + top) / 2)
+  end
+  return from
+end
+
 -- A part of a stream, in order or backwards, from an offset on, while bytes are left. Gives publications, as they lie in the
 -- list, and the offset of the first. What has expired is passed over where the list begins.
 local function part(list, top, from, count, bytes, is_reverse, now)
   local oldest = top - redis.call('LLEN', list) + 1
   local items, first = {}, 0
   local step = is_reverse and -1 or 1
-  from = is_reverse and math.min(from, top) or math.max(from, oldest)
+  from = is_reverse and math.min(from, top) or first_living(list, oldest, math.max(from, oldest), top, now)
   while from >= oldest and from <= top and count > 0 and bytes > 0 do
     local ahead = math.min(READ_AT_ONCE, count) - 1
     local low = is_reverse and math.max(from - ahead, oldest) or from
     local read = redis.call('LRANGE', list, low - oldest, (is_reverse and from or from + ahead) - oldest)
     for at = 1, #read do
       local kept = read[is_reverse and #read + 1 - at or at]
-      if struct.unpack('>I6', kept) > now then
+      -- What has expired behind one that has not is given: offsets go by the place. It comes to be where histories are kept for less
+      -- time than before.
+      if not is_reverse or struct.unpack('>I6', kept) > now then
         if #items > 0 and #kept > bytes then return items, first end
         if #items == 0 then first = from end
         items[#items + 1] = kept
         bytes, count = bytes - #kept, count - 1
-      elseif is_reverse then
+      else
         return items, first
       end
       from = from + step
