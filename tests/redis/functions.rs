@@ -136,6 +136,25 @@ fn what_has_expired_is_passed_over_at_the_beginning_and_never_shifts_the_offsets
 }
 
 #[test]
+fn who_reaps_a_slot_that_was_given_away_since_takes_nothing_from_its_new_owner() {
+    with_each(async |link, config, server| {
+        let bucket = node(&link, &config, 9, 9).keys().bucket_of("room");
+        let join = Join { channel: "room", meta_ttl_ms: Some(600_000), is_read: false, after: None };
+        let dead = node(&link, &config, 1, 1);
+        dead.join(bucket, &[join]).await.unwrap();
+        // One that was stopped in the middle, and one that has done it to the end.
+        let (stopped, other) = (node(&link, &config, 2, 2), node(&link, &config, 3, 3));
+        other.reap_bucket(bucket, dead.incarnation()).await.unwrap();
+        let heir = node(&link, &config, 1, 4);
+        heir.join(bucket, &[join]).await.unwrap();
+        stopped.reap_bucket(bucket, dead.incarnation()).await.unwrap();
+        let listeners = format!("{}:l", heir.keys().head(bucket));
+        assert_eq!(server.cli(&["HGET", &listeners, "room"]).trim(), "\u{1}");
+        assert_eq!(dead.leave(bucket, &["room"]).await, Err(Fault::Dead), "it is refused all the same");
+    });
+}
+
+#[test]
 fn a_key_publishes_once_and_a_version_only_when_it_is_newer() {
     with_each(async |link, config, _| {
         let node = node(&link, &config, 1, 1);

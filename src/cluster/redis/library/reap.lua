@@ -43,6 +43,9 @@ local function reap(keys, args)
   if not bucket then return refusal end
   local slot, incarnation, count, at, cursor = tonumber(args[2]), tonumber(args[3]), args[4], args[5], args[6]
   local head, removed = bucket.head, 0
+  -- A slot is given away once all was reaped: who reaps it still was away meanwhile, and would take what is another's.
+  local last = redis.call('HGET', head, 'b' .. slot)
+  if last and struct.unpack('>I6', last) > incarnation then return { finish(bucket, ''), 0, '.', '0' } end
   local fence = tonumber(redis.call('HGET', head, 'f' .. slot) or 0)
   if fence < incarnation then redis.call('HSET', head, 'f' .. slot, incarnation) end
   if at == '' then at = redis.call('SRANDMEMBER', head .. ':i' .. slot) or 'l' end
