@@ -169,6 +169,8 @@ pub struct Ear {
     generation: Generation,
     /// The count of the last message by channel; none before the first comparison.
     last: [Option<u64>; 2],
+    /// The server was seen to have lost writes of this generation: nothing of it counts any more, however it goes on.
+    is_behind: bool,
 }
 
 impl Ear {
@@ -193,17 +195,19 @@ impl Ear {
     fn follow(&mut self, channel: Channel, stand: Stand, before: u64) -> Continuity {
         if self.generation != stand.generation {
             let is_first = self.generation == Generation::default();
-            self.generation = stand.generation;
-            self.last = [None; 2];
+            *self = Self { generation: stand.generation, ..Self::default() };
             self.last[channel as usize] = Some(stand.count);
             return if is_first { Continuity::Whole } else { Continuity::Another };
+        }
+        if self.is_behind {
+            return Continuity::Behind;
         }
         match self.last[channel as usize].replace(stand.count) {
             None => Continuity::Whole,
             Some(last) if before == last && stand.count > last => Continuity::Whole,
             Some(last) if before > last => Continuity::Hole,
-            Some(last) => {
-                self.last[channel as usize] = Some(last);
+            Some(_) => {
+                self.is_behind = true;
                 Continuity::Behind
             }
         }
@@ -213,8 +217,11 @@ impl Ear {
     pub fn compare(&mut self, generation: Generation, sent: [u64; 2]) -> Continuity {
         if self.generation != generation {
             let is_first = self.generation == Generation::default();
-            (self.generation, self.last) = (generation, sent.map(Some));
+            *self = Self { generation, last: sent.map(Some), is_behind: false };
             return if is_first { Continuity::Whole } else { Continuity::Another };
+        }
+        if self.is_behind {
+            return Continuity::Behind;
         }
         let mut continuity = Continuity::Whole;
         for (last, sent) in self.last.iter_mut().zip(sent) {
@@ -274,7 +281,12 @@ mod tests {
         let mut ear = Ear::default();
         ear.compare(FIRST, [9, 0]);
         assert_eq!(heard(&mut ear, 8, 7), Continuity::Behind);
-        assert_eq!(heard(&mut ear, 10, 9), Continuity::Whole);
+        assert_eq!(
+            heard(&mut ear, 10, 9),
+            Continuity::Behind,
+            "what follows is of the same generation, which must end"
+        );
+        assert_eq!(ear.compare(FIRST, [10, 0]), Continuity::Behind, "whoever was to end it has not");
         assert_eq!(ear.hear(Channel::Own, message(Generation([2; 8]), 11, 0)).unwrap().0, Continuity::Another);
     }
 

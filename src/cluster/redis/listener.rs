@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::bucket::{Channel, Continuity, Ear, Generation, Item};
@@ -52,6 +53,9 @@ struct Ears {
     relayed: Option<Vec<RelayedEar>>,
     /// Buckets of which something is missing that may still come by Kafka.
     gapped: BTreeSet<u16>,
+    /// Buckets whose generation is being ended, and the calls that end them.
+    ending: BTreeSet<u16>,
+    endings: JoinSet<u16>,
     /// Buckets of which it was told that they are heard.
     heard: Vec<bool>,
     /// Buckets that owe a hole, since there was no room for their events.
@@ -73,9 +77,21 @@ pub async fn listen(
     let prefix = functions.keys().head(0).replace("0}", "");
     let (ears, heard, owing) = (vec![Ear::default(); buckets], vec![false; buckets], vec![false; buckets]);
     let (comparisons, mut progress) = Comparisons::new(Arc::clone(&functions), Arc::clone(&link));
-    let (relayed, gapped) = (None, BTreeSet::new());
-    let mut state =
-        Ears { functions, link, comparisons, resets: false, ears, relayed, gapped, heard, owing, events, prefix };
+    let mut state = Ears {
+        functions,
+        link,
+        comparisons,
+        resets: false,
+        ears,
+        relayed: None,
+        gapped: BTreeSet::new(),
+        ending: BTreeSet::new(),
+        endings: JoinSet::new(),
+        heard,
+        owing,
+        events,
+        prefix,
+    };
     let [mut timer, mut again] = [Duration::from_millis(REDIS_COMPARE_MS), PAUSE].map(interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.reset();
@@ -104,6 +120,10 @@ pub async fn listen(
                 for (bucket, compared) in answers {
                     is_subscribed &= state.compare(bucket, compared);
                 }
+            },
+            Some(ended) = state.endings.join_next() => match ended {
+                Ok(bucket) => _ = state.ending.remove(&bucket),
+                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             },
             Some(relayed) = next(&mut by_kafka) => state.take_relayed(relayed),
             _ = timer.tick() => state.comparisons.want_all(false),
@@ -240,13 +260,23 @@ impl Ears {
             Continuity::Hole => self.tell(bucket, Event::Hole(bucket)),
             Continuity::Another => self.tell(bucket, Event::Lost(bucket, generation)),
             Continuity::Behind => {
-                let functions = Arc::clone(&self.functions);
-                // The next comparison tells of the generation that follows.
-                tokio::spawn(async move { functions.compare(bucket, Some(generation)).await });
+                self.end(bucket, generation);
                 return false;
             }
         }
         true
+    }
+
+    /// Has a generation end that has lost writes, by one call at a time. The next comparison tells of the generation that follows, or
+    /// that the call has failed.
+    fn end(&mut self, bucket: u16, generation: Generation) {
+        if self.ending.insert(bucket) {
+            let functions = Arc::clone(&self.functions);
+            self.endings.spawn(async move {
+                let _ = functions.compare(bucket, Some(generation)).await;
+                bucket
+            });
+        }
     }
 
     /// Which bucket and which of its channels a name says.
