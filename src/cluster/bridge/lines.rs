@@ -1,7 +1,8 @@
 //! What waits for each bucket, oldest first: one call in flight per bucket, and with it goes as much of what waits as is alike.
 //!
 //! Of messages a bounded number of bytes waits, over all buckets: past it they are refused at once, so that nobody waits for a
-//! Redis that does not keep up. A bucket is asked for nothing before the node hears it: what follows a page is heard then.
+//! Redis that does not keep up. A bucket is asked for nothing before the node hears it: what follows a page is heard then. One that is
+//! not heard for as long as a call is repeated is one whose server is away: what waits for it is refused, as by that.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,8 @@ pub(super) struct Lines {
     leases: watch::Receiver<Option<Leases>>,
     ends: Arc<[BridgeEnd]>,
     lines: Box<[Mutex<Line>]>,
+    /// Until when what is asked of a bucket waits for it to be heard.
+    patience: Instant,
     pages: Semaphore,
     arms: Arms,
     metrics: Arc<BridgeMetrics>,
@@ -57,8 +60,8 @@ impl Lines {
     ) -> Arc<Self> {
         let lines = (0..functions.keys().buckets()).map(|_| Mutex::default()).collect();
         let pages = Semaphore::new(REDIS_PAGES_AT_ONCE);
-        let arms = Arms::default();
-        Arc::new(Self { functions, lease, leases, ends, lines, pages, arms, metrics, complaints })
+        let (arms, patience) = (Arms::default(), Instant::now() + Duration::from_millis(REDIS_RETRY_MS));
+        Arc::new(Self { functions, lease, leases, ends, lines, patience, pages, arms, metrics, complaints })
     }
 
     /// Takes what a shard's tick asks.
@@ -89,6 +92,22 @@ impl Lines {
         self.serve_if_idle(bucket, &mut line);
     }
 
+    /// Refuses what waits for buckets that should be heard by now.
+    pub(super) fn refuse_unheard(&self, now: Instant) {
+        if now < self.patience {
+            return;
+        }
+        for bucket in 0..self.functions.keys().buckets() {
+            let mut line = self.line(bucket);
+            if !line.is_heard && !line.waiting.is_empty() {
+                let waiting = std::mem::take(&mut line.waiting);
+                drop(line);
+                self.complaints.tell("listen", &Fault::Down);
+                self.refuse(waiting, &Fault::Down);
+            }
+        }
+    }
+
     /// Waits until nothing waits any more, as long as a call is repeated: who announces that it goes is heard.
     pub(super) async fn drain(&self) {
         let until = Instant::now() + Duration::from_millis(REDIS_RETRY_MS);
@@ -101,9 +120,13 @@ impl Lines {
     pub(super) fn give_up(&self) {
         for bucket in 0..self.functions.keys().buckets() {
             let waiting = std::mem::take(&mut self.line(bucket).waiting);
-            self.forget(&waiting);
-            Sorted::refused(waiting, &Fault::Dead).give(&self.ends);
+            self.refuse(waiting, &Fault::Dead);
         }
+    }
+
+    fn refuse(&self, waiting: VecDeque<Request>, fault: &Fault) {
+        self.forget(&waiting);
+        Sorted::refused(waiting, fault).give(&self.ends);
     }
 
     fn line(&self, bucket: u16) -> MutexGuard<'_, Line> {
@@ -267,6 +290,28 @@ mod tests {
         lines.give_up();
         assert_eq!(refused(&shard), ((0..fit).collect(), 1));
         assert_eq!((lines.metrics.waiting.get(), lines.metrics.waiting_bytes.get()), (0, 0));
+    }
+
+    #[test]
+    fn what_waits_for_a_bucket_that_is_not_heard_in_time_is_refused_as_if_its_server_were_away() {
+        let (lines, shard) = lines();
+        let ask = || lines.take(Asked { shard: 0, all: vec![publish(1, "x".into()), join()], attendance: Vec::new() });
+        ask();
+        lines.refuse_unheard(Instant::now());
+        assert_eq!(refused(&shard), (Vec::new(), 0), "it may be heard any moment");
+        let late = Instant::now() + Duration::from_millis(REDIS_RETRY_MS);
+        lines.refuse_unheard(late);
+        assert_eq!(refused(&shard), (vec![1], 1));
+        assert_eq!((lines.metrics.waiting.get(), lines.metrics.waiting_bytes.get()), (0, 0));
+        ask();
+        lines.refuse_unheard(late);
+        assert_eq!(refused(&shard), (vec![1], 1), "nothing waits any longer");
+        assert_eq!(lines.metrics.failures(), [("down", 2)]);
+        ask();
+        // Nobody serves it here: it stands as one that is heard.
+        lines.line(0).is_heard = true;
+        lines.refuse_unheard(late);
+        assert_eq!(lines.metrics.waiting.get(), 2);
     }
 
     #[test]

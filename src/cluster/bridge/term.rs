@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::calls::kept_of;
 use super::lines::Lines;
@@ -79,7 +79,10 @@ impl<'a> Term<'a> {
                     term.outlets.flush();
                 },
                 () = term.timetable.turn() => {}
-                _ = timer.tick() => term.outlets.flush(),
+                _ = timer.tick() => {
+                    term.outlets.flush();
+                    term.lines.refuse_unheard(Instant::now());
+                }
                 _ = &mut keeper => break Ended::Lost,
             }
         };
