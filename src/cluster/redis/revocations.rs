@@ -17,6 +17,9 @@ use crate::limits::REVOCATIONS_PER_CALL;
 /// What six bytes can say; as a time of issue, whenever that was.
 const LATEST: i64 = (1 << 48) - 1;
 
+/// Until when tokens may be called back, Unix seconds: what is beyond ends then, as far as Redis goes.
+pub const UNTIL_MAX_UNIX_S: i64 = LATEST / 1000;
+
 /// A revocation's bucket goes by this.
 fn place(subject: &Subject) -> &str {
     match subject {

@@ -13,6 +13,7 @@ use crate::clock;
 use crate::cluster::bridge::BridgeView;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::Functions;
+use crate::cluster::redis::revocations::UNTIL_MAX_UNIX_S;
 use crate::limits::{REVOCATIONS_MAX, REVOCATIONS_READ_AT_ONCE};
 
 /// Before what failed is read again.
@@ -57,8 +58,8 @@ impl Known {
             let known = self.all();
             let read = view.call(move |functions, _| async move {
                 let found = read_all(&functions, bucket).await?;
-                let is_found = |one: &Revocation| found.iter().any(|other| other.subject == one.subject);
-                for lost in known.iter().filter(|one| functions.bucket_of_revocation(one) == bucket && !is_found(one)) {
+                let is_there = |one: &Revocation| found.iter().any(|other| reaches(other, one));
+                for lost in known.iter().filter(|one| functions.bucket_of_revocation(one) == bucket && !is_there(one)) {
                     functions.revoke(lost).await?;
                 }
                 Ok(found)
@@ -88,6 +89,13 @@ impl Known {
     }
 }
 
+/// Whether what was found says all of what is known, as far as Redis can say it: a widening may be lost and the rest be there.
+fn reaches(found: &Revocation, known: &Revocation) -> bool {
+    found.subject == known.subject
+        && found.issued_before_unix_s >= known.issued_before_unix_s
+        && found.until_unix_s >= known.until_unix_s.min(UNTIL_MAX_UNIX_S)
+}
+
 async fn read_all(functions: &Functions, bucket: u16) -> Result<Vec<Revocation>, Fault> {
     let (mut found, mut cursor) = (Vec::new(), 0);
     loop {
@@ -97,5 +105,25 @@ async fn read_all(functions: &Functions, bucket: u16) -> Result<Vec<Revocation>,
             return Ok(found);
         }
         cursor = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_lost_its_widening_is_told_again_and_what_redis_cannot_say_is_not_told_for_ever() {
+        let revocation = |issued_before_unix_s, until_unix_s| Revocation {
+            subject: Subject::User("ann".into()),
+            issued_before_unix_s,
+            until_unix_s,
+        };
+        let found = revocation(10, 100);
+        assert!(reaches(&found, &found) && reaches(&found, &revocation(9, 99)));
+        assert!(!reaches(&found, &revocation(11, 100)) && !reaches(&found, &revocation(10, 101)));
+        assert!(reaches(&revocation(i64::MAX, UNTIL_MAX_UNIX_S), &revocation(i64::MAX, i64::MAX)));
+        let other = Revocation { subject: Subject::Token("ann".into()), ..found.clone() };
+        assert!(!reaches(&found, &other));
     }
 }
