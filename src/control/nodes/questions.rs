@@ -51,11 +51,18 @@ struct Reply {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Questions {
     next: AtomicU64,
     /// Who waits for the answers, by ticket.
     waiting: Mutex<HashMap<u64, mpsc::UnboundedSender<Reply>>>,
+}
+
+impl Default for Questions {
+    /// Tickets begin anywhere: a late answer to the node that had this slot before must not be taken for one of this node's.
+    fn default() -> Self {
+        Self { next: AtomicU64::new(rand::random()), waiting: Mutex::default() }
+    }
 }
 
 /// Whoever waits for answers waits no more when this goes.
