@@ -6,27 +6,22 @@
 //! A connection may be gone without a word: packets vanish, or the server stands still and another has taken its place. So one that
 //! has said nothing for as long as a call may take is given up, and who can tell is asked again where the primary is.
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
-use redis::cluster::{ClusterClient, ClusterClientBuilder, ClusterConfig};
+use redis::cluster::ClusterConfig;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
-use redis::io::tcp::TcpSettings;
-use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion,
-    PushInfo, PushKind, RedisConnectionInfo, RedisResult, TlsCertificates, TlsMode, Value,
-};
+use redis::{AsyncConnectionConfig, Cmd, PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::{Mutex, mpsc};
 
 use super::fault::Fault;
 use super::pack::{list, number};
+use super::reach::Reach;
 use super::slots::Slots;
-use crate::config::{RedisConfig, RedisMode, host_and_port};
+use crate::config::RedisConfig;
 
 /// How long calls fail at once after a connection did not come about: at first, and at the most. So long a Redis that comes
 /// back is not noticed, and so often it is asked by each node.
@@ -35,9 +30,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// How often a Cluster of which a primary does not answer is asked whether it has others now.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
-
-/// How often the Cluster's connection follows a slot that moves before the caller is told. The queue asks again, paced.
-const REDIRECTS_MAX: u32 = 3;
 
 /// Where pushes of the server go: what is published to this node, and that a connection has ended.
 pub type Pushes = mpsc::UnboundedSender<PushInfo>;
@@ -84,13 +76,6 @@ impl Life {
     }
 }
 
-/// How a connection comes about.
-enum Reach {
-    Single(Box<Client>),
-    Sentinel(Box<Mutex<SentinelClient>>),
-    Cluster(Box<ClusterClient>),
-}
-
 #[derive(Clone)]
 enum Connection {
     Single(MultiplexedConnection),
@@ -135,12 +120,7 @@ impl Link {
         let options = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(config.connect_timeout.into()))
             .set_response_timeout(Some(config.timeout.into()));
-        let certificates = certificates(config)?;
-        let reach = match config.mode {
-            RedisMode::Single => Reach::Single(Box::new(single(config, certificates)?)),
-            RedisMode::Sentinel => Reach::Sentinel(Box::new(Mutex::new(sentinel(config, certificates)?))),
-            RedisMode::Cluster => Reach::Cluster(Box::new(cluster(config, certificates)?)),
-        };
+        let reach = Reach::new(config)?;
         let (connect_timeout, timeout) = (config.connect_timeout.into(), config.timeout.into());
         let life = Arc::new(Life { since: Instant::now(), said_ms: AtomicU64::new(0) });
         let (state, slots) = (Mutex::default(), Lock::default());
@@ -435,100 +415,4 @@ async fn slots_of(connection: &mut ClusterConnection) -> Option<Arc<Slots>> {
     let any = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, Some(ResponsePolicy::OneSucceeded)));
     let said = connection.route_command(redis::cmd("CLUSTER").arg("SLOTS").to_owned(), any).await.ok()?;
     Slots::parse(&said).map(Arc::new)
-}
-
-fn certificates(config: &RedisConfig) -> anyhow::Result<TlsCertificates> {
-    let read = |path: &str| fs::read(path).map_err(|problem| anyhow::anyhow!("{path}: {problem}"));
-    let client_tls = match config.tls_cert_file.as_str() {
-        "" => None,
-        path => Some(ClientTlsConfig { client_cert: read(path)?, client_key: read(&config.tls_key_file)? }),
-    };
-    let root_cert = match config.tls_ca_file.as_str() {
-        "" => None,
-        path => Some(read(path)?),
-    };
-    Ok(TlsCertificates { client_tls, root_cert })
-}
-
-/// Where a configured address is; the configuration was checked.
-fn address(config: &RedisConfig, address: &str) -> ConnectionAddr {
-    let (host, port) = host_and_port(address).unwrap_or((address, 6379));
-    match config.tls {
-        false => ConnectionAddr::Tcp(host.into(), port),
-        true => ConnectionAddr::TcpTls { host: host.into(), port, insecure: false, tls_params: None },
-    }
-}
-
-/// Calls are sent at once. Packets that vanish end a connection as soon as an answer is late.
-fn tcp(config: &RedisConfig) -> TcpSettings {
-    TcpSettings::default().set_nodelay(true).set_user_timeout(config.timeout.into())
-}
-
-fn user(config: &RedisConfig) -> RedisConnectionInfo {
-    let mut info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
-    if !config.user.is_empty() {
-        info = info.set_username(&config.user);
-    }
-    if !config.password.is_empty() {
-        info = info.set_password(&config.password);
-    }
-    info
-}
-
-fn single(config: &RedisConfig, certificates: TlsCertificates) -> anyhow::Result<Client> {
-    let first = config.addresses.first().map_or("", String::as_str);
-    let info = address(config, first).into_connection_info()?;
-    let info = info.set_redis_settings(user(config)).set_tcp_settings(tcp(config));
-    Ok(if config.tls { Client::build_with_tls(info, certificates)? } else { Client::open(info)? })
-}
-
-fn sentinel(config: &RedisConfig, certificates: TlsCertificates) -> anyhow::Result<SentinelClient> {
-    let addresses = config.addresses.iter().map(|at| address(config, at));
-    let mut builder = SentinelClientBuilder::new(addresses, &config.sentinel_service, SentinelServerType::Master)?
-        .set_client_to_redis_protocol(ProtocolVersion::RESP3)
-        .set_client_to_redis_tcp_settings(tcp(config));
-    if config.tls {
-        builder = builder
-            .set_client_to_redis_tls_mode(TlsMode::Secure)
-            .set_client_to_redis_certificates(certificates.clone())
-            .set_client_to_sentinel_tls_mode(TlsMode::Secure)
-            .set_client_to_sentinel_certificates(certificates);
-    }
-    if !config.user.is_empty() {
-        builder = builder.set_client_to_redis_username(&config.user);
-    }
-    if !config.password.is_empty() {
-        builder = builder.set_client_to_redis_password(&config.password);
-    }
-    if !config.sentinel_user.is_empty() {
-        builder = builder.set_client_to_sentinel_username(&config.sentinel_user);
-    }
-    if !config.sentinel_password.is_empty() {
-        builder = builder.set_client_to_sentinel_password(&config.sentinel_password);
-    }
-    Ok(builder.build()?)
-}
-
-fn cluster(config: &RedisConfig, certificates: TlsCertificates) -> anyhow::Result<ClusterClient> {
-    let infos = config.addresses.iter().map(|at| address(config, at).into_connection_info());
-    let infos = infos.collect::<RedisResult<Vec<_>>>()?;
-    let mut builder = ClusterClientBuilder::new(infos)
-        .use_protocol(ProtocolVersion::RESP3)
-        .tcp_settings(tcp(config))
-        .connection_timeout(config.connect_timeout.into())
-        .response_timeout(config.timeout.into())
-        .overall_response_timeout(Some(2 * Duration::from(config.timeout)))
-        .retries(REDIRECTS_MAX)
-        .min_retry_wait(20)
-        .max_retry_wait(200);
-    if config.tls {
-        builder = builder.tls(TlsMode::Secure).certs(certificates);
-    }
-    if !config.user.is_empty() {
-        builder = builder.username(&config.user);
-    }
-    if !config.password.is_empty() {
-        builder = builder.password(&config.password);
-    }
-    Ok(builder.build()?)
 }

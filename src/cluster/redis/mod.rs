@@ -3,7 +3,7 @@
 //! ```text
 //! streams, fleeting, moves, ledgers, presence, sessions, leases   a method per Function: borrowed requests, parsed answers
 //!   → functions                         one numbered call in flight per bucket, repeated until it is answered
-//!     → link                            one Redis, one behind Sentinels, or a Cluster
+//!     → link ← reach                    one Redis, one behind Sentinels, or a Cluster
 //!     → copies ← link                   the same, answered once replicas have it, where that is asked for
 //! listener ← link, Kafka                what is published to this node, checked for gaps
 //!   → comparisons                       which buckets are asked what they have sent
@@ -33,6 +33,7 @@ pub mod news;
 mod pack;
 pub mod presence;
 pub mod pushes;
+mod reach;
 mod reap;
 pub mod relayed;
 pub mod revocations;
