@@ -15,7 +15,7 @@ pub struct KafkaConfig {
     pub brokers: Vec<String>,
     /// Options of librdkafka for every connection, as `name=value`, by its own names, such as `security.protocol=SASL_SSL`,
     /// `sasl.mechanism=SCRAM-SHA-512`, `sasl.username=ringpost` or `ssl.ca.location=/etc/ssl/kafka.pem`. Those that the node's
-    /// promises rest on are its own.
+    /// promises rest on are its own. Where none of them says otherwise, `linger.ms` is 1: a record waits so long for others.
     pub options: Vec<String>,
     /// The password (`sasl.password`); empty for none. The environment variable RINGPOST_CLUSTER__KAFKA__PASSWORD keeps it out
     /// of the file.

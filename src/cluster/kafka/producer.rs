@@ -44,12 +44,19 @@ pub struct Record<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
 }
 
+/// How long a record waits for others to go with it, milliseconds, where the configuration does not say: somebody waits for most of
+/// them. Where much is written, records gather all the same while others are on their way.
+const LINGER_MS: &str = "1";
+
 /// The options of whatever writes records.
 pub fn options(config: &KafkaConfig, client_id: &str) -> ClientConfig {
     let mut options = client::options(config, client_id);
     // Taken by all replicas in step, once and in order, by the partition of Java's clients.
     options.set("acks", "all").set("enable.idempotence", "true").set("partitioner", "murmur2_random");
     options.set("delivery.timeout.ms", config.timeout.as_millis().to_string());
+    if ["linger.ms", "queue.buffering.max.ms"].iter().all(|name| options.get(name).is_none()) {
+        options.set("linger.ms", LINGER_MS);
+    }
     options.set("queue.buffering.max.messages", KAFKA_WAITING_MAX.to_string());
     options.set("queue.buffering.max.kbytes", (KAFKA_WAITING_BYTES_MAX / 1024).to_string());
     options

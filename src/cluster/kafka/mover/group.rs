@@ -145,6 +145,8 @@ impl Group {
             ("session.timeout.ms", "10000"),
             ("heartbeat.interval.ms", "3000"),
             ("queued.max.messages.kbytes", FETCHED_KIB_MAX),
+            // What was fetched and waits may have been read long before librdkafka's second is over.
+            ("fetch.queue.backoff.ms", "20"),
         ];
         for (name, value) in defaults {
             if options.get(name).is_none() {
