@@ -1067,8 +1067,9 @@ pub const DELIVER_LATE_MS: u64 = 2_000;
 /// answers sooner. What is told meanwhile and kept nowhere is lost.
 pub const DELIVER_BEGINS_MS: u64 = 3_000;
 
-/// In how many places messages of a bucket may be missing that may still come: more nodes than that move into one at once seldom.
-pub const DELIVER_GAPS_MAX: usize = 64;
+/// In how many places messages of a bucket may be missing that may still come: so often others and the node itself may move into one by
+/// turns while Kafka brings what the others say.
+pub const DELIVER_GAPS_MAX: usize = 256;
 
 /// Messages by Kafka that may wait to be taken before no more are read.
 pub const DELIVER_WAITING_MAX: usize = 4_096;

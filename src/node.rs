@@ -460,6 +460,7 @@ fn start_mover(
         config: in_force.subscribe(),
         producer: producer.clone(),
         functions: bridge.view.functions.clone(),
+        loopback: bridge.view.loopback.clone(),
         runtime: bridge.view.runtime.clone(),
         ending: ending.subscribe(),
     };

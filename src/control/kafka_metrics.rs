@@ -25,7 +25,7 @@ const MOVER_GAUGES: [(&str, &str, Option<Unit>, Read); 4] = [
     }),
 ];
 
-const MOVER_COUNTERS: [(&str, &str, Read); 8] = [
+const MOVER_COUNTERS: [(&str, &str, Read); 9] = [
     ("ringpost_mover_moved", "Records that have come into the order of their channels", |of| of.moved.get()),
     ("ringpost_mover_repeated", "Records that were there already, or whose key or version was", |of| of.repeated.get()),
     ("ringpost_mover_buried", "Records that cannot be published, and went to the topic of the dead", |of| {
@@ -37,6 +37,7 @@ const MOVER_COUNTERS: [(&str, &str, Read); 8] = [
     ("ringpost_mover_left_out", "Publications that are missing in their topic, which has refused them", |of| {
         of.left_out.get()
     }),
+    ("ringpost_deliver_own", "Messages to this node itself, which do not go by Kafka", |of| of.told_here.get()),
     ("ringpost_deliver_told", "Messages to nodes that Kafka has taken", |of| of.told.get()),
     ("ringpost_deliver_lost", "Messages to nodes that Kafka has not taken", |of| of.untold.get()),
     ("ringpost_mover_replays", "Times that records are moved again that may not be in their buckets", |of| {

@@ -54,6 +54,7 @@ use self::seat::Seat;
 use self::term::{Ended, Term};
 use self::told::Hearer;
 use super::kafka::deliver::Reader;
+use super::kafka::loopback::Loopback;
 use super::kafka::producer::Producer;
 use super::kafka::relay::Relay;
 use super::redis::copies::Copies;
@@ -83,6 +84,8 @@ pub struct BridgeView {
     pub missed: Arc<Misses>,
     /// The calls of the node's incarnation; none while the node acts dead.
     pub functions: watch::Receiver<Option<Arc<Functions>>>,
+    /// By which the node's mover tells the node itself.
+    pub loopback: Arc<Loopback>,
     /// Where calls are made, so that none ends half done with whoever has asked.
     pub runtime: Handle,
 }
@@ -142,9 +145,9 @@ impl Bridge {
         let metrics = Arc::<BridgeMetrics>::default();
         let redis = config.cluster.redis.clone();
         let section = config.channel.relays().then(|| config.cluster.kafka.clone());
-        let reader =
-            section.as_ref().map(|section| Reader::start(section, &config.name, metrics.relayed_heard.clone()));
-        let reader = reader.transpose()?;
+        let loopback = Arc::<Loopback>::default();
+        let read = |section| Reader::start(section, &config.name, loopback.clone(), metrics.relayed_heard.clone());
+        let reader = section.as_ref().map(read).transpose()?;
         let ends: Arc<[_]> = ends.into();
         let seat = Seat {
             name: config.name.clone(),
@@ -179,7 +182,7 @@ impl Bridge {
                 _ => anyhow!("the bridge ended before it began"),
             });
         };
-        let view = BridgeView { metrics, leases, about: about_in, told, missed, functions, runtime };
+        let view = BridgeView { metrics, leases, about: about_in, told, missed, functions, loopback, runtime };
         Ok((Self { view, thread }, shards))
     }
 

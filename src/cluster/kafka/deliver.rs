@@ -2,7 +2,8 @@
 //! node: slot 1 reads partition 0. A record is the number of a bucket, and a message as its listener takes it.
 //!
 //! Whoever moves records writes; each node reads what is written from the beginning of its term on. What is not written, or not
-//! read, leaves a hole in the numbers of the messages: the node sees it, and reads the streams of the channels instead.
+//! read, leaves a hole in the numbers of the messages: the node sees it, and reads the streams of the channels instead. What a node
+//! tells itself goes by its [`Loopback`].
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -17,7 +18,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
 use super::client;
-use super::producer::{Producer, Record};
+use super::loopback::Loopback;
+use super::producer::{Fate, Producer, Record};
 use super::trouble::Trouble;
 use crate::broker::counter::Counter;
 use crate::cluster::redis::moves::Told;
@@ -43,27 +45,57 @@ pub fn partition_of(slot: u8) -> i32 {
 pub struct Writer {
     producer: Arc<Producer>,
     topic: Arc<str>,
+    loopback: Arc<Loopback>,
+}
+
+/// Nodes that are being told.
+#[derive(Debug)]
+pub struct Telling {
+    /// How many messages the node itself was told.
+    pub here: usize,
+    /// What becomes of those that are written.
+    fates: Vec<Fate>,
+}
+
+impl Telling {
+    /// How many messages are written.
+    pub fn written(&self) -> usize {
+        self.fates.len()
+    }
+
+    /// Returns when each node was told, or will see that it was not: how many were not, of which the producer tells why.
+    pub async fn lost(self) -> usize {
+        let mut lost = 0;
+        for fate in self.fates {
+            lost += usize::from(fate.await.is_err());
+        }
+        lost
+    }
 }
 
 impl Writer {
-    /// Writes by this producer.
-    pub fn new(producer: Arc<Producer>, config: &KafkaConfig) -> Self {
-        Self { producer, topic: config.topics.deliver.as_str().into() }
+    /// Writes by this producer; what the node itself is told goes there.
+    pub fn new(producer: Arc<Producer>, config: &KafkaConfig, loopback: Arc<Loopback>) -> Self {
+        Self { producer, topic: config.topics.deliver.as_str().into(), loopback }
     }
 
-    /// Tells the nodes. Returns when each was told, or will see that it was not: how many were not, of which the producer tells why.
-    pub async fn tell(&self, bucket: u16, told: &[Told]) -> usize {
-        let written = told.iter().map(|Told { slot, message }| {
-            let value = [&bucket.to_be_bytes()[..], message].concat();
-            let partition = Some(partition_of(*slot));
-            self.producer.written(Record { topic: &self.topic, key: None, partition, value: &value, headers: &[] })
-        });
-        // All are written before the first is waited for.
-        let mut lost = 0;
-        for is_done in written.collect::<Vec<_>>() {
-            lost += usize::from(is_done.await.is_err());
+    /// Tells the nodes: who is told more afterwards hears it afterwards, also where what is written is not waited for.
+    pub async fn tell(&self, bucket: u16, told: &[Told]) -> Telling {
+        let mut telling = Telling { here: 0, fates: Vec::new() };
+        for one in told {
+            if self.loopback.give(bucket, one).await {
+                telling.here += 1;
+                continue;
+            }
+            telling.fates.push(self.write(bucket, one));
         }
-        lost
+        telling
+    }
+
+    fn write(&self, bucket: u16, told: &Told) -> Fate {
+        let value = [&bucket.to_be_bytes()[..], &told.message].concat();
+        let (topic, partition) = (&*self.topic, Some(partition_of(told.slot)));
+        self.producer.written(Record { topic, key: None, partition, value: &value, headers: &[] })
     }
 }
 
@@ -82,11 +114,17 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Starts the thread, which waits for the first term. No broker is waited for. `heard` counts what comes.
+    /// Starts the thread, which waits for the first term. No broker is waited for. `heard` counts what comes by Kafka; what the node
+    /// tells itself comes by the loopback.
     ///
     /// # Errors
     /// An option that librdkafka does not know, a file of its that cannot be read, or no thread.
-    pub fn start(config: &KafkaConfig, client_id: &str, heard: Arc<Counter>) -> anyhow::Result<Self> {
+    pub fn start(
+        config: &KafkaConfig,
+        client_id: &str,
+        loopback: Arc<Loopback>,
+        heard: Arc<Counter>,
+    ) -> anyhow::Result<Self> {
         let mut options = client::options(config, client_id);
         // No group is joined: librdkafka wants the name all the same.
         options.set("group.id", format!("{}.deliver", config.group));
@@ -100,7 +138,7 @@ impl Reader {
         }
         let (topic, complaints) = (config.topics.deliver.clone(), Seldom::a_minute());
         let consumer = options.create_with_context(Trouble::of("what Kafka delivers"))?;
-        let reading = Reading { consumer, topic, heard, complaints };
+        let reading = Reading { consumer, topic, loopback, heard, complaints };
         let (orders_in, orders) = flume::unbounded();
         let thread = thread::Builder::new().name("deliver".into()).spawn(move || reading.serve(&orders));
         let thread = thread.context("no thread for what Kafka delivers")?;
@@ -131,6 +169,7 @@ impl Drop for Reader {
 struct Reading {
     consumer: BaseConsumer<Trouble>,
     topic: String,
+    loopback: Arc<Loopback>,
     heard: Arc<Counter>,
     complaints: Seldom,
 }
@@ -148,6 +187,7 @@ impl Reading {
                 }
             }
             self.read(&order);
+            self.loopback.close();
             if let Err(error) = self.consumer.unassign() {
                 tracing::warn!("a partition is read on: {error}");
             }
@@ -165,7 +205,7 @@ impl Reading {
 
     /// Gives what is read until nobody takes it.
     fn read(&self, order: &Order) {
-        let mut is_taken = order.to.blocking_send(Relayed::Begins).is_ok();
+        let mut is_taken = self.loopback.open(order.slot, &order.to);
         while is_taken {
             is_taken = match self.consumer.poll(LOOK) {
                 None => !order.to.is_closed(),
@@ -221,33 +261,53 @@ mod tests {
     #[tokio::test]
     async fn a_node_is_told_what_is_written_for_its_slot_from_the_beginning_of_its_term_on() {
         let (_cluster, config) = kafka();
-        let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config);
-        writer.tell(7, &[told(1, "before"), told(2, "before")]).await;
-        let reader = Reader::start(&config, "test", Arc::default()).unwrap();
+        let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config, Arc::default());
+        writer.tell(7, &[told(1, "before"), told(2, "before")]).await.lost().await;
+        let reader = Reader::start(&config, "test", Arc::default(), Arc::default()).unwrap();
         let mut first = reader.begin(1);
         assert_eq!(next(&mut first).await, Relayed::Begins);
-        writer.tell(7, &[told(1, "a"), told(2, "another's")]).await;
-        writer.tell(65_535, &[told(1, "b")]).await;
+        writer.tell(7, &[told(1, "a"), told(2, "another's")]).await.lost().await;
+        writer.tell(65_535, &[told(1, "b")]).await.lost().await;
         assert_eq!(next(&mut first).await, Relayed::Said(7, "a".into()));
         assert_eq!(next(&mut first).await, Relayed::Said(65_535, "b".into()));
         drop(first);
-        writer.tell(7, &[told(2, "between")]).await;
+        writer.tell(7, &[told(2, "between")]).await.lost().await;
         let mut second = reader.begin(2);
         assert_eq!(next(&mut second).await, Relayed::Begins);
-        writer.tell(8, &[told(2, "c")]).await;
+        writer.tell(8, &[told(2, "c")]).await.lost().await;
         assert_eq!(next(&mut second).await, Relayed::Said(8, "c".into()));
+    }
+
+    #[tokio::test]
+    async fn what_a_node_tells_itself_goes_by_no_kafka_while_its_term_lasts() {
+        let (_cluster, config) = kafka();
+        let loopback = Arc::<Loopback>::default();
+        let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config, loopback.clone());
+        let reader = Reader::start(&config, "test", loopback, Arc::default()).unwrap();
+        let mut term = reader.begin(1);
+        assert_eq!(next(&mut term).await, Relayed::Begins);
+        let telling = writer.tell(7, &[told(1, "own"), told(2, "another's")]).await;
+        assert_eq!((telling.here, telling.written(), telling.lost().await), (1, 1, 0));
+        let written = Telling { here: 0, fates: vec![writer.write(7, &told(1, "by another"))] };
+        assert_eq!(written.lost().await, 0);
+        assert_eq!(next(&mut term).await, Relayed::Said(7, "own".into()));
+        assert_eq!(next(&mut term).await, Relayed::Said(7, "by another".into()));
+        drop(term);
+        let telling = writer.tell(7, &[told(1, "later")]).await;
+        assert_eq!((telling.here, telling.lost().await), (0, 0), "nobody hears, and it is written");
     }
 
     #[tokio::test]
     async fn a_slot_without_a_partition_holds_up_nobody() {
         let (_cluster, mut config) = kafka();
         config.timeout = crate::config::Duration::from_secs(1);
-        let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config);
-        let reader = Reader::start(&config, "test", Arc::default()).unwrap();
+        let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config, Arc::default());
+        let reader = Reader::start(&config, "test", Arc::default(), Arc::default()).unwrap();
         let mut first = reader.begin(1);
         assert_eq!(next(&mut first).await, Relayed::Begins);
         let told = [told(9, "lost"), told(1, "a")];
-        let lost = timeout(Duration::from_secs(30), writer.tell(7, &told)).await.unwrap();
+        let telling = writer.tell(7, &told).await;
+        let lost = timeout(Duration::from_secs(30), telling.lost()).await.unwrap();
         assert_eq!(lost, 1);
         assert_eq!(next(&mut first).await, Relayed::Said(7, "a".into()));
     }

@@ -8,6 +8,7 @@ pub mod deliver;
 pub mod examine;
 pub mod fault;
 pub mod headers;
+pub mod loopback;
 pub mod metrics;
 pub mod mover;
 pub mod producer;

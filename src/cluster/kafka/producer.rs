@@ -1,7 +1,9 @@
 //! Writes records. A record is copied into librdkafka's bounded queue; whether Kafka has taken it is told on librdkafka's thread.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,19 @@ pub struct Record<'a> {
     pub value: &'a [u8],
     /// Names and values beside it.
     pub headers: &'a [(&'a str, &'a [u8])],
+}
+
+/// Tells what became of a record, whether that is waited for or not.
+#[derive(Debug)]
+pub struct Fate(oneshot::Receiver<Result<Place, Fault>>);
+
+impl Future for Fate {
+    type Output = Result<Place, Fault>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let told = Pin::new(&mut self.0).poll(context);
+        told.map(|told| told.unwrap_or_else(|_| Err(Fault::Other("the producer has ended".into()))))
+    }
 }
 
 /// How long a record waits for others to go with it, milliseconds, where the configuration does not say: somebody waits for most of
@@ -221,12 +236,12 @@ impl Producer {
         (refused.delivery_opaque)(Err(fault));
     }
 
-    /// Writes a record, whether what is given back is waited for or not: that tells what became of it.
-    pub fn written(&self, record: Record<'_>) -> impl Future<Output = Result<Place, Fault>> + use<> {
+    /// Writes a record. What became of it is told by what is given back.
+    pub fn written(&self, record: Record<'_>) -> Fate {
         let (told, hears) = oneshot::channel();
         // Who has given up waiting is not told.
         self.write(record, move |result| drop(told.send(result)));
-        async { hears.await.unwrap_or_else(|_| Err(Fault::Other("the producer has ended".into()))) }
+        Fate(hears)
     }
 
     /// Records that wait, or are on their way.

@@ -49,7 +49,7 @@ fn alone() -> BridgeView {
     let (about, leases) = (watch::channel(Bytes::new()).0, watch::channel(None).1);
     let (told, functions) = (Hearer::of_nobody(), watch::channel(None).1);
     let (metrics, missed) = (Arc::default(), Arc::default());
-    BridgeView { metrics, leases, about, told, missed, functions, runtime: Handle::current() }
+    BridgeView { metrics, leases, about, told, missed, functions, loopback: Arc::default(), runtime: Handle::current() }
 }
 
 /// A Kafka that cannot be reached.

@@ -19,6 +19,8 @@ pub struct MoverMetrics {
     pub passed_over: Counter,
     /// Publications that are missing in their topic, since it has refused them for too long.
     pub left_out: Counter,
+    /// Messages to the node itself, which do not go by Kafka.
+    pub told_here: Counter,
     /// Messages to nodes that Kafka has taken.
     pub told: Counter,
     /// Messages to nodes that it has not, which leave a hole.

@@ -4,7 +4,7 @@
 //! Kafka ─records→ reader (a thread) ─by bucket→ queues ─a call a bucket→ Redis
 //!   ↑ └──the group── ↑    │ unusable                        │ in its place
 //!   │                └────┼────────────── done ─────────────┤
-//!   └─── graves ──────────┘                       deliver ←─┘
+//!   └─── graves ──────────┘    loopback ← or ←─── deliver ←─┘
 //! ```
 //!
 //! All nodes with edges share the partitions of the topic as one consumer group. A record is moved once per generation of its
@@ -34,6 +34,7 @@ use self::metrics::MoverMetrics;
 use self::queues::{Queues, Writers};
 use self::reader::{Reader, ReaderSetup};
 use super::deliver;
+use super::loopback::Loopback;
 use super::producer::Producer;
 use super::publications;
 use crate::cluster::redis::functions::Functions;
@@ -52,6 +53,8 @@ pub struct MoverSetup {
     pub producer: Arc<Producer>,
     /// The calls of the node's incarnation; none while it acts dead.
     pub functions: watch::Receiver<Option<Arc<Functions>>>,
+    /// By which the node itself is told.
+    pub loopback: Arc<Loopback>,
     /// Where calls are made.
     pub runtime: Handle,
     /// Told when the node is about to leave.
@@ -72,13 +75,13 @@ impl Mover {
     /// # Errors
     /// An option that librdkafka does not know; no thread.
     pub fn start(setup: MoverSetup) -> anyhow::Result<Self> {
-        let MoverSetup { config, producer, functions, runtime, ending } = setup;
+        let MoverSetup { config, producer, functions, loopback, runtime, ending } = setup;
         let in_force = config.borrow().clone();
         let kafka = &in_force.cluster.kafka;
         let group = Group::new(kafka, &in_force.name).context("cluster.kafka")?;
         let metrics = Arc::<MoverMetrics>::default();
         let writers = Writers {
-            deliver: deliver::Writer::new(producer.clone(), kafka),
+            deliver: deliver::Writer::new(producer.clone(), kafka, loopback),
             publications: publications::Writer::new(producer.clone(), kafka),
             graves: Graves::new(producer, kafka.topics.clone()),
         };

@@ -1,7 +1,8 @@
 //! What waits for each bucket, oldest first: one call in flight per bucket, and with it goes as much as waits.
 //!
 //! Nothing that waits is dropped: while Redis is away, or the node has no lease, a call is made again until it is answered. What
-//! has come to a bucket counts as moved when those who listen were told of it, or that has failed, which their nodes see.
+//! has come to a bucket counts as moved when those who listen were told of it, or that has failed, which their nodes see. The next call
+//! does not wait for that, only until what is kept lies in the topic of publications: the bucket knows the places of one call.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +21,7 @@ use crate::cluster::kafka::{deliver, publications};
 use crate::cluster::redis::bucket::Generation;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::Functions;
-use crate::cluster::redis::moves::{Moved, MovedUp};
+use crate::cluster::redis::moves::{Came, Moved, MovedUp};
 use crate::cluster::redis::streams::{self, Outcome};
 use crate::cluster::seldom::Seldom;
 use crate::limits::{MOVER_WAITING_BYTES_MAX, MOVER_WAITING_MAX, REDIS_BATCH_BYTES, REDIS_BATCH_MAX};
@@ -107,6 +108,8 @@ pub(super) struct Queues {
     /// That of the way up.
     topic: String,
     queues: Box<[Mutex<Queue>]>,
+    /// Buckets whose first record waits for [`Queues::begin`].
+    to_begin: Mutex<Vec<u16>>,
     waiting: AtomicUsize,
     waiting_bytes: AtomicUsize,
     functions: watch::Receiver<Option<Arc<Functions>>>,
@@ -139,10 +142,11 @@ impl Queues {
     ) -> Arc<Self> {
         let Writers { deliver, publications, graves } = writers;
         let queues = (0..buckets).map(|_| Mutex::default()).collect();
-        let (waiting, waiting_bytes, complaints) = Default::default();
+        let (to_begin, waiting, waiting_bytes, complaints) = Default::default();
         Arc::new(Self {
             topic: topic.into(),
             queues,
+            to_begin,
             waiting,
             waiting_bytes,
             functions,
@@ -156,14 +160,25 @@ impl Queues {
         })
     }
 
-    /// A record is to come to this bucket, after those before it.
-    pub(super) fn put(self: &Arc<Self>, bucket: u16, moving: Moving) {
+    /// A record is to come to this bucket, after those before it, from the next [`Queues::begin`] on.
+    pub(super) fn put(&self, bucket: u16, moving: Moving) {
         self.count(1, moving.held_bytes());
         let mut queue = self.queue(bucket);
         queue.waiting.push_back(moving);
         if !queue.is_served {
             queue.is_served = true;
-            self.runtime.spawn(self.clone().serve(bucket));
+            self.to_begin().push(bucket);
+        }
+    }
+
+    /// What was put begins to move, together: each task that comes from another thread wakes the runtime by a system call.
+    pub(super) fn begin(self: &Arc<Self>) {
+        let begun = std::mem::take(&mut *self.to_begin());
+        if !begun.is_empty() {
+            let queues = self.clone();
+            self.runtime.spawn(async move {
+                begun.into_iter().for_each(|bucket| _ = tokio::spawn(queues.clone().serve(bucket)));
+            });
         }
     }
 
@@ -206,6 +221,10 @@ impl Queues {
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    fn to_begin(&self) -> MutexGuard<'_, Vec<u16>> {
+        self.to_begin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn queue(&self, bucket: u16) -> MutexGuard<'_, Queue> {
         self.queues[usize::from(bucket)].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,10 +236,7 @@ impl Queues {
             let moved = self.move_up(bucket, first.generation, &batch).await;
             // The bridge has ended: others go on where the group stands.
             let Some(moved) = moved else { return };
-            let (records, bytes) = (batch.len(), batch.iter().map(Moving::held_bytes).sum());
             self.settle(bucket, batch, moved).await;
-            // Whoever waits for what is on its way finds all of it told.
-            self.uncount(records, bytes);
         }
     }
 
@@ -273,16 +289,33 @@ impl Queues {
         }
     }
 
-    /// Tells whoever is to know what has come to a bucket, then that it is done.
+    /// Tells whoever is to know what has come to a bucket; that it is done is told when they were.
     async fn settle(self: &Arc<Self>, bucket: u16, batch: Vec<Moving>, moved: MovedUp) {
         let MovedUp::Done { came, told } = moved else {
-            return batch.into_iter().for_each(|moving| self.tell_done(&moving, CameTo::Nothing));
+            let bytes = batch.iter().map(Moving::held_bytes).sum();
+            batch.iter().for_each(|moving| self.tell_done(moving, CameTo::Nothing));
+            return self.uncount(batch.len(), bytes);
         };
-        let untold = self.deliver.tell(bucket, &told).await;
-        self.metrics.told.add((told.len() - untold) as u64);
-        self.metrics.untold.add(untold as u64);
+        let telling = self.deliver.tell(bucket, &told).await;
+        self.metrics.told_here.add(telling.here as u64);
         let moved: Vec<_> = batch.iter().map(|moving| &moving.publish).zip(came.iter().copied()).collect();
         self.metrics.left_out.add(self.publications.keep(&moved).await as u64);
+        if telling.written() == 0 {
+            return self.finish(bucket, batch, came);
+        }
+        let queues = self.clone();
+        tokio::spawn(async move {
+            let written = telling.written();
+            let untold = telling.lost().await;
+            queues.metrics.told.add((written - untold) as u64);
+            queues.metrics.untold.add(untold as u64);
+            queues.finish(bucket, batch, came);
+        });
+    }
+
+    /// Tells that what has come to a bucket is done.
+    fn finish(self: &Arc<Self>, bucket: u16, batch: Vec<Moving>, came: Vec<Came>) {
+        let (records, bytes) = (batch.len(), batch.iter().map(Moving::held_bytes).sum());
         for (mut moving, came) in batch.into_iter().zip(came) {
             let outcome = came.receipt.outcome;
             self.metrics.came(outcome);
@@ -294,6 +327,8 @@ impl Queues {
                 _ => self.tell_done(&moving, CameTo::Bucket(bucket)),
             }
         }
+        // Whoever waits for what is on its way finds all of it told.
+        self.uncount(records, bytes);
     }
 
     fn tell_done(&self, moving: &Moving, came_to: CameTo) {
@@ -317,7 +352,7 @@ mod tests {
     fn queues() -> Arc<Queues> {
         let config = KafkaConfig { brokers: vec!["127.0.0.1:1".into()], ..KafkaConfig::default() };
         let producer = Arc::new(Producer::new(&config, "test").unwrap());
-        let deliver = deliver::Writer::new(producer.clone(), &config);
+        let deliver = deliver::Writer::new(producer.clone(), &config, Arc::default());
         let publications = publications::Writer::new(producer.clone(), &config);
         let writers = Writers { deliver, publications, graves: Graves::new(producer, config.topics.clone()) };
         let (functions, done) = (watch::channel(None).1, flume::unbounded().0);

@@ -119,6 +119,7 @@ impl Reader {
         let mut looks_at = Instant::now();
         while !*ending.borrow() && ending.has_changed().is_ok() {
             self.read();
+            self.desk.queues.begin();
             while let Ok(done) = self.done.try_recv() {
                 self.desk.settle(done);
             }
