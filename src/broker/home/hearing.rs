@@ -188,9 +188,7 @@ impl Home {
         (mirror.life, mirror.wish, mirror.unsure_since_ms) = (None, None, None);
         (mirror.removed, mirror.promised, mirror.pages) = (0, 0, 0);
         mirror.joins_again = mirror.is_joining;
-        if let Some(reading) = &mut mirror.reading {
-            reading.is_stale = true;
-        }
+        mirror.spoil_reading();
         self.hub.end_mirror(&channel);
         self.tell_gap(&channel);
         if self.is_unused(key) {
@@ -321,6 +319,7 @@ impl Home {
         mirror.known_from =
             mirror.wish.filter(|(life, _)| *life == page.life).map_or(first, |(_, at)| first.min(at + 1));
         (mirror.removed, mirror.promised) = (0, 0);
+        mirror.spoil_reading();
         self.hub.begin_mirror(&channel, page.life.epoch(), top, options, now);
         if before.is_some() {
             self.tell_gap(&channel);

@@ -126,7 +126,7 @@ pub(super) struct Reading {
     pub(super) older: Vec<Taken>,
     /// Its bytes.
     pub(super) bytes: usize,
-    /// The stream has begun anew meanwhile.
+    /// The mirror has begun anew meanwhile: what has come so far is of what it was.
     pub(super) is_stale: bool,
 }
 
@@ -167,6 +167,15 @@ pub(in crate::broker) struct Mirror {
     pub(super) used_ms: u64,
     /// When it is looked at next, `u64::MAX` for never.
     due_ms: u64,
+}
+
+impl Mirror {
+    /// It begins anew: what a read has brought so far is of no use, nor is what that read still brings.
+    pub(super) fn spoil_reading(&mut self) {
+        if let Some(reading) = &mut self.reading {
+            reading.is_stale = true;
+        }
+    }
 }
 
 /// See the module.

@@ -20,6 +20,7 @@ mod keeping;
 mod mirrored;
 mod mirrored_ends;
 mod mirrored_later;
+mod mirrored_reading;
 mod mirrors_seeded;
 mod mirrors_unreachable;
 mod orders;
