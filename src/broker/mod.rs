@@ -271,7 +271,7 @@ impl Broker {
         if let Some(journal) = self.home.hub.log.journal_mut() {
             journal.retry();
         }
-        self.home.look_at_devices(now);
+        self.home.look_at_devices(self.post.may_make_more(), now);
         self.home.look_at_mirrors(now);
         self.home.look_at_presences(now);
         self.finish(now);

@@ -181,7 +181,13 @@ impl Post {
     /// Whether the shard's own clients and backends must wait.
     #[inline]
     pub(super) fn is_congested(&self) -> bool {
-        !self.crowded.is_empty() || !self.credit.is_open(self.me)
+        !self.crowded.is_empty() || !self.may_make_more()
+    }
+
+    /// Whether this shard may have more made for others by itself: not while what it has made waits for room in the mailboxes.
+    #[inline]
+    pub(super) fn may_make_more(&self) -> bool {
+        self.credit.is_open(self.me)
     }
 
     /// Whether nothing waits.

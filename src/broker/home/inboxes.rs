@@ -138,13 +138,16 @@ impl Home {
         self.dispatch();
     }
 
-    /// Looks at devices that have had time to say what they have received.
-    pub(in crate::broker) fn look_at_devices(&mut self, now: Now) {
+    /// Looks at devices that have had time to say what they have received, if more may be sent to them: what has not left for their
+    /// shards is not sent once more, and they are not given up on it.
+    pub(in crate::broker) fn look_at_devices(&mut self, may_send: bool, now: Now) {
         self.ledgers.notes.retry(now);
         self.tell_departures(now);
         let policy = &self.policy;
         self.delivery.renew(|channel| policy.inbox_options(channel).ok());
-        self.delivery.sweep(&mut self.hub, now);
+        if may_send {
+            self.delivery.sweep(&mut self.hub, now);
+        }
         if let Some(found) = self.delivery.survey(&mut self.hub, now) {
             for (number, counts) in (0..).zip(&*self.policy.namespaces) {
                 counts.tell_behind(found.get(&number).copied().unwrap_or_default());

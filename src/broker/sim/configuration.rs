@@ -51,6 +51,9 @@ pub(crate) const MEMBERS: [&str; 2] = ["user0", "user1"];
 /// So often a publication is sent there.
 pub(crate) const ATTEMPTS_MAX: u16 = 3;
 
+/// So many publications a device is sent there before it has received any.
+pub(crate) const UNACKED_MAX: u32 = 4;
+
 /// As [`configuration_on_disk`], with [`INBOXES`].
 pub(crate) fn configuration_with_inboxes() -> Config {
     let mut config = configuration_on_disk();
@@ -65,7 +68,7 @@ pub(crate) fn configuration_with_inboxes() -> Config {
         ack_timeout: Duration::from_secs(1),
         retry_backoff_max: Duration::from_secs(2),
         max_attempts: ATTEMPTS_MAX,
-        max_unacked: 4,
+        max_unacked: UNACKED_MAX,
         allow_publish_for_client: true,
         ..ChannelOptions::default()
     };

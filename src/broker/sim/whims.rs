@@ -13,6 +13,9 @@ use crate::broker::order::{Order, Publish, Responder, Subscribe, Who};
 use crate::model::refusal::{DisconnectKind, Unsubscribe};
 use crate::model::{ClientId, Payload};
 
+/// How long data is at the most, bytes.
+pub(crate) const DATA_BYTES_MAX: usize = 192;
+
 /// Data that was never published before.
 #[derive(Debug, Default)]
 pub(crate) struct Fresh {
@@ -23,7 +26,9 @@ impl Fresh {
     pub(crate) fn data(&mut self, by: &str, random: &mut StdRng) -> String {
         self.published += 1;
         let padding = "x".repeat(random.random_range(0..150));
-        format!("\"{by}-{}-{padding}\"", self.published)
+        let data = format!("\"{by}-{}-{padding}\"", self.published);
+        assert!(data.len() <= DATA_BYTES_MAX, "{data}");
+        data
     }
 }
 

@@ -10,6 +10,7 @@ mod credit;
 mod devices;
 mod durable;
 mod inboxes;
+mod inboxes_behind;
 mod inboxes_filtered;
 mod inboxes_on_disk;
 mod inboxes_requeued;
