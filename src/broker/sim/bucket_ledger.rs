@@ -332,6 +332,13 @@ impl Ledger {
         Some((noticed, is_background))
     }
 
+    /// The floor of a device in a life of the stream, and whether it has yet to be told that it has missed something; `None` for
+    /// one that is not known, or in another life.
+    pub(super) fn stand(&self, epoch: &str, user: &str, device: &str) -> Option<(u64, bool)> {
+        let devices = &self.members.get(user).filter(|_| *self.life.epoch() == *epoch)?.devices;
+        devices.iter().find(|one| *one.id == *device).map(|device| (device.floor, device.has_lost))
+    }
+
     /// The floor of a device; `None` for one that is not known.
     pub(super) fn floor(&self, user: &str, device: &str) -> Option<u64> {
         let devices = &self.members.get(user)?.devices;

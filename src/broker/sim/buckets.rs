@@ -276,6 +276,12 @@ impl Buckets {
         self.bucket(channel).ledgers.get(channel)?.floor(user, device)
     }
 
+    /// The floor of a device in a life of the stream, and whether it has yet to be told that it has missed something; `None` for
+    /// one that is not known, or in another life.
+    pub(crate) fn stand(&mut self, channel: &str, epoch: &str, user: &str, device: &str) -> Option<(u64, bool)> {
+        self.bucket(channel).ledgers.get(channel)?.stand(epoch, user, device)
+    }
+
     /// How much a member has noticed, and whether nobody looks at a device; `None` for one who is none.
     pub(crate) fn noticed(&mut self, channel: &str, user: &str) -> Option<(u64, bool)> {
         self.bucket(channel).ledgers.get(channel)?.noticed(user)

@@ -2,7 +2,8 @@
 //! in any order that is allowed, is lost, or is told late; buckets lose writes and are away, and nodes die.
 //!
 //! No floor that was answered goes back within a life of the stream. What a device is not sent it was given before, or it is a dead
-//! letter of the device's, or it was told that it has missed something. At the end everybody has received all.
+//! letter of the device's, or it was told that it has missed something; so it is with what its floor moves past, at once. At the end
+//! everybody has received all.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -52,6 +53,8 @@ struct Device {
     lost: u64,
     /// What waits for an answer.
     asked: BTreeMap<u32, (String, u64)>,
+    /// Where its ledger had its floor when that was looked at last, in the life of the stream that it was told last.
+    stood: Option<u64>,
 }
 
 struct World {
@@ -94,6 +97,7 @@ impl World {
             answered: 0,
             lost: 0,
             asked: BTreeMap::new(),
+            stood: None,
         };
         let random = StdRng::seed_from_u64(seed);
         let devices = (0..12).map(device).collect();
@@ -130,7 +134,26 @@ impl World {
             98 => self.kill(node),
             _ => {}
         }
+        self.look_at_floors();
         self.hear();
+    }
+
+    /// A floor moves past nothing but what its device has said to have received, has missed and is told so, or has as a dead letter.
+    fn look_at_floors(&mut self) {
+        for at in 0..self.devices.len() {
+            let Device { channel, user, id, epoch, said, stood, .. } = &self.devices[at];
+            let stands = self.cluster.buckets.stand(channel, epoch, user, id);
+            let passed = match (*stood, stands) {
+                (Some(before), Some((floor, false))) => before.max(*said) + 1..=floor,
+                _ => 1..=0,
+            };
+            if !passed.is_empty() {
+                let letters = self.letters(at);
+                let skipped: Vec<_> = passed.filter(|offset| !letters.contains(offset)).collect();
+                assert!(skipped.is_empty(), "{skipped:?} were passed, and are no letters");
+            }
+            self.devices[at].stood = stands.map(|(floor, _)| floor);
+        }
     }
 
     /// A shard is given the next answer, or the next that it is told.
@@ -284,7 +307,7 @@ impl World {
         if device.epoch != epoch {
             assert!(device.epoch.is_empty() || !is_whole, "{} is not told of a life that is over", device.channel);
             (device.given, device.said, device.answered) = (BTreeSet::new(), 0, 0);
-            (device.lost, device.epoch) = (floor, epoch);
+            (device.lost, device.epoch, device.stood) = (floor, epoch, None);
         }
         device.base = is_whole.then_some(floor);
         if !is_whole {
