@@ -2,14 +2,23 @@
 //! with its owner.
 
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use tempfile::TempDir;
 
 /// How long a server may take to come up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where ports are taken: below those that the kernel gives to who asks for any and to who connects. A broker needs seconds until it
+/// binds its own, in which it must stay free.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 10_000;
+
+/// A server of a Cluster takes a second port, so much above its own.
+const BUS: u16 = 10_000;
 
 /// Where a process runs.
 #[derive(Clone, Debug)]
@@ -72,9 +81,17 @@ impl Kind {
     }
 }
 
-/// A port that nobody has now.
+/// A port that nobody has now, and that this process gives to nobody else.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has ports").port()
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Other processes begin elsewhere.
+    let first = process::id().wrapping_mul(7_919);
+    let mut ports = (0..PORTS).map(|_| {
+        let at = first.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % u32::from(PORTS);
+        FIRST_PORT + at as u16
+    });
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    ports.find(|port| is_free(*port) && is_free(port + BUS)).expect("loopback has ports")
 }
 
 impl Server {

@@ -1,6 +1,5 @@
 //! Runs on a real cluster: nodes over a real Redis, each a process of its own, which commands kill and start meanwhile.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::chat::counted;
 use crate::harness::{TestNode, count, order_of_nodes, record};
+use crate::server::free_port;
 
 /// The name of a node of a cluster: `node-0` and so on.
 const NAME: &str = "CLUSTER_TEST_NAME";
@@ -117,9 +117,7 @@ impl Cluster {
 
     /// One whose nodes also have a Kafka: its address, a slash, and how the names of its topics begin.
     pub(crate) fn start_with(kafka: &str) -> Self {
-        let listeners = [0; 4].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [redis, ports @ ..] = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
-        drop(listeners);
+        let [redis, ports @ ..] = [0; 4].map(|_| free_port());
         let cluster = Self { folder: tempfile::tempdir().unwrap(), ports };
         let program = std::env::current_exe().unwrap();
         let [zero, one, two] = ports;

@@ -9,6 +9,7 @@ use ringpost_loadgen::target::Target;
 use tempfile::TempDir;
 
 use crate::harness::{SECRET, TestNode};
+use crate::server::free_port;
 
 /// Where the node of a trial listens.
 const PORT: &str = "CRASH_TEST_PORT";
@@ -42,7 +43,7 @@ fn is_the_node_of_a_trial() {
 
 /// A trial of a node in a namespace, killed so often, with its store in a folder.
 fn order(namespace: &str, kills: u32, folder: &Path) -> Order {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let program = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
     let store = format!("{STORE}={}", folder.display());
     let node = ["env".into(), format!("{PORT}={port}"), store, program, "crash::is_the_node_of_a_trial".into()];
