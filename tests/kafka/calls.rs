@@ -71,8 +71,16 @@ impl<K: AsRef<Kafka>> Calls<K> {
 
     /// Records that are done, as the group has committed.
     pub(crate) fn committed(&self) -> i64 {
-        let group = format!("{}group.calls", self.prefix);
-        self.kafka.as_ref().committed(&group, &self.topic()).into_iter().map(|of| of.max(0)).sum()
+        self.kafka.as_ref().committed(&self.group(), &self.topic()).into_iter().map(|of| of.max(0)).sum()
+    }
+
+    /// How many nodes the group has.
+    pub(crate) fn members(&self) -> usize {
+        self.kafka.as_ref().members(&self.group())
+    }
+
+    fn group(&self) -> String {
+        format!("{}group.calls", self.prefix)
     }
 }
 

@@ -32,6 +32,7 @@ fn a_call_that_is_refused_for_now_is_tried_again_in_its_place_and_other_keys_go_
     (0..3).for_each(|number| calls.publish("chat:b", number));
     wait("others are carried out", || node.history("chat:b") == [0, 1, 2]);
     wait("it is tried again", || node.metric("ringpost_kafka_call_retries_total") > 1);
+    wait("what is done is committed", || calls.committed() > 0);
     assert_eq!(calls.committed(), 1, "what waits is not committed, nor what is behind it");
     redis.restart();
     wait("those that waited are carried out", || node.history("shared:a").len() == 4);
@@ -81,11 +82,10 @@ fn a_node_that_drains_gives_its_partitions_to_another_at_once() {
     let status = first.end();
     assert!(status.success(), "{status:?}");
     assert_eq!(calls.committed(), 1, "it has left in order");
-    let since = std::time::Instant::now();
+    assert_eq!(calls.members(), 0, "nobody waits until it is noticed to be gone");
     let second = Node::start("two", &calls.section(""));
     calls.publish("chat:a", 1);
     wait("the next has it", || second.history("chat:a") == [1]);
-    assert!(since.elapsed().as_secs() < 9, "sooner than a node that was killed would be noticed");
 }
 
 #[test]

@@ -220,8 +220,19 @@ impl Kafka {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(copies));
         let topic = if copies > 1 { topic.set("min.insync.replicas", "2") } else { topic };
         let topic = options.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-        let made = block_on(self.admin().create_topics([&topic], &patience())).expect("the broker answers");
+        let admin = self.admin();
+        let made = block_on(admin.create_topics([&topic], &patience())).expect("the broker answers");
         assert!(made.iter().all(Result::is_ok), "{name}: {made:?}");
+        // The controller has answered; the brokers hear of it a little later, or much later where they make many topics.
+        let has_leaders = |metadata: &Metadata| {
+            let made = metadata.topics().iter().flat_map(|of| of.partitions());
+            made.filter(|partition| partition.leader() >= 0).count() == partitions as usize
+        };
+        let until = Instant::now() + PATIENCE;
+        while !admin.inner().fetch_metadata(Some(name), PATIENCE).is_ok_and(|metadata| has_leaders(&metadata)) {
+            assert!(Instant::now() < until, "{name} is made, and no broker has it");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Deletes a topic with all that it has.
@@ -277,6 +288,12 @@ impl Kafka {
             .map(|of| of.offset().to_raw().filter(|at| *at >= 0))
             .map(|at| at.unwrap_or(-1))
             .collect()
+    }
+
+    /// How many members a group has.
+    pub(crate) fn members(&self, group: &str) -> usize {
+        let list = self.consumer("reader").fetch_group_list(Some(group), PATIENCE).expect("the broker answers");
+        list.groups().iter().map(|of| of.members().len()).sum()
     }
 
     fn partitions(&self, consumer: &BaseConsumer, topic: &str, offset: Offset) -> TopicPartitionList {
