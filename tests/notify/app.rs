@@ -1,5 +1,6 @@
 //! The application that webhooks go to: a small HTTP server, which answers as a test says.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,10 +89,12 @@ impl App {
         lock(&self.shared.received).clone()
     }
 
-    /// All notifications of webhooks that were taken.
+    /// All notifications of webhooks that were taken. One that comes again with its id is the same, as the scheme has it: its answer
+    /// may have come too late.
     pub(crate) fn taken(&self) -> Vec<Value> {
         let received = self.received();
-        let taken = received.iter().filter(|received| received.status < 300);
+        let mut ids = BTreeSet::new();
+        let taken = received.iter().filter(|received| received.status < 300 && ids.insert(&received.id));
         taken.flat_map(|received| received.notifications().clone()).collect()
     }
 }

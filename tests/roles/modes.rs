@@ -114,7 +114,8 @@ fn after_a_failover_by_a_sentinel_the_state_goes_on() {
     world.redis.kill();
     sessions.iter().for_each(|session| world.tell("disconnected", session));
     wait("all are told to be offline", || {
-        users.iter().all(|user| world.last_told(user).is_some_and(|last| last["online"] == false))
+        let told = world.told();
+        users.iter().all(|user| told.get(user).and_then(|told| told.last()).is_some_and(|last| last["online"] == false))
     });
     assert_eq!(online(&process, &users), 0);
     assert_eq!(kept(&replica).len(), users.len());

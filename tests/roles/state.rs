@@ -7,12 +7,12 @@ use crate::harness::{Session, World, now_ms, wait};
 #[test]
 fn users_are_online_from_their_first_session_to_the_end_of_their_last() {
     let world = World::new(2);
-    let mut process = world.start("state-1", r#""state""#);
     let (phone, page) = (Session::of("ann"), Session::of("ann"));
     let began = now_ms();
     for (kind, session) in [("connected", &phone), ("connected", &page), ("disconnected", &phone)] {
         world.tell(kind, session);
     }
+    let mut process = world.start("state-1", r#""state""#);
     wait("ann is online", || process.is_online("ann") && process.state("ann")["devices"] == 1);
     let told = world.wait_told("ann", true);
     assert_eq!((&told["cause"], &told["devices"]), (&json!("rebuilt"), &json!(1)), "a state that begins is built");
