@@ -98,6 +98,8 @@ fn refusal(path: &str, name: &str) -> String {
         "name = \"{name}\"\n[http_server]\naddress = \"127.0.0.1\"\nport = 0\n[tcp_server]\nenabled = false\n\
          [store]\npath = \"{path}\"\nsegment_size = 4194304\n"
     );
-    let config = super::file(&format!("store-{name}.toml"), &config);
-    failure(&["serve", "--config", config.to_str().expect("the path is text")])
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("node.toml");
+    fs::write(&file, config).expect("the file is written");
+    failure(&["serve", "--config", file.to_str().expect("the path is text")])
 }

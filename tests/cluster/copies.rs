@@ -8,7 +8,7 @@ use crate::server::{Kind, Place, Server};
 use crate::start::refusal;
 
 fn section(redis: &Server) -> String {
-    format!("{}\nwait_replicas = 1\nwait_timeout = \"300ms\"", over(redis))
+    format!("{}\nwait_replicas = 1\nwait_timeout = \"3s\"", over(redis))
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(crate) use crate::process::Process as Node;
 use crate::server::{Place, Server, wait};
 
 /// How long a test waits for anything before it gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What all nodes share: `shared:` channels are kept in Redis, `local:` ones in memory, `told:` ones nowhere, nor `hall:` ones,
 /// which list who is there. Those of `inbox:`, `stern:` and `named:` are received at least once: a device of the second is waited

@@ -214,7 +214,12 @@ fn what_nobody_receives_becomes_a_dead_letter_that_any_node_lists_and_sends_once
     phone.received(ROOM, 1);
     wait("it is received", || letters(&nodes[1], ROOM).is_empty());
     nodes[1].publish(ROOM, "y");
-    phone.hears([2, 2]);
+    // It may have been sent once more before it was received.
+    let mut next = phone.next();
+    while next == 1 {
+        next = phone.next();
+    }
+    assert_eq!([next, phone.next()], [2, 2]);
     wait("it is given up", || letters(&nodes[0], ROOM) == [2]);
     let purged = nodes[1].api("dead_letters_purge", &json!({ "channel": ROOM }));
     assert!(purged["result"].is_object() && letters(&nodes[0], ROOM).is_empty(), "{purged}");
@@ -364,10 +369,11 @@ fn while_redis_is_away_nothing_is_answered_that_is_lost_and_floors_go_on_after_i
     let answer = phone.inbox("received", &json!({"channel": ROOM, "offset": 4}));
     redis.restart();
     publish_in_the_end(&nodes[1], ROOM, "6");
-    let floor = if answer == json!({}) { 4 } else { 2 };
+    // What is refused for now may be kept all the same; what is answered is.
+    let floors = if answer == json!({}) { 4..=4 } else { 2..=4 };
     let mut phone = Device::subscribed(&nodes[1], "ann", "phone", ROOM);
     let first = phone.next();
-    assert!((3..=floor + 1).contains(&first) || first == floor + 1, "{answer} and then {first}");
+    assert!(floors.contains(&(first - 1)), "{answer} and then {first}");
     phone.hears(first + 1..=6);
     phone.received(ROOM, 6);
 }

@@ -31,9 +31,9 @@ fn what_is_to_come_comes_once_although_the_node_that_took_it_is_killed() {
         let mut nodes = [Node::start("one", &redis), Node::start("two", &redis), Node::start("three", &redis)];
         let mut listener = nodes[1].client();
         subscribe(&mut listener, ROOM, None);
-        publish_later(&nodes[0], "second", "2s");
-        publish_later(&nodes[0], "first", "1s");
-        let never = publish_later(&nodes[0], "never", "3s");
+        publish_later(&nodes[0], "second", "5s");
+        publish_later(&nodes[0], "first", "4s");
+        let never = publish_later(&nodes[0], "never", "60s");
         assert_eq!(to_come(&nodes[2]), ["first", "second", "never"]);
         let cancelled = nodes[2].api("scheduled_cancel", &json!({"channel": ROOM, "id": never}));
         assert!(cancelled["result"].is_object(), "{cancelled}");

@@ -57,7 +57,7 @@ fn more_connections_than_allowed_are_refused_until_one_goes() {
 
 #[test]
 fn a_connection_that_says_nothing_is_closed_in_time() {
-    let node = TestNode::with(|config| config.client.stale_close_delay = Setting::from_millis(300));
+    let node = TestNode::with(|config| config.client.stale_close_delay = Setting::from_secs(2));
     let mut silent = TcpStream::connect(node.tcp).unwrap();
     let mut half = TcpStream::connect(node.http).unwrap();
     half.write_all(b"GET /connection/websocket HTTP/1.1\r\nHost: x\r\n").unwrap();

@@ -21,6 +21,15 @@ fn info(server: &Server, section: &str, name: &str) -> String {
     value.map(|value| value.trim().to_owned()).unwrap_or_default()
 }
 
+/// How long is waited for a replica that follows, and for one that does not.
+const PATIENT: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_millis(300);
+
+fn copies(config: &RedisConfig, wait_timeout: Duration) -> Option<Arc<Copies>> {
+    let config = RedisConfig { wait_replicas: 1, wait_timeout, ..config.clone() };
+    Copies::new(&config).unwrap().map(Arc::new)
+}
+
 /// A replica that follows, and can be stopped: a server that stands still does not tell its number.
 struct Replica {
     _server: Server,
@@ -46,12 +55,11 @@ fn a_publication_is_answered_once_a_replica_has_it_and_a_repetition_no_sooner() 
         let primary = Server::start(kind, &[]);
         let replica = Replica::of(kind, &primary);
         let config = config(&[primary.address()]);
-        let config = RedisConfig { wait_replicas: 1, wait_timeout: Duration::from_millis(300), ..config };
         crate::runtime().block_on(async {
             let link = linked(&config).await;
-            let copies = Copies::new(&config).unwrap().map(Arc::new);
-            let ann = || node(&link, &config, 1, 1).copied_by(copies.clone());
-            let bob = node(&link, &config, 2, 2).copied_by(copies.clone());
+            let soon = copies(&config, SOON);
+            let ann = || node(&link, &config, 1, 1).copied_by(soon.clone());
+            let bob = node(&link, &config, 2, 2).copied_by(copies(&config, PATIENT));
             assert_eq!(one(&bob, publish("room", "0")).await.unwrap().offset, 1);
             replica.signal(Signal::STOP);
             assert_eq!(one(&ann(), publish("room", "1")).await, Err(Fault::Uncopied), "{kind:?}");
@@ -59,7 +67,7 @@ fn a_publication_is_answered_once_a_replica_has_it_and_a_repetition_no_sooner() 
             let again = ann();
             assert_eq!(one(&again, publish("room", "1")).await, Err(Fault::Uncopied), "{kind:?}");
             replica.signal(Signal::CONT);
-            assert_eq!(one(&again, publish("room", "2")).await.unwrap().offset, 3);
+            assert_eq!(one(&bob, publish("room", "2")).await.unwrap().offset, 3);
             assert_eq!(bodies(&again, "room").await.len(), 3, "the primary keeps all of them");
         });
     }
@@ -99,11 +107,11 @@ fn all_that_is_acknowledged_is_answered_once_a_replica_has_it_and_who_comes_and_
     let primary = Server::start(Kind::Redis, &[]);
     let replica = Replica::of(Kind::Redis, &primary);
     let config = config(&[primary.address()]);
-    let config = RedisConfig { wait_replicas: 1, wait_timeout: Duration::from_millis(400), ..config };
     crate::runtime().block_on(async {
         let link = linked(&config).await;
-        let node = node(&link, &config, 1, 1).copied_by(Copies::new(&config).unwrap().map(Arc::new));
-        let bucket = node.keys().bucket_of(ROOM);
+        let patient = node(&link, &config, 1, 1).copied_by(copies(&config, PATIENT));
+        let soon = node(&link, &config, 2, 2).copied_by(copies(&config, SOON));
+        let bucket = soon.keys().bucket_of(ROOM);
         let subscribes = Attach { enlist: Enlist::FromTop, ..asks("w", "a") };
         let member = asks("u", "a");
         let revocation = Revocation {
@@ -113,10 +121,11 @@ fn all_that_is_acknowledged_is_answered_once_a_replica_has_it_and_who_comes_and_
         };
         for is_followed in [true, false, true] {
             replica.signal(if is_followed { Signal::CONT } else { Signal::STOP });
+            let node = if is_followed { &patient } else { &soon };
             let expect = |what: &str, result: Result<(), Fault>| {
                 assert_eq!(result, if is_followed { Ok(()) } else { Err(Fault::Uncopied) }, "{what}");
             };
-            expect("publish", one(&node, publish(ROOM, "x")).await.map(drop));
+            expect("publish", one(node, publish(ROOM, "x")).await.map(drop));
             let users = [("u", false)].into_iter();
             expect("add", node.ledger_add(bucket, ROOM, users, 100, 600_000).await.map(drop));
             expect("subscribe", node.ledger_attach(bucket, &[(ROOM, &subscribes)], &both()).await.map(drop));

@@ -54,7 +54,7 @@ fn what_is_to_come_comes_once_in_the_order_of_its_times_whichever_node_calls() {
         let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
         let bucket = ann.keys().bucket_of(ROOM);
         let late = waits(&ann, HOUR_MS, publish(ROOM, "late")).await;
-        let second = waits(&ann, 20, publish(ROOM, "second")).await;
+        let second = waits(&ann, 3_000, publish(ROOM, "second")).await;
         let first = waits(&bob, 0, publish(ROOM, "first")).await;
         assert!(first < second && second < late);
         let listed = list(&bob, 100).await;

@@ -53,9 +53,11 @@ fn lead(news: &Receiver<(usize, News)>, cues: &Sender<Cue>, clock: Clock) -> u64
 /// Fails when a longer run allocates more per message than a shorter one.
 fn check(scenario: &str, url: &str, settings: &[&str]) {
     let (short, few) = run(scenario, url, settings, 0.2);
-    let (long, many) = run(scenario, url, settings, 0.9);
+    // A host that has something else to do may deliver less in a longer time.
+    let mut longer = [0.9, 3.0, 9.0].into_iter().map(|duration_s| run(scenario, url, settings, duration_s));
+    let longer = longer.find(|(_, many)| *many > few + 1000);
+    let (long, many) = longer.unwrap_or_else(|| panic!("{url} {settings:?}: no run delivers far more than {few}"));
     let (allocations, deliveries) = (long.saturating_sub(short), many - few);
-    assert!(deliveries > 1000, "{url} {settings:?}: {deliveries}");
     // One for each message would be one for 20 or 30 deliveries. Buffers grow once more when the machine stalls.
     assert!(allocations * 50 < deliveries, "{url} {settings:?}: {allocations} for {deliveries} deliveries");
 }

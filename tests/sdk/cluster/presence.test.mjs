@@ -13,10 +13,10 @@ const users = async (subscription) =>
 /** Waits until all of these list the same users, and count as many. */
 async function list(subscriptions, expected, patienceMs) {
   for (const subscription of subscriptions) {
-    const same = async () => JSON.stringify(await users(subscription)) === JSON.stringify(expected);
+    const count = { numClients: expected.length, numUsers: new Set(expected).size };
+    const same = async () => JSON.stringify([await users(subscription), await subscription.presenceStats()])
+      === JSON.stringify([expected, count]);
     await until(same, `a list of ${expected}`, patienceMs);
-    const stats = await subscription.presenceStats();
-    assert.deepEqual(stats, { numClients: expected.length, numUsers: new Set(expected).size });
   }
 }
 
@@ -46,7 +46,9 @@ for (const build of BUILDS) {
       await until(() => times(subscription, 'leave', 'eve') === 2, 'both have left');
       assert.equal(times(subscription, 'join', 'eve'), 2);
     }
-    assert.deepEqual([times(hers, 'join', 'bob'), times(his, 'join', 'ada')], [1, 0]);
+    assert.equal(times(hers, 'join', 'bob'), 1);
+    // That she has come may be on its way still when he comes; that she has left is never said.
+    assert.equal(times(his, 'leave', 'ada'), 0);
   });
 
   test(as('a client whose network was lost is listed once when it is back, on whichever node'), async (t) => {
@@ -62,8 +64,8 @@ for (const build of BUILDS) {
     await his.heard.subscribed.at(1);
     await list([hers, his], ['ada', 'bob']);
     // The one that was cut off has left, and the one that came has not.
-    await until(() => times(hers, 'leave', 'bob') === 1, 'the session before has left');
-    assert.equal(times(hers, 'join', 'bob'), 2);
+    const heard = () => JSON.stringify(['join', 'leave'].map((event) => times(hers, event, 'bob')));
+    await until(() => heard() === '[2,1]', 'the session before has left, and another has come');
   });
 
   test(as('clients of a node that ends leave at once, those of one that is killed with its lease'), async (t) => {
@@ -79,7 +81,7 @@ for (const build of BUILDS) {
     await list([hers], ['ada', 'eve']);
     await until(() => times(hers, 'leave', 'bob') === 1, 'bob has left');
     await nodes[2].kill();
-    await list([hers], ['ada'], 15_000);
+    await list([hers], ['ada'], 30_000);
     await until(() => times(hers, 'leave', 'eve') === 1, 'eve has left', 30_000);
   });
 }

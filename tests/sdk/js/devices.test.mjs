@@ -19,7 +19,7 @@ for (const build of BUILDS) {
     await connect(t, build, { node, claims: on('b', 'phone') });
     assert.deepEqual(await disconnected.at(0), { code: 4501, reason: 'another device' });
     assert.equal(old.state, 'disconnected');
-    assert.equal(await node.metric('ringpost_closes_total', { code: '4501' }), 1);
+    await until(async () => await node.metric('ringpost_closes_total', { code: '4501' }) === 1, 'it is counted');
   });
 
   test(`${build.name}: a second page is refused and stays away`, async (t) => {
