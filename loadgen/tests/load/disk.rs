@@ -47,7 +47,7 @@ fn a_chat_goes_on_over_a_restart_and_nobody_misses_what_was_acknowledged() {
     let mut node = TestNode::with(|config| on_disk(config, folder.path()));
     // A channel to which nothing was ever published begins a new life, which is told as an honest gap.
     let settings =
-        [&chat::BUSY[..], &["expect_recovery=false", "restarts=true", "duration_s=4", "rooms_per_user=1"]].concat();
+        [&chat::BUSY[..], &["expect_recovery=false", "restarts=true", "duration_s=8", "rooms_per_user=1"]].concat();
     let record = record_with_restart(&order("chat", &node.tcp_url(), &settings), &mut node);
     assert!(record.is_good(), "{:?}", record.faults);
     assert!(counted(&record, Count::Recovered) > 10, "{:?}", record.counts);
@@ -58,7 +58,7 @@ fn a_chat_goes_on_over_a_restart_and_nobody_misses_what_was_acknowledged() {
 fn devices_have_everything_over_a_restart_and_no_floor_that_was_answered_goes_back() {
     let folder = folder();
     let mut node = TestNode::with(|config| on_disk(config, folder.path()));
-    let settings = [&inbox::BUSY[..], &["restarts=true", "duration_s=4"]].concat();
+    let settings = [&inbox::BUSY[..], &["restarts=true", "duration_s=8"]].concat();
     let record = record_with_restart(&order("inbox", &node.tcp_url(), &settings), &mut node);
     assert!(record.is_good(), "{:?}", record.faults);
     assert!(counted(&record, Count::Recovered) > 10, "{:?}", record.counts);

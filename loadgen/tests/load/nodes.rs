@@ -95,7 +95,7 @@ fn a_server_that_is_restarted_loses_nothing_and_all_are_back_after_a_while() {
     // Everybody is in every room, so that something was published in each: a channel without anything begins anew.
     let settings = [
         &FEW[..6],
-        &["rooms_per_user=4", "direct_share=0", "expect_recovery=false", "pause_s=0.2", "duration_s=3"],
+        &["rooms_per_user=4", "direct_share=0", "expect_recovery=false", "pause_s=0.2", "duration_s=10"],
         &["disturbance.times=1", "after_s=0.5"],
     ];
     let mut order = order_of_nodes("rolling", &[node.tcp_url()], &settings.concat());

@@ -99,7 +99,7 @@ fn without_backoff_it_is_a_fault_to_turn_a_client_away() {
 #[test]
 fn clients_of_a_server_that_restarts_come_back_with_backoff() {
     let mut node = TestNode::start();
-    let settings = ["clients=50", "channels=5", "duration_s=5", "backoff_s=0.05"];
+    let settings = ["clients=50", "channels=5", "duration_s=10", "backoff_s=0.05"];
     let record = record_with_restart(&order("restart", &node.tcp_url(), &settings), &mut node);
     assert!(record.is_good(), "{:?}", record.faults);
     assert_eq!(count(&record, Measure::Reconnect), 50);
