@@ -11,7 +11,7 @@ use crate::server::{Kind, Server, wait};
 fn shared(redis: &Server) -> String {
     format!(
         "[[channel.namespaces]]\nname = \"shared\"\nlog = \"redis\"\nhistory_size = 1000\nhistory_ttl = \"600s\"\n\
-         [cluster.redis]\naddresses = [\"{}\"]\nbuckets = 32\ntimeout = \"500ms\"\n",
+         [cluster.redis]\naddresses = [\"{}\"]\nbuckets = 32\ntimeout = \"2s\"\n",
         redis.address()
     )
 }

@@ -58,12 +58,11 @@ impl Process {
                 break;
             }
         }
+        let log = BufReader::new(child.stderr.take().expect("it logs")).lines().map_while(Result::ok);
+        let Some(http) = http else { panic!("it does not start: {}", log.collect::<Vec<_>>().join("\n")) };
         // Nobody would read it otherwise, and the process would find it full.
-        let log = child.stderr.take().expect("it logs");
-        std::thread::spawn(move || {
-            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("{http:?}: {line}"));
-        });
-        Self { child, http: http.expect("the HTTP port is told"), tcp, grpc, folder, started }
+        std::thread::spawn(move || log.for_each(|line| eprintln!("{http}: {line}")));
+        Self { child, http, tcp, grpc, folder, started }
     }
 
     /// The TCP port.

@@ -71,7 +71,7 @@ test('a client that was cut off recovers what it missed', { timeout: 60_000 }, a
 
 test('connection and subscription are renewed without an interruption', { timeout: 60_000 }, async (t) => {
   const room = `$${channel('asked')}`;
-  const short = (asked) => ({ exp: inSeconds(asked === 1 ? 2 : 3600) });
+  const short = (asked) => ({ exp: inSeconds(asked === 1 ? 5 : 3600) });
   const guest = new Guest(t, 'ada', room, { connection: short, subscription: short });
   await until(() => guest.asked.token === 2 && guest.asked.subtoken === 2, 'both to be renewed');
   await shared.api('publish', { channel: room, data: 0 });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { BUILDS, connect, makeClient, subscribe, channel } from './clients.mjs';
 import { shared, start } from './node.mjs';
-import { connectionToken, inSeconds, sign } from './tokens.mjs';
+import { BEYOND_EXPIRY_MS, connectionToken, inSeconds, sign } from './tokens.mjs';
 
 for (const build of BUILDS) {
   test(`${build.name}: a token connects its user`, async (t) => {
@@ -56,7 +56,7 @@ for (const build of BUILDS) {
     client.connect();
     await client.ready();
     const subscription = await subscribe(client, channel());
-    await new Promise((done) => { setTimeout(done, 4000); });
+    await new Promise((done) => { setTimeout(done, BEYOND_EXPIRY_MS); });
     assert.equal(asked, 2);
     assert.equal(connected.all.length, 1, 'it never had to reconnect');
     await subscription.publish(build.write('still here'));
@@ -67,7 +67,7 @@ for (const build of BUILDS) {
     const ended = [client.events('connecting'), client.events('disconnected')];
     client.connect();
     await client.ready();
-    await new Promise((done) => { setTimeout(done, 4000); });
+    await new Promise((done) => { setTimeout(done, BEYOND_EXPIRY_MS); });
     assert.deepEqual(ended.map(({ all }) => all.length), [1, 0]);
   });
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { BUILDS, channel, connect, makeClient, subscribe } from './clients.mjs';
 import { shared } from './node.mjs';
-import { inSeconds, subscriptionToken } from './tokens.mjs';
+import { BEYOND_EXPIRY_MS, inSeconds, subscriptionToken } from './tokens.mjs';
 
 for (const build of BUILDS) {
   const as = (what) => `${build.name}: ${what}`;
@@ -89,7 +89,7 @@ for (const build of BUILDS) {
     const subscription = await subscribe(client, room, {
       getToken: async () => subscriptionToken('ada', room, { exp: inSeconds(++asked === 1 ? 2 : 3600) }),
     });
-    await new Promise((done) => { setTimeout(done, 4000); });
+    await new Promise((done) => { setTimeout(done, BEYOND_EXPIRY_MS); });
     assert.equal(asked, 2);
     assert.equal(subscription.heard.subscribed.all.length, 1, 'it never had to resubscribe');
   });

@@ -14,6 +14,9 @@ export function sign(claims, secret = SECRET) {
 /** Unix seconds, that many from now. */
 export const inSeconds = (seconds) => Math.floor(Date.now() / 1000) + seconds;
 
+/** Longer than a token of two seconds and what the node then waits for the next one (config.toml). */
+export const BEYOND_EXPIRY_MS = 7_500;
+
 export const connectionToken = (user, claims = {}) => sign({ sub: user, exp: inSeconds(3600), ...claims });
 
 export const subscriptionToken = (user, channel, claims = {}) =>

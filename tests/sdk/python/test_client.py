@@ -124,7 +124,8 @@ async def test_connection_and_subscription_are_renewed(protobuf):
 
     async with Guest(protobuf, get_token=get_token) as ada:
         subscription = await ada.subscribe(room, get_token=get_subscription_token)
-        await asyncio.sleep(4)
+        # Longer than a token of two seconds and what the node waits for the next one.
+        await asyncio.sleep(7.5)
         assert asked == {"connection": 2, "subscription": 2}
         assert len(ada.heard.of("connected")) == len(subscription.heard.of("subscribed")) == 1
 
