@@ -96,6 +96,8 @@ pub struct Receive {
     pub every_ns: u64,
     /// Whether each word is answered. Where not, the last of each subscriber is.
     pub are_answered: bool,
+    /// Whether a word that is due waits for the next message to go with, for as long again at the most.
+    pub with_messages: bool,
 }
 
 /// Clients that come all at once.

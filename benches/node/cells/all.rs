@@ -63,6 +63,13 @@ const KEPT_ON_DISK: Work = Work { settings: &["burst=16", "channel_prefix=disk:"
 /// Members who say what they have received as a device does that needs no answer.
 const RECEIVED_IN_MEMORY: [&str; 4] =
     ["burst=16", "channel_prefix=memory-received:", "received_every_s=0.1", "received_is_answered=false"];
+const RECEIVED_WITH_MESSAGES: [&str; 5] = [
+    "burst=16",
+    "channel_prefix=memory-received:",
+    "received_every_s=0.1",
+    "received_is_answered=false",
+    "received_with_messages=true",
+];
 const RECEIVED_ON_DISK: [&str; 4] =
     ["burst=16", "channel_prefix=disk-received:", "received_every_s=0.1", "received_is_answered=false"];
 
@@ -101,7 +108,7 @@ const fn cell(name: &'static str, unit: &'static str, goal: Option<Goal>, work: 
 
 /// The node beside the floor, or beside itself at plainer work: what is done, what the cost counts, what it should be, the
 /// node's work, and what that is beside.
-pub(crate) const ALL: [Cell; 24] = [
+pub(crate) const ALL: [Cell; 25] = [
     cell("fan-out 1 to 1,000, 16 messages a send", DELIVERY, ratio(1.1), SIXTEEN, FLOOR),
     cell("fan-out 1 to 1,000, one message at a time", DELIVERY, ratio(1.1), ONE_AT_A_TIME, FLOOR),
     cell("publish with reply, 100 conns, 1 outstanding", REPLY, ratio(1.15), PUBLISH, FLOOR),
@@ -176,6 +183,14 @@ pub(crate) const ALL: [Cell; 24] = [
         DELIVERY,
         None,
         Work { settings: &["burst=16", "channel_prefix=memory-received:", "received_every_s=0.1"], ..KEPT },
+        Beside::Plain(KEPT),
+    ),
+    // A word that comes between two fan-outs wakes a node that sleeps; one that comes with a message finds it at work.
+    cell(
+        "promise: the same, not answered, each word with the next message",
+        DELIVERY,
+        None,
+        Work { settings: &RECEIVED_WITH_MESSAGES, ..KEPT },
         Beside::Plain(KEPT),
     ),
     cell(

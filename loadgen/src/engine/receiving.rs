@@ -3,7 +3,10 @@
 //! A subscriber that comes is told where it stands, is given what it has not had of earlier runs, and says that it has it: only
 //! then is it in. From then on it knows the offset of its last message by counting, since every message of its channel comes
 //! to it, once and in order. That this is so, the traffic verifies. Words are due in turn over the subscribers, so that they
-//! are spread over the time; one that has nothing new to say, or waits for an answer, lets its turn pass.
+//! are spread over the time; one that has nothing new to say, or waits for an answer, lets its turn pass. Where words go with
+//! messages, whose turn has come says so with the next message that it gets, and in its next turn if none has come by then.
+
+use std::collections::VecDeque;
 
 use crate::commands::Commands;
 use crate::fault::{Fault, Faults};
@@ -20,6 +23,7 @@ use crate::turns::Turns;
 pub(super) struct Receiving {
     every_ns: u64,
     are_answered: bool,
+    with_messages: bool,
     /// By client: they are the first ones.
     receivers: Vec<Receiver>,
     /// `None` while clients gather.
@@ -30,6 +34,8 @@ pub(super) struct Receiving {
 struct Loaded {
     traffic: Traffic,
     words: Schedule,
+    /// Whose turn had come when a message did.
+    speakers: VecDeque<u32>,
     /// The receivers of this process.
     own: Vec<u32>,
     /// Once nothing more is sent: where in `own` the last words were looked for.
@@ -47,6 +53,8 @@ struct Receiver {
     told: u64,
     /// Where the channel stood when it came; `None` before it was told.
     top: Option<u64>,
+    /// Its turn has come, and it waits for a message to say something with.
+    is_due: bool,
     commands: Commands<Asked>,
 }
 
@@ -88,7 +96,8 @@ impl Receiving {
     /// All are to come.
     pub(super) fn new(plan: Receive) -> Self {
         let receivers = std::iter::repeat_with(Receiver::default).take(plan.clients as usize).collect();
-        Self { every_ns: plan.every_ns, are_answered: plan.are_answered, receivers, load: None }
+        let Receive { every_ns, are_answered, with_messages, .. } = plan;
+        Self { every_ns, are_answered, with_messages, receivers, load: None }
     }
 
     /// The load begins, of these clients.
@@ -97,7 +106,7 @@ impl Receiving {
         let own: Vec<_> = clients.iter().copied().take_while(|client| *client < all).collect();
         let rate_per_s = f64::from(all) * 1e9 / self.every_ns as f64;
         let words = Schedule::new(now_ns, rate_per_s, 1, Turns::new(own.clone(), all));
-        self.load = Some(Loaded { traffic, words, own, last_words_at: None });
+        self.load = Some(Loaded { traffic, words, speakers: VecDeque::new(), own, last_words_at: None });
     }
 
     /// Nothing more is sent: once all has arrived, each says for the last time what it has.
@@ -184,6 +193,10 @@ impl Receiving {
         let is_new = load.traffic.delivered(client, stamp, Measure::Delivery, now_ns, interval, faults);
         if let Some(receiver) = self.receivers.get_mut(client as usize) {
             receiver.have += u64::from(is_new);
+            if receiver.is_due && is_new {
+                receiver.is_due = false;
+                load.speakers.push_back(client);
+            }
         }
     }
 
@@ -222,11 +235,22 @@ impl Receiving {
 
     /// Takes the next word that is due: of whom, its id, what.
     pub(super) fn take_word(&mut self, now_ns: u64) -> Option<(u32, u32, InboxCall)> {
-        let Self { receivers, are_answered, load: Some(load), .. } = self else { return None };
+        let Self { receivers, are_answered, with_messages, load: Some(load), .. } = self else { return None };
         let Some(at) = &mut load.last_words_at else {
             loop {
-                let client = load.words.next_turn()?;
-                load.words.take(now_ns)?;
+                let client = match load.speakers.pop_front() {
+                    Some(client) => client,
+                    None => {
+                        let client = load.words.next_turn()?;
+                        load.words.take(now_ns)?;
+                        let receiver = &mut receivers[client as usize];
+                        receiver.is_due = *with_messages && !receiver.is_due;
+                        if receiver.is_due {
+                            continue;
+                        }
+                        client
+                    }
+                };
                 if let Some((id, call)) = receivers[client as usize].say(*are_answered, now_ns) {
                     return Some((client, id, call));
                 }
@@ -307,7 +331,10 @@ mod tests {
         }
 
         fn with(are_answered: bool) -> Self {
-            let receive = Receive { pace: PACE, clients: 2, every_ns: 20 * MS, are_answered };
+            Self::of(Receive { pace: PACE, clients: 2, every_ns: 20 * MS, are_answered, with_messages: false })
+        }
+
+        fn of(receive: Receive) -> Self {
             let share = Share::whole(Plan {
                 clients: vec![vec![0], vec![0], vec![]],
                 channels: 1,
@@ -423,6 +450,32 @@ mod tests {
         assert_eq!((run.receiving.take_word(60 * MS), run.receiving.under_way()), (None, 0));
         run.receiving.finish(&mut run.faults);
         assert!(run.faults.is_empty(), "{:?}", run.faults);
+    }
+
+    #[test]
+    fn a_word_waits_for_a_message_to_go_with_until_the_turn_comes_again() {
+        let receive = Receive { pace: PACE, clients: 2, every_ns: 20 * MS, are_answered: false, with_messages: true };
+        let mut run = Run::of(receive);
+        [0, 1].into_iter().for_each(|client| run.come(client, 5, 5));
+        run.begin();
+        run.send(0);
+        assert_eq!(run.receiving.take_word(0), None, "nobody's turn has come when the message does");
+        run.send(5 * MS);
+        let words = [(); 2].map(|()| run.receiving.take_word(5 * MS));
+        assert_eq!(words, [Some((0, 0, InboxCall::Received { offset: 7 })), None]);
+        assert_eq!(run.receiving.take_word(10 * MS), None, "the turn alone is no reason");
+        run.send(15 * MS);
+        assert_eq!(run.receiving.take_word(15 * MS), Some((1, 0, InboxCall::Received { offset: 8 })));
+        run.send(16 * MS);
+        assert_eq!([20, 30].map(|ms| run.receiving.take_word(ms * MS)), [None; 2]);
+        assert_eq!(
+            run.receiving.take_word(40 * MS),
+            Some((0, 0, InboxCall::Received { offset: 9 })),
+            "no message came"
+        );
+        assert_eq!(run.receiving.take_word(50 * MS), Some((1, 0, InboxCall::Received { offset: 9 })));
+        run.send(51 * MS);
+        assert_eq!(run.receiving.take_word(51 * MS), None, "it has just said something");
     }
 
     #[test]

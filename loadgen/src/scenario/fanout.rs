@@ -27,6 +27,9 @@ pub struct FanOut {
     pub received_every_s: f64,
     /// Whether what subscribers say of that is answered each time. Where not, they ask for an answer at the end.
     pub received_is_answered: bool,
+    /// Whether a subscriber who could say so again does it with the next message that it gets, as a client does that wakes
+    /// nobody for a word, or at once. It waits for as long again at the most.
+    pub received_with_messages: bool,
     /// When the next message is due.
     pub pace: PaceSettings,
 }
@@ -52,6 +55,7 @@ impl Default for FanOut {
             rates: Rates::Even,
             received_every_s: 0.0,
             received_is_answered: true,
+            received_with_messages: false,
             pace,
         }
     }
@@ -91,7 +95,7 @@ impl FanOut {
             "`received_every_s` is {}: at least 0.01, or 0 where nobody says so",
             self.received_every_s
         );
-        let are_answered = self.received_is_answered;
-        Ok(Load::Receive(Receive { pace, clients: subscribers, every_ns, are_answered }))
+        let (are_answered, with_messages) = (self.received_is_answered, self.received_with_messages);
+        Ok(Load::Receive(Receive { pace, clients: subscribers, every_ns, are_answered, with_messages }))
     }
 }
