@@ -17,6 +17,7 @@ pub mod cores;
 pub mod limits;
 pub mod patience;
 pub mod time;
+pub mod vital;
 
 pub mod ring;
 

@@ -43,6 +43,7 @@ use crate::shard::waker::Waker;
 use crate::shard::{Shard, ShardSetup, ShardStore};
 use crate::store::files::{Files, FilesHandle, Layout, Open};
 use crate::store::{Directory, StoreError};
+use crate::vital;
 
 const HINT: &str = "`ringpost doctor` tells what this host lacks and how to give it";
 
@@ -106,6 +107,7 @@ impl Node {
         let grpc_address = grpc.as_ref().map(TcpListener::local_addr).transpose()?;
         let wakers = cores.iter().map(|_| Ok(Arc::new(Waker::new()?))).collect::<std::io::Result<Vec<_>>>()?;
         let (errands_in, errands) = flume::unbounded();
+        let (_watching, deaths) = vital::watch();
         let config = Arc::new(config);
         let store = NodeStore::open(&config, count)?;
         let placement_secret = store.as_ref().map(|store| store.directory.identity().placement_secret);
@@ -160,6 +162,7 @@ impl Node {
             shards: handles,
             placement,
             errands,
+            deaths,
             requests: requests.clone(),
             started,
             access_log,
@@ -212,6 +215,7 @@ impl Node {
         let grpc_address = grpc.as_ref().map(TcpListener::local_addr).transpose()?;
         let config = Arc::new(config);
         let (errands_in, errands) = flume::unbounded();
+        let (_watching, deaths) = vital::watch();
         let (access_log, access_log_guard) = AccessLog::start(&config.access_log)?;
         let kafka = start_kafka(&config)?;
         let ending = watch::Sender::new(false);
@@ -225,6 +229,7 @@ impl Node {
             // Nobody is at home here.
             placement: Placement::new(1, rand::random()),
             errands,
+            deaths,
             requests: requests.clone(),
             started,
             access_log,
@@ -502,7 +507,7 @@ fn start_control(
     setup: ControlSetup,
     is_ready: &flume::Receiver<()>,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    let control = thread::Builder::new().name("control".into()).spawn(move || control::run(setup));
+    let control = vital::spawn_tasks("control", move || control::run(setup));
     let control = control.context("no thread for the control plane")?;
     match is_ready.recv() {
         Ok(()) => Ok(control),
@@ -706,6 +711,43 @@ mod tests {
         assert_eq!(told_to_come_again(clients), 40);
         let ended = node.wait().unwrap_err().to_string();
         assert!(ended.contains("panicked"), "{ended}");
+    }
+
+    /// What the control plane does in the middle of its work, and how the node ends then.
+    fn ended_by(broken: fn()) -> String {
+        let reload = move || {
+            broken();
+            Ok(Config::dev())
+        };
+        let (mut node, clients) = node(Box::new(reload));
+        node.handles.clear();
+        node.requests.ask(Request::Reload);
+        assert_eq!(told_to_come_again(clients), 40);
+        node.wait().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn when_a_thread_panics_that_must_live_all_clients_are_told_and_the_node_ends_with_an_error() {
+        let ended = ended_by(|| drop(vital::spawn("a worker", || panic!("as a broken invariant does"))));
+        assert!(ended.contains("the thread `a worker`") && ended.contains("has panicked"), "{ended}");
+    }
+
+    #[test]
+    fn when_a_task_panics_on_a_thread_that_must_live_the_node_ends_though_the_runtime_catches_it() {
+        let ended = ended_by(|| {
+            let work = || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(async { drop(tokio::spawn(async { panic!("as a broken invariant does") }).await) });
+            };
+            drop(vital::spawn("a runtime", work));
+        });
+        assert!(ended.contains("the thread `a runtime`"), "{ended}");
+    }
+
+    #[test]
+    fn when_a_task_of_the_control_plane_panics_that_must_live_the_node_ends_with_an_error() {
+        let ended = ended_by(|| drop(tokio::spawn(vital::task(async { panic!("as a broken invariant does") }))));
+        assert!(ended.contains("the thread `control`"), "{ended}");
     }
 
     #[test]

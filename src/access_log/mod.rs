@@ -13,7 +13,6 @@ mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -22,6 +21,7 @@ pub use entry::{Entry, RefusedCall};
 use self::writer::{Shared, Writer};
 use crate::config::AccessLogConfig;
 use crate::limits::{ACCESS_LINES_MAX, ACCESS_LOG_LINGER_MS};
+use crate::vital;
 
 /// The way to the log, for as many threads as want one. Where the log is off it leads nowhere.
 #[derive(Clone, Debug, Default)]
@@ -57,12 +57,11 @@ impl AccessLog {
             .with_context(|| format!("access_log.path: {} cannot be opened", config.path))?;
         let (entries, taken) = flume::bounded(ACCESS_LINES_MAX);
         let (ended, has_ended) = flume::bounded(1);
-        let thread = thread::Builder::new().name("access-log".into());
         let run = move || {
             writer.run(&taken);
             let _ = ended.send(());
         };
-        thread.spawn(run).context("no thread for the access log")?;
+        vital::spawn("access-log", run).context("no thread for the access log")?;
         Ok((Self(Some(Arc::new(Inner { entries, shared }))), Some(AccessLogGuard(has_ended))))
     }
 

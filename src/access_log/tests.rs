@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use rustix::io::Errno;

@@ -1,12 +1,13 @@
 //! A thread beside the control plane, for what may have to wait for somebody else.
 
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::timeout;
+
+use crate::vital;
 
 /// A thread with a runtime of its own, which ends when it is asked to.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Aside {
                 Err(error) => drop(ready.send(Err(error))),
             }
         };
-        thread::Builder::new().name(name.into()).spawn(work).with_context(|| format!("no thread for {name}"))?;
+        vital::spawn(name, work).with_context(|| format!("no thread for {name}"))?;
         is_ready.recv().with_context(|| format!("the thread of {name} has failed"))??;
         Ok(Self { ending, runs })
     }

@@ -18,6 +18,7 @@ use crate::broker::order::{Order, Who};
 use crate::cluster::bridge::told::Told;
 use crate::limits::{NODE_ANSWER_MS, REVOKED_LOOK_MS, TOLD_AT_ONCE};
 use crate::model::bucket_of;
+use crate::vital;
 
 /// Does what is said, until the bridge has ended.
 pub(super) async fn hear(state: Arc<ControlState>) {
@@ -73,14 +74,14 @@ pub(super) async fn make_up(state: Arc<ControlState>) {
         state.followed.missed(|user| bucket_of(user, buckets) == bucket);
         let place = nodes.place_to_read().await;
         let state = state.clone();
-        tokio::spawn(async move {
+        tokio::spawn(vital::task(async move {
             if let Some(nodes) = &state.nodes {
                 for revocation in nodes.revocations(bucket).await {
                     revoke(revocation, nodes, &state).await;
                 }
             }
             drop(place);
-        });
+        }));
     }
 }
 

@@ -39,6 +39,7 @@ use crate::hub::{Placement, ShardSet};
 use crate::limits::{CALLS_LEAVE_MS, DISCOVERY_LEAVE_MS};
 use crate::roles::RolesView;
 use crate::shard::handle::ShardHandle;
+use crate::vital::{self, Death};
 
 /// What the control plane is made of.
 pub struct ControlSetup {
@@ -52,6 +53,8 @@ pub struct ControlSetup {
     pub placement: Placement,
     /// What shards ask.
     pub errands: flume::Receiver<Errand>,
+    /// What of the node has panicked, beside shards.
+    pub deaths: flume::Receiver<Death>,
     /// What signals and the node's owner ask.
     pub requests: Requests,
     /// When the node began.
@@ -112,6 +115,7 @@ struct Plane {
     state: Arc<ControlState>,
     reload: Reload,
     errands: flume::Receiver<Errand>,
+    deaths: flume::Receiver<Death>,
     requests: Requests,
     http: HttpServer,
     grpc: Option<GrpcServer>,
@@ -130,7 +134,7 @@ struct Plane {
 
 impl Plane {
     async fn new(setup: ControlSetup) -> anyhow::Result<Self> {
-        let ControlSetup { config, reload, shards, placement, errands, requests, started, .. } = setup;
+        let ControlSetup { config, reload, shards, placement, errands, deaths, requests, started, .. } = setup;
         let logs = (setup.access_log, setup.event_log);
         let (bridge, ending, doors, ready) = (setup.bridge, setup.ending, setup.doors, setup.ready);
         let kafka = (setup.kafka, setup.mover);
@@ -144,14 +148,14 @@ impl Plane {
             None => None,
         };
         if let Some(bridge) = bridge {
-            tokio::spawn(pushes::watch(state.clone(), bridge.clone()));
-            tokio::spawn(neighbours::announce(state.clone(), bridge));
-            tokio::spawn(hearing::hear(state.clone()));
-            tokio::spawn(hearing::make_up(state.clone()));
-            tokio::spawn(hearing::watch_revocations(state.clone()));
+            tokio::spawn(vital::task(pushes::watch(state.clone(), bridge.clone())));
+            tokio::spawn(vital::task(neighbours::announce(state.clone(), bridge)));
+            tokio::spawn(vital::task(hearing::hear(state.clone())));
+            tokio::spawn(vital::task(hearing::make_up(state.clone())));
+            tokio::spawn(vital::task(hearing::watch_revocations(state.clone())));
         }
         if state.has_edge() {
-            tokio::spawn(following::follow(state.clone()));
+            tokio::spawn(vital::task(following::follow(state.clone())));
         }
         let (http, handed_back) = HttpServer::new(state.clone());
         let (keeper, keys) = KeyKeeper::new(state.clone());
@@ -168,6 +172,7 @@ impl Plane {
             state,
             reload,
             errands,
+            deaths,
             requests,
             http,
             grpc,
@@ -231,6 +236,8 @@ impl Plane {
                     }
                     Request::Leave => return Ok(()),
                 },
+                // Where nobody is watched nothing comes.
+                Ok(Death { thread }) = self.deaths.recv_async() => bail!("the thread `{thread}`, or a task on it, has panicked"),
                 _ = &mut self.keeper => bail!("the keeper of keys has failed"),
                 () = Aside::ended(&mut self.calls) => bail!("the consumer of calls has failed"),
             }
@@ -326,7 +333,12 @@ impl Plane {
                 }
             }
         }
-        Ok(())
+        match self.deaths.try_recv() {
+            Ok(Death { thread }) => {
+                bail!("the thread `{thread}`, or a task on it, has panicked while the node was leaving")
+            }
+            Err(_) => Ok(()),
+        }
     }
 
     fn all_ended(&self) -> bool {

@@ -15,7 +15,6 @@ mod writer;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -27,6 +26,7 @@ use crate::cluster::kafka::announcer::{Announcer, AnnouncerCounts};
 use crate::cluster::kafka::producer::Producer;
 use crate::config::KafkaConfig;
 use crate::limits::{EVENT_LOG_LINGER_MS, EVENT_LOG_PUSHES_MAX, EVENT_LOG_VISITS_MAX};
+use crate::vital;
 
 /// The way to the thread, for as many others as want one. Where there is no Kafka it leads nowhere.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,7 @@ impl EventLog {
             writer.run(&taken);
             let _ = ended.send(());
         };
-        thread::Builder::new().name("events".into()).spawn(run).context("no thread for events")?;
+        vital::spawn("events", run).context("no thread for events")?;
         let inner = Inner { entries, logins: logins_counts, pushes: pushes_counts, waiting_pushes };
         Ok((Self(Some(Arc::new(inner))), Some(EventLogGuard(has_ended))))
     }

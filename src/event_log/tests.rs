@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::thread;
 
 use rdkafka::mocking::MockCluster;
 use rustix::io::Errno;

@@ -15,7 +15,7 @@ pub mod pulse;
 pub mod state;
 
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -29,6 +29,7 @@ use self::state::StateRole;
 use self::state::view::StateView;
 use crate::cluster::kafka::producer::Producer;
 use crate::config::{Config, Role};
+use crate::vital;
 
 /// What the roles of a process are made of.
 pub struct RolesSetup {
@@ -96,7 +97,7 @@ impl Roles {
             (view.state.as_ref().map(state).transpose()?, view.notify.as_ref().map(notify).transpose()?)
         };
         let ending = ending.clone();
-        let thread = thread::Builder::new().name("roles".into()).spawn(move || {
+        let thread = vital::spawn("roles", move || {
             let _on_end = on_end;
             let result = runtime.block_on(run(state, notify, ending));
             // What still asks Kafka must not hold the process.

@@ -21,6 +21,7 @@ use super::discards::Discards;
 use super::error::StoreError;
 use super::segment::{Head, Prepared, SegmentId};
 use crate::limits::{STORE_DISCARD_RETRY_MS, STORE_SPARES_PER_SHARD, STORE_ZEROS_BYTES};
+use crate::vital;
 
 /// How a node's store is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -308,7 +309,7 @@ impl FilesHandle {
     /// The host has no thread left.
     pub fn start(mut files: Files) -> io::Result<(Self, JoinHandle<()>)> {
         let (tasks, asked) = flume::unbounded();
-        let thread = thread::Builder::new().name("store".into()).spawn(move || {
+        let thread = vital::spawn("store", move || {
             // The disk is the batches' for as long again, unless somebody waits for this thread, or nobody writes any more.
             let rest = |worked| {
                 if asked.is_empty() && !asked.is_disconnected() {
@@ -359,6 +360,7 @@ impl FilesHandle {
 
     fn ask(&self, task: Task) {
         // A shard has one request at a time that it urges once, and a discard per segment: the queue is bounded by what there is.
-        self.tasks.send(task).expect("the thread lives as long as its handles");
+        // The thread lives as long as its handles, unless it has panicked: then the node is leaving.
+        let _ = self.tasks.send(task);
     }
 }

@@ -35,7 +35,7 @@ mod timetable;
 pub mod told;
 
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -68,6 +68,7 @@ use crate::hub::Placement;
 use crate::limits::REGISTER_INPUTS_MAX;
 use crate::shard::bridge::{Asked, ShardBridge};
 use crate::shard::waker::Waker;
+use crate::vital;
 
 /// What the control plane sees of the bridge.
 #[derive(Clone, Debug)]
@@ -171,7 +172,7 @@ impl Bridge {
         let (keys, ends, complaints) = (seat.keys.clone(), seat.ends.clone(), seat.complaints.clone());
         let attendance = Register::new(keys, ends, leases.clone(), told_in, missed_by_register, complaints);
         let (ready, is_ready) = flume::bounded(1);
-        let thread = thread::Builder::new().name("bridge".into()).spawn(move || {
+        let thread = vital::spawn("bridge", move || {
             let _on_failure = on_failure;
             run(&seat, placement, &asked, attendance.run(attended), &ready)
         });

@@ -27,6 +27,7 @@ use crate::cluster::redis::relayed::Relayed;
 use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
 use crate::limits::{DELIVER_AHEAD_KIB_MAX, DELIVER_WAITING_MAX};
+use crate::vital;
 
 /// How long a broker may take to say how long a partition is, and the pause before it is asked again.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -140,7 +141,7 @@ impl Reader {
         let consumer = options.create_with_context(Trouble::of("what Kafka delivers"))?;
         let reading = Reading { consumer, topic, loopback, heard, complaints };
         let (orders_in, orders) = flume::unbounded();
-        let thread = thread::Builder::new().name("deliver".into()).spawn(move || reading.serve(&orders));
+        let thread = vital::spawn("deliver", move || reading.serve(&orders));
         let thread = thread.context("no thread for what Kafka delivers")?;
         Ok(Self { orders: Some(orders_in), thread: Some(thread) })
     }

@@ -21,6 +21,7 @@ use super::visit::Visit;
 use super::{conn, proto, service, tls};
 use crate::control::state::ControlState;
 use crate::limits::{ACCEPT_RETRY_MS, GRPC_CALLS_MAX, GRPC_TLS_TIMEOUT_MS, HTTP_LINGER_MS, HTTP_UNREAD_TIMEOUT_MS};
+use crate::vital;
 
 /// The gRPC API of a node. Its connections have seats among those of HTTP.
 #[derive(Debug)]
@@ -55,7 +56,8 @@ impl GrpcServer {
         let port = Arc::new(Port { state, router, room: Arc::new(Semaphore::new(GRPC_CALLS_MAX)), tls });
         let this = Self { port, health, draining: watch::Sender::new(false), leaves: watch::Sender::new(false) };
         this.tell(ServingStatus::Serving).await;
-        tokio::spawn(accept(listener, this.port.clone(), this.draining.subscribe(), this.leaves.clone()));
+        let accept = accept(listener, this.port.clone(), this.draining.subscribe(), this.leaves.clone());
+        tokio::spawn(vital::task(accept));
         Ok(this)
     }
 

@@ -267,6 +267,7 @@ impl TestNode {
             shards,
             placement,
             errands: errands_taken,
+            deaths: flume::unbounded().1,
             requests: requests.clone(),
             started: SystemTime::now(),
             roles: has_bridge.then(idle_roles),

@@ -76,6 +76,8 @@ fn every_planted_fault_is_found() {
     const SEEDS: u64 = 200;
     // Here a panic is what is hoped for: nobody wants to read hundreds of them. Other tests' are told.
     let here = std::thread::current().id();
+    // What others add to the hook is there before it is taken, and stays.
+    crate::vital::look_at_panics();
     let usual = Arc::new(std::panic::take_hook());
     let told = usual.clone();
     std::panic::set_hook(Box::new(move |panic| {

@@ -39,6 +39,7 @@ use super::producer::Producer;
 use super::publications;
 use crate::cluster::redis::functions::Functions;
 use crate::config::Config;
+use crate::vital;
 
 /// How long a node that ends waits for its mover, and between two looks.
 const LEAVE: Duration = Duration::from_secs(4);
@@ -90,7 +91,7 @@ impl Mover {
         let queues = Queues::new(into, functions.clone(), runtime.clone(), writers, done_in, metrics.clone());
         let setup = ReaderSetup { group, queues, done, functions, runtime, config, metrics: metrics.clone() };
         let reader = Reader::new(setup)?;
-        let thread = thread::Builder::new().name("mover".into()).spawn(move || reader.run(&ending));
+        let thread = vital::spawn("mover", move || reader.run(&ending));
         Ok(Self { metrics, thread: thread.context("no thread for the mover")? })
     }
 
