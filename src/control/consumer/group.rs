@@ -17,10 +17,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::carry_out::carry_out;
 use super::lanes::{Key, Lanes, Record};
 use crate::cluster::kafka::client;
-use crate::cluster::kafka::fault::Fault;
 use crate::cluster::kafka::producer::Producer;
 use crate::cluster::kafka::taken::Taken;
-use crate::cluster::seldom::Seldom;
+use crate::cluster::kafka::trouble::Trouble;
 use crate::config::KafkaConfig;
 use crate::control::state::ControlState;
 use crate::limits::{CALLS_COMMIT_MS, CALLS_FETCHED_BYTES_MAX, CALLS_LEAVE_MS, CALLS_SESSION_MS, CALLS_TOPIC_MS};
@@ -41,7 +40,7 @@ pub(super) struct Group {
     /// Partitions that are another node's from now on.
     revoked: flume::Receiver<Vec<i32>>,
     finished: (flume::Sender<Finished>, flume::Receiver<Finished>),
-    complaints: Arc<Complaints>,
+    trouble: Arc<Trouble>,
     is_leaving: bool,
 }
 
@@ -63,29 +62,16 @@ struct Finished {
 /// Told by librdkafka, while this node polls, which partitions it has no more, and what goes wrong.
 struct Rebalances {
     revokes: flume::Sender<Vec<i32>>,
-    complaints: Arc<Complaints>,
-}
-
-/// What goes wrong, in the log: of each kind a line every few seconds.
-#[derive(Default)]
-struct Complaints(Seldom);
-
-impl Complaints {
-    fn tell(&self, error: &KafkaError, why: &str) {
-        let kind = Fault::from(error).kind();
-        if let Some(untold) = self.0.is_due(kind) {
-            tracing::warn!(untold, "calls from Kafka wait: {error} {why}");
-        }
-    }
+    trouble: Arc<Trouble>,
 }
 
 impl ClientContext for Rebalances {
-    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(facility, "calls from Kafka: {message}");
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.trouble.note(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.complaints.tell(&error, reason);
+        self.trouble.tell(&error, reason);
     }
 }
 
@@ -115,15 +101,15 @@ impl Group {
         let config = state.config();
         let kafka = &config.cluster.kafka;
         let (revokes, revoked) = flume::unbounded();
-        let complaints = Arc::<Complaints>::default();
-        let context = Rebalances { revokes, complaints: complaints.clone() };
+        let trouble = Arc::new(Trouble::of("the consumer of calls"));
+        let context = Rebalances { revokes, trouble: trouble.clone() };
         let consumer: StreamConsumer<Rebalances> =
             options(kafka, &config.name).create_with_context(context).context("the consumer cannot be made")?;
         let topic = kafka.topics.calls.clone();
         consumer.subscribe(&[&topic])?;
         let (partitions, finished) = (HashMap::new(), flume::unbounded());
         let (lives, is_leaving) = (0, false);
-        Ok(Self { consumer, state, producer, topic, partitions, lives, revoked, finished, complaints, is_leaving })
+        Ok(Self { consumer, state, producer, topic, partitions, lives, revoked, finished, trouble, is_leaving })
     }
 
     /// Carries calls out until it is asked to leave.
@@ -139,7 +125,7 @@ impl Group {
                         self.take(record);
                     }
                     Err(error) => {
-                        self.complaints.tell(&error, "");
+                        self.trouble.tell(&error, "no record is read");
                         sleep(Duration::from_millis(100)).await;
                     }
                 },
