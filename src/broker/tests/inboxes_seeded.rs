@@ -143,15 +143,15 @@ impl World {
         for at in 0..self.devices.len() {
             let Device { channel, user, id, epoch, said, stood, .. } = &self.devices[at];
             let stands = self.cluster.buckets.stand(channel, epoch, user, id);
-            let passed = match (*stood, stands) {
-                (Some(before), Some((floor, false))) => before.max(*said) + 1..=floor,
-                _ => 1..=0,
+            let mut passed: BTreeSet<u64> = match (*stood, stands) {
+                (Some(before), Some((floor, false))) => (before.max(*said) + 1..=floor).collect(),
+                _ => BTreeSet::new(),
             };
             if !passed.is_empty() {
                 let letters = self.letters(at);
-                let skipped: Vec<_> = passed.filter(|offset| !letters.contains(offset)).collect();
-                assert!(skipped.is_empty(), "{skipped:?} were passed, and are no letters");
+                passed.retain(|offset| !letters.contains(offset));
             }
+            assert!(passed.is_empty(), "{passed:?} were passed, and are no letters");
             self.devices[at].stood = stands.map(|(floor, _)| floor);
         }
     }
