@@ -89,6 +89,24 @@ fn a_node_that_drains_gives_its_partitions_to_another_at_once() {
 }
 
 #[test]
+fn a_topic_that_is_made_anew_is_read_from_its_beginning_though_what_was_before_is_not_done() {
+    let calls = Calls::shared(1);
+    let mut redis = Server::start(Kind::Redis, &[]);
+    let node = Node::start("one", &(shared(&redis) + &calls.section("")));
+    calls.publish("chat:before", 0);
+    wait("it is carried out", || node.history("chat:before") == [0]);
+    redis.kill();
+    (0..8).for_each(|number| calls.publish("shared:waits", number));
+    calls.publish("chat:beside", 0);
+    wait("what is behind is taken", || node.history("chat:beside") == [0]);
+    calls.kafka.delete(&calls.topic());
+    calls.kafka.topic(&calls.topic(), 1);
+    (0..5).for_each(|number| calls.publish("chat:after", number));
+    wait("nothing of the new topic is passed over", || node.history("chat:after").len() == 5);
+    assert_eq!(node.history("chat:after"), numbers(0..5));
+}
+
+#[test]
 fn a_kafka_that_is_away_holds_nobody_up_and_its_calls_come_when_it_is_back() {
     let mut calls = Calls::on(Box::new(Kafka::start()), 1);
     calls.publish("chat:a", 0);

@@ -157,6 +157,7 @@ impl Group {
 
     fn take(&mut self, record: Taken) {
         let number = record.partition;
+        self.forget_what_was_before(&record);
         let lives = &mut self.lives;
         let partition = self.partitions.entry(number).or_insert_with(|| {
             *lives += 1;
@@ -171,6 +172,26 @@ impl Group {
             self.pause(number, true);
         }
         self.tell_waiting();
+    }
+
+    /// Where a partition is read from anew, what was taken of it before is of a log that is no more, or comes again. It is let go as
+    /// if the partition had gone to another node: beside what comes now the order of a key would be lost.
+    fn forget_what_was_before(&mut self, record: &Taken) {
+        let number = record.partition;
+        let Some(old) = self.partitions.get(&number).filter(|partition| partition.lanes.is_before(record)) else {
+            return;
+        };
+        tracing::warn!(
+            topic = self.topic,
+            partition = number,
+            offset = record.offset,
+            let_go = old.lanes.len(),
+            "the topic of calls was made anew, or was cut off: it is read from here on"
+        );
+        if old.is_paused {
+            self.pause(number, false);
+        }
+        self.partitions.remove(&number);
     }
 
     fn begin(&mut self, number: i32, record: Taken) {

@@ -37,6 +37,12 @@ impl<R: Record> Lanes<R> {
         Self { window: VecDeque::new(), behind: HashMap::new(), bytes: 0 }
     }
 
+    /// Whether this record says that the partition is read from anew: it lies before all that is not done, or is the first of
+    /// these. In a topic that was deleted and made again offsets begin anew; where a log was cut off, what is left comes again.
+    pub(super) fn is_before(&self, record: &R) -> bool {
+        self.window.front().is_some_and(|(first, _)| record.offset() <= *first)
+    }
+
     /// Takes the next record of the partition, and gives it back if it may be carried out now. One that was taken is left alone.
     pub(super) fn take(&mut self, record: R) -> Option<R> {
         if self.window.back().is_some_and(|(last, _)| record.offset() <= *last) {
@@ -190,8 +196,20 @@ mod tests {
     fn a_record_that_comes_again_is_left_alone() {
         let mut lanes = Lanes::new();
         let first = lanes.take(record(7, 1)).expect("it may be carried out");
-        assert_eq!((lanes.take(record(7, 1)), lanes.take(record(6, 2))), (None, None));
-        assert_eq!((lanes.done(&first), lanes.settle(), lanes.len()), (None, Some(7), 0));
+        assert!(lanes.take(record(9, 2)).is_some());
+        assert!(!lanes.is_before(&record(8, 2)) && !lanes.is_before(&record(9, 2)));
+        assert_eq!(lanes.take(record(9, 2)), None);
+        lanes.done(&record(9, 2));
+        assert_eq!((lanes.done(&first), lanes.settle(), lanes.len()), (None, Some(9), 0));
+    }
+
+    #[test]
+    fn a_record_before_all_that_is_not_done_says_that_the_partition_begins_anew() {
+        let mut lanes = Lanes::new();
+        assert!(!lanes.is_before(&record(0, 1)), "the first of all is no news");
+        lanes.take(record(3, 1));
+        lanes.take(record(4, 2));
+        assert!(lanes.is_before(&record(0, 1)) && lanes.is_before(&record(3, 1)) && !lanes.is_before(&record(5, 1)));
     }
 
     #[test]
