@@ -1,6 +1,7 @@
 // Who is in a channel whose subscribers are on two nodes, as the SDK shows it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
 import { BUILDS, channel, connect, subscribe } from '../js/clients.mjs';
 import { until } from '../js/wait.mjs';
@@ -14,8 +15,8 @@ const users = async (subscription) =>
 async function list(subscriptions, expected, patienceMs) {
   for (const subscription of subscriptions) {
     const count = { numClients: expected.length, numUsers: new Set(expected).size };
-    const same = async () => JSON.stringify([await users(subscription), await subscription.presenceStats()])
-      === JSON.stringify([expected, count]);
+    const told = async () => [await users(subscription), await subscription.presenceStats()];
+    const same = async () => isDeepStrictEqual(await told(), [expected, count]);
     await until(same, `a list of ${expected}`, patienceMs);
   }
 }

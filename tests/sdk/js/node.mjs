@@ -62,13 +62,23 @@ export class Node {
 /** The node that all tests share. Only tests that leave it as it was may use it. */
 export const shared = new Node(process.env.SDK_TEST_HTTP_PORT, process.env.SDK_TEST_TCP_PORT);
 
+// Below the ports that the kernel gives to who asks for any and to who connects: one of those may be another's before it is used.
+// Other processes begin elsewhere.
+let nextPort = process.pid * 7919;
+
+/** A port that nobody has now, and that this process gives to nobody else. */
 export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (let tries = 0; tries < 1000; tries += 1) {
+    const port = 10_000 + (nextPort % 10_000);
+    nextPort += 1;
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(() => true, () => false);
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+  throw new Error('no port is free');
 }
 
 /**
