@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -32,15 +32,20 @@ pub(crate) fn before(kafka: &Kafka, more: &str) -> (Server, String, [Node; 2], L
     (redis, prefix, nodes, listener)
 }
 
-/// A publish by way of Kafka is refused for now, with this in the reason; those of other namespaces are taken at once.
-pub(crate) fn is_refused_alone(node: &Node, why: &str) {
-    let mut client = node.client();
-    client.tell(json!({"publish": {"channel": "relayed:room", "data": "refused"}}));
+/// Publishes of other namespaces are taken at once.
+fn others_go_on(node: &Node) {
     let began = Instant::now();
     for channel in ["shared:room", "local:room"] {
         assert!(node.publish(channel, 1)["result"]["offset"].is_u64(), "{channel} goes on");
     }
     assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+}
+
+/// A publish by way of Kafka is refused for now, with this in the reason; those of other namespaces are taken at once.
+pub(crate) fn is_refused_alone(node: &Node, why: &str) {
+    let mut client = node.client();
+    client.tell(json!({"publish": {"channel": "relayed:room", "data": "refused"}}));
+    others_go_on(node);
     let reply = client.word();
     assert_eq!((&reply["error"]["code"], &reply["error"]["temporary"]), (&json!(100), &json!(true)), "{reply}");
     let by_api = node.publish("relayed:room", "refused by API");
@@ -122,6 +127,30 @@ fn a_kafka_whose_disk_is_full_refuses_and_has_what_it_acknowledged_when_there_is
     is_refused_alone(&nodes[1], "Kafka");
     disk.grow(200);
     kafka.restart();
+    publish_in_the_end(&nodes[0], "relayed:room", "after");
+    nothing_is_doubled(&mut listener, 1);
+}
+
+#[test]
+#[ignore = "a Kafka of its own: make test-cluster"]
+fn a_node_that_a_quota_throttles_is_answered_as_late_and_everything_else_goes_on() {
+    let kafka = Kafka::start();
+    let (_redis, _prefix, nodes, mut listener) = before(&kafka, "");
+    kafka.quota(Some(1_000));
+    let filler = "x".repeat(60_000);
+    thread::scope(|scope| {
+        let publish = || nodes[0].publish("passing:filler", filler.as_str());
+        let publishes: Vec<_> = (0..8).map(|_| scope.spawn(publish)).collect();
+        while publishes.iter().any(|publish| !publish.is_finished()) {
+            others_go_on(&nodes[0]);
+        }
+        for publish in publishes {
+            let answer = publish.join().expect("it is answered");
+            assert!(answer["result"].is_object() || answer["error"]["code"] == 100, "{answer}");
+        }
+    });
+    assert!(faults(&nodes[0], "late") > 0, "a quota makes answers late");
+    kafka.quota(None);
     publish_in_the_end(&nodes[0], "relayed:room", "after");
     nothing_is_doubled(&mut listener, 1);
 }

@@ -111,7 +111,8 @@ impl Drop for Broker {
     }
 }
 
-fn java(class: &str) -> Command {
+/// A program of Kafka's.
+pub(crate) fn java(class: &str) -> Command {
     let mut java = Command::new("java");
     java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", JARS, class]);
     java

@@ -21,7 +21,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use rustix::process::Signal;
 
-use self::broker::{Broker, Seat};
+use self::broker::{Broker, Seat, java};
 
 /// How long a Kafka may take to come up, or to do one thing, on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -246,6 +246,19 @@ impl Kafka {
         let config = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
         let set = block_on(self.admin().alter_configs([&config], &patience())).expect("the broker answers");
         assert!(set.iter().all(Result::is_ok), "{topic}: {set:?}");
+    }
+
+    /// How much each client may write, bytes a second; as much as it likes where nothing is said.
+    pub(crate) fn quota(&self, bytes_per_second: Option<u32>) {
+        let mut config = java("kafka.admin.ConfigCommand");
+        config.args(["--bootstrap-server", &self.address(), "--alter", "--entity-type", "clients", "--entity-default"]);
+        match bytes_per_second {
+            Some(rate) => config.arg("--add-config").arg(format!("producer_byte_rate={rate}")),
+            None => config.args(["--delete-config", "producer_byte_rate"]),
+        };
+        let output = config.output().expect("tests/packages installs it");
+        let said = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
+        assert!(output.status.success() && !said.contains("Error"), "{said}");
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {
