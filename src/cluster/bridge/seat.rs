@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use redis::PushInfo;
 use tokio::sync::{mpsc, watch};
@@ -24,7 +24,7 @@ use crate::cluster::kafka::relay::Relay;
 use crate::cluster::redis::bucket::{Item, Kind};
 use crate::cluster::redis::copies::Copies;
 use crate::cluster::redis::examine::examine;
-use crate::cluster::redis::fault::Fault;
+use crate::cluster::redis::fault::{Fault, Remedy};
 use crate::cluster::redis::functions::{Functions, Incarnation};
 use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::leases::{self, Leases};
@@ -120,22 +120,29 @@ impl Seat {
         Ok(taken)
     }
 
+    /// Takes a lease. What may pass is waited for: a node that has gone without a word, and a Redis that is late once.
     async fn take_first(&self) -> anyhow::Result<Taken> {
-        let since = Instant::now();
+        let (since, mut has_another) = (Instant::now(), false);
         loop {
-            match self.take(None).await {
+            let fault = match self.take(None).await {
                 Ok(taken) => return Ok(taken),
-                Err(Fault::Taken) if since.elapsed() < PATIENCE => {
-                    self.complaints.tell("lease_take", &Fault::Taken);
-                    sleep(PAUSE).await;
-                }
-                Err(Fault::Taken) => bail!(
-                    "another node named `{}` is there: nodes over one Redis need names of their own; set `name`, or \
-                     another `cluster.redis.prefix`",
-                    self.name
-                ),
-                Err(fault) => return Err(fault).context("no lease"),
+                Err(fault) => fault,
+            };
+            let is_taken = matches!(fault, Fault::Taken);
+            has_another |= is_taken;
+            let may_pass = is_taken || matches!(fault.remedy(), Remedy::Again | Remedy::Reconnect);
+            if may_pass && since.elapsed() < PATIENCE {
+                self.complaints.tell("lease_take", &fault);
+                sleep(PAUSE).await;
+                continue;
             }
+            ensure!(
+                !has_another,
+                "another node named `{}` is there: nodes over one Redis need names of their own; set `name`, or \
+                 another `cluster.redis.prefix`",
+                self.name
+            );
+            return Err(fault).context("no lease");
         }
     }
 
