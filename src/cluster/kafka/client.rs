@@ -4,6 +4,19 @@ use rdkafka::ClientConfig;
 
 use crate::config::KafkaConfig;
 
+/// How long a reader's full queue is left alone, milliseconds: what was read ahead may have been taken long before librdkafka's
+/// second is over.
+pub(super) const FULL_QUEUE_PAUSE: (&str, &str) = ("fetch.queue.backoff.ms", "20");
+
+/// Sets what the configuration says nothing of.
+pub(super) fn set_defaults<const N: usize>(options: &mut ClientConfig, defaults: [(&str, &str); N]) {
+    for (name, value) in defaults {
+        if options.get(name).is_none() {
+            options.set(name, value);
+        }
+    }
+}
+
 /// What every client of the node begins with: where the brokers are, and the options of the configuration. What a client's
 /// promises rest on is set over it.
 pub fn options(config: &KafkaConfig, client_id: &str) -> ClientConfig {

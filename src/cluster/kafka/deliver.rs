@@ -133,10 +133,7 @@ impl Reader {
         // What the topic has let go unread is a hole, which the numbers show.
         options.set("auto.offset.reset", "latest");
         options.set("queued.max.messages.kbytes", DELIVER_AHEAD_KIB_MAX.to_string());
-        if options.get("fetch.queue.backoff.ms").is_none() {
-            // What was read ahead may have been taken long before librdkafka's second is over.
-            options.set("fetch.queue.backoff.ms", "20");
-        }
+        client::set_defaults(&mut options, [client::FULL_QUEUE_PAUSE]);
         let (topic, complaints) = (config.topics.deliver.clone(), Seldom::a_minute());
         let consumer = options.create_with_context(Trouble::of("what Kafka delivers"))?;
         let reading = Reading { consumer, topic, loopback, heard, complaints };

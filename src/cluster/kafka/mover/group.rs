@@ -145,14 +145,9 @@ impl Group {
             ("session.timeout.ms", "10000"),
             ("heartbeat.interval.ms", "3000"),
             ("queued.max.messages.kbytes", FETCHED_KIB_MAX),
-            // What was fetched and waits may have been read long before librdkafka's second is over.
-            ("fetch.queue.backoff.ms", "20"),
+            client::FULL_QUEUE_PAUSE,
         ];
-        for (name, value) in defaults {
-            if options.get(name).is_none() {
-                options.set(name, value);
-            }
-        }
+        client::set_defaults(&mut options, defaults);
         options.set("group.id", format!("{}.movers", config.group));
         options.set("partition.assignment.strategy", "cooperative-sticky");
         options.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
