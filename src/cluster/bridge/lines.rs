@@ -5,6 +5,7 @@
 //! not heard for as long as a call is repeated is one whose server is away: what waits for it is refused, as by that.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(super) struct Lines {
     leases: watch::Receiver<Option<Leases>>,
     ends: Arc<[BridgeEnd]>,
     lines: Box<[Mutex<Line>]>,
+    /// How many buckets the node does not hear yet.
+    unheard: AtomicUsize,
     /// Until when what is asked of a bucket waits for it to be heard.
     patience: Instant,
     pages: Semaphore,
@@ -58,10 +61,11 @@ impl Lines {
         metrics: Arc<BridgeMetrics>,
         complaints: Arc<Complaints>,
     ) -> Arc<Self> {
-        let lines = (0..functions.keys().buckets()).map(|_| Mutex::default()).collect();
+        let lines: Box<[_]> = (0..functions.keys().buckets()).map(|_| Mutex::default()).collect();
+        let unheard = AtomicUsize::new(lines.len());
         let pages = Semaphore::new(REDIS_PAGES_AT_ONCE);
         let (arms, patience) = (Arms::default(), Instant::now() + Duration::from_millis(REDIS_RETRY_MS));
-        Arc::new(Self { functions, lease, leases, ends, lines, patience, pages, arms, metrics, complaints })
+        Arc::new(Self { functions, lease, leases, ends, lines, unheard, patience, pages, arms, metrics, complaints })
     }
 
     /// Takes what a shard's tick asks.
@@ -88,13 +92,15 @@ impl Lines {
     /// The node hears a bucket from now on.
     pub(super) fn hears(self: &Arc<Self>, bucket: u16) {
         let mut line = self.line(bucket);
-        line.is_heard = true;
+        if !std::mem::replace(&mut line.is_heard, true) {
+            self.unheard.fetch_sub(1, Ordering::Relaxed);
+        }
         self.serve_if_idle(bucket, &mut line);
     }
 
-    /// Refuses what waits for buckets that should be heard by now.
+    /// Refuses what waits for buckets that should be heard by now. Cheap once all of them are.
     pub(super) fn refuse_unheard(&self, now: Instant) {
-        if now < self.patience {
+        if now < self.patience || self.unheard.load(Ordering::Relaxed) == 0 {
             return;
         }
         for bucket in 0..self.functions.keys().buckets() {
