@@ -73,6 +73,22 @@ impl Store {
         self.shards[usize::from(shard)].journal.append(&Record::Over(channel)).unwrap()
     }
 
+    /// Appends so many records to the first shard, with something after each, and ends the snapshots that it wants: how many.
+    fn fill(&mut self, count: usize, mut after_each: impl FnMut(&mut Self)) -> usize {
+        let mut snapshots = 0;
+        for number in 0..count {
+            self.append(&format!("0 number {number} {}", "x".repeat(100)));
+            self.settle();
+            after_each(self);
+            if self.shards[0].journal.snapshot_wants() {
+                self.shards[0].journal.snapshot_done().unwrap();
+                self.settle();
+                snapshots += 1;
+            }
+        }
+        snapshots
+    }
+
     /// Does all that the journals ask for.
     fn settle(&mut self) {
         for shard in &mut self.shards {
@@ -198,20 +214,16 @@ fn what_became_of_a_stream_stays_as_long_as_a_segment_that_tells_of_its_beginnin
     let mut store = start(folder.path(), 2).unwrap();
     store.append("0 is over");
     store.settle();
-    let mut snapshots = 0;
-    for number in 0..10_000 {
-        store.append(&format!("0 number {number} {}", "x".repeat(100)));
-        store.settle();
-        if store.shards[0].journal.snapshot_wants() {
-            store.shards[0].journal.snapshot_done().unwrap();
-            store.settle();
-            snapshots += 1;
-        }
-    }
+    let snapshots = store.fill(10_000, |_| {});
     assert!(snapshots > 2);
     drop(store);
     // The other shard has not said what it needs of the first segment.
     let found = &start(folder.path(), 2).unwrap().found[0];
+    assert_is_over(found);
+}
+
+/// A stream that has ended is found to, behind its beginning.
+fn assert_is_over(found: &[String]) {
     let at = |name: &str| found.iter().position(|found| found == name);
     assert!(at("0 begins").unwrap() < at("0 is over").expect("it is not forgotten"));
 }
@@ -230,27 +242,18 @@ fn what_became_of_a_stream_stays_as_long_as_the_segment_of_its_beginning_is_not_
     store.write(["0 begins".to_owned()]);
     let in_the_way = hold_up(folder.path(), SegmentId(1));
     let mut ending = Some("0 is over");
-    let mut snapshots = 0;
-    for number in 0..4_000 {
-        store.append(&format!("0 number {number} {}", "x".repeat(100)));
-        store.settle();
+    let snapshots = store.fill(4_000, |store| {
         if store.shards[0].open.len() > 1
             && let Some(over) = ending.take()
         {
             store.append(over);
         }
-        if store.shards[0].journal.snapshot_wants() {
-            store.shards[0].journal.snapshot_done().unwrap();
-            store.settle();
-            snapshots += 1;
-        }
-    }
+    });
     assert!(snapshots > 2);
     drop(store);
     fs::remove_dir(in_the_way).unwrap();
     let found = &start(folder.path(), 1).unwrap().found[0];
-    let at = |name: &str| found.iter().position(|found| found == name);
-    assert!(at("0 begins").unwrap() < at("0 is over").expect("it is not forgotten"));
+    assert_is_over(found);
 }
 
 #[test]

@@ -166,11 +166,7 @@ impl Kafka {
             let of = topics.topics().iter().flat_map(|topic| topic.partitions());
             of.into_iter().all(|partition| partition.isr().len() == partition.replicas().len())
         };
-        let until = Instant::now() + PATIENCE;
-        while !self.metadata().is_ok_and(|metadata| all(&metadata)) {
-            assert!(Instant::now() < until, "broker {id} does not come back into step");
-            thread::sleep(Duration::from_millis(200));
-        }
+        wait(&format!("broker {id} comes back into step"), || self.metadata().is_ok_and(|metadata| all(&metadata)));
     }
 
     /// Whether all brokers have ended, by themselves or not.
@@ -228,11 +224,8 @@ impl Kafka {
             let made = metadata.topics().iter().flat_map(|of| of.partitions());
             made.filter(|partition| partition.leader() >= 0).count() == partitions as usize
         };
-        let until = Instant::now() + PATIENCE;
-        while !admin.inner().fetch_metadata(Some(name), PATIENCE).is_ok_and(|metadata| has_leaders(&metadata)) {
-            assert!(Instant::now() < until, "{name} is made, and no broker has it");
-            thread::sleep(Duration::from_millis(20));
-        }
+        let metadata = || admin.inner().fetch_metadata(Some(name), PATIENCE);
+        wait(&format!("a broker has {name}"), || metadata().is_ok_and(|metadata| has_leaders(&metadata)));
     }
 
     /// Deletes a topic with all that it has.
@@ -342,6 +335,15 @@ impl Kafka {
             assert!(Instant::now() < until, "Kafka does not answer: {}", self.brokers[0].log());
             thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+/// Waits until something holds.
+fn wait(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -79,10 +79,9 @@ fn a_primary_that_becomes_a_replica_while_a_publication_waits_for_one_leaves_not
         let primary = Server::start(kind, &[]);
         let replica = Replica::of(kind, &primary);
         let config = config(&[primary.address()]);
-        let config = RedisConfig { wait_replicas: 1, wait_timeout: Duration::from_millis(1_000), ..config };
         crate::runtime().block_on(async {
             let link = linked(&config).await;
-            let ann = node(&link, &config, 1, 1).copied_by(Copies::new(&config).unwrap().map(Arc::new));
+            let ann = node(&link, &config, 1, 1).copied_by(copies(&config, Duration::from_millis(1_000)));
             one(&ann, publish("room", "1")).await.unwrap();
             replica.signal(Signal::STOP);
             let demote = async {
