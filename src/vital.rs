@@ -11,7 +11,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 use std::thread::{self, JoinHandle};
 
@@ -129,6 +129,14 @@ pub async fn task<T>(run: impl Future<Output = T>) -> T {
     done
 }
 
+/// Runs what a library may panic over because of what a stranger has said: that is nobody's death. Nothing where it has panicked.
+pub fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
+    let before = WATCH.take();
+    let done = panic::catch_unwind(AssertUnwindSafe(run));
+    WATCH.set(before);
+    done.ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -175,6 +183,22 @@ mod tests {
         };
         spawn_tasks("tasks", both).unwrap().join().unwrap();
         assert_eq!(deaths.drain().collect::<Vec<_>>(), [Death { thread: "tasks".into() }]);
+    }
+
+    #[test]
+    fn a_panic_that_a_stranger_causes_is_no_death_and_one_behind_it_is() {
+        let (_watching, deaths) = watch();
+        let strangers = || {
+            assert_eq!((caught(|| 7), caught(|| -> u8 { panic!("over a stranger's bytes") })), (Some(7), None));
+        };
+        spawn("one", strangers).unwrap().join().unwrap();
+        assert_eq!(deaths.try_recv(), Err(flume::TryRecvError::Empty));
+        let both = move || {
+            strangers();
+            panic!("as a broken invariant does");
+        };
+        assert!(spawn("two", both).unwrap().join().is_err());
+        assert_eq!(deaths.drain().collect::<Vec<_>>(), [Death { thread: "two".into() }]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod inboxes;
 mod kafka;
 mod kafka_faults;
 mod kafka_rights;
+#[path = "../kafka/kcat.rs"]
+mod kcat;
 mod links;
 mod load;
 mod modes;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Node, subscribe};
 use crate::kafka::Kafka;
+use crate::kcat::kcat_writes;
 use crate::server::{Kind, Server, wait};
 
 /// Partitions of the way up.
@@ -107,6 +108,24 @@ fn what_comes_twice_with_one_key_is_acknowledged_twice_and_published_once() {
     kafka.write(&format!("{prefix}publish"), Some("relayed:room"), keyed("c").to_string().as_bytes(), &[]);
     nodes[0].publish("relayed:room", "d");
     assert_eq!(heard(&mut listener, 2), [(1, json!("a")), (2, json!("d"))]);
+}
+
+#[test]
+fn a_header_whose_name_is_no_text_ends_no_node() {
+    let (_redis, kafka, prefix, mut nodes) = cluster(["one", "two"]);
+    let mut listener = nodes[0].client();
+    subscribe(&mut listener, "relayed:room", None);
+    for data in 1..3 {
+        kcat_writes(
+            &kafka,
+            &format!("{prefix}publish"),
+            "relayed:room",
+            &[b"\xff=1"],
+            &json!({"data": data}).to_string(),
+        );
+        assert_eq!(heard(&mut listener, 1), [(data, json!(data))]);
+    }
+    assert!(nodes.iter_mut().all(|node| node.end().success()), "all were well");
 }
 
 #[test]

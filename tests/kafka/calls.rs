@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::harness::Node;
 use crate::kafka::{Kafka, Kept};
+use crate::kcat::kcat_writes;
 use crate::server::wait;
-use crate::strangers::kcat_writes;
 
 /// A broker with topics of calls that no other test has.
 pub(crate) struct Calls<K> {
@@ -160,11 +160,12 @@ fn the_same_call_written_twice_is_carried_out_once() {
 #[test]
 fn a_header_whose_name_is_no_text_harms_nobody() {
     let calls = Calls::shared(1);
-    let node = Node::start("one", &calls.section(""));
+    let mut node = Node::start("one", &calls.section(""));
     let call = |data| json!({"method": "publish", "params": {"channel": "chat:a", "data": data}}).to_string();
     kcat_writes(&calls.kafka, &calls.topic(), "a", &[b"\xff\xfe=1", b"content-type=application/json"], &call(1));
     kcat_writes(&calls.kafka, &calls.topic(), "a", &[], &call(2));
     wait("both are carried out", || node.history("chat:a") == [1, 2]);
+    assert!(node.end().success(), "it was well");
 }
 
 #[test]

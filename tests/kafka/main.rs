@@ -9,6 +9,7 @@ mod events;
 mod harness;
 #[path = "server.rs"]
 mod kafka;
+mod kcat;
 mod outbox;
 mod postgres;
 #[path = "../node/process.rs"]

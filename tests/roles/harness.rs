@@ -111,7 +111,7 @@ impl World {
         Self { redis, kafka, section, prefix }
     }
 
-    fn topic(&self, name: &str) -> String {
+    pub(crate) fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 

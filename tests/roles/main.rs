@@ -11,6 +11,8 @@ mod grpc;
 mod harness;
 #[path = "../kafka/server.rs"]
 mod kafka;
+#[path = "../kafka/kcat.rs"]
+mod kcat;
 mod lost;
 mod modes;
 mod nodes;

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{Session, World, now_ms, wait};
+use crate::kcat::kcat_writes;
 
 #[test]
 fn users_are_online_from_their_first_session_to_the_end_of_their_last() {
@@ -53,6 +54,19 @@ fn what_cannot_be_used_is_counted_and_holds_nothing_up_and_clocks_of_nodes_are_n
     assert!(state["since_unix_ms"].as_i64().unwrap() <= now_ms(), "an hour ahead of the clock of Redis: {state}");
     let told = world.wait_told("ann", true);
     assert_eq!(told["cause"], "login");
+}
+
+#[test]
+fn a_header_whose_name_is_no_text_ends_no_process() {
+    let world = World::new(1);
+    let mut process = world.start("state-1", r#""state""#);
+    let session = Session::of("ann");
+    let record = json!({"kind": "connected", "user": "ann", "client": session.client, "at_unix_ms": now_ms()});
+    kcat_writes(&world.kafka, &world.topic("login"), "ann", &[b"\xff=1"], &record.to_string());
+    wait("ann is online", || process.is_online("ann"));
+    world.tell("disconnected", &session);
+    wait("it goes on", || !process.is_online("ann"));
+    assert!(process.end().success(), "it was well");
 }
 
 #[test]

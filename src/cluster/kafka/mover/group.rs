@@ -4,7 +4,6 @@
 //! has them next begins where the group stands, and what was moved beyond is known to the buckets.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +21,7 @@ use crate::cluster::kafka::trouble::Trouble;
 use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
 use crate::limits::KAFKA_STATISTICS_MS;
+use crate::vital;
 
 /// How long Kafka may take to say where partitions stand.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -221,7 +221,7 @@ impl Group {
         let one = |one: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
             one.error()?;
             // Who is no mover may have written what is no text there, over which rdkafka 0.39 panics.
-            let said = catch_unwind(AssertUnwindSafe(|| one.metadata().to_owned())).unwrap_or_default();
+            let said = vital::caught(|| one.metadata().to_owned()).unwrap_or_default();
             let committed = match one.offset() {
                 Offset::Offset(offset) => Some(Committed { offset, said }),
                 _ => None,
