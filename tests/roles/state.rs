@@ -124,6 +124,48 @@ fn of_a_user_who_comes_and_goes_all_day_the_last_ends_are_remembered() {
     assert!(!process.is_online("ann"));
 }
 
+/// Redis does nothing else meanwhile: what a call takes must not grow with the square of what one user does.
+#[test]
+fn a_user_of_whom_a_call_has_many_records_is_read_once() {
+    let world = World::new(1);
+    let process = world.start("state-1", r#""state""#);
+    wait("it consumes", || {
+        world.tell("connected", &Session::of("first"));
+        process.is_online("first")
+    });
+    let heads = ["other:{b0}", "other:nodes:{b0}"];
+    let call = |name: &str, args: &[&str]| {
+        let function = format!("ringpost_state_1_{name}");
+        world.redis.cli(&[&["--raw", "FCALL", &function, "2", heads[0], heads[1]], args].concat())
+    };
+    call("position", &["0", "-1", "0"]);
+    let sessions: Vec<_> = (0..200).map(|_| Session::of("ann").client).collect();
+    let (mut offset, mut known) = (-1, -1);
+    let mut apply = |begins: bool, clients: &[String]| {
+        let event = |client: &String| {
+            offset += 1;
+            json!({"offset": offset, "begins": begins, "at": 5, "user": "ann", "client": client, "owner": "7.70", "device": ""})
+        };
+        let events = json!(clients.iter().map(event).collect::<Vec<_>>()).to_string();
+        world.redis.cli(&["CONFIG", "RESETSTAT"]);
+        let told = call("apply", &["0", &known.to_string(), "0", "60000", &events]);
+        known = offset;
+        let statistics = world.redis.cli(&["--raw", "INFO", "commandstats"]);
+        let reads = statistics.lines().find_map(|line| line.strip_prefix("cmdstat_hgetall:calls=")).expect("it reads");
+        (told, reads.split(',').next().expect("a number").parse::<u32>().expect("a number"))
+    };
+    let index = || world.redis.cli(&["--raw", "SMEMBERS", "other:{b0}:i:7.70"]).trim().to_owned();
+    let (_, reads) = apply(true, &sessions);
+    // What the process itself looks at meanwhile is little.
+    assert!(reads < 10, "{reads} reads for 200 sessions that begin");
+    assert_eq!(index(), "ann");
+    let (_, reads) = apply(false, &sessions[1..]);
+    assert!(reads < 10, "{reads} reads for 199 sessions that end");
+    assert_eq!(index(), "ann", "one is left");
+    let (told, _) = apply(false, &sessions[..1]);
+    assert!(told.contains("logout") && index().is_empty(), "{told}");
+}
+
 #[test]
 fn functions_of_an_earlier_edition_are_replaced() {
     let world = World::new(1);

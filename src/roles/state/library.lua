@@ -9,7 +9,7 @@
 -- `-` and a client is a session that has ended: its owner, when; `?` and a client is a session that the nodes' register did not have:
 -- when that was seen first.
 
-local REVISION = 3
+local REVISION = 4
 -- How long it is remembered that a session has ended, milliseconds: so late may be told that it began.
 local ENDED_TTL = 600000
 -- And of so many sessions of a user at the most: whoever comes and goes all day costs no more than that.
@@ -22,14 +22,31 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+local function owner_of(value)
+  return string.match(value, '^%S+')
+end
+
+-- How many sessions there are, in all and of each owner, is counted as they come and go: a user may have thousands.
+local function count_session(user, owner, by)
+  user.count = user.count + by
+  user.count_of[owner] = (user.count_of[owner] or 0) + by
+end
+
 local function read_user(head, name)
-  local user = { key = head .. ':u:' .. name, name = name, sessions = {}, ended = {}, missed = {}, since = 0, seen = 0, sequence = 0 }
+  local user = {
+    key = head .. ':u:' .. name, name = name, sessions = {}, count = 0, count_of = {}, ended = {}, ended_at = {}, missed = {},
+    since = 0, seen = 0, sequence = 0,
+  }
   local entries = redis.call('HGETALL', user.key)
   for at = 1, #entries, 2 do
     local field, value = entries[at], entries[at + 1]
     local mark = string.sub(field, 1, 1)
-    if mark == '+' then user.sessions[string.sub(field, 2)] = value
-    elseif mark == '-' then user.ended[string.sub(field, 2)] = value
+    if mark == '+' then
+      user.sessions[string.sub(field, 2)] = value
+      count_session(user, owner_of(value), 1)
+    elseif mark == '-' then
+      user.ended[string.sub(field, 2)] = value
+      user.ended_at[string.sub(field, 2)] = tonumber(string.match(value, '%d+$'))
     elseif mark == '?' then user.missed[string.sub(field, 2)] = tonumber(value)
     elseif field == 't' then user.told = value
     elseif field == 's' then user.since = tonumber(value)
@@ -40,7 +57,7 @@ local function read_user(head, name)
 end
 
 local function is_online(user)
-  return next(user.sessions) ~= nil
+  return user.count > 0
 end
 
 -- Devices that are connected: sessions without a name of a device are one each.
@@ -52,10 +69,6 @@ local function devices_of(user)
     known[device] = true
   end
   return count
-end
-
-local function owner_of(value)
-  return string.match(value, '^%S+')
 end
 
 local function incarnation_of(owner)
@@ -70,9 +83,7 @@ local function enter_index(bucket, user, owner)
 end
 
 local function leave_index(bucket, user, owner)
-  for _, value in pairs(user.sessions) do
-    if owner_of(value) == owner then return end
-  end
+  if (user.count_of[owner] or 0) > 0 then return end
   redis.call('SREM', bucket.head .. ':i:' .. owner, user.name)
 end
 
@@ -80,30 +91,33 @@ local function put_session(bucket, user, client, owner, since, device)
   local before = user.sessions[client]
   local value = owner .. ' ' .. string.format('%.0f', since) .. ' ' .. device
   user.sessions[client] = value
+  if before then count_session(user, owner_of(before), -1) end
+  count_session(user, owner, 1)
   redis.call('HSET', user.key, '+' .. client, value)
   enter_index(bucket, user, owner)
   if before and owner_of(before) ~= owner then leave_index(bucket, user, owner_of(before)) end
 end
 
 local function end_session(bucket, user, client, owner)
+  local before = user.sessions[client]
+  if before then count_session(user, owner_of(before), -1) end
   user.sessions[client] = nil
   local value = owner .. ' ' .. string.format('%.0f', bucket.now)
-  user.ended[client] = value
+  user.ended[client], user.ended_at[client] = value, bucket.now
   redis.call('HDEL', user.key, '+' .. client, '?' .. client)
   redis.call('HSET', user.key, '-' .. client, value)
   leave_index(bucket, user, owner)
 end
 
 local function forget_ended(user, client)
-  user.ended[client] = nil
+  user.ended[client], user.ended_at[client] = nil, nil
   redis.call('HDEL', user.key, '-' .. client)
 end
 
 -- Forgets what ended long ago, and of too many the one that ended first.
 local function prune(bucket, user)
   local count, first, first_at = 0, nil, nil
-  for client, value in pairs(user.ended) do
-    local at = tonumber(string.match(value, '%d+$'))
+  for client, at in pairs(user.ended_at) do
     if at + ENDED_TTL < bucket.now then
       forget_ended(user, client)
     else
@@ -146,8 +160,10 @@ local function pending_of(bucket)
   return redis.call('LRANGE', bucket.head .. ':o', 0, PENDING_MAX - 1)
 end
 
-local function apply_event(bucket, event, partition, is_quiet)
-  local user = read_user(bucket.head, event.user)
+-- A user is read once in a call, however many of its sessions come and go in it.
+local function apply_event(bucket, users, event, partition, is_quiet)
+  local user = users[event.user] or read_user(bucket.head, event.user)
+  users[event.user] = user
   prune(bucket, user)
   local was_online, at = is_online(user), math.min(event.at, bucket.now)
   local known = user.sessions[event.client]
@@ -175,11 +191,11 @@ local function apply(keys, args)
   local bucket, partition = begin(keys, args[4]), args[1]
   local position = tonumber(redis.call('HGET', bucket.head .. ':p', partition) or nil)
   if not position or position < tonumber(args[2]) then return { 0 } end
-  local events, applied, last = cjson.decode(args[5]), 0, position
+  local events, users, applied, last = cjson.decode(args[5]), {}, 0, position
   for at = 1, #events do
     local event = events[at]
     if event.offset > last then
-      apply_event(bucket, event, partition, args[3] == '1')
+      apply_event(bucket, users, event, partition, args[3] == '1')
       applied, last = applied + 1, event.offset
     end
   end
