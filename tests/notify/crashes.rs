@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -72,6 +73,31 @@ fn two_processes_share_the_work_and_when_one_is_killed_nothing_is_left_untold() 
 }
 
 #[test]
+fn what_waits_for_its_next_attempt_when_another_process_takes_it_over_is_that_ones() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let well = is_well.clone();
+    let app = App::start(move |_, body| {
+        let told = body["data"]["notifications"].as_array().expect("there are some");
+        let tells = told.iter().any(|one| !one["message"].is_null());
+        Answer::now(if tells && !well.load(Ordering::Relaxed) { 500 } else { 204 })
+    });
+    let world = World::new(1, app);
+    let more = "retry_attempts = 100";
+    let first = world.start_with("notify-2", r#""notify""#, more);
+    world.push("inbox:a", 1, &["ann"]);
+    wait("it was tried", || !world.app.received().is_empty());
+    world.withdraw("inbox:a", 1, &["ann"]);
+    wait("it is read", || first.metric("ringpost_notify_withdrawals_total") == 1);
+    // Partitions are given by the names of the members: this one has it now.
+    let _second = world.start_with("notify-1", r#""notify""#, more);
+    let taken = world.wait_taken(1);
+    assert_eq!((&taken[0]["count"], &taken[0]["withdrawn"][0]["offset"]), (&json!(0), &json!(1)));
+    is_well.store(true, Ordering::Relaxed);
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(world.app.taken().len(), 1, "nothing is told after it was withdrawn: {:?}", world.app.taken());
+}
+
+#[test]
 fn a_process_that_ends_in_order_leaves_nothing_that_it_has_told_to_be_told_again() {
     let world = World::new(1, App::willing());
     let mut first = world.start("notify-1");
@@ -90,7 +116,7 @@ fn while_redis_is_away_notifications_wait() {
     let process = world.start("notify-1");
     world.redis.kill();
     world.push("inbox:a", 1, &["ann"]);
-    std::thread::sleep(Duration::from_secs(2));
+    thread::sleep(Duration::from_secs(2));
     assert!(world.app.taken().is_empty());
     let away = process.api("badge_get", &json!({"user": "ann"}));
     assert_eq!(away["error"]["code"], 100, "{away}");

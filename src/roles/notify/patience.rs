@@ -53,6 +53,11 @@ impl Patience {
         }
     }
 
+    /// What was tried and not done yet is another process' to do: it is no failure of this one.
+    pub(super) fn give_up(&self) {
+        self.pulse.failing(false);
+    }
+
     /// Waits so long; `None` where the role ends before.
     pub(super) async fn pause(&mut self, pause: Duration) -> Option<()> {
         tokio::select! {

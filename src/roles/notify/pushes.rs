@@ -1,15 +1,16 @@
 //! Tells the application of users whom no device reaches: reads `push.offline`, gathers by user, sends on its way, and says up to where
 //! all is done.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 
 use super::delivery::{DeadLetters, Deliveries, keep};
-use super::gathering::{Batch, Gathering};
+use super::gathering::Gathering;
 use super::heard::Heard;
 use super::marks::{Load, Mark};
 use super::metrics::NotifyMetrics;
@@ -32,19 +33,22 @@ pub(super) struct Pushes {
     deliveries: Arc<Deliveries>,
     dead: DeadLetters,
     max_age_ms: u64,
-    /// What is on its way, and what it was once it is done; nothing of what the role's end has stopped.
-    flights: JoinSet<Option<Done>>,
+    /// What is on its way; nothing of what the role's end has stopped.
+    flights: JoinSet<Option<()>>,
+    /// What that is.
+    on_their_way: HashMap<Id, Flight>,
     metrics: Arc<NotifyMetrics>,
     patience: Patience,
     /// How long what is on its way may take when the role ends.
     last_wait: Duration,
 }
 
-/// What is done.
-struct Done {
-    /// To whom something was on its way.
+/// What is on its way.
+struct Flight {
+    stop: AbortHandle,
+    /// To whom.
     users: Vec<Arc<str>>,
-    /// Parts of records.
+    /// The parts of records that are done with it.
     marks: Vec<Mark>,
 }
 
@@ -75,6 +79,7 @@ impl Pushes {
             dead,
             max_age_ms: notify.max_age.as_millis(),
             flights: JoinSet::new(),
+            on_their_way: HashMap::new(),
             metrics,
             patience,
             last_wait: (timeout + Duration::from_secs(1)).min(shutdown / 2),
@@ -93,7 +98,7 @@ impl Pushes {
             tokio::select! {
                 _ = ending.wait_for(|is_ending| *is_ending) => break,
                 heard = self.reader.hear() => self.take_in(heard).await,
-                Some(done) = self.flights.join_next() => self.done(done?),
+                Some(ended) = self.flights.join_next_with_id() => self.land(ended)?,
                 () = until(due) => {}
                 _ = commits.tick() => self.reader.commit(),
             }
@@ -107,10 +112,7 @@ impl Pushes {
     async fn take_in(&mut self, heard: Heard) {
         match self.reader.take_in(heard).await {
             Read::Record(record) => self.take(record),
-            Read::Changed => {
-                let marks = &self.reader.marks;
-                self.gathering.forget(|mark| marks.is_current(mark));
-            }
+            Read::Changed => self.forget(),
             Read::Nothing => {}
         }
     }
@@ -150,10 +152,8 @@ impl Pushes {
     /// Keeps a record that nothing can be made of in the topic of what is dead.
     fn bury(&mut self, record: Taken, mark: Mark, why: String) {
         let (to, metrics, mut patience) = (self.dead.clone(), self.metrics.clone(), self.patience.clone());
-        self.flights.spawn(async move {
-            keep(&to, record.dead(&to.from), &why, &metrics, &mut patience).await?;
-            Some(Done { users: Vec::new(), marks: vec![mark] })
-        });
+        let kept = async move { keep(&to, record.dead(&to.from), &why, &metrics, &mut patience).await };
+        self.fly(Vec::new(), vec![mark], kept);
     }
 
     /// Sends what has been gathered long enough on its way.
@@ -161,25 +161,55 @@ impl Pushes {
         let now_ms = self.now_ms();
         for batch in self.gathering.due(now_ms) {
             let (deliveries, mut patience) = (self.deliveries.clone(), self.patience.clone());
-            self.flights.spawn(async move {
-                deliveries.deliver(&batch, &mut patience).await?;
-                Some(Done::of(batch))
-            });
+            let users = batch.items.iter().map(|item| item.user.clone()).collect();
+            let marks = batch.items.iter().flat_map(|item| item.marks.iter().copied()).collect();
+            self.fly(users, marks, async move { deliveries.deliver(&batch, &mut patience).await });
         }
     }
 
-    fn done(&mut self, done: Option<Done>) {
-        let Some(Done { users, marks }) = done else { return };
+    fn fly(&mut self, users: Vec<Arc<str>>, marks: Vec<Mark>, way: impl Future<Output = Option<()>> + Send + 'static) {
+        let stop = self.flights.spawn(way);
+        self.on_their_way.insert(stop.id(), Flight { stop, users, marks });
+    }
+
+    /// Takes in what has become of something that was on its way; nothing, where it was stopped.
+    fn land(&mut self, ended: Result<(Id, Option<()>), JoinError>) -> Result<(), JoinError> {
+        let (id, is_done) = match ended {
+            Ok((id, done)) => (id, done.is_some()),
+            Err(error) if error.is_cancelled() => return Ok(()),
+            Err(panicked) => return Err(panicked),
+        };
+        if let Some(Flight { users, marks, .. }) = self.on_their_way.remove(&id).filter(|_| is_done) {
+            marks.into_iter().for_each(|mark| self.reader.marks.settle(mark));
+            self.settled(&users);
+        }
+        Ok(())
+    }
+
+    /// Lets go of what another process tells now: also of what waits for its next attempt, or it would be told when that process has
+    /// told of its withdrawal.
+    fn forget(&mut self) {
+        let marks = &self.reader.marks;
+        self.gathering.forget(|mark| marks.is_current(mark));
+        let is_others = |_: &Id, flight: &mut Flight| !flight.marks.iter().any(|mark| marks.is_current(*mark));
+        for (_, Flight { stop, users, .. }) in self.on_their_way.extract_if(is_others).collect::<Vec<_>>() {
+            stop.abort();
+            self.patience.give_up();
+            self.settled(&users);
+        }
+    }
+
+    /// Nothing is on its way to these users any more.
+    fn settled(&mut self, users: &[Arc<str>]) {
         let now_ms = self.now_ms();
-        marks.into_iter().for_each(|mark| self.reader.marks.settle(mark));
         users.iter().for_each(|user| self.gathering.settled(user, now_ms));
     }
 
     /// Waits a while for what is on its way, and says how far all is done.
     async fn end(&mut self) -> anyhow::Result<()> {
         let until = Instant::now() + self.last_wait;
-        while let Ok(Some(done)) = timeout_at(until, self.flights.join_next()).await {
-            self.done(done?);
+        while let Ok(Some(ended)) = timeout_at(until, self.flights.join_next_with_id()).await {
+            self.land(ended)?;
         }
         self.reader.commit();
         Ok(())
@@ -187,17 +217,6 @@ impl Pushes {
 
     fn now_ms(&self) -> u64 {
         self.began.elapsed().as_millis() as u64
-    }
-}
-
-impl Done {
-    fn of(batch: Batch) -> Self {
-        let mut done = Self { users: Vec::with_capacity(batch.items.len()), marks: Vec::new() };
-        for item in batch.items {
-            done.users.push(item.user);
-            done.marks.extend(item.marks);
-        }
-        done
     }
 }
 
