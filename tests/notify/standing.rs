@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::harness::{World, now_ms, wait};
+use crate::harness::{BUCKETS, World, now_ms, wait};
 
 #[test]
 fn what_is_muted_is_not_told_and_counts_in_the_badge() {
@@ -57,6 +57,24 @@ fn a_badge_is_what_channels_have_said_last_until_it_is_reset() {
     assert_eq!(process.api("badge_get", &json!({"user": "ann"})), json!({"result": {"badge": 0}}));
     let keys = world.redis.cli(&["KEYS", "ringpost:notify:*"]);
     assert!(keys.lines().all(|key| !key.contains(":badge:")), "nothing is left of it: {keys}");
+}
+
+#[test]
+fn what_somebody_else_has_put_there_holds_nobody_up() {
+    let world = World::new(1, App::willing());
+    let _process = world.start("notify-1");
+    for bucket in 0..BUCKETS {
+        let key = |kind: &str| format!("ringpost:notify:{{b{bucket}}}:{kind}:ann");
+        world.redis.cli(&["HSET", &key("badge"), "t", "many", "cinbox:a", "some"]);
+        world.redis.cli(&["HSET", &key("mute"), "a", "never"]);
+        world.redis.cli(&["SET", &key("told"), "no hash"]);
+    }
+    world.push("inbox:a", 3, &["ann"]);
+    assert_eq!(world.wait_taken(1)[0]["badge"], 3);
+    world.withdraw("inbox:a", 3, &["ann"]);
+    let taken = world.wait_taken(2);
+    assert_eq!((&taken[1]["badge"], &taken[1]["withdrawn"][0]["channel"]), (&json!(0), &json!("inbox:a")));
+    wait("the positions are committed", || world.committed() == 2);
 }
 
 #[test]

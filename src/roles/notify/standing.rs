@@ -18,21 +18,29 @@ use crate::limits::{NOTIFY_BADGE_CHANNELS_MAX, NOTIFY_BADGE_TTL_MS, NOTIFY_MUTES
 use crate::model::bucket_of;
 
 /// Sets what is unread in some channels, and says the total, and of each channel whether it is muted and whether something of it
-/// was told and not withdrawn. Fields of the badge: `t` the total, `c` and a channel; of mutes: `a` all, `c` and a channel.
+/// was told and not withdrawn. Fields of the badge: `t` the total, `c` and a channel; of mutes: `a` all, `c` and a channel. What
+/// somebody else has put there counts for nothing: an error would hold up all that comes after it.
 const JUDGE: &str = r"
 local badge, mute, told = KEYS[1], KEYS[2], KEYS[3]
 local now, ttl, channels_max = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+for at = 1, #KEYS do
+  local length = redis.pcall('HLEN', KEYS[at])
+  if type(length) == 'table' and string.find(length.err, 'WRONGTYPE', 1, true) then redis.call('DEL', KEYS[at]) end
+end
+local function number_of(key, field)
+  return tonumber(redis.call('HGET', key, field) or nil) or 0
+end
 local function is_muted(field)
   local till = redis.call('HGET', mute, field)
-  return till and (till == '0' or tonumber(till) > now)
+  return till and (till == '0' or (tonumber(till) or 0) > now)
 end
 local is_all_muted = is_muted('a')
-local total = tonumber(redis.call('HGET', badge, 't') or '0')
+local total = number_of(badge, 't')
 local answer = {0}
 for at = 4, #ARGV, 3 do
   local channel, unread, tells = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2] == '1'
   local field = 'c' .. channel
-  local before = tonumber(redis.call('HGET', badge, field) or '0')
+  local before = number_of(badge, field)
   if unread == 0 then
     redis.call('HDEL', badge, field)
     total = total - before
