@@ -9,6 +9,7 @@ use crate::cli::source::Source;
 use crate::cluster::kafka;
 use crate::cluster::redis::examine::examine;
 use crate::cluster::redis::link::Link;
+use crate::config::Role;
 
 /// Look at Redis: version, memory policy, persistence, replicas, coverage of a Cluster; load the Functions; and at Kafka's topics
 ///
@@ -31,7 +32,11 @@ impl Check {
         let mut found = runtime.block_on(examine(&link, redis));
         let words = match config.cluster.kafka.is_set() {
             true => {
-                let looks = kafka::examine::examine(&config.cluster.kafka, config.channel.relays());
+                let looks = kafka::examine::examine(
+                    &config.cluster.kafka,
+                    config.channel.relays(),
+                    config.roles.has(Role::Notify),
+                );
                 found.extend(runtime.block_on(looks));
                 findings::Words {
                     fails: "nodes cannot use this Redis and Kafka",

@@ -107,7 +107,7 @@ impl Seat {
         let findings = examine(&self.link, &self.config).await;
         refuse_failures("Redis", &findings)?;
         if let Some(kafka) = &self.kafka {
-            refuse_failures("Kafka", &kafka::examine::examine(kafka, true).await)?;
+            refuse_failures("Kafka", &kafka::examine::examine(kafka, true, false).await)?;
         }
         let taken = self.take_first().await?;
         let incarnation = taken.functions.incarnation();

@@ -8,8 +8,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
 use tokio::task::spawn_blocking;
 
-use super::client;
 use super::trouble::Trouble;
+use super::{client, producer};
 use crate::config::KafkaConfig;
 use crate::doctor::{Finding, page};
 
@@ -30,6 +30,8 @@ struct Topic {
     replicas: usize,
     /// How many of them must have a record before it is taken, where the topic may be asked.
     least_in_step: Option<usize>,
+    /// The largest batch of records that it takes, bytes, where the topic may be asked.
+    largest_batch: Option<usize>,
 }
 
 /// A name that is configured.
@@ -37,14 +39,24 @@ struct Topic {
 struct Named {
     key: &'static str,
     name: String,
-    /// Namespaces with `acknowledge = "kafka"` do not go without it.
-    is_needed: bool,
+    need: Need,
 }
 
-/// Looks at Kafka, for nodes of which some namespaces go by it, or none.
-pub async fn examine(config: &KafkaConfig, is_relayed: bool) -> Vec<Finding> {
+/// What goes without a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// No namespace with `acknowledge = "kafka"`.
+    Relayed,
+    /// What has to lie there when it cannot be used holds up what comes after it.
+    Dead,
+    /// All but what is written or read there.
+    Own,
+}
+
+/// Looks at Kafka, for processes of which some namespaces go by it, or none, and that have the role `notify`, or not.
+pub async fn examine(config: &KafkaConfig, is_relayed: bool, notifies: bool) -> Vec<Finding> {
     let brokers = config.brokers.join(", ");
-    let (named, asked) = (named(config, is_relayed), config.clone());
+    let (named, asked) = (named(config, is_relayed, notifies), config.clone());
     let names: Vec<_> = named.iter().map(|named| named.name.clone()).collect();
     let looked = spawn_blocking(move || look(&asked, &names)).await;
     let topics = match looked.map_err(|error| error.to_string()).and_then(|looked| looked) {
@@ -55,9 +67,12 @@ pub async fn examine(config: &KafkaConfig, is_relayed: bool) -> Vec<Finding> {
             return vec![Finding::warn("kafka", brokers, why, fix, PAGE)];
         }
     };
-    let topics = least_in_step(config, &named, topics).await;
+    let topics = with_their_options(config, &named, topics).await;
     let mut findings = vec![Finding::ok("kafka", brokers, "a broker answers")];
-    findings.extend(named.iter().zip(topics).map(|(named, topic)| judge(named, topic, &config.topics.deliver)));
+    findings.extend(named.iter().zip(&topics).map(|(named, topic)| judge(named, *topic, &config.topics.deliver)));
+    let written = named.iter().zip(&topics).filter(|(named, _)| named.key != "calls");
+    let largest = largest_batch(config);
+    findings.extend(written.filter_map(|(named, topic)| judge_batches(named, (*topic)?, largest)));
     findings
 }
 
@@ -79,7 +94,7 @@ pub async fn has_partition(config: &KafkaConfig, slot: u8) -> Result<(), String>
     }
 }
 
-fn named(config: &KafkaConfig, is_relayed: bool) -> Vec<Named> {
+fn named(config: &KafkaConfig, is_relayed: bool, notifies: bool) -> Vec<Named> {
     let topics = &config.topics;
     let relayed = [
         ("publish", &topics.publish),
@@ -89,10 +104,13 @@ fn named(config: &KafkaConfig, is_relayed: bool) -> Vec<Named> {
     ];
     let others =
         [("calls", &topics.calls), ("login", &topics.login), ("session", &topics.session), ("push", &topics.push)];
-    let needed = relayed.into_iter().filter(|_| is_relayed).map(|(key, name)| (key, name, true));
-    let all = needed.chain(others.into_iter().map(|(key, name)| (key, name, false)));
+    let dead =
+        [("calls_dead", &topics.calls_dead, !topics.calls.is_empty()), ("notify_dead", &topics.notify_dead, notifies)];
+    let needed = relayed.into_iter().filter(|_| is_relayed).map(|(key, name)| (key, name, Need::Relayed));
+    let dead = dead.into_iter().filter(|(.., is_used)| *is_used).map(|(key, name, _)| (key, name, Need::Dead));
+    let all = needed.chain(others.into_iter().map(|(key, name)| (key, name, Need::Own))).chain(dead);
     all.filter(|(_, name, _)| !name.is_empty())
-        .map(|(key, name, is_needed)| Named { key, name: name.clone(), is_needed })
+        .map(|(key, name, need)| Named { key, name: name.clone(), need })
         .collect()
 }
 
@@ -108,7 +126,7 @@ fn look(config: &KafkaConfig, names: &[String]) -> Result<Vec<Option<Topic>>, St
         Ok(there.map(|topic| {
             let replicas = topic.partitions().iter().map(|partition| partition.replicas().len()).min();
             let (partitions, replicas) = (topic.partitions().len(), replicas.unwrap_or_default());
-            Topic { partitions, replicas, least_in_step: None }
+            Topic { partitions, replicas, least_in_step: None, largest_batch: None }
         }))
     };
     let mut found = Vec::new();
@@ -123,7 +141,11 @@ fn look(config: &KafkaConfig, names: &[String]) -> Result<Vec<Option<Topic>>, St
 }
 
 /// Asks how topics are configured, as far as the node's user may.
-async fn least_in_step(config: &KafkaConfig, named: &[Named], mut topics: Vec<Option<Topic>>) -> Vec<Option<Topic>> {
+async fn with_their_options(
+    config: &KafkaConfig,
+    named: &[Named],
+    mut topics: Vec<Option<Topic>>,
+) -> Vec<Option<Topic>> {
     let there = named.iter().zip(&topics).filter(|(_, topic)| topic.is_some());
     let asked: Vec<_> = there.map(|(named, _)| ResourceSpecifier::Topic(&named.name)).collect();
     let context = Trouble::of("the look at Kafka");
@@ -133,29 +155,58 @@ async fn least_in_step(config: &KafkaConfig, named: &[Named], mut topics: Vec<Op
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
     let Ok(answers) = admin.describe_configs(&asked, &options).await else { return topics };
     for (topic, answer) in topics.iter_mut().flatten().zip(answers) {
-        let entry = answer.ok().and_then(|answer| answer.get("min.insync.replicas")?.value.clone());
-        topic.least_in_step = entry.and_then(|value| value.parse().ok());
+        let Ok(answer) = answer else { continue };
+        let number = |name| answer.get(name)?.value.as_ref()?.parse().ok();
+        (topic.least_in_step, topic.largest_batch) = (number("min.insync.replicas"), number("max.message.bytes"));
     }
     topics
 }
 
+/// The largest batch of records that the node writes, bytes. librdkafka's own is a million, of one record and of many.
+fn largest_batch(config: &KafkaConfig) -> usize {
+    let options = producer::options(config, "ringpost-check");
+    let limits = ["batch.size", "message.max.bytes"].map(|name| options.get(name)?.parse().ok());
+    limits.into_iter().map(|limit| limit.unwrap_or(1_000_000)).min().unwrap_or_default()
+}
+
+/// A broker refuses a batch as a whole, and for good: also records that it would take alone.
+fn judge_batches(named: &Named, topic: Topic, largest: usize) -> Option<Finding> {
+    let taken = topic.largest_batch.filter(|taken| *taken < largest)?;
+    let name = &named.name;
+    let value = format!("{name}: batches of {taken} bytes");
+    let what =
+        format!("nodes write up to {largest} at once, and where much is written small records are refused together");
+    let fix = format!(
+        "set `max.message.bytes` of the topic to 1048588, or write less at once: `\"batch.size={taken}\"` among \
+         `cluster.kafka.options`"
+    );
+    Some(Finding::warn("topic", value, what, fix, PAGE))
+}
+
 fn judge(named: &Named, topic: Option<Topic>, deliver: &str) -> Finding {
-    let Named { key, name, is_needed } = named;
+    let Named { key, name, need } = named;
     let Some(topic) = topic else {
         let partitions = if name == deliver { 32 } else { 12 };
         let fix = format!(
             "make it, such as by `kafka-topics.sh --create --topic {name} --partitions {partitions} \
              --replication-factor 3 --config min.insync.replicas=2`"
         );
-        return match is_needed {
-            true => Finding::fail(
+        return match need {
+            Need::Relayed => Finding::fail(
                 "topic",
                 name,
                 "it is not there, or the node's user may not see it, and `acknowledge = \"kafka\"` needs it",
                 fix,
                 PAGE,
             ),
-            false => {
+            Need::Dead => Finding::warn(
+                "topic",
+                name,
+                "it is not there, or the node's user may not see it: what cannot be used waits for it, and others behind that",
+                fix,
+                PAGE,
+            ),
+            Need::Own => {
                 let fix = format!("{fix}, or set `cluster.kafka.topics.{key} = \"\"`");
                 Finding::warn(
                     "topic",
@@ -169,7 +220,7 @@ fn judge(named: &Named, topic: Option<Topic>, deliver: &str) -> Finding {
     };
     let value = format!("{name}: {} partitions, {} copies", topic.partitions, topic.replicas);
     match topic.least_in_step {
-        Some(0 | 1) if *is_needed && name != deliver => Finding::warn(
+        Some(0 | 1) if *need == Need::Relayed && name != deliver => Finding::warn(
             "topic",
             value,
             "what one broker has counts as taken, and is lost with it",
@@ -193,34 +244,66 @@ mod tests {
     use super::*;
     use crate::doctor::Verdict;
 
-    fn judged(key: &'static str, is_needed: bool, topic: Option<Topic>) -> Finding {
-        judge(&Named { key, name: key.into(), is_needed }, topic, "deliver")
+    fn judged(key: &'static str, need: Need, topic: Option<Topic>) -> Finding {
+        judge(&Named { key, name: key.into(), need }, topic, "deliver")
     }
 
     #[test]
     fn a_topic_that_is_missing_is_refused_where_it_is_needed_and_warned_of_elsewhere() {
-        let finding = judged("publish", true, None);
+        let finding = judged("publish", Need::Relayed, None);
         assert_eq!(finding.verdict, Verdict::Fail, "{finding}");
-        let finding = judged("login", false, None);
+        let finding = judged("calls_dead", Need::Dead, None);
+        assert!(finding.verdict == Verdict::Warn && !finding.to_string().contains("= \"\""), "{finding}");
+        let finding = judged("login", Need::Own, None);
         assert!(finding.verdict == Verdict::Warn && finding.to_string().contains("topics.login = \"\""), "{finding}");
     }
 
     #[test]
     fn a_topic_that_loses_records_with_one_broker_is_warned_of_and_one_that_takes_none_is_refused() {
-        let topic = |replicas, least| Some(Topic { partitions: 4, replicas, least_in_step: least });
-        let verdict = |replicas, least| judged("publish", true, topic(replicas, least)).verdict;
+        let topic =
+            |replicas, least| Some(Topic { partitions: 4, replicas, least_in_step: least, largest_batch: None });
+        let verdict = |replicas, least| judged("publish", Need::Relayed, topic(replicas, least)).verdict;
         assert_eq!(verdict(3, Some(2)), Verdict::Ok);
         assert_eq!(verdict(3, None), Verdict::Ok);
         assert_eq!(verdict(3, Some(1)), Verdict::Warn);
         assert_eq!(verdict(1, Some(2)), Verdict::Fail);
         // A hole of it is read from the streams.
-        assert_eq!(judged("deliver", true, topic(1, Some(1))).verdict, Verdict::Ok);
+        assert_eq!(judged("deliver", Need::Relayed, topic(1, Some(1))).verdict, Verdict::Ok);
     }
 
     #[test]
     fn without_namespaces_that_go_by_kafka_their_topics_are_not_looked_for() {
-        let keys = |is_relayed| named(&KafkaConfig::default(), is_relayed).into_iter().map(|named| named.key);
+        let keys = |is_relayed| named(&KafkaConfig::default(), is_relayed, false).into_iter().map(|named| named.key);
         assert!(keys(false).eq(["login", "session", "push"]));
         assert!(keys(true).eq(["publish", "publish_dead", "deliver", "publications", "login", "session", "push"]));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_to_lie_somewhere_where_there_is_such() {
+        let mut config = KafkaConfig::default();
+        config.topics.calls = "calls".into();
+        let dead = |notifies| {
+            let named = named(&config, false, notifies);
+            named.into_iter().filter(|named| named.need == Need::Dead).map(|named| named.name).collect::<Vec<_>>()
+        };
+        assert_eq!(dead(false), ["ringpost.calls.dead"]);
+        assert_eq!(dead(true), ["ringpost.calls.dead", "push.offline.dead"]);
+    }
+
+    #[test]
+    fn a_topic_that_takes_smaller_batches_than_are_written_is_warned_of() {
+        let mut config = KafkaConfig::default();
+        let warned = |config: &KafkaConfig, taken| {
+            let topic = Topic { partitions: 4, replicas: 3, least_in_step: Some(2), largest_batch: taken };
+            let named = Named { key: "publish", name: "up".into(), need: Need::Relayed };
+            judge_batches(&named, topic, largest_batch(config)).map(|finding| finding.to_string())
+        };
+        assert_eq!((warned(&config, Some(1_048_588)), warned(&config, None)), (None, None));
+        let told = warned(&config, Some(100_000)).unwrap();
+        assert!(told.contains("batch.size=100000"), "{told}");
+        config.options = vec!["batch.size=100000".into()];
+        assert_eq!(warned(&config, Some(100_000)), None);
+        config.options = vec!["message.max.bytes=2000000".into(), "batch.size=2000000".into()];
+        assert!(warned(&config, Some(1_048_588)).is_some());
     }
 }
