@@ -51,7 +51,7 @@ impl Announcer {
             return self.counts.crowd_out();
         }
         let headers = headers::<E>(self.format);
-        let key = Some(key).filter(|key| !key.is_empty());
+        let key = Some(key.as_bytes()).filter(|key| !key.is_empty());
         let record = Record { topic: &self.topic, key, partition: None, value: &value, headers: &headers };
         let counts = self.counts.clone();
         self.producer.write(record, move |taken| counts.end(bytes, taken.map(drop)));

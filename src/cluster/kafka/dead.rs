@@ -23,18 +23,21 @@ pub struct Dead<'r> {
     pub headers: &'r [(&'r str, &'r [u8])],
 }
 
-/// Writes a record to a topic of such, and waits until Kafka has it. A value that is too large there is left out: what it was can
-/// be read where it lies.
+/// Writes a record to a topic of such, and waits until Kafka has it. What is too large there is left out, the value first, then its
+/// key and what its headers said: what it was can be read where it lies.
 ///
 /// # Errors
 /// Why Kafka has not taken it; it may be tried again.
-pub async fn bury(producer: &Producer, to: &str, dead: Dead<'_>, reason: &str) -> Result<Place, Fault> {
-    match write(producer, to, dead, reason).await {
-        Err(Fault::TooLarge) if !dead.value.is_empty() => {
-            write(producer, to, Dead { value: &[], ..dead }, reason).await
+pub async fn bury(producer: &Producer, to: &str, mut dead: Dead<'_>, reason: &str) -> Result<Place, Fault> {
+    let without_value = Dead { value: &[], ..dead };
+    let bare = Dead { key: None, content_type: None, headers: &[], ..without_value };
+    for smaller in [without_value, bare] {
+        match write(producer, to, dead, reason).await {
+            Err(Fault::TooLarge) => dead = smaller,
+            written => return written,
         }
-        written => written,
     }
+    write(producer, to, dead, reason).await
 }
 
 async fn write(producer: &Producer, to: &str, dead: Dead<'_>, reason: &str) -> Result<Place, Fault> {
@@ -47,7 +50,48 @@ async fn write(producer: &Producer, to: &str, dead: Dead<'_>, reason: &str) -> R
     ];
     headers.extend(dead.content_type.map(|content_type| (CONTENT_TYPE, content_type)));
     headers.extend(dead.headers);
-    let key = dead.key.map(String::from_utf8_lossy);
-    let record = Record { topic: to, key: key.as_deref(), partition: None, value: dead.value, headers: &headers };
+    let record = Record { topic: to, key: dead.key, partition: None, value: dead.value, headers: &headers };
     producer.written(record).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rdkafka::Message as _;
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+    use super::*;
+    use crate::cluster::kafka::client;
+    use crate::config::KafkaConfig;
+
+    #[tokio::test]
+    async fn a_record_lies_there_as_it_was_and_of_one_that_is_too_large_what_goes_in() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("dead", 1, 1).unwrap();
+        let config = KafkaConfig { brokers: vec![cluster.bootstrap_servers()], ..KafkaConfig::default() };
+        let producer = Producer::new(&config, "test").unwrap();
+        let large = vec![b'x'; 1 << 20];
+        let small = &b"\xff\x00key"[..];
+        for (key, value) in [(small, &b"value"[..]), (small, &large), (&large, b"value"), (&large, b"")] {
+            let content_type = Some(&b"text/plain"[..]);
+            let dead =
+                Dead { topic: "from", partition: 1, offset: 2, key: Some(key), value, content_type, headers: &[] };
+            bury(&producer, "dead", dead, "why").await.unwrap();
+        }
+        let consumer: BaseConsumer = client::options(&config, "test").set("group.id", "test").create().unwrap();
+        let mut place = TopicPartitionList::new();
+        place.add_partition_offset("dead", 0, Offset::Beginning).unwrap();
+        consumer.assign(&place).unwrap();
+        let next = || {
+            let record = consumer.poll(Duration::from_secs(30)).expect("it is there").unwrap();
+            (record.key().map(<[u8]>::to_vec), record.payload().unwrap_or_default().to_vec())
+        };
+        assert_eq!(next(), (Some(small.to_vec()), b"value".to_vec()));
+        assert_eq!(next(), (Some(small.to_vec()), Vec::new()));
+        assert_eq!(next(), (None, Vec::new()), "a key that no topic takes");
+        assert_eq!(next(), (None, Vec::new()));
+    }
 }

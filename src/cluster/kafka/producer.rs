@@ -37,7 +37,7 @@ pub struct Record<'a> {
     /// Where to.
     pub topic: &'a str,
     /// Records of one key keep their order, and lie in the partition where Java's clients put them; none is spread.
-    pub key: Option<&'a str>,
+    pub key: Option<&'a [u8]>,
     /// A partition of the writer's own choice, in place of the key's.
     pub partition: Option<i32>,
     /// What is in it.
@@ -223,7 +223,7 @@ impl Producer {
             };
             written = written.headers(record.headers.iter().fold(headers, one));
         }
-        let bytes = record.value.len() + record.key.map_or(0, str::len);
+        let bytes = record.value.len() + record.key.map_or(0, <[u8]>::len);
         self.metrics.enters(bytes);
         let current = self.current();
         let Err((error, refused)) = current.producer.send(written) else { return };

@@ -88,7 +88,13 @@ impl Writer {
     async fn write(&self, topic: &str, all: &[Written]) -> Result<(), Untaken> {
         let headers = events::headers::<Publication>(self.format);
         let written = all.iter().map(|Written { channel, value }| {
-            self.producer.written(Record { topic, key: Some(channel), partition: None, value, headers: &headers })
+            self.producer.written(Record {
+                topic,
+                key: Some(channel.as_bytes()),
+                partition: None,
+                value,
+                headers: &headers,
+            })
         });
         let written: Vec<_> = written.collect();
         let mut result = Ok(());

@@ -50,7 +50,7 @@ impl Relay {
         let headers = events::headers::<events::Publish>(self.format);
         let written = Record {
             topic: &self.topic,
-            key: Some(&*publish.channel),
+            key: Some(publish.channel.as_bytes()),
             partition: None,
             value: &value,
             headers: &headers,

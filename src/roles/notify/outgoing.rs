@@ -141,7 +141,7 @@ impl Outgoing {
         let (number, taken) = (self.first + at as u64, self.taken.0.clone());
         let record = Record {
             topic: &self.topic,
-            key: Some(&change.channel),
+            key: Some(change.channel.as_bytes()),
             partition: None,
             value: &change.value,
             headers: &events::headers::<Publish>(self.format),

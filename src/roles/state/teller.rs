@@ -55,7 +55,7 @@ impl Teller {
             let headers = events::headers::<SessionUpdate>(self.format);
             let record = Record {
                 topic: &self.topic,
-                key: Some(&transition.user),
+                key: Some(transition.user.as_bytes()),
                 partition: None,
                 value: &value,
                 headers: &headers,
