@@ -37,7 +37,9 @@ pub struct Writer {
 struct Untaken {
     /// How many of the first are done: what follows comes again.
     done: usize,
-    /// How many there are.
+    /// How many of these are larger than Kafka takes.
+    too_large: usize,
+    /// How many were not taken.
     count: usize,
     /// Why the first of them was not.
     fault: Fault,
@@ -58,21 +60,29 @@ impl Writer {
     }
 
     /// Writes those of a call that are kept. Returns when Kafka has them all, however long it is away, or refuses them for too long: how
-    /// many are left out then. What is larger than it takes is left out, too, which the producer counts and tells.
+    /// many are left out then. What is larger than it takes is left out, too.
     pub async fn keep(&self, moved: &[(&Publish, Came)]) -> usize {
         let Some(topic) = &self.topic else { return 0 };
         let mut left: Vec<_> = moved.iter().filter_map(|(publish, came)| self.written(publish, *came)).collect();
         let mut tries = self.refusals.begin();
-        while let Err(Untaken { done, count, fault }) = self.write(topic, &left).await {
-            left.drain(..done);
-            if !tries.go_on(&fault) {
-                self.complain(topic, &left[0].channel, count, &fault);
-                return count;
+        let mut left_out = 0;
+        loop {
+            match self.write(topic, &left).await {
+                Ok(too_large) => {
+                    tries.end();
+                    return left_out + too_large;
+                }
+                Err(Untaken { done, too_large, count, fault }) => {
+                    left.drain(..done);
+                    left_out += too_large;
+                    if !tries.go_on(&fault) {
+                        self.complain(topic, &left[0].channel, count, &fault);
+                        return left_out + count;
+                    }
+                }
             }
             sleep(PAUSE).await;
         }
-        tries.end();
-        0
     }
 
     fn complain(&self, topic: &str, channel: &str, count: usize, fault: &Fault) {
@@ -81,11 +91,11 @@ impl Writer {
         }
     }
 
-    /// Writes all of these.
+    /// Writes all of these; how many are larger than Kafka takes.
     ///
     /// # Errors
     /// What was not taken, and may be later.
-    async fn write(&self, topic: &str, all: &[Written]) -> Result<(), Untaken> {
+    async fn write(&self, topic: &str, all: &[Written]) -> Result<usize, Untaken> {
         let headers = events::headers::<Publication>(self.format);
         let written = all.iter().map(|Written { channel, value }| {
             self.producer.written(Record {
@@ -97,14 +107,20 @@ impl Writer {
             })
         });
         let written: Vec<_> = written.collect();
-        let mut result = Ok(());
+        let mut result = Ok(0);
         for (at, is_done) in written.into_iter().enumerate() {
-            match (is_done.await, &mut result) {
-                (Err(fault), Ok(())) if fault.is_temporary() => {
-                    result = Err(Untaken { done: at, count: 1, fault });
+            let Err(fault) = is_done.await else { continue };
+            match &mut result {
+                Ok(too_large) if fault.is_temporary() => {
+                    result = Err(Untaken { done: at, too_large: *too_large, count: 1, fault });
                 }
-                (Err(fault), Err(untaken)) if fault.is_temporary() => untaken.count += 1,
-                _ => {}
+                Ok(too_large) => {
+                    self.complain(topic, &all[at].channel, 1, &fault);
+                    *too_large += 1;
+                }
+                Err(untaken) if fault.is_temporary() => untaken.count += 1,
+                // It comes again.
+                Err(_) => {}
             }
         }
         result
@@ -135,6 +151,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::mocking::MockCluster;
     use tokio::time::timeout;
 
     use super::*;
@@ -185,6 +202,21 @@ mod tests {
         for outcome in [Outcome::Repeated, Outcome::Passed, Outcome::TooMany] {
             assert_eq!(written(outcome, 7), None, "{outcome:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_larger_than_kafka_takes_is_left_out_and_counted() {
+        let cluster = MockCluster::new(1).unwrap();
+        let config = KafkaConfig { brokers: vec![cluster.bootstrap_servers()], ..KafkaConfig::default() };
+        cluster.create_topic(&config.topics.publications, 1, 1).unwrap();
+        let writer = Writer::new(Arc::new(Producer::new(&config, "test").unwrap()), &config);
+        let receipt = Receipt { outcome: Outcome::Published, generation: Generation([1; 8]), created: 3, offset: 7 };
+        let data = Payload::binary(vec![b'x'; 1 << 20]);
+        let body = Told::Publication { data, info: None, tags: None, exclude: None, ttl_ms: None }.pack();
+        let large = Publish { body, ..publish() };
+        let came = Came { receipt, time_ms: 5 };
+        assert_eq!(writer.keep(&[(&publish(), came), (&large, came), (&publish(), came)]).await, 1);
+        assert_eq!(writer.producer.metrics().written(), 2);
     }
 
     #[tokio::test]
