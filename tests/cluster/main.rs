@@ -41,6 +41,7 @@ mod schedule;
 mod server;
 mod sight;
 mod start;
+mod switches;
 mod tls;
 mod upgrades;
 mod users;
