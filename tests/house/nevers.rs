@@ -27,7 +27,7 @@ const IO: [&str; 9] = [
     "glommio",
 ];
 
-/// Of the node. `shard`, `control`, `node.rs` and `cli` may be named by those above them only.
+/// Of the node. `shard`, `control`, `node` and `cli` may be named by those above them only.
 pub(crate) const NODE: [Never; 19] = [
     Never { places: &["model", "wire", "protocol", "session", "hub", "delivery", "outbox"], named: &IO },
     // The rest of the store is its files.
@@ -67,7 +67,7 @@ pub(crate) const NODE: [Never; 19] = [
         named: &["protocol", "session", "hub", "outbox", "broker", "auth", "config"],
     },
     Never { places: &["wire", "model", "protocol", "session", "hub", "outbox", "auth", "broker"], named: &["ring"] },
-    Never { places: &["ring"], named: &["wire", "model", "shard", "control", "node.rs", "cli"] },
+    Never { places: &["ring"], named: &["wire", "model", "shard", "control", "node", "cli"] },
     Never { places: &["protocol"], named: &["session", "hub", "outbox", "broker", "auth", "config"] },
     Never { places: &["hub"], named: &["wire", "protocol", "session", "delivery", "outbox", "broker", "auth"] },
     Never {
@@ -93,7 +93,7 @@ pub(crate) const NODE: [Never; 19] = [
             "cluster",
             "shard",
             "control",
-            "node.rs",
+            "node",
             "cli",
             "std::thread",
             "std::fs",
@@ -106,19 +106,18 @@ pub(crate) const NODE: [Never; 19] = [
         places: &["cluster/redis"],
         named: &[
             "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "ring", "store", "shard", "control",
-            "node.rs", "cli", "glommio",
+            "node", "cli", "glommio",
         ],
     },
     // The mover reads names of channels as sessions do (`session/access.rs`), and the relay answers shards.
     Never {
         places: &["cluster/kafka"],
-        named: &["wire", "protocol", "delivery", "outbox", "ring", "store", "control", "node.rs", "cli", "glommio"],
+        named: &["wire", "protocol", "delivery", "outbox", "ring", "store", "control", "node", "cli", "glommio"],
     },
     Never {
         places: &["cluster/bridge"],
         named: &[
-            "wire", "protocol", "session", "delivery", "outbox", "ring", "store", "control", "node.rs", "cli",
-            "glommio",
+            "wire", "protocol", "session", "delivery", "outbox", "ring", "store", "control", "node", "cli", "glommio",
         ],
     },
     // It knows the API's methods, and nothing of what they ask.
@@ -126,13 +125,13 @@ pub(crate) const NODE: [Never; 19] = [
         places: &["control/grpc"],
         named: &[
             "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "auth", "ring", "store", "shard",
-            "cluster", "node.rs", "cli",
+            "cluster", "node", "cli",
         ],
     },
     Never {
         places: &["roles"],
         named: &[
-            "wire", "protocol", "session", "hub", "delivery", "outbox", "ring", "store", "shard", "control", "node.rs",
+            "wire", "protocol", "session", "hub", "delivery", "outbox", "ring", "store", "shard", "control", "node",
             "cli", "glommio",
         ],
     },
@@ -140,13 +139,13 @@ pub(crate) const NODE: [Never; 19] = [
         places: &["store"],
         named: &[
             "wire", "protocol", "session", "hub", "delivery", "outbox", "broker", "auth", "config", "ring", "shard",
-            "node.rs",
+            "node",
         ],
     },
 ];
 
 /// What drives all else.
-const ABOVE: [&str; 6] = ["shard", "control", "node.rs", "cli", "doctor", "roles"];
+const ABOVE: [&str; 6] = ["shard", "control", "node", "cli", "doctor", "roles"];
 
 /// Of the load generator.
 pub(crate) const LOAD_GENERATOR: [Never; 4] = [
