@@ -11,6 +11,7 @@ use super::Event;
 pub struct Call {
     /// The method, as the API names it, in any case.
     #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "super::null::is_nothing")]
     pub method: String,
     /// The method's request: a JSON object; see [`data`](super::data).
     #[prost(bytes = "bytes", tag = "2")]
@@ -18,7 +19,7 @@ pub struct Call {
     pub params: Bytes,
     /// By which a call that comes again is known: that of the request, where the method has one and the request has none.
     #[prost(string, tag = "3")]
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(deserialize_with = "super::null::is_nothing", skip_serializing_if = "String::is_empty")]
     pub idempotency_key: String,
 }
 

@@ -82,12 +82,12 @@ pub mod base64_text {
         STANDARD.encode(bytes).serialize(serializer)
     }
 
-    /// Reads the bytes.
+    /// Reads the bytes; null is none.
     ///
     /// # Errors
     /// What is no base64, or no string.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
         STANDARD.decode(text).map(Bytes::from).map_err(D::Error::custom)
     }
 }

@@ -8,6 +8,7 @@ mod call;
 pub mod data;
 mod format;
 mod login;
+mod null;
 mod publication;
 mod publish;
 mod push;

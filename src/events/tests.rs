@@ -194,6 +194,18 @@ fn a_strangers_record_is_read_by_its_header_and_without_one_as_json() {
 }
 
 #[test]
+fn what_backends_write_as_null_is_left_out_but_for_data() {
+    let null = r#"{"channel":null,"data":null,"b64data":null,"tags":null,"idempotency_key":null,"version":null,"version_epoch":null,
+        "skip_history":null,"ttl_ms":null,"exclude_client":null,"info":null,"message_id":null}"#;
+    let read: Publish = decode(None, null.as_bytes()).unwrap();
+    assert_eq!(read, Publish { data: "null".into(), ..Publish::default() });
+    let by_nobody = br#"{"info":{"user":null,"client":null,"b64conn_info":null,"b64chan_info":null}}"#;
+    assert_eq!(decode::<Publish>(None, by_nobody).unwrap().info, Some(Publisher::default()));
+    let call: Call = decode(None, br#"{"method":null,"params":{},"idempotency_key":null}"#).unwrap();
+    assert_eq!(call, Call { params: "{}".into(), ..Call::default() });
+}
+
+#[test]
 fn what_a_later_version_adds_is_read_past() {
     let read = decode::<SessionUpdate>(None, br#"{"user":"42","sequence":7,"mood":{"of":[1,2]}}"#).unwrap();
     assert_eq!(read, SessionUpdate { user: "42".into(), sequence: 7, ..SessionUpdate::default() });
