@@ -1,5 +1,6 @@
 //! Nodes and a real Kafka: processes of the real binary, and records as strangers write and read them.
 
+mod batches;
 mod calls;
 mod calls_lost;
 #[path = "../node/client.rs"]

@@ -36,3 +36,16 @@ pub fn options(config: &KafkaConfig, client_id: &str) -> ClientConfig {
     }
     options
 }
+
+/// What a test reads the only partition of a topic with, from its beginning.
+#[cfg(test)]
+pub(super) fn reader_of(config: &KafkaConfig, topic: &str) -> rdkafka::consumer::BaseConsumer {
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+    use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+    let consumer: BaseConsumer = options(config, "test").set("group.id", "test").create().expect("they are right");
+    let mut place = TopicPartitionList::new();
+    place.add_partition_offset(topic, 0, Offset::Beginning).expect("it is an offset");
+    consumer.assign(&place).expect("it is one");
+    consumer
+}

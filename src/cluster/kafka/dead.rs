@@ -59,9 +59,7 @@ mod tests {
     use std::time::Duration;
 
     use rdkafka::Message as _;
-    use rdkafka::consumer::{BaseConsumer, Consumer as _};
     use rdkafka::mocking::MockCluster;
-    use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
     use super::*;
     use crate::cluster::kafka::client;
@@ -81,10 +79,7 @@ mod tests {
                 Dead { topic: "from", partition: 1, offset: 2, key: Some(key), value, content_type, headers: &[] };
             bury(&producer, "dead", dead, "why").await.unwrap();
         }
-        let consumer: BaseConsumer = client::options(&config, "test").set("group.id", "test").create().unwrap();
-        let mut place = TopicPartitionList::new();
-        place.add_partition_offset("dead", 0, Offset::Beginning).unwrap();
-        consumer.assign(&place).unwrap();
+        let consumer = client::reader_of(&config, "dead");
         let next = || {
             let record = consumer.poll(Duration::from_secs(30)).expect("it is there").unwrap();
             (record.key().map(<[u8]>::to_vec), record.payload().unwrap_or_default().to_vec())

@@ -21,9 +21,7 @@ pub fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m [u
 mod tests {
     use std::time::Duration;
 
-    use rdkafka::consumer::{BaseConsumer, Consumer as _};
     use rdkafka::mocking::MockCluster;
-    use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
     use super::*;
     use crate::cluster::kafka::client;
@@ -42,10 +40,7 @@ mod tests {
             let record = Record { topic: "topic", key: None, partition: None, value: b"", headers: &headers };
             producer.written(record).await.unwrap();
         }
-        let consumer: BaseConsumer = client::options(&config, "test").set("group.id", "test").create().unwrap();
-        let mut place = TopicPartitionList::new();
-        place.add_partition_offset("topic", 0, Offset::Beginning).unwrap();
-        consumer.assign(&place).unwrap();
+        let consumer = client::reader_of(&config, "topic");
         for expected in [Some(&b"late"[..]), None] {
             let message = consumer.poll(Duration::from_secs(30)).expect("it is there").unwrap();
             assert_eq!(header(&message, "name"), expected);
