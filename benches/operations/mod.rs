@@ -6,6 +6,7 @@
 mod codec;
 mod fan_out;
 mod hub;
+mod inbox;
 mod mailbox;
 mod outbox;
 mod session;
@@ -47,7 +48,7 @@ impl Operation {
 
 /// All operations, those of one part side by side.
 pub(crate) fn all() -> Vec<Operation> {
-    let parts: [fn() -> Vec<Operation>; 7] = [
+    let parts: [fn() -> Vec<Operation>; 8] = [
         codec::operations,
         token::operations,
         hub::operations,
@@ -55,6 +56,7 @@ pub(crate) fn all() -> Vec<Operation> {
         outbox::operations,
         session::operations,
         fan_out::operations,
+        inbox::operations,
     ];
     parts.into_iter().flat_map(|operations| operations()).collect()
 }

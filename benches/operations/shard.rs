@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use ringpost::auth::Verifier;
 use ringpost::broker::{Broker, BrokerSetup, Input};
-use ringpost::config::{ChannelOptions, Config, Duration};
+use ringpost::config::{ChannelOptions, Config, Delivery, Duration, Namespace};
 use ringpost::hub::Placement;
 use ringpost::protocol::Format;
 
@@ -24,6 +24,7 @@ pub(crate) fn shards(count: u16) -> Vec<Broker> {
         allow_publish_for_client: true,
         ..ChannelOptions::default()
     };
+    config.channel.namespaces = vec![Namespace { name: "inbox".into(), options: at_least_once() }];
     let verifier = Arc::new(Verifier::new(&config.client.tokens(), None).expect("the secret is a key"));
     let (config, placement) = (Arc::new(config), placement(count));
     let broker = |me: u16| {
@@ -33,6 +34,19 @@ pub(crate) fn shards(count: u16) -> Vec<Broker> {
         Broker::new(setup).expect("the configuration has no expressions")
     };
     (0..count).map(broker).collect()
+}
+
+/// Of a namespace whose subscribers are members, who are to say what they have received.
+fn at_least_once() -> ChannelOptions {
+    ChannelOptions {
+        history_size: 100,
+        history_ttl: Duration::from_secs(3600),
+        delivery: Delivery::AtLeastOnce,
+        members_by_subscribing: true,
+        allow_subscribe_for_client: true,
+        allow_publish_for_client: true,
+        ..ChannelOptions::default()
+    }
 }
 
 /// Which of them is a channel's home.

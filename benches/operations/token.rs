@@ -20,8 +20,13 @@ pub(super) fn config() -> TokenConfig {
 
 /// A user's token, good for a day.
 pub(crate) fn token() -> String {
+    token_of("user-1")
+}
+
+/// As [`token`], of this user.
+pub(super) fn token_of(user: &str) -> String {
     let expires_unix_s = NOW.unix_s() + 86_400;
-    mint::hs256(SECRET, &serde_json::json!({ "sub": "user-1", "exp": expires_unix_s }))
+    mint::hs256(SECRET, &serde_json::json!({ "sub": user, "exp": expires_unix_s }))
 }
 
 fn check() -> impl FnMut() {
