@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use ringpost::auth::Verifier;
 use ringpost::broker::letter::Letter;
 use ringpost::broker::{Broker, BrokerSetup, Input};
-use ringpost::config::{ChannelOptions, Config, Duration};
+use ringpost::config::{ChannelOptions, Config, Delivery, Duration, Namespace};
 use ringpost::hub::Placement;
 use ringpost::protocol::Format;
 use ringpost::time::Now;
@@ -33,6 +33,12 @@ fn shards() -> Vec<Broker> {
         allow_publish_for_anonymous: true,
         ..ChannelOptions::default()
     };
+    let at_least_once = ChannelOptions {
+        delivery: Delivery::AtLeastOnce,
+        members_by_subscribing: true,
+        ..config.channel.without_namespace.clone()
+    };
+    config.channel.namespaces = vec![Namespace { name: "inbox".into(), options: at_least_once }];
     // The clock stands still here: nothing would be paid for.
     config.client.work_limit = Duration::default();
     config.client.user_work_limit = Duration::default();
@@ -90,8 +96,13 @@ fn subscribed(shards: &mut [Broker], shard: usize, conn: u32, channel: &str) -> 
 }
 
 fn channel_at(shard: u16) -> String {
+    channel_at_with(shard, "")
+}
+
+/// As [`channel_at`], in a namespace.
+fn channel_at_with(shard: u16, prefix: &str) -> String {
     let placement = Placement::new(2, 1);
-    let mut names = (0..).map(|number: u32| number.to_string());
+    let mut names = (0..).map(|number: u32| format!("{prefix}{number}"));
     names.find(|name| placement.of(name) == shard).expect("every shard has some")
 }
 
@@ -165,8 +176,33 @@ fn a_publication_from_another_shard_allocates_nothing() {
     assert_eq!(measure(|| deliver(&mut shards[0], second)).count_total, 0);
 }
 
+#[test]
+fn a_word_of_what_a_device_has_received_allocates_three_times() {
+    let mut shards = shards();
+    let channel = channel_at_with(0, "inbox:");
+    // So many that they do not hear of each other.
+    let members = 2 * SUBSCRIBERS;
+    let sessions: Vec<_> = (0..members).map(|conn| user(&mut shards, conn, &channel)).collect();
+    let mut words = |offset: u64| {
+        command(&mut shards[0], sessions[0], &publish(&channel));
+        flush(&mut shards[0]);
+        let data = format!(r#"{{"channel":"{channel}","offset":{offset}}}"#);
+        let word = format!(r#"{{"send":{{"data":{{"method":"inbox.received","data":{data}}}}}}}"#);
+        measure(|| sessions.iter().for_each(|session| command(&mut shards[0], *session, &word))).count_total
+    };
+    words(1);
+    // To see where its JSON ends, for the channel's name, and for what is said. The trace of what has happened grows now and then.
+    let counts: Vec<_> = (2..6).map(words).collect();
+    assert_eq!(counts.iter().min(), Some(&(3 * u64::from(members))), "{counts:?}");
+}
+
 /// A user's client that has subscribed and does nothing.
 fn idle(shards: &mut [Broker], conn: u32, channel: &str) {
+    user(shards, conn, channel);
+}
+
+/// A user's client that has subscribed: its session.
+fn user(shards: &mut [Broker], conn: u32, channel: &str) -> u32 {
     shards[0].edge.outbox.open(conn);
     let session = shards[0].open(conn, Format::WebSocketJson, std::net::Ipv4Addr::LOCALHOST.into(), NOW);
     let claims = serde_json::json!({ "sub": format!("user{conn}") });
@@ -175,6 +211,7 @@ fn idle(shards: &mut [Broker], conn: u32, channel: &str) {
     command(&mut shards[0], session, &format!(r#"{{"id":1,"connect":{{"token":"{token}","name":"an SDK's name"}}}}"#));
     command(&mut shards[0], session, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#));
     settle(shards);
+    session
 }
 
 #[test]

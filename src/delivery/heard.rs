@@ -6,6 +6,7 @@ use super::dispatch::Sending;
 use super::inbox::{Inbox, Whose, seen_s};
 use super::live::Pace;
 use super::member::Member;
+use super::members::Place;
 use super::receipts::Moved;
 use super::trace::What;
 use super::wakes::Wake;
@@ -25,16 +26,16 @@ impl Inbox {
         }
     }
 
-    /// What is known of a device that says something of this place, and of its member.
-    fn check_reached(&self, whose: Whose<'_>, epoch: &str, offset: u64) -> Result<(Member, Known), Error> {
-        let row = self.members.get(whose.user).ok_or(ErrorKind::PermissionDenied)?;
+    /// What is known of a device that says something of this place, and of its member, with where that is.
+    fn check_reached(&self, whose: Whose<'_>, epoch: &str, offset: u64) -> Result<(Place, Member, Known), Error> {
+        let (place, row) = self.members.look_up(whose.user).ok_or(ErrorKind::PermissionDenied)?;
         let never = || ErrorKind::BadRequest.because("bad request: this device was sent nothing in the channel");
         let known = row.device(whose.device).ok_or_else(never)?;
         if !epoch.is_empty() && *epoch != *self.epoch {
             return Err(ErrorKind::UnrecoverablePosition.into());
         }
         match offset <= self.reached(known) {
-            true => Ok((row.member, known)),
+            true => Ok((place, row.member, known)),
             false => Err(ErrorKind::BadRequest.because("bad request: the offset lies beyond what the device was sent")),
         }
     }
@@ -53,14 +54,23 @@ impl Inbox {
         desk: &mut Desk,
     ) -> Result<u32, Error> {
         self.agree(shelf, desk);
-        let (mut member, known) = self.check_reached(whose, epoch, offset)?;
+        let (place, mut member, known) = self.check_reached(whose, epoch, offset)?;
         self.received_requeued(whose, offset, now, desk);
         let mut device = self.look_up(known);
         let before = device.floor();
         let by = device.advance(offset);
         let is_ahead = std::mem::take(&mut device.is_ahead);
+        let furthest = member.received;
         if by > 0 {
             (device.seen_s, device.has_lost) = (seen_s(now), false);
+            let known_so_far = member;
+            member.received = furthest.max(offset);
+            if self.is_noticed(known) {
+                member.noticed = member.noticed.max(offset);
+            }
+            if member != known_so_far {
+                self.members.set_at(place, &member);
+            }
         }
         match known {
             Known::Here(at) => self.live[at as usize].device = device,
@@ -73,15 +83,6 @@ impl Inbox {
                 self.keep_device(whose, now, desk);
             }
             return Ok(0);
-        }
-        let furthest = member.received;
-        let known_so_far = member;
-        member.received = furthest.max(offset);
-        if self.is_noticed(known) {
-            member.noticed = member.noticed.max(offset);
-        }
-        if member != known_so_far {
-            self.members.set(whose.user, &member);
         }
         desk.note(&self.channel, (before + 1, offset), What::Received, Some((whose.user, whose.device, 0)), now);
         self.owe(-(by as i64), desk);
@@ -118,7 +119,7 @@ impl Inbox {
         now: Now,
         desk: &mut Desk,
     ) -> Result<(), Error> {
-        let (_, known) = self.check_reached(whose, epoch, offset)?;
+        let (.., known) = self.check_reached(whose, epoch, offset)?;
         let floor = self.look_up(known).floor();
         if offset <= floor {
             return Err(ErrorKind::BadRequest.because("bad request: the device has received it"));

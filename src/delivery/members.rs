@@ -19,8 +19,9 @@ pub(super) struct Members {
     life: u64,
 }
 
-/// Where a row is, or would be: the block, and from where to where.
-struct Place {
+/// Where a row is, or would be: the block, and from where to where. Good until a row changes.
+#[derive(Debug)]
+pub(super) struct Place {
     block: usize,
     from: usize,
     until: usize,
@@ -40,8 +41,14 @@ impl Members {
     }
 
     pub(super) fn get(&self, user: &str) -> Option<Row<'_>> {
+        self.look_up(user).map(|(_, row)| row)
+    }
+
+    /// As [`Members::get`], with the place for [`Members::set_at`].
+    pub(super) fn look_up(&self, user: &str) -> Option<(Place, Row<'_>)> {
         let place = self.find(user);
-        place.is_row().then(|| Row::read(&self.blocks[place.block][place.from..], self.life))
+        let row = place.is_row().then(|| Row::read(&self.blocks[place.block][place.from..], self.life))?;
+        Some((place, row))
     }
 
     /// Those whose names follow this one, in order; from the first where there is none.
@@ -66,6 +73,13 @@ impl Members {
         let place = self.find(user);
         let devices = self.row_at(&place, user).devices();
         let row = row::write(user, member, self.life, devices);
+        self.put(place, &row);
+    }
+
+    /// As [`Members::set`], of a member that was looked up and no row has changed since.
+    pub(super) fn set_at(&mut self, place: Place, member: &Member) {
+        let row = Row::read(&self.blocks[place.block][place.from..], self.life);
+        let row = row::write(row.user, member, self.life, row.devices());
         self.put(place, &row);
     }
 
@@ -273,7 +287,11 @@ mod tests {
         match step {
             Step::Set(user, received) => {
                 let member = Member { received, noticed: received / 2, read: received / 3, forgotten: None };
-                members.set(&user, &member);
+                // Half of them where they were looked up.
+                match members.look_up(&user).filter(|_| received % 2 == 0) {
+                    Some((place, _)) => members.set_at(place, &member),
+                    None => members.set(&user, &member),
+                }
                 book.entry(user).or_insert((member, Vec::new())).0 = member;
             }
             Step::Device(user, id, floor) => {

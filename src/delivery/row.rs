@@ -157,12 +157,21 @@ impl<'a> Iterator for Devices<'a> {
 }
 
 fn put(number: u64, out: &mut RowBytes) {
+    if number < 0x80 {
+        return out.push(number as u8);
+    }
     let mut bytes = [0; 10];
     let length = number.encode_var(&mut bytes);
     out.extend_from_slice(&bytes[..length]);
 }
 
+#[inline]
 fn number(rest: &mut &[u8]) -> u64 {
+    // Most are lengths, of one byte.
+    if let Some((number @ ..0x80, after)) = rest.split_first() {
+        *rest = after;
+        return u64::from(*number);
+    }
     let (number, length) = u64::decode_var(rest).expect("rows are written here only");
     *rest = &rest[length..];
     number

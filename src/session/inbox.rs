@@ -20,19 +20,28 @@ const RESERVED: &str = "inbox.";
 /// Those whose answer says nothing but that they were taken.
 const SAID: [&str; 4] = ["received", "retry", "read", "background"];
 
+/// The methods.
+const METHODS: [&str; 7] = ["received", "retry", "read", "positions", "unread", "background", "send"];
+
 /// What is said as [`Verb::Send`](crate::protocol::word::Verb::Send): what a call would have.
 #[derive(Debug, Deserialize)]
-struct Sent<'a> {
-    method: Cow<'a, str>,
+struct Sent<'a, Data> {
     #[serde(borrow)]
-    data: &'a RawValue,
+    method: Cow<'a, str>,
+    data: Data,
+}
+
+/// A method without what all begin with, where it may be said so.
+fn said(method: &str) -> Option<&str> {
+    method.strip_prefix(RESERVED).filter(|method| SAID.contains(method))
 }
 
 /// The data of a call.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Call<'a> {
-    channel: String,
+    #[serde(borrow)]
+    channel: Cow<'a, str>,
     #[serde(default)]
     epoch: Box<str>,
     offset: Option<u64>,
@@ -47,7 +56,11 @@ struct Call<'a> {
     data: Option<&'a RawValue>,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    fn read(data: &'a [u8]) -> Result<Self, Error> {
+        serde_json::from_slice(data).map_err(|error| ErrorKind::BadRequest.because(format!("bad request: {error}")))
+    }
+
     fn place(self) -> Result<Place, Error> {
         let offset = self.offset.ok_or_else(|| ErrorKind::BadRequest.because("bad request: `offset` is missing"))?;
         Ok(Place { epoch: self.epoch, offset })
@@ -62,27 +75,36 @@ impl Session {
                 ErrorKind::NotAvailable.because("not available: no application answers rpc on this node"),
             );
         };
-        self.inbox(method, &data.bytes, context).unwrap_or_else(Step::Refuse)
+        if !METHODS.contains(&method) {
+            return Step::Refuse(ErrorKind::MethodNotFound.into());
+        }
+        Call::read(&data.bytes).and_then(|call| self.inbox(method, call, context)).unwrap_or_else(Step::Refuse)
     }
 
     /// A call whose answer nobody waits for: at least once, what was not taken is sent again. All else that is sent would be for
     /// an application behind the node: without one nobody can take it, and there is no reply to say so in.
     pub(super) fn send<'a>(&mut self, data: &PayloadRef<'_>, context: Context<'_>) -> Step<'a> {
-        let Ok(Sent { method, data }) = serde_json::from_slice(&data.bytes) else { return Step::Done };
-        match method.strip_prefix(RESERVED) {
-            Some(method) if SAID.contains(&method) => {
-                self.inbox(method, data.get().as_bytes(), context).unwrap_or_else(Step::Refuse)
+        // In one pass: of all that devices say this is said most.
+        if let Ok(Sent { method, data }) = serde_json::from_slice(&data.bytes) {
+            return match said(&method) {
+                Some(method) => self.inbox(method, data, context).unwrap_or_else(Step::Refuse),
+                None => Step::Done,
+            };
+        }
+        // Data that is no call is refused if it is the node's.
+        let Ok(Sent { method, data }) = serde_json::from_slice::<Sent<'_, &RawValue>>(&data.bytes) else {
+            return Step::Done;
+        };
+        match said(&method) {
+            Some(method) => {
+                let call = Call::read(data.get().as_bytes());
+                call.and_then(|call| self.inbox(method, call, context)).unwrap_or_else(Step::Refuse)
             }
-            _ => Step::Done,
+            None => Step::Done,
         }
     }
 
-    fn inbox<'a>(&self, method: &str, data: &[u8], context: Context<'_>) -> Result<Step<'a>, Error> {
-        if !["received", "retry", "read", "positions", "unread", "background", "send"].contains(&method) {
-            return Err(ErrorKind::MethodNotFound.into());
-        }
-        let call: Call<'_> = serde_json::from_slice(data)
-            .map_err(|error| ErrorKind::BadRequest.because(format!("bad request: {error}")))?;
+    fn inbox<'a>(&self, method: &str, call: Call<'_>, context: Context<'_>) -> Result<Step<'a>, Error> {
         let resolved = context.access.resolve_for_client(&call.channel)?;
         if !resolved.is_at_least_once() {
             return Err(
@@ -97,7 +119,8 @@ impl Session {
         {
             return Ok(step);
         }
-        let channel = call.channel.clone();
+        // The frame may go before the question is answered.
+        let channel = call.channel.to_string();
         let word = match method {
             "received" => InboxWord::Received(call.place()?),
             "retry" => {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::broker::inbox_order::InboxOrder;
+use crate::broker::namespaces::NO_NAMESPACE;
 use crate::config::Delivery;
 use crate::limits::{CHANNELS_FOUNDED_MAX, RECEIPT_MEMBERS_MAX};
 use crate::work::{Limit, price};
@@ -113,12 +114,15 @@ fn what_is_said_without_waiting_for_an_answer_counts_and_is_not_answered() {
             (send("inbox.unread", 1), 1),
             (send("received", 1), 1),
             (json!({"send": {"data": "of an application"}}).to_string(), 1),
+            (json!({"send": {"data": {"method": "inbox.received", "data": 1}}}).to_string(), 1),
+            (json!({"send": {"data": {"method": "received", "data": 1}}}).to_string(), 1),
             (send("inbox.received", 1), 1),
         ] {
             let heard = node.say(peer, &said);
             assert!(kinds(&heard).is_empty(), "{said}: {heard:?}");
             assert_eq!(node.refused("inbox", 107), refusals, "{said}");
         }
+        assert_eq!(node.refused(NO_NAMESPACE, 107), 1, "what is no call names no channel");
         node.sweep(60_000);
         assert_eq!(kinds(&node.hear(peer)), ["message"], "nothing is sent again that was received");
     }
