@@ -27,14 +27,40 @@ const inbox = async (method, data) => (await client.rpc(`inbox.${method}`, { cha
 /** What is lost with a connection is said again after the next publication. */
 const tell = (method, offset) => inbox(method, { offset }).catch((error) => console.error(`${method} ${offset}: ${error.message}`));
 
+/** So often, in milliseconds, it is said at the most what was received: what is said of an offset holds for all before it. */
+const SAY_EVERY = 100;
+const unsaid = new Set();
+let furthest = 0;
+let saidAt = 0;
+let saying;
+
+/** Says it with the publication, or later with those that come meanwhile. What comes again is said by itself. */
+function taken(offset) {
+  if (offset > furthest) {
+    unsaid.delete(furthest);
+    furthest = offset;
+  }
+  unsaid.add(offset);
+  saying ??= setTimeout(say, Math.max(0, saidAt + SAY_EVERY - Date.now()));
+}
+
+async function say() {
+  const offsets = [...unsaid];
+  unsaid.clear();
+  [saying, saidAt] = [undefined, Date.now()];
+  for (const offset of offsets) {
+    await tell('received', offset);
+    await tell('read', offset);
+  }
+}
+
 // What is not received in time comes again: each offset is shown once.
 const shown = new Set();
-letters.on('publication', async ({ offset, data, info }) => {
+letters.on('publication', ({ offset, data, info }) => {
   if (info?.user !== user && !shown.has(offset)) console.log(`${info?.user}: ${data.text}`);
   shown.add(offset);
   // Where messages are kept, they are kept before this.
-  await tell('received', offset);
-  await tell('read', offset);
+  taken(offset);
 });
 
 letters.on('subscribed', async ({ wasRecovering, recovered }) => {

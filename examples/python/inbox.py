@@ -17,6 +17,8 @@ TOKEN_SECRET = os.environ.get("TOKEN_SECRET", "ringpost-development-secret-not-f
 CHANNEL = os.environ.get("CHANNEL", "inbox:letters")
 DEVICE = os.environ.get("DEVICE", "terminal")
 USER = sys.argv[1] if len(sys.argv) > 1 else "ada"
+# So often, in seconds, it is said at the most what was received: what is said of an offset holds for all before it.
+SAY_EVERY = 0.1
 
 
 def say(text: str) -> None:
@@ -33,6 +35,10 @@ class Inbox(SubscriptionEventHandler):
         # What is not received in time comes again: each offset is shown once.
         self.shown = set()
         self.positions = {}
+        self.unsaid = set()
+        self.furthest = 0
+        self.said_at = 0.0
+        self.saying = None
 
     async def call(self, method: str, **data):
         return (await self.client.rpc(f"inbox.{method}", {"channel": CHANNEL, **data})).data
@@ -44,10 +50,23 @@ class Inbox(SubscriptionEventHandler):
         except CentrifugeError as error:
             print(f"{method} {offset}: {error}", file=sys.stderr)
 
-    async def taken(self, offset: int) -> None:
-        # Where messages are kept, they are kept before this.
-        await self.tell("received", offset)
-        await self.tell("read", offset)
+    def taken(self, offset: int) -> None:
+        """Says it with the publication, or later with those that come meanwhile. What comes again is said by itself."""
+        if offset > self.furthest:
+            self.unsaid.discard(self.furthest)
+            self.furthest = offset
+        self.unsaid.add(offset)
+        # A handler must not wait for a reply: what comes next would wait behind it.
+        if not self.saying:
+            self.saying = asyncio.create_task(self.say_taken())
+
+    async def say_taken(self) -> None:
+        await asyncio.sleep(max(0.0, self.said_at + SAY_EVERY - time.monotonic()))
+        offsets, self.unsaid = sorted(self.unsaid), set()
+        self.said_at, self.saying = time.monotonic(), None
+        for offset in offsets:
+            await self.tell("received", offset)
+            await self.tell("read", offset)
 
     async def on_publication(self, context):
         publication = context.pub
@@ -55,8 +74,8 @@ class Inbox(SubscriptionEventHandler):
         if user != USER and publication.offset not in self.shown:
             say(f"{user}: {publication.data['text']}")
         self.shown.add(publication.offset)
-        # A handler must not wait for a reply: what comes next would wait behind it.
-        asyncio.create_task(self.taken(publication.offset))
+        # Where messages are kept, they are kept before this.
+        self.taken(publication.offset)
 
     async def on_subscribed(self, context):
         if context.was_recovering and not context.recovered:

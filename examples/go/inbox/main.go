@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +34,9 @@ func setting(name, otherwise string) string {
 	return otherwise
 }
 
+// sayEvery is how often it is said at the most what was received: what is said of an offset holds for all before it.
+const sayEvery = 100 * time.Millisecond
+
 // inbox is a user's, on this device.
 type inbox struct {
 	user   string
@@ -39,6 +44,11 @@ type inbox struct {
 	mutex  sync.Mutex
 	// What is not received in time comes again: each offset is shown once.
 	shown map[uint64]bool
+	// What was received and not said yet, the furthest of all, and when something was said last, or will be.
+	unsaid   map[uint64]bool
+	furthest uint64
+	saidAt   time.Time
+	isSaying bool
 }
 
 // token is what your backend signs. A device that is named keeps its place: it gets what it has not received, once.
@@ -60,12 +70,34 @@ func (i *inbox) call(method string, params map[string]any, result any) error {
 	return json.Unmarshal(answer.Data, result)
 }
 
-// taken says that a message was received, and then that it was read. What is lost with a connection is said again after the
-// next publication.
+// taken says with a message that it was received and read, or later with those that come meanwhile. What comes again is said by
+// itself. What is lost with a connection is said again after the next publication.
 func (i *inbox) taken(offset uint64) {
-	for _, method := range []string{"received", "read"} {
-		if err := i.call(method, map[string]any{"offset": offset}, &struct{}{}); err != nil {
-			log.Printf("%s %d: %v", method, offset, err)
+	i.mutex.Lock()
+	defer i.mutex.Unlock()
+	if offset > i.furthest {
+		delete(i.unsaid, i.furthest)
+		i.furthest = offset
+	}
+	i.unsaid[offset] = true
+	if !i.isSaying {
+		i.isSaying = true
+		// In time of its own: a handler must not wait for a reply.
+		time.AfterFunc(time.Until(i.saidAt.Add(sayEvery)), i.say)
+	}
+}
+
+func (i *inbox) say() {
+	i.mutex.Lock()
+	offsets := slices.Sorted(maps.Keys(i.unsaid))
+	clear(i.unsaid)
+	i.saidAt, i.isSaying = time.Now(), false
+	i.mutex.Unlock()
+	for _, offset := range offsets {
+		for _, method := range []string{"received", "read"} {
+			if err := i.call(method, map[string]any{"offset": offset}, &struct{}{}); err != nil {
+				log.Printf("%s %d: %v", method, offset, err)
+			}
 		}
 	}
 }
@@ -86,8 +118,8 @@ func (i *inbox) heard(event centrifuge.PublicationEvent) {
 	if from != i.user && isNew {
 		fmt.Printf("%s: %s\n", from, message.Text)
 	}
-	// Where messages are kept, they are kept before this. A handler must not wait for a reply.
-	go i.taken(event.Offset)
+	// Where messages are kept, they are kept before this.
+	i.taken(event.Offset)
 }
 
 func (i *inbox) begun(event centrifuge.SubscribedEvent) {
@@ -143,7 +175,7 @@ func (i *inbox) send(text string) {
 }
 
 func main() {
-	own := &inbox{user: "ada", shown: make(map[uint64]bool)}
+	own := &inbox{user: "ada", shown: make(map[uint64]bool), unsaid: make(map[uint64]bool)}
 	if len(os.Args) > 1 {
 		own.user = os.Args[1]
 	}
