@@ -60,17 +60,26 @@ const KEPT: Work = Work {
 };
 const KEPT_ON_DISK: Work = Work { settings: &["burst=16", "channel_prefix=disk:"], ..KEPT };
 
-/// Members who say what they have received as a device does that needs no answer.
-const RECEIVED_IN_MEMORY: [&str; 4] =
-    ["burst=16", "channel_prefix=memory-received:", "received_every_s=0.1", "received_is_answered=false"];
-const RECEIVED_WITH_MESSAGES: [&str; 5] = [
+/// Members who say what they have received upon a message, as the protocol advises clients to, where the way is short: the word is
+/// there while the node still sends.
+const UPON_MESSAGES_IN_MEMORY: [&str; 5] = [
     "burst=16",
     "channel_prefix=memory-received:",
     "received_every_s=0.1",
     "received_is_answered=false",
     "received_with_messages=true",
 ];
-const RECEIVED_ON_DISK: [&str; 4] =
+const UPON_MESSAGES_ON_DISK: [&str; 5] = [
+    "burst=16",
+    "channel_prefix=disk-received:",
+    "received_every_s=0.1",
+    "received_is_answered=false",
+    "received_with_messages=true",
+];
+/// Members whose words come at any time: those of clients whose ways are long, and differ.
+const ANY_TIME_IN_MEMORY: [&str; 4] =
+    ["burst=16", "channel_prefix=memory-received:", "received_every_s=0.1", "received_is_answered=false"];
+const ANY_TIME_ON_DISK: [&str; 4] =
     ["burst=16", "channel_prefix=disk-received:", "received_every_s=0.1", "received_is_answered=false"];
 
 /// Publishes of 200 bytes with replies, half as many as a node can keep in memory.
@@ -108,7 +117,7 @@ const fn cell(name: &'static str, unit: &'static str, goal: Option<Goal>, work: 
 
 /// The node beside the floor, or beside itself at plainer work: what is done, what the cost counts, what it should be, the
 /// node's work, and what that is beside.
-pub(crate) const ALL: [Cell; 25] = [
+pub(crate) const ALL: [Cell; 26] = [
     cell("fan-out 1 to 1,000, 16 messages a send", DELIVERY, ratio(1.1), SIXTEEN, FLOOR),
     cell("fan-out 1 to 1,000, one message at a time", DELIVERY, ratio(1.1), ONE_AT_A_TIME, FLOOR),
     cell("publish with reply, 100 conns, 1 outstanding", REPLY, ratio(1.15), PUBLISH, FLOOR),
@@ -171,33 +180,40 @@ pub(crate) const ALL: [Cell; 25] = [
         Beside::Plain(PIPELINED),
     ),
     cell(
-        "promise: at least once, received every 0.1 s, log in memory, fan-out 1 to 1,000, 16 messages a send, half of saturation",
+        "promise: at least once, received every 0.1 s upon a message, log in memory, fan-out 1 to 1,000, 16 messages a send, half of saturation",
         DELIVERY,
         ratio(1.2),
-        Work { settings: &RECEIVED_IN_MEMORY, ..KEPT },
+        Work { settings: &UPON_MESSAGES_IN_MEMORY, ..KEPT },
+        Beside::Plain(KEPT),
+    ),
+    // A word that comes between two fan-outs wakes a node that sleeps; one that comes upon a message finds it at work.
+    cell(
+        "promise: the same, received at any time, log in memory",
+        DELIVERY,
+        ratio(1.2),
+        Work { settings: &ANY_TIME_IN_MEMORY, ..KEPT },
         Beside::Plain(KEPT),
     ),
     // What is received costs by how often it is said, not by how much it covers.
     cell(
-        "promise: the same, each word of a subscriber answered",
+        "promise: the same, received at any time, each word answered, log in memory",
         DELIVERY,
         None,
         Work { settings: &["burst=16", "channel_prefix=memory-received:", "received_every_s=0.1"], ..KEPT },
         Beside::Plain(KEPT),
     ),
-    // A word that comes between two fan-outs wakes a node that sleeps; one that comes with a message finds it at work.
     cell(
-        "promise: the same, not answered, each word with the next message",
-        DELIVERY,
-        None,
-        Work { settings: &RECEIVED_WITH_MESSAGES, ..KEPT },
-        Beside::Plain(KEPT),
-    ),
-    cell(
-        "promise: at least once, received every 0.1 s, log on disk, fan-out 1 to 1,000, 16 messages a send, half of saturation",
+        "promise: at least once, received every 0.1 s upon a message, log on disk, fan-out 1 to 1,000, 16 messages a send, half of saturation",
         DELIVERY,
         ratio(1.2),
-        Work { settings: &RECEIVED_ON_DISK, ..KEPT },
+        Work { settings: &UPON_MESSAGES_ON_DISK, ..KEPT },
+        Beside::Plain(KEPT_ON_DISK),
+    ),
+    cell(
+        "promise: the same, received at any time, log on disk",
+        DELIVERY,
+        ratio(1.2),
+        Work { settings: &ANY_TIME_ON_DISK, ..KEPT },
         Beside::Plain(KEPT_ON_DISK),
     ),
     // A fifth of the rate that memory takes, and twice the processor time at the most. Much faster a new store would refuse: a
