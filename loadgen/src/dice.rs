@@ -19,6 +19,7 @@ pub(crate) enum Draw {
     Dropper,
     Device,
     Pause,
+    Node,
 }
 
 /// All draws of a day.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::work::Work;
 use crate::fault::{Fault, Faults};
 use crate::measure::{Interval, Measure};
-use crate::nodes::NodeUse;
+use crate::nodes::{NodeUse, node_of};
 use crate::payload::{Damaged, Payloads};
 use crate::protocol::{CONNECT_ID, Client, Heard, Reader, Writer};
 use crate::share::Share;
@@ -66,14 +66,13 @@ impl Clients {
         }
     }
 
-    /// The node of a client's next connection. Clients take turns over the nodes, and who comes back comes to the next one, as
-    /// from behind a load balancer: what one node kept for it is to be had from another.
+    /// The node of a client's next connection.
     fn next_node(&mut self, client: u32) -> u32 {
         let before = self.connections.get_mut(client as usize).map_or(0, |connections| {
             *connections += 1;
             *connections - 1
         });
-        ((u64::from(client) + u64::from(before)) % self.nodes.len() as u64) as u32
+        node_of(client, before, self.nodes.len() as u32)
     }
 
     /// Opens a connection for a client that was due then.
