@@ -91,6 +91,8 @@ pub struct ShardMetrics {
     pub buffer_shortages: Counter,
     /// How long ticks took.
     pub ticks: DurationHistogram,
+    /// How long what buckets told lay on its way from the bridge before the shard took it.
+    pub told_waits: DurationHistogram,
     /// Its part of the store, if there is one.
     pub store: StoreMetrics,
     /// Why conns ended.

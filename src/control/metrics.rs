@@ -277,8 +277,11 @@ fn encode_closes(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]) ->
 }
 
 /// Name, help and value of what is counted in buckets.
-const HISTOGRAMS: [(&str, &str, Observe); 4] = [
+const HISTOGRAMS: [(&str, &str, Observe); 5] = [
     ("ringpost_tick_duration_seconds", "How long the shard's ticks took", |shard| shard.ticks.observed()),
+    ("ringpost_redis_told_wait_seconds", "How long what buckets told waited for the shard", |shard| {
+        shard.told_waits.observed()
+    }),
     ("ringpost_store_commit_duration_seconds", "From the first record of a batch to the batch on disk", |shard| {
         shard.store.commits.observed()
     }),

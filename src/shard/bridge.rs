@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use std::vec;
 
 use super::waker::Waker;
@@ -20,10 +21,19 @@ pub struct Asked {
     pub all: Vec<Outgoing>,
     /// What other nodes are to know of its sessions, in order.
     pub attendance: Vec<Attendance>,
+    /// When.
+    pub since: Instant,
 }
 
-/// Deliveries, and what they count.
-type Delivered = (Vec<Delivery>, usize);
+/// Deliveries of one go.
+#[derive(Debug)]
+struct Delivered {
+    all: Vec<Delivery>,
+    /// What they count.
+    bytes: usize,
+    /// When they were given.
+    since: Instant,
+}
 
 /// A shard's end.
 #[derive(Debug)]
@@ -62,7 +72,7 @@ impl ShardBridge {
             all.retain(|what| !matches!(what, Outgoing::Tell { ticket: None, .. }));
         }
         // A bridge that has failed ends the node: nobody waits for its answers for long.
-        let _ = self.asked.send(Asked { shard: self.shard, all, attendance });
+        let _ = self.asked.send(Asked { shard: self.shard, all, attendance, since: Instant::now() });
     }
 
     /// The answers of a call.
@@ -80,12 +90,13 @@ impl ShardBridge {
         self.deliveries.len()
     }
 
-    /// Begins a batch of deliveries. Answers that were given before it was made have come by now: take them first.
-    pub fn begin_deliveries(&mut self) -> bool {
+    /// Begins a batch of deliveries; for how long it has waited. Answers that were given before it was made have come by now: take
+    /// them first.
+    pub fn begin_deliveries(&mut self) -> Option<Duration> {
         assert!(self.current.0.len() == 0, "one batch after the other");
-        let Ok((deliveries, bytes)) = self.deliveries.try_recv() else { return false };
-        self.current = (deliveries.into_iter(), bytes);
-        true
+        let Delivered { all, bytes, since } = self.deliveries.try_recv().ok()?;
+        self.current = (all.into_iter(), bytes);
+        Some(since.elapsed())
     }
 
     /// The next delivery of the batch.
@@ -112,9 +123,9 @@ impl BridgeEnd {
     }
 
     /// Tells something that counts so many bytes.
-    pub fn deliver(&self, deliveries: Vec<Delivery>, bytes: usize) {
+    pub fn deliver(&self, all: Vec<Delivery>, bytes: usize) {
         self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let _ = self.deliveries.send((deliveries, bytes));
+        let _ = self.deliveries.send(Delivered { all, bytes, since: Instant::now() });
         self.waker.wake();
     }
 
@@ -140,12 +151,12 @@ mod tests {
         assert!(!shard.has_come());
         end.deliver(vec![Delivery::Hole(1), Delivery::Hole(2)], 100);
         end.deliver(vec![Delivery::Lost(3)], 10);
-        assert!(shard.has_come() && shard.begin_deliveries());
+        assert!(shard.has_come() && shard.begin_deliveries().is_some());
         let taken: Vec<_> = std::iter::from_fn(|| shard.next_delivery()).collect();
         assert!(matches!(taken[..], [Delivery::Hole(1), Delivery::Hole(2)]), "{taken:?}");
         assert_eq!(end.waiting_bytes(), 10);
-        assert!(shard.begin_deliveries() && matches!(shard.next_delivery(), Some(Delivery::Lost(3))));
-        assert!(shard.next_delivery().is_none() && !shard.has_come() && !shard.begin_deliveries());
+        assert!(shard.begin_deliveries().is_some() && matches!(shard.next_delivery(), Some(Delivery::Lost(3))));
+        assert!(shard.next_delivery().is_none() && !shard.has_come() && shard.begin_deliveries().is_none());
         assert_eq!(end.waiting_bytes(), 0);
     }
 

@@ -48,7 +48,9 @@ impl<R: Reactor> Shard<R> {
     }
 
     fn begin_deliveries(&mut self) -> bool {
-        self.bridge.as_mut().is_some_and(ShardBridge::begin_deliveries)
+        let waited = self.bridge.as_mut().and_then(ShardBridge::begin_deliveries);
+        waited.iter().for_each(|waited| self.metrics.told_waits.record(waited.as_nanos() as u64));
+        waited.is_some()
     }
 
     /// Takes what is left of the batch of deliveries. False where there is no room for all.

@@ -70,10 +70,10 @@ impl Lines {
 
     /// Takes what a shard's tick asks.
     pub(super) fn take(self: &Arc<Self>, asked: Asked) {
-        let Asked { shard, all, .. } = asked;
+        let Asked { shard, all, since, .. } = asked;
         let mut refused = Vec::new();
         for what in all {
-            let request = Request { shard, what };
+            let request = Request { shard, what, since };
             if !self.admits(&request) {
                 refused.push(request);
                 continue;
@@ -221,7 +221,9 @@ impl Lines {
         };
         let count = line.waiting.iter().take(REDIS_BATCH_MAX).enumerate().take_while(fits).count();
         line.is_served = count > 0;
-        line.waiting.drain(..count).collect()
+        let batch: Vec<_> = line.waiting.drain(..count).collect();
+        self.metrics.left(batch.iter().map(|request| request.since));
+        batch
     }
 }
 
@@ -290,7 +292,8 @@ mod tests {
         let (lines, shard) = lines();
         let (body, fit) = (Bytes::from(vec![0; MIB]), (REDIS_WAITING_BYTES_MAX / MIB) as u64 - 1);
         let all = (0..fit + 2).map(|ticket| publish(ticket, body.clone())).chain([join()]).collect();
-        lines.take(Asked { shard: 0, all, attendance: Vec::new() });
+        let since = std::time::Instant::now();
+        lines.take(Asked { shard: 0, all, attendance: Vec::new(), since });
         assert_eq!(refused(&shard), (vec![fit, fit + 1], 0), "a join holds no message");
         assert_eq!(lines.metrics.waiting.get(), fit + 1);
         lines.give_up();
@@ -301,7 +304,9 @@ mod tests {
     #[test]
     fn what_waits_for_a_bucket_that_is_not_heard_in_time_is_refused_as_if_its_server_were_away() {
         let (lines, shard) = lines();
-        let ask = || lines.take(Asked { shard: 0, all: vec![publish(1, "x".into()), join()], attendance: Vec::new() });
+        let since = std::time::Instant::now();
+        let ask =
+            || lines.take(Asked { shard: 0, all: vec![publish(1, "x".into()), join()], attendance: Vec::new(), since });
         ask();
         lines.refuse_unheard(Instant::now());
         assert_eq!(refused(&shard), (Vec::new(), 0), "it may be heard any moment");
@@ -323,6 +328,7 @@ mod tests {
     #[test]
     fn what_is_alike_goes_by_one_call_in_order_and_what_is_large_alone() {
         let (lines, _shard) = lines();
+        let since = std::time::Instant::now();
         let channel = Arc::<str>::from("room");
         let small = || Bytes::from_static(b"x");
         let tell = || Outgoing::Tell { ticket: None, channel: channel.clone(), body: small() };
@@ -339,8 +345,13 @@ mod tests {
             Outgoing::Remove { ticket: Ticket(3), channel: channel.clone() },
         ];
         let count = all.len();
-        lines.take(Asked { shard: 0, all, attendance: Vec::new() });
-        lines.take(Asked { shard: 0, all: (0..REDIS_BATCH_MAX + 1).map(|_| tell()).collect(), attendance: Vec::new() });
+        lines.take(Asked { shard: 0, all, attendance: Vec::new(), since });
+        lines.take(Asked {
+            shard: 0,
+            all: (0..REDIS_BATCH_MAX + 1).map(|_| tell()).collect(),
+            attendance: Vec::new(),
+            since,
+        });
         let batches: Vec<_> = std::iter::from_fn(|| Some(lines.next(0)).filter(|batch| !batch.is_empty())).collect();
         let sizes: Vec<_> = batches.iter().map(Vec::len).collect();
         assert_eq!(sizes, [2, 1, 1, 2, 1, 1, 1, 1, REDIS_BATCH_MAX, 1]);

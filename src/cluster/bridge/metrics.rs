@@ -128,6 +128,8 @@ impl Call {
 #[derive(Debug)]
 pub struct BridgeMetrics {
     durations: [DurationHistogram; Call::ALL.len()],
+    /// How long what shards asked waited for the bridge, and for the turn of its bucket, before it left for Redis.
+    pub waits: DurationHistogram,
     failures: Mutex<BTreeMap<&'static str, u64>>,
     /// Requests that wait or are in flight.
     pub waiting: Gauge,
@@ -164,6 +166,7 @@ impl Default for BridgeMetrics {
     fn default() -> Self {
         Self {
             durations: Default::default(),
+            waits: DurationHistogram::default(),
             failures: Mutex::default(),
             waiting: Gauge::default(),
             waiting_bytes: Gauge::default(),
@@ -188,6 +191,12 @@ impl BridgeMetrics {
     /// A call was answered, or has failed, so many nanoseconds after it began.
     pub(super) fn called(&self, call: Call, took_ns: u64) {
         self.durations[call as usize].record(took_ns);
+    }
+
+    /// What was asked at these times leaves for Redis.
+    pub(super) fn left(&self, asked: impl Iterator<Item = Instant>) {
+        let now = Instant::now();
+        asked.for_each(|since| self.waits.record(now.duration_since(since).as_nanos() as u64));
     }
 
     /// A call has failed in this way.

@@ -136,7 +136,7 @@ mod tests {
 
     fn taken(shard: &mut ShardBridge) -> String {
         let mut taken = Vec::new();
-        while shard.begin_deliveries() {
+        while shard.begin_deliveries().is_some() {
             taken.extend(std::iter::from_fn(|| shard.next_delivery()));
         }
         let taken = taken.into_iter().map(|delivery| match delivery {

@@ -1,5 +1,7 @@
 //! What shards have asked of buckets, and the answers by shard.
 
+use std::time::Instant;
+
 use super::metrics::Call;
 use crate::broker::bridge::{self, Answer, Outgoing, ScheduleAsk};
 use crate::cluster::redis::fault::{Fault, Remedy};
@@ -21,6 +23,8 @@ pub(super) struct Request {
     pub(super) shard: u16,
     /// What.
     pub(super) what: Outgoing,
+    /// When.
+    pub(super) since: Instant,
 }
 
 impl Request {

@@ -175,8 +175,8 @@ impl Seat {
                     return Some(taken);
                 }
                 asked = asked.recv_async() => {
-                    let Asked { shard, all, .. } = self.sort_out(asked.ok()?).await;
-                    let requests = all.into_iter().map(|what| Request { shard, what });
+                    let Asked { shard, all, since, .. } = self.sort_out(asked.ok()?).await;
+                    let requests = all.into_iter().map(|what| Request { shard, what, since });
                     Sorted::refused(requests, &Fault::Dead).give(&self.ends);
                 }
             }
