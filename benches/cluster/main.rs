@@ -3,7 +3,8 @@
 //!
 //! All nodes and Redis share core 0, the load generator has core 1: more nodes do not do more here, and what counts is what a
 //! message costs the nodes, what it costs Redis, and how long it is on its way. Rooms of fifty, members and talkers spread over the
-//! nodes, history and positioning on; all servers at the same rate. Then the nodes at half of what they can at most.
+//! nodes, history and positioning on; all servers at the same rate. Then the nodes at shares of what saturates them: the rate at which
+//! their core has no time left, by what a message cost nodes and Redis in a closed loop, as `benches/node` has it.
 
 #[path = "../node/binary.rs"]
 mod binary;
@@ -64,7 +65,13 @@ struct Options {
 enum Watched {
     Nodes,
     Redis,
+    /// Both: all that the servers' core does.
+    All,
 }
+
+/// At which shares of saturation it is told how long messages are on their way; the goal is that of a half.
+const SHARES: [(&str, f64); 3] = [("an eighth", 0.125), ("a quarter", 0.25), ("half", HALF)];
+const HALF: f64 = 0.5;
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
@@ -90,7 +97,7 @@ fn main() -> anyhow::Result<()> {
     for nodes in &options.nodes {
         eprintln!("{nodes} nodes ({} s)", started.elapsed().as_secs());
         raw.rows.extend(measure(*nodes, &contenders, &options, &command)?);
-        raw.rows.push(half(*nodes, &contenders, &options, &command)?);
+        raw.rows.extend(at_shares(*nodes, &contenders, &options, &command)?);
     }
     print!("{}", taking.end(&raw)?);
     Ok(())
@@ -135,29 +142,32 @@ fn measure(nodes: usize, contenders: &[Contender], options: &Options, command: &
     Ok(vec![of_nodes, of_redis, waits])
 }
 
-/// How long a message is on its way where the nodes do half of what they can.
-fn half(nodes: usize, contenders: &[Contender], options: &Options, command: &str) -> anyhow::Result<Row> {
+/// How long a message is on its way at shares of what saturates the nodes.
+fn at_shares(nodes: usize, contenders: &[Contender], options: &Options, command: &str) -> anyhow::Result<Vec<Row>> {
     let node = contenders.iter().find(|contender| contender.name == NODE).context("the node is measured")?;
     let most = set(&scenario(1.0, options.secs)?, "outstanding=4")?;
-    let most = measure_once(node, nodes, Watched::Nodes, &most, command)?;
-    let replies = most.whole.get(&Measure::Reply).context("nothing was answered")?;
-    let rate = (0.5 * replies.summary.per_s).max(1.0).round();
-    let mut row = Row {
-        work: format!("rooms of 50 over {nodes} nodes, half of the most, {rate} messages a second"),
-        unit: "ns from due to delivered, p99".into(),
-        goal: Some(Goal::Cost(GOAL_NS)),
-        beside: PLAIN.into(),
-        servers: Vec::new(),
-    };
-    for round in 1..=options.rounds {
-        for contender in contenders.iter().filter(|contender| !contender.is_of_others()) {
-            eprintln!("  {} {round}/{} (half)", contender.name, options.rounds);
-            let count = if contender.shares() { nodes } else { 1 };
-            let record = measure_once(contender, count, Watched::Nodes, &scenario(rate, options.secs)?, command)?;
-            note(&mut row, contender.name, Round { cost: p99_ns(&record)?, records: vec![record] });
+    let most = round_of(Watched::All, measure_once(node, nodes, Watched::All, &most, command)?)?;
+    let mut rows = Vec::new();
+    for (name, share) in SHARES {
+        let rate = (share * 1e9 / most.cost).max(1.0).round();
+        let mut row = Row {
+            work: format!("rooms of 50 over {nodes} nodes, {name} of saturation, {rate} messages a second"),
+            unit: "ns from due to delivered, p99".into(),
+            goal: (share == HALF).then_some(Goal::Cost(GOAL_NS)),
+            beside: PLAIN.into(),
+            servers: Vec::new(),
+        };
+        for round in 1..=options.rounds {
+            for contender in contenders.iter().filter(|contender| !contender.is_of_others()) {
+                eprintln!("  {} {round}/{} ({name})", contender.name, options.rounds);
+                let count = if contender.shares() { nodes } else { 1 };
+                let record = measure_once(contender, count, Watched::All, &scenario(rate, options.secs)?, command)?;
+                note(&mut row, contender.name, Round { cost: p99_ns(&record)?, records: vec![record] });
+            }
         }
+        rows.push(row);
     }
-    Ok(row)
+    Ok(rows)
 }
 
 fn note(row: &mut Row, server: &str, round: Round) {
@@ -192,10 +202,13 @@ fn measure_once(
 }
 
 fn pids(started: &Started, watched: Watched) -> Vec<i32> {
-    match watched {
-        Watched::Nodes => started.nodes.iter().map(server::Server::pid).collect(),
-        Watched::Redis => started.redis.iter().map(server::Server::pid).collect(),
-    }
+    let (nodes, redis) = (started.nodes.iter(), started.redis.iter());
+    let servers: Vec<_> = match watched {
+        Watched::Nodes => nodes.collect(),
+        Watched::Redis => redis.collect(),
+        Watched::All => nodes.chain(redis).collect(),
+    };
+    servers.into_iter().map(server::Server::pid).collect()
 }
 
 fn scenario(rate_per_s: f64, secs: u64) -> anyhow::Result<Scenario> {
