@@ -673,6 +673,13 @@ pub const STORE_BATCH_BYTES_MAX: usize = if cfg!(test) { 1024 } else { 1024 * 10
 /// some ten milliseconds.
 pub const STORE_WAITING_BYTES_MAX: usize = 8 * STORE_BATCH_BYTES_MAX;
 
+/// What may wait before what devices say of what they have received, and new ones of them, are refused as well: where the disk is
+/// full nothing of it goes away.
+pub const STORE_RESERVE_BYTES_MAX: usize = 2 * STORE_WAITING_BYTES_MAX;
+
+/// Answers that may wait for a shard's disk before more of them are refused: some 50 MiB. Few in tests.
+pub const ANSWERS_WAITING_MAX: usize = if cfg!(test) { 1_024 } else { 262_144 };
+
 /// What may wait before a snapshot is appended to only once per batch: less than a batch, so that publications do not wait
 /// behind it.
 pub const STORE_SNAPSHOT_WAITING_BYTES_MAX: usize = STORE_BATCH_BYTES_MAX / 4;

@@ -70,7 +70,7 @@ impl Broker {
     /// Users belong to a channel from now on, or no longer.
     ///
     /// # Errors
-    /// As `Home::add_member` and `Policy::inbox_options`.
+    /// As `Home::add_member`, `Home::check_reserve` and `Policy::inbox_options`.
     pub(super) fn change_members(
         &mut self,
         channel: &Arc<str>,
@@ -78,7 +78,9 @@ impl Broker {
         belong: bool,
         now: Now,
     ) -> Result<(), Error> {
-        self.home.policy.inbox_options(channel)?;
+        if self.home.policy.inbox_options(channel)?.is_durable {
+            self.home.check_reserve()?;
+        }
         let changed = users.iter().try_for_each(|user| match belong {
             true => self.home.add_member(channel, user, now),
             false => {
@@ -103,6 +105,9 @@ impl Broker {
     /// Has a dead letter sent once more to its devices, or published anew where the channel has begun anew.
     fn requeue(&mut self, channel: &Arc<str>, offset: u64, now: Now) -> Result<Outcome<Position>, Error> {
         let options = self.home.policy.hub_options(channel)?;
+        if options.is_durable {
+            self.home.check_reserve()?;
+        }
         let publication = match self.home.delivery.requeue(channel, offset, now)? {
             Requeue::Again(position) => return Ok(Outcome::Done(position)),
             Requeue::Anew(publication) => publication,

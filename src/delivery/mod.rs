@@ -296,6 +296,12 @@ impl Delivery {
         inbox.is_some_and(|inbox| inbox.members.contains(user))
     }
 
+    /// Whether a device of a member is known.
+    pub fn has_device(&self, channel: &str, whose: Whose<'_>) -> bool {
+        let inbox = self.by_channel.get(channel).map(|key| &self.inboxes[*key as usize]);
+        inbox.is_some_and(|inbox| inbox.known(whose.user, whose.device).is_some())
+    }
+
     // ------------------------------------------------------------ sessions
 
     /// A session of a member is about to subscribe: makes room for its device.

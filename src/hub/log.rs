@@ -53,7 +53,18 @@ impl Log {
         match &self.journal {
             Some(journal) if journal.has_room() => Ok(()),
             Some(journal) if journal.is_shut() => Err(failed()),
-            _ => Err(ErrorKind::Internal.because("internal server error: the node's disk is full, or too slow")),
+            _ => Err(full()),
+        }
+    }
+
+    /// Whether something small may be kept that is taken where there is no room for publications.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] where so much of it waits already that the disk must be full.
+    pub fn check_reserve(&self) -> Result<(), Error> {
+        match &self.journal {
+            Some(journal) if journal.is_swamped() => Err(full()),
+            _ => Ok(()),
         }
     }
 
@@ -67,6 +78,11 @@ impl Log {
         }
         self.newest
     }
+}
+
+/// What is told where the disk takes no more.
+pub fn full() -> Error {
+    ErrorKind::Internal.because("internal server error: the node's disk is full, or too slow")
 }
 
 /// What is told of something that waited for a disk that has failed.

@@ -40,7 +40,7 @@ use slab::Slab;
 
 pub use channel::FanOut;
 pub use ends::Lifetime;
-pub use log::{Log, failed};
+pub use log::{Log, failed, full};
 pub use mirror::Mirror;
 pub use options::{HubOptions, Limit, RecoveryMode};
 pub use pattern::Pattern;

@@ -51,6 +51,16 @@ pub enum InboxWord {
     },
 }
 
+impl InboxWord {
+    /// Whether it moves what is known of the device or its user, and is answered when that is kept.
+    pub fn moves(&self) -> bool {
+        match self {
+            Self::Received(_) | Self::Retry { .. } | Self::Read(_) => true,
+            Self::Positions | Self::Unread | Self::Background { .. } | Self::Send { .. } => false,
+        }
+    }
+}
+
 impl InboxAsk {
     /// What it keeps in memory until it is read, bytes.
     pub fn bytes(&self) -> usize {

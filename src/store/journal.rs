@@ -24,7 +24,8 @@ use super::block::BlockBuilder;
 use super::record::{BeginRecord, End, Record};
 use super::segment::{Found, Prepared, SegmentId, ShardOf};
 use crate::limits::{
-    STORE_BATCH_BYTES_MAX, STORE_BUFFERS_KEPT, STORE_SNAPSHOT_WAITING_BYTES_MAX, STORE_WAITING_BYTES_MAX,
+    STORE_BATCH_BYTES_MAX, STORE_BUFFERS_KEPT, STORE_RESERVE_BYTES_MAX, STORE_SNAPSHOT_WAITING_BYTES_MAX,
+    STORE_WAITING_BYTES_MAX,
 };
 
 /// What the journal asks of the disk.
@@ -174,6 +175,11 @@ impl Journal {
     /// Whether there is room for what can be refused: in memory, and in the segments that are prepared.
     pub fn has_room(&self) -> bool {
         !self.is_shut && self.waiting <= STORE_WAITING_BYTES_MAX && self.room.has_for(self.waiting)
+    }
+
+    /// Whether so much waits that nothing more is to be added of what is taken beyond that room.
+    pub fn is_swamped(&self) -> bool {
+        self.waiting > STORE_RESERVE_BYTES_MAX
     }
 
     /// Whether a write has failed.

@@ -3,8 +3,8 @@
 use super::commits::{Awaited, Pending, Waiter};
 use super::{Home, Later, Outcome};
 use crate::broker::letter::Level;
-use crate::hub::{HubOptions, NewPublication, Placed, Published, failed};
-use crate::limits::COMMITS_WAITING_BYTES_MAX;
+use crate::hub::{HubOptions, NewPublication, Placed, Published, failed, full};
+use crate::limits::{ANSWERS_WAITING_MAX, COMMITS_WAITING_BYTES_MAX};
 use crate::model::Position;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::store::record::TimedRecord;
@@ -36,6 +36,17 @@ impl Home {
     /// Whether more may wait for the disk.
     fn may_wait(&self) -> bool {
         self.commits.bytes() < COMMITS_WAITING_BYTES_MAX
+    }
+
+    /// Whether what a device or a backend says may wait for the disk, which takes it where it takes no publications: it is small.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] where too much waits already.
+    pub(in crate::broker) fn check_reserve(&self) -> Result<(), Error> {
+        match self.commits.len() < ANSWERS_WAITING_MAX {
+            true => self.hub.log.check_reserve(),
+            false => Err(full()),
+        }
     }
 
     /// Whether publications of this level can be put in order now.

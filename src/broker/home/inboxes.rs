@@ -79,7 +79,7 @@ impl Home {
     ///
     /// # Errors
     /// [`ErrorKind::LimitExceeded`] where there are too many members, or the user has too many devices, or was the first in
-    /// too many channels.
+    /// too many channels; as [`Home::check_reserve`] where the device is not known.
     pub(super) fn admit_device(
         &mut self,
         channel: &Arc<str>,
@@ -94,6 +94,10 @@ impl Home {
             return Ok(self.admit_attached(channel, terms, options, attached, now));
         }
         let user = &terms.info.user;
+        let whose = Whose { user, device: &device.id };
+        if options.is_durable && !self.delivery.has_device(channel, whose) {
+            self.check_reserve()?;
+        }
         let shelf = self.hub.shelf(channel, now);
         if resolved.admits_user(user) {
             self.delivery.join(channel, user, 0, options, shelf)?;
@@ -102,7 +106,7 @@ impl Home {
         } else if !self.delivery.is_member(channel, user) {
             return Ok(false);
         }
-        self.delivery.admit(channel, Whose { user, device: &device.id }, now)?;
+        self.delivery.admit(channel, whose, now)?;
         Ok(true)
     }
 
@@ -207,6 +211,9 @@ impl Home {
             return self.take_shared_ask(channel, ask, now);
         }
         let InboxAsk { user, device, word } = ask;
+        if options.is_durable && word.moves() {
+            self.check_reserve()?;
+        }
         let whose = Whose { user: &user, device: device_id(&device) };
         let hear = match word {
             InboxWord::Received(place) => {

@@ -6,6 +6,7 @@ use super::*;
 use crate::broker::inbox_order::InboxOrder;
 use crate::config::{Delivery, Log};
 use crate::delivery::MemberDevices;
+use crate::limits::{STORE_BATCH_BYTES_MAX, STORE_RESERVE_BYTES_MAX};
 
 pub(super) fn letters() -> Config {
     let mut config = config();
@@ -68,6 +69,45 @@ impl Node {
     fn devices(&mut self, channel: &str, user: &str) -> MemberDevices {
         self.inbox(channel, |channel, answer| InboxOrder::Devices(channel, user.into(), answer)).expect("a member")
     }
+}
+
+#[test]
+fn a_full_disk_takes_so_much_of_what_devices_say_and_refuses_the_rest_until_there_is_room() {
+    let mut node = node(1);
+    let channel = node.at(0, "letters");
+    let users: Vec<Arc<str>> = (0..400).map(|number| format!("user {number}").into()).collect();
+    for users in users.chunks(20) {
+        let add = |channel, answer| InboxOrder::AddMembers(channel, users.to_vec(), answer);
+        node.inbox(&channel, add).expect("there is room");
+    }
+    let (ada, _) = node.member(0, "ada", "phone", &channel);
+    node.publish_synced(&channel, "1");
+    node.disk.is_full = true;
+    let mut is_refused = false;
+    while !is_refused {
+        let (answer, mut answered) = oneshot::channel();
+        node.brokers[0].begin_tick(node.now);
+        node.brokers[0].order(Order::Publish(Box::new(message(&channel, "2")), answer), node.now);
+        node.sync();
+        is_refused = answered.try_recv().expect("it is answered").is_err();
+    }
+    node.hear(ada);
+    let is_refused = |node: &mut Node, user| node.member(0, user, "phone", &channel).1 == ["2:error 100"];
+    let refused = users.iter().filter(|user| is_refused(&mut node, user)).count();
+    assert!((1..400).contains(&refused), "{refused} were refused");
+    assert_eq!(node.receive(ada, &channel, 1), ["9:error 100"]);
+    let waiting = node.brokers[0].journal().expect("there is a disk").waiting_bytes();
+    assert!(waiting < STORE_RESERVE_BYTES_MAX + STORE_BATCH_BYTES_MAX, "{waiting} bytes wait");
+    let (_, heard) = node.member(0, "ada", "phone", &channel);
+    assert_eq!(heard[0], "2:subscribe", "who is known comes back, and is sent what is there");
+    node.disk.is_full = false;
+    node.sweep(1);
+    node.sync();
+    let mut said = node.receive(ada, &channel, 1);
+    node.sync();
+    said.extend(kinds(&node.hear(ada)));
+    assert!(said.contains(&"9:rpc".to_owned()), "{said:?}");
+    assert!(!is_refused(&mut node, "user 399"));
 }
 
 #[test]
