@@ -90,6 +90,15 @@ impl Config {
             !self.store.is_set() || self.store.segment_size >= least,
             format!("`store.segment_size` must be {least} or more: four of the longest messages"),
         );
+        // Backends may bring longer ones, and what they say of a publisher. Such a record follows on a batch that is nearly full.
+        let longest = self.client.queue_max_size.min(2 * limits::API_BODY_BYTES_MAX);
+        let least = 2 * (limits::STORE_BATCH_BYTES_MAX + longest) as u64;
+        rule(
+            !self.store.is_set() || self.store.segment_size >= least,
+            format!(
+                "`store.segment_size` must be {least} or more: twice what `client.queue_max_size` lets backends publish"
+            ),
+        );
         if let Err(problem) = super::log_filter(&self.log.level) {
             rule(false, format!("`log.level`: {problem}"));
         }
@@ -435,6 +444,22 @@ mod tests {
                 from(config);
             }),
             [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_segment_takes_what_backends_may_publish() {
+        assert_refused("store.segment_size", |config| {
+            (config.store.path, config.store.segment_size) = ("store".into(), 4 << 20);
+            config.client.queue_max_size = 4 << 20;
+        });
+        assert_eq!(
+            broken(|config| {
+                (config.store.path, config.store.segment_size) = ("store".into(), 64 << 20);
+                config.client.queue_max_size = 1 << 30;
+            }),
+            [""; 0],
+            "no more than a call may bring"
         );
     }
 
