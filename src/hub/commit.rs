@@ -2,8 +2,8 @@
 //!
 //! The caller gives each change back once, in the order in which it got them.
 
-use super::Hub;
 use super::placed::{Change, OnItsWay, Placed, Published};
+use super::{Hub, Version};
 use crate::model::Position;
 use crate::model::refusal::Error;
 use crate::store::Record;
@@ -23,7 +23,8 @@ impl Hub {
         if stream.is_durable() && at.offset > 0 {
             self.log.check_room()?;
             let (first, top) = (at.offset + 1, at.offset);
-            let record = StreamRecord { channel: &channel.name, epoch: &at.epoch, first, top, version: None };
+            let version = stream.promised_version().map(Version::record);
+            let record = StreamRecord { channel: &channel.name, epoch: &at.epoch, first, top, version };
             let batch = self.log.append(&Record::Stream(record));
             channel.on_its_way += 1;
             return Ok(Placed::Later(batch, OnItsWay { key, what: Change::Removal }));

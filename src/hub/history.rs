@@ -148,11 +148,16 @@ impl Stream {
         self.version.as_deref()
     }
 
+    /// That of the newest publication, if only on its way.
+    pub(super) fn promised_version(&self) -> Option<&Version> {
+        let newest = if self.promised > self.top { &self.promised_version } else { &self.version };
+        newest.as_deref()
+    }
+
     /// Whether a publication of this version comes too late: the newest is of it already, or of a later one, if only on
     /// its way.
     pub(super) fn has_passed(&self, version: &Version) -> bool {
-        let newest = if self.promised > self.top { &self.promised_version } else { &self.version };
-        newest.as_ref().is_some_and(|newest| version.is_passed_by(newest))
+        self.promised_version().is_some_and(|newest| version.is_passed_by(newest))
     }
 
     /// Takes a publication that follows the last one.

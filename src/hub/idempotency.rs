@@ -116,8 +116,14 @@ impl Idempotency {
     /// Recovery: remembers a result that is past its time at `until_ms`, on a clock that [`Idempotency::restored`] knows.
     pub(super) fn restore(&mut self, channel: &str, key: &str, position: Position, until_ms: u64) {
         let key: Key = (Arc::from(channel), Arc::from(key));
-        match self.results.get_mut(&key) {
-            Some((_, known)) => *known = position,
+        match self.results.get(&key) {
+            // A snapshot says it again.
+            Some((_, known)) if *known == position => {}
+            // It was past its time, and was given anew.
+            Some((number, _)) => {
+                self.remove(*number);
+                self.insert(key, position, until_ms);
+            }
             None => self.insert(key, position, until_ms),
         }
         if self.order.len() > self.bounds.keys_max
@@ -209,6 +215,18 @@ mod tests {
         assert_eq!(said, [(3, 2, 1_100), (4, 3, 1_200), (5, 1, 1_300)]);
         say(&mut keys, "ada", 4);
         assert_eq!(known(&mut keys, "ada", 1..5), [1, 3, 4], "the oldest goes");
+    }
+
+    #[test]
+    fn a_key_that_was_given_anew_is_restored_with_its_own_time() {
+        let mut keys = Idempotency::new(Bounds { share: None, ..BOUNDS });
+        for (key, offset, until_ms) in [("k", 1, 100), ("other", 2, 150), ("k", 3, 900), ("k", 3, 900)] {
+            keys.restore("a", key, position(offset), until_ms);
+        }
+        keys.restored(|until_ms| until_ms);
+        assert_eq!(keys.find("a", "k", at(500)).map(|position| position.offset), Some(3));
+        assert_eq!(keys.find("a", "other", at(500)), None);
+        assert_eq!((keys.order.len(), keys.results.len()), (1, 1));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Hub, HubOptions, NewPublication, Version};
 use crate::model::refusal::{Error, ErrorKind};
 use crate::model::{Position, Publication, ScheduledId};
 use crate::store::Record;
-use crate::store::record::{PublicationRecord, TimedRecord, VersionOf};
+use crate::store::record::{PublicationRecord, TimedRecord};
 use crate::time::Now;
 
 /// A message that is to be kept.
@@ -115,7 +115,7 @@ impl Hub {
         let position = stream.promised();
         let record = PublicationRecord {
             idempotency_key: idempotency_key.as_deref(),
-            version: version.as_deref().map(|version| VersionOf { number: version.number, epoch: &version.epoch }),
+            version: version.as_deref().map(Version::record),
             ..PublicationRecord::of(&channel.name, &position.epoch, &publication, now.unix_ms)
         };
         let batch = self.log.append(&match (ttl_ms, scheduled) {

@@ -4,11 +4,11 @@
 //! What is appended meanwhile lies behind the beginning of the snapshot as well, so that nothing has to stand still: of a
 //! channel that changes between two parts, the rest is said or is not needed.
 
-use super::Hub;
 use super::cursor::Cursor;
+use super::{Hub, Version};
 use crate::limits::{SNAPSHOT_BYTES_PER_TICK, SWEEP_BUDGET};
 use crate::model::refusal::Error;
-use crate::store::record::{KeyRecord, PublicationRecord, StreamRecord, TimedRecord, VersionOf};
+use crate::store::record::{KeyRecord, PublicationRecord, StreamRecord, TimedRecord};
 use crate::store::{Batch, Record};
 use crate::time::Now;
 
@@ -79,8 +79,7 @@ impl Hub {
             // Another life has begun since: all of it lies behind the beginning of the snapshot.
             Some(_) => at.offset + 1,
             None => {
-                let version =
-                    stream.version().map(|version| VersionOf { number: version.number, epoch: &version.epoch });
+                let version = stream.version().map(Version::record);
                 let (first, top) = (stream.first_kept(), at.offset);
                 let record = StreamRecord { channel: &channel.name, epoch: &at.epoch, first, top, version };
                 log.append(&Record::Stream(record));

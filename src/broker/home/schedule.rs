@@ -191,7 +191,7 @@ pub(in crate::broker) fn record(id: ScheduledId, publish: &Publish) -> Scheduled
         tags: publish.tags.as_deref().map(TagsOf::Held),
         skips_history: publish.skip_history,
         idempotency_key: publish.idempotency_key.as_deref(),
-        version: publish.version.as_deref().map(|version| VersionOf { number: version.number, epoch: &version.epoch }),
+        version: publish.version.as_deref().map(Version::record),
         ttl_ms: publish.ttl_ms,
         exclude_client: publish.exclude_client,
     }

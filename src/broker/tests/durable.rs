@@ -219,6 +219,27 @@ fn a_version_is_late_if_a_newer_one_is_on_its_way_and_after_a_restart() {
 }
 
 #[test]
+fn a_version_is_late_after_its_history_was_removed_and_a_restart() {
+    let mut node = node(1);
+    let channel = node.at(0, "disk");
+    let versioned = |number| {
+        let version = crate::hub::Version { number, epoch: "".into() };
+        Publish { version: Some(Box::new(version)), ..message(&channel, &number.to_string()) }
+    };
+    _ = (node.give(versioned(2)), node.remove(&channel));
+    node.sync();
+    for _ in 0..2 {
+        _ = node.give(versioned(1));
+        node.sync();
+        assert!(data(&node.kept(&channel)).is_empty());
+        node = restart(node, 1);
+    }
+    _ = node.give(versioned(3));
+    node.sync();
+    assert_eq!(data(&node.kept(&channel)), ["3"]);
+}
+
+#[test]
 fn a_failed_write_refuses_what_waits_and_memory_channels_go_on() {
     let mut node = node(2);
     let (disk, kept) = (node.at(0, "disk"), node.at(0, "kept"));
