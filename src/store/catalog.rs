@@ -66,6 +66,20 @@ pub enum Damage {
     },
 }
 
+impl Damage {
+    /// The segment that it is about.
+    pub fn segment(&self) -> SegmentId {
+        match self {
+            Self::Head { segment, .. }
+            | Self::Foreign { segment }
+            | Self::Hole { segment, .. }
+            | Self::Short { segment, .. }
+            | Self::Missing { segment }
+            | Self::Unreadable { segment, .. } => *segment,
+        }
+    }
+}
+
 /// What is known of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -103,13 +117,13 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     entries: BTreeMap<SegmentId, Entry>,
-    ends: BTreeMap<SegmentId, u64>,
+    ends: BTreeMap<SegmentId, End>,
 }
 
 impl Catalog {
     /// Adds a segment.
     pub fn add(&mut self, entry: Entry) {
-        self.ends.extend(entry.ends.iter().map(|end| (end.segment, end.at)));
+        self.ends.extend(entry.ends.iter().map(|end| (end.segment, *end)));
         self.entries.insert(entry.head.segment, entry);
     }
 
@@ -135,18 +149,18 @@ impl Catalog {
 
     /// Where a segment has ended, if another says so.
     pub fn end_of(&self, segment: SegmentId) -> Option<u64> {
-        self.ends.get(&segment).copied()
+        self.ends.get(&segment).map(|end| end.at)
     }
 
-    /// The segments that a shard would read and that some of those that it reads name.
-    pub fn named_for(&self, reader: ShardOf) -> impl Iterator<Item = SegmentId> {
-        let ends = self.of_shard(reader).flat_map(|entry| &entry.ends);
-        ends.filter(move |end| reader.reads(end.writer)).map(|end| end.segment)
+    /// The segments that a shard would read and that some of those that it reads name, with their ends.
+    pub fn named_for(&self, reader: ShardOf) -> impl Iterator<Item = End> {
+        let ends = self.of_shard(reader).flat_map(|entry| &entry.ends).copied();
+        ends.filter(move |end| reader.reads(end.writer))
     }
 
-    /// The segments that are named by others.
-    pub fn named(&self) -> impl Iterator<Item = SegmentId> {
-        self.ends.keys().copied()
+    /// The segments that are named by others, with their ends.
+    pub fn named(&self) -> impl Iterator<Item = End> {
+        self.ends.values().copied()
     }
 
     /// The highest number, and the highest start, that a segment has.

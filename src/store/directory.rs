@@ -19,7 +19,7 @@ use super::catalog::{Catalog, Damage, Entry, PREFIX_BYTES};
 use super::error::StoreError;
 use super::identity::Identity;
 use super::record::Record;
-use super::recovery::{Recovered, RecoveryError, check_empty, recover};
+use super::recovery::{Recovered, RecoveryError, Segments, check_empty, recover};
 use super::segment::{SegmentId, ShardOf};
 use crate::limits::STORE_PROGRESS_SEGMENTS;
 
@@ -50,7 +50,7 @@ impl Directory {
     /// # Errors
     /// [`StoreError`].
     pub fn open(path: &Path, node: &str) -> Result<Self, StoreError> {
-        fs::create_dir_all(path).map_err(StoreError::io(path, "the directory cannot be made"))?;
+        make(path).map_err(StoreError::io(path, "the directory cannot be made"))?;
         let lock = lock(path, Use::Node)?;
         look_at_file_system(path)?;
         let mut identity = match Identity::read(path)? {
@@ -63,8 +63,8 @@ impl Directory {
         if identity.node != node {
             return Err(StoreError::OtherNode { path: path.into(), of: identity.node, name: node.to_owned() });
         }
-        let (catalog, spares) = read_catalog(path, &identity)?;
-        let mut directory = Self { path: path.into(), identity: identity.clone(), catalog, spares, _lock: lock };
+        let found = read_catalog(path, &identity)?;
+        let mut directory = Self::of(path, identity.clone(), found, lock)?;
         directory.retire_empty()?;
         // The segments say it too, should the file be an old copy.
         identity.starts = identity.starts.max(directory.catalog.highest().1) + 1;
@@ -80,8 +80,28 @@ impl Directory {
     pub fn look(path: &Path) -> Result<Self, StoreError> {
         let Some(identity) = Identity::read(path)? else { return Err(StoreError::None { path: path.into() }) };
         let lock = lock(path, Use::Look)?;
-        let (catalog, spares) = read_catalog(path, &identity)?;
-        Ok(Self { path: path.into(), identity, catalog, spares, _lock: lock })
+        let found = read_catalog(path, &identity)?;
+        Self::of(path, identity, found, lock)
+    }
+
+    /// As [`Directory::look`], without the segments that cannot be told from anything else: what is wrong with each.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn look_at_what_is_whole(path: &Path) -> Result<(Self, Vec<Damage>), StoreError> {
+        let Some(identity) = Identity::read(path)? else { return Err(StoreError::None { path: path.into() }) };
+        let lock = lock(path, Use::Look)?;
+        let mut found = read_catalog(path, &identity)?;
+        let damages = std::mem::take(&mut found.damages);
+        Ok((Self::of(path, identity, found, lock)?, damages))
+    }
+
+    fn of(path: &Path, identity: Identity, found: Listed, lock: File) -> Result<Self, StoreError> {
+        let Listed { catalog, spares, damages } = found;
+        match damages.into_iter().next() {
+            Some(damage) => Err(StoreError::Damaged { path: path.into(), damage }),
+            None => Ok(Self { path: path.into(), identity, catalog, spares, _lock: lock }),
+        }
     }
 
     /// Where it is.
@@ -144,18 +164,22 @@ impl Directory {
         take: impl FnMut(&Record<'_>),
     ) -> Result<Recovered, StoreError> {
         let all = self.catalog.of_shard(reader).count();
-        let mut count = 0;
-        let read = |segment, into: &mut Vec<u8>| {
-            if count > 0 && count % STORE_PROGRESS_SEGMENTS == 0 {
-                tracing::info!(shard = reader.shard, "the store is being read: {count} of {all} segments");
-            }
-            count += 1;
-            self.read(segment, into)
-        };
-        recover(&self.catalog, reader, is_mine, read, take).map_err(|error| match error {
+        let mut segments = Reading { directory: self, shard: reader.shard, count: 0, all };
+        recover(&self.catalog, reader, is_mine, &mut segments, take).map_err(|error| match error {
             RecoveryError::Damaged(damage) => StoreError::Damaged { path: self.path.clone(), damage },
-            RecoveryError::Read(error) => error,
+            RecoveryError::Files(error) => error,
         })
+    }
+
+    /// Writes to a segment's file once more what was read there, and syncs it.
+    fn secure(&self, segment: SegmentId, at: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.segment_path(segment);
+        let secure = || {
+            let file = File::options().write(true).open(&path)?;
+            file.write_all_at(bytes, at)?;
+            file.sync_data()
+        };
+        secure().map_err(StoreError::io(&path, "what was read of it cannot be written and synced"))
     }
 
     /// Segments without a first block hold nothing, unless a block behind it says otherwise.
@@ -181,6 +205,42 @@ impl Directory {
         self.read(entry.head.segment, bytes)?;
         check_empty(entry, bytes).map_err(|damage| StoreError::Damaged { path: self.path.clone(), damage })
     }
+}
+
+/// The files that a shard reads, which tells the log how far it is.
+struct Reading<'a> {
+    directory: &'a Directory,
+    shard: u16,
+    count: usize,
+    all: usize,
+}
+
+impl Segments for Reading<'_> {
+    type Error = StoreError;
+
+    fn read(&mut self, segment: SegmentId, into: &mut Vec<u8>) -> Result<(), StoreError> {
+        let Self { directory, shard, count, all } = self;
+        if *count > 0 && count.is_multiple_of(STORE_PROGRESS_SEGMENTS) {
+            tracing::info!(shard, "the store is being read: {count} of {all} segments");
+        }
+        *count += 1;
+        directory.read(segment, into)
+    }
+
+    fn secure(&mut self, segment: SegmentId, at: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.directory.secure(segment, at, bytes)
+    }
+}
+
+/// Makes a directory where there is none, so that it is there after a loss of power, too.
+fn make(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
+    fs::create_dir_all(path)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn lock(path: &Path, used: Use) -> Result<File, StoreError> {
@@ -248,23 +308,31 @@ fn list(path: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
     list().map_err(StoreError::io(path, "the directory cannot be listed"))
 }
 
-/// The segments, and the spares.
-fn read_catalog(path: &Path, identity: &Identity) -> Result<(Catalog, Vec<SegmentId>), StoreError> {
-    let damaged = |damage: Damage| match damage {
-        Damage::Head { error: super::segment::HeadError::Newer(version), .. } => {
-            StoreError::Newer { path: path.into(), version }
-        }
-        damage => StoreError::Damaged { path: path.into(), damage },
-    };
-    let (mut catalog, mut spares) = (Catalog::default(), Vec::new());
+/// What lies in a directory.
+#[derive(Debug, Default)]
+struct Listed {
+    catalog: Catalog,
+    spares: Vec<SegmentId>,
+    /// Of segments that are in no catalog.
+    damages: Vec<Damage>,
+}
+
+fn read_catalog(path: &Path, identity: &Identity) -> Result<Listed, StoreError> {
+    let mut listed = Listed::default();
     for (name, file) in list(path)? {
         let numbered = |suffix| name.strip_suffix(suffix).and_then(|number| number.parse().ok()).map(SegmentId);
-        spares.extend(numbered(".spare"));
+        listed.spares.extend(numbered(".spare"));
         let Some(segment) = numbered(".segment") else { continue };
         let prefix = read_prefix(&file).map_err(StoreError::io(&file, "it cannot be read"))?;
-        catalog.add(Entry::read(segment, identity.store.as_u128(), &prefix).map_err(damaged)?);
+        match Entry::read(segment, identity.store.as_u128(), &prefix) {
+            Ok(entry) => listed.catalog.add(entry),
+            Err(Damage::Head { error: super::segment::HeadError::Newer(version), .. }) => {
+                return Err(StoreError::Newer { path: path.into(), version });
+            }
+            Err(damage) => listed.damages.push(damage),
+        }
     }
-    Ok((catalog, spares))
+    Ok(listed)
 }
 
 fn read_prefix(path: &Path) -> io::Result<Vec<u8>> {

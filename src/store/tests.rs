@@ -5,10 +5,11 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::UNIX_EPOCH;
 
 use super::files::{Files, FilesHandle, Layout, Open};
 use super::journal::JournalSetup;
-use super::segment::{HEAD_BYTES, ShardOf};
+use super::segment::{HEAD_BYTES, Head, ShardOf};
 use super::{Batch, Directory, Journal, Record, Request, SegmentId, StoreError};
 
 const SIZE: u64 = 32 * 1024;
@@ -386,6 +387,43 @@ fn a_segment_that_has_gone_is_missed() {
     fs::remove_file(&all[1]).unwrap();
     let refused = refusal(folder.path(), 1);
     assert!(refused.contains("segment 2: its file has gone"), "{refused}");
+}
+
+#[test]
+fn a_segment_that_has_gone_is_missed_whatever_another_shard_has_said_since_and_how_many_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = start(folder.path(), 2).unwrap();
+    for number in 0..800 {
+        store.append(&format!("1 number {number} {}", "x".repeat(100)));
+        store.settle();
+    }
+    let writer = |path: &std::path::PathBuf| Head::decode(&fs::read(path).unwrap()).unwrap().0.shard;
+    let of_second: Vec<_> = segments(folder.path()).into_iter().filter(|path| writer(path) == 1).collect();
+    assert!(of_second.len() > 3, "{of_second:?}");
+    assert!(store.fill(2000, |_| {}) > 0, "the first makes a snapshot that begins behind those of the second");
+    drop(store);
+    fs::remove_file(&of_second[1]).unwrap();
+    for shards in [2, 3, 1] {
+        let refused = refusal(folder.path(), shards);
+        assert!(refused.contains("its file has gone"), "{shards}: {refused}");
+    }
+}
+
+#[test]
+fn what_a_start_finds_of_the_last_batch_is_written_once_more_since_the_disk_may_not_have_it() {
+    let folder = tempfile::tempdir().unwrap();
+    start(folder.path(), 2).unwrap().write(names(0..20));
+    let paths: Vec<_> = segments(folder.path());
+    let before: Vec<_> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
+    for path in &paths {
+        fs::File::options().write(true).open(path).unwrap().set_modified(UNIX_EPOCH).unwrap();
+    }
+    start(folder.path(), 3).unwrap();
+    for (path, before) in paths.iter().zip(before).filter(|(path, _)| path.exists()) {
+        assert_eq!(fs::read(path).unwrap(), before);
+        let has_begun = before[HEAD_BYTES as usize..].iter().any(|byte| *byte != 0);
+        assert_eq!(fs::metadata(path).unwrap().modified().unwrap() > UNIX_EPOCH, has_begun, "{path:?}");
+    }
 }
 
 #[test]

@@ -81,6 +81,23 @@ fn a_damaged_store_is_told_and_no_node_starts_on_it() {
 }
 
 #[test]
+fn a_segment_whose_head_is_damaged_is_told_with_all_that_is_wrong_in_others() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().to_str().expect("the path is text");
+    store(folder.path(), &["a", "b", "c"]);
+    let first = segment(folder.path());
+    store(folder.path(), &["d", "e"]);
+    let file = fs::File::options().write(true).open(&first).expect("the segment is there");
+    file.write_all_at(&[0xff], 40).expect("the file takes bytes");
+    let looked = output(&["store", "check", path]);
+    assert_eq!(looked.status.code(), Some(1));
+    let said = String::from_utf8(looked.stdout).expect("it is text");
+    assert!(said.contains("segment 1: its head is damaged") && said.contains(": damaged: 1 segments"), "{said}");
+    assert!(!said.contains("has gone"), "its file is there: {said}");
+    assert!(failure(&["store", "dump", path]).contains("its head is damaged"));
+}
+
+#[test]
 fn a_node_refuses_the_store_of_another_and_one_that_is_in_use() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().to_str().expect("the path is text");

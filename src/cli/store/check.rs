@@ -8,8 +8,8 @@ use clap::Args;
 use super::progress::tell_progress;
 use crate::cli::print::print;
 use crate::store::catalog::Damage;
-use crate::store::recovery::{check_empty, missing, read_segment};
-use crate::store::{Directory, Record, SegmentId};
+use crate::store::recovery::{Snapshots, check_empty, missing, read_segment};
+use crate::store::{Directory, Record};
 
 /// Read a store whole, and tell all that is wrong with it
 #[derive(Debug, Args)]
@@ -20,11 +20,11 @@ pub(in crate::cli) struct Check {
 
 impl Check {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let directory = Directory::look(&self.directory)?;
+        let (directory, mut damages) = Directory::look_at_what_is_whole(&self.directory)?;
         let catalog = directory.catalog();
         let all = catalog.entries().count();
-        let (mut records, mut bytes, mut snapshot) = (0u64, 0, SegmentId(0));
-        let mut damages = Vec::<Damage>::new();
+        let (mut records, mut bytes, mut snapshots) = (0u64, 0, Snapshots::default());
+        let unknown: Vec<_> = damages.iter().map(Damage::segment).collect();
         let mut file = Vec::new();
         for (done, entry) in catalog.entries().enumerate() {
             tell_progress(done, all);
@@ -33,7 +33,7 @@ impl Check {
                 read_segment(catalog, entry, &file, |_, record| {
                     records += 1;
                     if let Record::Snapshot(since) = record {
-                        snapshot = snapshot.max(*since);
+                        snapshots.note(entry.head.writer(), *since);
                     }
                 })
             } else {
@@ -44,7 +44,8 @@ impl Check {
                 Err(damage) => damages.push(damage),
             }
         }
-        damages.extend(missing(catalog, catalog.named(), snapshot));
+        let named = catalog.named().filter(|end| !unknown.contains(&end.segment));
+        damages.extend(missing(catalog, named, &snapshots));
         let wrong: String = damages.iter().map(|damage| format!("  - {damage}\n")).collect();
         let (path, whole) = (self.directory.display(), damages.is_empty());
         let verdict = if whole { "whole" } else { "damaged" };

@@ -14,7 +14,7 @@ use super::fault::{Fault, flip};
 use crate::limits::STORE_SPARES_PER_SHARD;
 use crate::store::catalog::{Catalog, Damage, Entry};
 use crate::store::discards::Discards;
-use crate::store::recovery::{RecoveryError, check_empty, recover};
+use crate::store::recovery::{RecoveryError, Segments, check_empty, recover};
 use crate::store::segment::{Head, Prepared, SegmentId, ShardOf};
 use crate::store::{JournalSetup, Record, Request};
 
@@ -52,6 +52,8 @@ enum Task {
 pub(crate) struct Been {
     /// Writes of which a part was there after a loss of power.
     pub(crate) torn: u64,
+    /// Sectors that the kernel had and the disk did not, when the power went.
+    pub(crate) unsynced: u64,
     /// Writes that failed.
     pub(crate) failed: u64,
     /// Segments that were refused for want of room.
@@ -91,6 +93,8 @@ pub(crate) struct Disk {
     writes: BTreeMap<u16, Write>,
     /// By shard: the last that was synced.
     synced: BTreeMap<u16, Write>,
+    /// Sectors that a start reads, and the disk does not have: what it has instead, oldest first.
+    unsynced: Vec<Write>,
     /// No segment is given out, but for snapshots.
     pub(crate) is_full: bool,
     pub(crate) been: Been,
@@ -124,6 +128,7 @@ impl Disk {
             made: BTreeMap::new(),
             writes: BTreeMap::new(),
             synced: BTreeMap::new(),
+            unsynced: Vec::new(),
             is_full: false,
             been: Been::default(),
         }
@@ -178,23 +183,22 @@ impl Disk {
     ) -> Result<JournalSetup, Damage> {
         let writer = ShardOf { shard, shards: self.shards };
         let first = self.make(shard);
-        let read = |segment, into: &mut Vec<u8>| {
-            into.clone_from(&self.segments[&segment]);
-            Ok::<(), Infallible>(())
-        };
-        let is_forgotten = |record: &Record<'_>| self.has(Fault::ForgetsFloors) && matches!(record, Record::Device(_));
+        let (has_no_floors, secures) = (self.has(Fault::ForgetsFloors), !self.has(Fault::TrustsTheKernel));
+        let Self { segments, unsynced, catalog, .. } = self;
+        let mut files = Cached { segments, unsynced, secures };
+        let is_forgotten = |record: &Record<'_>| has_no_floors && matches!(record, Record::Device(_));
         let take = |record: &Record<'_>| {
             if !is_forgotten(record) {
                 take(record);
             }
         };
-        match recover(&self.catalog, writer, is_mine, read, take) {
+        match recover(catalog, writer, is_mine, &mut files, take) {
             Ok(found) => {
                 let (start, ends, found) = (self.starts, found.ends, found.segments);
                 Ok(JournalSetup { start, writer, first, ends, found, sync_interval_ns: 0 })
             }
             Err(RecoveryError::Damaged(damage)) => Err(damage),
-            Err(RecoveryError::Read(never)) => match never {},
+            Err(RecoveryError::Files(never)) => match never {},
         }
     }
 
@@ -287,6 +291,8 @@ impl Disk {
                 return;
             }
             if let Some(file) = self.segments.remove(&segment) {
+                // Before the file is used again, it is synced.
+                self.unsynced.retain(|sector| sector.segment != segment);
                 self.been.discarded += 1;
                 if (self.spares.len() as u64) < STORE_SPARES_PER_SHARD * u64::from(self.shards) {
                     self.spares.push((segment, file));
@@ -306,7 +312,8 @@ impl Disk {
         if !is_synced {
             self.been.failed += 1;
             if self.tears {
-                self.tear(&write);
+                let before = self.tear(&write).0;
+                self.unsynced.extend(before);
             }
         } else if !self.strikes(Fault::TellsTooEarly) {
             self.file(write.segment)[write.at..][..write.bytes.len()].copy_from_slice(&write.bytes);
@@ -327,16 +334,18 @@ impl Disk {
         self.segments.get_mut(&segment).expect("it is not discarded while it is written")
     }
 
-    /// Some sectors of a write are on disk, in whatever order they came. Whether it is torn.
-    fn tear(&mut self, write: &Write) -> bool {
+    /// Some sectors of a write are there, in whatever order they came: what lay there before. Whether it is torn.
+    fn tear(&mut self, write: &Write) -> (Vec<Write>, bool) {
         // Now and then none, or all.
         let share = *[0.0, 0.3, 0.7, 1.0].get(self.random.random_range(0..4)).expect("it is one of four");
         let (start, end) = (write.at, write.at + write.bytes.len());
-        let mut is_torn = false;
+        let (mut before, mut is_torn) = (Vec::new(), false);
         for sector in start / SECTOR..end.div_ceil(SECTOR) {
             let (from, to) = ((sector * SECTOR).max(start), ((sector + 1) * SECTOR).min(end));
             if self.random.random_bool(share) {
-                self.file(write.segment)[from..to].copy_from_slice(&write.bytes[from - start..to - start]);
+                let there = &mut self.file(write.segment)[from..to];
+                before.push(Write { segment: write.segment, at: from, bytes: there.to_vec() });
+                there.copy_from_slice(&write.bytes[from - start..to - start]);
             } else {
                 is_torn = true;
             }
@@ -344,15 +353,23 @@ impl Disk {
         if self.has(Fault::TakesTailForWhole) {
             Fault::make_whole(write, self.file(write.segment));
         }
-        is_torn
+        (before, is_torn)
     }
 
     // ------------------------------------------------------------ what befalls it
 
-    /// The power goes: of what is in flight, anything may be there.
+    /// The power goes: of what is in flight, anything may be there, and of what only the kernel had.
     pub(crate) fn cut(&mut self) {
         for write in std::mem::take(&mut self.writes).into_values() {
-            self.been.torn += u64::from(self.tear(&write));
+            self.been.torn += u64::from(self.tear(&write).1);
+        }
+        for Write { segment, at, bytes } in std::mem::take(&mut self.unsynced).into_iter().rev() {
+            if self.random.random_bool(0.5)
+                && let Some(file) = self.segments.get_mut(&segment)
+            {
+                self.been.unsynced += 1;
+                file[at..][..bytes.len()].copy_from_slice(&bytes);
+            }
         }
         if self.random.random_bool(0.5) {
             self.work();
@@ -365,6 +382,15 @@ impl Disk {
                 }
             }
         }
+    }
+
+    /// The node is killed: of what was in flight the kernel has anything, and the disk does not have it yet.
+    pub(crate) fn kill(&mut self) {
+        for write in std::mem::take(&mut self.writes).into_values() {
+            let before = self.tear(&write).0;
+            self.unsynced.extend(before);
+        }
+        self.forget_what_is_asked();
     }
 
     /// The node is killed, and nothing of what was in flight is there.
@@ -403,5 +429,32 @@ impl Disk {
 
     pub(super) fn segments(&self) -> usize {
         self.segments.len()
+    }
+}
+
+/// What the kernel has of the files.
+struct Cached<'a> {
+    segments: &'a BTreeMap<SegmentId, Vec<u8>>,
+    unsynced: &'a mut Vec<Write>,
+    secures: bool,
+}
+
+impl Segments for Cached<'_> {
+    type Error = Infallible;
+
+    fn read(&mut self, segment: SegmentId, into: &mut Vec<u8>) -> Result<(), Infallible> {
+        into.clone_from(&self.segments[&segment]);
+        Ok(())
+    }
+
+    fn secure(&mut self, segment: SegmentId, at: u64, bytes: &[u8]) -> Result<(), Infallible> {
+        let (from, until) = (at as usize, at as usize + bytes.len());
+        assert_eq!(bytes, &self.segments[&segment][from..until], "what was read is written once more");
+        let is_within =
+            |sector: &Write| sector.segment == segment && sector.at < until && from < sector.at + sector.bytes.len();
+        if self.secures {
+            self.unsynced.retain(|sector| !is_within(sector));
+        }
+        Ok(())
     }
 }

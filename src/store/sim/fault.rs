@@ -26,6 +26,8 @@ pub(crate) enum Fault {
     ForgetsLast,
     /// A start does not find what devices have received.
     ForgetsFloors,
+    /// What a start has read is taken to be on disk.
+    TrustsTheKernel,
     /// Blocks with a wrong checksum are taken.
     TakesWrongSums,
 }

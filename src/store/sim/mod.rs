@@ -35,7 +35,7 @@ fn what_was_committed_is_found_in_order_and_nothing_that_was_never_appended() {
 #[test]
 fn the_world_goes_everywhere() {
     let mut been = world::Been::default();
-    for seed in 0..200 {
+    for seed in 0..300 {
         been.add(&run(seed, None).expect("it holds").been);
     }
     let world::Been {
@@ -43,9 +43,9 @@ fn the_world_goes_everywhere() {
         full,
         snapshots,
         shards,
-        disk: disk::Been { torn, failed, refused, reused, discarded, held_up },
+        disk: disk::Been { torn, unsynced, failed, refused, reused, discarded, held_up },
     } = been;
-    let counts = [restarts, torn, failed, refused, full, snapshots, discarded, held_up, reused, shards];
+    let counts = [restarts, torn, unsynced, failed, refused, full, snapshots, discarded, held_up, reused, shards];
     assert!(counts.iter().all(|count| *count > 50), "{been:?}");
 }
 
@@ -57,6 +57,7 @@ fn planted_faults_are_found() {
         Fault::TakesTailForWhole,
         Fault::TellsTooEarly,
         Fault::ForgetsLast,
+        Fault::TrustsTheKernel,
     ];
     for fault in faults {
         let finds = (0..200).filter(|seed| run(*seed, Some(fault)).is_err()).count();

@@ -66,6 +66,7 @@ impl Been {
         self.snapshots += other.snapshots;
         self.shards += other.shards;
         self.disk.torn += other.disk.torn;
+        self.disk.unsynced += other.disk.unsynced;
         self.disk.failed += other.disk.failed;
         self.disk.refused += other.disk.refused;
         self.disk.reused += other.disk.reused;
@@ -108,10 +109,10 @@ impl World {
     pub(super) fn step(&mut self) -> Result<(), Wrong> {
         let shard = self.random.random_range(0..self.shards.len());
         match self.random.random_range(0..400) {
-            0 => return self.restart(),
-            1..3 => self.complete(shard, false),
-            3..5 => self.disk.is_full ^= true,
-            5..20 => self.shards[shard].journal.retry(),
+            0..2 => return self.restart(),
+            2..4 => self.complete(shard, false),
+            4..6 => self.disk.is_full ^= true,
+            6..20 => self.shards[shard].journal.retry(),
             20..140 => (0..self.random.random_range(1..8)).for_each(|_| self.append()),
             140..200 => self.serve(shard),
             200..240 => self.work(),
@@ -225,11 +226,14 @@ impl World {
         self.disk.been.discarded
     }
 
-    /// The power goes, and the node starts again, perhaps with another number of shards.
+    /// The power goes, or the node is killed, and it starts again, perhaps with another number of shards.
     pub(super) fn restart(&mut self) -> Result<(), Wrong> {
         self.been.restarts += 1;
         self.shards.clear();
-        self.disk.cut();
+        match self.random.random_bool(0.5) {
+            true => self.disk.cut(),
+            false => self.disk.kill(),
+        }
         self.start()
     }
 
