@@ -871,6 +871,9 @@ pub const REAP_AT_ONCE: u32 = 256;
 /// millisecond they carry 32,000 calls a second.
 pub const REDIS_COPIED_WAYS: usize = 16;
 
+/// What is told in the log once, such as keys in Redis under which something foreign lies: no more of them.
+pub const TOLD_ONCE_MAX: usize = 1024;
+
 /// Publications that one call takes, so that a call stays under a millisecond, and bytes of them.
 pub const REDIS_BATCH_MAX: usize = 128;
 /// Bytes of publications that one call takes; a larger one goes alone.

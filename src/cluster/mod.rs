@@ -4,5 +4,6 @@
 pub mod announced;
 pub mod bridge;
 pub mod kafka;
+pub mod once;
 pub mod redis;
 pub mod seldom;

@@ -10,6 +10,8 @@ use std::borrow::Cow;
 pub enum ErrorKind {
     /// The node failed.
     Internal,
+    /// Something that the node needs is broken, until a person mends it.
+    Broken,
     /// Whoever asks is not known to be allowed to.
     Unauthorized,
     /// The token's `nbf` is to come: the same token will do later.

@@ -3,6 +3,7 @@
 mod check;
 mod copies;
 mod fleeting;
+mod foreign;
 mod functions;
 mod inboxes;
 mod inboxes_seeded;

@@ -37,11 +37,11 @@ async fn list(node: &Functions, count: u32) -> Vec<(ScheduledId, String)> {
 async fn publish_due(node: &Functions, count: u32) -> Next {
     let mut done = 0;
     for _ in 0..600 {
-        let (published, next) = node.schedule_due(node.keys().bucket_of(ROOM)).await.unwrap();
-        done += published;
+        let due = node.schedule_due(node.keys().bucket_of(ROOM)).await.unwrap();
+        done += due.taken;
         if done >= count {
-            assert_eq!(done, count);
-            return next;
+            assert_eq!((done, due.refused), (count, 0));
+            return due.next;
         }
         sleep(Duration::from_millis(50)).await;
     }
@@ -64,7 +64,7 @@ fn what_is_to_come_comes_once_in_the_order_of_its_times_whichever_node_calls() {
         assert!(list(&bob, 0).await.is_empty());
         let next = publish_due(&bob, 2).await;
         assert_eq!(next.due_ms, Some(late.due_unix_ms as u64));
-        assert_eq!(ann.schedule_due(bucket).await.unwrap().0, 0);
+        assert_eq!(ann.schedule_due(bucket).await.unwrap().taken, 0);
         assert_eq!(bodies(&ann, ROOM).await, [(1, "first".into()), (2, "second".into())]);
         assert!(!bob.schedule_cancel(bucket, "other", late).await.unwrap(), "it is another channel's");
         assert!(bob.schedule_cancel(bucket, ROOM, late).await.unwrap());

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::complaints::Complaints;
 use super::metrics::Call;
-use super::requests::{Request, Sorted, of_publish};
+use super::requests::{Request, Sorted, error_of, of_publish};
 use super::{ledgers, presences, schedules};
 use crate::broker::bridge::{Answer, Kept, Life, Outgoing, Page, Receipt};
 use crate::cluster::redis::bucket::Generation;
@@ -28,9 +29,10 @@ pub(super) async fn call(
     leases: &watch::Receiver<Option<Leases>>,
     bucket: u16,
     batch: &[Request],
+    complaints: &Complaints,
 ) -> Result<Sorted, Fault> {
     match &batch[0].what {
-        Outgoing::Publish(_) | Outgoing::Tell { .. } => say(functions, bucket, batch).await,
+        Outgoing::Publish(_) | Outgoing::Tell { .. } => say(functions, bucket, batch, complaints).await,
         Outgoing::Join { .. } => join(functions, bucket, batch).await,
         Outgoing::Leave(_) => {
             let channels: Vec<_> = batch.iter().map(Request::channel).collect();
@@ -76,7 +78,7 @@ fn one(batch: &[Request], answer: Answer) -> Sorted {
 }
 
 /// Messages: fleeting ones alone cost least; beside publications they keep their place among them.
-async fn say(functions: &Functions, bucket: u16, batch: &[Request]) -> Result<Sorted, Fault> {
+async fn say(functions: &Functions, bucket: u16, batch: &[Request], complaints: &Complaints) -> Result<Sorted, Fault> {
     let mut sorted = Sorted::default();
     let is_fleeting = batch.iter().all(|request| request.call() == Call::Fleeting);
     if is_fleeting {
@@ -92,6 +94,11 @@ async fn say(functions: &Functions, bucket: u16, batch: &[Request]) -> Result<So
             let settled = match receipt.outcome {
                 Outcome::TooMany => {
                     Err(ErrorKind::LimitExceeded.because("limit exceeded: too many messages with an id"))
+                }
+                Outcome::Foreign(foreign) => {
+                    let fault = foreign.fault(functions.keys(), request.channel());
+                    complaints.tell("append", &fault);
+                    Err(error_of(&fault))
                 }
                 _ => Ok(Receipt { life, offset: receipt.offset }),
             };

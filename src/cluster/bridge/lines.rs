@@ -169,21 +169,38 @@ impl Lines {
             let batch = self.next(bucket);
             let Some(first) = batch.first() else { return };
             let call = first.call();
-            let result = match self.lease.lives() {
-                true => self.call(call, bucket, &batch).await,
-                false => Err(Fault::Dead),
-            };
+            let result = self.call_if_alive(call, bucket, &batch).await;
             self.forget(&batch);
-            let answers = match result {
-                // Who joined by a lease that was lost meanwhile is not told what follows.
-                Ok(_) if matches!(call, Call::Join | Call::Attach) && !self.lease.lives() => {
-                    Sorted::refused(batch, &Fault::Dead)
-                }
-                Ok(answers) => answers,
-                Err(fault) => self.failed(call, batch, &fault),
-            };
-            answers.give(&self.ends);
+            if batch.len() == 1 || !matches!(result, Err(Fault::Foreign(_))) {
+                self.answer(call, batch, result);
+                continue;
+            }
+            // The call has changed nothing, and it is the fault of some of them only: the others are served.
+            for request in batch {
+                let (call, alone) = (request.call(), vec![request]);
+                let result = self.call_if_alive(call, bucket, &alone).await;
+                self.answer(call, alone, result);
+            }
         }
+    }
+
+    async fn call_if_alive(&self, call: Call, bucket: u16, batch: &[Request]) -> Result<Sorted, Fault> {
+        match self.lease.lives() {
+            true => self.call(call, bucket, batch).await,
+            false => Err(Fault::Dead),
+        }
+    }
+
+    fn answer(&self, call: Call, batch: Vec<Request>, result: Result<Sorted, Fault>) {
+        let answers = match result {
+            // Who joined by a lease that was lost meanwhile is not told what follows.
+            Ok(_) if matches!(call, Call::Join | Call::Attach) && !self.lease.lives() => {
+                Sorted::refused(batch, &Fault::Dead)
+            }
+            Ok(answers) => answers,
+            Err(fault) => self.failed(call, batch, &fault),
+        };
+        answers.give(&self.ends);
     }
 
     async fn call(&self, call: Call, bucket: u16, batch: &[Request]) -> Result<Sorted, Fault> {
@@ -195,7 +212,7 @@ impl Lines {
             self.arms.arm(&self.functions, batch).await?;
         }
         let began = Instant::now();
-        let result = calls::call(&self.functions, &self.leases, bucket, batch).await;
+        let result = calls::call(&self.functions, &self.leases, bucket, batch, &self.complaints).await;
         self.metrics.called(call, began.elapsed().as_nanos() as u64);
         result
     }

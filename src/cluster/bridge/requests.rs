@@ -134,7 +134,10 @@ impl Request {
 }
 
 /// What homes are told of a fault. The log has it whole.
-fn error_of(fault: &Fault) -> Error {
+pub(super) fn error_of(fault: &Fault) -> Error {
+    if matches!(fault, Fault::Foreign(_)) {
+        return ErrorKind::Broken.because("internal server error: something in Redis is not Ringpost's");
+    }
     ErrorKind::Internal.because(match fault.remedy() {
         _ if *fault == Fault::Uncopied => "internal server error: too few replicas of Redis have it; it is published",
         Remedy::Refuse => "internal server error: Redis takes nothing more for now",

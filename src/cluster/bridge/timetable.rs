@@ -16,7 +16,7 @@ use super::complaints::Complaints;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::Functions;
 use crate::cluster::redis::leases::Leases;
-use crate::cluster::redis::schedules::Next;
+use crate::cluster::redis::schedules::{Due, Next};
 use crate::limits::{SCHEDULE_TURN_MS, SCHEDULE_TURNS_MAX, SCHEDULES_AT_ONCE};
 
 /// Before what failed is tried again.
@@ -114,7 +114,15 @@ impl Timetable {
             let functions = self.functions.clone();
             if let Some((_, bucket)) = self.due.first().copied().filter(|(at, _)| *at <= Instant::now()) {
                 self.call_at(bucket, None);
-                self.calls.spawn(async move { (bucket, functions.schedule_due(bucket).await.map(|(_, next)| next)) });
+                let complaints = self.complaints.clone();
+                self.calls.spawn(async move {
+                    let due = functions.schedule_due(bucket).await;
+                    if let Ok(Due { refused: 1.., .. }) = due {
+                        let fault = Fault::Foreign(format!("{}, in a channel", functions.keys().head(bucket)));
+                        complaints.tell("schedule_due", &fault);
+                    }
+                    (bucket, due.map(|due| due.next))
+                });
             } else if let Some(bucket) = self.unknown.pop_front() {
                 self.calls.spawn(async move { (bucket, functions.schedule_next(bucket).await) });
             } else {

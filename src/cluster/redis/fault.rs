@@ -56,6 +56,10 @@ pub enum Fault {
     /// Refused for what is asked: another number of buckets, no place left.
     #[error("{0}")]
     Refused(String),
+    /// Something that is not Ringpost's, or cannot be read, lies where a Function looks, which has changed nothing: the key, or what
+    /// Redis says of it. A person is to take it away.
+    #[error("Redis holds what is not Ringpost's: {0}")]
+    Foreign(String),
     /// An answer that no Function gives.
     #[error("Redis gave an answer that cannot be read")]
     Garbled,
@@ -90,7 +94,9 @@ impl Fault {
             Self::Unreachable(_) | Self::ReadOnly => Remedy::Reconnect,
             Self::Full | Self::Unpersisted(_) | Self::FewReplicas | Self::Uncopied | Self::Crowded => Remedy::Refuse,
             Self::Dead | Self::Stale => Remedy::Die,
-            Self::Forbidden(_) | Self::Taken | Self::Refused(_) | Self::Garbled | Self::Other(_) => Remedy::Fail,
+            Self::Forbidden(_) | Self::Taken | Self::Refused(_) | Self::Foreign(_) | Self::Garbled | Self::Other(_) => {
+                Remedy::Fail
+            }
         }
     }
 
@@ -114,6 +120,7 @@ impl Fault {
             Self::Stale => "stale",
             Self::Taken => "taken",
             Self::Refused(_) => "refused",
+            Self::Foreign(_) => "foreign",
             Self::Garbled => "garbled",
             Self::Crowded => "crowded",
             Self::Other(_) => "other",
@@ -165,6 +172,7 @@ impl Fault {
             "STALE" => Self::Stale,
             "TAKEN" => Self::Taken,
             "BUCKETS" | "FULL" => Self::Refused(text),
+            "FOREIGN" => Self::Foreign(text),
             // It becomes a replica while a call waits for others, and closes the connection.
             "" | "UNBLOCKED" => Self::Unreachable(text),
             _ => Self::Other(format!("{code} {text}")),
@@ -198,6 +206,7 @@ mod tests {
             ("MISCONF Redis is configured to save RDB snapshots", Remedy::Refuse, false),
             ("NOREPLICAS Not enough good replicas to write.", Remedy::Refuse, false),
             ("DEAD this incarnation has lost its lease", Remedy::Die, false),
+            ("FOREIGN ringpost:1:{b3}:h:room", Remedy::Fail, false),
             ("NOPERM this user has no permissions to run the 'fcall' command", Remedy::Fail, false),
             ("ERR user_function:1: attempt to index a nil value script: ringpost_1_append", Remedy::Fail, true),
         ] {

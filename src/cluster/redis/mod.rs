@@ -20,6 +20,7 @@ mod crowded;
 pub mod examine;
 pub mod fault;
 mod fleeting;
+pub mod foreign;
 pub mod functions;
 pub mod keys;
 pub mod leases;

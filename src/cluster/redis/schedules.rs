@@ -42,6 +42,17 @@ impl Next {
     }
 }
 
+/// What has become of what was due in a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// How many do not wait any longer.
+    pub taken: u32,
+    /// When the next is due.
+    pub next: Next,
+    /// How many of them were not published, since something foreign lies in the places of their channels.
+    pub refused: u32,
+}
+
 fn pack_id(id: ScheduledId) -> Vec<u8> {
     Packed::default().six(clip(id.due_unix_ms.max(0) as u64)).six(clip(id.number)).four(id.life).end()
 }
@@ -111,13 +122,15 @@ impl Functions {
         Next::unpack(&mut Unpack::of(self.plain(self.function("schedule_next", bucket)).await?)?)
     }
 
-    /// Publishes what is due in a bucket, some at a time: how many were, and when the next is due.
+    /// Publishes what is due in a bucket, some at a time.
     ///
     /// # Errors
     /// What went wrong.
-    pub async fn schedule_due(&self, bucket: u16) -> Result<(u32, Next), Fault> {
+    pub async fn schedule_due(&self, bucket: u16) -> Result<Due, Fault> {
         let mut from = Unpack::of(self.numbered("schedule_due", bucket, |_| ()).await?)?;
         Stand::unpack(&mut from)?;
-        Ok((from.four()?, Next::unpack(&mut from)?))
+        let (taken, next) = (from.four()?, Next::unpack(&mut from)?);
+        // Functions of earlier versions do not say it.
+        Ok(Due { taken, next, refused: if from.is_empty() { 0 } else { from.four()? } })
     }
 }

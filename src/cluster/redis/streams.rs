@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::bucket::{Generation, Stand};
 use super::fault::Fault;
+use super::foreign::Foreign;
 use super::functions::Functions;
 use super::pack::{Packed, Unpack, list, string};
 use crate::model::Keep;
@@ -64,6 +65,8 @@ pub enum Outcome {
     Passed,
     /// Its sender has as many ids remembered as may be; there is no place.
     TooMany,
+    /// Something foreign lies where it would be kept, or looked up; there is no place, and others of the call are none the worse.
+    Foreign(Foreign),
     /// The record was moved before ([`Functions::move_up`]).
     Moved,
 }
@@ -251,15 +254,21 @@ impl Functions {
 }
 
 pub(super) fn receipt(from: &mut Unpack) -> Result<Receipt, Fault> {
-    let outcome = match from.byte()? {
+    let verdict = from.byte()?;
+    let (generation, created, offset) = (Generation(from.eight()?), from.six()?, from.six()?);
+    let outcome = match verdict {
         0 => Outcome::Published,
         1 => Outcome::Repeated,
         2 => Outcome::Passed,
         3 => Outcome::TooMany,
         4 => Outcome::Moved,
+        5 => {
+            let outcome = Outcome::Foreign(Foreign::read(offset)?);
+            return Ok(Receipt { outcome, generation, created: 0, offset: 0 });
+        }
         _ => return Err(Fault::Garbled),
     };
-    Ok(Receipt { outcome, generation: Generation(from.eight()?), created: from.six()?, offset: from.six()? })
+    Ok(Receipt { outcome, generation, created, offset })
 }
 
 /// A place, and the offset of the first publication that comes with it.

@@ -112,6 +112,7 @@ impl<'a> From<&'a Disconnect> for CodedDisconnect<'a> {
 pub const fn of_error(kind: ErrorKind) -> (u32, &'static str, bool) {
     match kind {
         ErrorKind::Internal => (100, "internal server error", true),
+        ErrorKind::Broken => (100, "internal server error", false),
         ErrorKind::Unauthorized => (101, "unauthorized", false),
         ErrorKind::NotYetValid => (101, "unauthorized: the token is not valid yet", true),
         ErrorKind::UnknownChannel => (102, "unknown channel", false),

@@ -47,7 +47,7 @@ impl MoverMetrics {
             Outcome::Published => self.moved.add(1),
             Outcome::Repeated | Outcome::Passed | Outcome::Moved => self.repeated.add(1),
             // Counted when it is buried.
-            Outcome::TooMany => {}
+            Outcome::TooMany | Outcome::Foreign(_) => {}
         }
     }
 

@@ -6,17 +6,61 @@
 --
 -- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
 
-local REVISION = 13
+local REVISION = 14
 -- How many expired publications one append looks at.
 local EXPIRED_AT_ONCE = 64
 -- How long a stream lives that nothing was ever published to and of which somebody has read only, milliseconds.
 local READ_TTL = 600000
 -- Publications that are read at once, before their bytes are counted.
 local READ_AT_ONCE = 32
+-- Nodes that there may be.
+local SLOTS_MAX = 255
 
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Whether this is what Redis says of what is not ours: a key of another type, a number that is none.
+local function says_foreign(said)
+  return string.find(said, 'WRONGTYPE', 1, true) or string.find(said, 'not an integer', 1, true)
+end
+
+-- Whether Redis has answered so. Ends the call where it has anything else to complain of.
+local function is_foreign(answer)
+  if type(answer) ~= 'table' or not answer.err then return false end
+  if not says_foreign(answer.err) then error(answer) end
+  return true
+end
+
+-- Asks for what is at a key of a channel or a user. Where that is not ours it is named, and the call ends. What changes a key comes
+-- after this has looked at it, so that a call that ends so has changed nothing.
+local function ours(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if is_foreign(answer) then error(redis.error_reply('FOREIGN ' .. key)) end
+  return answer
+end
+
+-- A Function that answers with an error of its own where something in Redis cannot be read: a key of another type, a value that is too
+-- short, a number that is none. No repetition of the call would do.
+local function guarded(callback)
+  return function(keys, args)
+    local is_done, answer = pcall(callback, keys, args)
+    if is_done then return answer end
+    -- Redis gives pcall the text of an error, with its code; an error of Lua begins with the place in this file.
+    local said = type(answer) == 'table' and answer.err or tostring(answer)
+    if says_foreign(said) or string.find(said, '^user_function') then
+      return redis.error_reply('FOREIGN something of ' .. keys[1] .. ': ' .. said)
+    end
+    return redis.error_reply(said)
+  end
+end
+
+-- The incarnation and the number of a node's last call, as the head has them; what cannot be read is none.
+local function last_call(value)
+  if not value or #value < 12 then return 0, 0 end
+  local incarnation, number = struct.unpack('>I6I6', value)
+  return incarnation, number
 end
 
 -- Begins a numbered call. Gives what the bucket's head says, or an error for the caller.
@@ -34,12 +78,11 @@ local function begin(keys, args, compares)
   end
   local bucket = {
     head = head, slot = slot, incarnation = incarnation, number = number, nodes = nodes,
-    generation = read[1], count = tonumber(read[2] or 0), changes = {}, told = compares and read,
+    generation = read[1], count = tonumber(read[2]) or 0, changes = {}, told = compares and read,
   }
-  local last, last_number = 0, 0
-  if read[3] then
-    last, last_number = struct.unpack('>I6I6', read[3])
-  end
+  -- What a stranger has put in place of either is as good as lost.
+  if read[1] and (#read[1] ~= 8 or read[2] and not tonumber(read[2])) then bucket.generation = false end
+  local last, last_number = last_call(read[3])
   if last < incarnation then
     last_number = 0
   end
@@ -57,7 +100,7 @@ local function begin(keys, args, compares)
     bucket.changes = { 'g', fresh }
     redis.call('HSET', head, 'g', fresh, 'c', bucket.count)
   end
-  if read[4] and incarnation <= tonumber(read[4]) then
+  if incarnation <= (tonumber(read[4]) or 0) then
     return nil, redis.error_reply('DEAD this incarnation has lost its lease')
   end
   if last > incarnation then
@@ -116,7 +159,7 @@ end
 -- By which of the bucket's channels those who listen are told: each by its own, or all by one.
 local function targets_of(listeners, nodes)
   if is_crowd(listeners, nodes) then return { 'all' } end
-  return { string.byte(listeners, 1, -1) }
+  return { string.byte(listeners, 1, SLOTS_MAX) }
 end
 
 -- What each of the nodes' channels is sent: pieces of the groups that it is in, in order.
@@ -150,7 +193,7 @@ local function send(bucket, parts, targets)
     local target = targets[at]
     local pieces = parts[target]
     -- What this call itself has sent before is not in the head yet.
-    pieces[1] = struct.pack('>Bc8I6I6', 1, bucket.generation, bucket.count, sent[target] or tonumber(before[at] or 0))
+    pieces[1] = struct.pack('>Bc8I6I6', 1, bucket.generation, bucket.count, sent[target] or tonumber(before[at]) or 0)
     redis.call('SPUBLISH', bucket.head .. ':' .. target, table.concat(pieces))
     changes[#changes + 1], changes[#changes + 2] = fields[at], bucket.count
     sent[target] = bucket.count

@@ -126,6 +126,7 @@ local function ledger_attach(keys, args)
   if not bucket then return refusal end
   local now, is_living = now_ms(), living_of(args[2], tonumber(args[3]))
   local answer = { '' }
+  for at = 5, #args, 2 do open_ledger(bucket, args[at + 1]) end
   for at = 5, #args, 2 do
     local asks = {}
     asks.meta_ttl, asks.device_ttl, asks.devices_max, asks.members_max, asks.founded_max, asks.enlists, asks.user, asks.device =
@@ -149,6 +150,7 @@ local function ledger_detach(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   local own, now_s = owned(bucket, ''), math.floor(now_ms() / 1000)
+  for at = 2, #args, 3 do open_ledger(bucket, args[at]) end
   for at = 2, #args, 3 do
     local ledger, user = open_ledger(bucket, args[at]), args[at + 1]
     local value = redis.call('HGET', ledger.key, user)

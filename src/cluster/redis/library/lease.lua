@@ -12,15 +12,28 @@ local function write_lease(key, slot, lease)
   redis.call('HSET', key, slot, struct.pack('>I6I6I6B', lease.incarnation, lease.ends, lease.claimed, lease.claimer) .. lease.rest)
 end
 
+-- The slots and their entries by turns; what a stranger has put beside them is passed over.
+local function entries_of(key)
+  local found, entries = redis.call('HGETALL', key .. ':n'), {}
+  for at = 1, #found, 2 do
+    local slot = tonumber(found[at])
+    if slot and slot >= 1 and slot <= SLOTS_MAX and pcall(lease_of, found[at + 1]) then
+      entries[#entries + 1], entries[#entries + 2] = found[at], found[at + 1]
+    end
+  end
+  return entries
+end
+
 local function leases(key, now)
-  return { now, redis.call('HGETALL', key .. ':n') }
+  return { now, entries_of(key) }
 end
 
 -- The lease of an incarnation, if it still is one.
 local function own_lease(key, slot, incarnation)
   local entry = redis.call('HGET', key .. ':n', slot)
-  local lease = entry and lease_of(entry)
-  if lease and lease.incarnation == tonumber(incarnation) then return lease end
+  local can_be_read, lease = pcall(lease_of, entry or '')
+  if not can_be_read then return nil end
+  if lease.incarnation == tonumber(incarnation) then return lease end
 end
 
 -- ARGV: name (with a byte for its length) and what the node says of itself, ttl, buckets. Answers slot, incarnation and all leases.
@@ -28,7 +41,7 @@ local function lease_take(keys, args)
   local key, now = keys[1], now_ms()
   local buckets = redis.call('HGET', key, 'buckets')
   local name = struct.unpack('Bc0', args[1])
-  local entries, taken = redis.call('HGETALL', key .. ':n'), {}
+  local entries, taken = entries_of(key), {}
   if buckets and buckets ~= args[3] and #entries > 0 then
     return redis.error_reply('BUCKETS the nodes that are here have ' .. buckets .. ' buckets')
   end
@@ -43,7 +56,7 @@ local function lease_take(keys, args)
   while taken[slot] do slot = slot + 1 end
   if slot > 255 then return redis.error_reply('FULL 255 nodes are here') end
   -- Above all that was given before, even where the last of those were lost.
-  local incarnation = math.max(tonumber(redis.call('HGET', key, 'last') or 0) + 1, now)
+  local incarnation = math.max((tonumber(redis.call('HGET', key, 'last')) or 0) + 1, now)
   redis.call('HSET', key, 'last', incarnation, 'buckets', args[3])
   write_lease(key .. ':n', slot, { incarnation = incarnation, ends = now + args[2], claimed = 0, claimer = 0, rest = args[1] })
   return { slot, incarnation, leases(key, now) }
@@ -96,13 +109,13 @@ end
 -- ever were, where the count has gone back.
 local function revoked_since(keys, args)
   local key, since = keys[1] .. ':r', tonumber(args[1])
-  local count = tonumber(redis.call('HGET', key, 'n') or 0)
+  local count = tonumber(redis.call('HGET', key, 'n')) or 0
   local answer = { count }
   if count == since then return answer end
   if count < since then since = 0 end
   local entries = redis.call('HGETALL', key)
   for at = 1, #entries, 2 do
-    if entries[at] ~= 'n' and tonumber(entries[at + 1]) > since then answer[#answer + 1] = entries[at] end
+    if entries[at] ~= 'n' and (tonumber(entries[at + 1]) or 0) > since then answer[#answer + 1] = entries[at] end
   end
   return answer
 end

@@ -25,6 +25,7 @@ local function agree(bucket, ledger)
   ledger.top = ledger.meta and ledger.meta.top or 0
 end
 
+-- Nothing is written before all ledgers of a call were opened: something foreign in place of one ends the call.
 local function open_ledger(bucket, channel)
   local opened = bucket.ledgers or {}
   bucket.ledgers = opened
@@ -33,14 +34,16 @@ local function open_ledger(bucket, channel)
     channel = channel, key = bucket.head .. ':x:' .. channel, names = bucket.head .. ':y:' .. channel,
     life = 0, generation = string.rep('\0', 8), created = 0, founder = '',
   }
-  local about = redis.call('HGET', ledger.key, '')
+  local about = ours('HGET', ledger.key, '')
   if about then
     local at
     ledger.life, ledger.generation, ledger.created, at = struct.unpack('>I4c8I6', about)
     ledger.founder = string.sub(about, at)
   end
   ledger.is_changed = not about
-  ledger.meta = read_meta(bucket, redis.call('GET', bucket.head .. ':m:' .. channel))
+  ours('ZCARD', ledger.names)
+  local meta_key = bucket.head .. ':m:' .. channel
+  ledger.meta = read_meta(bucket, ours('GET', meta_key), meta_key)
   ledger.top = ledger.meta and ledger.meta.top or 0
   agree(bucket, ledger)
   opened[channel] = ledger

@@ -120,13 +120,18 @@ end
 local function forget_letter(bucket, name)
   local key = bucket.head .. ':z'
   local value = redis.call('HGET', key, name)
-  if not value then return end
-  local letter, channel, offset = read_letter(value), string.sub(name, 1, -8), struct.unpack('>I6', name, #name - 5)
-  for at = 1, #letter.failures do
-    take_requeued(bucket, channel, letter, letter.failures[at].user, letter.failures[at].device, offset)
+  -- What is no letter was requeued for nobody.
+  local can_be_read, letter = pcall(read_letter, value or '')
+  if can_be_read and #name > 6 then
+    local channel, offset = string.sub(name, 1, -8), struct.unpack('>I6', name, #name - 5)
+    for at = 1, #letter.failures do
+      take_requeued(bucket, channel, letter, letter.failures[at].user, letter.failures[at].device, offset)
+    end
   end
-  redis.call('HDEL', key, name)
-  redis.call('HINCRBY', key, '', -#value)
+  if value then
+    redis.call('HDEL', key, name)
+    is_foreign(redis.pcall('HINCRBY', key, '', -#value))
+  end
   redis.call('ZREM', key .. 'n', name)
   redis.call('ZREM', key .. 'a', name)
 end
@@ -143,7 +148,7 @@ local function keep_letter(bucket, name, letter, now)
   end
   while bytes > LETTERS_BYTES_MAX or redis.call('ZCARD', key .. 'a') > LETTERS_MAX do
     forget_letter(bucket, redis.call('ZRANGE', key .. 'a', 0, 0)[1])
-    bytes = tonumber(redis.call('HGET', key, ''))
+    bytes = tonumber(redis.call('HGET', key, '')) or 0
   end
   for _, part in ipairs({ '', 'n', 'a' }) do redis.call('PEXPIRE', key .. part, LETTERS_TTL) end
 end
@@ -274,7 +279,8 @@ end
 local function gather(head, answer, names, mark, user, since, most, bytes)
   for at = 1, #names do
     local value = redis.call('HGET', head .. ':z', names[at])
-    if value and concerns(read_letter(value), user, since) then
+    local can_be_read, letter = pcall(read_letter, value or '')
+    if can_be_read and concerns(letter, user, since) then
       answer[#answer + 1], answer[#answer + 2] = mark(names[at]), value
       bytes = bytes - #value
       if #answer > 2 * most or bytes <= 0 then

@@ -60,13 +60,13 @@ local function join(keys, args)
     local channel = args[at + 1]
     local byte = string.char(bucket.slot)
     local heard = redis.call('HGET', bucket.head .. ':l', channel) or ''
-    if not string.find(heard, byte, 1, true) then redis.call('HSET', bucket.head .. ':l', channel, heard .. byte) end
     local meta, items, first = { created = 0, top = 0 }, {}, 0
     if has_stream > 0 then
       local list, key = bucket.head .. ':h:' .. channel, bucket.head .. ':m:' .. channel
-      meta = read_meta(bucket, redis.call('GET', key))
+      meta = read_meta(bucket, ours('GET', key), key)
       -- Anybody may read of names that nobody ever uses: their epochs hold for a while.
       local lives = has_stream == 2 and (not meta or meta.top == 0) and math.min(ttl, READ_TTL) or ttl
+      if not meta or bytes > 0 then ours('LLEN', list) end
       if not meta then
         bucket.count = bucket.count + 1
         meta = new_meta(bucket, list)
@@ -80,6 +80,7 @@ local function join(keys, args)
         items, first = part(list, meta.top, offset + 1, math.huge, bytes, false, now)
       end
     end
+    if not string.find(heard, byte, 1, true) then redis.call('HSET', bucket.head .. ':l', channel, heard .. byte) end
     answer[#answer + 1], answer[#answer + 2] = place_of(bucket.generation, meta, first, now), items
   end
   answer[1] = finish(bucket, '')
@@ -109,9 +110,11 @@ end
 local function read(keys, args)
   local head, channel = keys[1], args[1]
   local generation, now = redis.call('HGET', head, 'g') or string.rep('\0', 8), now_ms()
-  local meta = read_meta({ generation = generation }, redis.call('GET', head .. ':m:' .. channel))
+  local key = head .. ':m:' .. channel
+  local meta = read_meta({ generation = generation }, ours('GET', key), key)
   if not meta then return { place_of(generation, { created = 0, top = 0 }, 0, now), {} } end
   local from, count, bytes = tonumber(args[2]), tonumber(args[3]), tonumber(args[4])
+  ours('LLEN', head .. ':h:' .. channel)
   local items, first = part(head .. ':h:' .. channel, meta.top, from, count, bytes, args[5] == '1', now)
   return { place_of(generation, meta, first, now), items }
 end
@@ -122,23 +125,24 @@ local function position(keys, args)
   local places = {}
   for at = 2, #args do
     local key = keys[1] .. ':m:' .. args[at]
-    local meta = read_meta({ generation = generation }, redis.call('GET', key))
+    local meta = read_meta({ generation = generation }, ours('GET', key), key)
     if meta then redis.call('PEXPIRE', key, args[1]) end
     places[at - 1] = place_of(generation, meta or { created = 0, top = 0 }, 0)
   end
   return table.concat(places)
 end
 
--- ARGV[2]: channel. Its publications go, its offsets go on; who listens is told up to which offset they went, and so is who asked,
--- behind the stand.
+-- ARGV[2]: channel. Its publications go, and whatever else is in their place; its offsets go on; who listens is told up to which offset
+-- they went, and so is who asked, behind the stand.
 local function remove(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   -- Not again: what was published since stays.
   if bucket.answer then return stand(bucket) .. bucket.answer end
   local head, channel = bucket.head, args[2]
+  local key = head .. ':m:' .. channel
+  local meta = read_meta(bucket, ours('GET', key), key)
   redis.call('UNLINK', head .. ':h:' .. channel)
-  local meta = read_meta(bucket, redis.call('GET', head .. ':m:' .. channel))
   local heard = meta and redis.call('HGET', head .. ':l', channel)
   if heard then
     bucket.count = bucket.count + 1
@@ -160,8 +164,8 @@ local function compare(keys, args, knows_kafka)
     bucket.generation = string.sub(args[1], 28, 35)
     redis.call('HSET', bucket.head, 'g', bucket.generation)
   end
-  local sent = struct.pack('>I6I6', tonumber(bucket.told[5] or 0), tonumber(bucket.told[6] or 0))
-  if knows_kafka then sent = sent .. struct.pack('>I6', tonumber(bucket.told[7] or 0)) end
+  local sent = struct.pack('>I6I6', tonumber(bucket.told[5]) or 0, tonumber(bucket.told[6]) or 0)
+  if knows_kafka then sent = sent .. struct.pack('>I6', tonumber(bucket.told[7]) or 0) end
   return stand(bucket) .. sent .. struct.pack('>I6', bucket.last_number) .. string.sub(args[1], 28, 35)
 end
 
@@ -175,8 +179,8 @@ end
 local function compare_many(keys, args)
   local answers = {}
   for at = 1, #args do
-    local answer = compare({ keys[2 * at - 1] }, { args[at] }, true)
-    answers[at] = type(answer) == 'string' and answer or ''
+    local is_done, answer = pcall(compare, { keys[2 * at - 1] }, { args[at] }, true)
+    answers[at] = is_done and type(answer) == 'string' and answer or ''
   end
   return answers
 end

@@ -1,4 +1,8 @@
 
+local ledger_note, ledger_watch
+
+do
+
 -- What becomes of a note.
 local NOTED = { kept = 0, no_member = 1, no_device = 2, other_life = 3, beyond = 4 }
 
@@ -94,10 +98,11 @@ local function note(bucket, said, now)
 end
 
 -- ARGV[2…]: notes. Answers a byte each.
-local function ledger_note(keys, args)
+ledger_note = function(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   local verdicts, now = {}, now_ms()
+  for at = 2, #args do open_ledger(bucket, (struct.unpack('>Bc0', args[at], 17))) end
   for at = 2, #args do verdicts[at - 1] = string.char(note(bucket, args[at], now)) end
   finish_ledgers(bucket, '')
   return stand(bucket) .. table.concat(verdicts)
@@ -105,11 +110,13 @@ end
 
 -- ARGV[2…]: channel, for how long. This node hears of each position that moves there, while many belong to the channel. Answers how
 -- many those are.
-local function ledger_watch(keys, args)
+ledger_watch = function(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   local ledger, key = open_ledger(bucket, args[2]), bucket.head .. ':t:' .. args[2]
   redis.call('HSET', key, bucket.slot, struct.pack('>I6', now_ms() + args[3]))
   redis.call('PEXPIRE', key, args[3])
   return finish_ledgers(bucket, '') .. struct.pack('>I4', members_of(ledger))
+end
+
 end

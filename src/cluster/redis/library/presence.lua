@@ -28,7 +28,15 @@ end
 
 -- Whether what is there was put in this generation.
 local function is_of_now(owners, generation)
-  return redis.call('HGET', owners, 'g') == generation
+  return ours('HGET', owners, 'g') == generation
+end
+
+-- Ends the call where something else is in place of one of a channel's hashes.
+local function look_at_presence(head, channel)
+  local entries, users, owners = presence_keys(head, channel)
+  ours('HLEN', entries)
+  ours('HLEN', users)
+  ours('HLEN', owners)
 end
 
 -- The generation of a bucket, for calls that are not numbered.
@@ -44,13 +52,19 @@ local function note_presence(head, channel, entry)
   end
 end
 
+-- Counts one less; whether none is left. What is no number is none.
+local function goes_down(counts, name)
+  local left = redis.pcall('HINCRBY', counts, name, -1)
+  return is_foreign(left) or left <= 0
+end
+
 local function forget_presence(head, channel, entry)
   local _, users, owners = presence_keys(head, channel)
   local user, owner = user_of(entry), string.sub(entry, 1, 7)
-  if redis.call('HINCRBY', users, user, -1) <= 0 then redis.call('HDEL', users, user) end
-  if redis.call('HINCRBY', owners, owner, -1) <= 0 then
+  if goes_down(users, user) then redis.call('HDEL', users, user) end
+  if goes_down(owners, owner) then
     redis.call('HDEL', owners, owner)
-    redis.call('SREM', head .. ':i' .. string.byte(entry), 'p' .. channel)
+    is_foreign(redis.pcall('SREM', head .. ':i' .. string.byte(entry), 'p' .. channel))
     -- But for the generation.
     if redis.call('HLEN', owners) <= 1 then redis.call('UNLINK', owners) end
   end
@@ -89,7 +103,11 @@ local function presence_add(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   if bucket.answer then return stand(bucket) end
-  local head, begun = bucket.head, {}
+  local head, begun, looked = bucket.head, {}, {}
+  for at = 3, #args, 4 do
+    if not looked[args[at]] then look_at_presence(head, args[at]) end
+    looked[args[at]] = true
+  end
   local tell, leave = announcements(bucket)
   for at = 3, #args, 4 do
     local channel, client, told_in, rest = args[at], args[at + 1], args[at + 2], args[at + 3]
@@ -100,6 +118,7 @@ local function presence_add(keys, args)
     end
     begun[channel] = true
     local entry, before = owned(bucket, rest), redis.call('HGET', entries, client)
+    if before and not pcall(user_of, before) then before = false end
     redis.call('HSET', entries, client, entry)
     local is_counted = before and string.sub(before, 1, 7) == string.sub(entry, 1, 7) and user_of(before) == user_of(entry)
     if not is_counted then
@@ -122,12 +141,13 @@ local function presence_remove(keys, args)
   if not bucket then return refusal end
   if bucket.answer then return stand(bucket) end
   local head = bucket.head
+  for at = 2, #args, 4 do look_at_presence(head, args[at]) end
   local tell, leave = announcements(bucket)
   for at = 2, #args, 4 do
     local channel, client, told_in, rest = args[at], args[at + 1], args[at + 2], args[at + 3]
     local entries, _, owners = presence_keys(head, channel)
     local entry = is_of_now(owners, bucket.generation) and redis.call('HGET', entries, client)
-    local goes = entry and struct.unpack('>I6', entry, 2) <= bucket.incarnation
+    local goes = entry and pcall(user_of, entry) and struct.unpack('>I6', entry, 2) <= bucket.incarnation
     if goes then
       redis.call('HDEL', entries, client)
       forget_presence(head, channel, entry)
@@ -144,7 +164,9 @@ local function presence_renew(keys, args)
   local lives, generation = {}, generation_of(keys[1])
   for at = 2, #args do
     local _, _, owners = presence_keys(keys[1], args[at])
-    lives[at - 1] = is_of_now(owners, generation) and live_on(keys[1], args[at], args[1]) or 0
+    -- Something foreign is told to whoever adds anew.
+    local found = redis.pcall('HGET', owners, 'g')
+    lives[at - 1] = not is_foreign(found) and found == generation and live_on(keys[1], args[at], args[1]) or 0
   end
   return table.concat(lives)
 end
@@ -154,7 +176,7 @@ local function presence_page(keys, args)
   local entries, _, owners = presence_keys(keys[1], args[1])
   local generation = generation_of(keys[1])
   if not is_of_now(owners, generation) then return { generation, '0', {} } end
-  local page = redis.call('HSCAN', entries, args[2], 'COUNT', args[3])
+  local page = ours('HSCAN', entries, args[2], 'COUNT', args[3])
   return { generation, page[1], page[2] }
 end
 
@@ -164,5 +186,5 @@ local function presence_stats(keys, args)
   local _, users, owners = presence_keys(keys[1], args[1])
   local generation = generation_of(keys[1])
   if not is_of_now(owners, generation) then return { generation, 0, {} } end
-  return { generation, redis.call('HLEN', users), redis.call('HGETALL', owners) }
+  return { generation, ours('HLEN', users), redis.call('HGETALL', owners) }
 end

@@ -1,7 +1,11 @@
 
+-- In place of a result that cannot be looked up.
+local UNKNOWN = {}
+
 -- What was published with these names before. Results are kept in hashes, each for the time of one window: a name is
 -- looked for in that of now and the one before, and so remembered for one window at least, for two at the most.
--- Gives the results by name, and per window the hash that new ones go into.
+-- Gives the results by name (UNKNOWN where something foreign is in place of one of the hashes), and per window the hash that new ones go
+-- into.
 local function remembered(head, now, by_window)
   local results, slices = {}, {}
   for window, names in pairs(by_window) do
@@ -9,8 +13,9 @@ local function remembered(head, now, by_window)
     local prefix = head .. ':k' .. window .. ':'
     slices[window] = { key = prefix .. slice, lives_until = (slice + 2) * window }
     for back = 0, 1 do
-      local found = redis.call('HMGET', prefix .. (slice - back), unpack(names))
-      for at = 1, #names do results[names[at]] = results[names[at]] or found[at] end
+      local found = redis.pcall('HMGET', prefix .. (slice - back), unpack(names))
+      local is_unknown = is_foreign(found)
+      for at = 1, #names do results[names[at]] = is_unknown and UNKNOWN or results[names[at]] or found[at] end
     end
   end
   return results, slices
@@ -22,6 +27,9 @@ local publish_all
 do
   -- Added to the window of a key that says who has sent it, and how many such a sender may have remembered in a window.
   local OF_SENDER, SHARE_MAX = 2147483648, 10000
+  -- Where something foreign lies by which a publication is refused, as an answer says it: in place of where the stream stands, of its
+  -- list, of the results of keys, of how many a sender has sent.
+  local FOREIGN = { meta = 1, list = 2, results = 3, senders = 4 }
   -- Where the length of the channel stands in options.
   local CHANNEL_AT = 29
 
@@ -55,16 +63,26 @@ do
     end
   end
 
-  -- Whether a sender may have one more id remembered; it is counted. Counts are kept in hashes as the results are.
+  -- Whether a sender may have one more id remembered, which is counted then; nil where that cannot be told. Counts are kept in hashes as
+  -- the results are.
   local function may_send(head, now, window, sender)
     local slice = math.floor(now / window)
     local prefix = head .. ':j' .. window .. ':'
-    local before = redis.call('HGET', prefix .. (slice - 1), sender)
-    local count = redis.call('HINCRBY', prefix .. slice, sender, 1)
+    local before = redis.pcall('HGET', prefix .. (slice - 1), sender)
+    local count = redis.pcall('HINCRBY', prefix .. slice, sender, 1)
+    if is_foreign(before) or is_foreign(count) then return nil end
     redis.call('PEXPIREAT', prefix .. slice, (slice + 2) * window)
-    if count + tonumber(before or 0) <= SHARE_MAX then return true end
+    if count + (tonumber(before) or 0) <= SHARE_MAX then return true end
     redis.call('HINCRBY', prefix .. slice, sender, -1)
     return false
+  end
+
+  -- Whether something foreign lies where a stream keeps what it has, and where. Nothing is written over it.
+  local function foreign_of(stream, known, meta_key)
+    if known and #known < META_BYTES then return FOREIGN.meta end
+    -- MGET does not tell what is of another type from what is not there.
+    if not known and is_foreign(redis.pcall('GET', meta_key)) then return FOREIGN.meta end
+    if is_foreign(redis.pcall('LLEN', stream.list)) then return FOREIGN.list end
   end
 
   -- What the options of publications say up to their key.
@@ -78,9 +96,11 @@ do
       call.by_channel[channel] = stream
       call.streams[#call.streams + 1], call.channels[#call.channels + 1] = stream, channel
     end
+    local is_versioned = high > 0 or low > 0
+    stream.is_kept = stream.is_kept or size > 0 or is_versioned
     return {
       stream = stream, size = size, ttl = ttl, meta_ttl = meta_ttl, window = window, by_sender = by_sender, high = high,
-      low = low, is_versioned = high > 0 or low > 0, stamp = struct.pack('>I6I6', now + ttl, now),
+      low = low, is_versioned = is_versioned, stamp = struct.pack('>I6I6', now + ttl, now),
     }
   end
 
@@ -145,27 +165,48 @@ do
     for at = 1, #streams do meta_keys[at] = head .. ':m:' .. streams[at].channel end
     local known = redis.call('MGET', unpack(meta_keys))
     local listeners = redis.call('HMGET', head .. ':l', unpack(call.channels))
+    local function refused_by(what) return struct.pack('>c8I6I6', bucket.generation, 0, what) end
     for at = 1, #streams do
-      streams[at].meta, streams[at].listeners = read_meta(bucket, known[at]), listeners[at]
+      local stream, heard = streams[at], listeners[at]
+      stream.listeners = heard and string.sub(heard, 1, SLOTS_MAX)
+      if stream.is_kept then
+        stream.list = head .. ':h:' .. stream.channel
+        local foreign = foreign_of(stream, known[at], meta_keys[at])
+        stream.foreign = foreign and refused_by(foreign)
+      end
+      if not stream.foreign then stream.meta = read_meta(bucket, known[at], meta_keys[at]) end
     end
     local results, slices = remembered(head, now, call.by_window)
     local nowhere, answers, groups = struct.pack('>c8I6I6', bucket.generation, 0, 0), {}, {}
-    local plan, stream, meta, items, is_kept, is_versioned
+    local plan, stream, meta, items, is_kept, is_versioned, foreign
     for at = 1, #plans do
-      local name, answer = names[at], 2 * at - 1
+      local name = names[at]
       if plans[at] ~= plan then
         plan = plans[at]
         stream, is_kept, is_versioned = plan.stream, plan.size > 0, plan.is_versioned
         meta, items = stream.meta, stream.items
+        foreign = (is_kept or is_versioned) and stream.foreign
       end
-      if name and results[name] then
-        answers[answer], answers[answer + 1] = '\1', results[name]
+      local before, verdict, result = name and results[name], nil, nowhere
+      if foreign then
+        verdict, result = '\5', foreign
+      elseif before == UNKNOWN or before and #before ~= #nowhere then
+        verdict, result = '\5', refused_by(FOREIGN.results)
+      elseif before then
+        verdict, result = '\1', before
       elseif is_versioned and meta and is_passed(meta, plan.high, plan.low, call.epochs[at]) then
-        answers[answer], answers[answer + 1] = '\2', struct.pack('>c8I6I6', bucket.generation, meta.created, meta.top)
-      elseif name and plan.by_sender and not may_send(head, now, plan.window, sender_of(stream, name)) then
-        answers[answer], answers[answer + 1] = '\3', nowhere
-      else
-        local body, result = args[2 * at + 1], nowhere
+        verdict, result = '\2', struct.pack('>c8I6I6', bucket.generation, meta.created, meta.top)
+      elseif name and plan.by_sender then
+        local may = may_send(head, now, plan.window, sender_of(stream, name))
+        if may == nil then
+          verdict, result = '\5', refused_by(FOREIGN.senders)
+        elseif not may then
+          verdict = '\3'
+        end
+      end
+      if not verdict then
+        verdict = '\0'
+        local body = args[2 * at + 1]
         if told then
           told[at] = stream.listeners
         elseif not items and stream.listeners then
@@ -173,7 +214,7 @@ do
           stream.items = items
         end
         if not meta and (is_kept or is_versioned) then
-          meta = new_meta(bucket, head .. ':h:' .. stream.channel)
+          meta = new_meta(bucket, stream.list)
           stream.meta = meta
         end
         if is_versioned then
@@ -192,7 +233,6 @@ do
         elseif items then
           items[#items + 1] = item(0, stream.channel, 0, 0, now, body)
         end
-        answers[answer], answers[answer + 1] = '\0', result
         if name then
           local slice = slices[plan.window]
           local count = #slice
@@ -200,12 +240,13 @@ do
           results[name] = result
         end
       end
+      answers[2 * at - 1], answers[2 * at] = verdict, result
     end
     for at = 1, #streams do
       local stream = streams[at]
-      local last, list = stream.last, head .. ':h:' .. stream.channel
+      local last = stream.last
       if last then
-        if #stream.pushed > 0 then push(list, stream.meta, stream.pushed, now, last.size, last.ttl) end
+        if #stream.pushed > 0 then push(stream.list, stream.meta, stream.pushed, now, last.size, last.ttl) end
         write_meta(bucket, meta_keys[at], stream.meta, last.meta_ttl)
       end
     end
@@ -217,8 +258,8 @@ end
 
 -- ARGV[2…], two each: options and body. Options are: history size, its ttl, that of the stream, window of the key (with its highest
 -- bit where the first 16 bytes of the key say who has sent it), version (two halves), channel, key, epoch of the version. Answers
--- 21 bytes each: 0 published, 1 was published with this key, 2 is an old version, 3 its sender has sent too many; generation,
--- creation, offset.
+-- 21 bytes each: 0 published, 1 was published with this key, 2 is an old version, 3 its sender has sent too many, 5 something foreign
+-- lies where it would be kept or looked up; generation, creation, offset (of 5: what, as FOREIGN numbers it).
 local function append(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end

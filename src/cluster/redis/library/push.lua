@@ -14,7 +14,7 @@ local function push_arm(keys, args)
   local now, due, about = now_ms(), keys[1] .. ':a', keys[1] .. ':b'
   for at = 1, #args, 2 do
     local value, first, told = redis.call('HGET', about, args[at]), now, ''
-    if value then
+    if value and #value >= 12 then
       local _, before, from = struct.unpack('>I6I6', value)
       first, told = before, string.sub(value, from)
     end
@@ -33,7 +33,8 @@ local function push_due(keys, args)
   for at = 1, #channels do
     redis.call('ZADD', due, now + args[2], channels[at])
     answer[#answer + 1] = channels[at]
-    answer[#answer + 1] = redis.call('HGET', about, channels[at]) or struct.pack('>I6I6', now, now)
+    local value = redis.call('HGET', about, channels[at])
+    answer[#answer + 1] = value and #value >= 12 and value or struct.pack('>I6I6', now, now)
   end
   return answer
 end
@@ -44,7 +45,7 @@ local function push_done(keys, args)
   local now, due, about = now_ms(), keys[1] .. ':a', keys[1] .. ':b'
   local last, first = now, now
   local value = redis.call('HGET', about, args[1])
-  if value then last, first = struct.unpack('>I6I6', value) end
+  if value and #value >= 12 then last, first = struct.unpack('>I6I6', value) end
   local wait = tonumber(args[2])
   if wait == 0 then wait = last + args[3] + PUSH_GRACE - now end
   if wait <= 0 then

@@ -6,8 +6,9 @@ local function reap_presence(bucket, channel, slot, incarnation, cursor, count)
   local heard = redis.call('HGET', bucket.head .. ':l', channel)
   for at = 1, #entries, 2 do
     local client, entry = entries[at], entries[at + 1]
-    local of_slot, of_incarnation = struct.unpack('>BI6', entry)
-    if of_slot == slot and of_incarnation <= incarnation then
+    local is_entry = pcall(user_of, entry)
+    local of_slot, of_incarnation = struct.unpack('>BI6', entry .. string.rep('\0', 7))
+    if is_entry and of_slot == slot and of_incarnation <= incarnation then
       redis.call('HDEL', key, client)
       forget_presence(bucket.head, channel, entry)
       if is_announced(entry) then
@@ -26,7 +27,7 @@ end
 local function reap_sessions(bucket, user, slot, incarnation)
   local entries, removed = redis.call('HGETALL', bucket.head .. ':s:' .. user), 0
   for at = 1, #entries, 2 do
-    local of_slot, of_incarnation = struct.unpack('>BI6', entries[at + 1])
+    local of_slot, of_incarnation = struct.unpack('>BI6', entries[at + 1] .. string.rep('\0', 7))
     if of_slot == slot and of_incarnation <= incarnation then
       forget_session(bucket, user, entries[at], slot)
       removed = removed + 1
@@ -44,13 +45,15 @@ local function reap(keys, args)
   local slot, incarnation, count, at, cursor = tonumber(args[2]), tonumber(args[3]), args[4], args[5], args[6]
   local head, removed = bucket.head, 0
   -- A slot is given away once all was reaped: who reaps it still was away meanwhile, and would take what is another's.
-  local last = redis.call('HGET', head, 'b' .. slot)
-  if last and struct.unpack('>I6', last) > incarnation then return { finish(bucket, ''), 0, '.', '0' } end
-  local fence = tonumber(redis.call('HGET', head, 'f' .. slot) or 0)
+  if last_call(redis.call('HGET', head, 'b' .. slot)) > incarnation then return { finish(bucket, ''), 0, '.', '0' } end
+  local fence = tonumber(redis.call('HGET', head, 'f' .. slot)) or 0
   if fence < incarnation then redis.call('HSET', head, 'f' .. slot, incarnation) end
   if at == '' then at = redis.call('SRANDMEMBER', head .. ':i' .. slot) or 'l' end
   local kind, name = string.sub(at, 1, 1), string.sub(at, 2)
-  if kind == 'p' then
+  if (kind == 'p' or kind == 's') and is_foreign(redis.pcall('HLEN', head .. ':' .. kind .. ':' .. name)) then
+    -- Whoever has put something else there has taken away what was the node's.
+    cursor = '0'
+  elseif kind == 'p' then
     cursor, removed = reap_presence(bucket, name, slot, incarnation, cursor, count)
   elseif kind == 's' then
     removed, cursor = reap_sessions(bucket, name, slot, incarnation), '0'

@@ -6,7 +6,7 @@ end
 -- What gives room, or needs none worth a word, goes on where the memory is full. Files behind this one register their own, in a block:
 -- a file has 200 locals at most that others see, and this and those before it are one.
 local function register(name, callback, ...)
-  redis.register_function({ function_name = 'ringpost_1_' .. name, callback = callback, flags = { ... } })
+  redis.register_function({ function_name = 'ringpost_1_' .. name, callback = guarded(callback), flags = { ... } })
 end
 register('append', append)
 register('move_up', move_up)

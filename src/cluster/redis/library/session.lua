@@ -35,7 +35,7 @@ local function forget_session(bucket, user, session, slot)
   local others = redis.call('HVALS', key)
   local has_more = false
   for at = 1, #others do has_more = has_more or string.byte(others[at]) == slot end
-  if not has_more then redis.call('SREM', bucket.head .. ':i' .. slot, 's' .. user) end
+  if not has_more then is_foreign(redis.pcall('SREM', bucket.head .. ':i' .. slot, 's' .. user)) end
   tell(bucket, 2, user, session)
 end
 
@@ -57,7 +57,7 @@ end
 
 -- The user's other sessions that count, the longest connected first.
 local function seats_of(key, asker, is_living)
-  local entries, seats = redis.call('HGETALL', key), {}
+  local entries, seats = ours('HGETALL', key), {}
   for at = 1, #entries, 2 do
     local seat = read_session(entries[at], entries[at + 1])
     if seat.name ~= asker.name and is_living(seat.owner) then seats[#seats + 1] = seat end
@@ -95,7 +95,7 @@ end
 -- What was said about sessions like this one before it came: tokens that were called back, and that the user was sent away.
 local function judge(bucket, user, asker, now)
   local head = bucket.head
-  local away = redis.call('GET', head .. ':d:' .. user)
+  local away = ours('GET', head .. ':d:' .. user)
   if away then
     local said, code, reason, at = struct.unpack('>I6I2Bc0', away)
     local stays = false
@@ -145,7 +145,7 @@ local function session_put(keys, args)
     kind = kind, device = device, note = '',
   }
   local key, leaving, reason = bucket.head .. ':s:' .. user, {}, nil
-  local entry = redis.call('HGET', key, asker.name)
+  local entry = ours('HGET', key, asker.name)
   local before = entry and read_session(asker.name, entry)
   if before then asker.since, asker.note = before.since, before.note end
   local code
@@ -159,12 +159,12 @@ local function session_put(keys, args)
   end
   local answer = code and struct.pack('B', code) .. (reason or '') or struct.pack('>BI6', ADMITTED, asker.since)
   if not code then
+    redis.call('SADD', bucket.head .. ':i' .. bucket.slot, 's' .. user)
     dismiss(bucket, user, leaving)
     entry = pack_session(asker)
     if before and not has_place then forget_session(bucket, user, asker.name, string.byte(before.owner)) end
     redis.call('HSET', key, asker.name, entry)
     redis.call('PEXPIRE', key, ttl)
-    redis.call('SADD', bucket.head .. ':i' .. bucket.slot, 's' .. user)
     tell(bucket, 1, user, asker.name .. entry)
   end
   return finish(bucket, answer)
@@ -174,7 +174,7 @@ end
 local function session_remove(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
-  local entry = redis.call('HGET', bucket.head .. ':s:' .. args[2], args[3])
+  local entry = ours('HGET', bucket.head .. ':s:' .. args[2], args[3])
   if entry and string.sub(entry, 1, 7) == owned(bucket, '') then
     forget_session(bucket, args[2], args[3], bucket.slot)
   end
@@ -188,7 +188,7 @@ local function session_note(keys, args)
   if not bucket then return refusal end
   if bucket.answer then return stand(bucket) .. bucket.answer end
   local key, answer = bucket.head .. ':s:' .. args[3], '\0'
-  local entry = redis.call('HGET', key, args[4])
+  local entry = ours('HGET', key, args[4])
   if entry then
     local session = read_session(args[4], entry)
     session.note, answer = args[5], '\1'
@@ -211,14 +211,14 @@ end
 local function session_read(keys, args)
   local key = keys[1] .. ':s:' .. args[2]
   redis.call('PEXPIRE', key, args[1])
-  return redis.call('HGETALL', key)
+  return ours('HGETALL', key)
 end
 
 -- ARGV: users. Answers for each who has its sessions: 7 bytes a session, slot and incarnation. No access.
 local function online(keys, args)
   local answer = {}
   for at = 1, #args do
-    local entries = redis.call('HVALS', keys[1] .. ':s:' .. args[at])
+    local entries = ours('HVALS', keys[1] .. ':s:' .. args[at])
     for i = 1, #entries do entries[i] = string.sub(entries[i], 1, 7) end
     answer[at] = table.concat(entries)
   end
@@ -256,10 +256,14 @@ end
 local function revocations(keys, args)
   local page, now, living = redis.call('HSCAN', keys[1] .. ':r', args[1], 'COUNT', args[2]), now_ms(), {}
   for at = 1, #page[2], 2 do
-    if struct.unpack('>I6', page[2][at + 1]) > now then
-      living[#living + 1], living[#living + 2] = page[2][at], page[2][at + 1]
-    else
-      redis.call('HDEL', keys[1] .. ':r', page[2][at])
+    local subject, reach = page[2][at], page[2][at + 1]
+    -- What is too short is nobody's, and stays.
+    if #reach >= 12 then
+      if struct.unpack('>I6', reach) > now then
+        living[#living + 1], living[#living + 2] = subject, reach
+      else
+        redis.call('HDEL', keys[1] .. ':r', subject)
+      end
     end
   end
   return { page[1], living }

@@ -1,7 +1,12 @@
 
 -- A channel's stream. What a generation that was lost has left of it counts as nothing.
-local function read_meta(bucket, value)
+
+-- How long a value is at least that says where a stream stands.
+local META_BYTES = 40
+
+local function read_meta(bucket, value, key)
   if not value then return nil end
+  if #value < META_BYTES then error(redis.error_reply('FOREIGN ' .. key)) end
   local generation, created, top, first_expires, list_expires, high, low, at =
     struct.unpack('>c8I6I6I6I6I4I4', value)
   if generation ~= bucket.generation then return nil end
@@ -29,7 +34,8 @@ local function trim_expired(list, meta, now, length)
   local gone = 0
   meta.first_expires = 0
   for at = 1, #first do
-    local expires = struct.unpack('>I6', first[at])
+    -- What is too short is nobody's publication.
+    local expires = #first[at] < 6 and 0 or struct.unpack('>I6', first[at])
     if expires > now then
       meta.first_expires = expires
       break
