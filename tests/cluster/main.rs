@@ -9,6 +9,7 @@ mod client;
 mod clocks;
 mod copies;
 mod failovers;
+mod foreign;
 mod groups;
 mod harness;
 mod inboxes;

@@ -31,13 +31,14 @@ use tokio::sync::watch;
 use self::graves::Graves;
 use self::group::Group;
 use self::metrics::MoverMetrics;
-use self::queues::{Queues, Writers};
+use self::queues::{Queues, Ways, Writers};
 use self::reader::{Reader, ReaderSetup};
 use super::deliver;
 use super::loopback::Loopback;
 use super::producer::Producer;
 use super::publications;
 use crate::cluster::redis::functions::Functions;
+use crate::cluster::redis::keys::Keys;
 use crate::config::Config;
 use crate::vital;
 
@@ -87,8 +88,9 @@ impl Mover {
             graves: Graves::new(producer, kafka.topics.clone()),
         };
         let (done_in, done) = flume::unbounded();
-        let into = (kafka.topics.publish.as_str(), in_force.cluster.redis.buckets);
-        let queues = Queues::new(into, functions.clone(), runtime.clone(), writers, done_in, metrics.clone());
+        let keys = Keys::new(&in_force.cluster.redis);
+        let ways = Ways { topic: kafka.topics.publish.clone(), keys, format: kafka.format };
+        let queues = Queues::new(ways, functions.clone(), runtime.clone(), writers, done_in, metrics.clone());
         let setup = ReaderSetup { group, queues, done, functions, runtime, config, metrics: metrics.clone() };
         let reader = Reader::new(setup)?;
         let thread = vital::spawn("mover", move || reader.run(&ending));

@@ -90,9 +90,9 @@ impl Partition {
         self.in_flight.front()?.written_unix_ms
     }
 
-    /// Up to where unusable records were found to be so.
+    /// Up to where unusable records were found to be so, and are with the dead.
     pub(super) fn judged(&self) -> i64 {
-        self.judged.max(self.next)
+        self.judged.max(self.stands())
     }
 }
 
@@ -155,6 +155,10 @@ mod tests {
         assert!(partition.has_judged(13) && !partition.has_judged(14));
         assert_eq!(partition.judged(), 14);
         assert!(partition.reads(20));
+        assert_eq!(partition.judged(), 21);
+        partition.sends(20, None);
+        assert_eq!(partition.judged(), 20, "it is not with the dead yet");
+        partition.done(20, None);
         assert_eq!(partition.judged(), 21);
     }
 }

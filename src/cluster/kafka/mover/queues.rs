@@ -17,13 +17,16 @@ use super::graves::Graves;
 use super::metrics::MoverMetrics;
 use crate::broker::bridge::Publish;
 use crate::cluster::kafka::taken::Taken;
-use crate::cluster::kafka::{deliver, publications};
+use crate::cluster::kafka::{deliver, publications, record};
+use crate::cluster::once::Once;
 use crate::cluster::redis::bucket::Generation;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::Functions;
+use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::moves::{Came, Moved, MovedUp};
 use crate::cluster::redis::streams::{self, Outcome};
 use crate::cluster::seldom::Seldom;
+use crate::events::{self, Format};
 use crate::limits::{MOVER_WAITING_BYTES_MAX, MOVER_WAITING_MAX, REDIS_BATCH_BYTES, REDIS_BATCH_MAX};
 
 /// How long to wait before a call is made again: at first, and at the most.
@@ -59,6 +62,21 @@ impl Moving {
     fn arms(&self) -> Option<(&str, u64)> {
         let publish = &self.publish;
         (publish.push_after_ms > 0 && publish.keep.size > 0).then(|| (&*publish.channel, publish.push_after_ms))
+    }
+
+    /// The record, where it is held no more: as a node would have written it.
+    fn rebuilt(&self, format: Format) -> Taken {
+        let publish = &self.publish;
+        // What is not packed by a record that was read has none.
+        let value = record::written(publish).map(|record| events::encode(&record, format)).unwrap_or_default();
+        Taken {
+            partition: self.partition,
+            offset: self.offset,
+            written_unix_ms: None,
+            key: Some(publish.channel.as_bytes().into()),
+            value,
+            content_type: Some(format.content_type().as_bytes().to_vec()),
+        }
     }
 
     fn as_asked(&self) -> (Moved, streams::Publish<'_>) {
@@ -121,6 +139,19 @@ pub(super) struct Queues {
     done: flume::Sender<Done>,
     metrics: Arc<MoverMetrics>,
     complaints: Seldom,
+    foreign: Once,
+    keys: Keys,
+    format: Format,
+}
+
+/// Where records come from and go to, by the configuration.
+pub(super) struct Ways {
+    /// The topic of the way up.
+    pub(super) topic: String,
+    /// The names of the buckets' keys.
+    pub(super) keys: Keys,
+    /// In which records are written.
+    pub(super) format: Format,
 }
 
 /// The topics that are written to when records have come to their buckets.
@@ -131,9 +162,9 @@ pub(super) struct Writers {
 }
 
 impl Queues {
-    /// From this topic into so many buckets. What is done is told there.
+    /// What is done is told there.
     pub(super) fn new(
-        (topic, buckets): (&str, u16),
+        ways: Ways,
         functions: watch::Receiver<Option<Arc<Functions>>>,
         runtime: Handle,
         writers: Writers,
@@ -141,10 +172,11 @@ impl Queues {
         metrics: Arc<MoverMetrics>,
     ) -> Arc<Self> {
         let Writers { deliver, publications, graves } = writers;
-        let queues = (0..buckets).map(|_| Mutex::default()).collect();
-        let (to_begin, waiting, waiting_bytes, complaints) = Default::default();
+        let Ways { topic, keys, format } = ways;
+        let queues = (0..keys.buckets()).map(|_| Mutex::default()).collect();
+        let (to_begin, waiting, waiting_bytes, complaints, foreign) = Default::default();
         Arc::new(Self {
-            topic: topic.into(),
+            topic,
             queues,
             to_begin,
             waiting,
@@ -157,6 +189,9 @@ impl Queues {
             done,
             metrics,
             complaints,
+            foreign,
+            keys,
+            format,
         })
     }
 
@@ -232,12 +267,29 @@ impl Queues {
     async fn serve(self: Arc<Self>, bucket: u16) {
         loop {
             let batch = self.next(bucket);
-            let Some(first) = batch.first() else { return };
-            let moved = self.move_up(bucket, first.generation, &batch).await;
-            // The bridge has ended: others go on where the group stands.
-            let Some(moved) = moved else { return };
-            self.settle(bucket, batch, moved).await;
+            if batch.is_empty() || !self.bring(bucket, batch).await {
+                return;
+            }
         }
+    }
+
+    /// Brings records to their bucket. False once the bridge has ended: others go on where the group stands.
+    async fn bring(self: &Arc<Self>, bucket: u16, batch: Vec<Moving>) -> bool {
+        match self.move_up(bucket, &batch).await {
+            None => return false,
+            Some(Ok(moved)) => self.settle(bucket, batch, moved).await,
+            Some(Err(_)) => {
+                // The call has changed nothing: that which is not of all of them is told for each.
+                for moving in batch {
+                    match self.move_up(bucket, std::slice::from_ref(&moving)).await {
+                        None => return false,
+                        Some(Ok(moved)) => self.settle(bucket, vec![moving], moved).await,
+                        Some(Err(foreign)) => self.refuse(moving, &foreign),
+                    }
+                }
+            }
+        }
+        true
     }
 
     /// The next batch of a bucket: what is for one generation. Where nothing waits, nobody serves it any more.
@@ -256,9 +308,10 @@ impl Queues {
         queue.waiting.drain(..count).collect()
     }
 
-    /// Asks the bucket until it answers; nothing once the bridge has ended. Channels whose members are told by pushes are armed
-    /// before.
-    async fn move_up(&self, bucket: u16, generation: Generation, batch: &[Moving]) -> Option<MovedUp> {
+    /// Asks the bucket until it answers, or is found to hold something foreign by which it cannot; nothing once the bridge has ended.
+    /// Channels whose members are told by pushes are armed before.
+    async fn move_up(&self, bucket: u16, batch: &[Moving]) -> Option<Result<MovedUp, Fault>> {
+        let generation = batch[0].generation;
         let asked: Vec<_> = batch.iter().map(Moving::as_asked).collect();
         let mut armed: Vec<_> = batch.iter().filter_map(Moving::arms).collect();
         armed.sort_unstable();
@@ -274,7 +327,9 @@ impl Queues {
                 functions.move_up(bucket, &self.topic, generation, &asked).await
             };
             match moved.await {
-                Ok(moved) => return Some(moved),
+                Ok(moved) => return Some(Ok(moved)),
+                // No repetition would do.
+                Err(fault @ Fault::Foreign(_)) => return Some(Err(fault)),
                 Err(fault) => self.complain(&fault),
             }
             sleep(pause).await;
@@ -284,7 +339,11 @@ impl Queues {
 
     fn complain(&self, fault: &Fault) {
         self.metrics.failed(fault.kind());
-        if let Some(untold) = self.complaints.is_due(fault.kind()) {
+        if let Fault::Foreign(what) = fault {
+            if self.foreign.is_new(what) {
+                tracing::error!("records of the way up go to the dead: {fault}");
+            }
+        } else if let Some(untold) = self.complaints.is_due(fault.kind()) {
             tracing::warn!(untold, "records are moved later: {fault}");
         }
     }
@@ -316,19 +375,38 @@ impl Queues {
     /// Tells that what has come to a bucket is done.
     fn finish(self: &Arc<Self>, bucket: u16, batch: Vec<Moving>, came: Vec<Came>) {
         let (records, bytes) = (batch.len(), batch.iter().map(Moving::held_bytes).sum());
-        for (mut moving, came) in batch.into_iter().zip(came) {
+        for (moving, came) in batch.into_iter().zip(came) {
             let outcome = came.receipt.outcome;
             self.metrics.came(outcome);
-            match moving.remains.take() {
-                Some(remains) if outcome == Outcome::TooMany => {
-                    let done = done(&moving, CameTo::Grave);
-                    self.bury(remains, "its sender has too many messages with an id".into(), done);
+            match outcome {
+                Outcome::TooMany => self.bury_moved(moving, "its sender has too many messages with an id".into()),
+                Outcome::Foreign(foreign) => {
+                    let fault = foreign.fault(&self.keys, &moving.publish.channel);
+                    self.bury_foreign(moving, &fault);
                 }
                 _ => self.tell_done(&moving, CameTo::Bucket(bucket)),
             }
         }
         // Whoever waits for what is on its way finds all of it told.
         self.uncount(records, bytes);
+    }
+
+    /// A record cannot come to its bucket.
+    fn refuse(self: &Arc<Self>, moving: Moving, fault: &Fault) {
+        let bytes = moving.held_bytes();
+        self.bury_foreign(moving, fault);
+        self.uncount(1, bytes);
+    }
+
+    fn bury_foreign(self: &Arc<Self>, moving: Moving, fault: &Fault) {
+        self.complain(fault);
+        self.bury_moved(moving, fault.to_string());
+    }
+
+    fn bury_moved(self: &Arc<Self>, mut moving: Moving, reason: String) {
+        let done = done(&moving, CameTo::Grave);
+        let remains = moving.remains.take().unwrap_or_else(|| Box::new(moving.rebuilt(self.format)));
+        self.bury(remains, reason, done);
     }
 
     fn tell_done(&self, moving: &Moving, came_to: CameTo) {
@@ -345,7 +423,7 @@ mod tests {
     use super::*;
     use crate::broker::bridge::Ticket;
     use crate::cluster::kafka::producer::Producer;
-    use crate::config::KafkaConfig;
+    use crate::config::{KafkaConfig, RedisConfig};
     use crate::model::Keep;
 
     /// Before a Redis that is not asked for anything, since there are no calls to ask by.
@@ -356,7 +434,9 @@ mod tests {
         let publications = publications::Writer::new(producer.clone(), &config);
         let writers = Writers { deliver, publications, graves: Graves::new(producer, config.topics.clone()) };
         let (functions, done) = (watch::channel(None).1, flume::unbounded().0);
-        Queues::new(("up", 2), functions, Handle::current(), writers, done, Arc::default())
+        let redis = RedisConfig { buckets: 2, ..RedisConfig::default() };
+        let ways = Ways { topic: "up".into(), keys: Keys::new(&redis), format: config.format };
+        Queues::new(ways, functions, Handle::current(), writers, done, Arc::default())
     }
 
     fn moving(offset: i64, generation: u8, bytes: usize) -> Moving {
