@@ -21,6 +21,7 @@ use crate::server::{Kind as Of, Server};
 pub(crate) struct Listening {
     pub(crate) node: Arc<Functions>,
     pub(crate) events: Receiver<Event>,
+    ear: Arc<Link>,
 }
 
 impl Listening {
@@ -35,8 +36,8 @@ impl Listening {
         let link = crate::functions::linked(config).await;
         let node = Arc::new(node(&link, config, slot, slot.into()));
         let (sender, events) = events();
-        tokio::spawn(listen(Arc::clone(&node), ear, pushed, by_kafka, sender));
-        let mut this = Self { node, events };
+        tokio::spawn(listen(Arc::clone(&node), ear.clone(), pushed, by_kafka, sender));
+        let mut this = Self { node, events, ear };
         this.is_heard().await;
         this
     }
@@ -124,6 +125,27 @@ async fn two_nodes(config: &RedisConfig) -> (Listening, Functions) {
     let listening = Listening::start(config, 1).await;
     listening.join("room").await;
     (listening, node(&crate::functions::linked(config).await, config, 2, 2))
+}
+
+#[test]
+fn a_subscription_that_is_gone_without_a_word_is_made_anew_once_something_was_not_heard() {
+    let server = Server::start(Of::Redis, &[]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let (mut ann, bob) = two_nodes(&config).await;
+        let bucket = bob.keys().bucket_of("room");
+        // As when the library puts another connection in the place of one: who listens is not told.
+        ann.ear.reset().await;
+        one(&bob, publish("room", "lost")).await.unwrap();
+        assert_eq!(ann.next().await, Event::Hole(bucket));
+        for _ in 0..200 {
+            one(&bob, publish("room", "heard")).await.unwrap();
+            if let Ok(Some(Event::Said(..))) = timeout(Duration::from_millis(50), ann.events.recv()).await {
+                return;
+            }
+        }
+        panic!("it stays deaf");
+    });
 }
 
 #[test]

@@ -3,6 +3,10 @@
 //! Some are asked at once; of those that are with one server, and are only to be compared, many go by one call. A bucket has one
 //! question on its way at a time, and what is wanted of it meanwhile comes after that. One that is not answered soon holds up no
 //! other: its primary may be away while others go on.
+//!
+//! A subscription may be gone and nobody says so: while a primary of a Cluster is away, the library subscribes with whoever answers,
+//! its replica among them, and takes another connection for one that is late. So a bucket of which a question has failed, or of
+//! which something was not heard, is subscribed to again when it answers, and for half a minute with each comparison.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,6 +29,9 @@ const TOGETHER: usize = 64;
 /// When a question is late, and how long to wait before one that failed is asked again.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
+/// With how many comparisons a bucket is subscribed to again, after it has failed.
+const DOUBTED: u8 = 6;
+
 /// What is wanted of a bucket; the greater one does more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Want {
@@ -43,6 +50,10 @@ struct Bucket {
     waits: bool,
     /// It is not to be asked together with others, the next time.
     alone: bool,
+    /// The last question has failed.
+    has_failed: bool,
+    /// With how many comparisons more it is subscribed to again.
+    doubted: u8,
 }
 
 /// Who has which bucket.
@@ -101,6 +112,13 @@ impl Comparisons {
         self.ask();
     }
 
+    /// Something of a bucket was not heard: it is to be subscribed to again.
+    pub(super) fn doubt(&mut self, number: u16) {
+        self.buckets[usize::from(number)].doubted = DOUBTED;
+        self.queue_up(number, Want::Subscribe);
+        self.ask();
+    }
+
     /// A bucket is to be compared.
     pub(super) fn want(&mut self, number: u16) {
         self.queue_up(number, Want::Compare);
@@ -109,6 +127,8 @@ impl Comparisons {
 
     fn queue_up(&mut self, number: u16, want: Want) {
         let bucket = &mut self.buckets[usize::from(number)];
+        let want = if bucket.doubted > 0 { Want::Subscribe } else { want };
+        bucket.doubted = bucket.doubted.saturating_sub(1);
         bucket.wants = bucket.wants.max(want);
         if !bucket.is_asked && !std::mem::replace(&mut bucket.waits, true) {
             self.queue.push_back(number);
@@ -145,8 +165,14 @@ impl Comparisons {
             bucket.is_asked = false;
             if compared.is_err() {
                 (bucket.wants, bucket.waits) = (Want::Subscribe, true);
+                (bucket.has_failed, bucket.doubted) = (true, DOUBTED);
                 self.failed.push(*number);
-            } else if bucket.wants > Want::Nothing {
+                continue;
+            }
+            if std::mem::take(&mut bucket.has_failed) {
+                bucket.wants = Want::Subscribe;
+            }
+            if bucket.wants > Want::Nothing {
                 self.wait(*number);
             }
         }

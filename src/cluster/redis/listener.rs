@@ -303,6 +303,9 @@ impl Ears {
             Ok(compared) => {
                 let ear = &mut self.ears[usize::from(bucket)];
                 let continuity = ear.compare(compared.stand.generation, compared.sent);
+                if continuity == Continuity::Hole {
+                    self.comparisons.doubt(bucket);
+                }
                 self.follow(bucket, continuity);
                 self.compare_relayed(bucket, compared);
                 let heard = &mut self.heard[usize::from(bucket)];
