@@ -121,7 +121,7 @@ fn in_which_buckets_tokens_were_called_back_is_told_from_any_count_on() {
             let subject = Subject::Token(id.into());
             let revocation = Revocation { subject, issued_before_unix_s: i64::MAX, until_unix_s: 4_000_000_000 };
             node.revoke(&revocation).await.unwrap();
-            node.bucket_of_revocation(&revocation)
+            node.bucket_of_subject(&revocation.subject)
         };
         let (first, second) = (revoke("a").await, revoke("b").await);
         assert_ne!(first, second, "names of two buckets");

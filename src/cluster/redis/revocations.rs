@@ -66,9 +66,9 @@ pub fn told(body: Bytes) -> Result<Revocation, Fault> {
 }
 
 impl Functions {
-    /// The bucket in which a revocation is kept.
-    pub fn bucket_of_revocation(&self, revocation: &Revocation) -> u16 {
-        self.keys().bucket_of(place(&revocation.subject))
+    /// The bucket in which it is kept that tokens of a subject were called back.
+    pub fn bucket_of_subject(&self, subject: &Subject) -> u16 {
+        self.keys().bucket_of(place(subject))
     }
 
     /// Calls tokens back, and tells all nodes. One of the same subject is widened.
@@ -81,7 +81,7 @@ impl Functions {
             revocation.until_unix_s.saturating_mul(1000).clamp(0, LATEST).to_string().into(),
             revocation.issued_before_unix_s.clamp(0, LATEST).to_string().into(),
         ];
-        let bucket = self.bucket_of_revocation(revocation);
+        let bucket = self.bucket_of_subject(&revocation.subject);
         self.changing_and_copied("revoke", bucket, &arguments).await?;
         // After it is there: who is told of the bucket reads it.
         let mut command = library::function("revoked_in", &self.keys().nodes());

@@ -55,18 +55,19 @@ impl Known {
     /// not know.
     pub(super) async fn read(&self, view: &BridgeView, bucket: u16) -> Vec<Revocation> {
         loop {
-            let known = self.all();
+            // It is read when the node is back.
+            let Some(functions) = view.functions.borrow().clone() else { return Vec::new() };
+            let known = self.of(|subject| functions.bucket_of_subject(subject) == bucket);
             let read = view.call(move |functions, _| async move {
                 let found = read_all(&functions, bucket).await?;
                 let is_there = |one: &Revocation| found.iter().any(|other| reaches(other, one));
-                for lost in known.iter().filter(|one| functions.bucket_of_revocation(one) == bucket && !is_there(one)) {
+                for lost in known.iter().filter(|one| !is_there(one)) {
                     functions.revoke(lost).await?;
                 }
                 Ok(found)
             });
             match read.await {
                 Ok(found) => return found,
-                // It is read when the node is back.
                 Err(Fault::Dead) => return Vec::new(),
                 Err(fault) => tracing::warn!(bucket, "what is called back cannot be read: {fault}"),
             }
@@ -74,12 +75,13 @@ impl Known {
         }
     }
 
-    /// Those that are not over.
-    fn all(&self) -> Vec<Revocation> {
+    /// Those that are not over, of these subjects: what a node knows is looked through for each bucket, and copied once for all.
+    fn of(&self, is_meant: impl Fn(&Subject) -> bool) -> Vec<Revocation> {
         let now_unix_s = clock::unix_ms() / 1000;
         let known = self.by_subject();
         let living = known.iter().filter(|(_, (_, until))| *until > now_unix_s);
         living
+            .filter(|(subject, _)| is_meant(subject))
             .map(|(subject, (issued_before_unix_s, until_unix_s))| Revocation {
                 subject: subject.clone(),
                 issued_before_unix_s: *issued_before_unix_s,
@@ -111,6 +113,21 @@ async fn read_all(functions: &Functions, bucket: u16) -> Result<Vec<Revocation>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_what_is_known_a_bucket_is_given_its_own_that_is_not_over() {
+        let (known, now_unix_s) = (Known::default(), clock::unix_ms() / 1000);
+        for (user, until_unix_s) in [("ann", now_unix_s + 100), ("bob", now_unix_s + 100), ("eve", now_unix_s - 1)] {
+            let subject = Subject::User(user.into());
+            assert!(known.learn(&Revocation { subject, issued_before_unix_s: 10, until_unix_s }));
+        }
+        let of = |names: &[&str]| {
+            let found = known.of(|subject| names.iter().any(|name| *subject == Subject::User((*name).into())));
+            found.into_iter().map(|one| one.subject).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["bob", "eve"]), [Subject::User("bob".into())]);
+        assert!(of(&[]).is_empty());
+    }
 
     #[test]
     fn what_has_lost_its_widening_is_told_again_and_what_redis_cannot_say_is_not_told_for_ever() {
