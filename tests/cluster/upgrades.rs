@@ -2,14 +2,25 @@
 
 use std::env;
 
-use ringpost::cluster::redis::library::{REVISION, SOURCE};
+use ringpost::cluster::redis::library::{Library, Loaded, REVISION, SOURCE};
+use ringpost::cluster::redis::link::Link;
+use ringpost::config::{RedisConfig, RedisMode};
+use tokio::runtime;
 
+use crate::groups::cluster;
 use crate::harness::{Node, over, publish_in_the_end, subscribe};
 use crate::server::{Kind, Place, Server, wait};
 
 /// The revision of the Functions that are there.
 fn revision(redis: &Server) -> u64 {
     redis.cli(&["FCALL", "ringpost_1_revision", "0"]).trim().parse().unwrap_or(0)
+}
+
+/// The Functions, as another revision has them.
+fn revised(revision: u64) -> String {
+    let (own, other) = (format!("local REVISION = {REVISION}\n"), format!("local REVISION = {revision}\n"));
+    assert!(SOURCE.contains(&own));
+    SOURCE.replace(&own, &other)
 }
 
 #[test]
@@ -19,8 +30,7 @@ fn functions_of_an_earlier_version_are_replaced_by_nodes_that_run_and_nobody_not
         let nodes = [Node::start("one", &redis), Node::start("two", &redis)];
         let mut listener = nodes[1].client();
         subscribe(&mut listener, "shared:room", None);
-        let own = format!("local REVISION = {REVISION}\n");
-        let older = SOURCE.replace(&own, &format!("local REVISION = {}\n", REVISION - 1));
+        let older = revised(REVISION - 1);
         for at in 1..=20 {
             if at == 5 {
                 redis.cli(&["FUNCTION", "LOAD", "REPLACE", &older]);
@@ -33,6 +43,38 @@ fn functions_of_an_earlier_version_are_replaced_by_nodes_that_run_and_nobody_not
             assert_eq!(listener.publication().1, at);
         }
     }
+}
+
+/// What a node finds, and has done, whose Functions are of this revision.
+async fn loads(link: &Link, revision: u64) -> Loaded {
+    let source = Box::leak(revised(revision).into_boxed_str());
+    Library { source, revision, tells_revision: "ringpost_1_revision" }.load(link).await.expect("it may")
+}
+
+#[test]
+fn a_primary_that_was_emptied_is_no_reason_for_an_older_node_to_put_its_functions_over_newer_ones() {
+    let servers = cluster(3, 0, &[]);
+    let there = || servers.iter().map(revision).collect::<Vec<_>>();
+    let config = RedisConfig {
+        mode: RedisMode::Cluster,
+        addresses: servers.iter().map(Server::address).collect(),
+        ..RedisConfig::default()
+    };
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("the host gives threads");
+    runtime.block_on(async {
+        let link = Link::new(&config, None).expect("it is configured rightly");
+        assert_eq!(loads(&link, REVISION).await, Loaded::Now);
+        servers[1].cli(&["FUNCTION", "FLUSH"]);
+        // An older node is the first that sees it.
+        assert_eq!(loads(&link, REVISION - 1).await, Loaded::Now);
+        assert_eq!(there(), [REVISION, REVISION - 1, REVISION]);
+        // Where some are newer than one's own, they are left to whoever has loaded those.
+        servers[0].cli(&["FUNCTION", "LOAD", "REPLACE", &revised(REVISION + 1)]);
+        assert_eq!(loads(&link, REVISION).await, Loaded::Was(REVISION - 1));
+        assert_eq!(there(), [REVISION + 1, REVISION - 1, REVISION]);
+        assert_eq!(loads(&link, REVISION + 1).await, Loaded::Now);
+        assert_eq!(there(), [REVISION + 1; 3]);
+    });
 }
 
 /// The place of a node of the version before, whose binary the environment names.

@@ -41,6 +41,17 @@ fn functions_of_an_older_version_are_replaced_and_those_of_a_newer_one_stay_and_
 }
 
 #[test]
+fn functions_that_tell_no_revision_are_replaced() {
+    let server = Server::start(Kind::Redis, &[]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        load(&server, &SOURCE.replace("register('revision'", "register('other'"));
+        let link = linked(&config).await;
+        assert_eq!(library::load(&link).await, Ok(Loaded::Was(REVISION)));
+    });
+}
+
+#[test]
 fn a_function_that_an_older_version_has_not_is_loaded_when_it_is_called() {
     let server = Server::start(Kind::Redis, &[]);
     let config = config(&[server.address()]);

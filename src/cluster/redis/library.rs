@@ -57,23 +57,37 @@ const OF_NODES: Library = Library { source: SOURCE, revision: REVISION, tells_re
 impl Library {
     /// Sees that every primary has the Functions, in this revision or a later one: in a rolling upgrade the newest one's stay.
     ///
+    /// A primary that has none is given these only if it still has none then, in one step: another node may have been faster, with
+    /// later ones. Where some primary has later ones all are left as they are: whoever has loaded those brings the others up.
+    ///
     /// # Errors
     /// What went wrong; at a missing right as well.
     pub async fn load(self, link: &Link) -> Result<Loaded, Fault> {
-        let revision = redis::cmd("FCALL").arg(self.tells_revision).arg(0).to_owned();
-        match link.call_all(&revision).await {
-            Ok(answers) => {
-                let revisions = answers.iter().map(|answer| u64::from_redis_value_ref(answer).unwrap_or_default());
-                let oldest = revisions.min().unwrap_or_default();
-                if oldest >= self.revision {
-                    return Ok(Loaded::Was(oldest));
+        let (found, was_added) = match self.revisions(link).await {
+            Err(Fault::NoLibrary) => {
+                let added = link.call_all(redis::cmd("FUNCTION").arg("LOAD").arg(self.source)).await;
+                match (self.revisions(link).await, added) {
+                    (Ok(found), _) => (found, true),
+                    // What is there under this name tells no revision.
+                    (Err(Fault::NoLibrary), Ok(_) | Err(Fault::Other(_))) => (Vec::new(), false),
+                    (Err(Fault::NoLibrary), Err(fault)) | (Err(fault), _) => return Err(fault),
                 }
             }
-            Err(Fault::NoLibrary) => {}
-            Err(fault) => return Err(fault),
+            found => (found?, false),
+        };
+        let oldest = found.iter().min().copied().unwrap_or_default();
+        let is_superseded = found.iter().any(|revision| *revision > self.revision);
+        if oldest < self.revision && !is_superseded {
+            link.call_all(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.source)).await?;
+            return Ok(Loaded::Now);
         }
-        link.call_all(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.source)).await?;
-        Ok(Loaded::Now)
+        Ok(if was_added { Loaded::Now } else { Loaded::Was(oldest) })
+    }
+
+    /// The revision of the Functions at each primary.
+    async fn revisions(self, link: &Link) -> Result<Vec<u64>, Fault> {
+        let answers = link.call_all(redis::cmd("FCALL").arg(self.tells_revision).arg(0)).await?;
+        Ok(answers.iter().map(|answer| u64::from_redis_value_ref(answer).unwrap_or_default()).collect())
     }
 
     /// Calls a Function. A Redis that was emptied, or replaced, is given the Functions first.
