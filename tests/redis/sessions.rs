@@ -291,3 +291,38 @@ fn an_idle_user_who_is_online_takes_at_most_400_bytes_of_redis() {
         });
     }
 }
+
+/// How often a command was called since the count began, in Functions as well.
+fn calls(server: &Server, command: &str) -> u64 {
+    let (stats, name) = (server.cli(&["INFO", "commandstats"]), format!("cmdstat_{command}:calls="));
+    let line = stats.lines().find_map(|line| line.strip_prefix(&name));
+    line.map_or(0, |line| line.split(',').next().unwrap().parse().expect("it is a number"))
+}
+
+#[test]
+fn of_a_user_with_very_many_sessions_one_ends_without_a_look_at_all_and_those_of_a_dead_node_go_in_pages() {
+    const EACH: u128 = 600;
+    with_each(async |link, config, server| {
+        let leases = leases(&[true, true]);
+        let (ann, bob) = (node(&link, &config, 1, 1), node(&link, &config, 2, 2));
+        for at in 0..EACH {
+            admit(&ann, &enrolment(2 * at, ""), &leases).await;
+            admit(&bob, &enrolment(2 * at + 1, ""), &leases).await;
+        }
+        let bucket = ann.keys().bucket_of("u");
+        let lists_of = |slot| format!("{}:i{slot}", ann.keys().head(bucket));
+        let users_of = |slot| server.cli(&["SMEMBERS", &lists_of(slot)]).trim().to_owned();
+        server.cli(&["CONFIG", "RESETSTAT"]);
+        bob.session_remove("u", client(1)).await.unwrap();
+        assert_eq!((calls(server, "hvals"), calls(server, "hgetall")), (0, 0), "nobody looks at a thousand for one");
+        assert_eq!(u128::from(bob.reap_bucket(bucket, ann.incarnation()).await.unwrap()), EACH);
+        assert_eq!((calls(server, "hvals"), calls(server, "hgetall")), (0, 0));
+        assert!(calls(server, "fcall") > 2 * EACH as u64 / 256, "a page of 256 a call");
+        assert_eq!(clients(&bob, "u").await, (1..EACH).map(|at| 2 * at + 1).collect::<Vec<_>>());
+        assert_eq!([users_of(1), users_of(2)], ["", "su"]);
+        for at in 1..EACH {
+            bob.session_remove("u", client(2 * at + 1)).await.unwrap();
+        }
+        assert_eq!([users_of(1), users_of(2)], ["", ""], "nothing is left for the day on which it is reaped");
+    });
+}

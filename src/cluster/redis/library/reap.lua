@@ -24,16 +24,19 @@ local function reap_presence(bucket, channel, slot, incarnation, cursor, count)
   return page[1], removed
 end
 
-local function reap_sessions(bucket, user, slot, incarnation)
-  local entries, removed = redis.call('HGETALL', bucket.head .. ':s:' .. user), 0
+local function reap_sessions(bucket, user, slot, incarnation, cursor, count)
+  local key = bucket.head .. ':s:' .. user
+  local page = redis.call('HSCAN', key, cursor, 'COUNT', count)
+  local entries, removed = page[2], 0
   for at = 1, #entries, 2 do
     local of_slot, of_incarnation = struct.unpack('>BI6', entries[at + 1] .. string.rep('\0', 7))
     if of_slot == slot and of_incarnation <= incarnation then
-      forget_session(bucket, user, entries[at], slot)
+      redis.call('HDEL', key, entries[at])
+      tell(bucket, 2, user, entries[at])
       removed = removed + 1
     end
   end
-  return removed
+  return page[1], removed
 end
 
 -- ARGV[2…]: slot and incarnation that are dead, how much to look at, and what the last page answered: what it was at ("" to
@@ -56,7 +59,7 @@ local function reap(keys, args)
   elseif kind == 'p' then
     cursor, removed = reap_presence(bucket, name, slot, incarnation, cursor, count)
   elseif kind == 's' then
-    removed, cursor = reap_sessions(bucket, name, slot, incarnation), '0'
+    cursor, removed = reap_sessions(bucket, name, slot, incarnation, cursor, count)
   else
     local page = redis.call('HSCAN', head .. ':l', cursor, 'COUNT', count)
     for i = 1, #page[2], 2 do leave_listeners(head, page[2][i], slot) end

@@ -29,14 +29,32 @@ local function tell(bucket, kind, user, body)
   send(bucket, sort_out(groups, bucket.nodes))
 end
 
-local function forget_session(bucket, user, session, slot)
+local forget_session
+do
+
+-- How many sessions of a user are looked at when one of them ends.
+local LOOKED_THROUGH_MAX = 64
+
+-- Whether a slot may have sessions of a user. All of few are looked at; where there are many it may.
+local function may_have_sessions(key, slot)
+  local count = redis.call('HLEN', key)
+  if count > LOOKED_THROUGH_MAX then return true end
+  local entries = count > 0 and redis.call('HVALS', key) or {}
+  for at = 1, #entries do
+    if string.byte(entries[at]) == slot then return true end
+  end
+  return false
+end
+
+-- Where the node's list keeps a user of whom it has none, since many others were there, it is looked through when the node is
+-- reaped, or the next of the user's sessions there ends.
+function forget_session(bucket, user, session, slot)
   local key = bucket.head .. ':s:' .. user
   if redis.call('HDEL', key, session) == 0 then return end
-  local others = redis.call('HVALS', key)
-  local has_more = false
-  for at = 1, #others do has_more = has_more or string.byte(others[at]) == slot end
-  if not has_more then is_foreign(redis.pcall('SREM', bucket.head .. ':i' .. slot, 's' .. user)) end
+  if not may_have_sessions(key, slot) then is_foreign(redis.pcall('SREM', bucket.head .. ':i' .. slot, 's' .. user)) end
   tell(bucket, 2, user, session)
+end
+
 end
 
 -- Whose sessions count: `living` are incarnations, 7 bytes each, and `newest` is the highest that was given when they were
