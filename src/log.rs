@@ -9,6 +9,8 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 
 use crate::config::{LogConfig, LogFormat, log_filter};
 use crate::limits::LOG_LINES_MAX;
+use crate::patience::HINT;
+use crate::vital;
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
@@ -19,7 +21,8 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 pub fn start(config: &LogConfig) -> anyhow::Result<WorkerGuard> {
     let filter = log_filter(&config.level).map_err(anyhow::Error::msg).context("`log.level`")?;
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LOG_LINES_MAX);
-    let (writer, guard) = builder.thread_name("log").finish(std::io::stderr());
+    let begun = vital::caught(|| builder.thread_name("log").finish(std::io::stderr()));
+    let (writer, guard) = begun.map_err(|why| anyhow::anyhow!("no thread for the log: {why}; {HINT}"))?;
     let dropped = writer.error_counter();
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match config.format {

@@ -7,13 +7,20 @@
 //!
 //! A thread whose runtime runs tasks is watched as a whole: tokio catches what a task panics with, and nobody may wait for that
 //! task. So the process' panic hook tells of it, by what the thread carries. On the control plane's own thread a panic ends a
-//! backend's call only, and those tasks are watched that say so. `docs/decisions/panic.md` has the reasons.
+//! backend's call only, and those tasks are watched that say so. What blocks runs on a thread of the runtime's pool, which carries
+//! meanwhile what who has asked for it carries. `docs/decisions/panic.md` has the reasons.
 
-use std::cell::RefCell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 use std::thread::{self, JoinHandle};
+
+use anyhow::{Context as _, anyhow};
+use tokio::task::{JoinHandle as Task, spawn_blocking};
+
+use crate::patience::{self, HINT};
 
 /// Something that was to live as long as the node has panicked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +47,8 @@ impl Watch {
 
 thread_local! {
     static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+    /// A panic is an answer here: see [`caught`].
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
 fn carried() -> Option<Watch> {
@@ -73,6 +82,9 @@ pub(crate) fn look_at_panics() {
     ONCE.call_once(|| {
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
+            if IS_CAUGHT.try_with(Cell::get).unwrap_or(false) {
+                return;
+            }
             usual(panic);
             carried().filter(|watch| watch.is_whole).inspect(Watch::tell);
         }));
@@ -103,10 +115,48 @@ fn spawn_watched<T: Send + 'static>(
     watch: Option<Watch>,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    thread::Builder::new().name(name.into()).spawn(move || {
+    patience::spawn(name, move || {
         WATCH.set(watch);
         run()
     })
+}
+
+/// Runs on the pool of this runtime what blocks: a panic there counts as it would here.
+pub fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Task<T> {
+    let watch = carried();
+    spawn_blocking(move || {
+        // The thread of the pool goes on to carry what it has carried.
+        let _watching = Watching { before: WATCH.replace(watch) };
+        run()
+    })
+}
+
+/// Starts the first thread of this runtime's pool, by which names are looked up. Where it is kept for ever no other is needed: tokio
+/// panics when the host gives it none, as it may later; here that is an error.
+///
+/// # Errors
+/// The host has no thread left.
+pub async fn start_pool() -> anyhow::Result<()> {
+    let started = patience::patiently(|| caught(|| spawn_blocking(|| ())), |_| true);
+    let started = started.map_err(|why| anyhow!("no thread for names to be looked up: {why}; {HINT}"))?;
+    started.await.context("the thread that looks names up has failed")
+}
+
+/// What a library panics with where it should give an error, as over a stranger's bytes, or over a host that gives no thread: it is the
+/// answer, and nobody's death. Nothing of it is told, once something is watched in this process.
+///
+/// # Errors
+/// What it says.
+pub fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    IS_CAUGHT.set(true);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(run));
+    IS_CAUGHT.set(false);
+    outcome.map_err(|panic| said(&*panic))
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic that says nothing").to_owned()
 }
 
 /// A task of which a panic is a death, on whichever thread it runs.
@@ -127,14 +177,6 @@ pub async fn task<T>(run: impl Future<Output = T>) -> T {
     let done = run.await;
     drop(guard);
     done
-}
-
-/// Runs what a library may panic over because of what a stranger has said: that is nobody's death. Nothing where it has panicked.
-pub fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
-    let before = WATCH.take();
-    let done = panic::catch_unwind(AssertUnwindSafe(run));
-    WATCH.set(before);
-    done.ok()
 }
 
 #[cfg(test)]
@@ -186,19 +228,35 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_that_a_stranger_causes_is_no_death_and_one_behind_it_is() {
+    fn a_panic_of_what_blocks_counts_as_one_of_who_has_asked_and_only_then() {
         let (_watching, deaths) = watch();
-        let strangers = || {
-            assert_eq!((caught(|| 7), caught(|| -> u8 { panic!("over a stranger's bytes") })), (Some(7), None));
+        let blocks = |is_asked_here: bool| {
+            move || {
+                run(async move {
+                    let panics = || panic!("as a broken invariant does");
+                    if is_asked_here {
+                        assert!(blocking(panics).await.unwrap_err().is_panic());
+                    }
+                    // The same thread of the pool, with nobody's watch.
+                    assert!(spawn_blocking(panics).await.unwrap_err().is_panic());
+                });
+            }
         };
-        spawn("one", strangers).unwrap().join().unwrap();
+        spawn("asks", blocks(true)).unwrap().join().unwrap();
+        spawn("does not ask", blocks(false)).unwrap().join().unwrap();
+        spawn_tasks("tasks", blocks(true)).unwrap().join().unwrap();
+        assert_eq!(deaths.drain().count(), 1);
+    }
+
+    #[test]
+    fn what_a_library_panics_with_can_be_an_answer_and_is_no_death() {
+        let (_watching, deaths) = watch();
+        let caught = || (caught(|| 1), caught::<()>(|| panic!("no thread: {}", 11)), caught::<()>(|| panic!("none")));
+        let answers = spawn("one", caught).unwrap().join().unwrap();
+        assert_eq!(answers, (Ok(1), Err("no thread: 11".into()), Err("none".into())));
         assert_eq!(deaths.try_recv(), Err(flume::TryRecvError::Empty));
-        let both = move || {
-            strangers();
-            panic!("as a broken invariant does");
-        };
-        assert!(spawn("two", both).unwrap().join().is_err());
-        assert_eq!(deaths.drain().collect::<Vec<_>>(), [Death { thread: "two".into() }]);
+        assert!(spawn("two", || panic!("as a broken invariant does")).unwrap().join().is_err());
+        assert_eq!(deaths.try_recv(), death("two"), "others are told as before");
     }
 
     #[test]

@@ -33,8 +33,11 @@ impl Aside {
         let work = move || {
             // Dropped with the thread.
             let _running = running;
-            let runtime = runtime::Builder::new_current_thread().enable_all().build();
+            let mut runtime = runtime::Builder::new_current_thread();
+            // As the control plane's.
+            let runtime = runtime.enable_all().max_blocking_threads(1).thread_keep_alive(Duration::MAX).build();
             let begun = runtime.context("a runtime cannot be built").and_then(|runtime| {
+                runtime.block_on(vital::start_pool())?;
                 let inside = runtime.enter();
                 let begun = begin();
                 drop(inside);

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use tokio::runtime;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::aside::Aside;
@@ -89,21 +89,18 @@ pub struct ControlSetup {
 /// When shards have not ended: after `shutdown.timeout`, or when it is asked to leave twice; their threads run
 /// still. When a shard or the keeper of keys has ended unasked: the others were drained. What the host does not give:
 /// descriptors, threads. What gRPC needs and has not: its certificates.
-///
-/// # Panics
-/// When the host has no thread left for names to be looked up.
 pub fn run(setup: ControlSetup) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        // Names are looked up by a thread that is started before the first client and stays: later the host may not
-        // give one, and tokio panics. One is enough, since there is one fetch of keys at a time.
+        // Names are looked up by a thread that is started before the first client and stays. One is enough, since there is one
+        // fetch of keys at a time.
         .thread_name("resolver")
         .max_blocking_threads(1)
         .thread_keep_alive(Duration::MAX)
         .build()
         .context("the control plane's runtime cannot be built")?;
     let result = runtime.block_on(async {
-        spawn_blocking(|| ()).await.context("the thread that looks names up has failed")?;
+        vital::start_pool().await.context("the control plane")?;
         Plane::new(setup).await?.run().await
     });
     // A name that is still being looked up must not hold the node.
@@ -235,6 +232,7 @@ impl Plane {
                         notice::ready();
                     }
                     Request::Leave => return Ok(()),
+                    Request::Unheard => bail!("no signal is heard any more: the thread `signals` has failed"),
                 },
                 // Where nobody is watched nothing comes.
                 Ok(Death { thread }) = self.deaths.recv_async() => bail!("the thread `{thread}`, or a task on it, has panicked"),

@@ -3,12 +3,14 @@
 //! Owns the queue of these requests, which exists before the node does: what is asked while the node starts waits
 //! until it has started. Signals are caught on a thread that does nothing else.
 
-use std::{io, thread};
+use std::ffi::c_int;
+use std::io;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::limits::REQUESTS_WAITING_MAX;
+use crate::patience;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Request {
     Leave,
     /// SIGHUP: read the configuration again.
     Reload,
+    /// Nobody hears signals any more: leave while that can be done.
+    Unheard,
 }
 
 /// The queue of requests, in the order in which they came.
@@ -42,13 +46,7 @@ impl Requests {
         let requests = Self::new();
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         let sender = requests.sender.clone();
-        thread::Builder::new().name("signals".into()).spawn(move || {
-            for signal in signals.forever() {
-                let request = if signal == SIGHUP { Request::Reload } else { Request::Leave };
-                // While the queue is full, further signals of a kind become one.
-                let _ = sender.send(request);
-            }
-        })?;
+        patience::spawn("signals", move || forward(signals.forever(), &sender))?;
         Ok(requests)
     }
 
@@ -63,8 +61,29 @@ impl Requests {
     }
 }
 
+/// Asks what signals say, as long as they come. There is no node yet that could watch the thread that does so, so it tells by itself
+/// that it has ended.
+fn forward(signals: impl Iterator<Item = c_int>, sender: &flume::Sender<Request>) {
+    struct Obituary<'a>(&'a flume::Sender<Request>);
+
+    impl Drop for Obituary<'_> {
+        fn drop(&mut self) {
+            let _ = self.0.send(Request::Unheard);
+        }
+    }
+
+    let _obituary = Obituary(sender);
+    for signal in signals {
+        let request = if signal == SIGHUP { Request::Reload } else { Request::Leave };
+        // While the queue is full, further signals of a kind become one.
+        let _ = sender.send(request);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     #[tokio::test]
@@ -73,6 +92,16 @@ mod tests {
         requests.ask(Request::Reload);
         requests.ask(Request::Leave);
         assert_eq!((requests.next().await, requests.next().await), (Request::Reload, Request::Leave));
+    }
+
+    #[tokio::test]
+    async fn a_thread_of_signals_that_panics_does_not_end_unheard() {
+        let requests = Requests::new();
+        let sender = requests.sender.clone();
+        let signals = [SIGHUP, SIGTERM].into_iter().chain(iter::from_fn(|| panic!("as a broken invariant does")));
+        assert!(patience::spawn("signals", move || forward(signals, &sender)).unwrap().join().is_err());
+        let asked = [requests.next().await, requests.next().await, requests.next().await];
+        assert_eq!(asked, [Request::Reload, Request::Leave, Request::Unheard]);
     }
 
     #[test]

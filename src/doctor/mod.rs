@@ -42,9 +42,6 @@ pub use limit::raise_limits;
 pub use memlock::is_locked_memory_bound;
 pub use ports::why as why_not_listening;
 
-/// What to do where a node does not start for want of something of the host.
-pub const HINT: &str = "`ringpost doctor` tells what this host lacks and how to give it";
-
 /// Looks at the host as a node with this configuration would need it.
 pub fn examine(config: &Config) -> Vec<Finding> {
     if !config.roles.has(Role::Edge) {

@@ -14,12 +14,12 @@ use crate::auth::Verifier;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::order::Errand;
 use crate::config::Config;
-use crate::doctor::{HINT, is_locked_memory_bound};
+use crate::doctor::is_locked_memory_bound;
 use crate::event_log::EventLog;
 use crate::hub::Placement;
 use crate::limits::{EXECUTOR_IO_BYTES, EXECUTOR_RING_ENTRIES, ORDERS_WAITING_MAX};
 use crate::node::obituary::Obituary;
-use crate::patience::{lacks_memory, patiently};
+use crate::patience::{self, HINT, lacks_memory, patiently};
 use crate::shard::admission::Places;
 use crate::shard::bridge::ShardBridge;
 use crate::shard::doors::Doors;
@@ -28,6 +28,7 @@ use crate::shard::kernel::Kernel;
 use crate::shard::mailbox::Mailboxes;
 use crate::shard::waker::Waker;
 use crate::shard::{Shard, ShardSetup, ShardStore};
+use crate::vital;
 
 /// What all shards of a node are given.
 pub(super) struct Shared {
@@ -69,9 +70,8 @@ impl Shared {
         };
         let (ready, is_ready) = flume::bounded(1);
         let opened = self.opened.clone();
-        let thread = thread::Builder::new().name(format!("shard-{me}"));
-        let thread =
-            thread.spawn(move || serve(setup, store, core, &ready, &opened)).context("no thread for a shard")?;
+        let run = move || serve(setup, store, core, &ready, &opened);
+        let thread = patience::spawn(&format!("shard-{me}"), run).context("no thread for a shard")?;
         Ok(Starting { me, handle: ShardHandle::new(me, core, metrics, orders_in, waker), thread, is_ready })
     }
 }
@@ -118,10 +118,13 @@ pub(super) fn look_at_the_kernel(ring_entries: u32) {
     let _ = patiently(room, |error| lacks_memory(error.raw_os_error()));
     // What that ring has locked counts a while longer, as what a killed node has.
     thread::sleep(Duration::from_millis(100));
-    let _ = LocalExecutorBuilder::new(glommio::Placement::Unbound)
-        .ring_depth(EXECUTOR_RING_ENTRIES as usize)
-        .io_memory(EXECUTOR_IO_BYTES)
-        .make();
+    // A panic for want of a thread is the shards' to tell as well.
+    let _ = vital::caught(|| {
+        LocalExecutorBuilder::new(glommio::Placement::Unbound)
+            .ring_depth(EXECUTOR_RING_ENTRIES as usize)
+            .io_memory(EXECUTOR_IO_BYTES)
+            .make()
+    });
 }
 
 /// A shard's thread, from pinning to the end.
@@ -138,15 +141,20 @@ fn serve(
     // glommio 0.9.0 goes to sleep over the task and never wakes again. It would let timers and files of the
     // executor interrupt a busy shard; the shard has its own.
     let make = || {
-        LocalExecutorBuilder::new(glommio::Placement::Fixed(core))
-            .name(&format!("shard-{}", setup.me))
-            .ring_depth(EXECUTOR_RING_ENTRIES as usize)
-            .io_memory(EXECUTOR_IO_BYTES)
-            .preempt_timer(NEVER)
-            .make()
+        let make = || {
+            LocalExecutorBuilder::new(glommio::Placement::Fixed(core))
+                .name(&format!("shard-{}", setup.me))
+                .ring_depth(EXECUTOR_RING_ENTRIES as usize)
+                .io_memory(EXECUTOR_IO_BYTES)
+                .preempt_timer(NEVER)
+                .make()
+        };
+        // Where the host gives it no thread for what blocks it panics. Whether that may pass is told with why.
+        let made = vital::caught(make).map_err(|why| (true, why))?;
+        made.map_err(|error| (lacks_memory(error.raw_os_error()), error.to_string()))
     };
-    let executor = patiently(make, |error| lacks_memory(error.raw_os_error()))
-        .map_err(|error| anyhow!("core {core} cannot run a shard: {error}; {HINT}"))?;
+    let executor = patiently(make, |(may_pass, _)| *may_pass)
+        .map_err(|(_, why)| anyhow!("core {core} cannot run a shard: {why}; {HINT}"))?;
     let (last, errands) = (Some(Errand::Ended { shard: setup.me }), setup.errands.clone());
     let _obituary = Obituary { last, errands };
     executor.run(async move {

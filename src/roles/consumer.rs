@@ -18,13 +18,13 @@ use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 
 use super::pulse::{Partition, Pulse};
 use crate::cluster::kafka::client;
 use crate::cluster::kafka::trouble::Trouble;
 use crate::config::KafkaConfig;
 use crate::limits::{KAFKA_ASK_MS, KAFKA_FETCHED_BYTES_MAX, KAFKA_STATISTICS_MS};
+use crate::vital;
 
 /// What a consumer has been assigned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -199,7 +199,7 @@ impl Consumer {
     /// Kafka's.
     pub async fn committed(&self, partition: &Partition) -> Result<Option<i64>, KafkaError> {
         let (consumer, (topic, number)) = (self.consumer.clone(), partition.clone());
-        let asked = spawn_blocking(move || -> KafkaResult<Option<i64>> {
+        let asked = vital::blocking(move || -> KafkaResult<Option<i64>> {
             let mut list = TopicPartitionList::new();
             list.add_partition(&topic, number);
             let found = consumer.committed_offsets(list, Duration::from_millis(KAFKA_ASK_MS))?;
@@ -209,6 +209,7 @@ impl Consumer {
                 _ => None,
             })
         });
+        // Nobody waits for a runtime that ends; where it has panicked the node leaves.
         asked.await.unwrap_or(Err(KafkaError::Canceled))
     }
 
@@ -219,7 +220,8 @@ impl Consumer {
     pub async fn watermarks(&self, partition: &Partition) -> Result<(i64, i64), KafkaError> {
         let (consumer, (topic, number)) = (self.consumer.clone(), partition.clone());
         let asked =
-            spawn_blocking(move || consumer.fetch_watermarks(&topic, number, Duration::from_millis(KAFKA_ASK_MS)));
+            vital::blocking(move || consumer.fetch_watermarks(&topic, number, Duration::from_millis(KAFKA_ASK_MS)));
+        // As above.
         asked.await.unwrap_or(Err(KafkaError::Canceled))
     }
 }

@@ -87,6 +87,8 @@ impl Roles {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(4)
+            // The first one is there from the beginning and stays; where the host has no more they wait for it.
+            .thread_keep_alive(Duration::MAX)
             .build()
             .context("the runtime of the roles cannot be built")?;
         let (state, notify) = {
@@ -99,7 +101,10 @@ impl Roles {
         let ending = ending.clone();
         let thread = vital::spawn("roles", move || {
             let _on_end = on_end;
-            let result = runtime.block_on(run(state, notify, ending));
+            let result = runtime.block_on(async {
+                vital::start_pool().await.context("the roles")?;
+                run(state, notify, ending).await
+            });
             // What still asks Kafka must not hold the process.
             runtime.shutdown_timeout(Duration::from_secs(1));
             result

@@ -43,7 +43,6 @@ use bytes::Bytes;
 use tokio::runtime;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
 
 use self::complaints::Complaints;
 use self::metrics::BridgeMetrics;
@@ -212,7 +211,7 @@ fn run(
         .build()
         .context("the bridge's runtime cannot be built")?;
     let result = runtime.block_on(async {
-        spawn_blocking(|| ()).await.context("the bridge's thread that looks names up has failed")?;
+        vital::start_pool().await.context("the bridge")?;
         let mut outlets = Outlets::new(&seat.ends, placement);
         let mut taken = seat.begin().await.context("cluster.redis")?;
         let _ = ready.send(Handle::current());

@@ -6,12 +6,12 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
-use tokio::task::spawn_blocking;
 
 use super::trouble::Trouble;
 use super::{client, producer};
 use crate::config::KafkaConfig;
 use crate::doctor::{Finding, page};
+use crate::vital;
 
 /// How long Kafka may take to answer a question.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,7 +58,7 @@ pub async fn examine(config: &KafkaConfig, is_relayed: bool, notifies: bool) -> 
     let brokers = config.brokers.join(", ");
     let (named, asked) = (named(config, is_relayed, notifies), config.clone());
     let names: Vec<_> = named.iter().map(|named| named.name.clone()).collect();
-    let looked = spawn_blocking(move || look(&asked, &names)).await;
+    let looked = vital::blocking(move || look(&asked, &names)).await;
     let topics = match looked.map_err(|error| error.to_string()).and_then(|looked| looked) {
         Ok(topics) => topics,
         // Nodes start all the same: what does not go by Kafka goes on.
@@ -82,7 +82,7 @@ pub async fn examine(config: &KafkaConfig, is_relayed: bool, notifies: bool) -> 
 /// What to do.
 pub async fn has_partition(config: &KafkaConfig, slot: u8) -> Result<(), String> {
     let (asked, name) = (config.clone(), config.topics.deliver.clone());
-    let looked = spawn_blocking(move || look(&asked, &[name])).await;
+    let looked = vital::blocking(move || look(&asked, &[name])).await;
     match looked.map_err(|error| error.to_string()).and_then(|looked| looked).as_deref() {
         Ok([Some(topic)]) if topic.partitions < usize::from(slot) => Err(format!(
             "the node has slot {slot}, and the topic `{}` {} partitions: give it a partition for each node \

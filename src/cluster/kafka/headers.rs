@@ -12,7 +12,7 @@ const LOOKED_AT: usize = 64;
 pub fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m [u8]> {
     let headers = message.headers()?;
     // rdkafka 0.39 panics over a name that is no UTF-8, which the broker lets anybody write.
-    let named = |at| vital::caught(|| headers.try_get(at)).flatten();
+    let named = |at| vital::caught(|| headers.try_get(at)).ok().flatten();
     let of_name = (0..headers.count()).rev().take(LOOKED_AT).filter_map(named).find(|header| header.key == name);
     of_name?.value
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -21,6 +20,7 @@ use super::trouble::Trouble;
 use crate::cluster::seldom::Seldom;
 use crate::config::KafkaConfig;
 use crate::limits::{KAFKA_WAITING_BYTES_MAX, KAFKA_WAITING_MAX};
+use crate::vital;
 
 /// Where a record came to lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,8 +194,9 @@ impl Producer {
         match Current::begin(&self.options, current.producer.context().successor()) {
             Ok(next) => {
                 let ended = std::mem::replace(&mut *current, next);
+                drop(current);
                 // It takes a moment to end. Without a thread it ends here.
-                let _ = thread::Builder::new().name("ended-producer".into()).spawn(move || drop(ended));
+                let _ = vital::spawn("ended-producer", move || drop(ended));
             }
             Err(error) => tracing::error!("no producer in place of one that has ended: {error:#}"),
         }
