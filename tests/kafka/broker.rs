@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::server::free_port;
+use crate::server::{free_port, wait};
 
 /// Where tests/packages puts the jars, as seen from the node's crate and from the load generator's.
 const JARS: &str = concat!(
@@ -99,9 +99,20 @@ impl Broker {
         self.child = run(&self.seat);
     }
 
-    /// Such as `STOP`, after which it stands still until `CONT`.
+    /// Such as `STOP`, after which all of its threads stand still until `CONT`.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the broker is there");
+        if signal == Signal::STOP {
+            // Those that are at work go on until they notice, and could take another record.
+            wait("all threads stand still", || self.threads().all(|state| state == 'T'));
+        }
+    }
+
+    /// What state each of its threads is in, as `/proc` names it.
+    fn threads(&self) -> impl Iterator<Item = char> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the broker is there");
+        let stats = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
+        stats.filter_map(|stat| stat.rsplit_once(") ")?.1.chars().next())
     }
 }
 
