@@ -6,17 +6,15 @@ use std::thread;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::groups::{Sentinel, cluster, has_slot, info, keys, replicate, section, signal};
+use crate::groups::{behind_a_sentinel, cluster, has_slot, info, keys, replicate, section, signal};
 use crate::harness::{Node, over, publish_in_the_end, subscribe, unsubscribed};
 use crate::outages::{BEYOND_A_LEASE, INSUFFICIENT, epoch_of};
-use crate::server::{Kind, Place, Server, wait};
+use crate::server::{Kind, Server, wait};
 
 #[test]
 #[ignore = "some seconds: make test-cluster"]
 fn a_primary_that_stands_still_is_left_for_the_one_that_the_sentinels_chose() {
-    let primary = Server::start(Kind::Redis, &[]);
-    let replica = Server::start(Kind::Redis, &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
-    let sentinel = Sentinel::start(&Place::here(), &primary, 500);
+    let (primary, replica, sentinel) = behind_a_sentinel(500);
     let nodes = ["one", "two"].map(|name| Node::over(name, &sentinel.section()));
     let mut listener = nodes[1].client();
     let epoch = epoch_of(&subscribe(&mut listener, "shared:room", None));

@@ -33,6 +33,14 @@ pub(crate) fn signal(server: &Server, signal: Signal) {
     kill_process(pid.expect("it tells its number"), signal).expect("it is there");
 }
 
+/// A primary, its replica, and a Sentinel that takes the primary for dead after so many milliseconds.
+pub(crate) fn behind_a_sentinel(down_after_ms: u32) -> (Server, Server, Sentinel) {
+    let primary = Server::start(Kind::Redis, &[]);
+    let replica = Server::start(Kind::Redis, &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
+    let sentinel = Sentinel::start(&Place::here(), &primary, down_after_ms);
+    (primary, replica, sentinel)
+}
+
 /// A Sentinel that looks after one primary.
 pub(crate) struct Sentinel {
     child: Child,

@@ -6,9 +6,9 @@ use ringpost::auth::mint::hs256;
 use serde_json::{Value, json};
 
 use crate::client::LineClient;
-use crate::groups::{Sentinel, replicate};
+use crate::groups::{behind_a_sentinel, replicate};
 use crate::harness::{Node, SECRET, publish_in_the_end};
-use crate::server::{Kind, Place, Server, wait};
+use crate::server::{Kind, Server, wait};
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
@@ -406,9 +406,7 @@ fn a_redis_that_has_lost_its_data_is_told_as_a_gap_and_what_follows_is_received(
 #[ignore = "some seconds: make test-cluster"]
 fn a_failover_to_a_replica_that_has_all_takes_no_floor_back() {
     const ROOM: &str = "inbox:room";
-    let mut primary = Server::start(Kind::Redis, &[]);
-    let replica = Server::start(Kind::Redis, &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
-    let sentinel = Sentinel::start(&Place::here(), &primary, 500);
+    let (mut primary, replica, sentinel) = behind_a_sentinel(500);
     let nodes = ["one", "two"].map(|name| Node::over_with(name, &sentinel.section(), ""));
     let mut phone = Device::subscribed(&nodes[0], "ann", "phone", ROOM);
     (1..=5).for_each(|at| drop(nodes[1].publish(ROOM, at)));

@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::groups::{Sentinel, cluster, move_slots, replicate, section};
+use crate::groups::{behind_a_sentinel, cluster, move_slots, replicate, section};
 use crate::harness::{Node, publish_in_the_end, subscribe};
-use crate::server::{Kind, Place, Server};
+use crate::server::{Place, Server};
 
 #[test]
 #[ignore = "some seconds: make test-cluster"]
 fn a_failover_by_sentinels_to_a_replica_that_has_all_goes_on_in_the_same_epoch() {
-    let mut primary = Server::start(Kind::Redis, &[]);
-    let replica = Server::start(Kind::Redis, &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
-    let sentinel = Sentinel::start(&Place::here(), &primary, 500);
+    let (mut primary, replica, sentinel) = behind_a_sentinel(500);
     let nodes = ["one", "two"].map(|name| Node::over(name, &sentinel.section()));
     let mut listener = nodes[1].client();
     let begun = subscribe(&mut listener, "shared:room", None);

@@ -1,9 +1,9 @@
 //! Who is in a channel while a primary of Redis and a whole node die at once.
 
-use crate::groups::{Sentinel, cluster, has_slot, info, keys, replicate, section};
+use crate::groups::{behind_a_sentinel, cluster, has_slot, info, keys, replicate, section};
 use crate::harness::Node;
 use crate::presence::{Guest, HALL, ids, lists};
-use crate::server::{Kind, Place, Server, wait};
+use crate::server::{Server, wait};
 
 /// How many come to each node.
 const GUESTS: usize = 20;
@@ -37,9 +37,7 @@ fn lists_are_true_in_the_end(section: &str, fail: impl FnOnce()) {
 #[test]
 #[ignore = "some 20 seconds: make test-cluster"]
 fn behind_sentinels_lists_are_true_after_a_primary_and_a_node_have_died_at_once() {
-    let mut primary = Server::start(Kind::Redis, &[]);
-    let replica = Server::start(Kind::Redis, &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
-    let sentinel = Sentinel::start(&Place::here(), &primary, 500);
+    let (mut primary, replica, sentinel) = behind_a_sentinel(500);
     lists_are_true_in_the_end(&sentinel.section(), || {
         replicate(&primary, &replica);
         primary.kill();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::groups::{Sentinel, cluster, has_slot, info, keys, replicate, section};
+use crate::groups::{behind_a_sentinel, cluster, has_slot, info, keys, replicate, section};
 use crate::harness::{Node, publish_in_the_end, subscribe};
 use crate::outages::epoch_of;
-use crate::server::{Kind, Place, Server, wait};
+use crate::server::{Server, wait};
 
 /// Publishes while this is done, and a second longer: none is refused, each has the next offset of one epoch, and a listener on
 /// another node hears them all.
@@ -56,9 +56,7 @@ fn a_replica_of_a_cluster_that_is_told_to_take_over_loses_nothing_that_was_taken
 #[test]
 #[ignore = "some seconds: make test-cluster"]
 fn sentinels_that_are_told_to_fail_over_while_nothing_is_on_its_way_begin_no_epoch() {
-    let primary = Server::start(Kind::Redis, &[]);
-    let replica = Server::start(Kind::Redis, &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
-    let sentinel = Sentinel::start(&Place::here(), &primary, 5000);
+    let (primary, replica, sentinel) = behind_a_sentinel(5000);
     let nodes = ["one", "two"].map(|name| Node::over(name, &sentinel.section()));
     let mut listener = nodes[1].client();
     let epoch = epoch_of(&subscribe(&mut listener, "shared:room", None));
