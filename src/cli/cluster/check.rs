@@ -9,7 +9,6 @@ use crate::cli::source::Source;
 use crate::cluster::kafka;
 use crate::cluster::redis::examine::examine;
 use crate::cluster::redis::link::Link;
-use crate::config::Role;
 
 /// Look at Redis: version, memory policy, persistence, replicas, coverage of a Cluster; load the Functions; and at Kafka's topics
 ///
@@ -32,12 +31,7 @@ impl Check {
         let mut found = runtime.block_on(examine(&link, redis));
         let words = match config.cluster.kafka.is_set() {
             true => {
-                let looks = kafka::examine::examine(
-                    &config.cluster.kafka,
-                    config.channel.relays(),
-                    config.roles.has(Role::Notify),
-                );
-                found.extend(runtime.block_on(looks));
+                found.extend(runtime.block_on(kafka::examine::examine_for(&config)));
                 findings::Words {
                     fails: "nodes cannot use this Redis and Kafka",
                     well: "nodes can use this Redis and Kafka",

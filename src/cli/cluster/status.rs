@@ -15,7 +15,7 @@ use crate::cluster::redis::examine::examine;
 use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::leases::{self, Leases};
 use crate::cluster::redis::link::Link;
-use crate::config::{RedisConfig, Role};
+use crate::config::RedisConfig;
 use crate::doctor::{Finding, Verdict};
 
 /// List the nodes that share Redis, with what they last said of themselves, and say how Redis and Kafka are
@@ -47,9 +47,7 @@ impl Status {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut seen = runtime.block_on(look(redis))?;
         if config.cluster.kafka.is_set() {
-            let looks =
-                kafka::examine::examine(&config.cluster.kafka, config.channel.relays(), config.roles.has(Role::Notify));
-            seen.kafka = Some(runtime.block_on(looks));
+            seen.kafka = Some(runtime.block_on(kafka::examine::examine_for(&config)));
         }
         match self.json {
             true => print(&format!("{:#}\n", seen.json(redis.buckets)))?,

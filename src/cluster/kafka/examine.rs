@@ -9,7 +9,7 @@ use rdkafka::error::KafkaResult;
 
 use super::trouble::Trouble;
 use super::{client, producer};
-use crate::config::KafkaConfig;
+use crate::config::{Config, KafkaConfig, Role};
 use crate::doctor::{Finding, page};
 use crate::vital;
 
@@ -51,6 +51,11 @@ enum Need {
     Dead,
     /// All but what is written or read there.
     Own,
+}
+
+/// Looks at Kafka, for a process with this configuration.
+pub async fn examine_for(config: &Config) -> Vec<Finding> {
+    examine(&config.cluster.kafka, config.channel.relays(), config.roles.has(Role::Notify)).await
 }
 
 /// Looks at Kafka, for processes of which some namespaces go by it, or none, and that have the role `notify`, or not.
