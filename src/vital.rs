@@ -16,8 +16,10 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use tokio::runtime;
 use tokio::task::{JoinHandle as Task, spawn_blocking};
 
 use crate::patience::{self, HINT};
@@ -131,8 +133,16 @@ pub fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> 
     })
 }
 
-/// Starts the first thread of this runtime's pool, by which names are looked up. Where it is kept for ever no other is needed: tokio
-/// panics when the host gives it none, as it may later; here that is an error.
+/// By which the runtime of one thread is built, with so many threads at the most for what blocks. The first of them, once
+/// [`start_pool`] has started it, stays.
+pub fn runtime(blocking_threads: usize) -> runtime::Builder {
+    let mut builder = runtime::Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(blocking_threads).thread_keep_alive(Duration::MAX);
+    builder
+}
+
+/// Starts the first thread of the pool of such a [`runtime`], by which names are looked up. No other is needed: tokio panics when the
+/// host gives it none, as it may later; here that is an error.
 ///
 /// # Errors
 /// The host has no thread left.
@@ -181,10 +191,6 @@ pub async fn task<T>(run: impl Future<Output = T>) -> T {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::runtime;
-
     use super::*;
 
     /// Runs one task to its end, as a thread of the node does whose runtime carries many.

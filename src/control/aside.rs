@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -33,9 +32,7 @@ impl Aside {
         let work = move || {
             // Dropped with the thread.
             let _running = running;
-            let mut runtime = runtime::Builder::new_current_thread();
-            // As the control plane's.
-            let runtime = runtime.enable_all().max_blocking_threads(1).thread_keep_alive(Duration::MAX).build();
+            let runtime = vital::runtime(1).build();
             let begun = runtime.context("a runtime cannot be built").and_then(|runtime| {
                 runtime.block_on(vital::start_pool())?;
                 let inside = runtime.enter();

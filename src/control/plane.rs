@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -90,15 +89,9 @@ pub struct ControlSetup {
 /// still. When a shard or the keeper of keys has ended unasked: the others were drained. What the host does not give:
 /// descriptors, threads. What gRPC needs and has not: its certificates.
 pub fn run(setup: ControlSetup) -> anyhow::Result<()> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        // Names are looked up by a thread that is started before the first client and stays. One is enough, since there is one
-        // fetch of keys at a time.
-        .thread_name("resolver")
-        .max_blocking_threads(1)
-        .thread_keep_alive(Duration::MAX)
-        .build()
-        .context("the control plane's runtime cannot be built")?;
+    // One thread to look names up is enough, since there is one fetch of keys at a time.
+    let runtime = vital::runtime(1).thread_name("resolver").build();
+    let runtime = runtime.context("the control plane's runtime cannot be built")?;
     let result = runtime.block_on(async {
         vital::start_pool().await.context("the control plane")?;
         Plane::new(setup).await?.run().await

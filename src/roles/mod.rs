@@ -19,7 +19,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::runtime;
 use tokio::sync::watch;
 
 use self::notify::NotifyRole;
@@ -84,13 +83,8 @@ impl Roles {
             state: config.roles.has(Role::State).then(|| StateView::new(config)).transpose()?,
             notify: config.roles.has(Role::Notify).then(|| NotifyView::new(config)).transpose()?,
         };
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(4)
-            // The first one is there from the beginning and stays; where the host has no more they wait for it.
-            .thread_keep_alive(Duration::MAX)
-            .build()
-            .context("the runtime of the roles cannot be built")?;
+        // Where the host has no more than the first of these threads, what blocks waits for it.
+        let runtime = vital::runtime(4).build().context("the runtime of the roles cannot be built")?;
         let (state, notify) = {
             // Their consumers need the runtime.
             let _inside = runtime.enter();

@@ -36,11 +36,9 @@ pub mod told;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use tokio::runtime;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
@@ -202,14 +200,8 @@ fn run(
     register: impl Future<Output = ()> + Send + 'static,
     ready: &flume::Sender<Handle>,
 ) -> anyhow::Result<()> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        // As the control plane's: the host may not give a thread later.
-        .thread_name("bridge-resolver")
-        .max_blocking_threads(1)
-        .thread_keep_alive(Duration::MAX)
-        .build()
-        .context("the bridge's runtime cannot be built")?;
+    let runtime = vital::runtime(1).thread_name("bridge-resolver").build();
+    let runtime = runtime.context("the bridge's runtime cannot be built")?;
     let result = runtime.block_on(async {
         vital::start_pool().await.context("the bridge")?;
         let mut outlets = Outlets::new(&seat.ends, placement);
