@@ -145,9 +145,20 @@ fn start_kafka(folder: &Path) -> (Server, SocketAddr) {
     assert!(Path::new(KAFKA).is_dir(), "Kafka is not here: `tests/packages` installs it");
     let (address, second) = (free_address().unwrap(), free_address().unwrap());
     let properties = folder.join("server.properties");
-    let text = include_str!("../../../tests/kafka/server.properties");
-    let text = text.replace("FOLDER", &folder.display().to_string()).replace("SECOND", &second.port().to_string());
-    fs::write(&properties, text.replace("PORT", &address.port().to_string())).unwrap();
+    let (folder, second) = (folder.display().to_string(), second.port().to_string());
+    let (port, voters) = (address.port().to_string(), format!("1@127.0.0.1:{second}"));
+    let mut text = include_str!("../../../tests/kafka/server.properties").to_owned();
+    for (name, value) in [
+        ("FOLDER", &*folder),
+        ("VOTERS", &voters),
+        ("SECOND", &second),
+        ("PORT", &port),
+        ("NODE", "1"),
+        ("COPIES", "1"),
+    ] {
+        text = text.replace(name, value);
+    }
+    fs::write(&properties, text).unwrap();
     let java = |class: &str| {
         let mut command = Command::new("java");
         command.args(["-Xmx256m", "-cp", &format!("{KAFKA}/*"), class]);
