@@ -1,14 +1,22 @@
 //! Something that is not Ringpost's under a key of a channel in Redis: that channel is told so, and nobody else waits for it.
 
-use serde_json::json;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use crate::harness::{BUCKETS, Node, subscribe};
+use crate::kafka::Kafka;
 use crate::relays::cluster;
 use crate::server::{Kind, Server, wait};
 
 /// The key of what a channel keeps.
 fn list_of(channel: &str) -> String {
     format!("ringpost:1:{{b{}}}:h:{channel}", ringpost::model::bucket_of(channel, BUCKETS))
+}
+
+/// The key of what the bucket of a channel knows of the way up.
+fn places_of(channel: &str) -> String {
+    list_of(channel).replace(&format!(":h:{channel}"), ":t")
 }
 
 /// Another channel in the bucket of this one.
@@ -56,7 +64,7 @@ fn a_record_for_a_channel_with_something_foreign_goes_to_the_dead_with_the_key_a
     assert!(reason.contains(&list_of(room)), "{reason}");
     assert_eq!((dead[0].key.as_deref(), &dead[0].json()["data"]), (Some(room), &json!("dead")));
     // All of the bucket: nothing can be moved there until somebody takes it away.
-    let moved = list_of(room).replace(&format!(":h:{room}"), ":t");
+    let moved = places_of(room);
     redis.cli(&["DEL", &moved]);
     redis.cli(&["SET", &moved, "foreign"]);
     assert_eq!(node.publish(&other, "dead as well")["result"], json!({}));
@@ -70,4 +78,47 @@ fn a_record_for_a_channel_with_something_foreign_goes_to_the_dead_with_the_key_a
     });
     let history = node.api("history", &json!({"channel": room, "limit": 10}));
     assert_eq!(history["result"]["publications"][0]["data"], "mended", "{history}");
+}
+
+/// The node that moves a record dies when something foreign under this key has refused the record, and is gone, and the record is not
+/// with the dead yet. Gives the nodes' topics, and what the channel has when another node has gone on.
+fn refused_and_not_buried(room: &str, key: &str) -> (Arc<Kafka>, String, Vec<Value>) {
+    let (redis, kafka, prefix, [mut node]) = cluster(["one"]);
+    let dead = format!("{prefix}publish.dead");
+    kafka.delete(&dead);
+    redis.cli(&["SET", key, "foreign"]);
+    assert_eq!(node.publish(room, "refused")["result"], json!({}));
+    wait("it is refused", || node.sample("ringpost_mover_errors_total{kind=\"foreign\"}").is_some());
+    redis.cli(&["DEL", key]);
+    assert_eq!(node.publish(room, "after")["result"], json!({}));
+    let sample = |name: &str| node.sample(name).unwrap_or(0);
+    wait("the next one has come as far as it may", || {
+        sample("ringpost_mover_waiting") == 2 || sample("ringpost_mover_moved_total") == 1
+    });
+    node.kill();
+    kafka.topic(&dead, 1);
+    let node = Node::by_kafka("two", &redis, &kafka.address(), &prefix);
+    let up = format!("{prefix}publish");
+    wait("the group stands behind both", || kafka.committed(&format!("{prefix}nodes.movers"), &up).contains(&2));
+    let history = node.api("history", &json!({"channel": room, "limit": 10}));
+    let publications = history["result"]["publications"].as_array().cloned().unwrap_or_default();
+    (kafka, prefix, publications.into_iter().map(|publication| publication["data"].clone()).collect())
+}
+
+#[test]
+#[ignore = "some seconds: make test-cluster"]
+fn a_record_that_was_refused_is_buried_by_another_node_when_its_mover_dies_before() {
+    let room = "relayed:room";
+    let (kafka, prefix, history) = refused_and_not_buried(room, &list_of(room));
+    assert_eq!(history, ["after"]);
+    let dead = kafka.read(&format!("{prefix}publish.dead"), 1);
+    assert_eq!((dead[0].key.as_deref(), &dead[0].json()["data"]), (Some(room), &json!("refused")));
+}
+
+#[test]
+#[ignore = "some seconds: make test-cluster"]
+fn a_record_of_a_call_that_was_refused_is_moved_by_another_node_when_its_mover_dies_before_it_is_buried() {
+    let room = "relayed:room";
+    let (_kafka, _prefix, history) = refused_and_not_buried(room, &places_of(room));
+    assert_eq!(history, ["refused", "after"]);
 }

@@ -2,13 +2,15 @@
 //!
 //! Nothing that waits is dropped: while Redis is away, or the node has no lease, a call is made again until it is answered. What
 //! has come to a bucket counts as moved when those who listen were told of it, or that has failed, which their nodes see. The next call
-//! does not wait for that, only until what is kept lies in the topic of publications: the bucket knows the places of one call.
+//! does not wait for that, only until what is kept lies in the topic of publications, and what was refused with the dead: the bucket
+//! knows what became of the records of one call, and nothing of a call that was refused as a whole.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -284,7 +286,8 @@ impl Queues {
                     match self.move_up(bucket, std::slice::from_ref(&moving)).await {
                         None => return false,
                         Some(Ok(moved)) => self.settle(bucket, vec![moving], moved).await,
-                        Some(Err(foreign)) => self.refuse(moving, &foreign),
+                        // The next call would have the bucket say that this record was moved.
+                        Some(Err(foreign)) => self.bury_foreign(moving, &foreign).await,
                     }
                 }
             }
@@ -359,54 +362,60 @@ impl Queues {
         self.metrics.told_here.add(telling.here as u64);
         let moved: Vec<_> = batch.iter().map(|moving| &moving.publish).zip(came.iter().copied()).collect();
         self.metrics.left_out.add(self.publications.keep(&moved).await as u64);
-        if telling.written() == 0 {
-            return self.finish(bucket, batch, came);
+        let (mut settled, mut refused) = (Vec::with_capacity(batch.len()), Vec::new());
+        for (moving, Came { receipt, .. }) in batch.into_iter().zip(came) {
+            self.metrics.came(receipt.outcome);
+            match receipt.outcome {
+                Outcome::TooMany | Outcome::Foreign(_) => refused.push((moving, receipt.outcome)),
+                _ => settled.push(moving),
+            }
         }
-        let queues = self.clone();
-        tokio::spawn(async move {
-            let written = telling.written();
-            let untold = telling.lost().await;
-            queues.metrics.told.add((written - untold) as u64);
-            queues.metrics.untold.add(untold as u64);
-            queues.finish(bucket, batch, came);
-        });
+        if telling.written() == 0 {
+            self.finish(bucket, settled);
+        } else {
+            let queues = self.clone();
+            tokio::spawn(async move {
+                let written = telling.written();
+                let untold = telling.lost().await;
+                queues.metrics.told.add((written - untold) as u64);
+                queues.metrics.untold.add(untold as u64);
+                queues.finish(bucket, settled);
+            });
+        }
+        join_all(refused.into_iter().map(|(moving, outcome)| self.bury_refused(moving, outcome))).await;
     }
 
     /// Tells that what has come to a bucket is done.
-    fn finish(self: &Arc<Self>, bucket: u16, batch: Vec<Moving>, came: Vec<Came>) {
-        let (records, bytes) = (batch.len(), batch.iter().map(Moving::held_bytes).sum());
-        for (moving, came) in batch.into_iter().zip(came) {
-            let outcome = came.receipt.outcome;
-            self.metrics.came(outcome);
-            match outcome {
-                Outcome::TooMany => self.bury_moved(moving, "its sender has too many messages with an id".into()),
-                Outcome::Foreign(foreign) => {
-                    let fault = foreign.fault(&self.keys, &moving.publish.channel);
-                    self.bury_foreign(moving, &fault);
-                }
-                _ => self.tell_done(&moving, CameTo::Bucket(bucket)),
-            }
-        }
+    fn finish(&self, bucket: u16, batch: Vec<Moving>) {
+        batch.iter().for_each(|moving| self.tell_done(moving, CameTo::Bucket(bucket)));
         // Whoever waits for what is on its way finds all of it told.
-        self.uncount(records, bytes);
+        self.uncount(batch.len(), batch.iter().map(Moving::held_bytes).sum());
     }
 
-    /// A record cannot come to its bucket.
-    fn refuse(self: &Arc<Self>, moving: Moving, fault: &Fault) {
-        let bytes = moving.held_bytes();
-        self.bury_foreign(moving, fault);
-        self.uncount(1, bytes);
+    /// Its bucket has refused a record, and none beside it.
+    async fn bury_refused(&self, moving: Moving, outcome: Outcome) {
+        match outcome {
+            Outcome::Foreign(foreign) => {
+                let fault = foreign.fault(&self.keys, &moving.publish.channel);
+                self.bury_foreign(moving, &fault).await;
+            }
+            _ => self.bury_moving(moving, "its sender has too many messages with an id").await,
+        }
     }
 
-    fn bury_foreign(self: &Arc<Self>, moving: Moving, fault: &Fault) {
+    /// A record cannot come to its bucket for something that is not ours.
+    async fn bury_foreign(&self, moving: Moving, fault: &Fault) {
         self.complain(fault);
-        self.bury_moved(moving, fault.to_string());
+        self.bury_moving(moving, &fault.to_string()).await;
     }
 
-    fn bury_moved(self: &Arc<Self>, mut moving: Moving, reason: String) {
-        let done = done(&moving, CameTo::Grave);
+    /// Brings a record to the dead that was to come to its bucket, and tells that.
+    async fn bury_moving(&self, mut moving: Moving, reason: &str) {
+        let bytes = moving.held_bytes();
         let remains = moving.remains.take().unwrap_or_else(|| Box::new(moving.rebuilt(self.format)));
-        self.bury(remains, reason, done);
+        self.graves.bury(&remains, reason, &self.metrics).await;
+        self.tell_done(&moving, CameTo::Grave);
+        self.uncount(1, bytes);
     }
 
     fn tell_done(&self, moving: &Moving, came_to: CameTo) {
