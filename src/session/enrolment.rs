@@ -9,8 +9,8 @@ use crate::time::Now;
 pub struct Enrolment {
     /// Whose place it is.
     pub client: ClientId,
-    /// When it connected, Unix milliseconds: of two of one device the later one is the device's.
-    pub since_unix_ms: i64,
+    /// When it connected, monotonic milliseconds of the node: of two of one device the later one is the device's.
+    pub since_ms: u64,
     /// How many sessions the user may have; 0 is no limit.
     pub limit: u32,
     /// The device's place, where devices of its kind are limited.
@@ -51,7 +51,7 @@ impl Enrolment {
         };
         let device = (policy.stay != Stay::All).then(place);
         let limit = config.user_connection_limit;
-        (limit > 0 || device.is_some()).then(|| Box::new(Self { client, since_unix_ms: now.unix_ms, limit, device }))
+        (limit > 0 || device.is_some()).then(|| Box::new(Self { client, since_ms: now.mono_ms, limit, device }))
     }
 
     /// Bytes of it in memory.

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,16 +19,18 @@ use crate::ring::{Buffer, Event, Ring, RingSize};
 use crate::store::SegmentId;
 use crate::time::Now;
 
-/// A ring, when it began, and the shard's segments of the store.
+/// From when all shards of the node count their milliseconds: what one has seen before another can be told.
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// A ring, and the shard's segments of the store.
 #[derive(Debug)]
 pub struct Kernel {
     ring: Ring,
-    started: Instant,
     disk: Option<Disk>,
 }
 
 impl Kernel {
-    /// Sets a ring up for the calling thread, and starts the clock.
+    /// Sets a ring up for the calling thread; the first of all starts the clock.
     ///
     /// # Errors
     /// As [`Ring::new`].
@@ -37,7 +40,8 @@ impl Kernel {
             buffers: config.receive_buffers,
             buffer_bytes: config.receive_buffer_size,
         };
-        Ok(Self { ring: Ring::new(size)?, started: Instant::now(), disk: None })
+        LazyLock::force(&STARTED);
+        Ok(Self { ring: Ring::new(size)?, disk: None })
     }
 
     /// The shard has a store from now on.
@@ -55,11 +59,11 @@ impl Reactor for Kernel {
     type Buffer = Buffer;
 
     fn now(&self) -> Now {
-        Now { mono_ms: 1000 + self.started.elapsed().as_millis() as u64, unix_ms: clock::unix_ms() }
+        Now { mono_ms: 1000 + STARTED.elapsed().as_millis() as u64, unix_ms: clock::unix_ms() }
     }
 
     fn mono_ns(&self) -> u64 {
-        self.started.elapsed().as_nanos() as u64
+        STARTED.elapsed().as_nanos() as u64
     }
 
     fn accept(&mut self, listener: &OwnedFd, door: u32) {

@@ -16,7 +16,7 @@ use crate::session::{DevicePlace, Enrolment};
 struct Seat {
     client: ClientId,
     shard: u16,
-    since_unix_ms: i64,
+    since_ms: u64,
     device: Option<DeviceName>,
 }
 
@@ -56,9 +56,9 @@ impl Roster {
         enrolment: Enrolment,
         shard: u16,
     ) -> Result<Vec<Dismissal>, DisconnectKind> {
-        let Enrolment { client, since_unix_ms, limit, device } = enrolment;
+        let Enrolment { client, since_ms, limit, device } = enrolment;
         let seats = self.seats.get(user).map_or(&[][..], Vec::as_slice);
-        let leaving = device.as_ref().map_or(Ok(Vec::new()), |place| make_room(seats, place, since_unix_ms))?;
+        let leaving = device.as_ref().map_or(Ok(Vec::new()), |place| make_room(seats, place, since_ms))?;
         if limit > 0 && seats.len() - leaving.len() >= limit as usize {
             return Err(DisconnectKind::ConnectionLimit);
         }
@@ -69,7 +69,7 @@ impl Roster {
             dismissals.push(Dismissal { shard, client, why });
         }
         let device = device.map(|DevicePlace { id, kind, .. }| DeviceName { id, kind });
-        seats.push(Seat { client, shard, since_unix_ms, device });
+        seats.push(Seat { client, shard, since_ms, device });
         Ok(dismissals)
     }
 
@@ -93,7 +93,7 @@ impl Roster {
 fn make_room(
     seats: &[Seat],
     place: &DevicePlace,
-    since_unix_ms: i64,
+    since_ms: u64,
 ) -> Result<Vec<(usize, DisconnectKind)>, DisconnectKind> {
     let mut leaving = Vec::new();
     let mut others = Vec::new();
@@ -101,7 +101,7 @@ fn make_room(
     for (at, seat) in seats.iter().enumerate() {
         let Some(device) = &seat.device else { continue };
         if device.id == place.id {
-            if seat.since_unix_ms > since_unix_ms {
+            if seat.since_ms > since_ms {
                 // It has come back already, by way of a shard whose letters are faster.
                 return Err(DisconnectKind::Replaced);
             }
@@ -147,8 +147,8 @@ mod tests {
                 oldest_stays,
                 limit,
             });
-            let since_unix_ms = self.came as i64;
-            let enrolment = Enrolment { client: Uuid::from_u128(self.came), since_unix_ms, limit, device };
+            let since_ms = self.came as u64;
+            let enrolment = Enrolment { client: Uuid::from_u128(self.came), since_ms, limit, device };
             let dismissals = self.roster.enrol(&self.user, enrolment, 0)?;
             Ok(dismissals.into_iter().map(|dismissal| (dismissal.client.as_u128(), dismissal.why)).collect())
         }

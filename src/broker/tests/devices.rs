@@ -107,3 +107,17 @@ fn one_that_has_gone_before_it_is_told_to_is_no_loss() {
     assert_eq!([new, next].map(|peer| node.goodbye(peer)), [None, None]);
     assert_eq!(seats(&node), 2);
 }
+
+#[test]
+fn a_clock_that_was_set_back_keeps_no_device_from_coming_back() {
+    for shard in 0..2 {
+        let mut node = node();
+        let user = user_at(&node, 1);
+        let ghost = node.connect(0, on(&user, "a", "phone"));
+        node.now.unix_ms -= 3_600_000;
+        node.now.mono_ms += 1;
+        let back = node.connect(shard, on(&user, "a", "phone"));
+        node.carry();
+        assert_eq!([ghost, back].map(|peer| node.goodbye(peer)), [Some(4502), None]);
+    }
+}
