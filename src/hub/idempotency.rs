@@ -193,6 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn no_two_users_have_a_key_together_whatever_they_are_called() {
+        let parts = ["", "a", "\0", "\u{1}", "0", "1", "a\0", "\0a", "\u{1}0", "\0\u{1}", "\0\0"];
+        let names = parts.iter().flat_map(|one| parts.map(|other| format!("{one}{other}")));
+        let names: std::collections::BTreeSet<_> = names.collect();
+        let mut keys = std::collections::BTreeMap::new();
+        for (user, id) in names.iter().flat_map(|user| names.iter().map(move |id| (user, id))) {
+            let key: Key = ("a".into(), Hub::client_message_key(user, id).into());
+            assert!(Hub::is_client_message_key(&key.1));
+            assert_eq!(keys.insert(key.clone(), (user, id)), None, "{user:?} {id:?}");
+            assert_eq!(user_of(&key), user_of(&("a".into(), Hub::client_message_key(user, "").into())));
+        }
+        assert_eq!(&*Hub::client_message_key("ada", "m1"), "\u{1}ada\0m1", "those on disk are found");
+    }
+
+    #[test]
     fn what_is_taken_back_counts_for_nobody() {
         let mut keys = Idempotency::new(BOUNDS);
         (1..=3).for_each(|id| say(&mut keys, "ada", id));

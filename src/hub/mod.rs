@@ -31,6 +31,7 @@ mod tests;
 mod unused;
 mod version;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -255,8 +256,14 @@ impl Hub {
         self.active
     }
 
-    /// The key of a message that a client has given an id: of the user, and remembered for longer than those of backends.
+    /// The key of a message that a client has given an id: of the user, and remembered for longer than those of backends. No
+    /// two users have one together, whatever they and their ids are called.
     pub fn client_message_key(user: &str, id: &str) -> Box<str> {
+        // The first zero ends the user. One of the user's own, hardly ever there, is written with another character before it.
+        let user = match user.contains(['\0', CLIENT_MESSAGE]) {
+            true => Cow::Owned(user.replace(CLIENT_MESSAGE, "\u{1}1").replace('\0', "\u{1}0")),
+            false => Cow::Borrowed(user),
+        };
         format!("{CLIENT_MESSAGE}{user}\0{id}").into()
     }
 
