@@ -1,8 +1,9 @@
 //! Publications that a device was sent as often as it may be, and never received: once per publication, with the devices.
 //!
-//! Bounded in number and in bytes: the oldest go. Seen by backends only.
+//! Bounded in number and in bytes: the oldest go, whichever order they were read in when the node started. Seen by backends
+//! only.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::limits::{DEAD_LETTER_BYTES_MAX, DEAD_LETTER_DEVICES_MAX, DEAD_LETTERS_MAX};
@@ -83,12 +84,16 @@ impl DeadLetterFilter {
 /// A dead letter's place: channel and offset.
 pub type Place = (Arc<str>, u64);
 
+/// How old a dead letter is beside others: since when it is one, Unix milliseconds, and its number among those of the same time.
+type Age = (i64, u64);
+
 /// The dead letters of the channels at home on one shard.
 #[derive(Debug, Default)]
 pub struct DeadLetters {
-    by_place: BTreeMap<Place, DeadLetter>,
-    /// By age.
-    order: VecDeque<Place>,
+    by_place: BTreeMap<Place, (Age, DeadLetter)>,
+    by_age: BTreeMap<Age, Place>,
+    /// The number of the next.
+    next: u64,
     bytes: usize,
     /// Those that went for newer ones.
     forgotten: u64,
@@ -96,6 +101,8 @@ pub struct DeadLetters {
 
 impl DeadLetters {
     /// A device has not received a publication, or once more not. False where it is one too many to be listed.
+    ///
+    /// A clock that was set back makes none older than those before it.
     pub(super) fn add(
         &mut self,
         channel: &Arc<str>,
@@ -103,8 +110,39 @@ impl DeadLetters {
         publication: &Arc<Publication>,
         failure: Failure,
     ) -> bool {
+        let newest = self.by_age.last_key_value().map_or(i64::MIN, |((unix_ms, _), _)| *unix_ms);
+        let since_unix_ms = failure.at_unix_ms.max(newest);
+        self.put(channel, epoch, publication, failure, since_unix_ms)
+    }
+
+    /// As [`DeadLetters::add`], of what was given up before the node started, in any order.
+    pub(super) fn restore(
+        &mut self,
+        channel: &Arc<str>,
+        epoch: &Arc<str>,
+        publication: &Arc<Publication>,
+        failure: Failure,
+    ) -> bool {
+        let since_unix_ms = failure.at_unix_ms;
+        self.put(channel, epoch, publication, failure, since_unix_ms)
+    }
+
+    fn put(
+        &mut self,
+        channel: &Arc<str>,
+        epoch: &Arc<str>,
+        publication: &Arc<Publication>,
+        failure: Failure,
+        since_unix_ms: i64,
+    ) -> bool {
         let place = (channel.clone(), publication.offset);
-        if let Some(letter) = self.by_place.get_mut(&place).filter(|letter| letter.epoch == *epoch) {
+        if let Some((age, letter)) = self.by_place.get_mut(&place).filter(|(_, letter)| letter.epoch == *epoch) {
+            if since_unix_ms < age.0 {
+                // Of several devices the first says how old it is.
+                self.by_age.remove(age);
+                age.0 = since_unix_ms;
+                self.by_age.insert(*age, place);
+            }
             let known = letter.failures.iter().position(|one| one.is_of(&failure.user, &failure.device));
             let has_room = known.is_some() || letter.failures.len() < DEAD_LETTER_DEVICES_MAX;
             match known {
@@ -119,20 +157,24 @@ impl DeadLetters {
             self.remove(channel, publication.offset);
         }
         self.bytes += publication.bytes();
-        self.order.push_back(place.clone());
+        let age = (since_unix_ms, self.next);
+        self.next += 1;
+        self.by_age.insert(age, place.clone());
         let (channel, epoch, publication) = (channel.clone(), epoch.clone(), publication.clone());
         let letter = DeadLetter { channel, epoch, publication, failures: vec![failure], more: 0 };
-        self.by_place.insert(place, letter);
+        self.by_place.insert(place, (age, letter));
         while self.by_place.len() > DEAD_LETTERS_MAX || self.bytes > DEAD_LETTER_BYTES_MAX {
-            let Some((channel, offset)) = self.order.pop_front() else { break };
-            self.take(&channel, offset);
+            let Some((_, place)) = self.by_age.first_key_value() else { break };
+            let place = place.clone();
+            self.take(&place);
             self.forgotten += 1;
         }
         true
     }
 
-    fn take(&mut self, channel: &Arc<str>, offset: u64) -> Option<DeadLetter> {
-        let letter = self.by_place.remove(&(channel.clone(), offset))?;
+    fn take(&mut self, place: &Place) -> Option<DeadLetter> {
+        let (age, letter) = self.by_place.remove(place)?;
+        self.by_age.remove(&age);
         self.bytes -= letter.publication.bytes();
         Some(letter)
     }
@@ -140,7 +182,7 @@ impl DeadLetters {
     /// A device has received one after all. True where no other device is listed: then it is none any more. `None` where the
     /// device was not listed.
     pub(super) fn resolve(&mut self, channel: &str, offset: u64, user: &str, device: &str) -> Option<bool> {
-        let letter = self.by_place.get_mut(&(Arc::from(channel), offset))?;
+        let (_, letter) = self.by_place.get_mut(&(Arc::from(channel), offset))?;
         let at = letter.failures.iter().position(|failure| failure.is_of(user, device))?;
         letter.failures.remove(at);
         let is_last = letter.failures.is_empty();
@@ -169,7 +211,7 @@ impl DeadLetters {
     pub fn list(&self, filter: &DeadLetterFilter) -> (Vec<DeadLetter>, usize) {
         let (channel, offset) = filter.after.clone();
         let from = (channel, offset.saturating_add(1));
-        let letters = self.by_place.range(from..).map(|(_, letter)| letter);
+        let letters = self.by_place.range(from..).map(|(_, (_, letter))| letter);
         let letters = letters.take_while(|letter| filter.channel.is_empty() || letter.channel == filter.channel);
         let mut looks = 0;
         let letters = letters.inspect(|_| looks += 1).filter(|letter| filter.concerns(letter)).take(filter.limit);
@@ -179,30 +221,25 @@ impl DeadLetters {
 
     /// The one of this place, if there is one.
     pub fn find(&self, channel: &str, offset: u64) -> Option<&DeadLetter> {
-        self.by_place.get(&(Arc::from(channel), offset))
+        self.by_place.get(&(Arc::from(channel), offset)).map(|(_, letter)| letter)
     }
 
     /// Forgets one: what it was.
     pub(super) fn remove(&mut self, channel: &str, offset: u64) -> Option<DeadLetter> {
-        let name: Arc<str> = channel.into();
-        let letter = self.take(&name, offset)?;
-        self.order.retain(|(other, at)| (other, *at) != (&name, offset));
-        Some(letter)
+        self.take(&(channel.into(), offset))
     }
 
     /// The letters from a place on.
     pub(super) fn from(&self, place: &Place) -> impl Iterator<Item = &DeadLetter> {
-        self.by_place.range(place.clone()..).map(|(_, letter)| letter)
+        self.by_place.range(place.clone()..).map(|(_, (_, letter))| letter)
     }
 
     /// Forgets all of a channel: what those were.
     pub(super) fn purge(&mut self, channel: &str) -> Vec<DeadLetter> {
         let name: Arc<str> = channel.into();
         let of_channel = self.by_place.range((name.clone(), 0)..=(name.clone(), u64::MAX));
-        let offsets: Vec<_> = of_channel.map(|((_, offset), _)| *offset).collect();
-        let gone = offsets.into_iter().filter_map(|offset| self.take(&name, offset)).collect();
-        self.order.retain(|(other, _)| *other != name);
-        gone
+        let places: Vec<_> = of_channel.map(|(place, _)| place.clone()).collect();
+        places.iter().filter_map(|place| self.take(place)).collect()
     }
 }
 
@@ -275,7 +312,7 @@ mod tests {
         assert_eq!(attempts(&dead), Some(vec![9, 3]));
         let mut resolve = |user| dead.resolve("a", 7, user, "");
         assert_eq!(["ada", "ada", "bob", "bob"].map(&mut resolve), [Some(false), None, Some(true), None]);
-        assert_eq!((dead.len(), dead.bytes, dead.order.len()), (0, 0, 0));
+        assert_eq!((dead.len(), dead.bytes, dead.by_age.len()), (0, 0, 0));
     }
 
     #[test]
@@ -293,6 +330,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_at_a_start_goes_by_age_in_whichever_order_it_comes() {
+        let mut dead = DeadLetters::default();
+        let (old, young, epoch) = ("z".into(), "a".into(), "e".into());
+        let at = |unix_ms, user| Failure { at_unix_ms: unix_ms, ..failure(user) };
+        // By channel, as a snapshot has them: the young ones first. Of the last the second device was given up first.
+        for offset in 1..=DEAD_LETTERS_MAX as u64 {
+            dead.restore(&young, &epoch, &publication(offset, 1), at(1_000 + offset as i64, "ada"));
+        }
+        dead.restore(&old, &epoch, &publication(1, 1), at(10, "ada"));
+        dead.restore(&old, &epoch, &publication(2, 1), at(2_000, "ada"));
+        dead.restore(&old, &epoch, &publication(2, 1), at(20, "bob"));
+        let is_there = |dead: &DeadLetters, channel, offset| dead.find(channel, offset).is_some();
+        assert!(!is_there(&dead, "z", 1) && is_there(&dead, "z", 2));
+        assert!(!is_there(&dead, "a", 1), "the oldest but for one that had gone");
+        dead.add(&young, &epoch, &publication(90, 1), at(3_000, "ada"));
+        assert!(!is_there(&dead, "z", 2) && is_there(&dead, "a", 2));
+        assert_eq!((dead.by_age.len(), dead.len()), (DEAD_LETTERS_MAX, DEAD_LETTERS_MAX));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_has_no_new_letter_go_for_old_ones() {
+        let mut dead = DeadLetters::default();
+        let (channel, epoch) = ("a".into(), "e".into());
+        for offset in 1..=DEAD_LETTERS_MAX as u64 {
+            dead.add(&channel, &epoch, &publication(offset, 1), Failure { at_unix_ms: 5_000, ..failure("ada") });
+        }
+        dead.add(&channel, &epoch, &publication(900, 1), failure("ada"));
+        assert!(dead.find("a", 900).is_some() && dead.find("a", 1).is_none());
+    }
+
+    #[test]
     fn what_is_purged_gives_its_bytes_back() {
         let mut dead = DeadLetters::default();
         let epoch = "e".into();
@@ -303,6 +371,6 @@ mod tests {
         assert_eq!((dead.purge("a").len(), dead.purge("a").len(), dead.len()), (1, 0, 1));
         assert_eq!(dead.list(&of("", 0)).0.len(), 1);
         dead.purge("b");
-        assert_eq!((dead.bytes, dead.order.len()), (0, 0));
+        assert_eq!((dead.bytes, dead.by_age.len()), (0, 0));
     }
 }

@@ -61,7 +61,7 @@ impl Delivery {
                 let publication = Arc::new(record.publication.to_publication());
                 let (channel, epoch) = (record.publication.channel.into(), record.publication.epoch.into());
                 let place = (failure.user.clone(), failure.device.clone(), publication.offset);
-                self.desk.dead.add(&channel, &epoch, &publication, failure);
+                self.desk.dead.restore(&channel, &epoch, &publication, failure);
                 // It was given up, or given up again.
                 _ = self.find(&channel).map(|(inbox, _)| inbox.requeued.remove(&place));
             }
