@@ -107,7 +107,8 @@ impl Inbox {
         }
     }
 
-    /// A device does not want what follows its floor before `delay_ms` have passed. That attempt has failed.
+    /// A device does not want what follows its floor before `delay_ms` have passed. That attempt has failed then, once, however
+    /// often it is said before.
     ///
     /// # Errors
     /// As [`Inbox::received`].
@@ -130,11 +131,17 @@ impl Inbox {
         let next = floor + 1;
         self.leave_others(at);
         let live = &mut self.live[at as usize];
-        live.pace = Pace::Again;
+        let is_known = std::mem::replace(&mut live.pace, Pace::Again) == Pace::Again;
         live.deadline_ms = now.mono_ms + delay_ms;
         desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(live.deadline_ms));
-        desk.note(&self.channel, (next, next), What::Retry, Some((whose.user, whose.device, 0)), now);
-        self.say(at, Sending::behind(), desk);
+        // Who says it again and again moves the time, and has nothing written each time.
+        let attempt = (next, live.device.failed);
+        if std::mem::replace(&mut live.put_off, attempt) != attempt {
+            desk.note(&self.channel, (next, next), What::Retry, Some((whose.user, whose.device, 0)), now);
+        }
+        if !is_known {
+            self.say(at, Sending::behind(), desk);
+        }
         Ok(())
     }
 }

@@ -332,6 +332,7 @@ impl Inbox {
             stop_at: 0,
             due_ms: None,
             deadline_ms: 0,
+            put_off: (0, 0),
         }) as u32;
         self.members.set_device(whose.user, whose.device, Known::Here(at));
         at

@@ -73,6 +73,8 @@ pub(super) struct Live {
     /// Until when the first after its floor is waited for, monotonic milliseconds. One that goes along with everybody has
     /// longer where that came later.
     pub(super) deadline_ms: u64,
+    /// Which attempt the device did not want yet when it said so last: of this offset, after so many that had failed.
+    pub(super) put_off: (u64, u16),
 }
 
 impl Live {

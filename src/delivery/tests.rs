@@ -410,3 +410,29 @@ fn planted_faults_are_found() {
         assert!((0..20).any(is_found), "{fault:?} is not found");
     }
 }
+
+#[test]
+fn who_says_again_and_again_that_it_does_not_want_it_yet_moves_the_time_and_has_nothing_else_written() {
+    let mut world = World::new(0, Fault::None);
+    world.is_choosy = false;
+    world.publish();
+    world.arrive(0, 0);
+    let retries = |world: &World| {
+        let events = world.delivery.trace().of(CHANNEL, 1);
+        events.iter().filter(|event| event.what == What::Retry).count()
+    };
+    for attempt in 1..OPTIONS.max_attempts {
+        for _ in 0..100 {
+            let (ada, phone) = (world.users[0].clone(), "0");
+            let whose = Whose { user: &ada, device: phone };
+            world.delivery.retry(CHANNEL, whose, ("", 1), 2_000, world.now).unwrap();
+            let told = world.delivery.out().count();
+            assert!(told <= 1, "it is told once that it is behind");
+            world.wait(500);
+        }
+        assert_eq!(retries(&world), usize::from(attempt), "once for each attempt");
+        world.wait(2_000);
+    }
+    let sent = world.delivery.trace().of(CHANNEL, 1).iter().filter(|event| event.what == What::Sent).count();
+    assert_eq!(sent, usize::from(OPTIONS.max_attempts), "each was sent again when the time had come");
+}
