@@ -108,7 +108,8 @@ impl Broker {
         if options.is_durable {
             self.home.check_reserve()?;
         }
-        let publication = match self.home.delivery.requeue(channel, offset, now)? {
+        let shelf = self.home.hub.shelf(channel, now);
+        let publication = match self.home.delivery.requeue(channel, offset, shelf, now)? {
             Requeue::Again(position) => return Ok(Outcome::Done(position)),
             Requeue::Anew(publication) => publication,
         };

@@ -135,16 +135,26 @@ impl Delivery {
         &self.desk.dead
     }
 
-    /// Has a dead letter sent once more to the devices that have not received it. It is one until they have.
+    /// Has a dead letter sent once more to the devices that have not received it. It is one until they have. `shelf` is the
+    /// channel's, which may have begun anew, or be gone, since anybody was there.
     ///
     /// # Errors
     /// [`ErrorKind::NotAvailable`] where there is none, or none of its devices is known any more.
-    pub fn requeue(&mut self, channel: &str, offset: u64, now: Now) -> Result<Requeue, Error> {
+    pub fn requeue(
+        &mut self,
+        channel: &str,
+        offset: u64,
+        shelf: Option<Shelf<'_>>,
+        now: Now,
+    ) -> Result<Requeue, Error> {
         let unknown = || ErrorKind::NotAvailable.because("not available: no such dead letter");
         let letter = self.desk.dead.find(channel, offset).ok_or_else(unknown)?.clone();
         let nobody = || ErrorKind::NotAvailable.because("not available: none of its devices is known any more");
         let (inbox, desk) = self.find(channel).ok_or_else(nobody)?;
-        if inbox.epoch != letter.epoch {
+        if let Some(shelf) = shelf {
+            inbox.agree(shelf, desk);
+        }
+        if shelf.is_none() || inbox.epoch != letter.epoch {
             return Ok(Requeue::Anew(letter.publication));
         }
         match inbox.requeue(&letter, now, desk) {

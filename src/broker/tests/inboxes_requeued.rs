@@ -256,3 +256,28 @@ fn how_often_a_requeued_letter_was_sent_is_known_after_a_restart() {
         assert!(node.is_dead(&channel));
     }
 }
+
+#[test]
+fn a_dead_letter_of_a_stream_that_has_ended_is_published_anew_and_is_none_any_more() {
+    for others in 0..2 {
+        let mut config = inboxes::config();
+        for namespace in &mut config.channel.namespaces {
+            namespace.options.history_ttl = Duration::from_secs(600);
+            namespace.options.history_meta_ttl = Duration::from_secs(600);
+        }
+        let mut node = Node::with(config);
+        let channel = node.at(1, "inbox");
+        let peer = node.given_up(&channel);
+        node.drop(peer);
+        node.carry();
+        node.sweep(3_600_000);
+        node.sweep(1_000);
+        (0..others).for_each(|_| drop(node.publish(&channel, "3", None)));
+        let place = node.requeue(&channel).map(|position| position.offset);
+        assert_eq!((place, node.is_dead(&channel)), (Ok(others + 1), false));
+        let (_, heard) = node.member(0, "ada", "phone", &channel);
+        let both = ["pub 3", "pub 1"];
+        assert_eq!(heard[1..], both[usize::from(others == 0)..], "nothing of this life was received");
+        assert!(node.requeue(&channel).is_err());
+    }
+}
