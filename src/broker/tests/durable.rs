@@ -549,3 +549,24 @@ fn revocations_outlive_the_segments_that_they_were_written_to() {
     let mut node = restart(node, 2);
     assert!(!takes(&mut node, 0, "7") && !takes(&mut node, 1, "7"));
 }
+
+#[test]
+fn a_channel_to_which_nothing_was_published_begins_anew_after_a_restart_and_another_goes_on() {
+    let epochs = |node: &mut Node, channels: &[String; 2]| {
+        let peer = node.connect(0, json!({"sub": "ada"}));
+        [0, 1].map(|at| {
+            let mut words = node.say(peer, &subscribe(2 + at as u32, &channels[at]));
+            node.carry();
+            words.extend(node.hear(peer));
+            words[0]["subscribe"]["epoch"].as_str().expect("it has a stream").to_owned()
+        })
+    };
+    let mut node = node(2);
+    let channels = [0, 1].map(|home| node.at(home, "disk"));
+    let before = epochs(&mut node, &channels);
+    _ = node.give(message(&channels[1], "1"));
+    node.sync();
+    let mut node = restart(node, 2);
+    let after = epochs(&mut node, &channels);
+    assert_eq!([0, 1].map(|at| before[at] == after[at]), [false, true]);
+}
