@@ -59,6 +59,8 @@ pub(super) struct Desk {
     /// Members that may still be looked at for pushes in this sweep.
     push_looks_left: usize,
     random: StdRng,
+    /// When the node began on its steady clock, as the wall clock had it then, Unix milliseconds; `None` before anybody asked.
+    began_unix_ms: Option<i64>,
 }
 
 impl Desk {
@@ -75,6 +77,7 @@ impl Desk {
             looks_left: 0,
             push_looks_left: 0,
             random: StdRng::seed_from_u64(seed),
+            began_unix_ms: None,
         }
     }
 
@@ -107,6 +110,20 @@ impl Desk {
     /// So many bytes were sent by name: each KiB counts as a look.
     pub(super) fn sent_bytes(&mut self, bytes: usize) {
         self.looked_at(bytes / 1024);
+    }
+
+    /// What time it is, at `unix_s` or later, Unix seconds: asked before [`Desk::seen_s`].
+    pub(super) fn begin_at(&mut self, unix_s: u32, now: Now) {
+        let unix_ms = now.unix_ms.max(i64::from(unix_s) * 1000);
+        self.began_unix_ms = Some(unix_ms - now.mono_ms as i64);
+    }
+
+    /// When a device is seen that is seen now, Unix seconds: as the wall clock had it when the node began, and so much later. A
+    /// wall clock that is set has been away with nobody.
+    pub(super) fn seen_s(&mut self, now: Now) -> u32 {
+        let began_unix_ms = *self.began_unix_ms.get_or_insert(now.unix_ms - now.mono_ms as i64);
+        let unix_s = began_unix_ms.saturating_add_unsigned(now.mono_ms).div_euclid(1000);
+        u32::try_from(unix_s.max(0)).unwrap_or(u32::MAX)
     }
 
     pub(super) fn jitter(&mut self) -> u8 {

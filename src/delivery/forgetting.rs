@@ -44,7 +44,7 @@ impl Walk {
 impl Inbox {
     /// Forgets the devices of a member that were away for too long.
     fn forget_away(&mut self, user: &Arc<str>, now: Now, desk: &mut Desk) {
-        let expired_s = now.unix_s().saturating_sub_unsigned(self.options.device_ttl_ms / 1000);
+        let expired_s = i64::from(desk.seen_s(now)).saturating_sub_unsigned(self.options.device_ttl_ms / 1000);
         while let Some(row) = self.members.get(user)
             && let Some((id, _)) = row.longest_away().filter(|(_, device)| i64::from(device.seen_s) < expired_s)
         {

@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::device::Known;
 use super::dispatch::Sending;
-use super::inbox::{Inbox, Whose, seen_s};
+use super::inbox::{Inbox, Whose};
 use super::live::Pace;
 use super::member::Member;
 use super::members::Place;
@@ -62,7 +62,7 @@ impl Inbox {
         let is_ahead = std::mem::take(&mut device.is_ahead);
         let furthest = member.received;
         if by > 0 {
-            (device.seen_s, device.has_lost) = (seen_s(now), false);
+            (device.seen_s, device.has_lost) = (desk.seen_s(now), false);
             let known_so_far = member;
             member.received = furthest.max(offset);
             if self.is_noticed(known) {

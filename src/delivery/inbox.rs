@@ -164,13 +164,14 @@ impl Inbox {
         let Some(row) = self.members.get(whose.user) else { return };
         let Some(known) = row.device(whose.device) else { return };
         let device = self.look_up(known);
+        let seen_unix_s = desk.seen_s(now).into();
         self.keep(desk, || Changed::Device {
             user: whose.user.clone(),
             device: whose.device.into(),
             floor: device.floor(),
             received: row.member.received,
             noticed: row.member.noticed,
-            seen_unix_s: now.unix_s().max(0) as u64,
+            seen_unix_s,
             failed: device.failed,
             has_lost: device.has_lost,
             is_background: self.is_in_background(known),
@@ -193,8 +194,8 @@ impl Inbox {
     /// A connected device is here, still. That is kept now and then: where it is all that is known of one that has
     /// nothing to receive, it must not seem to have been away.
     fn see(&mut self, at: u32, now: Now, desk: &mut Desk) {
-        let step_s = self.options.seen_step_s();
-        if self.live[at as usize].device.see(seen_s(now), step_s) {
+        let (step_s, seen_s) = (self.options.seen_step_s(), desk.seen_s(now));
+        if self.live[at as usize].device.see(seen_s, step_s) {
             let live = &self.live[at as usize];
             self.keep_device(Whose { user: &live.user, device: &live.id }, now, desk);
         }
@@ -268,7 +269,7 @@ impl Inbox {
             let longest_away: Box<str> = row.longest_away().ok_or_else(many)?.0.into();
             self.forget(whose.user, &longest_away, desk);
         }
-        let mut device = Device::new(floor, seen_s(now));
+        let mut device = Device::new(floor, desk.seen_s(now));
         // It may be one that was forgotten.
         device.has_lost = forgotten.is_some_and(|forgotten| forgotten < floor);
         self.members.set_device(whose.user, whose.device, Known::Away(device));
@@ -411,9 +412,4 @@ impl Inbox {
             }
         }
     }
-}
-
-/// When a device is seen, Unix seconds.
-pub(super) fn seen_s(now: Now) -> u32 {
-    u32::try_from(now.unix_s()).unwrap_or(u32::MAX)
 }

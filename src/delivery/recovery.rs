@@ -7,7 +7,7 @@ use super::change::{Change, Changed};
 use super::dead_letters::{DeadLetter, Failure};
 use super::desk::Desk;
 use super::device::{Device, Known};
-use super::inbox::{Inbox, seen_s};
+use super::inbox::Inbox;
 use super::member::Member;
 use super::options::InboxOptions;
 use super::requeued::Again;
@@ -116,7 +116,8 @@ impl Delivery {
         let Self { inboxes, desk, .. } = self;
         let newest_unix_ms = hub.newest_record_unix_ms();
         let newest_s = inboxes.iter().filter_map(|(_, inbox)| inbox.newest_seen_s()).max().unwrap_or(0);
-        let down_s = seen_s(now).saturating_sub(newest_s);
+        desk.begin_at(newest_s, now);
+        let down_s = desk.seen_s(now).saturating_sub(newest_s);
         for (_, inbox) in inboxes {
             let shelf = hub.shelf(&inbox.channel, now);
             inbox.restored(shelf, down_s, desk);
@@ -154,7 +155,7 @@ impl Delivery {
                 return 1;
             };
             let user: Arc<str> = row.user.into();
-            inbox.say_member(&user, row, now, keep);
+            inbox.say_member(&user, row, desk.seen_s(now), keep);
             said.member = Some(user);
             return 1 + row.devices().count();
         }
@@ -250,7 +251,7 @@ impl Inbox {
         self.owe(owed as i64 - self.unreceived as i64, desk);
     }
 
-    fn say_member(&self, user: &Arc<str>, row: Row<'_>, now: Now, keep: &mut impl FnMut(&Record<'_>)) {
+    fn say_member(&self, user: &Arc<str>, row: Row<'_>, seen_s: u32, keep: &mut impl FnMut(&Record<'_>)) {
         let mut say = |what| {
             let (channel, epoch) = (self.channel.clone(), self.epoch.clone());
             keep(&Change { channel, is_shared: false, epoch, what }.record());
@@ -283,7 +284,7 @@ impl Inbox {
                 received,
                 noticed: row.member.noticed,
                 has_lost: device.has_lost,
-                seen_unix_s: if is_here { seen_s(now) } else { device.seen_s }.into(),
+                seen_unix_s: if is_here { seen_s } else { device.seen_s }.into(),
                 failed: device.failed,
                 is_background: self.is_in_background(known),
             });

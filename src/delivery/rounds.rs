@@ -265,10 +265,12 @@ impl Inbox {
         let Some(next) = shelf.get(floor + 1) else { return self.say(at, Sending::Gap, desk) };
         let mut deadline_ms = live.deadline_ms;
         if live.pace == Pace::Along {
-            // The wall clock can jump: nothing was sent before the node began, nor will it be.
-            let age_ms = u64::try_from(now.unix_ms - next.time_unix_ms).unwrap_or(0);
-            let sent_ms = now.mono_ms.saturating_sub(age_ms);
-            deadline_ms = deadline_ms.max(sent_ms + self.options.ack_timeout_ms);
+            // The wall clock can jump: nothing was sent before the node began, nor will it be. What is to come has had its time.
+            let (age_ms, timeout_ms) = (now.unix_ms - next.time_unix_ms, self.options.ack_timeout_ms);
+            if age_ms.saturating_add_unsigned(timeout_ms) > 0 {
+                let sent_ms = now.mono_ms.saturating_sub(age_ms.max(0).unsigned_abs());
+                deadline_ms = deadline_ms.max(sent_ms + timeout_ms);
+            }
         }
         if deadline_ms > now.mono_ms {
             desk.wakes.move_to(Wake::Device(self.key, at), &mut live.due_ms, Some(deadline_ms));

@@ -12,7 +12,7 @@ use super::change::Changed;
 use super::desk::Desk;
 use super::device::{Device, Known};
 use super::dispatch::Sending;
-use super::inbox::{Inbox, Whose, seen_s};
+use super::inbox::{Inbox, Whose};
 use super::live::Pace;
 use super::member::{Member, MemberPosition};
 use super::options::InboxOptions;
@@ -192,7 +192,7 @@ impl Inbox {
         if let Some(Known::Here(_)) = known {
             return self.hear_floor(whose, row.floor, shelf, now, desk);
         }
-        let mut device = Device::new(row.floor.min(self.top), seen_s(now));
+        let mut device = Device::new(row.floor.min(self.top), desk.seen_s(now));
         (device.failed, device.has_lost) = (row.failed, row.has_lost);
         self.members.set_device(whose.user, whose.device, Known::Away(device));
         self.devices += 1;

@@ -436,3 +436,35 @@ fn who_says_again_and_again_that_it_does_not_want_it_yet_moves_the_time_and_has_
     let sent = world.delivery.trace().of(CHANNEL, 1).iter().filter(|event| event.what == What::Sent).count();
     assert_eq!(sent, usize::from(OPTIONS.max_attempts), "each was sent again when the time had come");
 }
+
+/// A device that keeps up, and of a publication that it was sent with everybody says nothing.
+fn silent() -> World {
+    let mut world = World::new(0, Fault::None);
+    world.is_choosy = false;
+    world.arrive(0, 0);
+    world.publish();
+    world
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_up_no_attempt() {
+    let mut world = silent();
+    world.now.unix_ms -= 3_600_000;
+    (0..4).for_each(|_| world.wait(OPTIONS.ack_timeout_ms));
+    let sent = world.delivery.trace().of(CHANNEL, 1).iter().filter(|event| event.what == What::Sent).count();
+    assert!(sent > 0, "it was never sent again");
+}
+
+#[test]
+fn a_clock_that_is_set_forward_forgets_no_device_and_time_that_passes_does() {
+    for (mono_ms, is_known) in [(0, true), (2 * OPTIONS.device_ttl_ms, false)] {
+        let mut world = silent();
+        let client = world.clients.keys().copied().next().unwrap();
+        world.depart(client);
+        world.now.unix_ms += 2 * OPTIONS.device_ttl_ms as i64;
+        world.now.mono_ms += mono_ms;
+        (0..4).for_each(|_| world.wait(100));
+        let inbox = &world.delivery.inboxes[0];
+        assert_eq!(inbox.known(&world.users[0], "0").is_some(), is_known);
+    }
+}
