@@ -54,7 +54,11 @@ impl Broker {
 
     /// Other nodes have nothing against a session, or it is told why it has no place.
     pub(super) fn entered(&mut self, ticket: Ticket, outcome: Result<(), Disconnect>, now: Now) {
-        let (asker, enrolment) = self.entering.remove(ticket.0 as usize);
+        let (asker, mut enrolment) = self.entering.remove(ticket.0 as usize);
+        if let Some(enrolment) = &mut enrolment {
+            // The nodes' order counts here as well: else two of one device that came at once would each be the other's earlier.
+            enrolment.since_ms = now.mono_ms;
+        }
         let Some(session) = self.edge.asking(asker) else { return };
         self.edge.answer_arrived(asker, Answer::Entered(outcome), now);
         if !self.edge.sessions[session as usize].is_ending {

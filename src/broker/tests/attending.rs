@@ -3,6 +3,7 @@
 use super::*;
 use crate::broker::bridge::{Answer, Entrance};
 use crate::broker::order::Who;
+use crate::config::{DeviceKindConfig, DevicesConfig, Stay};
 use crate::model::refusal::{Disconnect, DisconnectKind};
 
 /// A node among others, which have yet to say what they think of a session.
@@ -101,4 +102,35 @@ fn other_nodes_are_told_what_is_said_of_a_session_once() {
     assert_eq!(said.collect::<Vec<_>>(), [&br#"{"a":1}"#[..], b""]);
     node.drop(peer);
     assert!(node.brokers[0].edge.attributes.is_empty());
+}
+
+#[test]
+fn of_two_sessions_of_a_device_the_one_stays_that_other_nodes_let_in_last() {
+    for shards in [[0, 0], [0, 1], [1, 0]] {
+        let mut config = config();
+        config.cluster.redis.addresses = vec!["127.0.0.1:6379".into()];
+        let phone = DeviceKindConfig { name: "phone".into(), stay: Stay::Newest, limit: 1 };
+        config.client.devices = DevicesConfig { kinds: vec![phone], ..DevicesConfig::default() };
+        let mut node = Node::with(config);
+        node.agrees = false;
+        let claims = json!({"sub": "ann", "device": "a", "device_kind": "phone"});
+        let peers = shards.map(|shard| {
+            node.wait(1);
+            let peer = node.open(shard);
+            node.say(peer, &connect(&claims));
+            peer
+        });
+        let tickets = node.attendance.iter().map(|(shard, attendance)| match attendance {
+            Attendance::Comes(entrance) => (*shard, entrance.ticket),
+            other => panic!("{other:?}"),
+        });
+        // What the first has asked came to the others behind what the second has.
+        for (shard, ticket) in tickets.collect::<Vec<_>>().into_iter().rev() {
+            node.wait(1);
+            node.brokers[shard].bridge_answered(Answer::Enrolled(ticket, Ok(())), node.now);
+            node.after(shard);
+            node.carry();
+        }
+        assert_eq!(peers.map(|peer| node.goodbye(peer)), [None, Some(4502)]);
+    }
 }
