@@ -1,6 +1,7 @@
 //! Frames ↔ words.
 
 pub mod centrifuge;
+pub mod compact_json;
 pub mod format;
 #[cfg(test)]
 mod tests;
