@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::inbox_ask::{InboxAsk, InboxWord, Place};
 use super::permission::Permission;
+use super::received::Received;
 use super::step::{Ask, Step};
 use super::{Context, Session};
 use crate::limits::{CLIENT_MESSAGE_ID_BYTES_MAX, WAIT_MS_MAX};
@@ -67,6 +68,20 @@ impl<'a> Call<'a> {
     }
 }
 
+impl<'a> From<Received<'a>> for Call<'a> {
+    fn from(Received { channel, epoch, offset }: Received<'a>) -> Self {
+        Self {
+            channel: Cow::Borrowed(channel),
+            epoch: epoch.into(),
+            offset: Some(offset),
+            delay: 0,
+            background: None,
+            id: Box::default(),
+            data: None,
+        }
+    }
+}
+
 impl Session {
     /// A call: of the node's own methods, since no application answers others.
     pub(super) fn rpc<'a>(&mut self, method: &str, data: PayloadRef<'_>, context: Context<'_>) -> Step<'a> {
@@ -84,7 +99,10 @@ impl Session {
     /// A call whose answer nobody waits for: at least once, what was not taken is sent again. All else that is sent would be for
     /// an application behind the node: without one nobody can take it, and there is no reply to say so in.
     pub(super) fn send<'a>(&mut self, data: &PayloadRef<'_>, context: Context<'_>) -> Step<'a> {
-        // In one pass: of all that devices say this is said most.
+        // Of all that devices say this is said most.
+        if let Some(received) = Received::read(&data.bytes) {
+            return self.inbox("received", received.into(), context).unwrap_or_else(Step::Refuse);
+        }
         if let Ok(Sent { method, data }) = serde_json::from_slice(&data.bytes) {
             return match said(&method) {
                 Some(method) => self.inbox(method, data, context).unwrap_or_else(Step::Refuse),
@@ -153,5 +171,29 @@ impl Session {
         let info = in_channel.unwrap_or(&self.info).clone();
         let data = Payload::json(data.get().replace(['\n', '\r'], " "));
         Ok(InboxWord::Send { id: call.id, data, info })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::protocol::compact_json::changed;
+
+    const WRITTEN: [&str; 2] = [
+        r#"{"method":"inbox.received","data":{"channel":"a:Grüße","epoch":"Qm1X","offset":70}}"#,
+        r#"{"data":{"offset":7,"channel":"a"},"method":"inbox.received"}"#,
+    ];
+
+    proptest! {
+        #[test]
+        fn what_both_readers_take_they_take_alike(text in changed(&WRITTEN)) {
+            if let Some(Received { channel, epoch, offset }) = Received::read(text.as_bytes()) {
+                let Sent { method, data } = serde_json::from_slice::<Sent<'_, Call<'_>>>(text.as_bytes()).unwrap();
+                prop_assert_eq!(&*method, "inbox.received");
+                prop_assert_eq!((&*data.channel, &*data.epoch, data.offset), (channel, epoch, Some(offset)));
+            }
+        }
     }
 }

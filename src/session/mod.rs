@@ -21,6 +21,7 @@ mod lifetime;
 mod permission;
 mod publish;
 mod read;
+mod received;
 mod refresh;
 mod step;
 mod subscribe;

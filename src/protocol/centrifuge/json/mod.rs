@@ -7,6 +7,7 @@
 pub(super) mod object;
 mod publish;
 mod read;
+mod send;
 pub(super) mod shape;
 mod write;
 

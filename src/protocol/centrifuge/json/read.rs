@@ -10,6 +10,7 @@ use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::publish::decode_publish;
+use super::send::decode_send;
 use super::shape::{Object, Pairs, Text, given, or_default, payload};
 use crate::model::{HistoryFilter, Position, Recover};
 use crate::protocol::centrifuge::filter_node;
@@ -27,7 +28,8 @@ pub(crate) fn decode_command<'a>(frame: &'a str, at: &mut usize) -> Option<Resul
         return None;
     }
     let rest = &rest[blank..];
-    let Some((command, read)) = decode_publish(rest).or_else(|| decode_any(rest)) else { return Some(Err(Malformed)) };
+    let usual = decode_publish(rest).or_else(|| decode_send(rest));
+    let Some((command, read)) = usual.or_else(|| decode_any(rest)) else { return Some(Err(Malformed)) };
     *at += blank + read;
     Some(Ok(command))
 }
