@@ -158,14 +158,23 @@ impl Members {
         let after = self.blocks.partition_point(|block| row::head(block).0 <= user.as_bytes());
         let block = after.saturating_sub(1);
         let rows = self.blocks.get(block).map_or(&[][..], Vec::as_slice);
-        let mut from = 0;
+        // Most that are looked for are there: the rows before are told apart by how long a name is and how it ends, since names
+        // often begin alike.
+        let (user, mut from) = (user.as_bytes(), 0);
         while from < rows.len() {
             let (name, length) = row::head(&rows[from..]);
-            match name.cmp(user.as_bytes()) {
-                std::cmp::Ordering::Less => from += length,
-                std::cmp::Ordering::Equal => return Place { block, from, until: from + length },
-                std::cmp::Ordering::Greater => break,
+            if name.len() == user.len() && name.last() == user.last() && name == user {
+                return Place { block, from, until: from + length };
             }
+            from += length;
+        }
+        from = 0;
+        while from < rows.len() {
+            let (name, length) = row::head(&rows[from..]);
+            if name > user {
+                break;
+            }
+            from += length;
         }
         Place { block, from, until: from }
     }
