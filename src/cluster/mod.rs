@@ -3,6 +3,7 @@
 
 pub mod announced;
 pub mod bridge;
+pub mod complaints;
 pub mod kafka;
 pub mod once;
 pub mod redis;

@@ -1,39 +1,28 @@
-//! What goes wrong with Redis: all of it is counted, and of each kind of fault a line is in the log every few seconds; of what is foreign
-//! there a line a key.
+//! What goes wrong with Redis: all of it is counted, and some of it told in the log.
 
 use std::sync::Arc;
 
 use super::metrics::BridgeMetrics;
-use crate::cluster::once::Once;
+use crate::cluster::complaints;
 use crate::cluster::redis::fault::Fault;
-use crate::cluster::seldom::Seldom;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Complaints {
     metrics: Arc<BridgeMetrics>,
-    told: Seldom,
-    foreign: Once,
+    log: complaints::Complaints,
 }
 
 impl Complaints {
     /// None yet; all are counted.
     pub(super) fn new(metrics: Arc<BridgeMetrics>) -> Self {
-        Self { metrics, told: Seldom::default(), foreign: Once::default() }
+        Self { metrics, log: complaints::Complaints::default() }
     }
 
     /// A call of this Function has failed.
     pub(super) fn tell(&self, function: &'static str, fault: &Fault) {
         self.metrics.failed(fault.kind());
-        if let Fault::Foreign(what) = fault {
-            if self.foreign.is_new(what) {
-                tracing::error!(function, "{fault}");
-            }
-            return;
-        }
-        if let Some(untold) = self.told.is_due(fault.kind()) {
-            tracing::warn!(function, untold, "{fault}");
-        }
+        self.log.tell(function, fault);
     }
 }
 

@@ -18,16 +18,15 @@ use tokio::time::sleep;
 use super::graves::Graves;
 use super::metrics::MoverMetrics;
 use crate::broker::bridge::Publish;
+use crate::cluster::complaints::Complaints;
 use crate::cluster::kafka::taken::Taken;
 use crate::cluster::kafka::{deliver, publications, record};
-use crate::cluster::once::Once;
 use crate::cluster::redis::bucket::Generation;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::Functions;
 use crate::cluster::redis::keys::Keys;
 use crate::cluster::redis::moves::{Came, Moved, MovedUp};
 use crate::cluster::redis::streams::{self, Outcome};
-use crate::cluster::seldom::Seldom;
 use crate::events::{self, Format};
 use crate::limits::{MOVER_WAITING_BYTES_MAX, MOVER_WAITING_MAX, REDIS_BATCH_BYTES, REDIS_BATCH_MAX};
 
@@ -140,8 +139,7 @@ pub(super) struct Queues {
     graves: Graves,
     done: flume::Sender<Done>,
     metrics: Arc<MoverMetrics>,
-    complaints: Seldom,
-    foreign: Once,
+    complaints: Complaints,
     keys: Keys,
     format: Format,
 }
@@ -176,7 +174,7 @@ impl Queues {
         let Writers { deliver, publications, graves } = writers;
         let Ways { topic, keys, format } = ways;
         let queues = (0..keys.buckets()).map(|_| Mutex::default()).collect();
-        let (to_begin, waiting, waiting_bytes, complaints, foreign) = Default::default();
+        let (to_begin, waiting, waiting_bytes, complaints) = Default::default();
         Arc::new(Self {
             topic,
             queues,
@@ -191,7 +189,6 @@ impl Queues {
             done,
             metrics,
             complaints,
-            foreign,
             keys,
             format,
         })
@@ -342,13 +339,7 @@ impl Queues {
 
     fn complain(&self, fault: &Fault) {
         self.metrics.failed(fault.kind());
-        if let Fault::Foreign(what) = fault {
-            if self.foreign.is_new(what) {
-                tracing::error!("records of the way up go to the dead: {fault}");
-            }
-        } else if let Some(untold) = self.complaints.is_due(fault.kind()) {
-            tracing::warn!(untold, "records are moved later: {fault}");
-        }
+        self.complaints.tell("move_up", fault);
     }
 
     /// Tells whoever is to know what has come to a bucket; that it is done is told when they were.
