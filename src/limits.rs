@@ -464,6 +464,12 @@ pub const BROADCAST_CHANNELS_MAX: usize = 100_000;
 /// Most commands of one batch.
 pub const BATCH_COMMANDS_MAX: usize = 10_000;
 
+/// Most values in one message of gRPC, each field once and a message in place of four: an empty text takes two bytes on the wire, and
+/// thirty-six times as much when it is read. In JSON the same takes eight times its bytes.
+pub const GRPC_VALUES_MAX: usize = 1_000_000;
+
+const _: () = assert!(GRPC_VALUES_MAX > 8 * BROADCAST_CHANNELS_MAX && GRPC_VALUES_MAX > 50 * BATCH_COMMANDS_MAX);
+
 /// How long the control plane waits until a shard has taken an order that needs no answer, milliseconds. The order arrives in
 /// any case.
 pub const ORDER_TIMEOUT_MS: u64 = 5_000;

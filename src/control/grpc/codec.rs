@@ -2,12 +2,18 @@
 
 use bytes::Buf as _;
 use prost::Message as _;
-use prost::encoding::{DecodeContext, decode_key, skip_field};
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-use crate::limits::BATCH_COMMANDS_MAX;
+use crate::limits::{BATCH_COMMANDS_MAX, GRPC_VALUES_MAX};
+
+/// What a message counts for beside its fields.
+const MESSAGE_VALUES: usize = 4;
+
+/// Messages within messages are read to this depth, and those that go deeper refused by who reads them.
+const DEPTH_MAX: u32 = 100;
 
 /// Reads requests of one kind, and writes any answers.
 #[derive(Debug)]
@@ -54,6 +60,9 @@ impl Decoder for Reader {
         if commands_in(&self.0, &bytes) > BATCH_COMMANDS_MAX {
             return Err(Status::invalid_argument(format!("limit exceeded: more than {BATCH_COMMANDS_MAX} commands")));
         }
+        if !has_room(&self.0, &bytes, &mut { GRPC_VALUES_MAX }, 0) {
+            return Err(Status::invalid_argument(format!("limit exceeded: more than {GRPC_VALUES_MAX} values")));
+        }
         let malformed = |error| Status::invalid_argument(format!("the request is no {}: {error}", self.0.full_name()));
         DynamicMessage::decode(self.0.clone(), bytes).map(Some).map_err(malformed)
     }
@@ -74,6 +83,36 @@ fn commands_in(of: &MessageDescriptor, mut bytes: &[u8]) -> usize {
     count
 }
 
+/// Whether a message has no more values than are left to be read; it takes its own away. They are counted as they lie in the bytes, since
+/// each takes far more memory when it is read. What is malformed is told by who reads it.
+fn has_room(of: &MessageDescriptor, mut bytes: &[u8], left: &mut usize, depth: u32) -> bool {
+    while let Ok((number, wire)) = decode_key(&mut bytes) {
+        let before = bytes;
+        if depth > DEPTH_MAX || skip_field(wire, number, &mut bytes, DecodeContext::default()).is_err() {
+            break;
+        }
+        let mut value = &before[..before.len() - bytes.len()];
+        let field = of.get_field(number).filter(|_| wire == WireType::LengthDelimited);
+        let values = match field.as_ref().map(FieldDescriptor::kind) {
+            Some(Kind::Message(message)) => {
+                // Its length, which was skipped with it.
+                if decode_varint(&mut value).is_err() || !has_room(&message, value, left, depth + 1) {
+                    return false;
+                }
+                MESSAGE_VALUES
+            }
+            Some(Kind::String | Kind::Bytes) => 1,
+            // Numbers that are packed, each of a byte at least.
+            Some(_) => 1 + value.len(),
+            None if wire == WireType::StartGroup => 1 + value.len(),
+            None => 1,
+        };
+        let Some(rest) = left.checked_sub(values) else { return false };
+        *left = rest;
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
@@ -82,9 +121,47 @@ mod tests {
 
     use super::*;
     use crate::control::grpc::proto;
+    use crate::limits::BROADCAST_CHANNELS_MAX;
+
+    fn request(call: &str) -> MessageDescriptor {
+        proto::rpcs(&proto::pool()).into_iter().find(|rpc| rpc.path.ends_with(call)).unwrap().request
+    }
 
     fn batch() -> MessageDescriptor {
-        proto::rpcs(&proto::pool()).into_iter().find(|rpc| rpc.path.ends_with("RingpostApi/Batch")).unwrap().request
+        request("RingpostApi/Batch")
+    }
+
+    /// How many values are read, as they are counted.
+    fn values_of(message: &DynamicMessage) -> usize {
+        let count = |value: &Value| match value {
+            Value::Message(message) => MESSAGE_VALUES + values_of(message),
+            _ => 1,
+        };
+        let fields = message.fields().map(|(_, value)| match value {
+            Value::List(list) => list.iter().map(count).sum(),
+            Value::Map(entries) => entries.values().map(count).sum(),
+            value => count(value),
+        });
+        fields.sum::<usize>() + message.unknown_fields().count()
+    }
+
+    #[test]
+    fn a_list_of_empty_texts_is_refused_before_it_is_read_and_the_largest_broadcast_is_not() {
+        let broadcast = request("RingpostApi/Broadcast");
+        let channels = |count: usize| [0x0a, 0x00].repeat(count);
+        let has_room = |of: &MessageDescriptor, bytes: &[u8]| super::has_room(of, bytes, &mut { GRPC_VALUES_MAX }, 0);
+        assert!(
+            [BROADCAST_CHANNELS_MAX, GRPC_VALUES_MAX].map(channels).iter().all(|bytes| has_room(&broadcast, bytes))
+        );
+        assert!(!has_room(&broadcast, &channels(GRPC_VALUES_MAX + 1)));
+        // Unknown fields, an unknown group of these, and such within a message.
+        assert!(!has_room(&broadcast, &[0xf8, 0x7f, 0x00].repeat(GRPC_VALUES_MAX + 1)));
+        let group = [&[0xfb, 0x7f][..], &[0x08, 0x00].repeat(GRPC_VALUES_MAX), &[0xfc, 0x7f]].concat();
+        assert!(!has_room(&broadcast, &group));
+        let mut command = vec![0x0a];
+        prost::encoding::encode_varint(2 * (GRPC_VALUES_MAX as u64 + 1), &mut command);
+        command.extend([0x78, 0x00].repeat(GRPC_VALUES_MAX + 1));
+        assert!(!has_room(&batch(), &command));
     }
 
     proptest! {
@@ -98,6 +175,18 @@ mod tests {
             let read = DynamicMessage::decode(batch(), &bytes[..]).unwrap();
             let listed = read.get_field_by_name("commands").as_deref().and_then(Value::as_list).unwrap().len();
             prop_assert_eq!((commands_in(&batch(), &bytes), listed), (commands.len(), commands.len()));
+        }
+
+        #[test]
+        fn no_more_values_are_read_than_were_counted(bytes in vec(any::<u8>(), 0..64), commands in vec(vec(any::<u8>(), 0..8), 0..4)) {
+            let field = |command: &Vec<u8>| [&[0x0a, command.len() as u8][..], command].concat();
+            for bytes in [bytes, commands.iter().flat_map(field).collect()] {
+                if let Ok(read) = DynamicMessage::decode(batch(), &bytes[..]) {
+                    let values = values_of(&read);
+                    let has_room = |mut left: usize| has_room(&batch(), &bytes, &mut left, 0);
+                    prop_assert!(has_room(GRPC_VALUES_MAX) && (values == 0 || !has_room(values - 1)), "{}", values);
+                }
+            }
         }
 
         #[test]
