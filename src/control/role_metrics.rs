@@ -74,6 +74,7 @@ fn encode_notify(encoder: &mut DescriptorEncoder<'_>, notify: &NotifyMetrics) ->
         ("taken", notify.taken.get()),
         ("refused", notify.refused.get()),
         ("given_up", notify.given_up.get()),
+        ("foreign", notify.foreign.get()),
         ("lost", notify.lost.get()),
     ];
     let help = "Webhooks that are done, by what became of them";

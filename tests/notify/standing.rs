@@ -59,22 +59,74 @@ fn a_badge_is_what_channels_have_said_last_until_it_is_reset() {
     assert!(keys.lines().all(|key| !key.contains(":badge:")), "nothing is left of it: {keys}");
 }
 
+/// The key of something of a user.
+fn key(kind: &str, user: &str) -> String {
+    format!("ringpost:notify:{{b{}}}:{kind}:{user}", ringpost::model::bucket_of(user, BUCKETS))
+}
+
 #[test]
-fn what_somebody_else_has_put_there_holds_nobody_up() {
+fn what_somebody_else_has_put_there_is_left_alone_and_nothing_is_told_to_its_user_and_others_are_told() {
+    let world = World::new(1, App::willing());
+    let process = world.start("notify-1");
+    let foreign = [
+        ("ann", key("badge", "ann"), vec!["SET", "KEY", "no hash"]),
+        ("ben", key("badge", "ben"), vec!["HSET", "KEY", "t", "many"]),
+        ("cid", key("badge", "cid"), vec!["HSET", "KEY", "cinbox:a", "some"]),
+        ("dan", key("mute", "dan"), vec!["HSET", "KEY", "a", "never"]),
+        ("eve", key("mute", "eve"), vec!["RPUSH", "KEY", "no hash"]),
+        ("fay", key("told", "fay"), vec!["SET", "KEY", "no hash"]),
+    ];
+    let dump = |key: &str| world.redis.cli(&["DUMP", key]);
+    let before = foreign.each_ref().map(|(_, key, command)| {
+        let command: Vec<_> = command.iter().map(|word| if *word == "KEY" { key.as_str() } else { word }).collect();
+        world.redis.cli(&command);
+        dump(key)
+    });
+    world.push("inbox:a", 3, &["ann", "ben", "cid", "dan", "eve", "fay", "guy"]);
+    let taken = world.wait_taken(1);
+    assert_eq!((&taken[0]["user"], &taken[0]["badge"]), (&json!("guy"), &json!(3)));
+    let dead = world.read("dead", foreign.len());
+    for ((user, key, _), before) in foreign.iter().zip(before) {
+        let of_user = |body: &Value| body["data"]["notifications"][0]["user"] == *user;
+        let lies = dead.iter().find(|dead| of_user(&dead.json())).expect("it lies with the dead");
+        let reason = lies.header("ringpost-reason").expect("it has one");
+        assert!(reason.ends_with(key.as_str()), "{user}: {reason}");
+        let told = lies.json()["data"]["notifications"][0].clone();
+        assert_eq!((told.get("badge"), &told["message"]["data"]), (None, &json!({"text": 3})), "{told}");
+        assert_eq!(dump(key), before, "{user}");
+    }
+    wait("the positions are committed", || world.committed() == 1);
+    assert_eq!(process.metric(r#"ringpost_notify_webhooks_total{outcome="foreign"}"#), 6);
+    world.push("inbox:a", 4, &["ann"]);
+    assert_eq!(world.read("dead", 7).len(), 7, "as long as it is there");
+    // Who resets a badge has what is in its place taken away.
+    let refused = process.api("badge_get", &json!({"user": "ann"}));
+    assert!(refused["error"]["message"].as_str().is_some_and(|why| why.ends_with(&key("badge", "ann"))), "{refused}");
+    assert_eq!(process.api("badge_reset", &json!({"user": "ann"})), json!({"result": {"badge": 0}}));
+    world.push("inbox:a", 5, &["ann"]);
+    assert_eq!(world.wait_taken(2)[1]["badge"], 5);
+    for method in ["mute_list", "mute_remove", "mute_set"] {
+        let refused = process.api(method, &json!({"user": "eve"}));
+        assert!(
+            refused["error"]["message"].as_str().is_some_and(|why| why.ends_with(&key("mute", "eve"))),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_push_with_more_tags_than_a_webhook_carries_is_told_without_them() {
     let world = World::new(1, App::willing());
     let _process = world.start("notify-1");
-    for bucket in 0..BUCKETS {
-        let key = |kind: &str| format!("ringpost:notify:{{b{bucket}}}:{kind}:ann");
-        world.redis.cli(&["HSET", &key("badge"), "t", "many", "cinbox:a", "some"]);
-        world.redis.cli(&["HSET", &key("mute"), "a", "never"]);
-        world.redis.cli(&["SET", &key("told"), "no hash"]);
-    }
-    world.push("inbox:a", 3, &["ann"]);
-    assert_eq!(world.wait_taken(1)[0]["badge"], 3);
-    world.withdraw("inbox:a", 3, &["ann"]);
-    let taken = world.wait_taken(2);
-    assert_eq!((&taken[1]["badge"], &taken[1]["withdrawn"][0]["channel"]), (&json!(0), &json!("inbox:a")));
-    wait("the positions are committed", || world.committed() == 2);
+    let push = json!({
+        "id": "1", "kind": "offline", "channel": "inbox:a", "epoch": "e", "offset": 1, "time_unix_ms": now_ms(),
+        "data": {"text": "hello"}, "tags": {"large": "x".repeat(64 * 1024)},
+        "users": [{"user": "ann", "unread": 1, "reason": "away"}],
+    });
+    world.write("push", "inbox:a", push.to_string().as_bytes());
+    let message = &world.wait_taken(1)[0]["message"];
+    assert_eq!((&message["data"], &message["lacks_tags"]), (&json!({"text": "hello"}), &json!(true)), "{message}");
+    assert_eq!((message.get("tags"), message.get("truncated")), (None, None), "{message}");
 }
 
 #[test]

@@ -239,6 +239,7 @@ mod tests {
                 sender: String::new(),
                 said: Said::Bytes { bytes: "x".into(), is_truncated: false },
                 tags: BTreeMap::new(),
+                lacks_tags: false,
                 users: users.iter().map(user).collect(),
             };
             self.gathering.take(&Arc::new(push), false, now_ms);

@@ -23,6 +23,8 @@ pub struct NotifyMetrics {
     pub refused: Counter,
     /// Webhooks that were given up after all attempts.
     pub given_up: Counter,
+    /// Webhooks that were not sent, since Redis holds something foreign of their user.
+    pub foreign: Counter,
     /// What could not even be kept in the topic of what is dead: too large for it.
     pub lost: Counter,
     /// Changes of sessions that clients are told.

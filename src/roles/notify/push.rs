@@ -35,6 +35,8 @@ pub(super) struct Push {
     pub(super) said: Said,
     /// Names and values beside it.
     pub(super) tags: BTreeMap<String, String>,
+    /// Whether there are more of these than a webhook carries, so that none is there.
+    pub(super) lacks_tags: bool,
     /// Whom to tell.
     pub(super) users: Vec<PushUser>,
 }
@@ -81,9 +83,10 @@ impl Push {
         let tags = event.tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let names =
             [&event.id, &event.epoch, &event.sender].into_iter().chain(event.users.iter().map(|user| &user.reason));
-        if tags > NOTIFY_DATA_BYTES_MAX || names.map(String::len).max() > Some(NOTIFY_NAME_BYTES_MAX) {
+        if names.map(String::len).max() > Some(NOTIFY_NAME_BYTES_MAX) {
             return Err(Unusable::Beside);
         }
+        let lacks_tags = tags > NOTIFY_DATA_BYTES_MAX;
         let user = |user: events::PushUser| PushUser {
             name: user.user.into(),
             // What Lua's numbers and apps can hold.
@@ -101,7 +104,9 @@ impl Push {
             time_unix_ms: event.time_unix_ms,
             sender: event.sender,
             said: Said::new(&event.data, event.b64data, event.truncated),
-            tags: event.tags,
+            // Half of them might say something else than all.
+            tags: if lacks_tags { BTreeMap::new() } else { event.tags },
+            lacks_tags,
             users: event.users.into_iter().map(user).collect(),
         })
     }
@@ -151,9 +156,7 @@ pub(super) enum Unusable {
     #[error("`channel` and each `user` must have 1 to {NOTIFY_NAME_BYTES_MAX} bytes")]
     Name,
     /// What stands beside the message is too long: everybody would be told it.
-    #[error(
-        "its `tags` have more than {NOTIFY_DATA_BYTES_MAX} bytes, or another text more than {NOTIFY_NAME_BYTES_MAX}"
-    )]
+    #[error("`id`, `epoch`, `sender` and each `reason` must have at most {NOTIFY_NAME_BYTES_MAX} bytes")]
     Beside,
     /// Too many users.
     #[error("it has more than {NOTIFY_RECORD_USERS_MAX} users")]
@@ -195,7 +198,13 @@ mod tests {
         for change in changes {
             assert_eq!(read(|event| change(event, long(NOTIFY_NAME_BYTES_MAX + 1))).unwrap_err(), Unusable::Beside);
         }
-        let tags = read(|event| event.tags = [("k".into(), long(NOTIFY_DATA_BYTES_MAX))].into());
-        assert_eq!(tags.unwrap_err(), Unusable::Beside);
+    }
+
+    #[test]
+    fn of_more_tags_than_a_webhook_carries_there_is_none_and_users_are_told_all_the_same() {
+        let text = "x".repeat(NOTIFY_DATA_BYTES_MAX);
+        let push = read(|event| event.tags = [("k".into(), text), ("kind".into(), "call".into())].into()).unwrap();
+        assert!(push.tags.is_empty() && push.lacks_tags && push.users.len() == 2);
+        assert!(!read(|event| event.tags = [("kind".into(), "call".into())].into()).unwrap().lacks_tags);
     }
 }

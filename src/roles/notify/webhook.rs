@@ -42,7 +42,8 @@ pub(super) struct Entry {
 struct EntryBody<'a> {
     id: &'a str,
     user: &'a str,
-    badge: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    badge: Option<u64>,
     count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Message<'a>>,
@@ -66,6 +67,8 @@ struct Message<'a> {
     truncated: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lacks_tags: bool,
     unread: u64,
     reason: &'a str,
 }
@@ -98,6 +101,7 @@ impl<'a> Message<'a> {
             b64data,
             truncated,
             tags: &push.tags,
+            lacks_tags: push.lacks_tags,
             unread: user.unread,
             reason: &user.reason,
         }
@@ -214,6 +218,7 @@ mod tests {
             sender: "bob".into(),
             said: Said::Json(RawValue::from_string(data.into()).unwrap()),
             tags: BTreeMap::new(),
+            lacks_tags: false,
             users: vec![user],
         })
     }
@@ -228,7 +233,7 @@ mod tests {
     /// As Redis would judge where something of every channel was told before.
     fn verdict(item: &Item, muted: &[&str]) -> Verdict {
         let judged = |channel: &Arc<str>| Judged { is_muted: muted.contains(&&**channel), was_told: true };
-        Verdict { badge: 9, channels: item.unread.keys().map(judged).collect() }
+        Verdict { badge: Some(9), channels: item.unread.keys().map(judged).collect() }
     }
 
     fn entry(pushes: &[Arc<Push>], muted: &[&str]) -> (Option<Entry>, usize) {
