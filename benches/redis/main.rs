@@ -10,6 +10,7 @@
 mod server;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -19,6 +20,7 @@ use ringpost::cluster::redis::functions::{Functions, Incarnation};
 use ringpost::cluster::redis::keys::Keys;
 use ringpost::cluster::redis::library;
 use ringpost::cluster::redis::link::Link;
+use ringpost::cluster::redis::moves::{Moved, MovedUp};
 use ringpost::cluster::redis::streams::{Join, Publish};
 use ringpost::config::RedisConfig;
 use ringpost::model::Keep;
@@ -51,6 +53,8 @@ enum Work {
     Fleeting,
     /// Give an offset, keep, remember the key, tell who listens.
     Kept,
+    /// Give an offset, keep, and say who is to be told: what is moved from Kafka.
+    Moved,
 }
 
 /// What is measured.
@@ -74,7 +78,7 @@ const fn row(name: &'static str, work: Work, each: usize, by: usize, goal: Optio
     Row { name, work, each, by, goal }
 }
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 12] = [
     row("PUBLISH, one a command", Work::Publish, 1, TO_ALL, None),
     row("PUBLISH, 16 in flight", Work::Publish, MANY, TO_ALL, None),
     row("PUBLISH of 16 as one message", Work::PublishTogether, MANY, TO_ALL, None),
@@ -84,6 +88,9 @@ const ROWS: [Row; 9] = [
     row("kept, with key, 1 a call", Work::Kept, 1, TO_ALL, None),
     row("kept, with key, 16 a call", Work::Kept, MANY, TO_ALL, Some(4.0)),
     row("kept, 16 a call, 3 of 6", Work::Kept, MANY, TO_HALF, None),
+    row("moved from Kafka, 1 a call", Work::Moved, 1, TO_ALL, None),
+    row("moved from Kafka, 16 a call", Work::Moved, MANY, TO_ALL, None),
+    row("moved from Kafka, 64 a call", Work::Moved, 64, TO_ALL, None),
 ];
 
 fn main() -> anyhow::Result<()> {
@@ -162,6 +169,9 @@ fn plain(bucket: u16) -> String {
     format!("plain{bucket}")
 }
 
+/// The next record's offset in its partition.
+static OFFSET: AtomicU64 = AtomicU64::new(1);
+
 /// What one publication costs, microseconds.
 async fn cost_us(node: &Functions, channels: &[String], work: Work, each: usize) -> anyhow::Result<f64> {
     let (before, began) = (used_us(node.link()).await?, Instant::now());
@@ -196,6 +206,16 @@ async fn call(node: &Functions, channel: &str, work: Work, each: usize, publishe
                 })
                 .collect();
             node.append(bucket, &batch).await?;
+        }
+        Work::Moved => {
+            let publish = Publish { channel, body: &BODY, keep: KEEP, key: None, sender: None, version: None };
+            // Offsets of a partition grow from row to row and from round to round.
+            let offset = OFFSET.fetch_add(each as u64, Ordering::Relaxed);
+            let from = |at| Moved { partition: 0, offset: offset + at };
+            let batch: Vec<_> = (0..each as u64).map(|at| (from(at), publish)).collect();
+            let generation = node.known(bucket).generation;
+            let moved = node.move_up(bucket, "publish", generation, &batch).await?;
+            ensure!(matches!(moved, MovedUp::Done { .. }), "the bucket has begun another generation");
         }
     }
     Ok(())

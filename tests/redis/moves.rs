@@ -89,6 +89,39 @@ fn a_record_counts_as_moved_whatever_became_of_it() {
 }
 
 #[test]
+fn records_of_several_channels_and_partitions_come_to_lie_in_their_order_by_one_call() {
+    with_each(async |link, config, _| {
+        let node = node(&link, &config, 1, 1);
+        let bucket = node.keys().bucket_of("room");
+        let mut names = (0..).map(|number: u32| format!("other{number}"));
+        let other = names.find(|name| node.keys().bucket_of(name) == bucket).unwrap();
+        let fleeting = Publish { keep: Keep::default(), ..publish("room", "f") };
+        let batch = [
+            (at(2, 1), publish("room", "1")),
+            (at(3, 1), publish(&other, "1")),
+            (at(2, 2), fleeting),
+            (at(2, 4), publish("room", "2")),
+            (at(3, 1), publish(&other, "once more")),
+            (at(3, 2), publish(&other, "2")),
+        ];
+        let (came, _) = moved_up(&node, bucket, &batch).await;
+        let published = |offset| (Outcome::Published, offset);
+        let expected = [published(1), published(1), published(0), published(2), (Outcome::Moved, 0), published(2)];
+        assert_eq!(outcomes(&came), expected);
+        for channel in ["room", &other] {
+            assert_eq!(bodies(&node, channel).await, [(1, "1".into()), (2, "2".into())]);
+        }
+        let (again, told) = moved_up(&node, bucket, &batch).await;
+        assert_eq!(outcomes(&again), [1, 1, 0, 2, 1, 2].map(|offset| (Outcome::Moved, offset)));
+        assert!(told.is_empty() && again[3] == Came { receipt: again[3].receipt, ..came[3] });
+        assert_eq!(again[3].receipt.created, came[3].receipt.created);
+        let mut positions = node.moved(bucket, TOPIC).await.unwrap().1;
+        positions.sort();
+        assert_eq!(positions, [at(2, 4), at(3, 2)]);
+    });
+}
+
+#[test]
 fn a_repetition_of_a_call_is_answered_as_before_with_what_nodes_are_to_be_told() {
     with_each(async |link, config, _| {
         let listening = Listening::start(&config, 7).await;
@@ -101,6 +134,84 @@ fn a_repetition_of_a_call_is_answered_as_before_with_what_nodes_are_to_be_told()
         assert_eq!(first.1.len(), 1);
         let next = moved_up(&node(&link, &config, 2, 2), bucket, &batch).await;
         assert_eq!((outcomes(&next.0), next.1.len()), (vec![(Outcome::Moved, 1)], 0));
+    });
+}
+
+/// What nodes of revision 14 and before are answered of records of this batch, behind where the bucket stands: of each what became of
+/// it, its creation, its offset, and which nodes are to be told; then how many of these there are.
+async fn moved_as_before(
+    node: &Functions,
+    bucket: u16,
+    generation: Generation,
+    number: u64,
+    batch: &[(Moved, Vec<u8>, &str)],
+) -> (Vec<(u8, u64, u64, Vec<u8>)>, u8) {
+    let six = |number: u64| number.to_be_bytes()[2..].to_vec();
+    let header = [&[9][..], &six(9), &six(number), &six(0), &generation.0, b"anotherg", &[3, 0]].concat();
+    let head = node.keys().head(bucket);
+    let mut command = redis::cmd("FCALL");
+    command.arg("ringpost_1_move_up").arg(2).arg(&head).arg(format!("{head}:-")).arg(header);
+    command.arg([&generation.0[..], TOPIC.as_bytes()].concat());
+    for (from, options, body) in batch {
+        command.arg([from.partition.to_be_bytes().to_vec(), six(from.offset)].concat()).arg(options).arg(*body);
+    }
+    let redis::Value::BulkString(answer) = node.link().call(&command).await.unwrap() else { panic!("it is a text") };
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let (mut at, mut came) = (28, Vec::new());
+    for _ in batch {
+        let record = &answer[at..];
+        assert_eq!(record[1..9], generation.0);
+        let heard = usize::from(record[27]);
+        came.push((record[0], number(&record[9..15]), number(&record[15..21]), record[28..28 + heard].to_vec()));
+        at += 28 + heard;
+    }
+    assert_eq!(answer.len(), at + 1 + 7 * usize::from(answer[at]));
+    (came, answer[at])
+}
+
+/// Options as nodes of revision 14 and before write them.
+fn options(size: u32, key: &str, version: u32) -> Vec<u8> {
+    let window: u32 = if key.is_empty() { 0 } else { 60_000 };
+    let numbers =
+        [size.to_be_bytes().to_vec(), vec![0, 0, 0, 1, 0, 0], vec![0, 0, 0, 1, 0, 0], window.to_be_bytes().to_vec()];
+    let texts = [&[4], &b"room"[..], &[key.len() as u8], key.as_bytes()].concat();
+    [numbers.concat(), vec![0; 4], version.to_be_bytes().to_vec(), texts].concat()
+}
+
+#[test]
+fn nodes_of_the_versions_before_move_by_their_own_function() {
+    with_each(async |link, config, server| {
+        let (listening, node) = (Listening::start(&config, 7).await, node(&link, &config, 1, 1));
+        listening.join("room").await;
+        let bucket = node.keys().bucket_of("room");
+        let generation = generation(&node, bucket).await;
+        let (plain, told) = (options(10, "", 0), options(0, "", 0));
+        let batch = [(at(0, 1), plain.clone(), "1"), (at(0, 2), told.clone(), "t"), (at(3, 1), plain.clone(), "2")];
+        let first = moved_as_before(&node, bucket, generation, 1, &batch).await;
+        let created = first.0[0].1;
+        let (listens, nobody) = (vec![7], Vec::new());
+        let published = |offset| (0, if offset == 0 { 0 } else { created }, offset, listens.clone());
+        assert!(created > 0);
+        assert_eq!(first, (vec![published(1), published(0), published(2)], 1));
+        assert_eq!(moved_as_before(&node, bucket, generation, 1, &batch).await, first, "a repetition of the call");
+        // A node of now has moved nothing of it again.
+        let again: Vec<_> = [1, 2].map(|offset| (at(0, offset), publish("room", "x"))).into();
+        assert_eq!(outcomes(&moved_up(&node, bucket, &again).await.0), [(Outcome::Moved, 1), (Outcome::Moved, 0)]);
+        let keyed = [at(0, 2), at(0, 3), at(0, 4)].map(|from| (from, options(10, "key", 0), "k"));
+        let versioned = [at(0, 5), at(0, 6)].map(|from| (from, options(10, "", 7), "v"));
+        let others = moved_as_before(&node, bucket, generation, 2, &[&keyed[..], &versioned].concat()).await;
+        let repeated = (1, created, 3, nobody.clone());
+        let passed = (2, created, 4, nobody.clone());
+        assert_eq!(others, (vec![(4, 0, 0, nobody.clone()), published(3), repeated, published(4), passed], 1));
+        let list = format!("{}:h:room", node.keys().head(bucket));
+        server.cli(&["DEL", &list]);
+        server.cli(&["SET", &list, "foreign"]);
+        let foreign = [(at(0, 7), plain, "x"), (at(0, 8), told, "t")];
+        let refused = (5, 0, 2, nobody);
+        let came = moved_as_before(&node, bucket, generation, 3, &foreign).await;
+        assert_eq!(came, (vec![refused.clone(), published(0)], 1));
+        let came = moved_as_before(&node, bucket, generation, 4, &foreign[..1]).await;
+        assert_eq!(came, (vec![refused], 0), "whoever moves it again is told why it was not");
     });
 }
 

@@ -1,6 +1,7 @@
 //! Servers of Redis and Valkey for tests: each on a free port, of loopback if not said otherwise, with a folder of its own, ended
 //! with its owner.
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -152,10 +153,25 @@ fn run(kind: Kind, place: &Place, port: u16, folder: &TempDir, options: &[String
     child
 }
 
-/// What `redis-cli` says to the server there.
+/// How long an argument of a program may be, bytes.
+const ARGUMENT_BYTES_MAX: usize = 128 * 1024;
+
+/// What `redis-cli` says to the server there; its last argument may be of any length.
 pub(crate) fn cli_at(address: &str, port: u16, arguments: &[&str]) -> String {
-    let output = Command::new("redis-cli").args(["-h", address, "-p", &port.to_string()]).args(arguments).output();
-    String::from_utf8_lossy(&output.expect("tests/packages installs it").stdout).into_owned()
+    let mut program = Command::new("redis-cli");
+    program.args(["-h", address, "-p", &port.to_string()]).stdout(Stdio::piped());
+    let (arguments, input) = match arguments {
+        // The kernel takes none that is longer: the Functions' source is.
+        [before @ .., last] if last.len() >= ARGUMENT_BYTES_MAX => (before, *last),
+        arguments => (arguments, ""),
+    };
+    if !input.is_empty() {
+        program.arg("-x");
+    }
+    let child = program.args(arguments).stdin(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut child = child.expect("tests/packages installs it");
+    child.stdin.take().expect("it has one").write_all(input.as_bytes()).expect("it reads");
+    String::from_utf8_lossy(&child.wait_with_output().expect("it ends").stdout).into_owned()
 }
 
 /// Waits until something holds.

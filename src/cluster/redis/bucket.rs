@@ -38,6 +38,9 @@ pub struct Stand {
 }
 
 impl Stand {
+    /// How many it is packed in.
+    pub(super) const BYTES: usize = 14;
+
     pub(super) fn unpack(from: &mut Unpack) -> Result<Self, Fault> {
         Ok(Self { generation: Generation(from.eight()?), count: from.six()? })
     }

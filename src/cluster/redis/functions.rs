@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex as Turn, MutexGuard as TurnGuard};
 use tokio::time::{Instant, sleep};
@@ -431,5 +432,7 @@ fn stand_of(answer: &Value) -> Result<Stand, Fault> {
         Value::Array(values) => values.first().ok_or(Fault::Garbled)?,
         other => other,
     };
-    Stand::unpack(&mut Unpack::of(first.clone())?)
+    let Value::BulkString(said) = first else { return Err(Fault::Garbled) };
+    let stand = said.get(..Stand::BYTES).ok_or(Fault::Garbled)?;
+    Stand::unpack(&mut Unpack::new(Bytes::copy_from_slice(stand)))
 }

@@ -12,7 +12,14 @@ use super::bucket::{Generation, Stand, publication};
 use super::fault::Fault;
 use super::functions::Functions;
 use super::pack::{Packed, Unpack, clip};
-use super::streams::{Publish, Receipt, receipt};
+use super::streams::{Outcome, PUBLISHED, Publish, Receipt, result};
+use crate::limits::REDIS_BATCH_MAX;
+
+/// What becomes of a record that was moved before.
+const MOVED: u8 = 4;
+
+/// How many a verdict is answered in, with its offset.
+const VERDICT_BYTES: usize = 7;
 
 /// The place of a record in its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,14 +76,13 @@ impl Functions {
         generation: Generation,
         batch: &[(Moved, Publish<'_>)],
     ) -> Result<MovedUp, Fault> {
-        let answer = self.numbered("move_up", bucket, |command| {
-            command.arg(Packed::default().bytes(&generation.0).bytes(topic.as_bytes()).end());
-            for (from, publish) in batch {
-                let from = Packed::default().four(from.partition).six(clip(from.offset)).end();
-                command.arg(from).arg(publish.options()).arg(publish.body);
-            }
+        let asked = Asked::of(batch);
+        let answer = self.numbered("move", bucket, |command| {
+            command.arg(Packed::default().bytes(&generation.0).bytes(topic.as_bytes()).end()).arg(asked.index);
+            asked.plans.iter().for_each(|plan| _ = command.arg(plan));
+            batch.iter().for_each(|(_, publish)| _ = command.arg(publish.body));
         });
-        moved_up(answer.await?, batch)
+        moved_up(answer.await?, batch, &asked.of)
     }
 
     /// In which generation a bucket is, and which is the last record of each partition of the topic that was moved there.
@@ -98,23 +104,83 @@ impl Functions {
     }
 }
 
-fn moved_up(answer: Value, batch: &[(Moved, Publish<'_>)]) -> Result<MovedUp, Fault> {
+/// How records are asked to be moved: publications of a channel mostly have all in common but their bodies.
+struct Asked {
+    /// What some have in common.
+    plans: Vec<Vec<u8>>,
+    /// By record: which of these.
+    of: Vec<u8>,
+    /// How many there are; of each record which is its own, counted from 1, where it lay, and its key.
+    index: Vec<u8>,
+}
+
+impl Asked {
+    fn of(batch: &[(Moved, Publish<'_>)]) -> Self {
+        let (mut plans, mut of, mut index) =
+            (Vec::<Vec<u8>>::new(), Vec::with_capacity(batch.len()), Packed::default());
+        for (at, (from, publish)) in batch.iter().enumerate() {
+            // Most are as the one before.
+            let plan = match at.checked_sub(1).map(|before| (before, &batch[before].1)) {
+                Some((before, last)) if publish.is_planned_as(last) => usize::from(of[before]),
+                _ => {
+                    let plan = publish.plan();
+                    plans.iter().position(|known| *known == plan).unwrap_or_else(|| {
+                        plans.push(plan);
+                        plans.len() - 1
+                    })
+                }
+            };
+            of.push(u8::try_from(plan).expect("a batch has no more"));
+            index = index.byte(of[at] + 1).four(from.partition).six(clip(from.offset)).short(&publish.told_key());
+        }
+        let number = u8::try_from(plans.len()).expect("a batch has no more");
+        Self { plans, of, index: [&[number], &index.end()[..]].concat() }
+    }
+}
+
+const _: () = assert!(REDIS_BATCH_MAX < u8::MAX as usize, "a byte says which plan of a batch");
+
+/// What a plan has come to.
+struct Planned {
+    /// The creation of its stream.
+    created: u64,
+    /// Which nodes listen there.
+    listeners: Bytes,
+}
+
+/// The answer to a batch; `plans` says of each record which plan is its own.
+fn moved_up(answer: Value, batch: &[(Moved, Publish<'_>)], plans: &[u8]) -> Result<MovedUp, Fault> {
     let mut from = Unpack::of(answer)?;
     Stand::unpack(&mut from)?;
     if from.is_empty() {
         return Ok(MovedUp::Another);
     }
-    let stand = Stand::unpack(&mut from)?;
+    let (stand, now_ms) = (Stand::unpack(&mut from)?, from.six()?);
+    let number = plans.iter().max().map_or(0, |last| usize::from(*last) + 1);
+    let planned = (0..number).map(|_| Ok(Planned { created: from.six()?, listeners: from.short()? }));
+    let planned: Vec<_> = planned.collect::<Result<_, Fault>>()?;
+    let mut verdicts = Unpack::new(from.take(VERDICT_BYTES * batch.len())?);
     let (mut came, mut items) = (Vec::with_capacity(batch.len()), BTreeMap::<u8, Vec<u8>>::new());
-    for (_, publish) in batch {
-        let (receipt, time_ms) = (receipt(&mut from)?, from.six()?);
+    for ((_, publish), plan) in batch.iter().zip(plans) {
+        let (verdict, offset) = (verdicts.byte()?, verdicts.six()?);
+        let (receipt, time_ms) = match verdict {
+            PUBLISHED => {
+                let Planned { created, listeners } = &planned[usize::from(*plan)];
+                let created = if offset == 0 { 0 } else { *created };
+                if !listeners.is_empty() {
+                    let item = publication(publish.channel, (created, offset, now_ms), publish.body);
+                    listeners.iter().for_each(|slot| items.entry(*slot).or_default().extend(&item));
+                }
+                let outcome = Outcome::Published;
+                (Receipt { outcome, generation: stand.generation, created, offset }, now_ms)
+            }
+            MOVED => {
+                let (created, time_ms, outcome) = (from.six()?, from.six()?, Outcome::Moved);
+                (Receipt { outcome, generation: stand.generation, created, offset }, time_ms)
+            }
+            verdict => (result(verdict, &mut from)?, now_ms),
+        };
         came.push(Came { receipt, time_ms });
-        let listeners = from.short()?;
-        if !listeners.is_empty() {
-            let place = (receipt.created, receipt.offset, time_ms);
-            let item = publication(publish.channel, place, publish.body);
-            listeners.iter().for_each(|slot| items.entry(*slot).or_default().extend(&item));
-        }
     }
     let told = (0..from.byte()?).map(|_| {
         let (slot, before) = (from.byte()?, from.six()?);
@@ -130,7 +196,6 @@ mod tests {
     use tokio::time::Instant;
 
     use super::super::relayed::{Heard, RelayedEar};
-    use super::super::streams::Outcome;
     use super::*;
     use crate::model::Keep;
 
@@ -142,16 +207,17 @@ mod tests {
 
     /// What the Function says of two records: nodes 1 and 7 listen to the first of them, 7 to the second.
     fn answer() -> Vec<u8> {
-        let answer = Packed::default().bytes(&FIRST.0).six(20).bytes(&FIRST.0).six(9);
-        let answer = answer.byte(0).bytes(&FIRST.0).six(3).six(4).six(50).short(&[1, 7]);
-        let answer = answer.byte(0).bytes(&FIRST.0).six(5).six(6).six(50).short(&[7]);
+        let answer = Packed::default().bytes(&FIRST.0).six(20).bytes(&FIRST.0).six(9).six(50);
+        let answer = answer.six(3).short(&[1, 7]).six(5).short(&[7]).byte(PUBLISHED).six(4).byte(PUBLISHED).six(6);
         answer.byte(2).byte(1).six(8).byte(7).six(2).end()
     }
 
     #[test]
     fn each_node_is_told_what_it_listens_to_in_one_message() {
         let batch = [(1, "a"), (2, "b")].map(|(offset, name)| (Moved { partition: 0, offset }, publish(name, b"x")));
-        let MovedUp::Done { came, told } = moved_up(Value::BulkString(answer()), &batch).unwrap() else { panic!() };
+        let MovedUp::Done { came, told } = moved_up(Value::BulkString(answer()), &batch, &[0, 1]).unwrap() else {
+            panic!()
+        };
         let receipt = Receipt { outcome: Outcome::Published, generation: FIRST, created: 5, offset: 6 };
         assert_eq!(came[1], Came { receipt, time_ms: 50 });
         let heard = told.into_iter().map(|Told { slot, message }| {
@@ -168,11 +234,27 @@ mod tests {
     }
 
     #[test]
+    fn what_publications_have_in_common_is_asked_once() {
+        let keyed = |key| Publish { key: Some((key, 5)), ..publish("a", b"x") };
+        let versioned = |number| Publish { version: Some((number, "e")), ..publish("a", b"x") };
+        let all =
+            [publish("a", b"1"), publish("a", b"2"), publish("b", b"3"), publish("a", b"4"), keyed("k"), keyed("l")];
+        let all = [&all[..], &[versioned(1), versioned(2), versioned(1)]].concat();
+        let batch: Vec<_> = (0..).map(|offset| Moved { partition: 7, offset }).zip(all).collect();
+        let asked = Asked::of(&batch);
+        assert_eq!(asked.of, [0, 0, 1, 0, 2, 2, 3, 4, 3]);
+        assert_eq!((asked.plans.len(), asked.index[0]), (5, 5));
+        // Of the fifth record, behind those of 12 bytes.
+        let keyed = Packed::default().byte(3).four(7).six(4).short(b"k").end();
+        assert_eq!(asked.index[1 + 4 * 12..][..keyed.len()], keyed);
+    }
+
+    #[test]
     fn what_is_cut_off_is_garbled() {
         let batch = [(1, "a"), (2, "b")].map(|(offset, name)| (Moved { partition: 0, offset }, publish(name, b"x")));
         let whole = answer();
         for length in 0..whole.len() {
-            let cut = moved_up(Value::BulkString(whole[..length].to_vec()), &batch);
+            let cut = moved_up(Value::BulkString(whole[..length].to_vec()), &batch, &[0, 1]);
             assert_eq!(cut, if length == 14 { Ok(MovedUp::Another) } else { Err(Fault::Garbled) }, "{length}");
         }
     }

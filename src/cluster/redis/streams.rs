@@ -1,5 +1,7 @@
 //! Channels: publishing, listening, reading.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use redis::Value;
@@ -28,6 +30,9 @@ pub struct Publish<'a> {
     pub version: Option<(u64, &'a str)>,
 }
 
+/// The verdict on what was published.
+pub(super) const PUBLISHED: u8 = 0;
+
 /// What stands before a window: the key says who has sent it.
 const OF_SENDER: u32 = 1 << 31;
 
@@ -41,15 +46,41 @@ fn name_of(name: &str) -> [u8; 16] {
 impl Publish<'_> {
     /// As the Function takes it, but for its body.
     pub(super) fn options(&self) -> Vec<u8> {
-        let (key, window) = self.key.unwrap_or_default();
-        let by_sender = self.sender.map(|sender| [sender, key].map(name_of).concat());
-        let (key, window) = match &by_sender {
-            Some(key) => (&key[..], window | OF_SENDER),
-            None => (key.as_bytes(), window),
-        };
+        self.packed(&self.told_key())
+    }
+
+    /// The same without the key: what publications of a channel have in common.
+    pub(super) fn plan(&self) -> Vec<u8> {
+        self.packed(&[])
+    }
+
+    /// Whether its plan is the other's, as far as that is seen at once.
+    pub(super) fn is_planned_as(&self, other: &Self) -> bool {
+        self.channel == other.channel
+            && self.keep == other.keep
+            && self.window() == other.window()
+            && self.version.is_none()
+            && other.version.is_none()
+    }
+
+    /// The key as a bucket is told it: which says who has sent it, where somebody has.
+    pub(super) fn told_key(&self) -> Cow<'_, [u8]> {
+        match (self.key, self.sender) {
+            (None, _) => Cow::Borrowed(&[]),
+            (Some((key, _)), None) => Cow::Borrowed(key.as_bytes()),
+            (Some((key, _)), Some(sender)) => Cow::Owned([sender, key].map(name_of).concat()),
+        }
+    }
+
+    fn window(&self) -> u32 {
+        let (_, window) = self.key.unwrap_or_default();
+        if self.sender.is_some() { window | OF_SENDER } else { window }
+    }
+
+    fn packed(&self, key: &[u8]) -> Vec<u8> {
         let (version, epoch) = self.version.unwrap_or_default();
-        let head = Packed::default().four(self.keep.size).six(self.keep.ttl_ms).six(self.keep.meta_ttl_ms).four(window);
-        let head = head.four((version >> 32) as u32).four(version as u32);
+        let head = Packed::default().four(self.keep.size).six(self.keep.ttl_ms).six(self.keep.meta_ttl_ms);
+        let head = head.four(self.window()).four((version >> 32) as u32).four(version as u32);
         head.short(self.channel.as_bytes()).short(key).bytes(epoch.as_bytes()).end()
     }
 }
@@ -255,13 +286,17 @@ impl Functions {
 
 pub(super) fn receipt(from: &mut Unpack) -> Result<Receipt, Fault> {
     let verdict = from.byte()?;
+    result(verdict, from)
+}
+
+/// The result that comes with a verdict.
+pub(super) fn result(verdict: u8, from: &mut Unpack) -> Result<Receipt, Fault> {
     let (generation, created, offset) = (Generation(from.eight()?), from.six()?, from.six()?);
     let outcome = match verdict {
-        0 => Outcome::Published,
+        PUBLISHED => Outcome::Published,
         1 => Outcome::Repeated,
         2 => Outcome::Passed,
         3 => Outcome::TooMany,
-        4 => Outcome::Moved,
         5 => {
             let outcome = Outcome::Foreign(Foreign::read(offset)?);
             return Ok(Receipt { outcome, generation, created: 0, offset: 0 });

@@ -6,7 +6,7 @@
 --
 -- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
 
-local REVISION = 14
+local REVISION = 15
 -- How many expired publications one append looks at.
 local EXPIRED_AT_ONCE = 64
 -- How long a stream lives that nothing was ever published to and of which somebody has read only, milliseconds.
@@ -15,6 +15,26 @@ local READ_TTL = 600000
 local READ_AT_ONCE = 32
 -- Nodes that there may be.
 local SLOTS_MAX = 255
+
+-- Names of fields that end with a node's slot, as they were first put together: Lua writes a number by printf.
+local field_of
+do
+  local all = { b = {}, f = {}, k = {}, n = {} }
+  field_of = function(letter, slot)
+    local names = all[letter]
+    local name = names[slot]
+    if not name then
+      name = letter .. slot
+      names[slot] = name
+    end
+    return name
+  end
+end
+
+-- A whole number as Redis is given it, which writes those of Lua with all digits that a fraction may have.
+local function text_of(number)
+  return string.format('%d', number)
+end
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -56,6 +76,12 @@ local function guarded(callback)
   end
 end
 
+-- Makes a Function, with these flags. Files that are a block register their own: a file has 200 locals at most that others see, and
+-- all files are one.
+local function register(name, callback, ...)
+  redis.register_function({ function_name = 'ringpost_1_' .. name, callback = guarded(callback), flags = { ... } })
+end
+
 -- The incarnation and the number of a node's last call, as the head has them; what cannot be read is none.
 local function last_call(value)
   if not value or #value < 12 then return 0, 0 end
@@ -65,20 +91,24 @@ end
 
 -- Begins a numbered call. Gives what the bucket's head says, or an error for the caller.
 -- ARGV[1]: slot, incarnation, number of the call, highest count seen, generation known, a fresh one, nodes that live,
--- whether the call before this one was answered in the generation known. Who compares is given, at 5 to 7, what this node was
--- told last, by its own channel, by that of all, and by Kafka.
-local function begin(keys, args, compares)
+-- whether the call before this one was answered in the generation known. Who `compares` is given, at 5 to 7, what this node was
+-- told last, by its own channel, by that of all, and by Kafka; who `moves` the last of these, at 5.
+local function begin(keys, args, wants)
   local slot, incarnation, number, seen, known, fresh, nodes, was_here = struct.unpack('>BI6I6I6c8c8BB', args[1])
   local head = keys[1]
   local read
-  if compares then
-    read = redis.call('HMGET', head, 'g', 'c', 'b' .. slot, 'f' .. slot, 'n' .. slot, 'nall', 'k' .. slot)
+  local called, fenced = field_of('b', slot), field_of('f', slot)
+  if wants == 'compares' then
+    read = redis.call('HMGET', head, 'g', 'c', called, fenced, field_of('n', slot), 'nall', field_of('k', slot))
+  elseif wants == 'moves' then
+    read = redis.call('HMGET', head, 'g', 'c', called, fenced, field_of('k', slot))
   else
-    read = redis.call('HMGET', head, 'g', 'c', 'b' .. slot, 'f' .. slot)
+    read = redis.call('HMGET', head, 'g', 'c', called, fenced)
   end
   local bucket = {
     head = head, slot = slot, incarnation = incarnation, number = number, nodes = nodes,
-    generation = read[1], count = tonumber(read[2]) or 0, changes = {}, told = compares and read,
+    generation = read[1], count = tonumber(read[2]) or 0, changes = {}, told = wants and read, answer = false, sent = false,
+    last_number = 0,
   }
   -- What a stranger has put in place of either is as good as lost.
   if read[1] and (#read[1] ~= 8 or read[2] and not tonumber(read[2])) then bucket.generation = false end
@@ -98,7 +128,7 @@ local function begin(keys, args, compares)
     bucket.generation = fresh
     bucket.count = math.max(bucket.count, seen)
     bucket.changes = { 'g', fresh }
-    redis.call('HSET', head, 'g', fresh, 'c', bucket.count)
+    redis.call('HSET', head, 'g', fresh, 'c', text_of(bucket.count))
   end
   if incarnation <= (tonumber(read[4]) or 0) then
     return nil, redis.error_reply('DEAD this incarnation has lost its lease')
@@ -125,8 +155,8 @@ end
 local function finish(bucket, answer)
   local changes = bucket.changes
   local at = #changes
-  changes[at + 1], changes[at + 2] = 'c', bucket.count
-  changes[at + 3] = 'b' .. bucket.slot
+  changes[at + 1], changes[at + 2] = 'c', text_of(bucket.count)
+  changes[at + 3] = field_of('b', bucket.slot)
   changes[at + 4] = struct.pack('>I6I6', bucket.incarnation, bucket.number) .. answer
   redis.call('HSET', bucket.head, unpack(changes))
   return stand(bucket) .. answer
@@ -185,7 +215,7 @@ end
 local function send(bucket, parts, targets)
   if #targets == 0 then return end
   local fields = {}
-  for at = 1, #targets do fields[at] = 'n' .. targets[at] end
+  for at = 1, #targets do fields[at] = field_of('n', targets[at]) end
   local before = redis.call('HMGET', bucket.head, unpack(fields))
   local changes, sent = bucket.changes, bucket.sent or {}
   bucket.sent = sent
@@ -195,7 +225,7 @@ local function send(bucket, parts, targets)
     -- What this call itself has sent before is not in the head yet.
     pieces[1] = struct.pack('>Bc8I6I6', 1, bucket.generation, bucket.count, sent[target] or tonumber(before[at]) or 0)
     redis.call('SPUBLISH', bucket.head .. ':' .. target, table.concat(pieces))
-    changes[#changes + 1], changes[#changes + 2] = fields[at], bucket.count
+    changes[#changes + 1], changes[#changes + 2] = fields[at], text_of(bucket.count)
     sent[target] = bucket.count
   end
 end

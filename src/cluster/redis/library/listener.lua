@@ -158,7 +158,7 @@ end
 -- node and to all, that of the last one to it by Kafka if the caller knows of these, the number of the last call of this node that was
 -- done, and the fresh generation of the question, so that no other question's answer is taken for this one's.
 local function compare(keys, args, knows_kafka)
-  local bucket, refusal = begin(keys, args, true)
+  local bucket, refusal = begin(keys, args, 'compares')
   if not bucket then return refusal end
   if args[2] == bucket.generation then
     bucket.generation = string.sub(args[1], 28, 35)

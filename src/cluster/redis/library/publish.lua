@@ -21,9 +21,15 @@ local function remembered(head, now, by_window)
   return results, slices
 end
 
--- Publishes all that stands from args[2] on, two each: options and body. Gives what became of each. Who listens is told here, unless
--- the caller tells them: it gets the time, and by number which nodes listen to what was published.
+-- What is to be published together: begun with the time, and then gathered. A plan is what publications of a channel have in common,
+-- by their options; a name is a channel and a key, each behind its length.
+local gather = {}
+-- Publishes what was gathered. Gives of each in turn its verdict and its result, which `append` explains. Who listens is told here,
+-- unless the caller tells them: `told` gets by number the offset of each that was published, and of these no result is given where they
+-- have no name; a stream says `is_told` then.
 local publish_all
+-- Publishes all that stands from args[2] on, two each: options and body. Gives what became of each, as `append` answers.
+local publish_args
 do
   -- Added to the window of a key that says who has sent it, and how many such a sender may have remembered in a window.
   local OF_SENDER, SHARE_MAX = 2147483648, 10000
@@ -85,14 +91,25 @@ do
     if is_foreign(redis.pcall('LLEN', stream.list)) then return FOREIGN.list end
   end
 
-  -- What the options of publications say up to their key.
-  local function read_plan(call, options, now)
+  gather.begin = function(now)
+    return {
+      now = now, by_channel = {}, streams = {}, channels = {}, meta_keys = false, count = 0,
+      -- By publication; and by window the names that are to be looked up.
+      plans = false, names = false, epochs = false, bodies = false, by_window = false,
+    }
+  end
+
+  -- What the options of publications say, the epoch of the version only where there is no key.
+  gather.plan = function(call, options)
     local size, ttl, meta_ttl, window, high, low, channel = struct.unpack('>I4I6I6I4I4I4Bc0', options)
-    local by_sender = window >= OF_SENDER
+    local now, by_sender, stream = call.now, window >= OF_SENDER, call.by_channel[channel]
     if by_sender then window = window - OF_SENDER end
-    local stream = call.by_channel[channel]
     if not stream then
-      stream = { channel = channel, pushed = {} }
+      -- All that is said of it later has its place from the beginning: Lua makes a table larger in steps.
+      stream = {
+        channel = channel, is_kept = false, list = false, listeners = false, foreign = false, meta = false, items = false,
+        life = false, before_offset = false, length = false, after_offset = false, last = false, pushed = {}, is_told = false,
+      }
       call.by_channel[channel] = stream
       call.streams[#call.streams + 1], call.channels[#call.channels + 1] = stream, channel
     end
@@ -101,35 +118,52 @@ do
     return {
       stream = stream, size = size, ttl = ttl, meta_ttl = meta_ttl, window = window, by_sender = by_sender, high = high,
       low = low, is_versioned = is_versioned, stamp = struct.pack('>I6I6', now + ttl, now),
+      epoch = is_versioned and string.sub(options, CHANNEL_AT + #channel + 2),
     }
   end
 
+  -- The name of a key in a plan's channel.
+  gather.name = function(plan, key)
+    local channel = plan.stream.channel
+    return string.char(#channel) .. channel .. string.char(#key) .. key
+  end
+
+  -- The options of a publication as a plan without its key, and the key.
+  gather.split = function(options)
+    local before_key = CHANNEL_AT + string.byte(options, CHANNEL_AT)
+    local from = before_key + 2
+    local behind = from + string.byte(options, from - 1)
+    return string.sub(options, 1, before_key) .. '\0' .. string.sub(options, behind), string.sub(options, from, behind - 1)
+  end
+
+  -- Adds a publication; its name is false without a key, and the epoch is that of its version.
+  gather.add = function(call, plan, name, epoch, body)
+    local number = call.count + 1
+    if number == 1 then call.plans, call.names, call.epochs, call.bodies, call.by_window = {}, {}, {}, {}, {} end
+    call.count, call.plans[number], call.names[number], call.bodies[number] = number, plan, name, body
+    if plan.is_versioned then call.epochs[number] = epoch end
+    if name then
+      local of_window = call.by_window[plan.window]
+      if of_window then of_window[#of_window + 1] = name else call.by_window[plan.window] = { name } end
+    end
+  end
+
   -- All of a call, before anything is looked up. Publications of a channel mostly differ in their keys and bodies only, so that
-  -- what stands before the key is read once. A name is a channel and a key, each behind its length.
-  local function read_call(args, now)
-    local plans, names, epochs, read, by_window = {}, {}, {}, {}, {}
-    local sub, byte = string.sub, string.byte
-    local call = {
-      by_channel = {}, streams = {}, channels = {}, plans = plans, names = names, epochs = epochs, by_window = by_window,
-    }
+  -- what stands before the key is read once.
+  local function read_call(args)
+    local call, read, sub, byte = gather.begin(now_ms()), {}, string.sub, string.byte
     for at = 2, #args, 2 do
-      local number, options = at / 2, args[at]
+      local options = args[at]
       local before_key = CHANNEL_AT + byte(options, CHANNEL_AT)
       local text = sub(options, 1, before_key)
       local plan = read[text]
       if not plan then
-        plan = read_plan(call, options, now)
+        plan = gather.plan(call, options)
         read[text] = plan
       end
       local length = byte(options, before_key + 1)
-      local name = false
-      if length > 0 and plan.window > 0 then
-        name = sub(options, CHANNEL_AT, before_key + 1 + length)
-        local of_window = by_window[plan.window]
-        if of_window then of_window[#of_window + 1] = name else by_window[plan.window] = { name } end
-      end
-      plans[number], names[number] = plan, name
-      if plan.is_versioned then epochs[number] = sub(options, before_key + 2 + length) end
+      local name = length > 0 and plan.window > 0 and sub(options, CHANNEL_AT, before_key + 1 + length)
+      gather.add(call, plan, name, plan.is_versioned and sub(options, before_key + 2 + length), args[at + 1])
     end
     return call
   end
@@ -156,26 +190,45 @@ do
     items[at + 1], items[at + 2], items[at + 3], items[at + 4] = stream.before_offset, offset, stream.after_offset, body
   end
 
-  publish_all = function(bucket, args, told)
-    bucket.count = bucket.count + 1
-    local head, now = bucket.head, now_ms()
-    local call = read_call(args, now)
-    local streams, plans, names, pack = call.streams, call.plans, call.names, struct.pack
-    local meta_keys = {}
+  local function refused_by(bucket, what) return struct.pack('>c8I6I6', bucket.generation, 0, what) end
+
+  -- What is known of the streams of a call, and who listens to their channels.
+  gather.look_up = function(bucket, call)
+    local head, streams, meta_keys = bucket.head, call.streams, {}
     for at = 1, #streams do meta_keys[at] = head .. ':m:' .. streams[at].channel end
+    call.meta_keys = meta_keys
     local known = redis.call('MGET', unpack(meta_keys))
     local listeners = redis.call('HMGET', head .. ':l', unpack(call.channels))
-    local function refused_by(what) return struct.pack('>c8I6I6', bucket.generation, 0, what) end
     for at = 1, #streams do
       local stream, heard = streams[at], listeners[at]
       stream.listeners = heard and string.sub(heard, 1, SLOTS_MAX)
       if stream.is_kept then
         stream.list = head .. ':h:' .. stream.channel
         local foreign = foreign_of(stream, known[at], meta_keys[at])
-        stream.foreign = foreign and refused_by(foreign)
+        stream.foreign = foreign and refused_by(bucket, foreign)
       end
-      if not stream.foreign then stream.meta = read_meta(bucket, known[at], meta_keys[at]) end
+      if not stream.foreign then stream.meta = read_meta(bucket, known[at], meta_keys[at]) or false end
     end
+  end
+
+  -- Writes what streams of a call have got.
+  gather.write = function(bucket, call)
+    local streams, now = call.streams, call.now
+    for at = 1, #streams do
+      local stream = streams[at]
+      local last = stream.last
+      if last then
+        if #stream.pushed > 0 then push(stream.list, stream.meta, stream.pushed, now, last.size, last.ttl) end
+        write_meta(bucket, call.meta_keys[at], stream.meta, last.meta_ttl)
+      end
+    end
+  end
+
+  publish_all = function(bucket, call, told)
+    bucket.count = bucket.count + 1
+    gather.look_up(bucket, call)
+    local head, now, pack = bucket.head, call.now, struct.pack
+    local plans, names, bodies = call.plans, call.names, call.bodies
     local results, slices = remembered(head, now, call.by_window)
     local nowhere, answers, groups = struct.pack('>c8I6I6', bucket.generation, 0, 0), {}, {}
     local plan, stream, meta, items, is_kept, is_versioned, foreign
@@ -191,7 +244,7 @@ do
       if foreign then
         verdict, result = '\5', foreign
       elseif before == UNKNOWN or before and #before ~= #nowhere then
-        verdict, result = '\5', refused_by(FOREIGN.results)
+        verdict, result = '\5', refused_by(bucket, FOREIGN.results)
       elseif before then
         verdict, result = '\1', before
       elseif is_versioned and meta and is_passed(meta, plan.high, plan.low, call.epochs[at]) then
@@ -199,16 +252,16 @@ do
       elseif name and plan.by_sender then
         local may = may_send(head, now, plan.window, sender_of(stream, name))
         if may == nil then
-          verdict, result = '\5', refused_by(FOREIGN.senders)
+          verdict, result = '\5', refused_by(bucket, FOREIGN.senders)
         elseif not may then
           verdict = '\3'
         end
       end
       if not verdict then
         verdict = '\0'
-        local body = args[2 * at + 1]
+        local body = bodies[at]
         if told then
-          told[at] = stream.listeners
+          stream.is_told, told[at] = true, 0
         elseif not items and stream.listeners then
           items = group_of(groups, stream.listeners)
           stream.items = items
@@ -222,14 +275,17 @@ do
           stream.last = stream.last or plan
         end
         if is_kept then
-          if not stream.life then begin_items(bucket, stream) end
           meta.top = meta.top + 1
-          local offset = pack('>I6', meta.top)
-          result = stream.life .. offset
           stream.last = plan
           local pushed = stream.pushed
           pushed[#pushed + 1] = plan.stamp .. body
-          if items then add_item(items, stream, offset, now, body) end
+          if told then told[at] = meta.top end
+          if name or not told then
+            if not stream.life then begin_items(bucket, stream) end
+            local offset = pack('>I6', meta.top)
+            result = stream.life .. offset
+            if items then add_item(items, stream, offset, now, body) end
+          end
         elseif items then
           items[#items + 1] = item(0, stream.channel, 0, 0, now, body)
         end
@@ -242,19 +298,18 @@ do
       end
       answers[2 * at - 1], answers[2 * at] = verdict, result
     end
-    for at = 1, #streams do
-      local stream = streams[at]
-      local last = stream.last
-      if last then
-        if #stream.pushed > 0 then push(stream.list, stream.meta, stream.pushed, now, last.size, last.ttl) end
-        write_meta(bucket, meta_keys[at], stream.meta, last.meta_ttl)
-      end
-    end
+    gather.write(bucket, call)
     for _, slice in pairs(slices) do remember(slice) end
-    if told then told.now = now else send(bucket, sort_out(groups, bucket.nodes)) end
-    return table.concat(answers)
+    if not told then send(bucket, sort_out(groups, bucket.nodes)) end
+    return answers
+  end
+
+  publish_args = function(bucket, args)
+    return table.concat(publish_all(bucket, read_call(args)))
   end
 end
+
+do
 
 -- ARGV[2…], two each: options and body. Options are: history size, its ttl, that of the stream, window of the key (with its highest
 -- bit where the first 16 bytes of the key say who has sent it), version (two halves), channel, key, epoch of the version. Answers
@@ -264,8 +319,7 @@ local function append(keys, args)
   local bucket, refusal = begin(keys, args)
   if not bucket then return refusal end
   if bucket.answer then return stand(bucket) .. bucket.answer end
-  local answer = publish_all(bucket, args)
-  return finish(bucket, answer)
+  return finish(bucket, publish_args(bucket, args))
 end
 
 -- ARGV: how many nodes live; a message of items, as it is sent; how many bytes of it each channel has, in their order, 4 bytes each;
@@ -310,4 +364,10 @@ local function fleeting(keys, args)
   for at = 1, channels do lengths[at] = struct.pack('>I4', #args[channels + 1 + at]) end
   local message = '\0' .. table.concat(args, '', channels + 2)
   return tell_listeners(keys, { args[1], message, table.concat(lengths), unpack(args, 2, channels + 1) })
+end
+
+register('append', append)
+register('tell_listeners', tell_listeners, 'allow-oom')
+register('fleeting', fleeting, 'allow-oom')
+
 end

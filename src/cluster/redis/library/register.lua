@@ -3,21 +3,12 @@ local function revision()
   return REVISION
 end
 
--- What gives room, or needs none worth a word, goes on where the memory is full. Files behind this one register their own, in a block:
--- a file has 200 locals at most that others see, and this and those before it are one.
-local function register(name, callback, ...)
-  redis.register_function({ function_name = 'ringpost_1_' .. name, callback = guarded(callback), flags = { ... } })
-end
-register('append', append)
-register('move_up', move_up)
-register('moved', moved, 'allow-oom')
+-- What gives room, or needs none worth a word, goes on where the memory is full.
 register('schedule_add', schedule_add)
 register('schedule_cancel', schedule_cancel, 'allow-oom')
 register('schedule_list', schedule_list, 'no-writes')
 register('schedule_next', schedule_next, 'no-writes')
 register('schedule_due', schedule_due, 'allow-oom')
-register('tell_listeners', tell_listeners, 'allow-oom')
-register('fleeting', fleeting, 'allow-oom')
 register('join', join, 'allow-oom')
 register('leave', leave, 'allow-oom')
 register('read', read, 'no-writes')

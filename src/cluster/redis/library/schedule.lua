@@ -133,7 +133,7 @@ local function schedule_due(keys, args)
     options[at], body = read_scheduled(head, ids[at])
     if options[at] then pairs_due[#pairs_due + 1], pairs_due[#pairs_due + 2] = options[at], body end
   end
-  local verdicts = #pairs_due > 1 and publish_all(bucket, pairs_due) or ''
+  local verdicts = #pairs_due > 1 and publish_args(bucket, pairs_due) or ''
   -- Behind what may find something foreign: what has not been published stays.
   local refused = 0
   for at = 1, #ids do forget_scheduled(head, ids[at], options[at]) end

@@ -24,7 +24,7 @@ end
 local function write_meta(bucket, key, meta, ttl)
   local value = struct.pack('>c8I6I6I6I6I4I4', bucket.generation, meta.created, meta.top, meta.first_expires,
     meta.list_expires, meta.high, meta.low) .. meta.version_epoch
-  redis.call('SET', key, value, 'PX', ttl)
+  redis.call('SET', key, value, 'PX', text_of(ttl))
 end
 
 -- Takes away what has expired at the beginning of a list; `length` is what it has.
