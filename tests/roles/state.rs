@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Session, World, now_ms, wait};
+use crate::harness::{BUCKETS, Session, World, now_ms, wait};
 use crate::kcat::kcat_writes;
 
 #[test]
@@ -48,8 +48,9 @@ fn what_cannot_be_used_is_counted_and_holds_nothing_up_and_clocks_of_nodes_are_n
     });
     world.write("ann", record.to_string().as_bytes());
     wait("ann is online", || process.is_online("ann"));
-    assert_eq!(process.metric(r#"ringpost_state_records_total{outcome="unusable"}"#), 2);
-    assert_eq!(process.metric(r#"ringpost_state_records_total{outcome="passed"}"#), 1);
+    // They are counted once what was read with them is told.
+    let count = |outcome: &str| process.metric(&format!("ringpost_state_records_total{{outcome=\"{outcome}\"}}"));
+    wait("they are counted", || (count("unusable"), count("passed")) == (2, 1));
     let state = process.state("ann");
     assert!(state["since_unix_ms"].as_i64().unwrap() <= now_ms(), "an hour ahead of the clock of Redis: {state}");
     let told = world.wait_told("ann", true);
@@ -180,4 +181,45 @@ fn functions_of_an_earlier_edition_are_replaced() {
     world.tell("connected", &Session::of("ann"));
     wait("ann is online", || process.is_online("ann"));
     assert_eq!(told(), edition);
+}
+
+#[test]
+fn what_somebody_else_has_put_in_place_of_a_user_is_left_alone_and_others_go_on() {
+    let world = World::new(1);
+    let key = |user: &str| format!("ringpost:state:1:{{b{}}}:u:{user}", ringpost::model::bucket_of(user, BUCKETS));
+    let foreign = [
+        ("ann", vec!["SET", "KEY", "no hash"]),
+        ("ben", vec!["HSET", "KEY", "+client", "no session"]),
+        ("cid", vec!["HSET", "KEY", "-client", "no end"]),
+        ("dan", vec!["HSET", "KEY", "s", "never"]),
+    ];
+    let keys = foreign.each_ref().map(|(user, _)| key(user));
+    for ((_, command), key) in foreign.iter().zip(&keys) {
+        let command: Vec<_> = command.iter().map(|word| if *word == "KEY" { key.as_str() } else { word }).collect();
+        world.redis.cli(&command);
+    }
+    let dumps = || keys.each_ref().map(|key| world.redis.cli(&["DUMP", key]));
+    let before = dumps();
+    // Of all users in one call, of which some are in one bucket.
+    for user in ["ann", "ben", "cid", "dan", "eve"] {
+        world.tell("connected", &Session::of(user));
+    }
+    let process = world.start("state-1", r#""state""#);
+    world.wait_told("eve", true);
+    assert_eq!(world.told().into_keys().collect::<Vec<_>>(), ["eve"]);
+    assert_eq!(process.state("ann"), json!({"online": false, "devices": 0}));
+    assert!(process.is_online("eve") && dumps() == before);
+    wait("the group stands behind all", || world.committed() == 5);
+    assert_eq!(process.metric(r#"ringpost_state_errors_total{kind="foreign"}"#), 4);
+    // Where it is taken away the user is known from what happens next.
+    world.redis.cli(&["DEL", &keys[0]]);
+    world.tell("connected", &Session::of("ann"));
+    assert_eq!(world.wait_told("ann", true)["cause"], "login");
+    // In place of what a bucket has for all its users it is waited for.
+    let index = format!("ringpost:state:1:{{b{}}}:o", ringpost::model::bucket_of("fay", BUCKETS));
+    world.redis.cli(&["SET", &index, "no list"]);
+    world.tell("connected", &Session::of("fay"));
+    wait("it is said", || process.metric(r#"ringpost_state_errors_total{kind="foreign"}"#) > 4);
+    world.redis.cli(&["DEL", &index]);
+    world.wait_told("fay", true);
 }

@@ -60,8 +60,15 @@ fn cause<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SessionCause, D::
 /// What became of some happenings.
 #[derive(Debug)]
 pub(super) enum Applied {
-    /// So many were; the others were before. What is to be told.
-    Done(u64, Vec<Transition>),
+    /// All that were not before.
+    Done {
+        /// How many these are.
+        applied: u64,
+        /// What is to be told.
+        told: Vec<Transition>,
+        /// Keys of users in whose place something lies that is not Ringpost's: what happened to these is passed over.
+        foreign: Vec<String>,
+    },
     /// The bucket knows less than it did: nothing was changed.
     Lost,
 }
@@ -159,12 +166,12 @@ impl Buckets {
     ) -> Result<Applied, Fault> {
         let mut command = self.function("apply", bucket);
         let events = serde_json::to_string(happened).expect("names and numbers are written as JSON");
-        command.arg(partition).arg(known).arg(u8::from(is_quiet)).arg(STATE_KEEP_MS).arg(events);
+        command.arg(partition).arg(known).arg(u8::from(is_quiet)).arg(STATE_KEEP_MS).arg(events).arg(1);
         let answer: Vec<Value> = self.call(&command).await?;
-        match <[Value; 3]>::try_from(answer) {
-            Ok([_, applied, pending]) => Ok(Applied::Done(read(applied)?, transitions(pending)?)),
-            Err(_) => Ok(Applied::Lost),
-        }
+        let mut answer = answer.into_iter().skip(1);
+        let (Some(applied), Some(pending)) = (answer.next(), answer.next()) else { return Ok(Applied::Lost) };
+        let foreign = answer.next().map_or(Ok(Vec::new()), read)?;
+        Ok(Applied::Done { applied: read(applied)?, told: transitions(pending)?, foreign })
     }
 
     /// What was to be told up to a number is written; what is left.

@@ -9,7 +9,7 @@
 -- `-` and a client is a session that has ended: its owner, when; `?` and a client is a session that the nodes' register did not have:
 -- when that was seen first.
 
-local REVISION = 4
+local REVISION = 5
 -- How long it is remembered that a session has ended, milliseconds: so late may be told that it began.
 local ENDED_TTL = 600000
 -- And of so many sessions of a user at the most: whoever comes and goes all day costs no more than that.
@@ -32,28 +32,46 @@ local function count_session(user, owner, by)
   user.count_of[owner] = (user.count_of[owner] or 0) + by
 end
 
-local function read_user(head, name)
-  local user = {
-    key = head .. ':u:' .. name, name = name, sessions = {}, count = 0, count_of = {}, ended = {}, ended_at = {}, missed = {},
-    since = 0, seen = 0, sequence = 0,
-  }
-  local entries = redis.call('HGETALL', user.key)
+-- What the entries of a user say. Ends with an error where one is not ours.
+local function parse_user(user, entries)
   for at = 1, #entries, 2 do
     local field, value = entries[at], entries[at + 1]
-    local mark = string.sub(field, 1, 1)
+    local mark, client = string.sub(field, 1, 1), string.sub(field, 2)
     if mark == '+' then
-      user.sessions[string.sub(field, 2)] = value
+      assert(string.find(value, '^%d+%.%d+ %-?%d+ '))
+      user.sessions[client] = value
       count_session(user, owner_of(value), 1)
     elseif mark == '-' then
-      user.ended[string.sub(field, 2)] = value
-      user.ended_at[string.sub(field, 2)] = tonumber(string.match(value, '%d+$'))
-    elseif mark == '?' then user.missed[string.sub(field, 2)] = tonumber(value)
+      assert(string.find(value, '^%d+%.%d+ %d+$'))
+      user.ended[client] = value
+      user.ended_at[client] = tonumber(string.match(value, '%d+$'))
+    elseif mark == '?' then user.missed[client] = assert(tonumber(value))
     elseif field == 't' then user.told = value
-    elseif field == 's' then user.since = tonumber(value)
-    elseif field == 'l' then user.seen = tonumber(value)
-    elseif field == 'q' then user.sequence = tonumber(value) end
+    elseif field == 's' then user.since = assert(tonumber(value))
+    elseif field == 'l' then user.seen = assert(tonumber(value))
+    elseif field == 'q' then user.sequence = assert(tonumber(value)) end
   end
   return user
+end
+
+-- One of whom nothing is known.
+local function new_user(bucket, name)
+  return {
+    key = bucket.head .. ':u:' .. name, name = name, sessions = {}, count = 0, count_of = {}, ended = {}, ended_at = {}, missed = {},
+    since = 0, seen = 0, sequence = 0,
+  }
+end
+
+-- What is known of a user. Nothing, where something that is not ours is in its place: nothing is written over that, whoever asks passes
+-- the user over, and the bucket has the key.
+local function read_user(bucket, name)
+  local user = new_user(bucket, name)
+  local entries = redis.pcall('HGETALL', user.key)
+  if not entries.err and pcall(parse_user, user, entries) then return user end
+  if not bucket.passes_over or entries.err and not string.find(entries.err, 'WRONGTYPE', 1, true) then
+    error(entries.err or 'WRONGTYPE ' .. user.key)
+  end
+  bucket.foreign[#bucket.foreign + 1] = user.key
 end
 
 local function is_online(user)
@@ -129,7 +147,18 @@ local function prune(bucket, user)
 end
 
 local function begin(keys, keep)
-  return { head = keys[1], nodes = keys[2], now = now_ms(), keep = keep }
+  return { head = keys[1], nodes = keys[2], now = now_ms(), keep = keep, passes_over = true, foreign = {} }
+end
+
+-- Before a bucket is changed: where something is in place of what it has for all its users that is not ours, this ends with an error
+-- while nothing is written yet. Else it could be noted of a user what nobody is ever told.
+local function begin_change(keys, keep)
+  local bucket = begin(keys, keep)
+  redis.call('LLEN', bucket.head .. ':o')
+  redis.call('SCARD', bucket.head .. ':i')
+  local number = redis.call('HGET', bucket.head, 'n')
+  if number and not tonumber(number) then error('WRONGTYPE ' .. bucket.head) end
+  return bucket
 end
 
 -- Tells whether a user is online, if that is another than was told last. Of one of whom nothing was told yet it is told that it is
@@ -162,8 +191,12 @@ end
 
 -- A user is read once in a call, however many of its sessions come and go in it.
 local function apply_event(bucket, users, event, partition, is_quiet)
-  local user = users[event.user] or read_user(bucket.head, event.user)
-  users[event.user] = user
+  local user = users[event.user]
+  if user == nil then
+    user = read_user(bucket, event.user) or false
+    users[event.user] = user
+  end
+  if not user then return end
   prune(bucket, user)
   local was_online, at = is_online(user), math.min(event.at, bucket.now)
   local known = user.sessions[event.client]
@@ -185,10 +218,12 @@ local function apply_event(bucket, users, event, partition, is_quiet)
 end
 
 -- ARGV: partition, the highest record that the caller knows to be applied here, 1 if nothing is to be told of it now, how long
--- users who are offline are kept, events. Answers 0 and nothing where the bucket has lost writes; else 1, how many were applied,
--- and what is to be told.
+-- users who are offline are kept, events, whether users in whose place something lies that is not ours are passed over: processes of the
+-- edition before do not say so, and get an error. Answers 0 and nothing where the bucket has lost writes; else 1, how many were applied,
+-- what is to be told, and the keys of users who were passed over, where there are some.
 local function apply(keys, args)
-  local bucket, partition = begin(keys, args[4]), args[1]
+  local bucket, partition = begin_change(keys, args[4]), args[1]
+  bucket.passes_over = args[6] == '1'
   local position = tonumber(redis.call('HGET', bucket.head .. ':p', partition) or nil)
   if not position or position < tonumber(args[2]) then return { 0 } end
   local events, users, applied, last = cjson.decode(args[5]), {}, 0, position
@@ -200,7 +235,9 @@ local function apply(keys, args)
     end
   end
   if last > position then redis.call('HSET', bucket.head .. ':p', partition, string.format('%.0f', last)) end
-  return { 1, applied, pending_of(bucket) }
+  local answer = { 1, applied, pending_of(bucket) }
+  if #bucket.foreign > 0 then answer[4] = bucket.foreign end
+  return answer
 end
 
 -- ARGV: a number. What was told up to it is written where all can read it. Answers what is left.
@@ -230,9 +267,12 @@ end
 -- ARGV: partition, how many users, how long they are kept. Tells of users whose events were applied quietly. Answers how many are
 -- left, and what is to be told.
 local function settle(keys, args)
-  local bucket, dirty = begin(keys, args[3]), keys[1] .. ':d:' .. args[1]
+  local bucket, dirty = begin_change(keys, args[3]), keys[1] .. ':d:' .. args[1]
   local users = redis.call('SPOP', dirty, args[2])
-  for at = 1, #users do tell(bucket, read_user(bucket.head, users[at]), 'rebuilt', true) end
+  for at = 1, #users do
+    local user = read_user(bucket, users[at])
+    if user then tell(bucket, user, 'rebuilt', true) end
+  end
   return { redis.call('SCARD', dirty), pending_of(bucket) }
 end
 
@@ -254,7 +294,8 @@ local function registered(entry)
 end
 
 local function adopt_user(bucket, name)
-  local user = read_user(bucket.head, name)
+  local user = read_user(bucket, name)
+  if not user then return 0 end
   local was_online, adopted, newest = is_online(user), 0, 0
   local entries = redis.call('HGETALL', bucket.nodes .. ':s:' .. name)
   for at = 1, #entries, 2 do
@@ -276,7 +317,7 @@ end
 -- ARGV: a node's slot, a cursor, how much to look at, how long users are kept. Takes up sessions that the nodes' register has and of
 -- which nothing was heard. Answers the next cursor, how many were taken up, and what is to be told.
 local function adopt(keys, args)
-  local bucket, adopted = begin(keys, args[4]), 0
+  local bucket, adopted = begin_change(keys, args[4]), 0
   local page = redis.call('SSCAN', bucket.nodes .. ':i' .. args[1], args[2], 'COUNT', args[3])
   for at = 1, #page[2] do
     local kind, name = string.sub(page[2][at], 1, 1), string.sub(page[2][at], 2)
@@ -289,13 +330,13 @@ end
 -- on under another by the nodes' register are that one's. Answers how many users are left, how many sessions ended, and what is to
 -- be told.
 local function end_node(keys, args)
-  local bucket, owner, ended = begin(keys, args[4]), args[1], 0
+  local bucket, owner, ended = begin_change(keys, args[4]), args[1], 0
   local seen, index = math.min(tonumber(args[2]), bucket.now), keys[1] .. ':i:' .. owner
   local users = redis.call('SPOP', index, args[3])
   for at = 1, #users do
-    local user = read_user(bucket.head, users[at])
-    local was_online, gone = is_online(user), 0
-    for client, value in pairs(user.sessions) do
+    local user, gone = read_user(bucket, users[at]), 0
+    local was_online = user and is_online(user)
+    for client, value in pairs(user and user.sessions or {}) do
       if owner_of(value) == owner then
         local entry = redis.call('HGET', bucket.nodes .. ':s:' .. user.name, bytes_of(client))
         local now_of = entry and registered(entry)
@@ -322,7 +363,8 @@ end
 -- Compares a user's sessions of one owner with the nodes' register. What is not there is noted; what is still not there after so long
 -- has ended, and no record told of it.
 local function check_user(bucket, name, owner, patience)
-  local user, gone, missed_since = read_user(bucket.head, name), 0, 0
+  local user, gone, missed_since = read_user(bucket, name), 0, 0
+  if not user then return 0 end
   local was_online = is_online(user)
   for client, value in pairs(user.sessions) do
     if owner_of(value) == owner then
@@ -347,7 +389,7 @@ end
 -- ARGV: an owner, a cursor, how much to look at, how long users are kept, how long a session must have been missed, bytes of the
 -- longest name that the register knows. Answers the next cursor, how many sessions ended, and what is to be told.
 local function check(keys, args)
-  local bucket, ended = begin(keys, args[4]), 0
+  local bucket, ended = begin_change(keys, args[4]), 0
   local page = redis.call('SSCAN', bucket.head .. ':i:' .. args[1], args[2], 'COUNT', args[3])
   for at = 1, #page[2] do
     local name = page[2][at]
@@ -356,11 +398,12 @@ local function check(keys, args)
   return { page[1], ended, pending_of(bucket) }
 end
 
--- ARGV: users. Answers of each by turns: 1 online, 0 not, -1 nothing is known; since when; when seen last; devices.
+-- ARGV: users. Answers of each by turns: 1 online, 0 not, -1 nothing is known, or something is in its place that is not ours; since
+-- when; when seen last; devices.
 local function read(keys, args)
-  local answer = {}
+  local bucket, answer = begin(keys), {}
   for at = 1, #args do
-    local user = read_user(keys[1], args[at])
+    local user = read_user(bucket, args[at]) or new_user(bucket, args[at])
     local is_known = user.since > 0
     answer[#answer + 1] = not is_known and -1 or is_online(user) and 1 or 0
     answer[#answer + 1] = user.since
@@ -374,8 +417,21 @@ local function revision()
   return REVISION
 end
 
+-- Where something that is not ours is in place of what a bucket needs, the caller is told so: it can only wait.
+local function guarded(callback)
+  return function(keys, args)
+    local is_done, answer = pcall(callback, keys, args)
+    if is_done then return answer end
+    local said = type(answer) == 'table' and answer.err or tostring(answer)
+    if string.find(said, 'WRONGTYPE', 1, true) then
+      return redis.error_reply('FOREIGN something of ' .. keys[1])
+    end
+    return redis.error_reply(said)
+  end
+end
+
 local function register(name, callback, flag)
-  redis.register_function({ function_name = 'ringpost_state_1_' .. name, callback = callback, flags = { flag } })
+  redis.register_function({ function_name = 'ringpost_state_1_' .. name, callback = guarded(callback), flags = { flag } })
 end
 register('apply', apply)
 register('written', written, 'allow-oom')

@@ -51,6 +51,7 @@ use self::view::StateView;
 use self::walk::Walk;
 use super::consumer::{Consumer, Incoming};
 use super::pulse::{Partition, Pulse};
+use crate::cluster::complaints::Complaints;
 use crate::cluster::kafka::producer::Producer;
 use crate::config::Config;
 use crate::limits::STATE_BATCH_MAX;
@@ -68,6 +69,8 @@ pub struct StateRole {
     buckets: Buckets,
     teller: Teller,
     metrics: Arc<StateMetrics>,
+    /// Of users in whose place something foreign lies.
+    complaints: Complaints,
     pulse: Arc<Pulse>,
     /// Where the partitions stand that are this process'.
     places: BTreeMap<i32, Place>,
@@ -114,6 +117,7 @@ impl StateRole {
             buckets: Buckets::new(&config.cluster.redis)?,
             teller: Teller::new(producer, kafka, metrics.clone()),
             metrics,
+            complaints: Complaints::default(),
             pulse,
             places: BTreeMap::new(),
             unready: BTreeSet::new(),

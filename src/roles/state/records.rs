@@ -8,6 +8,7 @@ use super::StateRole;
 use super::buckets::{Applied, Happening};
 use super::happened::{Said, Taken};
 use super::trouble::Trouble;
+use crate::cluster::redis::fault::Fault;
 use crate::limits::STATE_CALLS_AT_ONCE;
 
 impl StateRole {
@@ -62,12 +63,16 @@ impl StateRole {
         for (bucket, answer) in answers {
             let happened = &by_bucket[&bucket];
             match answer {
-                Ok(Applied::Done(applied, transitions)) => {
+                Ok(Applied::Done { applied, told, foreign }) => {
                     let known = &mut place.known[usize::from(bucket)];
                     *known = happened.last().map_or(*known, |last| last.offset.max(*known));
                     self.metrics.applied.add(applied);
                     self.metrics.repeated.add((happened.len() as u64).saturating_sub(applied));
-                    pending.insert(bucket, transitions);
+                    pending.insert(bucket, told);
+                    for key in foreign {
+                        self.metrics.failed("foreign");
+                        self.complaints.tell("apply", &Fault::Foreign(key));
+                    }
                 }
                 Ok(Applied::Lost) => failed = Some(Trouble::Lost(partition)),
                 Err(fault) => failed = failed.or(Some(fault.into())),
