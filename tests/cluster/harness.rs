@@ -1,6 +1,7 @@
 //! Nodes of one cluster: processes on free ports of loopback, killed with their owner.
 
 use std::process::{Child, Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -240,11 +241,14 @@ impl Node {
     }
 }
 
-/// Publishes until it is taken.
+/// Publishes until it is taken; once, also where an answer came too late.
 pub(crate) fn publish_in_the_end(node: &Node, channel: &str, data: &str) -> Value {
+    static SAID: AtomicU64 = AtomicU64::new(0);
+    let key = format!("said-{}", SAID.fetch_add(1, Ordering::Relaxed));
+    let publish = json!({"channel": channel, "data": data, "idempotency_key": key});
     let mut answer = Value::Null;
     wait("it is published", || {
-        answer = node.publish(channel, data);
+        answer = node.api("publish", &publish);
         answer["result"].is_object()
     });
     answer
