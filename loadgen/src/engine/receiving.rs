@@ -236,7 +236,8 @@ impl Receiving {
     /// Takes the next word that is due: of whom, its id, what.
     pub(super) fn take_word(&mut self, now_ns: u64) -> Option<(u32, u32, InboxCall)> {
         let Self { receivers, are_answered, with_messages, load: Some(load), .. } = self else { return None };
-        let Some(at) = &mut load.last_words_at else {
+        // What is under way may wait for a word: a server sends a device no more than so much of which it has not heard.
+        let Some(at) = load.last_words_at.as_mut().filter(|_| load.traffic.under_way() == 0) else {
             loop {
                 let client = match load.speakers.pop_front() {
                     Some(client) => client,
@@ -256,9 +257,6 @@ impl Receiving {
                 }
             }
         };
-        if load.traffic.under_way() > 0 {
-            return None;
-        }
         let turns = (0..load.own.len()).map(|turn| (*at + turn) % load.own.len());
         let (last, word) = turns.into_iter().find_map(|turn| {
             let client = load.own[turn];
@@ -427,6 +425,27 @@ mod tests {
         assert_eq!(run.receiving.under_way(), 0);
         run.receiving.finish(&mut run.faults);
         assert!(run.faults.is_empty(), "{:?}", run.faults);
+    }
+
+    #[test]
+    fn while_messages_are_under_way_at_the_end_words_go_on() {
+        let mut run = Run::new();
+        [0, 1].into_iter().for_each(|client| run.come(client, 0, 0));
+        run.begin();
+        run.send(0);
+        let due = run.receiving.traffic_mut().unwrap().take(MS, &mut run.interval).unwrap();
+        run.receiving.end();
+        let (client, id, call) = run.receiving.take_word(10 * MS).unwrap();
+        assert_eq!((client, call), (1, InboxCall::Received { offset: 1 }));
+        assert_eq!(run.receiving.take_word(10 * MS), None, "the other one's turn has not come");
+        run.acknowledge(client, id, 11 * MS);
+        run.acknowledge(2, due.id, 11 * MS);
+        for client in [0, 1] {
+            run.receiving.delivered(client, due.stamp, 12 * MS, &mut run.interval, &mut run.faults);
+        }
+        let last = [(); 2].map(|()| run.receiving.take_word(12 * MS).unwrap());
+        assert!(last.iter().all(|(_, _, call)| *call == InboxCall::Received { offset: 2 }));
+        assert_eq!(run.receiving.take_word(12 * MS), None);
     }
 
     #[test]
