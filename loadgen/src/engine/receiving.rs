@@ -435,10 +435,13 @@ mod tests {
         run.send(0);
         let due = run.receiving.traffic_mut().unwrap().take(MS, &mut run.interval).unwrap();
         run.receiving.end();
-        let (client, id, call) = run.receiving.take_word(10 * MS).unwrap();
-        assert_eq!((client, call), (1, InboxCall::Received { offset: 1 }));
-        assert_eq!(run.receiving.take_word(10 * MS), None, "the other one's turn has not come");
-        run.acknowledge(client, id, 11 * MS);
+        let words = [(); 2].map(|()| run.receiving.take_word(10 * MS).unwrap());
+        assert_eq!(
+            words.map(|(client, _, call)| (client, call)),
+            [0, 1].map(|of| (of, InboxCall::Received { offset: 1 }))
+        );
+        assert_eq!(run.receiving.take_word(10 * MS), None, "no turn has come");
+        words.into_iter().for_each(|(client, id, _)| run.acknowledge(client, id, 11 * MS));
         run.acknowledge(2, due.id, 11 * MS);
         for client in [0, 1] {
             run.receiving.delivered(client, due.stamp, 12 * MS, &mut run.interval, &mut run.faults);
