@@ -153,9 +153,7 @@ impl DeadLetters {
             return has_room;
         }
         // Of an earlier life of the stream.
-        if self.by_place.contains_key(&place) {
-            self.remove(channel, publication.offset);
-        }
+        self.take(&place);
         self.bytes += publication.bytes();
         let age = (since_unix_ms, self.next);
         self.next += 1;
