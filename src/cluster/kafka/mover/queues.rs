@@ -217,17 +217,11 @@ impl Queues {
     }
 
     /// A record is to come to the dead.
-    pub(super) fn bury(self: &Arc<Self>, remains: Box<Taken>, reason: String, mut done: Done) {
+    pub(super) fn bury(self: &Arc<Self>, remains: Box<Taken>, reason: String, done: Done) {
         let bytes = remains.bytes();
         self.count(1, bytes);
         let queues = self.clone();
-        self.runtime.spawn(async move {
-            queues.graves.bury(&remains, &reason, &queues.metrics).await;
-            done.came_to = CameTo::Grave;
-            queues.uncount(1, bytes);
-            // A mover that has ended needs to know nothing.
-            let _ = queues.done.send(done);
-        });
+        self.runtime.spawn(async move { queues.inter(&remains, &reason, bytes, done).await });
     }
 
     /// Whether no more is to be read for now.
@@ -400,17 +394,27 @@ impl Queues {
         self.bury_moving(moving, &fault.to_string()).await;
     }
 
-    /// Brings a record to the dead that was to come to its bucket, and tells that.
+    /// Brings a record to the dead that was to come to its bucket.
     async fn bury_moving(&self, mut moving: Moving, reason: &str) {
         let bytes = moving.held_bytes();
         let remains = moving.remains.take().unwrap_or_else(|| Box::new(moving.rebuilt(self.format)));
-        self.graves.bury(&remains, reason, &self.metrics).await;
-        self.tell_done(&moving, CameTo::Grave);
+        self.inter(&remains, reason, bytes, done(&moving, CameTo::Grave)).await;
+    }
+
+    /// Brings a record that is counted with so many bytes to the dead, and tells that.
+    async fn inter(&self, remains: &Taken, reason: &str, bytes: usize, done: Done) {
+        self.graves.bury(remains, reason, &self.metrics).await;
+        self.tell(done);
         self.uncount(1, bytes);
     }
 
     fn tell_done(&self, moving: &Moving, came_to: CameTo) {
-        let _ = self.done.send(done(moving, came_to));
+        self.tell(done(moving, came_to));
+    }
+
+    fn tell(&self, done: Done) {
+        // A mover that has ended needs to know nothing.
+        let _ = self.done.send(done);
     }
 }
 
