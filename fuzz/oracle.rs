@@ -10,6 +10,8 @@ pub(crate) struct Segment {
     pub(crate) end: usize,
     /// A whole block of a later batch lies behind its end, or the head of one, of the same start as the last whole one.
     pub(crate) has_hole: bool,
+    /// A whole block has more or fewer records than it says.
+    pub(crate) contradicts_itself: bool,
 }
 
 /// CRC32C (Castagnoli), a bit at a time, begun with another one.
@@ -48,6 +50,7 @@ pub(crate) fn read(file: &[u8]) -> Segment {
     assert_eq!(u32_at(file, 52), Some(seed), "the head is whole");
     let (mut segment, mut last) = (Segment { end: 4096, ..Segment::default() }, 0);
     while let Some((batch, records, next)) = block(file, segment.end, seed).filter(|(batch, ..)| *batch >= last) {
+        segment.contradicts_itself |= u32_at(file, segment.end + 20) != Some(records.len() as u32);
         segment.records.extend(records.into_iter().map(|record| (batch, record)));
         (segment.end, last) = (next, batch);
     }

@@ -397,8 +397,10 @@ pub(crate) fn segments(input: &[u8]) {
     let (end, has_hole) = match read {
         Ok(end) => (end, false),
         Err(Damage::Hole { at, .. }) => (at, true),
-        Err(Damage::Unreadable { .. }) => return assert!(expected.records.len() > records.len()),
+        Err(Damage::Unreadable { .. }) => {
+            return assert!(expected.contradicts_itself || expected.records.len() > records.len());
+        }
         Err(damage) => panic!("{damage}: no other segment names this one"),
     };
-    assert_eq!(oracle::Segment { records, end: end as usize, has_hole }, expected);
+    assert_eq!(oracle::Segment { records, end: end as usize, has_hole, contradicts_itself: false }, expected);
 }
