@@ -57,6 +57,11 @@ pub(super) enum Changed {
         publication: Arc<Publication>,
         failure: Failure,
     },
+    /// So many devices have not received it beyond those that are listed.
+    DeadLetterMore {
+        offset: u64,
+        more: u32,
+    },
     DeadLetterGone {
         offset: u64,
     },
@@ -110,6 +115,7 @@ impl Change {
             Changed::MemberGone { .. }
             | Changed::DeviceGone { .. }
             | Changed::Detached { .. }
+            | Changed::DeadLetterMore { .. }
             | Changed::DeadLetterGone { .. }
             | Changed::DeadLetterRequeued { .. } => return None,
         };
@@ -158,6 +164,7 @@ impl Change {
             Changed::DeadLetterTried { offset, user, device, attempts } => {
                 Record::DeadLetterTried(channel, *offset, user, device, (*attempts).into())
             }
+            Changed::DeadLetterMore { offset, more } => Record::DeadLetterMore(channel, *offset, (*more).into()),
             Changed::DeadLetterGone { offset } => Record::DeadLetterGone(channel, *offset),
         }
     }

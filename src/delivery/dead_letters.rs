@@ -100,7 +100,8 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// A device has not received a publication, or once more not. False where it is one too many to be listed.
+    /// A device has not received a publication, or once more not. Where it is one too many to be listed, how many devices
+    /// there are beyond those that are.
     ///
     /// A clock that was set back makes none older than those before it.
     pub(super) fn add(
@@ -109,7 +110,7 @@ impl DeadLetters {
         epoch: &Arc<str>,
         publication: &Arc<Publication>,
         failure: Failure,
-    ) -> bool {
+    ) -> Option<u32> {
         let newest = self.by_age.last_key_value().map_or(i64::MIN, |((unix_ms, _), _)| *unix_ms);
         let since_unix_ms = failure.at_unix_ms.max(newest);
         self.put(channel, epoch, publication, failure, since_unix_ms)
@@ -122,9 +123,16 @@ impl DeadLetters {
         epoch: &Arc<str>,
         publication: &Arc<Publication>,
         failure: Failure,
-    ) -> bool {
+    ) {
         let since_unix_ms = failure.at_unix_ms;
-        self.put(channel, epoch, publication, failure, since_unix_ms)
+        self.put(channel, epoch, publication, failure, since_unix_ms);
+    }
+
+    /// So many devices beyond those that are listed had not received one before the node started.
+    pub(super) fn restore_more(&mut self, channel: &str, offset: u64, more: u32) {
+        if let Some((_, letter)) = self.by_place.get_mut(&(Arc::from(channel), offset)) {
+            letter.more = more;
+        }
     }
 
     fn put(
@@ -134,7 +142,7 @@ impl DeadLetters {
         publication: &Arc<Publication>,
         failure: Failure,
         since_unix_ms: i64,
-    ) -> bool {
+    ) -> Option<u32> {
         let place = (channel.clone(), publication.offset);
         if let Some((age, letter)) = self.by_place.get_mut(&place).filter(|(_, letter)| letter.epoch == *epoch) {
             if since_unix_ms < age.0 {
@@ -143,14 +151,15 @@ impl DeadLetters {
                 age.0 = since_unix_ms;
                 self.by_age.insert(*age, place);
             }
-            let known = letter.failures.iter().position(|one| one.is_of(&failure.user, &failure.device));
-            let has_room = known.is_some() || letter.failures.len() < DEAD_LETTER_DEVICES_MAX;
-            match known {
+            match letter.failures.iter().position(|one| one.is_of(&failure.user, &failure.device)) {
                 Some(at) => letter.failures[at] = failure,
-                None if has_room => letter.failures.push(failure),
-                None => letter.more = letter.more.saturating_add(1),
+                None if letter.failures.len() < DEAD_LETTER_DEVICES_MAX => letter.failures.push(failure),
+                None => {
+                    letter.more = letter.more.saturating_add(1);
+                    return Some(letter.more);
+                }
             }
-            return has_room;
+            return None;
         }
         // Of an earlier life of the stream.
         self.take(&place);
@@ -167,7 +176,7 @@ impl DeadLetters {
             self.take(&place);
             self.forgotten += 1;
         }
-        true
+        None
     }
 
     fn take(&mut self, place: &Place) -> Option<DeadLetter> {
@@ -345,6 +354,19 @@ mod tests {
         dead.add(&young, &epoch, &publication(90, 1), at(3_000, "ada"));
         assert!(!is_there(&dead, "z", 2) && is_there(&dead, "a", 2));
         assert_eq!((dead.by_age.len(), dead.len()), (DEAD_LETTERS_MAX, DEAD_LETTERS_MAX));
+    }
+
+    #[test]
+    fn how_many_devices_are_not_listed_is_told_and_may_be_restored() {
+        let mut dead = DeadLetters::default();
+        let (channel, epoch) = ("a".into(), "e".into());
+        let mut add = |number: usize| dead.add(&channel, &epoch, &publication(7, 10), failure(&number.to_string()));
+        let told: Vec<_> = (0..DEAD_LETTER_DEVICES_MAX + 2).filter_map(&mut add).collect();
+        assert_eq!(told, [1, 2]);
+        dead.restore_more("a", 7, 40);
+        dead.restore_more("a", 8, 1);
+        assert_eq!(dead.find("a", 7).map(|letter| letter.more), Some(40));
+        assert_eq!(dead.add(&channel, &epoch, &publication(7, 10), failure("one more")), Some(41));
     }
 
     #[test]

@@ -65,6 +65,9 @@ impl Delivery {
                 // It was given up, or given up again.
                 _ = self.find(&channel).map(|(inbox, _)| inbox.requeued.remove(&place));
             }
+            Record::DeadLetterMore(channel, offset, more) => {
+                self.desk.dead.restore_more(channel, *offset, u32::try_from(*more).unwrap_or(u32::MAX));
+            }
             Record::DeadLetterReceived(channel, offset, user, device) => {
                 _ = self.desk.dead.resolve(channel, *offset, user, device);
                 let place = ((*user).into(), (*device).into(), *offset);
@@ -181,6 +184,9 @@ impl Delivery {
                     say(Changed::DeadLetterTried { offset, user, device, attempts: *attempts });
                 }
             }
+        }
+        if letter.more > 0 {
+            say(Changed::DeadLetterMore { offset, more: letter.more });
         }
         said.dead = Some((channel.clone(), offset + 1));
         letter.failures.len() * (1 + letter.publication.bytes() * SWEEP_BUDGET / SNAPSHOT_BYTES_PER_TICK)

@@ -297,14 +297,18 @@ impl Inbox {
             desk.note(channel, (next.offset, next.offset), What::GivenUp, Some((&live.user, &live.id, attempts)), now);
             let (user, id) = (live.user.clone(), live.id.clone());
             let failure = Failure { user, device: id, attempts, at_unix_ms: now.unix_ms };
-            let is_listed = options.is_shared || desk.dead.add(channel, &self.epoch, next, failure.clone());
+            let more = match options.is_shared {
+                true => None,
+                false => desk.dead.add(channel, &self.epoch, next, failure.clone()),
+            };
             self.count(Count::GivenUp, desk);
             self.owe(-1, desk);
             let (user, id) = (failure.user.clone(), failure.device.clone());
-            if is_listed {
-                // Otherwise each device of a large room would have a copy of the publication on the disk.
-                self.keep(desk, || Changed::DeadLetter { publication: next.clone(), failure });
-            }
+            self.keep(desk, || match more {
+                None => Changed::DeadLetter { publication: next.clone(), failure },
+                // Not each device of a large room has a copy of the publication on the disk.
+                Some(more) => Changed::DeadLetterMore { offset: next.offset, more },
+            });
             // A ledger has moved the floor with the letter.
             self.keep_device(Whose { user: &user, device: &id }, now, desk);
             return self.pump(at, (options.max_unacked, AGAIN_BYTES_MAX), shelf, now, desk);

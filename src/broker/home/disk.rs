@@ -200,6 +200,7 @@ impl Home {
         | Record::DeadLetterReceived(..)
         | Record::DeadLetterRequeued(..)
         | Record::DeadLetterTried(..)
+        | Record::DeadLetterMore(..)
         | Record::DeadLetterGone(..) = record
         {
             return match self.policy.inbox_options(channel) {

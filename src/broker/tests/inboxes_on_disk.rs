@@ -6,7 +6,7 @@ use super::*;
 use crate::broker::inbox_order::InboxOrder;
 use crate::config::{Delivery, Log};
 use crate::delivery::MemberDevices;
-use crate::limits::{STORE_BATCH_BYTES_MAX, STORE_RESERVE_BYTES_MAX};
+use crate::limits::{DEAD_LETTER_DEVICES_MAX, STORE_BATCH_BYTES_MAX, STORE_RESERVE_BYTES_MAX};
 
 pub(super) fn letters() -> Config {
     let mut config = config();
@@ -226,6 +226,35 @@ fn dead_letters_and_what_was_purged_are_known_after_a_restart() {
     let mut node = restart(node, 1);
     assert_eq!(offsets(&node), [None, Some(1)]);
     assert_eq!(node.devices(&channel, "ada").devices[0].received, 2, "what was given up is not sent again");
+}
+
+#[test]
+fn how_many_devices_a_dead_letter_does_not_list_is_known_after_a_restart_and_a_snapshot() {
+    let mut node = node(1);
+    let channel = node.at(0, "letters");
+    for number in 0..DEAD_LETTER_DEVICES_MAX + 3 {
+        node.member(0, &format!("user {number}"), "phone", &channel);
+    }
+    node.publish_synced(&channel, "1");
+    for _ in 0..3 {
+        node.sweep(30_000);
+        node.sync();
+    }
+    let more = |node: &Node| {
+        let home = usize::from(node.placement.of(&channel));
+        let dead = node.brokers[home].home.delivery.dead_letters();
+        dead.find(&channel, 1).map(|letter| (letter.failures.len(), letter.more))
+    };
+    assert_eq!(more(&node), Some((DEAD_LETTER_DEVICES_MAX, 3)));
+    let mut node = restart(node, 1);
+    assert_eq!(more(&node), Some((DEAD_LETTER_DEVICES_MAX, 3)));
+    let others = node.at(0, "letters") + "-others";
+    for _ in 0..600 {
+        node.publish_synced(&others, &format!("\"{}\"", "x".repeat(1_000)));
+        node.each_tick();
+    }
+    assert!(node.disk.been.discarded > 5, "{:?}", node.disk.been);
+    assert_eq!(more(&restart(node, 2)), Some((DEAD_LETTER_DEVICES_MAX, 3)));
 }
 
 #[test]

@@ -108,6 +108,11 @@ fn a_publication_that_nobody_has_received_is_written_once_for_each_device_that_i
     let number = |is: fn(&Changed) -> bool| changes.iter().filter(|change| is(&change.what)).count();
     assert_eq!(number(|what| matches!(what, Changed::Device { .. })), room.users.len(), "each floor is kept");
     assert_eq!(number(|what| matches!(what, Changed::DeadLetter { .. })), DEAD_LETTER_DEVICES_MAX);
+    let more = changes.iter().rev().find_map(|change| match change.what {
+        Changed::DeadLetterMore { more, .. } => Some(more),
+        _ => None,
+    });
+    assert_eq!(more, Some(5), "and how many there are beyond those");
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub enum Record<'a> {
     DeviceGone(&'a str, &'a str, &'a str),
     /// A device was given up on a publication.
     DeadLetter(DeadLetterRecord<'a>),
+    /// So many devices have not received a dead letter beyond those that are listed: channel, offset, number.
+    DeadLetterMore(&'a str, u64, u64),
     /// What was given up at this offset is no dead letter any more.
     DeadLetterGone(&'a str, u64),
     /// A dead letter was received after all: channel, offset, user, device.
@@ -93,6 +95,7 @@ mod kind {
     pub(super) const DEVICE_LOST: u8 = 40;
     pub(super) const DEAD_LETTER_REQUEUED: u8 = 41;
     pub(super) const DEAD_LETTER_TRIED: u8 = 42;
+    pub(super) const DEAD_LETTER_MORE: u8 = 43;
     pub(super) const REVOCATION: u8 = 64;
 }
 
@@ -157,6 +160,11 @@ impl<'a> Record<'a> {
                 into.push(kind::DEAD_LETTER);
                 letter.encode(into);
             }
+            Self::DeadLetterMore(channel, offset, more) => {
+                into.push(kind::DEAD_LETTER_MORE);
+                put_bytes(into, channel.as_bytes());
+                [*offset, *more].iter().for_each(|number| put_u64(into, *number));
+            }
             Self::DeadLetterGone(channel, offset) => {
                 into.push(kind::DEAD_LETTER_GONE);
                 put_bytes(into, channel.as_bytes());
@@ -220,6 +228,7 @@ impl<'a> Record<'a> {
             kind::DEAD_LETTER_TRIED => {
                 Self::DeadLetterTried(fields.text()?, fields.u64()?, fields.text()?, fields.text()?, fields.u64()?)
             }
+            kind::DEAD_LETTER_MORE => Self::DeadLetterMore(fields.text()?, fields.u64()?, fields.u64()?),
             kind::OVER => Self::Over(fields.text()?),
             kind::REVOCATION => Self::Revocation(RevocationRecord::decode(&mut fields)?),
             _ => return Err(Unreadable::Newer),
@@ -250,7 +259,8 @@ impl<'a> Record<'a> {
             Self::Over(channel) | Self::Unscheduled(channel, _) => Some(channel),
             Self::DeadLetterReceived(channel, ..)
             | Self::DeadLetterRequeued(channel, ..)
-            | Self::DeadLetterTried(channel, ..) => Some(channel),
+            | Self::DeadLetterTried(channel, ..)
+            | Self::DeadLetterMore(channel, ..) => Some(channel),
         }
     }
 }

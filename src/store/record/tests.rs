@@ -88,6 +88,7 @@ proptest! {
         goes_there_and_back(&Record::DeadLetterReceived(channel, floor, user, device));
         goes_there_and_back(&Record::DeadLetterRequeued(channel, floor, user, device));
         goes_there_and_back(&Record::DeadLetterTried(channel, floor, user, device, read));
+        goes_there_and_back(&Record::DeadLetterMore(channel, floor, read));
         goes_there_and_back(&Record::MemberGone(channel, user));
         goes_there_and_back(&Record::DeviceGone(channel, user, device));
         goes_there_and_back(&Record::DeadLetterGone(channel, floor));
