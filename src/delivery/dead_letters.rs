@@ -1,11 +1,12 @@
 //! Publications that a device was sent as often as it may be, and never received: once per publication, with the devices.
 //!
-//! Bounded in number and in bytes: the oldest go, whichever order they were read in when the node started. Seen by backends
-//! only.
+//! Bounded in number and in bytes: the oldest go of the channel that has most, whichever order they were read in when the node
+//! started. Seen by backends only.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::shares::{Age, Measure, Shares};
 use crate::limits::{DEAD_LETTER_BYTES_MAX, DEAD_LETTER_DEVICES_MAX, DEAD_LETTERS_MAX};
 use crate::model::{Position, Publication};
 
@@ -84,14 +85,14 @@ impl DeadLetterFilter {
 /// A dead letter's place: channel and offset.
 pub type Place = (Arc<str>, u64);
 
-/// How old a dead letter is beside others: since when it is one, Unix milliseconds, and its number among those of the same time.
-type Age = (i64, u64);
-
 /// The dead letters of the channels at home on one shard.
 #[derive(Debug, Default)]
 pub struct DeadLetters {
     by_place: BTreeMap<Place, (Age, DeadLetter)>,
-    by_age: BTreeMap<Age, Place>,
+    /// Whose they are.
+    shares: Shares,
+    /// The time of the youngest there ever was, Unix milliseconds.
+    newest_unix_ms: Option<i64>,
     /// The number of the next.
     next: u64,
     bytes: usize,
@@ -111,8 +112,7 @@ impl DeadLetters {
         publication: &Arc<Publication>,
         failure: Failure,
     ) -> Option<u32> {
-        let newest = self.by_age.last_key_value().map_or(i64::MIN, |((unix_ms, _), _)| *unix_ms);
-        let since_unix_ms = failure.at_unix_ms.max(newest);
+        let since_unix_ms = failure.at_unix_ms.max(self.newest_unix_ms.unwrap_or(i64::MIN));
         self.put(channel, epoch, publication, failure, since_unix_ms)
     }
 
@@ -143,13 +143,15 @@ impl DeadLetters {
         failure: Failure,
         since_unix_ms: i64,
     ) -> Option<u32> {
+        self.newest_unix_ms = self.newest_unix_ms.max(Some(since_unix_ms));
         let place = (channel.clone(), publication.offset);
         if let Some((age, letter)) = self.by_place.get_mut(&place).filter(|(_, letter)| letter.epoch == *epoch) {
             if since_unix_ms < age.0 {
                 // Of several devices the first says how old it is.
-                self.by_age.remove(age);
+                let bytes = letter.publication.bytes();
+                self.shares.remove(channel, *age, bytes);
                 age.0 = since_unix_ms;
-                self.by_age.insert(*age, place);
+                self.shares.add(channel, *age, publication.offset, bytes);
             }
             match letter.failures.iter().position(|one| one.is_of(&failure.user, &failure.device)) {
                 Some(at) => letter.failures[at] = failure,
@@ -163,26 +165,38 @@ impl DeadLetters {
         }
         // Of an earlier life of the stream.
         self.take(&place);
-        self.bytes += publication.bytes();
+        let bytes = publication.bytes();
+        self.bytes += bytes;
         let age = (since_unix_ms, self.next);
         self.next += 1;
-        self.by_age.insert(age, place.clone());
+        self.shares.add(channel, age, publication.offset, bytes);
         let (channel, epoch, publication) = (channel.clone(), epoch.clone(), publication.clone());
         let letter = DeadLetter { channel, epoch, publication, failures: vec![failure], more: 0 };
         self.by_place.insert(place, (age, letter));
-        while self.by_place.len() > DEAD_LETTERS_MAX || self.bytes > DEAD_LETTER_BYTES_MAX {
-            let Some((_, place)) = self.by_age.first_key_value() else { break };
-            let place = place.clone();
+        self.forget_beyond(Measure::Number);
+        self.forget_beyond(Measure::Bytes);
+        None
+    }
+
+    /// Forgets as many as there are too many, or too large.
+    fn forget_beyond(&mut self, by: Measure) {
+        let is_beyond = |dead: &Self| match by {
+            Measure::Number => dead.by_place.len() > DEAD_LETTERS_MAX,
+            Measure::Bytes => dead.bytes > DEAD_LETTER_BYTES_MAX,
+        };
+        while is_beyond(self)
+            && let Some(place) = self.shares.first_to_go(by)
+        {
             self.take(&place);
             self.forgotten += 1;
         }
-        None
     }
 
     fn take(&mut self, place: &Place) -> Option<DeadLetter> {
         let (age, letter) = self.by_place.remove(place)?;
-        self.by_age.remove(&age);
-        self.bytes -= letter.publication.bytes();
+        let bytes = letter.publication.bytes();
+        self.shares.remove(&letter.channel, age, bytes);
+        self.bytes -= bytes;
         Some(letter)
     }
 
@@ -319,7 +333,7 @@ mod tests {
         assert_eq!(attempts(&dead), Some(vec![9, 3]));
         let mut resolve = |user| dead.resolve("a", 7, user, "");
         assert_eq!(["ada", "ada", "bob", "bob"].map(&mut resolve), [Some(false), None, Some(true), None]);
-        assert_eq!((dead.len(), dead.bytes, dead.by_age.len()), (0, 0, 0));
+        assert_eq!((dead.len(), dead.bytes, dead.shares.is_empty()), (0, 0, true));
     }
 
     #[test]
@@ -337,23 +351,60 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_that_nobody_receives_in_pushes_out_its_own_and_nobody_elses() {
+        let mut dead = DeadLetters::default();
+        let (quiet, flooder, epoch) = ("quiet".into(), "flooder".into(), "e".into());
+        for offset in 1..=3 {
+            dead.add(&quiet, &epoch, &publication(offset, 10), failure("ada"));
+        }
+        for offset in 1..=3 * DEAD_LETTERS_MAX as u64 {
+            dead.add(&flooder, &epoch, &publication(offset, 10), failure("bob"));
+        }
+        assert_eq!((dead.len(), dead.list(&of("quiet", 0)).0.len()), (DEAD_LETTERS_MAX, 3));
+        let newest = 3 * DEAD_LETTERS_MAX as u64;
+        assert!(dead.find("flooder", newest).is_some(), "its newest is there");
+        // The same in bytes: few, and large.
+        let large = DEAD_LETTER_BYTES_MAX / 4;
+        for offset in newest + 1..=newest + 9 {
+            dead.add(&flooder, &epoch, &publication(offset, large), failure("bob"));
+        }
+        assert!(dead.bytes <= DEAD_LETTER_BYTES_MAX, "{}", dead.bytes);
+        assert_eq!((dead.list(&of("quiet", 0)).0.len(), dead.list(&of("flooder", newest)).0.len()), (3, 3));
+        // A new one of the quiet channel finds its place.
+        dead.add(&quiet, &epoch, &publication(4, 10), failure("ada"));
+        assert_eq!(dead.list(&of("quiet", 0)).0.len(), 4);
+    }
+
+    #[test]
+    fn of_many_channels_with_one_each_the_oldest_goes() {
+        let mut dead = DeadLetters::default();
+        for number in 0..=DEAD_LETTERS_MAX {
+            dead.add(&number.to_string().into(), &"e".into(), &publication(1, 1), failure("ada"));
+        }
+        assert_eq!(
+            (dead.len(), dead.find("0", 1).is_none(), dead.find("1", 1).is_some()),
+            (DEAD_LETTERS_MAX, true, true)
+        );
+    }
+
+    #[test]
     fn what_is_read_at_a_start_goes_by_age_in_whichever_order_it_comes() {
         let mut dead = DeadLetters::default();
-        let (old, young, epoch) = ("z".into(), "a".into(), "e".into());
+        let (young, epoch) = ("a".into(), "e".into());
         let at = |unix_ms, user| Failure { at_unix_ms: unix_ms, ..failure(user) };
-        // By channel, as a snapshot has them: the young ones first. Of the last the second device was given up first.
+        // The young ones first. Of the last the second device was given up first.
         for offset in 1..=DEAD_LETTERS_MAX as u64 {
-            dead.restore(&young, &epoch, &publication(offset, 1), at(1_000 + offset as i64, "ada"));
+            dead.restore(&young, &epoch, &publication(1_000 + offset, 1), at(1_000 + offset as i64, "ada"));
         }
-        dead.restore(&old, &epoch, &publication(1, 1), at(10, "ada"));
-        dead.restore(&old, &epoch, &publication(2, 1), at(2_000, "ada"));
-        dead.restore(&old, &epoch, &publication(2, 1), at(20, "bob"));
-        let is_there = |dead: &DeadLetters, channel, offset| dead.find(channel, offset).is_some();
-        assert!(!is_there(&dead, "z", 1) && is_there(&dead, "z", 2));
-        assert!(!is_there(&dead, "a", 1), "the oldest but for one that had gone");
+        dead.restore(&young, &epoch, &publication(1, 1), at(10, "ada"));
+        dead.restore(&young, &epoch, &publication(2, 1), at(2_000, "ada"));
+        dead.restore(&young, &epoch, &publication(2, 1), at(20, "bob"));
+        let is_there = |dead: &DeadLetters, offset| dead.find("a", offset).is_some();
+        assert!(!is_there(&dead, 1) && is_there(&dead, 2));
+        assert!(!is_there(&dead, 1_001), "the oldest but for one that had gone");
         dead.add(&young, &epoch, &publication(90, 1), at(3_000, "ada"));
-        assert!(!is_there(&dead, "z", 2) && is_there(&dead, "a", 2));
-        assert_eq!((dead.by_age.len(), dead.len()), (DEAD_LETTERS_MAX, DEAD_LETTERS_MAX));
+        assert!(!is_there(&dead, 2) && is_there(&dead, 1_002));
+        assert_eq!(dead.len(), DEAD_LETTERS_MAX);
     }
 
     #[test]
@@ -391,6 +442,6 @@ mod tests {
         assert_eq!((dead.purge("a").len(), dead.purge("a").len(), dead.len()), (1, 0, 1));
         assert_eq!(dead.list(&of("", 0)).0.len(), 1);
         dead.purge("b");
-        assert_eq!((dead.bytes, dead.by_age.len()), (0, 0));
+        assert_eq!((dead.bytes, dead.shares.is_empty()), (0, true));
     }
 }

@@ -37,6 +37,7 @@ mod rounds;
 mod row;
 mod said;
 mod shared;
+mod shares;
 mod survey;
 #[cfg(test)]
 mod tests;
