@@ -31,6 +31,7 @@ impl Broker {
     /// What the disk should do next, at this time of the shard's monotonic clock. To be asked at the end of a tick, until
     /// there is nothing.
     pub fn next_request(&mut self, now_ns: u64) -> Option<Request> {
+        self.home.asks_disk(now_ns);
         self.home.hub.log.journal_mut()?.next_request(now_ns)
     }
 
@@ -42,11 +43,12 @@ impl Broker {
         self.home.hub.log.journal_mut().expect("a journal has asked for it").prepared(prepared);
     }
 
-    /// The write that was in flight is on disk, or has failed. Its memory comes back.
+    /// The write that was in flight is on disk, or has failed, at this time of the same clock. Its memory comes back.
     ///
     /// # Panics
     /// When none was in flight.
-    pub fn written(&mut self, is_synced: bool, memory: Vec<u8>, now: Now) {
+    pub fn written(&mut self, is_synced: bool, memory: Vec<u8>, now: Now, now_ns: u64) {
+        self.home.disk_has_written(now_ns);
         self.home.hub.log.journal_mut().expect("a journal has asked for it").written(is_synced, memory);
         self.settle(now);
         self.finish(now);

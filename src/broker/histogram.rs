@@ -70,6 +70,13 @@ pub struct Observed {
     pub buckets: Vec<(f64, u64)>,
 }
 
+impl Observed {
+    /// How many there were.
+    pub fn number(&self) -> u64 {
+        self.buckets.iter().map(|(_, times)| times).sum()
+    }
+}
+
 impl<S: Scale> Histogram<S> {
     /// Adds one, in what the scale counts.
     #[inline]

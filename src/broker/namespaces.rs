@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::counter::{Counter, Gauge};
 use super::errors::Errors;
+use super::histogram::DurationHistogram;
 use crate::delivery::Behind;
 
 /// Channels without a namespace, and what names none that is configured. No namespace can have this name.
@@ -45,6 +46,10 @@ pub struct NamespaceMetrics {
     pub lost: Counter,
     /// Publications times the members who are to be told of them by a push, in channels at home here.
     pub pushed: Counter,
+    /// How long publications and removals in channels at home here waited until the disk had them.
+    pub keeps: DurationHistogram,
+    /// Bytes of those: names of channels and messages.
+    pub kept_bytes: Counter,
     /// Publications and removals in channels at home here that were refused since the disk would not keep them.
     pub disk_refusals: Counter,
     /// Commands on its channels that were refused: those of sessions here, and those that came to a home here.

@@ -7,7 +7,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
-use crate::broker::histogram::Observed;
+use super::histogram;
 use crate::cluster::bridge::metrics::BridgeMetrics;
 
 type Read = fn(&BridgeMetrics) -> u64;
@@ -58,22 +58,14 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, bridge: &BridgeMetrics
         family.encode_counter(&number, None::<&Exemplar<NoLabelSet, f64>>)?;
     }
     let help = "How long what shards asked waited before it left for Redis";
-    let (sum, number, buckets) = parts(bridge.waits.observed());
     let mut waits =
         encoder.encode_descriptor("ringpost_redis_wait", help, Some(&Unit::Seconds), MetricType::Histogram)?;
-    waits.encode_histogram::<NoLabelSet>(sum, number, &buckets, None)?;
+    histogram::encode(&mut waits, &bridge.waits.observed())?;
     let (name, help) = ("ringpost_redis_call_duration", "How long calls of Redis took, by Function");
     let mut durations = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
     for (function, histogram) in bridge.durations() {
-        let (sum, number, buckets) = parts(histogram.observed());
         let labels = [("function", function)];
-        let mut family = durations.encode_family(&labels)?;
-        family.encode_histogram::<NoLabelSet>(sum, number, &buckets, None)?;
+        histogram::encode(&mut durations.encode_family(&labels)?, &histogram.observed())?;
     }
     Ok(())
-}
-
-/// What is told of a histogram: the sum, how many, and by bucket.
-fn parts(Observed { sum, buckets }: Observed) -> (f64, u64, Vec<(f64, u64)>) {
-    (sum, buckets.iter().map(|(_, times)| times).sum(), buckets)
 }

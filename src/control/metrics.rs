@@ -22,7 +22,7 @@ use super::exposition::Exposition;
 use super::process::ProcessStats;
 use super::refused::{not_found, refused};
 use super::state::ControlState;
-use super::{cluster_metrics, kafka_metrics, role_metrics};
+use super::{cluster_metrics, histogram, kafka_metrics, role_metrics};
 use crate::broker::histogram::Observed;
 use crate::broker::metrics::ShardMetrics;
 use crate::broker::namespaces::NamespaceMetrics;
@@ -122,7 +122,7 @@ const NAMESPACE_GAUGES: [(&str, &str, Read<NamespaceMetrics>); 4] = [
 ];
 
 /// What only grows for each namespace of channels.
-const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 11] = [
+const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 12] = [
     ("ringpost_publishes", "Publications put in order on the shard, by namespace", |of| of.publishes.get()),
     ("ringpost_deliveries", "Publications times the subscribers that they went to, by namespace", |of| {
         of.deliveries.get()
@@ -140,6 +140,9 @@ const NAMESPACE_COUNTERS: [(&str, &str, Read<NamespaceMetrics>); 11] = [
     ("ringpost_lost", "Times that a device had not received what is no longer kept, by namespace", |of| of.lost.get()),
     ("ringpost_pushes", "Publications times the members who are to be told by a push, by namespace", |of| {
         of.pushed.get()
+    }),
+    ("ringpost_kept_bytes", "Bytes of publications and removals that the disk has taken, by namespace", |of| {
+        of.kept_bytes.get()
     }),
     ("ringpost_disk_refusals", "Publishes and removals that the disk would not keep, by namespace", |of| {
         of.disk_refusals.get()
@@ -247,10 +250,17 @@ fn encode_namespaces(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]
         }
     }
     for (name, help, read) in NAMESPACE_COUNTERS {
-        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        let mut metric = describe(encoder, name, help, MetricType::Counter)?;
         for (labels, of) in &namespaces {
             count(&mut metric.encode_family(labels)?, &read(of))?;
         }
+    }
+    // Those that keep nothing on disk are left out: a histogram is many lines.
+    let keeping: Vec<_> = namespaces.iter().map(|(labels, of)| (labels, of.keeps.observed())).collect();
+    let help = "How long publications and removals waited for the disk, by namespace";
+    let mut keeps = describe(encoder, "ringpost_keep_duration_seconds", help, MetricType::Histogram)?;
+    for (labels, observed) in keeping.iter().filter(|(_, observed)| observed.number() > 0) {
+        histogram::encode(&mut keeps.encode_family(*labels)?, observed)?;
     }
     let help = "Refused commands by namespace and error code";
     let mut errors = encoder.encode_descriptor("ringpost_errors", help, None, MetricType::Counter)?;
@@ -297,10 +307,8 @@ fn encode_histograms(encoder: &mut DescriptorEncoder<'_>, shards: &[ShardHandle]
     for (name, help, observe) in HISTOGRAMS {
         let mut family = describe(encoder, name, help, MetricType::Histogram)?;
         for shard in shards {
-            let Observed { sum, buckets } = observe(&shard.metrics);
-            let number = buckets.iter().map(|(_, times)| times).sum();
             let labels = [("shard", shard.shard.to_string())];
-            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, number, &buckets, None)?;
+            histogram::encode(&mut family.encode_family(&labels)?, &observe(&shard.metrics))?;
         }
     }
     Ok(())

@@ -36,6 +36,7 @@ mod grpc;
 mod hand_back;
 mod health;
 mod hearing;
+mod histogram;
 mod http;
 mod kafka_metrics;
 mod keys;

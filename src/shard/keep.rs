@@ -50,7 +50,7 @@ impl<R: Reactor> Shard<R> {
         if !is_synced {
             self.metrics.store.failures.add(1);
         }
-        self.broker.written(is_synced, memory, now);
+        self.broker.written(is_synced, memory, now, now_ns);
         self.say_goodbyes(now);
     }
 }

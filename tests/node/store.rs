@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ringpost::broker::metrics::ShardMetrics;
 use ringpost::config::{Config, Log};
 use ringpost::limits::STORE_SEGMENT_BYTES_MIN;
 use ringpost::store::Directory;
@@ -55,6 +56,9 @@ fn what_was_answered_is_there_after_a_restart_with_any_number_of_shards() {
         published += 20;
         drop(client);
         assert!(node.sum(|shard| shard.store.batch_bytes.observed().sum as u64) > 0);
+        let kept = |shard: &ShardMetrics| shard.namespaces.of("(none)").keeps.observed();
+        assert_eq!(node.sum(|shard| kept(shard).number()), 20 * channels.len() as u64);
+        assert!(node.sum(|shard| (kept(shard).sum * 1e9) as u64) > 0, "a write takes time");
         node.stop();
         node.wait();
         Directory::look(folder.path()).expect("the directory is let go");

@@ -77,6 +77,19 @@ struct Waiting {
     batch: Batch,
     what: Awaited,
     waiter: Waiter,
+    /// When it came, nanoseconds of the clock of who serves the journal.
+    since_ns: u64,
+}
+
+/// What is certain.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) what: Awaited,
+    pub(super) waiter: Waiter,
+    /// Whether its batch is committed.
+    pub(super) is_kept: bool,
+    /// How long it waited until the disk had its batch, nanoseconds.
+    pub(super) took_ns: u64,
 }
 
 /// See the module.
@@ -86,12 +99,22 @@ pub(super) struct Commits {
     /// By shard and level.
     receipts: Vec<[u32; Level::COUNT]>,
     bytes: usize,
+    /// How many of the last have come since time was told.
+    undated: usize,
+    /// When the disk had the newest batch that is committed, nanoseconds of the same clock.
+    written_ns: u64,
 }
 
 impl Commits {
     /// On behalf of so many shards, none.
     pub(super) fn new(shards: u16) -> Self {
-        Self { waiting: VecDeque::new(), receipts: vec![[0; Level::COUNT]; usize::from(shards)], bytes: 0 }
+        Self {
+            waiting: VecDeque::new(),
+            receipts: vec![[0; Level::COUNT]; usize::from(shards)],
+            bytes: 0,
+            undated: 0,
+            written_ns: 0,
+        }
     }
 
     /// Changes and answers that wait.
@@ -129,19 +152,57 @@ impl Commits {
             Awaited::Turn(_) => newest,
         };
         assert!(batch >= newest, "batches grow");
-        self.waiting.push_back(Waiting { batch, what, waiter });
+        self.waiting.push_back(Waiting { batch, what, waiter, since_ns: 0 });
+        self.undated += 1;
     }
 
-    /// Takes the oldest, if its batch is committed, or if nothing more will be (`has_failed`); whether it is.
-    pub(super) fn next(&mut self, committed: Batch, has_failed: bool) -> Option<(Awaited, Waiter, bool)> {
-        let Waiting { batch, what, waiter } =
+    /// What time it is, nanoseconds: whatever has come since this was last told has come now.
+    pub(super) fn date(&mut self, now_ns: u64) {
+        let undated = std::mem::take(&mut self.undated);
+        self.waiting.iter_mut().rev().take(undated).for_each(|waiting| waiting.since_ns = now_ns);
+    }
+
+    /// The disk has what is committed since this time, nanoseconds.
+    pub(super) fn written(&mut self, now_ns: u64) {
+        self.written_ns = now_ns;
+    }
+
+    /// Takes the oldest, if its batch is committed, or if nothing more will be (`has_failed`).
+    pub(super) fn next(&mut self, committed: Batch, has_failed: bool) -> Option<Settled> {
+        let Waiting { batch, what, waiter, since_ns } =
             self.waiting.pop_front_if(|waiting| has_failed || waiting.batch <= committed)?;
+        self.undated = self.undated.min(self.waiting.len());
         if let Waiter::Receipt(shard, level) = waiter {
             self.receipts[usize::from(shard)][level as usize] -= 1;
         }
         if let Awaited::Change(pending) = &what {
             self.bytes -= pending.bytes;
         }
-        Some((what, waiter, batch <= committed))
+        let took_ns = self.written_ns.saturating_sub(since_ns);
+        Some(Settled { what, waiter, is_kept: batch <= committed, took_ns })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_disk_has_waited_since_the_time_told_after_it_came_until_the_write_was_done() {
+        let first = Batch::NONE.next();
+        let second = first.next();
+        let mut commits = Commits::new(1);
+        let push = |commits: &mut Commits, batch| commits.push(Awaited::Kept(batch), Waiter::Receipt(0, Level::Disk));
+        push(&mut commits, first);
+        push(&mut commits, first);
+        commits.date(1_000);
+        push(&mut commits, second);
+        commits.date(1_500);
+        commits.date(9_000);
+        commits.written(4_000);
+        let took = |commits: &mut Commits, committed| commits.next(committed, false).map(|settled| settled.took_ns);
+        assert_eq!([(); 3].map(|()| took(&mut commits, first)), [Some(3_000), Some(3_000), None]);
+        commits.written(6_000);
+        assert_eq!([(); 2].map(|()| took(&mut commits, second)), [Some(4_500), None]);
     }
 }

@@ -1,6 +1,6 @@
 //! The home's dealings with the disk: what waits for it, what it has of an earlier start, what it is to be told again.
 
-use super::commits::{Awaited, Pending, Waiter};
+use super::commits::{Awaited, Pending, Settled, Waiter};
 use super::{Home, Later, Outcome};
 use crate::broker::letter::Level;
 use crate::hub::{HubOptions, NewPublication, Placed, Published, failed, full};
@@ -110,6 +110,16 @@ impl Home {
         self.commits.has_receipt(shard, level)
     }
 
+    /// The disk is asked for something, nanoseconds of the clock of who serves it: what has come since then waits from here on.
+    pub(in crate::broker) fn asks_disk(&mut self, now_ns: u64) {
+        self.commits.date(now_ns);
+    }
+
+    /// The disk has written something, by the same clock.
+    pub(in crate::broker) fn disk_has_written(&mut self, now_ns: u64) {
+        self.commits.written(now_ns);
+    }
+
     /// Whether anybody waits for the disk.
     pub(in crate::broker) fn awaits_disk(&self) -> bool {
         self.commits.len() > 0
@@ -129,12 +139,14 @@ impl Home {
     /// The oldest that waits, if what it waits for is certain: the change has been made, or never will be.
     pub(in crate::broker) fn next_settled(&mut self, now: Now) -> Option<(Waiter, Result<Position, Error>)> {
         let log = &self.hub.log;
-        let (what, waiter, is_kept) = self.commits.next(log.committed(), log.has_failed())?;
+        let Settled { what, waiter, is_kept, took_ns } = self.commits.next(log.committed(), log.has_failed())?;
         let outcome = match what {
             Awaited::Turn(outcome) => outcome.map(|()| Position::default()),
             Awaited::Kept(_) if is_kept => Ok(Position::default()),
             Awaited::Kept(_) => Err(failed()),
-            Awaited::Change(Pending { change, exclude, received_in, by, counts, .. }) if is_kept => {
+            Awaited::Change(Pending { change, exclude, received_in, by, bytes, counts, .. }) if is_kept => {
+                counts.keeps.record(took_ns);
+                counts.kept_bytes.add(bytes as u64);
                 let published = self.hub.commit(change, now);
                 if let Some(channel) = received_in {
                     self.expect_received(&channel, published.position.offset, exclude, now);

@@ -32,6 +32,6 @@ pub(crate) fn serve(disk: &mut Disk, shard: usize, broker: &mut Broker) {
 /// The write of a shard is synced, or fails.
 pub(crate) fn complete(disk: &mut Disk, shard: usize, broker: &mut Broker, is_synced: bool, now: Now) {
     for (is_synced, memory) in disk.complete(shard as u16, is_synced) {
-        broker.written(is_synced, memory, now);
+        broker.written(is_synced, memory, now, now.mono_ms * 1_000_000);
     }
 }

@@ -141,6 +141,32 @@ fn a_publication_is_delivered_answered_and_read_after_its_commit_and_not_before(
 }
 
 #[test]
+fn what_the_disk_takes_is_counted_by_namespace_with_how_long_it_waited() {
+    let mut node = node(1);
+    let (kept, disk) = (node.at(0, "kept"), node.at(0, "disk"));
+    let peer = node.connect(0, json!({"sub": "7"}));
+    node.say(peer, &publication(2, &kept, 1));
+    node.say(peer, &publication(3, &disk, 1));
+    let waited = |node: &Node, namespace| {
+        let observed = node.brokers[0].edge.metrics.namespaces.of(namespace).keeps.observed();
+        (observed.number(), observed.sum)
+    };
+    assert_eq!(waited(&node, "disk"), (0, 0.0), "not on disk yet");
+    let asked_ns = (node.now.mono_ms - 3) * 1_000_000;
+    let Some(request) = node.brokers[0].next_request(asked_ns) else { panic!("a batch is to be written") };
+    node.disk.ask(0, request);
+    node.sync();
+    assert_eq!((waited(&node, "disk"), waited(&node, "kept")), ((1, 0.003), (0, 0.0)));
+    let bytes = |node: &Node, namespace| node.counted(namespace, |of| of.kept_bytes.get());
+    assert_eq!((bytes(&node, "disk") >= disk.len() as u64, bytes(&node, "kept")), (true, 0));
+    node.write(true);
+    node.say(peer, &publication(4, &disk, 2));
+    let before = bytes(&node, "disk");
+    node.write(false);
+    assert_eq!((waited(&node, "disk").0, bytes(&node, "disk")), (1, before), "what was refused is not kept");
+}
+
+#[test]
 fn who_subscribes_while_a_publication_is_on_its_way_hears_it_once_after_the_answer() {
     let mut node = node(2);
     let channel = node.at(0, "disk");

@@ -53,6 +53,7 @@ async fn what_happens_on_a_shard_is_counted_under_its_number() {
     node.on_world(|_| ());
     node.metrics[1].ticks.record(30_000);
     node.metrics[1].ticks.record(900_000_000);
+    node.metrics[0].namespaces.of("chat").keeps.record(200_000);
     let (_, text) = node.get("/metrics").await;
     let samples = samples(&text);
     let value = |name: &str| *samples.get(name).unwrap_or_else(|| panic!("{name} is not in\n{text}"));
@@ -72,6 +73,10 @@ async fn what_happens_on_a_shard_is_counted_under_its_number() {
     assert_eq!(value(r#"ringpost_tick_duration_seconds_bucket{le="+Inf",shard="1"}"#), 2.0);
     assert_eq!(value(r#"ringpost_tick_duration_seconds_count{shard="1"}"#), 2.0);
     assert!((value(r#"ringpost_tick_duration_seconds_sum{shard="1"}"#) - 0.90003).abs() < 1e-9);
+    let kept = |end: &str| value(&format!("ringpost_keep_duration_seconds_{end},shard=\"0\",namespace=\"chat\"}}"));
+    assert_eq!((kept("bucket{le=\"0.0001\""), kept("bucket{le=\"0.00025\"")), (0.0, 1.0));
+    let series = samples.keys().filter(|name| name.starts_with("ringpost_keep_duration_seconds_count"));
+    assert_eq!(series.count(), 1, "namespaces that keep nothing on disk have none");
     assert!(value("process_open_fds") > 3.0 && value("process_resident_memory_bytes") > 1e6);
     assert!(value(r#"ringpost_http_conns{class="backend"}"#) >= 1.0);
 }
