@@ -53,6 +53,13 @@ fn tokens_are_called_back_by_user_device_id_and_time_of_issue() {
 }
 
 #[test]
+fn a_token_of_an_issuer_whose_clock_is_ahead_is_called_back_by_a_time_of_issue_that_is_later_by_as_much() {
+    let ahead = json!({ "iat": NOW + 3 });
+    assert!(!hits(&of(Subject::User("ann".into()), NOW + 1), ahead.clone()), "by now: it is yet to be issued");
+    assert!(hits(&of(Subject::User("ann".into()), NOW + 4), ahead));
+}
+
+#[test]
 fn a_token_that_does_not_show_when_it_was_issued_is_as_old_as_can_be() {
     for iat in [json!(null), json!("yesterday"), json!([NOW + 1]), json!(i64::MIN)] {
         assert!(hits(&user("ann"), json!({ "iat": iat })), "{iat}");
