@@ -1,5 +1,6 @@
 //! A node with channels on disk: what was answered is there after a restart, with as many shards or with others.
 
+use std::fs;
 use std::path::Path;
 
 use ringpost::broker::metrics::ShardMetrics;
@@ -63,6 +64,65 @@ fn what_was_answered_is_there_after_a_restart_with_any_number_of_shards() {
         node.wait();
         Directory::look(folder.path()).expect("the directory is let go");
     }
+}
+
+/// The files of a folder, in another that is made anew.
+fn copy(from: &Path, to: &Path) {
+    if to.exists() {
+        fs::remove_dir_all(to).expect("it is ours");
+    }
+    fs::create_dir(to).expect("a folder can be made");
+    for file in fs::read_dir(from).expect("it is there") {
+        let file = file.expect("it can be read");
+        fs::copy(file.path(), to.join(file.file_name())).expect("it can be copied");
+    }
+}
+
+#[test]
+fn an_old_copy_of_a_folder_goes_on_where_it_was_and_an_emptied_one_begins_new_epochs() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (store, backup) = (folder.path().join("store"), folder.path().join("backup"));
+    fs::create_dir(&store).expect("a folder can be made");
+    let publish = |client: &mut LineClient, data: &str| {
+        let reply = client.ask(json!({"publish": {"channel": "room", "data": data}}));
+        assert_eq!(reply["publish"], json!({}), "{reply}");
+    };
+    let kept = |client: &mut LineClient| {
+        let (kept, epoch) = history(client, "room");
+        (kept.into_iter().map(|(offset, data)| (offset, data.as_str().unwrap().to_owned())).collect::<Vec<_>>(), epoch)
+    };
+    let of = |offset, data: &str| (offset, data.to_owned());
+    // What a node does that is stopped then.
+    let run = |work: &mut dyn FnMut(&mut LineClient)| {
+        let node = TestNode::with(on_disk(&store, 2));
+        work(&mut LineClient::connect(node.tcp));
+        node.stop();
+        node.wait();
+    };
+    let mut first = String::new();
+    run(&mut |client| {
+        publish(client, "one");
+        first = kept(client).1;
+    });
+    copy(&store, &backup);
+    run(&mut |client| publish(client, "two"));
+    copy(&backup, &store);
+    run(&mut |client| {
+        assert_eq!(kept(client), (vec![of(1, "one")], first.clone()), "as if all since then had never been");
+        let beyond = json!({"channel": "room", "recover": true, "epoch": first, "offset": 2});
+        let reply = client.ask(json!({"subscribe": beyond}));
+        assert_eq!(reply["subscribe"]["recovered"], json!(null), "it has heard what is not there: {reply}");
+        publish(client, "another");
+        assert_eq!(kept(client).0, [of(1, "one"), of(2, "another")], "an offset that somebody has seen is given again");
+    });
+    fs::remove_dir_all(&store).expect("it is ours");
+    fs::create_dir(&store).expect("a folder can be made");
+    run(&mut |client| {
+        publish(client, "anew");
+        let (all, epoch) = kept(client);
+        assert_eq!(all, [of(1, "anew")]);
+        assert_ne!(epoch, first);
+    });
 }
 
 #[test]

@@ -190,6 +190,34 @@ fn letters_of_all_channels_of_a_bucket_come_by_channel_and_offset_a_page_at_a_ti
 }
 
 #[test]
+fn letters_and_what_was_requeued_of_them_are_kept_for_thirty_days_after_the_last_was_added() {
+    const THIRTY_DAYS_MS: i64 = 30 * 86_400_000;
+    with_each(async |link, config, server| {
+        let ann = node(&link, &config, 1, 1);
+        add(&ann, &["u"]).await;
+        publish_up_to(&ann, 2).await;
+        attach(&ann, "u", "a").await;
+        let bucket = ann.keys().bucket_of(ROOM);
+        let head = ann.keys().head(bucket);
+        let lives_ms = |key: &str| server.cli(&["PTTL", &format!("{head}:{key}")]).trim().parse::<i64>().unwrap();
+        let are_whole = |keys: &[&str]| keys.iter().all(|key| lives_ms(key) > THIRTY_DAYS_MS - 60_000);
+        let letters = ["z", "zn", "za"];
+        assert_eq!(note(&ann, "u", "a", given_up(1, 1)).await, Noted::Kept);
+        assert!(are_whole(&letters) && lives_ms("z") <= THIRTY_DAYS_MS, "{}", lives_ms("z"));
+        // Some days later another is added: all of them stay as long as that.
+        for key in letters {
+            server.cli(&["PEXPIRE", &format!("{head}:{key}"), "1000000"]);
+        }
+        assert!(!are_whole(&letters));
+        assert_eq!(note(&ann, "u", "a", given_up(2, 1)).await, Noted::Kept);
+        assert!(are_whole(&letters), "{}", lives_ms("z"));
+        ann.letter_requeue(bucket, ROOM, 2).await.unwrap();
+        assert_eq!(note(&ann, "u", "a", Happened::Tried { offset: 2, attempts: 1 }).await, Noted::Kept);
+        assert!(are_whole(&[&format!("w:{ROOM}"), &format!("wa:{ROOM}")]), "{}", lives_ms(&format!("w:{ROOM}")));
+    });
+}
+
+#[test]
 fn letters_are_bounded_and_the_oldest_go() {
     const KEPT: u64 = 1_000;
     let server = Server::start(Of::Redis, &[]);

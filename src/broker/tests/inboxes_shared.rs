@@ -341,6 +341,34 @@ fn in_a_large_channel_the_device_that_has_sent_a_message_is_told_how_many_on_all
 }
 
 #[test]
+fn what_a_device_has_sent_in_a_large_channel_is_counted_for_an_hour_after_it_has_last_sent_something_there() {
+    const MINUTE_MS: u64 = 60_000;
+    // Whether the ledger is asked once more for the second message or not.
+    for pause in [29, 59, 61] {
+        let mut cluster = Cluster::new();
+        let others = (0..RECEIPT_MEMBERS_MAX).map(|number| format!("user {number}").into()).collect();
+        cluster.ask_inbox(0, "inbox:1", |channel, answer| InboxOrder::AddMembers(channel, others, answer)).unwrap();
+        let (ada, _) = cluster.member(0, "ada", "phone", "inbox:1");
+        let (bob, _) = cluster.member(1, "bob", "phone", "inbox:1");
+        for offset in [1, 2] {
+            cluster.say(0, ada, &publication(3, "inbox:1", 7));
+            cluster.receive(0, ada, "inbox:1", offset);
+            cluster.receive(1, bob, "inbox:1", offset);
+            cluster.wait(if offset == 1 { pause } else { 59 } * MINUTE_MS);
+        }
+        cluster.say(1, bob, &call(4, "read", json!({"channel": "inbox:1", "offset": 2})));
+        cluster.wait(1_000);
+        cluster.nodes[0].tell(ada, &call(9, "positions", json!({"channel": "inbox:1"})));
+        cluster.flow();
+        let words = cluster.nodes[0].hear(ada);
+        let answer = words.iter().find(|word| word["id"] == 9).expect("it is answered");
+        let receipts = answer["rpc"]["data"]["receipts"].as_array().cloned().unwrap_or_default();
+        let second = receipts.iter().find(|receipt| receipt["offset"] == 2).expect("it is counted");
+        assert_eq!((&second["received"], &second["read"]), (&json!(1), &json!(1)), "{pause} minutes later");
+    }
+}
+
+#[test]
 fn members_are_added_listed_and_removed_at_any_node() {
     let mut cluster = Cluster::new();
     let count = 2 * LEDGER_MEMBERS_PER_CALL + 1;

@@ -117,12 +117,12 @@ fn a_room_with_too_many_filters_refuses_one_more_and_the_home_forgets_who_came()
 }
 
 #[test]
-fn filters_are_asked_where_there_are_some_and_each_node_counts() {
+fn filters_are_asked_where_there_are_some_each_once_and_each_node_counts() {
     let mut node = Node::new();
     let channel = node.at(0, "tags");
     let nodes: Vec<_> = (0..50).map(from).collect();
     let tf = json!({"op": "and", "nodes": nodes});
-    let [reader, publisher] = [(), ()].map(|()| node.connect(0, json!({"sub": "7"})));
+    let [reader, same, other, publisher] = [(); 4].map(|()| node.connect(0, json!({"sub": "7"})));
     node.say(publisher, &subscribe(2, &channel));
     let cost_of = |node: &mut Node, id: u32| {
         node.brokers[0].begin_tick(node.now);
@@ -133,4 +133,8 @@ fn filters_are_asked_where_there_are_some_and_each_node_counts() {
     assert_eq!(cost_of(&mut node, 3), 0, "a room without filters asks none");
     node.say(reader, &filtered(2, &channel, &tf));
     assert_eq!(cost_of(&mut node, 4), 51);
+    node.say(same, &filtered(2, &channel, &tf));
+    assert_eq!(cost_of(&mut node, 5), 51, "each is asked once, whoever has it");
+    node.say(other, &filtered(2, &channel, &from(7)));
+    assert_eq!(cost_of(&mut node, 6), 52);
 }
