@@ -1,7 +1,7 @@
 //! The chart of a result: ratios to the floor as bars, latency as curves, costs as lines.
 
 use super::row::{median, servers};
-use super::{Curve, Head, Line, Pairing, Raw, Row};
+use super::{Curve, Head, Line, Pairing, Part, Raw, Row};
 use crate::report::bars::{self, Bar, Group};
 use crate::report::chart::{Axis, Chart, Scale, Series};
 use crate::report::distribution;
@@ -19,6 +19,9 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
     let groups: Vec<_> = raw.pairings.iter().map(pair).collect();
     let title = "What a quiet client waits beside those who ask for too much: 99th percentile";
     rows.extend(bars::of(title, "multiple of without them", &groups, sheet::WIDTH).map(|drawing| vec![drawing]));
+    let groups: Vec<_> = raw.parts.iter().filter_map(by_goal).collect();
+    let title = "Parts by themselves, beside their goals: above 1 a goal is missed";
+    rows.extend(bars::of(title, "share of what the goal allows", &groups, sheet::WIDTH).map(|drawing| vec![drawing]));
     let latencies = raw.rows.iter().filter_map(|row| latency(row, &servers));
     let lines = raw.curves.iter().flat_map(|curve| curve.lines.iter().filter_map(|line| cost(curve, line)));
     let charts: Vec<_> = latencies.chain(lines).collect();
@@ -37,6 +40,13 @@ fn pair(pairing: &Pairing) -> Group {
     let waited_ns = pairing.median(|pair| pair.abused.p99_ns() as f64);
     let bar = Bar { name: "abused".into(), ratio: pairing.ratio(), cost: duration(waited_ns as u64), series: 0 };
     Group { name: pairing.abuse.clone(), bars: vec![bar], goal: Some(pairing.goal) }
+}
+
+/// The bar of a part that has a goal.
+fn by_goal(part: &Part) -> Option<Group> {
+    let ratio = part.share_of_goal().filter(|share| share.is_finite() && *share > 0.0)?;
+    let bar = Bar { name: "node".into(), ratio, cost: count(part.median().value.round()), series: 0 };
+    Some(Group { name: format!("{} ({})", part.work, part.unit), bars: vec![bar], goal: Some(1.0) })
 }
 
 /// The bars of a kind of work: all servers but the one that the others are measured by, in the colours that they have everywhere.
@@ -96,6 +106,7 @@ mod tests {
         let svg = of(&head(), &raw());
         for expected in [
             "1.20×",
+            "the store alone (records a second)",
             "delivery: share that took",
             "fan-out, by idle connections",
             "publish, by idle connections",

@@ -81,6 +81,7 @@ fn lacks(folder: &Path) -> anyhow::Result<Vec<String>> {
     let mut lacks = head.lacks();
     lacks.extend(raw.lacks());
     let names = raw.rows.iter().map(|row| &row.work).chain(raw.curves.iter().map(|curve| &curve.by));
+    let names = names.chain(raw.parts.iter().map(|part| &part.work));
     lacks.extend(names.filter(|name| !summary.contains(*name)).map(|name| format!("{name} in {SUMMARY}")));
     if !chart.starts_with("<svg") || !chart.contains("class=\"s") {
         lacks.push(format!("anything drawn in {CHART}"));
@@ -201,6 +202,7 @@ mod tests {
             (HEAD, "\"command\"", "\"order\"", "command"),
             (RAW, "\"faults\"", "\"virtues\"", "faults"),
             (SUMMARY, "fan-out <1", "", "fan-out <1 to 1,000> in summary.md"),
+            (SUMMARY, "the store alone", "", "the store alone in summary.md"),
             (CHART, "class", "", "anything drawn"),
             (HEAD, "\"is_trial\": false", "\"is_trial\": true", "--trial"),
         ] {

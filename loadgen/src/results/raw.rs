@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Curve, Pairing, Row};
+use super::{Curve, Pairing, Part, Row};
 use crate::results::row::Round;
 
 /// All figures of a result.
@@ -15,6 +15,9 @@ pub struct Raw {
     /// Latency beside those who ask for too much.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pairings: Vec<Pairing>,
+    /// What parts of the node do by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
 }
 
 impl Raw {
@@ -38,7 +41,8 @@ impl Raw {
     /// What it lacks to be a result's.
     pub(super) fn lacks(&self) -> Vec<String> {
         let mut lacks = Vec::new();
-        if self.rows.is_empty() && self.curves.is_empty() && self.pairings.is_empty() {
+        let Self { rows, curves, pairings, parts } = self;
+        if rows.is_empty() && curves.is_empty() && pairings.is_empty() && parts.is_empty() {
             lacks.push("figures".to_owned());
         }
         let empty_rows = self.rows.iter().filter(|row| row.servers.is_empty()).map(|row| &row.work);
@@ -47,6 +51,8 @@ impl Raw {
         lacks.extend(empty_rows.chain(empty_curves).map(|name| format!("figures of {name}")));
         let unpaired = self.pairings.iter().filter(|pairing| !pairing.is_measured());
         lacks.extend(unpaired.map(|pairing| format!("a pair of runs beside {}", pairing.abuse)));
+        let unmeasured = self.parts.iter().filter(|part| !part.is_measured());
+        lacks.extend(unmeasured.map(|part| format!("figures of {}", part.work)));
         for (name, rounds) in self.figures() {
             if rounds.is_empty() || rounds.iter().any(|round| round.records.is_empty()) {
                 lacks.push(format!("a run of {name}"));
@@ -67,16 +73,18 @@ impl Raw {
 pub(super) mod tests {
     use super::*;
     use crate::fault::Fault;
-    use crate::results::Goal;
     use crate::results::curve::tests::curve;
     use crate::results::pairing::tests::pairing;
+    use crate::results::part::tests::part;
     use crate::results::row::tests::row;
+    use crate::results::{Bound, Goal};
 
     pub(crate) fn raw() -> Raw {
         Raw {
             rows: vec![row(&[360.0], &[300.0], Goal::Ratio(1.25))],
             curves: vec![curve()],
             pairings: vec![pairing(&[(100, 150)])],
+            parts: vec![part(Bound::AtLeast(200.0), &[(300.0, 0.0)])],
         }
     }
 
@@ -85,12 +93,15 @@ pub(super) mod tests {
         assert_eq!(raw().lacks(), Vec::<String>::new());
         assert_eq!(Raw::default().lacks(), ["figures"]);
         let (mut without_runs, mut without_cost, mut failed, mut unpaired) = (raw(), raw(), raw(), raw());
+        let mut unread = raw();
+        unread.parts[0].readings.clear();
         unpaired.pairings[0].pairs.clear();
         without_runs.curves[0].lines[1].points[2].rounds.clear();
         without_cost.rows[0].servers[0].rounds[0].cost = f64::NAN;
         let faults = &mut failed.rows[0].servers[1].rounds[0].records[0].faults;
         faults.note(Fault::Lost, || "client 3 heard nothing".into());
         for (raw, expected) in [
+            (unread, "figures of the store alone"),
             (unpaired, "a pair of runs beside a flood"),
             (without_runs, "a run of publish (18000 idle connections)"),
             (without_cost, "a number that is the cost of fan-out <1 to 1,000> (node)"),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::row::{PLAIN, median, servers, spread};
-use super::{Curve, Goal, Head, Pairing, Raw, Row, Side};
+use super::{Bound, Curve, Goal, Head, Pairing, Part, Raw, Row, Side};
 use crate::report::text::{bytes, count, duration, percent};
 
 /// The whole of it.
@@ -13,6 +13,10 @@ pub(super) fn of(head: &Head, raw: &Raw) -> String {
     if !raw.rows.is_empty() {
         text.push_str("\n## Latency and spread\nOf the round in the middle, at the load that it took.\n\n");
         details(&mut text, &raw.rows);
+    }
+    if raw.parts.iter().any(|part| !part.median().facts.is_empty()) {
+        text.push_str("\n## What else was seen of parts\nOf the reading in the middle.\n\n");
+        facts(&mut text, &raw.parts);
     }
     setting(&mut text, head);
     text
@@ -40,6 +44,10 @@ fn overview(head: &Head, raw: &Raw) -> String {
     if !raw.pairings.is_empty() {
         text.push('\n');
         pairings(&mut text, &raw.pairings);
+    }
+    if !raw.parts.is_empty() {
+        text.push('\n');
+        parts(&mut text, &raw.parts);
     }
     for curve in &raw.curves {
         text.push('\n');
@@ -127,6 +135,49 @@ fn pairings(text: &mut String, pairings: &[Pairing]) {
     }
 }
 
+/// A line for each part.
+fn parts(text: &mut String, parts: &[Part]) {
+    let names = ["part", "unit", "median", "lowest to highest", "beside it", "multiple", "goal", ""];
+    line(text, names);
+    line(text, vec!["---"; names.len()]);
+    let number = |value: f64| count(if value < 100.0 { value } else { value.round() });
+    for part in parts {
+        let (median, (low, high)) = (part.median(), part.spread());
+        line(
+            text,
+            [
+                part.work.clone(),
+                part.unit.clone(),
+                number(median.value),
+                format!("{} to {}", number(low), number(high)),
+                median.beside.map_or(String::new(), number),
+                median.ratio().map_or(String::new(), |ratio| format!("{ratio:.2}×")),
+                part.goal.as_ref().map_or(String::new(), bound),
+                part.excess().map_or(String::new(), verdict),
+            ],
+        );
+    }
+}
+
+fn bound(bound: &Bound) -> String {
+    match bound {
+        Bound::AtLeast(least) => format!("≥ {}", count(*least)),
+        Bound::AtMost(most) => format!("≤ {}", count(*most)),
+        Bound::Beside(times) => format!("≤ {times}×"),
+    }
+}
+
+/// A line for each fact of each part.
+fn facts(text: &mut String, parts: &[Part]) {
+    line(text, ["part", "what", "value"]);
+    line(text, vec!["---"; 3]);
+    for part in parts {
+        for (name, value) in &part.median().facts {
+            line(text, [&part.work, name, &count(*value)]);
+        }
+    }
+}
+
 /// A line for each point, two columns for each kind of cost.
 fn points(text: &mut String, curve: &Curve) {
     let names = curve.lines.iter().flat_map(|line| [format!("{}, {}", line.work, line.unit), "of the first".into()]);
@@ -211,6 +262,7 @@ mod tests {
     use super::*;
     use crate::results::Measured;
     use crate::results::head::tests::head;
+    use crate::results::part::tests::part;
     use crate::results::raw::tests::raw;
     use crate::results::row::tests::{rounds, row};
 
@@ -221,6 +273,8 @@ mod tests {
         for expected in [
             "| fan-out <1 to 1,000> | ns CPU per delivery | 360 (1.20×) | 300 | ≤ 1.25× | reached |",
             "| 18,000 | 270 (243 to 297) | 0.90 |",
+            "| the store alone | records a second | 300 | 300 to 300 |  |  | ≥ 200 | reached |",
+            "| the store alone | max, us | 7 |",
             "| fan-out <1 to 1,000> | node | 360 to 360 | delivery | 500 | 20.0 µs |",
             &format!("| commit | {} |", head.commit),
             &format!("| kernel | {} |", head.machine.kernel),
@@ -236,6 +290,14 @@ mod tests {
         let mut text = String::new();
         rows(&mut text, &[row(&[1100.0], &[300.0], Goal::Cost(1000.0))]);
         assert!(text.contains("| ≤ 1,000 | missed by 10 % |"), "{text}");
+    }
+
+    #[test]
+    fn a_part_beside_something_tells_its_multiple_and_by_how_much_its_goal_was_missed() {
+        let mut text = String::new();
+        parts(&mut text, &[part(Bound::Beside(3.0), &[(900.0, 250.0)]), part(Bound::AtLeast(500.0), &[(370.0, 0.0)])]);
+        assert!(text.contains("| 900 | 900 to 900 | 250 | 3.60× | ≤ 3× | missed by 20 % |"), "{text}");
+        assert!(text.contains("| 370 | 370 to 370 |  |  | ≥ 500 | missed by 26 % |"), "{text}");
     }
 
     #[test]
