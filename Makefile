@@ -1,7 +1,7 @@
 # What can be done with this repository; `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test soak crash test-cluster test-upgrade test-durable durable fuzz check gate gate-accept bench bench-cluster bench-kafka abuse peers results docs package test-package
+.PHONY: help run cluster test soak crash test-cluster test-upgrade test-durable durable fuzz check gate gate-accept bench bench-cluster bench-kafka bench-store abuse peers results docs package test-package
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -74,6 +74,10 @@ bench-cluster: ## Measure several nodes over Redis beside one alone and Centrifu
 bench-kafka: ## Measure a node by way of Kafka beside a bare producer and consumer; write it to results/ and the README (a quarter of an hour)
 	./tests/packages
 	cargo bench --package ringpost-loadgen --bench kafka -- --result kafka
+
+bench-store: ## Measure the store alone beside bare writes and fjall, starts, the memory of floors, and a node on disk beside one in memory; write it to results/ and the README (some ten minutes)
+	./benches/peers/install-store
+	cargo bench --package ringpost-loadgen --bench store -- --result store
 
 abuse: ## Measure what a quiet client waits beside those who ask for too much; write it to results/ and the README (some minutes)
 	cargo bench --package ringpost-loadgen --bench abuse -- --result abuse

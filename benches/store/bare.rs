@@ -9,7 +9,7 @@ use std::time::Instant;
 use rustix::fs::OFlags;
 use rustix::io::{ReadWriteFlags, pwritev2};
 
-use super::load::Times;
+use crate::times::Times;
 
 /// As long as a segment.
 const FILE_BYTES: usize = 64 << 20;

@@ -14,23 +14,7 @@ use ringpost::store::record::PublicationRecord;
 use ringpost::store::segment::ShardOf;
 use ringpost::store::{Batch, Directory, Journal, JournalSetup, Record, Request};
 
-/// How long something took, each time.
-#[derive(Debug, Default)]
-pub(super) struct Times(Vec<Duration>);
-
-impl Times {
-    pub(super) fn add(&mut self, time: Duration) {
-        self.0.push(time);
-    }
-
-    /// The time that this share of all keep within.
-    pub(super) fn at(&self, share: f64) -> Duration {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        let last = sorted.len().saturating_sub(1);
-        sorted.get((last as f64 * share) as usize).copied().unwrap_or_default()
-    }
-}
+use crate::times::Times;
 
 /// What came of a load.
 #[derive(Debug, Default)]
@@ -42,6 +26,15 @@ pub(super) struct Run {
     pub(super) batches: Vec<usize>,
     pub(super) commits: Times,
     pub(super) syncs: Times,
+}
+
+impl Run {
+    /// About how many records each batch had: they are equally long.
+    pub(super) fn records_by_batch(&self) -> Vec<u64> {
+        let bytes: usize = self.batches.iter().sum();
+        let each = bytes as f64 / self.records as f64;
+        self.batches.iter().map(|batch| (*batch as f64 / each).round().max(1.0) as u64).collect()
+    }
 }
 
 /// See the module.

@@ -1,4 +1,4 @@
-//! What members and their floors take in memory: `cargo bench --bench inboxes`.
+//! What members and their floors take in memory.
 //!
 //! A million floors of devices that are away, in the inboxes and the hub of one shard, with the node's allocator. Each shape
 //! has a process of its own, whose resident memory before and after is compared: names of users and ids of devices are in it,
@@ -13,24 +13,25 @@ use ringpost::hub::{Hub, HubOptions, NewPublication};
 use ringpost::model::Payload;
 use ringpost::model::refusal::Error;
 use ringpost::time::Now;
+use ringpost_loadgen::results::{Bound, Part, Reading};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// A million floors, spread over channels, members and devices.
+/// Floors, spread over channels, members and devices.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
-    channels: usize,
-    members: usize,
+    /// Members of each channel; `None` for one channel that has all.
+    members: Option<usize>,
     devices: &'static [&'static str],
 }
 
 const SHAPES: [Shape; 4] = [
-    Shape { channels: 1, members: 1_000_000, devices: &[""] },
-    Shape { channels: 1, members: 500_000, devices: &["phone", "laptop"] },
-    Shape { channels: 1, members: 250_000, devices: &["phone", "laptop", "tablet", "browser"] },
-    Shape { channels: 10_000, members: 100, devices: &[""] },
+    Shape { members: None, devices: &[""] },
+    Shape { members: None, devices: &["phone", "laptop"] },
+    Shape { members: None, devices: &["phone", "laptop", "tablet", "browser"] },
+    Shape { members: Some(100), devices: &[""] },
 ];
+
+/// Bytes of a floor: the design's goal.
+const GOAL: f64 = 64.0;
 
 const NOW: Now = Now { mono_ms: 1_000, unix_ms: 1 << 40 };
 
@@ -50,21 +51,40 @@ const OPTIONS: InboxOptions = InboxOptions {
     namespace: 0,
 };
 
-fn main() -> anyhow::Result<()> {
-    // `cargo bench` adds `--bench`.
-    let number = std::env::args().nth(1).and_then(|argument| argument.parse::<usize>().ok());
-    if let Some(shape) = number.and_then(|number| SHAPES.get(number)) {
-        return fill(*shape);
-    }
-    println!("a million floors of users such as user-0000000, resident memory for each:");
-    for number in 0..SHAPES.len() {
-        let status = Command::new(std::env::current_exe()?).arg(number.to_string()).status()?;
-        ensure!(status.success(), "{status}");
-    }
-    Ok(())
+/// What a floor takes in each shape, of so many.
+pub(super) fn parts(floors: u64) -> anyhow::Result<Vec<Part>> {
+    let shapes = SHAPES.iter().enumerate();
+    shapes.map(|(number, shape)| measure(number, *shape, floors)).collect()
 }
 
-fn fill(Shape { channels, members, devices }: Shape) -> anyhow::Result<()> {
+fn measure(number: usize, shape: Shape, floors: u64) -> anyhow::Result<Part> {
+    let this = std::env::current_exe()?;
+    let output = Command::new(this).args(["--shape", &number.to_string(), "--floors", &floors.to_string()]).output()?;
+    ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    let value = String::from_utf8(output.stdout)?.trim().parse()?;
+    let (channels, members) = shape.of(floors as usize);
+    let devices = shape.devices.len();
+    Ok(Part {
+        work: format!("a floor of {floors}: {channels} channels, {members} members each, {devices} devices each"),
+        unit: "bytes of resident memory".into(),
+        goal: Some(Bound::AtMost(GOAL)),
+        readings: vec![Reading { value, ..Reading::default() }],
+    })
+}
+
+impl Shape {
+    /// How many channels, and members of each, make so many floors.
+    fn of(self, floors: usize) -> (usize, usize) {
+        let members = floors / self.devices.len();
+        self.members.map_or((1, members), |each| (members / each, each))
+    }
+}
+
+/// Makes floors of the shape of this number, and prints the bytes that one takes.
+pub(super) fn fill(number: usize, floors: usize) -> anyhow::Result<()> {
+    let shape = SHAPES.get(number).context("there is no such shape")?;
+    let (channels, members) = shape.of(floors);
+    let devices = shape.devices;
     let (mut hub, mut delivery) = (Hub::new(1, usize::MAX), Delivery::new(1));
     let before = resident_bytes()?;
     for number in 0..channels {
@@ -80,8 +100,7 @@ fn fill(Shape { channels, members, devices }: Shape) -> anyhow::Result<()> {
         }
     }
     let floors = channels * members * devices.len();
-    let each = (resident_bytes()? - before) as f64 / floors as f64;
-    println!("  {channels} channels, {members} members, {} devices each: {each:.0} B", devices.len());
+    println!("{}", (resident_bytes()? - before) as f64 / floors as f64);
     drop((hub, delivery));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A start of a whole shard: what lies in a store's segments becomes channels with their histories.
+//! A start: what lies in a store's segments is read, and becomes channels with their histories.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -17,9 +17,10 @@ use ringpost::store::record::PublicationRecord;
 use ringpost::store::segment::ShardOf;
 use ringpost::store::{Directory, Journal, JournalSetup, Record, Request};
 use ringpost::time::Now;
+use ringpost_loadgen::results::{Bound, Part, Reading};
 
-/// Bytes of records that are read.
-const BYTES: usize = 1 << 30;
+/// Megabytes a second: the design's goal.
+const GOAL: f64 = 500.0;
 
 const CHANNELS: usize = 1000;
 
@@ -28,28 +29,43 @@ const HISTORIES: [u32; 2] = [1_000_000, 100];
 
 const ONLY: ShardOf = ShardOf { shard: 0, shards: 1 };
 
-/// Writes a gigabyte of publications of 200 bytes, and has shards recover it.
-pub(super) fn recover(path: &Path) -> anyhow::Result<()> {
-    fill(path)?;
-    for history_size in HISTORIES {
-        let directory = Directory::open(path, "bench")?;
-        let mut broker = broker(history_size);
-        let now = Now { mono_ms: 1000, unix_ms: 1_700_000_000_000 };
-        let began = Instant::now();
-        let found = directory.recover(ONLY, |_| true, |record| broker.recover(record, now))?;
-        let seconds = began.elapsed().as_secs_f64();
-        println!(
-            "a start over {:.0} MB in {CHANNELS} channels that keep {history_size}: {:.0} MB/s, {:.0} records/s",
-            found.bytes as f64 / 1e6,
-            found.bytes as f64 / 1e6 / seconds,
-            found.records as f64 / seconds,
-        );
+/// Writes so many megabytes of publications of 200 bytes, and has them read from the page cache, as after a crash of the process:
+/// by shards, which make channels of them, and by a reader that makes nothing.
+pub(super) fn parts(path: &Path, megabytes: u64, rounds: u64) -> anyhow::Result<Vec<Part>> {
+    fill(path, megabytes as usize * 1_000_000)?;
+    let part = |work: String, goal| Part { work, unit: "MB a second".into(), goal, readings: Vec::new() };
+    let mut parts = vec![part(format!("{megabytes} MB read, and nothing made of it"), None)];
+    parts.extend(HISTORIES.map(|history_size| {
+        let kept = if history_size == HISTORIES[0] { "all".to_owned() } else { history_size.to_string() };
+        part(format!("a start over {megabytes} MB, {CHANNELS} channels that keep {kept}"), Some(Bound::AtLeast(GOAL)))
+    }));
+    for _ in 0..rounds {
+        let mut bytes = 0;
+        parts[0].readings.push(read(path, |record| bytes += record.channel().map_or(0, str::len))?);
+        anyhow::ensure!(bytes > 0, "records have channels");
+        for (part, history_size) in parts[1..].iter_mut().zip(HISTORIES) {
+            let mut broker = broker(history_size);
+            let now = Now { mono_ms: 1000, unix_ms: 1_700_000_000_000 };
+            part.readings.push(read(path, |record| broker.recover(record, now))?);
+        }
     }
-    Ok(())
+    Ok(parts)
+}
+
+fn read(path: &Path, take: impl FnMut(&Record<'_>)) -> anyhow::Result<Reading> {
+    let directory = Directory::open(path, "bench")?;
+    let began = Instant::now();
+    let found = directory.recover(ONLY, |_| true, take)?;
+    let (seconds, megabytes) = (began.elapsed().as_secs_f64(), found.bytes as f64 / 1e6);
+    let facts = [
+        ("ms for a gigabyte".to_owned(), seconds * 1e6 / megabytes),
+        ("records a second".to_owned(), found.records as f64 / seconds),
+    ];
+    Ok(Reading { value: megabytes / seconds, beside: None, facts: facts.into() })
 }
 
 /// Nothing is synced: only what is read is measured.
-fn fill(path: &Path) -> anyhow::Result<()> {
+fn fill(path: &Path, bytes: usize) -> anyhow::Result<()> {
     let directory = Arc::new(Directory::open(path, "bench")?);
     let mut files = Files::new(directory.clone(), Layout { shards: 1, segment_size: 64 << 20, max_size: 64 << 30 });
     let mut open: Vec<Open> = vec![files.prepare(0)?];
@@ -64,7 +80,7 @@ fn fill(path: &Path) -> anyhow::Result<()> {
     let names: Vec<String> = (0..CHANNELS).map(|number| format!("room{number}")).collect();
     let data = Payload::binary(vec![7; 200]);
     let (mut written, mut number) = (0, 0);
-    while written < BYTES {
+    while written < bytes {
         while journal.has_room() {
             let offset = (number / CHANNELS) as u64 + 1;
             let publication = Publication { offset, data: data.clone(), info: None, tags: None, time_unix_ms: 0 };
