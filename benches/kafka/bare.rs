@@ -5,9 +5,12 @@
 //! schedule ─due→ producer ─→ Kafka ─→ consumer (a thread) ─heard→ verification
 //!                    └─ answered (librdkafka's thread) ────────────↗
 //! ```
+//!
+//! Where there is a Redis, its order lies between the consumer and what is heard.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -38,7 +41,7 @@ use serde::{Deserialize, Serialize};
 use crate::broker::PARTITIONS;
 use crate::load::CLIENT_CORE;
 use crate::parts::{CpuNs, Part, Parts, each};
-use crate::{Contenders, SERVER_CORE, Taken};
+use crate::{Contenders, SERVER_CORE, Taken, ordered, redis_server};
 
 /// How long an arrival is waited for once nothing more is sent, as the load generator does.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,11 +57,32 @@ struct Job {
     topic: String,
     scenario: Scenario,
     broker_pid: i32,
+    /// The Redis between, and its process.
+    redis: Option<(SocketAddr, i32)>,
     command: String,
 }
 
+/// As [`measure`], with a Redis of its own between, on the same core.
+pub(crate) fn measure_ordered(
+    contenders: &Contenders<'_>,
+    scenario: &Scenario,
+    folder: &Path,
+) -> anyhow::Result<Taken> {
+    let folder = tempfile::Builder::new().prefix("redis-").tempdir_in(folder)?;
+    // A process inherits the core of the thread that starts it.
+    pin(SERVER_CORE)?;
+    let started = redis_server::start(folder.path());
+    pin(CLIENT_CORE)?;
+    let (redis, address) = started?;
+    measure(contenders, scenario, Some((address, redis.pid())))
+}
+
 /// Makes the load of a scenario through a topic of its own, in a process of this program on the servers' core.
-pub(crate) fn measure(contenders: &Contenders<'_>, scenario: &Scenario) -> anyhow::Result<Taken> {
+pub(crate) fn measure(
+    contenders: &Contenders<'_>,
+    scenario: &Scenario,
+    redis: Option<(SocketAddr, i32)>,
+) -> anyhow::Result<Taken> {
     let Contenders { broker, options, command, .. } = contenders;
     let topics = broker.topics()?;
     let job = Job {
@@ -67,6 +91,7 @@ pub(crate) fn measure(contenders: &Contenders<'_>, scenario: &Scenario) -> anyho
         topic: topics.publish(),
         scenario: scenario.clone(),
         broker_pid: broker.pid(),
+        redis,
         command: (*command).to_owned(),
     };
     let mut bare = Command::new(std::env::current_exe()?);
@@ -146,7 +171,19 @@ impl Bare {
         let producer = producer::options(&config, "bare").create_with_context(Answers(told_in.clone()))?;
         let bytes = record_bytes(scenario.run.payload_bytes);
         let consumer = consumer(&config, &job.topic)?;
-        let consume = move || consume(&consumer, clock, &Payloads::new(bytes), &told_in, &IS_TO_END);
+        let payloads = Payloads::new(bytes);
+        let heard = move |value: &[u8]| {
+            let stamp = payloads.find(value).unwrap_or(Err(Damaged));
+            // Who has ended needs to know nothing.
+            let _ = told_in.send(Told::Heard(stamp, clock.now_ns()));
+        };
+        let consumer = match job.redis {
+            None => thread::spawn(move || consume(&consumer, heard, &IS_TO_END)),
+            Some((redis, _)) => {
+                let order = ordered::between(redis, names.clone(), heard)?;
+                thread::spawn(move || order(&consumer, &IS_TO_END))
+            }
+        };
         Ok(Self {
             clock,
             traffic: Traffic::new(&Share::whole(plan), pace, clock.now_ns()),
@@ -154,7 +191,7 @@ impl Bare {
             listeners,
             payloads: Payloads::new(bytes),
             producer,
-            consumer: Some(thread::spawn(consume)),
+            consumer: Some(consumer),
             is_to_end: &IS_TO_END,
             told,
             interval: Interval::default(),
@@ -166,7 +203,9 @@ impl Bare {
     fn run(mut self, job: &Job) -> anyhow::Result<Taken> {
         let run = &job.scenario.run;
         let started = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let parts = Parts::new(&[(Part::Measured, std::process::id() as i32), (Part::Broker, job.broker_pid)])?;
+        let mut pids = vec![(Part::Measured, std::process::id() as i32), (Part::Broker, job.broker_pid)];
+        pids.extend(job.redis.map(|(_, pid)| (Part::Redis, pid)));
+        let parts = Parts::new(&pids)?;
         let begin_ns = self.clock.now_ns() + (run.warm_up_s * 1e9) as u64;
         let end_ns = begin_ns + (run.duration_s * 1e9) as u64;
         self.load_until(begin_ns, &job.topic)?;
@@ -304,13 +343,11 @@ fn consumer(config: &KafkaConfig, topic: &str) -> anyhow::Result<BaseConsumer> {
     Ok(consumer)
 }
 
-fn consume(consumer: &BaseConsumer, clock: Clock, payloads: &Payloads, told: &Sender<Told>, is_to_end: &AtomicBool) {
+fn consume(consumer: &BaseConsumer, mut heard: impl FnMut(&[u8]), is_to_end: &AtomicBool) {
     while !is_to_end.load(Ordering::Relaxed) {
         // What comes between, such as a broker that is away for a moment, is no record.
-        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
-        let stamp = payloads.find(message.payload().unwrap_or_default()).unwrap_or(Err(Damaged));
-        if told.send(Told::Heard(stamp, clock.now_ns())).is_err() {
-            return;
+        if let Some(Ok(record)) = consumer.poll(Duration::from_millis(100)) {
+            heard(record.payload().unwrap_or_default());
         }
     }
 }

@@ -3,8 +3,9 @@
 //! Both have the same broker, channels (keys), sizes of records, numbers of messages under way, and options of librdkafka. Whoever
 //! is measured has core 0, the node with its Redis; Kafka and the load generator have core 1, which the bare ones' schedule does
 //! not need. So the node has less of both cores. Since the node moves what it hears itself, a message goes through Kafka once, as
-//! the bare ones' does; what one node moves for another goes through it a second time, which is not measured here. First as much
-//! as goes with so many messages under way, a closed loop: the next is published when one is answered and heard. Then both at
+//! the bare ones' does; what one node moves for another goes through it a second time, which is not measured here. A second pair of
+//! bare ones has the order of Redis between, by plain commands: what is left of the floor with an order and a history. First as much
+//! as goes with so many messages under way, a closed loop: the next is published when one is answered and heard. Then all at
 //! half of what the node can, open loop.
 
 mod bare;
@@ -15,7 +16,9 @@ mod broker;
 #[expect(dead_code, reason = "loads are made with looks at several processes")]
 mod load;
 mod node;
+mod ordered;
 mod parts;
+mod redis_server;
 #[path = "../node/server.rs"]
 mod server;
 
@@ -23,7 +26,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Parser;
 use ringpost_loadgen::measure::{Measure, Summary};
 use ringpost_loadgen::record::Record;
@@ -39,6 +42,9 @@ use self::parts::Part;
 /// The core of whoever is measured.
 const SERVER_CORE: usize = 0;
 
+/// The bare ones with the order of Redis between.
+const ORDERED: &str = "floor with order";
+
 /// What channel names begin with.
 const PREFIX: &str = "kafka:";
 
@@ -51,7 +57,9 @@ const GOAL: f64 = 1.0 / 0.8;
 const ABOUT: &str = "64 channels with a publisher and a subscriber each, 96 bytes, acknowledged by Kafka. The floor is a bare \
                      producer and a bare consumer of librdkafka with records as large, the same options and as much under way. \
                      It has one core, as the node has with its Redis; Kafka has the other, with the load generator. The node hears \
-                     what it moves itself, so that a message goes through Kafka once. Medians.";
+                     what it moves itself, so that a message goes through Kafka once. The floor with order has a Redis on its core, too: the \
+                     consumer writes each record into a stream and publishes it (XADD, PUBLISH, pipelined), and a subscriber of \
+                     Redis hears it. Medians.";
 
 /// Measures a node by way of Kafka.
 #[derive(Debug, Parser)]
@@ -65,6 +73,9 @@ struct Options {
     /// Messages under way of each channel.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 128])]
     outstanding: Vec<u32>,
+    /// Who is measured.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", default_values = [NODE, FLOOR, ORDERED], conflicts_with = "result")]
+    only: Vec<String>,
     /// An option of librdkafka, as name=value, for the node and the bare ones; may be given several times.
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<String>,
@@ -107,12 +118,13 @@ fn main() -> anyhow::Result<()> {
     }
     ringpost::doctor::raise_limits()?;
     let settings = [
-        ("cores", format!("node, Redis, floor {SERVER_CORE}; Kafka {}; load {CLIENT_CORE}", options.broker_core)),
+        ("cores", format!("node, floors, Redis {SERVER_CORE}; Kafka {}; load {CLIENT_CORE}", options.broker_core)),
         ("rounds", options.rounds.to_string()),
         ("seconds each", options.secs.to_string()),
         ("Kafka", Broker::settings()),
         (NODE, node::settings(&options.options)),
         (FLOOR, "benches/kafka/bare.rs, with the node's options for its producer".into()),
+        (ORDERED, "the same with benches/kafka/ordered.rs between".into()),
     ];
     let bench = Bench {
         target: "kafka",
@@ -137,7 +149,7 @@ fn measure(contenders: &Contenders<'_>, options: &Options) -> anyhow::Result<Raw
         let most = scenario(&format!("outstanding={outstanding}"), options.secs)?;
         if number == 0 {
             // What the broker's virtual machine has to compile it has compiled then.
-            contenders.measure(FLOOR, &most)?;
+            contenders.measure(&options.only[0], &most)?;
         }
         let row = Row {
             work: format!("{} messages under way", CHANNELS * outstanding),
@@ -146,9 +158,8 @@ fn measure(contenders: &Contenders<'_>, options: &Options) -> anyhow::Result<Raw
             beside: FLOOR.into(),
             servers: Vec::new(),
         };
-        let [row] = rounds(contenders, &most, options.rounds, [row], |taken| {
-            Ok([Some(1e9 / delivered(&taken.record)?.per_s)])
-        })?;
+        let [row] =
+            rounds(contenders, &most, options, [row], |taken| Ok([Some(1e9 / delivered(&taken.record)?.per_s)]))?;
         rate = row.cost(NODE).map_or(rate, |ns| 1e9 / ns);
         raw.rows.push(row);
     }
@@ -170,7 +181,7 @@ fn measure(contenders: &Contenders<'_>, options: &Options) -> anyhow::Result<Raw
         row("ns CPU of Redis per message"),
         row("ns CPU of Kafka per message"),
     ];
-    raw.rows.extend(rounds(contenders, &half, options.rounds, rows, |Taken { record, cpu_ns }| {
+    raw.rows.extend(rounds(contenders, &half, options, rows, |Taken { record, cpu_ns }| {
         let Summary { p50_ns, p99_ns, p99_9_ns, .. } = *delivered(record)?;
         let waits = [p50_ns, p99_ns, p99_9_ns].map(|ns| Some(ns as f64));
         let costs = [Part::Measured, Part::Redis, Part::Broker].map(|part| cpu_ns.get(&part).copied());
@@ -179,17 +190,17 @@ fn measure(contenders: &Contenders<'_>, options: &Options) -> anyhow::Result<Raw
     Ok(raw)
 }
 
-/// Both in turn, so many times; what each measurement costs in each row, where it costs anything there.
+/// All in turn, so many times; what each measurement costs in each row, where it costs anything there.
 fn rounds<const N: usize>(
     contenders: &Contenders<'_>,
     scenario: &Scenario,
-    rounds: u64,
+    options: &Options,
     mut rows: [Row; N],
     costs: impl Fn(&Taken) -> anyhow::Result<[Option<f64>; N]>,
 ) -> anyhow::Result<[Row; N]> {
-    for round in 1..=rounds {
-        for who in [NODE, FLOOR] {
-            eprintln!("  {who} {round}/{rounds}");
+    for round in 1..=options.rounds {
+        for who in &options.only {
+            eprintln!("  {who} {round}/{}", options.rounds);
             let taken = contenders.measure(who, scenario)?;
             for (row, cost) in rows.iter_mut().zip(costs(&taken)?) {
                 if let Some(cost) = cost {
@@ -214,9 +225,12 @@ fn delivered(record: &Record) -> anyhow::Result<&Summary> {
 
 impl Contenders<'_> {
     fn measure(&self, who: &str, scenario: &Scenario) -> anyhow::Result<Taken> {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let taken = match who {
-            NODE => node::measure(self, scenario, Path::new(env!("CARGO_TARGET_TMPDIR"))),
-            _ => bare::measure(self, scenario),
+            NODE => node::measure(self, scenario, folder),
+            ORDERED => bare::measure_ordered(self, scenario, folder),
+            FLOOR => bare::measure(self, scenario, None),
+            other => bail!("nobody here is named {other}"),
         };
         let taken = taken.with_context(|| format!("{who} did it wrong"))?;
         eprintln!("    {:.0} messages a second", delivered(&taken.record)?.per_s);

@@ -18,7 +18,7 @@ use crate::broker::PARTITIONS;
 use crate::load::{CLIENT_CORE, NODE, SECRET};
 use crate::parts::{CpuNs, Part, Parts, each};
 use crate::server::{Server, free_address};
-use crate::{Contenders, SERVER_CORE, Taken};
+use crate::{Contenders, SERVER_CORE, Taken, redis_server};
 
 /// How long the node may take to come to its partitions.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -93,11 +93,8 @@ pub(crate) fn measure(contenders: &Contenders<'_>, scenario: &Scenario, folder: 
 
 fn start(contenders: &Contenders<'_>, prefix: &str, folder: TempDir) -> anyhow::Result<Started> {
     let Contenders { node: program, broker, options, .. } = contenders;
-    let (address, redis_address) = (free_address()?, free_address()?);
-    let mut redis = Command::new("redis-server");
-    redis.args(["--port", &redis_address.port().to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]);
-    redis.arg(folder.path());
-    let redis = Server::start(redis, redis_address)?;
+    let address = free_address()?;
+    let (redis, redis_address) = redis_server::start(folder.path())?;
     let addresses = [address, redis_address, broker.address];
     let node = Server::start(command(program, addresses, options, prefix), address)?;
     Ok(Started { node, redis, address, _folder: folder })

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Part {
     /// The node, or the bare producer and consumer.
     Measured,
-    /// The Redis of the node.
+    /// The Redis of the node, or that between the bare ones.
     Redis,
     /// Kafka.
     Broker,
