@@ -31,6 +31,10 @@ impl Format {
     /// What a stranger's header says, if there is one: parameters are left alone, as is the case.
     pub(super) fn of(content_type: Option<&[u8]>) -> Result<Self, Unreadable> {
         let Some(said) = content_type else { return Ok(Self::Json) };
+        let is_as_ours = |format: &Self| said == format.content_type().as_bytes();
+        if let Some(format) = [Self::Json, Self::Protobuf].into_iter().find(is_as_ours) {
+            return Ok(format);
+        }
         let essence = said.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         let is = |known: &[&str]| known.iter().any(|known| essence.eq_ignore_ascii_case(known.as_bytes()));
         if is(&["application/json"]) {

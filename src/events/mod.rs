@@ -43,9 +43,16 @@ pub trait Event: prost::Message + Default + std::fmt::Debug + Serialize + Deseri
 
 /// A record's value.
 pub fn encode<E: Event>(event: &E, format: Format) -> Vec<u8> {
+    let mut value = Vec::new();
+    encode_into(&mut value, event, format);
+    value
+}
+
+/// The same, behind what is there.
+pub fn encode_into<E: Event>(value: &mut Vec<u8>, event: &E, format: Format) {
     match format {
-        Format::Json => serde_json::to_vec(event).expect("an event is written to memory as JSON"),
-        Format::Protobuf => event.encode_to_vec(),
+        Format::Json => serde_json::to_writer(value, event).expect("an event is written to memory as JSON"),
+        Format::Protobuf => event.encode(value).expect("memory has room"),
     }
 }
 
@@ -60,7 +67,11 @@ pub fn headers<E: Event>(format: Format) -> [(&'static str, &'static [u8]); 2] {
 /// Why it cannot be read.
 pub fn decode<E: Event>(content_type: Option<&[u8]>, value: &[u8]) -> Result<E, Unreadable> {
     Ok(match Format::of(content_type)? {
-        Format::Json => serde_json::from_slice(value)?,
+        Format::Json => match simdutf8::basic::from_utf8(value) {
+            // No string of it needs to be looked at by itself.
+            Ok(text) => serde_json::from_str(text)?,
+            Err(_) => serde_json::from_slice(value)?,
+        },
         Format::Protobuf => E::decode(value)?,
     })
 }

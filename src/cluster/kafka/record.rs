@@ -45,10 +45,10 @@ pub fn written(publish: &bridge::Publish) -> Result<Publish, Unreadable> {
     };
     let version = publish.version.as_deref();
     Ok(Publish {
-        channel: publish.channel.to_string(),
+        channel: (*publish.channel).to_owned(),
         data,
         b64data,
-        tags: tags.into_iter().flatten().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        tags: tags.into_iter().flatten().map(|(name, value)| (name.into_string(), value.into_string())).collect(),
         idempotency_key: idempotency_key.into(),
         version: version.map_or(0, |version| version.number),
         version_epoch: version.map_or_else(String::new, |version| version.epoch.to_string()),
@@ -63,7 +63,7 @@ pub fn written(publish: &bridge::Publish) -> Result<Publish, Unreadable> {
 fn publisher_of(info: &ClientInfo) -> Publisher {
     let payload = |payload: &Option<Box<Payload>>| payload.as_deref().map(split).unwrap_or_default();
     let ((conn_info, b64conn_info), (chan_info, b64chan_info)) = (payload(&info.conn_info), payload(&info.chan_info));
-    let (user, client) = (info.user.to_string(), info.client.to_string());
+    let (user, client) = ((*info.user).to_owned(), info.client.to_string());
     Publisher { user, client, conn_info, b64conn_info, chan_info, b64chan_info }
 }
 
