@@ -1,16 +1,21 @@
 //! The way between a shard and the bridge to the other nodes: a shard's end of it, and the bridge's.
 //!
-//! A message a tick goes over with all that the tick asks. Answers come back always: what a home has asked bounds them.
+//! A message a tick goes over with all that the tick asks. Answers come back always: what a home has asked bounds them. Those that
+//! are given one by one wait together until the shard takes them.
 //! Deliveries wait while the shard is crowded, bounded in bytes by who sends them. Neither end ever waits for the other.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::vec;
 
 use super::waker::Waker;
 use crate::broker::bridge::{Answer, Attendance, Delivery, Outgoing};
-use crate::limits::BRIDGE_TICKS_WAITING_MAX;
+use crate::limits::{BRIDGE_TICKS_WAITING_MAX, REDIS_BATCH_MAX};
+
+/// Answers that were given one by one and are taken together at the most: as many as those of a call.
+const GATHERED_MAX: usize = REDIS_BATCH_MAX;
 
 /// What a shard's tick asks of the buckets.
 #[derive(Debug)]
@@ -35,12 +40,46 @@ struct Delivered {
     since: Instant,
 }
 
+/// Answers on their way.
+#[derive(Debug)]
+enum Answers {
+    /// Those of a call.
+    All(Vec<Answer>),
+    /// Those that have gathered by now, so many at the most.
+    Gathered,
+}
+
+/// Answers that were given one by one and are not taken yet. For each [`GATHERED_MAX`] of them, or what is left of these, there is one
+/// [`Answers::Gathered`] on its way.
+#[derive(Debug, Default)]
+struct Gathered(Mutex<VecDeque<Answer>>);
+
+impl Gathered {
+    /// Whether another [`Answers::Gathered`] is to go.
+    fn put(&self, answer: Answer) -> bool {
+        let mut gathered = self.gathered();
+        gathered.push_back(answer);
+        gathered.len() % GATHERED_MAX == 1
+    }
+
+    fn take(&self) -> Vec<Answer> {
+        let mut gathered = self.gathered();
+        let count = gathered.len().min(GATHERED_MAX);
+        gathered.drain(..count).collect()
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, VecDeque<Answer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A shard's end.
 #[derive(Debug)]
 pub struct ShardBridge {
     shard: u16,
     asked: flume::Sender<Asked>,
-    answers: flume::Receiver<Vec<Answer>>,
+    answers: flume::Receiver<Answers>,
+    gathered: Arc<Gathered>,
     deliveries: flume::Receiver<Delivered>,
     /// The deliveries that are being taken, and what they count.
     current: (vec::IntoIter<Delivery>, usize),
@@ -50,7 +89,8 @@ pub struct ShardBridge {
 /// The bridge's end.
 #[derive(Clone, Debug)]
 pub struct BridgeEnd {
-    answers: flume::Sender<Vec<Answer>>,
+    answers: flume::Sender<Answers>,
+    gathered: Arc<Gathered>,
     deliveries: flume::Sender<Delivered>,
     waiting_bytes: Arc<AtomicUsize>,
     waker: Arc<Waker>,
@@ -60,10 +100,15 @@ impl ShardBridge {
     /// Both ends of the way of a shard that this waker wakes; what it asks goes into `asked`.
     pub fn new(shard: u16, waker: Arc<Waker>, asked: flume::Sender<Asked>) -> (Self, BridgeEnd) {
         let ((answers_in, answers), (deliveries_in, deliveries)) = (flume::unbounded(), flume::unbounded());
-        let waiting_bytes = Arc::<AtomicUsize>::default();
-        let end =
-            BridgeEnd { answers: answers_in, deliveries: deliveries_in, waiting_bytes: waiting_bytes.clone(), waker };
-        (Self { shard, asked, answers, deliveries, current: Default::default(), waiting_bytes }, end)
+        let (waiting_bytes, gathered) = (Arc::<AtomicUsize>::default(), Arc::<Gathered>::default());
+        let end = BridgeEnd {
+            answers: answers_in,
+            gathered: gathered.clone(),
+            deliveries: deliveries_in,
+            waiting_bytes: waiting_bytes.clone(),
+            waker,
+        };
+        (Self { shard, asked, answers, gathered, deliveries, current: Default::default(), waiting_bytes }, end)
     }
 
     /// Asks all of this.
@@ -75,12 +120,15 @@ impl ShardBridge {
         let _ = self.asked.send(Asked { shard: self.shard, all, attendance, since: Instant::now() });
     }
 
-    /// The answers of a call.
+    /// The answers of a call, or such as have gathered.
     pub fn next_answers(&self) -> Option<Vec<Answer>> {
-        self.answers.try_recv().ok()
+        Some(match self.answers.try_recv().ok()? {
+            Answers::All(all) => all,
+            Answers::Gathered => self.gathered.take(),
+        })
     }
 
-    /// Calls whose answers wait to be taken.
+    /// How often answers wait to be taken.
     pub fn answered(&self) -> usize {
         self.answers.len()
     }
@@ -115,11 +163,19 @@ impl ShardBridge {
 }
 
 impl BridgeEnd {
-    /// Gives answers.
+    /// Gives the answers of a call.
     pub fn answer(&self, answers: Vec<Answer>) {
         // A shard that has ended waits for none.
-        let _ = self.answers.send(answers);
+        let _ = self.answers.send(Answers::All(answers));
         self.waker.wake();
+    }
+
+    /// Gives an answer, which is taken with others that are given so: in their order, but not in that of calls.
+    pub fn gather(&self, answer: Answer) {
+        if self.gathered.put(answer) {
+            let _ = self.answers.send(Answers::Gathered);
+            self.waker.wake();
+        }
     }
 
     /// Tells something that counts so many bytes.
@@ -138,6 +194,7 @@ impl BridgeEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::bridge::Ticket;
 
     fn way() -> (ShardBridge, BridgeEnd, flume::Receiver<Asked>) {
         let (asked_in, asked) = flume::unbounded();
@@ -158,6 +215,37 @@ mod tests {
         assert!(shard.begin_deliveries().is_some() && matches!(shard.next_delivery(), Some(Delivery::Lost(3))));
         assert!(shard.next_delivery().is_none() && !shard.has_come() && shard.begin_deliveries().is_none());
         assert_eq!(end.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn answers_that_are_given_one_by_one_are_taken_together_in_order_and_none_is_left() {
+        let (shard, end, _asked) = way();
+        let removed = |number| Answer::Removed(Ticket(number), Ok(0));
+        let taken = || {
+            let answers = shard.next_answers().expect("something was given");
+            let number = |answer| match answer {
+                Answer::Removed(Ticket(number), _) => number,
+                other => panic!("{other:?}"),
+            };
+            answers.into_iter().map(number).collect::<Vec<_>>()
+        };
+        let max = GATHERED_MAX as u64;
+        end.gather(removed(0));
+        end.answer(vec![removed(1_000)]);
+        end.gather(removed(1));
+        assert_eq!((shard.answered(), taken(), taken()), (2, vec![0, 1], vec![1_000]));
+        assert!(!shard.has_come() && shard.next_answers().is_none());
+        (0..=max).for_each(|number| end.gather(removed(number)));
+        assert_eq!((shard.answered(), taken()), (2, (0..max).collect()), "no more at once");
+        // What is left has its turn already; what comes meanwhile goes with it.
+        (max + 1..2 * max + 3).for_each(|number| end.gather(removed(number)));
+        assert_eq!(
+            (shard.answered(), taken(), taken()),
+            (2, (max..2 * max).collect(), vec![2 * max, 2 * max + 1, 2 * max + 2])
+        );
+        assert!(!shard.has_come(), "and nothing waits without one");
+        (0..max).for_each(|number| end.gather(removed(number)));
+        assert_eq!((shard.answered(), taken().len(), shard.has_come()), (1, GATHERED_MAX, false));
     }
 
     #[test]

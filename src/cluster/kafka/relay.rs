@@ -33,26 +33,31 @@ impl Relay {
     /// Takes what goes to Kafka out of what a shard has asked.
     pub fn take(&self, asked: &mut Asked) {
         let is_relayed = |what: &mut Outgoing| matches!(what, Outgoing::Publish(publish) if publish.is_relayed);
+        let mut value = Vec::new();
         for what in asked.all.extract_if(.., is_relayed) {
             if let Outgoing::Publish(publish) = what {
-                self.write(asked.shard, &publish);
+                value.clear();
+                self.write(asked.shard, &publish, &mut value);
             }
         }
     }
 
-    fn write(&self, shard: u16, publish: &Publish) {
-        let (end, ticket) = (self.ends[usize::from(shard)].clone(), publish.ticket);
-        let answer = move |result: Result<Receipt, Error>| end.answer(vec![Answer::Published(ticket, result)]);
+    /// `value` has room for the record, which is copied.
+    fn write(&self, shard: u16, publish: &Publish, value: &mut Vec<u8>) {
+        let (ends, ticket) = (self.ends.clone(), publish.ticket);
+        let answer = move |result: Result<Receipt, Error>| {
+            ends[usize::from(shard)].gather(Answer::Published(ticket, result));
+        };
         let Ok(record) = record::written(publish) else {
             return answer(Err(ErrorKind::Internal.into()));
         };
-        let value = events::encode(&record, self.format);
+        events::encode_into(value, &record, self.format);
         let headers = events::headers::<events::Publish>(self.format);
         let written = Record {
             topic: &self.topic,
             key: Some(publish.channel.as_bytes()),
             partition: None,
-            value: &value,
+            value,
             headers: &headers,
         };
         self.producer.write(written, move |result| {
