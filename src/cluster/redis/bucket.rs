@@ -142,15 +142,25 @@ impl Item {
         let kind = Kind::read(from.byte()?)?;
         let name = usize::from(from.byte()?);
         let (created, offset, time_ms, length) = (from.six()?, from.six()?, from.six()?, from.four()?);
-        let channel = String::from_utf8(from.take(name)?.into()).map_err(|_| Fault::Garbled)?;
+        let channel = from.text_of(name)?;
         Ok(Self { kind, channel, created, offset, time_ms, body: from.take(length as usize)? })
     }
 }
 
 /// A publication as listeners take it; the place is creation, offset and time.
-pub(super) fn publication(channel: &str, (created, offset, time_ms): (u64, u64, u64), body: &[u8]) -> Vec<u8> {
-    let item = Packed::default().byte(0).byte(channel.len() as u8).six(created).six(offset).six(time_ms);
-    item.four(body.len() as u32).bytes(channel.as_bytes()).bytes(body).end()
+pub(super) fn publication(channel: &str, place: (u64, u64, u64), body: &[u8]) -> Vec<u8> {
+    packed_publication(Packed::default(), channel, place, body).end()
+}
+
+/// The same, behind others.
+pub(super) fn packed_publication(
+    into: Packed,
+    channel: &str,
+    (created, offset, time_ms): (u64, u64, u64),
+    body: &[u8],
+) -> Packed {
+    let item = into.byte(0).byte(channel.len() as u8).six(created).six(offset).six(time_ms);
+    item.four(body.len() as u32).bytes(channel.as_bytes()).bytes(body)
 }
 
 /// What a message, or a comparison, shows.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use redis::Value;
 
-use super::bucket::{Generation, Stand, publication};
+use super::bucket::{Generation, Stand, packed_publication};
 use super::fault::Fault;
 use super::functions::Functions;
 use super::pack::{Packed, Unpack, clip};
@@ -20,6 +20,9 @@ const MOVED: u8 = 4;
 
 /// How many a verdict is answered in, with its offset.
 const VERDICT_BYTES: usize = 7;
+
+/// How many stand before what a node is told: the version, the bucket's generation and count, the count before.
+const TOLD_HEAD_BYTES: usize = 21;
 
 /// The place of a record in its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,16 +163,17 @@ fn moved_up(answer: Value, batch: &[(Moved, Publish<'_>)], plans: &[u8]) -> Resu
     let planned = (0..number).map(|_| Ok(Planned { created: from.six()?, listeners: from.short()? }));
     let planned: Vec<_> = planned.collect::<Result<_, Fault>>()?;
     let mut verdicts = Unpack::new(from.take(VERDICT_BYTES * batch.len())?);
-    let (mut came, mut items) = (Vec::with_capacity(batch.len()), BTreeMap::<u8, Vec<u8>>::new());
+    let (mut came, mut items) = (Vec::with_capacity(batch.len()), BTreeMap::<u8, Packed>::new());
     for ((_, publish), plan) in batch.iter().zip(plans) {
         let (verdict, offset) = (verdicts.byte()?, verdicts.six()?);
         let (receipt, time_ms) = match verdict {
             PUBLISHED => {
                 let Planned { created, listeners } = &planned[usize::from(*plan)];
                 let created = if offset == 0 { 0 } else { *created };
-                if !listeners.is_empty() {
-                    let item = publication(publish.channel, (created, offset, now_ms), publish.body);
-                    listeners.iter().for_each(|slot| items.entry(*slot).or_default().extend(&item));
+                for slot in listeners {
+                    let items = items.entry(*slot).or_default();
+                    let place = (created, offset, now_ms);
+                    *items = packed_publication(std::mem::take(items), publish.channel, place, publish.body);
                 }
                 let outcome = Outcome::Published;
                 (Receipt { outcome, generation: stand.generation, created, offset }, now_ms)
@@ -184,8 +188,9 @@ fn moved_up(answer: Value, batch: &[(Moved, Publish<'_>)], plans: &[u8]) -> Resu
     }
     let told = (0..from.byte()?).map(|_| {
         let (slot, before) = (from.byte()?, from.six()?);
-        let items = items.remove(&slot).ok_or(Fault::Garbled)?;
-        let message = Packed::default().byte(1).bytes(&stand.generation.0).six(stand.count).six(before);
+        let items = items.remove(&slot).ok_or(Fault::Garbled)?.end();
+        let message = Packed::with_room(TOLD_HEAD_BYTES + items.len()).byte(1).bytes(&stand.generation.0);
+        let message = message.six(stand.count).six(before);
         Ok(Told { slot, message: message.bytes(&items).end().into() })
     });
     Ok(MovedUp::Done { told: told.collect::<Result<_, Fault>>()?, came })

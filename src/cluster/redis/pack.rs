@@ -1,6 +1,6 @@
 //! Numbers and texts as the Functions pack them: big-endian, lengths before what they measure.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use redis::Value;
 
 use super::fault::Fault;
@@ -18,6 +18,11 @@ pub(super) fn clip(value: u64) -> u64 {
 pub(super) struct Packed(Vec<u8>);
 
 impl Packed {
+    /// With room for so many bytes.
+    pub(super) fn with_room(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     pub(super) fn byte(mut self, value: u8) -> Self {
         self.0.push(value);
         self
@@ -89,7 +94,11 @@ impl Unpack {
     }
 
     fn number(&mut self, count: usize) -> Result<u64, Fault> {
-        Ok(self.take(count)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        // Bytes of its own would count as another that shares the whole.
+        let number = self.0.get(..count).ok_or(Fault::Garbled)?;
+        let number = number.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        self.0.advance(count);
+        Ok(number)
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, Fault> {
@@ -119,7 +128,16 @@ impl Unpack {
 
     /// As [`Unpack::short`], a text.
     pub(super) fn text(&mut self) -> Result<String, Fault> {
-        String::from_utf8(self.short()?.into()).map_err(|_| Fault::Garbled)
+        let length = self.byte()?;
+        self.text_of(length.into())
+    }
+
+    /// A text of so many bytes.
+    pub(super) fn text_of(&mut self, count: usize) -> Result<String, Fault> {
+        let text = self.0.get(..count).and_then(|bytes| str::from_utf8(bytes).ok());
+        let text = text.ok_or(Fault::Garbled)?.to_owned();
+        self.0.advance(count);
+        Ok(text)
     }
 
     pub(super) fn rest(self) -> Bytes {
