@@ -62,6 +62,7 @@ impl<'a> Term<'a> {
         let timetable = Timetable::new(functions.clone(), leases.clone(), complaints.clone());
         let lines = Lines::new(functions, lease.clone(), leases, ends, metrics, complaints);
         let mut term = Self { seat, lines, timetable, outlets };
+        let mut heard = Vec::with_capacity(EVENTS_AT_ONCE);
         let mut timer = interval(PAUSE);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
@@ -70,14 +71,10 @@ impl<'a> Term<'a> {
                     Ok(asked) => term.lines.take(seat.sort_out(asked).await),
                     Err(flume::RecvError::Disconnected) => break Ended::NobodyAsks,
                 },
-                event = events.recv() => if let Some(event) = event {
-                    term.hear(event);
-                    for _ in 1..EVENTS_AT_ONCE {
-                        let Ok(event) = events.try_recv() else { break };
-                        term.hear(event);
-                    }
+                _ = events.recv_many(&mut heard, EVENTS_AT_ONCE) => {
+                    heard.drain(..).for_each(|event| term.hear(event));
                     term.outlets.flush();
-                },
+                }
                 () = term.timetable.turn() => {}
                 _ = timer.tick() => {
                     term.outlets.flush();
