@@ -102,6 +102,13 @@ pub enum Outcome {
     Moved,
 }
 
+impl Outcome {
+    /// Whether the publication was refused for good.
+    pub fn refuses(&self) -> bool {
+        matches!(self, Self::TooMany | Self::Foreign(_))
+    }
+}
+
 /// The answer to a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {

@@ -70,13 +70,23 @@ impl Partition {
 
     /// A record has come to its bucket, if it has one, or to the dead.
     pub(super) fn done(&mut self, offset: i64, bucket: Option<u16>) {
-        if let Ok(at) = self.in_flight.binary_search_by_key(&offset, |read| read.offset) {
+        if let Some(at) = self.find(offset) {
             self.in_flight[at].is_done = true;
         }
         while self.in_flight.pop_front_if(|read| read.is_done).is_some() {}
         if let Some(bucket) = bucket {
             let moved = &mut self.moved[usize::from(bucket)];
             *moved = offset.max(*moved);
+        }
+    }
+
+    /// Which of those in flight it is. Mostly there is no hole before it.
+    fn find(&self, offset: i64) -> Option<usize> {
+        let behind = offset.checked_sub(self.in_flight.front()?.offset)?;
+        let at = usize::try_from(behind).ok()?;
+        match self.in_flight.get(at) {
+            Some(read) if read.offset == offset => Some(at),
+            _ => self.in_flight.binary_search_by_key(&offset, |read| read.offset).ok(),
         }
     }
 
@@ -122,6 +132,23 @@ mod tests {
         assert_eq!((partition.stands(), partition.oldest_unix_ms()), (16, None));
         assert!(partition.reads(16));
         assert_eq!(partition.stands(), 17, "one that is passed over is not waited for");
+    }
+
+    #[test]
+    fn a_record_behind_a_hole_is_found() {
+        let mut partition = partition();
+        for offset in [10, 12, 13, 17] {
+            assert!(partition.reads(offset));
+            partition.sends(offset, None);
+        }
+        // Counted from the first it would be the third, or none.
+        partition.done(12, Some(0));
+        partition.done(17, Some(0));
+        partition.done(11, Some(0));
+        partition.done(10, Some(0));
+        assert_eq!(partition.stands(), 13);
+        partition.done(13, Some(0));
+        assert_eq!(partition.stands(), 18);
     }
 
     #[test]

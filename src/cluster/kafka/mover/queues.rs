@@ -25,7 +25,7 @@ use crate::cluster::redis::bucket::Generation;
 use crate::cluster::redis::fault::Fault;
 use crate::cluster::redis::functions::Functions;
 use crate::cluster::redis::keys::Keys;
-use crate::cluster::redis::moves::{Came, Moved, MovedUp};
+use crate::cluster::redis::moves::{Moved, MovedUp};
 use crate::cluster::redis::streams::{self, Outcome};
 use crate::events::{self, Format};
 use crate::limits::{MOVER_WAITING_BYTES_MAX, MOVER_WAITING_MAX, REDIS_BATCH_BYTES, REDIS_BATCH_MAX};
@@ -137,7 +137,7 @@ pub(super) struct Queues {
     deliver: deliver::Writer,
     publications: publications::Writer,
     graves: Graves,
-    done: flume::Sender<Done>,
+    done: flume::Sender<Vec<Done>>,
     metrics: Arc<MoverMetrics>,
     complaints: Complaints,
     keys: Keys,
@@ -168,7 +168,7 @@ impl Queues {
         functions: watch::Receiver<Option<Arc<Functions>>>,
         runtime: Handle,
         writers: Writers,
-        done: flume::Sender<Done>,
+        done: flume::Sender<Vec<Done>>,
         metrics: Arc<MoverMetrics>,
     ) -> Arc<Self> {
         let Writers { deliver, publications, graves } = writers;
@@ -337,26 +337,19 @@ impl Queues {
     }
 
     /// Tells whoever is to know what has come to a bucket; that it is done is told when they were.
-    async fn settle(self: &Arc<Self>, bucket: u16, batch: Vec<Moving>, moved: MovedUp) {
-        let MovedUp::Done { came, told } = moved else {
-            let bytes = batch.iter().map(Moving::held_bytes).sum();
-            batch.iter().for_each(|moving| self.tell_done(moving, CameTo::Nothing));
-            return self.uncount(batch.len(), bytes);
-        };
+    async fn settle(self: &Arc<Self>, bucket: u16, mut batch: Vec<Moving>, moved: MovedUp) {
+        let MovedUp::Done { came, told } = moved else { return self.finish(batch, CameTo::Nothing) };
         let telling = self.deliver.tell(bucket, &told).await;
         self.metrics.told_here.add(telling.here as u64);
         let moved: Vec<_> = batch.iter().map(|moving| &moving.publish).zip(came.iter().copied()).collect();
         self.metrics.left_out.add(self.publications.keep(&moved).await as u64);
-        let (mut settled, mut refused) = (Vec::with_capacity(batch.len()), Vec::new());
-        for (moving, Came { receipt, .. }) in batch.into_iter().zip(came) {
-            self.metrics.came(receipt.outcome);
-            match receipt.outcome {
-                Outcome::TooMany | Outcome::Foreign(_) => refused.push((moving, receipt.outcome)),
-                _ => settled.push(moving),
-            }
-        }
+        let outcomes = || came.iter().map(|came| came.receipt.outcome);
+        outcomes().for_each(|outcome| self.metrics.came(outcome));
+        let (mut of_each, refusals) = (outcomes(), outcomes().filter(Outcome::refuses));
+        let refused = batch.extract_if(.., |_| of_each.next().is_some_and(|outcome| outcome.refuses()));
+        let refused: Vec<_> = refused.zip(refusals).collect();
         if telling.written() == 0 {
-            self.finish(bucket, settled);
+            self.finish(batch, CameTo::Bucket(bucket));
         } else {
             let queues = self.clone();
             tokio::spawn(async move {
@@ -364,15 +357,15 @@ impl Queues {
                 let untold = telling.lost().await;
                 queues.metrics.told.add((written - untold) as u64);
                 queues.metrics.untold.add(untold as u64);
-                queues.finish(bucket, settled);
+                queues.finish(batch, CameTo::Bucket(bucket));
             });
         }
         join_all(refused.into_iter().map(|(moving, outcome)| self.bury_refused(moving, outcome))).await;
     }
 
-    /// Tells that what has come to a bucket is done.
-    fn finish(&self, bucket: u16, batch: Vec<Moving>) {
-        batch.iter().for_each(|moving| self.tell_done(moving, CameTo::Bucket(bucket)));
+    /// Tells what records have come to.
+    fn finish(&self, batch: Vec<Moving>, came_to: CameTo) {
+        self.tell(batch.iter().map(|moving| done(moving, came_to)).collect());
         // Whoever waits for what is on its way finds all of it told.
         self.uncount(batch.len(), batch.iter().map(Moving::held_bytes).sum());
     }
@@ -404,15 +397,12 @@ impl Queues {
     /// Brings a record that is counted with so many bytes to the dead, and tells that.
     async fn inter(&self, remains: &Taken, reason: &str, bytes: usize, done: Done) {
         self.graves.bury(remains, reason, &self.metrics).await;
-        self.tell(done);
+        self.tell(vec![done]);
         self.uncount(1, bytes);
     }
 
-    fn tell_done(&self, moving: &Moving, came_to: CameTo) {
-        self.tell(done(moving, came_to));
-    }
-
-    fn tell(&self, done: Done) {
+    /// All of a call together.
+    fn tell(&self, done: Vec<Done>) {
         // A mover that has ended needs to know nothing.
         let _ = self.done.send(done);
     }

@@ -65,7 +65,7 @@ pub(super) struct ReaderSetup {
     pub(super) group: Group,
     pub(super) queues: Arc<Queues>,
     /// What becomes of what was put into the queues.
-    pub(super) done: flume::Receiver<Done>,
+    pub(super) done: flume::Receiver<Vec<Done>>,
     /// The calls of the node's incarnation, and where they are made.
     pub(super) functions: watch::Receiver<Option<Arc<Functions>>>,
     pub(super) runtime: Handle,
@@ -77,7 +77,7 @@ pub(super) struct ReaderSetup {
 /// See the module.
 pub(super) struct Reader {
     group: Group,
-    done: flume::Receiver<Done>,
+    done: flume::Receiver<Vec<Done>>,
     functions: watch::Receiver<Option<Arc<Functions>>>,
     runtime: Handle,
     config: watch::Receiver<Arc<Config>>,
@@ -400,8 +400,13 @@ impl Desk {
         }
     }
 
-    /// A record is on its way no more. One that has come to nothing is read again when its partition is.
-    fn settle(&mut self, done: Done) {
+    /// Records are on their way no more.
+    fn settle(&mut self, done: Vec<Done>) {
+        done.into_iter().for_each(|done| self.settle_one(done));
+    }
+
+    /// One that has come to nothing is read again when its partition is.
+    fn settle_one(&mut self, done: Done) {
         let partition = self.partitions.get_mut(&done.partition).filter(|of| of.reading == done.reading);
         match (partition, done.came_to) {
             (None, _) | (_, CameTo::Nothing) => {}
