@@ -33,13 +33,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether the token comes next. If so, it is passed.
+    // Inlined, a token is compared in a step or two: its length is known then.
+    #[inline]
     pub fn skip(&mut self, token: &str) -> bool {
-        let comes = self.text.as_bytes()[self.at..].starts_with(token.as_bytes());
+        let comes = self.text.as_bytes()[self.at..].get(..token.len()) == Some(token.as_bytes());
         self.at += if comes { token.len() } else { 0 };
         comes
     }
 
     /// Whether the object ends here, or has another member.
+    #[inline]
     pub fn ends(&mut self) -> Option<bool> {
         let next = self.text.as_bytes().get(self.at)?;
         self.at += 1;
@@ -65,7 +68,7 @@ impl<'a> Cursor<'a> {
     /// What follows the opening quote of a string without escapes; its closing one is passed.
     pub fn text(&mut self) -> Option<&'a str> {
         let rest = self.rest();
-        let end = rest.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < 0x20)?;
+        let end = plain(rest.as_bytes());
         self.at += end;
         self.skip("\"").then_some(&rest[..end])
     }
@@ -96,6 +99,26 @@ impl<'a> Cursor<'a> {
             self.skip(":").then_some(())?;
         }
     }
+}
+
+/// How many bytes come before a quote, a backslash or a control character, or the end. Eight are looked at at once.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // Marks bytes below `limit` (128 at most) by their high bits: the lowest mark is right, beyond it there can be others.
+    let below = |eight: u64, limit: u64| eight.wrapping_sub(ONES * limit) & !eight & HIGH;
+    let mut at = 0;
+    while let Some(eight) = bytes[at..].first_chunk() {
+        let eight = u64::from_le_bytes(*eight);
+        let is = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+        let marks = is(b'"') | is(b'\\') | below(eight, 0x20);
+        if marks != 0 {
+            return at + marks.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_plain = |byte: &&u8| **byte >= 0x20 && **byte != b'"' && **byte != b'\\';
+    at + bytes[at..].iter().take_while(is_plain).count()
 }
 
 /// Keeps what a member of an object is. `None` where the member comes twice: two readers could take different ones.
@@ -174,7 +197,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_string_ends_where_it_does_wherever_that_is() {
+        for length in 0..40 {
+            for (end, expected) in [('"', true), ('\\', false), ('\u{1f}', false)] {
+                let text =
+                    format!("{}{end} {{\"", "aé~\u{80}\u{7f}".repeat(8).chars().take(length).collect::<String>());
+                let read = Cursor::new(&text).text().map(|text| text.chars().count());
+                assert_eq!(read, expected.then_some(length), "{text}");
+            }
+        }
+        assert_eq!(Cursor::new("without an end of it").text(), None);
+    }
+
     proptest! {
+        #[test]
+        fn plain_bytes_are_counted_as_one_by_one(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let is_other = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+            prop_assert_eq!(plain(&bytes), bytes.iter().position(is_other).unwrap_or(bytes.len()));
+        }
+
         #[test]
         fn an_object_that_is_taken_is_one_to_the_general_reader(text in changed(&OBJECTS)) {
             if let Some(object) = Cursor::new(&text).object() {
