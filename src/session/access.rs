@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use memchr::memmem::{Finder, FinderRev};
+use memchr::{memchr, memrchr};
 use regex::Regex;
 
 use crate::config::{Acknowledge, ChannelConfig, ChannelOptions, Delivery, ForceRecoveryMode, Log};
@@ -33,6 +34,43 @@ impl Rule {
     }
 }
 
+/// What parts a name in two.
+#[derive(Debug)]
+enum Boundary {
+    /// As nearly all have it.
+    Byte(u8),
+    Text(Box<(Finder<'static>, FinderRev<'static>)>),
+}
+
+impl Boundary {
+    fn new(text: &str) -> Option<Self> {
+        match text.as_bytes() {
+            [] => None,
+            [byte] => Some(Self::Byte(*byte)),
+            text => {
+                let (first, last) = (Finder::new(text).into_owned(), FinderRev::new(text).into_owned());
+                Some(Self::Text(Box::new((first, last))))
+            }
+        }
+    }
+
+    /// Where it comes first.
+    fn first(&self, name: &str) -> Option<usize> {
+        match self {
+            Self::Byte(byte) => memchr(*byte, name.as_bytes()),
+            Self::Text(text) => text.0.find(name.as_bytes()),
+        }
+    }
+
+    /// Where it comes last.
+    fn last(&self, name: &str) -> Option<usize> {
+        match self {
+            Self::Byte(byte) => memrchr(*byte, name.as_bytes()),
+            Self::Text(text) => text.1.rfind(name.as_bytes()),
+        }
+    }
+}
+
 /// All namespaces of a configuration.
 #[derive(Debug)]
 pub struct Access {
@@ -40,8 +78,8 @@ pub struct Access {
     without_namespace: Rule,
     namespaces: HashMap<Box<str>, Rule>,
     // Made once, since every command looks a name up. An empty boundary switches its feature off.
-    namespace_boundary: Option<Finder<'static>>,
-    user_boundary: Option<FinderRev<'static>>,
+    namespace_boundary: Option<Boundary>,
+    user_boundary: Option<Boundary>,
 }
 
 /// One channel as its name and namespace have it.
@@ -168,12 +206,11 @@ impl Access {
         for (number, namespace) in (1..).zip(&config.namespaces) {
             namespaces.insert(Box::from(namespace.name.as_str()), Rule::new(number, &namespace.options)?);
         }
-        let boundary = |text: &str| (!text.is_empty()).then(|| text.as_bytes().to_vec());
         Ok(Self {
             without_namespace: Rule::new(0, &config.without_namespace)?,
             namespaces,
-            namespace_boundary: boundary(&config.namespace_boundary).map(|text| Finder::new(&text).into_owned()),
-            user_boundary: boundary(&config.user_boundary).map(|text| FinderRev::new(&text).into_owned()),
+            namespace_boundary: Boundary::new(&config.namespace_boundary),
+            user_boundary: Boundary::new(&config.user_boundary),
             config: config.clone(),
         })
     }
@@ -199,7 +236,7 @@ impl Access {
         let prefix = config.private_prefix.as_str();
         let private = !prefix.is_empty() && channel.starts_with(prefix);
         let public = if private { &channel[prefix.len()..] } else { channel };
-        let namespace_ends = self.namespace_boundary.as_ref().and_then(|boundary| boundary.find(public.as_bytes()));
+        let namespace_ends = self.namespace_boundary.as_ref().and_then(|boundary| boundary.first(public));
         let (rule, rest) = match namespace_ends {
             Some(at) => {
                 let rule = self.namespaces.get(&public[..at]).ok_or(ErrorKind::UnknownChannel)?;
@@ -207,7 +244,7 @@ impl Access {
             }
             None => (&self.without_namespace, channel),
         };
-        let users_begin = self.user_boundary.as_ref().and_then(|boundary| boundary.rfind(rest.as_bytes()));
+        let users_begin = self.user_boundary.as_ref().and_then(|boundary| boundary.last(rest));
         let users = users_begin.map(|at| &rest[at + config.user_boundary.len()..]);
         let (options, regex, separator) = (&rule.options, rule.name.as_ref(), &*config.user_separator);
         Ok(Resolved { namespace: rule.number, options, private, channel, rest, regex, users, separator })
