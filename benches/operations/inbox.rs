@@ -18,7 +18,7 @@ fn received() -> impl FnMut() {
     let sessions: Vec<u32> = (0..MEMBERS).map(|conn| member(&mut broker, conn)).collect();
     let publish = shard::publish(ROOM);
     let (mut offset, mut next, mut word) = (0, sessions.len(), String::new());
-    move || {
+    let mut run = move || {
         if next == sessions.len() {
             shard::tell(&mut broker, sessions[0], &publish);
             shard::flush(&mut broker);
@@ -29,7 +29,10 @@ fn received() -> impl FnMut() {
         }
         shard::tell(&mut broker, sessions[next], &word);
         next += 1;
-    }
+    };
+    // All have said something before.
+    (0..MEMBERS).for_each(|_| run());
+    run
 }
 
 fn member(broker: &mut Broker, conn: u32) -> u32 {

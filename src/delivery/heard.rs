@@ -12,6 +12,7 @@ use super::trace::What;
 use super::wakes::Wake;
 use crate::hub::Shelf;
 use crate::limits::AGAIN_BYTES_MAX;
+use crate::model::ClientId;
 use crate::model::refusal::{Error, ErrorKind};
 use crate::time::Now;
 
@@ -26,21 +27,40 @@ impl Inbox {
         }
     }
 
-    /// What is known of a device that says something of this place, and of its member, with where that is.
-    fn check_reached(&self, whose: Whose<'_>, epoch: &str, offset: u64) -> Result<(Place, Member, Known), Error> {
+    /// What is known of a device that says something, and of its member, with where that is: looked up by the session where that
+    /// has a seat, since of all that devices say this is said most.
+    fn speaker(&mut self, whose: Whose<'_>, client: ClientId) -> Result<(Place, Member, Known), Error> {
+        if let Some(at) = self.seats.get(&client).copied() {
+            let live = &mut self.live[at as usize];
+            if *live.user == **whose.user && *live.id == *whose.device {
+                let found = self.members.look_up_again(&mut live.row, &live.user);
+                let (place, member) = found.expect("who has a seat is a member");
+                return Ok((place, member, Known::Here(at)));
+            }
+        }
+        self.named(whose)
+    }
+
+    /// The same, looked up by names.
+    fn named(&self, whose: Whose<'_>) -> Result<(Place, Member, Known), Error> {
         let (place, row) = self.members.look_up(whose.user).ok_or(ErrorKind::PermissionDenied)?;
         let never = || ErrorKind::BadRequest.because("bad request: this device was sent nothing in the channel");
         let known = row.device(whose.device).ok_or_else(never)?;
+        Ok((place, row.member, known))
+    }
+
+    /// Whether a device can mean this place.
+    fn check_reached(&self, known: Known, epoch: &str, offset: u64) -> Result<(), Error> {
         if !epoch.is_empty() && *epoch != *self.epoch {
             return Err(ErrorKind::UnrecoverablePosition.into());
         }
         match offset <= self.reached(known) {
-            true => Ok((place, row.member, known)),
+            true => Ok(()),
             false => Err(ErrorKind::BadRequest.because("bad request: the offset lies beyond what the device was sent")),
         }
     }
 
-    /// A device has received all up to an offset. How many sessions are told of it that would be told nothing otherwise.
+    /// A device has received all up to an offset: its session says so. How many sessions are told of it that would be told nothing otherwise.
     ///
     /// # Errors
     /// [`ErrorKind::UnrecoverablePosition`] for another epoch, [`ErrorKind::BadRequest`] beyond what it was sent,
@@ -48,13 +68,15 @@ impl Inbox {
     pub(super) fn received(
         &mut self,
         whose: Whose<'_>,
+        client: ClientId,
         (epoch, offset): (&str, u64),
         shelf: Shelf<'_>,
         now: Now,
         desk: &mut Desk,
     ) -> Result<u32, Error> {
         self.agree(shelf, desk);
-        let (place, mut member, known) = self.check_reached(whose, epoch, offset)?;
+        let (place, mut member, known) = self.speaker(whose, client)?;
+        self.check_reached(known, epoch, offset)?;
         self.received_requeued(whose, offset, now, desk);
         let mut device = self.look_up(known);
         let before = device.floor();
@@ -120,7 +142,8 @@ impl Inbox {
         now: Now,
         desk: &mut Desk,
     ) -> Result<(), Error> {
-        let (.., known) = self.check_reached(whose, epoch, offset)?;
+        let (.., known) = self.named(whose)?;
+        self.check_reached(known, epoch, offset)?;
         let floor = self.look_up(known).floor();
         if offset <= floor {
             return Err(ErrorKind::BadRequest.because("bad request: the device has received it"));

@@ -22,7 +22,7 @@ use super::dispatch::{Dispatch, Sending};
 use super::ledger::Ledger;
 use super::live::{Listener, Live, Pace};
 use super::member::{Member, MemberPosition};
-use super::members::Members;
+use super::members::{Hint, Members};
 use super::options::InboxOptions;
 use super::pushes::Pushes;
 use super::receipts::Receipts;
@@ -328,6 +328,7 @@ impl Inbox {
             user: whose.user.clone(),
             id: whose.device.into(),
             device,
+            row: Hint::default(),
             listeners: SmallVec::new(),
             pace: Pace::Behind,
             stop_at: 0,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::device::Device;
+use super::members::Hint;
 use crate::model::{ClientId, Publication, TagsFilter};
 
 /// A session that a device is connected by.
@@ -64,6 +65,8 @@ pub(super) struct Live {
     /// As the device names itself; empty for all sessions of the user that name none.
     pub(super) id: Box<str>,
     pub(super) device: Device,
+    /// Where its member's row was when it said something.
+    pub(super) row: Hint,
     pub(super) listeners: SmallVec<[Listener; 1]>,
     pub(super) pace: Pace,
     /// The offset that it must not be sent along with everybody, where it is registered; 0 where it is not.

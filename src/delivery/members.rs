@@ -3,7 +3,10 @@
 //! Rows lie in blocks, in the order of names; a block is looked up by its first row, a row by going through its block.
 //! Blocks grow by small steps, split where they are full, and join where they are not.
 //!
-//! Invariants: no block is empty; names grow from row to row and from block to block. It never counts, and knows no time.
+//! Who asks for the same row again keeps a [`Hint`] of where it was, which says by itself whether it still holds.
+//!
+//! Invariants: no block is empty; names grow from row to row and from block to block; a row moves only with a new stamp of its
+//! block. It never counts, and knows no time.
 
 use super::device::{Device, Known};
 use super::member::Member;
@@ -13,10 +16,29 @@ use crate::limits::{MEMBERS_BLOCK_BYTES, MEMBERS_BLOCK_STEP_BYTES};
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    blocks: Vec<Vec<u8>>,
+    blocks: Vec<Block>,
     len: usize,
+    /// The newest stamp that a block got.
+    stamped: u64,
     /// How often the stream has begun anew: rows of an earlier life are read as such, so that nobody goes through all.
     life: u64,
+}
+
+/// Some rows.
+#[derive(Debug)]
+struct Block {
+    rows: Vec<u8>,
+    /// Another one, which no block had before, whenever a row here may have moved.
+    stamp: u64,
+}
+
+/// Where a row was: that it still is there, the stamp of its block says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hint {
+    block: u32,
+    from: u32,
+    /// 0, which no block has, where nothing is known.
+    stamp: u64,
 }
 
 /// Where a row is, or would be: the block, and from where to where. Good until a row changes.
@@ -47,15 +69,36 @@ impl Members {
     /// As [`Members::get`], with the place for [`Members::set_at`].
     pub(super) fn look_up(&self, user: &str) -> Option<(Place, Row<'_>)> {
         let place = self.find(user);
-        let row = place.is_row().then(|| Row::read(&self.blocks[place.block][place.from..], self.life))?;
+        let row = place.is_row().then(|| self.read(&place))?;
         Some((place, row))
+    }
+
+    /// As [`Members::look_up`], of a member whose row was there before: what is known of the member alone. Looks first where the
+    /// hint says, and sets it anew where that no longer holds.
+    pub(super) fn look_up_again(&self, hint: &mut Hint, user: &str) -> Option<(Place, Member)> {
+        let (block, from) = (hint.block as usize, hint.from as usize);
+        let hinted = self.blocks.get(block).filter(|block| block.stamp == hint.stamp);
+        let place = match hinted.map(|block| row::head(&block.rows[from..])) {
+            Some((name, length)) => {
+                assert_eq!(name, user.as_bytes(), "rows move with a new stamp only");
+                Place { block, from, until: from + length }
+            }
+            None => self.find(user),
+        };
+        if !place.is_row() {
+            return None;
+        }
+        let block = &self.blocks[place.block];
+        *hint = Hint { block: place.block as u32, from: place.from as u32, stamp: block.stamp };
+        let member = row::read_member(&block.rows[place.from..], self.life);
+        Some((place, member))
     }
 
     /// Those whose names follow this one, in order; from the first where there is none.
     pub(super) fn after(&self, user: Option<&str>) -> impl Iterator<Item = Row<'_>> {
         let place = user.map_or(Place { block: 0, from: 0, until: 0 }, |user| self.find(user));
-        let first = self.blocks.get(place.block).map(|block| &block[place.until..]);
-        let rest = self.blocks.iter().skip(place.block + 1).map(Vec::as_slice);
+        let first = self.blocks.get(place.block).map(|block| &block.rows[place.until..]);
+        let rest = self.blocks.iter().skip(place.block + 1).map(|block| &block.rows[..]);
         first.into_iter().chain(rest).flat_map(move |rows| self.rows(rows))
     }
 
@@ -78,7 +121,11 @@ impl Members {
 
     /// As [`Members::set`], of a member that was looked up and no row has changed since.
     pub(super) fn set_at(&mut self, place: Place, member: &Member) {
-        let row = Row::read(&self.blocks[place.block][place.from..], self.life);
+        let bytes = &mut self.blocks[place.block].rows[place.from..place.until];
+        if row::overwrite_member(bytes, member, self.life) {
+            return;
+        }
+        let row = self.read(&place);
         let row = row::write(row.user, member, self.life, row.devices());
         self.put(place, &row);
     }
@@ -113,7 +160,8 @@ impl Members {
             return false;
         }
         self.len -= 1;
-        self.blocks[block].drain(from..until);
+        self.blocks[block].rows.drain(from..until);
+        self.stamp(block);
         self.join(block);
         true
     }
@@ -130,8 +178,8 @@ impl Members {
         mut change_device: impl FnMut(&mut Device),
     ) {
         for block in std::mem::take(&mut self.blocks) {
-            let mut rows = Vec::with_capacity(block.len());
-            for row in self.rows(&block) {
+            let mut rows = Vec::with_capacity(block.rows.len());
+            for row in self.rows(&block.rows) {
                 let (user, mut member) = (row.user, row.member);
                 change(&mut member);
                 let devices = row.devices().map(|(id, mut known)| {
@@ -142,12 +190,15 @@ impl Members {
                 });
                 rows.extend_from_slice(&row::write(user, &member, self.life, devices));
             }
-            match self.blocks.last_mut().filter(|last| last.len() + rows.len() <= MEMBERS_BLOCK_BYTES) {
-                Some(last) => {
+            match self.blocks.last_mut().filter(|last| last.rows.len() + rows.len() <= MEMBERS_BLOCK_BYTES) {
+                Some(Block { rows: last, .. }) => {
                     reserve(last, rows.len());
                     last.extend_from_slice(&rows);
                 }
-                None => self.blocks.push(rows),
+                None => {
+                    self.stamped += 1;
+                    self.blocks.push(Block { rows, stamp: self.stamped });
+                }
             }
         }
     }
@@ -155,9 +206,9 @@ impl Members {
     // ------------------------------------------------------------ blocks
 
     fn find(&self, user: &str) -> Place {
-        let after = self.blocks.partition_point(|block| row::head(block).0 <= user.as_bytes());
+        let after = self.blocks.partition_point(|block| row::head(&block.rows).0 <= user.as_bytes());
         let block = after.saturating_sub(1);
-        let rows = self.blocks.get(block).map_or(&[][..], Vec::as_slice);
+        let rows = self.blocks.get(block).map_or(&[][..], |block| &block.rows);
         // Most that are looked for are there: the rows before are told apart by how long a name is and how it ends, since names
         // often begin alike.
         let (user, mut from) = (user.as_bytes(), 0);
@@ -179,10 +230,14 @@ impl Members {
         Place { block, from, until: from }
     }
 
+    fn read(&self, place: &Place) -> Row<'_> {
+        Row::read(&self.blocks[place.block].rows[place.from..], self.life)
+    }
+
     /// The row there, or that of a new member.
     fn row_at<'a>(&'a self, place: &Place, user: &'a str) -> Row<'a> {
         match place.is_row() {
-            true => Row::read(&self.blocks[place.block][place.from..], self.life),
+            true => self.read(place),
             false => Row::new(user, Member::since(0)),
         }
     }
@@ -190,24 +245,32 @@ impl Members {
     fn put(&mut self, place: Place, row: &[u8]) {
         self.len += usize::from(!place.is_row());
         if self.blocks.is_empty() {
-            self.blocks.push(Vec::new());
+            self.blocks.push(Block { rows: Vec::new(), stamp: 0 });
         }
         let Place { block, from, until } = place;
-        let rows = &mut self.blocks[block];
+        let rows = &mut self.blocks[block].rows;
         if row.len() == until - from {
             return rows[from..until].copy_from_slice(row);
         }
         reserve(rows, row.len().saturating_sub(until - from));
         rows.splice(from..until, row.iter().copied());
-        if rows.len() > MEMBERS_BLOCK_BYTES {
+        let is_full = rows.len() > MEMBERS_BLOCK_BYTES;
+        self.stamp(block);
+        if is_full {
             self.split(block, from);
         }
+    }
+
+    /// Rows of a block have moved: no hint of before holds.
+    fn stamp(&mut self, block: usize) {
+        self.stamped += 1;
+        self.blocks[block].stamp = self.stamped;
     }
 
     /// Splits a block that is too full, after the row at `from` has got longer: before that row where names come in their
     /// order, so that what they leave is full; or else in the middle.
     fn split(&mut self, block: usize, from: usize) {
-        let rows = &mut self.blocks[block];
+        let rows = &mut self.blocks[block].rows;
         let is_last = from + row::head(&rows[from..]).1 == rows.len();
         let mut cut = 0;
         while cut < if is_last { from } else { rows.len() / 2 } {
@@ -215,22 +278,23 @@ impl Members {
         }
         if cut > 0 && cut < rows.len() {
             let rest = rows.split_off(cut);
-            self.blocks.insert(block + 1, rest);
+            self.blocks.insert(block + 1, Block { rows: rest, stamp: 0 });
+            self.stamp(block + 1);
         }
     }
 
     /// A block has lost a row: it goes where it is empty, and takes the next along where both together are half full.
     fn join(&mut self, block: usize) {
-        if self.blocks[block].is_empty() {
+        if self.blocks[block].rows.is_empty() {
             self.blocks.remove(block);
             return;
         }
-        let length = self.blocks[block].len();
-        if self.blocks.get(block + 1).is_some_and(|next| length + next.len() <= MEMBERS_BLOCK_BYTES / 2) {
+        let length = self.blocks[block].rows.len();
+        if self.blocks.get(block + 1).is_some_and(|next| length + next.rows.len() <= MEMBERS_BLOCK_BYTES / 2) {
             let next = self.blocks.remove(block + 1);
-            self.blocks[block].extend_from_slice(&next);
+            self.blocks[block].rows.extend_from_slice(&next.rows);
         }
-        let rows = &mut self.blocks[block];
+        let rows = &mut self.blocks[block].rows;
         if rows.capacity() > 2 * rows.len() {
             rows.shrink_to_fit();
         }
@@ -239,7 +303,8 @@ impl Members {
     /// Bytes that it has asked for.
     #[cfg(test)]
     fn bytes(&self) -> usize {
-        self.blocks.capacity() * size_of::<Vec<u8>>() + self.blocks.iter().map(Vec::capacity).sum::<usize>()
+        let rows = self.blocks.iter().map(|block| block.rows.capacity());
+        self.blocks.capacity() * size_of::<Block>() + rows.sum::<usize>()
     }
 }
 
@@ -292,13 +357,18 @@ mod tests {
         ]
     }
 
-    fn take(members: &mut Members, book: &mut Book, step: Step) {
+    fn take(members: &mut Members, book: &mut Book, hints: &mut BTreeMap<String, Hint>, step: Step) {
         match step {
             Step::Set(user, received) => {
                 let member = Member { received, noticed: received / 2, read: received / 3, forgotten: None };
-                // Half of them where they were looked up.
-                match members.look_up(&user).filter(|_| received % 2 == 0) {
-                    Some((place, _)) => members.set_at(place, &member),
+                // Most of them where they were looked up, in one of two ways.
+                let place = match received % 3 {
+                    0 => members.look_up(&user).map(|(place, _)| place),
+                    1 => members.look_up_again(hints.entry(user.clone()).or_default(), &user).map(|(place, _)| place),
+                    _ => None,
+                };
+                match place {
+                    Some(place) => members.set_at(place, &member),
                     None => members.set(&user, &member),
                 }
                 book.entry(user).or_insert((member, Vec::new())).0 = member;
@@ -355,11 +425,15 @@ mod tests {
     proptest! {
         #[test]
         fn members_are_those_of_a_naive_book(steps in prop::collection::vec(step(), 0..300)) {
-            let (mut members, mut book) = (Members::default(), Book::new());
+            let (mut members, mut book, mut hints) = (Members::default(), Book::new(), BTreeMap::new());
             for step in steps {
-                take(&mut members, &mut book, step);
-                prop_assert!(members.blocks.iter().all(|block| !block.is_empty()));
+                take(&mut members, &mut book, &mut hints, step);
+                prop_assert!(members.blocks.iter().all(|block| !block.rows.is_empty()));
                 prop_assert_eq!((members.len(), members.is_empty()), (book.len(), book.is_empty()));
+                for (user, hint) in &mut hints {
+                    let again = members.look_up_again(hint, user).map(|(_, member)| member);
+                    prop_assert_eq!(again, book.get(user).map(|(member, _)| *member));
+                }
             }
             prop_assert_eq!(all(members.after(None)), book.clone().into_iter().collect::<Vec<_>>());
             for name in ["", "a", "bb", "cccc", "d"].into_iter().chain(book.keys().map(String::as_str)) {

@@ -127,8 +127,13 @@ impl Delivery {
 
     /// Whether there is output to take.
     pub fn has_output(&self) -> bool {
-        let Desk { out, counts, changes, pushes, .. } = &self.desk;
-        !(out.is_empty() && counts.is_empty() && changes.is_empty() && pushes.is_empty())
+        self.has_news() || !self.desk.counts.is_empty()
+    }
+
+    /// Whether there is more of it than what is to be counted, as most words of what was received leave nothing else.
+    pub fn has_news(&self) -> bool {
+        let Desk { out, changes, pushes, .. } = &self.desk;
+        !(out.is_empty() && changes.is_empty() && pushes.is_empty())
     }
 
     /// What was given up.
@@ -357,8 +362,8 @@ impl Delivery {
         }
     }
 
-    /// A device has received all up to a place, an epoch and an offset; an empty epoch is any. How many sessions are told of it
-    /// a little later that would be told nothing otherwise.
+    /// A device has received all up to a place, an epoch and an offset, by the word of its session; an empty epoch is any. How many
+    /// sessions are told of it a little later that would be told nothing otherwise.
     ///
     /// # Errors
     /// [`ErrorKind::UnrecoverablePosition`] for another epoch, [`ErrorKind::BadRequest`] beyond what it was sent,
@@ -367,13 +372,14 @@ impl Delivery {
         &mut self,
         channel: &str,
         whose: Whose<'_>,
+        client: ClientId,
         place: (&str, u64),
         shelf: Shelf<'_>,
         now: Now,
     ) -> Result<u32, Error> {
         let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
         let before = inbox.noticed_by(whose.user);
-        let hear = inbox.received(whose, place, shelf, now, desk)?;
+        let hear = inbox.received(whose, client, place, shelf, now, desk)?;
         inbox.tell_noticed(whose.user, before, now, desk);
         Ok(hear)
     }
@@ -392,6 +398,12 @@ impl Delivery {
     ) -> Result<(), Error> {
         let (inbox, desk) = self.find(channel).ok_or(ErrorKind::PermissionDenied)?;
         inbox.retry(whose, place, delay_ms, now, desk)
+    }
+
+    /// What is promised in a channel, where that is known to be of the configuration in force.
+    pub fn options(&self, channel: &str) -> Option<InboxOptions> {
+        let inbox = &self.inboxes[*self.by_channel.get(channel)? as usize];
+        (inbox.generation == self.desk.generation).then_some(inbox.options)
     }
 
     /// Another configuration is in force: what inboxes go by is asked for with [`Delivery::renew`].

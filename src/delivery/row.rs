@@ -15,6 +15,9 @@ use super::member::Member;
 /// The bytes of one row. Most fit.
 pub(super) type RowBytes = SmallVec<[u8; 128]>;
 
+/// How many numbers say how a member is, with the life of the stream.
+const MEMBER_NUMBERS: usize = 5;
+
 const HERE: u8 = 0;
 const AWAY: u8 = 1;
 const HAS_LOST: u8 = 2;
@@ -41,13 +44,7 @@ impl<'a> Row<'a> {
         let length = number(&mut rest) as usize;
         let mut rest = &rest[..length];
         let user = name(&mut rest);
-        let is_old = number(&mut rest) != life;
-        let (received, unnoticed, read) = (number(&mut rest), number(&mut rest), number(&mut rest));
-        let (noticed, forgotten) = (received - unnoticed, number(&mut rest).checked_sub(1));
-        let mut member = Member { received, noticed, read, forgotten };
-        if is_old {
-            member.begin_anew();
-        }
+        let (member, is_old) = member(&mut rest, life);
         Self { user, member, devices: Devices { bytes: rest, is_old } }
     }
 
@@ -79,6 +76,36 @@ pub(super) fn head(bytes: &[u8]) -> (&[u8], usize) {
     (name_bytes(&mut rest), all)
 }
 
+/// The member of the row at the beginning of these bytes, in this life of the stream: as [`Row::read`] has it, without the rest.
+pub(super) fn read_member(bytes: &[u8], life: u64) -> Member {
+    let mut rest = bytes;
+    number(&mut rest);
+    name_bytes(&mut rest);
+    member(&mut rest, life).0
+}
+
+/// Writes how a member is from now on over the row at the beginning of these bytes. False, and nothing is written, where that
+/// takes more bytes than before, or less, or the row is of an earlier life of the stream.
+pub(super) fn overwrite_member(bytes: &mut [u8], member: &Member, life: u64) -> bool {
+    let mut rest = &bytes[..];
+    number(&mut rest);
+    name_bytes(&mut rest);
+    let from = bytes.len() - rest.len();
+    if number(&mut rest) != life {
+        return false;
+    }
+    (0..MEMBER_NUMBERS - 1).for_each(|_| _ = number(&mut rest));
+    let until = bytes.len() - rest.len();
+    let mut numbers = RowBytes::new();
+    put_member(member, life, &mut numbers);
+    let before = &mut bytes[from..until];
+    let fits = before.len() == numbers.len();
+    if fits {
+        before.copy_from_slice(&numbers);
+    }
+    fits
+}
+
 /// The row of a member with these devices.
 pub(super) fn write<'a>(
     user: &str,
@@ -88,11 +115,7 @@ pub(super) fn write<'a>(
 ) -> RowBytes {
     let mut fields = RowBytes::new();
     put_name(user, &mut fields);
-    let Member { received, noticed, read, forgotten } = *member;
-    let forgotten = forgotten.map_or(0, |floor| floor.saturating_add(1));
-    for number in [life, received, received - noticed, read, forgotten] {
-        put(number, &mut fields);
-    }
+    put_member(member, life, &mut fields);
     for (id, known) in devices {
         put_name(id, &mut fields);
         match known {
@@ -107,6 +130,25 @@ pub(super) fn write<'a>(
     put(fields.len() as u64, &mut row);
     row.extend_from_slice(&fields);
     row
+}
+
+fn put_member(member: &Member, life: u64, out: &mut RowBytes) {
+    let Member { received, noticed, read, forgotten } = *member;
+    let forgotten = forgotten.map_or(0, |floor| floor.saturating_add(1));
+    let numbers: [_; MEMBER_NUMBERS] = [life, received, received - noticed, read, forgotten];
+    numbers.into_iter().for_each(|number| put(number, out));
+}
+
+/// How a member is, and whether that was said in an earlier life of the stream.
+fn member(rest: &mut &[u8], life: u64) -> (Member, bool) {
+    let is_old = number(rest) != life;
+    let (received, unnoticed, read) = (number(rest), number(rest), number(rest));
+    let (noticed, forgotten) = (received - unnoticed, number(rest).checked_sub(1));
+    let mut member = Member { received, noticed, read, forgotten };
+    if is_old {
+        member.begin_anew();
+    }
+    (member, is_old)
 }
 
 fn put_away(device: &Device, out: &mut RowBytes) {
@@ -224,11 +266,32 @@ mod tests {
     }
 
     #[test]
+    fn a_member_is_written_over_where_it_takes_as_many_bytes_and_the_rest_stays() {
+        let member = Member { received: 130, noticed: 120, read: 3, forgotten: None };
+        let bytes = write("ada", &member, 300, devices().into_iter());
+        let fits = Member { received: 16_383, noticed: 16_300, read: 127, forgotten: Some(9) };
+        let mut changed = bytes.clone();
+        assert!(overwrite_member(&mut changed, &fits, 300));
+        assert_eq!(changed, write("ada", &fits, 300, devices().into_iter()));
+        assert_eq!(read_member(&changed, 300), fits);
+        for (other, life) in [
+            (Member { received: 16_384, ..fits }, 300),
+            (Member { received: 127, noticed: 127, ..fits }, 300),
+            (fits, 301),
+        ] {
+            let mut unchanged = bytes.clone();
+            assert!(!overwrite_member(&mut unchanged, &other, life));
+            assert_eq!(unchanged, bytes);
+        }
+    }
+
+    #[test]
     fn of_another_life_of_the_stream_nothing_was_received() {
         let member = Member { received: 9, noticed: 6, read: 8, forgotten: Some(7) };
         let bytes = write("ada", &member, 1, devices().into_iter());
         let row = Row::read(&bytes, 2);
         assert_eq!(row.member, Member { received: 0, noticed: 0, read: 0, forgotten: Some(0) });
+        assert_eq!(read_member(&bytes, 2), row.member);
         let Some(Known::Away(device)) = row.device("π") else { panic!("it is away") };
         assert_eq!((device.floor(), device.reached(), device.failed, device.has_lost), (0, 0, 0, true));
         assert_eq!(row.device("phone"), Some(Known::Here(u32::MAX - 1)), "it is told by itself");

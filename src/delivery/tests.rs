@@ -269,7 +269,7 @@ impl World {
         let whose = Whose { user: &user_name, device: &name };
         let before = self.floor(user, device);
         let shelf = self.hub.shelf(CHANNEL, self.now).expect("somebody subscribes");
-        let answer = self.delivery.received(CHANNEL, whose, ("", offset), shelf, self.now);
+        let answer = self.delivery.received(CHANNEL, whose, client, ("", offset), shelf, self.now);
         answer.expect("what a session was given can be received");
         let book = self.books.get_mut(&(user, device)).unwrap();
         book.answered = book.answered.max(offset);

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::access::Resolved;
 use super::inbox_ask::{InboxAsk, InboxWord, Place};
 use super::permission::Permission;
 use super::received::Received;
@@ -68,20 +69,6 @@ impl<'a> Call<'a> {
     }
 }
 
-impl<'a> From<Received<'a>> for Call<'a> {
-    fn from(Received { channel, epoch, offset }: Received<'a>) -> Self {
-        Self {
-            channel: Cow::Borrowed(channel),
-            epoch: epoch.into(),
-            offset: Some(offset),
-            delay: 0,
-            background: None,
-            id: Box::default(),
-            data: None,
-        }
-    }
-}
-
 impl Session {
     /// A call: of the node's own methods, since no application answers others.
     pub(super) fn rpc<'a>(&mut self, method: &str, data: PayloadRef<'_>, context: Context<'_>) -> Step<'a> {
@@ -98,10 +85,12 @@ impl Session {
 
     /// A call whose answer nobody waits for: at least once, what was not taken is sent again. All else that is sent would be for
     /// an application behind the node: without one nobody can take it, and there is no reply to say so in.
-    pub(super) fn send<'a>(&mut self, data: &PayloadRef<'_>, context: Context<'_>) -> Step<'a> {
-        // Of all that devices say this is said most.
-        if let Some(received) = Received::read(&data.bytes) {
-            return self.inbox("received", received.into(), context).unwrap_or_else(Step::Refuse);
+    pub(super) fn send<'a>(&mut self, data: PayloadRef<'a>, context: Context<'_>) -> Step<'a> {
+        // Of all that devices say this is said most: it is read where it lies.
+        if let Cow::Borrowed(bytes) = data.bytes
+            && let Some(received) = Received::read(bytes)
+        {
+            return self.received(received, context).unwrap_or_else(Step::Refuse);
         }
         if let Ok(Sent { method, data }) = serde_json::from_slice(&data.bytes) {
             return match said(&method) {
@@ -122,8 +111,16 @@ impl Session {
         }
     }
 
-    fn inbox<'a>(&self, method: &str, call: Call<'_>, context: Context<'_>) -> Result<Step<'a>, Error> {
-        let resolved = context.access.resolve_for_client(&call.channel)?;
+    fn received<'a>(&self, received: Received<'a>, context: Context<'_>) -> Result<Step<'a>, Error> {
+        let Received { channel, epoch, offset } = received;
+        self.resolve_inbox(channel, context)?;
+        let word = InboxWord::Received(Place { epoch: epoch.into(), offset });
+        Ok(self.ask_inbox(Cow::Borrowed(channel), word))
+    }
+
+    /// A channel where something is to be received at least once, for a session that has a user.
+    fn resolve_inbox<'a>(&self, channel: &'a str, context: Context<'a>) -> Result<Resolved<'a>, Error> {
+        let resolved = context.access.resolve_for_client(channel)?;
         if !resolved.is_at_least_once() {
             return Err(
                 ErrorKind::NotAvailable.because("not available: nothing is received at least once in the channel")
@@ -132,6 +129,16 @@ impl Session {
         if self.user().is_empty() {
             return Err(ErrorKind::PermissionDenied.into());
         }
+        Ok(resolved)
+    }
+
+    fn ask_inbox<'a>(&self, channel: Cow<'a, str>, word: InboxWord) -> Step<'a> {
+        let (user, client, device) = (self.user().clone(), self.info.client, self.device.clone());
+        Step::Ask(Ask::Inbox(channel, Box::new(InboxAsk { user, client, device, word })))
+    }
+
+    fn inbox<'a>(&self, method: &str, call: Call<'_>, context: Context<'_>) -> Result<Step<'a>, Error> {
+        let resolved = self.resolve_inbox(&call.channel, context)?;
         if method == "send"
             && let Some(step) = self.refusal(&resolved, Permission::publish(resolved.options), context)
         {
@@ -151,12 +158,11 @@ impl Session {
             "background" => {
                 let missing = || ErrorKind::BadRequest.because("bad request: `background` is missing");
                 let is_background = call.background.ok_or_else(missing)?;
-                InboxWord::Background { client: self.info.client, is_background }
+                InboxWord::Background { is_background }
             }
             _ => self.message(call)?,
         };
-        let ask = InboxAsk { user: self.user().clone(), device: self.device.clone(), word };
-        Ok(Step::Ask(Ask::Inbox(Cow::Owned(channel), Box::new(ask))))
+        Ok(self.ask_inbox(Cow::Owned(channel), word))
     }
 
     fn message(&self, call: Call<'_>) -> Result<InboxWord, Error> {

@@ -9,6 +9,8 @@ use crate::model::{ClientId, ClientInfo, Device, Payload};
 pub struct InboxAsk {
     /// Never empty.
     pub user: Arc<str>,
+    /// The session.
+    pub client: ClientId,
     /// The user's device; `None` for sessions of which nothing is known.
     pub device: Option<Arc<Device>>,
     /// What.
@@ -35,8 +37,6 @@ pub enum InboxWord {
     Unread,
     /// Nobody looks at the session's device, or somebody does again.
     Background {
-        /// The session.
-        client: ClientId,
         /// Nobody does.
         is_background: bool,
     },

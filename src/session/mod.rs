@@ -282,7 +282,7 @@ impl Session {
                 self.heartbeat.pong();
                 Step::Done
             }
-            Verb::Send { data } => self.send(&data, context),
+            Verb::Send { data } => self.send(data, context),
             Verb::Rpc { method, data } => self.rpc(&method, data, context),
             Verb::Refresh { token } => self.refresh(&token, context),
             Verb::SubRefresh { channel, token } => self.sub_refresh(&channel, &token, context),

@@ -165,20 +165,8 @@ impl Home {
         if !self.delivery.has_output() {
             return;
         }
-        let by = self.me;
-        self.spreads.extend(self.delivery.out().map(|dispatch| Spread {
-            channel: dispatch.channel.clone(),
-            shards: ShardSet::of(dispatch.seat.shard),
-            what: Spreading::Dispatch(Box::new(dispatch)),
-            by,
-        }));
-        let Self { delivery, hub, ledgers, mirrors, pushes, .. } = self;
-        pushes.extend(delivery.pushes());
-        for change in delivery.changes() {
-            match change.is_shared {
-                true => ledgers.take_change(&change, &mut mirrors.outgoing),
-                false => _ = hub.log.append(&change.record()),
-            }
+        if self.delivery.has_news() {
+            self.tell_news();
         }
         for (account, count) in self.delivery.counts() {
             let counts = match account {
@@ -195,6 +183,24 @@ impl Home {
         }
     }
 
+    fn tell_news(&mut self) {
+        let by = self.me;
+        self.spreads.extend(self.delivery.out().map(|dispatch| Spread {
+            channel: dispatch.channel.clone(),
+            shards: ShardSet::of(dispatch.seat.shard),
+            what: Spreading::Dispatch(Box::new(dispatch)),
+            by,
+        }));
+        let Self { delivery, hub, ledgers, mirrors, pushes, .. } = self;
+        pushes.extend(delivery.pushes());
+        for change in delivery.changes() {
+            match change.is_shared {
+                true => ledgers.take_change(&change, &mut mirrors.outgoing),
+                false => _ = hub.log.append(&change.record()),
+            }
+        }
+    }
+
     /// Does what a device of a member says, or answers what its user asks, in JSON, for a session of shard `by`.
     ///
     /// # Errors
@@ -206,11 +212,12 @@ impl Home {
     }
 
     fn take_inbox_ask(&mut self, channel: &str, ask: InboxAsk, by: u16, now: Now) -> Result<Said, Error> {
-        let options = self.policy.inbox_options(channel)?;
+        // What the inbox goes by saves looking at the name, where it is of the configuration in force.
+        let options = self.delivery.options(channel).map_or_else(|| self.policy.inbox_options(channel), Ok)?;
         if options.is_shared && !matches!(ask.word, InboxWord::Send { .. }) {
             return self.take_shared_ask(channel, ask, now);
         }
-        let InboxAsk { user, device, word } = ask;
+        let InboxAsk { user, client, device, word } = ask;
         if options.is_durable && word.moves() {
             self.check_reserve()?;
         }
@@ -218,7 +225,7 @@ impl Home {
         let hear = match word {
             InboxWord::Received(place) => {
                 let shelf = self.hub.shelf(channel, now).ok_or(ErrorKind::UnrecoverablePosition)?;
-                self.delivery.received(channel, whose, (&place.epoch, place.offset), shelf, now)?
+                self.delivery.received(channel, whose, client, (&place.epoch, place.offset), shelf, now)?
             }
             InboxWord::Retry { place, delay_ms } => {
                 self.delivery.retry(channel, whose, (&place.epoch, place.offset), delay_ms, now)?;
@@ -229,7 +236,7 @@ impl Home {
                 return Ok(Said::Now(told(&self.inboxes(channel, now).positions_for(channel, whose)?)));
             }
             InboxWord::Unread => return Ok(Said::Now(told(&self.inboxes(channel, now).unread(channel, &user)?))),
-            InboxWord::Background { client, is_background } => {
+            InboxWord::Background { is_background } => {
                 self.delivery.look_away(channel, client, is_background, now)?;
                 return Ok(Said::Now(InboxAnswer::Taken(0)));
             }

@@ -266,10 +266,10 @@ impl Home {
     /// As `Home::inbox`, in a channel that several nodes share.
     pub(super) fn take_shared_ask(&mut self, channel: &str, ask: InboxAsk, now: Now) -> Result<Said, Error> {
         self.check_ledger_room()?;
-        let InboxAsk { user, device, word } = ask;
+        let InboxAsk { user, client, device, word } = ask;
         let whose = Whose { user: &user, device: device_id(&device) };
         let question = match word {
-            InboxWord::Received(place) => return self.received_shared(channel, whose, &place, now),
+            InboxWord::Received(place) => return self.received_shared(channel, (whose, client), &place, now),
             InboxWord::Read(place) => return self.read_shared(channel, whose, &place, now),
             InboxWord::Retry { place, delay_ms } => {
                 if !self.delivery.is_here(channel, whose) {
@@ -281,7 +281,7 @@ impl Home {
             }
             InboxWord::Unread => Question::Unread,
             InboxWord::Positions => Question::Positions(whose.device.into()),
-            InboxWord::Background { client, is_background } => {
+            InboxWord::Background { is_background } => {
                 let life = self.hub.shelf(channel, now).and_then(|shelf| {
                     self.delivery.agree(channel, shelf);
                     Life::parse(shelf.epoch())
@@ -295,7 +295,13 @@ impl Home {
         Ok(Said::Asked(channel.into(), user, question))
     }
 
-    fn received_shared(&mut self, channel: &str, whose: Whose<'_>, place: &Place, now: Now) -> Result<Said, Error> {
+    fn received_shared(
+        &mut self,
+        channel: &str,
+        (whose, client): (Whose<'_>, ClientId),
+        place: &Place,
+        now: Now,
+    ) -> Result<Said, Error> {
         let decides = self.decides(channel, whose, place);
         let (true, Some(shelf)) = (decides, self.hub.shelf(channel, now)) else {
             let floor = place.offset;
@@ -305,7 +311,7 @@ impl Home {
             return self.note_directly(channel, name_of(whose), place, what);
         };
         let life = Life::parse(shelf.epoch());
-        let hear = self.delivery.received(channel, whose, (&place.epoch, place.offset), shelf, now)?;
+        let hear = self.delivery.received(channel, whose, client, (&place.epoch, place.offset), shelf, now)?;
         self.dispatch();
         Ok(Said::Noted(channel.into(), NoteKey::floor(life, name_of(whose)), hear))
     }

@@ -43,7 +43,7 @@ impl Broker {
         let user: Arc<str> = user.as_str().into();
         let whose = Whose { user: &user, device };
         // It was never sent that far.
-        let _ = self.home.delivery.received(channel, whose, ("", offset), shelf, now);
+        let _ = self.home.delivery.received(channel, whose, ClientId::nil(), ("", offset), shelf, now);
         self.home.dispatch();
     }
 

@@ -155,7 +155,7 @@ impl Town {
         let name = self.users[user].clone();
         let shelf = self.hub.shelf(CHANNEL, self.now).unwrap();
         let whose = Whose { user: &name, device: &device };
-        if self.delivery.received(CHANNEL, whose, ("", offset), shelf, self.now).is_err() {
+        if self.delivery.received(CHANNEL, whose, client, ("", offset), shelf, self.now).is_err() {
             // It was not sent so far.
             return self.take();
         }

@@ -56,7 +56,8 @@ impl Room {
         let user = self.users[member].clone();
         let shelf = self.hub.shelf(CHANNEL, self.now).unwrap();
         let whose = Whose { user: &user, device: "" };
-        self.delivery.received(CHANNEL, whose, ("", offset), shelf, self.now).unwrap();
+        let client = Uuid::from_u128(member as u128);
+        self.delivery.received(CHANNEL, whose, client, ("", offset), shelf, self.now).unwrap();
     }
 
     /// One sweep; what sessions are told by it.
