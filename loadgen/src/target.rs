@@ -57,6 +57,11 @@ pub enum Transport {
 }
 
 impl Target {
+    /// Whether the server knows what is said of what was received.
+    pub fn knows_received(&self) -> bool {
+        matches!(self.protocol, Protocol::Centrifuge(_))
+    }
+
     /// Reads `ws://host:port/path`, or `host:port` behind `tcp://`, `nats://`, `mqtt://` or `floor://`, and looks the
     /// host up.
     ///

@@ -45,7 +45,7 @@ impl Assignment {
         let channel_names = scenario.channel_names(&plan, &part.stem(&plan));
         protocol::check(targets.first(), &plan, &channel_names)?;
         ensure!(
-            secret.is_some() || !plan.load.is_received(),
+            secret.is_some() || !plan.load.is_received() || !targets.first().knows_received(),
             "devices are known by their users' tokens: give the key that the server checks them with (--secret); a node of \
              `make run` has the one of its development"
         );
@@ -58,6 +58,7 @@ impl Assignment {
             targets,
             encoding: scenario.run.encoding.into(),
             payload_bytes: scenario.run.payload_bytes,
+            busy_poll: scenario.run.busy_poll,
             secret,
             warm_up_ns: nanoseconds(scenario.run.warm_up_s),
             duration_ns: nanoseconds(scenario.run.duration_s),

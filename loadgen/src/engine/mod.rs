@@ -57,6 +57,8 @@ pub struct Job {
     pub encoding: Encoding,
     /// Bytes of each message.
     pub payload_bytes: usize,
+    /// Whether the thread polls its ring in place of waiting.
+    pub busy_poll: bool,
     /// What each channel is called.
     pub channel_names: Vec<String>,
     /// What tokens are signed with; without it there are none.
@@ -120,7 +122,7 @@ impl Engine {
         let has_audience = job.share.has_audience;
         let terms = Terms { encoding: job.encoding, payload_bytes: job.payload_bytes, has_audience };
         let mut reader = Reader::new(job.targets.first(), &terms);
-        let work = Work::prepare(&job.share.plan);
+        let work = Work::prepare(&job.share.plan, job.targets.first().knows_received());
         if let Work::Chat(_) | Work::Inbox(_) | Work::Recovery(_) | Work::Receiving(_) = work {
             reader.read_whole(true);
         }
@@ -129,7 +131,7 @@ impl Engine {
             connections: vec![0; job.share.plan.clients.len()],
             nodes: job.targets.iter().map(|target| NodeUse::new(&target.url)).collect(),
             writer: Writer::new(job.targets.first(), &terms),
-            swarm: Swarm::new(job.targets, job.clock, job.share.part.index)?,
+            swarm: Swarm::new(job.targets, job.clock, job.share.part.index)?.busy_poll(job.busy_poll),
             opened: 0,
             share: job.share,
             work,

@@ -24,6 +24,8 @@ pub(super) struct Receiving {
     every_ns: u64,
     are_answered: bool,
     with_messages: bool,
+    /// Whether the server knows what words mean. Where not, they are bytes that come in, and all that a subscriber is due comes along.
+    is_known: bool,
     /// By client: they are the first ones.
     receivers: Vec<Receiver>,
     /// `None` while clients gather.
@@ -94,10 +96,12 @@ impl Receiver {
 
 impl Receiving {
     /// All are to come.
-    pub(super) fn new(plan: Receive) -> Self {
-        let receivers = std::iter::repeat_with(Receiver::default).take(plan.clients as usize).collect();
+    pub(super) fn new(plan: Receive, is_known: bool) -> Self {
+        // Where nobody tells a receiver where its channel stands, it is in at once.
+        let receiver = || Receiver { top: (!is_known).then_some(0), ..Receiver::default() };
+        let receivers = std::iter::repeat_with(receiver).take(plan.clients as usize).collect();
         let Receive { every_ns, are_answered, with_messages, .. } = plan;
-        Self { every_ns, are_answered, with_messages, receivers, load: None }
+        Self { every_ns, are_answered, with_messages, is_known, receivers, load: None }
     }
 
     /// The load begins, of these clients.
@@ -131,9 +135,9 @@ impl Receiving {
         self.load.as_mut().map(|load| &mut load.traffic)
     }
 
-    /// Whether a client says how far it is.
+    /// Whether a client says how far it is, to a server that knows what that means.
     pub(super) fn is_receiver(&self, client: u32) -> bool {
-        (client as usize) < self.receivers.len()
+        self.is_known && (client as usize) < self.receivers.len()
     }
 
     /// A receiver is welcome: the id of its subscription.
@@ -235,7 +239,10 @@ impl Receiving {
 
     /// Takes the next word that is due: of whom, its id, what.
     pub(super) fn take_word(&mut self, now_ns: u64) -> Option<(u32, u32, InboxCall)> {
-        let Self { receivers, are_answered, with_messages, load: Some(load), .. } = self else { return None };
+        let Self { receivers, are_answered, with_messages, is_known, load: Some(load), .. } = self else { return None };
+        if !*is_known && load.last_words_at.is_some() {
+            return None;
+        }
         // What is under way may wait for a word: a server sends a device no more than so much of which it has not heard.
         let Some(at) = load.last_words_at.as_mut().filter(|_| load.traffic.under_way() == 0) else {
             loop {
@@ -276,6 +283,9 @@ impl Receiving {
     /// Replies, deliveries and words that are still to come. Looks at everybody.
     pub(super) fn under_way(&self) -> u64 {
         let Some(load) = &self.load else { return 0 };
+        if !self.is_known {
+            return load.traffic.under_way();
+        }
         let open = |client: &&u32| {
             let Receiver { have, said, commands, .. } = &self.receivers[**client as usize];
             said < have || commands.waiting() > 0
@@ -339,7 +349,7 @@ mod tests {
                 streams: vec![Stream { publisher: 2, channel: 0 }],
                 load: Load::Receive(receive),
             });
-            let receiving = Receiving::new(receive);
+            let receiving = Receiving::new(receive, true);
             Self { receiving, share, interval: Interval::default(), faults: Faults::default() }
         }
 
@@ -498,6 +508,22 @@ mod tests {
         assert_eq!(run.receiving.take_word(50 * MS), Some((1, 0, InboxCall::Received { offset: 9 })));
         run.send(51 * MS);
         assert_eq!(run.receiving.take_word(51 * MS), None, "it has just said something");
+    }
+
+    #[test]
+    fn to_a_server_that_passes_over_words_they_are_said_while_messages_come_and_none_is_the_last() {
+        let receive = Receive { pace: PACE, clients: 2, every_ns: 20 * MS, are_answered: false, with_messages: false };
+        let mut run = Run::of(receive);
+        run.receiving = Receiving::new(receive, false);
+        assert!(!run.receiving.is_receiver(0), "it comes as any subscriber does");
+        assert!([0, 1].into_iter().all(|client| run.receiving.is_in(client)));
+        run.begin();
+        run.send(0);
+        assert_eq!(run.receiving.take_word(10 * MS).unwrap(), (0, 0, InboxCall::Received { offset: 1 }));
+        assert_eq!(run.receiving.take_word(20 * MS).unwrap().0, 1);
+        run.send(21 * MS);
+        run.receiving.end();
+        assert_eq!((run.receiving.take_word(60 * MS), run.receiving.under_way()), (None, 0));
     }
 
     #[test]

@@ -38,11 +38,13 @@ pub(super) enum Work {
 
 impl Work {
     /// What there is of a plan's work while its clients come.
-    pub(super) fn prepare(plan: &Plan) -> Self {
+    ///
+    /// Whether the server knows what is said of what was received is its protocol's.
+    pub(super) fn prepare(plan: &Plan, knows_received: bool) -> Self {
         match plan.load {
             Load::Chat(day) => Self::Chat(Box::new(Chat::new(plan, day))),
             Load::Inbox(inbox) => Self::Inbox(Box::new(Inbox::new(inbox))),
-            Load::Receive(receive) => Self::Receiving(Box::new(Receiving::new(receive))),
+            Load::Receive(receive) => Self::Receiving(Box::new(Receiving::new(receive, knows_received))),
             Load::Recover(recovery) => Self::Recovery(Box::new(Recovery::new(recovery))),
             _ => Self::Nothing,
         }

@@ -3,7 +3,7 @@
 //! There are no frames: a message is as many bytes as the payload. The first byte of a connection says what it is:
 //! `S` hears all that is published, `P` publishes, `E` hears back what it sends. The floor says the byte back, so that
 //! it is known when the connection is one. Publishes have no answer; an echo is the answer of a client without
-//! audience.
+//! audience. What subscribers send later it passes over.
 
 use anyhow::ensure;
 
@@ -14,6 +14,14 @@ use crate::plan::{Plan, Stream};
 const SUBSCRIBER: u8 = b'S';
 const PUBLISHER: u8 = b'P';
 const ECHO: u8 = b'E';
+
+/// Bytes of a word of what was received, which the floor passes over: about as many as a node gets.
+const RECEIVED_BYTES: usize = 96;
+
+/// Writes what a subscriber says of what it has received.
+pub(super) fn say_received(out: &mut Vec<u8>) {
+    out.resize(out.len() + RECEIVED_BYTES, b'r');
+}
 
 /// Whether a byte says what a connection is. No message begins with one.
 pub(super) fn is_role(byte: u8) -> bool {

@@ -28,12 +28,14 @@ use crate::target::{Protocol, Target, Transport};
 /// # Errors
 /// Why it cannot, and what to change.
 pub fn check(target: &Target, plan: &Plan, channel_names: &[String]) -> anyhow::Result<()> {
+    let is_usual = match plan.load {
+        Load::Chat(_) | Load::Inbox(_) | Load::Recover(_) | Load::Ping(_) => false,
+        // The floor passes over what subscribers send.
+        Load::Receive(receive) => !receive.are_answered && matches!(target.protocol, Protocol::Floor(Transport::Tcp)),
+        _ => true,
+    };
     ensure!(
-        matches!(target.protocol, Protocol::Centrifuge(_))
-            || !matches!(
-                plan.load,
-                Load::Chat(_) | Load::Inbox(_) | Load::Receive(_) | Load::Recover(_) | Load::Ping(_)
-            ),
+        is_usual || target.knows_received(),
         "pings, presence, recovery by offset and inboxes are known here of the Centrifugo protocol only: give a URL that \
          begins with ws:// or tcp://, or run another scenario, such as `direct`"
     );
@@ -163,6 +165,7 @@ impl Writer {
     pub fn call_inbox(&mut self, id: u32, channel: &str, call: InboxCall, out: &mut Vec<u8>) {
         match self {
             Self::Centrifuge(writer) => writer.call_inbox(id, channel, call, out),
+            Self::Floor(_) => floor::say_received(out),
             _ => unreachable!("{REFUSED}"),
         }
     }
@@ -260,6 +263,8 @@ impl Reader {
     pub fn read_whole(&mut self, is_whole: bool) {
         match self {
             Self::Centrifuge(reader) => reader.read_whole(is_whole),
+            // There is nothing that it passes over.
+            Self::Floor(_) => {}
             _ => unreachable!("{REFUSED}"),
         }
     }

@@ -81,6 +81,8 @@ pub struct Run {
     pub duration_s: f64,
     /// What channel names begin with, such as a namespace: `chat:`.
     pub channel_prefix: String,
+    /// Whether load threads stay awake: they poll their rings in place of waiting, so that no send of the server has to wake one.
+    pub busy_poll: bool,
 }
 
 impl Default for Run {
@@ -91,6 +93,7 @@ impl Default for Run {
             warm_up_s: 2.0,
             duration_s: 10.0,
             channel_prefix: String::new(),
+            busy_poll: false,
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Swarm {
     opened: u64,
     /// Connections with something to send.
     pending: Vec<u32>,
+    /// Whether the ring is polled in place of waiting.
+    busy_poll: bool,
     /// When the last timer that the ring was given elapses.
     timer_ns: Option<u64>,
     clock: Clock,
@@ -52,7 +54,13 @@ impl Swarm {
     pub fn new(targets: Targets, clock: Clock, process: u32) -> anyhow::Result<Self> {
         let ring = Ring::new(RING).context("the kernel gives no io_uring; `ringpost doctor` tells what it lacks")?;
         let (conns, pending) = (Slab::new(), Vec::new());
-        Ok(Self { targets, ring, conns, process, opened: 0, pending, timer_ns: None, clock })
+        Ok(Self { targets, ring, conns, process, opened: 0, pending, busy_poll: false, timer_ns: None, clock })
+    }
+
+    /// Whether it polls its ring in place of waiting, so that the thread never sleeps: nobody who sends to it has to wake it.
+    #[must_use]
+    pub fn busy_poll(self, busy_poll: bool) -> Self {
+        Self { busy_poll, ..self }
     }
 
     /// Nanoseconds since the run began.
@@ -259,7 +267,7 @@ impl Swarm {
         let wait_ns = until_ns.saturating_sub(woke_ns);
         if self.ring.is_ready() || wait_ns == 0 {
             self.ring.enter()?;
-        } else if wait_ns > SPIN_NS {
+        } else if wait_ns > SPIN_NS && !self.busy_poll {
             self.set_timer(until_ns - SPIN_NS / 2);
             self.ring.enter_and_wait(None)?;
             woke_ns = self.now_ns();

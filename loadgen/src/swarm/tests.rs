@@ -174,3 +174,33 @@ fn a_turn_waits_no_longer_than_it_may() {
         assert!(swarm.now_ns() >= until_ns);
     }
 }
+
+/// How often this thread has gone to sleep by itself.
+fn sleeps() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let sleeps = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    sleeps.trim().parse().unwrap()
+}
+
+#[test]
+fn a_swarm_that_polls_its_ring_never_sleeps_and_hears_as_ever() {
+    let (swarm, listener) = swarm();
+    let mut swarm = swarm.busy_poll(true);
+    let (key, mut server) = connect(&mut swarm, &listener);
+    for (is_polling, most) in [(true, 2), (false, u64::MAX)] {
+        swarm.busy_poll = is_polling;
+        let (before, mut events) = (sleeps(), Vec::new());
+        for _ in 0..20 {
+            let until_ns = swarm.now_ns() + 2_000_000;
+            assert!(swarm.turn(until_ns, &mut events).unwrap() >= until_ns - 2_000_000);
+        }
+        let slept = sleeps() - before;
+        assert!(slept <= most && (is_polling || slept >= 20), "polling: {is_polling}, slept {slept} times");
+    }
+    swarm.busy_poll = true;
+    server.write_all(b"hello").unwrap();
+    turn(&mut swarm, |_, event| match event {
+        Event::Received { conn, received: Received::Bytes(bytes), .. } => conn == key && bytes[..] == b"hello"[..],
+        _ => false,
+    });
+}
