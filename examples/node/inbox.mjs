@@ -28,9 +28,12 @@ const inbox = async (method, data) => (await client.rpc(`inbox.${method}`, { cha
 const tell = (method, offset) => inbox(method, { offset }).catch((error) => console.error(`${method} ${offset}: ${error.message}`));
 
 /** So often, in milliseconds, it is said at the most what was received: what is said of an offset holds for all before it. */
-const SAY_EVERY = 100;
+const SAY_EVERY = 500;
+/** But when so many are unsaid: half of the namespace's `max_unacked`, beyond which the node waits to be told. */
+const SAY_AT = 32;
 const unsaid = new Set();
 let furthest = 0;
+let saidUpTo = 0;
 let saidAt = 0;
 let saying;
 
@@ -41,13 +44,15 @@ function taken(offset) {
     furthest = offset;
   }
   unsaid.add(offset);
-  saying ??= setTimeout(say, Math.max(0, saidAt + SAY_EVERY - Date.now()));
+  if (furthest - saidUpTo >= SAY_AT) say();
+  else saying ??= setTimeout(say, Math.max(0, saidAt + SAY_EVERY - Date.now()));
 }
 
 async function say() {
+  clearTimeout(saying);
   const offsets = [...unsaid];
   unsaid.clear();
-  [saying, saidAt] = [undefined, Date.now()];
+  [saying, saidAt, saidUpTo] = [undefined, Date.now(), furthest];
   for (const offset of offsets) {
     await tell('received', offset);
     await tell('read', offset);
@@ -90,4 +95,6 @@ async function send(text, id = randomUUID()) {
 letters.subscribe();
 client.connect();
 for await (const line of createInterface({ input: process.stdin })) await send(line);
+// What is unsaid would come again.
+await say();
 client.disconnect();

@@ -18,7 +18,9 @@ CHANNEL = os.environ.get("CHANNEL", "inbox:letters")
 DEVICE = os.environ.get("DEVICE", "terminal")
 USER = sys.argv[1] if len(sys.argv) > 1 else "ada"
 # So often, in seconds, it is said at the most what was received: what is said of an offset holds for all before it.
-SAY_EVERY = 0.1
+SAY_EVERY = 0.5
+# But when so many are unsaid: half of the namespace's max_unacked, beyond which the node waits to be told.
+SAY_AT = 32
 
 
 def say(text: str) -> None:
@@ -37,6 +39,7 @@ class Inbox(SubscriptionEventHandler):
         self.positions = {}
         self.unsaid = set()
         self.furthest = 0
+        self.said_up_to = 0
         self.said_at = 0.0
         self.saying = None
 
@@ -57,13 +60,20 @@ class Inbox(SubscriptionEventHandler):
             self.furthest = offset
         self.unsaid.add(offset)
         # A handler must not wait for a reply: what comes next would wait behind it.
-        if not self.saying:
-            self.saying = asyncio.create_task(self.say_taken())
+        if self.furthest - self.said_up_to >= SAY_AT:
+            self.said_up_to = self.furthest
+            asyncio.create_task(self.say_taken())
+        elif not self.saying:
+            self.saying = asyncio.create_task(self.say_later())
+
+    async def say_later(self) -> None:
+        await asyncio.sleep(max(0.0, self.said_at + SAY_EVERY - time.monotonic()))
+        self.saying = None
+        await self.say_taken()
 
     async def say_taken(self) -> None:
-        await asyncio.sleep(max(0.0, self.said_at + SAY_EVERY - time.monotonic()))
         offsets, self.unsaid = sorted(self.unsaid), set()
-        self.said_at, self.saying = time.monotonic(), None
+        self.said_at, self.said_up_to = time.monotonic(), self.furthest
         for offset in offsets:
             await self.tell("received", offset)
             await self.tell("read", offset)
@@ -122,6 +132,8 @@ async def main() -> None:
     while line := await asyncio.to_thread(sys.stdin.readline):
         await inbox.send(line.rstrip("\n"))
     watching.cancel()
+    # What is unsaid would come again.
+    await inbox.say_taken()
     await inbox.client.disconnect()
 
 

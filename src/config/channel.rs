@@ -177,7 +177,8 @@ pub struct ChannelOptions {
     pub ack_timeout: Duration,
     /// At least once: so often a publication is sent to a device before it is given up and becomes a dead letter.
     pub max_attempts: u16,
-    /// At least once: so many publications a device is sent before it has said that it has received the first of them.
+    /// At least once: so many publications a device is sent before it has said that it has received the first of them. Clients say so
+    /// twice a second, or where half of this has come: twice as many as come in half a second are enough.
     pub max_unacked: u32,
     /// At least once: each attempt is waited for so many times as long as the one before.
     pub retry_backoff_factor: u32,

@@ -35,7 +35,10 @@ func setting(name, otherwise string) string {
 }
 
 // sayEvery is how often it is said at the most what was received: what is said of an offset holds for all before it.
-const sayEvery = 100 * time.Millisecond
+const sayEvery = 500 * time.Millisecond
+
+// sayAt is how many are unsaid at the most: half of the namespace's max_unacked, beyond which the node waits to be told.
+const sayAt = 32
 
 // inbox is a user's, on this device.
 type inbox struct {
@@ -44,9 +47,11 @@ type inbox struct {
 	mutex  sync.Mutex
 	// What is not received in time comes again: each offset is shown once.
 	shown map[uint64]bool
-	// What was received and not said yet, the furthest of all, and when something was said last, or will be.
+	// What was received and not said yet, the furthest of all, up to where that was said, and when something was said last, or
+	// will be.
 	unsaid   map[uint64]bool
 	furthest uint64
+	saidUpTo uint64
 	saidAt   time.Time
 	isSaying bool
 }
@@ -80,9 +85,12 @@ func (i *inbox) taken(offset uint64) {
 		i.furthest = offset
 	}
 	i.unsaid[offset] = true
-	if !i.isSaying {
+	// In time of its own: a handler must not wait for a reply.
+	if i.furthest-i.saidUpTo >= sayAt {
+		i.saidUpTo = i.furthest
+		go i.say()
+	} else if !i.isSaying {
 		i.isSaying = true
-		// In time of its own: a handler must not wait for a reply.
 		time.AfterFunc(time.Until(i.saidAt.Add(sayEvery)), i.say)
 	}
 }
@@ -91,7 +99,7 @@ func (i *inbox) say() {
 	i.mutex.Lock()
 	offsets := slices.Sorted(maps.Keys(i.unsaid))
 	clear(i.unsaid)
-	i.saidAt, i.isSaying = time.Now(), false
+	i.saidAt, i.saidUpTo, i.isSaying = time.Now(), i.furthest, false
 	i.mutex.Unlock()
 	for _, offset := range offsets {
 		for _, method := range []string{"received", "read"} {
@@ -196,5 +204,7 @@ func main() {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		own.send(lines.Text())
 	}
+	// What is unsaid would come again.
+	own.say()
 	own.client.Close()
 }

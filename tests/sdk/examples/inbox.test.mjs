@@ -64,6 +64,14 @@ for (const name of Object.keys(PROGRAMS)) {
     await bob.says('(ada: received 3, read 3)');
     const heard = back.lines.filter((line) => line.startsWith('bob: '));
     assert.deepEqual(heard, ['bob: are you there?', 'bob: write when you are back'], 'once, in order');
-    await Promise.all([back.leave(), bob.leave()]);
+
+    // What comes while the last word is young is said before it goes.
+    bob.type('one more');
+    bob.type('that is all');
+    await back.says('bob: that is all');
+    await back.leave();
+    const again = run(t, folder, node, command, 'ada', channel);
+    await again.says('here as ada, 0 unread');
+    await Promise.all([again.leave(), bob.leave()]);
   });
 }
