@@ -47,11 +47,12 @@ const STORE: (&str, &str) = ("RINGPOST_STORE__PATH", "FOLDER");
 const STORES: &str = env!("CARGO_TARGET_TMPDIR");
 
 /// The namespaces of a node with a store: the same, but for where the log is, and for what is promised to those who hear.
-/// Devices say ten times a second how far they are, and may have a thousand messages to say so of.
+/// Devices say twice a second how far they are, and may have two thousand messages to say so of: half of that is more than comes
+/// meanwhile.
 fn kept_namespaces() -> String {
-    let kept = "history_size = 1000, history_ttl = \"5m\", force_recovery = true, force_positioning = true, \
+    let kept = "history_size = 2000, history_ttl = \"5m\", force_recovery = true, force_positioning = true, \
                 allow_subscribe_for_client = true, allow_publish_for_client = true";
-    let received = "delivery = \"at_least_once\", members_by_subscribing = true, max_unacked = 1000";
+    let received = "delivery = \"at_least_once\", members_by_subscribing = true, max_unacked = 2000";
     let namespaces = [("memory", "memory"), ("disk", "disk")].map(|(name, log)| {
         let at_most_once = format!("{{ name = \"{name}\", log = \"{log}\", {kept} }}");
         format!("{at_most_once}, {{ name = \"{name}-received\", log = \"{log}\", {kept}, {received} }}")
