@@ -63,9 +63,13 @@ fn measure(number: usize, shape: Shape, floors: u64) -> anyhow::Result<Part> {
     ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
     let value = String::from_utf8(output.stdout)?.trim().parse()?;
     let (channels, members) = shape.of(floors as usize);
-    let devices = shape.devices.len();
+    let rooms = if channels == 1 { "a room".to_owned() } else { format!("{channels} rooms") };
+    let devices = match shape.devices.len() {
+        1 => "one device".to_owned(),
+        several => format!("{several} devices"),
+    };
     Ok(Part {
-        work: format!("a floor of {floors}: {channels} channels, {members} members each, {devices} devices each"),
+        work: format!("a floor, {rooms} of {members} members with {devices} each"),
         unit: "bytes of resident memory".into(),
         goal: Some(Bound::AtMost(GOAL)),
         readings: vec![Reading { value, ..Reading::default() }],

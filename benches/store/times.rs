@@ -1,31 +1,33 @@
-//! How long something took, each time.
+//! How long something took, each time. Nothing is allocated while it is measured.
 
 use std::time::Duration;
 
-/// See the module.
-#[derive(Debug, Default)]
-pub(super) struct Times(Vec<Duration>);
+use hdrhistogram::Histogram;
+use ringpost_loadgen::measure::histogram;
+
+/// See the module. In nanoseconds, with three digits.
+#[derive(Debug)]
+pub(super) struct Times(Histogram<u64>);
+
+impl Default for Times {
+    fn default() -> Self {
+        Self(histogram())
+    }
+}
 
 impl Times {
     pub(super) fn add(&mut self, time: Duration) {
-        self.0.push(time);
+        self.0.saturating_record(time.as_nanos() as u64);
     }
 
     /// The time that this share of all keep within.
     pub(super) fn at(&self, share: f64) -> Duration {
-        self.within([share])[0]
-    }
-
-    fn within<const N: usize>(&self, shares: [f64; N]) -> [Duration; N] {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        let last = sorted.len().saturating_sub(1);
-        shares.map(|share| sorted.get((last as f64 * share) as usize).copied().unwrap_or_default())
+        Duration::from_nanos(self.0.value_at_quantile(share))
     }
 
     /// What is told of them, in microseconds.
     pub(super) fn facts(&self, what: &str) -> [(String, f64); 3] {
-        let [p50, p99, max] = self.within([0.5, 0.99, 1.0]).map(|time| time.as_micros() as f64);
-        [("p50", p50), ("p99", p99), ("max", max)].map(|(name, us)| (format!("{what}, {name}, us"), us))
+        [("p50", 0.5), ("p99", 0.99), ("max", 1.0)]
+            .map(|(name, share)| (format!("{what}, {name}, us"), self.at(share).as_micros() as f64))
     }
 }
