@@ -4,6 +4,7 @@
 #[path = "../node/client.rs"]
 #[expect(dead_code, reason = "WebSocket has its tests elsewhere")]
 mod client;
+mod foreign;
 #[path = "../cluster/groups.rs"]
 #[expect(dead_code, reason = "what nodes do over them has its tests elsewhere")]
 mod groups;

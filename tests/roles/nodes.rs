@@ -7,7 +7,8 @@ use crate::client::LineClient;
 use crate::groups::keys;
 use crate::harness::{Process, SECRET, Session, World, now_ms, wait};
 
-fn connect(node: &Process, user: &str) -> (LineClient, String) {
+/// A client of a user, and its session.
+pub(crate) fn connect(node: &Process, user: &str) -> (LineClient, String) {
     let mut client = LineClient::silent(node.tcp());
     client.tell(json!({"connect": {"token": hs256(SECRET, &json!({"sub": user}))}}));
     let reply = client.word();

@@ -73,6 +73,19 @@ pub(super) enum Applied {
     Lost,
 }
 
+/// What came of a call that changes some users of a bucket.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// Where to go on: a cursor, or how many are left. 0: nowhere.
+    pub(super) next: u64,
+    /// How many were changed.
+    pub(super) count: u64,
+    /// What is to be told.
+    pub(super) told: Vec<Transition>,
+    /// Keys where something lies that is not Ringpost's: what would be there is passed over.
+    pub(super) foreign: Vec<String>,
+}
+
 /// What a bucket has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Look {
@@ -196,61 +209,42 @@ impl Buckets {
         self.call::<i64>(command.arg(partition).arg(position).arg(u8::from(forget))).await.map(drop)
     }
 
-    /// Tells of some users whose events of a partition were applied quietly: how many are left, and what is to be told.
-    pub(super) async fn settle(
-        &self,
-        bucket: u16,
-        partition: i32,
-        at_once: usize,
-    ) -> Result<(u64, Vec<Transition>), Fault> {
+    async fn change(&self, command: &Cmd) -> Result<Changed, Fault> {
+        let (next, count, pending, foreign) = self.call(command).await?;
+        Ok(Changed { next, count, told: transitions(pending)?, foreign })
+    }
+
+    /// Tells of some users whose events of a partition were applied quietly. Where to go on is how many are left.
+    pub(super) async fn settle(&self, bucket: u16, partition: i32, at_once: usize) -> Result<Changed, Fault> {
         let mut command = self.function("settle", bucket);
-        let (left, pending) = self.call(command.arg(partition).arg(at_once).arg(STATE_KEEP_MS)).await?;
-        Ok((left, transitions(pending)?))
+        self.change(command.arg(partition).arg(at_once).arg(STATE_KEEP_MS).arg(1)).await
     }
 
-    /// Takes up sessions of a node's slot that the nodes' register has and of which nothing was heard, from a cursor on: the next
-    /// cursor, how many, and what is to be told.
-    pub(super) async fn adopt(
-        &self,
-        bucket: u16,
-        slot: u8,
-        cursor: u64,
-        at_once: usize,
-    ) -> Result<(u64, u64, Vec<Transition>), Fault> {
+    /// Takes up sessions of a node's slot that the nodes' register has and of which nothing was heard, from a cursor on: counted.
+    pub(super) async fn adopt(&self, bucket: u16, slot: u8, cursor: u64, at_once: usize) -> Result<Changed, Fault> {
         let mut command = self.function("adopt", bucket);
-        let (cursor, adopted, pending) =
-            self.call(command.arg(slot).arg(cursor).arg(at_once).arg(STATE_KEEP_MS)).await?;
-        Ok((cursor, adopted, transitions(pending)?))
+        self.change(command.arg(slot).arg(cursor).arg(at_once).arg(STATE_KEEP_MS).arg(1)).await
     }
 
-    /// Ends sessions of some users on a node that has died, and was seen last then: how many users are left, how many sessions
-    /// ended, and what is to be told.
+    /// Ends sessions of some users on a node that has died, and was seen last then, from a cursor on: counted.
     pub(super) async fn end_node(
         &self,
         bucket: u16,
         owner: &str,
         seen_unix_ms: u64,
+        cursor: u64,
         at_once: usize,
-    ) -> Result<(u64, u64, Vec<Transition>), Fault> {
+    ) -> Result<Changed, Fault> {
         let mut command = self.function("end_node", bucket);
-        let (left, ended, pending) =
-            self.call(command.arg(owner).arg(seen_unix_ms).arg(at_once).arg(STATE_KEEP_MS)).await?;
-        Ok((left, ended, transitions(pending)?))
+        self.change(command.arg(owner).arg(seen_unix_ms).arg(at_once).arg(STATE_KEEP_MS).arg(cursor)).await
     }
 
     /// Compares sessions of a node that lives with the nodes' register, from a cursor on, and ends those that have been missing there
-    /// for long: the next cursor, how many ended, and what is to be told.
-    pub(super) async fn check(
-        &self,
-        bucket: u16,
-        owner: &str,
-        cursor: u64,
-        at_once: usize,
-    ) -> Result<(u64, u64, Vec<Transition>), Fault> {
+    /// for long: counted.
+    pub(super) async fn check(&self, bucket: u16, owner: &str, cursor: u64, at_once: usize) -> Result<Changed, Fault> {
         let mut command = self.function("check", bucket);
         command.arg(owner).arg(cursor).arg(at_once).arg(STATE_KEEP_MS).arg(STATE_MISSED_MS).arg(SHARED_USER_BYTES_MAX);
-        let (cursor, ended, pending) = self.call(&command).await?;
-        Ok((cursor, ended, transitions(pending)?))
+        self.change(command.arg(1)).await
     }
 
     /// Users of one bucket, an answer each.

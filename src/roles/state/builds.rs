@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::StateRole;
+use super::buckets::Changed;
 use super::trouble::Trouble;
+use crate::cluster::redis::fault::Fault;
 use crate::limits::{STATE_ADOPTED_AT_ONCE, STATE_CALLS_AT_ONCE, STATE_USERS_AT_ONCE};
 
 /// Rounds through all buckets after a rebuild in which the nodes' register is looked through again: nodes that have lost it as well
@@ -31,9 +33,8 @@ impl StateRole {
 
     async fn finish_in(&self, bucket: u16, partition: i32) -> Result<(), Trouble> {
         loop {
-            let (left, pending) = self.buckets.settle(bucket, partition, STATE_USERS_AT_ONCE).await?;
-            self.teller.tell(&self.buckets, BTreeMap::from([(bucket, pending)])).await?;
-            if left == 0 {
+            let settled = self.buckets.settle(bucket, partition, STATE_USERS_AT_ONCE).await?;
+            if self.have_changed("settle", bucket, settled).await? == 0 {
                 return self.adopt_in(bucket).await;
             }
         }
@@ -44,10 +45,9 @@ impl StateRole {
         for slot in &self.living {
             let mut cursor = 0;
             loop {
-                let (next, adopted, pending) = self.buckets.adopt(bucket, *slot, cursor, STATE_ADOPTED_AT_ONCE).await?;
-                self.metrics.adopted.add(adopted);
-                self.teller.tell(&self.buckets, BTreeMap::from([(bucket, pending)])).await?;
-                cursor = next;
+                let adopted = self.buckets.adopt(bucket, *slot, cursor, STATE_ADOPTED_AT_ONCE).await?;
+                self.metrics.adopted.add(adopted.count);
+                cursor = self.have_changed("adopt", bucket, adopted).await?;
                 if cursor == 0 {
                     break;
                 }
@@ -59,13 +59,27 @@ impl StateRole {
     pub(super) async fn check_in(&self, bucket: u16, owner: &str) -> Result<(), Trouble> {
         let mut cursor = 0;
         loop {
-            let (next, ended, pending) = self.buckets.check(bucket, owner, cursor, STATE_USERS_AT_ONCE).await?;
-            self.metrics.ended_untold.add(ended);
-            self.teller.tell(&self.buckets, BTreeMap::from([(bucket, pending)])).await?;
-            cursor = next;
+            let ended = self.buckets.check(bucket, owner, cursor, STATE_USERS_AT_ONCE).await?;
+            self.metrics.ended_untold.add(ended.count);
+            cursor = self.have_changed("check", bucket, ended).await?;
             if cursor == 0 {
                 return Ok(());
             }
+        }
+    }
+
+    /// Tells what came of a call, and of what was passed over in it. Answers where to go on.
+    pub(super) async fn have_changed(&self, call: &'static str, bucket: u16, changed: Changed) -> Result<u64, Trouble> {
+        self.passed_over(call, changed.foreign);
+        self.teller.tell(&self.buckets, BTreeMap::from([(bucket, changed.told)])).await?;
+        Ok(changed.next)
+    }
+
+    /// Something that is not Ringpost's lies at these keys: what would be there is passed over.
+    pub(super) fn passed_over(&self, call: &'static str, keys: Vec<String>) {
+        for key in keys {
+            self.metrics.failed("foreign");
+            self.complaints.tell(call, &Fault::Foreign(key));
         }
     }
 }

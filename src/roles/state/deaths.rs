@@ -1,12 +1,11 @@
 //! Nodes that have died without a goodbye: their sessions end, by the one process that has the claim.
 
-use std::collections::BTreeMap;
-
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::Value;
 use tokio::time::Instant;
 
 use super::StateRole;
+use super::dying::Dying;
 use super::trouble::Trouble;
 use crate::limits::{STATE_CALLS_AT_ONCE, STATE_CLAIM_MS, STATE_LOOKS_PER_ROUND, STATE_USERS_AT_ONCE};
 
@@ -17,33 +16,40 @@ impl StateRole {
             && let Some((owner, seen)) = self.owners.dead(Instant::now())
         {
             if self.claim(&owner, STATE_CLAIM_MS).await? {
-                tracing::info!(node = owner, "a node has died: its sessions end");
-                self.dying = Some((owner, seen, 0));
+                self.dying = Some(Dying { owner, seen, next: 0, ended: 0 });
             } else {
                 self.owners.forget(&owner);
             }
         }
-        let Some((owner, seen, first)) = self.dying.clone() else { return Ok(()) };
+        let Some(Dying { owner, seen, next, ended }) = self.dying.clone() else { return Ok(()) };
         let count = self.buckets.count();
         let some = count.div_ceil(STATE_LOOKS_PER_ROUND);
-        let buckets = first..count.min(first.saturating_add(some));
+        let buckets = next..count.min(next.saturating_add(some));
         let end = buckets.end;
         let ending = buckets.map(|bucket| self.end_in(bucket, &owner, seen));
-        stream::iter(ending).buffer_unordered(STATE_CALLS_AT_ONCE).try_collect::<Vec<()>>().await?;
-        self.dying = (end < count).then_some((owner.clone(), seen, end));
+        let ending = stream::iter(ending).buffer_unordered(STATE_CALLS_AT_ONCE);
+        let ended = ended + ending.try_fold(0, |sum, ended| async move { Ok(sum + ended) }).await?;
+        // One whose sessions cannot all end is looked at again and again.
+        if ended > 0 && end == count {
+            tracing::info!(node = owner, sessions = ended, "a node has died: its sessions have ended");
+        }
+        self.dying = (end < count).then_some(Dying { owner: owner.clone(), seen, next: end, ended });
         if self.dying.is_none() {
             self.owners.forget(&owner);
         }
         Ok(())
     }
 
-    async fn end_in(&self, bucket: u16, owner: &str, seen: u64) -> Result<(), Trouble> {
+    /// How many sessions ended.
+    async fn end_in(&self, bucket: u16, owner: &str, seen: u64) -> Result<u64, Trouble> {
+        let (mut cursor, mut count) = (0, 0);
         loop {
-            let (left, ended, pending) = self.buckets.end_node(bucket, owner, seen, STATE_USERS_AT_ONCE).await?;
-            self.metrics.ended_with_node.add(ended);
-            self.teller.tell(&self.buckets, BTreeMap::from([(bucket, pending)])).await?;
-            if left == 0 {
-                return Ok(());
+            let ended = self.buckets.end_node(bucket, owner, seen, cursor, STATE_USERS_AT_ONCE).await?;
+            self.metrics.ended_with_node.add(ended.count);
+            count += ended.count;
+            cursor = self.have_changed("end_node", bucket, ended).await?;
+            if cursor == 0 {
+                return Ok(count);
             }
         }
     }

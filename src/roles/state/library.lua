@@ -9,7 +9,7 @@
 -- `-` and a client is a session that has ended: its owner, when; `?` and a client is a session that the nodes' register did not have:
 -- when that was seen first.
 
-local REVISION = 5
+local REVISION = 6
 -- How long it is remembered that a session has ended, milliseconds: so late may be told that it began.
 local ENDED_TTL = 600000
 -- And of so many sessions of a user at the most: whoever comes and goes all day costs no more than that.
@@ -32,13 +32,19 @@ local function count_session(user, owner, by)
   user.count_of[owner] = (user.count_of[owner] or 0) + by
 end
 
+-- Ends with an error where something is not the name of a session.
+local function assert_client(client)
+  assert(#client == 36 and not string.find(client, '[^%x-]'))
+end
+
 -- What the entries of a user say. Ends with an error where one is not ours.
 local function parse_user(user, entries)
   for at = 1, #entries, 2 do
     local field, value = entries[at], entries[at + 1]
     local mark, client = string.sub(field, 1, 1), string.sub(field, 2)
     if mark == '+' then
-      assert(string.find(value, '^%d+%.%d+ %-?%d+ '))
+      assert_client(client)
+      assert(string.find(value, '^%d+%.%d+ %d+ '))
       user.sessions[client] = value
       count_session(user, owner_of(value), 1)
     elseif mark == '-' then
@@ -62,6 +68,19 @@ local function new_user(bucket, name)
   }
 end
 
+-- Something that is not ours lies here: whoever asks is told the key, once a call.
+local function note_foreign(bucket, key)
+  if not bucket.is_foreign[key] then bucket.foreign[#bucket.foreign + 1] = key end
+  bucket.is_foreign[key] = true
+end
+
+-- What was answered of a key. Nothing where something of another type lies there, and the bucket has the key.
+local function unless_foreign(bucket, key, answer)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  if not string.find(answer.err, 'WRONGTYPE', 1, true) then error(answer.err) end
+  note_foreign(bucket, key)
+end
+
 -- What is known of a user. Nothing, where something that is not ours is in its place: nothing is written over that, whoever asks passes
 -- the user over, and the bucket has the key.
 local function read_user(bucket, name)
@@ -71,7 +90,7 @@ local function read_user(bucket, name)
   if not bucket.passes_over or entries.err and not string.find(entries.err, 'WRONGTYPE', 1, true) then
     error(entries.err or 'WRONGTYPE ' .. user.key)
   end
-  bucket.foreign[#bucket.foreign + 1] = user.key
+  note_foreign(bucket, user.key)
 end
 
 local function is_online(user)
@@ -93,6 +112,14 @@ local function incarnation_of(owner)
   return tonumber(string.match(owner, '%.(%d+)$'))
 end
 
+-- Ends with an error where something is in place of what a bucket has for all users of an owner that is not ours. Before a session is
+-- put: else it could be nobody's to end.
+local function look_at_index(bucket, owner)
+  if bucket.is_index[owner] then return end
+  redis.call('SCARD', bucket.head .. ':i:' .. owner)
+  bucket.is_index[owner] = true
+end
+
 -- Node 0.0 has no lease: it cannot be seen to die.
 local function enter_index(bucket, user, owner)
   if owner == '0.0' then return end
@@ -102,10 +129,12 @@ end
 
 local function leave_index(bucket, user, owner)
   if (user.count_of[owner] or 0) > 0 then return end
-  redis.call('SREM', bucket.head .. ':i:' .. owner, user.name)
+  local key = bucket.head .. ':i:' .. owner
+  unless_foreign(bucket, key, redis.pcall('SREM', key, user.name))
 end
 
 local function put_session(bucket, user, client, owner, since, device)
+  look_at_index(bucket, owner)
   local before = user.sessions[client]
   local value = owner .. ' ' .. string.format('%.0f', since) .. ' ' .. device
   user.sessions[client] = value
@@ -147,7 +176,9 @@ local function prune(bucket, user)
 end
 
 local function begin(keys, keep)
-  return { head = keys[1], nodes = keys[2], now = now_ms(), keep = keep, passes_over = true, foreign = {} }
+  return {
+    head = keys[1], nodes = keys[2], now = now_ms(), keep = keep, passes_over = true, foreign = {}, is_foreign = {}, is_index = {},
+  }
 end
 
 -- Before a bucket is changed: where something is in place of what it has for all its users that is not ours, this ends with an error
@@ -157,7 +188,7 @@ local function begin_change(keys, keep)
   redis.call('LLEN', bucket.head .. ':o')
   redis.call('SCARD', bucket.head .. ':i')
   local number = redis.call('HGET', bucket.head, 'n')
-  if number and not tonumber(number) then error('WRONGTYPE ' .. bucket.head) end
+  if number and not string.find(number, '^%d+$') then error('WRONGTYPE ' .. bucket.head) end
   return bucket
 end
 
@@ -187,6 +218,11 @@ end
 -- What is told and not yet written where all can read it, the oldest first.
 local function pending_of(bucket)
   return redis.call('LRANGE', bucket.head .. ':o', 0, PENDING_MAX - 1)
+end
+
+-- What a call answers of what it has changed, to processes that say that they hear of what was passed over.
+local function changed(bucket, next, count)
+  return { next, count, pending_of(bucket), bucket.foreign }
 end
 
 -- A user is read once in a call, however many of its sessions come and go in it.
@@ -228,6 +264,10 @@ local function apply(keys, args)
   if not position or position < tonumber(args[2]) then return { 0 } end
   local events, users, applied, last = cjson.decode(args[5]), {}, 0, position
   for at = 1, #events do
+    if events[at].begins then look_at_index(bucket, events[at].owner) end
+  end
+  if args[3] == '1' then redis.call('SCARD', bucket.head .. ':d:' .. partition) end
+  for at = 1, #events do
     local event = events[at]
     if event.offset > last then
       apply_event(bucket, users, event, partition, args[3] == '1')
@@ -264,16 +304,20 @@ local function position(keys, args)
   return redis.call('HSETNX', keys[1] .. ':p', args[1], args[2])
 end
 
--- ARGV: partition, how many users, how long they are kept. Tells of users whose events were applied quietly. Answers how many are
--- left, and what is to be told.
+-- ARGV: partition, how many users, how long they are kept, whether the caller hears of users who were passed over: processes of the
+-- edition before do not say so. Tells of users whose events were applied quietly. Answers how many are left, how many were looked at,
+-- and what is to be told.
 local function settle(keys, args)
   local bucket, dirty = begin_change(keys, args[3]), keys[1] .. ':d:' .. args[1]
-  local users = redis.call('SPOP', dirty, args[2])
+  local users = redis.call('SRANDMEMBER', dirty, args[2])
   for at = 1, #users do
     local user = read_user(bucket, users[at])
     if user then tell(bucket, user, 'rebuilt', true) end
+    redis.call('SREM', dirty, users[at])
   end
-  return { redis.call('SCARD', dirty), pending_of(bucket) }
+  local left = redis.call('SCARD', dirty)
+  if not args[4] then return { left, pending_of(bucket) } end
+  return changed(bucket, left, #users)
 end
 
 local function uuid_of(bytes)
@@ -293,18 +337,34 @@ local function registered(entry)
   return slot .. '.' .. string.format('%.0f', incarnation), since, device
 end
 
+-- What the nodes' register has of a session: its owner, since when, its device. False where it has none; nothing where something lies
+-- there that is not the nodes'.
+local function look_up(bucket, name, client)
+  local key = bucket.nodes .. ':s:' .. name
+  local entry = unless_foreign(bucket, key, redis.pcall('HGET', key, bytes_of(client)))
+  if not entry then return entry end
+  local can_be_read, owner = pcall(registered, entry)
+  if can_be_read then return owner end
+  note_foreign(bucket, key)
+end
+
 local function adopt_user(bucket, name)
   local user = read_user(bucket, name)
   if not user then return 0 end
   local was_online, adopted, newest = is_online(user), 0, 0
-  local entries = redis.call('HGETALL', bucket.nodes .. ':s:' .. name)
+  local key = bucket.nodes .. ':s:' .. name
+  local entries = unless_foreign(bucket, key, redis.pcall('HGETALL', key)) or {}
   for at = 1, #entries, 2 do
-    local client = uuid_of(entries[at])
-    local owner, since, device = registered(entries[at + 1])
-    local known = user.sessions[client] or user.ended[client]
-    if not known or incarnation_of(owner_of(known)) < incarnation_of(owner) then
-      put_session(bucket, user, client, owner, since, device)
-      adopted, newest = adopted + 1, math.max(newest, since)
+    local can_be_read, owner, since, device = pcall(registered, entries[at + 1])
+    if can_be_read and #entries[at] == 16 then
+      local client = uuid_of(entries[at])
+      local known = user.sessions[client] or user.ended[client]
+      if not known or incarnation_of(owner_of(known)) < incarnation_of(owner) then
+        put_session(bucket, user, client, owner, since, device)
+        adopted, newest = adopted + 1, math.max(newest, since)
+      end
+    else
+      note_foreign(bucket, key)
     end
   end
   if adopted > 0 then
@@ -314,66 +374,83 @@ local function adopt_user(bucket, name)
   return adopted
 end
 
--- ARGV: a node's slot, a cursor, how much to look at, how long users are kept. Takes up sessions that the nodes' register has and of
--- which nothing was heard. Answers the next cursor, how many were taken up, and what is to be told.
+-- ARGV: a node's slot, a cursor, how much to look at, how long users are kept, whether the caller hears of what was passed over. Takes up
+-- sessions that the nodes' register has and of which nothing was heard. Answers the next cursor, how many were taken up, and what is to
+-- be told.
 local function adopt(keys, args)
   local bucket, adopted = begin_change(keys, args[4]), 0
-  local page = redis.call('SSCAN', bucket.nodes .. ':i' .. args[1], args[2], 'COUNT', args[3])
+  local index = bucket.nodes .. ':i' .. args[1]
+  local page = unless_foreign(bucket, index, redis.pcall('SSCAN', index, args[2], 'COUNT', args[3])) or { '0', {} }
   for at = 1, #page[2] do
     local kind, name = string.sub(page[2][at], 1, 1), string.sub(page[2][at], 2)
     if kind == 's' then adopted = adopted + adopt_user(bucket, name) end
   end
-  return { page[1], adopted, pending_of(bucket) }
+  if not args[5] then return { page[1], adopted, pending_of(bucket) } end
+  return changed(bucket, page[1], adopted)
 end
 
--- ARGV: an owner that is dead, when it was seen last, how many users, how long they are kept. Ends its sessions; those that live
--- on under another by the nodes' register are that one's. Answers how many users are left, how many sessions ended, and what is to
--- be told.
-local function end_node(keys, args)
-  local bucket, owner, ended = begin_change(keys, args[4]), args[1], 0
-  local seen, index = math.min(tonumber(args[2]), bucket.now), keys[1] .. ':i:' .. owner
-  local users = redis.call('SPOP', index, args[3])
-  for at = 1, #users do
-    local user, gone = read_user(bucket, users[at]), 0
-    local was_online = user and is_online(user)
-    for client, value in pairs(user and user.sessions or {}) do
-      if owner_of(value) == owner then
-        local entry = redis.call('HGET', bucket.nodes .. ':s:' .. user.name, bytes_of(client))
-        local now_of = entry and registered(entry)
-        if now_of and incarnation_of(now_of) > incarnation_of(owner) then
-          local since, device = string.match(value, '^%S+ (%d+) (.*)$')
-          put_session(bucket, user, client, now_of, tonumber(since), device)
-        else
-          end_session(bucket, user, client, owner)
-          gone = gone + 1
-        end
+-- Ends a user's sessions on a node that is dead; those that live on under another by the nodes' register are that one's. Whoever has put
+-- something else there has taken away what the register had. Answers how many ended.
+local function end_sessions(bucket, user, owner, seen)
+  local was_online, gone = is_online(user), 0
+  for client, value in pairs(user.sessions) do
+    if owner_of(value) == owner then
+      local now_of = look_up(bucket, user.name, client)
+      if now_of and incarnation_of(now_of) > incarnation_of(owner) then
+        local since, device = string.match(value, '^%S+ (%d+) (.*)$')
+        put_session(bucket, user, client, now_of, tonumber(since), device)
+      else
+        end_session(bucket, user, client, owner)
+        gone = gone + 1
       end
     end
-    if gone > 0 then
-      settle_user(bucket, user, was_online, bucket.now, seen)
-      tell(bucket, user, 'node_lost')
-    end
-    ended = ended + gone
+  end
+  if gone > 0 then
+    settle_user(bucket, user, was_online, bucket.now, seen)
+    tell(bucket, user, 'node_lost')
+  end
+  return gone
+end
+
+-- ARGV: an owner that is dead, when it was seen last, how many users to look at, how long they are kept, a cursor. Ends its sessions. A
+-- user leaves the owner's index when its sessions there have ended, and not before. One in whose place something lies that is not ours
+-- stays there: what it had may be there again. Answers the next cursor, how many sessions ended, and what is to be told. Processes of the
+-- edition before have no cursor: they ask until nobody is left there, and are told how many are.
+local function end_node(keys, args)
+  local bucket, owner, cursor, ended = begin_change(keys, args[4]), args[1], args[5], 0
+  local seen, index = math.min(tonumber(args[2]), bucket.now), keys[1] .. ':i:' .. owner
+  local page
+  if cursor then
+    page = unless_foreign(bucket, index, redis.pcall('SSCAN', index, cursor, 'COUNT', args[3]))
+    if not page then return changed(bucket, '0', 0) end
+  else
+    page = { nil, redis.call('SRANDMEMBER', index, args[3]) }
+  end
+  for at = 1, #page[2] do
+    local user = read_user(bucket, page[2][at])
+    if user then ended = ended + end_sessions(bucket, user, owner, seen) end
+    if user or not cursor then redis.call('SREM', index, page[2][at]) end
   end
   local left = redis.call('SCARD', index)
   if left == 0 then redis.call('SREM', bucket.head .. ':i', owner) end
-  return { left, ended, pending_of(bucket) }
+  if not cursor then return { left, ended, pending_of(bucket) } end
+  return changed(bucket, page[1], ended)
 end
 
 -- Compares a user's sessions of one owner with the nodes' register. What is not there is noted; what is still not there after so long
--- has ended, and no record told of it.
+-- has ended, and no record told of it. Where something lies there that is not the nodes', nothing can be compared.
 local function check_user(bucket, name, owner, patience)
   local user, gone, missed_since = read_user(bucket, name), 0, 0
   if not user then return 0 end
   local was_online = is_online(user)
   for client, value in pairs(user.sessions) do
     if owner_of(value) == owner then
-      local missed = user.missed[client]
-      if redis.call('HGET', bucket.nodes .. ':s:' .. name, bytes_of(client)) then
+      local missed, now_of = user.missed[client], look_up(bucket, name, client)
+      if now_of then
         if missed then redis.call('HDEL', user.key, '?' .. client) end
-      elseif not missed then
+      elseif now_of == false and not missed then
         redis.call('HSET', user.key, '?' .. client, string.format('%.0f', bucket.now))
-      elseif missed + patience <= bucket.now then
+      elseif now_of == false and missed + patience <= bucket.now then
         end_session(bucket, user, client, owner)
         gone, missed_since = gone + 1, math.max(missed_since, missed)
       end
@@ -387,7 +464,8 @@ local function check_user(bucket, name, owner, patience)
 end
 
 -- ARGV: an owner, a cursor, how much to look at, how long users are kept, how long a session must have been missed, bytes of the
--- longest name that the register knows. Answers the next cursor, how many sessions ended, and what is to be told.
+-- longest name that the register knows, whether the caller hears of what was passed over. Answers the next cursor, how many sessions
+-- ended, and what is to be told.
 local function check(keys, args)
   local bucket, ended = begin_change(keys, args[4]), 0
   local page = redis.call('SSCAN', bucket.head .. ':i:' .. args[1], args[2], 'COUNT', args[3])
@@ -395,7 +473,8 @@ local function check(keys, args)
     local name = page[2][at]
     if #name <= tonumber(args[6]) then ended = ended + check_user(bucket, name, args[1], tonumber(args[5])) end
   end
-  return { page[1], ended, pending_of(bucket) }
+  if not args[7] then return { page[1], ended, pending_of(bucket) } end
+  return changed(bucket, page[1], ended)
 end
 
 -- ARGV: users. Answers of each by turns: 1 online, 0 not, -1 nothing is known, or something is in its place that is not ours; since

@@ -19,6 +19,7 @@ mod beginnings;
 mod buckets;
 mod builds;
 mod deaths;
+mod dying;
 mod happened;
 mod library;
 mod metrics;
@@ -41,6 +42,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
 use self::buckets::Buckets;
+use self::dying::Dying;
 use self::happened::Taken;
 pub use self::metrics::StateMetrics;
 use self::owners::Owners;
@@ -69,7 +71,7 @@ pub struct StateRole {
     buckets: Buckets,
     teller: Teller,
     metrics: Arc<StateMetrics>,
-    /// Of users in whose place something foreign lies.
+    /// Of what is foreign, and passed over.
     complaints: Complaints,
     pulse: Arc<Pulse>,
     /// Where the partitions stand that are this process'.
@@ -79,8 +81,7 @@ pub struct StateRole {
     owners: Owners,
     /// Incarnations whose leases live.
     living: Vec<u8>,
-    /// A dead node, when it was seen last, and the bucket in which its sessions are ended next.
-    dying: Option<(String, u64, u16)>,
+    dying: Option<Dying>,
     walk: Walk,
     looks: u32,
     /// The bucket that is looked at next.

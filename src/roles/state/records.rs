@@ -8,7 +8,6 @@ use super::StateRole;
 use super::buckets::{Applied, Happening};
 use super::happened::{Said, Taken};
 use super::trouble::Trouble;
-use crate::cluster::redis::fault::Fault;
 use crate::limits::STATE_CALLS_AT_ONCE;
 
 impl StateRole {
@@ -58,7 +57,7 @@ impl StateRole {
             (*bucket, buckets.apply(*bucket, partition, known, is_quiet, happened).await)
         });
         let answers: Vec<_> = stream::iter(calls).buffer_unordered(STATE_CALLS_AT_ONCE).collect().await;
-        let (mut pending, mut failed) = (BTreeMap::new(), None);
+        let (mut pending, mut failed, mut passed_over) = (BTreeMap::new(), None, Vec::new());
         let place = self.places.get_mut(&partition).expect("its place was just looked at");
         for (bucket, answer) in answers {
             let happened = &by_bucket[&bucket];
@@ -69,15 +68,13 @@ impl StateRole {
                     self.metrics.applied.add(applied);
                     self.metrics.repeated.add((happened.len() as u64).saturating_sub(applied));
                     pending.insert(bucket, told);
-                    for key in foreign {
-                        self.metrics.failed("foreign");
-                        self.complaints.tell("apply", &Fault::Foreign(key));
-                    }
+                    passed_over.extend(foreign);
                 }
                 Ok(Applied::Lost) => failed = Some(Trouble::Lost(partition)),
                 Err(fault) => failed = failed.or(Some(fault.into())),
             }
         }
+        self.passed_over("apply", passed_over);
         if let Some(trouble) = failed {
             return Err(trouble);
         }

@@ -1,0 +1,145 @@
+//! What somebody else has put into Redis where the nodes' register or the role's lists are: it is left alone and named, and all else goes
+//! on.
+
+use serde_json::json;
+
+use crate::groups::keys;
+use crate::harness::{BUCKETS, Process, Session, World, wait};
+use crate::nodes::connect;
+
+const FOREIGN: &str = r#"ringpost_state_errors_total{kind="foreign"}"#;
+
+/// Users of one bucket.
+fn users_of(bucket: u16) -> impl Iterator<Item = String> {
+    (0..).map(|number| format!("user-{number}")).filter(move |user| keys().bucket_of(user) == bucket)
+}
+
+fn heads(bucket: u16) -> [String; 2] {
+    [format!("ringpost:state:1:{{b{bucket}}}"), keys().head(bucket)]
+}
+
+/// Calls a Function of the role as a process does.
+fn call(world: &World, name: &str, bucket: u16, args: &[&str]) -> String {
+    let (function, heads) = (format!("ringpost_state_1_{name}"), heads(bucket));
+    world.redis.cli(&[&["--raw", "FCALL", &function, "2", &heads[0], &heads[1]], args].concat())
+}
+
+/// The slot and incarnation of a session that is known, as `slot.incarnation`.
+fn owner_of(world: &World, user: &str, client: &str) -> String {
+    let key = format!("{}:u:{user}", heads(keys().bucket_of(user))[0]);
+    let session = world.redis.cli(&["--raw", "HGET", &key, &format!("+{client}")]);
+    session.split(' ').next().expect("it has an owner").to_owned()
+}
+
+#[test]
+fn users_of_a_node_that_is_killed_go_offline_whatever_lies_in_the_nodes_register() {
+    let world = World::new(1);
+    let mut edge = world.start("edge-1", r#""edge""#);
+    let _lives = world.start("edge-2", r#""edge""#);
+    let process = world.start("state-1", r#""state""#);
+    let users: [String; 5] = users_of(3).take(5).collect::<Vec<_>>().try_into().expect("they are five");
+    let clients = users.each_ref().map(|user| connect(&edge, user));
+    wait("all are online", || users.iter().all(|user| process.is_online(user)));
+    let owner = owner_of(&world, &users[0], &clients[0].1);
+    let [state, nodes] = heads(3);
+    let (register, own) = (|user: &str| format!("{nodes}:s:{user}"), |user: &str| format!("{state}:u:{user}"));
+    edge.kill();
+    // Another type; an entry that cannot be read; one that was of the role, of which one field is not; the others are as they were.
+    let session = uuid::Uuid::parse_str(&clients[1].1).expect("it is one");
+    let name: String = session.as_bytes().iter().map(|byte| format!("\\{byte:03}")).collect();
+    let spoil = format!("return redis.call('HSET', KEYS[1], '{name}', 'x')");
+    world.redis.cli(&["DEL", &register(&users[0])]);
+    world.redis.cli(&["SET", &register(&users[0]), "no hash"]);
+    world.redis.cli(&["EVAL", &spoil, "1", &register(&users[1])]);
+    world.redis.cli(&["HSET", &own(&users[2]), "+client", "no session"]);
+    for user in [&users[0], &users[1], &users[3], &users[4]] {
+        assert_eq!(world.wait_told(user, false)["cause"], "node_lost", "{user}");
+    }
+    assert!(process.metric(FOREIGN) >= 3, "each is counted");
+    assert_eq!(process.metric("ringpost_state_ended_with_node_total"), 4);
+    assert_eq!(world.redis.cli(&["--raw", "GET", &register(&users[0])]).trim(), "no hash");
+    let index = format!("{state}:i:{owner}");
+    assert_eq!(world.redis.cli(&["--raw", "SMEMBERS", &index]).trim(), users[2], "it is not forgotten");
+    // What is not ours is taken away. The node is looked at again in a minute: this is what is called then.
+    world.redis.cli(&["HDEL", &own(&users[2]), "+client"]);
+    assert!(process.is_online(&users[2]));
+    let told = call(&world, "end_node", 3, &[&owner, "0", "64", "60000", "0"]);
+    assert!(told.contains("node_lost") && !process.is_online(&users[2]), "{told}");
+    assert!(world.redis.cli(&["--raw", "SMEMBERS", &index]).trim().is_empty());
+    assert!(!world.redis.cli(&["--raw", "SMEMBERS", &format!("{state}:i")]).contains(&owner));
+}
+
+#[test]
+fn a_state_is_built_whatever_lies_in_the_nodes_register() {
+    let world = World::new(1);
+    let edge = world.start("edge-1", r#""edge""#);
+    let users: Vec<_> = users_of(3).take(3).collect();
+    let (_client, _) = connect(&edge, &users[0]);
+    let nodes = heads(3)[1].clone();
+    wait("the node has its session in the register", || {
+        world.redis.cli(&["--raw", "SMEMBERS", &format!("{nodes}:i1")]).contains(&users[0])
+    });
+    for (user, put) in [(&users[1], &["SET", "KEY", "no hash"][..]), (&users[2], &["HSET", "KEY", "client", "x"][..])] {
+        let key = format!("{nodes}:s:{user}");
+        let put: Vec<_> = put.iter().map(|word| if *word == "KEY" { key.as_str() } else { word }).collect();
+        world.redis.cli(&put);
+        world.redis.cli(&["SADD", &format!("{nodes}:i1"), &format!("s{user}")]);
+    }
+    for bucket in (0..BUCKETS).filter(|bucket| *bucket != 3) {
+        world.redis.cli(&["SET", &format!("{}:i1", heads(bucket)[1]), "no set"]);
+    }
+    world.forget_login_log();
+    world.tell("connected", &Session::of("ben"));
+    let process = world.start("state-1", r#""state""#);
+    // By a record, and by the register alone.
+    assert_eq!(world.wait_told("ben", true)["cause"], "rebuilt");
+    assert_eq!(world.wait_told(&users[0], true)["cause"], "rebuilt");
+    assert!(users[1..].iter().all(|user| !process.is_online(user)));
+    assert!(process.metric(FOREIGN) >= u64::from(BUCKETS) - 1 + 2, "each is counted");
+    world.tell("connected", &Session::of("cid"));
+    assert_eq!(world.wait_told("cid", true)["cause"], "login", "it goes on");
+}
+
+#[test]
+fn where_the_users_of_a_node_are_not_to_be_noted_a_session_of_its_is_not_put_at_all() {
+    let world = World::new(1);
+    let process = world.start("state-1", r#""state""#);
+    wait("it consumes", || {
+        world.tell("connected", &Session::of("first"));
+        process.is_online("first")
+    });
+    let session = Session { slot: 7, incarnation: 70, ..Session::of("ann") };
+    let [state, _] = heads(keys().bucket_of("ann"));
+    let index = format!("{state}:i:7.70");
+    world.redis.cli(&["SET", &index, "no set"]);
+    world.tell("connected", &session);
+    wait("it is said", || process.metric(FOREIGN) > 0);
+    assert_eq!(process.state("ann"), json!({"online": false, "devices": 0}), "nothing of it is written");
+    world.redis.cli(&["DEL", &index]);
+    world.wait_told("ann", true);
+    assert_eq!(world.redis.cli(&["--raw", "SMEMBERS", &index]).trim(), "ann", "it ends with its node");
+}
+
+#[test]
+fn processes_of_the_edition_before_are_answered_as_they_were() {
+    let world = World::new(1);
+    let process: Process = world.start("state-1", r#""state""#);
+    let users: Vec<_> = users_of(3).take(2).collect();
+    let sessions: Vec<_> = users.iter().map(|user| Session { slot: 7, incarnation: 70, ..Session::of(user) }).collect();
+    sessions.iter().for_each(|session| world.tell("connected", session));
+    wait("both are online", || users.iter().all(|user| process.is_online(user)));
+    let [state, nodes] = heads(3);
+    world.redis.cli(&["SET", &format!("{nodes}:s:{}", users[0]), "no hash"]);
+    let count = |name: &str, args: &[&str]| {
+        let function = format!("ringpost_state_1_{name}");
+        let answer = world.redis.cli(&[&["--no-raw", "FCALL", &function, "2", &state, &nodes], args].concat());
+        answer.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit())).count()
+    };
+    assert_eq!(count("check", &["7.70", "0", "64", "60000", "3600000", "254"]), 3);
+    assert_eq!(count("adopt", &["1", "0", "64", "60000"]), 3);
+    assert_eq!(count("settle", &["0", "64", "60000"]), 2);
+    let left = call(&world, "end_node", 3, &["7.70", "0", "1", "60000"]);
+    assert!(left.starts_with("1\n1\n"), "one is left, one has ended: {left}");
+    assert_eq!(count("end_node", &["7.70", "0", "1", "60000"]), 3);
+    assert!(users.iter().all(|user| !process.is_online(user)));
+}
