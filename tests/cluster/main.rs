@@ -31,6 +31,9 @@ mod presence_failovers;
 #[path = "../node/process.rs"]
 #[expect(dead_code, reason = "what roles are asked has its tests elsewhere")]
 mod process;
+mod producers;
+#[path = "../kafka/python.rs"]
+mod python;
 mod rebalances;
 mod refusals;
 mod relays;

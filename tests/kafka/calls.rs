@@ -65,7 +65,8 @@ impl<K: AsRef<Kafka>> Calls<K> {
         self.write(channel, &json!({"method": "publish", "params": params}));
     }
 
-    fn dead(&self, count: usize) -> Vec<Kept> {
+    /// What lies with the dead, once there is so much.
+    pub(crate) fn dead(&self, count: usize) -> Vec<Kept> {
         self.kafka.as_ref().read(&self.dead_topic(), count)
     }
 

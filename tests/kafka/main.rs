@@ -16,6 +16,8 @@ mod postgres;
 #[path = "../node/process.rs"]
 #[expect(dead_code, reason = "what roles are asked has its tests elsewhere")]
 mod process;
+mod producers;
+mod python;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Redis has its tests elsewhere")]
 mod server;

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
@@ -226,6 +228,13 @@ impl Kafka {
         };
         let metadata = || admin.inner().fetch_metadata(Some(name), PATIENCE);
         wait(&format!("a broker has {name}"), || metadata().is_ok_and(|metadata| has_leaders(&metadata)));
+    }
+
+    /// Gives a topic more partitions: so many in all.
+    pub(crate) fn grow(&self, topic: &str, partitions: usize) {
+        let more = NewPartitions::new(topic, partitions);
+        let grown = block_on(self.admin().create_partitions(&[more], &patience())).expect("the broker answers");
+        assert!(grown.iter().all(Result::is_ok), "{topic}: {grown:?}");
     }
 
     /// Deletes a topic with all that it has.

@@ -104,7 +104,8 @@ impl World {
         Self { redis, kafka, app, section, prefix }
     }
 
-    fn topic(&self, name: &str) -> String {
+    /// What a topic is called here.
+    pub(crate) fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 

@@ -16,6 +16,9 @@ mod modes;
 #[path = "../node/process.rs"]
 #[expect(dead_code, reason = "what nodes are asked has its tests elsewhere")]
 mod process;
+mod producers;
+#[path = "../kafka/python.rs"]
+mod python;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Valkey has its tests elsewhere")]
 mod server;
