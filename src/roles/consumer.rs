@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
@@ -44,6 +44,9 @@ pub enum Incoming<'a> {
     Revoked,
     /// A record.
     Record(BorrowedMessage<'a>),
+    /// All was read that this partition had, for now. Behind its last record may lie what is none: the end of a transaction, one that
+    /// was called off.
+    End(i32),
 }
 
 /// Hears of librdkafka what becomes of the group.
@@ -75,7 +78,10 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.trouble.tell(&error, reason);
+        // That all was read is no trouble, and comes among the records.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            self.trouble.tell(&error, reason);
+        }
     }
 }
 
@@ -117,6 +123,7 @@ impl Consumer {
         options.set("group.id", group);
         options.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         options.set("auto.offset.reset", "earliest").set("allow.auto.create.topics", "false");
+        options.set("enable.partition.eof", "true");
         options.set("partition.assignment.strategy", "range,roundrobin");
         // What a process that was killed had is another's after so long.
         options.set("session.timeout.ms", "10000").set("heartbeat.interval.ms", "3000");
@@ -141,17 +148,17 @@ impl Consumer {
                 let partitions = assigned.borrow_and_update().partitions.clone();
                 Ok(partitions.map_or(Incoming::Revoked, Incoming::Assigned))
             }
-            record = consumer.recv() => record.map(Incoming::Record),
+            read = consumer.recv() => read_of(read),
         }
     }
 
-    /// Takes what is ready now, if it is a record.
-    pub fn ready(&mut self) -> Option<Result<BorrowedMessage<'_>, KafkaError>> {
+    /// Takes what is ready now, if it is of a partition.
+    pub fn ready(&mut self) -> Option<Result<Incoming<'_>, KafkaError>> {
         // A change of the assignment is for `next`.
         if self.assigned.has_changed().unwrap_or(true) {
             return None;
         }
-        self.consumer.recv().now_or_never()
+        self.consumer.recv().now_or_never().map(read_of)
     }
 
     /// Begins with all that was assigned, or goes back or on in it, each partition at its offset; those that are not named begin
@@ -223,6 +230,14 @@ impl Consumer {
             vital::blocking(move || consumer.fetch_watermarks(&topic, number, Duration::from_millis(KAFKA_ASK_MS)));
         // As above.
         asked.await.unwrap_or(Err(KafkaError::Canceled))
+    }
+}
+
+/// What was read. That a partition has no more is librdkafka's error.
+fn read_of(read: KafkaResult<BorrowedMessage<'_>>) -> KafkaResult<Incoming<'_>> {
+    match read {
+        Err(KafkaError::PartitionEOF(partition)) => Ok(Incoming::End(partition)),
+        read => read.map(Incoming::Record),
     }
 }
 

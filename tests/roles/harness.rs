@@ -125,11 +125,15 @@ impl World {
 
     /// Writes that a session has begun or ended.
     pub(crate) fn tell(&self, kind: &str, session: &Session) {
-        let record = json!({
+        self.write(&session.user, self.record(kind, session).to_string().as_bytes());
+    }
+
+    /// The record of it.
+    pub(crate) fn record(&self, kind: &str, session: &Session) -> Value {
+        json!({
             "id": Uuid::new_v4().to_string(), "kind": kind, "at_unix_ms": now_ms(), "node": "one",
             "slot": session.slot, "incarnation": session.incarnation, "user": session.user, "client": session.client,
-        });
-        self.write(&session.user, record.to_string().as_bytes());
+        })
     }
 
     /// Writes any record into the login log.

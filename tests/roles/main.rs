@@ -20,8 +20,12 @@ mod nodes;
 #[path = "../node/process.rs"]
 #[expect(dead_code, reason = "what nodes are asked has its tests elsewhere")]
 mod process;
+mod producers;
+#[path = "../kafka/python.rs"]
+mod python;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Valkey has its tests elsewhere")]
 mod server;
 mod shared;
 mod state;
+mod topics;

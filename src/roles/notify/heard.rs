@@ -19,10 +19,13 @@ pub(super) enum Heard {
 
 /// Waits for what comes next. Giving up the wait loses nothing.
 pub(super) async fn hear(consumer: &mut Consumer) -> Heard {
-    match consumer.next().await {
-        Ok(Incoming::Record(message)) => Heard::Record(Taken::of(&message)),
-        Ok(Incoming::Assigned(partitions)) => Heard::Assigned(partitions),
-        Ok(Incoming::Revoked) => Heard::Revoked,
-        Err(error) => Heard::Failed(error.to_string()),
+    loop {
+        return match consumer.next().await {
+            Ok(Incoming::Record(message)) => Heard::Record(Taken::of(&message)),
+            Ok(Incoming::Assigned(partitions)) => Heard::Assigned(partitions),
+            Ok(Incoming::Revoked) => Heard::Revoked,
+            Ok(Incoming::End(_)) => continue,
+            Err(error) => Heard::Failed(error.to_string()),
+        };
     }
 }

@@ -8,7 +8,7 @@ use redis::Value;
 
 use super::StateRole;
 use super::buckets::Look;
-use super::place::{Place, Rebuild, plan};
+use super::place::{Place, Plan, Rebuild, plan};
 use super::trouble::Trouble;
 use crate::limits::STATE_CALLS_AT_ONCE;
 use crate::roles::pulse::Partition;
@@ -36,6 +36,7 @@ impl StateRole {
             let place = self.find(partition).await?;
             self.places.insert(partition, place);
             self.unready.remove(&partition);
+            self.anew.remove(&partition);
         }
         self.begin()?;
         Ok(())
@@ -49,7 +50,10 @@ impl StateRole {
         let looks = self.look_at(&all, &[partition]).await?;
         let positions: Vec<_> = looks.iter().map(|look| look.positions.first().copied().flatten()).collect();
         let (before, rebuild) = (self.places.get(&partition), self.rebuild(partition).await?);
-        let planned = plan(first..end.max(first), committed, rebuild, &positions, before);
+        let planned = match self.anew.contains(&partition) {
+            true => Plan::anew(first..end.max(first)),
+            false => plan(first..end.max(first), committed, rebuild, &positions, before),
+        };
         if let Some(until) = planned.quiet_until {
             let rebuild = Rebuild { from: planned.start, until };
             tracing::info!(partition, from = rebuild.from, until = rebuild.until, "the state is built from the topic");

@@ -31,6 +31,19 @@ impl StateRole {
         Ok(())
     }
 
+    /// All is read that partitions had. Of those that were read quietly nothing more is to come before what is to be told, although the last
+    /// offset was no record's.
+    pub(super) async fn have_ended(&mut self, partitions: Vec<i32>) -> Result<(), Trouble> {
+        for partition in partitions {
+            // Until all are ready they are read again.
+            let is_quiet = self.places.get(&partition).is_some_and(|place| place.quiet_until.is_some());
+            if self.unready.is_empty() && is_quiet {
+                self.finish(partition).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn finish_in(&self, bucket: u16, partition: i32) -> Result<(), Trouble> {
         loop {
             let settled = self.buckets.settle(bucket, partition, STATE_USERS_AT_ONCE).await?;

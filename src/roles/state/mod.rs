@@ -78,6 +78,8 @@ pub struct StateRole {
     places: BTreeMap<i32, Place>,
     /// Those whose places are to be found, or found again.
     unready: BTreeSet<i32>,
+    /// Those of which what is known of them is of records that are no more.
+    anew: BTreeSet<i32>,
     owners: Owners,
     /// Incarnations whose leases live.
     living: Vec<u8>,
@@ -98,7 +100,8 @@ enum Heard {
     Time,
     Assigned(Vec<Partition>),
     Revoked,
-    Records(Vec<Taken>),
+    /// Records, and then that these partitions have no more for now.
+    Records(Vec<Taken>, Vec<i32>),
     Failed(KafkaError),
 }
 
@@ -122,6 +125,7 @@ impl StateRole {
             pulse,
             places: BTreeMap::new(),
             unready: BTreeSet::new(),
+            anew: BTreeSet::new(),
             owners: Owners::default(),
             living: Vec::new(),
             dying: None,
@@ -177,9 +181,10 @@ impl StateRole {
                 self.unready.clear();
                 Ok(())
             }
-            Heard::Records(records) => {
+            Heard::Records(records, ended) => {
                 self.is_deaf = false;
-                self.take(records).await
+                self.take(records).await?;
+                self.have_ended(ended).await
             }
             Heard::Failed(error) => {
                 self.is_deaf = true;
@@ -207,6 +212,15 @@ impl StateRole {
                 self.unready.insert(*partition);
                 return;
             }
+            Trouble::Anew(partition) => {
+                tracing::warn!(
+                    partition,
+                    "the login log has begun anew, or has lost its end: the state is compared with it"
+                );
+                self.anew.insert(*partition);
+                self.unready.insert(*partition);
+                return;
+            }
             _ => self.pulse.failing(true),
         }
         if self.said != trouble.kind() {
@@ -221,19 +235,22 @@ impl StateRole {
 
 /// Waits for what comes next, and takes with it what is there already.
 async fn hear(consumer: &mut Consumer) -> Heard {
-    let first = match consumer.next().await {
-        Ok(Incoming::Record(message)) => Taken::of(&message),
+    let (mut records, mut ended) = (Vec::new(), Vec::new());
+    match consumer.next().await {
+        Ok(Incoming::Record(message)) => records.push(Taken::of(&message)),
+        Ok(Incoming::End(partition)) => ended.push(partition),
         Ok(Incoming::Assigned(partitions)) => return Heard::Assigned(partitions),
         Ok(Incoming::Revoked) => return Heard::Revoked,
         Err(error) => return Heard::Failed(error),
-    };
-    let mut records = vec![first];
-    while records.len() < STATE_BATCH_MAX
-        && let Some(Ok(message)) = consumer.ready()
-    {
-        records.push(Taken::of(&message));
     }
-    Heard::Records(records)
+    while records.len() < STATE_BATCH_MAX {
+        match consumer.ready() {
+            Some(Ok(Incoming::Record(message))) => records.push(Taken::of(&message)),
+            Some(Ok(Incoming::End(partition))) => ended.push(partition),
+            _ => break,
+        }
+    }
+    Heard::Records(records, ended)
 }
 
 impl std::fmt::Debug for StateRole {

@@ -28,6 +28,13 @@ pub(super) struct Plan {
     pub(super) forgets: bool,
 }
 
+impl Plan {
+    /// That of a partition that keeps these, and nothing of what is known of it.
+    pub(super) fn anew(kept: Range<i64>) -> Self {
+        Self { start: kept.start, quiet_until: Some(kept.end), forgets: true }
+    }
+}
+
 /// A rebuild that was begun, by whichever process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rebuild {

@@ -24,7 +24,10 @@ impl StateRole {
         for (partition, mut records) in by_partition {
             // What comes of others was on its way before they went.
             let Some(place) = self.places.get(&partition) else { continue };
-            records.retain(|record| record.offset >= place.next);
+            // The topic was made anew under its name, or has lost its end: what was known of it is looked at again.
+            if records.iter().any(|record| record.offset < place.next) {
+                return Err(Trouble::Anew(partition));
+            }
             let quiet_until = place.quiet_until;
             let is_quiet = |record: &Taken| quiet_until.is_some_and(|until| record.offset < until);
             let loud = records.split_off(records.partition_point(is_quiet));

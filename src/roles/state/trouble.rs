@@ -20,6 +20,9 @@ pub(super) enum Trouble {
     /// A bucket knows less of this partition than it did: it is to be read again.
     #[error("Redis has lost some of the state")]
     Lost(i32),
+    /// This partition has begun anew, or has lost its end: it is to be found out where it stands.
+    #[error("the login log has begun anew, or has lost its end")]
+    Anew(i32),
 }
 
 impl Trouble {
@@ -30,6 +33,7 @@ impl Trouble {
             Self::Read(_) => "kafka_read",
             Self::Write(_) => "kafka_write",
             Self::Lost(_) => "lost",
+            Self::Anew(_) => "topic_anew",
         }
     }
 }
