@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::harness::Node;
 use crate::kafka::Kafka;
 use crate::load::each_once_while;
-use crate::relays::topics;
+use crate::relays::{PARTITIONS, topics};
 use crate::server::{Kind, Server, wait};
 
 /// How long publishes go on before something happens.
@@ -45,6 +45,23 @@ fn nodes_that_join_leave_die_and_stand_still_neither_lose_nor_double() {
         sleep(PAUSE);
     });
     assert!(published > 500, "{published}");
+}
+
+#[test]
+#[ignore = "the time until nodes look for partitions: make test-cluster"]
+fn partitions_that_the_way_up_is_given_while_nodes_publish_are_moved_too() {
+    let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::shared());
+    let prefix = topics(&kafka);
+    let up = format!("{prefix}publish");
+    let nodes = ["one", "two"].map(|name| Node::by_kafka(name, &redis, &kafka.address(), &prefix));
+    wait("both move", || nodes.iter().all(moves));
+    let committed = || kafka.committed(&format!("{prefix}nodes.movers"), &up);
+    each_once_while(&[&nodes[0], &nodes[1]], &[&nodes[0]], || {
+        sleep(PAUSE);
+        kafka.grow(&up, 3 * PARTITIONS as usize);
+        wait("some of the new ones have records", || committed().iter().skip(PARTITIONS as usize).any(|at| *at > 0));
+        sleep(PAUSE);
+    });
 }
 
 #[test]

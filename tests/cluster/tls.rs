@@ -1,12 +1,17 @@
-//! Redis over TLS: whose certificate nodes take, and who they say that they are.
+//! Redis and Kafka over TLS: whose certificate nodes take, and who they say that they are.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Node, spawn_at, subscribe};
+use crate::harness::{Node, publish_in_the_end, spawn_at, subscribe};
+use crate::kafka::Kafka;
+use crate::kafka_faults::is_refused_alone;
+use crate::load::heard_until;
+use crate::relays::topics;
 use crate::server::{Kind, Place, Server, free_port};
 use crate::start::refusal;
 
@@ -65,7 +70,45 @@ impl Certificates {
         }
         section
     }
+
+    /// A Kafka that shows the certificate `server` and asks for one that `ca` has signed.
+    fn kafka(&self) -> Kafka {
+        let pem = |name: &str| fs::read_to_string(self.file(name)).expect("openssl has written it");
+        fs::write(self.file("keystore.pem"), pem("server.key") + &pem("server.pem")).expect("the file is written");
+        let lines = KAFKA.replace("FOLDER_OF_KEYS", &self.path().display().to_string());
+        let [authority, certificate, key] = ["ca.pem", "client.pem", "client.key"].map(|name| self.file(name));
+        let options = [
+            ("security.protocol", "SSL"),
+            ("ssl.ca.location", &authority),
+            ("ssl.certificate.location", &certificate),
+            ("ssl.key.location", &key),
+        ];
+        Kafka::start_for(&options, &lines)
+    }
+
+    /// What a node says that trusts an authority, and shows a certificate if there is one.
+    fn options(&self, authority: &str, own: Option<&str>) -> String {
+        let mut options = format!("\"security.protocol=SSL\", \"ssl.ca.location={}\"", self.file(authority));
+        if let Some(own) = own {
+            let [certificate, key] = ["pem", "key"].map(|end| self.file(&format!("{own}.{end}")));
+            options += &format!(", \"ssl.certificate.location={certificate}\", \"ssl.key.location={key}\"");
+        }
+        format!("options = [{options}]")
+    }
 }
+
+/// What a Kafka has beside that speaks TLS.
+const KAFKA: &str = "
+listeners=SSL://127.0.0.1:PORT,CONTROLLER://127.0.0.1:SECOND
+advertised.listeners=SSL://127.0.0.1:PORT
+listener.security.protocol.map=SSL:SSL,CONTROLLER:PLAINTEXT
+security.inter.broker.protocol=SSL
+ssl.keystore.type=PEM
+ssl.keystore.location=FOLDER_OF_KEYS/keystore.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=FOLDER_OF_KEYS/ca.pem
+ssl.client.auth=required
+";
 
 const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
 
@@ -98,5 +141,25 @@ fn a_certificate_of_another_authority_or_name_is_refused_and_so_is_a_node_withou
     ] {
         let told = refusal(spawn_at(&Place::here(), "one", &section).0);
         assert!(told.contains("cluster.redis") && told.contains(why), "{why}: {told}");
+    }
+}
+
+#[test]
+#[ignore = "a Kafka of its own: make test-cluster"]
+fn nodes_reach_a_kafka_over_tls_and_those_with_another_authority_or_no_certificate_are_refused() {
+    let (certificates, redis) = (Certificates::new(), Server::start(Kind::Redis, &[]));
+    let kafka = certificates.kafka();
+    let prefix = topics(&kafka);
+    let start = |name, authority, own| {
+        let options = certificates.options(authority, own);
+        Node::by_kafka_with(name, &redis, &kafka.address(), &prefix, &options)
+    };
+    let well = start("one", "ca.pem", Some("client"));
+    let mut listener = well.client();
+    subscribe(&mut listener, "relayed:room", None);
+    publish_in_the_end(&well, "relayed:room", "by TLS");
+    assert_eq!(heard_until(&mut listener, &json!("by TLS")), [json!("by TLS")]);
+    for wrong in [start("two", "other.pem", Some("client")), start("three", "ca.pem", None)] {
+        is_refused_alone(&wrong, "Kafka");
     }
 }

@@ -37,12 +37,14 @@ impl Received {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) header: &'static str,
+    /// How many bytes of a body it says and sends, as long as somebody reads them.
+    pub(crate) body: usize,
     pub(crate) after: Duration,
 }
 
 impl Answer {
     pub(crate) fn now(status: u16) -> Self {
-        Self { status, header: "", after: Duration::ZERO }
+        Self { status, header: "", body: 0, after: Duration::ZERO }
     }
 }
 
@@ -123,12 +125,14 @@ fn serve(socket: TcpStream, shared: &Shared) {
         }
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let number = lock(&shared.received).len();
-        let Answer { status, header: more, after } = (shared.behaviour)(number, &body);
+        let Answer { status, header: more, body: length, after } = (shared.behaviour)(number, &body);
         let id = header("webhook-id").unwrap_or_default();
         lock(&shared.received).push(Received { id, body, at: Instant::now(), status });
         thread::sleep(after);
-        let answer = format!("HTTP/1.1 {status} x\r\n{more}content-length: 0\r\n\r\n");
-        if socket.write_all(answer.as_bytes()).is_err() {
+        let answer = format!("HTTP/1.1 {status} x\r\n{more}content-length: {length}\r\n\r\n");
+        let is_gone = socket.write_all(answer.as_bytes()).is_err()
+            || std::io::copy(&mut std::io::repeat(b'x').take(length as u64), &mut socket).is_err();
+        if is_gone {
             return;
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App};
@@ -40,7 +41,7 @@ fn what_a_killed_process_had_on_its_way_is_told_by_the_next_one_with_the_same_id
 
 #[test]
 fn two_processes_share_the_work_and_when_one_is_killed_nothing_is_left_untold() {
-    let app = App::start(|_, _| Answer { status: 200, header: "", after: Duration::from_millis(20) });
+    let app = App::start(|_, _| Answer { status: 200, header: "", body: 0, after: Duration::from_millis(20) });
     let world = World::new(4, app);
     let mut first = world.start("notify-1");
     first.wait_member();
@@ -95,6 +96,42 @@ fn what_waits_for_its_next_attempt_when_another_process_takes_it_over_is_that_on
     is_well.store(true, Ordering::Relaxed);
     thread::sleep(Duration::from_secs(2));
     assert_eq!(world.app.taken().len(), 1, "nothing is told after it was withdrawn: {:?}", world.app.taken());
+}
+
+#[test]
+fn what_a_process_tells_when_it_wakes_and_another_has_had_its_work_is_known_again_by_its_id() {
+    let app = App::start(|_, _| Answer { status: 200, header: "", body: 0, after: Duration::from_millis(200) });
+    let world = World::new(1, app);
+    let more = "retry_attempts = 100\nconcurrency = 1";
+    let first = world.start_with("notify-1", r#""notify""#, more);
+    first.wait_member();
+    let second = world.start_with("notify-2", r#""notify""#, more);
+    let users: Vec<_> = (0..20).map(|user| format!("user-{user}")).collect();
+    for (user, at) in users.iter().zip(1..) {
+        world.push("inbox:a", at, &[user]);
+    }
+    // One webhook is on its way, the others wait for it.
+    wait("it tells", || !world.app.received().is_empty());
+    first.signal(Signal::STOP);
+    wait("the other has its work", || second.metric("ringpost_notify_pushes_total") > 0);
+    world.wait_taken(users.len());
+    for (user, at) in users.iter().zip(1..) {
+        world.withdraw("inbox:a", at, &[user]);
+    }
+    let last_told = || {
+        let mut last = BTreeMap::new();
+        for one in world.app.taken() {
+            last.insert(one["user"].as_str().unwrap().to_owned(), one["count"].as_u64().unwrap());
+        }
+        last
+    };
+    wait("all is withdrawn", || last_told().values().all(|count| *count == 0));
+    first.signal(Signal::CONT);
+    thread::sleep(Duration::from_secs(5));
+    let told = last_told();
+    assert!(told.len() == users.len() && told.values().all(|count| *count == 0), "{told:?}");
+    assert_eq!(world.app.taken().len(), 2 * users.len(), "each of a message and its withdrawal is told under one id");
+    wait("the positions are committed", || world.committed() == 40);
 }
 
 #[test]

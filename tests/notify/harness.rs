@@ -13,6 +13,9 @@ use crate::server::{Kind, Server};
 /// How long a test waits for what takes long: places in a group that run out.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
+/// What tokens of clients are signed with.
+pub(crate) const TOKEN_SECRET: &str = "a key of thirty-two characters..";
+
 const CONFIG: &str = r#"
 name = "NAME"
 roles = [ROLES]
@@ -26,6 +29,7 @@ address = "127.0.0.1"
 port = 0
 [client]
 insecure = true
+token.hmac_secret_key = "TOKENS"
 [http_api]
 insecure = true
 [shutdown]
@@ -120,6 +124,7 @@ impl World {
         let config = config.replace("REDIS", &self.section).replace("KAFKA", &self.kafka.address());
         let config = config.replace("BUCKETS", &BUCKETS.to_string());
         let config = config.replace("SECRET", SECRET).replace("OLD", OLD_SECRET);
+        let config = config.replace("TOKENS", TOKEN_SECRET);
         let config = config.replace("APP", &self.app.port.to_string()).replace("PREFIX", &self.prefix);
         Process::serve(&config)
     }

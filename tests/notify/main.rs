@@ -1,6 +1,7 @@
 //! The role `notify` over a real Redis and a real Kafka: processes of the real binary, records that the tests write as strangers would,
 //! and an application that checks every signature by the library of Standard Webhooks.
 
+mod all_roles;
 mod app;
 #[path = "../node/client.rs"]
 #[expect(dead_code, reason = "clients and WebSocket have their tests elsewhere")]

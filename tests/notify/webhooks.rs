@@ -1,7 +1,7 @@
 //! What the application is told, and how often, when it is willing, slow, broken or gone.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ fn what_is_not_taken_is_tried_again_with_the_same_id_and_pauses_that_grow() {
 
 #[test]
 fn an_endpoint_gets_the_time_that_it_asks_for() {
-    let later = Answer { status: 429, header: "retry-after: 2\r\n", after: Duration::ZERO };
+    let later = Answer { status: 429, header: "retry-after: 2\r\n", body: 0, after: Duration::ZERO };
     let world = World::new(1, App::start(move |number, _| if number == 0 { later } else { Answer::now(200) }));
     let _process = world.start("notify-1");
     world.push("inbox:a", 1, &["ann"]);
@@ -89,8 +89,8 @@ fn what_is_refused_or_redirected_or_never_answered_is_kept_as_dead_and_holds_nob
     // Who is told what, by the user.
     let app = App::start(|_, body| match body["data"]["notifications"][0]["user"].as_str() {
         Some("gone") => Answer::now(410),
-        Some("moved") => Answer { status: 302, header: "location: /elsewhere\r\n", after: Duration::ZERO },
-        Some("slow") => Answer { status: 200, header: "", after: Duration::from_secs(3) },
+        Some("moved") => Answer { status: 302, header: "location: /elsewhere\r\n", body: 0, after: Duration::ZERO },
+        Some("slow") => Answer { status: 200, header: "", body: 0, after: Duration::from_secs(3) },
         _ => Answer::now(200),
     });
     let world = World::new(1, app);
@@ -116,6 +116,22 @@ fn what_is_refused_or_redirected_or_never_answered_is_kept_as_dead_and_holds_nob
     wait("the positions are committed", || world.committed() == 4);
     assert_eq!(process.metric(r#"ringpost_notify_webhooks_total{outcome="refused"}"#), 1);
     assert_eq!(process.metric(r#"ringpost_notify_webhooks_total{outcome="given_up"}"#), 2);
+}
+
+#[test]
+fn an_answer_of_many_bytes_and_one_that_never_ends_hold_nobody_up_and_count_by_their_status() {
+    let app = App::start(|number, _| Answer { body: [64 << 20, 1 << 60, 0][number.min(2)], ..Answer::now(200) });
+    let world = World::new(1, app);
+    let process = world.start_with("notify-1", r#""notify""#, "concurrency = 1");
+    let since = Instant::now();
+    for (user, at) in ["ann", "ben", "cid"].into_iter().zip(1..) {
+        world.push("inbox:a", at, &[user]);
+        world.wait_taken(at as usize);
+    }
+    wait("the positions are committed", || world.committed() == 3);
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    assert_eq!(world.app.received().len(), 3, "each is told once");
+    assert_eq!(process.metric(r#"ringpost_notify_webhooks_total{outcome="taken"}"#), 3);
 }
 
 #[test]
