@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use crate::harness::subscribe;
 use crate::python::{Batch, ODD, PRODUCERS_TIME, odd, padded, useless, writes};
+use crate::rebalances::moves;
 use crate::relays::cluster;
 use crate::server::wait;
 
 #[test]
 fn records_of_backends_are_published_however_they_are_compressed_and_those_of_a_transaction_when_it_commits() {
     let (_redis, kafka, prefix, nodes) = cluster(["one", "two"]);
+    wait("both move", || nodes.iter().all(moves));
     let mut listener = nodes[0].client();
     subscribe(&mut listener, "relayed:room", None);
     let up = format!("{prefix}publish");

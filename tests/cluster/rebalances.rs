@@ -17,7 +17,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Longer than a member of the group may be silent.
 const BEYOND_A_SESSION: Duration = Duration::from_secs(14);
 
-fn moves(node: &Node) -> bool {
+/// Whether a node has partitions of the way up.
+pub(crate) fn moves(node: &Node) -> bool {
     !node.metrics().contains("ringpost_mover_partitions 0")
 }
 

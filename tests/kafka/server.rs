@@ -12,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigResource, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -245,9 +246,14 @@ impl Kafka {
 
     /// Sets an option of a topic, such as `("max.message.bytes", "1000")`; the others are as they are by default.
     pub(crate) fn set(&self, topic: &str, (key, value): (&str, &str)) {
+        let (admin, of) = (self.admin(), ResourceSpecifier::Topic(topic));
         let config = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
-        let set = block_on(self.admin().alter_configs([&config], &patience())).expect("the broker answers");
+        let set = block_on(admin.alter_configs([&config], &patience())).expect("the broker answers");
         assert!(set.iter().all(Result::is_ok), "{topic}: {set:?}");
+        // The controller has answered; the broker hears of it a little later.
+        let said = || block_on(admin.describe_configs([&of], &patience())).unwrap_or_default();
+        let is_so = |said: &ConfigResource| said.get(key).is_some_and(|entry| entry.value.as_deref() == Some(value));
+        wait(&format!("{topic} has {key}"), || said().iter().flatten().any(is_so));
     }
 
     /// How much each client may write, bytes a second; as much as it likes where nothing is said.

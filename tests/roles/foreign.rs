@@ -39,7 +39,7 @@ fn users_of_a_node_that_is_killed_go_offline_whatever_lies_in_the_nodes_register
     let process = world.start("state-1", r#""state""#);
     let users: [String; 5] = users_of(3).take(5).collect::<Vec<_>>().try_into().expect("they are five");
     let clients = users.each_ref().map(|user| connect(&edge, user));
-    wait("all are online", || users.iter().all(|user| process.is_online(user)));
+    users.iter().for_each(|user| _ = world.wait_told(user, true));
     let owner = owner_of(&world, &users[0], &clients[0].1);
     let [state, nodes] = heads(3);
     let (register, own) = (|user: &str| format!("{nodes}:s:{user}"), |user: &str| format!("{state}:u:{user}"));
