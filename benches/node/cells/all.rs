@@ -53,57 +53,64 @@ const HALF_PUBLISH: Work = Work {
 /// At half of what the node can, and with a load generator that stays awake on both sides: one that sleeps between two sends has to
 /// be woken by each of them, and how often it does depends on what else it has to do, such as to say what was received.
 const KEPT: Work = Work {
-    settings: &["burst=16", "busy_poll=true", "channel_prefix=memory:"],
+    settings: &["burst=16", "busy_poll=true", "quick_ack=true", "channel_prefix=memory:"],
     rate: Some(Rate { share: 0.5, saturating: &["outstanding=16", "channel_prefix=memory:", "received_every_s=0"] }),
     has_store: true,
     ..ONE_AT_A_TIME
 };
-const KEPT_ON_DISK: Work = Work { settings: &["burst=16", "busy_poll=true", "channel_prefix=disk:"], ..KEPT };
+const KEPT_ON_DISK: Work =
+    Work { settings: &["burst=16", "busy_poll=true", "quick_ack=true", "channel_prefix=disk:"], ..KEPT };
 
 /// Members who say what they have received upon a message, as the protocol advises clients to, where the way is short: the word is
 /// there while the node still sends.
-const UPON_MESSAGES_IN_MEMORY: [&str; 6] = [
+const UPON_MESSAGES_IN_MEMORY: [&str; 7] = [
     "burst=16",
     "busy_poll=true",
+    "quick_ack=true",
     "channel_prefix=memory-received:",
     "received_every_s=0.5",
     "received_is_answered=false",
     "received_with_messages=true",
 ];
-const UPON_MESSAGES_ON_DISK: [&str; 6] = [
+const UPON_MESSAGES_ON_DISK: [&str; 7] = [
     "burst=16",
     "busy_poll=true",
+    "quick_ack=true",
     "channel_prefix=disk-received:",
     "received_every_s=0.5",
     "received_is_answered=false",
     "received_with_messages=true",
 ];
 /// Members whose words come at any time: those of clients whose ways are long, and differ.
-const ANY_TIME_IN_MEMORY: [&str; 5] = [
+const ANY_TIME_IN_MEMORY: [&str; 6] = [
     "burst=16",
     "busy_poll=true",
+    "quick_ack=true",
     "channel_prefix=memory-received:",
     "received_every_s=0.5",
     "received_is_answered=false",
 ];
-const ANY_TIME_ON_DISK: [&str; 5] = [
+const ANY_TIME_ON_DISK: [&str; 6] = [
     "burst=16",
     "busy_poll=true",
+    "quick_ack=true",
     "channel_prefix=disk-received:",
     "received_every_s=0.5",
     "received_is_answered=false",
 ];
 /// Five times as many words as the protocol advises.
-const OFTEN_IN_MEMORY: [&str; 5] = [
+const OFTEN_IN_MEMORY: [&str; 6] = [
     "burst=16",
     "busy_poll=true",
+    "quick_ack=true",
     "channel_prefix=memory-received:",
     "received_every_s=0.1",
     "received_is_answered=false",
 ];
-const OFTEN_UPON_MESSAGES_IN_MEMORY: [&str; 6] = [
+const OFTEN_UPON_MESSAGES_IN_MEMORY: [&str; 7] = [
     "burst=16",
     "busy_poll=true",
+    "quick_ack=true",
     "channel_prefix=memory-received:",
     "received_every_s=0.1",
     "received_is_answered=false",
@@ -228,7 +235,13 @@ pub(crate) const ALL: [Cell; 28] = [
         DELIVERY,
         None,
         Work {
-            settings: &["burst=16", "busy_poll=true", "channel_prefix=memory-received:", "received_every_s=0.5"],
+            settings: &[
+                "burst=16",
+                "busy_poll=true",
+                "quick_ack=true",
+                "channel_prefix=memory-received:",
+                "received_every_s=0.5",
+            ],
             ..KEPT
         },
         Beside::Plain(KEPT),

@@ -59,6 +59,7 @@ impl Assignment {
             encoding: scenario.run.encoding.into(),
             payload_bytes: scenario.run.payload_bytes,
             busy_poll: scenario.run.busy_poll,
+            quick_ack: scenario.run.quick_ack,
             secret,
             warm_up_ns: nanoseconds(scenario.run.warm_up_s),
             duration_ns: nanoseconds(scenario.run.duration_s),

@@ -59,6 +59,8 @@ pub struct Job {
     pub payload_bytes: usize,
     /// Whether the thread polls its ring in place of waiting.
     pub busy_poll: bool,
+    /// Whether clients acknowledge what they read at once, whatever they say.
+    pub quick_ack: bool,
     /// What each channel is called.
     pub channel_names: Vec<String>,
     /// What tokens are signed with; without it there are none.
@@ -131,7 +133,9 @@ impl Engine {
             connections: vec![0; job.share.plan.clients.len()],
             nodes: job.targets.iter().map(|target| NodeUse::new(&target.url)).collect(),
             writer: Writer::new(job.targets.first(), &terms),
-            swarm: Swarm::new(job.targets, job.clock, job.share.part.index)?.busy_poll(job.busy_poll),
+            swarm: Swarm::new(job.targets, job.clock, job.share.part.index)?
+                .busy_poll(job.busy_poll)
+                .quick_ack(job.quick_ack),
             opened: 0,
             share: job.share,
             work,

@@ -83,6 +83,8 @@ pub struct Run {
     pub channel_prefix: String,
     /// Whether load threads stay awake: they poll their rings in place of waiting, so that no send of the server has to wake one.
     pub busy_poll: bool,
+    /// Whether clients acknowledge what they read at once, those that say something as those that do not (`TCP_QUICKACK`).
+    pub quick_ack: bool,
 }
 
 impl Default for Run {
@@ -94,6 +96,7 @@ impl Default for Run {
             duration_s: 10.0,
             channel_prefix: String::new(),
             busy_poll: false,
+            quick_ack: false,
         }
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ringpost::ring::{Event, Ring};
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_quickack;
 use rustix::net::{SendFlags, Shutdown, connect_unspec, send, shutdown};
 use slab::Slab;
 
@@ -41,6 +42,8 @@ pub struct Swarm {
     pending: Vec<u32>,
     /// Whether the ring is polled in place of waiting.
     busy_poll: bool,
+    /// Whether the kernel is to acknowledge at once what is read, also of a connection that has sent something.
+    quick_ack: bool,
     /// When the last timer that the ring was given elapses.
     timer_ns: Option<u64>,
     clock: Clock,
@@ -54,13 +57,31 @@ impl Swarm {
     pub fn new(targets: Targets, clock: Clock, process: u32) -> anyhow::Result<Self> {
         let ring = Ring::new(RING).context("the kernel gives no io_uring; `ringpost doctor` tells what it lacks")?;
         let (conns, pending) = (Slab::new(), Vec::new());
-        Ok(Self { targets, ring, conns, process, opened: 0, pending, busy_poll: false, timer_ns: None, clock })
+        Ok(Self {
+            targets,
+            ring,
+            conns,
+            process,
+            opened: 0,
+            pending,
+            busy_poll: false,
+            quick_ack: false,
+            timer_ns: None,
+            clock,
+        })
     }
 
     /// Whether it polls its ring in place of waiting, so that the thread never sleeps: nobody who sends to it has to wake it.
     #[must_use]
     pub fn busy_poll(self, busy_poll: bool) -> Self {
         Self { busy_poll, ..self }
+    }
+
+    /// Whether connections acknowledge what they read at once. The kernel takes one that answers for a dialogue, of which it
+    /// acknowledges half as often and while data comes, in place of when it is read.
+    #[must_use]
+    pub fn quick_ack(self, quick_ack: bool) -> Self {
+        Self { quick_ack, ..self }
     }
 
     /// Nanoseconds since the run began.
@@ -252,6 +273,10 @@ impl Swarm {
             Err(Errno::AGAIN | Errno::INTR) => {}
             // A broken connection: its receive says so.
             Err(_) => conn.output.clear(),
+        }
+        if self.quick_ack {
+            // What was sent may have made a dialogue of it. A connection that is broken needs no acknowledgements.
+            let _ = set_tcp_quickack(&conn.socket, true);
         }
         if !conn.output.is_empty() {
             self.await_writable(key);

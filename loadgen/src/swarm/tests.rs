@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use ringpost::ring::Received;
+use rustix::net::sockopt::tcp_quickack;
 
 use super::*;
 
@@ -203,4 +204,18 @@ fn a_swarm_that_polls_its_ring_never_sleeps_and_hears_as_ever() {
         Event::Received { conn, received: Received::Bytes(bytes), .. } => conn == key && bytes[..] == b"hello"[..],
         _ => false,
     });
+}
+
+#[test]
+fn who_has_said_something_acknowledges_at_once_where_that_is_wanted() {
+    let (mut swarm, listener) = swarm();
+    let (key, _server) = connect(&mut swarm, &listener);
+    for is_wanted in [false, true] {
+        swarm.quick_ack = is_wanted;
+        // As a dialogue, which the kernel may take it for when it sends.
+        set_tcp_quickack(&swarm.conns[key as usize].socket, false).unwrap();
+        swarm.output(key).unwrap().extend_from_slice(b"hello");
+        swarm.flush();
+        assert_eq!(tcp_quickack(&swarm.conns[key as usize].socket), Ok(is_wanted));
+    }
 }
