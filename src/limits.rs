@@ -368,6 +368,10 @@ pub const FILTER_DEPTH_MAX: u32 = 16;
 /// turn. Few in tests.
 pub const ROOM_FILTER_NODES_MAX: u32 = if cfg!(test) { 128 } else { 16_384 };
 
+/// Most nodes of a subscription's filter that are asked for one page of history: as many as for one publication, so that a page costs no more.
+/// Few in tests.
+pub const HISTORY_FILTER_NODES_MAX: u32 = ROOM_FILTER_NODES_MAX;
+
 const _: () = assert!(ROOM_FILTER_NODES_MAX as u64 * crate::work::price::FILTER_NODE_NS <= ROOM_TURN_NS);
 
 /// Longest `version_epoch` of a publish, bytes: the channel keeps it. That of an idempotency key.

@@ -2,7 +2,7 @@
 
 use super::Broker;
 use super::home::{Asking, Outcome, Tried, Waiter};
-use super::letter::{Answer, Envelope, Letter, Level, NamedPublish};
+use super::letter::{Answer, Envelope, HistoryAsk, Letter, Level, NamedPublish};
 use crate::limits::{ASK_BYTES, LIST_ASK_BYTES, RECOVERY_ASK_BYTES};
 use crate::model::HistoryFilter;
 use crate::session::{Ask, InboxWord};
@@ -22,7 +22,8 @@ impl Broker {
                     self.subscribe_here(session, id, (channel, terms), (bytes, each_ns), now)
                 }
                 Ask::History { channel, filter, max } => {
-                    self.history_here((session, id), bytes, &channel, (filter, max), now)
+                    let ask = self.history_ask(session, &channel, (filter, max), now);
+                    self.history_here((session, id), bytes, &channel, ask, now)
                 }
                 Ask::Inbox(channel, ask) => self.inbox_here((session, id), (bytes, each_ns), &channel, *ask, now),
                 ask @ (Ask::Presence(..) | Ask::PresenceStats(_))
@@ -55,7 +56,8 @@ impl Broker {
             }
             Ask::Subscribe(channel, terms) => Letter::Subscribe { asker, channel, terms: Box::new(terms) },
             Ask::History { channel, filter, max } => {
-                Letter::History { asker, channel: channel.into(), filter: Box::new((filter, max)) }
+                let ask = self.history_ask(session, &channel, (filter, max), now);
+                Letter::History { asker, channel: channel.into(), ask: Box::new(ask) }
             }
             Ask::Presence(channel, encoding) => Letter::Presence { asker, channel: channel.into(), encoding },
             Ask::PresenceStats(channel) => Letter::PresenceStats { asker, channel: channel.into() },
@@ -78,14 +80,18 @@ impl Broker {
         self.edge.charge_deliveries(session, self.edge.attached - attached, each_ns, now);
     }
 
-    fn history_here(
-        &mut self,
-        (session, id): (u32, u32),
-        bytes: u32,
-        channel: &str,
-        ask: (HistoryFilter, usize),
-        now: Now,
-    ) {
+    /// With the filter of the session's subscription, which is charged as if all were looked at that may be: how much there is is
+    /// known to the home.
+    fn history_ask(&mut self, session: u32, channel: &str, ask: (HistoryFilter, usize), now: Now) -> HistoryAsk {
+        let (part, max) = ask;
+        let tags = self.edge.filter_of(session, channel);
+        if tags.is_some() && part.limit != 0 {
+            self.edge.charge_history_filter(session, now);
+        }
+        HistoryAsk { part, max, tags }
+    }
+
+    fn history_here(&mut self, (session, id): (u32, u32), bytes: u32, channel: &str, ask: HistoryAsk, now: Now) {
         match self.awaits_history(channel, &ask, now) {
             Ok(Some(until)) => {
                 let asker = self.edge.awaits(session, id, bytes);

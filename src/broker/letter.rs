@@ -11,7 +11,7 @@ use crate::limits::FILTER_BYTES_MAX;
 use crate::model::refusal::{Disconnect, DisconnectKind, Error};
 use crate::model::{
     ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, PayloadKind, PayloadRef, PresenceStats, Publication,
-    Subscribed,
+    Subscribed, TagsFilter,
 };
 use crate::protocol::centrifuge::Encoding;
 use crate::session::access::Access;
@@ -98,6 +98,17 @@ pub struct NamedPublish {
     pub info: Arc<ClientInfo>,
 }
 
+/// What a session reads of a channel's history.
+#[derive(Debug)]
+pub struct HistoryAsk {
+    /// As the client asked, unchecked.
+    pub part: HistoryFilter,
+    /// No more than this.
+    pub max: usize,
+    /// Of its subscription, if that has one: only what passes is read.
+    pub tags: Option<Arc<TagsFilter>>,
+}
+
 /// One message from shard to shard. Letters of one lane of one pair of shards arrive in the order of sending.
 #[derive(Debug)]
 pub enum Letter {
@@ -155,8 +166,8 @@ pub enum Letter {
         asker: Asker,
         /// Must keep history: the asker has looked.
         channel: Arc<str>,
-        /// Which part, and no more than this.
-        filter: Box<(HistoryFilter, usize)>,
+        /// Which part.
+        ask: Box<HistoryAsk>,
     },
     /// To the home shard: who is there?
     Presence {
@@ -333,7 +344,8 @@ impl Letter {
                 let filter = if terms.filter.is_some() { FILTER_BYTES_MAX } else { 0 };
                 size_of::<Terms>() + terms.data.as_ref().map_or(0, |data| data.bytes.len()) + filter
             }
-            Self::History { .. } => size_of::<(HistoryFilter, usize)>(),
+            // The filter is its subscription's.
+            Self::History { .. } => size_of::<HistoryAsk>(),
             Self::Inbox { ask, .. } => ask.bytes(),
             Self::Dispatch(dispatch) => size_of::<Dispatch>() + told(&dispatch.what),
             Self::Enrol { enrolment, .. } => enrolment.bytes(),

@@ -25,8 +25,8 @@ impl Broker {
             }
             Letter::Leave { channel, client } => self.home.leave(channel, client, from, now),
             Letter::Appear { channel, info } => self.home.appear(&channel, info, now),
-            Letter::History { asker, channel, filter } => {
-                self.read_mirrored((from, asker), channel, filter, Tried::default(), now);
+            Letter::History { asker, channel, ask } => {
+                self.read_mirrored((from, asker), channel, ask, Tried::default(), now);
             }
             Letter::Presence { asker, channel, encoding } => self.presence_arrived(from, asker, channel, encoding),
             Letter::PresenceStats { asker, channel } => self.presence_stats_arrived(from, asker, channel),

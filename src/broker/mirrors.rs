@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Broker;
 use super::bridge::{Answer as BucketAnswer, Delivery, Life, Outgoing};
 use super::home::{API_LIMIT, Answered, Asking, Awaits, Heard, Ready, Tried, Until, Waiting, Wanted, Wish};
-use super::letter::{Answer, Asker};
+use super::letter::{Answer, Asker, HistoryAsk};
 use super::order::Responder;
 use crate::model::ledger::Attached;
 use crate::model::refusal::Error;
@@ -185,13 +185,8 @@ impl Broker {
     }
 
     /// What a session that reads history has to wait for.
-    pub(super) fn awaits_history(
-        &mut self,
-        channel: &str,
-        ask: &(HistoryFilter, usize),
-        now: Now,
-    ) -> Result<Option<Until>, Error> {
-        self.home.awaited_of_mirror(channel, Wish::History(&ask.0, ask.1), Tried::default(), now)
+    pub(super) fn awaits_history(&mut self, channel: &str, ask: &HistoryAsk, now: Now) -> Result<Option<Until>, Error> {
+        self.home.awaited_of_mirror(channel, Wish::of(ask), Tried::default(), now)
     }
 
     /// A session of a shard reads history, from a mirror perhaps that does not have it yet.
@@ -199,11 +194,11 @@ impl Broker {
         &mut self,
         (shard, asker): (u16, Asker),
         channel: Arc<str>,
-        ask: Box<(HistoryFilter, usize)>,
+        ask: Box<HistoryAsk>,
         tried: Tried,
         now: Now,
     ) {
-        match self.home.awaited_of_mirror(&channel, Wish::History(&ask.0, ask.1), tried, now) {
+        match self.home.awaited_of_mirror(&channel, Wish::of(&ask), tried, now) {
             Ok(Some(until)) => self.home.wait_for_mirror(channel, Asking::Reader(shard, asker, ask), until, tried),
             Ok(None) => {
                 let answer = self.home.history_for_client(&channel, &ask, now);
@@ -227,10 +222,10 @@ impl Broker {
         tried: Tried,
         now: Now,
     ) {
-        match self.home.awaited_of_mirror(&channel, Wish::History(&filter, usize::MAX), tried, now) {
+        match self.home.awaited_of_mirror(&channel, Wish::History(&filter, usize::MAX, false), tried, now) {
             Ok(Some(until)) => self.home.wait_for_mirror(channel, Asking::Backend(filter, answer), until, tried),
             Ok(None) => {
-                let page = self.home.history(&channel, &filter, API_LIMIT, now);
+                let page = self.home.history(&channel, &filter, API_LIMIT, None, now);
                 self.walks.looked_at(page.as_ref().map_or(0, |page| page.publications.len()));
                 drop(answer.send(page));
             }

@@ -440,12 +440,18 @@ impl Stream {
         Recovered { recovered: seen || !publications.is_empty(), publications }
     }
 
-    /// A page of what is kept.
+    /// A page of what is kept, of which only what passes the filter over tags is wanted, if there is one.
     ///
     /// # Errors
     /// [`ErrorKind::UnrecoverablePosition`] when `since` is of another life of the stream or further back than what
-    /// is kept; [`ErrorKind::BadRequest`] for what would lie before the first.
-    pub(super) fn page(&mut self, filter: &HistoryFilter, max: Limit, now: Now) -> Result<HistoryPage, Error> {
+    /// is kept; [`ErrorKind::BadRequest`] for what would lie before the first; as [`Limit::page`].
+    pub(super) fn page(
+        &mut self,
+        filter: &HistoryFilter,
+        max: Limit,
+        tags: Option<&TagsFilter>,
+        now: Now,
+    ) -> Result<HistoryPage, Error> {
         self.expire(now);
         let position = self.position();
         if let Some(since) = &filter.since {
@@ -463,17 +469,17 @@ impl Stream {
         let limit = Limit { publications, ..max };
         let lives = |publication: &&Arc<Publication>| self.ends.spare(publication, now);
         let publications = match (&filter.since, filter.reverse) {
-            (None, false) => limit.fit(self.kept_from(0).filter(lives)),
-            (None, true) => limit.fit(self.kept_from(0).rev().filter(lives)),
-            (Some(since), true) => limit.fit(self.kept_before(since.offset).rev().filter(lives)),
+            (None, false) => limit.page(self.kept_from(0).filter(lives), tags),
+            (None, true) => limit.page(self.kept_from(0).rev().filter(lives), tags),
+            (Some(since), true) => limit.page(self.kept_before(since.offset).rev().filter(lives), tags),
             (Some(since), false) => {
                 let hole = since.offset < self.top && since.offset + 1 < self.first_kept() && since.offset != 0;
                 if since.offset > self.top || hole {
                     return Err(ErrorKind::UnrecoverablePosition.into());
                 }
-                limit.fit(self.kept_from(since.offset + 1).filter(lives))
+                limit.page(self.kept_from(since.offset + 1).filter(lives), tags)
             }
-        };
+        }?;
         Ok(HistoryPage { publications, position })
     }
 }

@@ -424,19 +424,20 @@ impl Hub {
     ///
     /// # Errors
     /// [`ErrorKind::UnrecoverablePosition`] when the position asked for is of another life of the stream, or is no
-    /// longer kept.
+    /// longer kept; [`ErrorKind::LimitExceeded`] when a filter keeps out all that it may be asked about.
     pub fn history(
         &mut self,
         channel: &str,
         filter: &HistoryFilter,
         limit: Limit,
+        tags: Option<&TagsFilter>,
         options: HubOptions,
         now: Now,
     ) -> Result<HistoryPage, Error> {
         // Reading makes the stream, so that the epoch that is told holds from now on.
         let key = self.entry(channel, || Arc::from(channel));
         let before = self.stream_bytes_of(key);
-        let page = self.stream(key, options, now).page(filter, limit, now);
+        let page = self.stream(key, options, now).page(filter, limit, tags, now);
         self.settle(key, before);
         page
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::Publication;
+use crate::limits::HISTORY_FILTER_NODES_MAX;
+use crate::model::refusal::{Error, ErrorKind};
+use crate::model::{Publication, TagsFilter};
 
 /// What the hub needs to know of a channel's options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,5 +70,32 @@ impl Limit {
             is_first || bytes <= self.bytes
         });
         fit.cloned().collect()
+    }
+
+    /// The same of what passes a filter. No more is looked at than one page may cost: it is shorter then, and who pages goes on
+    /// behind its last.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] where nothing passes of what may be looked at, and more lies behind it.
+    pub fn page<'a>(
+        self,
+        publications: impl Iterator<Item = &'a Arc<Publication>>,
+        tags: Option<&TagsFilter>,
+    ) -> Result<Vec<Arc<Publication>>, Error> {
+        let Some(tags) = tags else { return Ok(self.fit(publications)) };
+        let (mut looks, mut is_cut) = (HISTORY_FILTER_NODES_MAX / tags.cost(), false);
+        let looked_at = publications.take_while(|_| {
+            is_cut = looks == 0;
+            looks = looks.saturating_sub(1);
+            !is_cut
+        });
+        let page = self.fit(looked_at.filter(|publication| tags.passes(publication.tags.as_ref())));
+        match is_cut && page.is_empty() {
+            true => Err(ErrorKind::LimitExceeded.because(
+                "limit exceeded: more lies there than may be looked at, and the subscription's filter keeps all of it out: read from \
+                 another place",
+            )),
+            false => Ok(page),
+        }
     }
 }

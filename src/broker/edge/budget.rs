@@ -12,7 +12,8 @@ use slab::Slab;
 use super::Edge;
 use super::turn::{Excess, Limits, Turn};
 use crate::limits::{
-    BILL_NS, EXCESSES_MAX, LARGE_ROOM, ROOM_TURN_NS, SHORT_TURN_NS, STRANGERS_TURN_NS, TICK_NS, TURN_NS,
+    BILL_NS, EXCESSES_MAX, HISTORY_FILTER_NODES_MAX, LARGE_ROOM, ROOM_TURN_NS, SHORT_TURN_NS, STRANGERS_TURN_NS,
+    TICK_NS, TURN_NS,
 };
 use crate::model::refusal::{DisconnectKind, ErrorKind};
 use crate::protocol::word::Verb;
@@ -163,6 +164,11 @@ impl Edge {
             self.charge_turn(session, here * price::FILTER_NODE_NS);
             self.charge_allowance(session, here * u64::from(self.shards) * price::FILTER_NODE_NS, now);
         }
+    }
+
+    /// A session reads history by its filter: as if all were looked at that may be for a page.
+    pub(in crate::broker) fn charge_history_filter(&mut self, session: u32, now: Now) {
+        self.charge_allowance(session, u64::from(HISTORY_FILTER_NODES_MAX) * price::FILTER_NODE_NS, now);
     }
 
     /// So much has been attached to conns here that a session has caused and is not charged for any more: its leave of a

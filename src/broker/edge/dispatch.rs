@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Edge;
 use super::answer::price_of_publications;
 use crate::delivery::{Dispatch, Sending};
-use crate::model::Publication;
+use crate::model::{Publication, TagsFilter};
 use crate::outbox::Tag;
 use crate::protocol::word::Push;
 use crate::session::{Flags, Held, Stage, State};
@@ -15,6 +15,14 @@ use crate::time::Now;
 const ATTEMPT: &str = "attempt";
 
 impl Edge {
+    /// Which publications a session wants of a channel that it is subscribed to; `None` is all.
+    pub(in crate::broker) fn filter_of(&self, session: u32, channel: &str) -> Option<Arc<TagsFilter>> {
+        let Stage::Live { room, place } = self.sessions.get(session as usize)?.subscription(channel)?.stage else {
+            return None;
+        };
+        self.audience.room(room).filters.as_ref()?.of(place as usize).cloned()
+    }
+
     /// Brings it to the session, if it still is in the channel.
     pub(in crate::broker) fn dispatched(&mut self, dispatch: &Dispatch, now: Now) {
         let session = dispatch.seat.session;

@@ -76,6 +76,11 @@ impl Filters {
         }
     }
 
+    /// That of the subscriber in this place.
+    pub(super) fn of(&self, place: usize) -> Option<&Arc<TagsFilter>> {
+        self.of[place].map(|number| &self.entries[index(number)].filter)
+    }
+
     /// Whether no subscriber has a filter.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()

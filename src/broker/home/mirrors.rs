@@ -13,7 +13,7 @@ use slab::Slab;
 
 use super::asked::Asked;
 use crate::broker::bridge::{Kept, Life, Outgoing};
-use crate::broker::letter::Asker;
+use crate::broker::letter::{Asker, HistoryAsk};
 use crate::broker::order::Responder;
 use crate::config::Config;
 use crate::hub::Lifetime;
@@ -81,8 +81,8 @@ impl Until {
 pub(in crate::broker) enum Asking {
     /// A session of this shard subscribes on these terms; what the channel's ledger has said of its device, if it was asked.
     Subscriber(u16, Asker, Box<Terms>, Option<Box<Attached>>),
-    /// A session of this shard reads history: which part, and no more than this.
-    Reader(u16, Asker, Box<(HistoryFilter, usize)>),
+    /// A session of this shard reads history.
+    Reader(u16, Asker, Box<HistoryAsk>),
     /// A backend reads history.
     Backend(HistoryFilter, Responder<HistoryPage>),
 }

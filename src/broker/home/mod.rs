@@ -60,14 +60,16 @@ use self::schedule::Schedule;
 pub(super) use self::schedule::record as scheduled_record;
 use self::wanted::Ledgers;
 pub(super) use self::wanted::{Awaits, MemberChange, Wanted};
-use super::letter::Answer;
+use super::letter::{Answer, HistoryAsk};
 use super::policy::Policy;
 use crate::delivery::{Behind, Delivery, Dispatch, Push};
 use crate::hub::{FanOut, Hub, HubOptions, Join, Limit, NewPublication, Placed, Published, ShardSet};
 use crate::limits::API_REPLY_BYTES_MAX;
 use crate::model::ledger::Attached;
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed};
+use crate::model::{
+    ClientId, ClientInfo, HistoryFilter, HistoryPage, Payload, Position, Publication, Subscribed, TagsFilter,
+};
 use crate::session::{Ask, Flags, Terms};
 use crate::store::Batch;
 use crate::time::Now;
@@ -423,24 +425,25 @@ impl Home {
     }
 
     /// Reads history for a client.
-    pub(super) fn history_for_client(&mut self, channel: &str, ask: &(HistoryFilter, usize), now: Now) -> Answer {
-        let page = self.history(channel, &ask.0, self.limit(ask.1), now).map(Box::new);
+    pub(super) fn history_for_client(&mut self, channel: &str, ask: &HistoryAsk, now: Now) -> Answer {
+        let page = self.history(channel, &ask.part, self.limit(ask.max), ask.tags.as_deref(), now).map(Box::new);
         Answer::History(self.counted(channel, page))
     }
 
-    /// Reads history.
+    /// Reads history, of which only what passes a filter is wanted, if there is one.
     ///
     /// # Errors
-    /// As `Policy::with_history`; [`ErrorKind::UnrecoverablePosition`] when the position asked for is gone.
+    /// As `Policy::with_history` and [`Hub::history`].
     pub(super) fn history(
         &mut self,
         channel: &str,
         filter: &HistoryFilter,
         limit: Limit,
+        tags: Option<&TagsFilter>,
         now: Now,
     ) -> Result<HistoryPage, Error> {
         let options = self.policy.with_history(channel)?;
-        self.hub.history(channel, filter, limit, options, now)
+        self.hub.history(channel, filter, limit, tags, options, now)
     }
 }
 

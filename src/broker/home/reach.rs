@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Home;
 use super::mirrors::{Asking, Reading, Tried, Until, Waiting};
 use crate::broker::bridge::{Life, Outgoing};
+use crate::broker::letter::HistoryAsk;
 use crate::broker::packed::meta_ttl_ms;
 use crate::hub::{HubOptions, Mirror, RecoveryMode};
 use crate::model::refusal::{Error, ErrorKind};
@@ -21,8 +22,8 @@ pub(in crate::broker) enum Wish<'a> {
     Listen(&'a Terms),
     /// To subscribe, and to be sent what follows this floor.
     Arrive(&'a Terms, u64),
-    /// A part of the history, no more than so many.
-    History(&'a HistoryFilter, usize),
+    /// A part of the history, no more than so many; or as much as it takes until as many pass a filter.
+    History(&'a HistoryFilter, usize, bool),
 }
 
 /// How far into a stream a wish reaches.
@@ -34,7 +35,12 @@ struct Reach {
     from: Option<u64>,
 }
 
-impl Wish<'_> {
+impl<'a> Wish<'a> {
+    /// What a session reads.
+    pub(in crate::broker) fn of(ask: &'a HistoryAsk) -> Self {
+        Self::History(&ask.part, ask.max, ask.tags.is_some())
+    }
+
     /// Where somebody has been who subscribes: what follows that is likely to be wanted.
     fn has_been(&self) -> Option<&Position> {
         match self {
@@ -50,7 +56,7 @@ impl Wish<'_> {
         match self {
             Self::Listen(_) | Self::Arrive(..) => None,
             Self::Subscribe(terms) => terms.recover.as_ref().filter(|_| terms.mode == RecoveryMode::Stream),
-            Self::History(filter, _) => filter.since.as_ref(),
+            Self::History(filter, ..) => filter.since.as_ref(),
         }
     }
 
@@ -74,9 +80,10 @@ impl Wish<'_> {
                 let looked_at = if terms.filter.is_some() { terms.recovery_max.max(1) } else { 1 };
                 newest(looked_at, top + 1)
             }),
-            (Self::History(filter, _), _) if filter.limit == 0 => None,
-            (Self::History(filter, most), since) => {
+            (Self::History(filter, ..), _) if filter.limit == 0 => None,
+            (Self::History(filter, most, is_filtered), since) => {
                 let count = usize::try_from(filter.limit).map_or(*most, |limit| limit.min(*most));
+                let count = if *is_filtered { usize::MAX } else { count };
                 Some(match (since, filter.reverse) {
                     (None, false) => oldest,
                     (None, true) => newest(count, top + 1),
@@ -223,7 +230,7 @@ mod tests {
     fn reach(filter: &HistoryFilter, top: u64) -> (bool, Option<u64>) {
         let epoch = Arc::from("now");
         let Reach { beyond_top, from } =
-            Wish::History(filter, 5).reach(Mirror { epoch: &epoch, top, first: top + 1 }, SIZE);
+            Wish::History(filter, 5, false).reach(Mirror { epoch: &epoch, top, first: top + 1 }, SIZE);
         (beyond_top, from)
     }
 
@@ -247,6 +254,16 @@ mod tests {
         for (filter, from) in cases {
             assert_eq!(reach(&filter, 30), (false, Some(from)), "{filter:?}");
         }
+    }
+
+    #[test]
+    fn what_a_filter_may_keep_out_is_read_as_far_back_as_is_kept() {
+        let (epoch, newest) = (Arc::from("now"), HistoryFilter { limit: 2, since: None, reverse: true });
+        let from = |is_filtered| {
+            let at = Mirror { epoch: &epoch, top: 30, first: 31 };
+            Wish::History(&newest, 5, is_filtered).reach(at, SIZE).from
+        };
+        assert_eq!([false, true].map(from), [Some(29), Some(21)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::broker::bridge::{Outgoing, Page};
 use crate::hub::{HubOptions, Limit};
 use crate::limits::MIRROR_READ_BYTES_MAX;
 use crate::model::refusal::{Error, ErrorKind};
-use crate::model::{HistoryFilter, HistoryPage, Position, Publication};
+use crate::model::{HistoryFilter, HistoryPage, Position, Publication, TagsFilter};
 use crate::time::Now;
 
 /// How far a read has come.
@@ -106,16 +106,17 @@ impl Home {
     fn answer_with_part(&mut self, key: usize, older: &[Arc<Publication>], position: Position) -> Answered {
         let client_limit = self.limit(usize::MAX);
         let mut answered = self.answer_readers(key, |asking| {
-            let (filter, limit) = match asking {
-                Asking::Reader(_, _, ask) => (&ask.0, Limit { publications: ask.1, ..client_limit }),
-                Asking::Backend(filter, _) => (filter, API_LIMIT),
+            let page = match asking {
+                Asking::Reader(_, _, ask) => {
+                    let limit = Limit { publications: ask.max, ..client_limit };
+                    page_of(&ask.part, older, limit, ask.tags.as_deref())
+                }
+                Asking::Backend(filter, _) => page_of(filter, older, API_LIMIT, None),
                 Asking::Subscriber(..) => return Ready::Again,
             };
-            match page_of(filter, older, limit) {
-                Some(publications) => Ready::Page(HistoryPage { publications, position: position.clone() }),
-                None => Ready::Refused(
-                    ErrorKind::LimitExceeded.because("limit exceeded: the history is too long to be read backwards"),
-                ),
+            match page {
+                Ok(publications) => Ready::Page(HistoryPage { publications, position: position.clone() }),
+                Err(error) => Ready::Refused(error),
             }
         });
         answered.iter_mut().for_each(|(waiting, _)| waiting.tried.read = true);
@@ -164,10 +165,26 @@ fn take_part(reading: &mut Reading, channel: &str, page: Page, (first, bytes_max
     }
 }
 
-/// What a question about history wants of a part of the stream, if it goes forward.
-fn page_of(filter: &HistoryFilter, part: &[Arc<Publication>], limit: Limit) -> Option<Vec<Arc<Publication>>> {
+/// What a question about history wants of a part of the stream.
+///
+/// # Errors
+/// [`ErrorKind::LimitExceeded`] for one that goes backwards, and where the part has nothing that passes.
+fn page_of(
+    filter: &HistoryFilter,
+    part: &[Arc<Publication>],
+    limit: Limit,
+    tags: Option<&TagsFilter>,
+) -> Result<Vec<Arc<Publication>>, Error> {
+    if filter.reverse {
+        return Err(ErrorKind::LimitExceeded.because("limit exceeded: the history is too long to be read backwards"));
+    }
     let since = filter.since.as_ref().map_or(0, |since| since.offset);
     let publications = usize::try_from(filter.limit).map_or(limit.publications, |most| most.min(limit.publications));
     let wanted = part.iter().filter(|publication| publication.offset > since);
-    (!filter.reverse).then(|| Limit { publications, ..limit }.fit(wanted))
+    let page = Limit { publications, ..limit }.page(wanted, tags)?;
+    match tags.is_some() && page.is_empty() {
+        true => Err(ErrorKind::LimitExceeded
+            .because("limit exceeded: the history is too long to be read by the subscription's filter")),
+        false => Ok(page),
+    }
 }

@@ -35,6 +35,8 @@ pub(super) enum Call {
         since: Option<Place>,
         reverse: bool,
         known: Option<Place>,
+        /// How often the subscription had ended, and from where on it wanted publications, if it is known to have been there or not.
+        filter: Option<(u32, Option<u32>)>,
     },
     /// `since` is how often the subscription had ended, if there was one or one was asked for.
     Presence {
@@ -222,7 +224,12 @@ impl Client {
         if let Some((epoch, offset)) = &since {
             body["since"] = serde_json::json!({"epoch": epoch, "offset": offset});
         }
-        self.call(Call::History { channel: channel.into(), limit, since, reverse, known }, "history", body)
+        let filter = match self.subscriptions.get(channel) {
+            Some(it) if it.stage == Stage::Live => Some((it.ends, it.least)),
+            Some(it) if it.stage != Stage::Idle => None,
+            it => Some((it.map_or(0, |it| it.ends), None)),
+        };
+        self.call(Call::History { channel: channel.into(), limit, since, reverse, known, filter }, "history", body)
     }
 
     /// Asks who is in a channel.
@@ -316,9 +323,12 @@ impl Client {
                 assert!(reply.get("publish").is_some());
                 chronicle.acknowledge(&channel, &data);
             }
-            Call::History { channel, limit, since, reverse, known } => {
+            Call::History { channel, limit, since, reverse, known, filter } => {
                 let page = &reply["history"];
-                check_page(&channel, page, limit, since, reverse, chronicle);
+                // Whoever ended the subscription may have done so before the history was read.
+                let ends = self.subscriptions.get(&channel).map_or(0, |it| it.ends);
+                let least = filter.filter(|(before, least)| least.is_none() || *before == ends).map(|(_, least)| least);
+                check_page(&channel, page, (limit, since, reverse), least, chronicle);
                 let epoch = page["epoch"].as_str().unwrap_or_default();
                 let top = page["offset"].as_u64().unwrap_or(0);
                 let is_behind = known.is_some_and(|(life, offset)| life == epoch && top < offset);

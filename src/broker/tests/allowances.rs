@@ -54,6 +54,19 @@ fn code_of(word: &Value) -> Option<u64> {
 }
 
 #[test]
+fn who_reads_history_by_a_filter_pays_for_all_that_may_be_looked_at() {
+    let read = [json!(null), json!({"key": "n", "cmp": "ex"})].map(|tf| {
+        let mut node = frugal(1, 1);
+        let channel = node.at(1, "tags");
+        let peer = node.connect(0, json!({"sub": "7"}));
+        node.say(peer, &json!({"id": 2, "subscribe": {"channel": channel, "tf": tf}}).to_string());
+        let ask = json!({"id": 3, "history": {"channel": channel, "limit": 1}}).to_string();
+        (0..5_000).take_while(|_| code_of(&node.say(peer, &ask)[0]).is_none()).count()
+    });
+    assert!(0 < read[1] && read[1] < read[0] && read[0] < 5_000, "{read:?}");
+}
+
+#[test]
 fn who_causes_more_than_is_allowed_is_refused_until_time_has_paid_for_it() {
     let mut node = frugal(100, 1_000);
     let channel = node.at(0, "wish");

@@ -45,7 +45,7 @@ pub(super) fn shared() -> Config {
     config.cluster.redis.buckets = 4;
     config.client.token.hmac_secret_key = SECRET.into();
     config.channel.namespaces = vec![
-        namespace("room", kept.clone()),
+        namespace("room", ChannelOptions { allow_tags_filter: true, ..kept.clone() }),
         namespace("news", ChannelOptions { force_recovery_mode: ForceRecoveryMode::Cache, ..kept.clone() }),
         namespace("loose", ChannelOptions { force_recovery: false, ..kept.clone() }),
         namespace("talk", ChannelOptions { join_leave: true, force_push_join_leave: true, ..open.clone() }),
@@ -628,6 +628,44 @@ fn a_history_that_is_longer_than_can_be_read_at_once_is_given_page_by_page() {
     assert_eq!(page.publications.iter().map(|publication| publication.offset).collect::<Vec<_>>(), [1, 2]);
     let refused = cluster.history(1, "room:1", HistoryFilter { reverse: true, ..ALL }).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::LimitExceeded);
+}
+
+#[test]
+fn a_subscriber_reads_what_passes_its_filter_as_far_back_as_the_bucket_has_it() {
+    let long = format!("\"{}\"", "x".repeat(1_000));
+    // Of the second as much as can be read at once is a part.
+    for (data, bucket_page) in [("1", 100), (&*long, 1)] {
+        let mut cluster = Cluster::new();
+        for number in 1..=10_u32 {
+            let tags = [("n".into(), number.to_string().into())];
+            cluster.publish(0, Publish { tags: Some(tags.into()), ..message("room:1", data) }).unwrap();
+        }
+        cluster.buckets.page = bucket_page;
+        let mut read = |most: &str, reverse: bool| {
+            let peer = cluster.connect(1, "ada");
+            let tf = json!({"key": "n", "cmp": "in", "vals": [most, "11"]});
+            let subscribe = json!({"id": 2, "subscribe": {"channel": "room:1", "tf": tf}}).to_string();
+            assert_eq!(cluster.say(1, peer, &subscribe), ["2:subscribe"]);
+            let history = json!({"channel": "room:1", "limit": 1, "reverse": reverse});
+            cluster.nodes[1].tell(peer, &json!({"id": 3, "history": history}).to_string());
+            cluster.flow();
+            let reply = cluster.nodes[1].hear(peer)[0].clone();
+            let page = reply["history"]["publications"]
+                .as_array()
+                .map(|page| page.iter().map(|one| one["offset"].clone()).collect());
+            page.ok_or(reply["error"]["code"].clone())
+        };
+        assert_eq!(read("1", false), Ok(vec![json!(1)]));
+        let (last, backwards) = (read("10", false), read("1", true));
+        match bucket_page {
+            100 => assert_eq!((last, backwards), (Ok(vec![json!(10)]), Ok(vec![json!(1)]))),
+            _ => assert_eq!(
+                (last, backwards),
+                (Err(json!(106)), Err(json!(106))),
+                "it may be there, for all that is known"
+            ),
+        }
+    }
 }
 
 #[test]

@@ -83,6 +83,49 @@ fn what_a_filter_keeps_out_is_no_gap() {
 }
 
 #[test]
+fn history_has_what_passes_the_filter_of_the_subscription_page_by_page() {
+    for home in 0..2 {
+        let mut node = Node::new();
+        let channel = node.at(home, "tags");
+        let [some, all, none] = [0, 0, 1].map(|shard| node.connect(shard, json!({"sub": "7"})));
+        node.say(some, &filtered(2, &channel, &from(3)));
+        node.say(all, &subscribe(2, &channel));
+        node.say(none, &filtered(2, &channel, &from(9)));
+        let tagged = [1, 3, 2, 4, 0, 5, 6, 1];
+        let epoch = tagged.map(|number| node.publish_tagged(&channel, number).epoch)[0].clone();
+        node.carry();
+        for peer in [some, all, none] {
+            node.hear(peer);
+        }
+        let mut read = |peer, part: Value| {
+            let mut history = json!({"channel": channel, "limit": 100});
+            history.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+            let page = node.say(peer, &json!({"id": 3, "history": history}).to_string())[0]["history"].clone();
+            assert_eq!(page["offset"], 8, "where the stream stands, whatever the filter keeps out");
+            let read = page["publications"].as_array().cloned().unwrap_or_default();
+            read.iter().map(|one| (one["offset"].as_u64().unwrap(), one["data"].to_string())).collect::<Vec<_>>()
+        };
+        let after = |offset: u64| json!({"since": {"offset": offset, "epoch": epoch}});
+        let expected = |offsets: &[u64]| -> Vec<_> {
+            offsets.iter().map(|offset| (*offset, tagged[*offset as usize - 1].to_string())).collect()
+        };
+        assert_eq!(read(some, json!({})), expected(&[2, 4, 6, 7]));
+        assert_eq!(read(all, json!({})), expected(&[1, 2, 3, 4, 5, 6, 7, 8]));
+        assert_eq!(read(none, json!({})), []);
+        // A page has as many as are asked for, of those that pass.
+        assert_eq!(read(some, json!({"limit": 2})), expected(&[2, 4]));
+        assert_eq!(read(some, json!({"limit": 2, "since": after(4)["since"]})), expected(&[6, 7]));
+        assert_eq!(read(some, after(7)), []);
+        assert_eq!(read(some, json!({"limit": 2, "reverse": true})), expected(&[7, 6]));
+        assert_eq!(read(some, json!({"limit": 2, "reverse": true, "since": after(6)["since"]})), expected(&[4, 2]));
+        // Who has left reads all.
+        node.say(some, &unsubscribe(4, &channel));
+        let page = node.say(some, &json!({"id": 5, "history": {"channel": channel, "limit": 100}}).to_string());
+        assert_eq!(page[0]["history"]["publications"].as_array().unwrap().len(), 8);
+    }
+}
+
+#[test]
 fn a_filter_that_may_not_be_or_is_none_is_refused() {
     let mut node = Node::new();
     let (kept, tags) = (node.at(1, "kept"), node.at(1, "tags"));

@@ -1,7 +1,7 @@
 //! What is kept, for how long, and who can come back to it.
 
 use super::*;
-use crate::limits::ENDS_PER_STREAM_MAX;
+use crate::limits::{ENDS_PER_STREAM_MAX, HISTORY_FILTER_NODES_MAX};
 use crate::model::refusal::ErrorKind;
 use crate::model::{Condition, Test};
 
@@ -56,7 +56,7 @@ fn a_page_is_no_longer_than_the_caller_allows() {
     for number in 0..5 {
         publish(&mut hub, &number.to_string(), 0);
     }
-    let page = hub.history("a", &all(), few(3), OPTIONS, at(0)).expect("it is all there");
+    let page = hub.history("a", &all(), few(3), None, OPTIONS, at(0)).expect("it is all there");
     assert_eq!((page.publications.len(), page.position.offset), (3, 5));
 }
 
@@ -348,4 +348,27 @@ fn a_channel_keeps_few_that_end_by_themselves_and_forgets_their_ends_with_them()
     assert_eq!(page(&mut hub, all(), 2_000).map(|offsets| offsets.len()), Ok(OPTIONS.history_size as usize - 1));
     remove(&mut hub, "a");
     assert!(hub.stream_bytes() < before + 2 * crate::limits::STREAM_BYTES);
+}
+
+#[test]
+fn a_page_by_a_filter_ends_where_enough_was_looked_at_and_says_so_where_nothing_passed() {
+    let mut hub = hub();
+    let (options, looks) = (HubOptions { history_size: 1_000, ..OPTIONS }, u64::from(HISTORY_FILTER_NODES_MAX));
+    let wanted = [3, looks - 1, looks + 1, 2 * looks + 2];
+    for offset in 1..=3 * looks {
+        let value = if wanted.contains(&offset) { "1" } else { "2" };
+        put(&mut hub, "a", tagged(value), options, at(0));
+    }
+    let epoch = hub.kept("a").expect("it has a stream").0.epoch;
+    let mut read = |from, reverse| {
+        let part = HistoryFilter { limit: -1, since: since(from, &epoch).filter(|_| from > 0), reverse };
+        let page = hub.history("a", &part, few(100), Some(&wants("1")), options, at(0)).map_err(|error| error.kind)?;
+        Ok(page.publications.iter().map(|publication| publication.offset).collect::<Vec<_>>())
+    };
+    assert_eq!(read(0, false), Ok(vec![3, looks - 1]));
+    assert_eq!(read(looks - 1, false), Ok(vec![looks + 1]), "who pages goes on behind the last");
+    assert_eq!(read(looks + 1, false), Err(ErrorKind::LimitExceeded));
+    assert_eq!(read(2 * looks + 2, false), Ok(vec![]), "no more is there");
+    assert_eq!(read(0, true), Ok(vec![2 * looks + 2]));
+    assert_eq!(read(2 * looks + 2, true), Err(ErrorKind::LimitExceeded), "backwards as well");
 }

@@ -86,7 +86,7 @@ fn recover(hub: &mut Hub, since: &Position, mode: RecoveryMode, now_ms: u64) -> 
 }
 
 fn page(hub: &mut Hub, filter: HistoryFilter, now_ms: u64) -> Result<Vec<u64>, ErrorKind> {
-    let page = hub.history("a", &filter, few(100), OPTIONS, at(now_ms)).map_err(|error| error.kind)?;
+    let page = hub.history("a", &filter, few(100), None, OPTIONS, at(now_ms)).map_err(|error| error.kind)?;
     Ok(page.publications.iter().map(|publication| publication.offset).collect())
 }
 
