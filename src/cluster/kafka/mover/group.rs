@@ -118,9 +118,11 @@ impl ConsumerContext for Told {
         self.rebalances().push_back(Rebalance::Gone(numbers));
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+    fn commit_callback(&self, result: KafkaResult<()>, partitions: &TopicPartitionList) {
         self.has_heard.store(true, Ordering::Relaxed);
-        if let Err(error) = result {
+        // librdkafka says of all together that it went well where it did not of some.
+        let of_each = || partitions.elements().iter().try_for_each(|partition| partition.error());
+        if let Err(error) = result.and_then(|()| of_each()) {
             self.complain("a commit", &error);
             self.has_failed_to_commit.store(true, Ordering::Relaxed);
         }
