@@ -37,6 +37,10 @@ fn partitions_that_the_login_log_is_given_while_the_role_runs_are_read() {
     writes(&world.kafka, &world.topic("login"), &[Batch::of(users.iter().map(record).collect())]);
     wait("all are online", || users.iter().all(|user| process.is_online(user)));
     assert!(process.is_online("before"));
-    let told = world.told();
+    let mut told = world.told();
+    wait("all are told of", || {
+        told = world.told();
+        users.iter().all(|user| told.contains_key(user))
+    });
     assert!(users.iter().all(|user| told[user].len() == 1), "{told:?}");
 }
