@@ -100,7 +100,9 @@ pub(super) fn defaults() -> [(&'static str, Value); 5] {
 
 const NO_HOOKS: &str = "the node asks no backend: sign connection and subscription tokens instead, or subscribe clients by \
                         the API; `rpc` is refused";
-const ONE_NODE: &str = "a node stands alone and keeps channels, history and presence in its memory";
+const SHARED: &str = "channels, history and presence are in memory, on disk (`log`), or in a Redis that nodes share in a layout of their \
+                      own: see docs/CLUSTER.md";
+const NO_DATABASE: &str = "the node needs no database";
 const NO_TLS: &str = "the node speaks plain TCP: let a proxy before it do TLS";
 const BY_WORK: &str = "clients are limited by the work that they cause: `client.work_limit`, `client.user_work_limit`";
 const OWN_SOCKETS: &str = "how sockets are read and written follows from `shards`";
@@ -111,14 +113,14 @@ const WHOLE: &str = "every publication is sent whole, there is no delta compress
 
 /// What is not taken over, by path or by section, and why. The first that fits holds.
 pub(super) const LEFT_OUT: [(&str, &str); 74] = [
-    ("engine", ONE_NODE),
-    ("broker", ONE_NODE),
-    ("brokers", ONE_NODE),
-    ("presence_manager", ONE_NODE),
-    ("presence_managers", ONE_NODE),
+    ("engine", SHARED),
+    ("broker", SHARED),
+    ("brokers", SHARED),
+    ("presence_manager", SHARED),
+    ("presence_managers", SHARED),
     ("map_broker", "there are no map subscriptions"),
-    ("redis", ONE_NODE),
-    ("node.info_metrics_aggregate_interval", ONE_NODE),
+    ("redis", SHARED),
+    ("node.info_metrics_aggregate_interval", "metrics are counted as things happen"),
     ("http_server.tls", NO_TLS),
     ("http_server.tls_autocert", NO_TLS),
     ("http_server.tls_external", NO_TLS),
@@ -169,7 +171,7 @@ pub(super) const LEFT_OUT: [(&str, &str); 74] = [
     ("proxies", NO_HOOKS),
     ("proxy", NO_HOOKS),
     ("rpc", NO_HOOKS),
-    ("consumers", "no queues or outboxes are read: backends call the API"),
+    ("consumers", "calls are read from Kafka alone, by `cluster.kafka.topics.calls`: see docs/CONSUMERS.md"),
     ("client.proxy", NO_HOOKS),
     ("client.connect_proxy_name", NO_HOOKS),
     ("client.refresh_proxy_name", NO_HOOKS),
@@ -193,8 +195,8 @@ pub(super) const LEFT_OUT: [(&str, &str); 74] = [
     ("channel.proxy", NO_HOOKS),
     ("channel.patterns", "channels belong to namespaces"),
     ("license", "there is nothing to license"),
-    ("database", ONE_NODE),
-    ("cache", ONE_NODE),
+    ("database", NO_DATABASE),
+    ("cache", NO_DATABASE),
 ];
 
 /// As `LEFT_OUT`, for the options of channels, by how their names begin.
@@ -212,10 +214,10 @@ const OPTIONS_LEFT_OUT: [(&str, &str); 17] = [
     ("allowed_delta_types", WHOLE),
     ("delta_publish", WHOLE),
     ("keep_latest_publication", WHOLE),
-    ("shared_position_sync", ONE_NODE),
+    ("shared_position_sync", SHARED),
     ("state_events", NO_HOOKS),
-    ("broker_name", ONE_NODE),
-    ("presence_manager_name", ONE_NODE),
+    ("broker_name", SHARED),
+    ("presence_manager_name", SHARED),
 ];
 
 /// The path in version 6 of a key of the top level. `is_section`: it has keys of its own, which version 5 does not know;
