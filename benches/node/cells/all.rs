@@ -48,69 +48,48 @@ const HALF_PUBLISH: Work = Work {
     ..PUBLISH
 };
 
+/// What all have in common that are measured beside [`KEPT`], before what is their own.
+macro_rules! kept {
+    ($($own:literal),* $(,)?) => {
+        &["burst=16", "busy_poll=true", "quick_ack=true", $($own),*]
+    };
+}
+
 /// Fan-out of a node with a store, in the namespaces that it has then.
 ///
 /// At half of what the node can, and with a load generator that stays awake on both sides: one that sleeps between two sends has to
 /// be woken by each of them, and how often it does depends on what else it has to do, such as to say what was received.
 const KEPT: Work = Work {
-    settings: &["burst=16", "busy_poll=true", "quick_ack=true", "channel_prefix=memory:"],
+    settings: kept!["channel_prefix=memory:"],
     rate: Some(Rate { share: 0.5, saturating: &["outstanding=16", "channel_prefix=memory:", "received_every_s=0"] }),
     has_store: true,
     ..ONE_AT_A_TIME
 };
-const KEPT_ON_DISK: Work =
-    Work { settings: &["burst=16", "busy_poll=true", "quick_ack=true", "channel_prefix=disk:"], ..KEPT };
+const KEPT_ON_DISK: Work = Work { settings: kept!["channel_prefix=disk:"], ..KEPT };
 
 /// Members who say what they have received upon a message, as the protocol advises clients to, where the way is short: the word is
 /// there while the node still sends.
-const UPON_MESSAGES_IN_MEMORY: [&str; 7] = [
-    "burst=16",
-    "busy_poll=true",
-    "quick_ack=true",
+const UPON_MESSAGES_IN_MEMORY: &[&str] = kept![
     "channel_prefix=memory-received:",
     "received_every_s=0.5",
     "received_is_answered=false",
     "received_with_messages=true",
 ];
-const UPON_MESSAGES_ON_DISK: [&str; 7] = [
-    "burst=16",
-    "busy_poll=true",
-    "quick_ack=true",
+const UPON_MESSAGES_ON_DISK: &[&str] = kept![
     "channel_prefix=disk-received:",
     "received_every_s=0.5",
     "received_is_answered=false",
     "received_with_messages=true",
 ];
 /// Members whose words come at any time: those of clients whose ways are long, and differ.
-const ANY_TIME_IN_MEMORY: [&str; 6] = [
-    "burst=16",
-    "busy_poll=true",
-    "quick_ack=true",
-    "channel_prefix=memory-received:",
-    "received_every_s=0.5",
-    "received_is_answered=false",
-];
-const ANY_TIME_ON_DISK: [&str; 6] = [
-    "burst=16",
-    "busy_poll=true",
-    "quick_ack=true",
-    "channel_prefix=disk-received:",
-    "received_every_s=0.5",
-    "received_is_answered=false",
-];
+const ANY_TIME_IN_MEMORY: &[&str] =
+    kept!["channel_prefix=memory-received:", "received_every_s=0.5", "received_is_answered=false"];
+const ANY_TIME_ON_DISK: &[&str] =
+    kept!["channel_prefix=disk-received:", "received_every_s=0.5", "received_is_answered=false"];
 /// Five times as many words as the protocol advises.
-const OFTEN_IN_MEMORY: [&str; 6] = [
-    "burst=16",
-    "busy_poll=true",
-    "quick_ack=true",
-    "channel_prefix=memory-received:",
-    "received_every_s=0.1",
-    "received_is_answered=false",
-];
-const OFTEN_UPON_MESSAGES_IN_MEMORY: [&str; 7] = [
-    "burst=16",
-    "busy_poll=true",
-    "quick_ack=true",
+const OFTEN_IN_MEMORY: &[&str] =
+    kept!["channel_prefix=memory-received:", "received_every_s=0.1", "received_is_answered=false"];
+const OFTEN_UPON_MESSAGES_IN_MEMORY: &[&str] = kept![
     "channel_prefix=memory-received:",
     "received_every_s=0.1",
     "received_is_answered=false",
@@ -218,7 +197,7 @@ pub(crate) const ALL: [Cell; 28] = [
         "promise: at least once, received every 0.5 s upon a message, log in memory, fan-out 1 to 1,000, 16 messages a send, half of saturation",
         DELIVERY,
         ratio(1.2),
-        Work { settings: &UPON_MESSAGES_IN_MEMORY, ..KEPT },
+        Work { settings: UPON_MESSAGES_IN_MEMORY, ..KEPT },
         Beside::Plain(KEPT),
     ),
     // A word that comes between two fan-outs wakes a node that sleeps; one that comes upon a message finds it at work.
@@ -226,7 +205,7 @@ pub(crate) const ALL: [Cell; 28] = [
         "promise: the same, received at any time, log in memory",
         DELIVERY,
         ratio(1.2),
-        Work { settings: &ANY_TIME_IN_MEMORY, ..KEPT },
+        Work { settings: ANY_TIME_IN_MEMORY, ..KEPT },
         Beside::Plain(KEPT),
     ),
     // What is received costs by how often it is said, not by how much it covers.
@@ -234,16 +213,7 @@ pub(crate) const ALL: [Cell; 28] = [
         "promise: the same, received at any time, each word answered, log in memory",
         DELIVERY,
         None,
-        Work {
-            settings: &[
-                "burst=16",
-                "busy_poll=true",
-                "quick_ack=true",
-                "channel_prefix=memory-received:",
-                "received_every_s=0.5",
-            ],
-            ..KEPT
-        },
+        Work { settings: kept!["channel_prefix=memory-received:", "received_every_s=0.5"], ..KEPT },
         Beside::Plain(KEPT),
     ),
     // As often as clients were to say it before, so that older results can be compared.
@@ -251,28 +221,28 @@ pub(crate) const ALL: [Cell; 28] = [
         "promise: the same, received every 0.1 s upon a message, log in memory",
         DELIVERY,
         None,
-        Work { settings: &OFTEN_UPON_MESSAGES_IN_MEMORY, ..KEPT },
+        Work { settings: OFTEN_UPON_MESSAGES_IN_MEMORY, ..KEPT },
         Beside::Plain(KEPT),
     ),
     cell(
         "promise: the same, received every 0.1 s at any time, log in memory",
         DELIVERY,
         None,
-        Work { settings: &OFTEN_IN_MEMORY, ..KEPT },
+        Work { settings: OFTEN_IN_MEMORY, ..KEPT },
         Beside::Plain(KEPT),
     ),
     cell(
         "promise: at least once, received every 0.5 s upon a message, log on disk, fan-out 1 to 1,000, 16 messages a send, half of saturation",
         DELIVERY,
         ratio(1.2),
-        Work { settings: &UPON_MESSAGES_ON_DISK, ..KEPT },
+        Work { settings: UPON_MESSAGES_ON_DISK, ..KEPT },
         Beside::Plain(KEPT_ON_DISK),
     ),
     cell(
         "promise: the same, received at any time, log on disk",
         DELIVERY,
         ratio(1.2),
-        Work { settings: &ANY_TIME_ON_DISK, ..KEPT },
+        Work { settings: ANY_TIME_ON_DISK, ..KEPT },
         Beside::Plain(KEPT_ON_DISK),
     ),
     // A fifth of the rate that memory takes, and twice the processor time at the most. Much faster a new store would refuse: a
