@@ -67,6 +67,28 @@ fn a_topic_group_or_way_down_that_is_refused_stops_nothing_else_and_loses_nothin
 
 #[test]
 #[ignore = "a Kafka of its own: make test-cluster"]
+fn a_place_that_the_group_was_not_told_of_is_told_though_nothing_more_comes() {
+    let kafka = Kafka::with_users();
+    let (_redis, prefix, nodes, mut listener) = before(&kafka, &as_user(PASSWORD));
+    let (up, movers) = (format!("{prefix}publish"), format!("{prefix}nodes.movers"));
+    let committed = || kafka.committed(&movers, &up).into_iter().map(|at| at.max(0)).sum::<i64>();
+    publish_in_the_end(&nodes[0], "relayed:room", "told");
+    heard_until(&mut listener, &json!("told"));
+    let written = kafka.read(&up, 2).len() as i64;
+    wait("the group was told", || committed() == written);
+
+    // For less than the session of a member, which would begin anew where the group stands.
+    kafka.refuse(Thing::Group(&movers), "READ");
+    assert_eq!(nodes[0].publish("relayed:room", "untold")["result"], json!({}));
+    heard_until(&mut listener, &json!("untold"));
+    sleep(Duration::from_secs(1));
+    assert_eq!(committed(), written, "it may not be told");
+    kafka.restore(Thing::Group(&movers), "READ");
+    wait("the group is told", || committed() == written + 1);
+}
+
+#[test]
+#[ignore = "a Kafka of its own: make test-cluster"]
 fn a_node_with_a_wrong_password_refuses_what_goes_by_kafka_and_serves_the_rest() {
     let (redis, kafka) = (Server::start(Kind::Redis, &[]), Kafka::with_users());
     let prefix = topics(&kafka);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
@@ -25,9 +25,6 @@ use crate::vital;
 
 /// How long Kafka may take to say where partitions stand.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long to wait for an answer before looking whether it has come.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Fetched records that wait to be read, over all partitions, KiB.
 const FETCHED_KIB_MAX: &str = "16384";
@@ -50,25 +47,24 @@ pub(super) struct Committed {
     pub(super) said: String,
 }
 
-/// Told of rebalances and commits within [`Group::poll`].
+/// Told of rebalances, and some seconds later of commits, within [`Group::poll`].
 struct Told {
     rebalances: Mutex<VecDeque<Rebalance>>,
     topic: String,
     /// By partition, where it ends, as far as a broker has said so.
     ends: Mutex<BTreeMap<i32, i64>>,
+    /// See [`Group::next_taken`].
+    taken: Mutex<Option<BTreeMap<i32, i64>>>,
     is_closing: AtomicBool,
-    /// Whether the group has answered, or will not, since this was last unset.
-    has_heard: AtomicBool,
-    has_failed_to_commit: AtomicBool,
     complaints: Seldom,
     trouble: Trouble,
 }
 
 impl Told {
     fn new(topic: String) -> Self {
-        let (rebalances, ends, is_closing, has_heard, has_failed_to_commit, complaints) = Default::default();
+        let (rebalances, ends, taken, is_closing, complaints) = Default::default();
         let trouble = Trouble::of("the mover of records");
-        Self { rebalances, topic, ends, is_closing, has_heard, has_failed_to_commit, complaints, trouble }
+        Self { rebalances, topic, ends, taken, is_closing, complaints, trouble }
     }
 
     fn rebalances(&self) -> MutexGuard<'_, VecDeque<Rebalance>> {
@@ -93,6 +89,8 @@ impl ClientContext for Told {
 
     fn stats(&self, mut statistics: Statistics) {
         let partitions = statistics.topics.remove(&self.topic).map(|topic| topic.partitions).unwrap_or_default();
+        let taken = partitions.iter().map(|(number, partition)| (*number, partition.committed_offset)).collect();
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
         let known = partitions.into_iter().filter(|(_, partition)| partition.hi_offset >= 0);
         let ends = known.map(|(number, partition)| (number, partition.hi_offset)).collect();
         *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
@@ -116,16 +114,6 @@ impl ConsumerContext for Told {
             self.complain("a rebalance", &error);
         }
         self.rebalances().push_back(Rebalance::Gone(numbers));
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, partitions: &TopicPartitionList) {
-        self.has_heard.store(true, Ordering::Relaxed);
-        // librdkafka says of all together that it went well where it did not of some.
-        let of_each = || partitions.elements().iter().try_for_each(|partition| partition.error());
-        if let Err(error) = result.and_then(|()| of_each()) {
-            self.complain("a commit", &error);
-            self.has_failed_to_commit.store(true, Ordering::Relaxed);
-        }
     }
 }
 
@@ -252,30 +240,31 @@ impl Group {
         found.elements().into_iter().map(one).collect()
     }
 
-    /// The group stands there from now on; `said` is said beside it. It is not waited for.
+    /// The group stands there from now on; `said` is said beside it. It is not waited for, and librdkafka tells nobody what becomes
+    /// of a commit that is not: see [`Group::next_taken`].
     ///
     /// # Errors
     /// It cannot be asked.
     pub(super) fn commit(&self, stands: &[(i32, i64)], said: &str) -> KafkaResult<()> {
         let list = self.list(stands)?;
         list.elements().iter_mut().for_each(|one| one.set_metadata(said));
-        self.consumer.context().has_heard.store(false, Ordering::Relaxed);
         self.consumer.commit(&list, CommitMode::Async)
     }
 
-    /// Waits until the group has answered to what was committed last, as long as this at most. What is read meanwhile is lost.
-    ///
-    /// A commit that is awaited as librdkafka does it takes the time of a session where no broker is there.
-    pub(super) fn await_commit(&self, patience: Duration) {
-        let until = Instant::now() + patience;
-        while !self.consumer.context().has_heard.load(Ordering::Relaxed) && Instant::now() < until {
-            let _ = self.consumer.poll(LOOK);
-        }
+    /// By partition, which of this mover's commits was the last that Kafka has taken, below 0 where it has taken none; where that was
+    /// heard since this was last asked, every few seconds.
+    pub(super) fn next_taken(&self) -> Option<BTreeMap<i32, i64>> {
+        self.consumer.context().taken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Whether what was committed since this was last asked may not have been heard.
-    pub(super) fn has_failed_to_commit(&self) -> bool {
-        self.consumer.context().has_failed_to_commit.swap(false, Ordering::Relaxed)
+    /// Waits until the group has answered to what was committed last, as long as this at most: what is asked behind it on the same
+    /// connection is answered behind it.
+    ///
+    /// A commit that is awaited as librdkafka does it takes the time of a session where no broker is there.
+    pub(super) fn await_commit(&self, partitions: impl Iterator<Item = i32>, patience: Duration) {
+        if let Err(error) = self.consumer.committed_offsets(self.unsought(partitions), patience) {
+            self.complain("the last commit", &error);
+        }
     }
 
     /// Reads nothing more of them.
@@ -330,5 +319,58 @@ impl Group {
         let mut list = TopicPartitionList::new();
         partitions.for_each(|partition| _ = list.add_partition(&self.topic, partition));
         list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+    use std::time::Instant;
+
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::RDKafkaApiKey;
+
+    use super::*;
+    use crate::config::TopicsConfig;
+
+    /// Polls until something is there.
+    fn until<T>(group: &Group, mut is_there: impl FnMut() -> Option<T>) -> T {
+        let until = Instant::now() + Duration::from_secs(60);
+        iter::from_fn(|| {
+            assert!(Instant::now() < until, "it does not come");
+            assert!(group.poll(Duration::from_millis(20)).is_none(), "nobody has written");
+            Some(is_there())
+        })
+        .flatten()
+        .next()
+        .expect("it does not end")
+    }
+
+    #[test]
+    fn a_commit_that_kafka_has_not_taken_is_known_by_what_it_has_taken() {
+        let kafka = MockCluster::new(1).unwrap();
+        kafka.create_topic("up", 1, 1).unwrap();
+        let topics = TopicsConfig { publish: "up".into(), ..TopicsConfig::default() };
+        let config = KafkaConfig { brokers: vec![kafka.bootstrap_servers()], topics, ..KafkaConfig::default() };
+        let group = Group::new(&config, "one").unwrap();
+        group.enter().unwrap();
+        let come = until(&group, || group.next_rebalance());
+        assert!(matches!(&come, Rebalance::Come(partitions) if *partitions == [0]), "{come:?}");
+        group.begin(&[(0, 0)]).unwrap();
+
+        let taken = |offset| until(&group, || group.next_taken().filter(|taken| taken[&0] == offset));
+        group.commit(&[(0, 3)], "said").unwrap();
+        taken(3);
+        kafka.request_errors(RDKafkaApiKey::OffsetCommit, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS]);
+        group.commit(&[(0, 7)], "said").unwrap();
+        group.await_commit(iter::once(0), PATIENCE);
+        until(&group, || group.next_taken());
+        assert_eq!(until(&group, || group.next_taken())[&0], 3, "it was refused");
+        group.commit(&[(0, 7)], "said").unwrap();
+        group.await_commit(iter::once(0), PATIENCE);
+        let said = Some(Committed { offset: 7, said: "said".into() });
+        assert_eq!(group.committed(&[0]).unwrap(), [(0, said)]);
+        taken(7);
+        group.leave(iter::empty());
     }
 }

@@ -27,15 +27,15 @@ pub(super) struct Partition {
     judged: i64,
     /// Up to where records were moved, by bucket; -1 where that is not known.
     moved: Box<[i64]>,
-    /// Where the group was last told that it stands.
-    pub(super) committed: i64,
+    /// Where the group was last told that it stands, unless that is to be told again.
+    committed: Option<i64>,
 }
 
 impl Partition {
     /// One that is read from there; what is unusable before `judged` was found to be before. `moved` is up to where records were
     /// moved, by bucket.
     pub(super) fn begins(reading: u64, start: i64, judged: i64, moved: Box<[i64]>) -> Self {
-        Self { reading, next: start, in_flight: VecDeque::new(), judged, moved, committed: -1 }
+        Self { reading, next: start, in_flight: VecDeque::new(), judged, moved, committed: None }
     }
 
     /// A record was read. It is to be moved, or buried, unless it comes once more.
@@ -95,6 +95,22 @@ impl Partition {
         self.in_flight.front().map_or(self.next, |read| read.offset)
     }
 
+    /// Where the group is to be told that it stands, where that is to be told; from now on it counts as told.
+    pub(super) fn to_commit(&mut self) -> Option<i64> {
+        let stands = self.stands();
+        (self.committed.replace(stands) != Some(stands)).then_some(stands)
+    }
+
+    /// The group may not have heard what it was told.
+    pub(super) fn commits_again(&mut self) {
+        self.committed = None;
+    }
+
+    /// This is the last that the group has taken of what it was told. It may have yet to answer; to be told twice does it no harm.
+    pub(super) fn was_taken(&mut self, offset: i64) {
+        self.committed = self.committed.filter(|committed| *committed == offset);
+    }
+
     /// When the first was written that was read and is not moved, Unix milliseconds, where there is one that says so.
     pub(super) fn oldest_unix_ms(&self) -> Option<i64> {
         self.in_flight.front()?.written_unix_ms
@@ -149,6 +165,23 @@ mod tests {
         assert_eq!(partition.stands(), 13);
         partition.done(13, Some(0));
         assert_eq!(partition.stands(), 18);
+    }
+
+    #[test]
+    fn where_it_stands_is_told_once_and_again_where_the_group_has_not_taken_it() {
+        let mut partition = partition();
+        assert_eq!([partition.to_commit(), partition.to_commit()], [Some(10), None]);
+        partition.was_taken(10);
+        assert_eq!(partition.to_commit(), None);
+        assert!(partition.reads(10));
+        assert_eq!([partition.to_commit(), partition.to_commit()], [Some(11), None]);
+        // A commit was refused, and nothing new comes.
+        partition.was_taken(10);
+        assert_eq!([partition.to_commit(), partition.to_commit()], [Some(11), None]);
+        partition.was_taken(11);
+        assert_eq!(partition.to_commit(), None);
+        partition.commits_again();
+        assert_eq!([partition.to_commit(), partition.to_commit()], [Some(11), None]);
     }
 
     #[test]

@@ -321,18 +321,16 @@ impl Reader {
         Ok(places)
     }
 
-    /// Tells the group where it stands, where that has changed. Whether it was told something.
+    /// Tells the group where it stands, where that has changed or was not taken. Whether it was told something.
     fn commit(&mut self) -> bool {
-        if self.group.has_failed_to_commit() {
-            self.desk.partitions.values_mut().for_each(|partition| partition.committed = -1);
+        let partitions = &mut self.desk.partitions;
+        for (number, offset) in self.group.next_taken().into_iter().flatten() {
+            if let Some(partition) = partitions.get_mut(&number) {
+                partition.was_taken(offset);
+            }
         }
-        let new = self.desk.partitions.iter_mut().filter(|(_, partition)| partition.committed != partition.stands());
-        let stands: Vec<_> = new
-            .map(|(number, partition)| {
-                partition.committed = partition.stands();
-                (*number, partition.committed)
-            })
-            .collect();
+        let to_commit = |(number, partition): (&i32, &mut Partition)| Some((*number, partition.to_commit()?));
+        let stands: Vec<_> = partitions.iter_mut().filter_map(to_commit).collect();
         if stands.is_empty() {
             return false;
         }
@@ -340,7 +338,7 @@ impl Reader {
             Ok(()) => true,
             Err(error) => {
                 self.group.complain("a commit", &error);
-                self.desk.partitions.values_mut().for_each(|partition| partition.committed = -1);
+                partitions.values_mut().for_each(Partition::commits_again);
                 false
             }
         }
@@ -357,8 +355,10 @@ impl Reader {
         while let Ok(done) = self.done.try_recv() {
             self.desk.settle(done);
         }
+        // What was told last may not have been taken.
+        self.desk.partitions.values_mut().for_each(Partition::commits_again);
         if self.commit() {
-            self.group.await_commit(COMMIT_LINGER);
+            self.group.await_commit(self.desk.partitions.keys().copied(), COMMIT_LINGER);
         }
         self.desk.metrics.partitions.set(0);
         self.group.leave(self.coming.into_iter());
