@@ -1,6 +1,6 @@
 //! A node in a catalog of services.
 
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use ringpost::config::{Config, Duration as Setting};
@@ -8,15 +8,21 @@ use serde_json::json;
 
 use crate::client::request;
 use crate::consul::Agent;
+use crate::endless::{Endless, Way};
 use crate::harness::{PATIENCE, TestNode};
 
 const ID: &str = "edge-node 1/a";
 
 fn node(agent: &Agent, change: impl FnOnce(&mut Config)) -> TestNode {
+    node_of(agent.url(), change)
+}
+
+/// One with an agent there.
+fn node_of(agent: String, change: impl FnOnce(&mut Config)) -> TestNode {
     TestNode::with(|config| {
         config.name = "node 1/a".into();
         let consul = &mut config.discovery.consul;
-        (consul.address, consul.service) = (agent.url(), "edge".into());
+        (consul.address, consul.service) = (agent, "edge".into());
         consul.check_interval = Setting::from_secs(1);
         change(config);
     })
@@ -95,4 +101,37 @@ fn a_wrong_token_and_an_agent_that_is_not_there_are_told_by_the_metrics_only() {
     assert!(agent.service(ID).is_none());
     let second = node(&agent, |config| config.discovery.consul.address = "http://127.0.0.1:1".into());
     wait("it has tried", || metric(&second, "ringpost_discovery_errors_total") != "0");
+}
+
+/// Nothing of a node waits for its catalog: not its start, nor what it serves, nor longer than so its drain.
+#[test]
+fn a_node_starts_serves_and_drains_whatever_its_agent_never_ends() {
+    thread::scope(|scope| {
+        for way in Way::ALL {
+            scope.spawn(move || starts_serves_and_drains(way));
+        }
+    });
+}
+
+fn starts_serves_and_drains(way: Way) {
+    let (agent, began) = (Endless::start(way), Instant::now());
+    let node = node_of(agent.url(), |_| ());
+    assert!(began.elapsed() < Duration::from_secs(4), "{way:?}: the start waits for nobody");
+    wait("it is asked", || agent.asked() > 0);
+    let answer = request(node.http, "GET /health/ready", "", "");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{way:?}: {answer}");
+    let registered = || metric(&node, "ringpost_discovery_registered");
+    if way == Way::Body {
+        // It says 200, and of what follows nobody needs the end.
+        wait("it counts as registered", || registered() == "1");
+    } else {
+        wait("the call is given up", || metric(&node, "ringpost_discovery_errors_total") != "0");
+        assert_eq!(registered(), "0", "{way:?}");
+    }
+    // In the middle of a call as well.
+    let (asked, since) = (agent.asked(), Instant::now());
+    node.stop();
+    node.wait();
+    assert!(since.elapsed() < Duration::from_secs(8), "{way:?}: the drain is not held up");
+    assert!(agent.asked() > asked, "{way:?}: it has tried to leave");
 }

@@ -9,6 +9,7 @@ mod devices;
 mod discovery;
 mod doors;
 mod endings;
+mod endless;
 mod framing;
 mod harness;
 mod http;
