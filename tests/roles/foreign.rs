@@ -143,3 +143,127 @@ fn processes_of_the_edition_before_are_answered_as_they_were() {
     assert_eq!(count("end_node", &["7.70", "0", "1", "60000"]), 3);
     assert!(users.iter().all(|user| !process.is_online(user)));
 }
+
+#[test]
+fn what_somebody_else_has_put_among_what_is_to_be_told_is_kept_aside_and_all_else_is_told() {
+    // More than one call looks at.
+    const MANY: usize = 1_500;
+    let world = World::new(1);
+    let process = world.start("state-1", r#""state""#);
+    wait("it consumes", || {
+        world.tell("connected", &Session::of("first"));
+        process.is_online("first")
+    });
+    let user = users_of(3).next().expect("there is one");
+    let [state, _] = heads(3);
+    let (told, aside) = (format!("{state}:o"), format!("{state}:f"));
+    let one = |changed: serde_json::Value| {
+        let mut one = json!({
+            "number": 1, "user": "mallory", "online": true, "at_unix_ms": 5, "last_seen_unix_ms": 5, "devices": 1, "sequence": 7,
+            "cause": "login",
+        });
+        let fields = changed.as_object().expect("they are fields").clone();
+        one.as_object_mut().expect("it is one").extend(fields);
+        one.to_string()
+    };
+    let none = [
+        "no JSON".to_owned(),
+        "{}".into(),
+        "[1]".into(),
+        one(json!({"number": 0})),
+        one(json!({"number": 1.5})),
+        one(json!({"number": 1e30})),
+        one(json!({"user": ""})),
+        one(json!({"user": 7})),
+        one(json!({"online": 1})),
+        one(json!({"at_unix_ms": -5})),
+        one(json!({"sequence": "7"})),
+        one(json!({"devices": 5_000_000_000_u64})),
+        one(json!({"cause": "spite"})),
+        one(json!({"user": "x".repeat(9_000)})),
+        one(json!({"user": "\u{e9}"})).replace('\u{e9}', "\\ud800"),
+    ];
+    for item in &none {
+        world.redis.cli(&["RPUSH", &told, item]);
+    }
+    let no_text = one(json!({"user": "N"})).replace('N', "\\255");
+    for put in [
+        format!("return redis.call('RPUSH', KEYS[1], '{no_text}')"),
+        "return redis.call('RPUSH', KEYS[1], string.rep('x', 2 ^ 20))".into(),
+        format!("for _ = 1, {MANY} do redis.call('RPUSH', KEYS[1], 'x') end"),
+    ] {
+        world.redis.cli(&["EVAL", &put, "1", &told]);
+    }
+    // Nobody can tell it from one of the role's. Its number is above those that follow, and it says one thing twice.
+    let forged = one(json!({"number": 7_777})).replace("\"cause\"", "\"devices\":1,\"cause\"");
+    world.redis.cli(&["RPUSH", &told, &forged]);
+    let session = Session::of(&user);
+    world.tell("connected", &session);
+    assert_eq!(world.wait_told(&user, true)["cause"], "login");
+    world.tell("disconnected", &session);
+    assert_eq!(world.wait_told(&user, false)["cause"], "logout");
+    assert_eq!(world.told()[&user].len(), 2, "nothing of it was told as another's");
+    assert_eq!(world.told()["mallory"].len(), 1);
+    wait("nothing waits", || world.redis.cli(&["--raw", "LLEN", &told]).trim() == "0");
+    let kept = world.redis.cli(&["--raw", "LLEN", &aside]);
+    assert_eq!(kept.trim(), (none.len() + 2 + MANY).to_string());
+    assert!(process.metric(FOREIGN) >= 2, "it is counted");
+    // Each was told once or, where two looked at once, a few times: nothing is told again and again.
+    assert!(process.metric(r#"ringpost_state_transitions_total{cause="login"}"#) < 10);
+}
+
+#[test]
+fn what_a_process_that_died_has_left_to_be_told_is_told_although_nothing_more_happens_there() {
+    let world = World::new(1);
+    let process = world.start("state-1", r#""state""#);
+    wait("it consumes", || {
+        world.tell("connected", &Session::of("first"));
+        process.is_online("first")
+    });
+    let user = users_of(3).next().expect("there is one");
+    // Of a partition that is nobody's any more.
+    let event = json!([{
+        "offset": 0, "begins": true, "at": 5, "user": user, "client": Session::of(&user).client, "owner": "0.0", "device": "",
+    }]);
+    call(&world, "position", 3, &["99", "-1", "0"]);
+    let told = call(&world, "apply", 3, &["99", "-1", "0", "60000", &event.to_string(), "1"]);
+    assert!(told.contains(&user), "{told}");
+    assert_eq!(world.wait_told(&user, true)["cause"], "login");
+}
+
+#[test]
+fn positions_and_nodes_that_cannot_be_read_are_as_good_as_lost() {
+    let world = World::new(1);
+    let [state, _] = heads(3);
+    let rebuild = "ringpost:state:1:{p0}";
+    world.redis.cli(&["SET", rebuild, "somewhere"]);
+    let process = world.start("state-1", r#""state""#);
+    let user = users_of(3).next().expect("there is one");
+    world.tell("connected", &Session::of(&user));
+    // Where the partition begins it would have to be written over.
+    wait("it is said", || process.metric(FOREIGN) > 0);
+    assert_eq!(world.redis.cli(&["--raw", "GET", rebuild]).trim(), "somewhere");
+    assert!(!process.is_online(&user));
+    world.redis.cli(&["DEL", rebuild]);
+    world.wait_told(&user, true);
+    let rebuilds = process.metric("ringpost_state_rebuilds_total");
+    let spoil = "redis.call('HSET', KEYS[1], '0', 'no offset') redis.call('SADD', KEYS[2], '\\255', 'nobody')";
+    world.redis.cli(&["EVAL", spoil, "2", &format!("{state}:p"), &format!("{state}:i")]);
+    wait("it is read again", || process.metric("ringpost_state_rebuilds_total") > rebuilds);
+    world.tell("connected", &Session::of(&user));
+    wait("it goes on", || process.state(&user)["devices"] == 2);
+    assert_eq!(world.told()[&user].len(), 1, "the same is told once");
+}
+
+#[test]
+fn a_claim_that_no_process_has_made_is_named_and_holds_nothing_else_up() {
+    let world = World::new(1);
+    let claim = "ringpost:state:1:{claims}:check:0";
+    world.redis.cli(&["RPUSH", claim, "no claim"]);
+    let process = world.start("state-1", r#""state""#);
+    wait("it is named", || process.metric(FOREIGN) == 1);
+    world.tell("connected", &Session::of("ann"));
+    world.wait_told("ann", true);
+    assert_eq!(world.redis.cli(&["--raw", "LRANGE", claim, "0", "-1"]).trim(), "no claim");
+    assert_eq!(process.metric(FOREIGN), 1, "the next bucket is another's");
+}

@@ -10,6 +10,7 @@ use super::StateRole;
 use super::buckets::Look;
 use super::place::{Place, Plan, Rebuild, plan};
 use super::trouble::Trouble;
+use crate::cluster::redis::fault::Fault;
 use crate::limits::STATE_CALLS_AT_ONCE;
 use crate::roles::pulse::Partition;
 
@@ -73,9 +74,13 @@ impl StateRole {
 
     async fn rebuild(&self, partition: i32) -> Result<Option<Rebuild>, Trouble> {
         let key = self.buckets.key(&format!("p{partition}"));
-        match self.buckets.link().call(redis::cmd("GET").arg(key)).await? {
-            Value::BulkString(text) => Ok(std::str::from_utf8(&text).ok().and_then(Rebuild::read)),
-            _ => Ok(None),
+        match self.buckets.ask_of(redis::cmd("GET").arg(&key), &key).await? {
+            Value::Nil => Ok(None),
+            Value::BulkString(text) => {
+                let rebuild = std::str::from_utf8(&text).ok().and_then(Rebuild::read);
+                Ok(Some(rebuild.ok_or(Fault::Foreign(key))?))
+            }
+            _ => Err(Fault::Garbled.into()),
         }
     }
 

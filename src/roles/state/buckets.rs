@@ -86,6 +86,15 @@ pub(super) struct Changed {
     pub(super) foreign: Vec<String>,
 }
 
+/// What a bucket has to tell still.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// What is to be told.
+    pub(super) told: Vec<Transition>,
+    /// As in [`Changed`].
+    pub(super) foreign: Vec<String>,
+}
+
 /// What a bucket has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Look {
@@ -93,6 +102,8 @@ pub(super) struct Look {
     pub(super) positions: Vec<Option<i64>>,
     /// Incarnations of nodes that have sessions here: `slot.incarnation`.
     pub(super) owners: Vec<String>,
+    /// How much is to be told.
+    pub(super) waiting: u64,
 }
 
 /// A user, as far as it is known.
@@ -159,7 +170,21 @@ impl Buckets {
     }
 
     async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Fault> {
-        T::from_redis_value(LIBRARY.call(&self.link, command).await?).map_err(|_| Fault::Garbled)
+        let answer = LIBRARY.call(&self.link, command).await?;
+        if let Ok(answer) = T::from_redis_value(answer) {
+            return Ok(answer);
+        }
+        // Where an older process was the first to see that there were none, this edition answers from now on.
+        self.load().await?;
+        Err(Fault::Garbled)
+    }
+
+    /// Asks for what is at a key of this role, by a command of Redis' own.
+    pub(super) async fn ask_of(&self, command: &Cmd, key: &str) -> Result<Value, Fault> {
+        match self.link.call(command).await {
+            Err(Fault::Other(said)) if said.starts_with("WRONGTYPE") => Err(Fault::Foreign(key.to_owned())),
+            answer => answer,
+        }
     }
 
     /// Sees that the Functions are there in this edition, or a later one: calls find out only that there are none.
@@ -187,10 +212,11 @@ impl Buckets {
         Ok(Applied::Done { applied: read(applied)?, told: transitions(pending)?, foreign })
     }
 
-    /// What was to be told up to a number is written; what is left.
-    pub(super) async fn written(&self, bucket: u16, number: u64) -> Result<Vec<Transition>, Fault> {
+    /// What was to be told up to the transition of this number is written; none has 0. Answers what is left.
+    pub(super) async fn written(&self, bucket: u16, number: u64) -> Result<Pending, Fault> {
         let mut command = self.function("written", bucket);
-        transitions(self.call(command.arg(number)).await?)
+        let (pending, foreign) = self.call(command.arg(number).arg(1)).await?;
+        Ok(Pending { told: transitions(pending)?, foreign })
     }
 
     /// What a bucket has of some partitions.
@@ -199,8 +225,8 @@ impl Buckets {
         for partition in partitions {
             command.arg(partition);
         }
-        let (positions, owners) = self.call(&command).await?;
-        Ok(Look { positions, owners })
+        let (positions, owners, waiting) = self.call(command.arg("waiting")).await?;
+        Ok(Look { positions, owners, waiting })
     }
 
     /// Says where a bucket that knows nothing of a partition begins in it; whatever it knows, where that `counts` for nothing.

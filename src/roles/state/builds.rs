@@ -7,7 +7,6 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::StateRole;
 use super::buckets::Changed;
 use super::trouble::Trouble;
-use crate::cluster::redis::fault::Fault;
 use crate::limits::{STATE_ADOPTED_AT_ONCE, STATE_CALLS_AT_ONCE, STATE_USERS_AT_ONCE};
 
 /// Rounds through all buckets after a rebuild in which the nodes' register is looked through again: nodes that have lost it as well
@@ -83,16 +82,8 @@ impl StateRole {
 
     /// Tells what came of a call, and of what was passed over in it. Answers where to go on.
     pub(super) async fn have_changed(&self, call: &'static str, bucket: u16, changed: Changed) -> Result<u64, Trouble> {
-        self.passed_over(call, changed.foreign);
+        self.passed_over.tell(call, changed.foreign);
         self.teller.tell(&self.buckets, BTreeMap::from([(bucket, changed.told)])).await?;
         Ok(changed.next)
-    }
-
-    /// Something that is not Ringpost's lies at these keys: what would be there is passed over.
-    pub(super) fn passed_over(&self, call: &'static str, keys: Vec<String>) {
-        for key in keys {
-            self.metrics.failed("foreign");
-            self.complaints.tell(call, &Fault::Foreign(key));
-        }
     }
 }

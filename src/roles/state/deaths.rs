@@ -3,10 +3,12 @@
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use redis::Value;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::StateRole;
 use super::dying::Dying;
 use super::trouble::Trouble;
+use crate::cluster::redis::fault::Fault;
 use crate::limits::{STATE_CALLS_AT_ONCE, STATE_CLAIM_MS, STATE_LOOKS_PER_ROUND, STATE_USERS_AT_ONCE};
 
 impl StateRole {
@@ -59,7 +61,17 @@ impl StateRole {
     pub(super) async fn claim(&self, what: &str, for_ms: u64) -> Result<bool, Trouble> {
         let key = format!("{}:{what}", self.buckets.key("claims"));
         let mut command = redis::cmd("SET");
-        command.arg(key).arg(&self.id).arg("NX").arg("PX").arg(for_ms);
-        Ok(self.buckets.link().call(&command).await? == Value::Okay)
+        command.arg(&key).arg(&self.id).arg("NX").arg("GET").arg("PX").arg(for_ms);
+        let is_process = |id: &[u8]| std::str::from_utf8(id).is_ok_and(|id| Uuid::parse_str(id).is_ok());
+        match self.buckets.ask_of(&command, &key).await {
+            Ok(Value::Nil) => Ok(true),
+            Ok(Value::BulkString(id)) if is_process(&id) => Ok(false),
+            // Whose it is, nobody can tell: others go on, and this waits until it is taken away.
+            Ok(_) | Err(Fault::Foreign(_)) => {
+                self.passed_over.tell("claim", vec![key]);
+                Ok(false)
+            }
+            Err(fault) => Err(fault.into()),
+        }
     }
 }

@@ -9,13 +9,24 @@
 -- `-` and a client is a session that has ended: its owner, when; `?` and a client is a session that the nodes' register did not have:
 -- when that was seen first.
 
-local REVISION = 6
+local REVISION = 7
 -- How long it is remembered that a session has ended, milliseconds: so late may be told that it began.
 local ENDED_TTL = 600000
 -- And of so many sessions of a user at the most: whoever comes and goes all day costs no more than that.
 local ENDED_MAX = 256
 -- Transitions that one call gives back; who gets as many asks again.
 local PENDING_MAX = 1000
+-- One is shorter, bytes: a name has 1,024 at the most, of which JSON may take six for each.
+local TRANSITION_BYTES_MAX = 8192
+-- Below this JSON has whole numbers as they are.
+local WHOLE_MAX = 1e14
+local CAUSES = { login = true, logout = true, node_lost = true, rebuilt = true }
+-- All that UTF-8 has beside ASCII.
+local LETTERS = {
+  '^[\194-\223][\128-\191]', '^\224[\160-\191][\128-\191]', '^[\225-\236\238\239][\128-\191][\128-\191]',
+  '^\237[\128-\159][\128-\191]', '^\240[\144-\191][\128-\191][\128-\191]',
+  '^[\241-\243][\128-\191][\128-\191][\128-\191]', '^\244[\128-\143][\128-\191][\128-\191]',
+}
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -24,6 +35,41 @@ end
 
 local function owner_of(value)
   return string.match(value, '^%S+')
+end
+
+local function is_whole(number)
+  return type(number) == 'number' and number >= 0 and number < WHOLE_MAX and number % 1 == 0
+end
+
+-- The number that a field has. Ends with an error where it is none that is ours.
+local function whole(value)
+  assert(#value < 15 and string.find(value, '^%d+$'))
+  return tonumber(value)
+end
+
+-- The offset that a field has; nothing where it is none.
+local function offset_of(value)
+  return value and #value < 16 and string.find(value, '^%-?%d+$') and tonumber(value)
+end
+
+local function is_text(value)
+  local at = string.find(value, '[\128-\255]')
+  while at do
+    local last
+    for index = 1, #LETTERS do
+      if not last then last = select(2, string.find(value, LETTERS[index], at)) end
+    end
+    if not last then return false end
+    at = string.find(value, '[\128-\255]', last + 1)
+  end
+  return true
+end
+
+-- What is answered of a key without which nothing can be done. Ends with an error where something of another type lies there.
+local function needed(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  error(string.find(answer.err, 'WRONGTYPE', 1, true) and 'FOREIGN ' .. key or answer.err, 0)
 end
 
 -- How many sessions there are, in all and of each owner, is counted as they come and go: a user may have thousands.
@@ -50,12 +96,12 @@ local function parse_user(user, entries)
     elseif mark == '-' then
       assert(string.find(value, '^%d+%.%d+ %d+$'))
       user.ended[client] = value
-      user.ended_at[client] = tonumber(string.match(value, '%d+$'))
-    elseif mark == '?' then user.missed[client] = assert(tonumber(value))
+      user.ended_at[client] = whole(string.match(value, '%d+$'))
+    elseif mark == '?' then user.missed[client] = whole(value)
     elseif field == 't' then user.told = value
-    elseif field == 's' then user.since = assert(tonumber(value))
-    elseif field == 'l' then user.seen = assert(tonumber(value))
-    elseif field == 'q' then user.sequence = assert(tonumber(value)) end
+    elseif field == 's' then user.since = whole(value)
+    elseif field == 'l' then user.seen = whole(value)
+    elseif field == 'q' then user.sequence = whole(value) end
   end
   return user
 end
@@ -88,7 +134,7 @@ local function read_user(bucket, name)
   local entries = redis.pcall('HGETALL', user.key)
   if not entries.err and pcall(parse_user, user, entries) then return user end
   if not bucket.passes_over or entries.err and not string.find(entries.err, 'WRONGTYPE', 1, true) then
-    error(entries.err or 'WRONGTYPE ' .. user.key)
+    error(entries.err or 'FOREIGN ' .. user.key, 0)
   end
   note_foreign(bucket, user.key)
 end
@@ -116,7 +162,7 @@ end
 -- put: else it could be nobody's to end.
 local function look_at_index(bucket, owner)
   if bucket.is_index[owner] then return end
-  redis.call('SCARD', bucket.head .. ':i:' .. owner)
+  needed('SCARD', bucket.head .. ':i:' .. owner)
   bucket.is_index[owner] = true
 end
 
@@ -185,10 +231,11 @@ end
 -- while nothing is written yet. Else it could be noted of a user what nobody is ever told.
 local function begin_change(keys, keep)
   local bucket = begin(keys, keep)
-  redis.call('LLEN', bucket.head .. ':o')
-  redis.call('SCARD', bucket.head .. ':i')
-  local number = redis.call('HGET', bucket.head, 'n')
-  if number and not string.find(number, '^%d+$') then error('WRONGTYPE ' .. bucket.head) end
+  needed('LLEN', bucket.head .. ':o')
+  needed('LLEN', bucket.head .. ':f')
+  needed('SCARD', bucket.head .. ':i')
+  local number = needed('HGET', bucket.head, 'n')
+  if number and not pcall(whole, number) then error('FOREIGN ' .. bucket.head, 0) end
   return bucket
 end
 
@@ -215,9 +262,48 @@ local function settle_user(bucket, user, was_online, at, seen)
   if is_online(user) then redis.call('PERSIST', user.key) else redis.call('PEXPIRE', user.key, bucket.keep) end
 end
 
--- What is told and not yet written where all can read it, the oldest first.
+-- A transition, as it was put among what is to be told. Nothing, where it is none.
+local function read_transition(item)
+  if #item > TRANSITION_BYTES_MAX then return end
+  local can_be_read, of = pcall(cjson.decode, item)
+  if not can_be_read or type(of) ~= 'table' then return end
+  if type(of.user) ~= 'string' or of.user == '' or not is_text(of.user) or type(of.online) ~= 'boolean' then return end
+  if not is_whole(of.number) or of.number == 0 or not is_whole(of.sequence) or not is_whole(of.devices) or of.devices >= 2 ^ 32 then
+    return
+  end
+  if not is_whole(of.at_unix_ms) or not is_whole(of.last_seen_unix_ms) or not CAUSES[of.cause] then return end
+  return {
+    number = of.number, user = of.user, online = of.online, at_unix_ms = of.at_unix_ms, last_seen_unix_ms = of.last_seen_unix_ms,
+    devices = of.devices, sequence = of.sequence, cause = of.cause,
+  }
+end
+
+-- Takes the first so many of what is to be told away. What is not ours among them is kept aside.
+local function take_first(bucket, items, count)
+  local key = bucket.head .. ':o'
+  for at = 1, count do
+    if not read_transition(items[at]) then
+      redis.call('RPUSH', bucket.head .. ':f', items[at])
+      note_foreign(bucket, key)
+    end
+  end
+  if count > 0 then redis.call('LTRIM', key, count, -1) end
+end
+
+local function first_pending(bucket)
+  return needed('LRANGE', bucket.head .. ':o', 0, PENDING_MAX - 1)
+end
+
+-- What is told and not yet written where all can read it, the oldest first, each written anew, so that whatever reads it can. What is
+-- not ours goes aside once nothing of ours is before it.
 local function pending_of(bucket)
-  return redis.call('LRANGE', bucket.head .. ':o', 0, PENDING_MAX - 1)
+  local items, told, foreign = first_pending(bucket), {}, 0
+  for at = 1, #items do
+    local transition = read_transition(items[at])
+    if transition then told[#told + 1] = cjson.encode(transition) elseif #told == 0 then foreign = at end
+  end
+  take_first(bucket, items, foreign)
+  return told
 end
 
 -- What a call answers of what it has changed, to processes that say that they hear of what was passed over.
@@ -260,13 +346,13 @@ end
 local function apply(keys, args)
   local bucket, partition = begin_change(keys, args[4]), args[1]
   bucket.passes_over = args[6] == '1'
-  local position = tonumber(redis.call('HGET', bucket.head .. ':p', partition) or nil)
+  local position = offset_of(needed('HGET', bucket.head .. ':p', partition))
   if not position or position < tonumber(args[2]) then return { 0 } end
   local events, users, applied, last = cjson.decode(args[5]), {}, 0, position
   for at = 1, #events do
     if events[at].begins then look_at_index(bucket, events[at].owner) end
   end
-  if args[3] == '1' then redis.call('SCARD', bucket.head .. ':d:' .. partition) end
+  if args[3] == '1' then needed('SCARD', bucket.head .. ':d:' .. partition) end
   for at = 1, #events do
     local event = events[at]
     if event.offset > last then
@@ -276,32 +362,47 @@ local function apply(keys, args)
   end
   if last > position then redis.call('HSET', bucket.head .. ':p', partition, string.format('%.0f', last)) end
   local answer = { 1, applied, pending_of(bucket) }
-  if #bucket.foreign > 0 then answer[4] = bucket.foreign end
+  if bucket.passes_over and #bucket.foreign > 0 then answer[4] = bucket.foreign end
   return answer
 end
 
--- ARGV: a number. What was told up to it is written where all can read it. Answers what is left.
+-- ARGV: a number, whether the caller hears of what was passed over. What was told up to the transition of this number is written where
+-- all can read it; whoever was faster has taken it away. Answers what is left.
 local function written(keys, args)
   local bucket, number = begin(keys), tonumber(args[1])
-  local key = bucket.head .. ':o'
-  for _ = 1, PENDING_MAX do
-    local first = redis.call('LINDEX', key, 0)
-    if not first or cjson.decode(first).number > number then break end
-    redis.call('LPOP', key)
+  local items = first_pending(bucket)
+  for at = 1, #items do
+    local transition = read_transition(items[at])
+    if transition and transition.number == number then
+      take_first(bucket, items, at)
+      break
+    end
   end
-  return pending_of(bucket)
+  local told = pending_of(bucket)
+  if not args[2] then return told end
+  return { told, bucket.foreign }
 end
 
--- ARGV: partitions. Answers how far each was applied, and the incarnations that have sessions here.
+-- ARGV: partitions, and `waiting` where the caller hears whether something is to be told. Answers how far each partition was applied, and
+-- the incarnations that have sessions here. What cannot be read is as good as lost.
 local function look(keys, args)
-  local positions = #args > 0 and redis.call('HMGET', keys[1] .. ':p', unpack(args)) or {}
-  return { positions, redis.call('SMEMBERS', keys[1] .. ':i') }
+  local hears = args[#args] == 'waiting'
+  if hears then args[#args] = nil end
+  local positions = #args > 0 and needed('HMGET', keys[1] .. ':p', unpack(args)) or {}
+  for at = 1, #args do positions[at] = offset_of(positions[at]) and positions[at] or false end
+  local owners = {}
+  for _, owner in ipairs(needed('SMEMBERS', keys[1] .. ':i')) do
+    if #owner < 32 and string.find(owner, '^%d+%.%d+$') then owners[#owners + 1] = owner end
+  end
+  if not hears then return { positions, owners } end
+  return { positions, owners, needed('LLEN', keys[1] .. ':o') }
 end
 
 -- ARGV: partition, position, 1 if whatever is there counts for nothing. A bucket that knows nothing of a partition begins there.
 local function position(keys, args)
-  if args[3] == '1' then return redis.call('HSET', keys[1] .. ':p', args[1], args[2]) end
-  return redis.call('HSETNX', keys[1] .. ':p', args[1], args[2])
+  local key = keys[1] .. ':p'
+  if args[3] == '1' or not offset_of(needed('HGET', key, args[1])) then return redis.call('HSET', key, args[1], args[2]) end
+  return 0
 end
 
 -- ARGV: partition, how many users, how long they are kept, whether the caller hears of users who were passed over: processes of the
@@ -309,7 +410,7 @@ end
 -- and what is to be told.
 local function settle(keys, args)
   local bucket, dirty = begin_change(keys, args[3]), keys[1] .. ':d:' .. args[1]
-  local users = redis.call('SRANDMEMBER', dirty, args[2])
+  local users = needed('SRANDMEMBER', dirty, args[2])
   for at = 1, #users do
     local user = read_user(bucket, users[at])
     if user then tell(bucket, user, 'rebuilt', true) end
@@ -424,7 +525,7 @@ local function end_node(keys, args)
     page = unless_foreign(bucket, index, redis.pcall('SSCAN', index, cursor, 'COUNT', args[3]))
     if not page then return changed(bucket, '0', 0) end
   else
-    page = { nil, redis.call('SRANDMEMBER', index, args[3]) }
+    page = { nil, needed('SRANDMEMBER', index, args[3]) }
   end
   for at = 1, #page[2] do
     local user = read_user(bucket, page[2][at])
@@ -468,7 +569,7 @@ end
 -- ended, and what is to be told.
 local function check(keys, args)
   local bucket, ended = begin_change(keys, args[4]), 0
-  local page = redis.call('SSCAN', bucket.head .. ':i:' .. args[1], args[2], 'COUNT', args[3])
+  local page = needed('SSCAN', bucket.head .. ':i:' .. args[1], args[2], 'COUNT', args[3])
   for at = 1, #page[2] do
     local name = page[2][at]
     if #name <= tonumber(args[6]) then ended = ended + check_user(bucket, name, args[1], tonumber(args[5])) end
@@ -502,6 +603,7 @@ local function guarded(callback)
     local is_done, answer = pcall(callback, keys, args)
     if is_done then return answer end
     local said = type(answer) == 'table' and answer.err or tostring(answer)
+    if string.find(said, '^FOREIGN ') then return redis.error_reply(said) end
     if string.find(said, 'WRONGTYPE', 1, true) then
       return redis.error_reply('FOREIGN something of ' .. keys[1])
     end

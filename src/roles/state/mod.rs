@@ -24,6 +24,7 @@ mod happened;
 mod library;
 mod metrics;
 mod owners;
+mod passed;
 mod place;
 mod records;
 mod rounds;
@@ -46,6 +47,7 @@ use self::dying::Dying;
 use self::happened::Taken;
 pub use self::metrics::StateMetrics;
 use self::owners::Owners;
+use self::passed::PassedOver;
 use self::place::Place;
 use self::teller::Teller;
 use self::trouble::Trouble;
@@ -53,7 +55,6 @@ use self::view::StateView;
 use self::walk::Walk;
 use super::consumer::{Consumer, Incoming};
 use super::pulse::{Partition, Pulse};
-use crate::cluster::complaints::Complaints;
 use crate::cluster::kafka::producer::Producer;
 use crate::config::Config;
 use crate::limits::STATE_BATCH_MAX;
@@ -71,8 +72,7 @@ pub struct StateRole {
     buckets: Buckets,
     teller: Teller,
     metrics: Arc<StateMetrics>,
-    /// Of what is foreign, and passed over.
-    complaints: Complaints,
+    passed_over: Arc<PassedOver>,
     pulse: Arc<Pulse>,
     /// Where the partitions stand that are this process'.
     places: BTreeMap<i32, Place>,
@@ -88,6 +88,8 @@ pub struct StateRole {
     looks: u32,
     /// The bucket that is looked at next.
     next_look: u16,
+    /// Buckets in which something was to be told when they were looked at last.
+    waiting: BTreeSet<u16>,
     adopting_rounds: u32,
     /// Whether what was asked of Kafka last has failed.
     is_deaf: bool,
@@ -115,13 +117,14 @@ impl StateRole {
         let (metrics, pulse) = (view.metrics.clone(), view.pulse.clone());
         let (client_id, group) = (format!("{}-state", config.name), format!("{}.state", kafka.group));
         let topic = kafka.topics.login.clone();
+        let passed_over = Arc::new(PassedOver::new(metrics.clone()));
         Ok(Self {
             consumer: Consumer::new(kafka, &client_id, &group, &[&topic], pulse.clone())?,
             topic,
             buckets: Buckets::new(&config.cluster.redis)?,
-            teller: Teller::new(producer, kafka, metrics.clone()),
+            teller: Teller::new(producer, kafka, metrics.clone(), passed_over.clone()),
             metrics,
-            complaints: Complaints::default(),
+            passed_over,
             pulse,
             places: BTreeMap::new(),
             unready: BTreeSet::new(),
@@ -132,6 +135,7 @@ impl StateRole {
             walk: Walk::begin(Instant::now()),
             looks: 0,
             next_look: 0,
+            waiting: BTreeSet::new(),
             adopting_rounds: 0,
             is_deaf: false,
             said: "",

@@ -77,7 +77,7 @@ impl StateRole {
                 Err(fault) => failed = failed.or(Some(fault.into())),
             }
         }
-        self.passed_over("apply", passed_over);
+        self.passed_over.tell("apply", passed_over);
         if let Some(trouble) = failed {
             return Err(trouble);
         }

@@ -33,6 +33,10 @@ impl StateRole {
 
     /// Looks at some of the buckets; at all of them once in a round.
     async fn look_at_some(&mut self) -> Result<(), Trouble> {
+        if self.next_look == 0 {
+            // An older edition may be there, and give answers that can be read.
+            self.buckets.load().await?;
+        }
         let count = self.buckets.count();
         let some = count.div_ceil(STATE_LOOKS_PER_ROUND);
         let buckets: Vec<u16> = (self.next_look..count.min(self.next_look.saturating_add(some))).collect();
@@ -45,6 +49,12 @@ impl StateRole {
                 if position.is_none_or(|position| position < known) {
                     return Err(Trouble::Lost(*partition));
                 }
+            }
+            // Whoever has put it there tells it at once, unless that process has died, or could not.
+            if look.waiting == 0 {
+                self.waiting.remove(bucket);
+            } else if !self.waiting.insert(*bucket) {
+                self.teller.tell_waiting(&self.buckets, *bucket).await?;
             }
         }
         if self.adopting_rounds > 0 {

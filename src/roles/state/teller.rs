@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
-use super::buckets::{Buckets, Transition};
+use super::buckets::{Buckets, Pending, Transition};
 use super::metrics::StateMetrics;
+use super::passed::PassedOver;
 use super::trouble::Trouble;
 use crate::cluster::kafka::fault::Fault;
 use crate::cluster::kafka::producer::{Producer, Record};
@@ -21,11 +22,17 @@ pub(super) struct Teller {
     topic: String,
     format: Format,
     metrics: Arc<StateMetrics>,
+    passed_over: Arc<PassedOver>,
 }
 
 impl Teller {
-    pub(super) fn new(producer: Arc<Producer>, config: &KafkaConfig, metrics: Arc<StateMetrics>) -> Self {
-        Self { producer, topic: config.topics.session.clone(), format: config.format, metrics }
+    pub(super) fn new(
+        producer: Arc<Producer>,
+        config: &KafkaConfig,
+        metrics: Arc<StateMetrics>,
+        passed_over: Arc<PassedOver>,
+    ) -> Self {
+        Self { producer, topic: config.topics.session.clone(), format: config.format, metrics, passed_over }
     }
 
     /// Writes what buckets have to tell, until none has any more.
@@ -42,10 +49,23 @@ impl Teller {
             self.write(pending.values().flatten()).await?;
             let calls = pending.iter().map(|(bucket, transitions)| async move {
                 let last = transitions.last().map_or(0, |transition| transition.number);
-                Ok::<_, Trouble>((*bucket, buckets.written(*bucket, last).await?))
+                self.left(buckets, *bucket, last).await
             });
             pending = try_join_all(calls).await?.into_iter().collect();
         }
+    }
+
+    /// Tells what waits in a bucket, whoever has put it there.
+    pub(super) async fn tell_waiting(&self, buckets: &Buckets, bucket: u16) -> Result<(), Trouble> {
+        let pending = self.left(buckets, bucket, 0).await?;
+        self.tell(buckets, BTreeMap::from([pending])).await
+    }
+
+    /// What a bucket has to tell once all is written up to the transition of this number.
+    async fn left(&self, buckets: &Buckets, bucket: u16, number: u64) -> Result<(u16, Vec<Transition>), Trouble> {
+        let Pending { told, foreign } = buckets.written(bucket, number).await?;
+        self.passed_over.tell("written", foreign);
+        Ok((bucket, told))
     }
 
     async fn write(&self, transitions: impl Iterator<Item = &Transition>) -> Result<(), Trouble> {
