@@ -18,6 +18,9 @@ const JARS: &str = concat!(
     "/../target/tools/kafka/*"
 );
 
+/// Where tests/packages puts the jars of what is used beside a broker.
+const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/kafka-programs/*");
+
 /// Where a broker is to be.
 #[derive(Debug)]
 pub(crate) struct Seat {
@@ -122,10 +125,19 @@ impl Drop for Broker {
     }
 }
 
-/// A program of Kafka's.
+/// A program of a broker's jars.
 pub(crate) fn java(class: &str) -> Command {
+    java_of(JARS, class)
+}
+
+/// One of those that are used beside a broker.
+pub(crate) fn java_beside(class: &str) -> Command {
+    java_of(PROGRAMS, class)
+}
+
+fn java_of(jars: &str, class: &str) -> Command {
     let mut java = Command::new("java");
-    java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", JARS, class]);
+    java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", jars, class]);
     java
 }
 

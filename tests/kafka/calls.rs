@@ -40,7 +40,7 @@ impl<K: AsRef<Kafka>> Calls<K> {
         format!("{}calls", self.prefix)
     }
 
-    fn dead_topic(&self) -> String {
+    pub(crate) fn dead_topic(&self) -> String {
         format!("{}calls.dead", self.prefix)
     }
 
@@ -80,7 +80,7 @@ impl<K: AsRef<Kafka>> Calls<K> {
         self.kafka.as_ref().members(&self.group())
     }
 
-    fn group(&self) -> String {
+    pub(crate) fn group(&self) -> String {
         format!("{}group.calls", self.prefix)
     }
 }

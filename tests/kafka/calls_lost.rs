@@ -1,10 +1,13 @@
 //! Calls in a topic, while nodes, Redis and Kafka go and come.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::calls::Calls;
 use crate::harness::Node;
 use crate::kafka::Kafka;
+use crate::kafka::broker::java_beside;
 use crate::server::{Kind, Server, wait};
 
 /// A namespace that nodes share.
@@ -104,6 +107,41 @@ fn a_topic_that_is_made_anew_is_read_from_its_beginning_though_what_was_before_i
     (0..5).for_each(|number| calls.publish("chat:after", number));
     wait("nothing of the new topic is passed over", || node.history("chat:after").len() == 5);
     assert_eq!(node.history("chat:after"), numbers(0..5));
+}
+
+/// The command of the guide by which the group forgets its place.
+fn forgets(calls: &Calls<Arc<Kafka>>) {
+    let guide = include_str!("../../docs/CONSUMERS.md");
+    let (_, rest) = guide.split_once("`kafka-consumer-groups.sh ").expect("the guide has the command");
+    let (told, _) = rest.split_once('`').expect("it ends");
+    let mut command = java_beside("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand");
+    for word in told.split_whitespace() {
+        command.arg(match word {
+            "<broker>" => calls.kafka.address(),
+            "<cluster.kafka.group>.calls" => calls.group(),
+            "<calls>" => calls.topic(),
+            option => option.to_owned(),
+        });
+    }
+    let output = command.output().expect("tests/packages installs it");
+    let said = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
+    assert!(output.status.success() && !said.contains("Error"), "{command:?}\n{said}");
+}
+
+#[test]
+fn a_group_that_forgets_its_place_carries_out_all_that_the_topic_has() {
+    let calls = Calls::shared(1);
+    let mut node = Node::start("one", &calls.section(""));
+    (0..3).for_each(|number| calls.publish("chat:a", number));
+    wait("they are carried out", || node.history("chat:a").len() == 3);
+    assert!(node.end().success());
+    assert_eq!(calls.committed(), 3);
+    forgets(&calls);
+    assert_eq!(calls.committed(), 0);
+    let node = Node::start("two", &calls.section(""));
+    wait("all are carried out", || node.history("chat:a").len() == 3);
+    assert_eq!(node.history("chat:a"), numbers(0..3));
+    wait("all is committed", || calls.committed() == 3);
 }
 
 #[test]

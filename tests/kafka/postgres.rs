@@ -1,4 +1,4 @@
-//! A PostgreSQL for one test: reached by a socket in a folder of its own, ended with its owner.
+//! A PostgreSQL for one test: reached by a socket in a folder of its own, and by loopback where that is wanted; ended with its owner.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::chown;
@@ -9,7 +9,7 @@ use std::{env, fs};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use crate::server::wait;
+use crate::server::{free_port, wait};
 
 /// Whom it runs as where the tests run as root, which it refuses.
 const NOBODY: u32 = 65534;
@@ -18,6 +18,8 @@ const NOBODY: u32 = 65534;
 pub(crate) struct Postgres {
     child: Child,
     folder: TempDir,
+    /// Of loopback, where it listens there; otherwise a part of the socket's name.
+    pub(crate) port: u16,
 }
 
 /// A connection by `psql`.
@@ -29,6 +31,15 @@ pub(crate) struct Session {
 
 impl Postgres {
     pub(crate) fn start() -> Self {
+        Self::start_at(5432, &["-c", "listen_addresses="])
+    }
+
+    /// One whose log tells of rows, to who reaches it by loopback.
+    pub(crate) fn start_logical() -> Self {
+        Self::start_at(free_port(), &["-c", "listen_addresses=127.0.0.1", "-c", "wal_level=logical"])
+    }
+
+    fn start_at(port: u16, options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder can be made");
         if geteuid().is_root() {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may");
@@ -39,9 +50,10 @@ impl Postgres {
         let made = made.expect("tests/packages installs it");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let mut postgres = program("postgres");
-        postgres.args(["-c", "listen_addresses=", "-c", "fsync=off", "-k"]).arg(folder.path()).arg("-D").arg(&data);
+        postgres.args(options).args(["-c", "fsync=off", "-p", &port.to_string(), "-k"]).arg(folder.path());
+        postgres.arg("-D").arg(&data);
         let child = postgres.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("tests/packages installs it");
-        let this = Self { child, folder };
+        let this = Self { child, folder, port };
         wait("PostgreSQL answers", || {
             let mut created = this.reached("createdb");
             created.arg("app").stderr(Stdio::null()).status().expect("tests/packages installs it").success()
@@ -52,7 +64,8 @@ impl Postgres {
     /// A program that reaches it.
     pub(crate) fn reached(&self, name: impl AsRef<Path>) -> Command {
         let mut command = Command::new(name.as_ref());
-        command.env("PGHOST", self.folder.path()).env("PGUSER", "app").current_dir("/");
+        command.env("PGHOST", self.folder.path()).env("PGPORT", self.port.to_string()).env("PGUSER", "app");
+        command.current_dir("/");
         command
     }
 

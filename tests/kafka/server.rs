@@ -2,7 +2,7 @@
 //! owner. A broker takes some seconds to start, and 300 MB: tests that leave it in peace share one, with topics of their own.
 #![allow(dead_code, reason = "each test takes of it what it needs")]
 
-mod broker;
+pub(crate) mod broker;
 pub(crate) mod rights;
 
 use std::fs;
