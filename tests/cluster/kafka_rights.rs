@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{Node, publish_in_the_end, subscribe};
-use crate::kafka::Kafka;
 use crate::kafka::rights::{PASSWORD, Thing};
+use crate::kafka::{Kafka, Kept};
 use crate::kafka_faults::{before, faults, is_refused_alone};
 use crate::load::heard_until;
 use crate::relays::topics;
@@ -63,6 +63,41 @@ fn a_topic_group_or_way_down_that_is_refused_stops_nothing_else_and_loses_nothin
         assert!(heard.into_iter().eq((0..5).map(serde_json::Value::from).chain([json!(operation)])));
         kafka.restore(Thing::Topic(&down), operation);
     }
+}
+
+#[test]
+#[ignore = "a Kafka of its own, and the time until what is refused is left out: make test-cluster"]
+fn what_may_not_be_written_beside_the_way_is_left_out_and_counted_and_holds_nothing_up_for_long() {
+    let kafka = Kafka::with_users();
+    let (_redis, prefix, nodes, mut listener) = before(&kafka, &as_user(PASSWORD));
+    let (kept, dead) = (format!("{prefix}publications"), format!("{prefix}publish.dead"));
+    let count = |name: &str| nodes.iter().map(|node| node.sample(name).unwrap_or(0)).sum::<u64>();
+    publish_in_the_end(&nodes[0], "relayed:room", "kept");
+    heard_until(&mut listener, &json!("kept"));
+    let written = kafka.read(&kept, 2).len();
+
+    kafka.refuse(Thing::Topic(&kept), "WRITE");
+    kafka.refuse(Thing::Topic(&dead), "WRITE");
+    kafka.write(&format!("{prefix}publish"), Some("relayed:room"), b"of no use", &[]);
+    assert_eq!(nodes[0].publish("relayed:room", "left out")["result"], json!({}));
+    heard_until(&mut listener, &json!("left out"));
+    wait("it is counted", || {
+        count("ringpost_mover_left_out_total") == 1 && count("ringpost_mover_passed_over_total") == 1
+    });
+    for at in 0..5 {
+        assert_eq!(nodes[at % 2].publish("relayed:room", at)["result"], json!({}), "{at}");
+    }
+    heard_until(&mut listener, &json!(4));
+
+    kafka.restore(Thing::Topic(&kept), "WRITE");
+    kafka.restore(Thing::Topic(&dead), "WRITE");
+    publish_in_the_end(&nodes[0], "relayed:room", "kept again");
+    heard_until(&mut listener, &json!("kept again"));
+    let data = |kept: &[Kept]| kept.iter().map(|one| one.json()["data"].clone()).collect::<Vec<_>>();
+    wait("it is kept", || data(&kafka.read(&kept, written + 1)).contains(&json!("kept again")));
+    assert!(!data(&kafka.read(&kept, written + 1)).contains(&json!("left out")));
+    kafka.write(&format!("{prefix}publish"), Some("relayed:room"), b"of no use", &[]);
+    assert_eq!(kafka.read(&dead, 1)[0].value, b"of no use");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The ways by Kafka, and what producers of other programs write there.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
+use crate::client::LineClient;
 use crate::harness::subscribe;
 use crate::python::{Batch, ODD, PRODUCERS_TIME, odd, padded, useless, writes};
 use crate::rebalances::moves;
@@ -46,6 +49,31 @@ fn what_lies_beside_a_record_changes_nothing_and_what_is_none_lies_with_the_dead
     wait("the group stands behind all", || {
         kafka.committed(&format!("{prefix}nodes.movers"), &up).into_iter().map(|at| at.max(0)).sum::<i64>() == written
     });
+}
+
+#[test]
+fn a_transaction_that_nobody_ends_holds_up_its_partition_until_its_timeout_and_no_other() {
+    let (_redis, kafka, prefix, nodes) = cluster(["one", "two"]);
+    let up = format!("{prefix}publish");
+    let to = |partition: i32, channel: &str, data: &str| json!({"partition": partition, "key": channel, "value": json!({ "data": data }).to_string()});
+    let rooms = ["relayed:a", "relayed:b", "relayed:c"];
+    let mut listeners = rooms.map(|room| {
+        let mut listener = nodes[0].client();
+        subscribe(&mut listener, room, None);
+        listener
+    });
+    let open = Batch::in_a_transaction("none", vec![to(0, rooms[0], "never")]);
+    let rest = Batch::of(vec![to(0, rooms[1], "behind"), to(1, rooms[2], "beside")]);
+    let began = Instant::now();
+    writes(&kafka, &up, &[open, rest]);
+    let of = |listener: &mut LineClient| listener.publication().2;
+    assert_eq!(of(&mut listeners[2]), json!("beside"));
+    let beside = began.elapsed();
+    assert_eq!(of(&mut listeners[1]), json!("behind"));
+    let behind = began.elapsed();
+    assert!(behind > beside + Duration::from_secs(1), "it waits, and the other does not: {behind:?}, {beside:?}");
+    writes(&kafka, &up, &[Batch::of(vec![to(0, rooms[0], "after")])]);
+    assert_eq!(of(&mut listeners[0]), json!("after"), "what was not committed never comes");
 }
 
 #[test]

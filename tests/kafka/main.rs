@@ -3,6 +3,7 @@
 mod batches;
 mod calls;
 mod calls_lost;
+mod calls_rights;
 #[path = "../node/client.rs"]
 #[expect(dead_code, reason = "the protocol has its tests elsewhere")]
 mod client;

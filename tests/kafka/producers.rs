@@ -37,3 +37,21 @@ fn what_lies_beside_a_call_changes_nothing_and_what_is_none_lies_with_the_dead()
     let times: Vec<_> = calls.kafka.read(&calls.topic(), written).iter().map(|one| one.at_unix_ms).collect();
     assert!(times.iter().max() > times.iter().min().map(|at| at + 4_000_000_000).as_ref(), "they are the producer's");
 }
+
+#[test]
+fn a_transaction_that_nobody_ends_holds_up_its_partition_until_its_timeout_and_no_other() {
+    let calls = Calls::shared(2);
+    let node = Node::start("one", &calls.section(""));
+    let to = |partition: i32, channel: &str, data: &str| {
+        let call = json!({"method": "publish", "params": {"channel": channel, "data": data}}).to_string();
+        json!({"partition": partition, "key": channel, "value": call})
+    };
+    let open = Batch::in_a_transaction("none", vec![to(0, "chat:a", "never")]);
+    let rest = Batch::of(vec![to(0, "chat:b", "behind"), to(1, "chat:c", "beside")]);
+    writes(&calls.kafka, &calls.topic(), &[open, rest]);
+    wait("the other partition goes on", || node.history("chat:c") == ["beside"]);
+    assert_eq!(node.history("chat:b"), [""; 0], "what lies behind it waits");
+    wait("Kafka has ended it", || node.history("chat:b") == ["behind"]);
+    assert_eq!(node.history("chat:a"), [""; 0], "it was never committed");
+    wait("all is committed", || calls.committed() == 2 + 1);
+}

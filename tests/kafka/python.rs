@@ -18,7 +18,7 @@ pub(crate) const COMPRESSIONS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zs
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     compression: &'static str,
-    /// `commit` or `abort`, of one in a transaction.
+    /// `commit`, `abort` or `none`, of one in a transaction.
     end: Option<&'static str>,
     records: Vec<Value>,
 }
@@ -29,7 +29,7 @@ impl Batch {
         Self { compression: "none", end: None, records }
     }
 
-    /// One in a transaction, whose end is `commit` or `abort`.
+    /// One in a transaction, whose end is `commit`, `abort`, or `none`: it stays open until Kafka ends it, seconds later.
     pub(crate) fn in_a_transaction(end: &'static str, records: Vec<Value>) -> Self {
         Self { end: Some(end), ..Self::of(records) }
     }

@@ -27,7 +27,7 @@ super.users=User:admin;User:ANONYMOUS
 "#;
 
 /// What a right is for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Thing<'n> {
     Topic(&'n str),
     Group(&'n str),

@@ -14,6 +14,9 @@ for number, batch in enumerate(told["batches"]):
     }
     if batch["end"]:
         options["transactional.id"] = f"{told['topic']}-{number}"
+    if batch["end"] == "none":
+        # As one that dies leaves it.
+        options["transaction.timeout.ms"] = 4_000
     producer, refused = Producer(options), []
     if batch["end"]:
         producer.init_transactions(60)

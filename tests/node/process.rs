@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -23,6 +24,7 @@ pub(crate) struct Process {
     /// Where its configuration lies, in `node.toml`.
     pub(crate) folder: TempDir,
     pub(crate) started: Instant,
+    log: Arc<Mutex<String>>,
 }
 
 /// The binary by this command, with this configuration; it may refuse to start.
@@ -60,9 +62,16 @@ impl Process {
         }
         let log = BufReader::new(child.stderr.take().expect("it logs")).lines().map_while(Result::ok);
         let Some(http) = http else { panic!("it does not start: {}", log.collect::<Vec<_>>().join("\n")) };
+        let said = Arc::<Mutex<String>>::default();
+        let to = said.clone();
         // Nobody would read it otherwise, and the process would find it full.
-        std::thread::spawn(move || log.for_each(|line| eprintln!("{http}: {line}")));
-        Self { child, http, tcp, grpc, folder, started }
+        std::thread::spawn(move || {
+            log.for_each(|line| {
+                eprintln!("{http}: {line}");
+                to.lock().expect("nobody panics with it").extend([&*line, "\n"]);
+            });
+        });
+        Self { child, http, tcp, grpc, folder, started, log: said }
     }
 
     /// The TCP port.
@@ -87,6 +96,11 @@ impl Process {
         let text = self.metrics();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
         Some(value.trim().parse().unwrap_or_else(|_| panic!("{name}: {value}")))
+    }
+
+    /// How many lines of its log have this in them.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        self.log.lock().expect("nobody panics with it").lines().filter(|line| line.contains(text)).count()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
