@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { open, say, texts } from '../browser/browser.mjs';
+import { open, reads, say, texts } from '../browser/browser.mjs';
 import { until } from '../js/wait.mjs';
 
 const EXAMPLE = fileURLToPath(new URL('../../../examples/cluster/run', import.meta.url));
@@ -81,6 +81,7 @@ test('what make cluster prints does what it says', { timeout: 170_000 }, async (
   await run(t, show('have a node publish'));
   for (const tab of tabs) await until(async () => (await texts(tab)).length === 4, 'four messages on each page', 30_000);
   assert.deepEqual(await texts(tabs[0]), await texts(tabs[1]));
+  for (const tab of tabs) await tab.locator('#count', { hasText: 'Here now: 2' }).waitFor();
   await tabs[1].screenshot({ path: join(process.env.SDK_TEST_SHOTS, 'cluster.png') });
 
   const status = await run(t, show('the nodes'));
@@ -101,8 +102,25 @@ test('what make cluster prints does what it says', { timeout: 170_000 }, async (
   await until(() => said.out.includes('push to user 7'), 'a push of the application', 30_000);
   assert.match(await run(t, show("what the app's icon shows")), /"badge":1/);
 
-  assert.equal(await end(), 0, said.error);
   assert.doesNotMatch(said.error, /has ended|waited for/);
+  const on = (tab) => tab.locator('#shard .node').innerText();
+  const behind = await open(t, { origin: 'http://127.0.0.1:8000' });
+  const guests = [];
+  // The load balancer gives each to the node that has the fewest.
+  while (guests.length < 6 && await on(guests.at(-1) ?? tabs[1]) !== 'of node-1') guests.push(await behind.tab('guest', 'lobby'));
+  const guest = guests.at(-1);
+  assert.equal(await on(guest), 'of node-1');
+  await run(t, /kill -9 \d+(?=\))/.exec(said.out)[0]);
+  await guest.locator('[data-state]:not([data-state=connected])').waitFor();
+  await say(tabs[1], 'while a node is gone');
+  await reads(guest, 'while a node is gone');
+  assert.notEqual(await on(guest), 'of node-1');
+  assert.deepEqual(await texts(guest), await texts(tabs[1]));
+  await guest.locator('#people', { hasText: 'bob' }).waitFor();
+  await guest.screenshot({ path: join(process.env.SDK_TEST_SHOTS, 'cluster-killed.png') });
+
+  assert.equal(await end(), 0, said.error);
+  assert.deepEqual(said.error.match(/\S+ (has ended|waited for).*/g), ['node-1 has ended; the others go on until Ctrl-C']);
 });
 
 test('a port that something else has is told before anything is started', async (t) => {
