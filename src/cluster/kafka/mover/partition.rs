@@ -96,7 +96,7 @@ impl Partition {
     }
 
     /// Where the group is to be told that it stands, where that is to be told; from now on it counts as told.
-    pub(super) fn to_commit(&mut self) -> Option<i64> {
+    pub(super) fn next_commit(&mut self) -> Option<i64> {
         let stands = self.stands();
         (self.committed.replace(stands) != Some(stands)).then_some(stands)
     }
@@ -170,18 +170,18 @@ mod tests {
     #[test]
     fn where_it_stands_is_told_once_and_again_where_the_group_has_not_taken_it() {
         let mut partition = partition();
-        assert_eq!([partition.to_commit(), partition.to_commit()], [Some(10), None]);
+        assert_eq!([partition.next_commit(), partition.next_commit()], [Some(10), None]);
         partition.was_taken(10);
-        assert_eq!(partition.to_commit(), None);
+        assert_eq!(partition.next_commit(), None);
         assert!(partition.reads(10));
-        assert_eq!([partition.to_commit(), partition.to_commit()], [Some(11), None]);
+        assert_eq!([partition.next_commit(), partition.next_commit()], [Some(11), None]);
         // A commit was refused, and nothing new comes.
         partition.was_taken(10);
-        assert_eq!([partition.to_commit(), partition.to_commit()], [Some(11), None]);
+        assert_eq!([partition.next_commit(), partition.next_commit()], [Some(11), None]);
         partition.was_taken(11);
-        assert_eq!(partition.to_commit(), None);
+        assert_eq!(partition.next_commit(), None);
         partition.commits_again();
-        assert_eq!([partition.to_commit(), partition.to_commit()], [Some(11), None]);
+        assert_eq!([partition.next_commit(), partition.next_commit()], [Some(11), None]);
     }
 
     #[test]

@@ -329,8 +329,8 @@ impl Reader {
                 partition.was_taken(offset);
             }
         }
-        let to_commit = |(number, partition): (&i32, &mut Partition)| Some((*number, partition.to_commit()?));
-        let stands: Vec<_> = partitions.iter_mut().filter_map(to_commit).collect();
+        let next_commit = |(number, partition): (&i32, &mut Partition)| Some((*number, partition.next_commit()?));
+        let stands: Vec<_> = partitions.iter_mut().filter_map(next_commit).collect();
         if stands.is_empty() {
             return false;
         }
