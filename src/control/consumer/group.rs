@@ -210,13 +210,8 @@ impl Group {
         let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.life == life) else {
             return;
         };
-        while let Some(joined) = partition.at_work.try_join_next() {
-            if let Err(error) = joined
-                && error.is_panic()
-            {
-                std::panic::resume_unwind(error.into_panic());
-            }
-        }
+        // One that has panicked is a death of the thread, which `vital` tells.
+        while partition.at_work.try_join_next().is_some() {}
         let next = partition.lanes.done(&record);
         let has_room = partition.is_paused && partition.lanes.has_room();
         if let Some(last) = partition.lanes.settle()
