@@ -145,6 +145,22 @@ fn a_group_that_forgets_its_place_carries_out_all_that_the_topic_has() {
 }
 
 #[test]
+fn a_topic_that_is_made_anew_while_no_node_consumes_is_carried_out_from_its_first_record() {
+    let calls = Calls::shared(1);
+    let mut node = Node::start("one", &calls.section(""));
+    (0..3).for_each(|number| calls.publish("chat:a", number));
+    wait("they are carried out", || node.history("chat:a").len() == 3);
+    assert!(node.end().success());
+    calls.kafka.delete(&calls.topic());
+    calls.kafka.topic(&calls.topic(), 1);
+    wait("Kafka has forgotten the place", || calls.committed() == 0);
+    (0..5).for_each(|number| calls.publish("chat:a", number));
+    let node = Node::start("two", &calls.section(""));
+    wait("all are carried out", || node.history("chat:a").len() == 5);
+    assert_eq!(node.history("chat:a"), numbers(0..5));
+}
+
+#[test]
 fn a_kafka_that_is_away_holds_nobody_up_and_its_calls_come_when_it_is_back() {
     let mut calls = Calls::on(Box::new(Kafka::start()), 1);
     calls.publish("chat:a", 0);
