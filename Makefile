@@ -29,13 +29,13 @@ crash: ## Kill a node 100 times under load of real SDKs; nothing that it acknowl
 
 test-cluster: ## Test several nodes over Redis through outages as well (some minutes)
 	./tests/packages
-	cargo test --test cluster -- --include-ignored --skip upgraded_one_after_the_other
+	cargo test --test cluster --test roles --test notify -- --include-ignored --skip upgraded_one_after_the_other
 	cargo test --package ringpost-loadgen --test load -- --include-ignored cluster:: relays::
 
-test-upgrade: ## Test that nodes of this version and of an earlier one run together (`make test-upgrade BEFORE=COMMIT`; it is built first)
+test-upgrade: ## Test that nodes and roles of this version and of an earlier one run together (`make test-upgrade BEFORE=COMMIT`; it is built first)
 	./tests/packages build
 	./tests/before $(BEFORE)
-	BEFORE_BIN=$(CURDIR)/target/before/ringpost cargo test --test cluster -- --ignored upgraded_one_after_the_other
+	BEFORE_BIN=$(CURDIR)/target/before/ringpost cargo test --test cluster --test roles --test notify -- --ignored upgraded_one_after_the_other
 
 test-durable: ## Install what others keep messages in, and test that the load generator finds what they do not keep
 	./benches/peers/install-durable

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use super::pulse::{Partition, Pulse};
 use crate::cluster::kafka::client;
+use crate::cluster::kafka::fault::Fault;
 use crate::cluster::kafka::trouble::Trouble;
 use crate::config::KafkaConfig;
 use crate::limits::{KAFKA_ASK_MS, KAFKA_FETCHED_BYTES_MAX, KAFKA_STATISTICS_MS};
@@ -104,7 +105,13 @@ impl ConsumerContext for Context {
 pub struct Consumer {
     consumer: Arc<StreamConsumer<Context>>,
     assigned: watch::Receiver<Assignment>,
+    pulse: Arc<Pulse>,
     is_paused: bool,
+}
+
+/// Whether Kafka refuses a topic or a group, or does not have the topic: librdkafka says so once, and goes on asking.
+pub fn is_refusal(error: &KafkaError) -> bool {
+    matches!(Fault::from(error), Fault::Forbidden(_) | Fault::NoTopic(_))
 }
 
 impl Consumer {
@@ -130,10 +137,10 @@ impl Consumer {
         options.set("statistics.interval.ms", KAFKA_STATISTICS_MS.to_string());
         options.set("queued.max.messages.kbytes", (KAFKA_FETCHED_BYTES_MAX / 1024).to_string());
         let (sender, assigned) = watch::channel(Assignment::default());
-        let context = Context { assigned: sender, pulse, trouble: Trouble::of("a role's consumer") };
+        let context = Context { assigned: sender, pulse: pulse.clone(), trouble: Trouble::of("a role's consumer") };
         let consumer: StreamConsumer<Context> = options.create_with_context(context)?;
         consumer.subscribe(topics)?;
-        Ok(Self { consumer: Arc::new(consumer), assigned, is_paused: false })
+        Ok(Self { consumer: Arc::new(consumer), assigned, pulse, is_paused: false })
     }
 
     /// Waits for what comes next. Giving up the wait loses nothing.
@@ -141,14 +148,18 @@ impl Consumer {
     /// # Errors
     /// Kafka's; most go by themselves, and the next wait may succeed.
     pub async fn next(&mut self) -> Result<Incoming<'_>, KafkaError> {
-        let Self { consumer, assigned, .. } = self;
+        let Self { consumer, assigned, pulse, .. } = self;
         tokio::select! {
             biased;
             Ok(()) = assigned.changed() => {
                 let partitions = assigned.borrow_and_update().partitions.clone();
+                if partitions.as_ref().is_some_and(Vec::is_empty) {
+                    // Of the others it is known once something is read, or that there is nothing.
+                    pulse.refused(false);
+                }
                 Ok(partitions.map_or(Incoming::Revoked, Incoming::Assigned))
             }
-            read = consumer.recv() => read_of(read),
+            read = consumer.recv() => read_of(pulse, read),
         }
     }
 
@@ -158,7 +169,7 @@ impl Consumer {
         if self.assigned.has_changed().unwrap_or(true) {
             return None;
         }
-        self.consumer.recv().now_or_never().map(read_of)
+        self.consumer.recv().now_or_never().map(|read| read_of(&self.pulse, read))
     }
 
     /// Begins with all that was assigned, or goes back or on in it, each partition at its offset; those that are not named begin
@@ -234,11 +245,17 @@ impl Consumer {
 }
 
 /// What was read. That a partition has no more is librdkafka's error.
-fn read_of(read: KafkaResult<BorrowedMessage<'_>>) -> KafkaResult<Incoming<'_>> {
-    match read {
+fn read_of<'m>(pulse: &Pulse, read: KafkaResult<BorrowedMessage<'m>>) -> KafkaResult<Incoming<'m>> {
+    let read = match read {
         Err(KafkaError::PartitionEOF(partition)) => Ok(Incoming::End(partition)),
         read => read.map(Incoming::Record),
+    };
+    match &read {
+        Ok(_) => pulse.refused(false),
+        Err(error) if is_refusal(error) => pulse.refused(true),
+        Err(_) => {}
     }
+    read
 }
 
 fn list_of(offsets: &BTreeMap<Partition, i64>) -> Result<TopicPartitionList, KafkaError> {

@@ -17,6 +17,7 @@ pub struct Pulse {
     /// When it last consumed or could have, milliseconds since it began.
     beat_ms: AtomicU64,
     is_failing: AtomicBool,
+    is_refused: AtomicBool,
     lag: Mutex<BTreeMap<Partition, u64>>,
 }
 
@@ -27,6 +28,7 @@ impl Pulse {
             began: Instant::now(),
             beat_ms: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
             lag: Mutex::default(),
         }
     }
@@ -36,9 +38,14 @@ impl Pulse {
         self.is_failing.store(is_failing, Ordering::Relaxed);
     }
 
+    /// Kafka refuses what the role is to read, or gives it. However well the group is, a role that is refused has no pulse.
+    pub(super) fn refused(&self, is_refused: bool) {
+        self.is_refused.store(is_refused, Ordering::Relaxed);
+    }
+
     /// Kafka is there, and the role has its place in the group.
     pub(super) fn beat(&self) {
-        if !self.is_failing.load(Ordering::Relaxed) {
+        if !self.is_failing.load(Ordering::Relaxed) && !self.is_refused.load(Ordering::Relaxed) {
             self.beat_ms.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
         }
     }
@@ -75,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_that_fails_at_its_work_has_no_pulse_however_well_kafka_is() {
+    fn a_role_that_fails_at_its_work_or_is_refused_has_no_pulse_however_well_kafka_is() {
         let pulse = Pulse { began: Instant::now() - Duration::from_millis(ROLE_STALLED_MS + 1), ..Pulse::new() };
         assert!(!pulse.is_well());
         pulse.failing(true);
@@ -83,6 +90,10 @@ mod tests {
         assert!(!pulse.is_well());
         pulse.failing(false);
         assert!(!pulse.is_well(), "that it does not fail is no work yet");
+        pulse.refused(true);
+        pulse.beat();
+        assert!(!pulse.is_well());
+        pulse.refused(false);
         pulse.beat();
         assert!(pulse.is_well());
     }

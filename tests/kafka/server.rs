@@ -287,15 +287,29 @@ impl Kafka {
 
     /// All records of a topic, once there are so many: those of a partition in their order.
     pub(crate) fn read(&self, topic: &str, count: usize) -> Vec<Kept> {
+        let (consumer, mut read) = self.read_until(topic, count);
+        // What is more than was awaited is there at once.
+        let until = Instant::now() + PATIENCE;
+        while consumer_has_more(&consumer, &mut read) {
+            assert!(Instant::now() < until, "{topic} is written to all the time");
+        }
+        read
+    }
+
+    /// So many records of a topic in which there may be more all the time: those of a partition in their order.
+    pub(crate) fn read_some(&self, topic: &str, count: usize) -> Vec<Kept> {
+        self.read_until(topic, count).1
+    }
+
+    fn read_until(&self, topic: &str, count: usize) -> (BaseConsumer, Vec<Kept>) {
         let consumer = self.consumer("reader");
         consumer.assign(&self.partitions(&consumer, topic, Offset::Beginning)).expect("the topic is there");
         let (mut read, until) = (Vec::new(), Instant::now() + PATIENCE);
-        // What is more than was awaited is there at once.
-        while read.len() < count || consumer_has_more(&consumer, &mut read) {
+        while read.len() < count {
             assert!(Instant::now() < until, "{topic} has {} records, not {count}: {read:?}", read.len());
             consumer_has_more(&consumer, &mut read);
         }
-        read
+        (consumer, read)
     }
 
     /// Up to where a group has committed, by partition; -1 for one where it has not.
@@ -333,7 +347,8 @@ impl Kafka {
         client.create().expect("the options are right")
     }
 
-    fn client(&self) -> ClientConfig {
+    /// What a client of it begins with.
+    pub(crate) fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", self.address());
         self.options.iter().for_each(|(name, value)| _ = client.set(*name, value));

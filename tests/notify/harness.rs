@@ -1,5 +1,6 @@
 //! Processes with the role `notify`, on free ports of loopback, killed with their owner; and records for them.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, OLD_SECRET, SECRET};
 use crate::kafka::Kafka;
+use crate::process::spawn;
 pub(crate) use crate::process::{Process, wait};
 use crate::server::{Kind, Server};
 
@@ -55,6 +57,7 @@ timeout = "500ms"
 [cluster.kafka]
 brokers = ["KAFKA"]
 group = "PREFIXgroup"
+TO_KAFKA
 [cluster.kafka.topics]
 publish = "PREFIXpublish"
 publish_dead = "PREFIXpublish.dead"
@@ -85,6 +88,8 @@ pub(crate) struct World {
     pub(crate) app: App,
     /// How processes find Redis.
     section: String,
+    /// What they say to Kafka beside.
+    to_kafka: &'static str,
     prefix: String,
 }
 
@@ -98,14 +103,30 @@ impl World {
 
     /// Over one that processes find by this section of their configuration.
     pub(crate) fn over(partitions: i32, app: App, redis: Server, section: String) -> Self {
-        let kafka = Kafka::shared();
+        Self::beside(partitions, app, (Kafka::shared(), ""), redis, section)
+    }
+
+    /// Over a Redis of its own and this Kafka, whose clients say this of themselves.
+    pub(crate) fn with_kafka(partitions: i32, app: App, kafka: Kafka, to_kafka: &'static str) -> Self {
+        let redis = Server::start(Kind::Redis, &[]);
+        let section = format!("addresses = [\"{}\"]\n", redis.address());
+        Self::beside(partitions, app, (Arc::new(kafka), to_kafka), redis, section)
+    }
+
+    fn beside(
+        partitions: i32,
+        app: App,
+        (kafka, to_kafka): (Arc<Kafka>, &'static str),
+        redis: Server,
+        section: String,
+    ) -> Self {
         let prefix = kafka.prefix();
         for topic in ["publish", "publish.dead", "login", "session", "push", "dead"] {
             kafka.topic(&format!("{prefix}{topic}"), partitions);
         }
         // Each node has one of its own.
         kafka.topic_with(&format!("{prefix}deliver"), 255, &[("segment.bytes", "1048576")]);
-        Self { redis, kafka, app, section, prefix }
+        Self { redis, kafka, app, section, to_kafka, prefix }
     }
 
     /// What a topic is called here.
@@ -120,13 +141,27 @@ impl World {
 
     /// A process with these roles, and more in its section of `notify`.
     pub(crate) fn start_with(&self, name: &str, roles: &str, more: &str) -> Process {
+        let binary = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        self.start_of(binary, name, roles, more, |config| config)
+    }
+
+    /// One by this command, with another configuration.
+    pub(crate) fn start_of(
+        &self,
+        binary: Command,
+        name: &str,
+        roles: &str,
+        more: &str,
+        change: impl FnOnce(String) -> String,
+    ) -> Process {
         let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("MORE", more);
-        let config = config.replace("REDIS", &self.section).replace("KAFKA", &self.kafka.address());
+        let config = config.replace("REDIS", &self.section).replace("TO_KAFKA", self.to_kafka);
+        let config = config.replace("KAFKA", &self.kafka.address());
         let config = config.replace("BUCKETS", &BUCKETS.to_string());
         let config = config.replace("SECRET", SECRET).replace("OLD", OLD_SECRET);
         let config = config.replace("TOKENS", TOKEN_SECRET);
         let config = config.replace("APP", &self.app.port.to_string()).replace("PREFIX", &self.prefix);
-        Process::serve(&config)
+        Process::running(spawn(binary, &change(config)))
     }
 
     /// Writes that users have not received a message; each has as much unread as its offset says.

@@ -20,6 +20,7 @@ mod process;
 mod producers;
 #[path = "../kafka/python.rs"]
 mod python;
+mod rights;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Valkey has its tests elsewhere")]
 mod server;

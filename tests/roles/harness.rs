@@ -1,18 +1,20 @@
 //! Processes with some roles: on free ports of loopback, killed with their owner.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::client::request;
 use crate::kafka::Kafka;
+use crate::process::spawn;
 pub(crate) use crate::process::{Process, wait};
 use crate::server::{Kind, Server};
 
@@ -51,6 +53,7 @@ timeout = "500ms"
 [cluster.kafka]
 brokers = ["KAFKA"]
 group = "PREFIXgroup"
+TO_KAFKA
 [cluster.kafka.topics]
 publish = "PREFIXpublish"
 publish_dead = "PREFIXpublish.dead"
@@ -74,6 +77,8 @@ pub(crate) struct World {
     pub(crate) kafka: Arc<Kafka>,
     /// How processes find Redis.
     section: String,
+    /// What they say to Kafka beside.
+    to_kafka: &'static str,
     prefix: String,
 }
 
@@ -103,12 +108,22 @@ impl World {
 
     /// Over one that processes find by this section of their configuration.
     pub(crate) fn over(partitions: i32, redis: Server, section: String) -> Self {
-        let kafka = Kafka::shared();
+        Self::beside(partitions, Kafka::shared(), "", redis, section)
+    }
+
+    /// Over a Redis of its own and this Kafka, whose clients say this of themselves.
+    pub(crate) fn with_kafka(partitions: i32, kafka: Kafka, to_kafka: &'static str) -> Self {
+        let redis = Server::start(Kind::Redis, &[]);
+        let section = format!("addresses = [\"{}\"]\n", redis.address());
+        Self::beside(partitions, Arc::new(kafka), to_kafka, redis, section)
+    }
+
+    fn beside(partitions: i32, kafka: Arc<Kafka>, to_kafka: &'static str, redis: Server, section: String) -> Self {
         let prefix = kafka.prefix();
         for topic in ["publish", "publish.dead", "deliver", "login", "session", "push"] {
             kafka.topic(&format!("{prefix}{topic}"), partitions);
         }
-        Self { redis, kafka, section, prefix }
+        Self { redis, kafka, section, to_kafka, prefix }
     }
 
     pub(crate) fn topic(&self, name: &str) -> String {
@@ -117,10 +132,23 @@ impl World {
 
     /// A process with these roles, such as `"edge", "state"`.
     pub(crate) fn start(&self, name: &str, roles: &str) -> Process {
+        let binary = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        self.start_of(binary, name, roles, |config| config)
+    }
+
+    /// One by this command, with another configuration.
+    pub(crate) fn start_of(
+        &self,
+        binary: Command,
+        name: &str,
+        roles: &str,
+        change: impl FnOnce(String) -> String,
+    ) -> Process {
         let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("SECRET", SECRET);
-        let config = config.replace("REDIS", &self.section).replace("KAFKA", &self.kafka.address());
+        let config = config.replace("REDIS", &self.section).replace("TO_KAFKA", self.to_kafka);
+        let config = config.replace("KAFKA", &self.kafka.address());
         let config = config.replace("BUCKETS", &BUCKETS.to_string());
-        Process::serve(&config.replace("PREFIX", &self.prefix))
+        Process::running(spawn(binary, &change(config.replace("PREFIX", &self.prefix))))
     }
 
     /// Writes that a session has begun or ended.
@@ -146,7 +174,7 @@ impl World {
         let mut told = BTreeMap::<String, Vec<Value>>::new();
         let topic = self.topic("session");
         let count = self.kept(&topic).iter().map(|(_, first, end)| end - first).sum::<i64>();
-        for record in self.kafka.read(&topic, count as usize) {
+        for record in self.kafka.read_some(&topic, count as usize) {
             let update = record.json();
             assert_eq!(record.key.as_deref(), update["user"].as_str());
             let of_user = told.entry(record.key.expect("it has a key")).or_default();
@@ -179,7 +207,7 @@ impl World {
         for (partition, _, _) in self.kept(&topic) {
             ends.add_partition_offset(&topic, partition, Offset::End).expect("it is an offset");
         }
-        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("the options are right");
+        let admin: AdminClient<DefaultClientContext> = self.kafka.client().create().expect("the options are right");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is one");
         let done = runtime.block_on(admin.delete_records(&ends, &AdminOptions::new())).expect("the broker answers");
         assert!(done.elements().iter().all(|of| of.error().is_ok()), "{done:?}");
@@ -187,7 +215,8 @@ impl World {
 
     /// Of each partition of a topic: the first offset that is kept, and the one that comes next.
     fn kept(&self, topic: &str) -> Vec<(i32, i64, i64)> {
-        let consumer: BaseConsumer = self.client().set("group.id", "kept").create().expect("the options are right");
+        let mut client = self.kafka.client();
+        let consumer: BaseConsumer = client.set("group.id", "kept").create().expect("the options are right");
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
         let partitions = metadata.topics()[0].partitions().iter().map(|partition| partition.id());
         let kept = partitions.map(|partition| {
@@ -195,12 +224,6 @@ impl World {
             (partition, first, end)
         });
         kept.collect()
-    }
-
-    fn client(&self) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", self.kafka.address());
-        client
     }
 
     /// Up to where the group has committed, all partitions together; without those that it has not.

@@ -24,6 +24,7 @@ mod producers;
 #[path = "../kafka/python.rs"]
 mod python;
 mod reads;
+mod rights;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "Valkey has its tests elsewhere")]
 mod server;

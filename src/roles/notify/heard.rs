@@ -1,5 +1,7 @@
 //! What the role hears of Kafka, without a hold on its consumer.
 
+use rdkafka::error::KafkaError;
+
 use crate::cluster::kafka::taken::Taken;
 use crate::roles::consumer::{Consumer, Incoming};
 use crate::roles::pulse::Partition;
@@ -14,7 +16,7 @@ pub(super) enum Heard {
     /// A record.
     Record(Taken),
     /// Kafka's error, which may go by itself.
-    Failed(String),
+    Failed(KafkaError),
 }
 
 /// Waits for what comes next. Giving up the wait loses nothing.
@@ -25,7 +27,7 @@ pub(super) async fn hear(consumer: &mut Consumer) -> Heard {
             Ok(Incoming::Assigned(partitions)) => Heard::Assigned(partitions),
             Ok(Incoming::Revoked) => Heard::Revoked,
             Ok(Incoming::End(_)) => continue,
-            Err(error) => Heard::Failed(error.to_string()),
+            Err(error) => Heard::Failed(error),
         };
     }
 }

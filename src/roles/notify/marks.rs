@@ -63,6 +63,11 @@ impl Marks {
                 self.begin(partition);
             }
         }
+        self.next()
+    }
+
+    /// Of each partition the record after the highest that was taken up, where there is one.
+    pub(super) fn next(&self) -> Vec<(i32, i64)> {
         self.partitions.iter().filter_map(|(partition, positions)| Some((*partition, positions.next?))).collect()
     }
 

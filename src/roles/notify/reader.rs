@@ -12,7 +12,7 @@ use super::patience::Patience;
 use crate::cluster::kafka::taken::Taken;
 use crate::config::Config;
 use crate::limits::{NOTIFY_OPEN_BYTES_MAX, NOTIFY_OPEN_MAX};
-use crate::roles::consumer::Consumer;
+use crate::roles::consumer::{Consumer, is_refusal};
 use crate::roles::pulse::{Partition, Pulse};
 
 /// How often positions are to be committed.
@@ -96,9 +96,12 @@ impl Reader {
                 self.commit();
                 self.revoked = Some(Instant::now());
             }
-            Heard::Failed(why) => {
-                self.patience.say("Kafka cannot be read", &why);
+            Heard::Failed(error) => {
+                self.patience.say("Kafka cannot be read", &error.to_string());
                 let _ = self.patience.pause(PAUSE_AWAY).await;
+                if is_refusal(&error) {
+                    self.begin_again();
+                }
             }
         }
         Read::Nothing
@@ -153,6 +156,17 @@ impl Reader {
             if self.patience.pause(PAUSE_AWAY).await.is_none() {
                 return;
             }
+        }
+    }
+
+    /// Asks once more for what was refused: librdkafka says anew then that a partition has no more, by which it is known that it is
+    /// refused no longer.
+    fn begin_again(&self) {
+        let next = self.named(self.marks.next());
+        if self.revoked.is_none()
+            && let Err(error) = self.consumer.begin_at(&next)
+        {
+            self.patience.say("Kafka does not give what it has assigned", &error.to_string());
         }
     }
 

@@ -177,7 +177,8 @@ impl StateRole {
             Heard::Assigned(partitions) => {
                 self.places.clear();
                 self.unready = partitions.into_iter().map(|(_, partition)| partition).collect();
-                self.is_deaf = false;
+                // Of the others it is known once something is read, or that there is nothing.
+                self.is_deaf &= !self.unready.is_empty();
                 self.make_ready().await
             }
             Heard::Revoked => {
@@ -191,7 +192,8 @@ impl StateRole {
                 self.have_ended(ended).await
             }
             Heard::Failed(error) => {
-                self.is_deaf = true;
+                // Who has no partitions reads nothing by which it would be known that it is over.
+                self.is_deaf = !self.places.is_empty() || !self.unready.is_empty();
                 Err(error.into())
             }
         }
