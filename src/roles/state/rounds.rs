@@ -1,6 +1,7 @@
 //! What nothing tells of, looked for again and again: what was lost in Redis, whose lease lives, what differs from the nodes' register.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use rdkafka::error::KafkaError;
 use tokio::time::Instant;
 
 use super::StateRole;
@@ -36,6 +37,7 @@ impl StateRole {
         if self.next_look == 0 {
             // An older edition may be there, and give answers that can be read.
             self.buckets.load().await?;
+            self.commit_again()?;
         }
         let count = self.buckets.count();
         let some = count.div_ceil(STATE_LOOKS_PER_ROUND);
@@ -67,6 +69,16 @@ impl StateRole {
             self.adopting_rounds = self.adopting_rounds.saturating_sub(1);
         }
         Ok(())
+    }
+
+    /// Says all positions once more: nobody tells of a commit that has failed, and where nothing more comes none follows it. One that
+    /// is behind another process' costs it records that its buckets pass over.
+    fn commit_again(&self) -> Result<(), KafkaError> {
+        if !self.unready.is_empty() || self.places.is_empty() {
+            return Ok(());
+        }
+        let next = self.places.iter().map(|(partition, place)| (self.named(*partition), place.next));
+        self.consumer.commit(&next.collect())
     }
 
     /// The slots of nodes that live; who has died is noted.
