@@ -26,4 +26,5 @@ mod rights;
 mod server;
 mod sessions;
 mod standing;
+mod upgrades;
 mod webhooks;

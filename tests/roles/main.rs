@@ -31,3 +31,4 @@ mod server;
 mod shared;
 mod state;
 mod topics;
+mod upgrades;
