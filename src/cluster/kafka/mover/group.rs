@@ -358,19 +358,21 @@ mod tests {
         assert!(matches!(&come, Rebalance::Come(partitions) if *partitions == [0]), "{come:?}");
         group.begin(&[(0, 0)]).unwrap();
 
-        let taken = |offset| until(&group, || group.next_taken().filter(|taken| taken[&0] == offset));
-        group.commit(&[(0, 3)], "said").unwrap();
-        taken(3);
+        let commits = |offset| {
+            group.commit(&[(0, offset)], "said").unwrap();
+            group.await_commit(iter::once(0), PATIENCE);
+        };
+        commits(3);
         kafka.request_errors(RDKafkaApiKey::OffsetCommit, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS]);
-        group.commit(&[(0, 7)], "said").unwrap();
-        group.await_commit(iter::once(0), PATIENCE);
-        until(&group, || group.next_taken());
+        commits(7);
+        // What was heard until now was said before it.
+        assert!(group.poll(Duration::from_millis(100)).is_none(), "nobody has written");
+        drop(group.next_taken());
         assert_eq!(until(&group, || group.next_taken())[&0], 3, "it was refused");
-        group.commit(&[(0, 7)], "said").unwrap();
-        group.await_commit(iter::once(0), PATIENCE);
+        commits(7);
         let said = Some(Committed { offset: 7, said: "said".into() });
         assert_eq!(group.committed(&[0]).unwrap(), [(0, said)]);
-        taken(7);
+        until(&group, || group.next_taken().filter(|taken| taken[&0] == 7));
         group.leave(iter::empty());
     }
 }
