@@ -41,7 +41,7 @@ fn table() -> Vec<(Vec<String>, BTreeSet<String>)> {
 
 /// What the script would install on a machine that has these programs and headers only, but for what it fetches below target/tools.
 fn missing_with(programs: &BTreeSet<String>) -> Vec<String> {
-    const FETCHED: [&str; 2] = ["org.apache.kafka:kafka_2.13", "tests/kafka/requirements.txt"];
+    const FETCHED: [&str; 3] = ["tests/kafka/pom.xml", "tests/kafka/programs.xml", "tests/kafka/requirements.txt"];
     let machine = TempDir::new().expect("a folder can be made");
     let [bin, include] = ["bin", "include"].map(|folder| machine.path().join(folder));
     fs::create_dir(&bin).expect("a folder can be made");
