@@ -889,6 +889,11 @@ pub const REDIS_BATCH_MAX: usize = 128;
 /// Bytes of publications that one call takes; a larger one goes alone.
 pub const REDIS_BATCH_BYTES: usize = 256 * 1024;
 
+/// Calls that may wait for a connection's next write without anybody waiting for room: one of each bucket of a cluster of the usual size.
+pub const REDIS_CALLS_AT_ONCE: usize = 1_024;
+/// Bytes of calls that go by one write: those of some hundred buckets that were ready together.
+pub const REDIS_WRITE_BYTES: usize = 64 * 1024;
+
 /// Bytes of messages that may wait for Redis before more are refused: a second of 64 MB/s.
 pub const REDIS_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -50,7 +50,7 @@ fn behind_sentinels_lists_are_true_after_a_primary_and_a_node_have_died_at_once(
 fn in_a_cluster_lists_are_true_after_the_primary_that_has_them_and_a_node_have_died_at_once() {
     let mut servers = cluster(3, 1, &["--cluster-node-timeout", "2000"]);
     let section = section(&servers);
-    let bucket = keys().head(keys().bucket_of(HALL));
+    let bucket = keys().head(keys().bucket_of(HALL)).to_owned();
     let dies = servers[..3].iter().position(|server| has_slot(server, &bucket)).expect("one has it");
     let port = servers[dies].port.to_string();
     let of_it = |server: &Server| info(server, "replication", "master_port").as_deref() == Some(port.as_str());

@@ -15,7 +15,7 @@ fn users_of(bucket: u16) -> impl Iterator<Item = String> {
 }
 
 fn heads(bucket: u16) -> [String; 2] {
-    [format!("ringpost:state:1:{{b{bucket}}}"), keys().head(bucket)]
+    [format!("ringpost:state:1:{{b{bucket}}}"), keys().head(bucket).to_owned()]
 }
 
 /// Calls a Function of the role as a process does.

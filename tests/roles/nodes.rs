@@ -112,7 +112,7 @@ fn a_session_that_nodes_do_not_have_is_noted_first_and_one_of_a_name_that_they_n
         world.tell("connected", &session);
         wait("it is online", || process.is_online(user));
         let bucket = keys().bucket_of(user);
-        let heads = [format!("ringpost:state:1:{{b{bucket}}}"), keys().head(bucket)];
+        let heads = [format!("ringpost:state:1:{{b{bucket}}}"), keys().head(bucket).to_owned()];
         let check = || {
             let function = ["FCALL", "ringpost_state_1_check", "2", &heads[0], &heads[1]];
             world.redis.cli(&[&function[..], &["7.70", "0", "64", "60000", "3600000", "254"]].concat())

@@ -1,5 +1,6 @@
 //! One incarnation of the node: its lease, its calls, and what it hears, until the lease is lost or nobody asks any more.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,11 +66,16 @@ impl<'a> Term<'a> {
         let mut heard = Vec::with_capacity(EVENTS_AT_ONCE);
         let mut timer = interval(PAUSE);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Made once, not in each turn: each would enter it among those who wait, and take it out again.
+        let mut next = pin!(asked.recv_async());
         let ended = loop {
             tokio::select! {
-                asked = asked.recv_async() => match asked {
-                    Ok(asked) => term.lines.take(seat.sort_out(asked).await),
-                    Err(flume::RecvError::Disconnected) => break Ended::NobodyAsks,
+                first = &mut next => {
+                    next.set(asked.recv_async());
+                    match first {
+                        Ok(asked) => term.lines.take(seat.sort_out(asked).await),
+                        Err(flume::RecvError::Disconnected) => break Ended::NobodyAsks,
+                    }
                 },
                 _ = events.recv_many(&mut heard, EVENTS_AT_ONCE) => {
                     heard.drain(..).for_each(|event| term.hear(event));

@@ -146,7 +146,10 @@ impl Way<'_> {
     async fn call(&self, command: &Cmd, is_again: bool) -> Result<Value, Fault> {
         match self {
             Self::Link(link) => library::call(link, command).await,
-            Self::Copied { copies, bucket, touch } => copies.call(*bucket, command, is_again.then_some(touch)).await,
+            // Apart: most nodes do not wait for replicas, and their calls would make room for it.
+            Self::Copied { copies, bucket, touch } => {
+                Box::pin(copies.call(*bucket, command, is_again.then_some(touch))).await
+            }
         }
     }
 }
@@ -229,7 +232,7 @@ impl Functions {
 
     /// A Function on a bucket.
     pub(super) fn function(&self, name: &str, bucket: u16) -> Cmd {
-        library::function(name, &self.keys.head(bucket))
+        library::function(name, self.keys.head(bucket))
     }
 
     /// A numbered call: `finish` adds what follows the header. Gives the answer.

@@ -1,35 +1,39 @@
 //! The names of keys: which bucket a channel or a user is in, and how the keys of a bucket begin.
 
+use std::sync::Arc;
+
 use super::slots::slot_of;
 use crate::config::RedisConfig;
 use crate::model::{BUCKET_LAYOUT, bucket_of};
 
-/// How a cluster names its keys.
+/// How a cluster names its keys. The first keys of all buckets are written once, since each call says one.
 #[derive(Clone, Debug)]
 pub struct Keys {
     prefix: String,
-    buckets: u16,
+    heads: Arc<[Box<str>]>,
 }
 
 impl Keys {
     /// The names of a cluster that is configured so.
     pub fn new(config: &RedisConfig) -> Self {
-        Self { prefix: format!("{}:{BUCKET_LAYOUT}", config.prefix), buckets: config.buckets }
+        let prefix = format!("{}:{BUCKET_LAYOUT}", config.prefix);
+        let heads = (0..config.buckets).map(|bucket| format!("{prefix}:{{b{bucket}}}").into()).collect();
+        Self { prefix, heads }
     }
 
     /// How many buckets there are.
     pub fn buckets(&self) -> u16 {
-        self.buckets
+        self.heads.len() as u16
     }
 
     /// The bucket of a channel or of a user. Every node and every later version must say the same.
     pub fn bucket_of(&self, name: &str) -> u16 {
-        bucket_of(name, self.buckets)
+        bucket_of(name, self.buckets())
     }
 
     /// A bucket's first key, with which the names of all its others begin. What is in braces chooses the slot of a Cluster.
-    pub fn head(&self, bucket: u16) -> String {
-        format!("{}:{{b{bucket}}}", self.prefix)
+    pub fn head(&self, bucket: u16) -> &str {
+        &self.heads[usize::from(bucket)]
     }
 
     /// By which all nodes are told something of a bucket.

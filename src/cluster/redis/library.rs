@@ -1,6 +1,6 @@
 //! The Functions that run in Redis: their source, and how they get there.
 
-use redis::{Cmd, FromRedisValue as _, Value};
+use redis::{Cmd, FromRedisValue as _, RedisWrite as _, Value};
 
 use super::fault::Fault;
 use super::link::Link;
@@ -97,7 +97,7 @@ impl Library {
     pub async fn call(self, link: &Link, command: &Cmd) -> Result<Value, Fault> {
         match link.call(command).await {
             Err(Fault::NoLibrary) => {
-                self.load(link).await?;
+                Box::pin(self.load(link)).await?;
                 link.call(command).await
             }
             answer => answer,
@@ -121,18 +121,28 @@ pub(super) async fn call(link: &Link, command: &Cmd) -> Result<Value, Fault> {
     OF_NODES.call(link, command).await
 }
 
+/// What most calls have room for: so many arguments beside the keys, so many bytes in them, and so many of the keys of a bucket.
+const ARGUMENTS: usize = 8;
+const ARGUMENTS_BYTES: usize = 512;
+const HEAD_BYTES: usize = 48;
+
 /// A call of a Function on the keys that begin with `head`.
 pub(super) fn function(name: &str, head: &str) -> Cmd {
-    function_of_all(name, [head.to_owned()])
+    function_of_all(name, [head])
 }
 
 /// As [`function`], on the keys that begin with any of these; all are with one server.
-pub(super) fn function_of_all(name: &str, heads: impl IntoIterator<Item = String, IntoIter: ExactSizeIterator>) -> Cmd {
-    let (mut command, heads) = (redis::cmd("FCALL"), heads.into_iter());
-    command.arg(format!("ringpost_1_{name}")).arg(2 * heads.len());
+pub(super) fn function_of_all<'h>(
+    name: &str,
+    heads: impl IntoIterator<Item = &'h str, IntoIter: ExactSizeIterator>,
+) -> Cmd {
+    let heads = heads.into_iter();
+    // Nothing of it is moved while it is written.
+    let mut command = Cmd::with_capacity(ARGUMENTS + 2 * heads.len(), ARGUMENTS_BYTES + HEAD_BYTES * heads.len());
+    command.arg("FCALL").write_arg_fmt(format_args!("ringpost_1_{name}"));
+    command.arg(2 * heads.len());
     for head in heads {
-        let never = format!("{head}:-");
-        command.arg(head).arg(never);
+        command.arg(head).write_arg_fmt(format_args!("{head}:-"));
     }
     command
 }

@@ -22,6 +22,7 @@ use super::pack::{list, number};
 use super::reach::Reach;
 use super::slots::Slots;
 use crate::config::RedisConfig;
+use crate::limits::{REDIS_CALLS_AT_ONCE, REDIS_WRITE_BYTES};
 
 /// How long calls fail at once after a connection did not come about: at first, and at the most. So long a Redis that comes
 /// back is not noticed, and so often it is asked by each node.
@@ -119,7 +120,10 @@ impl Link {
     pub fn new(config: &RedisConfig, pushes: Option<Pushes>) -> anyhow::Result<Self> {
         let options = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(config.connect_timeout.into()))
-            .set_response_timeout(Some(config.timeout.into()));
+            .set_response_timeout(Some(config.timeout.into()))
+            // The calls of all buckets that are ready together go by one write.
+            .set_pipeline_buffer_size(REDIS_CALLS_AT_ONCE)
+            .set_write_backpressure_boundary(REDIS_WRITE_BYTES);
         let reach = Reach::new(config)?;
         let (connect_timeout, timeout) = (config.connect_timeout.into(), config.timeout.into());
         let life = Arc::new(Life { since: Instant::now(), said_ms: AtomicU64::new(0) });
@@ -257,7 +261,7 @@ impl Link {
             // That of a Cluster mends itself, and has many.
             Err(Fault::Unreachable(_)) if is_cluster => {}
             Err(Fault::Unreachable(_)) => self.forget(way).await,
-            Err(Fault::Late) if is_cluster => self.look_anew(way).await,
+            Err(Fault::Late) if is_cluster => Box::pin(self.look_anew(way)).await,
             Err(Fault::Late) if self.life.is_silent_since(way.began_ms) => self.give_up(way).await,
             Err(Fault::Late) => {}
             answer => {
@@ -350,7 +354,8 @@ impl Link {
     }
 
     async fn connect_in_time(&self) -> Result<Live, Fault> {
-        let connected = tokio::time::timeout(2 * self.connect_timeout, self.connect()).await;
+        // Apart, since it is large: each call would make room for it, and few make a connection.
+        let connected = tokio::time::timeout(2 * self.connect_timeout, Box::pin(self.connect())).await;
         connected.unwrap_or_else(|_| Err(Fault::Unreachable("no connection in time".into())))
     }
 

@@ -9,6 +9,7 @@
 //! Events wait in a bounded queue: past it they are dropped as a told hole, so that Redis is read whatever the shards do.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ use super::link::Link;
 use super::pack::string;
 use super::relayed::{Heard, Relayed, RelayedEar};
 use crate::limits::{DELIVER_BEGINS_MS, REDIS_COMPARE_MS, REDIS_EVENTS_MAX};
+
+/// Messages that are heard, where they have come, before it is looked what else is to be done.
+const HEARD_AT_ONCE: usize = 256;
 
 /// What a listener tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +112,11 @@ pub async fn listen(
     loop {
         tokio::select! {
             push = pushes.recv() => match push {
-                Some(push) => is_subscribed &= state.take(push),
+                Some(push) => {
+                    is_subscribed &= state.take(push);
+                    let ready = iter::from_fn(|| pushes.try_recv().ok());
+                    ready.take(HEARD_AT_ONCE).for_each(|push| is_subscribed &= state.take(push));
+                }
                 None => return,
             },
             Some(progress) = progress.recv() => {
@@ -125,7 +133,11 @@ pub async fn listen(
                 Ok(bucket) => _ = state.ending.remove(&bucket),
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             },
-            Some(relayed) = next(&mut by_kafka) => state.take_relayed(relayed),
+            Some(relayed) = next(&mut by_kafka) => {
+                state.take_relayed(relayed);
+                let ready = iter::from_fn(|| by_kafka.as_mut()?.try_recv().ok());
+                ready.take(HEARD_AT_ONCE).for_each(|relayed| state.take_relayed(relayed));
+            }
             _ = timer.tick() => state.comparisons.want_all(false),
             _ = again.tick(), if state.has_something_late() => {
                 state.comparisons.again();
