@@ -2,7 +2,7 @@
 
 use ringpost::cluster::redis::fault::Fault;
 use ringpost::cluster::redis::functions::{Functions, Incarnation};
-use ringpost::cluster::redis::streams::{Outcome, Receipt};
+use ringpost::cluster::redis::streams::{Outcome, Publish, Receipt};
 use ringpost::config::RedisConfig;
 
 use crate::functions::{bodies, config, linked, node, one, publish};
@@ -44,6 +44,29 @@ fn whoever_calls_first_after_a_lost_tail_no_offset_is_used_twice_in_an_epoch() {
             assert_eq!(compared.stand.generation, next.generation);
         });
     }
+}
+
+#[test]
+fn what_a_key_says_of_a_generation_that_is_lost_keeps_nothing_out_of_the_next() {
+    let mut server = Server::start(Kind::Redis, &[]);
+    let config = config(&[server.address()]);
+    crate::runtime().block_on(async {
+        let link = linked(&config).await;
+        let ann = node(&link, &config, 1, 1);
+        let keyed = Publish { key: Some(("key", 60_000)), ..publish("room", "1") };
+        let first = one(&ann, keyed).await.unwrap();
+        assert_eq!(one(&ann, keyed).await.unwrap(), Receipt { outcome: Outcome::Repeated, ..first });
+        server.cli(&["SAVE"]);
+        one(&ann, publish("room", "2")).await.unwrap();
+        server.kill();
+        server.restart();
+        // The server still has the key, and nothing of the streams that it speaks of counts any more.
+        let again = one(&ann, keyed).await.unwrap();
+        assert_eq!((again.outcome, again.offset), (Outcome::Published, 1));
+        assert_ne!(again.generation, first.generation);
+        assert_eq!(one(&ann, keyed).await.unwrap(), Receipt { outcome: Outcome::Repeated, ..again });
+        assert_eq!(bodies(&ann, "room").await, [(1, "1".into())]);
+    });
 }
 
 #[test]

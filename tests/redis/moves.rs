@@ -223,7 +223,10 @@ fn nothing_is_moved_into_another_generation_and_a_new_one_knows_of_nothing_that_
         let link = linked(&config).await;
         let ann = node(&link, &config, 1, 1);
         let bucket = ann.keys().bucket_of("room");
-        let batch = |offset| [(at(0, offset), publish("room", "x"))];
+        // Keys outlive a loss, and keep nothing out of what comes after it.
+        let keys = [1, 2, 3].map(|offset| format!("key {offset}"));
+        let keyed = |offset: u64| Some((keys[offset as usize - 1].as_str(), 60_000));
+        let batch = |offset| [(at(0, offset), Publish { key: keyed(offset), ..publish("room", "x") })];
         let stranger = ann.move_up(bucket, TOPIC, Generation::default(), &batch(1)).await;
         assert_eq!(stranger, Ok(MovedUp::Another), "not even the first");
         let before = generation(&ann, bucket).await;

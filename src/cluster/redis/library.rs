@@ -29,7 +29,7 @@ pub const SOURCE: &str = concat!(
 
 /// Which edition of the source this is. It goes up with every change that nodes of the version before can live with; others
 /// need a new layout ([`BUCKET_LAYOUT`](crate::model::BUCKET_LAYOUT)), and with it new names of keys and Functions.
-pub const REVISION: u64 = 15;
+pub const REVISION: u64 = 16;
 
 /// What was found in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 --
 -- Numbers are packed big-endian: I6 is a count or Unix milliseconds. A generation is 8 bytes.
 
-local REVISION = 15
+local REVISION = 16
 -- How many expired publications one append looks at.
 local EXPIRED_AT_ONCE = 64
 -- How long a stream lives that nothing was ever published to and of which somebody has read only, milliseconds.

@@ -1,21 +1,32 @@
 
+-- How long a result is: generation, creation, offset.
+local RESULT_BYTES = 20
+
 -- In place of a result that cannot be looked up.
 local UNKNOWN = {}
 
 -- What was published with these names before. Results are kept in hashes, each for the time of one window: a name is
 -- looked for in that of now and the one before, and so remembered for one window at least, for two at the most.
 -- Gives the results by name (UNKNOWN where something foreign is in place of one of the hashes), and per window the hash that new ones go
--- into.
-local function remembered(head, now, by_window)
+-- into. What was published into another generation counts as nothing, as all of it does: a name that outlived it in a replica would keep
+-- out of the new streams what was acknowledged.
+local function remembered(bucket, now, by_window)
   local results, slices = {}, {}
   for window, names in pairs(by_window) do
     local slice = math.floor(now / window)
-    local prefix = head .. ':k' .. window .. ':'
+    local prefix = bucket.head .. ':k' .. window .. ':'
     slices[window] = { key = prefix .. slice, lives_until = (slice + 2) * window }
     for back = 0, 1 do
       local found = redis.pcall('HMGET', prefix .. (slice - back), unpack(names))
       local is_unknown = is_foreign(found)
-      for at = 1, #names do results[names[at]] = is_unknown and UNKNOWN or results[names[at]] or found[at] end
+      for at = 1, #names do
+        local name, result = names[at], found[at]
+        if is_unknown then
+          results[name] = UNKNOWN
+        elseif result and not results[name] and (#result ~= RESULT_BYTES or string.sub(result, 1, 8) == bucket.generation) then
+          results[name] = result
+        end
+      end
     end
   end
   return results, slices
@@ -229,7 +240,7 @@ do
     gather.look_up(bucket, call)
     local head, now, pack = bucket.head, call.now, struct.pack
     local plans, names, bodies = call.plans, call.names, call.bodies
-    local results, slices = remembered(head, now, call.by_window)
+    local results, slices = remembered(bucket, now, call.by_window)
     local nowhere, answers, groups = struct.pack('>c8I6I6', bucket.generation, 0, 0), {}, {}
     local plan, stream, meta, items, is_kept, is_versioned, foreign
     for at = 1, #plans do
@@ -243,7 +254,7 @@ do
       local before, verdict, result = name and results[name], nil, nowhere
       if foreign then
         verdict, result = '\5', foreign
-      elseif before == UNKNOWN or before and #before ~= #nowhere then
+      elseif before == UNKNOWN or before and #before ~= RESULT_BYTES then
         verdict, result = '\5', refused_by(bucket, FOREIGN.results)
       elseif before then
         verdict, result = '\1', before

@@ -60,7 +60,7 @@ local function schedule_add(keys, args)
     local waits = redis.call('HGET', head .. ':f', name)
     -- Where it is gone, it holds its key no longer.
     waits = waits and redis.call('HEXISTS', head .. ':o', waits) == 1 and waits
-    local published = not waits and remembered(head, now, { [window] = { name } })[name]
+    local published = not waits and remembered(bucket, now, { [window] = { name } })[name]
     if published == UNKNOWN then return redis.error_reply('FOREIGN ' .. head .. ':k' .. window) end
     answer = waits and '\0' .. waits or published and '\1' .. published
   end
