@@ -1,8 +1,8 @@
 //! Nodes whose publishes are answered once a replica of Redis has them.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::groups::{info, replicate};
+use crate::groups::{process_of, replicate, signal};
 use crate::harness::{Node, over, spawn_at, subscribe};
 use crate::server::{Kind, Place, Server};
 use crate::start::refusal;
@@ -18,18 +18,16 @@ fn a_publish_is_answered_while_a_replica_follows_and_refused_although_it_is_ther
         let primary = Server::start(kind, &[]);
         let replica = Server::start(kind, &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
         replicate(&primary, &replica);
-        // One that stands still does not tell it.
-        let pid = info(&replica, "server", "process_id").and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
-        let signal = |signal| kill_process(pid.expect("it tells its number"), signal).expect("it is there");
+        let process = process_of(&replica);
         let node = Node::over("one", &section(&primary));
         let mut client = node.client();
         subscribe(&mut client, ROOM, None);
         assert_eq!(node.publish(ROOM, "1")["result"]["offset"], 1);
-        signal(Signal::STOP);
+        signal(process, Signal::STOP);
         let refused = node.publish(ROOM, "2");
         assert_eq!(refused["error"]["code"], 100, "{refused}");
         assert!(refused["error"]["message"].as_str().is_some_and(|why| why.contains("too few replicas")), "{refused}");
-        signal(Signal::CONT);
+        signal(process, Signal::CONT);
         assert_eq!(node.publish(ROOM, "3")["result"]["offset"], 3, "{kind:?}");
         let heard = [(); 3].map(|()| client.publication().1);
         assert_eq!(heard, [1, 2, 3], "what was refused is there: {kind:?}");

@@ -6,7 +6,7 @@ use std::thread;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::groups::{behind_a_sentinel, cluster, has_slot, info, keys, replicate, section, signal};
+use crate::groups::{behind_a_sentinel, cluster, has_slot, info, keys, process_of, replicate, section, signal};
 use crate::harness::{Node, over, publish_in_the_end, subscribe, unsubscribed};
 use crate::outages::{BEYOND_A_LEASE, INSUFFICIENT, epoch_of};
 use crate::server::{Kind, Server, wait};
@@ -23,7 +23,7 @@ fn a_primary_that_stands_still_is_left_for_the_one_that_the_sentinels_chose() {
     replicate(&primary, &replica);
     let port = primary.port;
     // Its kernel keeps the connections, and takes new ones.
-    signal(&primary, Signal::STOP);
+    signal(process_of(&primary), Signal::STOP);
     let taken = publish_in_the_end(&nodes[0], "shared:room", "2");
     assert_eq!((&taken["result"]["offset"], &taken["result"]["epoch"]), (&json!(2), &json!(epoch)));
     assert_eq!(listener.publication().1, 2);
@@ -149,7 +149,7 @@ fn a_primary_of_a_cluster_that_dies_is_replaced_and_all_goes_on_in_the_same_epoc
 #[test]
 #[ignore = "some seconds: make test-cluster"]
 fn a_primary_of_a_cluster_that_stands_still_is_replaced_and_all_goes_on_in_the_same_epochs() {
-    another_takes_over(|server| signal(server, Signal::STOP));
+    another_takes_over(|server| signal(process_of(server), Signal::STOP));
 }
 
 #[test]

@@ -27,10 +27,15 @@ pub(crate) fn replicate(primary: &Server, replica: &Server) {
     });
 }
 
-/// Sends a server a signal: one that stands still keeps its connections.
-pub(crate) fn signal(server: &Server, signal: Signal) {
+/// A server's process: one that stands still does not tell it.
+pub(crate) fn process_of(server: &Server) -> Pid {
     let pid = info(server, "server", "process_id").and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
-    kill_process(pid.expect("it tells its number"), signal).expect("it is there");
+    pid.expect("it tells its number")
+}
+
+/// Sends a server's process a signal: one that stands still keeps its connections.
+pub(crate) fn signal(process: Pid, signal: Signal) {
+    kill_process(process, signal).expect("it is there");
 }
 
 /// A primary, its replica, and a Sentinel that takes the primary for dead after so many milliseconds.

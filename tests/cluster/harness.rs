@@ -165,9 +165,13 @@ pub(crate) fn spawn_by_kafka_with(
     prefix: &str,
     more: &str,
 ) -> (Child, TempDir) {
+    spawn_by_kafka_over(name, &over(redis), kafka, prefix, more)
+}
+
+fn spawn_by_kafka_over(name: &str, section: &str, kafka: &str, prefix: &str, more: &str) -> (Child, TempDir) {
     let client = KAFKA.replace("SECRET", SECRET).replace("PREFIX", prefix).replace("MORE", more);
     let client = client.replace("BROKER", &kafka.replace(',', "\", \""));
-    spawn_over(&Place::here(), name, &over(redis), &client)
+    spawn_over(&Place::here(), name, section, &client)
 }
 
 /// The section of the configuration that names a Redis.
@@ -218,6 +222,11 @@ impl Node {
     /// least once, publishes go by way of Kafka. Its topics and its group begin so.
     pub(crate) fn by_kafka(name: &str, redis: &Server, kafka: &str, prefix: &str) -> Self {
         Self::running(spawn_by_kafka(name, redis, kafka, prefix))
+    }
+
+    /// As [`Node::by_kafka`], over a Redis that this section of the configuration names.
+    pub(crate) fn by_kafka_over(name: &str, section: &str, kafka: &str, prefix: &str) -> Self {
+        Self::running(spawn_by_kafka_over(name, section, kafka, prefix, ""))
     }
 
     /// As [`Node::by_kafka`], with more in its section of Kafka.

@@ -12,6 +12,9 @@ use crate::harness::{Node, PATIENCE, publish_in_the_end, subscribe};
 /// Where it is published, in turn.
 pub(crate) const CHANNELS: [&str; 4] = ["relayed:0", "relayed:1", "assured:2", "relayed:3"];
 
+/// What is published in each channel when all else is.
+pub(crate) const LAST: &str = "last";
+
 /// Between two publishes of one publisher.
 const PAUSE: Duration = Duration::from_millis(4);
 
@@ -44,15 +47,37 @@ pub(crate) fn heard_until(listener: &mut LineClient, last: &Value) -> Vec<Value>
 /// something happens. A publish that is refused for now is made again with its key. All that was acknowledged must come to every
 /// subscriber, once, and that of a publisher in its order. How much was published.
 pub(crate) fn each_once_while(publish_at: &[&Node], listen_at: &[&Node], happens: impl FnOnce()) -> usize {
+    let begin = |node: &Node, channel| {
+        let mut listener = node.client();
+        subscribe(&mut listener, channel, None);
+        Some(listener)
+    };
+    let (counts, all_heard) =
+        heard_while(publish_at, listen_at, happens, begin, |mut listener| heard_until(&mut listener, &json!(LAST)));
+    for (channel, heard) in all_heard {
+        look_at(channel, &heard, &counts);
+    }
+    counts.iter().sum()
+}
+
+/// Has a publisher at each of some nodes publish without end while something happens, and whoever begins to listen to each channel at
+/// each of others, where anybody does, hear it through, until [`LAST`] comes. How much each of the publishers has published, and what was
+/// heard of each channel.
+pub(crate) fn heard_while<'n, L: Send, H: Send>(
+    publish_at: &[&'n Node],
+    listen_at: &[&'n Node],
+    happens: impl FnOnce(),
+    begin: impl Fn(&'n Node, &'static str) -> Option<L>,
+    hear: impl Fn(L) -> H + Sync,
+) -> (Vec<usize>, Vec<(&'static str, H)>) {
     let stops = AtomicBool::new(false);
-    let listening = listen_at.iter().flat_map(|node| CHANNELS.map(|channel| (channel, node.client())));
-    let mut listening: Vec<_> = listening.collect();
-    listening.iter_mut().for_each(|(channel, listener)| _ = subscribe(listener, channel, None));
+    let begin = &begin;
+    let listening = listen_at.iter().flat_map(|node| CHANNELS.map(|channel| Some((channel, begin(node, channel)?))));
+    let listening: Vec<_> = listening.flatten().collect();
     thread::scope(|scope| {
-        let hear = |(channel, mut listener): (&'static str, LineClient)| {
-            scope.spawn(move || (channel, heard_until(&mut listener, &json!("last"))))
-        };
-        let hearing: Vec<_> = listening.into_iter().map(hear).collect();
+        let hear = &hear;
+        let hearing = listening.into_iter().map(|(channel, listener)| (channel, scope.spawn(move || hear(listener))));
+        let hearing: Vec<_> = hearing.collect();
         let stop = Stop(&stops);
         let stops = &stops;
         let publish = |(of, node)| scope.spawn(move || publish_until(node, of, stops));
@@ -60,12 +85,9 @@ pub(crate) fn each_once_while(publish_at: &[&Node], listen_at: &[&Node], happens
         happens();
         drop(stop);
         let counts: Vec<_> = publishing.into_iter().map(|publisher| publisher.join().expect("all is taken")).collect();
-        CHANNELS.iter().for_each(|channel| _ = publish_in_the_end(publish_at[0], channel, "last"));
-        for hearing in hearing {
-            let (channel, heard) = hearing.join().expect("the last one comes");
-            look_at(channel, &heard, &counts);
-        }
-        counts.iter().sum()
+        CHANNELS.iter().for_each(|channel| _ = publish_in_the_end(publish_at[0], channel, LAST));
+        let heard = hearing.into_iter().map(|(channel, heard)| (channel, heard.join().expect("the last one comes")));
+        (counts, heard.collect())
     })
 }
 
@@ -91,8 +113,8 @@ fn publish_until(node: &Node, of: usize, stops: &AtomicBool) -> usize {
     count
 }
 
-/// Whether a channel's subscriber has heard what each of the publishers has published there, and nothing else.
-fn look_at(channel: &str, heard: &[Value], counts: &[usize]) {
+/// Whether what is there of a channel is what each of the publishers has published there, once and in its order, and nothing else.
+pub(crate) fn look_at(channel: &str, heard: &[Value], counts: &[usize]) {
     let place = CHANNELS.iter().position(|of| *of == channel).expect("it is one of them");
     let all = counts.iter().map(|count| (0..*count).filter(|at| at % CHANNELS.len() == place).count()).sum::<usize>();
     for (of, count) in counts.iter().enumerate() {

@@ -37,6 +37,7 @@ mod python;
 mod rebalances;
 mod refusals;
 mod relays;
+mod relays_failovers;
 mod relays_lost;
 mod relays_told;
 mod rights;

@@ -15,7 +15,7 @@ use crate::relays::topics;
 use crate::server::{Kind, Server, wait};
 
 /// The data of a channel's history, as a backend reads it.
-fn history(node: &Node, channel: &str) -> Vec<Value> {
+pub(crate) fn history(node: &Node, channel: &str) -> Vec<Value> {
     let page = node.api("history", &json!({"channel": channel, "limit": 10_000}));
     let publications = page["result"]["publications"].as_array().cloned().unwrap_or_default();
     publications.iter().map(|one| one["data"].clone()).collect()
