@@ -76,7 +76,7 @@ fn channels_of(servers: &[Server]) -> Vec<String> {
     let keys = keys();
     let of = |server: &Server| {
         let mut names = (0..).map(|at| format!("shared:{at}"));
-        names.find(|name| has_slot(server, &keys.head(keys.bucket_of(name)))).expect("there are many")
+        names.find(|name| has_slot(server, keys.head(keys.bucket_of(name)))).expect("there are many")
     };
     servers.iter().map(of).collect()
 }

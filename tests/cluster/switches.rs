@@ -40,7 +40,7 @@ fn a_replica_of_a_cluster_that_is_told_to_take_over_loses_nothing_that_was_taken
     let servers = cluster(3, 1, &["--cluster-node-timeout", "2000"]);
     let nodes = ["one", "two"].map(|name| Node::over(name, &section(&servers)));
     let keys = keys();
-    let of_channel = |server: &&Server| has_slot(server, &keys.head(keys.bucket_of("shared:room")));
+    let of_channel = |server: &&Server| has_slot(server, keys.head(keys.bucket_of("shared:room")));
     let old = servers[..3].iter().find(of_channel).expect("one has it");
     let port = Some(old.port.to_string());
     let replica = servers[3..].iter().find(|server| info(server, "replication", "master_port") == port);

@@ -133,7 +133,7 @@ fn nodes_of_the_versions_before_tell_by_their_own_function() {
         let head = nodes[2].node.keys().head(3);
         let call = async |channels: &[(&String, &str)]| {
             let mut command = redis::cmd("FCALL");
-            command.arg("ringpost_1_fleeting").arg(2).arg(&head).arg(format!("{head}:-")).arg(3);
+            command.arg("ringpost_1_fleeting").arg(2).arg(head).arg(format!("{head}:-")).arg(3);
             for (channel, _) in channels {
                 command.arg(*channel);
             }

@@ -210,10 +210,10 @@ fn a_field_of_a_bucket_s_head_that_is_no_number_is_as_good_as_lost() {
         one(&node, publish("room", "1")).await.unwrap();
         let before = node.known(bucket);
         for field in ["nall", "n1", "k1", "b1", "f1"] {
-            server.cli(&["HSET", &head, field, "foreign"]);
+            server.cli(&["HSET", head, field, "foreign"]);
         }
         assert!(node.compare(bucket, None).await.is_ok());
-        server.cli(&["HSET", &head, "c", "foreign"]);
+        server.cli(&["HSET", head, "c", "foreign"]);
         assert_eq!(one(&node, publish("room", "2")).await.unwrap().offset, 1, "the stream begins anew");
         let after = node.known(bucket);
         assert!(after.generation != before.generation && after.count > before.count, "{before:?} {after:?}");

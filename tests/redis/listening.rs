@@ -229,9 +229,9 @@ fn silent_losses_in_many_buckets_are_found_by_a_few_calls() {
             let mut lossy = [3, 64, 199];
             for bucket in lossy {
                 let head = listening.node.keys().head(bucket);
-                let count: u64 = server.cli(&["HGET", &head, "c"]).trim().parse().unwrap();
+                let count: u64 = server.cli(&["HGET", head, "c"]).trim().parse().unwrap();
                 let next = (count + 1).to_string();
-                server.cli(&["HSET", &head, "c", &next, "n1", &next]);
+                server.cli(&["HSET", head, "c", &next, "n1", &next]);
             }
             server.cli(&["CONFIG", "RESETSTAT"]);
             let mut holes = Vec::new();

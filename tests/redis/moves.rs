@@ -150,7 +150,7 @@ async fn moved_as_before(
     let header = [&[9][..], &six(9), &six(number), &six(0), &generation.0, b"anotherg", &[3, 0]].concat();
     let head = node.keys().head(bucket);
     let mut command = redis::cmd("FCALL");
-    command.arg("ringpost_1_move_up").arg(2).arg(&head).arg(format!("{head}:-")).arg(header);
+    command.arg("ringpost_1_move_up").arg(2).arg(head).arg(format!("{head}:-")).arg(header);
     command.arg([&generation.0[..], TOPIC.as_bytes()].concat());
     for (from, options, body) in batch {
         command.arg([from.partition.to_be_bytes().to_vec(), six(from.offset)].concat()).arg(options).arg(*body);
