@@ -1,6 +1,6 @@
 //! The way between a shard and the bridge to the other nodes: a shard's end of it, and the bridge's.
 //!
-//! A message a tick goes over with all that the tick asks. Answers come back always: what a home has asked bounds them. Those that
+//! A message a tick goes over with all that the tick asks ([`asked`](super::asked)). Answers come back always: what a home has asked bounds them. Those that
 //! are given one by one wait together until the shard takes them.
 //! Deliveries wait while the shard is crowded, bounded in bytes by who sends them. Neither end ever waits for the other.
 
@@ -10,25 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::vec;
 
+use super::asked::{Asked, Asker};
 use super::waker::Waker;
 use crate::broker::bridge::{Answer, Attendance, Delivery, Outgoing};
 use crate::limits::{BRIDGE_TICKS_WAITING_MAX, REDIS_BATCH_MAX};
 
 /// Answers that were given one by one and are taken together at the most: as many as those of a call.
 const GATHERED_MAX: usize = REDIS_BATCH_MAX;
-
-/// What a shard's tick asks of the buckets.
-#[derive(Debug)]
-pub struct Asked {
-    /// Which shard.
-    pub shard: u16,
-    /// In order.
-    pub all: Vec<Outgoing>,
-    /// What other nodes are to know of its sessions, in order.
-    pub attendance: Vec<Attendance>,
-    /// When.
-    pub since: Instant,
-}
 
 /// Deliveries of one go.
 #[derive(Debug)]
@@ -77,7 +65,7 @@ impl Gathered {
 #[derive(Debug)]
 pub struct ShardBridge {
     shard: u16,
-    asked: flume::Sender<Asked>,
+    asker: Asker,
     answers: flume::Receiver<Answers>,
     gathered: Arc<Gathered>,
     deliveries: flume::Receiver<Delivered>,
@@ -97,8 +85,8 @@ pub struct BridgeEnd {
 }
 
 impl ShardBridge {
-    /// Both ends of the way of a shard that this waker wakes; what it asks goes into `asked`.
-    pub fn new(shard: u16, waker: Arc<Waker>, asked: flume::Sender<Asked>) -> (Self, BridgeEnd) {
+    /// Both ends of the way of a shard that this waker wakes; what it asks goes by `asker`.
+    pub fn new(shard: u16, waker: Arc<Waker>, asker: Asker) -> (Self, BridgeEnd) {
         let ((answers_in, answers), (deliveries_in, deliveries)) = (flume::unbounded(), flume::unbounded());
         let (waiting_bytes, gathered) = (Arc::<AtomicUsize>::default(), Arc::<Gathered>::default());
         let end = BridgeEnd {
@@ -108,16 +96,15 @@ impl ShardBridge {
             waiting_bytes: waiting_bytes.clone(),
             waker,
         };
-        (Self { shard, asked, answers, gathered, deliveries, current: Default::default(), waiting_bytes }, end)
+        (Self { shard, asker, answers, gathered, deliveries, current: Default::default(), waiting_bytes }, end)
     }
 
     /// Asks all of this.
     pub fn ask(&self, mut all: Vec<Outgoing>, attendance: Vec<Attendance>) {
-        if self.asked.len() >= BRIDGE_TICKS_WAITING_MAX {
+        if self.asker.waiting() >= BRIDGE_TICKS_WAITING_MAX {
             all.retain(|what| !matches!(what, Outgoing::Tell { ticket: None, .. }));
         }
-        // A bridge that has failed ends the node: nobody waits for its answers for long.
-        let _ = self.asked.send(Asked { shard: self.shard, all, attendance, since: Instant::now() });
+        self.asker.ask(Asked { shard: self.shard, all, attendance, since: Instant::now() });
     }
 
     /// The answers of a call, or such as have gathered.
@@ -195,11 +182,12 @@ impl BridgeEnd {
 mod tests {
     use super::*;
     use crate::broker::bridge::Ticket;
+    use crate::shard::asked::{self, Asks};
 
-    fn way() -> (ShardBridge, BridgeEnd, flume::Receiver<Asked>) {
-        let (asked_in, asked) = flume::unbounded();
-        let (shard, end) = ShardBridge::new(3, Arc::new(Waker::new().unwrap()), asked_in);
-        (shard, end, asked)
+    fn way() -> (ShardBridge, BridgeEnd, Asks) {
+        let (asker, asks) = asked::way();
+        let (shard, end) = ShardBridge::new(3, Arc::new(Waker::new().unwrap()), asker);
+        (shard, end, asks)
     }
 
     #[test]
@@ -250,15 +238,17 @@ mod tests {
 
     #[test]
     fn a_shard_whose_bridge_has_no_processor_drops_what_may_be_lost_and_nothing_else() {
-        let (shard, _end, asked) = way();
+        let (shard, _end, mut asks) = way();
         let channel = Arc::<str>::from("room");
         let all = || {
             let tell = Outgoing::Tell { ticket: None, channel: channel.clone(), body: "x".into() };
             vec![tell, Outgoing::Leave(channel.clone())]
         };
         (0..=BRIDGE_TICKS_WAITING_MAX).for_each(|_| shard.ask(all(), Vec::new()));
-        let sizes: Vec<_> = asked.drain().map(|asked| asked.all.len()).collect();
+        let sizes: Vec<_> = std::iter::from_fn(|| asks.try_next()).map(|asked| asked.all.len()).collect();
         assert!(sizes[..BRIDGE_TICKS_WAITING_MAX].iter().all(|size| *size == 2));
         assert_eq!(sizes[BRIDGE_TICKS_WAITING_MAX..], [1]);
+        shard.ask(all(), Vec::new());
+        assert_eq!(asks.try_next().map(|asked| asked.all.len()), Some(2), "what was taken waits no more");
     }
 }

@@ -6,6 +6,7 @@
 mod accept;
 mod address;
 pub mod admission;
+pub mod asked;
 pub mod bridge;
 mod close;
 pub mod conn;

@@ -22,7 +22,8 @@ use crate::cluster::redis::fault::{Fault, Remedy};
 use crate::cluster::redis::functions::Functions;
 use crate::cluster::redis::leases::Leases;
 use crate::limits::{REDIS_BATCH_BYTES, REDIS_BATCH_MAX, REDIS_PAGES_AT_ONCE, REDIS_RETRY_MS, REDIS_WAITING_BYTES_MAX};
-use crate::shard::bridge::{Asked, BridgeEnd};
+use crate::shard::asked::Asked;
+use crate::shard::bridge::BridgeEnd;
 
 /// What waits for a bucket.
 #[derive(Default)]
@@ -255,6 +256,7 @@ mod tests {
     use crate::cluster::redis::link::Link;
     use crate::config::RedisConfig;
     use crate::model::Keep;
+    use crate::shard::asked;
     use crate::shard::bridge::ShardBridge;
     use crate::shard::waker::Waker;
 
@@ -263,7 +265,7 @@ mod tests {
         let config = RedisConfig { addresses: vec!["127.0.0.1:1".into()], buckets: 1, ..RedisConfig::default() };
         let link = Arc::new(Link::new(&config, None).unwrap());
         let functions = Functions::new(link, Keys::new(&config), Incarnation { slot: 1, number: 1 });
-        let (shard, end) = ShardBridge::new(0, Arc::new(Waker::new().unwrap()), flume::unbounded().0);
+        let (shard, end) = ShardBridge::new(0, Arc::new(Waker::new().unwrap()), asked::way().0);
         let (lease, metrics) = (Arc::new(Lease::taken(Instant::now())), Arc::<BridgeMetrics>::default());
         let complaints = Arc::new(Complaints::new(metrics.clone()));
         let leases = watch::channel(None).1;

@@ -63,7 +63,8 @@ use super::redis::link::Link;
 use crate::config::Config;
 use crate::hub::Placement;
 use crate::limits::REGISTER_INPUTS_MAX;
-use crate::shard::bridge::{Asked, ShardBridge};
+use crate::shard::asked::{self, Asks};
+use crate::shard::bridge::ShardBridge;
 use crate::shard::waker::Waker;
 use crate::vital;
 
@@ -130,8 +131,8 @@ impl Bridge {
         kafka: Option<Arc<Producer>>,
         on_failure: T,
     ) -> anyhow::Result<(Self, Vec<ShardBridge>)> {
-        let (asked_in, asked) = flume::unbounded();
-        let ways = (0..).zip(wakers).map(|(shard, waker)| ShardBridge::new(shard, waker.clone(), asked_in.clone()));
+        let (asker, mut asks) = asked::way();
+        let ways = (0..).zip(wakers).map(|(shard, waker)| ShardBridge::new(shard, waker.clone(), asker.clone()));
         let (shards, ends): (Vec<_>, Vec<_>) = ways.unzip();
         let (about_in, about) = watch::channel(Bytes::new());
         let (seen, leases) = watch::channel(None);
@@ -171,7 +172,7 @@ impl Bridge {
         let (ready, is_ready) = flume::bounded(1);
         let thread = vital::spawn("bridge", move || {
             let _on_failure = on_failure;
-            run(&seat, placement, &asked, attendance.run(attended), &ready)
+            run(&seat, placement, &mut asks, attendance.run(attended), &ready)
         });
         let thread = thread.context("no thread for the bridge")?;
         let Ok(runtime) = is_ready.recv() else {
@@ -196,7 +197,7 @@ impl Bridge {
 fn run(
     seat: &Seat,
     placement: Placement,
-    asked: &flume::Receiver<Asked>,
+    asks: &mut Asks,
     register: impl Future<Output = ()> + Send + 'static,
     ready: &flume::Sender<Handle>,
 ) -> anyhow::Result<()> {
@@ -211,11 +212,11 @@ fn run(
         let serve = async {
             loop {
                 let functions = taken.functions.clone();
-                if Term::serve(seat, taken, asked, &mut outlets).await == Ended::NobodyAsks {
+                if Term::serve(seat, taken, asks, &mut outlets).await == Ended::NobodyAsks {
                     seat.leave(functions.incarnation()).await;
                     return Ok(());
                 }
-                match seat.come_back(&functions, asked, &mut outlets).await {
+                match seat.come_back(&functions, asks, &mut outlets).await {
                     Some(back) => taken = back,
                     None => return Ok(()),
                 }

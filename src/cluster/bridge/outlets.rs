@@ -124,6 +124,7 @@ mod tests {
 
     use super::*;
     use crate::broker::bridge::{Kept, Life};
+    use crate::shard::asked;
     use crate::shard::bridge::ShardBridge;
     use crate::shard::waker::Waker;
 
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_a_shard_has_no_room_for_is_a_hole_before_what_follows_and_a_lost_bucket_is_never_dropped() {
-        let (asked, _asked) = flume::unbounded();
+        let (asked, _asked) = asked::way();
         let (mut shard, end) = ShardBridge::new(0, Arc::new(Waker::new().unwrap()), asked);
         let mut outlets = Outlets::new(&[end], Placement::new(1, 7));
         assert!(outlets.say(0, 5, LARGE, said(1)));
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_break_comes_before_what_its_bucket_says_after_it() {
-        let (asked, _asked) = flume::unbounded();
+        let (asked, _asked) = asked::way();
         let (mut shard, end) = ShardBridge::new(0, Arc::new(Waker::new().unwrap()), asked);
         let mut outlets = Outlets::new(&[end], Placement::new(1, 7));
         outlets.say(0, 5, 1, said(1));

@@ -506,6 +506,7 @@ mod tests {
     use crate::cluster::redis::link::Link;
     use crate::config::RedisConfig;
     use crate::model::Device;
+    use crate::shard::asked;
     use crate::shard::bridge::ShardBridge;
     use crate::shard::waker::Waker;
 
@@ -513,7 +514,7 @@ mod tests {
     fn register() -> (Register, ShardBridge, Hearer) {
         let config = RedisConfig { addresses: vec!["127.0.0.1:1".into()], buckets: 4, ..RedisConfig::default() };
         let keys = Keys::new(&config);
-        let (shard, end) = ShardBridge::new(0, Arc::new(Waker::new().unwrap()), flume::unbounded().0);
+        let (shard, end) = ShardBridge::new(0, Arc::new(Waker::new().unwrap()), asked::way().0);
         let (teller, hearer) = queue();
         let complaints = Arc::new(Complaints::new(Arc::<BridgeMetrics>::default()));
         let leases = watch::channel(None).1;

@@ -35,7 +35,8 @@ use crate::cluster::redis::sessions::dismissed;
 use crate::config::{KafkaConfig, RedisConfig};
 use crate::doctor::{Finding, Verdict};
 use crate::limits::LEASE_MS;
-use crate::shard::bridge::{Asked, BridgeEnd};
+use crate::shard::asked::{Asked, Asks};
+use crate::shard::bridge::BridgeEnd;
 
 /// Between two attempts to take a lease.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -148,12 +149,7 @@ impl Seat {
 
     /// Comes back as another incarnation, as soon as Redis gives a lease. Meanwhile the node acts dead: what is asked of buckets is
     /// refused. What the incarnation that made these calls knew goes to the next. `None` once nobody asks any more.
-    pub(super) async fn come_back(
-        &self,
-        before: &Functions,
-        asked: &flume::Receiver<Asked>,
-        outlets: &mut Outlets,
-    ) -> Option<Taken> {
+    pub(super) async fn come_back(&self, before: &Functions, asks: &mut Asks, outlets: &mut Outlets) -> Option<Taken> {
         self.metrics.leases_lost.add(1);
         tracing::error!("the node has lost its lease and acts dead: channels of `log = \"redis\"` are refused");
         let take = async {
@@ -174,8 +170,8 @@ impl Seat {
                     self.lose_all(outlets);
                     return Some(taken);
                 }
-                asked = asked.recv_async() => {
-                    let Asked { shard, all, since, .. } = self.sort_out(asked.ok()?).await;
+                asked = asks.next() => {
+                    let Asked { shard, all, since, .. } = self.sort_out(asked?).await;
                     let requests = all.into_iter().map(|what| Request { shard, what, since });
                     Sorted::refused(requests, &Fault::Dead).give(&self.ends);
                 }

@@ -1,6 +1,5 @@
 //! One incarnation of the node: its lease, its calls, and what it hears, until the lease is lost or nobody asks any more.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::cluster::redis::bucket::{Generation, Item, Kind};
 use crate::cluster::redis::listener::{self, Event};
 use crate::cluster::redis::news;
 use crate::cluster::redis::schedules::Next;
-use crate::shard::bridge::Asked;
+use crate::shard::asked::Asks;
 
 /// Events that are taken before the shards are told of them.
 const EVENTS_AT_ONCE: usize = 256;
@@ -43,12 +42,7 @@ pub(super) struct Term<'a> {
 
 impl<'a> Term<'a> {
     /// Serves the shards as the incarnation that was taken. Every bucket is lost with it; what was asked is answered.
-    pub(super) async fn serve(
-        seat: &'a Seat,
-        taken: Taken,
-        asked: &flume::Receiver<Asked>,
-        outlets: &'a mut Outlets,
-    ) -> Ended {
+    pub(super) async fn serve(seat: &'a Seat, taken: Taken, asks: &mut Asks, outlets: &'a mut Outlets) -> Ended {
         let Taken { functions, lease, leases, ear, pushes, by_kafka } = taken;
         functions.set_nodes(leases.living().count().try_into().unwrap_or(u8::MAX));
         seat.metrics.nodes.set(leases.living().count() as u64);
@@ -66,16 +60,11 @@ impl<'a> Term<'a> {
         let mut heard = Vec::with_capacity(EVENTS_AT_ONCE);
         let mut timer = interval(PAUSE);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Made once, not in each turn: each would enter it among those who wait, and take it out again.
-        let mut next = pin!(asked.recv_async());
         let ended = loop {
             tokio::select! {
-                first = &mut next => {
-                    next.set(asked.recv_async());
-                    match first {
-                        Ok(asked) => term.lines.take(seat.sort_out(asked).await),
-                        Err(flume::RecvError::Disconnected) => break Ended::NobodyAsks,
-                    }
+                asked = asks.next() => match asked {
+                    Some(asked) => term.lines.take(seat.sort_out(asked).await),
+                    None => break Ended::NobodyAsks,
                 },
                 _ = events.recv_many(&mut heard, EVENTS_AT_ONCE) => {
                     heard.drain(..).for_each(|event| term.hear(event));

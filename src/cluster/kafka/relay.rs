@@ -13,7 +13,8 @@ use crate::broker::bridge::{Answer, Life, Outgoing, Publish, Receipt};
 use crate::config::KafkaConfig;
 use crate::events::{self, Format};
 use crate::model::refusal::{Error, ErrorKind};
-use crate::shard::bridge::{Asked, BridgeEnd};
+use crate::shard::asked::Asked;
+use crate::shard::bridge::BridgeEnd;
 
 /// See the module.
 #[derive(Debug)]
