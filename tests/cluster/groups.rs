@@ -18,6 +18,11 @@ pub(crate) fn info(server: &Server, section: &str, name: &str) -> Option<String>
     value.map(|value| value.trim().to_owned())
 }
 
+/// Whether a server is a primary now.
+pub(crate) fn is_primary(server: &Server) -> bool {
+    info(server, "replication", "role").as_deref() == Some("master")
+}
+
 /// Waits until a replica has all that its primary has.
 pub(crate) fn replicate(primary: &Server, replica: &Server) {
     wait("nothing is on its way to the replica", || {
@@ -109,8 +114,7 @@ pub(crate) fn cluster(primaries: usize, replicas: usize, options: &[&str]) -> Ve
         servers[0].cli(&create);
         servers.iter().all(|server| server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok"))
     });
-    let (primaries, replicas): (Vec<_>, Vec<_>) =
-        servers.into_iter().partition(|server| info(server, "replication", "role").as_deref() == Some("master"));
+    let (primaries, replicas): (Vec<_>, Vec<_>) = servers.into_iter().partition(is_primary);
     primaries.into_iter().chain(replicas).collect()
 }
 

@@ -7,19 +7,11 @@ use serde_json::json;
 
 use crate::harness::{Node, publish_in_the_end, subscribe};
 use crate::kafka::Kafka;
-use crate::kafka::rights::{PASSWORD, Thing};
+use crate::kafka::rights::{PASSWORD, Thing, as_user};
 use crate::kafka_faults::{before, faults, is_refused_alone};
 use crate::load::heard_until;
 use crate::relays::topics;
 use crate::server::{Kind, Server, wait};
-
-/// What a node is to say of itself.
-fn as_user(password: &str) -> String {
-    format!(
-        "options = [\"security.protocol=SASL_PLAINTEXT\", \"sasl.mechanism=PLAIN\", \"sasl.username=node\"]\n\
-         password = \"{password}\""
-    )
-}
 
 #[test]
 #[ignore = "a Kafka of its own: make test-cluster"]

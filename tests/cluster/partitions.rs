@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::client::LineClient;
-use crate::groups::{Sentinel, info, replicate};
+use crate::groups::{Sentinel, info, is_primary, replicate};
 use crate::harness::{Node, over, publish_in_the_end, subscribe, unsubscribed};
 use crate::network::{Network, in_a_network, ports};
 use crate::outages::{INSUFFICIENT, epoch_of};
@@ -116,7 +116,7 @@ impl Sides {
     }
 
     fn has_taken_over(&self) {
-        wait("the replica takes over", || info(&self.replica, "replication", "role").as_deref() == Some("master"));
+        wait("the replica takes over", || is_primary(&self.replica));
     }
 
     fn is_one_again(&self) {

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::client::LineClient;
-use crate::groups::{behind_a_sentinel, cluster, info, move_slots, process_of, replicate, section, signal};
+use crate::groups::{behind_a_sentinel, cluster, info, is_primary, move_slots, process_of, replicate, section, signal};
 use crate::harness::{Node, subscribe};
 use crate::kafka::Kafka;
 use crate::load::{CHANNELS, LAST, heard_while, look_at};
@@ -123,10 +123,6 @@ fn said_of(server: &Server, other: &Server) -> (String, bool) {
     let address = format!(" {}@", other.address());
     let said: Vec<_> = nodes.lines().find(|line| line.contains(&address)).expect("it is known").split(' ').collect();
     (said[2].to_owned(), said.len() > 8)
-}
-
-fn is_primary(server: &Server) -> bool {
-    info(server, "replication", "role").as_deref() == Some("master")
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::groups::{behind_a_sentinel, cluster, has_slot, info, keys, replicate, section};
+use crate::groups::{behind_a_sentinel, cluster, has_slot, info, is_primary, keys, replicate, section};
 use crate::harness::{Node, publish_in_the_end, subscribe};
 use crate::outages::epoch_of;
 use crate::server::{Server, wait};
@@ -48,7 +48,7 @@ fn a_replica_of_a_cluster_that_is_told_to_take_over_loses_nothing_that_was_taken
     replicate(old, replica);
     all_in_one_epoch_while(&nodes, "shared:room", || {
         assert_eq!(replica.cli(&["CLUSTER", "FAILOVER"]).trim(), "OK");
-        wait("the replica is the primary", || info(replica, "replication", "role").as_deref() == Some("master"));
+        wait("the replica is the primary", || is_primary(replica));
         wait("the primary is the replica", || info(old, "replication", "role").as_deref() == Some("slave"));
     });
 }
@@ -66,7 +66,7 @@ fn sentinels_that_are_told_to_fail_over_while_nothing_is_on_its_way_begin_no_epo
     }
     replicate(&primary, &replica);
     assert_eq!(sentinel.cli(&["SENTINEL", "FAILOVER", "main"]).trim(), "OK");
-    wait("the replica is the primary", || info(&replica, "replication", "role").as_deref() == Some("master"));
+    wait("the replica is the primary", || is_primary(&replica));
     let taken = publish_in_the_end(&nodes[0], "shared:room", "after");
     assert_eq!((&taken["result"]["offset"], &taken["result"]["epoch"]), (&json!(21), &json!(epoch)));
     assert_eq!(listener.publication().1, 21);

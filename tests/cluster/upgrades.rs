@@ -1,7 +1,5 @@
 //! Nodes of two versions over one Redis: an older library of Functions, and an older binary.
 
-use std::env;
-
 use ringpost::cluster::redis::library::{Library, Loaded, REVISION, SOURCE};
 use ringpost::cluster::redis::link::Link;
 use ringpost::config::{RedisConfig, RedisMode};
@@ -9,6 +7,7 @@ use tokio::runtime;
 
 use crate::groups::cluster;
 use crate::harness::{Node, over, publish_in_the_end, subscribe};
+use crate::process;
 use crate::server::{Kind, Place, Server, wait};
 
 /// The revision of the Functions that are there.
@@ -79,7 +78,7 @@ fn a_primary_that_was_emptied_is_no_reason_for_an_older_node_to_put_its_function
 
 /// The place of a node of the version before, whose binary the environment names.
 fn before() -> Place {
-    let binary = env::var("BEFORE_BIN").expect("BEFORE_BIN names the binary of an earlier version");
+    let binary = process::before();
     // In place of the binary that the tests are of.
     let through = ["sh", "-c", "shift; exec \"$0\" \"$@\"", &binary].map(String::from).into();
     Place { through, ..Place::here() }

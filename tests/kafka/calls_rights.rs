@@ -8,17 +8,13 @@ use serde_json::{Value, json};
 use crate::calls::Calls;
 use crate::harness::Node;
 use crate::kafka::Kafka;
-use crate::kafka::rights::{PASSWORD, Thing};
+use crate::kafka::rights::{PASSWORD, Thing, as_user};
 use crate::server::wait;
 
 #[test]
 fn what_is_refused_while_a_node_runs_waits_and_is_carried_out_once_in_its_order_when_it_may_be() {
     let calls = Calls::on(Box::new(Kafka::with_users()), 2);
-    let user = format!(
-        "options = [\"security.protocol=SASL_PLAINTEXT\", \"sasl.mechanism=PLAIN\", \"sasl.username=node\"]\n\
-         password = \"{PASSWORD}\""
-    );
-    let node = Node::start("one", &calls.section(&user));
+    let node = Node::start("one", &calls.section(&as_user(PASSWORD)));
     let (topic, group, dead) = (calls.topic(), calls.group(), calls.dead_topic());
     let mut written = 0;
     let mut publishes = |count: usize| {

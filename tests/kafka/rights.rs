@@ -26,6 +26,14 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:admin;User:ANONYMOUS
 "#;
 
+/// What is in `[cluster.kafka]` of one who comes as the user `node`.
+pub(crate) fn as_user(password: &str) -> String {
+    format!(
+        "options = [\"security.protocol=SASL_PLAINTEXT\", \"sasl.mechanism=PLAIN\", \"sasl.username=node\"]\n\
+         password = \"{password}\""
+    )
+}
+
 /// What a right is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Thing<'n> {

@@ -27,6 +27,11 @@ pub(crate) struct Process {
     log: Arc<Mutex<String>>,
 }
 
+/// The binary of an earlier version, which the environment names.
+pub(crate) fn before() -> String {
+    std::env::var("BEFORE_BIN").expect("BEFORE_BIN names the binary of an earlier version")
+}
+
 /// The binary by this command, with this configuration; it may refuse to start.
 pub(crate) fn spawn(mut command: Command, config: &str) -> (Child, TempDir) {
     let folder = TempDir::new().expect("a folder can be made");
@@ -101,6 +106,19 @@ impl Process {
     /// How many lines of its log have this in them.
     pub(crate) fn logged(&self, text: &str) -> usize {
         self.log.lock().expect("nobody panics with it").lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// For how long one of its roles has had no pulse, seconds.
+    pub(crate) fn silence(&self, role: &str) -> f64 {
+        let (text, name) = (self.metrics(), format!("ringpost_role_silence_seconds{{role=\"{role}\"}} "));
+        let value = text.lines().find_map(|line| line.strip_prefix(&name));
+        value.and_then(|value| value.trim().parse().ok()).expect("it has the role")
+    }
+
+    /// Waits until one of its roles has its place in the group.
+    pub(crate) fn wait_member(&self, role: &str) {
+        // Until then it has been silent ever since.
+        wait("it is a member", || self.started.elapsed().as_secs_f64() - self.silence(role) > 2.0);
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

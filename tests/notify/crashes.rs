@@ -44,9 +44,9 @@ fn two_processes_share_the_work_and_when_one_is_killed_nothing_is_left_untold() 
     let app = App::start(|_, _| Answer { status: 200, header: "", body: 0, after: Duration::from_millis(20) });
     let world = World::new(4, app);
     let mut first = world.start("notify-1");
-    first.wait_member();
+    first.wait_member("notify");
     let second = world.start("notify-2");
-    second.wait_member();
+    second.wait_member("notify");
     let channels: Vec<_> = (0..16).map(|channel| format!("inbox:{channel}")).collect();
     let rounds = 12;
     for round in 1..=rounds {
@@ -104,7 +104,7 @@ fn what_a_process_tells_when_it_wakes_and_another_has_had_its_work_is_known_agai
     let world = World::new(1, app);
     let more = "retry_attempts = 100\nconcurrency = 1";
     let first = world.start_with("notify-1", r#""notify""#, more);
-    first.wait_member();
+    first.wait_member("notify");
     let second = world.start_with("notify-2", r#""notify""#, more);
     let users: Vec<_> = (0..20).map(|user| format!("user-{user}")).collect();
     for (user, at) in users.iter().zip(1..) {

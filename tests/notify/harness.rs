@@ -89,7 +89,7 @@ pub(crate) struct World {
     /// How processes find Redis.
     section: String,
     /// What they say to Kafka beside.
-    to_kafka: &'static str,
+    to_kafka: String,
     prefix: String,
 }
 
@@ -103,11 +103,11 @@ impl World {
 
     /// Over one that processes find by this section of their configuration.
     pub(crate) fn over(partitions: i32, app: App, redis: Server, section: String) -> Self {
-        Self::beside(partitions, app, (Kafka::shared(), ""), redis, section)
+        Self::beside(partitions, app, (Kafka::shared(), String::new()), redis, section)
     }
 
     /// Over a Redis of its own and this Kafka, whose clients say this of themselves.
-    pub(crate) fn with_kafka(partitions: i32, app: App, kafka: Kafka, to_kafka: &'static str) -> Self {
+    pub(crate) fn with_kafka(partitions: i32, app: App, kafka: Kafka, to_kafka: String) -> Self {
         let redis = Server::start(Kind::Redis, &[]);
         let section = format!("addresses = [\"{}\"]\n", redis.address());
         Self::beside(partitions, app, (Arc::new(kafka), to_kafka), redis, section)
@@ -116,7 +116,7 @@ impl World {
     fn beside(
         partitions: i32,
         app: App,
-        (kafka, to_kafka): (Arc<Kafka>, &'static str),
+        (kafka, to_kafka): (Arc<Kafka>, String),
         redis: Server,
         section: String,
     ) -> Self {
@@ -155,7 +155,7 @@ impl World {
         change: impl FnOnce(String) -> String,
     ) -> Process {
         let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("MORE", more);
-        let config = config.replace("REDIS", &self.section).replace("TO_KAFKA", self.to_kafka);
+        let config = config.replace("REDIS", &self.section).replace("TO_KAFKA", &self.to_kafka);
         let config = config.replace("KAFKA", &self.kafka.address());
         let config = config.replace("BUCKETS", &BUCKETS.to_string());
         let config = config.replace("SECRET", SECRET).replace("OLD", OLD_SECRET);
@@ -211,18 +211,6 @@ impl Process {
     /// The value of a metric, with its labels as they are written.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         self.sample(name).unwrap_or(0)
-    }
-
-    /// Waits until it has its place in the group.
-    pub(crate) fn wait_member(&self) {
-        wait("it is a member", || {
-            let text = self.metrics();
-            let silence =
-                text.lines().find_map(|line| line.strip_prefix(r#"ringpost_role_silence_seconds{role="notify"} "#));
-            let silence: f64 = silence.and_then(|silence| silence.trim().parse().ok()).expect("it has the role");
-            // Until then it has been silent ever since.
-            self.started.elapsed().as_secs_f64() - silence > 2.0
-        });
     }
 }
 

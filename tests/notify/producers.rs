@@ -25,7 +25,7 @@ fn wait_told(world: &World, users: Vec<String>) {
 fn pushes_are_told_however_their_records_are_compressed_and_those_of_a_transaction_when_it_commits() {
     let world = World::new(1, App::willing());
     let process = world.start("notify-1");
-    process.wait_member();
+    process.wait_member("notify");
     writes(&world.kafka, &world.topic("push"), &Batch::all(|name| padded("inbox:a", &push(name))));
     world.push("inbox:a", 2, &["last"]);
     wait_told(&world, Batch::all_that_count().chain(["last".into()]).collect());

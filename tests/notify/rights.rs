@@ -6,25 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::app::App;
-use crate::harness::{Process, World, wait};
+use crate::harness::{World, wait};
 use crate::kafka::Kafka;
-use crate::kafka::rights::{PASSWORD, Thing};
-
-/// What a process is to say of itself.
-fn as_user() -> &'static str {
-    let said = format!(
-        "options = [\"security.protocol=SASL_PLAINTEXT\", \"sasl.mechanism=PLAIN\", \"sasl.username=node\"]\n\
-         password = \"{PASSWORD}\""
-    );
-    Box::leak(said.into_boxed_str())
-}
-
-fn silence(process: &Process, role: &str) -> f64 {
-    let text = process.metrics();
-    let name = format!("ringpost_role_silence_seconds{{role=\"{role}\"}} ");
-    let value = text.lines().find_map(|line| line.strip_prefix(&name));
-    value.and_then(|value| value.trim().parse().ok()).expect("it has the role")
-}
+use crate::kafka::rights::{PASSWORD, Thing, as_user};
 
 /// Pushes to some users of a message with this offset, and a change of their sessions.
 struct Turns<'w> {
@@ -71,10 +55,10 @@ impl Turns<'_> {
 #[test]
 #[ignore = "a Kafka of its own: make test-cluster"]
 fn a_topic_or_group_that_is_refused_holds_up_what_needs_it_and_nothing_else_and_nothing_is_missing_once_it_is_not() {
-    let world = World::with_kafka(4, App::willing(), Kafka::with_users(), as_user());
+    let world = World::with_kafka(4, App::willing(), Kafka::with_users(), as_user(PASSWORD));
     let more = "retry_attempts = 5\nsession_channel = \"sessions:\"";
     let processes = ["notify-1", "notify-2"].map(|name| world.start_with(name, r#""notify""#, more));
-    processes.iter().for_each(Process::wait_member);
+    processes.iter().for_each(|process| process.wait_member("notify"));
     let mut turns = Turns { world: &world, done: 0 };
     turns.push();
     wait("all is told", || turns.pushed() == 4 && turns.published() == 4);
@@ -93,14 +77,14 @@ fn a_topic_or_group_that_is_refused_holds_up_what_needs_it_and_nothing_else_and_
         world.kafka.refuse(thing, operation);
         sleep(Duration::from_secs(1));
         turns.push();
-        wait(&format!("{thing:?} is told by the health"), || processes.iter().any(|of| silence(of, role) > 12.0));
+        wait(&format!("{thing:?} is told by the health"), || processes.iter().any(|of| of.silence(role) > 12.0));
         // What does not need it goes on.
         match role {
             "notify" => wait("sessions go on", || turns.published() == published + 4),
             _ => wait("pushes go on", || turns.pushed() == pushed + 4),
         }
         let other = if role == "notify" { "notify_sessions" } else { "notify" };
-        assert!(processes.iter().all(|of| silence(of, other) < 12.0), "{thing:?}");
+        assert!(processes.iter().all(|of| of.silence(other) < 12.0), "{thing:?}");
         // A group is asked now and then; what was assigned before is read until then.
         if let Thing::Topic(_) = thing {
             let is_held_up = if role == "notify" { turns.pushed() == pushed } else { turns.published() == published };
@@ -110,7 +94,7 @@ fn a_topic_or_group_that_is_refused_holds_up_what_needs_it_and_nothing_else_and_
         wait(&format!("all is told after {thing:?}"), || {
             turns.pushed() == 4 * turns.done && turns.published() == 4 * turns.done
         });
-        wait(&format!("all are well after {thing:?}"), || processes.iter().all(|of| silence(of, role) < 8.0));
+        wait(&format!("all are well after {thing:?}"), || processes.iter().all(|of| of.silence(role) < 8.0));
     }
     assert_eq!(world.app.taken().last().expect("there is one")["badge"], turns.done);
 }

@@ -7,19 +7,20 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::harness::{Process, World, wait};
+use crate::process::before;
 
 const USERS: usize = 4;
 
 fn start(world: &World, is_new: bool, name: &str) -> Process {
     let binary = match is_new {
         true => env!("CARGO_BIN_EXE_ringpost").into(),
-        false => std::env::var("BEFORE_BIN").expect("BEFORE_BIN names the binary of an earlier version"),
+        false => before(),
     };
     let process = world.start_of(Command::new(binary), name, r#""notify""#, "retry_attempts = 5", |config| {
         // An earlier version may not know it.
         config.replace("calls = \"\"\n", "")
     });
-    process.wait_member();
+    process.wait_member("notify");
     process
 }
 

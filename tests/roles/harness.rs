@@ -78,7 +78,7 @@ pub(crate) struct World {
     /// How processes find Redis.
     section: String,
     /// What they say to Kafka beside.
-    to_kafka: &'static str,
+    to_kafka: String,
     prefix: String,
 }
 
@@ -108,17 +108,17 @@ impl World {
 
     /// Over one that processes find by this section of their configuration.
     pub(crate) fn over(partitions: i32, redis: Server, section: String) -> Self {
-        Self::beside(partitions, Kafka::shared(), "", redis, section)
+        Self::beside(partitions, Kafka::shared(), String::new(), redis, section)
     }
 
     /// Over a Redis of its own and this Kafka, whose clients say this of themselves.
-    pub(crate) fn with_kafka(partitions: i32, kafka: Kafka, to_kafka: &'static str) -> Self {
+    pub(crate) fn with_kafka(partitions: i32, kafka: Kafka, to_kafka: String) -> Self {
         let redis = Server::start(Kind::Redis, &[]);
         let section = format!("addresses = [\"{}\"]\n", redis.address());
         Self::beside(partitions, Arc::new(kafka), to_kafka, redis, section)
     }
 
-    fn beside(partitions: i32, kafka: Arc<Kafka>, to_kafka: &'static str, redis: Server, section: String) -> Self {
+    fn beside(partitions: i32, kafka: Arc<Kafka>, to_kafka: String, redis: Server, section: String) -> Self {
         let prefix = kafka.prefix();
         for topic in ["publish", "publish.dead", "deliver", "login", "session", "push"] {
             kafka.topic(&format!("{prefix}{topic}"), partitions);
@@ -145,7 +145,7 @@ impl World {
         change: impl FnOnce(String) -> String,
     ) -> Process {
         let config = CONFIG.replace("NAME", name).replace("ROLES", roles).replace("SECRET", SECRET);
-        let config = config.replace("REDIS", &self.section).replace("TO_KAFKA", self.to_kafka);
+        let config = config.replace("REDIS", &self.section).replace("TO_KAFKA", &self.to_kafka);
         let config = config.replace("KAFKA", &self.kafka.address());
         let config = config.replace("BUCKETS", &BUCKETS.to_string());
         Process::running(spawn(binary, &change(config.replace("PREFIX", &self.prefix))))

@@ -5,27 +5,12 @@ use std::time::Duration;
 
 use crate::harness::{Process, Session, World, wait};
 use crate::kafka::Kafka;
-use crate::kafka::rights::{PASSWORD, Thing};
+use crate::kafka::rights::{PASSWORD, Thing, as_user};
 
 const USERS: [&str; 4] = ["ann", "ben", "cid", "dan"];
 
-/// What a process is to say of itself.
-fn as_user() -> &'static str {
-    let said = format!(
-        "options = [\"security.protocol=SASL_PLAINTEXT\", \"sasl.mechanism=PLAIN\", \"sasl.username=node\"]\n\
-         password = \"{PASSWORD}\""
-    );
-    Box::leak(said.into_boxed_str())
-}
-
 fn faults(processes: &[Process], kind: &str) -> u64 {
     processes.iter().map(|process| process.metric(&format!("ringpost_state_errors_total{{kind=\"{kind}\"}}"))).sum()
-}
-
-fn silence(process: &Process) -> f64 {
-    let text = process.metrics();
-    let value = text.lines().find_map(|line| line.strip_prefix(r#"ringpost_role_silence_seconds{role="state"} "#));
-    value.and_then(|value| value.trim().parse().ok()).expect("it has the role")
 }
 
 /// All come and go once.
@@ -45,13 +30,13 @@ fn is_told(world: &World, turns: usize) -> bool {
 #[test]
 #[ignore = "a Kafka of its own: make test-cluster"]
 fn a_topic_or_group_that_is_refused_is_told_and_nothing_is_missing_once_it_is_not() {
-    let world = World::with_kafka(4, Kafka::with_users(), as_user());
+    let world = World::with_kafka(4, Kafka::with_users(), as_user(PASSWORD));
     let processes = ["state-1", "state-2"].map(|name| world.start(name, r#""state""#));
     wait("all partitions are built", || {
         world.tell("connected", &Session::of("probe"));
         processes.iter().map(|process| process.metric("ringpost_state_rebuilds_total")).sum::<u64>() >= 4
     });
-    wait("both are members", || processes.iter().all(|process| silence(process) < 8.0));
+    wait("both are members", || processes.iter().all(|process| process.silence("state") < 8.0));
     turn(&world);
     wait("all is told", || is_told(&world, 1));
     let (login, session, group) = (world.topic("login"), world.topic("session"), world.topic("group.state"));
@@ -67,7 +52,7 @@ fn a_topic_or_group_that_is_refused_is_told_and_nothing_is_missing_once_it_is_no
         sleep(Duration::from_secs(1));
         turn(&world);
         wait(&format!("{thing:?} is told by the metrics"), || faults(&processes, kind) > before);
-        let is_silent = |process: &Process| silence(process) > 12.0;
+        let is_silent = |process: &Process| process.silence("state") > 12.0;
         wait(&format!("{thing:?} is told by the health"), || processes.iter().any(is_silent));
         if operation == "ALL" {
             // After a minute.
@@ -82,7 +67,9 @@ fn a_topic_or_group_that_is_refused_is_told_and_nothing_is_missing_once_it_is_no
         }
         world.kafka.restore(thing, operation);
         wait(&format!("all is told after {thing:?}"), || is_told(&world, turns));
-        wait(&format!("all are well after {thing:?}"), || processes.iter().all(|process| silence(process) < 8.0));
+        wait(&format!("all are well after {thing:?}"), || {
+            processes.iter().all(|process| process.silence("state") < 8.0)
+        });
         for (user, told) in world.told().iter().filter(|(user, _)| USERS.contains(&user.as_str())) {
             assert!(told.iter().map(|told| told["online"] == true).eq((0..2 * turns).map(|at| at % 2 == 0)), "{user}");
         }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::harness::{Process, Session, World, wait};
 use crate::nodes::connect;
+use crate::process::before;
 
 /// Users who come and go all the time.
 const USERS: usize = 12;
@@ -25,7 +26,7 @@ enum Version {
 impl Version {
     fn start(self, world: &World, name: &str, roles: &str) -> Process {
         let binary = match self {
-            Self::Before => std::env::var("BEFORE_BIN").expect("BEFORE_BIN names the binary of an earlier version"),
+            Self::Before => before(),
             Self::Now => env!("CARGO_BIN_EXE_ringpost").into(),
         };
         world.start_of(Command::new(binary), name, roles, |config| {
@@ -121,18 +122,6 @@ fn faults(process: &Process) -> Vec<String> {
     all.lines().filter(|line| names.iter().any(|name| line.starts_with(name))).map(str::to_owned).collect()
 }
 
-/// Waits until a process has its place in the group.
-fn wait_member(process: &Process) {
-    wait("it is a member", || {
-        let text = process.metrics();
-        let silence =
-            text.lines().find_map(|line| line.strip_prefix(r#"ringpost_role_silence_seconds{role="state"} "#));
-        let silence: f64 = silence.and_then(|silence| silence.trim().parse().ok()).expect("it has the role");
-        // Until then it has been silent ever since.
-        process.started.elapsed().as_secs_f64() - silence > 2.0
-    });
-}
-
 #[test]
 #[ignore = "needs the binary of an earlier version: make test-upgrade"]
 fn processes_of_the_role_state_are_upgraded_one_after_the_other_and_back_and_no_transition_is_lost_or_told_wrongly() {
@@ -147,7 +136,7 @@ fn processes_of_the_role_state_are_upgraded_one_after_the_other_and_back_and_no_
     let (before, now, source_before) = (revision(&world), revision_now(), source(&world));
     assert!(before > 0);
     let mut second = Before.start(&world, "state-2", r#""state""#);
-    wait_member(&second);
+    second.wait_member("state");
     let nodes = [Before.start(&world, "edge-1", r#""edge""#), Now.start(&world, "edge-2", r#""edge""#)];
     let _lives = Now.start(&world, "edge-3", r#""edge""#);
     let connected = |node: usize| (0..CONNECTED).map(move |user| format!("of-{node}-{user}"));
@@ -169,7 +158,7 @@ fn processes_of_the_role_state_are_upgraded_one_after_the_other_and_back_and_no_
         // One after the other.
         assert!(first.end().success());
         first = Now.start(&world, "state-1", r#""state""#);
-        wait_member(&first);
+        first.wait_member("state");
         wait("the Functions are replaced", || revision(&world) == now.max(before));
         traffic.goes_on("the first is new");
         assert!(faults(&first).is_empty() && faults(&second).is_empty(), "{:?} {:?}", faults(&first), faults(&second));
@@ -179,7 +168,7 @@ fn processes_of_the_role_state_are_upgraded_one_after_the_other_and_back_and_no_
         // And back, one beside the other.
         assert!(first.end().success());
         first = Before.start(&world, "state-1", r#""state""#);
-        wait_member(&first);
+        first.wait_member("state");
         traffic.goes_on("the first is of before again");
         assert_eq!(revision(&world), now.max(before), "the newest stay");
         assert!(faults(&first).is_empty() && faults(&second).is_empty(), "{:?} {:?}", faults(&first), faults(&second));
@@ -191,13 +180,13 @@ fn processes_of_the_role_state_are_upgraded_one_after_the_other_and_back_and_no_
         assert!(faults(&first).is_empty(), "{:?}", faults(&first));
         // Killed beside one that has come. A node of before dies.
         second = Now.start(&world, "state-2", r#""state""#);
-        wait_member(&second);
+        second.wait_member("state");
         first.kill();
         traffic.goes_on("that of before was killed");
         old_node.kill();
         connected(0).for_each(|user| assert_eq!(world.wait_told(&user, false)["cause"], "node_lost"));
         first = Before.start(&world, "state-1", r#""state""#);
-        wait_member(&first);
+        first.wait_member("state");
         traffic.goes_on("both are there again");
         assert!(faults(&first).is_empty() && faults(&second).is_empty(), "{:?} {:?}", faults(&first), faults(&second));
         // As where somebody has taken them away, and that of before was the first to see it.
